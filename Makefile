@@ -1,0 +1,59 @@
+# make demo, make test, make lint: each sets up everything it needs, and works twice in a row.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+
+# what Qt and a screen without a display need on Debian and Ubuntu
+PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 fonts-dejavu-core libxkbcommon-x11-0 libxcb-cursor0 \
+  libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0
+
+# without a display on Linux, a virtual one
+HEADLESS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo yes)
+SCREEN := $(if $(HEADLESS),xvfb-run -a -s "-screen 0 1600x1200x24")
+
+.PHONY: demo test lint pictures benchmark clean qt
+
+demo: $(VENV)/ready qt
+	$(SCREEN) $(PY) -m napari_spectrai demo $(if $(HEADLESS),--screenshot)
+
+test: $(VENV)/ready qt
+	$(SCREEN) $(PY) -m pytest
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/npe2 validate napari-spectrai
+
+pictures: $(VENV)/ready qt
+	$(SCREEN) $(PY) docs/pictures.py
+
+benchmark: $(VENV)/ready
+	$(PY) benchmarks/raman_pairs.py
+
+clean:
+	rm -rf $(VENV) demo_output dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade "pip>=25.1"
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	touch $@
+
+qt:
+	@if command -v dpkg-query >/dev/null; then \
+	  missing=""; \
+	  for package in $(PACKAGES); do \
+	    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	  done; \
+	  if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then \
+	      apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; \
+	    else \
+	      echo "Qt needs these packages: sudo apt-get install$$missing"; exit 1; \
+	    fi; \
+	  fi; \
+	fi

@@ -1,0 +1,277 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 wrong use, 3 stopped and resumable."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.card import read_card
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.io import format_of, inspect, read, write
+from napari_spectrai.preparation.chain import preprocess as apply_steps
+from napari_spectrai.runs import Failed, Finished, Progress, RunFolder, Saved
+from napari_spectrai.spec import listed
+
+DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
+DEVICES = ("auto", "cpu", "cuda", "mps")
+GRACE = 20.0
+"""Seconds an attached job gets to save after its starter has died."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deep learning on spectral images.", pretty_exceptions_enable=False)
+console = Console(stderr=True)
+
+
+@contextmanager
+def _exit_with(code: int) -> Iterator[None]:
+    """Turn what a user can mend into its message and an exit code; what is left is a bug and shows itself."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
+        console.print("error:", style="red", end=" ")
+        console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+        raise typer.Exit(code) from error
+
+
+def _listen(folder: RunFolder, *, attached: bool) -> None:
+    """Let signals, and the death of whoever started us, leave the word to stop in the run folder."""
+
+    def on_signal(number: int, frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)  # the second one ends at once
+        folder.say("stop")
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+    def watch() -> None:
+        while os.read(0, 1):  # not sys.stdin, whose lock would be held while the interpreter ends
+            pass
+        folder.say("stop")
+        time.sleep(GRACE)
+        os._exit(STOPPED)
+
+    if attached:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop when standard input ends")]
+
+
+@app.command()
+def train(
+    experiment: Annotated[Path, typer.Argument(help="an experiment (.yml), or a run folder that holds one")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
+    run: Annotated[Path | None, typer.Option(help="the run folder; default: a new one in the user's data folder")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the run's checkpoint")] = False,
+    attached: Attached = False,
+) -> None:
+    """Train a network; stop with Ctrl-C, resume with --resume."""
+    is_folder = experiment.is_dir()
+    with _exit_with(WRONG_USE):
+        if resume and overrides:
+            raise ValueError("a resumed run keeps its settings; start a new run to change them")
+        if is_folder:
+            run = experiment if run is None else run
+        if resume and run is None:
+            raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or give it with --run")
+        document = RunFolder(experiment).experiment() if is_folder else Experiment.load(experiment)
+        document = document.override(*overrides or [])
+        for path in (*document.data.input, *document.data.truth):
+            if not resume and not path.exists():
+                raise FileNotFoundError(f"{path}, which the experiment names, does not exist")
+        folder = RunFolder(run) if resume and run is not None else RunFolder.create(document, run)
+    if not attached:
+        folder.say("")  # a starter has done so, and may have left word since
+    _listen(folder, attached=attached)
+    with _exit_with(FAILED):
+        from napari_spectrai.learn.fit import fit, follow
+
+        model, finished = follow(fit(None if resume else document, run=folder.path, resume=resume))
+    if finished.reason == "stopped":
+        console.print(f"stopped; resume with: napari-spectrai train {folder.path} --resume", soft_wrap=True)
+        raise typer.Exit(STOPPED)
+    typer.echo(model.card())
+    typer.echo(f"{'Saved as:':<18}{finished.model}")
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="a model file (.safetensors)")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
+    tile: Annotated[int | None, typer.Option(min=8, help="height and width of a tile, in pixels")] = None,
+    uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write OUTPUT's standard deviation")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    run: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    attached: Attached = False,
+) -> None:
+    """Apply a model to a file."""
+    folder = RunFolder(run) if run is not None else None
+    if folder is not None:
+        _listen(folder, attached=attached)
+    else:
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, _leave)
+    with _exit_with(WRONG_USE):
+        if not format_of(output).writes or output.suffix == ".npy":
+            raise ValueError(f"{output.name}: results are not written in this format; choose .zarr, .npz, .h5 or .mat")
+        if device not in DEVICES:
+            raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
+    with _exit_with(FAILED), _told_to(folder):
+        from napari_spectrai.learn.predict import predicting
+
+        streams = output.suffix == ".zarr"
+        steps = predicting(model, source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device)
+        prediction = _follow_prediction(steps, folder)
+        if prediction is not None and not streams:
+            write(prediction.result, output)
+        if prediction is not None and prediction.uncertainty is not None:
+            write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{output.suffix}"))
+        if prediction is not None and folder is not None:
+            folder.append(Saved("result", str(output)))
+            folder.append(Finished("done", model=str(model)))
+    if prediction is None:
+        raise typer.Exit(STOPPED)
+
+
+def _leave(number: int, frame: Any) -> None:
+    raise SystemExit(STOPPED)  # what is half-written is cleaned up on the way out
+
+
+@contextmanager
+def _told_to(folder: RunFolder | None) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        if folder is not None:
+            folder.append(Failed(str(error)))
+        raise
+
+
+def _follow_prediction(steps: Any, folder: RunFolder | None) -> Any:
+    with Bar(console=console) as bar:
+        task = bar.add_task("predicting", total=None)
+        while True:
+            try:
+                progress: Progress = next(steps)
+            except StopIteration as end:
+                return end.value
+            bar.update(task, completed=progress.done, total=progress.total)
+            if folder is not None:
+                folder.append(progress)
+                if folder.command() == "stop":
+                    steps.close()
+                    folder.append(Finished("stopped"))
+                    return None
+
+
+@app.command()
+def evaluate(
+    result: Annotated[Path, typer.Argument(help="a predicted file")],
+    truth: Annotated[Path, typer.Argument(help="the truth")],
+    task: Annotated[str, typer.Option(help="what was learnt")] = "denoising",
+    csv: Annotated[Path | None, typer.Option(help="also write the table here")] = None,
+) -> None:
+    """Print the figures of a result against the truth."""
+    with _exit_with(WRONG_USE):
+        tasks[task]
+    with _exit_with(FAILED):
+        from napari_spectrai.learn.evaluate import evaluate as judge
+
+        report = judge(read(result), read(truth), task)
+        typer.echo(report)
+        if csv is not None:
+            report.to_csv(csv)
+
+
+@app.command()
+def preprocess(
+    steps: Annotated[Path, typer.Argument(help="a YAML list of steps")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes")],
+) -> None:
+    """Apply preparation steps to a file."""
+    with _exit_with(WRONG_USE):
+        try:
+            listed_steps = yaml.safe_load(steps.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise ValueError(f"{steps} is not a YAML document: {error}") from error
+        if not isinstance(listed_steps, list):
+            raise ValueError(f"{steps} holds no list of steps; write one a line, such as '- kind: normalise'")
+        # read as the preparation of an experiment, whose errors have their path
+        wanted = Experiment.from_mapping({"preparation": listed_steps}, str(steps)).preparation
+    with _exit_with(FAILED):
+        write(apply_steps(read(source), wanted), output)
+
+
+@app.command()
+def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a run folder, an experiment or a spectral file")]) -> None:
+    """Say what a file is."""
+    with _exit_with(FAILED):
+        if path.suffix == ".safetensors":
+            typer.echo(read_card(path))
+        elif (path / "experiment.yml").exists():
+            typer.echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
+        elif path.suffix in (".yml", ".yaml"):
+            typer.echo(Experiment.load(path).to_yaml())
+        else:
+            for name, shape in inspect(path).items():
+                typer.echo(f"{name}: {' × '.join(map(str, shape))}")
+            typer.echo(read(path))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the model, the figure and the run")] = Path("demo_output"),
+    screenshot: Annotated[bool, typer.Option("--screenshot", help="save a picture of napari and close it")] = False,
+    window: Annotated[bool, typer.Option(help="show the result in napari")] = True,
+) -> None:
+    """Train a Raman denoiser on the bundled pairs, print it against the classical methods, and show it."""
+    from napari_spectrai.samples import sample
+
+    pairs = sample("raman_pairs")
+    assert pairs.truth is not None  # noqa: S101
+    experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
+    typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759 train, 760–799 choose the epoch, 800–999 test.")
+    with _exit_with(FAILED):
+        from napari_spectrai.learn.evaluate import Report
+        from napari_spectrai.learn.fit import fit, follow
+        from napari_spectrai.learn.predict import predict as apply
+
+        folder = RunFolder.create(experiment, out / f"run-{time.strftime('%Y%m%d-%H%M%S')}")
+        model, finished = follow(fit(experiment, pairs.cube, pairs.truth, run=folder.path))
+        report = Report(finished.scores["test"])
+        typer.echo(f"\nTest rows 800–999, each spectrum divided by its own maximum ({finished.seconds:.0f} s of training):\n{report}\n")
+        report.to_csv(out / "scores.csv")
+        saved = model.save(out / "raman_denoiser.safetensors")
+        result = write(apply(model, pairs.cube).result, out / "denoised.zarr")
+    typer.echo(f"model: {saved}\nresult: {result}\nscores: {out / 'scores.csv'}")
+    if window:
+        _show(out, screenshot=screenshot)
+
+
+def _show(out: Path, *, screenshot: bool) -> None:
+    # a process of its own: the window never shares one with torch
+    command = [sys.executable, "-m", "napari_spectrai.widgets.demo", str(out), *(["--screenshot"] if screenshot else [])]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        console.print(f"napari did not open (exit code {code}); what it would have shown is in {out}")
+        raise typer.Exit(FAILED)
+
+
+def main(run: Callable[[], None] = app) -> None:
+    """Run the command line."""
+    run()

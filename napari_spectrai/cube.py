@@ -1,0 +1,336 @@
+"""What a spectral image is: an array with λ last, and the axis that says where its bands lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+QUANTITIES = {
+    "nm": "wavelength",
+    "um": "wavelength",
+    "1/cm": "wavenumber",
+    "eV": "energy",
+    "m/z": "mass",
+    "": "band",
+}
+"""The quantity on the axis, by its unit."""
+
+_ALIASES = {
+    "nanometer": "nm", "nanometers": "nm", "nanometre": "nm", "nanometres": "nm",
+    "µm": "um", "μm": "um", "micron": "um", "microns": "um", "micrometer": "um",
+    "micrometers": "um", "micrometre": "um", "micrometres": "um",
+    "cm-1": "1/cm", "cm^-1": "1/cm", "cm⁻¹": "1/cm", "/cm": "1/cm", "wavenumber": "1/cm",
+    "ev": "eV", "mz": "m/z", "band": "", "bands": "", "none": "", "unknown": "", "index": "",
+}  # fmt: skip
+
+
+@runtime_checkable
+class Layer(Protocol):
+    """What is asked of a napari layer: its array and its metadata."""
+
+    data: Any
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpectralAxis:
+    """Where each band lies.
+
+    Parameters
+    ----------
+    values : array_like of shape (L,)
+        Position of each band, kept exactly as given: they may descend, repeat or be unevenly spaced.
+    unit : str
+        ``"nm"``, ``"um"``, ``"1/cm"``, ``"eV"``, ``"m/z"`` or ``""`` for band numbers. Usual
+        spellings (``"cm-1"``, ``"µm"``, ``"nanometers"``) are understood.
+
+    Raises
+    ------
+    ValueError
+        If there is no band, a position is not finite, or the unit is unknown.
+    """
+
+    values: npt.NDArray[np.float64]
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        values = np.array(self.values, dtype=np.float64)
+        if values.ndim != 1 or not values.size:
+            raise ValueError(f"a spectral axis is a list of one or more positions, not an array of shape {values.shape}")
+        if not np.isfinite(values).all():
+            band = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise ValueError(f"the position of band {band} is {values[band]}; every band needs a finite position")
+        unit = _ALIASES.get(self.unit.strip().lower(), self.unit.strip())
+        if unit not in QUANTITIES:
+            known = ", ".join(repr(known) for known in QUANTITIES)
+            raise ValueError(f"unknown unit {self.unit!r} of a spectral axis; known: {known} (the last: band number)")
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "unit", unit)
+
+    @classmethod
+    def bands(cls, count: int) -> SpectralAxis:
+        """Return band numbers 0 … count-1, for data whose file gives no positions."""
+        return cls(np.arange(count, dtype=np.float64), "")
+
+    def __len__(self) -> int:
+        return int(self.values.size)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SpectralAxis):
+            return NotImplemented
+        return self.unit == other.unit and np.array_equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        return hash((self.unit, self.values.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"SpectralAxis({self.describe()})"
+
+    @property
+    def quantity(self) -> str:
+        """``"wavelength"``, ``"wavenumber"``, ``"energy"``, ``"mass"`` or ``"band"``."""
+        return QUANTITIES[self.unit]
+
+    @property
+    def label(self) -> str:
+        """Axis title for a plot, such as ``"Wavenumber (1/cm)"``."""
+        if not self.unit:
+            return "Band number"
+        return f"{self.quantity.capitalize()} ({self.unit.replace('um', 'µm')})"
+
+    @property
+    def step(self) -> float | None:
+        """The spacing if it is uniform (to a thousandth of itself) and not zero, else None."""
+        if len(self) < 2:
+            return None
+        steps = np.diff(self.values)
+        mean = float(steps.mean())
+        return mean if mean and np.allclose(steps, mean, rtol=1e-3, atol=0) else None
+
+    def describe(self) -> str:
+        """Return one line for people: ``"394 bands, 924.2–1902.1 1/cm"``."""
+        count = f"{len(self)} band{'s' if len(self) > 1 else ''}"
+        if not self.unit:
+            return f"{count}, no spectral axis given"
+        return f"{count}, {self.values[0]:g}–{self.values[-1]:g} {self.unit}"
+
+    def index(self, position: float) -> int:
+        """Return the band nearest to `position` (the first of equals)."""
+        if not math.isfinite(position):
+            raise ValueError(f"position {position} is not finite; give one in {self.unit or 'band numbers'}")
+        return int(np.abs(self.values - position).argmin())
+
+    def window(self, low: float, high: float) -> npt.NDArray[np.intp]:
+        """Return the indices of the bands from `low` to `high`, both included, in file order."""
+        low, high = min(low, high), max(low, high)
+        return np.flatnonzero((self.values >= low) & (self.values <= high))
+
+    def take(self, bands: npt.ArrayLike | slice) -> SpectralAxis:
+        """Return the axis of some bands, by index."""
+        return SpectralAxis(self.values[bands if isinstance(bands, slice) else np.asarray(bands)], self.unit)
+
+    def mismatch(self, other: SpectralAxis) -> str | None:
+        """Say in words how `other` differs, or return None if it is the same axis.
+
+        Positions may differ by a hundredth of the median band spacing, which absorbs a round trip through
+        float32 and nothing a spectroscopist would see.
+        """
+        if len(self) != len(other):
+            return f"{len(other)} bands where {len(self)} are expected"
+        if self.unit != other.unit:
+            return f"unit {other.unit or 'band number'!r} where {self.unit or 'band number'!r} is expected"
+        difference = float(np.abs(self.values - other.values).max())
+        spacing = float(np.median(np.abs(np.diff(self.values)))) if len(self) > 1 else 1.0
+        if difference > 0.01 * spacing:
+            return f"positions that differ by up to {difference:.4g} {self.unit}"
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists and text; `from_json` undoes it."""
+        return {"values": self.values.tolist(), "unit": self.unit}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SpectralAxis:
+        """Read what `to_json` wrote."""
+        return cls(np.asarray(value["values"], dtype=np.float64), str(value.get("unit", "")))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cube:
+    """A spectral image, or a set of spectra.
+
+    Parameters
+    ----------
+    data : array of shape (..., y, x, L) or (n, L)
+        NumPy, dask, Zarr or memory map; λ last. Not copied.
+    axis : SpectralAxis, optional
+        The L band positions; band numbers if the source gives none.
+    pixel_size : (float, float), optional
+        Height and width of a pixel, in `pixel_unit`.
+    pixel_unit : str
+        ``"um"``, ``"mm"``, …
+    name, source, metadata
+        What the data are called, where they came from, and what else the file said.
+
+    Raises
+    ------
+    ValueError
+        If the array has fewer than two dimensions, is empty, is not of real numbers, or its last length
+        is not the axis's.
+    """
+
+    data: Any
+    axis: SpectralAxis = None  # type: ignore[assignment]  # filled in at once
+    pixel_size: tuple[float, float] | None = None
+    pixel_unit: str = "pixel"
+    name: str = ""
+    source: Path | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        data = self.data if hasattr(self.data, "shape") and hasattr(self.data, "dtype") else np.asarray(self.data)
+        if len(data.shape) < 2:
+            raise ValueError(
+                f"a cube has shape (..., y, x, bands) or (spectra, bands), not {data.shape}; "
+                "give one spectrum as an array of shape (1, bands)"
+            )
+        if 0 in data.shape:
+            raise ValueError(f"a cube of shape {data.shape} holds no values")
+        if data.dtype.kind not in "fiub":
+            raise ValueError(f"a cube holds real numbers, not {data.dtype}; convert it first (e.g. its real part)")
+        axis = self.axis if self.axis is not None else SpectralAxis.bands(data.shape[-1])
+        if data.shape[-1] != len(axis):
+            raise ValueError(
+                f"the array's last dimension holds {data.shape[-1]} bands and the axis {len(axis)}; "
+                f"bands are last: shape {data.shape} may need np.moveaxis"
+            )
+        if self.pixel_size is not None and not all(math.isfinite(size) and size > 0 for size in self.pixel_size):
+            raise ValueError(f"pixel size {self.pixel_size} is not positive; leave it out if it is unknown")
+        object.__setattr__(self, "data", data)
+        object.__setattr__(self, "axis", axis)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array, bands last."""
+        return tuple(self.data.shape)
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """Shape without the bands."""
+        return self.shape[:-1]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether pixels have neighbours: False for a set of spectra."""
+        return len(self.shape) > 2
+
+    @property
+    def count(self) -> int:
+        """Number of spectra."""
+        return math.prod(self.spatial_shape)
+
+    def __repr__(self) -> str:
+        shape = " × ".join(map(str, self.shape))
+        return f"Cube({self.name or 'unnamed'}: {shape} {self.data.dtype}, {self.axis.describe()})"
+
+    def __getitem__(self, key: Any) -> Cube:
+        """Index the spatial dimensions; the bands stay whole. An integer keeps its dimension."""
+        keys = key if isinstance(key, tuple) else (key,)
+        if len(keys) > len(self.spatial_shape):
+            raise IndexError(f"{len(keys)} indices for {len(self.spatial_shape)} spatial dimensions; bands stay whole")
+        keys = tuple(slice(k, k + 1 or None) if isinstance(k, (int, np.integer)) else k for k in keys)
+        return replace(self, data=self.data[keys], source=None)
+
+    def with_data(self, data: Any, *, axis: SpectralAxis | None = None, name: str | None = None) -> Cube:
+        """Return a cube of the same place and pixel size with other values, no longer tied to the file."""
+        return replace(self, data=data, axis=self.axis if axis is None else axis, name=self.name if name is None else name, source=None)
+
+    def numpy(self) -> FloatArray:
+        """Return the values as float32 in memory; no copy when they already are."""
+        return np.asarray(self.data, dtype=np.float32)
+
+
+def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *, position: int | None = None) -> Cube:
+    """Return `x` as a cube, without copying its values.
+
+    Parameters
+    ----------
+    x : Cube, array or napari layer
+        A layer is told by its ``.data`` and ``.metadata``; its spectral dimension stands in
+        ``metadata["spectral_axis"]``, else it is taken to lead, as napari shows it.
+    axis : SpectralAxis, optional
+        The band positions, where `x` does not bring them.
+    position : int, optional
+        Which dimension is spectral; default: a layer's metadata says, else 0 for a layer and -1 for an array.
+
+    Raises
+    ------
+    ValueError
+        If the axis does not fit, or `position` is not a dimension of `x`.
+    """
+    if isinstance(x, Cube):
+        # with another axis it is no longer what its file says
+        return x if axis is None else replace(x, axis=axis, source=None)
+    if not isinstance(x, Layer):
+        array = x if hasattr(x, "shape") else np.asarray(x)
+        return Cube(_spectral_last(array, -1 if position is None else position), axis)  # type: ignore[arg-type]
+    return _layer_as_cube(x, axis, position)
+
+
+def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None) -> Cube:
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    known = layer.metadata.get("spectral_axis")
+    place = int(known.get("position", 0)) if known is not None else 0
+    # a layer that napari projected or cut keeps the metadata of its source; an axis that no longer fits is not its own
+    if known is not None and place < len(data.shape) and len(known["values"]) == data.shape[place]:
+        axis = SpectralAxis.from_json(known) if axis is None and position in (None, place) else axis
+        position = place if position is None else position
+    if position is None:
+        position = -1 if getattr(layer, "rgb", False) else 0
+    last = _spectral_last(data, position)
+    name = str(getattr(layer, "name", ""))
+    scale = [float(s) for s in getattr(layer, "scale", ())]
+    units = [str(unit) for unit in getattr(layer, "units", ()) or ()]
+    if len(scale) == len(data.shape):
+        del scale[position]
+        if len(units) == len(data.shape):
+            del units[position]
+    sized = len(scale) >= 2 and bool(units) and units[-1] != "pixel"
+    path = getattr(getattr(layer, "source", None), "path", None)
+    # a layer in memory may have been painted on; only a lazy one is surely what its file holds
+    source = Path(path) if path is not None and not isinstance(data, np.ndarray) else None
+    return Cube(
+        last,
+        axis,  # type: ignore[arg-type]
+        pixel_size=(scale[-2], scale[-1]) if sized else None,
+        pixel_unit={"micrometer": "um", "millimeter": "mm", "nanometer": "nm"}.get(units[-1], units[-1]) if sized else "pixel",
+        name=name,
+        source=source,
+        metadata=MappingProxyType({k: v for k, v in layer.metadata.items() if k != "spectral_axis"}),
+    )
+
+
+def _spectral_last(data: Any, position: int) -> Any:
+    dimensions = len(data.shape)
+    if not -dimensions <= position < dimensions:
+        raise ValueError(f"dimension {position} does not exist in an array of shape {tuple(data.shape)}")
+    if position % dimensions == dimensions - 1:
+        return data
+    if isinstance(data, np.ndarray):
+        return np.moveaxis(data, position, -1)
+    order: Sequence[int] = [d for d in range(dimensions) if d != position % dimensions] + [position % dimensions]
+    if hasattr(data, "transpose"):
+        return data.transpose(order)
+    import dask.array as da  # a Zarr array cannot be transposed in place; dask views it
+
+    return da.from_array(data).transpose(order)

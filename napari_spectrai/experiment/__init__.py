@@ -1,0 +1,5 @@
+"""The one document, and the settings in it. Nothing here imports torch."""
+
+from napari_spectrai.experiment.document import Data, Experiment, Split
+
+__all__ = ["Data", "Experiment", "Split"]

@@ -1,0 +1,208 @@
+"""The one document: data, split, preparation, augmentation, task, network, loss and training."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
+
+from napari_spectrai.cube import as_cube
+from napari_spectrai.experiment.augmentations import AugmentationSpec, Mixup, Noise, augmentations
+from napari_spectrai.experiment.losses import LossSpec, losses
+from napari_spectrai.experiment.networks import NetworkSpec, ResidualMLP, networks
+from napari_spectrai.experiment.tasks import TaskSpec, tasks
+from napari_spectrai.experiment.training import Training
+from napari_spectrai.files import write_text
+from napari_spectrai.preparation.normalise import Normalise, Scale
+from napari_spectrai.preparation.step import Step, steps
+from napari_spectrai.spec import SettingsError, Spec, listed, problems
+
+
+class Data(Spec):
+    """Which files, where the cubes are not handed over in memory; relative paths start at the document."""
+
+    input: list[Path] = Field(default_factory=list, description="files to learn from")
+    truth: list[Path] = Field(default_factory=list, description="files with the truth, one for each input")
+    patch: int = Field(32, ge=4, le=4096, description="height and width of training patches, in pixels (for networks over the image)")
+
+
+class Split(Spec):
+    """Which samples train, which choose the best epoch, which are kept for the final score."""
+
+    method: Literal["auto", "file", "contiguous", "blocks", "random"] = Field(
+        "auto",
+        description="auto: by file where there are several, else contiguous; "
+        "contiguous: the last rows; blocks: scattered squares; random: single spectra, for sets without neighbours",
+    )
+    validation: float = Field(0.05, gt=0, lt=1, description="share that chooses the best epoch")
+    test: float = Field(0.0, ge=0, lt=1, description="share that is never learnt from, for the final score")
+    gap: int | None = Field(None, ge=0, le=10_000, description="pixels left out between parts of an image; empty: as wide as a patch")
+    block: int = Field(12, ge=1, le=10_000, description="height and width of a block, in pixels")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of blocks and random choices")
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Self:
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation {self.validation:g} and test {self.test:g} leave nothing to train on; make them less than 1 together"
+            )
+        return self
+
+
+class Experiment(Spec):
+    """Everything a training needs, as plain data: the docks edit it, the command line runs it, the model carries it.
+
+    Examples
+    --------
+    >>> experiment = Experiment().override("training.epochs=50", "network.width=128")
+    >>> experiment.training.epochs
+    50
+    """
+
+    version: Literal[1] = 1
+    name: str = Field("", max_length=200, description="what the model will be called")
+    task: Annotated[SerializeAsAny[TaskSpec], tasks] = Field(default_factory=lambda: tasks.parse("denoising"), description="what is learnt")
+    data: Data = Data()
+    split: Split = Split()
+    preparation: list[Annotated[SerializeAsAny[Step], steps]] = Field(
+        default_factory=lambda: [steps.parse("normalise")], description="steps before the network, kept with the model"
+    )
+    augmentation: list[Annotated[SerializeAsAny[AugmentationSpec], augmentations]] = Field(
+        default_factory=list, description="how each batch is varied"
+    )
+    network: Annotated[SerializeAsAny[NetworkSpec], networks] = Field(ResidualMLP(), description="what learns")
+    loss: Annotated[SerializeAsAny[LossSpec], losses] = Field(default_factory=lambda: losses.parse("mse"), description="what is made small")
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _suits(self) -> Self:
+        for what, spec, registry in (("network", self.network, networks), ("loss", self.loss, losses)):
+            if self.task.kind not in spec.tasks:
+                suited = [kind for kind in registry if self.task.kind in registry[kind].tasks]
+                raise ValueError(f"{what} {spec.kind!r} does not suit the task {self.task.kind!r}; {listed(suited)}")
+        return self
+
+    @classmethod
+    def default(cls, task: str, cube: Any, truth: Any = None) -> Self:
+        """Return an experiment with settings that suit the data.
+
+        Parameters
+        ----------
+        task : str
+            ``"denoising"``; an unknown one is refused with the list of the known.
+        cube : Cube, array or napari layer
+            What will be learnt from.
+        truth : Cube, array or napari layer, optional
+
+        Raises
+        ------
+        ValueError
+            If the task is unknown or the truth does not fit the cube.
+        """
+        source = as_cube(cube)
+        if truth is not None and as_cube(truth).shape != source.shape:
+            raise ValueError(
+                f"the truth has shape {as_cube(truth).shape} and the cube {source.shape}; they must show the same pixels and bands"
+            )
+        small = source.count <= 5_000
+        batch = 32 if small else 256
+        # about as many steps as the Raman pairs need, whatever the number of spectra
+        epochs = max(5, min(150, round(3600 * batch / source.count)))
+        return cls(
+            name=source.name,
+            task=tasks.parse(task),
+            # an image keeps its contrast between pixels; spectra of a set stand alone
+            preparation=[Scale()] if source.is_image else [Normalise(by="maximum")],
+            augmentation=[Noise(sigma=0.02 if source.is_image else 0.1), Mixup(alpha=0.4)],
+            training=Training(batch=batch, epochs=epochs),
+        )
+
+    @classmethod
+    def from_mapping(cls, document: Any, where: str = "") -> Self:
+        """Validate a mapping; every problem comes with its path, value, limit and remedy.
+
+        Raises
+        ------
+        SettingsError
+            A ValueError that lists the problems.
+        """
+        if not isinstance(document, dict):
+            raise ValueError(f"{where or 'the document'} is not an experiment: a mapping is expected, not {type(document).__name__}")
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise SettingsError(problems(error), where) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read an experiment from YAML; its relative data paths are taken from the document's folder."""
+        path = Path(path)
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not a YAML document: {error}") from error
+        experiment = cls.from_mapping(document, str(path))
+        data = experiment.data
+        absolute = {side: [(path.parent / file).absolute() for file in getattr(data, side)] for side in ("input", "truth")}
+        return experiment.model_copy(update={"data": data.model_copy(update=absolute)})
+
+    def save(self, path: str | Path) -> Path:
+        """Write the experiment as YAML, whole or not at all."""
+        write_text(path, self.to_yaml())
+        return Path(path)
+
+    def to_yaml(self) -> str:
+        """Return the document as text."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def override(self, *settings: str) -> Self:
+        """Return a copy with some values changed: ``override("training.epochs=50", "augmentation.0.sigma=0.05")``.
+
+        A value is read as YAML. Giving only a kind (``"network=unet"``) takes that kind's defaults.
+
+        Raises
+        ------
+        ValueError
+            If a path does not exist, with the names that do, or the value is outside its limits.
+        """
+        document = self.model_dump(mode="json")
+        for setting in settings:
+            path, equals, text = setting.partition("=")
+            if not equals:
+                raise ValueError(f"{setting!r} sets nothing; write path=value, such as training.epochs=50")
+            try:
+                value = yaml.safe_load(text)
+            except yaml.YAMLError as error:
+                raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+            _set(document, path.strip().split("."), value, setting)
+            # a kind alone is filled out with its defaults, so that the next setting can name them; what does not fit
+            # yet may fit after the next
+            with suppress(SettingsError):
+                document = self.from_mapping(document).model_dump(mode="json")
+        return self.from_mapping(document)
+
+
+def _set(document: Any, path: list[str], value: Any, setting: str) -> None:
+    for depth, part in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(document, list):
+            if not part.isdigit() or int(part) >= len(document):
+                numbers = f"entries 0 to {len(document) - 1}" if document else "no entries"
+                raise ValueError(f"{setting!r}: {'.'.join(path[:depth])} has {numbers}, not {part!r}")
+            key: Any = int(part)
+        elif isinstance(document, dict):
+            if part not in document:
+                raise ValueError(f"{setting!r}: there is no {'.'.join(path[: depth + 1])!r}; {listed(document, part)}")
+            key = part
+            if last and part == "kind" and value != document[part]:
+                # another kind has other fields: what was set for the old one does not apply
+                document.clear()
+        else:
+            raise ValueError(f"{setting!r}: {'.'.join(path[:depth])} is a single value; it has no part {part!r}")
+        if last:
+            document[key] = value
+        else:
+            document = document[key]

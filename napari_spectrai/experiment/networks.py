@@ -1,0 +1,99 @@
+"""Settings of the networks. torch is imported only when one is built."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from napari_spectrai.spec import Named, Registry
+
+RESTORATION = frozenset({"denoising"})
+
+
+class NetworkSpec(Named):
+    """Settings of a network; `tasks` and `dimensions` say what it suits."""
+
+    tasks: ClassVar[frozenset[str]] = frozenset()
+    dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel; 0 for a network that sees single spectra."""
+        return 0
+
+    @property
+    def grid(self) -> int:
+        """Tiles must begin at multiples of this many pixels for results that do not depend on the tiling."""
+        return 1
+
+
+class OverRidge(NetworkSpec):
+    """A network that may start from the closed-form ridge map of the training pairs."""
+
+    ridge: bool = Field(True, description="learn what the closed-form ridge map of the training pairs leaves over, starting at its error")
+    alpha: float = Field(
+        100.0, gt=0, le=1e9, description="strength of the ridge penalty, in squared prepared intensities summed over the spectra"
+    )
+
+
+class UNet(OverRidge):
+    """Encoder-decoder with skip connections (Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28)."""
+
+    title: ClassVar = "UNet"
+    kind: Literal["unet"] = "unet"
+    implementation: ClassVar = "napari_spectrai.networks.unet:UNet"
+    tasks: ClassVar = RESTORATION
+    dims: Literal[1, 2, 3] = Field(1, description="1: along the spectrum, 2: over the image, 3: both")
+    width: int = Field(32, ge=4, le=512, description="channels of the first level; doubled at each deeper one")
+    depth: int = Field(3, ge=1, le=6, description="number of poolings")
+    convolutions: int = Field(2, ge=1, le=6, description="convolutions a level")
+    norm: Literal["batch", "layer", "none"] = Field("batch", description="normalisation after each convolution")
+    activation: Literal["gelu", "relu", "prelu", "leaky_relu", "silu"] = Field("gelu", description="non-linearity")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of channels dropped at the deepest level while training")
+    dense: int = Field(0, ge=0, le=6, description="fully connected layers over the spectrum at the end (1-D only; DeepeR: 3)")
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        if self.dims == 1:
+            return 0
+        # each convolution of 3 reaches one pixel of its level; each level is twice as coarse
+        per_level = self.convolutions + 1
+        reach = sum(2 * per_level * 2**level for level in range(self.depth)) + per_level * 2**self.depth
+        reach += 2**self.depth - 1  # the pooling windows themselves
+        rounded: int = -(-reach // self.grid) * self.grid
+        return rounded
+
+    @property
+    def grid(self) -> int:
+        """Tiles must begin at multiples of the deepest pooling."""
+        return 1 if self.dims == 1 else int(2**self.depth)
+
+
+class ResUNet(UNet):
+    """UNet of residual blocks.
+
+    ``width=64, depth=2, convolutions=3, activation="prelu", dense=3`` is the network of DeepeR
+    (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
+    """
+
+    title: ClassVar = "ResUNet"
+    kind: Literal["resunet"] = "resunet"  # type: ignore[assignment]
+    convolutions: int = Field(3, ge=1, le=6, description="convolutions a residual block")
+
+
+class ResidualMLP(OverRidge):
+    """Fully connected layers on each spectrum and its ridge estimate; their output is added to the latter."""
+
+    title: ClassVar = "Residual MLP"
+    kind: Literal["residual_mlp"] = "residual_mlp"
+    implementation: ClassVar = "napari_spectrai.networks.mlp:ResidualMLP"
+    tasks: ClassVar = RESTORATION
+    dimensions: ClassVar = (1,)
+    width: int = Field(256, ge=8, le=8192, description="units of each hidden layer")
+    depth: int = Field(2, ge=1, le=8, description="number of hidden layers")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of units dropped while training")
+
+
+networks: Registry[NetworkSpec] = Registry("network")

@@ -1,0 +1,43 @@
+"""Writing without ever leaving half a file: a temporary name, then a rename."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes `path`'s place.
+
+    Works for a file and for a folder (a Zarr store). If the body raises, the temporary is removed and
+    whatever stood at `path` before is untouched.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the suffix stays, since writers choose their format by it
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.partial{path.suffix}")
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS):
+            remedy = "free some space there" if error.errno == errno.ENOSPC else "choose a folder that can be written"
+            raise OSError(error.errno, f"{error.strerror}: {remedy}, and go on; what was saved before is untouched", str(path)) from error
+        raise
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` in one step, as UTF-8."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,52 @@
+"""What containers of several arrays share: choosing the cube among them, and finding its axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.cube import SpectralAxis
+
+_AXIS_NAMES = {
+    "spectral_axis": "", "axis": "", "wavelengths": "nm", "wavelength": "nm", "wavelengths_nm": "nm", "lambda": "nm",
+    "wl": "nm", "wavenumbers": "1/cm", "wavenumber": "1/cm", "wavenumber_cm1": "1/cm", "wn": "1/cm",
+    "raman_shift": "1/cm", "energy": "eV",
+}  # fmt: skip
+_MAIN_NAMES = ("data", "cube", "spectra", "image", "hsi")
+
+
+def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
+    """Return the name of the array that is the cube: the one asked for, the only one, or the plainly main one.
+
+    Raises
+    ------
+    ValueError
+        If `dataset` is not among them, none has two dimensions, or the choice is open.
+    """
+    contents = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()) or "nothing"
+    if dataset is not None:
+        if dataset not in arrays:
+            raise ValueError(f"there is no array {dataset!r} in it; it holds {contents}")
+        return dataset
+    candidates = [name for name, shape in arrays.items() if sum(length > 1 for length in shape) >= 2]
+    candidates = candidates or [name for name, shape in arrays.items() if len(shape) >= 2]
+    if not candidates:
+        raise ValueError(f"it holds no array of spectra (two or more dimensions); it holds {contents}")
+    most = max(len(arrays[name]) for name in candidates)
+    deepest = [name for name in candidates if len(arrays[name]) == most]
+    named = [name for name in deepest if name.rpartition("/")[2].lower() in _MAIN_NAMES]
+    if len(deepest) > 1 and len(named) != 1:
+        raise ValueError(f"it holds several arrays ({contents}); choose one with dataset=…")
+    return (named or deepest)[0]
+
+
+def find_axis(arrays: Mapping[str, Any], bands: int, units: Mapping[str, str] | None = None) -> SpectralAxis | None:
+    """Return the axis among the 1-D `arrays` by its usual names and its length, or None: it is never guessed."""
+    for name, values in arrays.items():
+        short = name.rpartition("/")[2].lower()
+        flat = np.asarray(values).ravel()
+        if short in _AXIS_NAMES and flat.size == bands and flat.dtype.kind in "fiu":
+            return SpectralAxis(flat, (units or {}).get(name, _AXIS_NAMES[short]))
+    return None

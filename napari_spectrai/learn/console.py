@@ -1,0 +1,51 @@
+"""A training on a terminal."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from napari_spectrai.runs import Epoch, Event, Started, Step
+
+
+class TrainingBar:
+    """A progress bar of epochs, with the losses beside it and the classical figures above."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(), console=self.console,
+        )  # fmt: skip
+        self._task = self._bar.add_task("starting", total=None, figures="")
+        self._epochs = 1
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        """Show an event."""
+        if isinstance(event, Started):
+            self._epochs = event.epochs
+            self._bar.update(self._task, total=event.epochs, completed=event.resumed_after, description="training")
+            self.console.print(
+                f"{event.training:,} samples for training, {event.validation:,} for validation, {event.test:,} for the test; "
+                f"{event.parameters:,} weights; {event.device}, {event.precision}"
+            )
+            for note in event.notes:
+                self.console.print(f"note: {note}")
+            if event.baselines:
+                figures = " · ".join(f"{name} {value:.5f}" for name, value in event.baselines.items())
+                self.console.print(f"validation {event.metric.upper()}: {figures}")
+        elif isinstance(event, Step):
+            done = event.epoch - 1 + event.step / event.steps
+            self._bar.update(self._task, completed=done)
+        elif isinstance(event, Epoch):
+            figures = f"epoch {event.epoch}/{event.epochs}  training {event.training:.5f}  validation {event.validation:.5f}"
+            self._bar.update(self._task, completed=event.epoch, figures=figures)

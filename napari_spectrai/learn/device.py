@@ -1,0 +1,62 @@
+"""Which device, and in which precision."""
+
+from __future__ import annotations
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from napari_spectrai.experiment.training import Training
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """Return the device asked for, or the best there is.
+
+    Raises
+    ------
+    ValueError
+        If it is not there.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not present.get(wanted):
+        raise ValueError(
+            f"device {wanted!r} is not on this machine; choose {', '.join(d for d, there in present.items() if there)} or auto"
+        )
+    return torch.device(wanted)
+
+
+def is_fast_at_bf16(device: torch.device) -> bool:
+    """Whether the hardware computes in bf16 natively: AMX or AVX512-BF16 processors, Ampere and later GPUs."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities()
+        return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+    return False
+
+
+def choose_precision(training: Training, device: torch.device, *, convolutional: bool) -> str:
+    """Return ``"bf16"`` or ``"fp32"``; fully connected networks are small and keep fp32 unless told otherwise."""
+    if training.precision != "auto":
+        return training.precision
+    return "bf16" if convolutional and is_fast_at_bf16(device) else "fp32"
+
+
+def accelerator(device: torch.device, precision: str) -> Accelerator:
+    """Return Accelerate's view of one training: device placement, autocast, backward.
+
+    Raises
+    ------
+    RuntimeError
+        Under a distributed launcher: several processes on one run folder are not supported yet.
+    """
+    # Accelerate keeps device and precision for the life of the process; a script may train twice with others
+    AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
+    made = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")
+    if made.num_processes > 1:
+        raise RuntimeError(f"{made.num_processes} processes were started for one run; distributed training is not supported, start one")
+    return made

@@ -1,0 +1,121 @@
+"""Training as a stream of events, and `train`, which drains it behind a progress bar."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.files import replacing
+from napari_spectrai.learn.dataset import Dataset, assemble, gather
+from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.split import Map
+from napari_spectrai.learn.training import Training
+from napari_spectrai.runs import Event, Failed, Finished, RunFolder
+
+
+def fit(
+    experiment: Experiment | None,
+    cubes: Any = None,
+    truths: Any = None,
+    *,
+    run: str | Path | None = None,
+    resume: bool = False,
+) -> Generator[Event, None, Model]:
+    """Train, one event at a time; the generator's return value is the best model.
+
+    Every event is in the run folder before it is yielded, and so are the files it speaks of. Closing the
+    generator saves a checkpoint.
+
+    Parameters
+    ----------
+    experiment : Experiment or None
+        None only to resume: the run folder holds it.
+    cubes, truths : Cube, array, napari layer or list of them, optional
+        Default: the files that ``experiment.data`` names.
+    run : path, optional
+        The run folder; default: a new one in ``$NAPARI_SPECTRAI_RUNS`` or the user's data folder.
+    resume : bool
+        Go on from the checkpoint in `run`: optimiser, schedule, random state, split and curve.
+
+    Yields
+    ------
+    Started, Step, Epoch, Preview, Saved, Paused, Finished or Failed
+
+    Raises
+    ------
+    ValueError
+        If the data do not fit together or the experiment does not fit the data.
+    """
+    if resume:
+        if run is None:
+            raise ValueError("which run is to be resumed? give run=its folder")
+        folder = RunFolder(run)
+        experiment = folder.experiment()
+        if folder.state() == "finished":
+            raise ValueError(f"the run in {folder.path} has finished; its model is {folder.best}. Start a new run to learn more")
+    elif experiment is None:
+        raise ValueError("there is no experiment; make one with Experiment.default(task, cube, truth)")
+    else:
+        folder = RunFolder.create(experiment, run)
+    folder.claim()
+    try:
+        training = Training(experiment, _dataset(experiment, cubes, truths, folder, resume=resume), folder)
+        if resume:
+            training.restore()
+        return (yield from training.events())
+    except Exception as error:
+        failed = Failed(str(error) or type(error).__name__, traceback.format_exc())
+        folder.append(failed)
+        yield failed
+        raise
+    finally:
+        folder.release()
+
+
+def _dataset(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder, *, resume: bool) -> Dataset:
+    inputs, targets = gather(experiment, cubes, truths)
+    maps: list[Map] | None = None
+    if resume and folder.split.exists():
+        with np.load(folder.split, allow_pickle=False) as saved:
+            maps = [saved[f"map{number}"] for number in range(len(saved.files))]
+    data = assemble(experiment, inputs, targets, maps)
+    with replacing(folder.split) as temporary:
+        np.savez_compressed(temporary, **{f"map{number}": labels for number, labels in enumerate(data.maps)})  # type: ignore[arg-type]
+    return data
+
+
+def train(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Model:
+    """Train with a progress bar and return the best model.
+
+    Parameters are those of `fit`.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth)
+    >>> model = spectrai.train(experiment, pairs.cube, pairs.truth)  # doctest: +SKIP
+    """
+    return follow(fit(experiment, cubes, truths, run=run))[0]
+
+
+def follow(events: Generator[Event, None, Model]) -> tuple[Model, Finished]:
+    """Drain a training behind a progress bar; return the model and how the training ended."""
+    from napari_spectrai.learn.console import TrainingBar
+
+    finished = Finished("stopped")
+    with closing(events), TrainingBar() as bar:
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return end.value, finished
+            bar.show(event)
+            if isinstance(event, Finished):
+                finished = event

@@ -1,0 +1,93 @@
+"""A trained network with everything needed to use it again: one ``.safetensors`` file, its card in the header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment.card import KEY, ModelCard, read_card
+from napari_spectrai.files import replacing
+from napari_spectrai.learn import classical
+from napari_spectrai.learn.classical import Classical
+from napari_spectrai.networks import build
+from napari_spectrai.preparation import Preparation
+
+_NETWORK = "network."
+
+
+def prepared_axis(preparation: Preparation, axis: SpectralAxis) -> SpectralAxis:
+    """Return the axis that `preparation` gives of `axis`."""
+    return preparation.apply(np.ones((1, len(axis)), np.float32), axis)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with its preparation, axis, scores and the classical methods tuned beside it.
+
+    Get one from `train`, `fit` or `Model.load`; apply it with `predict`.
+    """
+
+    network: nn.Module
+    description: ModelCard
+    classical: dict[str, Classical]
+
+    @property
+    def axis(self) -> SpectralAxis:
+        """The axis a cube must have."""
+        return self.description.axis
+
+    @property
+    def preparation(self) -> Preparation:
+        """The fitted steps before the network."""
+        return Preparation(tuple(self.description.experiment.preparation))
+
+    def card(self) -> ModelCard:
+        """Return what the model says of itself; ``print(model.card())``."""
+        return self.description
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to one ``.safetensors`` file, whole or not at all."""
+        path = Path(path)
+        if path.suffix != ".safetensors":
+            raise ValueError(f"a model file ends in .safetensors, not {path.suffix or 'nothing'!r}: {path}")
+        weights = {_NETWORK + name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.network.state_dict().items()}
+        with replacing(path) as temporary:
+            # bytes, since save_file makes the file readable for its owner only
+            temporary.write_bytes(to_bytes(weights | classical.to_tensors(self.classical), {KEY: self.description.to_json()}))
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a model file. Nothing in it is executed.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        ValueError
+            If the file is truncated, foreign, of another format version, or its weights do not fit its description.
+        """
+        card = read_card(path)
+        tensors = load_file(path)
+        weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items() if name.startswith(_NETWORK)}
+        bands = len(prepared_axis(Preparation(tuple(card.experiment.preparation)), card.axis))
+        network = build(card.experiment.network, bands, len(card.truth_axis))
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(f"{path}: the weights do not fit the network its card describes: {error}") from error
+        return cls(network.eval(), card, classical.from_tensors(tensors))
+
+    @torch.no_grad()
+    def prepared(self, batch: Tensor) -> Tensor:
+        """Apply the network alone to prepared spectra ``(N, y, x, λ)``."""
+        result: Tensor = self.network(batch)
+        return result

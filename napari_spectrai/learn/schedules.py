@@ -1,0 +1,53 @@
+"""torch's learning-rate schedulers from their specs. `step` says when they advance: each step or each epoch."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch.optim import Optimizer
+from torch.optim import lr_scheduler as torch_schedulers
+
+Pace = Literal["step", "epoch", "metric"]
+Made = tuple[Any, Pace]
+
+
+def constant(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
+    """Leave the rate as it is."""
+    return torch_schedulers.ConstantLR(optimiser, factor=1.0), "epoch"
+
+
+def one_cycle(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
+    """Rise and fall once over the whole training."""
+    peak = optimiser.param_groups[0]["lr"]
+    # momentum stays as the optimiser's settings say
+    scheduler = torch_schedulers.OneCycleLR(optimiser, peak, total_steps=max(2, steps * epochs), pct_start=spec.rise, cycle_momentum=False)
+    return scheduler, "step"
+
+
+def cosine(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
+    """Fall along half a cosine."""
+    peak = optimiser.param_groups[0]["lr"]
+    return torch_schedulers.CosineAnnealingLR(optimiser, steps * epochs, eta_min=peak * spec.floor), "step"
+
+
+def step_down(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
+    """Fall in steps."""
+    return torch_schedulers.StepLR(optimiser, spec.every, gamma=spec.factor), "epoch"
+
+
+def multiplicative(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
+    """Fall by a factor an epoch."""
+    return torch_schedulers.ExponentialLR(optimiser, spec.factor), "epoch"
+
+
+def cyclic(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
+    """Rise and fall again and again."""
+    peak = optimiser.param_groups[0]["lr"]
+    half = max(1, round(spec.half_period * steps))
+    scheduler = torch_schedulers.CyclicLR(optimiser, peak * spec.floor, peak, step_size_up=half, cycle_momentum=False)
+    return scheduler, "step"
+
+
+def plateau(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
+    """Fall when validation no longer improves."""
+    return torch_schedulers.ReduceLROnPlateau(optimiser, factor=spec.factor, patience=spec.patience), "metric"

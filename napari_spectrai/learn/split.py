@@ -1,0 +1,133 @@
+"""Which pixels train, validate and test: maps with one label a pixel, so that nothing leaks unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter
+
+from napari_spectrai.experiment import Split
+
+UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
+NAMES = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
+
+Map = npt.NDArray[np.uint8]
+
+
+def split_maps(shapes: Sequence[tuple[int, int, int]], split: Split, patch: int) -> list[Map]:
+    """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
+
+    A set of n spectra has shape (1, n, 1). Pixels of training nearer than the gap to held-out ones are unused.
+
+    Raises
+    ------
+    ValueError
+        If the method does not suit the data.
+    """
+    method = split.method
+    if method == "auto":
+        method = "file" if len(shapes) > 1 else "contiguous"
+    if method == "file":
+        return _by_file(shapes, split)
+    rng = np.random.default_rng(split.seed)
+    maps = []
+    for shape in shapes:
+        if method == "contiguous":
+            chosen = _contiguous(shape, split, patch)
+        elif method == "blocks":
+            chosen = _blocks(shape, split, rng)
+        else:
+            chosen = _random(shape, split, rng)
+        gap = _gap(shape, split, patch) if method != "random" else 0
+        maps.append(_with_gap(chosen, gap))
+    return maps
+
+
+def _gap(shape: tuple[int, int, int], split: Split, patch: int) -> int:
+    if split.gap is not None:
+        return split.gap
+    is_set = shape[2] == 1
+    return 0 if is_set else patch
+
+
+def _by_file(shapes: Sequence[tuple[int, int, int]], split: Split) -> list[Map]:
+    count = len(shapes)
+    test = max(1, round(split.test * count)) if split.test else 0
+    validation = max(1, round(split.validation * count))
+    if validation + test >= count:
+        raise ValueError(
+            f"{count} file{'s' if count > 1 else ''} cannot be split into training, {validation} for validation and {test} for test; "
+            "give more files, or choose split.method=contiguous"
+        )
+    labels = [TRAINING] * (count - validation - test) + [VALIDATION] * validation + [TEST] * test
+    return [np.full(shape, label, np.uint8) for shape, label in zip(shapes, labels, strict=True)]
+
+
+def _contiguous(shape: tuple[int, int, int], split: Split, patch: int) -> Map:
+    """Hold out the last rows (of the longer side of an image): for validation, and after them for the test."""
+    chosen = np.full(shape, TRAINING, np.uint8)
+    axis = 1 if shape[1] >= shape[2] else 2
+    length = shape[axis]
+    test = max(patch, round(split.test * length)) if split.test else 0
+    validation = round(split.validation * length) if patch == 1 else max(patch, round(split.validation * length))
+    rows = np.moveaxis(chosen, axis, 0)
+    rows[max(0, length - test - validation) :] = VALIDATION
+    if test:
+        rows[max(0, length - test) :] = TEST
+    return chosen
+
+
+def _blocks(shape: tuple[int, int, int], split: Split, rng: np.random.Generator) -> Map:
+    if shape[2] == 1:
+        raise ValueError("blocks are squares of an image, and this is a set of spectra; choose split.method=contiguous")
+    across = tuple(-(-length // split.block) for length in shape[1:])
+    count = across[0] * across[1]
+    whole = np.zeros(across, bool)
+    whole[: max(1, shape[1] // split.block), : max(1, shape[2] // split.block)] = True
+    order = rng.permutation(np.flatnonzero(whole))  # a block cut short at the edge may hold no patch
+    labels = np.full(count, TRAINING, np.uint8)
+    validation, test = max(1, round(split.validation * count)), round(split.test * count)
+    labels[order[:validation]] = VALIDATION
+    labels[order[validation : validation + test]] = TEST
+    grid = labels.reshape(across).repeat(split.block, 0).repeat(split.block, 1)[: shape[1], : shape[2]]
+    return np.broadcast_to(grid, shape).copy()
+
+
+def _random(shape: tuple[int, int, int], split: Split, rng: np.random.Generator) -> Map:
+    count = int(np.prod(shape))
+    labels = np.full(count, TRAINING, np.uint8)
+    order = rng.permutation(count)
+    validation, test = round(split.validation * count), round(split.test * count)
+    labels[order[:validation]] = VALIDATION
+    labels[order[validation : validation + test]] = TEST
+    return labels.reshape(shape)
+
+
+def _with_gap(chosen: Map, gap: int) -> Map:
+    """Take out of use the training pixels within `gap` of held-out ones, and validation ones within `gap` of the test."""
+    if not gap:
+        return chosen
+    window = (1, 2 * gap + 1, 2 * gap + 1 if chosen.shape[2] > 1 else 1)
+    reached = maximum_filter(chosen, size=window, mode="constant", cval=0)
+    return np.where((reached > chosen) & (chosen != TEST), UNUSED, chosen).astype(np.uint8)
+
+
+def origins(labels: Map, part: int, patch: int) -> npt.NDArray[np.int64]:
+    """Return the first corners (n, 3) of all patches that lie wholly in one part of a map."""
+    inside = np.pad((labels == part).astype(np.int64), ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
+    if patch >= inside.shape[1] or patch >= inside.shape[2]:
+        return np.empty((0, 3), np.int64)
+    total = inside[:, patch:, patch:] - inside[:, :-patch, patch:] - inside[:, patch:, :-patch] + inside[:, :-patch, :-patch]
+    corners: npt.NDArray[np.int64] = np.argwhere(total == patch * patch)
+    return corners
+
+
+def apart(corners: npt.NDArray[np.int64], patch: int) -> npt.NDArray[np.int64]:
+    """Return those of the corners that lie on one grid of the patch's size, the fullest one: patches that do not overlap."""
+    if patch == 1 or not len(corners):
+        return corners
+    offsets = corners[:, 1] % patch * patch + corners[:, 2] % patch
+    fullest: npt.NDArray[np.int64] = corners[offsets == np.bincount(offsets).argmax()]
+    return fullest

@@ -1,0 +1,308 @@
+"""The loop: batches, steps, epochs, saves; steered through the run folder, told as events."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Generator, Iterator
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.learn import checkpoint, classical, metrics
+from napari_spectrai.learn.augment import Chain
+from napari_spectrai.learn.averaging import WeightAverage
+from napari_spectrai.learn.checkpoint import Place
+from napari_spectrai.learn.classical import Classical
+from napari_spectrai.learn.dataset import Dataset, Samples
+from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
+from napari_spectrai.learn.model import Model
+from napari_spectrai.networks import RidgeSkip, build
+from napari_spectrai.networks.ridge import ridge_map
+from napari_spectrai.runs import Epoch, Event, Finished, Paused, Preview, RunFolder, Saved, Started, Step
+
+SAVE_SECONDS = 2.0
+"""Least time between saves of a fast training; a killed run loses no more than this, or one epoch."""
+STEP_SECONDS = 0.25
+"""Least time between `Step` events, and between looks at the control file."""
+LONG_EPOCH_SECONDS = 60.0
+"""Most time between saves, also within an epoch."""
+PREVIEW_SECONDS = 1.0
+
+
+class Training:
+    """One training of one network; `events` runs it."""
+
+    def __init__(self, experiment: Experiment, data: Dataset, folder: RunFolder) -> None:
+        self.settings = settings = experiment.training
+        self.experiment, self.folder, self.place = experiment, folder, Place()
+        self.device = choose_device(settings.device)
+        torch.manual_seed(settings.seed)
+        bands = data.inputs.shape[1]
+        network = build(experiment.network, bands, data.truths.shape[1])
+        self.precision = choose_precision(settings, self.device, convolutional=experiment.network.kind != "residual_mlp")
+        self.accelerator = accelerator(self.device, self.precision)
+        self.data = data = data.to(self.device)
+        if isinstance(network, RidgeSkip):
+            network.set_map(*ridge_map(*data.spectra("training"), alpha=experiment.network.alpha))  # type: ignore[attr-defined]
+        optimiser = experiment.training.optimiser
+        arguments = optimiser.model_dump(exclude={"kind"})
+        self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
+        self.average = WeightAverage(self.network, settings.ema)
+        self.drawn = self._samples_an_epoch()
+        # a last batch of a single sample joins the one before: it has no batch statistics
+        self.steps = max(1, -(-self.drawn // settings.batch) - (self.drawn % settings.batch == 1 and settings.batch > 1))
+        if self.steps < 4:
+            data.notes.append(
+                f"Only {self.steps} steps an epoch ({self.drawn} samples, batch {settings.batch}); lower training.batch for more."
+            )
+        schedule = settings.schedule
+        self.schedule, self.pace = schedule.load()(schedule, self.optimiser.optimizer, self.steps, settings.epochs)
+        self.task = experiment.task.load()(experiment)
+        self.augment = Chain(experiment.augmentation)
+        self.generator = torch.Generator(self.device).manual_seed(settings.seed)
+        self.classical: dict[str, Classical] = {}
+        self.baselines: dict[str, dict[str, float]] = {}
+        self._total = torch.zeros((), device=self.device)
+        self._saved_at = self._looked_at = self._previewed_at = 0.0
+        self._clock = time.monotonic()
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.network, "average": self.average.module, "optimiser": self.optimiser, "schedule": self.schedule}
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint; without one, to the beginning."""
+        if self.folder.checkpoint.exists():
+            self.place = checkpoint.load(self.folder.checkpoint, self._parts, self.generator)
+            self.average.updates = self.place.epoch * self.steps + self.place.step
+        self.folder.truncate(self.place.journal)
+
+    def _told(self, event: Event) -> Event:
+        self.folder.append(event)
+        return event
+
+    def _model(self, weights: dict[str, Tensor], scores: dict[str, dict[str, dict[str, float]]]) -> Model:
+        network = copy.deepcopy(self.average.module)  # not built anew: that would draw from the random state
+        network.load_state_dict(weights)
+        card = ModelCard(
+            name=self.experiment.name or self.folder.path.name,
+            experiment=self.experiment.model_copy(update={"preparation": list(self.data.preparation.steps)}),
+            axis=self.data.axis,
+            truth_axis=self.data.prepared_axis,
+            date=f"{datetime.now():%Y-%m-%d %H:%M}",
+            trained_on=self.data.names,
+            scores=scores,
+            versions={name: version(name) for name in ("napari-spectrai", "torch")},
+        )
+        return Model(network.eval(), card, self.classical)
+
+    def _save(self, *, force: bool = False) -> Iterator[Event]:
+        if not force and time.monotonic() - self._saved_at < SAVE_SECONDS:
+            return
+        place = self.place
+        place.loss = float(self._total) if place.step else 0.0
+        place.seconds += time.monotonic() - self._clock
+        self._clock = time.monotonic()
+        if place.best_weights:
+            scores = {"validation": self.baselines | {"network": place.best_scores}}
+            self._model(place.best_weights, scores).save(self.folder.best)
+            yield self._told(Saved("best", str(self.folder.best)))
+        self._model(self.average.module.state_dict(), {}).save(self.folder.last)
+        yield self._told(Saved("last", str(self.folder.last)))
+        place.journal = self.folder.journal_length
+        checkpoint.save(self.folder.checkpoint, place, self._parts, self.generator)
+        self._saved_at = time.monotonic()
+
+    # ------------------------------------------------------------------ events
+
+    def events(self) -> Generator[Event, None, Model]:
+        """Train to the end, or until stopped."""
+        # judged as the network is, tuned on training rows only
+        self.classical = classical.tuned(*self.data.spectra("training"))
+        self.baselines = self._baselines("validation", self.classical)
+        yield self._told(self._started())
+        reason = "done"
+        try:
+            while self.place.epoch < self.settings.epochs:
+                stopped = (yield from self._heed()) or (yield from self._epoch())
+                if stopped:
+                    reason = "stopped"
+                    break
+                if self.settings.patience and self.place.epoch - self.place.best_epoch >= self.settings.patience:
+                    reason = "early"
+                    break
+        except (GeneratorExit, KeyboardInterrupt):
+            for _ in self._save(force=True):
+                pass
+            raise
+        yield from self._save(force=True)
+        return (yield from self._finished(reason))
+
+    def _started(self) -> Started:
+        parts = self.data.parts
+        return Started(
+            device=str(self.device), precision=self.precision,
+            training=len(parts["training"]), validation=len(parts["validation"]), test=len(parts.get("test", ())),
+            epochs=self.settings.epochs, parameters=sum(p.numel() for p in self.network.parameters()),
+            metric=self.task.names[0], baselines={name: figures[self.task.names[0]] for name, figures in self.baselines.items()},
+            notes=self.data.notes, resumed_after=self.place.epoch,
+        )  # fmt: skip
+
+    def _epoch(self) -> Generator[Event, None, bool]:
+        """Run the rest of one epoch; return whether it was stopped."""
+        place, begun = self.place, time.monotonic()
+        samples, order = self.data.parts["training"], self._order(place.epoch)
+        self._total.fill_(place.loss)
+        self.network.train()
+        while place.step < self.steps:
+            start = place.step * self.settings.batch
+            end = None if place.step == self.steps - 1 else start + self.settings.batch
+            self._total += self._step(samples[order[start:end]])
+            place.step += 1
+            if time.monotonic() - self._looked_at > STEP_SECONDS:
+                self._looked_at = time.monotonic()
+                mean = float(self._total) / place.step
+                self._refuse_divergence(mean)
+                yield self._told(Step(place.epoch + 1, place.step, self.steps, mean, self._rate()))
+                if (yield from self._heed()):
+                    return True
+                if time.monotonic() - self._saved_at > LONG_EPOCH_SECONDS:
+                    yield from self._save()
+        mean = float(self._total) / self.steps
+        self._refuse_divergence(mean)
+        yield from self._validate(mean, begun)
+        return False
+
+    def _step(self, samples: Samples) -> Tensor:
+        x, y = self.data.batch(samples, self.device)
+        x, y = self.augment(x, y, self.generator)
+        with self.accelerator.autocast():
+            output = self.network(x)
+        loss: Tensor = self.task.loss(output.float(), y)
+        self.optimiser.zero_grad()
+        self.accelerator.backward(loss)
+        if self.settings.clip:
+            self.accelerator.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.optimiser.step()
+        if self.pace == "step":
+            self.schedule.step()
+        self.average.update(self.network)
+        return loss.detach()
+
+    def _validate(self, training: float, begun: float) -> Iterator[Event]:
+        place, rate = self.place, self._rate()
+        output, truth = self._outputs("validation")
+        scores = self.task.scores(output, truth)
+        value = scores[self.task.names[0]]
+        place.epoch, place.step, place.loss = place.epoch + 1, 0, 0.0
+        best = value < place.best
+        if best:
+            place.best, place.best_epoch, place.best_scores = value, place.epoch, scores
+            place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
+        if self.pace != "step":
+            self.schedule.step(*([value] if self.pace == "metric" else []))
+        took = time.monotonic() - begun
+        left = took * (self.settings.epochs - place.epoch)
+        # in the journal before the save, so that a resumed run begins after it; yielded after, so that its files exist
+        event = self._told(Epoch(place.epoch, self.settings.epochs, training, value, scores, rate, best, took, left))
+        saved = list(self._save(force=place.epoch == 1))
+        yield event
+        yield from saved
+        if time.monotonic() - self._previewed_at > PREVIEW_SECONDS or place.epoch == self.settings.epochs:
+            self._previewed_at = time.monotonic()
+            yield self._told(self._preview(output, truth))
+
+    def _heed(self) -> Generator[Event, None, bool]:
+        """Do what the control file says; return whether to stop."""
+        if self.folder.command() == "pause":
+            yield from self._save(force=True)
+            yield self._told(Paused(True))
+            while self.folder.command() == "pause":
+                time.sleep(0.05)
+            self._clock = time.monotonic()
+            if self.folder.command() != "stop":
+                yield self._told(Paused(False))
+        if self.folder.command() != "stop":
+            return False
+        self.folder.say("")  # heeded, so that a resumed run does not stop again
+        return True
+
+    def _finished(self, reason: Any) -> Generator[Event, None, Model]:
+        place = self.place
+        if not place.best_weights:  # stopped within the first epoch: what there is, is the best
+            place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
+        self.average.module.load_state_dict(place.best_weights)
+        scores = {"validation": dict(self.baselines)}
+        if reason != "stopped":
+            # those that are kept and tested may learn from the validation rows too, as the network did to choose its best epoch
+            self.classical = classical.tuned(*self.data.spectra("training", "validation"))
+        if "test" in self.data.parts:
+            scores["test"] = self._baselines("test", self.classical)
+        for part, rows in scores.items():
+            rows["network"] = self.task.scores(*self._outputs(part))
+        model = self._model(place.best_weights, scores)
+        model.save(self.folder.best)
+        yield self._told(Saved("best", str(self.folder.best)))
+        if reason != "stopped":
+            self.folder.discard_data()
+        yield self._told(Finished(reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best)))
+        return model
+
+    # ------------------------------------------------------------------ figures
+
+    @torch.no_grad()
+    def _outputs(self, part: str) -> tuple[Tensor, Tensor]:
+        """Return outputs of the averaged network and truths of a part, in order."""
+        outputs, truths = [], []
+        for x, y in self.data.batches(part, self.settings.batch * 4, self.device):
+            with self.accelerator.autocast():
+                outputs.append(self.average.module(x).float())
+            truths.append(y)
+        return torch.cat(outputs), torch.cat(truths)
+
+    def _baselines(self, part: str, methods: dict[str, Classical]) -> dict[str, dict[str, float]]:
+        """Return the figures of the classical methods on a part."""
+        x, y = self.data.inputs[self.data.parts[part].pixels()], self.data.truths[self.data.parts[part].pixels()]
+        names = self.experiment.task.metrics
+        flat = x.flatten(0, -2)
+        return {name: metrics.scores(method.apply(flat), y.flatten(0, -2), names) for name, method in methods.items()}
+
+    def _preview(self, output: Tensor, truth: Tensor) -> Preview:
+        sample, middle = len(output) // 2, output.shape[1] // 2
+        x, _ = self.data.batch(self.data.parts["validation"][sample : sample + 1], self.device)
+        curves = (x[0, middle, middle], output[sample, middle, middle], truth[sample, middle, middle])
+        rounded = ([float(f"{value:.5g}") for value in curve.tolist()] for curve in curves)
+        axis = self.data.prepared_axis
+        return Preview(self.place.epoch, axis.unit, axis.values.tolist(), *rounded)
+
+    def _samples_an_epoch(self) -> int:
+        samples = self.data.parts["training"]
+        if samples.patch == 1:
+            return len(samples)
+        # patches overlap: an epoch shows about four times as many pixels as there are
+        pixels = len(self.data.spectra("training")[0])
+        return min(len(samples), max(self.settings.batch, 4 * pixels // samples.patch**2))
+
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self.data.parts["training"]), generator=generator)
+        return order[: self.drawn].to(self.data.parts["training"].first.device)
+
+    def _rate(self) -> float:
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def _refuse_divergence(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} in epoch {self.place.epoch + 1}; start a new run with a lower "
+                f"training.optimiser.lr ({self.settings.optimiser.lr:g})"
+            )

@@ -1,0 +1,102 @@
+"""The pieces of convolutional networks, for 1, 2 and 3 dimensions alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "prelu": nn.PReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "silu": nn.SiLU,
+}
+
+
+def kernel(dims: int, size: int) -> tuple[int, ...]:
+    """Return the shape of a kernel: a 1-D network's is ``(1, size)``, since it computes as a 2-D one."""
+    return (1, size) if dims == 1 else (size,) * dims
+
+
+def convolution(dims: int, inward: int, outward: int, size: int = 3) -> nn.Module:
+    """Return a convolution that keeps the size."""
+    shape = kernel(dims, size)
+    padding = tuple(length // 2 for length in shape)
+    if dims == 3:
+        return nn.Conv3d(inward, outward, shape, padding=padding)  # type: ignore[arg-type]
+    return nn.Conv2d(inward, outward, shape, padding=padding)  # type: ignore[arg-type]
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of each position, so that a result does not depend on the tile around it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(N, C, ...)`` over C."""
+        normed: Tensor = self.norm(x.movedim(1, -1)).movedim(-1, 1)
+        return normed
+
+
+def normalisation(kind: str, dims: int, channels: int) -> nn.Module:
+    """Return the normalisation of that name."""
+    if kind == "none":
+        return nn.Identity()
+    if kind == "layer":
+        return ChannelNorm(channels)
+    return nn.BatchNorm3d(channels) if dims == 3 else nn.BatchNorm2d(channels)
+
+
+class Unit(nn.Sequential):
+    """Convolution, normalisation, activation."""
+
+    def __init__(self, dims: int, inward: int, outward: int, norm: str, activation: str) -> None:
+        super().__init__(convolution(dims, inward, outward), normalisation(norm, dims, outward), ACTIVATIONS[activation]())
+
+
+class Level(nn.Module):
+    """A unit that sets the width, then more units: in a row, or around an identity (He et al. 2016)."""
+
+    def __init__(self, dims: int, inward: int, outward: int, *, convolutions: int, norm: str, activation: str, residual: bool) -> None:
+        super().__init__()
+        self.entry = Unit(dims, inward, outward, norm, activation)
+        more = convolutions if residual else convolutions - 1
+        self.body = nn.Sequential(*(Unit(dims, outward, outward, norm, activation) for _ in range(more)))
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of the same size."""
+        x = self.entry(x)
+        result: Tensor = self.body(x)
+        return x + result if self.residual else result
+
+
+def padded(x: Tensor, dims: int, multiple: int) -> tuple[Tensor, tuple[slice, ...]]:
+    """Extend the spatial (spectral) lengths to a multiple, by the edge values; return also what crops it back."""
+    lengths = x.shape[-1:] if dims == 1 else x.shape[-dims:]
+    missing = [-length % multiple for length in lengths]
+    crop = tuple(slice(0, length) for length in lengths)
+    if not any(missing):
+        return x, crop
+    amounts = [amount for length in reversed(missing) for amount in (0, length)]
+    if dims == 1:
+        amounts += [0, 0]
+    return functional.pad(x, amounts, mode="replicate"), crop
+
+
+def pooled(x: Tensor, dims: int) -> Tensor:
+    """Return the maximum over each two (along the spectrum, the image, or both)."""
+    return functional.max_pool3d(x, 2) if dims == 3 else functional.max_pool2d(x, kernel(dims, 2))
+
+
+def doubled(x: Tensor, dims: int) -> Tensor:
+    """Return `x` at twice the size, each value repeated."""
+    for dimension in range(-1 if dims == 1 else -dims, 0):
+        x = torch.repeat_interleave(x, 2, dim=dimension)
+    return x

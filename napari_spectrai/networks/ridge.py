@@ -1,0 +1,62 @@
+"""The closed-form ridge map as a linear skip: a network over it starts at ridge's error."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def ridge_map(x: Tensor, y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Return weight and intercept of ridge regression (Hoerl & Kennard 1970, doi:10.1080/00401706.1970.10488634).
+
+    Parameters
+    ----------
+    x, y : Tensor of shape (n, bands in) and (n, bands out)
+    alpha : float
+        Penalty on the squared weights; the intercept is not penalised.
+
+    Returns
+    -------
+    weight : Tensor of shape (bands in, bands out), float32
+    intercept : Tensor of shape (bands out,), float32
+    """
+    # the normal equations lose half the digits, so they are kept in double precision where the device has it
+    double = torch.float32 if x.device.type == "mps" else torch.float64
+    mean_x, mean_y = x.mean(0, dtype=double), y.mean(0, dtype=double)
+    moment = torch.zeros(x.shape[1], x.shape[1], dtype=double, device=x.device)
+    cross = torch.zeros(x.shape[1], y.shape[1], dtype=double, device=x.device)
+    for part_x, part_y in zip(x.split(65_536), y.split(65_536), strict=True):
+        centred = part_x.to(double) - mean_x
+        moment += centred.T @ centred
+        cross += centred.T @ (part_y.to(double) - mean_y)
+    moment.diagonal().add_(alpha)
+    weight = torch.linalg.solve(moment, cross)
+    return weight.float(), (mean_y - mean_x @ weight).float()
+
+
+class RidgeSkip(nn.Module):
+    """Ridge map plus a residual network that sees the input and its ridge estimate, and begins at zero."""
+
+    weight: Tensor
+    intercept: Tensor
+
+    def __init__(self, residual: nn.Module, in_bands: int, out_bands: int) -> None:
+        super().__init__()
+        self.residual = residual
+        self.register_buffer("weight", torch.zeros(in_bands, out_bands))
+        self.register_buffer("intercept", torch.zeros(out_bands))
+        last = residual.last
+        for parameter in last.parameters():  # type: ignore[union-attr]
+            nn.init.zeros_(parameter)
+
+    def set_map(self, weight: Tensor, intercept: Tensor) -> None:
+        """Take over a fitted ridge map."""
+        self.weight.copy_(weight)
+        self.intercept.copy_(intercept)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, y, x, bands)`` to ``(N, y, x, out_bands)``."""
+        with torch.autocast(x.device.type, enabled=False):  # the skip keeps its precision
+            estimate = torch.addmm(self.intercept, x.float().flatten(0, -2), self.weight).view(*x.shape[:-1], -1)
+        result: Tensor = estimate + self.residual(x, estimate)
+        return result

@@ -1,0 +1,69 @@
+"""UNet and ResUNet, in 1, 2 and 3 dimensions: one implementation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from napari_spectrai.experiment.networks import ResUNet as ResUNetSpec
+from napari_spectrai.experiment.networks import UNet as UNetSpec
+from napari_spectrai.networks.blocks import ACTIVATIONS, Level, convolution, doubled, padded, pooled
+from napari_spectrai.networks.views import channels_in, from_channels, to_channels
+
+
+class UNet(nn.Module):
+    """Encoder-decoder with skip connections (Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28).
+
+    Parameters
+    ----------
+    spec : UNetSpec or ResUNetSpec
+    in_bands, out_channels : int
+        Bands in and out; equal for networks along the spectrum, unless dense layers follow.
+    sources : int
+        How many batches ``(N, y, x, in_bands)`` come in side by side.
+    """
+
+    def __init__(self, spec: UNetSpec, in_bands: int, out_channels: int, *, sources: int = 1) -> None:
+        super().__init__()
+        if spec.dims != 2 and out_channels != in_bands:
+            raise ValueError(f"a {spec.dims}-D network gives one value a band: {in_bands} in, so not {out_channels} out; choose dims=2")
+        if spec.dense and spec.dims != 1:
+            raise ValueError(f"dense={spec.dense} layers over the spectrum need dims=1, not {spec.dims}; set dense=0")
+        self.dims, self.depth = spec.dims, spec.depth
+        residual = isinstance(spec, ResUNetSpec)
+
+        def level(inward: int, outward: int) -> Level:
+            return Level(
+                spec.dims, inward, outward,
+                convolutions=spec.convolutions, norm=spec.norm, activation=spec.activation, residual=residual,
+            )  # fmt: skip
+
+        widths = [spec.width * 2**deep for deep in range(spec.depth + 1)]
+        inward = channels_in(in_bands, sources, spec.dims)
+        self.down = nn.ModuleList(level(a, b) for a, b in zip([inward, *widths], widths, strict=False))
+        self.up = nn.ModuleList(level(widths[d] + widths[d + 1], widths[d]) for d in reversed(range(spec.depth)))
+        self.dropout = nn.Dropout(spec.dropout)
+        self.head = convolution(spec.dims, widths[0], out_channels if spec.dims == 2 else 1, size=1)
+        dense: list[nn.Module] = []
+        for _ in range(spec.dense):
+            dense += [ACTIVATIONS[spec.activation](), nn.Linear(in_bands, in_bands)]
+        self.dense = nn.Sequential(*dense)
+
+    @property
+    def last(self) -> nn.Module:
+        """The layer whose weights, at zero, make the output zero."""
+        return self.dense[-1] if len(self.dense) else self.head
+
+    def forward(self, *sources: Tensor) -> Tensor:
+        """Map batches ``(N, y, x, in_bands)`` to ``(N, y, x, out_channels)``; any size."""
+        shape = sources[0].shape
+        x, crop = padded(to_channels(sources, self.dims), self.dims, 2**self.depth)
+        skips: list[Tensor] = []
+        for deep, level in enumerate(self.down):
+            x = level(pooled(x, self.dims) if deep else x)
+            skips.append(x)
+        x = self.dropout(skips.pop())
+        for level in self.up:
+            x = level(torch.cat([skips.pop(), doubled(x, self.dims)], dim=1))
+        x = self.head(x)[(..., *crop)]
+        return from_channels(self.dense(x), shape, self.dims)

@@ -1,0 +1,94 @@
+"""Steps that change or mend the bands: crop, resample, fill."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+from scipy.interpolate import PchipInterpolator
+
+from napari_spectrai.cube import FloatArray, SpectralAxis
+from napari_spectrai.preparation.step import Step
+
+
+class Crop(Step):
+    """Keep the bands between two positions."""
+
+    title: ClassVar = "Crop the axis"
+    kind: Literal["crop"] = "crop"
+    low: float = Field(description="first position kept, in the unit of the axis")
+    high: float = Field(description="last position kept, in the unit of the axis")
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return the bands inside, a view where they are contiguous."""
+        inside = axis.window(self.low, self.high)
+        if not inside.size:
+            raise ValueError(f"no band lies in {self.low:g}–{self.high:g} {axis.unit}; the cube has {axis.describe()}")
+        if inside.size == inside[-1] - inside[0] + 1:
+            return spectra[..., inside[0] : inside[-1] + 1], axis.take(inside)
+        return spectra[..., inside], axis.take(inside)
+
+
+class Resample(Step):
+    """Bring spectra onto other positions by interpolation; never outside what was measured.
+
+    ``"pchip"`` keeps monotone flanks monotone (Fritsch & Carlson 1980, doi:10.1137/0717021).
+    """
+
+    title: ClassVar = "Resample onto another axis"
+    kind: Literal["resample"] = "resample"
+    values: tuple[float, ...] = Field(min_length=1, description="positions wanted")
+    unit: str = Field("", description="unit of these positions, which must be the cube's")
+    method: Literal["linear", "pchip"] = Field("linear", description="interpolation")
+
+    @classmethod
+    def onto(cls, axis: SpectralAxis) -> Self:
+        """Return the step that brings spectra onto `axis`."""
+        return cls(values=tuple(axis.values.tolist()), unit=axis.unit)
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return spectra of shape (..., len(values))."""
+        target = SpectralAxis(np.asarray(self.values), self.unit)
+        if target.unit != axis.unit:
+            raise ValueError(f"positions in {target.unit or 'band numbers'!r} wanted of a cube in {axis.unit or 'band numbers'!r}")
+        low, high = axis.values.min(), axis.values.max()
+        if target.values.min() < low or target.values.max() > high:
+            raise ValueError(
+                f"positions {target.values.min():g}–{target.values.max():g} {axis.unit} reach outside the measured "
+                f"{low:g}–{high:g}; crop the wanted axis to it"
+            )
+        positions, first = np.unique(axis.values, return_index=True)
+        known = np.take(spectra, first, axis=-1)
+        if self.method == "pchip":
+            return PchipInterpolator(positions, known, axis=-1)(target.values).astype(spectra.dtype), target
+        right = np.clip(np.searchsorted(positions, target.values), 1, max(len(positions) - 1, 1))
+        left = right - 1 if len(positions) > 1 else right * 0
+        right = np.minimum(right, len(positions) - 1)
+        span = positions[right] - positions[left]
+        weight = np.where(span > 0, (target.values - positions[left]) / np.where(span > 0, span, 1), 0).astype(spectra.dtype)
+        return known[..., left] * (1 - weight) + known[..., right] * weight, target
+
+
+class Fill(Step):
+    """Replace NaN and infinite values by linear interpolation along the spectrum; a spectrum of nothing else by zeros."""
+
+    title: ClassVar = "Fill missing values"
+    kind: Literal["fill"] = "fill"
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return spectra without missing values, in band order (the axis itself may be uneven)."""
+        good = np.isfinite(spectra)
+        if good.all():
+            return spectra, axis
+        bands = np.arange(spectra.shape[-1])
+        before = np.maximum.accumulate(np.where(good, bands, -1), -1)
+        after = np.flip(np.minimum.accumulate(np.flip(np.where(good, bands, bands.size), -1), -1), -1)
+        none = ~good.any(-1, keepdims=True)
+        low = np.where(before < 0, np.minimum(after, bands.size - 1), before)
+        high = np.where(after == bands.size, low, after)
+        clean = np.where(good, spectra, 0)
+        left, right = np.take_along_axis(clean, low, -1), np.take_along_axis(clean, high, -1)
+        weight = (bands - low) / np.maximum(high - low, 1)
+        filled = left + (right - left) * np.clip(weight, 0, 1)
+        return np.where(none, 0, np.where(good, spectra, filled)).astype(spectra.dtype), axis

@@ -1,0 +1,63 @@
+"""Scaling of intensities, each undone after prediction so that results keep the unit of the source."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from napari_spectrai.cube import FloatArray
+from napari_spectrai.preparation.step import Step
+
+
+class Normalise(Step):
+    """Scale each spectrum by itself.
+
+    ``"snv"`` is the standard normal variate (Barnes, Dhanoa & Lister 1989, doi:10.1366/0003702894202201).
+    A spectrum without extent (all zero; constant for ``"minmax"`` and ``"snv"``) is left as it is.
+    """
+
+    title: ClassVar = "Normalise each spectrum"
+    kind: Literal["normalise"] = "normalise"
+    by: Literal["maximum", "area", "vector", "minmax", "snv"] = Field(
+        "maximum", description="what becomes one: the maximum, mean absolute value, length, range, or standard deviation"
+    )
+
+    def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the offset and scale of each spectrum."""
+        zero = np.zeros((*spectra.shape[:-1], 1), spectra.dtype)
+        if self.by == "maximum":
+            # by magnitude, so that a spectrum below zero (an absorbance trough) is not turned over
+            return zero, np.abs(spectra).max(-1, keepdims=True)
+        if self.by == "area":
+            return zero, np.abs(spectra).mean(-1, keepdims=True)
+        if self.by == "vector":
+            return zero, np.sqrt(np.square(spectra).sum(-1, keepdims=True))
+        if self.by == "minmax":
+            low = spectra.min(-1, keepdims=True)
+            return low, spectra.max(-1, keepdims=True) - low
+        return spectra.mean(-1, keepdims=True), spectra.std(-1, keepdims=True)
+
+
+class Scale(Step):
+    """Divide everything by one number, found on the training spectra: intensities stay comparable across pixels."""
+
+    title: ClassVar = "Scale by one factor"
+    kind: Literal["scale"] = "scale"
+    percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that becomes one")
+    factor: float | None = Field(None, gt=0, description="the divisor; found on the training spectra when empty")
+
+    def fitted(self, spectra: FloatArray) -> Self:
+        """Fill in the divisor from training spectra of shape (n, L)."""
+        if self.factor is not None:
+            return self
+        factor = float(np.percentile(np.abs(spectra), self.percentile))
+        return self.model_copy(update={"factor": factor or 1.0})
+
+    def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the same scale for every spectrum."""
+        if self.factor is None:
+            raise ValueError("the scale has no factor yet; it is found in training, or give factor=…")
+        shape = (*spectra.shape[:-1], 1)
+        return np.zeros(shape, spectra.dtype), np.full(shape, self.factor, spectra.dtype)

@@ -1,0 +1,121 @@
+"""What a run tells: frozen values, JSON both ways."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Training begins: on what, with what, and against which classical figures (validation, same metric)."""
+
+    device: str
+    precision: str
+    training: int
+    validation: int
+    test: int
+    epochs: int
+    parameters: int
+    metric: str = "mse"
+    baselines: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    resumed_after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A few steps further, at most ten times a second."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    lr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """An epoch has ended. `left` is the expected time to the end, in seconds."""
+
+    epoch: int
+    epochs: int
+    training: float
+    validation: float
+    metrics: dict[str, float]
+    lr: float
+    best: bool
+    seconds: float
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One fixed validation spectrum: noisy, predicted, true; in prepared intensities."""
+
+    epoch: int
+    unit: str
+    positions: list[float]
+    input: list[float]
+    prediction: list[float]
+    truth: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A file is complete on disk."""
+
+    which: Literal["best", "last", "checkpoint", "result"]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The run has paused, or goes on."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A prediction has got so far."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run has ended in order; `reason` ``"stopped"`` can be resumed."""
+
+    reason: Literal["done", "early", "stopped"]
+    epoch: int = 0
+    best_epoch: int = 0
+    scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    seconds: float = 0.0
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The run has ended in an error: the cause in a sentence, the details for those who ask."""
+
+    message: str
+    details: str = ""
+
+
+Event = Started | Step | Epoch | Preview | Saved | Paused | Progress | Finished | Failed
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Started, Step, Epoch, Preview, Saved, Paused, Progress, Finished, Failed)}
+
+
+def to_json(event: Event) -> str:
+    """Return the event as one line of JSON."""
+    return json.dumps({"event": type(event).__name__} | asdict(event))
+
+
+def from_json(line: str) -> Event:
+    """Read what `to_json` wrote."""
+    plain = json.loads(line)
+    event: Event = _KINDS[plain.pop("event")](**plain)
+    return event

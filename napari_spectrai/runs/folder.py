@@ -1,0 +1,182 @@
+"""A run's folder: the document, the events, the weights, and the word of whoever steers it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from platformdirs import user_data_path
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.files import replacing, write_text
+from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
+
+State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
+Command = Literal["", "stop", "pause", "resume"]
+
+
+def default_folder() -> Path:
+    """Where runs live unless told otherwise: ``$NAPARI_SPECTRAI_RUNS``, else the user's data folder."""
+    chosen = os.environ.get("NAPARI_SPECTRAI_RUNS")
+    return Path(chosen) if chosen else user_data_path("napari-spectrai", appauthor=False) / "runs"
+
+
+def all_runs(parent: Path | None = None) -> list[RunFolder]:
+    """Return the runs in `parent` (default: `default_folder`), newest first."""
+    parent = default_folder() if parent is None else parent
+    found = parent.glob("*/experiment.yml") if parent.is_dir() else ()
+    return [RunFolder(path.parent) for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]
+
+
+class RunFolder:
+    """The files of one run. Only the process that works in it writes; others read, and write `control`.
+
+    Raises
+    ------
+    PermissionError
+        From `create`, if the folder cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.document = self.path / "experiment.yml"
+        self.journal = self.path / "events.jsonl"
+        self.best = self.path / "best.safetensors"
+        self.last = self.path / "last.safetensors"
+        self.checkpoint = self.path / "checkpoint" / "state.pt"
+        self.split = self.path / "split.npz"
+        self.data = self.path / "data"
+        self.log = self.path / "log.txt"
+        self._control = self.path / "control"
+        self._owner = self.path / "process.json"
+
+    @classmethod
+    def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
+        """Make a folder for a new run of `experiment` and write its document."""
+        if path is None:
+            words = re.sub(r"[^\w-]+", "-", experiment.name or experiment.task.kind).strip("-")
+            stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
+            path = default_folder() / stem
+            number = 2
+            while path.exists():
+                path, number = default_folder() / f"{stem}-{number}", number + 1
+        folder = cls(path)
+        if folder.journal.exists():
+            raise FileExistsError(f"{folder.path} already holds a run; resume it (--resume), or choose another folder")
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+            experiment.save(folder.document)
+        except OSError as error:
+            raise type(error)(f"{folder.path} cannot be written ({error.strerror}); choose another run folder") from error
+        return folder
+
+    def experiment(self) -> Experiment:
+        """Return the document of this run."""
+        if not self.document.exists():
+            raise FileNotFoundError(f"{self.path} holds no run (no experiment.yml in it)")
+        return Experiment.load(self.document)
+
+    def append(self, event: Event) -> None:
+        """Add an event to the journal."""
+        with self.journal.open("a", encoding="utf-8") as file:
+            file.write(to_json(event) + "\n")
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events so far; a torn last line (of a killed writer) is left out."""
+        if self.journal.exists():
+            for line in self.journal.read_text(encoding="utf-8").split("\n")[:-1]:
+                yield from_json(line)
+
+    def discard_data(self) -> None:
+        """Remove the arrays that were handed over in the folder; a run that ended well needs them no more."""
+        if self.data.is_dir():
+            shutil.rmtree(self.data)
+
+    def truncate(self, length: int) -> None:
+        """Cut the journal back to `length` bytes: what a resumed run will live through again.
+
+        It becomes a new file, by which those who follow it see that they must begin again.
+        """
+        if self.journal.exists():
+            kept = self.journal.read_bytes()[:length]
+            with replacing(self.journal) as temporary:
+                temporary.write_bytes(kept)
+
+    def _last_event(self) -> Event | None:
+        """Return the last whole event, reading only the end of the journal."""
+        if not self.journal_length:
+            return None
+        with self.journal.open("rb") as file:
+            file.seek(-min(self.journal_length, 2_000_000), os.SEEK_END)
+            lines = file.read().split(b"\n")[:-1]
+        return from_json(lines[-1].decode("utf-8")) if lines else None
+
+    @property
+    def journal_length(self) -> int:
+        """Bytes in the journal."""
+        return self.journal.stat().st_size if self.journal.exists() else 0
+
+    def say(self, command: Command) -> None:
+        """Leave word for the process that works here."""
+        write_text(self._control, command)
+
+    def command(self) -> Command:
+        """Return the last word left."""
+        try:
+            # older than this process, it was meant for another that did not live to hear it
+            if self._control.stat().st_mtime < psutil.Process().create_time():
+                return ""
+            word = self._control.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+        return word if word in ("stop", "pause", "resume") else ""  # type: ignore[return-value]
+
+    def claim(self) -> None:
+        """Say that this process works here; refuse if another, living one does."""
+        owner = self.owner()
+        if owner is not None:
+            raise RuntimeError(f"process {owner} is already working in {self.path}; stop it first, or choose another run folder")
+        me = psutil.Process()
+        write_text(self._owner, json.dumps({"pid": me.pid, "started": me.create_time(), "host": platform.node()}))
+        versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
+        environment = {"python": sys.version, "platform": platform.platform(), "host": platform.node(), "versions": versions}
+        write_text(self.path / "environment.json", json.dumps(environment, indent=1))
+
+    def release(self) -> None:
+        """Say that no process works here any more."""
+        self._owner.unlink(missing_ok=True)
+
+    def owner(self) -> int | None:
+        """Return the living process that works here, if there is one."""
+        try:
+            claim = json.loads(self._owner.read_text(encoding="utf-8"))
+            if claim["host"] != platform.node():  # on a cluster it cannot be asked; delete process.json if it is no more
+                return int(claim["pid"])
+            same = abs(psutil.Process(claim["pid"]).create_time() - claim["started"]) < 1
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return None
+        return int(claim["pid"]) if same else None
+
+    def state(self) -> State:
+        """Return how the run stands; ``"stopped"`` and ``"interrupted"`` can be resumed."""
+        try:
+            if self.owner() is not None:
+                return "running"
+            ending = self._last_event()
+        except (ValueError, KeyError, TypeError):  # files of another version, or damaged ones
+            return "unreadable"
+        if isinstance(ending, Finished):
+            return "stopped" if ending.reason == "stopped" else "finished"
+        if isinstance(ending, Failed):
+            return "failed"
+        return "new" if ending is None else "interrupted"

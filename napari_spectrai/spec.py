@@ -1,0 +1,164 @@
+"""Named settings objects, and the registries that know them by their kind."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+
+def listed(known: Any, given: str = "") -> str:
+    """Return ``"known: a, b, c"``, and the nearest to `given` if one is near."""
+    names = sorted(known)
+    near = difflib.get_close_matches(given, names, n=1)
+    return f"known: {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
+
+
+class Spec(BaseModel):
+    """Settings that are plain data: frozen, validated, and written as YAML or JSON without loss.
+
+    A tunable value is declared once, as a field here, with its bounds and a description; the forms, the
+    command line, the documents and the model file all read that field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    title: ClassVar[str] = ""
+    """Words for a person, where `kind` is a code."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            for name in value:
+                if name not in cls.model_fields:
+                    raise ValueError(f"there is no setting {name!r} here; {listed(cls.model_fields, str(name))}")
+        return value
+
+
+class Named(Spec):
+    """A spec that is one of several, told by its ``kind``; it names what it configures as text.
+
+    `implementation` is ``"module:attribute"`` (or, in a notebook, the object itself), imported only when
+    something is built, so that forms and files know every kind without loading torch.
+    """
+
+    kind: str
+    implementation: ClassVar[Any] = ""
+
+    @classmethod
+    def load(cls) -> Any:
+        """Import what this spec configures."""
+        return resolve(cls.implementation) if isinstance(cls.implementation, str) else cls.implementation
+
+
+def resolve(text: str) -> Any:
+    """Import ``"module:attribute"``."""
+    module, _, attribute = text.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+S = TypeVar("S", bound=Named)
+
+
+class Registry(Generic[S]):
+    """The kinds of one thing, found through an entry-point group or added by hand.
+
+    Use it as the annotation of a field, ``Annotated[SerializeAsAny[NetworkSpec], networks]``: the field then
+    takes a spec, a mapping with a ``kind``, or the kind alone.
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.group = f"napari_spectrai.{what}{'es' if what.endswith('s') else 's'}"
+        self._kinds: dict[str, type[S]] = {}
+        self._loaded = False
+        self._local: set[str] = set()
+
+    def add(self, cls: type[S]) -> type[S]:
+        """Register `cls` in this process; use it as a decorator. Another process needs the entry point."""
+        kind = self._kind_of(cls)
+        self._kinds[kind] = cls
+        self._local.add(kind)
+        return cls
+
+    @staticmethod
+    def _kind_of(kind: type[S]) -> str:
+        return str(kind.model_fields["kind"].default)
+
+    def _all(self) -> dict[str, type[S]]:
+        if not self._loaded:
+            self._loaded = True
+            for entry in entry_points(group=self.group):
+                cls = entry.load()
+                self._kinds.setdefault(self._kind_of(cls), cls)
+        return self._kinds
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._all()))
+
+    def __getitem__(self, kind: str) -> type[S]:
+        known = self._all()
+        if kind not in known:
+            raise ValueError(f"there is no {self.what} {kind!r}; {listed(known, kind)}")
+        return known[kind]
+
+    def is_local(self, kind: str) -> bool:
+        """Whether `kind` was added in this process only, so that another process cannot know it."""
+        return kind in self._local
+
+    def parse(self, value: Any) -> Any:
+        """Return the spec for a kind, a mapping with a kind, or a spec."""
+        if isinstance(value, str):
+            value = {"kind": value}
+        if isinstance(value, Named):
+            return value
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{value!r} is not a {self.what}; give its kind, or a mapping with a kind; {listed(self._all())}")
+        if "kind" not in value:
+            raise ValueError(f"which {self.what}? its 'kind' is missing; {listed(self._all())}")
+        return self[str(value["kind"])].model_validate(dict(value))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.parse, handler(source))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a document: where, and what in words (value, limit, remedy)."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+def problems(error: ValidationError) -> list[Problem]:
+    """Return what pydantic found, each with its dotted path, through nested specs."""
+    found: list[Problem] = []
+    for line in error.errors():
+        path = ".".join(str(part) for part in line["loc"])
+        cause = (line.get("ctx") or {}).get("error")
+        if isinstance(cause, ValidationError):
+            found += [Problem(".".join(filter(None, [path, p.path])), p.message) for p in problems(cause)]
+        elif isinstance(cause, ValueError):
+            found.append(Problem(path, str(cause)))
+        else:
+            message = line["msg"][0].lower() + line["msg"][1:]
+            found.append(Problem(path, f"{line['input']!r:.80} does not fit: {message}"))
+    return found
+
+
+class SettingsError(ValueError):
+    """A document that cannot be used, with every problem in it."""
+
+    def __init__(self, found: list[Problem], where: str = "") -> None:
+        self.problems = found
+        super().__init__("\n".join(f"{where}: {problem}" if where else str(problem) for problem in found))

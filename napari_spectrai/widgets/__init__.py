@@ -1,0 +1,1 @@
+"""The window: docks over `runs`, `experiment` and `io`. The only importers of napari, Qt, magicgui and pyqtgraph."""

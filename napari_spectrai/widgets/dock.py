@@ -1,0 +1,82 @@
+"""What the docks share: a scrolling column, and text that wraps in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import Container, Label
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy
+
+WIDTH = 390
+"""Width of a dock at rest, in pixels."""
+
+
+class _Column(QScrollArea):
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(300)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(WIDTH, 640)
+
+
+class Dock(Container[Any]):
+    """A column of widgets that scrolls where the screen is too low."""
+
+    def __init__(self, name: str, widgets: Sequence[Any]) -> None:
+        self._column: _Column | None = None
+        super().__init__(widgets=list(widgets), labels=False, name=name)
+        inner = super().native
+        inner.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        inner.layout().addStretch(1)
+        self._column = _Column()
+        self._column.setWidget(inner)
+        self._column.setObjectName(name)
+
+    @property
+    def native(self) -> Any:
+        """The Qt widget that is docked: magicgui's own, in a column that scrolls."""
+        return super().native if self._column is None else self._column
+
+
+def rows(*widgets: Any) -> Container[Any]:
+    """Return widgets one under the other, their labels at the left."""
+    made = Container(widgets=list(widgets), labels=True)
+    made.margins = (0, 0, 0, 0)
+    return made
+
+
+def line(*widgets: Any) -> Container[Any]:
+    """Return widgets side by side."""
+    made = Container(widgets=list(widgets), labels=False, layout="horizontal")
+    made.margins = (0, 0, 0, 0)
+    return made
+
+
+def text(name: str = "", value: str = "") -> Label:
+    """Return text that wraps over the whole width and can be copied."""
+    made = Label(value=value, name=name)
+    native: QLabel = made.native
+    native.setWordWrap(True)
+    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return made
+
+
+def message(value: str = "") -> Label:
+    """Return text that says what is wrong, hidden while nothing is."""
+    made = text(value=value)
+    made.native.setStyleSheet("color: #ef6a60;")
+    made.visible = bool(value)
+    return made
+
+
+def say(label: Label, value: str) -> None:
+    """Say what is wrong, or hide the text."""
+    label.value = value
+    label.visible = bool(value)

@@ -1,0 +1,271 @@
+"""From a spec to a form: one small bridge. Bounds, tooltips and words come from the spec's fields."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, PushButton, SpinBox
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from napari_spectrai.spec import Named, Problem, Registry
+from napari_spectrai.widgets.dock import message, rows, say
+
+Suits = Callable[[type[Named]], bool]
+
+
+def words(name: str) -> str:
+    """Return a field's name as words."""
+    return {"lr": "Learning rate", "ema": "Weight averaging", "dims": "Dimensions"}.get(name, name.replace("_", " ").capitalize())
+
+
+class Fold(Container[Any]):
+    """A heading that shows or hides what is under it."""
+
+    def __init__(self, title: str, content: Sequence[Any], *, open_: bool = False) -> None:
+        self._title = title
+        self.heading = PushButton(text="")
+        self.heading.native.setFlat(True)
+        self.heading.native.setStyleSheet("text-align: left; padding: 3px;")
+        self.content = Container(widgets=list(content), labels=False)
+        self.content.margins = (10, 0, 0, 0)
+        super().__init__(widgets=[self.heading, self.content], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self._open = open_
+        self._show()
+        self.heading.changed.connect(self.toggle)
+
+    def toggle(self) -> None:
+        """Open or close."""
+        self._open = not self._open
+        self._show()
+
+    def _show(self) -> None:
+        self.heading.text = f"{'▾' if self._open else '▸'} {self._title}"
+        self.content.visible = self._open
+
+
+class Row(Container[Any]):
+    """One value: its name, its field, and under it what is wrong with it."""
+
+    def __init__(self, name: str, field: FieldInfo, value: Any) -> None:
+        self._is_text = field.annotation is str
+        self.editor = _editor(name, field, value)
+        self.editor.label = words(name)
+        self.editor.tooltip = field.description or ""
+        self.problem = message()
+        super().__init__(widgets=[rows(self.editor), self.problem], labels=False)
+        self.margins = (0, 0, 0, 0)
+
+    def read(self) -> Any:
+        """Return the value; text is read as YAML, so that an empty field is None."""
+        if not isinstance(self.editor, LineEdit) or self._is_text:
+            return self.editor.value
+        try:
+            return yaml.safe_load(self.editor.value)
+        except yaml.YAMLError:
+            return self.editor.value  # refused in words where the field is validated
+
+    def fill(self, value: Any) -> None:
+        """Show another value."""
+        self.editor.value = _text(value) if isinstance(self.editor, LineEdit) else value
+
+    def show_problem(self, text: str) -> None:
+        """Say what is wrong, or that nothing is."""
+        say(self.problem, text)
+
+
+def _text(value: Any) -> str:
+    if value is None or value is PydanticUndefined:
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _editor(name: str, field: FieldInfo, value: Any) -> Any:
+    annotation = field.annotation
+    if annotation is bool:
+        return CheckBox(value=value, text=words(name))
+    if get_origin(annotation) is Literal:
+        return ComboBox(choices=list(get_args(annotation)), value=value)
+    if annotation is int:
+        low, high = _bounds(field)
+        return SpinBox(value=value, min=low, max=high)
+    # text: a spin box would show 1e-4 as 0.0, and None not at all
+    return LineEdit(value=_text(value))
+
+
+def _bounds(field: FieldInfo) -> tuple[int, int]:
+    low, high = -(2**31), 2**31 - 1
+    for bound in field.metadata:
+        for name, sign, strict in (("ge", 1, 0), ("gt", 1, 1), ("le", -1, 0), ("lt", -1, 1)):
+            limit = getattr(bound, name, None)
+            if limit is not None and sign > 0:
+                low = math.floor(limit) + 1 if strict else math.ceil(limit)
+            elif limit is not None:
+                high = math.ceil(limit) - 1 if strict else math.floor(limit)
+    return low, high
+
+
+def _registry(metadata: Sequence[Any]) -> Registry[Any] | None:
+    return next((item for item in metadata if isinstance(item, Registry)), None)
+
+
+def _defaults(cls: type[BaseModel]) -> dict[str, Any]:
+    return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
+
+
+class SpecForm(Container[Any]):
+    """The fields of a spec, one under the other; nested specs indented.
+
+    Parameters
+    ----------
+    cls : class of the spec
+    value : mapping of its fields
+    suits : which kinds a choice offers
+    skip : names of fields that are shown elsewhere
+    """
+
+    def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, suits: Suits | None = None, skip: Sequence[str] = ()) -> None:
+        self._parts: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            if name in skip or name in ("kind", "version"):
+                continue
+            self._parts[name] = part_form(name, field, value.get(name), suits)
+        super().__init__(widgets=list(self._parts.values()), labels=False)
+        self.margins = (0, 0, 0, 0)
+
+    def read(self) -> dict[str, Any]:
+        """Return the fields as a mapping."""
+        return {name: part.read() for name, part in self._parts.items()}
+
+    def fill(self, value: dict[str, Any]) -> None:
+        """Show other values."""
+        for name, part in self._parts.items():
+            if name in value:
+                part.fill(value[name])
+
+    def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Say each problem beside its field; return those that have none here."""
+        rest = list(problems)
+        for name, part in self._parts.items():
+            mine = [p for p in rest if p.path == name or p.path.startswith(f"{name}.")]
+            if isinstance(part, Row):
+                part.show_problem("; ".join(p.message for p in mine))
+                rest = [p for p in rest if p not in mine]
+            else:
+                inner = part.show_problems([Problem(p.path.removeprefix(name).lstrip("."), p.message) for p in mine])
+                rest = [p for p in rest if p not in mine] + inner
+        return rest
+
+
+def part_form(name: str, field: FieldInfo, value: Any, suits: Suits | None = None) -> Any:
+    """Return the form of one field: a row, a choice of kinds, a list of specs, or a nested spec."""
+    annotation = field.annotation
+    registry = _registry(field.metadata)
+    if registry is not None:
+        return KindForm(name, field, registry, value, suits=suits)
+    if get_origin(annotation) is list:
+        inner = _registry(getattr(get_args(annotation)[0], "__metadata__", ()))
+        if inner is not None:
+            return ListForm(inner, value or [])
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return SpecForm(annotation, value or {}, suits=suits)
+    return Row(name, field, value)
+
+
+class KindForm(Container[Any]):
+    """One of several kinds, and the settings of the one chosen."""
+
+    def __init__(self, name: str, field: FieldInfo, registry: Registry[Any], value: dict[str, Any], *, suits: Suits | None = None) -> None:
+        self._registry = registry
+        self._values: dict[str, dict[str, Any]] = {}
+        kinds = [kind for kind in registry if suits is None or suits(registry[kind])]
+        self.choice = ComboBox(
+            choices=[(registry[kind].title or kind, kind) for kind in kinds], value=value["kind"], label=words(name),
+            tooltip=field.description or "",
+        )  # fmt: skip
+        self.problem = message()
+        self._settings: SpecForm | None = None
+        self._fold = Fold("settings", [])
+        super().__init__(widgets=[rows(self.choice), self.problem, self._fold], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self._shown = ""
+        self._show(value)
+        self.choice.changed.connect(self._chosen)
+
+    def _chosen(self, kind: str) -> None:
+        if self._settings is not None:
+            self._values[self._shown] = self._settings.read()
+        if kind != self._shown:
+            defaults = self._registry.parse(kind).model_dump(mode="json")
+            self._show(defaults | self._values.get(kind, {}))
+            self.changed.emit(self)
+
+    def _show(self, value: dict[str, Any]) -> None:
+        self._shown = value["kind"]
+        cls = self._registry[self._shown]
+        self.choice.tooltip = (cls.__doc__ or "").split("\n\n")[0]
+        self._settings = SpecForm(cls, value)
+        self._fold.content.clear()
+        self._fold.content.append(self._settings)
+        self._fold.visible = len(self._settings) > 0
+
+    def read(self) -> dict[str, Any]:
+        """Return the kind and its settings."""
+        if self.choice.value != self._shown or self._settings is None:  # just chosen, its settings not yet shown
+            return {"kind": self.choice.value}
+        return {"kind": self._shown, **self._settings.read()}
+
+    def fill(self, value: dict[str, Any]) -> None:
+        """Show another kind or other settings."""
+        with self.choice.changed.blocked():
+            self.choice.value = value["kind"]
+        self._show(value)
+
+    def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Say each problem beside its field."""
+        rest = self._settings.show_problems(problems) if self._settings is not None else list(problems)
+        say(self.problem, "; ".join(p.message for p in rest))
+        return []
+
+
+class ListForm(Container[Any]):
+    """Specs that can be switched on, in the order of the document; each with its settings."""
+
+    def __init__(self, registry: Registry[Any], value: list[dict[str, Any]]) -> None:
+        self._registry = registry
+        super().__init__(labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.fill(value)
+
+    def fill(self, value: list[dict[str, Any]]) -> None:
+        """Show another list."""
+        self._rows: list[tuple[str, CheckBox, SpecForm, Label]] = []
+        self.clear()
+        present = [item["kind"] for item in value]
+        for item in [*value, *({"kind": kind} for kind in self._registry if kind not in present)]:
+            cls = self._registry[item["kind"]]
+            on = CheckBox(value=item["kind"] in present, text=cls.title or item["kind"], tooltip=(cls.__doc__ or "").split("\n\n")[0])
+            settings = SpecForm(cls, _defaults(cls) | item)
+            settings.margins = (20, 0, 0, 0)
+            problem = message()
+            self._rows.append((item["kind"], on, settings, problem))
+            self.extend([on, settings, problem])
+            settings.visible = on.value
+            on.changed.connect(lambda value, settings=settings: setattr(settings, "visible", value))
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the specs that are on."""
+        return [{"kind": kind, **settings.read()} for kind, on, settings, _ in self._rows if on.value]
+
+    def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Say each problem beside its field; the path begins with the number among those that are on."""
+        active = [row for row in self._rows if row[1].value]
+        for number, (_, _, settings, label) in enumerate(active):
+            mine = [Problem(p.path.partition(".")[2], p.message) for p in problems if p.path.partition(".")[0] == str(number)]
+            say(label, "; ".join(p.message for p in settings.show_problems(mine)))
+        return [p for p in problems if not p.path.partition(".")[0].isdigit()]

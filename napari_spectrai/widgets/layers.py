@@ -1,0 +1,103 @@
+"""Between cubes and napari layers: λ leads in a layer, as a view of the cube where λ is last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.io import read
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def layer_data(cube: Cube, **more: Any) -> LayerData:
+    """Return what napari needs to show `cube`: a λ-leading view, labels and units on every axis, and the spectral axis.
+
+    A set of n spectra becomes an image of bands × spectra.
+    """
+    data = _spectral_first(cube.data)
+    spatial = ("z", "y", "x")[-len(cube.spatial_shape) :] if cube.is_image else ("spectrum",)
+    spatial = tuple(f"t{n}" for n in range(len(cube.spatial_shape) - len(spatial))) + spatial
+    scale, units, translate = [1.0] * len(cube.shape), ["pixel"] * len(cube.shape), [0.0] * len(cube.shape)
+    step = cube.axis.step
+    if cube.is_image and cube.axis.unit in ("nm", "um", "1/cm", "eV") and step is not None and step > 0:
+        scale[0], units[0], translate[0] = step, cube.axis.unit, float(cube.axis.values[0])
+    if cube.pixel_size is not None and cube.is_image:
+        scale[-2:], units[-2:] = list(cube.pixel_size), [cube.pixel_unit] * 2
+    options: dict[str, Any] = {
+        "name": cube.name or "cube",
+        "axis_labels": (cube.axis.quantity, *spatial),
+        "scale": scale,
+        "translate": translate,
+        "units": units,
+        "metadata": {**cube.metadata, "spectral_axis": cube.axis.to_json() | {"position": 0}},
+        "contrast_limits": _contrast(data),
+    }
+    return data, options | more, "image"
+
+
+def _spectral_first(data: Any) -> Any:
+    if isinstance(data, np.ndarray):
+        return np.moveaxis(data, -1, 0)
+    import dask.array as da
+
+    return da.moveaxis(da.asarray(data), -1, 0)
+
+
+def _contrast(data: Any) -> tuple[float, float]:
+    """Return limits over all bands, from a sample: one bright band must not leave the others black."""
+    thinned = data[tuple(slice(None, None, max(1, length // 48)) for length in data.shape)]
+    values = np.asarray(thinned, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.percentile(values, (0.5, 99.5))
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1)
+
+
+def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
+    """Add `cube` to the viewer as an image layer."""
+    data, options, _ = layer_data(cube, **more)
+    return cast("Image", viewer.add_image(data, **options))
+
+
+def spectral_layers(viewer: ViewerModel) -> list[Image]:
+    """Return the image layers that can be read as cubes: two dimensions or more, not RGB."""
+    return [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not layer.rgb]
+
+
+def likely_source(layers: Sequence[Image]) -> Image | None:
+    """Return the layer one would begin with: the uppermost whose name does not say that it is the truth."""
+    named = [layer for layer in layers if "truth" not in layer.name.lower()]
+    return next(reversed(named or list(layers)), None)
+
+
+def spectral_position(layer: Layer, chosen: int | None = None) -> int:
+    """Return which dimension of the layer is spectral: the one chosen, the one its metadata name, else the first."""
+    if chosen is not None:
+        return chosen
+    position = int(layer.metadata.get("spectral_axis", {}).get("position", 0))
+    return position if position < layer.ndim else 0
+
+
+def spectrum_at(layer: Image, world: Sequence[float]) -> tuple[SpectralAxis, npt.NDArray[np.float32], tuple[int, ...]] | None:
+    """Return axis, values and pixel of the spectrum at a place in world coordinates, or None outside the layer."""
+    cube = as_cube(layer)
+    position = spectral_position(layer)
+    place = [round(float(c)) for c in layer.world_to_data(world)]
+    del place[position]
+    if any(not 0 <= c < length for c, length in zip(place, cube.spatial_shape, strict=True)):
+        return None
+    return cube.axis, np.asarray(cube.data[tuple(place)], dtype=np.float32), tuple(place)
+
+
+def layer_from_file(path: str | Path) -> LayerData:
+    """Return the layer of a spectral file."""
+    return layer_data(read(path))

@@ -1,0 +1,154 @@
+"""How a training is shown: its curves, its status in words, and one validation spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import Container
+from napari.components import ViewerModel
+from napari.utils import progress
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Preview, Started, Step
+from napari_spectrai.widgets.dock import message, say, text
+from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
+
+_SHOWN = {"ridge": CLASSICAL, "Savitzky–Golay": SOURCE}
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class TrainingView(Container[Any]):
+    """Curves, status and preview of one run."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._status = text("status")
+        self._trouble = message()
+        self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True)
+        self.preview = Plot(viewer, x="Band number", y="Prepared intensity", height=190, name="preview")
+        super().__init__(widgets=[self._status, self._trouble, self.curves, self.preview], labels=False, name="view")
+        self.margins = (0, 0, 0, 0)
+        self._activity: Any = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._epochs: list[Epoch] = []
+        self._started: Started | None = None
+
+    @property
+    def status(self) -> str:
+        """The status in words."""
+        return str(self._status.value)
+
+    def say(self, text: str) -> None:
+        """Show a status."""
+        self._status.value = text
+
+    def begin(self, text: str) -> None:
+        """Clear for a new or resumed run."""
+        self._reset()
+        self.curves.clear_curves()
+        self.preview.clear_curves()
+        self.curves.visible = self.preview.visible = True
+        say(self._trouble, "")
+        self.say(text)
+        self._close_activity()
+        self._activity = progress(total=0, desc="training")
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Show what has been told since the last time: every epoch in the curve, drawn once, and the latest of the rest."""
+        latest = {type(event): event for event in events}
+        before = len(self._epochs)
+        for event in events:
+            if isinstance(event, Started):
+                self._show_start(event)
+                before = len(self._epochs)
+            elif isinstance(event, Epoch):
+                self._epochs.append(event)
+        if len(self._epochs) > before:
+            self._show_epochs(len(self._epochs) - before)
+        match latest.get(Preview):
+            case Preview() as preview:
+                self._show_preview(preview)
+        match events[-1]:
+            case Step() as step:
+                self._show_step(step)
+            case Paused(paused=paused):
+                self.say("paused" if paused else "going on …")
+
+    def _show_start(self, event: Started) -> None:
+        self._started = event
+        # a resumed run lives again through what came after its checkpoint
+        self._epochs = [epoch for epoch in self._epochs if epoch.epoch <= event.resumed_after]
+        for name, colour in _SHOWN.items():
+            if name in event.baselines:
+                self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
+        self.curves.titles(y=f"{event.metric.upper()}, prepared")
+        where = "GPU" if event.device.startswith("cuda") else event.device.upper()
+        notes = "".join(f"\n{note}" for note in event.notes)
+        self.say(
+            f"{event.training:,} samples train, {event.validation:,} validate, {event.test:,} test · {where}, {event.precision}{notes}"
+        )
+        if self._activity is not None:
+            self._activity.reset(total=event.epochs)
+            self._activity.update(event.resumed_after)
+
+    def _show_step(self, event: Step) -> None:
+        if self._started is not None:
+            self.say(f"epoch {event.epoch} of {self._started.epochs} · step {event.step} of {event.steps}{self._best()}")
+
+    def _best(self) -> str:
+        if not self._epochs or self._started is None:
+            return ""
+        best = min(epoch.validation for epoch in self._epochs)
+        ridge = self._started.baselines.get("ridge")
+        against = f", ridge {ridge:.3g}" if ridge is not None else ""
+        return f" · best validation {best:.3g}{against} · {_duration(self._epochs[-1].left)} left"
+
+    def _show_epochs(self, new: int) -> None:
+        event = self._epochs[-1]
+        epochs = [epoch.epoch for epoch in self._epochs]
+        self.curves.curve("training", epochs, [epoch.training for epoch in self._epochs], SOURCE)
+        self.curves.curve("validation", epochs, [epoch.validation for epoch in self._epochs], self.curves.accent, width=2)
+        self.say(f"epoch {event.epoch} of {event.epochs}{self._best()}")
+        if self._activity is not None:
+            self._activity.update(new)
+
+    def _show_preview(self, event: Preview) -> None:
+        axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
+        self.preview.titles(x=axis.label)
+        self.preview.curve("noisy", event.positions, event.input, SOURCE, width=1)
+        self.preview.curve("truth", event.positions, event.truth, TRUTH, width=1.2)
+        self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
+
+    def ended(self, ending: Event) -> None:
+        """Show how the run ended."""
+        self._close_activity()
+        if isinstance(ending, Failed):
+            self.failed(ending.message, ending.details)
+        elif isinstance(ending, Finished) and ending.reason == "stopped":
+            self.say(f"stopped after epoch {ending.epoch}; what was learnt is saved, and the run can be resumed")
+        elif isinstance(ending, Finished):
+            part = "test" if "test" in ending.scores else "validation"
+            figures = ", ".join(
+                f"{name} {row['mse']:.3g}" for name, row in ending.scores.get(part, {}).items() if name in ("network", "ridge", "raw")
+            )
+            early = " (no longer improving)" if ending.reason == "early" else ""
+            self.say(f"done{early} in {_duration(ending.seconds)} · best epoch {ending.best_epoch} · {part} MSE: {figures}")
+
+    def failed(self, text: str, details: str) -> None:
+        """Show what went wrong."""
+        self._close_activity()
+        self.say("failed")
+        self._trouble.tooltip = details
+        say(self._trouble, text)
+
+    def _close_activity(self) -> None:
+        if self._activity is not None:
+            self._activity.close()
+            self._activity = None

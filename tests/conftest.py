@@ -1,0 +1,84 @@
+"""Fixtures for all: small pairs that learn in seconds, a place for runs, and no process left behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from napari_spectrai import Cube, Experiment, SpectralAxis
+
+os.environ.setdefault("QT_API", "pyqt6")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny trainings wait for one another otherwise, on few and busy cores
+
+
+@pytest.fixture(autouse=True)
+def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every run inside the test's folder."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("NAPARI_SPECTRAI_RUNS", str(folder))
+    return folder
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    try:
+        return "napari_spectrai" in " ".join(process.cmdline())
+    except psutil.Error:  # it has ended
+        return False
+
+
+@pytest.fixture(autouse=True)
+def no_process_left() -> Iterator[None]:
+    """Fail a test that leaves a child process behind."""
+    yield
+    _, alive = psutil.wait_procs([child for child in psutil.Process().children() if _is_ours(child)], timeout=10)
+    for process in alive:
+        process.kill()
+    assert not alive, f"left behind: {[process.pid for process in alive]}"
+
+
+def spectra(count: int, bands: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return noisy and clean spectra of two moving Gaussian peaks, float32."""
+    rng = np.random.default_rng(seed)
+    band = np.arange(bands)
+    mix = rng.uniform(0.2, 1, (count, 2, 1))
+    peaks = np.exp(-0.5 * ((band - np.array([[0.3 * bands], [0.7 * bands]])) / (0.06 * bands)) ** 2)
+    clean = (mix * peaks).sum(1) + 0.1
+    return (clean + rng.normal(0, 0.15, clean.shape)).astype(np.float32), clean.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def make_spectra() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Return the maker of noisy and clean spectra."""
+    return spectra
+
+
+@pytest.fixture
+def pairs() -> tuple[Cube, Cube]:
+    """120 noisy spectra of 40 bands with their truth, on a wavenumber axis."""
+    noisy, clean = spectra(120, 40)
+    axis = SpectralAxis(np.linspace(600, 1800, 40), "1/cm")
+    return Cube(noisy, axis, name="noisy"), Cube(clean, axis, name="clean")
+
+
+@pytest.fixture
+def image_pairs() -> tuple[Cube, Cube]:
+    """An image of 24 × 20 pixels and 12 bands with its truth."""
+    noisy, clean = spectra(24 * 20, 12)
+    axis = SpectralAxis(np.linspace(400, 700, 12), "nm")
+    return Cube(noisy.reshape(24, 20, 12), axis, name="image"), Cube(clean.reshape(24, 20, 12), axis, name="image truth")
+
+
+@pytest.fixture
+def quick() -> Callable[..., Experiment]:
+    """Return an experiment that trains in a second or two, with overrides."""
+
+    def make(*overrides: str) -> Experiment:
+        settings = ("training.epochs=4", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu")
+        return Experiment().override(*settings).override(*overrides)
+
+    return make

@@ -1,0 +1,227 @@
+"""Runs in processes of their own: launch, pause, stop, kill, resume, and the command line."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from napari_spectrai import Model, Run, launch, predict, read, write
+from napari_spectrai.runs import Epoch, Failed, Finished, Paused, RunFolder, Started, prepare_prediction
+
+LONG = ("training.epochs=100000", "training.schedule=constant")
+
+
+def command(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "napari_spectrai", *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False, **options
+    )
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def test_launch_pause_resume_stop_resume(pairs, quick, tmp_path):
+    run = launch(quick(*LONG), *pairs, run=tmp_path / "run")
+    seen = []
+
+    def told(kind, **values):
+        seen.extend(run.poll())
+        return any(isinstance(e, kind) and all(getattr(e, k) == v for k, v in values.items()) for e in seen)
+
+    until(lambda: told(Epoch, epoch=3))
+    assert run.folder.state() == "running"
+    run.pause()
+    until(lambda: told(Paused, paused=True))
+    count = sum(isinstance(e, Epoch) for e in seen)
+    time.sleep(0.5)
+    seen.extend(run.poll())
+    assert sum(isinstance(e, Epoch) for e in seen) == count
+    run.resume()
+    until(lambda: told(Paused, paused=False))
+    run.stop()
+    assert run.wait() == 3
+    until(lambda: told(Finished, reason="stopped"))
+    assert run.folder.state() == "stopped"
+    last = max(e.epoch for e in seen if isinstance(e, Epoch))
+    seen.clear()
+    run.resume()
+    until(lambda: any(isinstance(e, Epoch) and e.epoch > last for e in seen) or told(Failed))
+    assert not any(isinstance(e, Failed) for e in seen)
+    run.stop()
+    epochs = [e.epoch for e in run.folder.events() if isinstance(e, Epoch)]
+    assert epochs == list(range(1, len(epochs) + 1))
+    assert isinstance(run.model(), Model)
+
+
+def test_killed_at_a_random_moment_and_resumed_as_if_never(pairs, quick, tmp_path):
+    experiment = quick("training.epochs=150", "augmentation=[noise]", "network.dropout=0.1")
+    whole = launch(experiment, *pairs, run=tmp_path / "whole")
+    assert whole.wait() == 0
+    cut = launch(experiment, *pairs, run=tmp_path / "cut")
+    until(lambda: any(isinstance(e, Epoch) for e in cut.poll()))
+    time.sleep(random.uniform(0, 2))
+    os.kill(cut.pid, signal.SIGKILL)
+    cut.wait()
+    if cut.folder.state() == "interrupted":  # it may have been quicker
+        (failed,) = [e for e in cut.poll() if isinstance(e, Failed)]
+        assert "killed (signal 9)" in failed.message
+        cut.resume()
+        assert cut.wait() == 0
+    whole.close(), cut.close()
+    curves = [[(e.epoch, e.validation) for e in run.folder.events() if isinstance(e, Epoch)] for run in (whole, cut)]
+    assert curves[0] == curves[1]
+    ends = [list(run.folder.events())[-1] for run in (whole, cut)]
+    assert ends[0].scores == ends[1].scores
+    assert not whole.folder.data.exists()
+
+
+def test_the_job_ends_when_its_starter_is_killed(tmp_path, pairs, quick):
+    for cube, name in zip(pairs, ("in", "out"), strict=True):
+        write(cube, tmp_path / f"{name}.npz")
+    quick(*LONG, f"data.input=[{tmp_path}/in.npz]", f"data.truth=[{tmp_path}/out.npz]").save(tmp_path / "e.yml")
+    code = f"""
+import time
+from napari_spectrai import Experiment, launch
+run = launch(Experiment.load({str(tmp_path / "e.yml")!r}), run={str(tmp_path / "run")!r})
+print(run.pid, flush=True)
+time.sleep(1000)
+"""
+    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    job = psutil.Process(int(starter.stdout.readline()))
+    folder = RunFolder(tmp_path / "run")
+    until(lambda: any(isinstance(e, Epoch) for e in folder.events()))
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    until(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE)
+    assert folder.state() == "stopped"
+    Model.load(folder.best)
+    assert not list((tmp_path / "run").rglob("*.partial*"))
+
+
+def test_two_processes_do_not_work_in_one_folder(pairs, quick, tmp_path):
+    run = launch(quick(*LONG), *pairs, run=tmp_path / "run")
+    until(lambda: any(isinstance(e, Epoch) for e in run.poll()))
+    second = command("train", tmp_path / "run", "--resume")
+    assert second.returncode == 1
+    assert "already working" in second.stderr
+    run.stop()
+    assert run.folder.state() == "stopped"
+
+
+def test_a_failure_is_told_with_its_cause(pairs, quick, tmp_path):
+    noisy, clean = pairs
+    noisy.data[3, 3] = np.nan
+    run = launch(quick(), noisy, clean, run=tmp_path / "run")
+    *_, last = run.events()
+    assert isinstance(last, Failed)
+    assert "band 3" in last.message
+    assert run.wait() == 1
+    run.close()
+
+
+def test_an_insisting_stop_works_before_anything_has_begun(pairs, quick, tmp_path):
+    run = launch(quick(*LONG), *pairs, run=tmp_path / "run")
+    run.stop(grace=0.1)
+    assert not run.alive
+
+
+def test_prediction_in_a_process(pairs, quick, tmp_path):
+    from napari_spectrai import train
+
+    model = train(quick("training.epochs=1"), *pairs, run=tmp_path / "run")
+    job = prepare_prediction(tmp_path / "run" / "best.safetensors", pairs[0], folder=tmp_path / "job")
+    job.start()
+    *_, last = job.events()
+    job.close()
+    assert last == Finished("done", model=str(tmp_path / "run" / "best.safetensors"))
+    np.testing.assert_array_equal(np.asarray(read(tmp_path / "job" / "result.zarr").data), predict(model, pairs[0]).result.data)
+
+
+# ---------------------------------------------------------------- the command line
+
+
+@pytest.fixture
+def files(pairs, quick, tmp_path):
+    for cube, name in zip(pairs, ("in", "out"), strict=True):
+        write(cube, tmp_path / f"{name}.npz")
+    quick("training.epochs=2", "data.input=[in.npz]", "data.truth=[out.npz]").save(tmp_path / "e.yml")
+    return tmp_path
+
+
+def test_train_predict_evaluate_info(files):
+    done = command("train", "e.yml", "training.epochs=3", "--run", "run", cwd=files)
+    assert done.returncode == 0, done.stderr
+    assert "Denoising" in done.stdout
+    assert RunFolder(files / "run").experiment().training.epochs == 3
+    done = command("predict", "run/best.safetensors", "in.npz", "-o", "res.npz", cwd=files)
+    assert done.returncode == 0, done.stderr
+    assert read(files / "res.npz").axis == read(files / "in.npz").axis
+    done = command("evaluate", "res.npz", "out.npz", "--csv", "t.csv", cwd=files)
+    assert done.returncode == 0, done.stderr
+    assert "MSE" in done.stdout
+    assert (files / "t.csv").exists()
+    for name, words in (("run/best.safetensors", "Network"), ("in.npz", "40 bands"), ("e.yml", "epochs: 2"), ("run", "run, finished")):
+        done = command("info", name, cwd=files)
+        assert done.returncode == 0, done.stderr
+        assert words in done.stdout
+
+
+def test_preprocess(files):
+    (files / "steps.yml").write_text("- {kind: crop, low: 700, high: 1500}\n- normalise\n")
+    done = command("preprocess", "steps.yml", "in.npz", "-o", "p.h5", cwd=files)
+    assert done.returncode == 0, done.stderr
+    assert read(files / "p.h5").axis.values.min() >= 700
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "none.yml"], 2, "none.yml"),
+        (["train", "e.yml", "training.epochs=0"], 2, "training.epochs"),
+        (["train", "e.yml", "training.epoch=1"], 2, "did you mean training.epochs"),
+        (["train"], 2, "Missing argument"),
+        (["predict", "in.npz", "in.npz", "-o", "x.npz"], 1, "in.npz"),
+        (["info", "none.npz"], 1, "no such file"),
+        (["evaluate", "in.npz", "out.npz", "--task", "cooking"], 2, "denoising"),
+        (["train", "run-that-is-not", "--resume"], 2, "run-that-is-not"),
+    ],
+)
+def test_exit_codes_and_words(files, arguments, code, words):
+    done = command(*arguments, cwd=files)
+    assert done.returncode == code, done.stderr
+    assert words.split("training.")[-1] in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_resumably(files, which):
+    with (files / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "napari_spectrai", "train", "e.yml", *LONG, "--run", "run"], cwd=files, stderr=log, stdout=log
+        )
+    folder = RunFolder(files / "run")
+    until(lambda: any(isinstance(e, Epoch) for e in folder.events()))
+    process.send_signal(which)
+    assert process.wait(30) == 3
+    assert folder.state() == "stopped"
+    assert "--resume" in (files / "log").read_text()
+    run = Run(folder)
+    run.resume()
+    until(lambda: sum(isinstance(e, Started) for e in folder.events()) == 2 or not run.alive)
+    run.stop()
+    assert run.wait() == 3

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import dask.array as da
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, SpectralAxis, as_cube
+
+
+def test_axis_keeps_values_exactly_even_if_they_descend_or_repeat():
+    values = [700.0, 500.0, 500.0, 400.5]
+    axis = SpectralAxis(values, "nm")
+    assert axis.values.tolist() == values
+    assert axis.values.dtype == np.float64
+    assert axis.index(501) == 1
+    assert axis.window(450, 600).tolist() == [1, 2]
+    assert axis.window(600, 450).tolist() == [1, 2]
+    with pytest.raises(ValueError, match="read-only"):
+        axis.values[0] = 1
+
+
+@pytest.mark.parametrize(
+    ("spelling", "unit"), [("cm-1", "1/cm"), ("µm", "um"), ("Nanometers", "nm"), ("eV", "eV"), ("", ""), ("m/z", "m/z")]
+)
+def test_units_are_understood(spelling, unit):
+    assert SpectralAxis([1.0, 2.0], spelling).unit == unit
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "message"),
+    [
+        ([1.0], "parsec", "unknown unit 'parsec'.*known:.*'nm'"),
+        ([1.0, np.nan], "nm", "band 1 is nan"),
+        ([], "nm", "one or more"),
+        ([[1.0]], "nm", "shape"),
+    ],
+)
+def test_axis_refuses(values, unit, message):
+    with pytest.raises(ValueError, match=message):
+        SpectralAxis(np.array(values), unit)
+
+
+def test_step_only_where_uniform():
+    assert SpectralAxis([1.0, 2.0, 3.0], "nm").step == 1
+    assert SpectralAxis([3.0, 2.0, 1.0], "nm").step == -1
+    assert SpectralAxis([1.0, 2.0, 4.0], "nm").step is None
+    assert SpectralAxis([1.0], "nm").step is None
+    assert SpectralAxis([1.0, 1.0], "nm").step is None
+
+
+def test_mismatch_says_how():
+    axis = SpectralAxis([1.0, 2.0, 3.0], "nm")
+    assert axis.mismatch(SpectralAxis(np.float32([1, 2, 3]), "nm")) is None
+    assert "4 bands where 3" in axis.mismatch(SpectralAxis.bands(4))
+    assert "unit" in axis.mismatch(SpectralAxis([1.0, 2.0, 3.0], "um"))
+    assert "up to 0.5 nm" in axis.mismatch(SpectralAxis([1.0, 2.0, 3.5], "nm"))
+
+
+def test_axis_json_round_trip_and_hash():
+    axis = SpectralAxis([0.1, 0.2, 0.30000000000000004], "eV")
+    again = SpectralAxis.from_json(axis.to_json())
+    assert again == axis
+    assert hash(again) == hash(axis)
+
+
+def test_cube_without_axis_has_band_numbers():
+    cube = Cube(np.zeros((3, 4, 5)))
+    assert cube.axis == SpectralAxis.bands(5)
+    assert cube.axis.unit == ""
+    assert "no spectral axis" in repr(cube)
+
+
+@pytest.mark.parametrize(
+    ("data", "axis", "message"),
+    [
+        (np.zeros(5), None, r"shape \(1, bands\)"),
+        (np.zeros((0, 5)), None, "holds no values"),
+        (np.zeros((2, 5)), SpectralAxis.bands(4), "5 bands and the axis 4"),
+        (np.zeros((2, 5), complex), None, "real numbers"),
+        (np.array([["a", "b"]]), None, "real numbers"),
+    ],
+)
+def test_cube_refuses(data, axis, message):
+    with pytest.raises(ValueError, match=message):
+        Cube(data, axis)
+
+
+def test_indexing_keeps_bands_whole():
+    cube = Cube(np.arange(24.0).reshape(2, 3, 4))
+    assert cube[1].shape == (1, 3, 4)
+    assert cube[-1].shape == (1, 3, 4)
+    assert cube[:, 1:].shape == (2, 2, 4)
+    with pytest.raises(IndexError, match="bands stay whole"):
+        cube[0, 0, 0]
+
+
+def layer(data, **metadata):
+    return SimpleNamespace(data=data, metadata=metadata, name="cells", scale=np.ones(data.ndim), units=("pixel",) * data.ndim)
+
+
+def test_a_layer_is_viewed_without_a_copy():
+    data = np.random.default_rng(0).random((5, 3, 4), np.float32)
+    cube = as_cube(layer(data, spectral_axis={"values": [1, 2, 3, 4, 5], "unit": "nm", "position": 0}))
+    assert cube.shape == (3, 4, 5)
+    assert np.shares_memory(cube.data, data)
+    assert cube.axis.unit == "nm"
+    assert cube.name == "cells"
+    np.testing.assert_array_equal(cube.data[1, 2], data[:, 1, 2])
+
+
+def test_a_layer_of_another_reader_and_its_spectral_dimension():
+    data = np.zeros((3, 4, 5), np.float32)
+    assert as_cube(layer(data)).shape == (4, 5, 3)
+    assert as_cube(layer(data), position=2).shape == (3, 4, 5)
+    with pytest.raises(ValueError, match="dimension 7 does not exist"):
+        as_cube(layer(data), position=7)
+
+
+def test_lazy_layers_stay_lazy():
+    data = da.zeros((5, 30, 40), chunks=(5, 10, 10))
+    cube = as_cube(layer(data))
+    assert isinstance(cube.data, da.Array)
+    assert cube.shape == (30, 40, 5)
+
+
+def test_as_cube_of_arrays_and_cubes():
+    axis = SpectralAxis([1.0, 2.0], "nm")
+    assert as_cube([[1.0, 2.0]], axis=axis).axis == axis
+    cube = Cube(np.zeros((2, 2)))
+    assert as_cube(cube) is cube
+    assert as_cube(cube, axis=axis).axis == axis
+
+
+def test_importing_the_package_loads_neither_torch_nor_qt():
+    import subprocess
+    import sys
+
+    code = "import sys, napari_spectrai as s; s.Cube, s.Experiment, s.read, s.launch\n"
+    code += "print([m for m in ('torch', 'qtpy', 'napari') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -1,0 +1,336 @@
+"""The parts of learning: augmentation, losses, metrics, schedules, splits, data sets, tiles, classical methods."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from napari_spectrai import Cube, Experiment, SpectralAxis
+from napari_spectrai.experiment import Split
+from napari_spectrai.experiment.augmentations import Flip, Mixup, Noise, SpectralShift, augmentations
+from napari_spectrai.experiment.losses import losses
+from napari_spectrai.experiment.training import AdamW, Training, optimisers, schedules
+from napari_spectrai.learn import classical, metrics
+from napari_spectrai.learn.augment import Chain
+from napari_spectrai.learn.augment import SpectralShift as Shift
+from napari_spectrai.learn.averaging import WeightAverage
+from napari_spectrai.learn.dataset import assemble, gather
+from napari_spectrai.learn.device import choose_device, choose_precision
+from napari_spectrai.learn.split import TEST, TRAINING, UNUSED, VALIDATION, apart, origins, split_maps
+from napari_spectrai.learn.tiles import spans
+from napari_spectrai.networks.ridge import ridge_map
+from napari_spectrai.spec import SettingsError
+
+# ---------------------------------------------------------------- augmentation
+
+
+@pytest.mark.parametrize("kind", list(augmentations))
+def test_an_augmentation_repeats_with_its_generator_and_keeps_shapes(kind):
+    chain = Chain([augmentations.parse(kind)])
+    x, y = torch.randn(6, 4, 4, 20), torch.randn(6, 4, 4, 20)
+    before = x.clone()
+    first, second = (chain(x, y, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first[0], second[0])
+    assert torch.equal(first[1], second[1])
+    assert first[0].shape == x.shape
+    assert not torch.equal(first[0], x)
+    assert torch.equal(x, before)
+
+
+def test_noise_leaves_the_truth_and_has_its_sigma():
+    x = torch.zeros(64, 1, 1, 500)
+    noisy, truth = Chain([Noise(sigma=0.3)])(x, x, torch.Generator().manual_seed(0))
+    assert truth is x
+    assert noisy.std().item() == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.4, 1.0, 5.0])
+def test_mixup_mixes_the_target_too_with_beta_weights(alpha):
+    count = 20_000
+    x = torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1)
+    mixed, truth = Chain([Mixup(alpha=alpha)])(x, 2 * x, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(truth, 2 * mixed)
+    draws = Mixup(alpha=alpha).load()(Mixup(alpha=alpha)).quantiles
+    assert draws[0] == 0
+    assert draws[-1] == 1
+    # variance of Beta(a, a), from the tabulated quantiles by the trapezoidal rule
+    assert torch.trapezoid((draws - 0.5) ** 2, dx=1 / 4096).item() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.01)
+
+
+def test_spectral_shift_is_sub_sample_and_moves_both():
+    line = torch.arange(10, dtype=torch.float32).view(1, 1, 1, 10)
+    shifted = Shift.apply(line, torch.tensor([0.25]))
+    torch.testing.assert_close(shifted[..., 1:], line[..., 1:] - 0.25)
+    x, y = Chain([SpectralShift(bands=3)])(line.repeat(8, 1, 1, 1), line.repeat(8, 1, 1, 1), torch.Generator().manual_seed(0))
+    assert torch.equal(x, y)
+    assert len(x[:, 0, 0, 5].unique()) == 8
+
+
+def test_the_spectrum_is_flipped_only_on_request():
+    x = torch.arange(2 * 3 * 3 * 5, dtype=torch.float32).view(2, 3, 3, 5)
+    spatial, _ = Chain([Flip(probability=1)])(x, x, torch.Generator())
+    torch.testing.assert_close(spatial, x.flip(1, 2))
+    both, _ = Chain([Flip(probability=1, spatial=False, spectral=True)])(x, x, torch.Generator())
+    torch.testing.assert_close(both, x.flip(3))
+    assert Flip().spectral is False
+
+
+# ---------------------------------------------------------------- losses, metrics, optimisers, schedules
+
+
+@pytest.mark.parametrize("kind", list(losses))
+def test_a_loss_is_zero_where_all_is_right_and_grows(kind):
+    spec = losses.parse(kind)
+    loss = spec.load()
+    y = torch.randn(3, 1, 1, 8)
+    assert loss(spec, y, y).item() == pytest.approx(0, abs=1e-7)
+    assert 0 < loss(spec, y + 0.1, y) < loss(spec, y + 0.5, y)
+
+
+def test_metrics_have_known_answers():
+    truth = np.array([[0.0, 2.0], [1.0, 0.0]])
+    assert metrics.mse(truth + 0.5, truth) == 0.25
+    assert metrics.psnr(truth + 0.5, truth) == pytest.approx(10 * math.log10(4 / 0.25))
+    assert metrics.psnr(truth, truth) == math.inf
+    assert metrics.sam(np.array([[1.0, 1.0]]), np.array([[1.0, 0.0]])) == pytest.approx(45)
+    assert metrics.sam(np.array([[1.0, 1.0], [0.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0]])) == pytest.approx(45)
+    assert math.isnan(metrics.sam(np.zeros((2, 3)), np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("kind", list(optimisers))
+def test_every_optimiser_takes_its_spec(kind):
+    spec = optimisers.parse(kind)
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimiser = spec.load()([weight], **spec.model_dump(exclude={"kind"}))
+    weight.square().sum().backward()
+    optimiser.step()
+    assert (weight < 1).all()
+
+
+@pytest.mark.parametrize("kind", list(schedules))
+def test_every_schedule_runs_to_the_end_and_stays_below_the_peak(kind):
+    spec = schedules.parse(kind)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    scheduler, pace = spec.load()(spec, optimiser, 5, 40)
+    rates = []
+    for _ in range(40):
+        for _ in range(5):
+            optimiser.step()
+            rates.append(optimiser.param_groups[0]["lr"])
+            if pace == "step":
+                scheduler.step()
+        if pace != "step":
+            scheduler.step(*([1.0] if pace == "metric" else []))
+    assert max(rates) <= 0.1 + 1e-12
+    assert (min(rates) < 0.1) == (kind != "constant")
+
+
+def test_the_weight_average_starts_quickly_and_follows_slowly():
+    module = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(module.weight)
+    average = WeightAverage(module, 0.99)
+    torch.nn.init.ones_(module.weight)
+    for _ in range(10):
+        average.update(module)
+    assert 0.9 < average.module.weight.item() < 1
+
+
+def test_device_and_precision():
+    cpu = choose_device("cpu")
+    assert choose_precision(Training(), cpu, convolutional=False) == "fp32"
+    assert choose_precision(Training(precision="bf16"), cpu, convolutional=False) == "bf16"
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="'cuda' is not on this machine; choose cpu"):
+            choose_device("cuda")
+
+
+# ---------------------------------------------------------------- splits
+
+
+def test_contiguous_rows_of_a_set():
+    (labels,) = split_maps([(1, 1000, 1)], Split(validation=0.04, test=0.2), 1)
+    assert np.flatnonzero(labels == VALIDATION).tolist() == list(range(760, 800))
+    assert np.flatnonzero(labels == TEST).tolist() == list(range(800, 1000))
+    assert (labels == TRAINING).sum() == 760
+
+
+@pytest.mark.parametrize("method", ["contiguous", "blocks"])
+@pytest.mark.parametrize(("patch", "gap"), [(1, None), (8, None), (4, 3)])
+def test_nothing_held_out_is_nearer_than_the_gap(method, patch, gap):
+    (labels,) = split_maps([(1, 96, 80)], Split(method=method, validation=0.1, test=0.1, gap=gap, block=24), patch)
+    distance = patch if gap is None else gap
+    held = np.argwhere(labels[0] >= VALIDATION)
+    trained = np.argwhere(labels[0] == TRAINING)
+    assert len(trained)
+    apart_by = np.abs(trained[:, None] - held[None]).max(-1).min()
+    assert apart_by > distance
+    assert (labels == UNUSED).any()
+
+
+def test_by_file_where_there_are_several():
+    maps = split_maps([(1, 4, 4)] * 5, Split(validation=0.2, test=0.2), 1)
+    assert [int(m.max()) for m in maps] == [TRAINING, TRAINING, TRAINING, VALIDATION, TEST]
+    with pytest.raises(ValueError, match="1 file cannot be split"):
+        split_maps([(1, 4, 4)], Split(method="file"), 1)
+    with pytest.raises(ValueError, match="choose split.method=contiguous"):
+        split_maps([(1, 40, 1)], Split(method="blocks"), 1)
+
+
+def test_a_random_split_is_seeded():
+    one, two, other = (split_maps([(1, 50, 1)], Split(method="random", validation=0.2, seed=seed), 1)[0] for seed in (0, 0, 1))
+    assert np.array_equal(one, two)
+    assert not np.array_equal(one, other)
+    assert (one == VALIDATION).sum() == 10
+
+
+def test_patches_lie_wholly_in_their_part():
+    labels = np.full((2, 30, 20), TRAINING, np.uint8)
+    labels[:, 20:] = VALIDATION
+    corners = origins(labels, TRAINING, 6)
+    assert len(corners) == 2 * 15 * 15
+    for z, y, x in corners:
+        assert (labels[z, y : y + 6, x : x + 6] == TRAINING).all()
+    validation = apart(origins(labels, VALIDATION, 6), 6)
+    covered = np.zeros_like(labels, int)
+    for z, y, x in validation:
+        covered[z, y : y + 6, x : x + 6] += 1
+    assert covered.max() == 1
+    assert len(origins(labels, VALIDATION, 11)) == 0
+
+
+# ---------------------------------------------------------------- data sets
+
+
+def test_a_batch_of_patches_is_what_slicing_gives(image_pairs):
+    experiment = Experiment().override(
+        "network=unet", "network.dims=2", "data.patch=6", "preparation=[]", "split.gap=0", "split.validation=0.25"
+    )
+    noisy, clean = image_pairs
+    data = assemble(experiment, [noisy, noisy], [clean, clean])
+    samples = data.parts["training"]
+    x, y = data.batch(samples, torch.device("cpu"))
+    corners = origins(data.maps[0], TRAINING, 6)
+    for number, (_, row, column) in enumerate(corners):
+        np.testing.assert_array_equal(x[number], noisy.data[row : row + 6, column : column + 6])
+        np.testing.assert_array_equal(y[number], clean.data[row : row + 6, column : column + 6])
+
+
+def test_volumes_are_planes_one_after_another():
+    volume = np.random.default_rng(0).random((3, 20, 16, 5), np.float32)
+    experiment = Experiment().override("network=unet", "network.dims=2", "data.patch=4", "preparation=[]", "split.gap=0")
+    data = assemble(experiment, [Cube(volume)], [Cube(volume)])
+    x, _ = data.batch(data.parts["training"], torch.device("cpu"))
+    corners = origins(data.maps[0], TRAINING, 4)
+    z, row, column = corners[-1]
+    np.testing.assert_array_equal(x[-1], volume[z, row : row + 4, column : column + 4])
+
+
+def test_dead_spectra_are_left_out_and_told(pairs):
+    noisy, clean = pairs
+    noisy.data[3] = 0
+    data = assemble(Experiment().override("split.validation=0.2"), [noisy], [clean])
+    assert len(data.parts["training"]) == 95
+    assert "1 of 96 spectra for training are all zero" in data.notes[0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("side", [0, 1])
+def test_missing_values_are_refused_with_place_and_remedy(pairs, bad, side):
+    pairs[side].data[5, 7] = bad
+    with pytest.raises(ValueError, match=r"1 NaN or infinite values in 1 spectra, the first at pixel \(5\).*step 'fill'"):
+        assemble(Experiment().override("preparation=[]"), [pairs[0]], [pairs[1]])
+    assemble(Experiment().override("preparation=[fill, normalise]"), [pairs[0]], [pairs[1]])
+
+
+def test_what_does_not_pair_is_refused(pairs, image_pairs):
+    noisy, clean = pairs
+    cases = [
+        (noisy, None, "1 inputs but 0 truths"),
+        (noisy, clean[:50], r"shape \(120, 40\) and its truth 'clean' \(50, 40\)"),
+        (noisy, Cube(clean.data, SpectralAxis(clean.axis.values + 20, "1/cm"), name="t"), "positions that differ by up to 20 1/cm"),
+        ([noisy, image_pairs[0]], [clean, image_pairs[1]], "12 bands where 40"),
+        ([], [], "nothing to train on"),
+    ]
+    for cubes, truths, message in cases:
+        with pytest.raises(SettingsError, match=message):
+            gather(Experiment(), cubes, truths)
+    with pytest.raises(SettingsError, match="set of spectra without neighbours.*choose 1"):
+        gather(Experiment().override("network=unet", "network.dims=2"), noisy, clean)
+    with pytest.raises(SettingsError, match="patches of 64 pixels exceed the 24 × 20.*choose 20 or less"):
+        gather(Experiment().override("network=unet", "network.dims=2", "data.patch=64"), *image_pairs)
+
+
+def test_a_part_without_samples_is_refused_with_the_remedy(pairs, image_pairs):
+    with pytest.raises(ValueError, match=r"no samples are left for validation.*raise split\.validation"):
+        assemble(Experiment().override("split.validation=0.001"), [pairs[0]], [pairs[1]])
+    image = Experiment().override("network=unet", "network.dims=2", "data.patch=16")
+    with pytest.raises(ValueError, match=r"no samples are left for training.*lower data\.patch \(16\) or split\.gap \(16\)"):
+        assemble(image, [image_pairs[0]], [image_pairs[1]])
+
+
+def test_the_same_cube_twice_and_batches_without_statistics(pairs):
+    noisy, clean = pairs
+    with pytest.raises(SettingsError, match="given twice"):
+        gather(Experiment(), [noisy, noisy], [clean, clean])
+    with pytest.raises(SettingsError, match=r"training\.batch: batch normalisation needs 2"):
+        gather(Experiment().override("network=unet", "training.batch=1"), noisy, clean)
+
+
+def test_blocks_hold_whole_patches_or_say_so(image_pairs):
+    blocks = Experiment().override("network=unet", "network.dims=2", "data.patch=6", "split.method=blocks", "split.gap=0", "split.block=8")
+    data = assemble(blocks, *([cube] for cube in image_pairs))
+    assert len(data.parts["validation"]) >= 1
+    with pytest.raises(SettingsError, match=r"split\.block: blocks of 4 pixels hold no patch of 6"):
+        gather(blocks.override("split.block=4"), *image_pairs)
+
+
+def test_a_random_split_of_an_image_is_called_flattering(image_pairs):
+    data = assemble(Experiment().override("split.method=random"), [image_pairs[0]], [image_pairs[1]])
+    assert "flatter" in data.notes[0]
+
+
+# ---------------------------------------------------------------- tiles and classical methods
+
+
+@pytest.mark.parametrize("length", [1, 7, 64, 65, 100, 129, 1000])
+@pytest.mark.parametrize(
+    ("tile", "overlap", "grid", "context"), [(64, 16, 1, 0), (64, 32, 8, 4), (32, 16, 4, 20), (16, 0, 1, 0), (24, 12, 1, 3)]
+)
+def test_every_pixel_is_covered_and_weights_add_to_one(length, tile, overlap, grid, context):
+    total = np.zeros(length)
+    covering = spans(length, tile, overlap, grid)
+    for span in covering:
+        assert span.start % grid == 0
+        total[span.start : span.stop] += span.weights(context)
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_a_tile_too_small_for_its_overlap_is_refused():
+    with pytest.raises(ValueError, match="choose 24 or more"):
+        spans(100, 16, 16, 8)
+
+
+def test_classical_methods_beat_raw_and_travel_as_tensors(pairs):
+    x, y = (torch.from_numpy(cube.data) for cube in pairs)
+    methods = classical.tuned(x[:90], y[:90])
+    assert list(methods) == ["raw", "Savitzky–Golay", "PCA", "ridge"]
+    raw = metrics.mse(x[90:], y[90:])
+    again = classical.from_tensors(classical.to_tensors(methods))
+    for name, method in methods.items():
+        figure = metrics.mse(method.apply(x[90:]), y[90:])
+        assert figure <= raw
+        assert metrics.mse(again[name].apply(x[90:]), y[90:]) == pytest.approx(figure, rel=1e-5)
+
+
+def test_tuned_ridge_is_about_the_best_penalty(pairs):
+    x, y = (torch.from_numpy(cube.data) for cube in pairs)
+    tuned = metrics.mse(classical.Ridge.tuned(x[:90], y[:90]).apply(x[90:]), y[90:])
+    others = [metrics.mse(classical.Ridge(*ridge_map(x[:90], y[:90], 10.0**e)).apply(x[90:]), y[90:]) for e in range(-4, 6)]
+    assert tuned < 1.2 * min(others)
+
+
+def test_adamw_decays_by_default():
+    assert AdamW().weight_decay == 0.01

@@ -1,0 +1,121 @@
+"""Contracts of every network in every dimension it has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_spectrai.experiment.networks import ResidualMLP, ResUNet, UNet, networks
+from napari_spectrai.networks import RidgeSkip, build
+from napari_spectrai.networks.ridge import ridge_map
+
+CASES = [
+    *(
+        cls(dims=dims, width=8, depth=2, ridge=ridge, norm=norm)
+        for cls in (UNet, ResUNet)
+        for dims in (1, 2, 3)
+        for ridge, norm in ((True, "batch"), (False, "layer"))
+    ),
+    ResidualMLP(width=32),
+    ResidualMLP(width=32, ridge=False),
+    ResUNet(dims=1, width=8, depth=2, activation="prelu", dense=3, ridge=False),
+]
+
+
+def test_every_registered_network_is_here():
+    assert {spec.kind for spec in CASES} == set(networks)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("spec", CASES, ids=lambda s: f"{s.kind}-{getattr(s, 'dims', 1)}d-{'ridge' if s.ridge else 'alone'}")
+class TestContract:
+    @pytest.mark.parametrize("shape", [(2, 8, 8, 16), (3, 7, 5, 13), (1, 1, 1, 9)])
+    def test_any_size_in_the_same_size_out(self, spec, shape):
+        network = build(spec, shape[-1], shape[-1]).eval()
+        assert network(torch.randn(shape)).shape == shape
+
+    def test_backward_reaches_every_weight(self, spec):
+        network = build(spec, 16, 16)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)  # wide enough for both sides of every rectifier
+        network(torch.randn(4, 8, 8, 16)).square().mean().backward()
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+    def test_overfits_one_batch(self, spec):
+        x = torch.randn(4, 4, 4, 16)
+        y = 0.5 * x.roll(1, -1)
+        network = build(spec, 16, 16)
+        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+        first = torch.nn.functional.mse_loss(network(x), y)
+        for _ in range(60):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.mse_loss(network(x), y)
+            loss.backward()
+            optimiser.step()
+        assert loss < 0.5 * first
+
+    def test_state_round_trip(self, spec):
+        network = build(spec, 16, 16).eval()
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        again = build(spec, 16, 16).eval()
+        again.load_state_dict(network.state_dict())
+        x = torch.randn(2, 8, 8, 16)
+        torch.testing.assert_close(again(x), network(x))
+
+    def test_pixels_beyond_its_context_do_not_matter(self, spec):
+        network = build(spec, 12, 12).eval()
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        size = 2 * spec.context + spec.grid
+        x = torch.randn(1, size + 2 * spec.grid, size + 2 * spec.grid, 12)
+        changed = x.clone()
+        changed[:, -1, -1] += 10
+        keep = x.shape[1] - 1 - spec.context
+        torch.testing.assert_close(network(changed)[:, :keep, :keep], network(x)[:, :keep, :keep])
+
+
+def test_over_ridge_begins_at_the_ridge_estimate():
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.normal(size=(200, 10)))
+    y = x @ torch.from_numpy(rng.normal(size=(10, 10))) + 1
+    weight, intercept = ridge_map(x.float(), y.float(), 1e-6)
+    torch.testing.assert_close(x.float() @ weight + intercept, y.float(), rtol=1e-3, atol=1e-3)
+    network = build(ResidualMLP(width=8), 10, 10)
+    assert isinstance(network, RidgeSkip)
+    network.set_map(weight, intercept)
+    torch.testing.assert_close(network(x.float()[:, None, None])[:, 0, 0], x.float() @ weight + intercept)
+
+
+def test_ridge_is_scikit_learns_formula():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(50, 7)), rng.normal(size=(50, 3))
+    centred_x, centred_y = x - x.mean(0), y - y.mean(0)
+    expected = np.linalg.solve(centred_x.T @ centred_x + 2.5 * np.eye(7), centred_x.T @ centred_y)
+    weight, intercept = ridge_map(torch.from_numpy(x), torch.from_numpy(y), 2.5)
+    np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(intercept, y.mean(0) - x.mean(0) @ expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_seed_papers_resunet_has_its_widths():
+    network = build(ResUNet(width=64, depth=2, convolutions=3, activation="prelu", dense=3, dims=1, ridge=False), 500, 500)
+    assert [level.entry[0].out_channels for level in network.down] == [64, 128, 256]
+    assert sum(isinstance(module, torch.nn.Linear) for module in network.dense) == 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "bands", "message"),
+    [
+        (UNet(dims=1, ridge=False), (8, 9), "choose dims=2"),
+        (UNet(dims=2, dense=2, ridge=False), (8, 8), "set dense=0"),
+        (ResidualMLP(ridge=False), (8, 9), "ridge=true"),
+    ],
+)
+def test_what_cannot_be_built_says_why(spec, bands, message):
+    with pytest.raises(ValueError, match=message):
+        build(spec, *bands)

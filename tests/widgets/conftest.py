@@ -1,0 +1,58 @@
+"""What tests of docks share: waiting as a person would, and samples small enough to learn in seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from napari_spectrai.widgets.layers import add_cube
+
+
+@pytest.fixture
+def until(qtbot) -> Callable[..., None]:
+    """Let the window work until something is true."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 90) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            qtbot.wait(20)
+
+    return wait
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    """A napari window on a real canvas."""
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def open_pairs(viewer, pairs):
+    """The window with the noisy spectra and their truth as layers."""
+    noisy, clean = pairs
+    truth = add_cube(viewer, clean, name="truth")
+    return viewer, add_cube(viewer, noisy, name="noisy"), truth
+
+
+@pytest.fixture
+def open_image(viewer, image_pairs):
+    """The window with a noisy image and its truth as layers."""
+    noisy, clean = image_pairs
+    truth = add_cube(viewer, clean, name="truth")
+    return viewer, add_cube(viewer, noisy, name="image"), truth
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test marked `own_process` in one, where other tests have loaded torch into this."""
+    if pyfuncitem.get_closest_marker("own_process") is None or "torch" not in sys.modules:
+        return None
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{pyfuncitem.path}::{pyfuncitem.name}"]
+    done = subprocess.run(command, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return True

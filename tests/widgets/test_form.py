@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from napari_spectrai import Experiment
+from napari_spectrai.spec import SettingsError
+from napari_spectrai.widgets.form import SpecForm
+
+
+@pytest.fixture
+def form(qtbot):
+    return SpecForm(Experiment, Experiment().override("network=unet", "augmentation=[noise]").model_dump(mode="json"))
+
+
+def test_the_form_gives_back_what_it_was_given(form):
+    document = Experiment().override(
+        "network=resunet", "network.dims=2", "augmentation=[mixup, flip]", "training.optimiser=sgd", "split.gap=4"
+    )
+    document = document.override("training.optimiser.lr=0.00031", "preparation=[{kind: crop, low: 700, high: 900}, normalise]")
+    form.fill(document.model_dump(mode="json"))
+    assert Experiment.from_mapping(form.read()) == document
+
+
+def test_every_field_has_a_tooltip_and_small_numbers_show(form):
+    rows = []
+
+    def walk(part):
+        for child in getattr(part, "_parts", {}).values():
+            rows.append(child) if hasattr(child, "editor") else walk(child)
+        if getattr(part, "_settings", None) is not None:
+            walk(part._settings)
+
+    walk(form)
+    assert len(rows) > 15
+    assert all(row.editor.tooltip for row in rows)
+    form.fill(Experiment().override("training.optimiser.lr=1e-4").model_dump(mode="json"))
+    lr = form._parts["training"]._parts["optimiser"]._settings._parts["lr"]
+    assert lr.editor.value == "0.0001"
+
+
+def test_choosing_a_kind_shows_its_settings_and_keeps_those_of_the_last(form):
+    network = form._parts["network"]
+    network._settings._parts["width"].editor.value = 48
+    network.choice.value = "residual_mlp"
+    assert "dims" not in network.read()
+    network.choice.value = "unet"
+    assert network.read()["width"] == 48
+    seen = []
+    form.changed.connect(lambda: seen.append(Experiment.from_mapping(form.read())))
+    for loss in ("charbonnier", "l1"):
+        form._parts["loss"].choice.value = loss
+    assert seen[-1].loss.kind == "l1"
+
+
+@pytest.mark.parametrize(("part", "text"), [("lr", "fast"), ("lr", "-1"), ("lr", ""), ("lr", "["), ("lr", "%")])
+def test_a_problem_is_said_beside_its_field(form, part, text):
+    row = form._parts["training"]._parts["optimiser"]._settings._parts[part]
+    row.editor.value = text
+    with pytest.raises(SettingsError) as error:
+        Experiment.from_mapping(form.read())
+    assert form.show_problems(error.value.problems) == []
+    assert row.problem.value
+    assert form.show_problems([]) == []
+    assert not row.problem.value
+
+
+def test_only_what_suits_is_offered(qtbot):
+    start = Experiment().model_dump(mode="json")
+    form = SpecForm(Experiment, start, suits=lambda cls: "denoising" in getattr(cls, "tasks", {"denoising"}))
+    assert set(form._parts["network"].choice.choices) == {"unet", "resunet", "residual_mlp"}

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import dask.array as da
+import numpy as np
+
+from napari_spectrai import Cube, SpectralAxis, as_cube, write
+from napari_spectrai.widgets.layers import add_cube, layer_data, spectral_layers, spectrum_at
+
+
+def test_a_cube_as_a_layer_and_back_without_a_copy(viewer, image_pairs):
+    cube = Cube(image_pairs[0].data, image_pairs[0].axis, pixel_size=(0.5, 0.25), pixel_unit="um", name="cells")
+    layer = add_cube(viewer, cube)
+    assert layer.axis_labels == ("wavelength", "y", "x")
+    assert [str(unit) for unit in layer.units] == ["nanometer", "micrometer", "micrometer"]
+    assert layer.scale[0] == np.float64(cube.axis.step)
+    again = as_cube(layer)
+    assert np.shares_memory(again.data, cube.data)
+    assert again.axis == cube.axis
+    assert again.pixel_size == cube.pixel_size
+    assert again.pixel_unit == "um"
+
+
+def test_scale_only_where_the_axis_is_uniform(viewer):
+    for values in ([400, 410, 430, 500], [500, 450, 400, 350]):
+        layer = add_cube(viewer, Cube(np.random.default_rng(0).random((5, 6, 4)), SpectralAxis(values, "nm")))
+        assert layer.scale[0] == 1
+        assert as_cube(layer).axis.values.tolist() == values
+
+
+def test_lazy_cubes_stay_lazy_and_constant_or_empty_values_show(viewer):
+    assert isinstance(add_cube(viewer, Cube(da.zeros((50, 60, 7)))).data, da.Array)
+    add_cube(viewer, Cube(np.full((3, 4, 5), np.nan)))
+    for layer in viewer.layers:
+        assert layer.contrast_limits[0] < layer.contrast_limits[1]
+
+
+def test_the_spectrum_at_a_place(viewer, image_pairs):
+    layer = add_cube(viewer, image_pairs[0])
+    axis, values, pixel = spectrum_at(layer, (500.0, 3.2, 7.9))
+    assert pixel == (3, 8)
+    np.testing.assert_array_equal(values, image_pairs[0].data[3, 8])
+    assert axis == image_pairs[0].axis
+    assert spectrum_at(layer, (500.0, -1.0, 7.0)) is None
+
+
+def test_only_stacks_are_spectral(viewer):
+    viewer.add_image(np.zeros((8, 9, 3)), rgb=True)
+    viewer.add_labels(np.zeros((8, 9), int))
+    stack = viewer.add_image(np.zeros((4, 8, 9)))
+    assert spectral_layers(viewer) == [stack]
+
+
+def test_sets_of_spectra_are_bands_by_spectra(pairs):
+    data, options, kind = layer_data(pairs[0])
+    assert data.shape == (40, 120)
+    assert options["axis_labels"] == ("wavenumber", "spectrum")
+    assert kind == "image"
+
+
+def test_files_open_through_the_manifest(viewer, image_pairs, tmp_path):
+    path = write(image_pairs[0], tmp_path / "c.h5")
+    (layer,) = viewer.open(path, plugin="napari-spectrai")
+    assert as_cube(layer).axis == image_pairs[0].axis
+    assert as_cube(layer).source == path
+
+
+def test_the_sample_opens_through_the_menu(viewer):
+    layers = viewer.open_sample("napari-spectrai", "raman_pairs")
+    assert [layer.data.shape for layer in layers] == [(500, 1000), (500, 1000)]
+    assert as_cube(layers[0]).axis.unit == ""
