@@ -70,7 +70,7 @@ class TrainingView(Container[Any]):
                 before = len(self._epochs)
             elif isinstance(event, Epoch):
                 self._epochs.append(event)
-        if len(self._epochs) > before:
+        if self._epochs and {Started, Epoch} & latest.keys():  # a resumed run brings its old curve in one go
             self._show_epochs(len(self._epochs) - before)
         match latest.get(Preview):
             case Preview() as preview:

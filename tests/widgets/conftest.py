@@ -8,8 +8,15 @@ import time
 from collections.abc import Callable
 
 import pytest
+from qtpy.QtWidgets import QMessageBox
 
 from napari_spectrai.widgets.layers import add_cube
+
+
+@pytest.fixture(autouse=True)
+def closes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answer the question before closing: a test that fails while a job runs would wait for a person for ever."""
+    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Close)
 
 
 @pytest.fixture
@@ -53,6 +60,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.get_closest_marker("own_process") is None or "torch" not in sys.modules:
         return None
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{pyfuncitem.path}::{pyfuncitem.name}"]
-    done = subprocess.run(command, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return True

@@ -1,0 +1,25 @@
+"""How a training is shown, from its events alone."""
+
+from __future__ import annotations
+
+from napari_spectrai.runs import Epoch, Started, Step
+
+
+def started(resumed_after):
+    figures = {"training": 96, "validation": 24, "test": 0, "epochs": 50, "parameters": 10, "metric": "mse"}
+    return Started("cpu", "fp32", **figures, baselines={"ridge": 0.1}, notes=[], resumed_after=resumed_after)
+
+
+def epoch(number):
+    return Epoch(number, 50, 0.3 / number, 0.2 / number, {"mse": 0.2 / number}, 1e-3, True, 0.1, 5.0)
+
+
+def test_a_resumed_run_shows_its_old_curve_at_once(viewer):
+    view = viewer.window.add_plugin_dock_widget("napari-spectrai", "Train")[1].view
+    view.begin("starting")
+    # the whole journal in one go, and the first new epoch is far from its end
+    view.tell([started(0), epoch(1), epoch(2), epoch(3), started(2), Step(3, 1, 100, 0.1, 1e-3)])
+    assert list(view.curves.data("validation")[0]) == [1, 2]
+    assert "step 1 of 100" in view.status
+    view.tell([epoch(3)])
+    assert list(view.curves.data("training")[0]) == [1, 2, 3]
