@@ -14,7 +14,8 @@ from pathlib import Path
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes `path`'s place.
 
-    Works for a file and for a folder (a Zarr store). If the body raises, the temporary is removed and
+    Works for a file, for a folder (a Zarr store), and for files that belong together: what the body writes beside the
+    temporary under the same stem comes along, before the file itself. If the body raises, all of it is removed and
     whatever stood at `path` before is untouched.
     """
     path = Path(path)
@@ -23,10 +24,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.partial{path.suffix}")
     try:
         yield temporary
+        for companion in _companions(temporary):
+            companion.replace(path.with_name(companion.name.replace(temporary.stem, path.stem, 1)))
         if path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
     except BaseException as error:
+        for companion in _companions(temporary):
+            companion.unlink(missing_ok=True)
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
@@ -35,6 +40,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
             remedy = "free some space there" if error.errno == errno.ENOSPC else "choose a folder that can be written"
             raise OSError(error.errno, f"{error.strerror}: {remedy}, and go on; what was saved before is untouched", str(path)) from error
         raise
+
+
+def _companions(temporary: Path) -> list[Path]:
+    return [other for other in temporary.parent.iterdir() if other.name.startswith(temporary.stem) and other != temporary]
 
 
 def write_text(path: str | Path, text: str) -> None:

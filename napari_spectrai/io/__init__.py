@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from napari_spectrai.cube import Cube, SpectralAxis
+import numpy as np
+
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.files import replacing
+from napari_spectrai.io.found import Found, Picture, SpectralWarning, UnreadableError, warn
 from napari_spectrai.spec import listed
+
+__all__ = ["FORMATS", "Format", "Picture", "SpectralWarning", "UnreadableError", "format_of", "inspect", "pictures", "read", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,69 +25,113 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     module: str
-    writes: bool = True
+    writes: bool = False
 
     def function(self, name: str) -> Callable[..., Any]:
-        """Import the module's `name` (``read``, ``write`` or ``inspect``)."""
+        """Import the module's `name` (``read``, ``write``, ``inspect`` or ``pictures``)."""
         function: Callable[..., Any] = getattr(import_module(f"napari_spectrai.io.{self.module}"), name)
         return function
 
 
 FORMATS = (
-    Format("NumPy array", (".npy",), "arrays"),
-    Format("NumPy archive", (".npz",), "arrays"),
-    Format("MATLAB", (".mat",), "matlab"),
-    Format("HDF5", (".h5", ".hdf5", ".he5"), "hdf5"),
-    Format("Zarr", (".zarr",), "zarr"),
+    Format("NumPy array", (".npy",), "arrays", writes=True),
+    Format("NumPy archive", (".npz",), "arrays", writes=True),
+    Format("MATLAB", (".mat",), "matlab", writes=True),
+    Format("HDF5", (".h5", ".hdf5", ".he5"), "hdf5", writes=True),
+    Format("netCDF", (".nc", ".nc4", ".cdf"), "netcdf"),
+    Format("OME-Zarr", (".ome.zarr",), "omezarr", writes=True),
+    Format("Zarr", (".zarr",), "zarr", writes=True),
+    Format("ENVI", (".hdr", ".bsq", ".bil", ".bip", ".dat", ".raw", ".img"), "envi", writes=True),
+    Format("OME-TIFF", (".ome.tif", ".ome.tiff"), "tiff", writes=True),
+    Format("TIFF", (".tif", ".tiff", ".lsm"), "tiff"),
+    Format("Renishaw WiRE", (".wdf",), "renishaw"),
+    Format("text", (".csv", ".txt", ".tsv", ".asc"), "text", writes=True),
+    Format("JCAMP-DX", (".jdx", ".dx", ".jcm"), "spectra"),
+    Format("Galactic SPC", (".spc",), "spectra"),
+    Format("Bruker OPUS", tuple(f".{number}" for number in range(10)), "vendor"),
+    Format("imzML", (".imzml",), "vendor"),
+    Format("a vendor's format", (".dm3", ".dm4", ".tvf", ".bcf", ".spx", ".hspy", ".emd", ".msa", ".sur", ".pro", ".xml"), "vendor"),
 )
-
-
-class UnreadableError(ValueError):
-    """A file that cannot be read as what it claims to be; names the file and the reason."""
+"""Told by the longest suffix that fits."""
 
 
 def format_of(path: str | Path) -> Format:
     """Return the format that `path`'s suffix names, or raise ValueError listing those known."""
+    name = Path(path).name.lower()
+    fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]
+    if fitting:
+        return max(fitting, key=lambda pair: pair[0])[1]
     suffix = Path(path).suffix.lower()
-    for known in FORMATS:
-        if suffix in known.suffixes:
-            return known
     suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
     raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
 
 
-def read(path: str | Path, *, dataset: str | None = None, axis: SpectralAxis | None = None) -> Cube:
+def read(path: str | Path, *, dataset: str | None = None, axis: SpectralAxis | None = None, spectral: int | None = None) -> Cube:
     """Open a spectral file as a cube, λ last, lazily where the format allows.
 
     Parameters
     ----------
     path : str or Path
-        NumPy ``.npy``/``.npz``, MATLAB ``.mat`` (v5 and v7.3), HDF5 or Zarr.
+        NumPy ``.npy``/``.npz``, MATLAB ``.mat`` (v5 and v7.3), HDF5, netCDF, Zarr and OME-Zarr, ENVI ``.hdr``, TIFF, ImageJ,
+        OME-TIFF and Zeiss LSM, Renishaw ``.wdf``, text and CSV, JCAMP-DX, SPC; with the ``formats`` extra Bruker OPUS,
+        imzML and what RosettaSciIO reads.
     dataset : str, optional
         Which array of a container; see `inspect`.
     axis : SpectralAxis, optional
         Band positions, where the file gives none.
+    spectral : int, optional
+        Which dimension of the array, as it lies in the file, holds the bands; for files that do not say.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing at `path`.
-    ValueError
-        If the file is truncated, foreign, holds several arrays and none is named, or holds no cube.
+    UnreadableError (a ValueError)
+        If the file is truncated, foreign, hostile, holds several arrays and none is named, or holds no cube.
+
+    Warns
+    -----
+    SpectralWarning
+        If the file does not say which dimension is spectral, or the unit of its positions.
     """
     path = Path(path)
-    known = _existing(path)
-    cube: Cube = _guarded(path, known, "read", dataset=dataset, axis=axis)
-    # another process that is told the path alone would read something else
-    return cube if dataset is None and axis is None else replace(cube, source=None)
+    found: Found = _guarded(path, _existing(path), "read", dataset=dataset)
+    dimensions = len(found.data.shape)
+    if spectral is not None and not -dimensions <= spectral < dimensions:
+        raise ValueError(f"{path}: its array has {dimensions} dimensions; choose spectral from 0 to {dimensions - 1}, not {spectral}")
+    place = (found.spectral if spectral is None else spectral) % dimensions
+    if spectral is None and not found.sure:
+        lengths = ", ".join(f"{number}: {length}" for number, length in enumerate(found.data.shape))
+        warn(path, f"it does not say which dimension holds the bands; {place} is taken. If that is wrong give spectral= one of {lengths}")
+    known = found.axis if place == found.spectral % dimensions else None
+    last = as_cube(found.data, position=place).data
+    plain = dataset is None and axis is None and spectral is None
+    return Cube(
+        last,
+        axis if axis is not None else known,  # type: ignore[arg-type]
+        pixel_size=found.pixel_size,
+        pixel_unit=found.pixel_unit,
+        name=found.name or _stem(path),
+        source=path if plain else None,  # another process that is told the path alone would read something else
+        metadata=found.metadata,
+    )
 
 
 def inspect(path: str | Path) -> dict[str, tuple[int, ...]]:
     """Return the arrays a file holds, as ``{name: shape}``, without reading their values."""
     path = Path(path)
-    known = _existing(path)
-    arrays: dict[str, tuple[int, ...]] = _guarded(path, known, "inspect")
+    arrays: dict[str, tuple[int, ...]] = _guarded(path, _existing(path), "inspect")
     return arrays
+
+
+def pictures(path: str | Path) -> list[Picture]:
+    """Return the ordinary pictures a spectral file carries (the white-light view of a Renishaw map); often none."""
+    path = Path(path)
+    known = _existing(path)
+    if not hasattr(import_module(f"napari_spectrai.io.{known.module}"), "pictures"):
+        return []
+    found: list[Picture] = _guarded(path, known, "pictures")
+    return found
 
 
 def write(cube: Cube, path: str | Path) -> Path:
@@ -94,7 +143,7 @@ def write(cube: Cube, path: str | Path) -> Path:
     known = format_of(path)
     if not known.writes:
         writable = {suffix for f in FORMATS if f.writes for suffix in f.suffixes}
-        raise ValueError(f"{known.name} files are read, not written; {listed(writable)}")
+        raise ValueError(f"{path}: {known.name} files are read, not written; {listed(writable)}")
     with replacing(path) as temporary:
         known.function("write")(cube, temporary)
     return path
@@ -106,11 +155,19 @@ def _existing(path: Path) -> Format:
     return format_of(path)
 
 
+def _stem(path: Path) -> str:
+    name = path.name.lower()
+    return path.name[: -max(len(suffix) for suffix in format_of(path).suffixes if name.endswith(suffix))]
+
+
 def _guarded(path: Path, known: Format, function: str, **options: Any) -> Any:
     """Call a reader; whatever a library raises on a broken file becomes one error that names file and reason."""
+    reader = known.function(function)
     try:
-        return known.function(function)(path, **options)
-    except (MemoryError, PermissionError, UnreadableError):
+        with np.errstate(all="ignore"):
+            return reader(path, **options)
+    except (PermissionError, UnreadableError, ModuleNotFoundError, SpectralWarning):
         raise
-    except Exception as error:  # libraries raise anything from KeyError to zlib.error on broken bytes
-        raise UnreadableError(f"{path}: cannot be read as {known.name}: {error or type(error).__name__}") from error
+    except Exception as error:  # libraries raise anything from KeyError to zlib.error on broken bytes, and MemoryError on a false size
+        reason = str(error) or type(error).__name__
+        raise UnreadableError(f"{path}: cannot be read as {known.name}: {reason}") from error

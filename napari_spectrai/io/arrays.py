@@ -1,72 +1,107 @@
-"""NumPy files: ``.npy`` (memory-mapped) and ``.npz`` with the axis beside the array. Nothing unpickles."""
+"""NumPy files: ``.npy`` (memory-mapped) and ``.npz``, with the axis beside the array. Nothing unpickles."""
 
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.found import Found, affordable, plausible
 
 
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".json")
+def header_of(cube: Cube) -> dict[str, Any]:
+    """Return what an array alone does not say, as plain data."""
+    return {
+        "spectral_axis": cube.axis.to_json(),
+        "pixel_size": list(cube.pixel_size) if cube.pixel_size else None,
+        "pixel_unit": cube.pixel_unit,
+        "name": cube.name,
+    }
 
 
-def _header(cube: Cube) -> str:
-    return json.dumps(
-        {
-            "spectral_axis": cube.axis.to_json(),
-            "pixel_size": cube.pixel_size,
-            "pixel_unit": cube.pixel_unit,
-            "name": cube.name,
-        }
-    )
-
-
-def _with_header(data: Any, header: dict[str, Any], path: Path, axis: SpectralAxis | None) -> Cube:
+def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = None, **more: Any) -> Found:
+    """Return the array with what `header_of` wrote."""
     size = header.get("pixel_size")
-    return Cube(
+    if "spectral_axis" in header:
+        axis = SpectralAxis.from_json(header["spectral_axis"])
+    return Found(
         data,
-        axis if axis is not None else SpectralAxis.from_json(header["spectral_axis"]) if "spectral_axis" in header else None,  # type: ignore[arg-type]
-        pixel_size=tuple(size) if size else None,
-        pixel_unit=header.get("pixel_unit", "pixel"),
-        name=header.get("name") or path.stem,
-        source=path,
+        axis=axis,
+        pixel_size=(float(size[0]), float(size[1])) if size else None,
+        pixel_unit=str(header.get("pixel_unit", "pixel")),
+        name=str(header.get("name") or ""),
+        **more,
     )
+
+
+def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Return shape and type from the head of a ``.npy``."""
+    version = npy.read_magic(file)
+    shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    plausible(shape, dtype)
+    return shape, dtype
+
+
+def _members(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    with zipfile.ZipFile(path) as archive:
+        found = {}
+        for item in archive.infolist():
+            if item.filename.endswith(".npy"):
+                with archive.open(item) as file:
+                    found[item.filename.removesuffix(".npy")] = _shape(file)
+        return found
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the arrays and their shapes."""
     if path.suffix.lower() == ".npy":
-        return {"data": np.load(path, mmap_mode="r", allow_pickle=False).shape}
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name].shape for name in archive.files}
+        with path.open("rb") as file:
+            return {"data": _shape(file)[0]}
+    return {name: shape for name, (shape, _) in _members(path).items()}
 
 
-def read(path: Path, *, dataset: str | None = None, axis: SpectralAxis | None = None) -> Cube:
+def read(path: Path, *, dataset: str | None = None) -> Found:
     """Read a ``.npy`` as a memory map (its axis from ``NAME.npy.json`` if there is one), or a ``.npz``."""
     if path.suffix.lower() == ".npy":
-        header = json.loads(_sidecar(path).read_text("utf-8")) if _sidecar(path).exists() else {}
-        return _with_header(np.load(path, mmap_mode="r", allow_pickle=False), header, path, axis)
+        inspect(path)
+        beside = path.with_name(path.name + ".json")
+        header = json.loads(beside.read_text("utf-8")) if beside.exists() else {}
+        return from_header(np.load(path, mmap_mode="r", allow_pickle=False), header)
+    members = _members(path)
+    name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset)
+    affordable(*members[name])
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    header = json.loads(str(arrays.pop("header"))) if "header" in arrays else {}
-    name = choose({n: a.shape for n, a in arrays.items() if a.dtype.kind in "fiub"}, dataset)
-    data = arrays.pop(name)
-    if axis is None and "spectral_axis" not in header:
-        axis = find_axis(arrays, data.shape[-1])
-    return _with_header(data, header, path, axis)
+        data = archive[name]
+        if "header" in members and members["header"][1].kind == "U":
+            return from_header(data, json.loads(str(archive["header"])))
+        lists = {n: archive[n] for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and max(shape, default=0) in data.shape}
+    axis, place = find_axis({n: a for n, a in lists.items() if n != name and a.size == max(a.shape)}, data.shape)
+    size, unit = _spacing(lists, data.shape)
+    return Found(data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit)
+
+
+def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:
+    """Return the pixel size that coordinates ``y_um``, ``x_um`` beside the array tell."""
+    for unit in ("um", "mm", "nm"):
+        sides = [np.asarray(lists.get(f"{side}_{unit}", ())) for side in "yx"]
+        if all(side.ndim == 1 and side.size > 1 and side.size in shape for side in sides):
+            steps = [np.diff(side) for side in sides]
+            if all(np.allclose(step, step[0], rtol=1e-3) and step[0] for step in steps):
+                return (abs(float(steps[0].mean())), abs(float(steps[1].mean()))), unit
+    return None, "pixel"
 
 
 def write(cube: Cube, path: Path) -> None:
-    """Write ``.npz`` compressed with its axis, or ``.npy`` if the cube has nothing else to say."""
+    """Write ``.npz`` compressed, or ``.npy`` with its axis in ``NAME.npy.json`` beside it if it has one."""
     if path.suffix.lower() == ".npz":
-        np.savez_compressed(path, data=np.asarray(cube.data), header=np.array(_header(cube)))
+        np.savez_compressed(path, data=np.asarray(cube.data), header=np.array(json.dumps(header_of(cube))))
         return
-    if cube.axis.unit or cube.pixel_size is not None:
-        raise ValueError("a .npy file cannot hold the spectral axis or the pixel size; choose .npz, .h5 or .zarr")
     np.save(path, np.asarray(cube.data), allow_pickle=False)
+    if cube.axis != SpectralAxis.bands(len(cube.axis)) or cube.pixel_size is not None:
+        path.with_name(path.name + ".json").write_text(json.dumps(header_of(cube)), encoding="utf-8")

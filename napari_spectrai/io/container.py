@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ _AXIS_NAMES = {
     "raman_shift": "1/cm", "energy": "eV",
 }  # fmt: skip
 _MAIN_NAMES = ("data", "cube", "spectra", "image", "hsi")
+_POSITION = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(nm|um|µm|μm|cm-1|cm\^-1|cm⁻¹|1/cm|eV)\b")
 
 
 def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
@@ -25,7 +27,8 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
     ValueError
         If `dataset` is not among them, none has two dimensions, or the choice is open.
     """
-    contents = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()) or "nothing"
+    shown = [f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()]
+    contents = ", ".join([*shown[:20], *([f"and {len(shown) - 20} more"] if len(shown) > 20 else [])]) or "nothing"
     if dataset is not None:
         if dataset not in arrays:
             raise ValueError(f"there is no array {dataset!r} in it; it holds {contents}")
@@ -42,11 +45,26 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
     return (named or deepest)[0]
 
 
-def find_axis(arrays: Mapping[str, Any], bands: int, units: Mapping[str, str] | None = None) -> SpectralAxis | None:
-    """Return the axis among the 1-D `arrays` by its usual names and its length, or None: it is never guessed."""
+def find_axis(
+    arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None
+) -> tuple[SpectralAxis | None, int | None]:
+    """Return the axis among the 1-D `arrays`, told by its usual names and its length, and the dimension it fits; it is never guessed.
+
+    The last dimension that fits is taken, so that a cube as wide as it has bands is read λ last.
+    """
     for name, values in arrays.items():
         short = name.rpartition("/")[2].lower()
         flat = np.asarray(values).ravel()
-        if short in _AXIS_NAMES and flat.size == bands and flat.dtype.kind in "fiu":
-            return SpectralAxis(flat, (units or {}).get(name, _AXIS_NAMES[short]))
-    return None
+        if short in _AXIS_NAMES and flat.size in shape and flat.dtype.kind in "fiu":
+            place = len(shape) - 1 - shape[::-1].index(flat.size)
+            return SpectralAxis(flat, (units or {}).get(name, _AXIS_NAMES[short])), place
+    return None, None
+
+
+def from_labels(labels: Any) -> SpectralAxis | None:
+    """Return the axis that channel names spell out (``"423 nm"``), if every one does, in one unit."""
+    found = [_POSITION.search(str(label)) for label in labels]
+    if not found or not all(found):
+        return None
+    units = {match.group(2) for match in found if match}
+    return SpectralAxis(np.array([float(match.group(1)) for match in found if match]), units.pop()) if len(units) == 1 else None

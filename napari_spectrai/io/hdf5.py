@@ -5,69 +5,79 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import h5py
 import numpy as np
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.found import Found, OnDisk, plausible
 
 
-class _OnDisk:
-    """An HDF5 data set that opens its file for each read, so that no handle stays open."""
+def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Return the numeric data sets that lie in this file itself.
 
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self.path, self.name, self.shape, self.dtype, self.ndim = path, name, shape, dtype, len(shape)
-
-    def __getitem__(self, key: Any) -> Any:
-        with h5py.File(self.path, "r") as file:
-            return file[self.name][key]
-
-
-def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    Links into other files are not followed, and data sets that keep their values in other files (external storage,
+    virtual layouts) are left out: a file must not make us open another.
+    """
     found: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub":
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub" and item.shape and not item.external and not item.is_virtual:
             found[name] = item
 
     file.visititems(visit)
     return found
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def text(value: Any) -> str:
+    """Return an attribute as text."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def units_of(arrays: dict[str, h5py.Dataset]) -> dict[str, str]:
+    """Return the units that data sets state."""
+    return {n: text(a.attrs[key]) for n, a in arrays.items() for key in ("unit", "units") if key in a.attrs}
+
+
+def lists(arrays: dict[str, h5py.Dataset], main: str) -> dict[str, Any]:
+    """Return the data sets that could be an axis of `main`."""
+    lengths = set(arrays[main].shape)
+    return {n: a[()] for n, a in arrays.items() if n != main and a.size in lengths and a.size == max(a.shape)}
+
+
+def lazily(path: Path, name: str, main: h5py.Dataset) -> Any:
+    """Return a data set as a dask array that opens its file for each read."""
+    plausible(main.shape, main.dtype)
+
+    def fetch(key: Any) -> Any:
+        with h5py.File(path, "r") as file:
+            return file[name][key]
+
+    return OnDisk(path, main.shape, main.dtype, fetch).lazy(main.chunks)
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the data sets and their shapes."""
     with h5py.File(path, "r") as file:
-        return {name: item.shape for name, item in _datasets(file).items()}
+        return {name: item.shape for name, item in datasets(file).items()}
 
 
-def read(path: Path, *, dataset: str | None = None, axis: SpectralAxis | None = None, reversed_axes: bool = False) -> Cube:
-    """Open one data set lazily; `reversed_axes` undoes MATLAB's storage order."""
+def read(path: Path, *, dataset: str | None = None) -> Found:
+    """Open one data set lazily."""
     with h5py.File(path, "r") as file:
-        arrays = _datasets(file)
-        name = choose({n: a.shape[::-1] if reversed_axes else a.shape for n, a in arrays.items()}, dataset)
+        arrays = datasets(file)
+        name = choose({n: a.shape for n, a in arrays.items()}, dataset)
         main = arrays[name]
-        shape, dtype, chunks = main.shape, main.dtype, main.chunks
-        bands = shape[0] if reversed_axes else shape[-1]
-        if axis is None:
-            beside = {n: a[()] for n, a in arrays.items() if n != name and a.size == bands}
-            units = {n: _text(a.attrs[key]) for n in beside for a in [arrays[n]] for key in ("unit", "units") if key in a.attrs}
-            axis = find_axis(beside, bands, units)
+        axis, place = find_axis(lists(arrays, name), main.shape, units_of(arrays))
         size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
-        title = str(main.attrs.get("name", "")) or path.stem
-    lazy = da.from_array(_OnDisk(path, name, shape, dtype), chunks=chunks or "auto", asarray=False)
-    return Cube(
-        lazy.T if reversed_axes else lazy,
-        axis,  # type: ignore[arg-type]
-        pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
-        pixel_unit=unit,
-        name=title,
-        source=path,
-    )
+        return Found(
+            lazily(path, name, main),
+            spectral=-1 if place is None else place,
+            axis=axis,
+            pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
+            pixel_unit=unit,
+            name=text(main.attrs.get("name", "")),
+        )
 
 
 def write(cube: Cube, path: Path) -> None:

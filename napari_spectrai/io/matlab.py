@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from scipy.io import loadmat, savemat, whosmat
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.found import Found, affordable
+
+_NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
+_ROWS, _COLUMNS = ("nrow", "nrows", "rows", "lines"), ("ncol", "ncols", "cols", "samples")
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -20,27 +25,56 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: tuple(shape) for name, shape, _ in whosmat(path)}
 
 
-def read(path: Path, *, dataset: str | None = None, axis: SpectralAxis | None = None) -> Cube:
-    """Read the cube of a ``.mat`` file and, where one stands beside it, its wavelengths."""
+def read(path: Path, *, dataset: str | None = None) -> Found:
+    """Read the cube of a ``.mat`` file and, where one stands beside it, its wavelengths.
+
+    A matrix ``(bands, pixels)`` beside ``nRow`` and ``nCol`` is an image whose pixels lie in MATLAB's (Fortran) order.
+    """
     if h5py.is_hdf5(path):
-        return hdf5.read(path, dataset=dataset, axis=axis, reversed_axes=True)
-    contents = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
-    numeric = {name: value for name, value in contents.items() if isinstance(value, np.ndarray) and value.dtype.kind in "fiub"}
-    name = choose({n: a.shape for n, a in numeric.items()}, dataset)
-    data = numeric.pop(name)
-    if axis is None:
-        units = {"spectral_axis": str(np.ravel(contents["unit"])[0])} if np.size(contents.get("unit", ())) else {}
-        axis = find_axis(numeric, data.shape[-1], units)
-    size = np.ravel(numeric.get("pixel_size", ()))
-    unit = np.ravel(contents.get("pixel_unit", ["pixel"]))
-    return Cube(
+        with h5py.File(path, "r") as file:
+            arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
+            name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset)
+            beside = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
+            return _found(hdf5.lazily(path, name, arrays[name]).T, beside, hdf5.units_of(arrays))
+    shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
+    name = choose({n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}, dataset)
+    shape, kind = shapes[name]
+    affordable(shape, f"u{_NUMERIC[kind]}")
+    small = [n for n, (s, k) in shapes.items() if n != name and (k in _NUMERIC or k == "char") and np.prod(s) in (*shape, 0, 1, 2)]
+    small += [n for n, (_, k) in shapes.items() if k == "char" and n not in small]
+    contents = loadmat(path, variable_names=[name, *small])
+    numeric = {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
+    unit = np.ravel(contents.get("unit", ()))
+    found = _found(contents[name], numeric, {"spectral_axis": str(unit[0])} if unit.size else {})
+    pixel_unit = np.ravel(contents.get("pixel_unit", ()))
+    if found.pixel_size is None or not pixel_unit.size:
+        return found
+    return Found(found.data, found.spectral, found.sure, found.axis, found.pixel_size, str(pixel_unit[0]))
+
+
+def _found(data: Any, beside: dict[str, Any], units: dict[str, str]) -> Found:
+    axis, place = find_axis(beside, tuple(data.shape), units)
+    numbers = {n.lower(): float(np.ravel(a)[0]) for n, a in beside.items() if np.size(a) == 1}
+    rows = next((int(numbers[n]) for n in _ROWS if n in numbers), 0)
+    columns = next((int(numbers[n]) for n in _COLUMNS if n in numbers), 0)
+    if data.ndim == 2 and rows * columns > 1 and rows * columns in data.shape:
+        bands_first = data.shape[1] == rows * columns
+        spectra = data.T if bands_first else data
+        # pixel number row + rows × column: reshape by columns, then turn rows up
+        return Found(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
+    size = np.ravel(beside.get("pixel_size", ()))
+    return Found(
         data,
-        axis,  # type: ignore[arg-type]
+        spectral=-1 if place is None else place,
+        # a bare matrix may be spectra in rows or, as MATLAB users often have it, in columns
+        sure=place is not None or data.ndim > 2 or not _square(data.shape[1]),
+        axis=axis,
         pixel_size=(float(size[0]), float(size[1])) if size.size == 2 else None,
-        pixel_unit=str(unit[0]) if unit.size else "pixel",
-        name=path.stem,
-        source=path,
     )
+
+
+def _square(count: int) -> bool:
+    return count > 400 and round(count**0.5) ** 2 == count
 
 
 def write(cube: Cube, path: Path) -> None:

@@ -1,0 +1,193 @@
+"""ENVI: a text header beside raw values in bsq, bil or bip order, memory-mapped."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.io.found import Found, mapped, positions, warn
+
+_TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
+_ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
+_SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
+_LONGEST_HEADER = 64_000_000
+_METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
+
+
+def header_path(path: Path) -> Path:
+    """Return the header of an ENVI pair, given either file."""
+    if path.suffix.lower() == ".hdr":
+        return path
+    for candidate in (path.with_suffix(".hdr"), path.with_name(path.name + ".hdr"), path.with_suffix(".HDR")):
+        if candidate.exists():
+            return candidate
+    raise ValueError(f"its header {path.with_suffix('.hdr').name} is missing; raw values mean nothing without it")
+
+
+def _values(header: Path) -> Path:
+    for suffix in _SUFFIXES:
+        candidate = header.with_suffix(suffix)
+        if candidate.is_file() and candidate != header:
+            return candidate
+    raise ValueError(f"the values beside it are missing (looked for {header.stem} with {', '.join(_SUFFIXES[1:7])} or none)")
+
+
+def parse(header: Path) -> dict[str, str]:
+    """Return the fields of a header, names in lower case, values as text."""
+    if header.stat().st_size > _LONGEST_HEADER:
+        raise ValueError(f"its header holds {header.stat().st_size:,} bytes; more than {_LONGEST_HEADER:,} is no header")
+    content = header.read_text(encoding="utf-8", errors="replace")
+    if not content.lstrip("\ufeff").startswith("ENVI"):
+        raise ValueError(f"{header.name} does not begin with ENVI")
+    fields: dict[str, str] = {}
+    for match in re.finditer(r"^[ \t]*([^=\n;{}]+?)[ \t]*=[ \t]*(\{[^}]*\}|[^\n]*)", content, re.MULTILINE):
+        fields[match.group(1).strip().lower()] = match.group(2).strip()
+    if content.count("{") > content.count("}"):
+        raise ValueError(f"{header.name} ends within a list; it is truncated")
+    return fields
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.strip().strip("{}").split(",") if part.strip()]
+
+
+def _whole(fields: dict[str, str], name: str, default: int | None = None) -> int:
+    if name not in fields and default is not None:
+        return default
+    if name not in fields:
+        raise ValueError(f"its header says nothing of {name!r}")
+    number = int(fields[name])
+    if number < 0 or (number == 0 and default is None):
+        raise ValueError(f"its header claims {name} = {number}")
+    return number
+
+
+def inspect(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of the cube, λ last."""
+    fields = parse(header_path(path))
+    return {"data": tuple(_whole(fields, name) for name in ("lines", "samples", "bands"))}
+
+
+def read(path: Path, *, dataset: str | None = None) -> Found:
+    """Map the values; divide by the reflectance scale factor and turn ignored values into NaN, lazily, where the header says so."""
+    if path.suffix.lower() == ".img" and not any(path.with_suffix(s).exists() for s in (".hdr", ".HDR")):
+        from napari_spectrai.io import vendor  # Hamamatsu uses the suffix too
+
+        return vendor.read(path, dataset=dataset)
+    header = header_path(path)
+    fields = parse(header)
+    code, interleave = _whole(fields, "data type"), fields.get("interleave", "bsq").lower()
+    if code not in _TYPES:
+        raise ValueError(f"its data type {code} is not one of {', '.join(map(str, _TYPES))} (complex numbers are not spectra)")
+    if interleave not in _ORDERS:
+        raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
+    order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments leave it out and mean 0
+    shape = [_whole(fields, name) for name in _ORDERS[interleave]]
+    data: Any = mapped(_values(header), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
+    place = _ORDERS[interleave].index("bands")
+    data = _restored(np.moveaxis(data, place, -1), fields)
+    size, unit = _pixel(fields)
+    return Found(
+        data[0] if "set of spectra" in fields else data, axis=_axis(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
+        name=fields.get("description", "").strip("{} ") if fields.get("written by") == "napari-spectrai" else "",
+        metadata=_bad(path, fields, shape[place]),
+    )  # fmt: skip
+
+
+def _restored(data: Any, fields: dict[str, str]) -> Any:
+    factor = float(fields.get("reflectance scale factor", 1)) or 1.0
+    ignore = float(fields["data ignore value"]) if "data ignore value" in fields else None
+    if factor == 1 and (ignore is None or np.isnan(ignore)):
+        return data
+    exact = np.float64 if data.dtype.itemsize > 4 or (data.dtype.kind != "f" and data.dtype.itemsize > 2) else np.float32
+
+    def restore(block: Any) -> Any:
+        values = block.astype(exact) / exact(factor)
+        if ignore is not None:
+            values[block == ignore] = np.nan
+        return values
+
+    return da.from_array(data, chunks="auto", asarray=False, name=False).map_blocks(restore, dtype=exact)
+
+
+def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None:
+    values = _list(fields.get("wavelength", ""))
+    if not values:
+        return None
+    if len(values) != bands:
+        warn(path, f"its header lists {len(values)} wavelengths for {bands} bands; none is used. Give axis=SpectralAxis(values, unit)")
+        return None
+    unit = fields.get("wavelength units", "").strip()
+    if unit.lower() == "index":  # the file itself says that these are band numbers
+        return SpectralAxis([float(value) for value in values])  # type: ignore[arg-type]
+    title = fields.get("z plot titles", "")
+    if not unit and re.search(r"cm-1|cm\^-1|wavenumber", title, re.IGNORECASE):
+        unit = "1/cm"
+    return positions(path, [float(value) for value in values], unit)
+
+
+def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:
+    if "pixel size" in fields:
+        parts = _list(fields["pixel size"])
+        named = re.search(r"units\s*=\s*([\wµ]+)", fields["pixel size"])
+        x, y = float(parts[0]), float(parts[1])
+        unit = _METRES.get(named.group(1).lower(), "pixel") if named else "m"
+    elif "map info" in fields:
+        parts = _list(fields["map info"])
+        if len(parts) < 7:
+            return None, "pixel"
+        x, y = float(parts[5]), float(parts[6])
+        named = re.search(r"units\s*=\s*([\wµ]+)", fields["map info"])
+        unit = _METRES.get(named.group(1).lower(), "") if named else "m"
+    else:
+        return None, "pixel"
+    if not unit or unit == "pixel" or not (x > 0 and y > 0):
+        return None, "pixel"
+    # micrographs in metres, as the format has it, read better in µm
+    return ((y * 1e6, x * 1e6), "um") if unit == "m" and max(x, y) < 1e-3 else ((y, x), unit)
+
+
+def _bad(path: Path, fields: dict[str, str], bands: int) -> dict[str, Any]:
+    marks = _list(fields.get("bbl", ""))
+    if not marks:
+        return {}
+    if len(marks) != bands:
+        warn(path, f"its bad-band list has {len(marks)} marks for {bands} bands; it is not used")
+        return {}
+    return {"bad_bands": [number for number, mark in enumerate(marks) if float(mark) == 0]}
+
+
+def write(cube: Cube, path: Path) -> None:
+    """Write bip values (λ last, as they lie) in ``NAME.img`` and the header beside them."""
+    if path.suffix.lower() != ".hdr":
+        raise ValueError("name the header: ENVI is written as NAME.hdr with NAME.img beside it")
+    if len(cube.shape) > 3:
+        raise ValueError(f"ENVI holds images (y, x, bands) or sets of spectra, not {len(cube.shape)} dimensions; choose .zarr or .h5")
+    code = next((code for code, kind in _TYPES.items() if np.dtype(kind) == cube.data.dtype), None)
+    if code is None:
+        raise ValueError(f"ENVI cannot hold {cube.data.dtype}; convert it, for instance to float32 or uint16")
+    shape = cube.shape if cube.is_image else (1, *cube.shape)
+    axis = cube.axis
+    name = re.sub(r"[{}\n]", " ", cube.name)
+    lines = [
+        "ENVI", f"description = {{{name}}}", "written by = napari-spectrai", f"samples = {shape[1]}",
+        f"lines = {shape[0]}", f"bands = {shape[2]}", "header offset = 0", "file type = ENVI Standard", f"data type = {code}",
+        "interleave = bip", "byte order = 0", f"wavelength units = {axis.unit or 'Index'}",
+        "wavelength = {" + ", ".join(repr(float(value)) for value in axis.values) + "}",
+    ]  # fmt: skip
+    if not cube.is_image:
+        lines.append("set of spectra = 1")
+    if cube.pixel_size is not None:
+        y, x = cube.pixel_size
+        lines.append(f"pixel size = {{{x!r}, {y!r}, units={cube.pixel_unit}}}")
+    if bad := cube.metadata.get("bad_bands"):
+        lines.append("bbl = {" + ", ".join("0" if band in bad else "1" for band in range(len(axis))) + "}")
+    values = np.memmap(path.with_suffix(".img"), cube.data.dtype.newbyteorder("<"), "w+", shape=cube.shape)
+    da.asarray(cube.data).store(values, lock=False)
+    values.flush()
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

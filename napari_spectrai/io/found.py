@@ -1,0 +1,148 @@
+"""What a reader hands over, and the limits that hold for all of them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from napari_spectrai.cube import SpectralAxis
+
+LARGEST = 2**46
+"""Bytes beyond which a claimed array is taken for a damaged header: 64 TiB."""
+
+
+class SpectralWarning(UserWarning):
+    """Something a file does not say and that was guessed or left open; the message names the remedy."""
+
+
+class UnreadableError(ValueError):
+    """A file that cannot be read as what it claims to be; names the file and the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An array as it lies in its file, and what the file says of it.
+
+    Parameters
+    ----------
+    data : array, in file order
+    spectral : which dimension holds the bands
+    sure : whether the file says so, rather than custom
+    axis : the band positions, if the file gives them
+    metadata : ``"origin"`` (y, x) in `pixel_unit`, ``"bad_bands"`` (indices), ``"laser_nm"`` are understood elsewhere
+    """
+
+    data: Any
+    spectral: int = -1
+    sure: bool = True
+    axis: SpectralAxis | None = None
+    pixel_size: tuple[float, float] | None = None
+    pixel_unit: str = "pixel"
+    name: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An ordinary picture that a spectral file carries, such as a white-light view of the sample.
+
+    Parameters
+    ----------
+    data : uint8 array of shape (y, x, 3)
+    pixel_size, origin : (y, x), in `pixel_unit`; `origin` is the centre of the first pixel
+    """
+
+    name: str
+    data: npt.NDArray[np.uint8]
+    pixel_size: tuple[float, float] = (1.0, 1.0)
+    origin: tuple[float, float] = (0.0, 0.0)
+    pixel_unit: str = "pixel"
+
+
+class OnDisk:
+    """An array that opens its file for each read, so that no handle stays open; any fault names the file."""
+
+    def __init__(self, path: Path, shape: Sequence[int], dtype: Any, fetch: Callable[[Any], Any]) -> None:
+        self.path, self.shape, self.dtype, self.ndim = path, tuple(shape), np.dtype(dtype), len(shape)
+        self._fetch = fetch
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self._fetch(key)
+        except MemoryError:
+            raise
+        except Exception as error:  # a library raises anything on broken bytes
+            raise UnreadableError(f"{self.path}: a part of it cannot be read: {error or type(error).__name__}") from error
+
+    def lazy(self, chunks: Sequence[int] | None = None) -> da.Array:
+        """Return a dask array whose chunks follow those of the file, yet are never so small that their number explodes."""
+        plausible(self.shape, self.dtype)
+        whole = da.core.normalize_chunks("auto", shape=self.shape, dtype=self.dtype, limit=2**25, previous_chunks=chunks)
+        return da.from_array(self, chunks=whole, asarray=False, name=False, meta=np.empty((0,) * self.ndim, self.dtype))
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if count < 1000:
+            break
+        count /= 1000
+    return f"{count:.3g} {unit}"
+
+
+def plausible(shape: Sequence[int], dtype: Any) -> int:
+    """Return the bytes of an array that a header claims; refuse what no instrument writes."""
+    if any(int(length) < 0 for length in shape):
+        raise ValueError(f"its header claims the shape {tuple(shape)}; no length can be negative")
+    claimed = math.prod(int(length) for length in shape) * np.dtype(dtype).itemsize
+    if claimed > LARGEST:
+        raise ValueError(f"its header claims {'×'.join(map(str, shape))} values, {claimed / 2**40:.3g} TiB; the header is damaged")
+    return claimed
+
+
+def affordable(shape: Sequence[int], dtype: Any) -> None:
+    """Refuse to load into memory what does not fit, before trying."""
+    claimed, free = plausible(shape, dtype), psutil.virtual_memory().available
+    if claimed > free:
+        raise ValueError(
+            f"its header claims {_size(claimed)}, and {_size(free)} of memory are free; convert it to Zarr or HDF5, which are read in parts"
+        )
+
+
+def mapped(path: Path, dtype: Any, shape: Sequence[int], offset: int = 0) -> npt.NDArray[Any]:
+    """Return a read-only memory map of raw values, after checking that the file is long enough."""
+    needed, there = offset + plausible(shape, dtype), path.stat().st_size
+    if there < needed:
+        raise ValueError(f"{path.name} holds {there:,} bytes where its header promises {needed:,}; it is truncated")
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=tuple(shape))
+
+
+def warn(path: Path, message: str) -> None:
+    """Say what a file leaves open."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("napari_spectrai.io"):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(f"{path.name}: {message}", SpectralWarning, stacklevel=level)
+
+
+def positions(path: Path, values: Any, unit: str) -> SpectralAxis:
+    """Return the axis of a file's positions; where its unit is missing or foreign, the values stand without one, and this is said."""
+    try:
+        axis = SpectralAxis(np.asarray(values, np.float64), unit)
+    except ValueError as error:
+        if "unknown unit" not in str(error):
+            raise
+        axis, unit = SpectralAxis(np.asarray(values, np.float64)), f"{unit!r}, which is not known"
+    if not axis.unit:
+        what = f"its unit is {unit}" if unit else "it does not say their unit"
+        warn(path, f"it gives band positions {axis.values[0]:g}–{axis.values[-1]:g}, but {what}; give axis=SpectralAxis(values, unit)")
+    return axis

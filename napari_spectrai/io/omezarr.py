@@ -1,0 +1,95 @@
+"""OME-Zarr (NGFF 0.4 and 0.5): the highest resolution of the first image, its bands in the channel dimension."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import zarr
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.io.arrays import from_header, header_of
+from napari_spectrai.io.container import from_labels
+from napari_spectrai.io.found import Found
+from napari_spectrai.io.zarr import arrays_of, lazily
+
+_UNITS = {"um": "micrometer", "nm": "nanometer", "mm": "millimeter", "m": "meter"}
+_OURS = "napari_spectrai"
+
+
+def _attributes(path: Path) -> dict[str, Any]:
+    node = zarr.open(path, mode="r")
+    attributes = dict(node.attrs) if isinstance(node, zarr.Group) else {}
+    inner = attributes.get("ome", {})
+    return attributes | inner if isinstance(inner, dict) else attributes
+
+
+def multiscales(path: Path) -> list[Any]:
+    """Return the images that the store's metadata declare."""
+    found = _attributes(path).get("multiscales", [])
+    return found if isinstance(found, list) else []
+
+
+def inspect(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the arrays and their shapes."""
+    return {name: item.shape for name, item in arrays_of(path).items()}
+
+
+def read(path: Path, *, dataset: str | None = None) -> Found:
+    """Open the image lazily."""
+    images = multiscales(path)
+    if not images:
+        raise ValueError("it holds no OME metadata (multiscales); name it .zarr to read its arrays")
+    attributes, image, arrays = _attributes(path), images[0], arrays_of(path)
+    level = next((entry for entry in image["datasets"] if entry["path"] == dataset), None) if dataset else image["datasets"][0]
+    if level is None:
+        raise ValueError(f"there is no resolution {dataset!r} in it; it holds {', '.join(entry['path'] for entry in image['datasets'])}")
+    data = lazily(path, arrays[level["path"]])
+    if dataset is None and isinstance(attributes.get(_OURS), dict):
+        header = attributes[_OURS]
+        # a set of spectra lies in the image's last dimension
+        return from_header(data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]))
+    names = [str(entry["name"] if isinstance(entry, dict) else entry).lower() for entry in image["axes"]]
+    if len(names) != data.ndim:
+        raise ValueError(f"its metadata name {len(names)} axes of an array with {data.ndim}")
+    place = names.index("c") if "c" in names else 0
+    axis = from_labels(channel.get("label", "") for channel in attributes.get("omero", {}).get("channels", ()))
+    scale = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t.get("type") == "scale"), None)
+    units = {entry["name"].lower(): entry.get("unit") for entry in image["axes"] if isinstance(entry, dict)}
+    unit = next((short for short, long in _UNITS.items() if long == units.get("x")), None)
+    size = (float(scale[names.index("y")]), float(scale[names.index("x")])) if scale and unit and {"x", "y"} <= set(names) else None
+    return Found(
+        data, spectral=place, sure="c" in names, axis=axis if axis is not None and len(axis) == data.shape[place] else None,
+        pixel_size=size, pixel_unit=unit if size and unit else "pixel", name=str(image.get("name", "")),
+    )  # fmt: skip
+
+
+def write(cube: Cube, path: Path) -> None:
+    """Write NGFF 0.5, one resolution, the bands as channels; axis and name also exactly, in an attribute of ours."""
+    dimensions = len(cube.spatial_shape)
+    if dimensions > 4:
+        raise ValueError(f"OME-Zarr holds up to time, z, y and x beside the bands, not {dimensions} dimensions; choose .zarr")
+    data = da.moveaxis(da.asarray(cube.data), -1, max(dimensions - 3, 0) if dimensions > 3 else 0)
+    spectral = 1 if dimensions > 3 else 0
+    if dimensions == 1:
+        data = data[:, None]
+    names = (["t"] if dimensions > 3 else []) + ["c"] + ["z", "y", "x"][-max(dimensions if dimensions < 4 else 3, 2) :]
+    long = _UNITS.get(cube.pixel_unit) if cube.pixel_size else None
+    kinds = {"t": "time", "c": "channel"}
+    axes = [{"name": n, "type": kinds.get(n, "space"), **({"unit": long} if long and n in "xy" else {})} for n in names]
+    scale = [float(cube.pixel_size["yx".index(n)]) if cube.pixel_size and n in "yx" else 1.0 for n in names]
+    image = {
+        "name": cube.name, "axes": axes,
+        "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}],
+    }  # fmt: skip
+    unit = cube.axis.unit
+    channels = [
+        {"label": f"{value:g} {unit}".strip(), "color": "FFFFFF", "active": number == 0} for number, value in enumerate(cube.axis.values)
+    ]
+    ome = {"version": "0.5", "multiscales": [image], "omero": {"channels": channels}}
+    ours = header_of(cube) | {"spectral": spectral, "spectra": dimensions == 1}
+    group = zarr.create_group(path, attributes={"ome": ome, _OURS: ours})
+    chunks = tuple(min(length, 32 if n == "c" else 1 if n in "tz" else 64) for length, n in zip(data.shape, names, strict=True))
+    store = group.create_array("0", shape=data.shape, chunks=chunks, dtype=cube.data.dtype, dimension_names=names)
+    data.rechunk(chunks).store(store, lock=False)

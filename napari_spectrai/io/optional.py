@@ -1,0 +1,16 @@
+"""Libraries that only some formats need: imported when asked, and named when missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+def need(module: str, what: str) -> Any:
+    """Import `module`, or say how to get it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{what} needs the package {module.partition(".")[0]!r}, which is not installed; run: pip install "napari-spectrai[formats]"'
+        ) from error

@@ -1,0 +1,141 @@
+"""Text and CSV: spectra in columns beside their positions, spectra in rows under them, or one line per map point."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.io.arrays import from_header, header_of
+from napari_spectrai.io.found import Found, affordable, positions
+
+_OURS = "# napari-spectrai "
+_UNIT = re.compile(r"(1/cm|cm-1|cm\^-1|cm⁻¹|\bnm\b|µm|μm|\bum\b|micro(?:n|met)|\beV\b)", re.IGNORECASE)
+_WORDS = {"raman": "1/cm", "wavenumber": "1/cm", "wave number": "1/cm"}
+_MAP = re.compile(r"(?=.*\bx\b)(?=.*\by\b)(?=.*\b(wave|wavenumber|shift|raman ?shift|wavelength)\b)(?=.*\bintensity\b)", re.IGNORECASE)
+
+
+def _unit(words: str) -> str:
+    match = _UNIT.search(words)
+    if match:
+        return "um" if match.group(1).lower().startswith("micro") else match.group(1)
+    return next((unit for word, unit in _WORDS.items() if word in words.lower()), "")
+
+
+def _table(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
+    """Return the leading lines of words, and the numbers below; an empty cell is NaN."""
+    affordable((path.stat().st_size * 4,), np.uint8)
+    content = path.read_text(encoding="utf-8-sig")
+    if "\0" in content:
+        raise ValueError("it holds zero bytes; it is no text")
+    lines = [line for line in content.splitlines() if line.strip(" ,;\t")]
+    delimiter = next((mark for mark in (";", "\t", ",") if any(mark in line for line in lines[:50] if not line.startswith("#"))), None)
+    if delimiter in (";", "\t"):  # a comma is then a decimal one
+        lines = [line if line.startswith("#") else re.sub(r"(?<=\d),(?=\d)", ".", line) for line in lines]
+    words: list[str] = []
+    while lines and not _numeric(lines[0], delimiter):
+        words.append(lines.pop(0))
+        if len(words) > 200:
+            raise ValueError("its first 200 lines hold no numbers")
+    if not lines:
+        raise ValueError("it holds no numbers")
+    try:
+        numbers = np.loadtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, ndmin=2, comments="#")
+    except ValueError:
+        numbers = np.genfromtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, comments="#", invalid_raise=True, ndmin=2)
+        numbers = numbers[:, ~np.isnan(numbers).all(0)]
+    return words, numbers
+
+
+def _numeric(line: str, delimiter: str | None) -> bool:
+    if line.startswith("#"):
+        return False
+    cells = [cell.strip() for cell in line.split(delimiter) if cell.strip()]
+    try:
+        return bool([float(cell) for cell in cells])
+    except ValueError:
+        return False
+
+
+def inspect(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shape of the table of numbers."""
+    return {"table": _table(path)[1].shape}
+
+
+def read(path: Path, *, dataset: str | None = None) -> Found:
+    """Read a table of spectra.
+
+    Understood: what `write` wrote; ``x, y, wavenumber, intensity`` a line (a map); positions in the first column and a spectrum
+    in each further one; positions in the head and a spectrum a line. A table of bare numbers is read as spectra in columns.
+    """
+    words, numbers = _table(path)
+    if words and words[0].startswith(_OURS):
+        return _own(json.loads(words[0].removeprefix(_OURS)), numbers)
+    title = words[-1].lstrip("# ") if words else ""
+    if numbers.shape[1] == 4 and _MAP.search(title):
+        return _map(path, numbers, title)
+    head = _head(title)
+    if head is not None and head.size in (numbers.shape[1], numbers.shape[1] - 1):
+        spectra = numbers[:, numbers.shape[1] - head.size :]
+        return Found(spectra, axis=positions(path, head, _unit(" ".join(words))))
+    first = numbers[:, 0]
+    steps = np.diff(first)
+    if numbers.shape[1] > 1 and len(first) > 2 and np.isfinite(first).all() and ((steps > 0).all() or (steps < 0).all()):
+        return Found(numbers[:, 1:], spectral=0, axis=positions(path, first, _unit(" ".join(words))))
+    return Found(numbers, spectral=0, sure=False)
+
+
+def _head(title: str) -> npt.NDArray[np.float64] | None:
+    """Return the positions that a line of column names spells out."""
+    cells = [cell.strip().strip('"') for cell in re.split(r"[,;\t]", title)]
+    values = [float(match.group(0)) for cell in cells if (match := re.match(r"[-+]?\d+(\.\d+)?", cell))]
+    return np.array(values) if len(values) >= max(2, len(cells) - 1) else None
+
+
+def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> Found:
+    shape, dtype = tuple(int(length) for length in header["shape"]), np.dtype(header["dtype"])
+    if dtype.kind not in "fiub" or numbers.shape != (shape[-1], 1 + int(np.prod(shape[:-1]))):
+        raise ValueError(f"its table of {numbers.shape} does not hold the {shape} that its first line promises; it is truncated")
+    return from_header(numbers[:, 1:].T.reshape(shape).astype(dtype), header)
+
+
+def _map(path: Path, numbers: npt.NDArray[np.float64], title: str) -> Found:
+    x, y, wave = numbers[:, 0], numbers[:, 1], numbers[:, 2]
+    bands = next((int(n) for n in np.flatnonzero((np.diff(x) != 0) | (np.diff(y) != 0)) + 1), len(wave))
+    if len(wave) % bands or not (wave.reshape(-1, bands) == wave[:bands]).all():
+        raise ValueError("its lines x, y, position, intensity do not repeat the same positions for each point; it is truncated or no map")
+    spectra, axis = numbers[:, 3].reshape(-1, bands), positions(path, wave[:bands], _unit(title))
+    (across, column), (down, row) = (np.unique(values[::bands], return_inverse=True) for values in (x, y))
+    if across.size * down.size != len(spectra) or np.unique(row * across.size + column).size != len(spectra):
+        return Found(spectra, axis=axis)
+    image = np.empty_like(spectra)
+    image[row * across.size + column] = spectra
+    size = tuple(float(np.diff(values).mean()) if values.size > 1 else 1.0 for values in (down, across))
+    return Found(
+        image.reshape(down.size, across.size, bands),
+        axis=axis,
+        pixel_size=(size[0], size[1]),
+        pixel_unit="um",
+        metadata={"origin": [float(down[0]), float(across[0])]},
+    )
+
+
+def write(cube: Cube, path: Path) -> None:
+    """Write a column of positions and a column a spectrum, under a line that keeps shape, axis and pixel size exactly."""
+    kind = cube.data.dtype
+    digits = {"f": "%.9g" if kind.itemsize <= 4 else "%.17g"}.get(kind.kind, "%d")
+    spectra = np.asarray(cube.data).reshape(-1, len(cube.axis))
+    header = header_of(cube) | {"shape": list(cube.shape), "dtype": kind.str}
+    delimiter = {".csv": ",", ".tsv": "\t"}.get(path.suffix.lower(), "\t")
+    places = [" ".join(map(str, place)) for place in np.ndindex(cube.spatial_shape)]
+    table = np.column_stack([cube.axis.values, spectra.T.astype(np.float64)])
+    with path.open("w", encoding="utf-8") as file:
+        file.write(_OURS + json.dumps(header) + "\n")
+        file.write(delimiter.join([cube.axis.label.replace(",", " "), *places]) + "\n")
+        np.savetxt(file, table, fmt=["%.17g", *[digits] * len(spectra)], delimiter=delimiter)

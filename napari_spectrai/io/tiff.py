@@ -1,0 +1,165 @@
+"""TIFF, ImageJ, OME-TIFF and Zeiss LSM through tifffile: mapped where the values lie as they are, else read page by page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+import zarr
+
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.io.arrays import from_header, header_of
+from napari_spectrai.io.container import choose, from_labels
+from napari_spectrai.io.found import Found, OnDisk, affordable, mapped, plausible
+
+_OURS = "napari-spectrai "
+_LENGTHS = {"µm": "um", "um": "um", "micron": "um", "\\u00B5m": "um", "nm": "nm", "mm": "mm", "m": "m"}
+
+
+def inspect(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the series and their shapes."""
+    with tifffile.TiffFile(path) as file:
+        return {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
+
+
+def read(path: Path, *, dataset: str | None = None) -> Found:
+    """Open a series; its channel dimension holds the bands, else the stack of pages is taken."""
+    with tifffile.TiffFile(path) as file:
+        shapes = {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
+        if not shapes:
+            raise ValueError("it holds no image")
+        largest = max(shapes, key=lambda name: int(np.prod(shapes[name])))
+        name = choose(shapes, dataset or (largest if len(shapes) > 1 else None))
+        series = file.series[int(name.rpartition(" ")[2])]
+        _whole(path, series)
+        data, axes = _values(path, series, int(name.rpartition(" ")[2])), series.axes.upper()
+        if file.is_ome and (found := _ome(file.ome_metadata or "", data, axes, int(name.rpartition(" ")[2]))) is not None:
+            return found
+        place, sure = _spectral(axes)
+        axis, size, unit = _said(file, series, data.shape[place])
+    return Found(data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
+
+
+def _spectral(axes: str) -> tuple[int, bool]:
+    """Return which dimension holds the bands, and whether the file says so: a channel or sample dimension does."""
+    for code in "CSHEL":  # channel, samples, lifetime, wavelength, excitation as tifffile names them
+        if code in axes:
+            return axes.index(code), True
+    return 0, False
+
+
+def _whole(path: Path, series: tifffile.TiffPageSeries) -> None:
+    """Refuse a series whose values reach beyond the end of the file."""
+    plausible(series.shape, series.dtype)
+    length = path.stat().st_size
+    for page in series.pages:
+        if page is None:
+            raise ValueError("one of its pages is missing; it is truncated")
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+            if offset + count > length:
+                raise ValueError(f"its values reach to byte {offset + count:,} of a file of {length:,}; it is truncated")
+
+
+def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
+    if series.dataoffset is not None:
+        return mapped(path, series.keyframe.parent.byteorder + series.dtype.char, series.shape, series.dataoffset)
+    page = series.keyframe
+    affordable(page.shape, page.dtype)
+
+    def fetch(key: Any) -> Any:
+        with tifffile.TiffFile(path) as file, file.series[number].aszarr() as store:
+            array = zarr.open_array(store, mode="r")
+            return array[key]
+
+    chunks = tuple(1 if axis not in "YXS" else length for axis, length in zip(series.axes.upper(), series.shape, strict=True))
+    return OnDisk(path, series.shape, series.dtype, fetch).lazy(chunks)
+
+
+def _said(
+    file: tifffile.TiffFile, series: tifffile.TiffPageSeries, bands: int
+) -> tuple[SpectralAxis | None, tuple[float, float] | None, str]:
+    """Return axis and pixel size from Zeiss's or ImageJ's metadata."""
+    if file.is_lsm and (said := file.lsm_metadata):
+        windows = np.atleast_2d(np.asarray(said.get("ChannelWavelength", ()), float))
+        axis = SpectralAxis(windows.mean(1) * 1e9, "nm") if windows.shape == (bands, 2) and (windows > 0).all() else None
+        size = (float(said["VoxelSizeY"]) * 1e6, float(said["VoxelSizeX"]) * 1e6)
+        return axis, size if min(size) > 0 else None, "um" if min(size) > 0 else "pixel"
+    if file.is_imagej and (said := file.imagej_metadata):
+        labels = said.get("Labels") or []
+        axis = from_labels(labels) if len(labels) == bands else None
+        tags = series.keyframe.tags
+        unit = _LENGTHS.get(str(said.get("unit", "")), "")
+        if unit and "XResolution" in tags and "YResolution" in tags:
+            y, x = (tags[name].value for name in ("YResolution", "XResolution"))
+            if min(*y, *x) > 0:
+                return axis, (y[1] / y[0], x[1] / x[0]), unit
+        return axis, None, "pixel"
+    return None, None, "pixel"
+
+
+def _ome(xml: str, data: Any, axes: str, number: int) -> Found | None:
+    if re.search(r"<!(DOCTYPE|ENTITY)", xml):
+        raise ValueError("its OME-XML declares entities; that is refused")
+    image = [element for element in ElementTree.fromstring(xml) if element.tag.endswith("}Image")][number]  # noqa: S314  # no entities
+    pixels = next(element for element in image if element.tag.endswith("}Pixels"))
+    words = next((element.text or "" for element in image if element.tag.endswith("}Description")), "")
+    place, sure = _spectral(axes)
+    if words.startswith(_OURS):
+        header = json.loads(words.removeprefix(_OURS))
+        shape = tuple(header["shape"])
+        place = len(shape) - 3 if len(shape) > 4 else 0
+        order = (*shape[:place], shape[-1], *shape[place:-1])
+        return from_header(data.reshape(order), header, spectral=place)
+    axis = _channels([element for element in pixels if element.tag.endswith("}Channel")], data.shape[place])
+    size = [pixels.get(f"PhysicalSize{side}") for side in "YX"]
+    unit = _LENGTHS.get(pixels.get("PhysicalSizeXUnit", "µm"), "")
+    sized = unit and all(value and float(value) > 0 for value in size)
+    return Found(
+        data, spectral=place, sure=sure, axis=axis, pixel_size=(float(size[0] or 0), float(size[1] or 0)) if sized else None,
+        pixel_unit=unit if sized else "pixel",
+    )  # fmt: skip
+
+
+def _channels(channels: Iterable[Any], bands: int) -> SpectralAxis | None:
+    channels = list(channels)
+    if len(channels) != bands:
+        return None
+    values = [channel.get("EmissionWavelength") for channel in channels]
+    units = {channel.get("EmissionWavelengthUnit", "nm") for channel in channels}
+    if all(values) and len(units) == 1:
+        return SpectralAxis([float(value) for value in values], units.pop())  # type: ignore[arg-type]
+    return from_labels(channel.get("Name", "") for channel in channels)
+
+
+def write(cube: Cube, path: Path) -> None:
+    """Write an OME-TIFF with the bands as channels; axis and name stand exactly in the image's description."""
+    if len(cube.shape) > 5:
+        raise ValueError(f"OME-TIFF holds up to time, z, y and x beside the bands, not {len(cube.shape) - 1} dimensions; choose .zarr")
+    if cube.data.dtype.kind == "b" or (cube.data.dtype.kind in "iu" and cube.data.dtype.itemsize == 8):
+        raise ValueError(f"OME-TIFF cannot hold {cube.data.dtype}; convert it, for instance to float32, or choose .h5")
+    place = len(cube.shape) - 3 if len(cube.shape) > 4 else 0
+    data = np.moveaxis(np.asarray(cube.data), -1, place)
+    if not cube.is_image:
+        data = data[:, None]
+    names = [f"{value:g} {cube.axis.unit}".strip() for value in cube.axis.values]
+    metadata: dict[str, Any] = {
+        "axes": ("TCZYX" if len(cube.shape) == 5 else "CZYX" if len(cube.shape) == 4 else "CYX"),
+        "Name": cube.name or "cube",
+        "Description": _OURS + json.dumps(header_of(cube) | {"shape": list(cube.shape)}),
+        "Channel": {"Name": names},
+    }
+    if cube.axis.unit in ("nm", "um") and (cube.axis.values > 0).all():
+        unit = cube.axis.unit.replace("um", "µm")
+        metadata["Channel"] |= {"EmissionWavelength": cube.axis.values.tolist(), "EmissionWavelengthUnit": [unit] * len(cube.axis)}
+    if cube.pixel_size is not None and cube.pixel_unit in ("um", "nm", "mm", "m"):
+        unit = cube.pixel_unit.replace("um", "µm")
+        metadata |= {f"PhysicalSize{s}": v for s, v in zip("YX", cube.pixel_size, strict=True)} | {
+            f"PhysicalSize{s}Unit": unit for s in "YX"
+        }
+    tifffile.imwrite(path, data, ome=True, photometric="minisblack", metadata=metadata, bigtiff=data.nbytes > 2**31)
