@@ -311,7 +311,7 @@ def test_texts_that_are_none(tmp_path):
 def test_jcamp_and_spc(tmp_path):
     y = [0.1, 0.2, 0.4, 0.3]
     (tmp_path / "s.jdx").write_text(
-        "##TITLE=polystyrene\n##JCAMP-DX=4.24\n##DATA TYPE=INFRARED SPECTRUM\n##XUNITS=1/CM\n##YUNITS=ABSORBANCE\n##XFACTOR=1\n##YFACTOR=0.001\n"
+        "##TITLE=polystyrene\n##JCAMP-DX=4.24\n##XUNITS=1/CM\n##YUNITS=ABSORBANCE\n##XFACTOR=1\n##YFACTOR=0.001\n"
         "##FIRSTX=400\n##LASTX=406\n##NPOINTS=4\n##XYDATA=(X++(Y..Y))\n400 100 200 400 300\n##END=\n"
     )
     cube = read(tmp_path / "s.jdx")
@@ -402,7 +402,9 @@ def test_real_envi_and_imzml():
 
 
 def test_a_format_of_rosettasciio(tmp_path):
-    text = "#FORMAT : EMSA/MAS Spectral Data File\n#VERSION : 1.0\n#TITLE : line\n#NPOINTS : 3\n#NCOLUMNS : 1\n#XUNITS : eV\n#YUNITS : counts\n"
+    text = (
+        "#FORMAT : EMSA/MAS Spectral Data File\n#VERSION : 1.0\n#TITLE : x\n#NPOINTS : 3\n#NCOLUMNS : 1\n#XUNITS : eV\n#YUNITS : counts\n"
+    )
     text += "#DATATYPE : Y\n#XPERCHAN : 0.5\n#OFFSET : 2\n#SPECTRUM : start\n1.,\n4.,\n9.,\n#ENDOFDATA : end\n"
     (tmp_path / "s.msa").write_text(text)
     cube = read(tmp_path / "s.msa")
@@ -493,7 +495,7 @@ def test_damaged_files_are_refused_in_words_or_read(cube, tmp_path, suffix, dama
     elif suffix == ".jdx":
         path = tmp_path / "c.jdx"
         path.write_text(
-            "##TITLE=a\n##XUNITS=1/CM\n##XFACTOR=1\n##YFACTOR=1\n##FIRSTX=1\n##LASTX=3\n##NPOINTS=3\n##XYDATA=(X++(Y..Y))\n1 5 6 7\n##END=\n"
+            "##XUNITS=1/CM\n##XFACTOR=1\n##YFACTOR=1\n##FIRSTX=1\n##LASTX=3\n##NPOINTS=3\n##XYDATA=(X++(Y..Y))\n1 5 6 7\n##END=\n"
         )
     else:
         path = write(cube, tmp_path / f"c{suffix}")

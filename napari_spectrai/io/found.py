@@ -92,18 +92,17 @@ class OnDisk:
 
 
 def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        if count < 1000:
-            break
-        count /= 1000
-    return f"{count:.3g} {unit}"
+    power = 0
+    while count >= 1000 and power < 4:
+        count, power = count / 1000, power + 1
+    return f"{count:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def plausible(shape: Sequence[int], dtype: Any) -> int:
     """Return the bytes of an array that a header claims; refuse what no instrument writes."""
     if any(int(length) < 0 for length in shape):
         raise ValueError(f"its header claims the shape {tuple(shape)}; no length can be negative")
-    claimed = math.prod(int(length) for length in shape) * np.dtype(dtype).itemsize
+    claimed = math.prod(int(length) for length in shape) * int(np.dtype(dtype).itemsize)
     if claimed > LARGEST:
         raise ValueError(f"its header claims {'×'.join(map(str, shape))} values, {claimed / 2**40:.3g} TiB; the header is damaged")
     return claimed

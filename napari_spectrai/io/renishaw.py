@@ -134,11 +134,11 @@ def _grid(path: Path, measured: _Measurement, x: npt.NDArray[np.float64], y: npt
     width, height = (int(n) for n in np.fromfile(path, "<u4", 2, offset=start + 32))
     if width < 2 or height < 2 or width * height != measured.capacity:
         return None
-    along = [(values - values.min()) / step if step > 0 else None for values, step in zip((x, y), np.abs(steps[:2]), strict=True)]
-    if along[0] is None or along[1] is None:
+    if not (np.abs(steps[:2]) > 0).all():
         return None
+    along = [(values - values.min()) / step for values, step in zip((x, y), np.abs(steps[:2]), strict=True)]
     column, row = (np.rint(values).astype(np.intp) for values in along)
-    off_grid = max(float(np.abs(values - np.rint(values)).max()) for values in along if values is not None)
+    off_grid = max(float(np.abs(values - np.rint(values)).max()) for values in along)
     if off_grid > 0.25 or column.max() >= width or row.max() >= height or np.unique(row * width + column).size != measured.count:
         return None
     return row, column, height, width, (float(abs(steps[1])), float(abs(steps[0]))), (float(y.min()), float(x.min()))

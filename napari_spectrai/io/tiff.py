@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import tifffile
@@ -106,7 +106,7 @@ def _said(
 def _ome(xml: str, data: Any, axes: str, number: int) -> Found | None:
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         raise ValueError("its OME-XML declares entities; that is refused")
-    image = [element for element in ElementTree.fromstring(xml) if element.tag.endswith("}Image")][number]  # noqa: S314  # no entities
+    image = [element for element in ET.fromstring(xml) if element.tag.endswith("}Image")][number]  # noqa: S314  # no entities
     pixels = next(element for element in image if element.tag.endswith("}Pixels"))
     words = next((element.text or "" for element in image if element.tag.endswith("}Description")), "")
     place, sure = _spectral(axes)

@@ -116,7 +116,7 @@ def predicting(
         result = _destination(shaped, out, files)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
         yield from walk.over(source, result, spread)
-    done = replace(shaped, data=result) if out is None else replace(zarr_format.read(Path(out)), metadata=source.metadata)
+    done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=source.metadata)
     return Prediction(done, uncertainty=None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)"))
 
 
