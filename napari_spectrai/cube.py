@@ -252,8 +252,15 @@ class Cube:
         return replace(self, data=self.data[keys], source=None)
 
     def with_data(self, data: Any, *, axis: SpectralAxis | None = None, name: str | None = None) -> Cube:
-        """Return a cube of the same place and pixel size with other values, no longer tied to the file."""
-        return replace(self, data=data, axis=self.axis if axis is None else axis, name=self.name if name is None else name, source=None)
+        """Return a cube of the same place and pixel size with other values, no longer tied to the file.
+
+        What the file said of single bands is dropped with another axis.
+        """
+        metadata = self.metadata
+        if axis is not None and axis != self.axis and "bad_bands" in metadata:
+            metadata = {key: value for key, value in metadata.items() if key != "bad_bands"}
+        name = self.name if name is None else name
+        return replace(self, data=data, axis=self.axis if axis is None else axis, name=name, source=None, metadata=metadata)
 
     def numpy(self) -> FloatArray:
         """Return the values as float32 in memory; no copy when they already are."""

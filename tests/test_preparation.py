@@ -4,42 +4,86 @@ from __future__ import annotations
 
 import dask.array as da
 import numpy as np
+import pybaselines
 import pytest
+from scipy.signal import savgol_filter
 
-from napari_spectrai import Cube, SpectralAxis, preprocess
+from napari_spectrai import Cube, Experiment, SpectralAxis, preprocess, write
+from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.preparation import Preparation
-from napari_spectrai.preparation.axis import Crop, Fill, Resample
+from napari_spectrai.preparation.axis import Crop, Fill, RemoveBands, Resample
+from napari_spectrai.preparation.baseline import ALS, AirPLS, ArPLS, Minimum, Polynomial, PyBaselines, Rubberband, Snip
+from napari_spectrai.preparation.chain import preparing
+from napari_spectrai.preparation.despike import Despike, DespikeNeighbours
 from napari_spectrai.preparation.normalise import Normalise, Scale
-from napari_spectrai.preparation.smooth import SavitzkyGolay
+from napari_spectrai.preparation.reduce import MNF, PCA
+from napari_spectrai.preparation.reference import Calibrate, ReferencePeak, Reflectance
+from napari_spectrai.preparation.scatter import EMSC, MSC
+from napari_spectrai.preparation.smooth import Gaussian, SavitzkyGolay, Whittaker
+from napari_spectrai.preparation.spatial import Bin, Shift
 from napari_spectrai.preparation.step import steps
+from napari_spectrai.preparation.whittaker import penalty, solve
 
 AXIS = SpectralAxis(np.linspace(1800, 600, 30), "1/cm")
-STEPS = [
+REFERENCE = tuple((1 + np.exp(-0.5 * ((np.arange(30) - 12) / 3.0) ** 2)).tolist())
+POINTWISE = [
     Crop(low=800, high=1500),
+    RemoveBands(bands=(0, 7), ranges=((700.0, 800.0),)),
     Resample(values=tuple(np.linspace(700, 1700, 17)), unit="1/cm"),
     Resample(values=(800.0, 900.0), unit="1/cm", method="pchip"),
     Fill(),
     SavitzkyGolay(window=7, order=2),
+    SavitzkyGolay(window=7, order=3, derivative=1),
+    Whittaker(),
+    Gaussian(sigma=1.5),
     Scale(factor=2.0),
-    *(Normalise(by=by) for by in ("maximum", "area", "vector", "minmax", "snv")),
+    *(Normalise(by=by) for by in ("maximum", "area", "vector", "minmax", "snv", "rnv")),
+    Despike(),
+    *(kind(smoothness=100) for kind in (ALS, ArPLS, AirPLS)),
+    *(Polynomial(order=3, method=method) for method in ("plain", "modified", "improved")),
+    Snip(half_window=5),
+    Rubberband(),
+    Minimum(),
+    PyBaselines(method="mor", options={"half_window": 4}),
+    MSC(reference=REFERENCE),
+    EMSC(reference=REFERENCE),
+    Reflectance(white=(2.0,), dark=(0.05,)),
+    Calibrate(measured=(700.0, 1700.0), known=(702.0, 1701.0)),
+    ReferencePeak(position=1200, width=100),
 ]
+LEARNING = [Scale(), MSC(), EMSC(), PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False)]
+SPATIAL = [DespikeNeighbours(), Bin(y=2, x=3), Shift(y=0.5, x=-1)]
 
 
-def image() -> np.ndarray:
-    return np.random.default_rng(0).random((4, 5, 30), np.float32) + np.float32(0.1)
+def image(height: int = 8, width: int = 6) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    peaks = np.exp(-0.5 * ((np.arange(30) - rng.uniform(8, 20, (height, width, 1))) / 3) ** 2)
+    return (rng.uniform(0.5, 1, (height, width, 1)) * peaks + 0.2 + rng.normal(0, 0.02, (height, width, 30))).astype(np.float32)
+
+
+def name(step):
+    return f"{step.kind}-{'-'.join(str(v) for v in (step.model_fields_set & {'by', 'method', 'back', 'derivative'}) for v in [getattr(step, v)])}"
 
 
 def test_every_registered_step_is_here():
-    assert {step.kind for step in STEPS} == set(steps)
+    assert {step.kind for step in (*POINTWISE, *LEARNING, *SPATIAL)} == set(steps)
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda s: f"{s.kind}-{getattr(s, 'by', getattr(s, 'method', ''))}")
-class TestContract:
+def test_every_step_says_what_it_is_for_a_person():
+    for kind in steps:
+        step = steps[kind]
+        assert step.title
+        assert step.__doc__
+        assert all(field.description for n, field in step.model_fields.items() if n != "kind")
+
+
+@pytest.mark.parametrize("step", POINTWISE, ids=name)
+class TestPointwise:
     def test_shape_dtype_and_purity(self, step):
         spectra = image()
         before = spectra.copy()
         result, axis = step.apply(spectra, AXIS)
-        assert result.shape == (4, 5, len(axis))
+        assert result.shape == (8, 6, len(axis))
         assert result.dtype == np.float32
         np.testing.assert_array_equal(spectra, before)
 
@@ -49,24 +93,65 @@ class TestContract:
         alone = np.stack([step.apply(row, AXIS)[0] for row in spectra.reshape(-1, 30)])
         np.testing.assert_allclose(whole.reshape(alone.shape), alone, rtol=1e-5, atol=1e-6)
 
-    def test_lazy_is_eager(self, step):
-        spectra = image()
-        eager = preprocess(Cube(spectra, AXIS), [step])
-        lazy = preprocess(Cube(da.from_array(spectra, chunks=(2, 2, 7)), AXIS), [step])
-        assert isinstance(lazy.data, da.Array)
-        assert lazy.axis == eager.axis
-        np.testing.assert_allclose(lazy.data.compute(), eager.data, rtol=1e-6)
-
     def test_zero_and_constant_spectra_stay_finite(self, step):
         for value in (0.0, 3.0):
             result, _ = step.apply(np.full((2, 30), value, np.float32), AXIS)
             assert np.isfinite(result).all()
 
+    def test_nan_stays_in_its_spectrum(self, step):
+        spectra = image()
+        clean, _ = step.apply(spectra, AXIS)
+        spectra[2, 3, 5] = np.nan
+        spectra[4, 1] = np.nan
+        result, _ = step.apply(spectra, AXIS)
+        others = np.ones((8, 6), bool)
+        others[2, 3] = others[4, 1] = False
+        np.testing.assert_allclose(result[others], clean[others], rtol=1e-5, atol=1e-6)
+        if step.kind != "fill":
+            assert np.isnan(result[4, 1]).all()
+
     def test_what_can_be_undone_is_undone(self, step):
         spectra = image()
         result, _, removed = Preparation((step,)).apply(spectra, AXIS)
         if removed:
-            np.testing.assert_allclose(Preparation.restore(result, removed), spectra, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(Preparation.restore(result, removed), spectra, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("step", [*POINTWISE, *LEARNING, *SPATIAL], ids=name)
+class TestOverCubes:
+    def test_lazy_is_eager(self, step):
+        spectra = image()
+        before = spectra.copy()
+        eager = preprocess(Cube(spectra, AXIS, (1, 2), "um"), [step])
+        lazy = preprocess(Cube(da.from_array(spectra, chunks=(3, 2, 7)), AXIS, (1, 2), "um"), [step])
+        assert isinstance(lazy.data, da.Array)
+        assert lazy.axis == eager.axis
+        assert lazy.pixel_size == eager.pixel_size
+        assert lazy.shape == eager.shape
+        np.testing.assert_allclose(lazy.data.compute(), eager.data, rtol=1e-5, atol=1e-6)
+        assert eager.data.dtype == lazy.data.dtype == np.float32
+        np.testing.assert_array_equal(spectra, before)
+
+    def test_blocks_are_the_whole(self, step, monkeypatch):
+        cube = Cube(image(), AXIS)
+        whole = preprocess(cube, [step]).data
+        monkeypatch.setattr("napari_spectrai.preparation.chain.BLOCK", 100)
+        np.testing.assert_allclose(preprocess(cube, [step]).data, whole, rtol=1e-5, atol=1e-6)
+
+    def test_yaml_keeps_it(self, step):
+        assert steps.parse(step.model_dump(mode="json")) == step
+
+    def test_one_band_is_done_or_refused_in_words(self, step):
+        cube = Cube(np.ones((4, 6, 1), np.float32), SpectralAxis([1000.0], "1/cm"))
+        try:
+            result = preprocess(cube, [step])
+        except ValueError as error:
+            assert len(str(error)) > 20  # noqa: PT017
+        else:
+            assert result.shape[-1] == len(result.axis)
+
+
+# ------------------------------------------------------------------ known answers
 
 
 def test_zero_spectra_come_back_as_zero():
@@ -84,6 +169,11 @@ def test_known_answers():
     np.testing.assert_allclose(result, 3 * axis.values[None] + 1, rtol=1e-6)
     filled, _ = Fill().apply(np.float32([[np.nan, 1, np.nan, np.inf, 4, np.nan], [np.nan] * 6]), SpectralAxis.bands(6))
     assert filled.tolist() == [[1, 1, 2, 3, 4, 4], [0] * 6]
+    assert Minimum().apply(np.float32([[3, 2, 5]]), SpectralAxis.bands(3))[0].tolist() == [[1, 0, 3]]
+    reflectance = Reflectance(white=(10.0, 20.0, 1.0), dark=(2.0, 0.0, 1.0)).apply(np.float32([[6, 10, 1]]), SpectralAxis.bands(3))[0]
+    np.testing.assert_array_equal(reflectance, np.float32([[0.5, 0.5, np.nan]]))
+    peak = ReferencePeak(position=1, width=0).apply(np.float32([[3, 2, 5]]), SpectralAxis.bands(3))[0]
+    assert peak.tolist() == [[1.5, 1, 2.5]]
 
 
 def test_resampling_an_axis_that_repeats_and_does_not_ascend():
@@ -93,12 +183,195 @@ def test_resampling_an_axis_that_repeats_and_does_not_ascend():
     np.testing.assert_allclose(result, [[450, 495, 650]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("bands", [3, 5, 9, 40])
+def test_the_banded_solver_solves(order, bands):
+    rng = np.random.default_rng(0)
+    weights, y = rng.random((bands, 7)) + 0.01, rng.random((bands, 7))
+    differences = np.diff(np.eye(bands), order, axis=0)
+    expected = [np.linalg.solve(np.diag(w) + 50 * differences.T @ differences, w * v) for w, v in zip(weights.T, y.T, strict=True)]
+    np.testing.assert_allclose(solve(weights, y, 50 * penalty(bands, order)), np.transpose(expected), rtol=1e-9)
+
+
+def raman(count: int = 12, bands: int = 300) -> np.ndarray:
+    rng = np.random.default_rng(2)
+    band = np.arange(bands)
+    peaks = sum(rng.uniform(0.2, 2, (count, 1)) * np.exp(-0.5 * ((band - centre) / 4) ** 2) for centre in (60, 120, 190))
+    hill = rng.uniform(2, 5, (count, 1)) * np.exp(-band / rng.uniform(100, 300, (count, 1)))
+    return peaks + hill + rng.normal(0, 0.02, (count, bands))
+
+
+@pytest.mark.parametrize(("step", "method"), [(ALS(), "asls"), (ArPLS(), "arpls"), (AirPLS(), "airpls")])
+def test_penalised_baselines_are_those_of_pybaselines(step, method):
+    spectra = raman()
+    found = step.baseline(spectra, SpectralAxis.bands(300))
+    options = {"lam": step.smoothness, "tol": step.tolerance, "max_iter": step.rounds} | ({"p": 0.01} if method == "asls" else {})
+    expected = np.stack([getattr(pybaselines.Baseline(), method)(spectrum, **options)[0] for spectrum in spectra])
+    assert np.abs(found - expected).max() < 1e-6 * np.ptp(spectra)
+
+
+def test_clipping_baselines_are_those_of_pybaselines():
+    spectra, axis = raman(), SpectralAxis.bands(300)
+    fitter = pybaselines.Baseline(axis.values)
+    for step, method, options in (
+        (Polynomial(order=4), "modpoly", {"poly_order": 4}),
+        (Polynomial(order=4, method="plain"), "poly", {"poly_order": 4}),
+        (Rubberband(), "rubberband", {}),
+    ):
+        expected = np.stack([getattr(fitter, method)(spectrum, **options)[0] for spectrum in spectra])
+        assert np.abs(step.baseline(spectra, axis) - expected).max() < 1e-6 * np.ptp(spectra), method
+
+
+def test_snip_finds_the_line_under_peaks():
+    band = np.arange(300.0)
+    line = 5 - band / 100
+    peaks = np.exp(-0.5 * ((band[:, None] - [60, 120, 190]) / 4) ** 2).sum(1)
+    found = Snip(half_window=30).baseline((line + peaks)[None], SpectralAxis.bands(300))
+    np.testing.assert_allclose(found[0], line, atol=1e-3)
+
+
+def test_the_rubber_band_over_uneven_descending_and_repeating_axes():
+    for values in ([1, 2, 4, 8, 9], [9, 8, 4, 2, 1], [1, 2, 2, 8, 9]):
+        axis = SpectralAxis(values, "nm")
+        line = np.float32(3 * axis.values - 5)[None]
+        hump = line + np.float32([0, 1, 2, 1, 0])
+        np.testing.assert_allclose(Rubberband().baseline(hump, axis), line, atol=1e-5)
+
+
+def test_spikes_go_and_peaks_stay():
+    rng = np.random.default_rng(1)
+    clean = (raman(20) + 1).astype(np.float32)
+    spiky = clean.copy()
+    rows, bands = np.arange(20), rng.integers(5, 290, 20)
+    spiky[rows, bands] += rng.uniform(5, 50, 20)
+    spiky[:5, 100:102] += 20
+    done, _ = Despike().apply(spiky, SpectralAxis.bands(300))
+    assert np.abs(done - clean).max() < 0.3
+    assert (done != spiky).sum() < 60
+    np.testing.assert_array_equal(Despike().apply(clean, SpectralAxis.bands(300))[0], clean)
+
+
+def test_a_wide_spike_is_seen_against_the_neighbours():
+    cube = np.repeat(raman(36).reshape(6, 6, 300)[:1, :1], 6, 0).repeat(6, 1) + np.random.default_rng(0).normal(0, 0.02, (6, 6, 300))
+    cube[3, 3, 100:110] += 5
+    done = preprocess(Cube(cube.astype(np.float32)), [DespikeNeighbours()]).data
+    assert np.abs(done[3, 3, 100:110] - cube[2, 2, 100:110]).max() < 0.3
+    assert (done != cube.astype(np.float32)).sum() < 20
+
+
+def test_scatter_corrections_bring_spectra_onto_the_reference():
+    reference = np.asarray(REFERENCE)
+    ramp = np.linspace(-1, 1, 30)
+    spectra = (0.5 * reference + 0.3 + np.zeros((2, 1)), 2 * reference - 1 + 0.4 * ramp + 0.2 * ramp**2 + np.zeros((2, 1)))
+    np.testing.assert_allclose(MSC(reference=REFERENCE).apply(spectra[0], AXIS)[0], np.tile(reference, (2, 1)), atol=1e-9)
+    np.testing.assert_allclose(EMSC(reference=REFERENCE).apply(spectra[1], AXIS)[0], np.tile(reference, (2, 1)), atol=1e-9)
+
+
+def test_reductions_denoise_and_invert():
+    rng = np.random.default_rng(0)
+    ends = rng.random((3, 40))
+    y, x = np.mgrid[:30, :20] / 30
+    clean = (np.stack([np.sin(4 * y), np.cos(5 * x), y * x], -1) @ ends).astype(np.float32)
+    noise = rng.normal(0, 1, clean.shape) * np.linspace(0.01, 0.2, 40)
+    for kind in (PCA, MNF):
+        noisy = Cube((clean + noise).astype(np.float32))
+        done = preprocess(noisy, [kind(components=3)])
+        assert np.square(done.data - clean).mean() < 0.2 * np.square(noise).mean()
+        fitted = kind(components=40, back=False).fitted(noisy.data, noisy.axis)
+        scores, axis = fitted.apply(noisy.data, noisy.axis)
+        assert scores.shape == (30, 20, 40)
+        assert axis == SpectralAxis.bands(40)
+        np.testing.assert_allclose(fitted.inverse(scores), noisy.data, atol=1e-4)
+
+
+def test_mnf_orders_by_signal_to_noise_where_pca_orders_by_variance():
+    rng = np.random.default_rng(0)
+    y = np.linspace(0, 6, 40)[:, None, None]
+    data = np.sin(y) * np.eye(12)[3] * 0.2 + rng.normal(0, 1, (40, 40, 12)) * np.where(np.arange(12) == 8, 2.0, 0.05)
+    first = {kind: np.abs(kind(components=1).fitted(data, SpectralAxis.bands(12)).forward).argmax() for kind in (PCA, MNF)}
+    assert first == {PCA: 8, MNF: 3}
+
+
+def test_bins_average_and_shifts_move():
+    data = np.arange(5 * 6 * 2, dtype=np.float32).reshape(5, 6, 2)
+    cube = Cube(data, pixel_size=(1.0, 2.0), pixel_unit="um", metadata={"origin": [10.0, 20.0]})
+    done = preprocess(cube, [Bin(y=2, x=3)])
+    np.testing.assert_allclose(done.data[0, 0], data[:2, :3].mean((0, 1)))
+    assert (done.shape, done.pixel_size, done.metadata["origin"]) == ((2, 2, 2), (2.0, 6.0), [10.5, 22.0])
+    moved = preprocess(cube, [Shift(y=1, x=-2)]).data
+    np.testing.assert_allclose(moved[1:, :-2], data[:-1, 2:])
+    assert np.isnan(moved[0]).all()
+    holes = data.copy()
+    holes[0, 0] = np.nan
+    np.testing.assert_allclose(preprocess(Cube(holes), [Bin(y=2, x=2)]).data[0, 0], holes[[0, 1, 1], [1, 0, 1]].mean(0))
+
+
+def test_calibration_moves_the_axis_alone():
+    spectra = image()
+    done, axis = Calibrate(measured=(620.0, 1001.0, 1602.0), known=(621.0, 1003.5, 1606.0)).apply(spectra, AXIS)
+    assert done is spectra
+    fit = np.polyfit([620, 1001, 1602], [621, 1003.5, 1606], 1)
+    np.testing.assert_allclose(axis.values, np.polyval(fit, AXIS.values), rtol=1e-9)
+
+
+def test_derivatives_are_per_unit_of_the_axis():
+    values = np.linspace(400, 700, 61)
+    line = (0.3 * values)[None]
+    for axis in (SpectralAxis(values, "nm"), SpectralAxis(values[::-1], "nm")):
+        done, _ = SavitzkyGolay(window=5, order=2, derivative=1).apply(0.3 * axis.values[None], axis)
+        np.testing.assert_allclose(done, 0.3, rtol=1e-9)
+    uneven = SpectralAxis(np.geomspace(400, 700, 61), "nm")
+    done, _ = SavitzkyGolay(window=5, order=2, derivative=1).apply(0.3 * uneven.values[None], uneven)
+    np.testing.assert_allclose(done[:, 3:-3], 0.3, rtol=1e-3)
+    np.testing.assert_allclose(SavitzkyGolay(window=5).apply(line, SpectralAxis(values, "nm"))[0], savgol_filter(line, 5, 2))
+
+
+def test_references_come_from_files_and_cubes(tmp_path):
+    white = Cube(np.full((2, 3, 30), 4, np.float32), AXIS)
+    path = write(white, tmp_path / "white.npz")
+    for source in (str(path), white):
+        assert Reflectance(white=source).white == (4.0,) * 30
+    with pytest.raises(ValueError, match="neither white nor dark"):
+        Reflectance()
+
+
+def test_flagged_bands_are_removed_and_forgotten():
+    cube = Cube(image(), AXIS, metadata={"bad_bands": [0, 29]})
+    done = preprocess(cube, [RemoveBands.flagged(cube)])
+    assert done.shape == (8, 6, 28)
+    assert "bad_bands" not in done.metadata
+
+
+# ------------------------------------------------------------------ chains
+
+
 def test_scale_learns_from_training_spectra_and_keeps_contrast():
     spectra = np.float32([[1, 2], [10, 20]])
     fitted = Preparation((Scale(percentile=100),)).fitted(spectra, SpectralAxis.bands(2))
     assert fitted.steps[0].factor == 20
-    with pytest.raises(ValueError, match="needs to see the whole cube"):
-        preprocess(Cube(da.from_array(spectra)), ["scale"])
+
+
+def test_steps_learn_from_what_comes_before_them():
+    cube = Cube(image(), AXIS)
+    together = preprocess(cube, [Crop(low=800, high=1500), Bin(), Normalise(by="snv"), PCA(components=2), MSC()])
+    apart = cube
+    for step in (Crop(low=800, high=1500), Bin(), Normalise(by="snv"), PCA(components=2), MSC()):
+        apart = preprocess(apart, [step])
+    np.testing.assert_allclose(together.data, apart.data, atol=1e-5)
+
+
+def test_progress_is_told_and_heeded():
+    told = list(preparing(Cube(np.ones((40, 500, 300), np.float32)), ["normalise", Bin()]))
+    assert told[-1][0] == told[-1][1]
+    assert all(a[0] <= b[0] for a, b in zip(told, told[1:], strict=False))
+
+
+def test_a_network_is_not_trained_behind_steps_it_cannot_have():
+    pairs = Cube(image(), AXIS), Cube(image() + 1, AXIS)
+    experiment = Experiment.from_mapping({"preparation": [{"kind": "bin"}, {"kind": "pca", "back": False}]})
+    found = {p.path: p.message for p in problems_with(experiment, pairs[:1], pairs[1:])}
+    assert "looks at neighbouring pixels" in found["preparation.0"]
+    assert "switch 'back' on" in found["preparation.1.back"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +382,16 @@ def test_scale_learns_from_training_spectra_and_keeps_contrast():
         (Resample(values=(1.0,), unit="1/cm"), "reach outside the measured 600–1800"),
         (Resample(values=(1.0,), unit="nm"), "'nm' wanted of a cube in '1/cm'"),
         (Scale(), "no factor yet"),
+        (MSC(), "no reference yet"),
+        (MSC(reference=(1.0, 2.0)), "its reference has 2 bands, the cube 30"),
+        (PCA(), "no components yet"),
+        (RemoveBands(bands=(30,)), "band 30 does not exist; the cube has bands 0 to 29"),
+        (RemoveBands(ranges=((0.0, 5000.0),)), "all 30 bands would be removed"),
+        (Reflectance(white=(1.0, 2.0)), "white reference has 2 bands, the cube 30"),
+        (ReferencePeak(position=100), "no band lies within 5 of 100 1/cm"),
+        (Calibrate(measured=(600.0, 700.0), known=(700.0, 600.0)), "would turn the order"),
+        (Bin(y=9), "blocks of 9 × 2 pixels exceed the image of 8 × 6"),
+        (Shift(y=8), "out of sight"),
     ],
 )
 def test_errors_have_value_limit_and_remedy(step, message):
@@ -116,13 +399,28 @@ def test_errors_have_value_limit_and_remedy(step, message):
         step.apply(image(), AXIS)
 
 
-def test_even_windows_are_refused_with_the_neighbours():
-    with pytest.raises(ValueError, match="choose 7 or 9"):
-        SavitzkyGolay(window=8)
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (SavitzkyGolay, {"window": 8}, "choose 7 or 9"),
+        (SavitzkyGolay, {"derivative": 3}, "of order 2 is zero; raise the order"),
+        (PyBaselines, {"method": "arplz"}, r"no 'arplz'.*did you mean"),
+        (Calibrate, {"measured": (1.0,), "known": (1.0, 2.0)}, "1 measured and 2 known"),
+        (Calibrate, {"measured": (1.0,), "known": (1.0,)}, "order 1 needs 2 pairs"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(kind, settings, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**settings)
+
+
+def test_spatial_steps_refuse_sets_of_spectra():
+    with pytest.raises(ValueError, match="which a set of spectra has none of"):
+        preprocess(Cube(image()[0], AXIS), [Bin()])
 
 
 def test_steps_from_text_and_mappings():
     cube = preprocess(Cube(image(), AXIS), ["normalise", {"kind": "crop", "low": 700, "high": 900}])
     assert cube.axis.values.min() >= 700
-    with pytest.raises(ValueError, match="no step 'bake'; known: crop"):
+    with pytest.raises(ValueError, match="no step 'bake'; known: airpls"):
         preprocess(Cube(image(), AXIS), ["bake"])

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.document import Experiment
+from napari_spectrai.preparation.step import SpatialStep
 from napari_spectrai.spec import Problem
 
 
@@ -28,12 +29,25 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
         found.append(Problem("training.batch", "batch normalisation needs 2 samples or more a step, not 1; or set network.norm=layer"))
     if any(_same(cube, truth) for cube, truth in zip(cubes, truths, strict=True)):
         found.append(Problem("truth", "input and truth are the same data; choose what the input should look like"))
+    found += _preparation(experiment)
     for cube, truth in zip(cubes, truths, strict=True):
         found += _pair(cube, truth)
         difference = cubes[0].axis.mismatch(cube.axis)
         if difference:
             found.append(Problem("input", f"{_name(cube)} has {difference} ({_name(cubes[0])}); resample it onto the first's axis"))
         found += _network(experiment, cube)
+    return found
+
+
+def _preparation(experiment: Experiment) -> list[Problem]:
+    found = []
+    for number, step in enumerate(experiment.preparation):
+        if isinstance(step, SpatialStep):
+            why = "looks at neighbouring pixels, and a network is trained on spectra and patches; apply it to the cubes before (Preprocess)"
+            found.append(Problem(f"preparation.{number}", f"{step.title!r} {why}"))
+        elif not getattr(step, "back", True):
+            why = "returns scores, which have no wavelengths to come back to; switch 'back' on"
+            found.append(Problem(f"preparation.{number}.back", f"{step.title!r} {why}"))
     return found
 
 

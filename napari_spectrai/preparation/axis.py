@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 from scipy.interpolate import PchipInterpolator
 
-from napari_spectrai.cube import FloatArray, SpectralAxis
-from napari_spectrai.preparation.step import Step
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.preparation.step import Step, on_finite
 
 
 class Crop(Step):
@@ -61,7 +61,7 @@ class Resample(Step):
         positions, first = np.unique(axis.values, return_index=True)
         known = np.take(spectra, first, axis=-1)
         if self.method == "pchip":
-            return PchipInterpolator(positions, known, axis=-1)(target.values).astype(spectra.dtype), target
+            return on_finite(known, lambda finite: PchipInterpolator(positions, finite, axis=-1)(target.values), len(target)), target
         right = np.clip(np.searchsorted(positions, target.values), 1, max(len(positions) - 1, 1))
         left = right - 1 if len(positions) > 1 else right * 0
         right = np.minimum(right, len(positions) - 1)
@@ -78,17 +78,47 @@ class Fill(Step):
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return spectra without missing values, in band order (the axis itself may be uneven)."""
-        good = np.isfinite(spectra)
-        if good.all():
-            return spectra, axis
-        bands = np.arange(spectra.shape[-1])
-        before = np.maximum.accumulate(np.where(good, bands, -1), -1)
-        after = np.flip(np.minimum.accumulate(np.flip(np.where(good, bands, bands.size), -1), -1), -1)
-        none = ~good.any(-1, keepdims=True)
-        low = np.where(before < 0, np.minimum(after, bands.size - 1), before)
-        high = np.where(after == bands.size, low, after)
-        clean = np.where(good, spectra, 0)
-        left, right = np.take_along_axis(clean, low, -1), np.take_along_axis(clean, high, -1)
-        weight = (bands - low) / np.maximum(high - low, 1)
-        filled = left + (right - left) * np.clip(weight, 0, 1)
-        return np.where(none, 0, np.where(good, spectra, filled)).astype(spectra.dtype), axis
+        return fill(spectra), axis
+
+
+class RemoveBands(Step):
+    """Leave out bad bands: by their numbers, or by ranges such as those of water vapour."""
+
+    title: ClassVar = "Remove bad bands"
+    kind: Literal["remove_bands"] = "remove_bands"
+    bands: tuple[int, ...] = Field((), description="numbers of the bands, from 0")
+    ranges: tuple[tuple[float, float], ...] = Field((), description="ranges in the unit of the axis, [[1350, 1420], [1800, 1950]]")
+
+    @classmethod
+    def flagged(cls, cube: Cube) -> Self:
+        """Return the step that removes what the cube's file calls bad."""
+        return cls(bands=tuple(cube.metadata.get("bad_bands", ())))
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return the bands that are left."""
+        outside = [band for band in self.bands if not 0 <= band < len(axis)]
+        if outside:
+            raise ValueError(f"band {outside[0]} does not exist; the cube has bands 0 to {len(axis) - 1}")
+        bad = {*self.bands, *(band for low, high in self.ranges for band in axis.window(low, high).tolist())}
+        kept = np.array([band for band in range(len(axis)) if band not in bad], dtype=np.intp)
+        if not kept.size:
+            raise ValueError(f"all {len(axis)} bands would be removed; leave some")
+        return spectra[..., kept], axis.take(kept)
+
+
+def fill(spectra: FloatArray) -> FloatArray:
+    """Return spectra of shape (..., L) whose missing values are interpolated along the last axis, in band order."""
+    good = np.isfinite(spectra)
+    if good.all():
+        return spectra
+    bands = np.arange(spectra.shape[-1])
+    before = np.maximum.accumulate(np.where(good, bands, -1), -1)
+    after = np.flip(np.minimum.accumulate(np.flip(np.where(good, bands, bands.size), -1), -1), -1)
+    none = ~good.any(-1, keepdims=True)
+    low = np.where(before < 0, np.minimum(after, bands.size - 1), before)
+    high = np.where(after == bands.size, low, after)
+    clean = np.where(good, spectra, 0)
+    left, right = np.take_along_axis(clean, low, -1), np.take_along_axis(clean, high, -1)
+    weight = (bands - low) / np.maximum(high - low, 1)
+    filled = left + (right - left) * np.clip(weight, 0, 1)
+    return np.where(none, 0, np.where(good, spectra, filled)).astype(spectra.dtype)

@@ -14,15 +14,17 @@ from napari_spectrai.preparation.step import Step
 class Normalise(Step):
     """Scale each spectrum by itself.
 
-    ``"snv"`` is the standard normal variate (Barnes, Dhanoa & Lister 1989, doi:10.1366/0003702894202201).
+    ``"snv"`` is the standard normal variate (Barnes, Dhanoa & Lister 1989, doi:10.1366/0003702894202201), ``"rnv"`` the
+    robust one (Guo, Wu & Massart 1999, doi:10.1016/S0003-2670(98)00737-5).
     A spectrum without extent (all zero; constant for ``"minmax"`` and ``"snv"``) is left as it is.
     """
 
     title: ClassVar = "Normalise each spectrum"
     kind: Literal["normalise"] = "normalise"
-    by: Literal["maximum", "area", "vector", "minmax", "snv"] = Field(
+    by: Literal["maximum", "area", "vector", "minmax", "snv", "rnv"] = Field(
         "maximum", description="what becomes one: the maximum, mean absolute value, length, range, or standard deviation"
     )
+    percentile: float = Field(25.0, gt=0, lt=100, description="of rnv: the percentile taken as the level, and below it the deviation")
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the offset and scale of each spectrum."""
@@ -37,6 +39,12 @@ class Normalise(Step):
         if self.by == "minmax":
             low = spectra.min(-1, keepdims=True)
             return low, spectra.max(-1, keepdims=True) - low
+        if self.by == "rnv":
+            level = np.percentile(spectra, self.percentile, -1, keepdims=True).astype(spectra.dtype)
+            below = spectra <= level
+            count = np.maximum(below.sum(-1, keepdims=True), 1)
+            rest = np.where(below, spectra - np.where(below, spectra, 0).sum(-1, keepdims=True) / count, 0)
+            return level, np.sqrt(np.square(rest).sum(-1, keepdims=True) / count).astype(spectra.dtype)
         return spectra.mean(-1, keepdims=True), spectra.std(-1, keepdims=True)
 
 
@@ -48,11 +56,16 @@ class Scale(Step):
     percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that becomes one")
     factor: float | None = Field(None, gt=0, description="the divisor; found on the training spectra when empty")
 
-    def fitted(self, spectra: FloatArray) -> Self:
-        """Fill in the divisor from training spectra of shape (n, L)."""
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the divisor is known."""
+        return self.factor is not None
+
+    def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Fill in the divisor; NaN does not count."""
         if self.factor is not None:
             return self
-        factor = float(np.percentile(np.abs(spectra), self.percentile))
+        factor = float(np.nanpercentile(np.abs(spectra), self.percentile))
         return self.model_copy(update={"factor": factor or 1.0})
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:

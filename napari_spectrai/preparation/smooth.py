@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
+from scipy.linalg import solveh_banded
+from scipy.ndimage import gaussian_filter1d
 from scipy.signal import savgol_filter
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
-from napari_spectrai.preparation.step import Step
+from napari_spectrai.preparation.step import Step, on_finite
+from napari_spectrai.preparation.whittaker import penalty
 
 
 class SavitzkyGolay(Step):
@@ -18,6 +22,7 @@ class SavitzkyGolay(Step):
     kind: Literal["savitzky_golay"] = "savitzky_golay"
     window: int = Field(9, ge=3, le=999, description="bands in the window, odd")
     order: int = Field(2, ge=0, le=9, description="order of the polynomial, below the window")
+    derivative: int = Field(0, ge=0, le=3, description="0 smooths; 1, 2, 3 return that derivative along the axis")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -25,12 +30,52 @@ class SavitzkyGolay(Step):
             raise ValueError(f"window of {self.window} bands is even; choose {self.window - 1} or {self.window + 1}")
         if self.order >= self.window:
             raise ValueError(f"order {self.order} needs a window of more than {self.order} bands, not {self.window}")
+        if self.derivative > self.order:
+            raise ValueError(f"derivative {self.derivative} of a polynomial of order {self.order} is zero; raise the order")
         return self
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return smoothed spectra of the same shape."""
+        """Return smoothed spectra, or derivatives per unit of the axis, of the same shape.
+
+        On an uneven axis the window counts bands, and a derivative is taken by the local spacing of the bands.
+        """
         bands = spectra.shape[-1]
         if self.window > bands:
             odd = bands if bands % 2 else bands - 1
             raise ValueError(f"window of {self.window} bands exceeds the {bands} of this cube; choose an odd number up to {odd}")
-        return savgol_filter(spectra, self.window, self.order, axis=-1).astype(spectra.dtype), axis
+        done = on_finite(spectra, lambda finite: savgol_filter(finite, self.window, self.order, deriv=self.derivative, axis=-1))
+        if self.derivative and bands > 1:
+            spacing = axis.step if axis.step is not None else np.gradient(axis.values)
+            if not np.all(spacing):
+                raise ValueError("the axis repeats positions, where a derivative has no meaning; resample or remove bands first")
+            done = done / np.asarray(spacing) ** self.derivative
+        return done.astype(spectra.dtype), axis
+
+
+class Whittaker(Step):
+    """Penalised least squares smoothing (Eilers 2003, doi:10.1021/ac034173t)."""
+
+    title: ClassVar = "Smooth (Whittaker)"
+    kind: Literal["whittaker"] = "whittaker"
+    smoothness: float = Field(10.0, gt=0, description="lambda: the larger, the smoother")
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return smoothed spectra of the same shape."""
+        bands = spectra.shape[-1]
+        if bands < 3:
+            raise ValueError(f"Whittaker smoothing needs 3 bands or more, not {bands}")
+        banded = self.smoothness * penalty(bands, 2)
+        banded[0] += 1
+        return on_finite(spectra, lambda finite: solveh_banded(banded, finite.T.astype(np.float64), lower=True).T), axis
+
+
+class Gaussian(Step):
+    """Convolution with a Gaussian along the bands."""
+
+    title: ClassVar = "Smooth (Gaussian)"
+    kind: Literal["gaussian"] = "gaussian"
+    sigma: float = Field(1.0, gt=0, le=1000, description="standard deviation in bands")
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return smoothed spectra of the same shape."""
+        return gaussian_filter1d(spectra, self.sigma, axis=-1, mode="nearest"), axis

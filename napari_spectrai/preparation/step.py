@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
-from napari_spectrai.cube import FloatArray, SpectralAxis
+import numpy as np
+
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.spec import Named, Registry
 
 
 class Step(Named):
-    """One preparation of spectra. Subclasses give `apply`; a step that can be undone gives `factors` too."""
+    """One preparation of spectra. Subclasses give `apply`; a step that can be undone gives `factors` too.
+
+    NaN: a step that looks along the spectrum returns NaN for a spectrum that holds one, or for the bands it touches;
+    other spectra are not disturbed. `Fill` replaces NaN before.
+    """
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the prepared spectra and their axis; the input is left as it is.
@@ -30,9 +37,53 @@ class Step(Named):
         """Return the (offset, scale), of shape (..., 1), that `apply` removes; None if it removes none."""
         return None
 
-    def fitted(self, spectra: FloatArray) -> Self:
-        """Return this step with what it learns from the training spectra, of shape (n, L), filled in."""
+    def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Return this step with what it learns from spectra of shape (..., n, L) filled in; neighbours along n are neighbours in place."""
         return self
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the step needs to see no spectra before it can be applied."""
+        return True
+
+
+class SpatialStep(Step):
+    """A step that looks at neighbouring pixels, and so at an image: it works on a cube, before training, not in a model.
+
+    `margin` is how many pixels away it looks; -1: anywhere.
+    """
+
+    margin: ClassVar[int] = 0
+
+    def across(self, cube: Cube) -> Cube:
+        """Return the prepared image, of shape (..., y', x', L)."""
+        raise NotImplementedError
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Refuse a set of spectra."""
+        if spectra.ndim < 3:
+            raise ValueError(
+                f"{self.title!r} looks at neighbouring pixels, which a set of spectra has none of; give an image (y, x, bands)"
+            )
+        done = self.across(Cube(spectra, axis))
+        return done.numpy().astype(spectra.dtype), done.axis
+
+
+def on_finite(spectra: FloatArray, work: Callable[[FloatArray], Any], bands: int | None = None) -> FloatArray:
+    """Return `work` of the spectra without NaN, of shape (n, L), put back in place; the others become NaN.
+
+    Parameters
+    ----------
+    bands : length of what `work` returns, if it is not L
+    """
+    flat = spectra.reshape(-1, spectra.shape[-1])
+    good = np.isfinite(flat).all(-1)
+    if good.all():
+        return np.asarray(work(flat), spectra.dtype).reshape(*spectra.shape[:-1], -1)
+    done = np.full((len(flat), spectra.shape[-1] if bands is None else bands), np.nan, spectra.dtype)
+    if good.any():
+        done[good] = work(flat[good])
+    return done.reshape(*spectra.shape[:-1], -1)
 
 
 steps: Registry[Step] = Registry("step")

@@ -1,0 +1,208 @@
+"""Baselines: estimated for each spectrum and subtracted."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator
+
+from napari_spectrai.cube import FloatArray, SpectralAxis
+from napari_spectrai.preparation import whittaker
+from napari_spectrai.preparation.step import Step, on_finite
+from napari_spectrai.spec import listed
+
+Doubles = npt.NDArray[np.float64]
+
+
+class Baseline(Step):
+    """What every baseline step does: estimate along the spectrum, subtract. A spectrum with NaN comes out as NaN."""
+
+    def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
+        """Return the baseline of each spectrum, of shape (n, L)."""
+        raise NotImplementedError
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return spectra less their baseline."""
+        return on_finite(spectra, lambda finite: finite - self.baseline(finite, axis)), axis
+
+
+class _Penalised(Baseline):
+    smoothness: float = Field(
+        1e5, gt=0, description="lambda: the larger, the stiffer the baseline; grows with the fourth power of the bands"
+    )
+    rounds: int = Field(50, ge=1, le=1000, description="reweightings at most")
+    tolerance: float = Field(1e-3, gt=0, lt=1, description="relative change of the weights at which a spectrum is done")
+
+    def _weighting(self) -> whittaker.Reweight:
+        raise NotImplementedError
+
+    def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
+        """Return the baseline of each spectrum."""
+        if spectra.shape[-1] < 3:
+            raise ValueError(f"a baseline by penalised least squares needs 3 bands or more, not {spectra.shape[-1]}")
+        return whittaker.baseline(spectra, self.smoothness, 2, self._weighting(), self.rounds)
+
+
+class ALS(_Penalised):
+    """Asymmetric least squares (Eilers & Boelens 2005; Eilers 2004, doi:10.1021/ac034800e)."""
+
+    title: ClassVar = "Baseline (asymmetric least squares)"
+    kind: Literal["als"] = "als"
+    asymmetry: float = Field(0.01, gt=0, lt=1, description="weight of points above the baseline; those below weigh one less it")
+
+    def _weighting(self) -> whittaker.Reweight:
+        return whittaker.asymmetric(self.asymmetry, self.tolerance)
+
+
+class ArPLS(_Penalised):
+    """Asymmetrically reweighted penalised least squares (Baek et al. 2015, doi:10.1039/C4AN01061B)."""
+
+    title: ClassVar = "Baseline (arPLS)"
+    kind: Literal["arpls"] = "arpls"
+
+    def _weighting(self) -> whittaker.Reweight:
+        return whittaker.logistic(self.tolerance)
+
+
+class AirPLS(_Penalised):
+    """Adaptive iteratively reweighted penalised least squares (Zhang, Chen & Liang 2010, doi:10.1039/B922045C)."""
+
+    title: ClassVar = "Baseline (airPLS)"
+    kind: Literal["airpls"] = "airpls"
+    smoothness: float = Field(1e6, gt=0, description="lambda: the larger, the stiffer the baseline")
+
+    def _weighting(self) -> whittaker.Reweight:
+        return whittaker.exponential(self.tolerance)
+
+
+class Polynomial(Baseline):
+    """A polynomial fitted to each spectrum, whole or clipped to what lies under it.
+
+    ``"modified"`` clips to the fit until it holds still (Lieber & Mahadevan-Jansen 2003, doi:10.1366/000370203322554518),
+    ``"improved"`` also allows for noise (Zhao et al. 2007, doi:10.1366/000370207782597003).
+    """
+
+    title: ClassVar = "Baseline (polynomial)"
+    kind: Literal["polynomial"] = "polynomial"
+    order: int = Field(5, ge=0, le=15, description="order of the polynomial")
+    method: Literal["plain", "modified", "improved"] = Field("modified", description="how peaks are kept out of the fit")
+    rounds: int = Field(250, ge=1, le=10000, description="clippings at most")
+    tolerance: float = Field(1e-3, gt=0, lt=1, description="relative change of the fit at which a spectrum is done")
+
+    def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
+        """Return the fitted polynomials."""
+        bands = spectra.shape[-1]
+        if self.order >= bands:
+            raise ValueError(f"a polynomial of order {self.order} needs more than {self.order} bands, not {bands}")
+        span = np.ptp(axis.values) or 1.0
+        powers = np.polynomial.chebyshev.chebvander(2 * (axis.values - axis.values.min()) / span - 1, self.order)
+        basis = np.linalg.qr(powers)[0]
+        y = spectra.astype(np.float64)
+        fit = y @ basis @ basis.T
+        if self.method == "plain":
+            return fit
+        result, active = fit.copy(), np.arange(len(y))
+        for number in range(self.rounds):
+            ceiling = fit + (y - fit).std(-1, keepdims=True) if self.method == "improved" else fit
+            y = np.minimum(y, ceiling)
+            new = y @ basis @ basis.T
+            going = np.linalg.norm(new - fit, axis=-1) >= self.tolerance * np.maximum(np.linalg.norm(fit, axis=-1), whittaker.TINY)
+            result[active] = new
+            active, y, fit = active[going], y[going], new[going]
+            if not active.size or number == self.rounds - 1:
+                break
+        return result
+
+
+class Snip(Baseline):
+    """Peak clipping with a shrinking window (Ryan et al. 1988, doi:10.1016/0168-583X(88)90063-8; Morháč & Matoušek 2008, doi:10.1366/000370208783412762)."""
+
+    title: ClassVar = "Baseline (SNIP)"
+    kind: Literal["snip"] = "snip"
+    half_window: int = Field(40, ge=1, le=5000, description="bands on either side, about half the widest peak")
+
+    def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
+        """Return the clipped spectra."""
+        bands = spectra.shape[-1]
+        clipped = spectra.astype(np.float64)
+        for half in range(min(self.half_window, (bands - 1) // 2), 0, -1):
+            middle = (clipped[:, : -2 * half] + clipped[:, 2 * half :]) / 2
+            clipped[:, half:-half] = np.minimum(clipped[:, half:-half], middle)
+        return clipped
+
+
+class Rubberband(Baseline):
+    """The lower convex hull of each spectrum: a rubber band stretched under it."""
+
+    title: ClassVar = "Baseline (rubber band)"
+    kind: Literal["rubberband"] = "rubberband"
+
+    def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
+        """Return the hulls. Every spectrum goes from hull point to hull point at once: always to the band seen at the least slope."""
+        order = np.argsort(axis.values, kind="stable")
+        x, y = axis.values[order], spectra[:, order].astype(np.float64)
+        hull, at = np.empty_like(y), np.zeros(len(y), np.intp)
+        bands, last = np.arange(y.shape[1]), y.shape[1] - 1
+        hull[:, 0] = y[:, 0]
+        active = np.arange(len(y)) if last else np.arange(0)
+        while active.size:
+            here, height = at[active], y[active, at[active]]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slopes = (y[active] - height[:, None]) / (x - x[here][:, None])
+            slopes[bands <= here[:, None]] = np.inf
+            slopes[np.isnan(slopes)] = np.inf  # a position that repeats, at the same height
+            low = slopes.min(-1, keepdims=True)
+            following = last - np.argmin(slopes[:, ::-1], -1)
+            following = np.where(np.isinf(low[:, 0]), np.minimum(here + 1, last), following)
+            slope = np.where(np.isinf(low[:, 0]), 0.0, low[:, 0])
+            line = height[:, None] + slope[:, None] * (x - x[here][:, None])
+            inside = (bands > here[:, None]) & (bands <= following[:, None])
+            rows, columns = np.nonzero(inside)
+            hull[active[rows], columns] = line[rows, columns]
+            at[active] = following
+            active = active[following < last]
+        result = np.empty_like(hull)
+        result[:, order] = np.minimum(hull, y)
+        return result
+
+
+class Minimum(Baseline):
+    """The lowest value of each spectrum."""
+
+    title: ClassVar = "Baseline (minimum)"
+    kind: Literal["minimum"] = "minimum"
+
+    def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
+        """Return the minima."""
+        return np.broadcast_to(spectra.min(-1, keepdims=True).astype(np.float64), spectra.shape)
+
+
+class PyBaselines(Baseline):
+    """Any algorithm of pybaselines (Erb 2022, doi:10.5281/zenodo.5608581), by name, spectrum by spectrum."""
+
+    title: ClassVar = "Baseline (pybaselines)"
+    kind: Literal["pybaselines"] = "pybaselines"
+    method: str = Field("mor", description="name of the algorithm, such as mor, iasls, fabc or loess")
+    options: dict[str, Any] = Field(default_factory=dict, description="its arguments, such as {lam: 1e5}")
+
+    @field_validator("method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        from pybaselines import Baseline as Algorithms
+
+        names = [
+            n for n, f in inspect.getmembers(Algorithms, callable) if not n.startswith("_") and "data" in inspect.signature(f).parameters
+        ]
+        if method not in names:
+            raise ValueError(f"pybaselines has no {method!r}; {listed(names, method)}")
+        return method
+
+    def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
+        """Return what pybaselines finds."""
+        from pybaselines import Baseline as Algorithms
+
+        algorithm = getattr(Algorithms(axis.values), self.method)
+        return np.stack([algorithm(spectrum, **self.options)[0] for spectrum in spectra.astype(np.float64)])

@@ -1,0 +1,84 @@
+"""Cosmic rays and other spikes, against the spectrum itself and against neighbouring pixels."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy.ndimage import median_filter
+
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.preparation.step import SpatialStep, Step
+
+
+def _spread(values: FloatArray) -> FloatArray:
+    """Return a robust standard deviation along the last axis, kept as a dimension; of quantised data, whose median deviation is 0, the mean one."""
+    deviation = np.abs(values - np.median(values, -1, keepdims=True))
+    robust = np.median(deviation, -1, keepdims=True) * 1.4826
+    return np.where(robust > 0, robust, deviation.mean(-1, keepdims=True) * 1.2533)
+
+
+def _bridged(spectra: FloatArray, spikes: npt.NDArray[np.bool_]) -> FloatArray:
+    """Return spectra whose spikes are replaced by straight lines between what stands beside them."""
+    from napari_spectrai.preparation.axis import fill
+
+    return fill(np.where(spikes, np.nan, spectra).astype(spectra.dtype))
+
+
+class Despike(Step):
+    """Spikes a few bands wide, told by the modified z-score of the differences (Whitaker & Hayes 2018, doi:10.1016/j.chemolab.2018.06.009).
+
+    A spike is replaced by a straight line between its neighbours. A spectrum with NaN is left as it is.
+    """
+
+    title: ClassVar = "Despike (Whitaker–Hayes)"
+    kind: Literal["despike"] = "despike"
+    threshold: float = Field(8.0, gt=0, description="modified z-score of a difference that makes a spike; lower finds more")
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return despiked spectra."""
+        if spectra.shape[-1] < 4:
+            return spectra.copy(), axis
+        steps = np.diff(spectra, axis=-1)
+        centre, spread = np.median(steps, -1, keepdims=True), _spread(steps)
+        with np.errstate(invalid="ignore"):
+            steep = np.abs(steps - centre) > self.threshold * spread
+        touched = np.zeros(spectra.shape, bool)
+        touched[..., 1:] = steep
+        touched[..., :-1] |= steep
+        rows = touched.any(-1)
+        result = spectra.copy()
+        if not rows.any():
+            return result, axis
+        bridged = _bridged(spectra[rows], touched[rows])
+        # the good neighbours of a spike stand on the line too: they keep their own values
+        with np.errstate(invalid="ignore"):
+            spikes = touched[rows] & (np.abs(spectra[rows] - bridged) > self.threshold * spread[rows] / 2)
+        result[rows] = np.where(spikes, _bridged(spectra[rows], spikes), spectra[rows])
+        return result, axis
+
+
+class DespikeNeighbours(SpatialStep):
+    """Spikes that the neighbouring pixels do not share (after Behrend, Tarnowski & Morris 2002, Appl. Spectrosc. 56, 1458).
+
+    Each spectrum is held against the median of the eight pixels around it, brought to its level; what rises above by
+    `threshold` standard deviations of that difference is replaced by the neighbours' value. Wide and flat spikes are found too.
+    """
+
+    title: ClassVar = "Despike (neighbouring pixels)"
+    kind: Literal["despike_neighbours"] = "despike_neighbours"
+    threshold: float = Field(8.0, gt=0, description="standard deviations above the neighbours that make a spike")
+    margin: ClassVar = 1
+
+    def across(self, cube: Cube) -> Cube:
+        """Return the despiked image."""
+        image = cube.numpy()
+        around = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool).reshape((1,) * (image.ndim - 3) + (3, 3, 1))
+        neighbours = median_filter(image, footprint=around, mode="mirror")
+        difference = image - neighbours
+        level = np.median(difference, -1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            spikes = difference - level > self.threshold * _spread(difference)
+        return cube.with_data(np.where(spikes, neighbours + level, image).astype(np.float32))

@@ -1,0 +1,102 @@
+"""Projection onto few components, and back: PCA and minimum noise fraction."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy.linalg import eigh
+
+from napari_spectrai.cube import FloatArray, SpectralAxis
+from napari_spectrai.preparation.step import Step
+
+Matrix = tuple[tuple[float, ...], ...]
+Doubles = npt.NDArray[np.float64]
+
+
+class _Reduction(Step):
+    components: int = Field(10, ge=1, le=1000, description="components kept")
+    back: bool = Field(True, description="return spectra rebuilt from the components (denoised), rather than the components' scores")
+    mean: tuple[float, ...] | None = Field(None, description="mean spectrum; found on the data when empty")
+    forward: Matrix | None = Field(None, description="bands × components; found on the data when empty")
+    backward: Matrix | None = Field(None, description="components × bands; found on the data when empty")
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the components are known."""
+        return self.forward is not None
+
+    def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Find the components of spectra without NaN."""
+        if self.is_fitted:
+            return self
+        bands = spectra.shape[-1]
+        if self.components > bands:
+            raise ValueError(f"{self.components} components wanted of {bands} bands; choose {bands} or fewer")
+        flat = spectra.reshape(-1, bands)
+        good = flat[np.isfinite(flat).all(-1)].astype(np.float64)
+        if len(good) < 2:
+            raise ValueError(f"{self.title} needs two spectra or more without NaN, not {len(good)}")
+        mean = good.mean(0)
+        forward, backward = self._directions(good - mean, spectra)
+        as_rows = [tuple(tuple(row) for row in matrix.tolist()) for matrix in (forward, backward)]
+        return self.model_copy(update={"mean": tuple(mean.tolist()), "forward": as_rows[0], "backward": as_rows[1]})
+
+    def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
+        raise NotImplementedError
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return rebuilt spectra, or scores on an axis of component numbers."""
+        if self.forward is None or self.mean is None:
+            raise ValueError(f"{self.title} has no components yet; they are found in preprocess or training")
+        if len(self.mean) != len(axis):
+            raise ValueError(f"{self.title}: its components have {len(self.mean)} bands, the cube {len(axis)}; fit it anew")
+        scores = (spectra - np.asarray(self.mean)) @ np.asarray(self.forward)
+        if self.back:
+            return self.inverse(scores).astype(spectra.dtype), axis
+        return scores.astype(spectra.dtype), SpectralAxis.bands(scores.shape[-1])
+
+    def inverse(self, scores: FloatArray) -> FloatArray:
+        """Return the spectra, of shape (..., L), that scores of shape (..., components) stand for."""
+        if self.backward is None or self.mean is None:
+            raise ValueError(f"{self.title} has no components yet; they are found in preprocess or training")
+        return scores @ np.asarray(self.backward) + np.asarray(self.mean)
+
+
+class PCA(_Reduction):
+    """Principal components (Pearson 1901, doi:10.1080/14786440109462720)."""
+
+    title: ClassVar = "Principal components"
+    kind: Literal["pca"] = "pca"
+
+    def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
+        bands = centred.shape[1]
+        _, vectors = eigh(centred.T @ centred, subset_by_index=(bands - self.components, bands - 1))
+        directions = vectors[:, ::-1]
+        return directions, directions.T
+
+
+class MNF(_Reduction):
+    """Minimum noise fraction (Green et al. 1988, doi:10.1109/36.3001): components in order of their signal to noise.
+
+    The noise is estimated from differences of neighbouring pixels.
+    """
+
+    title: ClassVar = "Minimum noise fraction"
+    kind: Literal["mnf"] = "mnf"
+
+    def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
+        bands = centred.shape[1]
+        steps = np.diff(spectra.astype(np.float64), axis=-2).reshape(-1, bands)
+        steps = steps[np.isfinite(steps).all(-1)]
+        if len(steps) < bands:
+            raise ValueError(
+                f"{self.title} needs as many neighbouring pairs as bands ({bands}) to estimate noise, not {len(steps)}; crop or use PCA"
+            )
+        noise = steps.T @ steps / (2 * len(steps))
+        noise += np.eye(bands) * (1e-9 * np.trace(noise) / bands + np.finfo(np.float64).tiny)
+        _, vectors = eigh(centred.T @ centred / len(centred), noise, subset_by_index=(bands - self.components, bands - 1))
+        forward = vectors[:, ::-1]
+        return forward, forward.T @ noise

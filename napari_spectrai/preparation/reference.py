@@ -1,0 +1,102 @@
+"""Against what the instrument saw of darkness, of a white tile and of a known sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BeforeValidator, Field, model_validator
+
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.preparation.step import Step
+
+
+def _spectrum(value: Any) -> Any:
+    """Take a file, a cube or a list as one spectrum: the mean over its pixels."""
+    if isinstance(value, str | Path):
+        from napari_spectrai.io import read
+
+        value = read(value)
+    if isinstance(value, Cube):
+        return tuple(np.nanmean(value.numpy().reshape(-1, len(value.axis)), axis=0, dtype=np.float64).tolist())
+    return tuple(value) if isinstance(value, list) else value
+
+
+Spectrum = Annotated[tuple[float, ...] | None, BeforeValidator(_spectrum)]
+
+
+class Reflectance(Step):
+    """Intensities between darkness and a white tile: (x − dark) / (white − dark). Bands where white is not above dark become NaN."""
+
+    title: ClassVar = "Dark and white reference"
+    kind: Literal["reflectance"] = "reflectance"
+    white: Spectrum = Field(None, description="spectrum of the white tile: a file, or intensities; empty: one")
+    dark: Spectrum = Field(None, description="spectrum with the light shut off: a file, or intensities; empty: zero")
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.white is None and self.dark is None:
+            raise ValueError("neither white nor dark is given; name a file or list the intensities of at least one")
+        return self
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return reflectance (or, without white, intensities less the dark ones)."""
+        for name, values in (("white", self.white), ("dark", self.dark)):
+            if values is not None and len(values) not in (1, len(axis)):
+                raise ValueError(f"the {name} reference has {len(values)} bands, the cube {len(axis)}; measure or crop it likewise")
+        dark = np.asarray(self.dark if self.dark is not None else 0.0)
+        if self.white is None:
+            return (spectra - dark).astype(spectra.dtype), axis
+        span = np.asarray(self.white) - dark
+        return ((spectra - dark) / np.where(span > 0, span, np.nan)).astype(spectra.dtype), axis
+
+
+class Calibrate(Step):
+    """Move the axis so that measured peaks come to stand where they are known to be; intensities stay as they are.
+
+    A polynomial of `order` through the pairs' offsets, least squares where there are more pairs.
+    """
+
+    title: ClassVar = "Calibrate the axis by peaks"
+    kind: Literal["calibrate"] = "calibrate"
+    measured: tuple[float, ...] = Field(min_length=1, description="where the peaks were seen, in the unit of the axis")
+    known: tuple[float, ...] = Field(min_length=1, description="where they belong, in the same order")
+    order: int = Field(1, ge=0, le=5, description="0: shift, 1: shift and stretch, more: bend")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if len(self.measured) != len(self.known):
+            raise ValueError(f"{len(self.measured)} measured and {len(self.known)} known positions; give them in pairs")
+        if len(set(self.measured)) <= self.order:
+            raise ValueError(
+                f"order {self.order} needs {self.order + 1} pairs or more at different positions, not {len(set(self.measured))}"
+            )
+        return self
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return the same spectra on the calibrated axis."""
+        offsets = np.subtract(self.known, self.measured)
+        bend = np.polynomial.Polynomial.fit(self.measured, offsets, self.order, domain=[axis.values.min(), axis.values.max() + 1e-9])
+        values = axis.values + bend(axis.values)
+        kept = np.sign(np.diff(axis.values))
+        if (np.sign(np.diff(values)) != kept).any():
+            raise ValueError(f"these pairs would turn the order of bands; check them, or use an order below {self.order}")
+        return spectra, SpectralAxis(values, axis.unit)
+
+
+class ReferencePeak(Step):
+    """Divide each spectrum by the height of a peak that should be the same everywhere: its mean over a window."""
+
+    title: ClassVar = "Normalise to a reference peak"
+    kind: Literal["reference_peak"] = "reference_peak"
+    position: float = Field(description="centre of the peak, in the unit of the axis")
+    width: float = Field(10.0, ge=0, description="full width of the window, in the unit of the axis")
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return spectra whose peak is one; those without it stay as they are."""
+        inside = axis.window(self.position - self.width / 2, self.position + self.width / 2)
+        if not inside.size:
+            raise ValueError(f"no band lies within {self.width / 2:g} of {self.position:g} {axis.unit}; the cube has {axis.describe()}")
+        height = spectra[..., inside].mean(-1, keepdims=True)
+        return spectra / (height + (height == 0)), axis

@@ -1,0 +1,61 @@
+"""Steps in the plane of the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.ndimage import shift
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.preparation.step import SpatialStep
+
+
+class Bin(SpatialStep):
+    """Average blocks of pixels; what does not fill a block at the lower and right edge is left out. NaN pixels do not count."""
+
+    title: ClassVar = "Bin pixels"
+    kind: Literal["bin"] = "bin"
+    y: int = Field(2, ge=1, le=1024, description="pixels averaged down")
+    x: int = Field(2, ge=1, le=1024, description="pixels averaged across")
+
+    def across(self, cube: Cube) -> Cube:
+        """Return the smaller image with its larger pixels."""
+        image = cube.numpy()
+        *front, height, width, bands = image.shape
+        rows, columns = height // self.y, width // self.x
+        if not rows or not columns:
+            raise ValueError(f"blocks of {self.y} × {self.x} pixels exceed the image of {height} × {width}; choose smaller ones")
+        blocks = image[..., : rows * self.y, : columns * self.x, :].reshape(*front, rows, self.y, columns, self.x, bands)
+        if np.isnan(blocks).any():
+            counted = np.isfinite(blocks).sum((-4, -2))
+            mean = np.nansum(blocks, (-4, -2)) / np.where(counted, counted, np.nan)
+        else:
+            mean = blocks.mean((-4, -2))
+        size = cube.pixel_size and (cube.pixel_size[0] * self.y, cube.pixel_size[1] * self.x)
+        origin = cube.metadata.get("origin")
+        metadata = dict(cube.metadata)
+        if origin is not None and cube.pixel_size is not None:  # the centre of the first block
+            metadata["origin"] = [o + s * (n - 1) / 2 for o, s, n in zip(origin, cube.pixel_size, (self.y, self.x), strict=True)]
+        return replace(cube, data=mean.astype(np.float32), pixel_size=size, metadata=metadata, source=None)
+
+
+class Shift(SpatialStep):
+    """Move the image by fractions of pixels, so that it lies on another (linear interpolation); what comes in from outside is NaN."""
+
+    title: ClassVar = "Shift pixels (registration)"
+    kind: Literal["shift"] = "shift"
+    margin: ClassVar = -1
+    y: float = Field(0.0, description="pixels down")
+    x: float = Field(0.0, description="pixels to the right")
+
+    def across(self, cube: Cube) -> Cube:
+        """Return the moved image."""
+        image = cube.numpy()
+        height, width = image.shape[-3:-1]
+        if abs(self.y) >= height or abs(self.x) >= width:
+            raise ValueError(f"a shift by ({self.y:g}, {self.x:g}) moves the image of {height} × {width} pixels out of sight")
+        by = (0.0,) * (image.ndim - 3) + (self.y, self.x, 0.0)
+        return cube.with_data(shift(image, by, order=1, mode="constant", cval=np.nan, prefilter=False))
