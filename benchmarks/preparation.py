@@ -54,7 +54,9 @@ def memory(size: int) -> None:
     start = time.perf_counter()
     result = preprocess(Cube(cube, SpectralAxis.bands(size)), steps)
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    print(f"crop, despike, arPLS, SNV over {size}³ float32 ({cube.nbytes / 1e9:.2f} GB), {result.shape}: {time.perf_counter() - start:.0f} s")
+    print(
+        f"crop, despike, arPLS, SNV over {size}³ float32 ({cube.nbytes / 1e9:.2f} GB), {result.shape}: {time.perf_counter() - start:.0f} s"
+    )
     print(f"  {peak / cube.nbytes:.2f} times the cube's memory above it")
 
 

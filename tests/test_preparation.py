@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import dask.array as da
 import numpy as np
 import pybaselines
@@ -62,7 +64,8 @@ def image(height: int = 8, width: int = 6) -> np.ndarray:
 
 
 def name(step):
-    return f"{step.kind}-{'-'.join(str(v) for v in (step.model_fields_set & {'by', 'method', 'back', 'derivative'}) for v in [getattr(step, v)])}"
+    told = sorted(step.model_fields_set & {"by", "method", "back", "derivative"})
+    return "-".join([step.kind, *(str(getattr(step, field)) for field in told)])
 
 
 def test_every_registered_step_is_here():
@@ -183,14 +186,13 @@ def test_resampling_an_axis_that_repeats_and_does_not_ascend():
     np.testing.assert_allclose(result, [[450, 495, 650]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("bands", [3, 5, 9, 40])
-def test_the_banded_solver_solves(order, bands):
+def test_the_banded_solver_solves(bands):
     rng = np.random.default_rng(0)
     weights, y = rng.random((bands, 7)) + 0.01, rng.random((bands, 7))
-    differences = np.diff(np.eye(bands), order, axis=0)
+    differences = np.diff(np.eye(bands), 2, axis=0)
     expected = [np.linalg.solve(np.diag(w) + 50 * differences.T @ differences, w * v) for w, v in zip(weights.T, y.T, strict=True)]
-    np.testing.assert_allclose(solve(weights, y, 50 * penalty(bands, order)), np.transpose(expected), rtol=1e-9)
+    np.testing.assert_allclose(solve(weights, y, 50 * penalty(bands)), np.transpose(expected), rtol=1e-9)
 
 
 def raman(count: int = 12, bands: int = 300) -> np.ndarray:
@@ -363,7 +365,7 @@ def test_steps_learn_from_what_comes_before_them():
 def test_progress_is_told_and_heeded():
     told = list(preparing(Cube(np.ones((40, 500, 300), np.float32)), ["normalise", Bin()]))
     assert told[-1][0] == told[-1][1]
-    assert all(a[0] <= b[0] for a, b in zip(told, told[1:], strict=False))
+    assert all(a[0] <= b[0] for a, b in itertools.pairwise(told))
 
 
 def test_a_network_is_not_trained_behind_steps_it_cannot_have():

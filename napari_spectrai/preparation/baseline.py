@@ -43,7 +43,7 @@ class _Penalised(Baseline):
         """Return the baseline of each spectrum."""
         if spectra.shape[-1] < 3:
             raise ValueError(f"a baseline by penalised least squares needs 3 bands or more, not {spectra.shape[-1]}")
-        return whittaker.baseline(spectra, self.smoothness, 2, self._weighting(), self.rounds)
+        return whittaker.baseline(spectra, self.smoothness, self._weighting(), rounds=self.rounds, tolerance=self.tolerance)
 
 
 class ALS(_Penalised):
@@ -54,7 +54,7 @@ class ALS(_Penalised):
     asymmetry: float = Field(0.01, gt=0, lt=1, description="weight of points above the baseline; those below weigh one less it")
 
     def _weighting(self) -> whittaker.Reweight:
-        return whittaker.asymmetric(self.asymmetry, self.tolerance)
+        return whittaker.asymmetric(self.asymmetry)
 
 
 class ArPLS(_Penalised):
@@ -64,7 +64,7 @@ class ArPLS(_Penalised):
     kind: Literal["arpls"] = "arpls"
 
     def _weighting(self) -> whittaker.Reweight:
-        return whittaker.logistic(self.tolerance)
+        return whittaker.logistic
 
 
 class AirPLS(_Penalised):
@@ -75,7 +75,7 @@ class AirPLS(_Penalised):
     smoothness: float = Field(1e6, gt=0, description="lambda: the larger, the stiffer the baseline")
 
     def _weighting(self) -> whittaker.Reweight:
-        return whittaker.exponential(self.tolerance)
+        return whittaker.exponential
 
 
 class Polynomial(Baseline):
@@ -101,7 +101,7 @@ class Polynomial(Baseline):
         powers = np.polynomial.chebyshev.chebvander(2 * (axis.values - axis.values.min()) / span - 1, self.order)
         basis = np.linalg.qr(powers)[0]
         y = spectra.astype(np.float64)
-        fit = y @ basis @ basis.T
+        fit: Doubles = y @ basis @ basis.T
         if self.method == "plain":
             return fit
         result, active = fit.copy(), np.arange(len(y))
@@ -118,7 +118,10 @@ class Polynomial(Baseline):
 
 
 class Snip(Baseline):
-    """Peak clipping with a shrinking window (Ryan et al. 1988, doi:10.1016/0168-583X(88)90063-8; Morháč & Matoušek 2008, doi:10.1366/000370208783412762)."""
+    """Peak clipping with a shrinking window.
+
+    Ryan et al. 1988, doi:10.1016/0168-583X(88)90063-8; Morháč & Matoušek 2008, doi:10.1366/000370208783412762.
+    """
 
     title: ClassVar = "Baseline (SNIP)"
     kind: Literal["snip"] = "snip"
@@ -127,7 +130,7 @@ class Snip(Baseline):
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the clipped spectra."""
         bands = spectra.shape[-1]
-        clipped = spectra.astype(np.float64)
+        clipped: Doubles = spectra.astype(np.float64)
         for half in range(min(self.half_window, (bands - 1) // 2), 0, -1):
             middle = (clipped[:, : -2 * half] + clipped[:, 2 * half :]) / 2
             clipped[:, half:-half] = np.minimum(clipped[:, half:-half], middle)

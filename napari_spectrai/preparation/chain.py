@@ -17,7 +17,7 @@ Factors = tuple[FloatArray, FloatArray]
 
 SEEN = 2**22
 """Values that a step sees, at most, to learn from a cube: whole rows of pixels, evenly spread."""
-BLOCK = 2**22
+BLOCK = 2**23
 """Values prepared at a time."""
 
 

@@ -14,7 +14,10 @@ from napari_spectrai.preparation.step import SpatialStep, Step
 
 
 def _spread(values: FloatArray) -> FloatArray:
-    """Return a robust standard deviation along the last axis, kept as a dimension; of quantised data, whose median deviation is 0, the mean one."""
+    """Return a robust standard deviation along the last axis, kept as a dimension.
+
+    Of quantised data, whose median deviation may be 0, the mean deviation.
+    """
     deviation = np.abs(values - np.median(values, -1, keepdims=True))
     robust = np.median(deviation, -1, keepdims=True) * 1.4826
     return np.where(robust > 0, robust, deviation.mean(-1, keepdims=True) * 1.2533)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from napari_spectrai.cube import FloatArray
+from napari_spectrai.cube import FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import Step
 
 

@@ -62,7 +62,8 @@ class _Reduction(Step):
         """Return the spectra, of shape (..., L), that scores of shape (..., components) stand for."""
         if self.backward is None or self.mean is None:
             raise ValueError(f"{self.title} has no components yet; they are found in preprocess or training")
-        return scores @ np.asarray(self.backward) + np.asarray(self.mean)
+        spectra: FloatArray = scores @ np.asarray(self.backward) + np.asarray(self.mean)
+        return spectra
 
 
 class PCA(_Reduction):

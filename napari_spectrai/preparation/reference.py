@@ -19,7 +19,7 @@ def _spectrum(value: Any) -> Any:
 
         value = read(value)
     if isinstance(value, Cube):
-        return tuple(np.nanmean(value.numpy().reshape(-1, len(value.axis)), axis=0, dtype=np.float64).tolist())
+        return tuple(np.asarray(np.nanmean(value.numpy().reshape(-1, len(value.axis)), axis=0, dtype=np.float64)).tolist())
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -47,7 +47,10 @@ class _AgainstReference(Step):
 
 
 class MSC(_AgainstReference):
-    """Multiplicative scatter correction: x = a + b · reference, solved for the reference's level (Geladi et al. 1985, doi:10.1366/0003702854248656)."""
+    """Multiplicative scatter correction: x = a + b · reference, solved for a = 0, b = 1.
+
+    Geladi, MacDougall & Martens 1985, doi:10.1366/0003702854248656.
+    """
 
     title: ClassVar = "Scatter correction (MSC)"
     kind: Literal["msc"] = "msc"
@@ -64,7 +67,10 @@ class MSC(_AgainstReference):
 
 
 class EMSC(_AgainstReference):
-    """Extended multiplicative signal correction: MSC with a polynomial baseline (Martens & Stark 1991, doi:10.1016/0731-7085(91)80188-F)."""
+    """Extended multiplicative signal correction: MSC with a polynomial baseline.
+
+    Martens & Stark 1991, doi:10.1016/0731-7085(91)80188-F.
+    """
 
     title: ClassVar = "Scatter correction (EMSC)"
     kind: Literal["emsc"] = "emsc"

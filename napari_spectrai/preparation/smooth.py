@@ -64,7 +64,7 @@ class Whittaker(Step):
         bands = spectra.shape[-1]
         if bands < 3:
             raise ValueError(f"Whittaker smoothing needs 3 bands or more, not {bands}")
-        banded = self.smoothness * penalty(bands, 2)
+        banded = self.smoothness * penalty(bands)
         banded[0] += 1
         return on_finite(spectra, lambda finite: solveh_banded(banded, finite.T.astype(np.float64), lower=True).T), axis
 

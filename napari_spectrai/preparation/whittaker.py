@@ -6,30 +6,27 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-Reweight = Callable[[Doubles, Doubles, Doubles, int, Doubles], tuple[Doubles, Mask, Mask]]
-"""(residual, weights, y, iteration, …) -> new weights, which have converged, which must stop with what they have."""
+Reweight = Callable[[Doubles, npt.NDArray[np.intp], Doubles], tuple[Doubles, Doubles | None, Mask]]
+"""(residual, iteration, sum of |y|) -> new weights, what is held against the tolerance (None: the relative change of the weights),
+and which spectra must stop with what they have."""
 
 TINY = float(np.finfo(np.float64).tiny)
-BLOCK = 1024
-"""Spectra solved together: a row of one band each fills a few cache lines and stays in the second-level cache."""
+COLUMNS = 1024
+"""Spectra solved together: enough that a row of one band outweighs the call that works on it."""
 
 
-def penalty(bands: int, order: int) -> Doubles:
-    """Return the bands of D'D, D the differences of `order` 1 or 2: rows diagonal, first and second off-diagonal."""
-    differences = np.diff(np.eye(bands), order, axis=0) if bands <= 8 else None
-    if differences is not None:
-        whole = differences.T @ differences
-        return np.array([np.pad(np.diagonal(whole, -k), (0, min(k, bands))) for k in range(3)])
-    ends = {1: ([1.0], [2.0], [], [-1.0], 0.0), 2: ([1.0, 5.0], [6.0], [-2.0], [-4.0], 1.0)}[order]
-    first, middle, off_end, off, second = ends
-    diagonal = np.concatenate([first, np.full(bands - 2 * len(first), middle[0]), first[::-1]])
-    one = np.concatenate([off_end, np.full(bands - 1 - 2 * len(off_end), off[0]), off_end[::-1], [0.0]])
-    two = np.concatenate([np.full(bands - 2, second), [0.0, 0.0]])
-    return np.array([diagonal, one, two])
+def penalty(bands: int) -> Doubles:
+    """Return the bands of D'D, D the second differences: rows diagonal, first and second off-diagonal, each `bands` long."""
+    second = np.zeros((3, bands))
+    for offset, value in ((0, 1.0), (1, -2.0), (2, 1.0)):  # each difference adds the square of (1, -2, 1)
+        second[0, offset : bands - 2 + offset] += value**2
+    second[1, : bands - 2] -= 2
+    second[1, 1 : bands - 1] -= 2
+    second[2, : bands - 2] = 1
+    return second
 
 
 def solve(weights: Doubles, y: Doubles, banded: Doubles) -> Doubles:
@@ -44,124 +41,105 @@ def solve(weights: Doubles, y: Doubles, banded: Doubles) -> Doubles:
     -------
     ndarray of shape (L, N)
     """
-    bands, count = y.shape
-    z = weights * y
-    inverse, below, work = np.empty_like(z), np.empty_like(z), np.empty(count)
-    diagonal, first, second = banded
-    pivot = np.empty(count)  # D times the first lower off-diagonal of L
+    bands, smoothness = len(y), banded[2, 0]
+    # divided by lambda the second off-diagonal is one, which saves a quarter of the work
+    diagonal, first = banded[0] / smoothness, (banded[1] / smoothness).tolist()
+    scaled = weights / smoothness
+    solution: Doubles = scaled * y
+    scaled += diagonal[:, None]
+    pivots, below, z = list(scaled), list(np.empty_like(y)), list(solution)  # rows, as views
+    work, beside = np.empty(y.shape[1]), np.full(y.shape[1], first[0])  # `beside`: pivot times the row's first off-diagonal of L
+    multiply, subtract = np.multiply, np.subtract
     for i in range(bands):
-        d = inverse[i]
-        np.add(weights[i], diagonal[i], out=d)
+        if i > 1:
+            subtract(pivots[i], pivots[i - 2], out=pivots[i])  # those before are inverted already
+            subtract(z[i], multiply(pivots[i - 2], z[i - 2], out=work), out=z[i])
         if i > 0:
-            np.multiply(pivot, below[i - 1], out=work)
-            d -= work
-            np.multiply(below[i - 1], z[i - 1], out=work)
-            z[i] -= work
-        if i > 1 and second[i - 2]:
-            np.multiply(inverse[i - 2], second[i - 2] ** 2, out=work)
-            d -= work
-            np.multiply(inverse[i - 2], second[i - 2], out=work)
-            work *= z[i - 2]
-            z[i] -= work
-        if i > 0 and second[i - 1]:
-            # of the row before: its first off-diagonal with what the second of the one before that takes from it
-            np.multiply(below[i - 1], second[i - 1], out=pivot)
-            np.subtract(first[i], pivot, out=pivot)
-        else:
-            pivot.fill(first[i])
-        np.reciprocal(d, out=d)
-        np.multiply(pivot, d, out=below[i])
-    z *= inverse
+            subtract(pivots[i], multiply(beside, below[i - 1], out=work), out=pivots[i])
+            subtract(z[i], multiply(below[i - 1], z[i - 1], out=work), out=z[i])
+            subtract(first[i], below[i - 1], out=beside)
+        np.reciprocal(pivots[i], out=pivots[i])
+        multiply(beside, pivots[i], out=below[i])
+    solution *= scaled
     for i in range(bands - 2, -1, -1):
-        np.multiply(below[i], z[i + 1], out=work)
-        z[i] -= work
-        if i < bands - 2 and second[i]:
-            np.multiply(inverse[i], second[i], out=work)
-            work *= z[i + 2]
-            z[i] -= work
-    return z
+        subtract(z[i], multiply(below[i], z[i + 1], out=work), out=z[i])
+        if i < bands - 2:
+            subtract(z[i], multiply(pivots[i], z[i + 2], out=work), out=z[i])
+    return solution
 
 
-def _norm(values: Doubles) -> Doubles:
-    return np.sqrt(np.einsum("ij,ij->j", values, values))
-
-
-def asymmetric(p: float, tolerance: float) -> Reweight:
+def asymmetric(p: float) -> Reweight:
     """Return the weighting of asymmetric least squares."""
 
-    def reweight(residual: Doubles, weights: Doubles, y: Doubles, iteration: int, total: Doubles) -> tuple[Doubles, Mask, Mask]:
-        new = np.where(residual > 0, p, 1 - p)
-        return new, _norm(new - weights) / np.maximum(_norm(weights), TINY) < tolerance, np.zeros(y.shape[1], bool)
+    def reweight(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
+        return np.where(residual > 0, p, 1 - p), None, np.zeros(residual.shape[1], bool)
 
     return reweight
 
 
-def logistic(tolerance: float) -> Reweight:
-    """Return the weighting of arPLS."""
-
-    def reweight(residual: Doubles, weights: Doubles, y: Doubles, iteration: int, total: Doubles) -> tuple[Doubles, Mask, Mask]:
-        below = residual < 0
-        count = below.sum(0)
-        negative = np.where(below, residual, 0)
-        mean = negative.sum(0) / np.maximum(count, 1)
-        negative -= np.where(below, mean, 0)
-        deviation = np.sqrt(np.einsum("ij,ij->j", negative, negative) / np.maximum(count - 1, 1))
-        deviation = np.where(deviation == 0, TINY, deviation)
-        scale = -2 / deviation
-        new = expit(residual * scale - scale * (2 * deviation - mean))
-        return new, _norm(new - weights) / np.maximum(_norm(weights), TINY) < tolerance, count < 2
-
-    return reweight
+def logistic(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
+    """Weight as arPLS does."""
+    below = np.minimum(residual, 0)
+    count = np.count_nonzero(below, axis=0)
+    mean = below.sum(0) / np.maximum(count, 1)
+    variance = np.maximum(_squares(below) - count * mean**2, 0) / np.maximum(count - 1, 1)
+    deviation = np.maximum(np.sqrt(variance), TINY)
+    new = np.multiply(residual, 2 / deviation, out=below)
+    new -= (2 / deviation) * (2 * deviation - mean)
+    with np.errstate(over="ignore"):  # far above the baseline the weight is 0
+        np.exp(new, out=new)
+    new += 1
+    return np.reciprocal(new, out=new), None, count < 2
 
 
-def exponential(tolerance: float) -> Reweight:
-    """Return the weighting of airPLS."""
-
-    def reweight(residual: Doubles, weights: Doubles, y: Doubles, iteration: int, total: Doubles) -> tuple[Doubles, Mask, Mask]:
-        below = residual < 0
-        norm = np.where(below, residual, 0).sum(0)
-        largest = np.log(np.finfo(np.float64).max)
-        inner = np.clip(min(iteration + 1, 50) / np.where(norm == 0, -TINY, norm) * residual, 0, largest - np.spacing(largest))
-        return np.where(below, np.exp(inner), 0), np.abs(norm) / np.maximum(total, TINY) < tolerance, below.sum(0) < 2
-
-    return reweight
+def exponential(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
+    """Weight as airPLS does."""
+    below = np.minimum(residual, 0)
+    norm, count = below.sum(0), np.count_nonzero(below, axis=0)
+    largest = np.log(np.finfo(np.float64).max)
+    inner = np.minimum(np.minimum(iteration + 1, 50) / np.minimum(norm, -1e-300) * below, largest - np.spacing(largest))
+    return np.where(below < 0, np.exp(inner), 0), np.abs(norm) / np.maximum(total, TINY), count < 2
 
 
-def baseline(spectra: npt.NDArray[np.floating], smoothness: float, order: int, reweight: Reweight, rounds: int) -> Doubles:
+def _squares(values: Doubles) -> Doubles:
+    return np.asarray(np.einsum("ij,ij->j", values, values))
+
+
+def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Reweight, *, rounds: int, tolerance: float) -> Doubles:
     """Return the baseline of each spectrum, by weighting anew until the weights hold still.
 
-    Each spectrum stops on its own, so a batch is each alone. One with NaN stops at once.
+    Each spectrum stops on its own, so a batch is each alone; where one is done the next that waits takes its column.
 
     Parameters
     ----------
-    spectra : ndarray of shape (N, L)
+    spectra : ndarray of shape (N, L), without NaN
     smoothness : lambda
     """
-    banded = smoothness * penalty(spectra.shape[-1], order)
+    banded = smoothness * penalty(spectra.shape[-1])
     found = np.empty(spectra.shape)
-    for start in range(0, len(spectra), BLOCK):
-        y = np.ascontiguousarray(spectra[start : start + BLOCK].T, dtype=np.float64)
-        found[start : start + BLOCK] = _block(y, banded, reweight, rounds).T
-    return found
-
-
-def _block(y: Doubles, banded: Doubles, reweight: Reweight, rounds: int) -> Doubles:
-    result = np.full_like(y, np.nan)
-    active = np.flatnonzero(np.isfinite(y).all(0))
-    y = y[:, active]
-    weights, total = np.ones_like(y), np.abs(y).sum(0)
-    for iteration in range(rounds + 1):
-        if not active.size:
-            break
+    place = np.arange(min(COLUMNS, len(spectra)))
+    waiting = place.size
+    y = np.ascontiguousarray(spectra[place].T, dtype=np.float64)
+    weights, total, length = np.ones_like(y), np.abs(y).sum(0), np.full(place.size, float(len(y)))
+    iteration = np.zeros(place.size, np.intp)
+    while place.size:
         fitted = solve(weights, y, banded)
-        new, settled, stuck = reweight(y - fitted, weights, y, iteration, total)
-        going = ~(settled | stuck)
-        if iteration == rounds:
-            going[:] = False
-        done = ~going
-        result[:, active[done]] = fitted[:, done]
-        if done.any():
-            active, y, weights, total = active[going], y[:, going], new[:, going], total[going]
-        else:
-            weights = new
-    return result
+        new, measure, stop = reweight(np.subtract(y, fitted), iteration, total)
+        if measure is None:
+            np.subtract(new, weights, out=weights)
+            measure, length = np.sqrt(_squares(weights) / np.maximum(length, TINY)), _squares(new)
+        done = np.flatnonzero(stop | (measure < tolerance) | (iteration >= rounds))
+        weights, iteration = new, iteration + 1
+        found[place[done]] = fitted[:, done].T
+        following = np.arange(waiting, min(waiting + done.size, len(spectra)))
+        waiting += following.size
+        reused, left = done[: following.size], done[following.size :]
+        if following.size:
+            fresh = spectra[following].T
+            y[:, reused], weights[:, reused], place[reused], iteration[reused] = fresh, 1, following, 0
+            total[reused], length[reused] = np.abs(fresh).sum(0), len(y)
+        if left.size:  # none waits: the rest goes on among itself
+            going = np.delete(np.arange(place.size), left)
+            place, iteration, total, length = place[going], iteration[going], total[going], length[going]
+            y, weights = y[:, going], weights[:, going]
+    return found
