@@ -8,21 +8,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.progress import Progress as Bar
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.io import format_of, inspect, read, write
-from napari_spectrai.preparation.chain import preprocess as apply_steps
+from napari_spectrai.files import replacing
+from napari_spectrai.io import FORMATS, format_of, inspect, read, write
+from napari_spectrai.io.zarr import writing
+from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder, Saved
 from napari_spectrai.spec import listed
 
@@ -119,23 +120,17 @@ def predict(
     attached: Attached = False,
 ) -> None:
     """Apply a model to a file."""
-    folder = RunFolder(run) if run is not None else None
-    if folder is not None:
-        _listen(folder, attached=attached)
-    else:
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
+    folder = _listen_in(run, attached=attached)
     with _exit_with(WRONG_USE):
-        if not format_of(output).writes or output.suffix == ".npy":
-            raise ValueError(f"{output.name}: results are not written in this format; choose .zarr, .npz, .h5 or .mat")
+        _refuse_unwritten(output)
         if device not in DEVICES:
             raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
     with _exit_with(FAILED), _told_to(folder):
         from napari_spectrai.learn.predict import predicting
 
-        streams = output.suffix == ".zarr"
+        streams = format_of(output).module == "zarr"
         steps = predicting(model, source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device)
-        prediction = _follow_prediction(steps, folder)
+        prediction = _follow(steps, folder, "predicting")
         if prediction is not None and not streams:
             write(prediction.result, output)
         if prediction is not None and prediction.uncertainty is not None:
@@ -161,14 +156,34 @@ def _told_to(folder: RunFolder | None) -> Iterator[None]:
         raise
 
 
-def _follow_prediction(steps: Any, folder: RunFolder | None) -> Any:
+def _listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
+    """Heed signals: in a run folder's way, or by leaving at once."""
+    if run is not None:
+        folder = RunFolder(run)
+        _listen(folder, attached=attached)
+        return folder
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    return None
+
+
+def _refuse_unwritten(output: Path) -> None:
+    """Refuse an output before the work, not after it."""
+    if not format_of(output).writes:
+        writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
+        raise ValueError(f"{output.name}: results are not written in this format; {listed(writable)}")
+
+
+def _follow(steps: Any, folder: RunFolder | None, what: str) -> Any:
+    """Drain a generator of progress behind a bar, and tell the folder; return its value, or None if it was stopped."""
     with Bar(console=console) as bar:
-        task = bar.add_task("predicting", total=None)
+        task = bar.add_task(what, total=None)
         while True:
             try:
-                progress: Progress = next(steps)
+                told = next(steps)
             except StopIteration as end:
                 return end.value
+            progress = told if isinstance(told, Progress) else Progress(*told)
             bar.update(task, completed=progress.done, total=progress.total)
             if folder is not None:
                 folder.append(progress)
@@ -201,20 +216,31 @@ def evaluate(
 def preprocess(
     steps: Annotated[Path, typer.Argument(help="a YAML list of steps")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
+    run: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    attached: Attached = False,
 ) -> None:
     """Apply preparation steps to a file."""
+    folder = _listen_in(run, attached=attached)
     with _exit_with(WRONG_USE):
-        try:
-            listed_steps = yaml.safe_load(steps.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise ValueError(f"{steps} is not a YAML document: {error}") from error
-        if not isinstance(listed_steps, list):
-            raise ValueError(f"{steps} holds no list of steps; write one a line, such as '- kind: normalise'")
-        # read as the preparation of an experiment, whose errors have their path
-        wanted = Experiment.from_mapping({"preparation": listed_steps}, str(steps)).preparation
-    with _exit_with(FAILED):
-        write(apply_steps(read(source), wanted), output)
+        wanted = load_steps(steps)
+        _refuse_unwritten(output)
+    with _exit_with(FAILED), _told_to(folder):
+        done = _follow(_preprocessing(source, wanted, output), folder, "preparing")
+        if done is not None and folder is not None:
+            folder.append(Saved("result", str(output)))
+            folder.append(Finished("done"))
+    if done is None:
+        raise typer.Exit(STOPPED)
+
+
+def _preprocessing(source: Path, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
+    prepared = yield from preparing(read(source), wanted)
+    if format_of(output).module != "zarr":
+        return write(prepared, output)
+    with replacing(output) as temporary:
+        yield from writing(prepared, temporary)
+    return output
 
 
 @app.command()

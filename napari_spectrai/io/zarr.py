@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dask.array as da
+import numpy as np
 import zarr
 
 from napari_spectrai.cube import Cube
@@ -15,6 +17,8 @@ from napari_spectrai.io.found import Found, OnDisk
 
 CHUNK = (64, 64, 32)
 """Chunk of the last three dimensions: near 0.5 MB of float32, for both a plane and a spectrum."""
+SLAB = 2**26
+"""Bytes written at a time."""
 
 
 def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
@@ -57,7 +61,19 @@ def create(path: Path, cube: Cube, dtype: Any) -> zarr.Array[Any]:
     return zarr.create_array(path, shape=cube.shape, chunks=chunks, dtype=dtype, attributes=header_of(cube))
 
 
-def write(cube: Cube, path: Path) -> None:
-    """Write a store chunk by chunk, so that a lazy cube never stands whole in memory."""
+def writing(cube: Cube, path: Path) -> Iterator[tuple[int, int]]:
+    """Write a store slab by slab, so that a lazy cube never stands whole in memory; yield (done, total) after each."""
     store = create(path, cube, cube.data.dtype)
-    da.asarray(cube.data).rechunk(store.chunks).store(store, lock=False)
+    rows, high = cube.shape[0], store.chunks[0]
+    row = cube.data.nbytes // rows
+    slab = high * max(1, SLAB // max(1, row * high))
+    data = da.asarray(cube.data).rechunk({0: min(slab, rows)}) if not isinstance(cube.data, np.ndarray) else cube.data
+    for start in range(0, rows, slab):
+        store[start : start + slab] = np.asarray(data[start : start + slab])
+        yield min(start + slab, rows), rows
+
+
+def write(cube: Cube, path: Path) -> None:
+    """Write a store, slab by slab."""
+    for _ in writing(cube, path):
+        pass

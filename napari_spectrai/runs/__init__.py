@@ -2,7 +2,7 @@
 
 from napari_spectrai.runs.events import Epoch, Event, Failed, Finished, Paused, Preview, Progress, Saved, Started, Step
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
-from napari_spectrai.runs.process import Job, Run, launch, prepare, prepare_prediction
+from napari_spectrai.runs.process import Job, Run, launch, prepare, prepare_prediction, prepare_preprocessing
 
 __all__ = [
     "Epoch",
@@ -23,4 +23,5 @@ __all__ = [
     "launch",
     "prepare",
     "prepare_prediction",
+    "prepare_preprocessing",
 ]

@@ -19,7 +19,8 @@ from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.losses import losses
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.io import write
-from napari_spectrai.preparation.step import steps
+from napari_spectrai.preparation import Step, save_steps
+from napari_spectrai.preparation import steps as registry
 from napari_spectrai.runs.events import Event, Failed, from_json
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.spec import Registry, resolve
@@ -209,6 +210,17 @@ def prepare_prediction(model: str | Path, cube: Any, *, folder: str | Path | Non
     return Job(place, arguments)
 
 
+def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:
+    """Return the job, not yet started, that applies preparation steps: the result will be ``result.zarr`` in the job's folder."""
+    place = RunFolder(folder if folder is not None else tempfile.mkdtemp(prefix="napari-spectrai-"))
+    for step in steps:
+        _refuse_unknown(registry, step.kind)
+    (source,) = hand_over(cube, place, "input")
+    document = place.path / "steps.yml"
+    save_steps(steps, document)
+    return Job(place, ["preprocess", str(document), str(source), "-o", str(place.path / "result.zarr"), "--run", str(place.path)])
+
+
 def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
     """Return files that hold `cubes`: their own where they came unchanged from one, else copies in the run folder."""
     items = list(cubes) if isinstance(cubes, list | tuple) else [cubes]
@@ -225,10 +237,14 @@ def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
 def _refuse_local(experiment: Experiment) -> None:
     used: list[tuple[Registry[Any], str]] = [(networks, experiment.network.kind), (losses, experiment.loss.kind)]
     used += [(augmentations, augmentation.kind) for augmentation in experiment.augmentation]
-    used += [(steps, step.kind) for step in experiment.preparation]
-    for registry, kind in used:
-        if registry.is_local(kind):
-            raise ValueError(
-                f"{registry.what} {kind!r} was added in this process only and another cannot know it; "
-                f"declare it in the entry-point group {registry.group!r}, or train here with fit"
-            )
+    used += [(registry, step.kind) for step in experiment.preparation]
+    for kinds, kind in used:
+        _refuse_unknown(kinds, kind)
+
+
+def _refuse_unknown(kinds: Registry[Any], kind: str) -> None:
+    if kinds.is_local(kind):
+        raise ValueError(
+            f"{kinds.what} {kind!r} was added in this process only and another cannot know it; "
+            f"declare it in the entry-point group {kinds.group!r}, or work here with fit or preprocess"
+        )

@@ -1,0 +1,60 @@
+"""A list of steps as YAML: what the Preprocess dock saves, the command line applies, and an experiment holds under ``preparation``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import SerializeAsAny, ValidationError
+
+from napari_spectrai.files import write_text
+from napari_spectrai.preparation.step import Step, steps
+from napari_spectrai.spec import SettingsError, Spec, problems
+
+
+class _Steps(Spec):
+    steps: list[Annotated[SerializeAsAny[Step], steps]]
+
+
+def read_steps(listed: Any, where: str = "") -> list[Step]:
+    """Return the steps of a plain list; every problem comes with the number of its step, value, limit and remedy.
+
+    Raises
+    ------
+    SettingsError
+        A ValueError that lists the problems.
+    """
+    if not isinstance(listed, list):
+        raise ValueError(f"{where or 'this'} holds no list of steps; write one a line, such as '- kind: normalise'")
+    try:
+        return _Steps.model_validate({"steps": listed}).steps
+    except ValidationError as error:
+        found = [type(p)(p.path.removeprefix("steps").lstrip("."), p.message) for p in problems(error)]
+        raise SettingsError(found, where) from error
+
+
+def load_steps(path: str | Path) -> list[Step]:
+    """Read a YAML list of steps, or the preparation of an experiment.
+
+    Raises
+    ------
+    ValueError
+        If it is no YAML, no list, or a step has a problem.
+    """
+    path = Path(path)
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a YAML document: {error}") from error
+    if isinstance(document, dict) and "preparation" in document:
+        document = document["preparation"]
+    return read_steps(document, str(path))
+
+
+def save_steps(listed: Iterable[Step], path: str | Path) -> Path:
+    """Write steps as a YAML list; what was learnt from data is kept, so that the same is done elsewhere."""
+    plain = [step.model_dump(mode="json", exclude_none=True) for step in listed]
+    write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    return Path(path)
