@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,11 @@ class Crop(Step):
     kind: Literal["crop"] = "crop"
     low: float = Field(description="first position kept, in the unit of the axis")
     high: float = Field(description="last position kept, in the unit of the axis")
+
+    @classmethod
+    def start(cls, axis: SpectralAxis) -> dict[str, Any]:
+        """Begin with the whole axis."""
+        return {"low": float(axis.values.min()), "high": float(axis.values.max())}
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the bands inside, a view where they are contiguous."""
@@ -41,6 +46,11 @@ class Resample(Step):
     values: tuple[float, ...] = Field(min_length=1, description="positions wanted")
     unit: str = Field("", description="unit of these positions, which must be the cube's")
     method: Literal["linear", "pchip"] = Field("linear", description="interpolation")
+
+    @classmethod
+    def start(cls, axis: SpectralAxis) -> dict[str, Any]:
+        """Begin with as many positions, evenly spaced."""
+        return {"values": np.linspace(axis.values.min(), axis.values.max(), len(axis)).round(6).tolist(), "unit": axis.unit}
 
     @classmethod
     def onto(cls, axis: SpectralAxis) -> Self:

@@ -102,7 +102,7 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
             continue
         chain = Preparation(group)
         if any(not step.is_fitted for step in group):
-            chain = chain.fitted(_seen(source), source.axis)
+            chain = chain.fitted(seen(source), source.axis)
         if not isinstance(source.data, np.ndarray) and hasattr(source.data, "map_blocks"):
             source = _lazily(source, chain)
         else:
@@ -117,8 +117,8 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
     return source if source.data.dtype == np.float32 else source.with_data(source.data.astype(np.float32))
 
 
-def _seen(source: Cube) -> FloatArray:
-    """Return rows of pixels spread evenly over the cube, in memory, of shape (rows, x, L)."""
+def seen(source: Cube) -> FloatArray:
+    """Return what steps learn from: rows of pixels spread evenly over the cube, in memory, of shape (rows, x, L)."""
     *front, length, bands = source.shape
     rows = source.data.reshape(-1, length, bands) if len(front) != 1 else source.data
     if not front:

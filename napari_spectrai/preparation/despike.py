@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.ndimage import median_filter
+from scipy.ndimage import binary_opening, median_filter
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import SpatialStep, Step
@@ -33,12 +33,14 @@ def _bridged(spectra: FloatArray, spikes: npt.NDArray[np.bool_]) -> FloatArray:
 class Despike(Step):
     """Spikes a few bands wide, told by the modified z-score of the differences (Whitaker & Hayes 2018, doi:10.1016/j.chemolab.2018.06.009).
 
-    A spike is replaced by a straight line between its neighbours. A spectrum with NaN is left as it is.
+    A spike is replaced by a straight line between its neighbours. What is steep over more bands than `width` is taken for a
+    Raman peak and stays, however high: the score alone would cut sharp peaks. A spectrum with NaN is left as it is.
     """
 
     title: ClassVar = "Despike (Whitaker–Hayes)"
     kind: Literal["despike"] = "despike"
     threshold: float = Field(8.0, gt=0, description="modified z-score of a difference that makes a spike; lower finds more")
+    width: int = Field(2, ge=1, le=20, description="bands that a spike may cover; below the width of the sharpest real peak")
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return despiked spectra."""
@@ -51,6 +53,9 @@ class Despike(Step):
         touched = np.zeros(spectra.shape, bool)
         touched[..., 1:] = steep
         touched[..., :-1] |= steep
+        # a spike of that width touches one band more on either side; runs that are longer are peaks
+        longer = np.ones((1,) * (spectra.ndim - 1) + (self.width + 3,), bool)
+        touched &= ~binary_opening(touched, longer)
         rows = touched.any(-1)
         result = spectra.copy()
         if not rows.any():

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
+from pydantic.config import JsonDict
 from scipy.linalg import eigh
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
@@ -14,14 +15,20 @@ from napari_spectrai.preparation.step import Step
 
 Matrix = tuple[tuple[float, ...], ...]
 Doubles = npt.NDArray[np.float64]
+LEARNT: JsonDict = {"learnt": True}
+"""Marks a field that data fill, not a person: forms leave it out."""
 
 
 class _Reduction(Step):
     components: int = Field(10, ge=1, le=1000, description="components kept")
     back: bool = Field(True, description="return spectra rebuilt from the components (denoised), rather than the components' scores")
-    mean: tuple[float, ...] | None = Field(None, description="mean spectrum; found on the data when empty")
-    forward: Matrix | None = Field(None, description="bands × components; found on the data when empty")
-    backward: Matrix | None = Field(None, description="components × bands; found on the data when empty")
+    mean: tuple[float, ...] | None = Field(
+        None, description="mean spectrum; found on the data when empty", json_schema_extra={"learnt": True}
+    )
+    forward: Matrix | None = Field(None, description="bands × components; found on the data when empty", json_schema_extra=LEARNT)
+    backward: Matrix | None = Field(
+        None, description="components × bands; found on the data when empty", json_schema_extra={"learnt": True}
+    )
 
     @property
     def is_fitted(self) -> bool:

@@ -93,6 +93,11 @@ class ReferencePeak(Step):
     position: float = Field(description="centre of the peak, in the unit of the axis")
     width: float = Field(10.0, ge=0, description="full width of the window, in the unit of the axis")
 
+    @classmethod
+    def start(cls, axis: SpectralAxis) -> dict[str, Any]:
+        """Begin in the middle, over five bands."""
+        return {"position": float(np.median(axis.values)), "width": float(np.ptp(axis.values) / max(len(axis) - 1, 1) * 5)}
+
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return spectra whose peak is one; those without it stay as they are."""
         inside = axis.window(self.position - self.width / 2, self.position + self.width / 2)

@@ -41,6 +41,11 @@ class Step(Named):
         """Return this step with what it learns from spectra of shape (..., n, L) filled in; neighbours along n are neighbours in place."""
         return self
 
+    @classmethod
+    def start(cls, axis: SpectralAxis) -> dict[str, Any]:
+        """Return settings to begin with on data of this axis, where the defaults do not say them."""
+        return {}
+
     @property
     def is_fitted(self) -> bool:
         """Whether the step needs to see no spectra before it can be applied."""

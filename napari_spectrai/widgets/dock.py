@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import Container, Label
+from napari.viewer import Viewer
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy
 
@@ -25,6 +27,16 @@ class _Column(QScrollArea):
         return QSize(WIDTH, 640)
 
 
+_docks: weakref.WeakSet[Dock] = weakref.WeakSet()
+
+
+def opened(viewer: Viewer, name: str) -> Any:
+    """Return the dock of that name in the viewer's window, which opens if it is not there."""
+    _, found = viewer.window.add_plugin_dock_widget("napari-spectrai", name)
+    # napari gives what we made the first time, and the Qt widget in it from then on
+    return next((dock for dock in _docks if found is dock or found is dock.native), found)
+
+
 class Dock(Container[Any]):
     """A column of widgets that scrolls where the screen is too low."""
 
@@ -37,6 +49,7 @@ class Dock(Container[Any]):
         self._column = _Column()
         self._column.setWidget(inner)
         self._column.setObjectName(name)
+        _docks.add(self)
 
     @property
     def native(self) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit, PushButton, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -82,6 +82,8 @@ class Row(Container[Any]):
 def _text(value: Any) -> str:
     if value is None or value is PydanticUndefined:
         return ""
+    if isinstance(value, tuple):  # as YAML has it
+        return str([list(part) if isinstance(part, tuple) else part for part in value])
     return repr(value) if isinstance(value, float) else str(value)
 
 
@@ -114,7 +116,8 @@ def _registry(metadata: Sequence[Any]) -> Registry[Any] | None:
     return next((item for item in metadata if isinstance(item, Registry)), None)
 
 
-def _defaults(cls: type[BaseModel]) -> dict[str, Any]:
+def defaults(cls: type[BaseModel]) -> dict[str, Any]:
+    """Return the fields of a spec as they are when nobody has set them; one without a default is empty."""
     return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
 
 
@@ -131,8 +134,13 @@ class SpecForm(Container[Any]):
 
     def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, suits: Suits | None = None, skip: Sequence[str] = ()) -> None:
         self._parts: dict[str, Any] = {}
+        self._kept: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             if name in skip or name in ("kind", "version"):
+                continue
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("learnt"):  # by the machine, not by a person
+                if value.get(name) is not None:
+                    self._kept[name] = value[name]
                 continue
             self._parts[name] = part_form(name, field, value.get(name), suits)
         super().__init__(widgets=list(self._parts.values()), labels=False)
@@ -140,7 +148,7 @@ class SpecForm(Container[Any]):
 
     def read(self) -> dict[str, Any]:
         """Return the fields as a mapping."""
-        return {name: part.read() for name, part in self._parts.items()}
+        return self._kept | {name: part.read() for name, part in self._parts.items()}
 
     def fill(self, value: dict[str, Any]) -> None:
         """Show other values."""
@@ -171,7 +179,9 @@ def part_form(name: str, field: FieldInfo, value: Any, suits: Suits | None = Non
     if get_origin(annotation) is list:
         inner = _registry(getattr(get_args(annotation)[0], "__metadata__", ()))
         if inner is not None:
-            return ListForm(inner, value or [])
+            from napari_spectrai.widgets.ordered import OrderedForm  # which is made of these forms
+
+            return OrderedForm(inner, value or [], suits=suits)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return SpecForm(annotation, value or {}, suits=suits)
     return Row(name, field, value)
@@ -231,41 +241,3 @@ class KindForm(Container[Any]):
         rest = self._settings.show_problems(problems) if self._settings is not None else list(problems)
         say(self.problem, "; ".join(p.message for p in rest))
         return []
-
-
-class ListForm(Container[Any]):
-    """Specs that can be switched on, in the order of the document; each with its settings."""
-
-    def __init__(self, registry: Registry[Any], value: list[dict[str, Any]]) -> None:
-        self._registry = registry
-        super().__init__(labels=False)
-        self.margins = (0, 0, 0, 0)
-        self.fill(value)
-
-    def fill(self, value: list[dict[str, Any]]) -> None:
-        """Show another list."""
-        self._rows: list[tuple[str, CheckBox, SpecForm, Label]] = []
-        self.clear()
-        present = [item["kind"] for item in value]
-        for item in [*value, *({"kind": kind} for kind in self._registry if kind not in present)]:
-            cls = self._registry[item["kind"]]
-            on = CheckBox(value=item["kind"] in present, text=cls.title or item["kind"], tooltip=(cls.__doc__ or "").split("\n\n")[0])
-            settings = SpecForm(cls, _defaults(cls) | item)
-            settings.margins = (20, 0, 0, 0)
-            problem = message()
-            self._rows.append((item["kind"], on, settings, problem))
-            self.extend([on, settings, problem])
-            settings.visible = on.value
-            on.changed.connect(lambda value, settings=settings: setattr(settings, "visible", value))
-
-    def read(self) -> list[dict[str, Any]]:
-        """Return the specs that are on."""
-        return [{"kind": kind, **settings.read()} for kind, on, settings, _ in self._rows if on.value]
-
-    def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
-        """Say each problem beside its field; the path begins with the number among those that are on."""
-        active = [row for row in self._rows if row[1].value]
-        for number, (_, _, settings, label) in enumerate(active):
-            mine = [Problem(p.path.partition(".")[2], p.message) for p in problems if p.path.partition(".")[0] == str(number)]
-            say(label, "; ".join(p.message for p in settings.show_problems(mine)))
-        return [p for p in problems if not p.path.partition(".")[0].isdigit()]

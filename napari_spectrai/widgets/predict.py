@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, FileEdit, ProgressBar, PushButton, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, SpinBox
 from napari.layers import Image
-from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import ModelCard, read_card
-from napari_spectrai.io import read
-from napari_spectrai.runs import Event, Failed, Finished, Job, Progress, all_runs, prepare_prediction
+from napari_spectrai.runs import all_runs, prepare_prediction
 from napari_spectrai.samples import sample_model
-from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
+from napari_spectrai.widgets.applying import Applying
+from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.jobs import Follower, ends, guard
-from napari_spectrai.widgets.layers import add_cube, likely_source, spectral_layers
-
-IN_MEMORY = 2_000_000_000
-"""Results of up to this many bytes are loaded; larger ones stay on disk and are read as they are looked at."""
+from napari_spectrai.widgets.jobs import ends
+from napari_spectrai.widgets.layers import likely_source, spectral_layers
 
 
 class PredictDock(Dock):
@@ -35,12 +30,10 @@ class PredictDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         viewer = napari_viewer
         self._viewer = viewer
-        self._follower: Follower | None = None
-        self._source: Image | None = None
         self._card: ModelCard | None = None
         self._opened: list[Path] = []
         self._last: Image | None = None
-        self._trouble, self._busy, self._gone = "", False, False
+        self._trouble = ""
         self._found: list[tuple[str, str]] = []
         self._build()
         super().__init__("Predict", self._sections)
@@ -53,7 +46,7 @@ class PredictDock(Dock):
         self._file.changed.connect(self._on_file)
         self._layer.changed.connect(self._check)
         self._start.changed.connect(self.start)
-        self._cancel.changed.connect(self.cancel)
+        self._applying.ended.connect(self._on_end)
         ends.ended.connect(self.refresh)  # a training that has ended leaves a model
         self.refresh()
 
@@ -72,7 +65,6 @@ class PredictDock(Dock):
             choices=self._layers, nullable=True, label="Layer", name="layer_choice", tooltip="what the model is applied to"
         )
         self._description = text("card")
-        self._problem = message()
         self._tile = SpinBox(
             value=0, min=0, max=100_000, label="Tile", name="tile", tooltip="height and width of a tile in pixels; 0: chosen automatically"
         )
@@ -80,18 +72,18 @@ class PredictDock(Dock):
         self._uncertain = CheckBox(
             value=False, text="Uncertainty", name="uncertainty", tooltip="standard deviation over passes with dropout, as a second layer"
         )
-        self._start = PushButton(text="Predict", name="start", enabled=False, tooltip="apply the model; the source stays as it is")
-        self._cancel = PushButton(text="Cancel", name="cancel", enabled=False, tooltip="stop; nothing half-done is shown")
-        self._bar = ProgressBar(value=0, max=1, name="progress", visible=False)
-        self._status = text("status")
+        self._applying = Applying(
+            self._viewer, "Predict", "apply the model; the source stays as it is", "starting: loading torch and the model …"
+        )
+        self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
             rows(self._models, self._file, self._layer), self._description,
             Fold("Tiles, device, uncertainty", [rows(self._tile, self._device, self._uncertain)]),
-            self._problem, line(self._start, self._cancel), self._bar, self._status,
+            self._applying,
         ]  # fmt: skip
 
     def _leave(self) -> None:
-        self._gone = True
+        self._applying.gone = True
         layers = self._viewer.layers.events
         for event, slot in ((layers.inserted, self._on_layers), (layers.removed, self._on_layers), (layers.renamed, self._on_renamed)):
             event.disconnect(slot)
@@ -129,7 +121,7 @@ class PredictDock(Dock):
     @property
     def status(self) -> str:
         """The status in words."""
-        return str(self._status.value)
+        return str(self._applying.status.value)
 
     def refresh(self) -> None:
         """List the models there are now."""
@@ -196,7 +188,7 @@ class PredictDock(Dock):
                     "preprocess(layer, [Resample.onto(model.axis)]), or choose another layer."
                 )
         say(self._problem, trouble)
-        self._start.enabled = not trouble and self._card is not None and not self._busy
+        self._start.enabled = not trouble and self._card is not None and not self._applying.busy
 
     # ---------------------------------------------------------------- work
 
@@ -204,81 +196,27 @@ class PredictDock(Dock):
         """Apply the model to the layer."""
         if not self._start.enabled or self.layer is None or self.model is None:
             return
-        self._source = self.layer
-        self._busy = True
-        self._start.enabled = False
-        self._status.value = "copying data …"
+        source, model = self.layer, self.model
         options = ["--device", self._device.value]
         if self._tile.value:
             options += ["--tile", str(max(8, self._tile.value))]
         if self._uncertain.value:
             options.append("--uncertainty")
-        worker = thread_worker(prepare_prediction)(self.model, as_cube(self.layer), options=options)
-        worker.returned.connect(self._started)
-        worker.errored.connect(lambda error: self._ended(Failed(str(error))))
-        worker.start()
-
-    def _started(self, job: Job) -> None:
-        if self._gone:  # the dock was closed while the data were copied
-            return
-        guard(self.native)
-        job.start()
-        self._status.value = "starting: loading torch and the model …"
-        self._cancel.enabled = True
-        self._bar.visible = True
-        self._bar.max, self._bar.value = 1, 0
-        self._follower = Follower(job, self.native)
-        self._follower.told.connect(self._on_events)
-        self._follower.ended.connect(self._ended)
-        self._follower.start()
-
-    def _on_events(self, events: list[Event]) -> None:
-        event = events[-1]
-        if isinstance(event, Progress):
-            self._bar.max, self._bar.value = event.total, event.done
-            self._status.value = f"{event.done} of {event.total}"
+        cube = as_cube(source)
+        self._applying.run(lambda: prepare_prediction(model, cube, options=options), lambda folder: self._show(folder, source), self.native)
 
     def cancel(self) -> None:
         """Stop; nothing half-done is shown."""
-        if self._follower is not None:
-            self._follower.stop()
-            self._status.value = "stopping …"
+        self._applying.stop()
 
-    def _ended(self, ending: Any) -> None:
-        follower, self._follower, self._busy = self._follower, None, False
-        self._cancel.enabled = self._bar.visible = False
-        if isinstance(ending, Failed):
-            self._status.value = "failed"
-            say(self._problem, ending.message)
-            self._start.enabled = True
-        elif isinstance(ending, Finished) and ending.reason == "done" and follower is not None:
-            self._show(follower.job.folder.path)
+    def _on_end(self, how: str) -> None:
+        if how != "failed":  # whose words stay
             self._check()
-        else:
-            self._status.value = "cancelled"
-            self._check()
-        if follower is not None and not isinstance(ending, Failed):
-            shutil.rmtree(follower.job.folder.data, ignore_errors=True)
 
-    def _show(self, folder: Path) -> None:
+    def _show(self, folder: Path, source: Image) -> str:
         """Add the result, and its uncertainty, beside the source."""
-        source = self._source
-        for file in (folder / "result-sd.zarr", folder / "result.zarr"):
-            if not file.exists():
-                continue
-            cube = read(file)
-            if cube.data.nbytes <= IN_MEMORY:
-                cube = cube.with_data(cube.data.compute(), name=cube.name)
-                shutil.rmtree(file)
-            base = source.name if source is not None else cube.name
-            name = f"{base} · {'uncertainty' if file.stem.endswith('sd') else 'denoised'}"
-            layer = add_cube(self._viewer, cube, name=name)
-            if source is not None and source in self._viewer.layers:
-                layer.colormap = source.colormap.name
-                if layer.ndim == source.ndim:
-                    layer.scale, layer.translate = source.scale, source.translate
-                    layer.units = source.units
-                if not file.stem.endswith("sd"):
-                    layer.contrast_limits = source.contrast_limits
-                self._viewer.layers.move(self._viewer.layers.index(layer), self._viewer.layers.index(source) + 1)
-            self._status.value = f"done: layer {layer.name!r}"
+        spread = folder / "result-sd.zarr"
+        if spread.exists():
+            self._applying.add(spread, source, f"{source.name} · uncertainty", alike=False)
+        layer = self._applying.add(folder / "result.zarr", source, f"{source.name} · denoised")
+        return f"done: layer {layer.name!r}"

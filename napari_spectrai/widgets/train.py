@@ -14,6 +14,7 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.preparation import SpatialStep
 from napari_spectrai.runs import Epoch, Event, Paused, Run, RunFolder, Step, all_runs, prepare
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
@@ -330,4 +331,4 @@ def _sub_form(name: str, document: dict[str, Any]) -> Any:
     """Return the form of one field of the document, to stand in a fold."""
     if name == "data":
         return SpecForm(Data, document[name], skip=("input", "truth"))
-    return part_form(name, Experiment.model_fields[name], document[name])
+    return part_form(name, Experiment.model_fields[name], document[name], lambda cls: not issubclass(cls, SpatialStep))

@@ -1,0 +1,309 @@
+"""The Preprocess dock: an ordered list of steps, the spectrum before and after, and a new layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, PushButton, show_file_dialog
+from napari.layers import Image
+from napari.viewer import Viewer
+
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.preparation import Preparation, SpatialStep, Step, load_steps, read_steps, save_steps, steps
+from napari_spectrai.preparation.chain import seen
+from napari_spectrai.runs import prepare_preprocessing
+from napari_spectrai.spec import SettingsError
+from napari_spectrai.widgets.applying import Applying
+from napari_spectrai.widgets.background import Latest
+from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
+from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position
+from napari_spectrai.widgets.ordered import OrderedForm
+from napari_spectrai.widgets.plot import SOURCE, Plot
+
+EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
+
+
+class Preview:
+    """What steps do to the spectrum at one place; what they learn is learnt once for a cube and its steps."""
+
+    def __init__(self, cube: Cube, wanted: Sequence[Step]) -> None:
+        self.cube = cube
+        # those that move pixels have no spectrum before and after at one place
+        self.steps = tuple(step for step in wanted if not isinstance(step, SpatialStep) or step.margin == 1)
+        self.left_out = [step.title for step in wanted if step not in self.steps]
+        self._fitted: tuple[Step, ...] | None = None
+
+    def at(self, place: tuple[int, ...]) -> tuple[FloatArray, SpectralAxis, FloatArray]:
+        """Return the spectrum before, and the axis and spectrum after, at a pixel."""
+        if self._fitted is None:
+            learning = any(not step.is_fitted for step in self.steps)
+            pointwise = Preparation(tuple(step for step in self.steps if not isinstance(step, SpatialStep)))
+            fitted = iter(pointwise.fitted(seen(self.cube), self.cube.axis).steps if learning else pointwise.steps)
+            self._fitted = tuple(step if isinstance(step, SpatialStep) else next(fitted) for step in self.steps)
+        around = [slice(c, c + 1) for c in place]
+        if self.cube.is_image:
+            around[-2:] = [slice(max(c - 1, 0), c + 2) for c in place[-2:]]
+        patch = np.asarray(self.cube.data[tuple(around)], np.float32)
+        middle = tuple(min(c, 1) if self.cube.is_image and number >= len(place) - 2 else 0 for number, c in enumerate(place))
+        after, axis = patch, self.cube.axis
+        for step in self._fitted:
+            after, axis = step.apply(after, axis)
+        return patch[middle], axis, after[middle]
+
+
+class PreprocessDock(Dock):
+    """Prepare a layer step by step.
+
+    From a script: set ``dock.steps`` and ``dock.layer``, call ``dock.start()``; the result is added as a layer.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        self._viewer = napari_viewer
+        self._place: tuple[int, ...] | None = None
+        self._preview: Preview | None = None
+        self._problem = message()
+        self._build()
+        super().__init__("Preprocess", self._sections)
+        self._latest = Latest(self.native)
+        self._latest.answered.connect(self._on_preview)
+        self._latest.failed.connect(self._on_preview_failed)
+        layers = napari_viewer.layers.events
+        self._layer_events = [layers.inserted, layers.removed, layers.renamed]
+        for event in self._layer_events:
+            event.connect(self._on_layers)
+        napari_viewer.mouse_move_callbacks.append(self._on_mouse)
+        self.native.destroyed.connect(self._leave)
+        self._layer.changed.connect(self._on_layer)
+        self._form.edited.connect(self._check)
+        self._onto.changed.connect(self._on_onto)
+        self._load_button.changed.connect(self._on_load)
+        self._save_button.changed.connect(self._on_save)
+        self._train_button.changed.connect(self.hand_to_train)
+        self._applying.start.changed.connect(self.start)
+        self._applying.ended.connect(lambda how: self._check() if how != "failed" else None)
+        self._on_layers()
+
+    def _build(self) -> None:
+        self._layer = ComboBox(choices=self._layers, nullable=True, label="Layer", name="layer_choice", tooltip="what is prepared")
+        self._about = text("about")
+        self._form = OrderedForm(steps, [])
+        self._onto = ComboBox(
+            choices=self._others, nullable=True, value=None, label="Resample onto", name="onto",
+            tooltip="add a step that brings the layer onto another layer's axis",
+        )  # fmt: skip
+        self._load_button = PushButton(
+            text="Load…", name="load", tooltip="open a list of steps (YAML), or the preparation of an experiment"
+        )
+        self._save_button = PushButton(
+            text="Save…", name="save", tooltip="save the steps as YAML: napari-spectrai preprocess applies them too"
+        )
+        self._train_button = PushButton(text="To Train", name="to_train", tooltip="make these steps the preparation in the Train dock")
+        self._plot = Plot(self._viewer, x="Band number", y="Before", height=150, name="before")
+        self._after = Plot(self._viewer, x="Band number", y="After", height=150, name="after")
+        self._note = text("note")
+        self._applying = Applying(self._viewer, "Apply to new layer", "prepare the whole layer; the source stays as it is", "starting …")
+        self._sections = [
+            rows(self._layer), self._about, self._form, rows(self._onto),
+            line(self._load_button, self._save_button, self._train_button), self._problem,
+            self._plot, self._after, self._note, self._applying,
+        ]  # fmt: skip
+
+    def _leave(self) -> None:
+        self._applying.gone = True
+        self._latest.leave()
+        for event in self._layer_events:
+            event.disconnect(self._on_layers)
+        if self._on_mouse in self._viewer.mouse_move_callbacks:
+            self._viewer.mouse_move_callbacks.remove(self._on_mouse)
+
+    # ---------------------------------------------------------------- choices
+
+    def _layers(self, _: Any = None) -> list[Image]:
+        return spectral_layers(self._viewer)
+
+    def _others(self, _: Any = None) -> list[Image]:
+        return [layer for layer in self._layers() if layer is not self._layer.value and "spectral_axis" in layer.metadata]
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that is prepared."""
+        return self._layer.value
+
+    @layer.setter
+    def layer(self, layer: Image) -> None:
+        self._layer.value = layer
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps that are switched on, in order.
+
+        Raises
+        ------
+        SettingsError
+            If a field has a problem.
+        """
+        return read_steps(self._form.read())
+
+    @steps.setter
+    def steps(self, wanted: Sequence[Step | dict[str, Any] | str]) -> None:
+        self._form.fill([steps.parse(step).model_dump(mode="json") for step in wanted])
+
+    @property
+    def status(self) -> str:
+        """The status in words."""
+        return str(self._applying.status.value)
+
+    @property
+    def form(self) -> OrderedForm:
+        """The list of steps."""
+        return self._form
+
+    def _on_layers(self, _: Any = None) -> None:
+        kept = self._layer.value
+        self._layer.reset_choices()
+        if kept is not None and kept in self._viewer.layers:
+            self._layer.value = kept
+        elif self._layer.value is None:
+            self._layer.value = likely_source(self._layers())
+        self._on_layer()
+
+    def _on_layer(self, _: Any = None) -> None:
+        layer = self.layer
+        with self._onto.changed.blocked():
+            self._onto.reset_choices()
+            self._onto.value = None
+        self._place = None
+        if layer is None:
+            self._about.value = EMPTY
+            self._form.axis = None
+        else:
+            cube = as_cube(layer)
+            bad = len(cube.metadata.get("bad_bands", ()))
+            self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}" + (
+                f"; its file calls {bad} of them bad" if bad else ""
+            )
+            self._form.axis = cube.axis
+            self._place = tuple(length // 2 for length in cube.spatial_shape)
+        self._check()
+
+    def _on_onto(self, layer: Image | None) -> None:
+        if layer is not None:
+            axis = as_cube(layer).axis
+            self._form.fill(
+                [*self._form.read(), {"kind": "resample", "values": axis.values.tolist(), "unit": axis.unit, "method": "linear"}]
+            )
+            with self._onto.changed.blocked():
+                self._onto.value = None
+
+    def _check(self, _: Any = None) -> None:
+        """Say what is wrong beside its field, and show the steps at work on one spectrum."""
+        found, wanted = [], None
+        try:
+            wanted = self.steps
+        except SettingsError as error:
+            found = error.problems
+        self._form.show_problems(found)
+        ready = self.layer is not None and wanted is not None and bool(wanted)
+        self._applying.start.enabled = ready and not self._applying.busy
+        self._save_button.enabled = self._train_button.enabled = bool(wanted)
+        self._preview = Preview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
+        if wanted is not None:
+            say(self._problem, "")
+        self._look()
+
+    # ---------------------------------------------------------------- before and after
+
+    def _on_mouse(self, _: Any, event: Any) -> None:
+        layer = self.layer
+        world = tuple(event.position)
+        if layer is None or len(world) < layer.ndim:
+            return
+        place = [round(float(c)) for c in layer.world_to_data(world[-layer.ndim :])]
+        del place[spectral_position(layer)]
+        if all(0 <= c < length for c, length in zip(place, as_cube(layer).spatial_shape, strict=True)):
+            self.look_at(tuple(place))
+
+    def look_at(self, place: tuple[int, ...]) -> None:
+        """Show the spectrum at a pixel, before and after."""
+        if place != self._place:
+            self._place = place
+            self._look()
+
+    def _look(self) -> None:
+        preview, place = self._preview, self._place
+        if preview is None or place is None:
+            self._plot.clear_curves()
+            self._after.clear_curves()
+            return
+        self._latest.ask(lambda: (preview, place, *preview.at(place)))
+
+    def _on_preview(self, answer: tuple[Preview, tuple[int, ...], FloatArray, SpectralAxis, FloatArray]) -> None:
+        preview, place, before, axis, after = answer
+        if preview is not self._preview:
+            return
+        self._plot.titles(x=preview.cube.axis.label)
+        self._after.titles(x=axis.label)
+        self._plot.curve("before", preview.cube.axis.values, before, SOURCE)
+        self._after.curve("after", axis.values, after, self._after.accent)
+        moved = f" (without {', '.join(preview.left_out)}, which moves pixels)" if preview.left_out else ""
+        self._note.value = f"pixel {place[0] if len(place) == 1 else place}{moved}"
+        say(self._problem, "" if np.isfinite(after).any() else "What comes out holds NaN; begin with 'Fill missing values'.")
+
+    def _on_preview_failed(self, error: Exception) -> None:
+        say(self._problem, str(error))
+        self._after.clear_curves()
+        self._applying.start.enabled = False
+
+    # ---------------------------------------------------------------- files, Train, work
+
+    def _on_load(self) -> None:
+        path = show_file_dialog(FileDialogMode.EXISTING_FILE, caption="Steps", filter="YAML (*.yml *.yaml)", parent=self.native)
+        if path:
+            self.open_steps(Path(str(path)))
+
+    def open_steps(self, path: str | Path) -> None:
+        """Show the steps of a file."""
+        try:
+            self.steps = load_steps(path)
+        except (ValueError, OSError) as error:
+            say(self._problem, str(error))
+
+    def _on_save(self) -> None:
+        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption="Steps", filter="YAML (*.yml *.yaml)", parent=self.native)
+        if path:
+            self.save_steps(Path(str(path)))
+
+    def save_steps(self, path: str | Path) -> None:
+        """Write the steps that are on."""
+        try:
+            save_steps(self.steps, Path(path).with_suffix(Path(path).suffix or ".yml"))
+        except (ValueError, OSError) as error:
+            say(self._problem, str(error))
+
+    def hand_to_train(self) -> None:
+        """Make these steps the preparation in the Train dock, which opens if it is not."""
+        experiment = Experiment.from_mapping({"preparation": self._form.read()})
+        train = opened(self._viewer, "Train")
+        train.experiment = train.experiment.model_copy(update={"preparation": experiment.preparation})
+
+    def start(self) -> None:
+        """Prepare the layer in a process of its own."""
+        if not self._applying.start.enabled or self.layer is None:
+            return
+        source, wanted = self.layer, self.steps
+        cube = as_cube(source)
+        say(self._applying.problem, "")
+        self._applying.run(lambda: prepare_preprocessing(wanted, cube), lambda folder: self._show(folder, source), self.native)
+
+    def cancel(self) -> None:
+        """Stop; nothing half-done is shown."""
+        self._applying.stop()
+
+    def _show(self, folder: Path, source: Image) -> str:
+        layer = self._applying.add(folder / "result.zarr", source, f"{source.name} · prepared", alike=False)
+        return f"done: layer {layer.name!r}"

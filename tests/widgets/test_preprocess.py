@@ -1,0 +1,176 @@
+"""The Preprocess dock driven as a person would, and its list of steps alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, SpectralAxis, as_cube, preprocess
+from napari_spectrai.preparation.axis import Crop
+from napari_spectrai.preparation.baseline import ArPLS
+from napari_spectrai.preparation.normalise import Normalise
+from napari_spectrai.preparation.reduce import PCA
+from napari_spectrai.preparation.step import steps
+from napari_spectrai.runs import prepare_preprocessing
+from napari_spectrai.widgets.dock import opened as opened_dock
+from napari_spectrai.widgets.layers import add_cube
+from napari_spectrai.widgets.ordered import OrderedForm
+
+
+@pytest.fixture
+def opened(open_image):
+    viewer, image, _ = open_image
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    dock.layer = image
+    return viewer, image, dock
+
+
+def test_the_list_keeps_its_order_and_what_is_off(qtbot):
+    form = OrderedForm(steps, [{"kind": "normalise", "by": "snv"}, {"kind": "fill"}])
+    assert [entry["kind"] for entry in form.read()] == ["normalise", "fill"]
+    form.axis = SpectralAxis([400, 500, 600], "nm")
+    crop = form.add("crop")
+    assert form.read()[-1] == {"kind": "crop", "low": 400.0, "high": 600.0}
+    form.move(crop, -1)
+    form.move(crop, -1)
+    form.move(crop, -1)
+    assert [entry["kind"] for entry in form.read()] == ["crop", "normalise", "fill"]
+    assert not crop.up.enabled
+    form.items[1].on.value = False
+    assert [entry["kind"] for entry in form.read()] == ["crop", "fill"]
+    form.take_out(crop)
+    form.items[0].on.value = True
+    assert form.read() == [{"kind": "normalise", "by": "snv", "percentile": 25.0}, {"kind": "fill"}]
+    form.choice.value = "despike"
+    assert form.choice.value == ""
+    assert form.items[-1].kind == "despike"
+
+
+@pytest.mark.parametrize("kind", list(steps))
+def test_every_step_has_a_form_that_gives_back_what_it_was_given(qtbot, kind):
+    axis = SpectralAxis(np.linspace(400, 700, 12), "nm")
+    given = {
+        "calibrate": {"measured": [400.0, 500.0], "known": [401.0, 502.0]},
+        "reflectance": {"white": [2.0] * 12},
+        "remove_bands": {"bands": [1, 2], "ranges": [[500.0, 520.0]]},
+        "pybaselines": {"method": "mor", "options": {"half_window": 3}},
+    }
+    step = steps.parse({"kind": kind, **steps[kind].start(axis), **given.get(kind, {})})
+    form = OrderedForm(steps, [step.model_dump(mode="json")])
+    assert steps.parse(form.read()[0]) == step
+
+
+def test_before_and_after_follow_steps_settings_and_the_cursor(opened, until):
+    viewer, image, dock = opened
+    assert "12 bands, 400–700 nm" in dock._about.value
+    assert not dock._applying.start.enabled
+    dock.steps = [Normalise(by="maximum"), Crop(low=450, high=650)]
+    dock.look_at((3, 4))
+    spectrum = as_cube(image).data[3, 4]
+    until(lambda: dock._note.value == "pixel (3, 4)" and not dock._latest.busy)
+    x, y = dock._after.data("after")
+    assert (x[0], x[-1]) == pytest.approx((454.54545, 645.45454))
+    np.testing.assert_allclose(y, (spectrum / np.abs(spectrum).max())[2:10], rtol=1e-5)
+    np.testing.assert_allclose(dock._plot.data("before")[1], spectrum)
+    dock.form.items[0].on.value = False
+    until(lambda: dock._after.data("after")[1].max() == pytest.approx(spectrum[2:10].max()))
+
+    class Event:
+        position = (500.0, 7.0, 8.0)
+
+    for callback in viewer.mouse_move_callbacks:
+        callback(viewer, Event())
+    until(lambda: dock._note.value == "pixel (7, 8)")
+
+
+def test_steps_that_learn_or_look_around_are_shown_too(opened, until):
+    _, image, dock = opened
+    dock.steps = [PCA(components=2), "despike_neighbours", "bin"]
+    dock.look_at((5, 5))
+    until(lambda: "without Bin pixels" in dock._note.value)
+    expected = preprocess(as_cube(image), [PCA(components=2), "despike_neighbours"]).data[5, 5]
+    np.testing.assert_allclose(dock._after.data("after")[1], expected, rtol=1e-4)
+
+
+def test_problems_are_said_beside_their_field_and_nothing_starts(opened, until):
+    _, _, dock = opened
+    crop = dock.form.add("crop")
+    dock.form.items[0].form._parts["low"].editor.value = "a lot"
+    assert not dock._applying.start.enabled
+    assert crop.form._parts["low"].problem.value
+    dock.form.items[0].form._parts["low"].editor.value = "9000"
+    dock.form.items[0].form._parts["high"].editor.value = "9500"
+    until(lambda: "no band lies in 9000–9500 nm" in dock._problem.value)
+    assert not dock._applying.start.enabled
+    dock.start()
+    assert not dock._applying.busy
+    dock.form.items[0].form._parts["low"].editor.value = "400"
+    until(lambda: not dock._problem.visible)
+    assert dock._applying.start.enabled
+
+
+def test_apply_saves_loads_and_hands_over(opened, until, tmp_path):
+    viewer, image, dock = opened
+    dock.steps = [ArPLS(smoothness=100), Normalise(by="snv")]
+    until(lambda: dock._applying.start.enabled)
+    dock.start()
+    dock.start()
+    until(lambda: dock.status.startswith(("done", "failed")))
+    assert dock.status == "done: layer 'image · prepared'", dock._applying.problem.value
+    result = viewer.layers["image · prepared"]
+    expected = preprocess(as_cube(image), [ArPLS(smoothness=100), Normalise(by="snv")])
+    np.testing.assert_allclose(as_cube(result).data, expected.data, rtol=1e-5, atol=1e-5)
+    assert viewer.layers.index(result) == viewer.layers.index(image) + 1
+    assert dock.layer is image
+    dock.save_steps(tmp_path / "steps")
+    dock.steps = []
+    dock.open_steps(tmp_path / "steps.yml")
+    assert dock.steps == [ArPLS(smoothness=100), Normalise(by="snv")]
+    (tmp_path / "bad.yml").write_text("- bake\n")
+    dock.open_steps(tmp_path / "bad.yml")
+    assert "no step 'bake'" in dock._problem.value
+    assert dock.steps == [ArPLS(smoothness=100), Normalise(by="snv")]
+    dock.hand_to_train()
+    assert opened_dock(viewer, "Train").experiment.preparation == dock.steps
+
+
+def test_a_cancelled_preparation_leaves_nothing(viewer, until):
+    data = np.random.default_rng(0).random((60, 60, 300), np.float32)
+    add_cube(viewer, Cube(data, name="large"))
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    dock.steps = [{"kind": "pybaselines", "method": "fabc"}]
+    until(lambda: dock._applying.start.enabled)
+    dock.start()
+    until(lambda: dock._applying.cancel.enabled)
+    dock.cancel()
+    until(lambda: dock.status in ("cancelled", "failed"))
+    assert dock.status == "cancelled"
+    assert len(viewer.layers) == 1
+
+
+def test_lazy_layers_are_read_where_they_lie_and_their_layer_may_go(viewer, until, image_pairs, tmp_path):
+    from napari_spectrai import write
+
+    path = write(image_pairs[0], tmp_path / "c.zarr")
+    (layer,) = viewer.open(path, plugin="napari-spectrai")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    dock.steps = ["normalise"]
+    until(lambda: dock._applying.start.enabled)
+    dock.start()
+    viewer.layers.remove(layer)
+    until(lambda: dock.status.startswith(("done", "failed")))
+    assert [layer.name for layer in viewer.layers] == ["image · prepared"]
+    assert "Open a hypercube" in dock._about.value or dock.layer is viewer.layers[0]
+
+
+def test_the_job_names_steps_of_this_process_alone(tmp_path, image_pairs):
+    @steps.add
+    class Local(Crop):
+        kind: str = "local"
+
+    try:
+        with pytest.raises(ValueError, match="'local' was added in this process only"):
+            prepare_preprocessing([Local(low=1, high=2)], image_pairs[0], folder=tmp_path)
+    finally:
+        steps._kinds.pop("local")
+        steps._local.discard("local")
