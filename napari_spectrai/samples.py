@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
@@ -12,16 +16,30 @@ from napari_spectrai.spec import listed
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A bundled data set: the cube, and the truth where there is one."""
+    """A bundled data set: the cube, and where there are such, the truth beside it and labels of its pixels.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (y, x) or None
+        0: unlabelled.
+    class_names : mapping of label to name
+    """
 
     name: str
     title: str
     cube: Cube
     truth: Cube | None
     notice: str
+    labels: npt.NDArray[np.uint8] | None = None
+    class_names: Mapping[int, str] = field(default_factory=dict)
 
 
-_TITLES = {"raman_pairs": "Raman pairs"}
+_TITLES = {
+    "raman_pairs": "Raman pairs",
+    "cartilage": "Cartilage Raman map",
+    "lambda_stack": "Lambda stack of five dyes",
+    "indian_pines": "Indian Pines",
+}
 
 
 def sample_folder() -> Path:
@@ -43,6 +61,9 @@ def sample(name: str) -> Sample:
     name : str
         ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, acquired briefly (the cube) and at length
         (the truth); the source gives no axis (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
+        ``"cartilage"``: a Raman map, 25 × 35 pixels × 300 bands, already denoised by its authors (hySpc.chondro).
+        ``"lambda_stack"``: a confocal lambda stack of five dyes, 256 × 256 pixels × 28 channels (doi:10.6084/m9.figshare.28067108.v4).
+        ``"indian_pines"``: an AVIRIS scene, 145 × 145 pixels × 200 bands, with 16 classes (doi:10.4231/R7RX991C).
 
     Raises
     ------
@@ -53,6 +74,11 @@ def sample(name: str) -> Sample:
     if key not in _TITLES:
         raise ValueError(f"there is no sample {name!r}; {listed(_TITLES, key)}")
     folder = sample_folder() / key
-    truth = folder / "truth.npz"
+    truth, marked = folder / "truth.npz", folder / "labels.npz"
     notice = (folder / "README.md").read_text(encoding="utf-8")
-    return Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
+    found = Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
+    if not marked.exists():
+        return found
+    with marked.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        names = {number: str(name) for number, name in enumerate(archive["class_names"]) if number}
+        return replace(found, labels=archive["labels"], class_names=names)

@@ -1,14 +1,16 @@
-"""What the manifest calls besides the docks: sample data and the reader."""
+"""What the manifest calls besides the docks: sample data, readers and writers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from napari_spectrai.io import format_of
+from napari_spectrai.cube import as_cube
+from napari_spectrai.io import UnreadableError, format_of, write
 from napari_spectrai.samples import sample
-from napari_spectrai.widgets.layers import LayerData, layer_data, layer_from_file
+from napari_spectrai.widgets.layers import LayerData, layer_data, layers_from_file
 
 
 def raman_pairs() -> list[LayerData]:
@@ -18,11 +20,50 @@ def raman_pairs() -> list[LayerData]:
     return [layer_data(pairs.truth, colormap="viridis"), layer_data(pairs.cube, colormap="viridis")]
 
 
-def get_reader(path: str | list[str]) -> Callable[[Any], list[LayerData]] | None:
+def cartilage() -> list[LayerData]:
+    """Return the Raman map."""
+    return [layer_data(sample("cartilage").cube, colormap="viridis")]
+
+
+def lambda_stack() -> list[LayerData]:
+    """Return the lambda stack."""
+    return [layer_data(sample("lambda_stack").cube)]
+
+
+def indian_pines() -> list[LayerData]:
+    """Return the scene, and its classes as labels with names."""
+    scene = sample("indian_pines")
+    names = ["unlabelled", *scene.class_names.values()]
+    options: dict[str, Any] = {
+        "name": "Indian Pines · classes", "opacity": 0.5, "features": {"class": names}, "axis_labels": ("y", "x"),
+        "metadata": {"class_names": dict(scene.class_names)},
+    }  # fmt: skip
+    return [layer_data(scene.cube), (scene.labels, options, "labels")]
+
+
+def get_reader(path: str | list[str]) -> Callable[..., list[LayerData]] | None:
     """Return the reader of a spectral file, or None for another kind of file."""
     first = path[0] if isinstance(path, list) else path
     try:
         format_of(first)
     except ValueError:
         return None
-    return lambda paths: [layer_from_file(Path(p)) for p in (paths if isinstance(paths, list) else [paths])]
+    return _read
+
+
+def _read(paths: str | list[str], **_: Any) -> list[LayerData]:
+    try:
+        return [layer for path in (paths if isinstance(paths, list) else [paths]) for layer in layers_from_file(Path(path))]
+    except UnreadableError as error:
+        if "dataset=" in str(error):
+            raise UnreadableError(f"{error}, or in File ▸ IO Utilities ▸ Open as a spectral image") from error
+        raise
+
+
+def write_cube(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one image layer as a spectral file, in the format of the suffix."""
+    layer = SimpleNamespace(
+        data=data, metadata=meta.get("metadata", {}), name=meta.get("name", ""), scale=meta.get("scale", ()), units=meta.get("units", ()),
+        rgb=meta.get("rgb", False), multiscale=False,
+    )  # fmt: skip
+    return [str(write(as_cube(layer), path))]

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
-from napari_spectrai.io import read
+from napari_spectrai.cube import Cube
+from napari_spectrai.io import pictures, read
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -31,6 +30,7 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
         scale[0], units[0], translate[0] = step, cube.axis.unit, float(cube.axis.values[0])
     if cube.pixel_size is not None and cube.is_image:
         scale[-2:], units[-2:] = list(cube.pixel_size), [cube.pixel_unit] * 2
+        translate[-2:] = [float(c) for c in cube.metadata.get("origin", (0.0, 0.0))]
     options: dict[str, Any] = {
         "name": cube.name or "cube",
         "axis_labels": (cube.axis.quantity, *spatial),
@@ -87,17 +87,20 @@ def spectral_position(layer: Layer, chosen: int | None = None) -> int:
     return position if position < layer.ndim else 0
 
 
-def spectrum_at(layer: Image, world: Sequence[float]) -> tuple[SpectralAxis, npt.NDArray[np.float32], tuple[int, ...]] | None:
-    """Return axis, values and pixel of the spectrum at a place in world coordinates, or None outside the layer."""
-    cube = as_cube(layer)
+def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:
+    """Return the pixel (spatial indices) at a place in world coordinates, or None outside the layer."""
     position = spectral_position(layer)
     place = [round(float(c)) for c in layer.world_to_data(world)]
-    del place[position]
-    if any(not 0 <= c < length for c, length in zip(place, cube.spatial_shape, strict=True)):
-        return None
-    return cube.axis, np.asarray(cube.data[tuple(place)], dtype=np.float32), tuple(place)
+    lengths = list(layer.data.shape)
+    del place[position], lengths[position]
+    return tuple(place) if all(0 <= c < length for c, length in zip(place, lengths, strict=True)) else None
 
 
-def layer_from_file(path: str | Path) -> LayerData:
-    """Return the layer of a spectral file."""
-    return layer_data(read(path))
+def layers_from_file(path: str | Path, **options: Any) -> list[LayerData]:
+    """Return the layers of a spectral file: under the cube, the ordinary pictures that the file carries."""
+    cube = read(path, **options)
+    found = []
+    for picture in pictures(path):
+        more = {"name": f"{cube.name} · {picture.name}", "rgb": True, "scale": picture.pixel_size, "translate": picture.origin}
+        found.append((picture.data, more | {"units": [picture.pixel_unit] * 2}, "image"))
+    return [*found, layer_data(cube)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,15 @@ from qtpy.QtCore import Qt
 SOURCE, TRUTH = "#9a9a9a", "#3fae5a"
 CLASSICAL = "#d08a2e"
 CYCLE = ("#4aa3df", "#e0663d", "#b26fd1", "#d9a520", "#4fbf9f", "#e05a9b", "#8aa83a")
+
+
+def _connected(x: npt.NDArray[np.float64]) -> Any:
+    """Return which points a curve joins: where an axis turns back (detectors that overlap) the line is broken, not drawn backwards."""
+    steps = np.sign(np.diff(x))
+    if not steps.size or (steps == steps[0]).all():
+        return "finite"
+    along = 1 if (steps > 0).sum() >= (steps < 0).sum() else -1
+    return np.append(steps != -along, 0).astype(np.int32)
 
 
 class _DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
@@ -58,6 +67,9 @@ class Plot(Container[Any]):
         self._legend = self._item.addLegend(offset=(-4, 2), labelTextSize="8pt", colCount=2, verSpacing=-6)
         self._curves: dict[str, Any] = {}
         self._line: Any = None
+        self._range: Any = None
+        self._shades: list[Any] = []
+        self._shaded: list[tuple[float, float]] = []
         self._titles = {"bottom": x, "left": y}
         self.native.layout().addWidget(self._plot)
         viewer.events.theme.connect(self._recolour)
@@ -75,6 +87,11 @@ class Plot(Container[Any]):
         self._legend.setLabelTextColor(text)
         for _, label in self._legend.items:  # those already drawn keep theirs otherwise
             label.setText(label.text, color=text)
+
+    @property
+    def x_title(self) -> str:
+        """Title of the horizontal axis."""
+        return self._titles["bottom"]
 
     @property
     def accent(self) -> str:
@@ -97,7 +114,19 @@ class Plot(Container[Any]):
         if name not in self._curves:
             self._curves[name] = self._item.plot(name=name if legend else None, antialias=True)
         self._curves[name].setPen(pen)
-        self._curves[name].setData(np.asarray(x, np.float64), np.asarray(y, np.float64))
+        positions = np.asarray(x, np.float64)
+        self._curves[name].setData(positions, np.asarray(y, np.float64), connect=_connected(positions))
+
+    def spread(self, name: str, x: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, colour: str) -> None:
+        """Fill between two curves, faintly; `remove_curve` takes it away."""
+        self.remove_curve(name)
+        edges = [pg.PlotCurveItem(np.asarray(x, np.float64), np.asarray(y, np.float64)) for y in (low, high)]
+        fill = pg.mkColor(colour)
+        fill.setAlpha(50)
+        item = pg.FillBetweenItem(*edges, brush=fill)
+        item.setZValue(-10)
+        self._item.addItem(item)
+        self._curves[name] = item
 
     def remove_curve(self, name: str) -> None:
         """Take a curve away, if it is there."""
@@ -119,6 +148,10 @@ class Plot(Container[Any]):
         curve = self._curves[name]
         return curve.xData, curve.yData
 
+    def is_curve(self, name: str) -> bool:
+        """Whether that name is a line, not a filled area."""
+        return not isinstance(self._curves.get(name), pg.FillBetweenItem)
+
     def marker(self, position: float | None, moved: Callable[[float], None] | None = None) -> None:
         """Show a vertical line that can be dragged; None hides it."""
         if self._line is None:
@@ -131,6 +164,40 @@ class Plot(Container[Any]):
         if position is not None and not self._line.moving:
             self._line.setValue(position)
 
+    def range(self, low: float | None, high: float | None, moved: Callable[[float, float], None] | None = None) -> None:
+        """Show a range whose ends can be dragged; None hides it."""
+        if self._range is None:
+            if low is None:
+                return
+            self._range = pg.LinearRegionItem(brush=(216, 216, 74, 40), pen=pg.mkPen("#d8d84a"))
+            self._range.setZValue(-5)
+            self._item.addItem(self._range, ignoreBounds=True)
+            if moved is not None:
+                self._range.sigRegionChangeFinished.connect(lambda item: moved(*item.getRegion()))
+        self._range.setVisible(low is not None and high is not None)
+        if low is not None and high is not None and self._range.getRegion() != (low, high):
+            self._range.blockSignals(True)
+            self._range.setRegion((low, high))
+            self._range.blockSignals(False)
+
+    def shade(self, ranges: Sequence[tuple[float, float]]) -> None:
+        """Grey out parts of the horizontal axis, such as bad bands."""
+        if list(ranges) == self._shaded:
+            return
+        for item in self._shades:
+            self._item.removeItem(item)
+        self._shaded, self._shades = list(ranges), []
+        for low, high in ranges:
+            item = pg.LinearRegionItem((low, high), movable=False, brush=(128, 128, 128, 60), pen=pg.mkPen(None))
+            item.setZValue(-20)
+            self._item.addItem(item, ignoreBounds=True)
+            self._shades.append(item)
+
     def save(self, path: str) -> None:
-        """Save a picture of the plot."""
-        self._plot.grab().save(path)
+        """Save a picture of the plot, as PNG or SVG by the suffix."""
+        if path.lower().endswith(".svg"):
+            from pyqtgraph.exporters import SVGExporter
+
+            SVGExporter(self._item).export(path)
+        elif not self._plot.grab().save(path):
+            raise OSError(f"{path} cannot be written; choose another folder, and .png or .svg")

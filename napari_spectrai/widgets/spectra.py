@@ -1,4 +1,4 @@
-"""The Spectra dock: the spectrum under the cursor and at points, of several layers, with the band on the slider."""
+"""The Spectra dock: spectra under the cursor, at points and of regions, of several layers, with the band on the slider."""
 
 from __future__ import annotations
 
@@ -6,30 +6,71 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from magicgui.widgets import CheckBox, ComboBox, Container
-from napari.layers import Image, Layer, Points
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import SpectralAxis, as_cube
-from napari_spectrai.widgets.dock import Dock, rows, text
-from napari_spectrai.widgets.layers import spectral_layers, spectral_position, spectrum_at
+from napari_spectrai.summary import RegionSpectrum, region_spectrum
+from napari_spectrai.widgets.background import Latest
+from napari_spectrai.widgets.dock import Dock, message, rows, say, text
+from napari_spectrai.widgets.form import Fold
+from napari_spectrai.widgets.layers import pixel_at, spectral_layers, spectral_position
 from napari_spectrai.widgets.plot import CYCLE, Plot
+from napari_spectrai.widgets.regions import regions
+from napari_spectrai.widgets.spectra_axis import AxisChoice
+from napari_spectrai.widgets.spectra_shown import as_shown, runs
+from napari_spectrai.widgets.spectra_tools import BandTools, Export
 
-_SHOW = {"raw": "raw", "maximum": "divided by its maximum", "area": "area one", "snv": "SNV"}
+_SHOW = {
+    "raw": "raw", "maximum": "divided by its maximum", "area": "area one", "minmax": "0 to 1", "snv": "SNV",
+    "first": "first derivative", "second": "second derivative",
+}  # fmt: skip
 _MOST_POINTS = 50
+_PAINTING = 150
+"""Milliseconds without a stroke after which the means of regions are taken anew."""
+_HINT = "Move the mouse over a layer to see its spectrum."
+
+Spectrum = tuple[SpectralAxis, npt.NDArray[np.float32], tuple[int, ...]]
 
 
 class SpectraDock(Dock):
-    """Spectra of the layers at the cursor and at points."""
+    """Spectra of the layers at the cursor, at points and of regions; images from bands.
+
+    From a script: ``dock.look_at(world)``, ``dock.points``, ``dock.regions``, ``dock.axis``, ``dock.tools`` and ``dock.export``.
+    """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        viewer = napari_viewer
-        self._viewer = viewer
+        self._viewer = napari_viewer
+        self._world: tuple[float, ...] = ()
+        self._watched: dict[str, Layer | None] = {"points": None, "regions": None}
+        self._chip_of: dict[Image, CheckBox] = {}
+        self._means: list[tuple[str, str, RegionSpectrum]] = []
+        self._build()
+        super().__init__("Spectra", self._sections)
+        self._cursor, self._region_work = Latest(self.native), Latest(self.native)
+        self._cursor.answered.connect(self._on_read)
+        self._cursor.failed.connect(lambda error: say(self._problem, str(error)))
+        self._region_work.answered.connect(self._on_means)
+        self._region_work.failed.connect(lambda error: say(self._problem, str(error)))
+        self._strokes = QTimer(self.native)
+        self._strokes.setSingleShot(True)
+        self._strokes.setInterval(_PAINTING)
+        self._strokes.timeout.connect(self._take_means)
+        self._connect()
+        self._on_layers()
+
+    def _build(self) -> None:
         self._empty = text(value="Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs.")
         self._chips: Container[Any] = Container(name="layers", labels=False)
         self._chips.margins = (0, 0, 0, 0)
-        self._plot = Plot(viewer, x="Band number", y="Intensity", height=260, name="spectra")
-        self._readout = text("readout", "Move the mouse over a layer to see its spectrum.")
+        self._plot = Plot(self._viewer, x="Band number", y="Intensity", height=250, name="spectra")
+        self._other = Plot(self._viewer, x="Band number", y="Intensity", height=150, name="others")
+        self._other.visible = False
+        self._readout = text("readout", _HINT)
+        self._problem = message()
+        self.axis = AxisChoice()
         self._show = ComboBox(
             choices=[(words, code) for code, words in _SHOW.items()],
             value="raw",
@@ -37,15 +78,15 @@ class SpectraDock(Dock):
             name="show",
             tooltip="how intensities are drawn; the data stay as they are",
         )
-        self._chip_of: dict[Image, CheckBox] = {}
+        self._offset = LineEdit(value="0", label="Offset", name="offset", tooltip="each layer's curve this much above the one before")
         self._points = ComboBox(
-            choices=self._points_layers,
-            nullable=True,
-            value=None,
-            label="Points",
-            name="points",
+            choices=self._of(Points), nullable=True, value=None, label="Points", name="points",
             tooltip="a Points layer whose spectra stay drawn, thin",
-        )
+        )  # fmt: skip
+        self._regions = ComboBox(
+            choices=self._of((Labels, Shapes)), nullable=True, value=None, label="Regions", name="regions",
+            tooltip="a Labels or Shapes layer: mean ± standard deviation of each region of the selected layer",
+        )  # fmt: skip
         self._dimension = ComboBox(
             choices=self._dimensions,
             nullable=True,
@@ -53,38 +94,49 @@ class SpectraDock(Dock):
             name="dimension",
             tooltip="which dimension of the selected layer is spectral, for a layer whose file did not say; every dock heeds it",
         )
-        options = rows(self._show, self._points, self._dimension)
-        super().__init__("Spectra", [self._empty, self._chips, self._plot, self._readout, options])
-        self._world: tuple[float, ...] = ()
-        self._watched: Points | None = None
-        viewer.mouse_move_callbacks.append(self._on_mouse)
-        viewer.dims.events.current_step.connect(self._redraw)
-        for event in self._layer_events():
-            event.connect(self._on_layers)
-        viewer.layers.selection.events.active.connect(self._on_active)
-        self._dimension.changed.connect(self._on_dimension)
-        self._show.changed.connect(self._redraw)
-        self._points.changed.connect(self._on_points)
-        self.native.destroyed.connect(self._disconnect)
-        self._on_layers()
+        self.tools = BandTools(self._viewer, self._plot)
+        self.export = Export(lambda: [self._plot, self._other])
+        self._sections = [
+            self._empty, self._chips, self._plot, self._other, self._readout, self._problem,
+            rows(self._show, self._regions, self._points),
+            Fold("Axis, offset, spectral dimension", [rows(self.axis.unit, self.axis.laser, self._offset, self._dimension)]),
+            self.tools, self.export,
+        ]  # fmt: skip
 
     # ---------------------------------------------------------------- events
 
-    def _disconnect(self) -> None:
+    def _connect(self) -> None:
         viewer = self._viewer
-        if self._on_mouse in viewer.mouse_move_callbacks:
-            viewer.mouse_move_callbacks.remove(self._on_mouse)
-        viewer.dims.events.current_step.disconnect(self._redraw)
-        viewer.layers.selection.events.active.disconnect(self._on_active)
-        for event in self._layer_events():
-            event.disconnect(self._on_layers)
+        viewer.mouse_move_callbacks.append(self._on_mouse)
+        layers = viewer.layers.events
+        self._links = [
+            (viewer.dims.events.current_step, self._on_slider),
+            (viewer.layers.selection.events.active, self._on_active),
+            *((event, self._on_layers) for event in (layers.inserted, layers.removed, layers.reordered, layers.renamed)),
+        ]
+        for event, slot in self._links:
+            event.connect(slot)
+        self._dimension.changed.connect(self._on_dimension)
+        for widget in (self._show, self._offset):
+            widget.changed.connect(self._redraw)
+        self.axis.changed.connect(self._on_axis)
+        self._points.changed.connect(lambda layer: self._watch("points", layer))
+        self._regions.changed.connect(lambda layer: self._watch("regions", layer))
+        self.native.destroyed.connect(self._leave)
 
-    def _layer_events(self) -> list[Any]:
-        events = self._viewer.layers.events
-        return [events.inserted, events.removed, events.reordered, events.renamed]
+    def _leave(self) -> None:
+        if self._on_mouse in self._viewer.mouse_move_callbacks:
+            self._viewer.mouse_move_callbacks.remove(self._on_mouse)
+        for event, slot in self._links:
+            event.disconnect(slot)
+        self._cursor.leave()
+        self._region_work.leave()
+        for kind in self._watched:
+            self._watch(kind, None, draw=False)
+        self._viewer.canvas.overlays.text.visible = False
 
-    def _points_layers(self, _: Any = None) -> list[Points]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Points)]
+    def _of(self, kinds: Any) -> Any:
+        return lambda _: [layer for layer in self._viewer.layers if isinstance(layer, kinds)]
 
     def _on_layers(self, _: Any = None) -> None:
         layers = spectral_layers(self._viewer)
@@ -96,21 +148,30 @@ class SpectraDock(Dock):
             on = chosen.get(layer, "spectral_axis" in layer.metadata or len(layers) == 1)
             chip = CheckBox(value=on, text=layer.name, name=layer.name, tooltip=str(as_cube(layer).axis.describe()))
             chip.native.setStyleSheet(f"color: {CYCLE[number % len(CYCLE)]};")
-            chip.changed.connect(self._redraw)
+            chip.changed.connect(self._on_active)
             self._chips.append(chip)
             self._chip_of[layer] = chip
         self._empty.visible = not layers
-        self._points.reset_choices()
+        for choice, kind in ((self._points, "points"), (self._regions, "regions")):
+            with choice.changed.blocked():
+                choice.reset_choices()
+                kept = self._watched[kind]
+                choice.value = kept if kept is not None and kept in self._viewer.layers else None
+            if choice.value is None:
+                self._watch(kind, None, draw=False)
         self._on_active()
 
     def _on_active(self, _: Any = None) -> None:
-        """Offer the dimensions of the layer whose bands the line follows; a known axis settles them."""
+        """Offer the dimensions and units of the layer whose bands the line follows."""
         layer = self._main()
+        cube = None if layer is None else as_cube(layer)
         with self._dimension.changed.blocked():
-            known = layer is None or bool(as_cube(layer).axis.unit)
             self._dimension.reset_choices()
             self._dimension.value = None if layer is None else spectral_position(layer)
-            self._dimension.enabled = not known
+            self._dimension.enabled = cube is not None and not cube.axis.unit
+        self.axis.use(cube)
+        self.tools.use(layer, self._positions(cube.axis) if cube is not None else None)
+        self._take_means()
         self._redraw()
 
     def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
@@ -122,59 +183,65 @@ class SpectraDock(Dock):
         if layer is not None and position is not None:
             bands = SpectralAxis.bands(layer.data.shape[position])
             layer.metadata["spectral_axis"] = bands.to_json() | {"position": position}
-            self._redraw()
+            self._on_active()
+
+    def _on_axis(self) -> None:
+        layer = self._main()
+        say(self._problem, self.axis.problem)
+        self.tools.use(layer, None if layer is None else self._positions(as_cube(layer).axis))
+        self._redraw()
 
     def _on_mouse(self, _: Any, event: Any) -> None:
         self.look_at(tuple(event.position))
 
-    def _on_points(self, layer: Points | None) -> None:
-        if self._watched is not None:
-            self._watched.events.data.disconnect(self._redraw)
-        self._watched = layer
+    def _watch(self, kind: str, layer: Layer | None, *, draw: bool = True) -> None:
+        """Follow the data of another Points, Labels or Shapes layer."""
+        slot = self._redraw if kind == "points" else self._on_stroke
+        names = ("data", "labels_update", "paint")
+        if (before := self._watched[kind]) is not None:
+            for name in names:
+                if (event := getattr(before.events, name, None)) is not None:
+                    event.disconnect(slot)
+        self._watched[kind] = layer
         if layer is not None:
-            layer.events.data.connect(self._redraw)
-        self._redraw()
+            for name in names:
+                if (event := getattr(layer.events, name, None)) is not None:
+                    event.connect(slot)
+        if draw:
+            self._take_means()
+            self._redraw()
+
+    def _on_stroke(self, _: Any = None) -> None:
+        self._strokes.start()
+
+    # ---------------------------------------------------------------- the slider
+
+    def _on_slider(self, _: Any = None) -> None:
+        self._mark()
+        self._tell()
 
     def _mark(self) -> None:
         layer = self._main()
         band = None if layer is None else self._band(layer)
-        self._plot.marker(None if layer is None or band is None else float(as_cube(layer).axis.values[band]), self._on_drag)
+        overlay = self._viewer.canvas.overlays.text
+        if layer is None or band is None:
+            self._plot.marker(None, self._on_drag)
+            overlay.visible = False
+            return
+        axis = as_cube(layer).axis
+        self._plot.marker(float(self._positions(axis)[band]), self._on_drag)
+        overlay.text = f"{axis.values[band]:.6g} {axis.unit} · band {band}" if axis.unit else f"band {band}"
+        overlay.visible = True
 
     def _on_drag(self, position: float) -> None:
         layer = self._main()
         dimension = None if layer is None else self._slider(layer)
         if layer is None or dimension is None:
             return
-        band = as_cube(layer).axis.index(position)
         corner = [0.0] * layer.ndim
-        corner[spectral_position(layer)] = band
+        corner[spectral_position(layer)] = int(np.abs(self._positions(as_cube(layer).axis) - position).argmin())
         world = layer.data_to_world(corner)[spectral_position(layer)]
         self._viewer.dims.set_point(dimension, world)
-
-    # ---------------------------------------------------------------- what is drawn
-
-    @property
-    def points(self) -> Points | None:
-        """The Points layer whose spectra stay drawn."""
-        return self._points.value
-
-    @points.setter
-    def points(self, layer: Points | None) -> None:
-        self._points.value = layer
-
-    @property
-    def plot(self) -> Plot:
-        """The plot."""
-        return self._plot
-
-    def _drawn(self) -> list[tuple[int, Image]]:
-        return [(number, layer) for number, (layer, chip) in enumerate(self._chip_of.items()) if chip.value]
-
-    def _main(self) -> Image | None:
-        """Return the layer whose bands the line follows: the selected one if it is drawn, else the first."""
-        drawn = [layer for _, layer in self._drawn()]
-        active: Layer | None = self._viewer.layers.selection.active
-        return active if isinstance(active, Image) and active in drawn else next(iter(drawn), None)
 
     def _slider(self, layer: Image) -> int | None:
         """Return the viewer's dimension that is the layer's spectral one, if it is a slider and not on the canvas."""
@@ -190,63 +257,176 @@ class SpectraDock(Dock):
         position = spectral_position(layer)
         return int(min(max(round(float(place[position])), 0), layer.data.shape[position] - 1))
 
+    # ---------------------------------------------------------------- what is drawn
+
+    @property
+    def points(self) -> Points | None:
+        """The Points layer whose spectra stay drawn."""
+        return self._points.value
+
+    @points.setter
+    def points(self, layer: Points | None) -> None:
+        self._points.value = layer
+
+    @property
+    def regions(self) -> Labels | Shapes | None:
+        """The Labels or Shapes layer whose regions' means are drawn."""
+        return self._regions.value
+
+    @regions.setter
+    def regions(self, layer: Labels | Shapes | None) -> None:
+        self._regions.value = layer
+
+    @property
+    def plot(self) -> Plot:
+        """The plot."""
+        return self._plot
+
+    def _drawn(self) -> list[tuple[int, Image]]:
+        return [(number, layer) for number, (layer, chip) in enumerate(self._chip_of.items()) if chip.value]
+
+    def _main(self) -> Image | None:
+        """Return the layer whose bands the line follows: the selected one if it is drawn, else the first."""
+        drawn = [layer for _, layer in self._drawn()]
+        active: Layer | None = self._viewer.layers.selection.active
+        return active if isinstance(active, Image) and active in drawn else next(iter(drawn), None)
+
+    def _positions(self, axis: SpectralAxis) -> npt.NDArray[np.float64]:
+        """Return where the bands of a layer are drawn: in the unit shown where that can be told, else as they are."""
+        return self.axis.shown(axis)[0]
+
     def look_at(self, world: tuple[float, ...]) -> None:
         """Draw the spectra at a place in world coordinates."""
         self._world = world
-        self._redraw()
+        self._redraw_cursor()
 
     def _redraw(self, _: Any = None) -> None:
-        wanted: set[str] = set()
-        readings = []
-        for number, layer in self._drawn():
-            colour = CYCLE[number % len(CYCLE)]
-            if len(self._world) >= layer.ndim:
-                found = spectrum_at(layer, self._world[-layer.ndim :])
-                if found is not None:
-                    axis, values, pixel = found
-                    shown = self._scaled(values)
-                    self._plot.curve(layer.name, axis.values, shown, colour, legend=False)
-                    self._plot.titles(x=axis.label)
-                    wanted.add(layer.name)
-                    readings.append(self._reading(layer, axis, values, pixel))
-            wanted |= self._draw_points(layer, colour)
-        for name in self._plot.names():
-            if name not in wanted:
-                self._plot.remove_curve(name)
-        self._plot.titles(y="Intensity" if self._show.value == "raw" else f"Intensity ({_SHOW[self._show.value]})")
-        self._readout.value = "\n".join(readings) or "Move the mouse over a layer to see its spectrum."
+        """Draw everything anew."""
+        for plot in (self._plot, self._other):
+            plot.clear_curves()
+        layer = self._main()
+        if layer is not None:
+            cube = as_cube(layer)
+            self._plot.titles(
+                x=self.axis.shown(cube.axis)[1], y=f"Intensity ({_SHOW[self._show.value]})" if self._show.value != "raw" else "Intensity"
+            )
+            self._plot.shade(runs(self._positions(cube.axis), cube.metadata.get("bad_bands", ())))
+            self._draw_means(cube.axis)
+        self._redraw_cursor(points=True)
         self._mark()
 
-    def _draw_points(self, layer: Image, colour: str) -> set[str]:
+    def _redraw_cursor(self, *, points: bool = False) -> None:
+        """Read the spectra at the cursor: at once from memory, in the background from anywhere else."""
+        wanted = [(str(layer.name), number, layer, pixel) for number, layer in self._drawn() if (pixel := self._pixel(layer)) is not None]
+        if points:
+            wanted += self._pinned()
+        here = {name for name, *_ in wanted}
+        cursors = {layer.name for layer in self._chip_of}
+        for plot in (self._plot, self._other):
+            for name in plot.names():
+                if name in cursors and name not in here:
+                    plot.remove_curve(name)
+        quick = [(n, i, layer, p) for n, i, layer, p in wanted if isinstance(layer.data, np.ndarray)]
+        slow = [(n, i, layer, p) for n, i, layer, p in wanted if not isinstance(layer.data, np.ndarray)]
+        self._readings: dict[str, str] = {} if not slow else {n: r for n, r in getattr(self, "_readings", {}).items() if n in here}
+        for entry in quick:
+            self._draw(*_read(*entry))
+        if slow:
+            self._cursor.ask(lambda: [_read(*entry) for entry in slow])
+        self._tell()
+
+    def _pixel(self, layer: Image) -> tuple[int, ...] | None:
+        return pixel_at(layer, self._world[-layer.ndim :]) if len(self._world) >= layer.ndim else None
+
+    def _pinned(self) -> list[tuple[str, int, Image, tuple[int, ...]]]:
         points = self._points.value
-        if points is None:
-            return set()
-        drawn = set()
-        for number, point in enumerate(points.data[:_MOST_POINTS]):
-            world = np.zeros(max(layer.ndim, points.ndim))
-            world[-points.ndim :] = points.data_to_world(point)
-            found = spectrum_at(layer, tuple(world[-layer.ndim :]))
-            if found is not None:
-                axis, values, _ = found
-                name = f"{layer.name} · point {number}"
-                self._plot.curve(name, axis.values, self._scaled(values), colour, width=0.7, legend=False)
-                drawn.add(name)
-        return drawn
+        found = []
+        for number, point in enumerate([] if points is None else points.data[:_MOST_POINTS]):
+            for index, layer in self._drawn():
+                world = np.zeros(max(layer.ndim, points.ndim))
+                world[-points.ndim :] = points.data_to_world(point)
+                pixel = pixel_at(layer, tuple(world[-layer.ndim :]))
+                if pixel is not None:
+                    found.append((f"{layer.name} · point {number}", index, layer, pixel))
+        return found
+
+    def _on_read(self, spectra: list[tuple[str, int, Image, Spectrum]]) -> None:
+        for name, number, layer, spectrum in spectra:
+            if layer in self._chip_of and (layer.name == name or " · point " in name):
+                self._draw(name, number, layer, spectrum)
+        self._tell()
+
+    def _draw(self, name: str, number: int, layer: Image, spectrum: Spectrum) -> None:
+        axis, values, pixel = spectrum
+        pinned = name != layer.name
+        positions, label = self.axis.shown(axis)
+        main = self._main()
+        own = main is None or label == self.axis.shown(as_cube(main).axis)[1]
+        plot = self._plot if own else self._other
+        if not own:
+            self._other.titles(x=label)
+            self._other.visible = True
+        shown = self._scaled(values, positions) + self._step() * number
+        plot.curve(name, positions, shown, CYCLE[number % len(CYCLE)], width=0.7 if pinned else 1.2, legend=False)
+        if not pinned:
+            self._readings[name] = self._reading(layer, axis, values, pixel)
+
+    def _tell(self) -> None:
+        self._readout.value = "\n".join(getattr(self, "_readings", {}).values()) or _HINT
+        if self._other.visible and not self._other.names():
+            self._other.visible = False
 
     def _reading(self, layer: Image, axis: Any, values: npt.NDArray[np.float32], pixel: tuple[int, ...]) -> str:
         names = ("t", "z", "y", "x")[-len(pixel) :] if len(pixel) > 1 else ("spectrum",)
         place = ", ".join(f"{name} {c}" for name, c in zip(names, pixel[-len(names) :], strict=True))
         on_slider = self._band(layer)
-        band = on_slider if on_slider is not None else int(np.argmax(values))
+        finite = np.isfinite(values)
+        band = on_slider if on_slider is not None else int(np.argmax(np.where(finite, values, -np.inf)))
         at = "band" if on_slider is not None else "highest at band"
         there = f"{axis.values[band]:.6g} {axis.unit} · " if axis.unit else ""
         return f"{layer.name}: {there}{at} {band} · ({place}) · {values[band]:.4g}"
 
-    def _scaled(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        from napari_spectrai.preparation.normalise import Normalise
+    def _step(self) -> float:
+        try:
+            return float(self._offset.value)
+        except ValueError:
+            return 0.0
 
-        if self._show.value == "raw":
-            return values
-        offset, scale = Normalise(by=self._show.value).factors(values)
-        scaled: npt.NDArray[np.float32] = (values - offset) / (scale + (scale == 0))
-        return scaled
+    def _scaled(self, values: npt.NDArray[np.float32], positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        return as_shown(values, positions, self._show.value)
+
+    # ---------------------------------------------------------------- regions
+
+    def _take_means(self) -> None:
+        layer, image = self._regions.value, self._main()
+        if layer is None or image is None:
+            self._means = []
+            return
+        try:
+            found = regions(layer, image, self._viewer.dims.point)
+        except (ValueError, IndexError) as error:
+            say(self._problem, f"{layer.name!r} does not lie on {image.name!r}: {error}")
+            return
+        cube = as_cube(image)
+        self._region_work.ask(lambda: (image, [(name, colour, region_spectrum(cube, places)) for name, colour, places in found]))
+
+    def _on_means(self, answer: tuple[Image, list[tuple[str, str, RegionSpectrum]]]) -> None:
+        image, means = answer
+        if image is self._main() and self._regions.value is not None:
+            self._means = means
+            self._redraw()
+
+    def _draw_means(self, axis: SpectralAxis) -> None:
+        positions = self._positions(axis)
+        for name, colour, found in self._means:
+            if len(found.mean) != len(axis):
+                continue
+            mean = self._scaled(found.mean, positions)
+            if self._show.value == "raw":
+                self._plot.spread(f"± {name}", positions, found.mean - found.deviation, found.mean + found.deviation, colour)
+            self._plot.curve(name, positions, mean, colour, width=2)
+
+
+def _read(name: str, number: int, layer: Image, pixel: tuple[int, ...]) -> tuple[str, int, Image, Spectrum]:
+    cube = as_cube(layer)
+    return name, number, layer, (cube.axis, np.asarray(cube.data[pixel], dtype=np.float32), pixel)

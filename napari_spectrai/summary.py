@@ -1,0 +1,168 @@
+"""What one looks at instead of a whole cube: band images, ratios, colours, and the mean spectrum of a region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.units import convert
+
+MOST_PIXELS = 20_000
+"""Pixels that a region's mean is taken over, at most: more are thinned evenly."""
+
+_WHITE = np.array([0.9505, 1, 1.089], np.float32)
+_TO_RGB = np.array([[3.2406, -0.9689, 0.0557], [-1.5372, 1.8758, -0.2040], [-0.4986, 0.0415, 1.0570]], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSpectrum:
+    """Mean and standard deviation of a region's spectra; NaN does not count."""
+
+    mean: FloatArray
+    deviation: FloatArray
+    count: int
+    thinned: bool
+
+
+def band_image(cube: Cube, low: float, high: float, *, integrate: bool = False) -> Any:
+    """Return the mean over the bands from `low` to `high`, or the area under them, as an array of shape (..., y, x).
+
+    Lazy cubes give a lazy array. NaN does not count in a mean.
+
+    Parameters
+    ----------
+    integrate : bool
+        The trapezoid area along the axis, in intensity × unit, rather than the mean.
+
+    Raises
+    ------
+    ValueError
+        If no band lies in the range.
+    """
+    bands = _bands(cube.axis, low, high)
+    part = cube.data[..., bands] if bands[-1] - bands[0] + 1 != bands.size else cube.data[..., bands[0] : bands[-1] + 1]
+    part = part.astype(np.float32)
+    if integrate and bands.size > 1:
+        positions = cube.axis.values[bands]
+        order = np.argsort(positions)
+        spacing = np.diff(positions[order]).astype(np.float32)
+        part = part[..., order]
+        return ((part[..., 1:] + part[..., :-1]) * (spacing / 2)).sum(-1)
+    if isinstance(part, np.ndarray):
+        good = np.isfinite(part)
+        if good.all():
+            return part.mean(-1)
+        return np.where(good, part, 0).sum(-1) / np.where(good.any(-1), good.sum(-1), np.nan)
+    import dask.array as da
+
+    return da.nanmean(part, axis=-1)
+
+
+def band_ratio(cube: Cube, above: tuple[float, float], below: tuple[float, float]) -> Any:
+    """Return the mean over one range divided by that over another; NaN where the lower one is zero."""
+    bottom = band_image(cube, *below)
+    if isinstance(bottom, np.ndarray):
+        return band_image(cube, *above) / np.where(bottom == 0, np.float32(np.nan), bottom)
+    import dask.array as da
+
+    return band_image(cube, *above) / da.where(bottom == 0, np.float32(np.nan), bottom)
+
+
+def composite(cube: Cube, positions: tuple[float, float, float], *, percentile: float = 1.0) -> npt.NDArray[np.uint8]:
+    """Return red, green and blue from the bands nearest to three positions, as uint8 of shape (..., y, x, 3).
+
+    Each colour is stretched from the lower to the upper `percentile` of its band. Positions are in the unit of the axis.
+    """
+    bands = [cube.axis.index(position) for position in positions]
+    picture = np.stack([np.asarray(cube.data[..., band], np.float32) for band in bands], -1)
+    flat = picture.reshape(-1, 3)
+    low, high = np.nanpercentile(flat, (percentile, 100 - percentile), axis=0)
+    return _eight_bits((picture - low) / np.where(high > low, high - low, 1))
+
+
+def covers_visible(axis: SpectralAxis) -> bool:
+    """Whether true colours can be told: bands from 430 nm or below to 670 nm or above, every 40 nm or closer."""
+    if axis.unit not in ("nm", "um"):
+        return False
+    values = np.sort(convert(axis, "nm"))
+    seen = values[(values >= 380) & (values <= 720)]
+    return bool(seen.size > 3 and seen[0] <= 430 and seen[-1] >= 670 and np.diff(seen).max() <= 40)
+
+
+def true_colour(cube: Cube) -> npt.NDArray[np.uint8]:
+    """Return the colours an eye would see, as sRGB uint8 of shape (..., y, x, 3), under light as even as the intensities are.
+
+    Colour matching functions by their analytic fit (Wyman, Sloan & Shirley 2013, JCGT 2(2)), the brightest hundredth white.
+
+    Raises
+    ------
+    ValueError
+        If the axis does not cover the visible, 430 to 670 nm.
+    """
+    if not covers_visible(cube.axis):
+        raise ValueError(f"true colours need bands from 430 to 670 nm; the cube has {cube.axis.describe()}")
+    wavelength = convert(cube.axis, "nm")
+    weights = _observer(wavelength) * np.abs(np.gradient(wavelength))[:, None]
+    weights /= weights.sum(0, keepdims=True)
+    visible = np.flatnonzero((wavelength >= 380) & (wavelength <= 780))
+    spectra = np.asarray(cube.data[..., visible], np.float32)
+    xyz = np.nan_to_num(spectra) @ weights[visible].astype(np.float32) * _WHITE
+    linear = xyz @ _TO_RGB
+    white = np.percentile(linear.max(-1), 99)
+    linear = np.clip(linear / (white if white > 0 else 1), 0, 1)
+    return _eight_bits(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+
+def _observer(nm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def bump(centre: float, below: float, above: float) -> npt.NDArray[np.float64]:
+        return np.exp(-0.5 * ((nm - centre) * np.where(nm < centre, below, above)) ** 2)
+
+    x = 1.056 * bump(599.8, 0.0264, 0.0323) + 0.362 * bump(442.0, 0.0624, 0.0374) - 0.065 * bump(501.1, 0.0490, 0.0382)
+    y = 0.821 * bump(568.8, 0.0213, 0.0247) + 0.286 * bump(530.9, 0.0613, 0.0322)
+    z = 1.217 * bump(437.0, 0.0845, 0.0278) + 0.681 * bump(459.0, 0.0385, 0.0725)
+    return np.stack([x, y, z], -1)
+
+
+def _eight_bits(picture: Any) -> npt.NDArray[np.uint8]:
+    return np.asarray((np.nan_to_num(np.clip(picture, 0, 1)) * 255).round(), np.uint8)
+
+
+def region_spectrum(cube: Cube, places: npt.NDArray[np.intp]) -> RegionSpectrum:
+    """Return mean and standard deviation of the spectra at some pixels.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n, spatial dimensions)
+        Pixel indices.
+
+    Raises
+    ------
+    ValueError
+        If there is no pixel.
+    """
+    if not len(places):
+        raise ValueError("the region holds no pixel of the cube")
+    step = -(-len(places) // MOST_PIXELS)
+    taken = places[::step]
+    if isinstance(cube.data, np.ndarray):
+        spectra = cube.data[tuple(taken.T)].astype(np.float32)
+    else:  # the smallest box around the region, read once
+        low, high = taken.min(0), taken.max(0) + 1
+        box = np.asarray(cube.data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], np.float32)
+        spectra = box[tuple((taken - low).T)]
+    good = np.isfinite(spectra)
+    count = np.where(good.any(0), good.sum(0), np.nan)
+    mean = np.where(good, spectra, 0).sum(0) / count
+    deviation = np.sqrt(np.where(good, np.square(spectra - mean), 0).sum(0) / count)
+    return RegionSpectrum(mean.astype(np.float32), deviation.astype(np.float32), len(taken), step > 1)
+
+
+def _bands(axis: SpectralAxis, low: float, high: float) -> npt.NDArray[np.intp]:
+    bands = axis.window(low, high)
+    if not bands.size:
+        raise ValueError(f"no band lies in {low:g}–{high:g} {axis.unit}; the cube has {axis.describe()}")
+    return bands

@@ -1,0 +1,89 @@
+"""Where bands lie, in another unit: wavelength, wavenumber, Raman shift, energy or band number."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import SpectralAxis
+
+SHIFT = "shift"
+"""Raman shift in 1/cm, told from the absolute wavenumber by the laser line."""
+_HC_EV_NM = 1239.841984
+_TITLES = {
+    "nm": "Wavelength (nm)",
+    "um": "Wavelength (µm)",
+    "1/cm": "Wavenumber (1/cm)",
+    SHIFT: "Raman shift (1/cm)",
+    "eV": "Energy (eV)",
+    "": "Band number",
+}
+
+
+def title(unit: str, axis: SpectralAxis) -> str:
+    """Return the title of a plot's axis."""
+    return _TITLES.get(unit, axis.label)
+
+
+def choices(axis: SpectralAxis, laser_nm: float | None = None) -> list[str]:
+    """Return the units that `axis` can be shown in; those of Raman shift need the laser line."""
+    if axis.unit not in ("nm", "um", "1/cm", "eV"):
+        return [axis.unit] if not axis.unit else [axis.unit, ""]
+    if axis.unit == "1/cm" and laser_nm is not None:
+        return [SHIFT, "nm", "um", "1/cm", "eV", ""]
+    return ["nm", "um", "1/cm", "eV", "", *([SHIFT] if laser_nm is not None else [])]
+
+
+def convert(axis: SpectralAxis, unit: str, laser_nm: float | None = None) -> npt.NDArray[np.float64]:
+    """Return the positions of `axis` in another unit, in the order of the bands.
+
+    Parameters
+    ----------
+    unit : ``"nm"``, ``"um"``, ``"1/cm"``, ``"eV"``, ``"shift"`` (Raman shift, 1/cm) or ``""`` (band number)
+    laser_nm : float, optional
+        Wavelength of the excitation. With it, positions in 1/cm are Raman shifts (Stokes positive); without, absolute wavenumbers.
+
+    Raises
+    ------
+    ValueError
+        If the positions have no unit, or a Raman shift is wanted without a laser line.
+    """
+    if unit == "":
+        return np.arange(len(axis), dtype=np.float64)
+    if unit == axis.unit and not (unit == "1/cm" and laser_nm is not None):
+        return axis.values
+    if axis.unit not in ("nm", "um", "1/cm", "eV"):
+        raise ValueError(f"positions in {axis.unit or 'band numbers'} cannot be shown in {unit}; the file gives no wavelengths")
+    if laser_nm is not None and not laser_nm > 0:
+        raise ValueError(f"a laser line of {laser_nm:g} nm is not positive")
+    if unit == SHIFT and laser_nm is None:
+        raise ValueError("a Raman shift needs the laser line; give its wavelength in nm")
+    if unit == SHIFT and axis.unit == "1/cm":
+        return axis.values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wavelength = _nanometres(axis, laser_nm)
+        found = {
+            "nm": lambda: wavelength,
+            "um": lambda: wavelength / 1e3,
+            "1/cm": lambda: 1e7 / wavelength,
+            "eV": lambda: _HC_EV_NM / wavelength,
+            SHIFT: lambda: 1e7 / (laser_nm or 1) - 1e7 / wavelength,
+        }
+        if unit not in found:
+            raise ValueError(f"unknown unit {unit!r}; known: {', '.join(map(repr, [*found, '']))}")
+        values: npt.NDArray[np.float64] = found[unit]()
+    if not np.isfinite(values).all():
+        raise ValueError(f"positions {axis.values[0]:g}–{axis.values[-1]:g} {axis.unit} have no counterpart in {unit} throughout")
+    return values
+
+
+def _nanometres(axis: SpectralAxis, laser_nm: float | None) -> npt.NDArray[np.float64]:
+    if axis.unit == "nm":
+        return axis.values
+    if axis.unit == "um":
+        return axis.values * 1e3
+    if axis.unit == "eV":
+        return _HC_EV_NM / axis.values
+    if laser_nm is not None:
+        return 1e7 / (1e7 / laser_nm - axis.values)
+    return 1e7 / axis.values

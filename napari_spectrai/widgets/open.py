@@ -1,0 +1,136 @@
+"""Opening a file as a spectral image: which of its arrays, and which dimension is spectral."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, FileEdit, PushButton
+from napari.qt.threading import thread_worker
+from napari.viewer import Viewer
+
+from napari_spectrai.io import SpectralWarning, inspect, read
+from napari_spectrai.widgets.dock import Dock, message, rows, say, text
+from napari_spectrai.widgets.layers import LayerData, layers_from_file
+
+_AS_TOLD = "as the file says"
+
+
+class OpenDock(Dock):
+    """Open any file that napari-spectrai reads, also those that napari's own readers take first, and containers of several arrays.
+
+    From a script: set ``dock.path``, perhaps ``dock.array.value`` and ``dock.dimension.value``, and call ``dock.open()``.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        self._viewer = napari_viewer
+        self._arrays: dict[str, tuple[int, ...]] = {}
+        self._file = FileEdit(
+            mode=FileDialogMode.EXISTING_FILE, label="File", name="file", tooltip="a spectral file; for Zarr type its folder"
+        )
+        self.array = ComboBox(
+            choices=self._names, nullable=True, label="Array", name="array", tooltip="which of its arrays holds the spectra"
+        )
+        self.dimension = ComboBox(
+            choices=self._dimensions, label="Spectral dimension", name="dimension", tooltip="which dimension of the array holds the bands"
+        )
+        self._about, self._problem = text("about", "Choose a file."), message()
+        self._open = PushButton(text="Open", name="open", enabled=False, tooltip="open it as a layer with its spectral axis")
+        super().__init__("Open", [rows(self._file, self.array, self.dimension), self._about, self._problem, self._open])
+        self._file.changed.connect(self._on_file)
+        self.array.changed.connect(self._on_array)
+        self.dimension.changed.connect(self._look)
+        self._open.changed.connect(self.open)
+
+    def _names(self, _: Any = None) -> list[tuple[str, str]]:
+        return [(f"{name}   {' × '.join(map(str, shape))}", name) for name, shape in self._arrays.items() if len(shape) > 1]
+
+    def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
+        shape = self._arrays.get(self.array.value or "", ())
+        return [(_AS_TOLD, -1), *((f"{number}: {length} bands", number) for number, length in enumerate(shape))]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(str(self._file.value))
+
+    @path.setter
+    def path(self, path: str | Path) -> None:
+        self._file.value = Path(path)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in words."""
+        return str(self._problem.value)
+
+    @property
+    def about(self) -> str:
+        """What will be opened."""
+        return str(self._about.value)
+
+    def _on_file(self, _: Any = None) -> None:
+        say(self._problem, "")
+        try:
+            self._arrays = inspect(self.path)
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            self._arrays = {}
+            say(self._problem, str(error))
+        with self.array.changed.blocked():
+            self.array.reset_choices()
+            names = [name for _, name in self._names()]
+            self.array.value = names[0] if len(names) == 1 else None
+        self._on_array()
+
+    def _on_array(self, _: Any = None) -> None:
+        with self.dimension.changed.blocked():
+            self.dimension.reset_choices()
+            self.dimension.value = -1
+        self._look()
+
+    def _options(self) -> dict[str, Any]:
+        several = len(self._names()) > 1
+        place = self.dimension.value
+        return {"dataset": self.array.value if several else None, "spectral": None if place in (None, -1) else place}
+
+    def _look(self, _: Any = None) -> None:
+        """Say what would be opened; a guess is shown as one."""
+        self._open.enabled = False
+        if not self._arrays:
+            self._about.value = "Choose a file."
+            return
+        try:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", SpectralWarning)
+                cube = read(self.path, **self._options())
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            self._about.value = ""
+            say(self._problem, "Choose one of its arrays." if "choose one with dataset=" in str(error) else str(error))
+            return
+        say(self._problem, "")
+        notes = "".join(f"\n{warning.message}" for warning in told if issubclass(warning.category, SpectralWarning))
+        self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}{notes}"
+        self._open.enabled = True
+
+    def open(self) -> None:
+        """Open it, reading on a thread."""
+        if not self._open.enabled:
+            return
+        self._open.enabled = False
+        path, options = self.path, self._options()
+
+        def work() -> list[LayerData]:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SpectralWarning)  # shown above
+                return layers_from_file(path, **options)
+
+        worker = thread_worker(work)()
+        worker.returned.connect(self._show)
+        worker.errored.connect(lambda error: say(self._problem, str(error)))
+        worker.finished.connect(lambda: setattr(self._open, "enabled", True))
+        worker.start()
+
+    def _show(self, layers: list[LayerData]) -> None:
+        for data, options, kind in layers:
+            getattr(self._viewer, f"add_{kind}")(data, **options)

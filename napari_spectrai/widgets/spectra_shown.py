@@ -1,0 +1,47 @@
+"""How the Spectra dock shows intensities and bad bands: arithmetic on one curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.preparation.normalise import Normalise
+
+
+def as_shown(values: npt.NDArray[np.float32], positions: npt.NDArray[np.float64], show: str) -> npt.NDArray[np.float32]:
+    """Return intensities as they are shown; NaN stays where it is and does not count.
+
+    Parameters
+    ----------
+    show : ``"raw"``, a way to normalise, or ``"first"`` and ``"second"`` for derivatives per unit of the positions
+    """
+    if show == "raw":
+        return values
+    if show in ("first", "second"):
+        shown = values.astype(np.float64)
+        for _ in range(2 if show == "second" else 1):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                shown = np.gradient(shown, positions) if len(shown) > 1 else shown * 0
+        return np.where(np.isfinite(shown), shown, np.nan).astype(np.float32)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return values
+    offset, scale = Normalise(by=show).factors(finite)
+    scaled: npt.NDArray[np.float32] = (values - offset) / (scale + (scale == 0))
+    return scaled
+
+
+def runs(positions: npt.NDArray[np.float64], bands: Sequence[int]) -> list[tuple[float, float]]:
+    """Return the ranges of the axis that runs of bands cover, each band half way to its neighbours."""
+    found: list[tuple[float, float]] = []
+    edges = np.concatenate([[positions[0]], (positions[1:] + positions[:-1]) / 2, [positions[-1]]])
+    for band in sorted(bands):
+        if 0 <= band < len(positions):
+            low, high = sorted((float(edges[band]), float(edges[band + 1])))
+            if found and low <= found[-1][1] and high >= found[-1][0]:
+                low, high = min(low, found[-1][0]), max(high, found[-1][1])
+                found.pop()
+            found.append((low, high))
+    return found

@@ -1,0 +1,139 @@
+"""Files in and out of the window: readers, writers, samples, and the Open dock."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import npe2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Picture
+
+from napari_spectrai import Cube, SpectralAxis, as_cube, read, sample, write
+from napari_spectrai.io import UnreadableError
+from napari_spectrai.widgets.contributions import get_reader
+from napari_spectrai.widgets.layers import add_cube, layers_from_file
+
+DATA = Path(__file__).parent.parent / "data"
+
+
+@pytest.mark.parametrize("name", ["raman_pairs", "cartilage", "lambda_stack", "indian_pines"])
+def test_the_samples_open_through_the_menu(viewer, name):
+    bundled = sample(name)
+    layers = viewer.open_sample("napari-spectrai", name)
+    cubes = [as_cube(layer) for layer in layers if layer.data.ndim == bundled.cube.data.ndim]
+    assert any(np.array_equal(cube.data, bundled.cube.data) and cube.axis == bundled.cube.axis for cube in cubes)
+    assert bundled.title
+    assert "Source:" in bundled.notice
+
+
+def test_indian_pines_has_its_classes_with_names(viewer):
+    viewer.open_sample("napari-spectrai", "indian_pines")
+    labels = viewer.layers["Indian Pines · classes"]
+    assert labels.data.shape == (145, 145)
+    assert (labels.data == 11).sum() == 2455
+    assert labels.metadata["class_names"][11] == "Soybean-mintill"
+    assert labels.features["class"][11] == "Soybean-mintill"
+    axis = as_cube(viewer.layers["Indian Pines"]).axis
+    assert (np.diff(axis.values) <= 0).sum() == 3
+
+
+def test_bundled_samples_are_small():
+    from napari_spectrai.samples import sample_folder
+
+    names = ("raman_pairs", "cartilage", "lambda_stack", "indian_pines")
+    size = sum(path.stat().st_size for name in names for path in (sample_folder() / name).iterdir())
+    assert size < 12_000_000
+    assert all((sample_folder() / name / "LICENSE").exists() for name in names)
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".ome.zarr", ".hdr", ".h5", ".npz", ".npy", ".ome.tif", ".mat", ".csv"])
+def test_layers_are_saved_and_open_again_as_they_were(viewer, tmp_path, image_pairs, suffix):
+    cube = Cube(image_pairs[0].data, image_pairs[0].axis, (0.5, 0.25), "um", "cells")
+    layer = add_cube(viewer, cube)
+    path = str(tmp_path / f"c{suffix}")
+    assert layer.save(path, plugin="napari-spectrai") == [path]
+    (data, options, _) = layers_from_file(path)[-1]
+    again = as_cube(viewer.add_image(data, **options))
+    np.testing.assert_array_equal(np.asarray(again.data), cube.data)
+    assert (again.axis, again.pixel_size, again.pixel_unit) == (cube.axis, cube.pixel_size, cube.pixel_unit)
+
+
+def test_the_reader_leaves_tables_and_pictures_to_napari(tmp_path):
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 5), np.uint8))
+    for name in ("plain.tif", "points.csv", "a.png"):
+        plugins = [reader.plugin_name for reader in npe2.PluginManager.instance().iter_compatible_readers([str(tmp_path / name)])]
+        assert "napari-spectrai" not in plugins
+    for name in ("a.wdf", "a.lsm", "a.hdr", "A.NPZ"):
+        plugins = [reader.plugin_name for reader in npe2.PluginManager.instance().iter_compatible_readers([str(tmp_path / name)])]
+        assert "napari-spectrai" in plugins
+    assert get_reader("a.doc") is None
+
+
+def test_a_container_of_several_arrays_says_where_to_choose(tmp_path):
+    np.savez(tmp_path / "c.npz", one=np.ones((3, 4, 5)), two=np.ones((3, 4, 5)))
+    with pytest.raises(UnreadableError, match="several arrays.*Open as a spectral image"):
+        get_reader(str(tmp_path / "c.npz"))(str(tmp_path / "c.npz"))
+
+
+def test_a_white_light_picture_lies_under_its_map(viewer, tmp_path):
+    picture = BytesIO()
+    exif = Picture.Exif()
+    exif[0xFEA0] = (-8.0, 1.0)
+    exif.get_ifd(0x8769)[0xA20E] = 12.0
+    exif.get_ifd(0x8769)[0xA20F] = 10.0
+    Picture.new("RGB", (24, 20), (9, 200, 9)).save(picture, "JPEG", exif=exif)
+    whole = bytearray((DATA / "sp.wdf").read_bytes())
+    content = picture.getvalue()
+    path = tmp_path / "m.wdf"
+    path.write_bytes(bytes(whole) + struct.pack("<4sIQ", b"WHTL", 0, 16 + len(content)) + content)
+    (rgb, options, _), (spectra, _, _) = layers_from_file(path)
+    assert rgb.shape == (20, 24, 3)
+    assert options["scale"] == (0.5, 0.5)
+    assert options["translate"] == (1.25, -7.75)
+    assert spectra.shape == (1015, 1)
+
+
+def test_the_open_dock_asks_which_array_and_which_dimension(viewer, tmp_path, until):
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
+    assert not dock._open.enabled
+    one, two = np.random.default_rng(0).random((2, 5, 6, 7)).astype(np.float32)
+    np.savez(tmp_path / "c.npz", one=one, two=two, wavelengths=np.arange(5.0) + 400)
+    dock.path = tmp_path / "c.npz"
+    assert dock.problem == "Choose one of its arrays."
+    assert not dock._open.enabled
+    dock.array.value = "two"
+    assert dock.about == "6 × 7 spectra, 5 bands, 400–404 nm"
+    dock.open()
+    until(lambda: len(viewer.layers) == 1)
+    cube = as_cube(viewer.layers[0])
+    np.testing.assert_array_equal(cube.data, np.moveaxis(two, 0, -1))
+    assert cube.axis == SpectralAxis(np.arange(5.0) + 400, "nm")
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 5, 6), np.uint8), photometric="minisblack")
+    dock.path = tmp_path / "plain.tif"
+    assert "0 is taken" in dock.about
+    dock.dimension.value = 2
+    assert dock.about == "4 × 5 spectra, 6 bands, no spectral axis given"
+    (tmp_path / "bad.wdf").write_bytes(b"WDF1")
+    dock.path = tmp_path / "bad.wdf"
+    assert "bad.wdf: cannot be read as Renishaw WiRE" in dock.problem
+    assert not dock._open.enabled
+
+
+def test_a_layer_as_another_reader_makes_it(viewer, tmp_path):
+    """Nikon, Zeiss CZI and Leica files come through their own readers: channels somewhere, no spectral axis."""
+    from napari_spectrai.widgets.dock import opened
+
+    data = np.random.default_rng(0).random((3, 16, 20, 24)).astype(np.float32)  # z, channel, y, x, as napari-nd2 has it
+    layer = viewer.add_image(data, name="nd2", scale=(1, 1, 0.3, 0.3), axis_labels=("z", "c", "y", "x"), units=("um", "pixel", "um", "um"))
+    viewer.window.add_plugin_dock_widget("napari-spectrai", "Spectra")
+    spectra = opened(viewer, "Spectra")
+    spectra._dimension.value = 1
+    cube = as_cube(layer)
+    assert cube.shape == (3, 20, 24, 16)
+    assert cube.pixel_size == (0.3, 0.3)
+    again = read(write(cube, tmp_path / "c.ome.zarr"))
+    np.testing.assert_array_equal(np.asarray(again.data), cube.data)
