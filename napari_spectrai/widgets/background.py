@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from psygnal import Signal
 from qtpy.QtCore import QObject
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
 
@@ -19,8 +20,9 @@ class Latest(QObject):
     failed : the exception it raised instead
     """
 
-    answered = QtSignal(object)
-    failed = QtSignal(object)
+    answered = Signal(object)
+    failed = Signal(object)
+    _back = QtSignal(object, bool)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -28,6 +30,7 @@ class Latest(QObject):
         self._question: Callable[[], Any] | None = None
         self._leaving = self._busy = False
         self._thread: threading.Thread | None = None
+        self._back.connect(self._deliver)
         self.destroyed.connect(self.leave)
 
     def ask(self, question: Callable[[], Any]) -> None:
@@ -62,8 +65,12 @@ class Latest(QObject):
             if question is None:  # leaving
                 return
             try:
-                tell, word = self.answered.emit, question()
+                word, good = question(), True
             except Exception as error:  # noqa: BLE001  # shown by whoever asked
-                tell, word = self.failed.emit, error
+                word, good = error, False
             if not self._leaving:
-                tell(word)
+                self._back.emit(word, good)
+
+    def _deliver(self, word: Any, good: bool) -> None:  # noqa: FBT001
+        if not self._leaving:
+            (self.answered if good else self.failed).emit(word)

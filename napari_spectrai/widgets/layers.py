@@ -27,7 +27,10 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
     scale, units, translate = [1.0] * len(cube.shape), ["pixel"] * len(cube.shape), [0.0] * len(cube.shape)
     step = cube.axis.step
     if cube.is_image and cube.axis.unit in ("nm", "um", "1/cm", "eV") and step is not None and step > 0:
-        scale[0], units[0], translate[0] = step, cube.axis.unit, float(cube.axis.values[0])
+        # a wavelength beside µm pixels goes without its unit: napari would bring all axes to nm, and back to µm as soon as a layer
+        # without units joins (a new Points or Labels layer), leaving the camera where nothing is
+        alone = cube.pixel_size is None or cube.pixel_unit == "pixel" or cube.axis.quantity != "wavelength"
+        scale[0], units[0], translate[0] = step, cube.axis.unit if alone else "pixel", float(cube.axis.values[0])
     if cube.pixel_size is not None and cube.is_image:
         scale[-2:], units[-2:] = list(cube.pixel_size), [cube.pixel_unit] * 2
         translate[-2:] = [float(c) for c in cube.metadata.get("origin", (0.0, 0.0))]

@@ -13,6 +13,8 @@ from magicgui.widgets import Container
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QPainter
+from qtpy.QtSvg import QSvgGenerator
 
 SOURCE, TRUTH = "#9a9a9a", "#3fae5a"
 CLASSICAL = "#d08a2e"
@@ -195,9 +197,17 @@ class Plot(Container[Any]):
 
     def save(self, path: str) -> None:
         """Save a picture of the plot, as PNG or SVG by the suffix."""
-        if path.lower().endswith(".svg"):
-            from pyqtgraph.exporters import SVGExporter
-
-            SVGExporter(self._item).export(path)
-        elif not self._plot.grab().save(path):
+        done = self._draw_svg(path) if path.lower().endswith(".svg") else self._plot.grab().save(path)
+        if not done:
             raise OSError(f"{path} cannot be written; choose another folder, and .png or .svg")
+
+    def _draw_svg(self, path: str) -> bool:
+        generator = QSvgGenerator()  # pyqtgraph's own exporter fails on curves with gaps
+        generator.setFileName(path)
+        generator.setSize(self._plot.size())
+        generator.setViewBox(self._plot.rect())
+        painter = QPainter()
+        if not painter.begin(generator):
+            return False
+        self._plot.render(painter)
+        return bool(painter.end())

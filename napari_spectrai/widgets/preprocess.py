@@ -12,10 +12,9 @@ from magicgui.widgets import ComboBox, PushButton, show_file_dialog
 from napari.layers import Image
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
+from napari_spectrai.cube import FloatArray, SpectralAxis, as_cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.preparation import Preparation, SpatialStep, Step, load_steps, read_steps, save_steps, steps
-from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation import Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.applying import Applying
@@ -24,36 +23,9 @@ from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say,
 from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position
 from napari_spectrai.widgets.ordered import OrderedForm
 from napari_spectrai.widgets.plot import SOURCE, Plot
+from napari_spectrai.widgets.preview import Preview
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
-
-
-class Preview:
-    """What steps do to the spectrum at one place; what they learn is learnt once for a cube and its steps."""
-
-    def __init__(self, cube: Cube, wanted: Sequence[Step]) -> None:
-        self.cube = cube
-        # those that move pixels have no spectrum before and after at one place
-        self.steps = tuple(step for step in wanted if not isinstance(step, SpatialStep) or step.margin == 1)
-        self.left_out = [step.title for step in wanted if step not in self.steps]
-        self._fitted: tuple[Step, ...] | None = None
-
-    def at(self, place: tuple[int, ...]) -> tuple[FloatArray, SpectralAxis, FloatArray]:
-        """Return the spectrum before, and the axis and spectrum after, at a pixel."""
-        if self._fitted is None:
-            learning = any(not step.is_fitted for step in self.steps)
-            pointwise = Preparation(tuple(step for step in self.steps if not isinstance(step, SpatialStep)))
-            fitted = iter(pointwise.fitted(seen(self.cube), self.cube.axis).steps if learning else pointwise.steps)
-            self._fitted = tuple(step if isinstance(step, SpatialStep) else next(fitted) for step in self.steps)
-        around = [slice(c, c + 1) for c in place]
-        if self.cube.is_image:
-            around[-2:] = [slice(max(c - 1, 0), c + 2) for c in place[-2:]]
-        patch = np.asarray(self.cube.data[tuple(around)], np.float32)
-        middle = tuple(min(c, 1) if self.cube.is_image and number >= len(place) - 2 else 0 for number, c in enumerate(place))
-        after, axis = patch, self.cube.axis
-        for step in self._fitted:
-            after, axis = step.apply(after, axis)
-        return patch[middle], axis, after[middle]
 
 
 class PreprocessDock(Dock):

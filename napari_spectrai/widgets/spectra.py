@@ -9,16 +9,15 @@ import numpy.typing as npt
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import SpectralAxis, as_cube
-from napari_spectrai.summary import RegionSpectrum, region_spectrum
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.layers import pixel_at, spectral_layers, spectral_position
 from napari_spectrai.widgets.plot import CYCLE, Plot
-from napari_spectrai.widgets.regions import regions
+from napari_spectrai.widgets.region_means import RegionMeans, Watch
+from napari_spectrai.widgets.slider import band_on_slider, show_band
 from napari_spectrai.widgets.spectra_axis import AxisChoice
 from napari_spectrai.widgets.spectra_shown import as_shown, runs
 from napari_spectrai.widgets.spectra_tools import BandTools, Export
@@ -28,8 +27,6 @@ _SHOW = {
     "first": "first derivative", "second": "second derivative",
 }  # fmt: skip
 _MOST_POINTS = 50
-_PAINTING = 150
-"""Milliseconds without a stroke after which the means of regions are taken anew."""
 _HINT = "Move the mouse over a layer to see its spectrum."
 
 Spectrum = tuple[SpectralAxis, npt.NDArray[np.float32], tuple[int, ...]]
@@ -44,20 +41,18 @@ class SpectraDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._world: tuple[float, ...] = ()
-        self._watched: dict[str, Layer | None] = {"points": None, "regions": None}
+        self._pins = Watch(self._redraw)
+        self._readings: dict[str, str] = {}
         self._chip_of: dict[Image, CheckBox] = {}
-        self._means: list[tuple[str, str, RegionSpectrum]] = []
+        self._last: Image | None = None
         self._build()
         super().__init__("Spectra", self._sections)
-        self._cursor, self._region_work = Latest(self.native), Latest(self.native)
+        self._cursor = Latest(self.native)
         self._cursor.answered.connect(self._on_read)
         self._cursor.failed.connect(lambda error: say(self._problem, str(error)))
-        self._region_work.answered.connect(self._on_means)
-        self._region_work.failed.connect(lambda error: say(self._problem, str(error)))
-        self._strokes = QTimer(self.native)
-        self._strokes.setSingleShot(True)
-        self._strokes.setInterval(_PAINTING)
-        self._strokes.timeout.connect(self._take_means)
+        self.region_means.live_in(self.native)
+        self.region_means.changed.connect(self._redraw)
+        self.region_means.failed.connect(lambda words: say(self._problem, words))
         self._connect()
         self._on_layers()
 
@@ -80,13 +75,10 @@ class SpectraDock(Dock):
         )
         self._offset = LineEdit(value="0", label="Offset", name="offset", tooltip="each layer's curve this much above the one before")
         self._points = ComboBox(
-            choices=self._of(Points), nullable=True, value=None, label="Points", name="points",
+            choices=self._points_layers, nullable=True, value=None, label="Points", name="points",
             tooltip="a Points layer whose spectra stay drawn, thin",
         )  # fmt: skip
-        self._regions = ComboBox(
-            choices=self._of((Labels, Shapes)), nullable=True, value=None, label="Regions", name="regions",
-            tooltip="a Labels or Shapes layer: mean ± standard deviation of each region of the selected layer",
-        )  # fmt: skip
+        self.region_means = RegionMeans(self._viewer, self._main)
         self._dimension = ComboBox(
             choices=self._dimensions,
             nullable=True,
@@ -97,8 +89,8 @@ class SpectraDock(Dock):
         self.tools = BandTools(self._viewer, self._plot)
         self.export = Export(lambda: [self._plot, self._other])
         self._sections = [
-            self._empty, self._chips, self._plot, self._other, self._readout, self._problem,
-            rows(self._show, self._regions, self._points),
+            self._empty, self._chips, self._plot, self._other, self.region_means.legend, self._readout, self._problem,
+            rows(self._show, self.region_means.choice, self._points),
             Fold("Axis, offset, spectral dimension", [rows(self.axis.unit, self.axis.laser, self._offset, self._dimension)]),
             self.tools, self.export,
         ]  # fmt: skip
@@ -120,8 +112,7 @@ class SpectraDock(Dock):
         for widget in (self._show, self._offset):
             widget.changed.connect(self._redraw)
         self.axis.changed.connect(self._on_axis)
-        self._points.changed.connect(lambda layer: self._watch("points", layer))
-        self._regions.changed.connect(lambda layer: self._watch("regions", layer))
+        self._points.changed.connect(self._on_points)
         self.native.destroyed.connect(self._leave)
 
     def _leave(self) -> None:
@@ -130,13 +121,12 @@ class SpectraDock(Dock):
         for event, slot in self._links:
             event.disconnect(slot)
         self._cursor.leave()
-        self._region_work.leave()
-        for kind in self._watched:
-            self._watch(kind, None, draw=False)
+        self.region_means.leave()
+        self._pins.follow(None)
         self._viewer.canvas.overlays.text.visible = False
 
-    def _of(self, kinds: Any) -> Any:
-        return lambda _: [layer for layer in self._viewer.layers if isinstance(layer, kinds)]
+    def _points_layers(self, _: Any = None) -> list[Points]:
+        return [layer for layer in self._viewer.layers if isinstance(layer, Points)]
 
     def _on_layers(self, _: Any = None) -> None:
         layers = spectral_layers(self._viewer)
@@ -152,13 +142,13 @@ class SpectraDock(Dock):
             self._chips.append(chip)
             self._chip_of[layer] = chip
         self._empty.visible = not layers
-        for choice, kind in ((self._points, "points"), (self._regions, "regions")):
-            with choice.changed.blocked():
-                choice.reset_choices()
-                kept = self._watched[kind]
-                choice.value = kept if kept is not None and kept in self._viewer.layers else None
-            if choice.value is None:
-                self._watch(kind, None, draw=False)
+        kept = self._pins.layer
+        with self._points.changed.blocked():
+            self._points.reset_choices()
+            self._points.value = kept if kept is not None and kept in self._viewer.layers else None
+        if self._points.value is None:
+            self._pins.follow(None)
+        self.region_means.on_layers()
         self._on_active()
 
     def _on_active(self, _: Any = None) -> None:
@@ -171,7 +161,7 @@ class SpectraDock(Dock):
             self._dimension.enabled = cube is not None and not cube.axis.unit
         self.axis.use(cube)
         self.tools.use(layer, self._positions(cube.axis) if cube is not None else None)
-        self._take_means()
+        self.region_means.take()
         self._redraw()
 
     def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
@@ -194,25 +184,9 @@ class SpectraDock(Dock):
     def _on_mouse(self, _: Any, event: Any) -> None:
         self.look_at(tuple(event.position))
 
-    def _watch(self, kind: str, layer: Layer | None, *, draw: bool = True) -> None:
-        """Follow the data of another Points, Labels or Shapes layer."""
-        slot = self._redraw if kind == "points" else self._on_stroke
-        names = ("data", "labels_update", "paint")
-        if (before := self._watched[kind]) is not None:
-            for name in names:
-                if (event := getattr(before.events, name, None)) is not None:
-                    event.disconnect(slot)
-        self._watched[kind] = layer
-        if layer is not None:
-            for name in names:
-                if (event := getattr(layer.events, name, None)) is not None:
-                    event.connect(slot)
-        if draw:
-            self._take_means()
-            self._redraw()
-
-    def _on_stroke(self, _: Any = None) -> None:
-        self._strokes.start()
+    def _on_points(self, layer: Points | None) -> None:
+        self._pins.follow(layer)
+        self._redraw()
 
     # ---------------------------------------------------------------- the slider
 
@@ -222,7 +196,7 @@ class SpectraDock(Dock):
 
     def _mark(self) -> None:
         layer = self._main()
-        band = None if layer is None else self._band(layer)
+        band = None if layer is None else band_on_slider(self._viewer, layer)
         overlay = self._viewer.canvas.overlays.text
         if layer is None or band is None:
             self._plot.marker(None, self._on_drag)
@@ -235,27 +209,8 @@ class SpectraDock(Dock):
 
     def _on_drag(self, position: float) -> None:
         layer = self._main()
-        dimension = None if layer is None else self._slider(layer)
-        if layer is None or dimension is None:
-            return
-        corner = [0.0] * layer.ndim
-        corner[spectral_position(layer)] = int(np.abs(self._positions(as_cube(layer).axis) - position).argmin())
-        world = layer.data_to_world(corner)[spectral_position(layer)]
-        self._viewer.dims.set_point(dimension, world)
-
-    def _slider(self, layer: Image) -> int | None:
-        """Return the viewer's dimension that is the layer's spectral one, if it is a slider and not on the canvas."""
-        dims = self._viewer.dims
-        dimension = dims.ndim - layer.ndim + spectral_position(layer)
-        return None if dimension in dims.displayed else dimension
-
-    def _band(self, layer: Image) -> int | None:
-        """Return the band on the slider, or None where the spectral dimension is on the canvas."""
-        if self._slider(layer) is None:
-            return None
-        place = layer.world_to_data(self._viewer.dims.point[-layer.ndim :])
-        position = spectral_position(layer)
-        return int(min(max(round(float(place[position])), 0), layer.data.shape[position] - 1))
+        if layer is not None:
+            show_band(self._viewer, layer, int(np.abs(self._positions(as_cube(layer).axis) - position).argmin()))
 
     # ---------------------------------------------------------------- what is drawn
 
@@ -271,11 +226,11 @@ class SpectraDock(Dock):
     @property
     def regions(self) -> Labels | Shapes | None:
         """The Labels or Shapes layer whose regions' means are drawn."""
-        return self._regions.value
+        return self.region_means.choice.value
 
     @regions.setter
     def regions(self, layer: Labels | Shapes | None) -> None:
-        self._regions.value = layer
+        self.region_means.choice.value = layer
 
     @property
     def plot(self) -> Plot:
@@ -286,10 +241,14 @@ class SpectraDock(Dock):
         return [(number, layer) for number, (layer, chip) in enumerate(self._chip_of.items()) if chip.value]
 
     def _main(self) -> Image | None:
-        """Return the layer whose bands the line follows: the selected one if it is drawn, else the first."""
+        """Return the layer whose bands the line follows: the selected one if it is drawn, else the one before, else the first."""
         drawn = [layer for _, layer in self._drawn()]
         active: Layer | None = self._viewer.layers.selection.active
-        return active if isinstance(active, Image) and active in drawn else next(iter(drawn), None)
+        if active in drawn:  # the one in our list: what a selection gives may be a wrapper of it, equal and not the same
+            self._last = drawn[drawn.index(active)]
+        elif self._last not in drawn:
+            self._last = next(iter(drawn), None)
+        return self._last
 
     def _positions(self, axis: SpectralAxis) -> npt.NDArray[np.float64]:
         """Return where the bands of a layer are drawn: in the unit shown where that can be told, else as they are."""
@@ -311,7 +270,8 @@ class SpectraDock(Dock):
                 x=self.axis.shown(cube.axis)[1], y=f"Intensity ({_SHOW[self._show.value]})" if self._show.value != "raw" else "Intensity"
             )
             self._plot.shade(runs(self._positions(cube.axis), cube.metadata.get("bad_bands", ())))
-            self._draw_means(cube.axis)
+            positions = self._positions(cube.axis)
+            self.region_means.draw(self._plot, positions, lambda values: self._scaled(values, positions))
         self._redraw_cursor(points=True)
         self._mark()
 
@@ -328,7 +288,7 @@ class SpectraDock(Dock):
                     plot.remove_curve(name)
         quick = [(n, i, layer, p) for n, i, layer, p in wanted if isinstance(layer.data, np.ndarray)]
         slow = [(n, i, layer, p) for n, i, layer, p in wanted if not isinstance(layer.data, np.ndarray)]
-        self._readings: dict[str, str] = {} if not slow else {n: r for n, r in getattr(self, "_readings", {}).items() if n in here}
+        self._readings = {} if not slow else {n: r for n, r in self._readings.items() if n in here}
         for entry in quick:
             self._draw(*_read(*entry))
         if slow:
@@ -372,14 +332,14 @@ class SpectraDock(Dock):
             self._readings[name] = self._reading(layer, axis, values, pixel)
 
     def _tell(self) -> None:
-        self._readout.value = "\n".join(getattr(self, "_readings", {}).values()) or _HINT
+        self._readout.value = "\n".join(self._readings.values()) or _HINT
         if self._other.visible and not self._other.names():
             self._other.visible = False
 
     def _reading(self, layer: Image, axis: Any, values: npt.NDArray[np.float32], pixel: tuple[int, ...]) -> str:
         names = ("t", "z", "y", "x")[-len(pixel) :] if len(pixel) > 1 else ("spectrum",)
         place = ", ".join(f"{name} {c}" for name, c in zip(names, pixel[-len(names) :], strict=True))
-        on_slider = self._band(layer)
+        on_slider = band_on_slider(self._viewer, layer)
         finite = np.isfinite(values)
         band = on_slider if on_slider is not None else int(np.argmax(np.where(finite, values, -np.inf)))
         at = "band" if on_slider is not None else "highest at band"
@@ -394,37 +354,6 @@ class SpectraDock(Dock):
 
     def _scaled(self, values: npt.NDArray[np.float32], positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         return as_shown(values, positions, self._show.value)
-
-    # ---------------------------------------------------------------- regions
-
-    def _take_means(self) -> None:
-        layer, image = self._regions.value, self._main()
-        if layer is None or image is None:
-            self._means = []
-            return
-        try:
-            found = regions(layer, image, self._viewer.dims.point)
-        except (ValueError, IndexError) as error:
-            say(self._problem, f"{layer.name!r} does not lie on {image.name!r}: {error}")
-            return
-        cube = as_cube(image)
-        self._region_work.ask(lambda: (image, [(name, colour, region_spectrum(cube, places)) for name, colour, places in found]))
-
-    def _on_means(self, answer: tuple[Image, list[tuple[str, str, RegionSpectrum]]]) -> None:
-        image, means = answer
-        if image is self._main() and self._regions.value is not None:
-            self._means = means
-            self._redraw()
-
-    def _draw_means(self, axis: SpectralAxis) -> None:
-        positions = self._positions(axis)
-        for name, colour, found in self._means:
-            if len(found.mean) != len(axis):
-                continue
-            mean = self._scaled(found.mean, positions)
-            if self._show.value == "raw":
-                self._plot.spread(f"± {name}", positions, found.mean - found.deviation, found.mean + found.deviation, colour)
-            self._plot.curve(name, positions, mean, colour, width=2)
 
 
 def _read(name: str, number: int, layer: Image, pixel: tuple[int, ...]) -> tuple[str, int, Image, Spectrum]:

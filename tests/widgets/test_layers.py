@@ -11,13 +11,22 @@ def test_a_cube_as_a_layer_and_back_without_a_copy(viewer, image_pairs):
     cube = Cube(image_pairs[0].data, image_pairs[0].axis, pixel_size=(0.5, 0.25), pixel_unit="um", name="cells")
     layer = add_cube(viewer, cube)
     assert layer.axis_labels == ("wavelength", "y", "x")
-    assert [str(unit) for unit in layer.units] == ["nanometer", "micrometer", "micrometer"]
+    assert [str(unit) for unit in layer.units] == ["pixel", "micrometer", "micrometer"]
     assert layer.scale[0] == np.float64(cube.axis.step)
     again = as_cube(layer)
     assert np.shares_memory(again.data, cube.data)
     assert again.axis == cube.axis
     assert again.pixel_size == cube.pixel_size
     assert again.pixel_unit == "um"
+
+
+def test_a_layer_without_units_does_not_move_the_others_out_of_sight(viewer):
+    viewer.open_sample("napari-spectrai", "lambda_stack")
+    extent = np.array(viewer.layers.extent.world)
+    viewer.add_points(np.zeros((1, 2)))
+    np.testing.assert_allclose(np.array(viewer.layers.extent.world)[1, 1:], extent[1, 1:])
+    alone = add_cube(viewer, Cube(np.zeros((3, 4, 5)), SpectralAxis(np.linspace(400, 700, 5), "nm")))
+    assert [str(unit) for unit in alone.units] == ["nanometer", "pixel", "pixel"]
 
 
 def test_scale_only_where_the_axis_is_uniform(viewer):
