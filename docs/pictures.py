@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +13,8 @@ os.environ["NAPARI_SPECTRAI_RUNS"] = tempfile.mkdtemp(prefix="pictures-")
 import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
+
+from napari_spectrai.widgets.dock import opened
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -64,7 +65,86 @@ def main() -> None:
     spectra.look_at((250.0, 905.0))
     save(viewer, "spectra")
     viewer.close()
+    three_kinds()
+
+
+def window(sample: str) -> napari.Viewer:
+    """Open a window on a sample."""
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1280, 900)
+    viewer.open_sample("napari-spectrai", sample)
+    return viewer
+
+
+def three_kinds() -> None:
+    """Drive the Spectra and Preprocess docks over a Raman map, a lambda stack and a reflectance scene."""
+    viewer = window("cartilage")
+    spectra, cube = opened(viewer, "Spectra"), viewer.layers["Cartilage"]
+    spectra.points = viewer.add_points(
+        np.array([[1004.0, 5, 6], [1004, 20, 30]]), size=1.5, name="pins", face_color="#ff4040", units=cube.units
+    )
+    viewer.layers.selection.active = cube
+    spectra.tools[0].toggle()
+    spectra.tools.pick.value = True
+    spectra.tools.range.value = "1430–1470"
+    spectra.look_at((1004.0, 12.0, 17.0))
+    spectra.tools.make("mean")
+    settle(until=lambda: len(viewer.layers) == 3)
+    viewer.layers.move(2, 1)
+    save(viewer, "spectra-raman")
+    viewer.close()
+
+    viewer = window("lambda_stack")
+    spectra, cube = opened(viewer, "Spectra"), viewer.layers["Five dyes"]
+    boxes = [np.array([[8, 5], [8, 11], [12, 11], [12, 5]]), np.array([[15, 25], [15, 29], [19, 29], [19, 25]])]
+    shapes = viewer.add_shapes(
+        boxes,
+        shape_type=["rectangle", "ellipse"],
+        edge_color=["red", "cyan"],
+        face_color="transparent",
+        edge_width=0.3,
+        name="regions",
+        units=("um", "um"),
+    )
+    viewer.layers.selection.active = cube
+    spectra.regions = shapes
+    spectra.look_at((540.0, 4.0, 9.0))
+    spectra.tools.make("true")
+    settle(until=lambda: len(viewer.layers) == 3)
+    viewer.layers.move(2, 1)
+    settle(1)
+    save(viewer, "spectra-lambda")
+    viewer.close()
+
+    viewer = window("indian_pines")
+    spectra, cube = opened(viewer, "Spectra"), viewer.layers["Indian Pines"]
+    viewer.layers.selection.active = cube
+    spectra.regions = viewer.layers["Indian Pines · classes"]
+    spectra.look_at((30.0, 70.0, 70.0))
+    settle(2)
+    save(viewer, "spectra-reflectance")
+    viewer.close()
+
+    chains: dict[str, tuple[list[object], tuple[int, int]]] = {
+        "cartilage": ([{"kind": "arpls", "smoothness": 1e5}, {"kind": "normalise", "by": "snv"}], (12, 17)),
+        "lambda_stack": (["gaussian", {"kind": "normalise", "by": "area"}], (70, 60)),
+        "indian_pines": (
+            [{"kind": "remove_bands", "ranges": [[1320, 1500], [1780, 1980]]}, {"kind": "savitzky_golay", "window": 7}],
+            (70, 70),
+        ),
+    }
+    for sample, name in (("cartilage", "raman"), ("lambda_stack", "lambda"), ("indian_pines", "reflectance")):
+        viewer = window(sample)
+        prepare = opened(viewer, "Preprocess")
+        prepare.steps, place = chains[sample]
+        prepare.form.items[0].toggle()
+        prepare.look_at(place)
+        settle(1)
+        prepare.start()
+        settle(until=lambda prepare=prepare: prepare.status.startswith(("done", "failed")))
+        save(viewer, f"preprocess-{name}")
+        viewer.close()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

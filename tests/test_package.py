@@ -35,10 +35,12 @@ def test_the_wheel_holds_manifest_sample_data_and_licences(built):
         "sample_data/raman_pairs/cube.npz",
         "sample_data/raman_pairs/LICENSE",
         "sample_data/raman_denoiser/raman_denoiser.safetensors",
+        *(f"sample_data/{bundled}/cube.npz" for bundled in ("cartilage", "lambda_stack", "indian_pines")),
+        *(f"sample_data/{bundled}/LICENSE" for bundled in ("cartilage", "lambda_stack", "indian_pines")),
     ):
         assert f"napari_spectrai/{name}" in names
     assert not any("partial" in name or name.startswith("tests") for name in names)
-    assert wheel.stat().st_size < 12_000_000
+    assert wheel.stat().st_size < 14_000_000
     entries = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
     assert "[napari.manifest]" in entries
 
@@ -48,13 +50,26 @@ def test_the_sdist_holds_what_its_tests_need(built):
     with tarfile.open(sdist) as archive:
         names = archive.getnames()
     stem = f"napari_spectrai-{napari_spectrai.__version__}"
-    for name in ("napari_spectrai/napari.yaml", "sample_data/raman_pairs/truth.npz", "tests/conftest.py", "LICENSE", "constraints.txt"):
+    for name in (
+        "napari_spectrai/napari.yaml",
+        "sample_data/raman_pairs/truth.npz",
+        "tests/conftest.py",
+        "tests/data/sp.wdf",
+        "LICENSE",
+        "constraints.txt",
+    ):
         assert f"{stem}/{name}" in names
 
 
 def test_the_plug_in_is_listed():
     manifest = npe2.PluginManifest.from_distribution("napari-spectrai")
-    assert [widget.display_name for widget in manifest.contributions.widgets] == ["Spectra", "Train", "Predict"]
+    assert [widget.display_name for widget in manifest.contributions.widgets] == [
+        "Spectra",
+        "Preprocess",
+        "Train",
+        "Predict",
+        "Open as a spectral image",
+    ]
     assert (ROOT / "napari.yaml").resolve() == ROOT / "napari_spectrai" / "napari.yaml"
 
 
@@ -66,5 +81,5 @@ def test_the_sample_and_its_model():
     assert "Apache-2.0" in pairs.notice
     card = read_card(sample_model())
     assert card.scores["test"]["network"]["mse"] < card.scores["test"]["ridge"]["mse"]
-    with pytest.raises(ValueError, match="no sample 'ramen'; known: raman_pairs"):
+    with pytest.raises(ValueError, match="no sample 'ramen'; known: cartilage"):
         sample("ramen")

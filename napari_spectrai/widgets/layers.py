@@ -72,8 +72,9 @@ def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
 
 
 def spectral_layers(viewer: ViewerModel) -> list[Image]:
-    """Return the image layers that can be read as cubes: two dimensions or more, not RGB."""
-    return [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not layer.rgb]
+    """Return the image layers that can be read as cubes: two dimensions or more, not RGB, and no image that was made from bands."""
+    stacks = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not layer.rgb]
+    return [layer for layer in stacks if layer.metadata.get("spectral", True)]
 
 
 def likely_source(layers: Sequence[Image]) -> Image | None:

@@ -12,7 +12,7 @@ from magicgui.widgets import ComboBox, PushButton, show_file_dialog
 from napari.layers import Image
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import FloatArray, SpectralAxis, as_cube
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
@@ -149,8 +149,8 @@ class PreprocessDock(Dock):
         with self._onto.changed.blocked():
             self._onto.reset_choices()
             self._onto.value = None
-        self._place = None
         if layer is None:
+            self._place = None
             self._about.value = EMPTY
             self._form.axis = None
         else:
@@ -160,7 +160,8 @@ class PreprocessDock(Dock):
                 f"; its file calls {bad} of them bad" if bad else ""
             )
             self._form.axis = cube.axis
-            self._place = tuple(length // 2 for length in cube.spatial_shape)
+            if self._place is None or len(self._place) != len(cube.spatial_shape) or not _inside(self._place, cube):
+                self._place = tuple(length // 2 for length in cube.spatial_shape)
         self._check()
 
     def _on_onto(self, layer: Image | None) -> None:
@@ -197,7 +198,7 @@ class PreprocessDock(Dock):
             return
         place = [round(float(c)) for c in layer.world_to_data(world[-layer.ndim :])]
         del place[spectral_position(layer)]
-        if all(0 <= c < length for c, length in zip(place, as_cube(layer).spatial_shape, strict=True)):
+        if _inside(place, as_cube(layer)):
             self.look_at(tuple(place))
 
     def look_at(self, place: tuple[int, ...]) -> None:
@@ -220,8 +221,8 @@ class PreprocessDock(Dock):
             return
         self._plot.titles(x=preview.cube.axis.label)
         self._after.titles(x=axis.label)
-        self._plot.curve("before", preview.cube.axis.values, before, SOURCE)
-        self._after.curve("after", axis.values, after, self._after.accent)
+        self._plot.curve("before", preview.cube.axis.values, before, SOURCE, legend=False)
+        self._after.curve("after", axis.values, after, self._after.accent, legend=False)
         moved = f" (without {', '.join(preview.left_out)}, which moves pixels)" if preview.left_out else ""
         self._note.value = f"pixel {place[0] if len(place) == 1 else place}{moved}"
         say(self._problem, "" if np.isfinite(after).any() else "What comes out holds NaN; begin with 'Fill missing values'.")
@@ -279,3 +280,7 @@ class PreprocessDock(Dock):
     def _show(self, folder: Path, source: Image) -> str:
         layer = self._applying.add(folder / "result.zarr", source, f"{source.name} · prepared", alike=False)
         return f"done: layer {layer.name!r}"
+
+
+def _inside(place: Sequence[int], cube: Cube) -> bool:
+    return all(0 <= c < length for c, length in zip(place, cube.spatial_shape, strict=True))

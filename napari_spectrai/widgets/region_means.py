@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,10 @@ class RegionMeans:
 
     def _show(self, means: list[Mean]) -> None:
         self.means = means
-        words = (f"<span style='color:{colour};'>■</span>&nbsp;{name.replace(' ', '&nbsp;')}" for name, colour, _ in means)
+        words = (
+            f"<span style='color:{colour};'>■</span>&nbsp;{escape(name).replace(' ', '&nbsp;').replace('-', '‑')}"
+            for name, colour, _ in means
+        )
         self.legend.value = " &nbsp; ".join(words)
         self.legend.visible = bool(means)
 

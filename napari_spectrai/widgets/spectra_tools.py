@@ -55,7 +55,7 @@ class BandTools(Container[Any]):
         self._viewer, self._plot = viewer, plot
         self._layer: Image | None = None
         self._positions: npt.NDArray[np.float64] = np.zeros(0)
-        self._pick = CheckBox(value=False, text="Select a range in the plot", name="pick", tooltip="a range whose ends can be dragged")
+        self.pick = CheckBox(value=False, text="Select a range in the plot", name="pick", tooltip="a range whose ends can be dragged")
         self.range = LineEdit(value="", label="Range", name="range", tooltip="from–to, in the unit shown, such as 1000–1010")
         self.by = LineEdit(value="", label="Divide by", name="by", tooltip="a second range, for the ratio of the two")
         self.colours = LineEdit(value="", label="Red, green, blue", name="colours", tooltip="three positions in the unit shown")
@@ -70,13 +70,13 @@ class BandTools(Container[Any]):
         self._problem, self._status = message(), text("band_status")
         self._status.visible = False
         inside = [
-            self._pick, rows(self.range, self.by), line(*(self._buttons[b] for b in ("mean", "area"))),
+            self.pick, rows(self.range, self.by), line(*(self._buttons[b] for b in ("mean", "area"))),
             line(*(self._buttons[b] for b in ("ratio", "crop"))), rows(self.colours),
             line(*(self._buttons[b] for b in ("rgb", "true"))), self._problem, self._status,
         ]  # fmt: skip
         super().__init__(widgets=[Fold("Images from bands", inside)], labels=False, name="tools")
         self.margins = (0, 0, 0, 0)
-        self._pick.changed.connect(self._on_pick)
+        self.pick.changed.connect(self._on_pick)
         self.range.changed.connect(self._on_typed)
         for what, button in self._buttons.items():
             button.changed.connect(lambda _=None, what=what: self.make(what))
@@ -111,7 +111,7 @@ class BandTools(Container[Any]):
             low, high = parse_range(self.range.value)
         except ValueError:
             return
-        if self._pick.value:
+        if self.pick.value:
             self._plot.range(low, high, self._on_dragged)
 
     def _on_dragged(self, low: float, high: float) -> None:
@@ -177,7 +177,7 @@ class BandTools(Container[Any]):
         keep = [d for d in range(source.ndim) if d != spectral_position(source)]
         options: dict[str, Any] = {
             "name": f"{source.name} · {name}", "scale": np.asarray(source.scale)[keep], "translate": np.asarray(source.translate)[keep],
-            "units": [source.units[d] for d in keep], "axis_labels": [source.axis_labels[d] for d in keep],
+            "metadata": {"spectral": False}, "units": [source.units[d] for d in keep], "axis_labels": [source.axis_labels[d] for d in keep],
         }  # fmt: skip
         if data.ndim > len(keep):
             self._viewer.add_image(data, rgb=True, **options)

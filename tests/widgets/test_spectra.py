@@ -253,7 +253,7 @@ def test_band_images_ratios_crops_and_colours_become_layers(spectra, until):
 
 def test_a_range_is_dragged_in_the_plot_and_means_the_unit_shown(spectra):
     _, image, dock = spectra
-    dock.tools._pick.value = True
+    dock.tools.pick.value = True
     dock.tools._on_dragged(450.0, 550.0)
     assert dock.tools.range.value == "450–550"
     dock.tools.range.value = "500–600"
