@@ -169,6 +169,20 @@ def test_imagej_labels_and_ome_channels_give_wavelengths(tmp_path):
     assert cube.pixel_size == (0.5, 0.25)
 
 
+def test_a_stack_that_ends_early_is_refused_not_shortened(tmp_path):
+    data = np.random.default_rng(0).integers(0, 99, (9, 40, 50)).astype(np.uint8)
+    for name, options in (
+        ("i.tif", {"imagej": True, "metadata": {"axes": "CYX"}}),
+        ("p.tif", {"photometric": "minisblack", "metadata": None}),
+    ):
+        tifffile.imwrite(tmp_path / name, data, contiguous=False, **options)
+        whole = (tmp_path / name).read_bytes()
+        for share in (0.3, 0.6, 0.95):
+            (tmp_path / name).write_bytes(whole[: int(len(whole) * share)])
+            with pytest.raises(UnreadableError, match=rf"{name}.*truncated"):
+                read(tmp_path / name)
+
+
 def test_foreign_ome_zarr(tmp_path):
     group = zarr.create_group(tmp_path / "c.ome.zarr", zarr_format=2)
     data = np.random.default_rng(0).random((3, 6, 7), np.float32)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -22,15 +24,44 @@ _OURS = "napari-spectrai "
 _LENGTHS = {"µm": "um", "um": "um", "micron": "um", "\\u00B5m": "um", "nm": "nm", "mm": "mm", "m": "m"}
 
 
+class _Complaints(logging.Handler):
+    """Hears tifffile, which says of a broken chain of pages only in its log that it goes on with those before."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record.getMessage())
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a file; pages that are missing at its end are an error."""
+    logger, complaints = logging.getLogger("tifffile"), _Complaints()
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(complaints)
+    try:
+        with tifffile.TiffFile(path) as file:
+            len(file.pages)
+            broken = next((words for words in complaints.heard if "invalid page offset" in words), None)
+            if broken is not None:
+                raise ValueError(f"its chain of pages ends in the void after {len(file.pages)} pages; it is truncated")
+            yield file
+    finally:
+        logger.removeHandler(complaints)
+        logger.propagate = propagate
+
+
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the series and their shapes."""
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         return {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
 
 
 def read(path: Path, *, dataset: str | None = None) -> Found:
     """Open a series; its channel dimension holds the bands, else the stack of pages is taken."""
-    with tifffile.TiffFile(path) as file:
+    with _opened(path) as file:
         shapes = {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
         if not shapes:
             raise ValueError("it holds no image")
