@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_STORE = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+_ELSEWHERE = "choose a folder that can be written"
+_REMEDIES = {errno.ENOSPC: "free some space there, and go on", errno.EROFS: _ELSEWHERE, errno.EACCES: _ELSEWHERE, errno.EPERM: _ELSEWHERE}
 
 
 @contextmanager
@@ -19,6 +24,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     whatever stood at `path` before is untouched.
     """
     path = Path(path)
+    if path.is_dir():
+        _refuse_foreign(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # the suffix stays, since writers choose their format by it
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.partial{path.suffix}")
@@ -27,6 +34,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         for companion in _companions(temporary):
             companion.replace(path.with_name(companion.name.replace(temporary.stem, path.stem, 1)))
         if path.is_dir():
+            _refuse_foreign(path)
             shutil.rmtree(path)
         temporary.replace(path)
     except BaseException as error:
@@ -36,10 +44,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS):
-            remedy = "free some space there" if error.errno == errno.ENOSPC else "choose a folder that can be written"
-            raise OSError(error.errno, f"{error.strerror}: {remedy}, and go on; what was saved before is untouched", str(path)) from error
+        if isinstance(error, OSError) and error.errno in _REMEDIES:
+            words = f"{os.strerror(error.errno)}: {_REMEDIES[error.errno]}; what was saved before is untouched"
+            raise type(error)(error.errno, words, str(path)) from error
         raise
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse to put a file in the place of a folder that is not a Zarr store."""
+    if any(folder.iterdir()) and not any((folder / mark).exists() for mark in _STORE):
+        raise FileExistsError(f"{folder} is a folder with other things in it; choose another name, or remove it yourself")
 
 
 def _companions(temporary: Path) -> list[Path]:

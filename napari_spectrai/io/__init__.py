@@ -104,17 +104,19 @@ def read(path: str | Path, *, dataset: str | None = None, axis: SpectralAxis | N
         lengths = ", ".join(f"{number}: {length}" for number, length in enumerate(found.data.shape))
         warn(path, f"it does not say which dimension holds the bands; {place} is taken. If that is wrong give spectral= one of {lengths}")
     known = found.axis if place == found.spectral % dimensions else None
-    last = as_cube(found.data, position=place).data
     plain = dataset is None and axis is None and spectral is None
-    return Cube(
-        last,
-        axis if axis is not None else known,  # type: ignore[arg-type]
-        pixel_size=found.pixel_size,
-        pixel_unit=found.pixel_unit,
-        name=found.name or _stem(path),
-        source=path if plain else None,  # another process that is told the path alone would read something else
-        metadata=found.metadata,
-    )
+    try:
+        return Cube(
+            as_cube(found.data, position=place).data,
+            axis if axis is not None else known,  # type: ignore[arg-type]
+            pixel_size=found.pixel_size,
+            pixel_unit=found.pixel_unit,
+            name=found.name or _stem(path),
+            source=path if plain else None,  # another process that is told the path alone would read something else
+            metadata=found.metadata,
+        )
+    except ValueError as error:
+        raise UnreadableError(f"{path}: cannot be read as a cube: {error}") from error
 
 
 def inspect(path: str | Path) -> dict[str, tuple[int, ...]]:

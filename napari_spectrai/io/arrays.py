@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -12,7 +13,10 @@ from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import Found, affordable, plausible
+from napari_spectrai.io.found import Found, affordable, plausible, warn
+
+KEPT = ("laser_nm", "origin", "bad_bands")
+"""What is known of a cube beyond its axis, and kept in every format of ours."""
 
 
 def header_of(cube: Cube) -> dict[str, Any]:
@@ -22,6 +26,7 @@ def header_of(cube: Cube) -> dict[str, Any]:
         "pixel_size": list(cube.pixel_size) if cube.pixel_size else None,
         "pixel_unit": cube.pixel_unit,
         "name": cube.name,
+        "metadata": {key: cube.metadata[key] for key in KEPT if key in cube.metadata},
     }
 
 
@@ -36,6 +41,7 @@ def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = N
         pixel_size=(float(size[0]), float(size[1])) if size else None,
         pixel_unit=str(header.get("pixel_unit", "pixel")),
         name=str(header.get("name") or ""),
+        metadata=dict(header.get("metadata") or {}),
         **more,
     )
 
@@ -69,10 +75,14 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 def read(path: Path, *, dataset: str | None = None) -> Found:
     """Read a ``.npy`` as a memory map (its axis from ``NAME.npy.json`` if there is one), or a ``.npz``."""
     if path.suffix.lower() == ".npy":
-        inspect(path)
+        choose(inspect(path), dataset)
+        data = np.load(path, mmap_mode="r", allow_pickle=False)
         beside = path.with_name(path.name + ".json")
         header = json.loads(beside.read_text("utf-8")) if beside.exists() else {}
-        return from_header(np.load(path, mmap_mode="r", allow_pickle=False), header)
+        if header and tuple(header.get("shape", data.shape)) != data.shape:
+            warn(path, f"{beside.name} beside it tells of an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
+            header = {}
+        return from_header(data, header)
     members = _members(path)
     name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset)
     affordable(*members[name])
@@ -80,8 +90,9 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         data = archive[name]
         if "header" in members and members["header"][1].kind == "U":
             return from_header(data, json.loads(str(archive["header"])))
-        lists = {n: archive[n] for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and max(shape, default=0) in data.shape}
-    axis, place = find_axis({n: a for n, a in lists.items() if n != name and a.size == max(a.shape)}, data.shape)
+        thin = {n for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) == max(shape, default=0)}
+        lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
+    axis, place = find_axis(lists, data.shape, path=path)
     size, unit = _spacing(lists, data.shape)
     return Found(data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit)
 
@@ -98,10 +109,10 @@ def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float
 
 
 def write(cube: Cube, path: Path) -> None:
-    """Write ``.npz`` compressed, or ``.npy`` with its axis in ``NAME.npy.json`` beside it if it has one."""
+    """Write ``.npz`` compressed, or ``.npy`` with what it cannot hold in ``NAME.npy.json`` beside it."""
     if path.suffix.lower() == ".npz":
         np.savez_compressed(path, data=np.asarray(cube.data), header=np.array(json.dumps(header_of(cube))))
         return
     np.save(path, np.asarray(cube.data), allow_pickle=False)
-    if cube.axis != SpectralAxis.bands(len(cube.axis)) or cube.pixel_size is not None:
-        path.with_name(path.name + ".json").write_text(json.dumps(header_of(cube)), encoding="utf-8")
+    # always, so that what stood there before does not speak for this one
+    path.with_name(path.name + ".json").write_text(json.dumps(header_of(cube) | {"shape": list(cube.shape)}), encoding="utf-8")

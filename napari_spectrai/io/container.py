@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.found import positions
 
 _AXIS_NAMES = {
     "spectral_axis": "", "axis": "", "wavelengths": "nm", "wavelength": "nm", "wavelengths_nm": "nm", "lambda": "nm",
@@ -46,7 +48,7 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
 
 
 def find_axis(
-    arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None
+    arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None, *, path: Path
 ) -> tuple[SpectralAxis | None, int | None]:
     """Return the axis among the 1-D `arrays`, told by its usual names and its length, and the dimension it fits; it is never guessed.
 
@@ -57,7 +59,8 @@ def find_axis(
         flat = np.asarray(values).ravel()
         if short in _AXIS_NAMES and flat.size in shape and flat.dtype.kind in "fiu":
             place = len(shape) - 1 - shape[::-1].index(flat.size)
-            return SpectralAxis(flat, (units or {}).get(name, _AXIS_NAMES[short])), place
+            unit = (units or {}).get(name, _AXIS_NAMES[short])
+            return (positions(path, flat, unit) if unit else SpectralAxis(flat)), place
     return None, None
 
 

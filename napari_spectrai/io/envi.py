@@ -10,11 +10,13 @@ import dask.array as da
 import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.found import Found, mapped, positions, warn
+from napari_spectrai.io.container import choose
+from napari_spectrai.io.found import Found, mapped, positions, unpacked, warn
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
+_OURS = "napari-spectrai"
 _LONGEST_HEADER = 64_000_000
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
 
@@ -29,8 +31,9 @@ def header_path(path: Path) -> Path:
     raise ValueError(f"its header {path.with_suffix('.hdr').name} is missing; raw values mean nothing without it")
 
 
-def _values(header: Path) -> Path:
-    for suffix in _SUFFIXES:
+def _values(header: Path, fields: dict[str, str]) -> Path:
+    # ours stand in .img, whatever lies beside them
+    for suffix in (".img",) if fields.get("written by") == _OURS else _SUFFIXES:
         candidate = header.with_suffix(suffix)
         if candidate.is_file() and candidate != header:
             return candidate
@@ -75,6 +78,8 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 def read(path: Path, *, dataset: str | None = None) -> Found:
     """Map the values; divide by the reflectance scale factor and turn ignored values into NaN, lazily, where the header says so."""
+    if dataset not in (None, "data"):
+        choose(inspect(path), dataset)
     if path.suffix.lower() == ".img" and not any(path.with_suffix(s).exists() for s in (".hdr", ".HDR")):
         from napari_spectrai.io import vendor  # Hamamatsu uses the suffix too
 
@@ -88,31 +93,16 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
     order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments leave it out and mean 0
     shape = [_whole(fields, name) for name in _ORDERS[interleave]]
-    data: Any = mapped(_values(header), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
+    data: Any = mapped(_values(header, fields), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
     place = _ORDERS[interleave].index("bands")
-    data = _restored(np.moveaxis(data, place, -1), fields)
+    ignore = float(fields["data ignore value"]) if "data ignore value" in fields else None
+    data = unpacked(np.moveaxis(data, place, -1), divisor=float(fields.get("reflectance scale factor", 1)) or 1.0, missing=ignore)
     size, unit = _pixel(fields)
     return Found(
         data[0] if "set of spectra" in fields else data, axis=_axis(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
-        name=fields.get("description", "").strip("{} ") if fields.get("written by") == "napari-spectrai" else "",
-        metadata=_bad(path, fields, shape[place]),
+        name=fields.get("description", "").strip("{} ") if fields.get("written by") == _OURS else "",
+        metadata=_metadata(path, fields, shape[place]),
     )  # fmt: skip
-
-
-def _restored(data: Any, fields: dict[str, str]) -> Any:
-    factor = float(fields.get("reflectance scale factor", 1)) or 1.0
-    ignore = float(fields["data ignore value"]) if "data ignore value" in fields else None
-    if factor == 1 and (ignore is None or np.isnan(ignore)):
-        return data
-    exact = np.float64 if data.dtype.itemsize > 4 or (data.dtype.kind != "f" and data.dtype.itemsize > 2) else np.float32
-
-    def restore(block: Any) -> Any:
-        values = block.astype(exact) / exact(factor)
-        if ignore is not None:
-            values[block == ignore] = np.nan
-        return values
-
-    return da.from_array(data, chunks="auto", asarray=False, name=False).map_blocks(restore, dtype=exact)
 
 
 def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None:
@@ -152,14 +142,19 @@ def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:
     return ((y * 1e6, x * 1e6), "um") if unit == "m" and max(x, y) < 1e-3 else ((y, x), unit)
 
 
-def _bad(path: Path, fields: dict[str, str], bands: int) -> dict[str, Any]:
+def _metadata(path: Path, fields: dict[str, str], bands: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "laser line" in fields:
+        found["laser_nm"] = float(fields["laser line"])
+    if "origin" in fields:
+        found["origin"] = [float(value) for value in _list(fields["origin"])]
     marks = _list(fields.get("bbl", ""))
     if not marks:
-        return {}
+        return found
     if len(marks) != bands:
         warn(path, f"its bad-band list has {len(marks)} marks for {bands} bands; it is not used")
-        return {}
-    return {"bad_bands": [number for number, mark in enumerate(marks) if float(mark) == 0]}
+        return found
+    return found | {"bad_bands": [number for number, mark in enumerate(marks) if float(mark) == 0]}
 
 
 def write(cube: Cube, path: Path) -> None:
@@ -168,14 +163,14 @@ def write(cube: Cube, path: Path) -> None:
         raise ValueError("name the header: ENVI is written as NAME.hdr with NAME.img beside it")
     if len(cube.shape) > 3:
         raise ValueError(f"ENVI holds images (y, x, bands) or sets of spectra, not {len(cube.shape)} dimensions; choose .zarr or .h5")
-    code = next((code for code, kind in _TYPES.items() if np.dtype(kind) == cube.data.dtype), None)
+    code = next((code for code, kind in _TYPES.items() if np.dtype(kind) == cube.data.dtype.newbyteorder("=")), None)
     if code is None:
         raise ValueError(f"ENVI cannot hold {cube.data.dtype}; convert it, for instance to float32 or uint16")
     shape = cube.shape if cube.is_image else (1, *cube.shape)
     axis = cube.axis
     name = re.sub(r"[{}\n]", " ", cube.name)
     lines = [
-        "ENVI", f"description = {{{name}}}", "written by = napari-spectrai", f"samples = {shape[1]}",
+        "ENVI", f"description = {{{name}}}", f"written by = {_OURS}", f"samples = {shape[1]}",
         f"lines = {shape[0]}", f"bands = {shape[2]}", "header offset = 0", "file type = ENVI Standard", f"data type = {code}",
         "interleave = bip", "byte order = 0", f"wavelength units = {axis.unit or 'Index'}",
         "wavelength = {" + ", ".join(repr(float(value)) for value in axis.values) + "}",
@@ -187,6 +182,10 @@ def write(cube: Cube, path: Path) -> None:
         lines.append(f"pixel size = {{{x!r}, {y!r}, units={cube.pixel_unit}}}")
     if bad := cube.metadata.get("bad_bands"):
         lines.append("bbl = {" + ", ".join("0" if band in bad else "1" for band in range(len(axis))) + "}")
+    if "laser_nm" in cube.metadata:
+        lines.append(f"laser line = {cube.metadata['laser_nm']!r}")
+    if "origin" in cube.metadata:
+        lines.append("origin = {" + ", ".join(repr(float(value)) for value in cube.metadata["origin"]) + "}")
     values = np.memmap(path.with_suffix(".img"), cube.data.dtype.newbyteorder("<"), "w+", shape=cube.shape)
     da.asarray(cube.data).store(values, lock=False)
     values.flush()

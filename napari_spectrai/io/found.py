@@ -125,6 +125,23 @@ def mapped(path: Path, dtype: Any, shape: Sequence[int], offset: int = 0) -> npt
     return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=tuple(shape))
 
 
+def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: float = 0.0, missing: float | None = None) -> Any:
+    """Return stored numbers as the quantities they stand for, lazily: divided or multiplied, shifted, `missing` as NaN."""
+    if divisor == factor == 1 and offset == 0 and (missing is None or np.isnan(missing)):
+        return data
+    wide = data.dtype.itemsize > 4 or (data.dtype.kind != "f" and data.dtype.itemsize > 2)
+    exact = np.float64 if wide else np.float32
+
+    def unpack(block: Any) -> Any:
+        values = block.astype(exact) / exact(divisor) * exact(factor) + exact(offset)
+        if missing is not None:
+            values[block == missing] = np.nan
+        return values
+
+    lazy = data if isinstance(data, da.Array) else da.from_array(data, chunks="auto", asarray=False, name=False)
+    return lazy.map_blocks(unpack, dtype=exact)
+
+
 def warn(path: Path, message: str) -> None:
     """Say what a file leaves open."""
     frame, level = inspect.currentframe(), 1

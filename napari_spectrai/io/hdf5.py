@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import h5py
 import numpy as np
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis
 from napari_spectrai.io.found import Found, OnDisk, plausible
 
@@ -68,7 +70,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         arrays = datasets(file)
         name = choose({n: a.shape for n, a in arrays.items()}, dataset)
         main = arrays[name]
-        axis, place = find_axis(lists(arrays, name), main.shape, units_of(arrays))
+        axis, place = find_axis(lists(arrays, name), main.shape, units_of(arrays), path=path)
         size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
         return Found(
             lazily(path, name, main),
@@ -77,6 +79,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
             pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
             pixel_unit=unit,
             name=text(main.attrs.get("name", "")),
+            metadata=json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {},
         )
 
 
@@ -85,6 +88,7 @@ def write(cube: Cube, path: Path) -> None:
     with h5py.File(path, "w") as file:
         main = file.create_dataset("data", data=np.asarray(cube.data), compression="gzip", shuffle=True)
         main.attrs["name"] = cube.name
+        main.attrs["metadata"] = json.dumps(header_of(cube)["metadata"])
         if cube.pixel_size is not None:
             main.attrs["pixel_size"], main.attrs["pixel_unit"] = cube.pixel_size, cube.pixel_unit
         axis = file.create_dataset("spectral_axis", data=cube.axis.values)

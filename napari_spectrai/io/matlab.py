@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ from scipy.io import loadmat, savemat, whosmat
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
+from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis
 from napari_spectrai.io.found import Found, affordable
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
+_WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
 _ROWS, _COLUMNS = ("nrow", "nrows", "rows", "lines"), ("ncol", "ncols", "cols", "samples")
 
 
@@ -35,25 +39,28 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
             arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
             name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset)
             beside = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
-            return _found(hdf5.lazily(path, name, arrays[name]).T, beside, hdf5.units_of(arrays))
+            return _found(path, hdf5.lazily(path, name, arrays[name]).T, beside, hdf5.units_of(arrays))
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     name = choose({n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}, dataset)
     shape, kind = shapes[name]
     affordable(shape, f"u{_NUMERIC[kind]}")
-    small = [n for n, (s, k) in shapes.items() if n != name and (k in _NUMERIC or k == "char") and np.prod(s) in (*shape, 0, 1, 2)]
-    small += [n for n, (_, k) in shapes.items() if k == "char" and n not in small]
+    small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, 1, 2)]
+    small += [n for n, (s, k) in shapes.items() if k == "char" and n in _WORDS and np.prod(s) <= _LONGEST_WORD]
     contents = loadmat(path, variable_names=[name, *small])
     numeric = {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
     unit = np.ravel(contents.get("unit", ()))
-    found = _found(contents[name], numeric, {"spectral_axis": str(unit[0])} if unit.size else {})
-    pixel_unit = np.ravel(contents.get("pixel_unit", ()))
-    if found.pixel_size is None or not pixel_unit.size:
-        return found
-    return Found(found.data, found.spectral, found.sure, found.axis, found.pixel_size, str(pixel_unit[0]))
+    found = _found(path, contents[name], numeric, {"spectral_axis": str(unit[0])} if unit.size else {})
+    words = {key: str(np.ravel(contents[key])[0]) for key in _WORDS if np.size(contents.get(key, ()))}
+    return replace(
+        found,
+        pixel_unit=words.get("pixel_unit", "pixel") if found.pixel_size is not None else "pixel",
+        name=words.get("name", ""),
+        metadata=json.loads(words["metadata"]) if "metadata" in words else {},
+    )
 
 
-def _found(data: Any, beside: dict[str, Any], units: dict[str, str]) -> Found:
-    axis, place = find_axis(beside, tuple(data.shape), units)
+def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str]) -> Found:
+    axis, place = find_axis(beside, tuple(data.shape), units, path=path)
     numbers = {n.lower(): float(np.ravel(a)[0]) for n, a in beside.items() if np.size(a) == 1}
     rows = next((int(numbers[n]) for n in _ROWS if n in numbers), 0)
     columns = next((int(numbers[n]) for n in _COLUMNS if n in numbers), 0)
@@ -79,7 +86,10 @@ def _square(count: int) -> bool:
 
 def write(cube: Cube, path: Path) -> None:
     """Write a v5 file with ``data``, ``spectral_axis`` and ``unit``."""
-    contents = {"data": np.asarray(cube.data), "spectral_axis": cube.axis.values, "unit": cube.axis.unit}
+    if cube.data.dtype == np.float16:
+        raise ValueError("MATLAB cannot hold float16; convert it to float32, or choose .h5")
+    words = {"unit": cube.axis.unit, "name": cube.name, "metadata": json.dumps(header_of(cube)["metadata"])}
+    contents = {"data": np.asarray(cube.data), "spectral_axis": cube.axis.values, **words}
     if cube.pixel_size is not None:
         contents |= {"pixel_size": np.array(cube.pixel_size), "pixel_unit": cube.pixel_unit}
     savemat(path, contents, do_compression=True)

@@ -11,9 +11,10 @@ from scipy.io import netcdf_file
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import Found, plausible
-from napari_spectrai.io.hdf5 import datasets, lazily, text, units_of
+from napari_spectrai.io.found import Found, plausible, unpacked
+from napari_spectrai.io.hdf5 import datasets, lazily, lists, text, units_of
 
+_PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 _SPATIAL = {"um": "um", "micrometer": "um", "µm": "um", "mm": "mm", "nm": "nm", "m": "m"}
 
 
@@ -35,8 +36,9 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         name = choose({n: a.shape for n, a in arrays.items()}, dataset)
         main = arrays[name]
         scales = [next((s.name.lstrip("/") for s in dimension.values()), "") for dimension in main.dims]
-        coordinates = {s: arrays[s][()] for s in scales if s in arrays}
-        return _found(lazily(path, name, main), scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", "")))
+        coordinates = {s: arrays[s][()] for s in scales if s in arrays} | lists(arrays, name)
+        data = _unpacked(lazily(path, name, main), {key: main.attrs[key] for key in _PACKING if key in main.attrs})
+        return _found(path, data, scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", "")))
 
 
 def _classic(path: Path, dataset: str | None) -> Found:
@@ -49,12 +51,20 @@ def _classic(path: Path, dataset: str | None) -> Found:
         units = {n: text(v.units) for n, v in file.variables.items() if hasattr(v, "units")}
         coordinates = {d: np.array(file.variables[d].data) for d in main.dimensions if d in file.variables}
         data = np.array(main.data, dtype=main.data.dtype.newbyteorder("="))
-    return _found(data, list(main.dimensions), coordinates, units, "")
+        data = _unpacked(data, {key: getattr(main, key) for key in _PACKING if hasattr(main, key)})
+    return _found(path, data, list(main.dimensions), coordinates, units, "")
 
 
-def _found(data: Any, dimensions: list[str], coordinates: dict[str, Any], units: dict[str, str], name: str) -> Found:
+def _unpacked(data: Any, packing: dict[str, Any]) -> Any:
+    """Return what packed numbers stand for, as the CF conventions have it."""
+    missing = packing.get("_FillValue", packing.get("missing_value"))
+    scale, offset = (float(np.ravel(packing.get(key, default))[0]) for key, default in (("scale_factor", 1), ("add_offset", 0)))
+    return unpacked(data, factor=scale, offset=offset, missing=None if missing is None else float(np.ravel(missing)[0]))
+
+
+def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, Any], units: dict[str, str], name: str) -> Found:
     axis: SpectralAxis | None
-    axis, place = find_axis(coordinates, tuple(data.shape), units)
+    axis, place = find_axis(coordinates, tuple(data.shape), units, path=path)
     spatial = [d for number, d in enumerate(dimensions) if number != (place if place is not None else len(dimensions) - 1)][-2:]
     sizes = [np.diff(coordinates[d]) for d in spatial if d in coordinates and coordinates[d].size > 1]
     even = len(sizes) == 2 and all(step[0] and np.allclose(step, step[0], rtol=1e-3) for step in sizes)

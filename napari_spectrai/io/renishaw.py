@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import Found, Picture, affordable, mapped, plausible, positions, warn
 
 _UNITS = {1: "1/cm", 2: "1/cm", 3: "nm", 4: "eV", 5: "um"}
@@ -105,6 +106,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 def read(path: Path, *, dataset: str | None = None) -> Found:
     """Map the spectra; those of a grid become an image ordered by their stage coordinates, others a set of spectra."""
+    choose(inspect(path), dataset or "data")
     measured = _measurement(path)
     spectra = mapped(path, "<f4", (measured.count, measured.points), _place(measured, b"DATA", path, 4 * measured.count * measured.points))
     axis, coordinates = _axis(path, measured), _coordinates(path, measured)

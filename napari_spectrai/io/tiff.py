@@ -18,9 +18,11 @@ import zarr
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose, from_labels
-from napari_spectrai.io.found import Found, OnDisk, affordable, mapped, plausible
+from napari_spectrai.io.found import Found, OnDisk, affordable, mapped, plausible, positions
 
 _OURS = "napari-spectrai "
+_BEST_COMPRESSION = 1100
+"""More than any method of TIFF reaches (deflate: 1032)."""
 _LENGTHS = {"µm": "um", "um": "um", "micron": "um", "\\u00B5m": "um", "nm": "nm", "mm": "mm", "m": "m"}
 
 
@@ -42,7 +44,7 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(complaints)
     try:
-        with tifffile.TiffFile(path) as file:
+        with tifffile.TiffFile(path, _multifile=False) as file:  # an OME file may name others, which are not opened
             len(file.pages)
             broken = next((words for words in complaints.heard if "invalid page offset" in words), None)
             if broken is not None:
@@ -70,7 +72,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         series = file.series[int(name.rpartition(" ")[2])]
         _whole(path, series)
         data, axes = _values(path, series, int(name.rpartition(" ")[2])), series.axes.upper()
-        if file.is_ome and (found := _ome(file.ome_metadata or "", data, axes, int(name.rpartition(" ")[2]))) is not None:
+        if file.is_ome and (found := _ome(path, file.ome_metadata or "", data, axes, int(name.rpartition(" ")[2]))) is not None:
             return found
         place, sure = _spectral(axes)
         axis, size, unit = _said(file, series, data.shape[place])
@@ -88,13 +90,19 @@ def _spectral(axes: str) -> tuple[int, bool]:
 def _whole(path: Path, series: tifffile.TiffPageSeries) -> None:
     """Refuse a series whose values reach beyond the end of the file."""
     plausible(series.shape, series.dtype)
-    length = path.stat().st_size
+    length, stored = path.stat().st_size, 0
     for page in series.pages:
         if page is None:
             raise ValueError("one of its pages is missing; it is truncated")
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
             if offset + count > length:
                 raise ValueError(f"its values reach to byte {offset + count:,} of a file of {length:,}; it is truncated")
+            stored += count
+    if series.dataoffset is None:
+        claimed = int(np.prod(series.shape, dtype=object)) * series.dtype.itemsize
+        most = stored * (1 if series.keyframe.compression == 1 else _BEST_COMPRESSION)
+        if claimed > most:
+            raise ValueError(f"its header claims {claimed:,} bytes of which {stored:,} are stored; it is damaged or truncated")
 
 
 def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
@@ -104,7 +112,7 @@ def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
     affordable(page.shape, page.dtype)
 
     def fetch(key: Any) -> Any:
-        with tifffile.TiffFile(path) as file, file.series[number].aszarr() as store:
+        with _opened(path) as file, file.series[number].aszarr(level=0) as store:
             array = zarr.open_array(store, mode="r")
             return array[key]
 
@@ -134,7 +142,7 @@ def _said(
     return None, None, "pixel"
 
 
-def _ome(xml: str, data: Any, axes: str, number: int) -> Found | None:
+def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> Found | None:
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         raise ValueError("its OME-XML declares entities; that is refused")
     image = [element for element in ET.fromstring(xml) if element.tag.endswith("}Image")][number]  # noqa: S314  # no entities
@@ -147,7 +155,7 @@ def _ome(xml: str, data: Any, axes: str, number: int) -> Found | None:
         place = len(shape) - 3 if len(shape) > 4 else 0
         order = (*shape[:place], shape[-1], *shape[place:-1])
         return from_header(data.reshape(order), header, spectral=place)
-    axis = _channels([element for element in pixels if element.tag.endswith("}Channel")], data.shape[place])
+    axis = _channels(path, [element for element in pixels if element.tag.endswith("}Channel")], data.shape[place])
     size = [pixels.get(f"PhysicalSize{side}") for side in "YX"]
     unit = _LENGTHS.get(pixels.get("PhysicalSizeXUnit", "µm"), "")
     sized = unit and all(value and float(value) > 0 for value in size)
@@ -157,14 +165,14 @@ def _ome(xml: str, data: Any, axes: str, number: int) -> Found | None:
     )  # fmt: skip
 
 
-def _channels(channels: Iterable[Any], bands: int) -> SpectralAxis | None:
+def _channels(path: Path, channels: Iterable[Any], bands: int) -> SpectralAxis | None:
     channels = list(channels)
     if len(channels) != bands:
         return None
     values = [channel.get("EmissionWavelength") for channel in channels]
     units = {channel.get("EmissionWavelengthUnit", "nm") for channel in channels}
     if all(values) and len(units) == 1:
-        return SpectralAxis([float(value) for value in values], units.pop())  # type: ignore[arg-type]
+        return positions(path, [float(value or 0) for value in values], units.pop())
     return from_labels(channel.get("Name", "") for channel in channels)
 
 
@@ -172,7 +180,7 @@ def write(cube: Cube, path: Path) -> None:
     """Write an OME-TIFF with the bands as channels; axis and name stand exactly in the image's description."""
     if len(cube.shape) > 5:
         raise ValueError(f"OME-TIFF holds up to time, z, y and x beside the bands, not {len(cube.shape) - 1} dimensions; choose .zarr")
-    if cube.data.dtype.kind == "b" or (cube.data.dtype.kind in "iu" and cube.data.dtype.itemsize == 8):
+    if cube.data.dtype.kind == "b" or cube.data.dtype == np.float16 or (cube.data.dtype.kind in "iu" and cube.data.dtype.itemsize == 8):
         raise ValueError(f"OME-TIFF cannot hold {cube.data.dtype}; convert it, for instance to float32, or choose .h5")
     place = len(cube.shape) - 3 if len(cube.shape) > 4 else 0
     data = np.moveaxis(np.asarray(cube.data), -1, place)

@@ -51,7 +51,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
     data = lazily(path, arrays[name])
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes)
-    axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape)
+    axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape, path=path)
     return from_header(data, attributes, axis, spectral=-1 if place is None else place)
 
 
