@@ -10,18 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import dask.array as da
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
-from napari_spectrai.io import FORMATS, format_of, inspect, read, write
+from napari_spectrai.io import FORMATS, UnreadableError, format_of, inspect, read, write
 from napari_spectrai.io.zarr import writing
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder, Saved
@@ -41,7 +45,7 @@ def _exit_with(code: int) -> Iterator[None]:
     """Turn what a user can mend into its message and an exit code; what is left is a bug and shows itself."""
     try:
         yield
-    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError, ImportError) as error:
         console.print("error:", style="red", end=" ")
         console.print(str(error), highlight=False, soft_wrap=True, markup=False)
         raise typer.Exit(code) from error
@@ -150,7 +154,7 @@ def _leave(number: int, frame: Any) -> None:
 def _told_to(folder: RunFolder | None) -> Iterator[None]:
     try:
         yield
-    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if folder is not None:
             folder.append(Failed(str(error)))
         raise
@@ -217,6 +221,8 @@ def preprocess(
     steps: Annotated[Path, typer.Argument(help="a YAML list of steps")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
     output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
+    dataset: Annotated[str | None, typer.Option(help="which array of a container; info lists them")] = None,
+    spectral: Annotated[int | None, typer.Option(help="which dimension holds the bands, for a file that does not say")] = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -226,7 +232,8 @@ def preprocess(
         wanted = load_steps(steps)
         _refuse_unwritten(output)
     with _exit_with(FAILED), _told_to(folder):
-        done = _follow(_preprocessing(source, wanted, output), folder, "preparing")
+        cube = read(source, dataset=dataset, spectral=spectral)
+        done = _follow(_preprocessing(cube, wanted, output), folder, "preparing")
         if done is not None and folder is not None:
             folder.append(Saved("result", str(output)))
             folder.append(Finished("done"))
@@ -234,9 +241,12 @@ def preprocess(
         raise typer.Exit(STOPPED)
 
 
-def _preprocessing(source: Path, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
-    prepared = yield from preparing(read(source), wanted)
-    if format_of(output).module != "zarr":
+def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
+    streams = format_of(output).module == "zarr"
+    if streams and isinstance(cube.data, np.memmap):  # read in parts, as it will be written
+        cube = replace(cube, data=da.from_array(cube.data, asarray=False, name=False))
+    prepared = yield from preparing(cube, wanted)
+    if not streams:
         return write(prepared, output)
     with replacing(output) as temporary:
         yield from writing(prepared, temporary)
@@ -254,9 +264,15 @@ def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a r
         elif path.suffix in (".yml", ".yaml"):
             typer.echo(Experiment.load(path).to_yaml())
         else:
-            for name, shape in inspect(path).items():
+            arrays = inspect(path)
+            for name, shape in arrays.items():
                 typer.echo(f"{name}: {' × '.join(map(str, shape))}")
-            typer.echo(read(path))
+            try:
+                typer.echo(read(path))
+            except UnreadableError as error:
+                if "choose one with dataset=" not in str(error):
+                    raise
+                typer.echo("several arrays: choose one with --dataset")
 
 
 @app.command()

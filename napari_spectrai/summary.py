@@ -52,14 +52,14 @@ def band_image(cube: Cube, low: float, high: float, *, integrate: bool = False) 
         spacing = np.diff(positions[order]).astype(np.float32)
         part = part[..., order]
         return ((part[..., 1:] + part[..., :-1]) * (spacing / 2)).sum(-1)
-    if isinstance(part, np.ndarray):
-        good = np.isfinite(part)
-        if good.all():
-            return part.mean(-1)
-        return np.where(good, part, 0).sum(-1) / np.where(good.any(-1), good.sum(-1), np.nan)
-    import dask.array as da
+    xp: Any = np
+    if not isinstance(part, np.ndarray):
+        import dask.array as da
 
-    return da.nanmean(part, axis=-1)
+        xp = da
+    good = xp.isfinite(part)
+    count = good.sum(-1)
+    return xp.where(good, part, 0).sum(-1) / xp.where(count > 0, count, np.float32(np.nan)).astype(np.float32)
 
 
 def band_ratio(cube: Cube, above: tuple[float, float], below: tuple[float, float]) -> Any:
@@ -156,8 +156,8 @@ def region_spectrum(cube: Cube, places: npt.NDArray[np.intp]) -> RegionSpectrum:
         spectra = box[tuple((taken - low).T)]
     good = np.isfinite(spectra)
     count = np.where(good.any(0), good.sum(0), np.nan)
-    mean = np.where(good, spectra, 0).sum(0) / count
-    deviation = np.sqrt(np.where(good, np.square(spectra - mean), 0).sum(0) / count)
+    mean = np.where(good, spectra, 0).sum(0, dtype=np.float64) / count
+    deviation = np.sqrt(np.where(good, np.square(spectra - mean), 0).sum(0, dtype=np.float64) / count)
     return RegionSpectrum(mean.astype(np.float32), deviation.astype(np.float32), len(taken), step > 1)
 
 

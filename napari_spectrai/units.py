@@ -72,7 +72,7 @@ def convert(axis: SpectralAxis, unit: str, laser_nm: float | None = None) -> npt
         if unit not in found:
             raise ValueError(f"unknown unit {unit!r}; known: {', '.join(map(repr, [*found, '']))}")
         values: npt.NDArray[np.float64] = found[unit]()
-    if not np.isfinite(values).all():
+    if not np.isfinite(values).all() or not (wavelength > 0).all():
         raise ValueError(f"positions {axis.values[0]:g}–{axis.values[-1]:g} {axis.unit} have no counterpart in {unit} throughout")
     return values
 

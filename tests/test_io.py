@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import warnings
@@ -81,6 +82,36 @@ def test_formats_that_cannot_hold_a_cube_say_what_can(tmp_path, cube):
     with pytest.raises(ValueError, match=r"read, not written; known: .*\.ome\.tif"):
         write(cube, tmp_path / "c.wdf")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_laser_place_and_bad_bands_travel(cube, tmp_path, suffix):
+    told = {"laser_nm": 785.0, "origin": [3.5, -7.0], "bad_bands": [1, 4]}
+    cube = Cube(cube.data, cube.axis, cube.pixel_size, cube.pixel_unit, cube.name, metadata=told | {"other": object()})
+    assert dict(read(write(cube, tmp_path / f"c{suffix}")).metadata) == told
+
+
+def test_what_stood_there_before_does_not_speak_for_what_is_written(tmp_path, cube):
+    write(Cube(cube.data, cube.axis), tmp_path / "c.npy")
+    write(Cube(cube.data), tmp_path / "c.npy")
+    assert read(tmp_path / "c.npy").axis == SpectralAxis.bands(6)
+    write(Cube(cube.data, cube.axis), tmp_path / "c.npy")
+    np.save(tmp_path / "c.npy", np.zeros((2, 9)))
+    with pytest.warns(SpectralWarning, match=r"c\.npy\.json.*not used"):
+        assert read(tmp_path / "c.npy").shape == (2, 9)
+    (tmp_path / "e").write_bytes(np.zeros((4, 5, 6), np.float32).tobytes())
+    write(cube, tmp_path / "e.hdr")
+    np.testing.assert_array_equal(read(tmp_path / "e.hdr").data, cube.data)
+
+
+def test_a_folder_of_other_things_is_not_overwritten(tmp_path, cube):
+    for name in ("thesis.h5", "thesis.zarr"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "chapter.txt").write_text("one")
+        with pytest.raises(FileExistsError, match="a folder with other things in it"):
+            write(cube, tmp_path / name)
+        assert (tmp_path / name / "chapter.txt").read_text() == "one"
+    write(cube, write(cube, tmp_path / "again.zarr"))
 
 
 def test_npy_is_mapped(cube, tmp_path):
@@ -196,6 +227,16 @@ def test_foreign_ome_zarr(tmp_path):
     assert (cube.axis, cube.pixel_size, cube.pixel_unit, cube.name) == (SpectralAxis([423, 433, 443], "nm"), (0.5, 0.25), "um", "dyes")
 
 
+def test_packed_netcdf_with_wavelengths_in_a_group(tmp_path):
+    with h5py.File(tmp_path / "c.nc", "w") as file:
+        main = file.create_dataset("reflectance", data=np.array([[[100, 200, -9999]]], np.int16))
+        main.attrs["scale_factor"], main.attrs["_FillValue"] = 1e-4, np.int16(-9999)
+        file["sensor/wavelengths"] = [400.0, 500, 600]
+    cube = read(tmp_path / "c.nc")
+    np.testing.assert_allclose(np.asarray(cube.data), np.float32([[[0.01, 0.02, np.nan]]]))
+    assert cube.axis == SpectralAxis([400, 500, 600], "nm")
+
+
 def test_classic_netcdf(tmp_path):
     data = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
     with scipy.io.netcdf_file(tmp_path / "c.nc", "w") as file:
@@ -301,7 +342,7 @@ def test_texts_of_instruments(tmp_path):
     np.testing.assert_array_equal(cube.data, [[0.5, 0.6, 0.7], [1.5, 1.6, 1.7]])
     assert cube.axis == SpectralAxis([400, 410, 420], "nm")
     lines = [f"{x}\t{y}\t{w}\t{100 * y + 10 * x + n}" for y in (0, 2) for x in (5, 6, 7) for n, w in enumerate((900.5, 800.25))]
-    (tmp_path / "map.txt").write_text("#X\t#Y\t#Wave (1/cm)\t#Intensity\n" + "\n".join(lines))
+    (tmp_path / "map.txt").write_text("#X (um)\t#Y (um)\t#Wave (1/cm)\t#Intensity\n" + "\n".join(lines))
     cube = read(tmp_path / "map.txt")
     assert cube.shape == (2, 3, 2)
     assert cube.data[1, 2].tolist() == [270, 271]
@@ -310,6 +351,25 @@ def test_texts_of_instruments(tmp_path):
     (tmp_path / "bare.csv").write_text("1,2,,4\n3,2,,5\n2,1,,1\n")
     with pytest.warns(SpectralWarning, match="dimension holds the bands"):
         assert read(tmp_path / "bare.csv").shape == (3, 3)
+
+
+def test_columns_are_what_their_names_say(tmp_path):
+    rows = "".join(f"{w},{w + 1},{w + 2},{w + 3}\n" for w in (100, 110, 120, 130))
+    (tmp_path / "names.csv").write_text("wavenumber (cm-1),1,2,3\n" + rows)
+    cube = read(tmp_path / "names.csv")
+    assert (cube.shape, cube.axis) == ((3, 4), SpectralAxis([100, 110, 120, 130], "1/cm"))
+    (tmp_path / "title.csv").write_text("Sample A; 785 nm laser\nwavenumber (1/cm),intensity\n100,0\n110,1\n120,2\n")
+    cube = read(tmp_path / "title.csv")
+    assert cube.data.tolist() == [[0, 1, 2]]
+    lines = [f"{y},{x + 1e-3 * (y - 2)},{w},{10 * y + x}" for y in (0, 5) for x in (1, 2, 3) for w in (700, 800)]
+    (tmp_path / "yx.csv").write_text("y,x,wavenumber,intensity\n" + "\n".join(lines))
+    cube = read(tmp_path / "yx.csv")
+    assert cube.shape == (2, 3, 2)
+    assert cube.axis == SpectralAxis([700, 800], "1/cm")
+    assert cube.data[1, 2, 0] == 53
+    assert cube.pixel_size is None
+    (tmp_path / "latin.csv").write_bytes("Wellenlänge (µm),a,b\n1,2,3\n2,3,4\n3,4,5\n".encode("cp1252"))
+    assert read(tmp_path / "latin.csv").axis == SpectralAxis([1, 2, 3], "um")
 
 
 def test_texts_that_are_none(tmp_path):
@@ -479,6 +539,19 @@ def test_a_small_archive_that_unpacks_to_more_than_the_memory(tmp_path, monkeypa
     for name in ("bomb.npz", "bomb.mat"):
         with pytest.raises(UnreadableError, match="claims 1 MB, and 1 kB of memory are free; convert it"):
             read(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_ome_file_does_not_open_others(tmp_path):
+    data = np.ones((2, 4, 5), np.uint8)
+    tifffile.imwrite(tmp_path / "secret.ome.tif", data * 9, photometric="minisblack", metadata={"axes": "CYX"})
+    tifffile.imwrite(tmp_path / "c.ome.tif", data, photometric="minisblack", metadata={"axes": "CYX"})
+    with tifffile.TiffFile(tmp_path / "c.ome.tif") as file:
+        xml = file.ome_metadata
+    block = '<TiffData IFD="0" FirstC="1" PlaneCount="1"><UUID FileName="secret.ome.tif">urn:uuid:0</UUID></TiffData>'
+    tifffile.tiffcomment(tmp_path / "c.ome.tif", xml.replace("</Pixels>", block + "</Pixels>").encode())
+    with contextlib.suppress(UnreadableError):
+        assert not (np.asarray(read(tmp_path / "c.ome.tif").data) == 9).any()
 
 
 def test_xml_entities_are_refused(tmp_path):

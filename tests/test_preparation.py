@@ -218,6 +218,7 @@ def test_clipping_baselines_are_those_of_pybaselines():
     for step, method, options in (
         (Polynomial(order=4), "modpoly", {"poly_order": 4}),
         (Polynomial(order=4, method="plain"), "poly", {"poly_order": 4}),
+        (Polynomial(order=4, method="improved"), "imodpoly", {"poly_order": 4, "max_iter": 250}),
         (Rubberband(), "rubberband", {}),
     ):
         expected = np.stack([getattr(fitter, method)(spectrum, **options)[0] for spectrum in spectra])
@@ -251,6 +252,43 @@ def test_spikes_go_and_peaks_stay():
     assert np.abs(done - clean).max() < 0.3
     assert (done != spiky).sum() < 60
     np.testing.assert_array_equal(Despike().apply(clean, SpectralAxis.bands(300))[0], clean)
+
+
+def test_edges_and_sharp_peaks_are_no_spikes():
+    noise = np.random.default_rng(0).normal(0, 1, (1, 200)).astype(np.float32)
+    plateau, step, peak = noise.copy(), noise.copy(), noise.copy()
+    plateau[:, 80:86] += 500
+    step[:, 120:] += 500
+    peak += 2000 * np.exp(-0.5 * ((np.arange(200) - 90.3) / 2) ** 2).astype(np.float32)
+    for spectra in (plateau, step, peak):
+        np.testing.assert_array_equal(Despike().apply(spectra, SpectralAxis.bands(200))[0], spectra)
+
+
+def test_unknown_neighbours_do_not_count():
+    cube = np.full((5, 5, 50), 100, np.float32) + np.random.default_rng(0).normal(0, 1, (5, 5, 50)).astype(np.float32)
+    cube[1, 1] = np.nan
+    cube[2, 2, 20] += 1000
+    done = preprocess(Cube(cube), [DespikeNeighbours()]).data
+    assert done[2, 2, 20] < 110
+    assert np.isnan(done[1, 1]).all()
+    assert np.isnan(done).sum() == 50
+    still = preprocess(Cube(cube), [Shift()]).data
+    np.testing.assert_array_equal(still, cube)
+    assert np.isnan(preprocess(Cube(cube), [Shift(y=1)]).data[2, 1]).all()
+
+
+def test_a_constant_spectrum_has_no_deviation():
+    for value in (0.1, 0.3, 7.0, 1e6):
+        spectra = np.full((1, 1001), value, np.float32)
+        assert not Normalise(by="snv").apply(spectra, SpectralAxis.bands(1001))[0].round(3).any() or value == 1e6
+
+
+def test_references_on_another_axis_are_refused():
+    reference = Cube(np.linspace(1, 2, 30, dtype=np.float32)[None], SpectralAxis(AXIS.values[::-1], "1/cm"))
+    with pytest.raises(ValueError, match=r"the references have positions that differ.*resample them"):
+        Reflectance(white=reference).apply(image(), AXIS)
+    with pytest.raises(ValueError, match="white and dark lie on different axes"):
+        Reflectance(white=reference, dark=Cube(reference.data, AXIS))
 
 
 def test_a_wide_spike_is_seen_against_the_neighbours():
@@ -325,6 +363,8 @@ def test_derivatives_are_per_unit_of_the_axis():
     uneven = SpectralAxis(np.geomspace(400, 700, 61), "nm")
     done, _ = SavitzkyGolay(window=5, order=2, derivative=1).apply(0.3 * uneven.values[None], uneven)
     np.testing.assert_allclose(done[:, 3:-3], 0.3, rtol=1e-3)
+    with pytest.raises(ValueError, match="derivative 2 needs an even axis"):
+        SavitzkyGolay(window=5, order=3, derivative=2).apply(line, uneven)
     np.testing.assert_allclose(SavitzkyGolay(window=5).apply(line, SpectralAxis(values, "nm"))[0], savgol_filter(line, 5, 2))
 
 
@@ -384,6 +424,7 @@ def test_a_network_is_not_trained_behind_steps_it_cannot_have():
         (Resample(values=(1.0,), unit="1/cm"), "reach outside the measured 600–1800"),
         (Resample(values=(1.0,), unit="nm"), "'nm' wanted of a cube in '1/cm'"),
         (Scale(), "no factor yet"),
+        (PyBaselines(method="arpls", options={"foo": 1}), "its options are lam, diff_order"),
         (MSC(), "no reference yet"),
         (MSC(reference=(1.0, 2.0)), "its reference has 2 bands, the cube 30"),
         (PCA(), "no components yet"),

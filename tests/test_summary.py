@@ -40,6 +40,8 @@ def test_what_cannot_be_converted_is_said():
     with pytest.raises(ValueError, match="not positive"):
         convert(NM, SHIFT, -1)
     with pytest.raises(ValueError, match="no counterpart in nm"):
+        convert(SpectralAxis([1000.0, 13000], "1/cm"), "nm", 785)
+    with pytest.raises(ValueError, match="no counterpart in nm"):
         convert(SpectralAxis([0.0, 1000], "1/cm"), "nm")
     assert choices(SpectralAxis.bands(3)) == [""]
     assert SHIFT not in choices(NM)
@@ -102,6 +104,13 @@ def test_means_of_regions():
     np.testing.assert_allclose(found.mean, data[4, 4])
     with pytest.raises(ValueError, match="no pixel"):
         region_spectrum(Cube(data, NM), places[:0])
+
+
+def test_sums_do_not_drift():
+    spectra = np.random.default_rng(0).normal(60000, 5, (200, 100, 1)).astype(np.float32)
+    found = region_spectrum(Cube(spectra), np.argwhere(spectra[..., 0] > 0))
+    assert found.mean == pytest.approx(spectra.mean(dtype=np.float64), abs=0.01)
+    assert found.deviation == pytest.approx(5, abs=0.1)
 
 
 def test_large_regions_are_thinned_and_say_so():

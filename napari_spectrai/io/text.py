@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.found import Found, affordable, positions
+from napari_spectrai.io.found import Found, affordable, positions, warn
 
 _OURS = "# napari-spectrai "
 _UNIT = re.compile(r"(1/cm|cm-1|cm\^-1|cm⁻¹|\bnm\b|µm|μm|\bum\b|micro(?:n|met)|\beV\b)", re.IGNORECASE)
@@ -31,13 +31,18 @@ def _unit(words: str) -> str:
 def _table(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
     """Return the leading lines of words, and the numbers below; an empty cell is NaN."""
     affordable((path.stat().st_size * 4,), np.uint8)
-    content = path.read_text(encoding="utf-8-sig")
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:  # instruments write µ in the Windows way
+        content = path.read_text(encoding="cp1252")
     if "\0" in content:
         raise ValueError("it holds zero bytes; it is no text")
     lines = [line for line in content.splitlines() if line.strip(" ,;\t")]
-    delimiter = next((mark for mark in (";", "\t", ",") if any(mark in line for line in lines[:50] if not line.startswith("#"))), None)
-    if delimiter in (";", "\t"):  # a comma is then a decimal one
-        lines = [line if line.startswith("#") else re.sub(r"(?<=\d),(?=\d)", ".", line) for line in lines]
+    # told by the lines of numbers alone: titles hold any mark
+    counts = {mark: sum(_numeric(_decimal(line, mark), mark, least=2) for line in lines[:300]) for mark in (";", "\t", ",", None)}
+    delimiter = max(counts, key=lambda mark: counts[mark]) if any(counts.values()) else None
+    if delimiter in (";", "\t"):
+        lines = [line if line.startswith("#") else _decimal(line, delimiter) for line in lines]
     words: list[str] = []
     while lines and not _numeric(lines[0], delimiter):
         words.append(lines.pop(0))
@@ -53,12 +58,17 @@ def _table(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
     return words, numbers
 
 
-def _numeric(line: str, delimiter: str | None) -> bool:
+def _decimal(line: str, delimiter: str | None) -> str:
+    """Return the line with decimal points, where the delimiter leaves the comma free to be one."""
+    return re.sub(r"(?<=\d),(?=\d)", ".", line) if delimiter in (";", "\t") else line
+
+
+def _numeric(line: str, delimiter: str | None, least: int = 1) -> bool:
     if line.startswith("#"):
         return False
     cells = [cell.strip() for cell in line.split(delimiter) if cell.strip()]
     try:
-        return bool([float(cell) for cell in cells])
+        return len([float(cell) for cell in cells]) >= least
     except ValueError:
         return False
 
@@ -95,7 +105,10 @@ def _head(title: str) -> npt.NDArray[np.float64] | None:
     """Return the positions that a line of column names spells out."""
     cells = [cell.strip().strip('"') for cell in re.split(r"[,;\t]", title)]
     values = [float(match.group(0)) for cell in cells if (match := re.match(r"[-+]?\d+(\.\d+)?", cell))]
-    return np.array(values) if len(values) >= max(2, len(cells) - 1) else None
+    if len(values) < max(2, len(cells) - 1) or (_unit(cells[0]) and len(values) < len(cells)):
+        return None  # the first column is the axis, and these are names
+    head = np.array(values)
+    return None if np.array_equal(np.diff(head), np.ones(len(head) - 1)) and head[0] in (0, 1) else head
 
 
 def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> Found:
@@ -106,29 +119,51 @@ def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> Found:
 
 
 def _map(path: Path, numbers: npt.NDArray[np.float64], title: str) -> Found:
-    x, y, wave = numbers[:, 0], numbers[:, 1], numbers[:, 2]
+    cells = [cell.strip().lower() for cell in re.split(r"[,;\t\s]+(?![^()]*\))", title) if cell.strip()]
+    places = {name: next((n for n, cell in enumerate(cells) if cell.lstrip("#").startswith(name)), -1) for name in ("x", "y", "i")}
+    if sorted(places.values())[0] < 0 or max(places.values()) > 3 or len(set(places.values())) < 3:
+        places = {"x": 0, "y": 1, "i": 3}
+    third = ({0, 1, 2, 3} - set(places.values())).pop()
+    x, y, wave, values = (numbers[:, column] for column in (places["x"], places["y"], third, places["i"]))
     bands = next((int(n) for n in np.flatnonzero((np.diff(x) != 0) | (np.diff(y) != 0)) + 1), len(wave))
     if len(wave) % bands or not (wave.reshape(-1, bands) == wave[:bands]).all():
         raise ValueError("its lines x, y, position, intensity do not repeat the same positions for each point; it is truncated or no map")
-    spectra, axis = numbers[:, 3].reshape(-1, bands), positions(path, wave[:bands], _unit(title))
-    (across, column), (down, row) = (np.unique(values[::bands], return_inverse=True) for values in (x, y))
-    if across.size * down.size != len(spectra) or np.unique(row * across.size + column).size != len(spectra):
-        return Found(spectra, axis=axis)
-    image = np.empty_like(spectra)
-    image[row * across.size + column] = spectra
-    size = tuple(float(np.diff(values).mean()) if values.size > 1 else 1.0 for values in (down, across))
-    return Found(
-        image.reshape(down.size, across.size, bands),
-        axis=axis,
-        pixel_size=(size[0], size[1]),
-        pixel_unit="um",
-        metadata={"origin": [float(down[0]), float(across[0])]},
+    spectra, axis = (
+        values.reshape(-1, bands),
+        positions(path, wave[:bands], _unit(re.sub(r"\b[xy]\b[^,;\t]*[,;\t]", "", title, flags=re.I))),
     )
+    x, y = x[::bands], y[::bands]
+    (column, across), (row, down) = (_steps(values) for values in (x, y))
+    height, width = int(row.max()) + 1, int(column.max()) + 1
+    if height * width != len(spectra) or np.unique(row * width + column).size != len(spectra):
+        warn(path, "its points form no grid; they are read as a set of spectra with their places in metadata['stage_x'] and ['stage_y']")
+        return Found(spectra, axis=axis, metadata={"stage_x": x.tolist(), "stage_y": y.tolist()})
+    image = np.empty_like(spectra)
+    image[row * width + column] = spectra
+    known = next((unit for word, unit in (("um", "um"), ("µm", "um"), ("mm", "mm")) if f"({word})" in title.lower()), "")
+    return Found(
+        image.reshape(height, width, bands),
+        axis=axis,
+        pixel_size=(down or across or 1.0, across or down or 1.0) if known else None,
+        pixel_unit=known or "pixel",
+        metadata={"origin": [float(y.min()), float(x.min())]} if known else {},
+    )
+
+
+def _steps(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], float]:
+    """Return the number of each coordinate on an even grid, and the grid's step; a stage does not come to rest at the same place twice."""
+    gaps = np.diff(np.unique(values))
+    if not gaps.size or gaps.max() == 0:
+        return np.zeros(len(values), np.intp), 0.0
+    step = float(np.median(gaps[gaps > 0.3 * gaps.max()]))
+    return np.rint((values - values.min()) / step).astype(np.intp), step
 
 
 def write(cube: Cube, path: Path) -> None:
     """Write a column of positions and a column a spectrum, under a line that keeps shape, axis and pixel size exactly."""
     kind = cube.data.dtype
+    if kind.kind in "iu" and kind.itemsize == 8 and np.abs(np.asarray(cube.data)).max() > 2**53:
+        raise ValueError(f"text holds whole numbers up to 2^53 exactly, and this cube of {kind} has larger ones; choose .npz or .h5")
     digits = {"f": "%.9g" if kind.itemsize <= 4 else "%.17g"}.get(kind.kind, "%d")
     spectra = np.asarray(cube.data).reshape(-1, len(cube.axis))
     header = header_of(cube) | {"shape": list(cube.shape), "dtype": kind.str}

@@ -50,7 +50,7 @@ class Resample(Step):
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
         """Begin with as many positions, evenly spaced."""
-        return {"values": np.linspace(axis.values.min(), axis.values.max(), len(axis)).round(6).tolist(), "unit": axis.unit}
+        return {"values": np.linspace(axis.values.min(), axis.values.max(), len(axis)).tolist(), "unit": axis.unit}
 
     @classmethod
     def onto(cls, axis: SpectralAxis) -> Self:

@@ -104,15 +104,34 @@ class Polynomial(Baseline):
         fit: Doubles = y @ basis @ basis.T
         if self.method == "plain":
             return fit
+        if self.method == "improved":
+            return self._improved(y, fit, basis)
         result, active = fit.copy(), np.arange(len(y))
         for number in range(self.rounds):
-            ceiling = fit + (y - fit).std(-1, keepdims=True) if self.method == "improved" else fit
-            y = np.minimum(y, ceiling)
+            y = np.minimum(y, fit)
             new = y @ basis @ basis.T
             going = np.linalg.norm(new - fit, axis=-1) >= self.tolerance * np.maximum(np.linalg.norm(fit, axis=-1), whittaker.TINY)
             result[active] = new
             active, y, fit = active[going], y[going], new[going]
             if not active.size or number == self.rounds - 1:
+                break
+        return result
+
+    def _improved(self, y: Doubles, fit: Doubles, basis: Doubles) -> Doubles:
+        """Leave out what stands above the first fit by more than its deviation, then clip to fit + deviation until that holds still."""
+        deviation = (y - fit).std(-1, keepdims=True)
+        weights = (y <= fit + deviation).astype(np.float64)
+        gram = np.einsum("nl,la,lb->nab", weights, basis, basis, optimize=True) + 1e-12 * np.eye(basis.shape[1])
+        inverse = np.linalg.inv(gram)
+        result, active = fit.copy(), np.arange(len(y))
+        for _ in range(self.rounds):
+            y = np.minimum(y, fit + deviation)
+            fit = np.einsum("nab,nb->na", inverse, (weights * y) @ basis) @ basis.T
+            new = (y - fit).std(-1, keepdims=True)
+            result[active] = fit
+            going = np.abs(new - deviation)[:, 0] >= self.tolerance * np.maximum(new[:, 0], whittaker.TINY)
+            active, y, fit, deviation, weights, inverse = (part[going] for part in (active, y, fit, new, weights, inverse))
+            if not active.size:
                 break
         return result
 
@@ -208,4 +227,8 @@ class PyBaselines(Baseline):
         from pybaselines import Baseline as Algorithms
 
         algorithm = getattr(Algorithms(axis.values), self.method)
-        return np.stack([algorithm(spectrum, **self.options)[0] for spectrum in spectra.astype(np.float64)])
+        try:
+            return np.stack([algorithm(spectrum, **self.options)[0] for spectrum in spectra.astype(np.float64)])
+        except TypeError as error:
+            known = [name for name in inspect.signature(algorithm).parameters if name != "data"]
+            raise ValueError(f"pybaselines {self.method}: {error}; its options are {', '.join(known)}") from error

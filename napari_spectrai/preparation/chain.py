@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Self
 
+import dask.array as da
 import numpy as np
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
@@ -93,6 +94,8 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Cube:
 def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Generator[tuple[int, int], None, Cube]:
     """Do what `preprocess` does, and yield (done, total) after each block of pixels; closing the generator stops it."""
     source = as_cube(cube)
+    if not isinstance(source.data, np.ndarray) and not hasattr(source.data, "map_blocks"):
+        source = replace(source, data=da.from_array(source.data))
     groups = [(spatial, tuple(group)) for spatial, group in groupby(map(registry.parse, steps), lambda s: isinstance(s, SpatialStep))]
     for number, (spatial, group) in enumerate(groups):
         if spatial:
@@ -129,8 +132,11 @@ def seen(source: Cube) -> FloatArray:
 
 
 def _axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
-    ramp = np.linspace(1, 2, len(source.axis), dtype=np.float32)[None]
-    return chain.apply(ramp, source.axis)[1]
+    """Return the axis that comes out, tried on one spectrum of the cube: some algorithms fail on an artificial one."""
+    first = np.asarray(source.data[(0,) * len(source.spatial_shape)], np.float32)[None]
+    if not np.isfinite(first).all():
+        first = np.linspace(1, 2, len(source.axis), dtype=np.float32)[None]
+    return chain.apply(first, source.axis)[1]
 
 
 def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]:
@@ -175,15 +181,14 @@ def _across(source: Cube, step: Step) -> Cube:
         step.apply(np.zeros((1, 1), np.float32), source.axis)  # says why not
     if isinstance(source.data, np.ndarray) or not hasattr(source.data, "map_overlap"):
         return step.across(source)
-    from dataclasses import replace
-
     probe = step.across(
         replace(source, data=np.zeros((1,) * (len(source.shape) - 3) + source.shape[-3:-1] + (1,), np.float32), axis=source.axis.take([0]))
     )
     call: Callable[[Any], Any] = lambda block: step.across(Cube(block)).numpy()  # noqa: E731
     whole = source.data.astype(np.float32).rechunk({-1: -1})
     if probe.shape[-3:-1] != source.shape[-3:-1] or step.margin < 0:
-        whole = whole.rechunk({-3: -1, -2: -1})
+        plane = source.shape[-3] * source.shape[-2]
+        whole = source.data.astype(np.float32).rechunk({-3: -1, -2: -1, -1: max(1, BLOCK // plane)})  # these go band by band
         data = whole.map_blocks(call, dtype=np.float32, chunks=(*whole.chunks[:-3], *((n,) for n in probe.shape[-3:-1]), whole.chunks[-1]))
     else:
         depth = dict.fromkeys((whole.ndim - 3, whole.ndim - 2), step.margin)

@@ -7,10 +7,13 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.ndimage import binary_opening, median_filter
+from scipy.ndimage import binary_opening
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import SpatialStep, Step
+
+_BANDS = 32
+"""Bands whose neighbours are sorted at a time."""
 
 
 def _spread(values: FloatArray) -> FloatArray:
@@ -21,6 +24,18 @@ def _spread(values: FloatArray) -> FloatArray:
     deviation = np.abs(values - np.median(values, -1, keepdims=True))
     robust = np.median(deviation, -1, keepdims=True) * 1.4826
     return np.where(robust > 0, robust, deviation.mean(-1, keepdims=True) * 1.2533)
+
+
+def _around(image: FloatArray) -> FloatArray:
+    """Return the median of the eight pixels around each; those outside and those that are NaN do not count."""
+    height, width = image.shape[-3:-1]
+    wide = np.pad(image, [(0, 0)] * (image.ndim - 3) + [(1, 1), (1, 1), (0, 0)], constant_values=np.nan)
+    beside = np.stack([wide[..., y : y + height, x : x + width, :] for y in range(3) for x in range(3) if (y, x) != (1, 1)])
+    beside.sort(axis=0)  # NaN last
+    count = np.isfinite(beside).sum(0, keepdims=True)
+    low, high = (np.take_along_axis(beside, np.clip(place, 0, 7), 0)[0] for place in ((count - 1) // 2, count // 2))
+    middle: FloatArray = (low + high) / 2
+    return middle
 
 
 def _bridged(spectra: FloatArray, spikes: npt.NDArray[np.bool_]) -> FloatArray:
@@ -49,13 +64,13 @@ class Despike(Step):
         steps = np.diff(spectra, axis=-1)
         centre, spread = np.median(steps, -1, keepdims=True), _spread(steps)
         with np.errstate(invalid="ignore"):
-            steep = np.abs(steps - centre) > self.threshold * spread
+            up, down = steps - centre > self.threshold * spread, centre - steps > self.threshold * spread
         touched = np.zeros(spectra.shape, bool)
-        touched[..., 1:] = steep
-        touched[..., :-1] |= steep
+        touched[..., 1:] = up | down
+        touched[..., :-1] |= up | down
         # a spike of that width touches one band more on either side; runs that are longer are peaks
         longer = np.ones((1,) * (spectra.ndim - 1) + (self.width + 3,), bool)
-        touched &= ~binary_opening(touched, longer)
+        touched &= ~binary_opening(touched, longer) & self._there_and_back(up, down)
         rows = touched.any(-1)
         result = spectra.copy()
         if not rows.any():
@@ -66,6 +81,15 @@ class Despike(Step):
             spikes = touched[rows] & (np.abs(spectra[rows] - bridged) > self.threshold * spread[rows] / 2)
         result[rows] = np.where(spikes, _bridged(spectra[rows], spikes), spectra[rows])
         return result, axis
+
+    def _there_and_back(self, up: npt.NDArray[np.bool_], down: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Return which bands lie between a steep step and its opposite, no more than `width` bands apart: an edge alone is no spike."""
+        inside = np.zeros((*up.shape[:-1], up.shape[-1] + 1), bool)
+        for apart in range(1, min(self.width, up.shape[-1] - 1) + 1):
+            both = (up[..., :-apart] & down[..., apart:]) | (down[..., :-apart] & up[..., apart:])
+            for band in range(apart):
+                inside[..., 1 + band : 1 + band + both.shape[-1]] |= both
+        return inside
 
 
 class DespikeNeighbours(SpatialStep):
@@ -83,8 +107,9 @@ class DespikeNeighbours(SpatialStep):
     def across(self, cube: Cube) -> Cube:
         """Return the despiked image."""
         image = cube.numpy()
-        around = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool).reshape((1,) * (image.ndim - 3) + (3, 3, 1))
-        neighbours = median_filter(image, footprint=around, mode="mirror")
+        neighbours = np.empty_like(image)
+        for bands in range(0, image.shape[-1], _BANDS):
+            neighbours[..., bands : bands + _BANDS] = _around(image[..., bands : bands + _BANDS])
         difference = image - neighbours
         level = np.median(difference, -1, keepdims=True)
         with np.errstate(invalid="ignore"):

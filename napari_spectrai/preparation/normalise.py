@@ -16,7 +16,7 @@ class Normalise(Step):
 
     ``"snv"`` is the standard normal variate (Barnes, Dhanoa & Lister 1989, doi:10.1366/0003702894202201), ``"rnv"`` the
     robust one (Guo, Wu & Massart 1999, doi:10.1016/S0003-2670(98)00737-5).
-    A spectrum without extent (all zero; constant for ``"minmax"`` and ``"snv"``) is left as it is.
+    A spectrum without extent (all zero; constant for ``"minmax"``, ``"snv"`` and ``"rnv"``) has nothing to scale by and is only shifted.
     """
 
     title: ClassVar = "Normalise each spectrum"
@@ -45,7 +45,11 @@ class Normalise(Step):
             count = np.maximum(below.sum(-1, keepdims=True), 1)
             rest = np.where(below, spectra - np.where(below, spectra, 0).sum(-1, keepdims=True) / count, 0)
             return level, np.sqrt(np.square(rest).sum(-1, keepdims=True) / count).astype(spectra.dtype)
-        return spectra.mean(-1, keepdims=True), spectra.std(-1, keepdims=True)
+        mean = spectra.mean(-1, keepdims=True, dtype=np.float64)
+        deviation = np.sqrt(np.square(spectra - mean).mean(-1, keepdims=True))
+        # what rounding leaves of a constant spectrum is no deviation
+        deviation[deviation <= 8 * np.finfo(spectra.dtype).eps * np.abs(mean)] = 0
+        return mean.astype(spectra.dtype), deviation.astype(spectra.dtype)
 
 
 class Scale(Step):
@@ -65,6 +69,8 @@ class Scale(Step):
         """Fill in the divisor; NaN does not count."""
         if self.factor is not None:
             return self
+        if not np.isfinite(spectra).any():
+            raise ValueError(f"{self.title}: every value is NaN, so there is nothing to scale by; fill or crop first")
         factor = float(np.nanpercentile(np.abs(spectra), self.percentile))
         return self.model_copy(update={"factor": factor or 1.0})
 

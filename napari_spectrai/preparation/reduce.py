@@ -7,16 +7,13 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from pydantic.config import JsonDict
 from scipy.linalg import eigh
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
-from napari_spectrai.preparation.step import Step
+from napari_spectrai.preparation.step import LEARNT, Step
 
 Matrix = tuple[tuple[float, ...], ...]
 Doubles = npt.NDArray[np.float64]
-LEARNT: JsonDict = {"learnt": True}
-"""Marks a field that data fill, not a person: forms leave it out."""
 
 
 class _Reduction(Step):

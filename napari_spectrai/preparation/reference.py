@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
-from napari_spectrai.preparation.step import Step
+from napari_spectrai.preparation.step import LEARNT, Step
 
 
-def _spectrum(value: Any) -> Any:
-    """Take a file, a cube or a list as one spectrum: the mean over its pixels."""
+def _cube(value: Any) -> Any:
+    """Take a file as the cube in it."""
     if isinstance(value, str | Path):
         from napari_spectrai.io import read
 
-        value = read(value)
-    if isinstance(value, Cube):
-        return tuple(np.asarray(np.nanmean(value.numpy().reshape(-1, len(value.axis)), axis=0, dtype=np.float64)).tolist())
-    return tuple(value) if isinstance(value, list) else value
+        return read(value)
+    return value
 
 
-Spectrum = Annotated[tuple[float, ...] | None, BeforeValidator(_spectrum)]
+def _mean(cube: Cube) -> tuple[float, ...]:
+    return tuple(np.asarray(np.nanmean(cube.numpy().reshape(-1, len(cube.axis)), axis=0, dtype=np.float64)).tolist())
 
 
 class Reflectance(Step):
@@ -31,8 +30,28 @@ class Reflectance(Step):
 
     title: ClassVar = "Dark and white reference"
     kind: Literal["reflectance"] = "reflectance"
-    white: Spectrum = Field(None, description="spectrum of the white tile: a file, or intensities; empty: one")
-    dark: Spectrum = Field(None, description="spectrum with the light shut off: a file, or intensities; empty: zero")
+    white: tuple[float, ...] | None = Field(None, description="spectrum of the white tile: a file, or intensities; empty: one")
+    dark: tuple[float, ...] | None = Field(None, description="spectrum with the light shut off: a file, or intensities; empty: zero")
+    positions: tuple[float, ...] | None = Field(None, description="where the references' bands lie, if they tell", json_schema_extra=LEARNT)
+    unit: str = Field("", description="unit of these positions", json_schema_extra=LEARNT)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_cubes(cls, settings: Any) -> Any:
+        """Take files and cubes as their mean spectrum, and keep where their bands lie."""
+        if not isinstance(settings, dict):
+            return settings
+        settings = {key: _cube(value) if key in ("white", "dark") else value for key, value in settings.items()}
+        axis: SpectralAxis | None = None
+        for key in ("white", "dark"):
+            cube = settings.get(key)
+            if isinstance(cube, Cube):
+                if axis is not None and axis.mismatch(cube.axis):
+                    raise ValueError(f"white and dark lie on different axes: {axis.describe()} and {cube.axis.describe()}")
+                axis, settings[key] = cube.axis, _mean(cube)
+        if axis is not None and axis.unit:
+            settings |= {"positions": tuple(axis.values.tolist()), "unit": axis.unit}
+        return settings
 
     @model_validator(mode="after")
     def _some(self) -> Self:
@@ -45,6 +64,11 @@ class Reflectance(Step):
         for name, values in (("white", self.white), ("dark", self.dark)):
             if values is not None and len(values) not in (1, len(axis)):
                 raise ValueError(f"the {name} reference has {len(values)} bands, the cube {len(axis)}; measure or crop it likewise")
+        if self.positions is not None and axis.unit:
+            own = SpectralAxis(np.asarray(self.positions), self.unit)
+            if (difference := axis.mismatch(own)) is not None:
+                own_words, words = own.describe(), axis.describe()
+                raise ValueError(f"the references have {difference} ({own_words}; the cube: {words}); resample them onto the cube's axis")
         dark = np.asarray(self.dark if self.dark is not None else 0.0)
         if self.white is None:
             return (spectra - dark).astype(spectra.dtype), axis

@@ -37,12 +37,14 @@ class SavitzkyGolay(Step):
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return smoothed spectra, or derivatives per unit of the axis, of the same shape.
 
-        On an uneven axis the window counts bands, and a derivative is taken by the local spacing of the bands.
+        On an uneven axis the window counts bands, and the first derivative is taken by the local spacing of the bands.
         """
         bands = spectra.shape[-1]
         if self.window > bands:
             odd = bands if bands % 2 else bands - 1
             raise ValueError(f"window of {self.window} bands exceeds the {bands} of this cube; choose an odd number up to {odd}")
+        if self.derivative > 1 and axis.step is None:
+            raise ValueError(f"derivative {self.derivative} needs an even axis, and this one is not; resample first")
         done = on_finite(spectra, lambda finite: savgol_filter(finite, self.window, self.order, deriv=self.derivative, axis=-1))
         if self.derivative and bands > 1:
             spacing = axis.step if axis.step is not None else np.gradient(axis.values)

@@ -18,6 +18,7 @@ class Bin(SpatialStep):
 
     title: ClassVar = "Bin pixels"
     kind: Literal["bin"] = "bin"
+    margin: ClassVar = -1
     y: int = Field(2, ge=1, le=1024, description="pixels averaged down")
     x: int = Field(2, ge=1, le=1024, description="pixels averaged across")
 
@@ -58,4 +59,8 @@ class Shift(SpatialStep):
         if abs(self.y) >= height or abs(self.x) >= width:
             raise ValueError(f"a shift by ({self.y:g}, {self.x:g}) moves the image of {height} × {width} pixels out of sight")
         by = (0.0,) * (image.ndim - 3) + (self.y, self.x, 0.0)
-        return cube.with_data(shift(image, by, order=1, mode="constant", cval=np.nan, prefilter=False))
+        good = np.isfinite(image)
+        moved = shift(np.where(good, image, 0), by, order=1, mode="constant", cval=0, prefilter=False)
+        # what comes, if only in part, from outside or from an unknown pixel is unknown
+        known = shift(good.astype(np.float32), by, order=1, mode="constant", cval=0, prefilter=False)
+        return cube.with_data(np.where(known > 1 - 1e-4, moved, np.nan).astype(np.float32))

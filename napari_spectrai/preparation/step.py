@@ -6,9 +6,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from pydantic.config import JsonDict
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.spec import Named, Registry
+
+LEARNT: JsonDict = {"learnt": True}
+"""Marks a field that data fill, not a person: forms leave it out."""
 
 
 class Step(Named):
