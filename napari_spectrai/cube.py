@@ -297,6 +297,7 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *
 def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None) -> Cube:
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     known = layer.metadata.get("spectral_axis")
+    known = known if isinstance(known, Mapping) and "values" in known else None
     place = int(known.get("position", 0)) if known is not None else 0
     # a layer that napari projected or cut keeps the metadata of its source; an axis that no longer fits is not its own
     if known is not None and place < len(data.shape) and len(known["values"]) == data.shape[place]:
@@ -313,9 +314,10 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
         if len(units) == len(data.shape):
             del units[position]
     sized = len(scale) >= 2 and bool(units) and units[-1] != "pixel"
-    path = getattr(getattr(layer, "source", None), "path", None)
-    # a layer in memory may have been painted on; only a lazy one is surely what its file holds
-    source = Path(path) if path is not None and not isinstance(data, np.ndarray) else None
+    # a layer may have been painted on, cut or turned since it was opened; only untouched lazy data are surely what the file holds
+    file = layer.metadata.get("spectral_file")
+    untouched = isinstance(file, Mapping) and file.get("array") == getattr(data, "name", None) and position == 0
+    source = Path(str(file["path"])) if untouched and axis is not None and file["axis"] == hash(axis) else None  # type: ignore[index]
     return Cube(
         last,
         axis,  # type: ignore[arg-type]
@@ -323,7 +325,7 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
         pixel_unit={"micrometer": "um", "millimeter": "mm", "nanometer": "nm"}.get(units[-1], units[-1]) if sized else "pixel",
         name=name,
         source=source,
-        metadata=MappingProxyType({k: v for k, v in layer.metadata.items() if k != "spectral_axis"}),
+        metadata=MappingProxyType({k: v for k, v in layer.metadata.items() if k not in ("spectral_axis", "spectral_file")}),
     )
 
 

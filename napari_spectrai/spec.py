@@ -152,7 +152,8 @@ def problems(error: ValidationError) -> list[Problem]:
             found.append(Problem(path, str(cause)))
         else:
             message = line["msg"][0].lower() + line["msg"][1:]
-            found.append(Problem(path, f"{line['input']!r:.80} does not fit: {message}"))
+            given = "empty" if line["input"] is None else f"{line['input']!r:.80} does not fit"
+            found.append(Problem(path, f"{given}: {message}"))
     return found
 
 

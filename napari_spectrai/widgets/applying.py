@@ -17,7 +17,7 @@ from napari_spectrai.io import read
 from napari_spectrai.runs import Event, Failed, Finished, Job, Progress
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import add_cube
+from napari_spectrai.widgets.layers import add_cube, lie_over
 
 IN_MEMORY = 2_000_000_000
 """Results of up to this many bytes are loaded; larger ones stay on disk and are read as they are looked at."""
@@ -112,8 +112,7 @@ class Applying(Container[Any]):
         layer = add_cube(self._viewer, cube, name=name)
         if source is not None and source in self._viewer.layers:
             layer.colormap = source.colormap.name
-            if layer.data.shape == source.data.shape:
-                layer.scale, layer.translate, layer.units = source.scale, source.translate, source.units
+            lie_over(layer, source)
             if alike:
                 layer.contrast_limits = source.contrast_limits
             self._viewer.layers.move(self._viewer.layers.index(layer), self._viewer.layers.index(source) + 1)

@@ -42,6 +42,11 @@ class Latest(QObject):
                 self._thread.start()
             self._wanted.notify()
 
+    def forget(self) -> None:
+        """Take back what waits to be answered."""
+        with self._wanted:
+            self._question = None
+
     @property
     def busy(self) -> bool:
         """Whether a question is open."""

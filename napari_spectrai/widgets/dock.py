@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from magicgui.widgets import Container, Label
 from napari.viewer import Viewer
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
 
 WIDTH = 390
 """Width of a dock at rest, in pixels."""
@@ -57,6 +57,21 @@ class Dock(Container[Any]):
         return super().native if self._column is None else self._column
 
 
+class Visibility(QObject):
+    """Tells whether a dock is on screen: napari's ✕ hides one, and does not close it."""
+
+    def __init__(self, native: QWidget, tell: Callable[[bool], None]) -> None:
+        super().__init__(native)
+        self._tell = tell
+        native.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """Stand before the dock's own events."""
+        if event.type() in (QEvent.Type.Show, QEvent.Type.Hide):
+            self._tell(event.type() == QEvent.Type.Show)
+        return False
+
+
 def rows(*widgets: Any) -> Container[Any]:
     """Return widgets one under the other, their labels at the left."""
     made = Container(widgets=list(widgets), labels=True)
@@ -84,7 +99,7 @@ def text(name: str = "", value: str = "") -> Label:
 def message(value: str = "") -> Label:
     """Return text that says what is wrong, hidden while nothing is."""
     made = text(value=value)
-    made.native.setStyleSheet("color: #ef6a60;")
+    made.native.setStyleSheet("color: #e0503f;")
     made.visible = bool(value)
     return made
 

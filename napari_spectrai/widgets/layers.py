@@ -9,8 +9,9 @@ from typing import Any, cast
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Layer
+from psygnal import Signal
 
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import pictures, read
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -40,10 +41,18 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
         "scale": scale,
         "translate": translate,
         "units": units,
-        "metadata": {**cube.metadata, "spectral_axis": cube.axis.to_json() | {"position": 0}},
+        "metadata": {**cube.metadata, "spectral_axis": cube.axis.to_json() | {"position": 0}, **_file(cube, data)},
         "contrast_limits": _contrast(data),
     }
     return data, options | more, "image"
+
+
+def _file(cube: Cube, data: Any) -> dict[str, Any]:
+    """Return what tells later that a lazy layer still is what its file holds."""
+    name = getattr(data, "name", None)
+    if cube.source is None or name is None:
+        return {}
+    return {"spectral_file": {"path": str(cube.source), "array": name, "axis": hash(cube.axis)}}
 
 
 def _spectral_first(data: Any) -> Any:
@@ -80,15 +89,42 @@ def spectral_layers(viewer: ViewerModel) -> list[Image]:
 def likely_source(layers: Sequence[Image]) -> Image | None:
     """Return the layer one would begin with: the uppermost whose name does not say that it is the truth."""
     named = [layer for layer in layers if "truth" not in layer.name.lower()]
-    return next(reversed(named or list(layers)), None)
+    known = [layer for layer in named if "spectral_axis" in layer.metadata]
+    return next(reversed(known or named or list(layers)), None)
 
 
 def spectral_position(layer: Layer, chosen: int | None = None) -> int:
     """Return which dimension of the layer is spectral: the one chosen, the one its metadata name, else the first."""
     if chosen is not None:
         return chosen
-    position = int(layer.metadata.get("spectral_axis", {}).get("position", 0))
+    known = layer.metadata.get("spectral_axis")
+    position = int(known.get("position", 0)) if isinstance(known, dict) else 0
     return position if position < layer.ndim else 0
+
+
+class _Turned:
+    """Tells every dock that another dimension of a layer is spectral."""
+
+    turned = Signal(object)
+
+
+turned = _Turned()
+
+
+def choose_dimension(layer: Image, position: int) -> None:
+    """Take another dimension of a layer as the spectral one, whose bands are then numbered."""
+    bands = SpectralAxis.bands(layer.data.shape[position])
+    layer.metadata["spectral_axis"] = bands.to_json() | {"position": position}
+    turned.turned.emit(layer)
+
+
+def lie_over(layer: Image, source: Image) -> None:
+    """Put a λ-leading layer of the same pixels where its source lies; the spectral dimension keeps its own."""
+    keep = [d for d in range(source.ndim) if d != spectral_position(source)]
+    if layer.data.shape[1:] == tuple(source.data.shape[d] for d in keep):
+        layer.scale = [layer.scale[0], *(source.scale[d] for d in keep)]
+        layer.translate = [layer.translate[0], *(source.translate[d] for d in keep)]
+        layer.units = [layer.units[0], *(source.units[d] for d in keep)]
 
 
 def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:

@@ -128,7 +128,7 @@ class OpenDock(Dock):
         worker = thread_worker(work)()
         worker.returned.connect(self._show)
         worker.errored.connect(lambda error: say(self._problem, str(error)))
-        worker.finished.connect(lambda: setattr(self._open, "enabled", True))
+        worker.finished.connect(self._look)
         worker.start()
 
     def _show(self, layers: list[LayerData]) -> None:

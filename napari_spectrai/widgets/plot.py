@@ -18,7 +18,8 @@ from qtpy.QtSvg import QSvgGenerator
 
 SOURCE, TRUTH = "#9a9a9a", "#3fae5a"
 CLASSICAL = "#d08a2e"
-CYCLE = ("#4aa3df", "#e0663d", "#b26fd1", "#d9a520", "#4fbf9f", "#e05a9b", "#8aa83a")
+CYCLE = ("#4aa3df", "#e0663d", "#b26fd1", "#d9a520", "#4fbf9f", "#e05a9b", "#8aa83a", "#7f8ff4", "#c98f6b", "#5fc6d6")
+_CYCLE_LIGHT = ("#1f6fb0", "#b8451d", "#8a3fae", "#8a6500", "#1f7f66", "#b52f72", "#5a7414", "#4453c9", "#8a5733", "#14808f")
 
 
 def _connected(x: npt.NDArray[np.float64]) -> Any:
@@ -91,6 +92,16 @@ class Plot(Container[Any]):
             label.setText(label.text, color=text)
 
     @property
+    def is_light(self) -> bool:
+        """Whether the background is light."""
+        red, green, blue = get_theme(self._viewer.theme).background.as_rgb_tuple()[:3]
+        return bool(red + green + blue > 382)
+
+    def colour(self, number: int) -> str:
+        """Return the colour of a layer's curve, dark enough for the background."""
+        return (_CYCLE_LIGHT if self.is_light else CYCLE)[number % len(CYCLE)]
+
+    @property
     def x_title(self) -> str:
         """Title of the horizontal axis."""
         return self._titles["bottom"]
@@ -157,8 +168,9 @@ class Plot(Container[Any]):
     def marker(self, position: float | None, moved: Callable[[float], None] | None = None) -> None:
         """Show a vertical line that can be dragged; None hides it."""
         if self._line is None:
-            self._line = pg.InfiniteLine(position or 0.0, angle=90, movable=True, pen=pg.mkPen("#d8d84a", width=1.5))
-            self._line.setHoverPen(pg.mkPen("#ffff80", width=3))
+            colour = "#8a7a00" if self.is_light else "#d8d84a"
+            self._line = pg.InfiniteLine(position or 0.0, angle=90, movable=True, pen=pg.mkPen(colour, width=1.5))
+            self._line.setHoverPen(pg.mkPen("#b0a020", width=3))
             self._item.addItem(self._line, ignoreBounds=True)
             if moved is not None:
                 self._line.sigDragged.connect(lambda line: moved(float(line.value())))

@@ -20,10 +20,11 @@ from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
-from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position
+from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position, turned
 from napari_spectrai.widgets.ordered import OrderedForm
 from napari_spectrai.widgets.plot import SOURCE, Plot
 from napari_spectrai.widgets.preview import Preview
+from napari_spectrai.widgets.region_means import Watch
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
 
@@ -49,6 +50,8 @@ class PreprocessDock(Dock):
         for event in self._layer_events:
             event.connect(self._on_layers)
         napari_viewer.mouse_move_callbacks.append(self._on_mouse)
+        turned.turned.connect(self._on_layer)
+        self._data = Watch(self._on_layer)
         self.native.destroyed.connect(self._leave)
         self._layer.changed.connect(self._on_layer)
         self._form.edited.connect(self._check)
@@ -88,6 +91,8 @@ class PreprocessDock(Dock):
     def _leave(self) -> None:
         self._applying.gone = True
         self._latest.leave()
+        self._data.follow(None)
+        turned.turned.disconnect(self._on_layer, missing_ok=True)
         for event in self._layer_events:
             event.disconnect(self._on_layers)
         if self._on_mouse in self._viewer.mouse_move_callbacks:
@@ -146,6 +151,7 @@ class PreprocessDock(Dock):
 
     def _on_layer(self, _: Any = None) -> None:
         layer = self.layer
+        self._data.follow(layer)
         with self._onto.changed.blocked():
             self._onto.reset_choices()
             self._onto.value = None

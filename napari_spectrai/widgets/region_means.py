@@ -15,7 +15,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-from napari_spectrai.cube import as_cube
+from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.summary import RegionSpectrum, region_spectrum
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import text
@@ -64,6 +64,7 @@ class RegionMeans:
         self._viewer, self._image = viewer, image
         self._watch = Watch(self._on_stroke)
         self.means: list[Mean] = []
+        self._of: Image | None = None
         self.choice = ComboBox(
             choices=lambda _: [layer for layer in viewer.layers if isinstance(layer, Labels | Shapes)], nullable=True, value=None,
             label="Regions", name="regions",
@@ -99,6 +100,7 @@ class RegionMeans:
 
     def _on_choice(self, layer: Layer | None) -> None:
         self._watch.follow(layer)
+        self._show([])
         self.take()
         self.changed.emit()
 
@@ -107,21 +109,20 @@ class RegionMeans:
 
     def take(self) -> None:
         """Take the means anew, in the background."""
-        layer, image = self.choice.value, self._image()
+        layer: Labels | Shapes | None = self.choice.value
+        image = self._image()
         if layer is None or image is None:
             self._show([])
             return
-        try:
-            found = regions(layer, image, self._viewer.dims.point)
-        except (ValueError, IndexError) as error:
-            self.failed.emit(f"{layer.name!r} does not lie on {image.name!r}: {error}")
-            return
-        cube = as_cube(image)
-        self._work.ask(lambda: (image, [(name, colour, region_spectrum(cube, places)) for name, colour, places in found]))
+        point, cube = tuple(self._viewer.dims.point), as_cube(image)
+        if image is not self._of:
+            self._show([])
+        self._work.ask(lambda: (image, _means(layer, image, cube, point)))
 
     def _on_means(self, answer: tuple[Image, list[Mean]]) -> None:
         image, means = answer
         if image is self._image() and self.choice.value is not None:
+            self._of = image
             self._show(means)
             self.changed.emit()
 
@@ -136,6 +137,8 @@ class RegionMeans:
 
     def draw(self, plot: Plot, positions: npt.NDArray[np.float64], shown: Callable[[Any], npt.NDArray[Any]]) -> None:
         """Draw the means, and the spread of a few, at `positions`; `shown` turns intensities into what is drawn."""
+        if self._of is not self._image():
+            return
         for name, colour, found in self.means:
             if len(found.mean) != len(positions):
                 continue
@@ -143,3 +146,11 @@ class RegionMeans:
             if len(self.means) <= _MOST_SPREADS and mean is found.mean:
                 plot.spread(f"± {name}", positions, low, high, colour)
             plot.curve(name, positions, mean, colour, width=2, legend=False)
+
+
+def _means(layer: Labels | Shapes, image: Image, cube: Cube, point: tuple[float, ...]) -> list[Mean]:
+    try:
+        found = regions(layer, image, point)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{layer.name!r} does not lie on {image.name!r}; they have different dimensions") from error
+    return [(name, colour, region_spectrum(cube, places)) for name, colour, places in found]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps.standardize_color import rgb_to_hex
-from skimage.draw import ellipse, line, polygon
+from skimage.draw import line, polygon
 
 from napari_spectrai.cube import as_cube
 from napari_spectrai.widgets.layers import spectral_position
@@ -30,15 +30,21 @@ def regions(layer: Labels | Shapes, image: Image, point: Sequence[float]) -> lis
     cube = as_cube(image)
     if not cube.is_image:
         return []
-    found = _of_labels(layer, image, point) if isinstance(layer, Labels) else _of_shapes(layer, image)
+    found = _of_labels(layer, image, point) if isinstance(layer, Labels) else _of_shapes(layer, image, point)
     height, width = cube.spatial_shape[-2:]
     front = _plane(image, point)
+    # shapes are filled on the image's grid, labels come on their own
+    onto = _onto(image, layer) if isinstance(layer, Labels) else np.asarray
     done: list[Region] = []
     for name, colour, places in found:
-        inside = ((places >= 0) & (places < (height, width))).all(1)
-        flat = np.unique(places[inside], axis=0)
-        if len(flat):
-            done.append((name, colour, np.column_stack([np.tile(front, (len(flat), 1)), flat]).astype(np.intp)))
+        there = np.rint(onto(places)).astype(np.intp)
+        inside = ((there >= 0) & (there < (height, width))).all(1)
+        marked = np.zeros(height * width, bool)
+        marked[there[inside, 0] * width + there[inside, 1]] = True
+        flat = np.flatnonzero(marked)
+        if flat.size:
+            pixels = np.stack([*(np.full(flat.size, index) for index in front), flat // width, flat % width], 1)
+            done.append((name, colour, pixels.astype(np.intp)))
         if len(done) == MOST_REGIONS:
             break
     return done
@@ -51,38 +57,47 @@ def _plane(image: Image, point: Sequence[float]) -> list[int]:
     return [min(max(c, 0), length - 1) for c, length in zip(place[:-2], as_cube(image).spatial_shape[:-2], strict=True)]
 
 
-def _last_two(layer: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    return np.asarray(layer.scale)[-2:], np.asarray(layer.translate)[-2:]
+def _onto(image: Image, layer: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]:
+    """Return the map from (y, x) of one layer's data to the other's, through both layers' transforms and units.
+
+    The transforms are affine: three points tell them.
+    """
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    in_plane = [d for d in range(image.ndim) if d != spectral_position(image)][-2:]
+    factor = _factor(layer.units[-1], image.units[in_plane[-1]])
+    ends = []
+    for corner in corners:
+        world = np.zeros(image.ndim)
+        world[in_plane] = np.asarray(layer.data_to_world([*[0.0] * (layer.ndim - 2), *corner]))[-2:] * factor
+        ends.append(np.asarray(image.world_to_data(world))[in_plane])
+    matrix = np.stack([ends[1] - ends[0], ends[2] - ends[0]])
+    return lambda places: places @ matrix + ends[0]
 
 
-def _onto(image: Image, layer: Any, places: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return (y, x) of one layer's pixels on the other's, by scale and place."""
-    (scale, origin), (own_scale, own_origin) = _last_two(layer), _spatial(image)
-    return (places * scale + origin - own_origin) / own_scale
-
-
-def _spatial(image: Image) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    keep = [d for d in range(image.ndim) if d != spectral_position(image)][-2:]
-    return np.asarray(image.scale)[keep], np.asarray(image.translate)[keep]
+def _factor(unit: Any, onto: Any) -> float:
+    """Return how many of one unit another is, or one where they do not measure the same."""
+    try:
+        return float((1 * unit).to(onto).magnitude)
+    except Exception:  # noqa: BLE001  # pint has an error of its own for each way they can differ
+        return 1.0
 
 
 def _of_labels(layer: Labels, image: Image, point: Sequence[float]) -> Iterator[Region]:
-    place = layer.world_to_data(point[-layer.ndim :])[:-2]
-    front = tuple(min(max(round(float(c)), 0), length - 1) for c, length in zip(place, layer.data.shape[:-2], strict=True))
-    data = np.asarray(layer.data[front])
+    data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    place = np.asarray(layer.world_to_data(point[-layer.ndim :]))
+    spectral = layer.ndim - image.ndim + spectral_position(image)
+    for dimension in range(layer.ndim - 3, -1, -1):
+        if dimension == spectral:  # marks hold at every band, whichever was shown when they were painted
+            data = data.max(axis=dimension)
+        else:
+            data = data.take(min(max(round(float(place[dimension])), 0), data.shape[dimension] - 1), axis=dimension)
     rows, columns = np.nonzero(data)
     values = data[rows, columns]
     names = _class_names(layer)
-    (scale, origin), (own_scale, own_origin) = _last_two(layer), _spatial(image)
-    alike = np.allclose(scale, own_scale) and np.allclose(origin, own_origin)
     order = np.argsort(values, kind="stable")
     labels, starts = np.unique(values[order], return_index=True)
     for label, members in zip(labels.tolist(), np.split(order, starts[1:]), strict=True):
-        places = np.column_stack([rows[members], columns[members]])
-        if not alike:
-            places = np.rint(_onto(image, layer, places)).astype(np.intp)
-        colour = layer.get_color(label)
-        yield names.get(label, f"{layer.name} {label}"), _hex(colour), places
+        yield names.get(label, f"{layer.name} {label}"), _hex(layer.get_color(label)), np.column_stack([rows[members], columns[members]])
 
 
 def _class_names(layer: Labels) -> dict[int, str]:
@@ -95,17 +110,26 @@ def _hex(colour: Any) -> str:
     return "#9a9a9a" if colour is None else str(rgb_to_hex(np.atleast_2d(colour))[0])[:7]
 
 
-def _of_shapes(layer: Shapes, image: Image) -> Iterator[Region]:
-    height, width = as_cube(image).spatial_shape[-2:]
+def _of_shapes(layer: Shapes, image: Image, point: Sequence[float]) -> Iterator[Region]:
+    spectral = layer.ndim - image.ndim + spectral_position(image)
+    shown = np.asarray(layer.world_to_data(point[-layer.ndim :]))
     for number, (vertices, kind) in enumerate(zip(layer.data, layer.shape_type, strict=True)):
-        corners = _onto(image, layer, np.asarray(vertices, np.float64)[:, -2:])
+        corners = np.asarray(vertices, np.float64)
+        planes = [d for d in range(layer.ndim - 2) if d != spectral]
+        if any(abs(corners[0, d] - shown[d]) > 0.5 for d in planes):  # drawn on another plane
+            continue
+        outline = corners[:, -2:]
         if kind == "ellipse":
-            centre, radius = corners.mean(0), np.ptp(corners, axis=0) / 2
-            rows, columns = ellipse(centre[0], centre[1], max(radius[0], 0.5), max(radius[1], 0.5), shape=(height, width))
-        elif kind in ("line", "path"):
-            ends = np.clip(np.rint(corners), 0, (height - 1, width - 1)).astype(int)
-            parts = [line(*a, *b) for a, b in itertools.pairwise(ends)]
-            rows, columns = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
-        else:
-            rows, columns = polygon(corners[:, 0], corners[:, 1], shape=(height, width))
-        yield f"{layer.name} {number}", _hex(layer.edge_color[number]), np.column_stack([rows, columns])
+            turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
+            one, other = (outline[1] - outline[0]) / 2, (outline[3] - outline[0]) / 2
+            outline = outline.mean(0) + np.cos(turn) * one + np.sin(turn) * other
+        yield f"{layer.name} {number}", _hex(layer.edge_color[number]), _filled(_onto(image, layer)(outline), kind)
+
+
+def _filled(outline: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.intp]:
+    """Return the pixels of the image's grid that an outline encloses, or that a line passes."""
+    if kind in ("line", "path"):
+        ends = np.rint(outline).astype(int)
+        parts = [line(*a, *b) for a, b in itertools.pairwise(ends)]
+        return np.column_stack([np.concatenate([part[side] for part in parts]) for side in (0, 1)])
+    return np.column_stack(polygon(outline[:, 0], outline[:, 1]))

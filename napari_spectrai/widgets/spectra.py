@@ -12,12 +12,12 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import SpectralAxis, as_cube
 from napari_spectrai.widgets.background import Latest
-from napari_spectrai.widgets.dock import Dock, message, rows, say, text
+from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.layers import pixel_at, spectral_layers, spectral_position
-from napari_spectrai.widgets.plot import CYCLE, Plot
+from napari_spectrai.widgets.layers import choose_dimension, pixel_at, spectral_layers, spectral_position, turned
+from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.region_means import RegionMeans, Watch
-from napari_spectrai.widgets.slider import band_on_slider, show_band
+from napari_spectrai.widgets.slider import band_on_slider, show_band, spectral_slider
 from napari_spectrai.widgets.spectra_axis import AxisChoice
 from napari_spectrai.widgets.spectra_shown import as_shown, runs
 from napari_spectrai.widgets.spectra_tools import BandTools, Export
@@ -42,7 +42,9 @@ class SpectraDock(Dock):
         self._viewer = napari_viewer
         self._world: tuple[float, ...] = ()
         self._pins = Watch(self._redraw)
-        self._readings: dict[str, str] = {}
+        self._seen: dict[str, tuple[Image, Spectrum]] = {}
+        self._plane: tuple[float, ...] = ()
+        self._followed: list[Image] = []
         self._chip_of: dict[Image, CheckBox] = {}
         self._last: Image | None = None
         self._build()
@@ -113,9 +115,25 @@ class SpectraDock(Dock):
             widget.changed.connect(self._redraw)
         self.axis.changed.connect(self._on_axis)
         self._points.changed.connect(self._on_points)
+        turned.turned.connect(self._on_active)
         self.native.destroyed.connect(self._leave)
+        Visibility(self.native, self._on_visible)
+
+    def _on_visible(self, visible: bool) -> None:  # noqa: FBT001
+        """Rest while off screen: napari's ✕ only hides a dock."""
+        callbacks = self._viewer.mouse_move_callbacks
+        if visible and self._on_mouse not in callbacks:
+            callbacks.append(self._on_mouse)
+            self._on_active()
+        elif not visible:
+            if self._on_mouse in callbacks:
+                callbacks.remove(self._on_mouse)
+            self._viewer.canvas.overlays.text.visible = False
 
     def _leave(self) -> None:
+        turned.turned.disconnect(self._on_active, missing_ok=True)
+        for layer in self._followed:
+            layer.events.data.disconnect(self._on_active)
         if self._on_mouse in self._viewer.mouse_move_callbacks:
             self._viewer.mouse_move_callbacks.remove(self._on_mouse)
         for event, slot in self._links:
@@ -136,11 +154,17 @@ class SpectraDock(Dock):
         for number, layer in enumerate(layers):
             # what has a spectral axis is drawn from the start; any other stack on request
             on = chosen.get(layer, "spectral_axis" in layer.metadata or len(layers) == 1)
-            chip = CheckBox(value=on, text=layer.name, name=layer.name, tooltip=str(as_cube(layer).axis.describe()))
-            chip.native.setStyleSheet(f"color: {CYCLE[number % len(CYCLE)]};")
+            about = f"{layer.name}: {as_cube(layer).axis.describe()}"
+            chip = CheckBox(value=on, text=layer.name.replace("&", "&&"), name=layer.name, tooltip=about)
+            chip.native.setStyleSheet(f"color: {self._plot.colour(number)};")
             chip.changed.connect(self._on_active)
             self._chips.append(chip)
             self._chip_of[layer] = chip
+        for one in self._followed:
+            one.events.data.disconnect(self._on_active)
+        for one in layers:
+            one.events.data.connect(self._on_active)
+        self._followed = layers
         self._empty.visible = not layers
         kept = self._pins.layer
         with self._points.changed.blocked():
@@ -171,9 +195,7 @@ class SpectraDock(Dock):
     def _on_dimension(self, position: int | None) -> None:
         layer = self._main()
         if layer is not None and position is not None:
-            bands = SpectralAxis.bands(layer.data.shape[position])
-            layer.metadata["spectral_axis"] = bands.to_json() | {"position": position}
-            self._on_active()
+            choose_dimension(layer, position)
 
     def _on_axis(self) -> None:
         layer = self._main()
@@ -191,6 +213,17 @@ class SpectraDock(Dock):
     # ---------------------------------------------------------------- the slider
 
     def _on_slider(self, _: Any = None) -> None:
+        """Follow the band; on another plane of a stack, read anew what stands there."""
+        dims, layer = self._viewer.dims, self._main()
+        spectral = None if layer is None else spectral_slider(self._viewer, layer)
+        plane = tuple(dims.point[d] for d in dims.not_displayed if d != spectral)
+        if plane != self._plane:
+            self._plane = plane
+            if len(self._world) == dims.ndim:
+                self._world = tuple(dims.point[d] if d in dims.not_displayed else c for d, c in enumerate(self._world))
+            self.region_means.take()
+            self._redraw()
+            return
         self._mark()
         self._tell()
 
@@ -288,10 +321,12 @@ class SpectraDock(Dock):
                     plot.remove_curve(name)
         quick = [(n, i, layer, p) for n, i, layer, p in wanted if isinstance(layer.data, np.ndarray)]
         slow = [(n, i, layer, p) for n, i, layer, p in wanted if not isinstance(layer.data, np.ndarray)]
-        self._readings = {} if not slow else {n: r for n, r in self._readings.items() if n in here}
+        self._seen = {} if not slow else {n: r for n, r in self._seen.items() if n in here}
         for entry in quick:
             self._draw(*_read(*entry))
-        if slow:
+        if not slow:
+            self._cursor.forget()
+        else:
             self._cursor.ask(lambda: [_read(*entry) for entry in slow])
         self._tell()
 
@@ -303,7 +338,8 @@ class SpectraDock(Dock):
         found = []
         for number, point in enumerate([] if points is None else points.data[:_MOST_POINTS]):
             for index, layer in self._drawn():
-                world = np.zeros(max(layer.ndim, points.ndim))
+                ndim = max(layer.ndim, points.ndim)
+                world = np.concatenate([np.zeros(ndim), self._viewer.dims.point])[-ndim:]  # a flat point holds on every plane
                 world[-points.ndim :] = points.data_to_world(point)
                 pixel = pixel_at(layer, tuple(world[-layer.ndim :]))
                 if pixel is not None:
@@ -312,12 +348,14 @@ class SpectraDock(Dock):
 
     def _on_read(self, spectra: list[tuple[str, int, Image, Spectrum]]) -> None:
         for name, number, layer, spectrum in spectra:
-            if layer in self._chip_of and (layer.name == name or " · point " in name):
+            chip = self._chip_of.get(layer)
+            # while it was read the layer may have been switched off, or the mouse gone elsewhere
+            if chip is not None and chip.value and (" · point " in name or (name == layer.name and spectrum[2] == self._pixel(layer))):
                 self._draw(name, number, layer, spectrum)
         self._tell()
 
     def _draw(self, name: str, number: int, layer: Image, spectrum: Spectrum) -> None:
-        axis, values, pixel = spectrum
+        axis, values, _ = spectrum
         pinned = name != layer.name
         positions, label = self.axis.shown(axis)
         main = self._main()
@@ -327,12 +365,12 @@ class SpectraDock(Dock):
             self._other.titles(x=label)
             self._other.visible = True
         shown = self._scaled(values, positions) + self._step() * number
-        plot.curve(name, positions, shown, CYCLE[number % len(CYCLE)], width=0.7 if pinned else 1.2, legend=False)
+        plot.curve(name, positions, shown, self._plot.colour(number), width=0.7 if pinned else 1, legend=False)
         if not pinned:
-            self._readings[name] = self._reading(layer, axis, values, pixel)
+            self._seen[name] = (layer, spectrum)
 
     def _tell(self) -> None:
-        self._readout.value = "\n".join(self._readings.values()) or _HINT
+        self._readout.value = "\n".join(self._reading(layer, *spectrum) for layer, spectrum in self._seen.values()) or _HINT
         if self._other.visible and not self._other.names():
             self._other.visible = False
 
@@ -341,6 +379,7 @@ class SpectraDock(Dock):
         place = ", ".join(f"{name} {c}" for name, c in zip(names, pixel[-len(names) :], strict=True))
         on_slider = band_on_slider(self._viewer, layer)
         finite = np.isfinite(values)
+        on_slider = None if on_slider is not None and on_slider >= len(values) else on_slider
         band = on_slider if on_slider is not None else int(np.argmax(np.where(finite, values, -np.inf)))
         at = "band" if on_slider is not None else "highest at band"
         there = f"{axis.values[band]:.6g} {axis.unit} · " if axis.unit else ""

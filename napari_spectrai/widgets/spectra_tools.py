@@ -24,7 +24,7 @@ from napari_spectrai.files import write_text
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.layers import add_cube, spectral_position
+from napari_spectrai.widgets.layers import add_cube, lie_over, spectral_position
 from napari_spectrai.widgets.plot import Plot
 
 _NUMBER = r"\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*"
@@ -122,6 +122,8 @@ class BandTools(Container[Any]):
         """Return the range in the unit of the layer's axis that covers the bands shown inside `wanted`."""
         assert self._layer is not None  # noqa: S101
         axis = as_cube(self._layer).axis
+        if len(axis) != len(self._positions):
+            raise ValueError(f"{self._layer.name!r} has changed to {len(axis)} bands; select it again")
         inside = (self._positions >= wanted[0]) & (self._positions <= wanted[1])
         if not inside.any():
             raise ValueError(
@@ -141,7 +143,7 @@ class BandTools(Container[Any]):
             say(self._problem, str(error))
             return
         if what == "crop":
-            add_cube(self._viewer, work(), name=f"{layer.name} · {name}", colormap=layer.colormap.name)
+            lie_over(add_cube(self._viewer, work(), name=f"{layer.name} · {name}", colormap=layer.colormap.name), layer)
             self.done.emit(name)
             return
         self._status.value, self._status.visible = f"making {name} …", True

@@ -163,6 +163,45 @@ def test_lazy_layers_are_read_where_they_lie_and_their_layer_may_go(viewer, unti
     assert "Open a hypercube" in dock._about.value or dock.layer is viewer.layers[0]
 
 
+def test_what_is_seen_is_what_is_prepared(viewer, until, image_pairs, tmp_path):
+    """A lazy layer that was changed since it was opened is not what its file holds."""
+    from napari_spectrai import write
+    from napari_spectrai.widgets.layers import choose_dimension
+
+    path = write(image_pairs[0], tmp_path / "c.zarr")
+    (layer,) = viewer.open(path, plugin="napari-spectrai")
+    assert as_cube(layer).source == path
+    layer.data = layer.data[:, :10, :11] * 100 + 5
+    assert as_cube(layer).source is None
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    assert "10 × 11 spectra, 12 bands" in dock._about.value
+    choose_dimension(layer, 2)
+    assert "12 × 10 spectra, 11 bands" in dock._about.value
+    assert as_cube(layer).source is None
+    dock.steps = ["normalise"]
+    until(lambda: dock._applying.start.enabled)
+    expected = preprocess(as_cube(layer), ["normalise"])
+    dock.start()
+    until(lambda: dock.status.startswith(("done", "failed")))
+    np.testing.assert_allclose(as_cube(viewer.layers[-1]).data, np.asarray(expected.data), rtol=1e-5)
+
+
+def test_results_lie_where_their_source_lies(viewer, until):
+    cube = Cube(
+        np.random.default_rng(0).random((12, 12, 12)).astype(np.float32), SpectralAxis(np.linspace(400, 700, 12), "nm"), name="image"
+    )
+    layer = add_cube(viewer, cube)
+    layer.scale, layer.translate = (layer.scale[0], 0.5, 0.25), (layer.translate[0], 100, 50)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    dock.steps = [{"kind": "calibrate", "measured": [400.0, 700.0], "known": [410.0, 710.0]}]
+    until(lambda: dock._applying.start.enabled)
+    dock.start()
+    until(lambda: dock.status.startswith(("done", "failed")))
+    result = viewer.layers["image · prepared"]
+    assert tuple(result.scale[1:]) == (0.5, 0.25)
+    assert tuple(result.translate) == (410, 100, 50)
+
+
 def test_the_job_names_steps_of_this_process_alone(tmp_path, image_pairs):
     @steps.add
     class Local(Crop):

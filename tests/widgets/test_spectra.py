@@ -14,6 +14,7 @@ from napari_spectrai import Cube, SpectralAxis, as_cube, read
 from napari_spectrai.units import SHIFT
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.layers import add_cube
+from napari_spectrai.widgets.regions import regions
 from napari_spectrai.widgets.spectra_tools import parse_range
 
 
@@ -67,6 +68,86 @@ def test_means_of_shapes_and_of_labels_on_another_grid(spectra, until):
     dock.regions = half
     until(lambda: "coarse 1" in dock.plot.names())
     np.testing.assert_allclose(dock.plot.data("coarse 1")[1], data[2, 4], rtol=1e-5)
+
+
+def test_a_slider_over_planes_moves_everything(viewer, until):
+    planes = np.arange(1.0, 5)[:, None, None, None] * np.ones((4, 10, 12, 6))
+    volume = add_cube(viewer, Cube(planes.astype(np.float32), name="volume"))
+    dock = opened(viewer, "Spectra")
+    labels = viewer.add_labels(np.pad(np.ones((2, 2), int), ((1, 7), (1, 9))), name="box")
+    flat = viewer.add_points(np.array([[5.0, 5.0]]), name="flat")
+    shapes = viewer.add_shapes([np.array([[0, 1, 1, 1], [0, 1, 1, 4], [0, 1, 4, 4], [0, 1, 4, 1]])], shape_type="polygon", name="on z 1")
+    viewer.layers.selection.active = volume
+    dock.points, dock.regions = flat, labels
+    dock.look_at((0.0, 0.0, 2.0, 2.0))
+    viewer.dims.set_point(1, 3.0)
+    until(lambda: "box 1" in dock.plot.names() and dock.plot.data("box 1")[1][0] == 4)
+    assert dock.plot.data("volume")[1][0] == 4
+    assert dock.plot.data("volume · point 0")[1][0] == 4
+    assert "z 3" in dock._readout.value
+    dock.regions = shapes
+    until(lambda: not dock.region_means._work.busy)
+    assert dock.region_means.means == []
+    viewer.dims.set_point(1, 1.0)
+    until(lambda: "on z 1 0" in dock.plot.names())
+
+
+def test_labels_as_napari_makes_them_hold_at_every_band(spectra, until):
+    viewer, image, dock = spectra
+    labels = viewer.add_labels(np.zeros(image.data.shape, int), scale=image.scale, translate=image.translate, name="new")
+    viewer.layers.selection.active = image
+    dock.regions = labels
+    labels.data_setitem((np.array([2]), np.array([4]), np.array([5])), 1)
+    labels.data_setitem((np.array([9]), np.array([6]), np.array([7])), 2)
+    until(lambda: {"new 1", "new 2"} <= set(dock.plot.names()))
+    np.testing.assert_allclose(dock.plot.data("new 2")[1], as_cube(image).data[6, 7], rtol=1e-5)
+
+
+def test_regions_lie_where_they_are_seen(viewer):
+    cube = Cube(np.zeros((60, 60, 3), np.float32), pixel_size=(2.0, 2.0), pixel_unit="um", name="map")
+    image = add_cube(viewer, cube)
+    point = (0.0, 0.0, 0.0)
+    ellipse = np.array([[30, 30]]) + np.array([[-14, -3], [-14, 3], [14, 3], [14, -3]]) @ np.array([[0.7071, 0.7071], [-0.7071, 0.7071]])
+    shapes = viewer.add_shapes([ellipse], shape_type="ellipse", scale=(2, 2), units=("um", "um"))
+    ((_, _, pixels),) = regions(shapes, image, point)
+    assert len(pixels) == pytest.approx(np.pi * 14 * 3, rel=0.1)
+    for options in (
+        {"affine": [[2, 0, 10], [0, 2, 20], [0, 0, 1]], "units": ("um", "um")},
+        {"scale": (0.002, 0.002), "units": ("mm", "mm")},
+    ):
+        labels = viewer.add_labels(np.pad(np.ones((1, 1), int), ((3, 5), (4, 4))), **options)
+        ((_, _, pixels),) = regions(labels, image, point)
+        assert pixels.tolist() == ([[8, 14]] if "affine" in options else [[3, 4]])
+    pyramid = viewer.add_labels([np.eye(60, dtype=int), np.eye(30, dtype=int)], multiscale=True)
+    assert len(regions(pyramid, image, point)) == 1
+
+
+def test_a_closed_dock_rests(spectra):
+    viewer, image, dock = spectra
+    dock.look_at((500.0, 4.0, 6.0))
+    assert viewer.canvas.overlays.text.visible
+    dock.native.parentWidget().hide()
+    assert not viewer.canvas.overlays.text.visible
+    assert dock._on_mouse not in viewer.mouse_move_callbacks
+    dock.native.parentWidget().show()
+    assert dock._on_mouse in viewer.mouse_move_callbacks
+
+
+def test_the_readout_follows_the_slider_and_data_that_change(spectra):
+    viewer, image, dock = spectra
+    dock.look_at((500.0, 4.0, 6.0))
+    viewer.dims.set_point(0, 700.0)
+    assert "700 nm · band 11" in dock._readout.value
+    image.data = image.data[:7]
+    dock.tools.make("mean")
+    assert len(dock.plot.data("image")[0]) == 7
+
+
+def test_a_layer_with_odd_metadata_does_not_disturb(spectra):
+    viewer, _, dock = spectra
+    viewer.add_image(np.zeros((3, 4, 5)), metadata={"spectral_axis": None}, name="A&B")
+    viewer.add_image(np.zeros((3, 4, 5)), name="after")
+    assert "A&B" in {chip.name for chip in dock._chips}
 
 
 def test_positions_in_other_units(spectra):
