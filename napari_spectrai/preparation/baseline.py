@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -20,9 +21,9 @@ Doubles = npt.NDArray[np.float64]
 class Baseline(Step):
     """What every baseline step does: estimate along the spectrum, subtract. A spectrum with NaN comes out as NaN."""
 
+    @abstractmethod
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the baseline of each spectrum, of shape (n, L)."""
-        raise NotImplementedError
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return spectra less their baseline."""
@@ -36,8 +37,8 @@ class _Penalised(Baseline):
     rounds: int = Field(50, ge=1, le=1000, description="reweightings at most")
     tolerance: float = Field(1e-3, gt=0, lt=1, description="relative change of the weights at which a spectrum is done")
 
-    def _weighting(self) -> whittaker.Reweight:
-        raise NotImplementedError
+    @abstractmethod
+    def _weighting(self) -> whittaker.Reweight: ...
 
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the baseline of each spectrum."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -48,8 +49,8 @@ class _Reduction(Step):
         as_rows = [tuple(tuple(row) for row in matrix.tolist()) for matrix in (forward, backward)]
         return self.model_copy(update={"mean": tuple(mean.tolist()), "forward": as_rows[0], "backward": as_rows[1]})
 
-    def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
-        raise NotImplementedError
+    @abstractmethod
+    def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]: ...
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return rebuilt spectra, or scores on an axis of component numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
@@ -64,9 +65,9 @@ class SpatialStep(Step):
 
     margin: ClassVar[int] = 0
 
+    @abstractmethod
     def across(self, cube: Cube) -> Cube:
         """Return the prepared image, of shape (..., y', x', L)."""
-        raise NotImplementedError
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Refuse a set of spectra."""

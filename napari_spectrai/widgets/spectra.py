@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
-from napari.layers import Image, Labels, Layer, Points, Shapes
+from magicgui.widgets import CheckBox, ComboBox, LineEdit
+from napari.layers import Image, Labels, Points, Shapes
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import SpectralAxis, as_cube
 from napari_spectrai.widgets.background import Latest
+from napari_spectrai.widgets.chips import LayerChips
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.layers import choose_dimension, pixel_at, spectral_layers, spectral_position, turned
+from napari_spectrai.widgets.layers import choose_dimension, spectral_position, turned
+from napari_spectrai.widgets.places import Spectrum, cursor_places, pinned_places, reading, spectrum_of, under
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.region_means import RegionMeans, Watch
 from napari_spectrai.widgets.slider import band_on_slider, show_band, spectral_slider
@@ -26,10 +28,7 @@ _SHOW = {
     "raw": "raw", "maximum": "divided by its maximum", "area": "area one", "minmax": "0 to 1", "snv": "SNV",
     "first": "first derivative", "second": "second derivative",
 }  # fmt: skip
-_MOST_POINTS = 50
 _HINT = "Move the mouse over a layer to see its spectrum."
-
-Spectrum = tuple[SpectralAxis, npt.NDArray[np.float32], tuple[int, ...]]
 
 
 class SpectraDock(Dock):
@@ -44,9 +43,6 @@ class SpectraDock(Dock):
         self._pins = Watch(self._redraw)
         self._seen: dict[str, tuple[Image, Spectrum]] = {}
         self._plane: tuple[float, ...] = ()
-        self._followed: list[Image] = []
-        self._chip_of: dict[Image, CheckBox] = {}
-        self._last: Image | None = None
         self._build()
         super().__init__("Spectra", self._sections)
         self._cursor = Latest(self.native)
@@ -60,9 +56,9 @@ class SpectraDock(Dock):
 
     def _build(self) -> None:
         self._empty = text(value="Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs.")
-        self._chips: Container[Any] = Container(name="layers", labels=False)
-        self._chips.margins = (0, 0, 0, 0)
         self._plot = Plot(self._viewer, x="Band number", y="Intensity", height=250, name="spectra")
+        self._chips = LayerChips(self._viewer, self._plot.colour)
+        self._main, self._drawn = self._chips.main, self._chips.drawn
         self._other = Plot(self._viewer, x="Band number", y="Intensity", height=150, name="others")
         self._other.visible = False
         self._readout = text("readout", _HINT)
@@ -115,6 +111,7 @@ class SpectraDock(Dock):
             widget.changed.connect(self._redraw)
         self.axis.changed.connect(self._on_axis)
         self._points.changed.connect(self._on_points)
+        self._chips.told.connect(self._on_active)
         turned.turned.connect(self._on_active)
         self.native.destroyed.connect(self._leave)
         Visibility(self.native, self._on_visible)
@@ -132,8 +129,7 @@ class SpectraDock(Dock):
 
     def _leave(self) -> None:
         turned.turned.disconnect(self._on_active, missing_ok=True)
-        for layer in self._followed:
-            layer.events.data.disconnect(self._on_active)
+        self._chips.leave()
         if self._on_mouse in self._viewer.mouse_move_callbacks:
             self._viewer.mouse_move_callbacks.remove(self._on_mouse)
         for event, slot in self._links:
@@ -147,25 +143,8 @@ class SpectraDock(Dock):
         return [layer for layer in self._viewer.layers if isinstance(layer, Points)]
 
     def _on_layers(self, _: Any = None) -> None:
-        layers = spectral_layers(self._viewer)
-        chosen = {layer: chip.value for layer, chip in self._chip_of.items()}
-        self._chips.clear()
-        self._chip_of = {}
-        for number, layer in enumerate(layers):
-            # what has a spectral axis is drawn from the start; any other stack on request
-            on = chosen.get(layer, "spectral_axis" in layer.metadata or len(layers) == 1)
-            about = f"{layer.name}: {as_cube(layer).axis.describe()}"
-            chip = CheckBox(value=on, text=layer.name.replace("&", "&&"), name=layer.name, tooltip=about)
-            chip.native.setStyleSheet(f"color: {self._plot.colour(number)};")
-            chip.changed.connect(self._on_active)
-            self._chips.append(chip)
-            self._chip_of[layer] = chip
-        for one in self._followed:
-            one.events.data.disconnect(self._on_active)
-        for one in layers:
-            one.events.data.connect(self._on_active)
-        self._followed = layers
-        self._empty.visible = not layers
+        self._chips.refresh()
+        self._empty.visible = not self._chip_of
         kept = self._pins.layer
         with self._points.changed.blocked():
             self._points.reset_choices()
@@ -270,18 +249,9 @@ class SpectraDock(Dock):
         """The plot."""
         return self._plot
 
-    def _drawn(self) -> list[tuple[int, Image]]:
-        return [(number, layer) for number, (layer, chip) in enumerate(self._chip_of.items()) if chip.value]
-
-    def _main(self) -> Image | None:
-        """Return the layer whose bands the line follows: the selected one if it is drawn, else the one before, else the first."""
-        drawn = [layer for _, layer in self._drawn()]
-        active: Layer | None = self._viewer.layers.selection.active
-        if active in drawn:  # the one in our list: what a selection gives may be a wrapper of it, equal and not the same
-            self._last = drawn[drawn.index(active)]
-        elif self._last not in drawn:
-            self._last = next(iter(drawn), None)
-        return self._last
+    @property
+    def _chip_of(self) -> dict[Image, CheckBox]:
+        return self._chips.of
 
     def _positions(self, axis: SpectralAxis) -> npt.NDArray[np.float64]:
         """Return where the bands of a layer are drawn: in the unit shown where that can be told, else as they are."""
@@ -310,47 +280,35 @@ class SpectraDock(Dock):
 
     def _redraw_cursor(self, *, points: bool = False) -> None:
         """Read the spectra at the cursor: at once from memory, in the background from anywhere else."""
-        wanted = [(str(layer.name), number, layer, pixel) for number, layer in self._drawn() if (pixel := self._pixel(layer)) is not None]
+        wanted = cursor_places(self._world, self._drawn())
         if points:
-            wanted += self._pinned()
+            wanted += pinned_places(self._points.value, self._drawn(), self._viewer.dims.point)
         here = {name for name, *_ in wanted}
         cursors = {layer.name for layer in self._chip_of}
         for plot in (self._plot, self._other):
             for name in plot.names():
                 if name in cursors and name not in here:
                     plot.remove_curve(name)
-        quick = [(n, i, layer, p) for n, i, layer, p in wanted if isinstance(layer.data, np.ndarray)]
-        slow = [(n, i, layer, p) for n, i, layer, p in wanted if not isinstance(layer.data, np.ndarray)]
+        quick = [place for place in wanted if isinstance(place[2].data, np.ndarray)]
+        slow = [place for place in wanted if not isinstance(place[2].data, np.ndarray)]
         self._seen = {} if not slow else {n: r for n, r in self._seen.items() if n in here}
         for entry in quick:
-            self._draw(*_read(*entry))
+            self._draw(*spectrum_of(entry))
         if not slow:
             self._cursor.forget()
         else:
-            self._cursor.ask(lambda: [_read(*entry) for entry in slow])
+            self._cursor.ask(lambda: [spectrum_of(entry) for entry in slow])
         self._tell()
-
-    def _pixel(self, layer: Image) -> tuple[int, ...] | None:
-        return pixel_at(layer, self._world[-layer.ndim :]) if len(self._world) >= layer.ndim else None
-
-    def _pinned(self) -> list[tuple[str, int, Image, tuple[int, ...]]]:
-        points = self._points.value
-        found = []
-        for number, point in enumerate([] if points is None else points.data[:_MOST_POINTS]):
-            for index, layer in self._drawn():
-                ndim = max(layer.ndim, points.ndim)
-                world = np.concatenate([np.zeros(ndim), self._viewer.dims.point])[-ndim:]  # a flat point holds on every plane
-                world[-points.ndim :] = points.data_to_world(point)
-                pixel = pixel_at(layer, tuple(world[-layer.ndim :]))
-                if pixel is not None:
-                    found.append((f"{layer.name} · point {number}", index, layer, pixel))
-        return found
 
     def _on_read(self, spectra: list[tuple[str, int, Image, Spectrum]]) -> None:
         for name, number, layer, spectrum in spectra:
             chip = self._chip_of.get(layer)
             # while it was read the layer may have been switched off, or the mouse gone elsewhere
-            if chip is not None and chip.value and (" · point " in name or (name == layer.name and spectrum[2] == self._pixel(layer))):
+            if (
+                chip is not None
+                and chip.value
+                and (" · point " in name or (name == layer.name and spectrum[2] == under(self._world, layer)))
+            ):
                 self._draw(name, number, layer, spectrum)
         self._tell()
 
@@ -370,20 +328,9 @@ class SpectraDock(Dock):
             self._seen[name] = (layer, spectrum)
 
     def _tell(self) -> None:
-        self._readout.value = "\n".join(self._reading(layer, *spectrum) for layer, spectrum in self._seen.values()) or _HINT
+        self._readout.value = "\n".join(reading(self._viewer, layer, spectrum) for layer, spectrum in self._seen.values()) or _HINT
         if self._other.visible and not self._other.names():
             self._other.visible = False
-
-    def _reading(self, layer: Image, axis: Any, values: npt.NDArray[np.float32], pixel: tuple[int, ...]) -> str:
-        names = ("t", "z", "y", "x")[-len(pixel) :] if len(pixel) > 1 else ("spectrum",)
-        place = ", ".join(f"{name} {c}" for name, c in zip(names, pixel[-len(names) :], strict=True))
-        on_slider = band_on_slider(self._viewer, layer)
-        finite = np.isfinite(values)
-        on_slider = None if on_slider is not None and on_slider >= len(values) else on_slider
-        band = on_slider if on_slider is not None else int(np.argmax(np.where(finite, values, -np.inf)))
-        at = "band" if on_slider is not None else "highest at band"
-        there = f"{axis.values[band]:.6g} {axis.unit} · " if axis.unit else ""
-        return f"{layer.name}: {there}{at} {band} · ({place}) · {values[band]:.4g}"
 
     def _step(self) -> float:
         try:
@@ -393,8 +340,3 @@ class SpectraDock(Dock):
 
     def _scaled(self, values: npt.NDArray[np.float32], positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         return as_shown(values, positions, self._show.value)
-
-
-def _read(name: str, number: int, layer: Image, pixel: tuple[int, ...]) -> tuple[str, int, Image, Spectrum]:
-    cube = as_cube(layer)
-    return name, number, layer, (cube.axis, np.asarray(cube.data[pixel], dtype=np.float32), pixel)
