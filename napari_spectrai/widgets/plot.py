@@ -65,6 +65,7 @@ class Plot(Container[Any]):
         self._item = self._plot.getPlotItem()
         self._item.getViewBox().setDefaultPadding(0.06)
         self._item.getAxis("left").setWidth(56)
+        self._item.layout.setContentsMargins(0, 0, 0, 6)  # pyqtgraph lets the title hang over its axis, where it is cut
         for side in ("left", "bottom"):
             self._item.getAxis(side).enableAutoSIPrefix(False)
         self._legend = self._item.addLegend(offset=(-4, 2), labelTextSize="8pt", colCount=2, verSpacing=-6)
