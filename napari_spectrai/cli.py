@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import dask.array as da
 import numpy as np
 import typer
 from rich.console import Console
@@ -26,6 +25,7 @@ from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
 from napari_spectrai.io import FORMATS, UnreadableError, format_of, inspect, read, write
+from napari_spectrai.io.found import lazily
 from napari_spectrai.io.zarr import writing
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder, Saved
@@ -244,7 +244,7 @@ def preprocess(
 def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
     streams = format_of(output).module == "zarr"
     if streams and isinstance(cube.data, np.memmap):  # read in parts, as it will be written
-        cube = replace(cube, data=da.from_array(cube.data, asarray=False, name=False))
+        cube = replace(cube, data=lazily(cube.data))
     prepared = yield from preparing(cube, wanted)
     if not streams:
         return write(prepared, output)

@@ -21,6 +21,10 @@ LARGEST = 2**46
 """Bytes beyond which a claimed array is taken for a damaged header: 64 TiB."""
 
 
+CHUNK, MOST_CHUNKS = 2**22, 50_000
+"""Values that are read at a time, and how many such chunks an array may have at most."""
+
+
 class SpectralWarning(UserWarning):
     """Something a file does not say and that was guessed or left open; the message names the remedy."""
 
@@ -87,8 +91,18 @@ class OnDisk:
     def lazy(self, chunks: Sequence[int] | None = None) -> da.Array:
         """Return a dask array whose chunks follow those of the file, yet are never so small that their number explodes."""
         plausible(self.shape, self.dtype)
-        whole = da.core.normalize_chunks("auto", shape=self.shape, dtype=self.dtype, limit=2**25, previous_chunks=chunks)
+        # counted in values, not bytes: whatever works on them makes float32 of each
+        values = max(CHUNK, math.prod(self.shape) // MOST_CHUNKS)
+        limit = values * self.dtype.itemsize
+        whole = da.core.normalize_chunks("auto", shape=self.shape, dtype=self.dtype, limit=limit, previous_chunks=chunks)
         return da.from_array(self, chunks=whole, asarray=False, name=False, meta=np.empty((0,) * self.ndim, self.dtype))
+
+
+def lazily(values: npt.NDArray[Any]) -> da.Array:
+    """Return a memory map as a dask array, to be read in parts."""
+    limit = max(CHUNK, values.size // MOST_CHUNKS) * values.dtype.itemsize
+    chunks = da.core.normalize_chunks("auto", shape=values.shape, dtype=values.dtype, limit=limit)
+    return da.from_array(values, chunks=chunks, asarray=False, name=False)
 
 
 def _size(count: float) -> str:

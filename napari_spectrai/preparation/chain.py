@@ -164,7 +164,9 @@ def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]
 
 def _lazily(source: Cube, chain: Preparation) -> Cube:
     axis = _axis_after(source, chain)
-    whole = source.data.astype(np.float32).rechunk({-1: -1})
+    # spectra whole, and few enough of them that several threads at work stay small
+    pieces = dict.fromkeys(range(source.data.ndim - 1), "auto") | {source.data.ndim - 1: -1}
+    whole = source.data.rechunk(pieces, block_size_limit=BLOCK // 2 * source.data.dtype.itemsize).astype(np.float32)
     prepared = whole.map_blocks(
         lambda block: chain.apply(block, source.axis)[0],
         dtype=np.float32,
