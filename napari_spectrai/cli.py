@@ -26,6 +26,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
 from napari_spectrai.io import FORMATS, UnreadableError, format_of, inspect, read, write
 from napari_spectrai.io.found import lazily
+from napari_spectrai.io.labels import WRITTEN, read_labels, write_labels, write_table
 from napari_spectrai.io.zarr import writing
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder, Saved
@@ -114,36 +115,56 @@ def train(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="a model file (.safetensors)")],
+    model: Annotated[Path, typer.Argument(help="a model file (.safetensors), or a method that needs no training, such as svd_nlm")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
     output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
     tile: Annotated[int | None, typer.Option(min=8, help="height and width of a tile, in pixels")] = None,
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write OUTPUT's standard deviation")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    factor: Annotated[int, typer.Option(min=2, max=16, help="how many times a classical method enlarges each side")] = 2,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
-    """Apply a model to a file."""
+    """Apply a model to a file. Classes are written as a label image (or .csv), their probabilities beside it."""
     folder = _listen_in(run, attached=attached)
+    with _exit_with(FAILED):
+        tells = read_card(model).classes if model.exists() else []
     with _exit_with(WRONG_USE):
-        _refuse_unwritten(output)
+        if tells:
+            if output.suffix.lower() not in (*WRITTEN, ".csv"):
+                raise ValueError(f"{output.name}: classes are not written in this format; {listed((*WRITTEN, '.csv'))}")
+        else:
+            _refuse_unwritten(output)
         if device not in DEVICES:
             raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
     with _exit_with(FAILED), _told_to(folder):
         from napari_spectrai.learn.predict import predicting
 
-        streams = format_of(output).module == "zarr"
-        steps = predicting(model, source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device)
+        streams = not tells and format_of(output).module == "zarr"
+        method: Any = model if model.exists() or model.suffix else str(model)
+        out = output if streams else None
+        steps = predicting(method, source, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor)
         prediction = _follow(steps, folder, "predicting")
-        if prediction is not None and not streams:
+        if prediction is not None and tells:
+            _write_classes(prediction, output)
+        elif prediction is not None and not streams:
             write(prediction.result, output)
         if prediction is not None and prediction.uncertainty is not None:
-            write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{output.suffix}"))
+            suffix = ".zarr" if tells else output.suffix
+            write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
         if prediction is not None and folder is not None:
             folder.append(Saved("result", str(output)))
             folder.append(Finished("done", model=str(model)))
     if prediction is None:
         raise typer.Exit(STOPPED)
+
+
+def _write_classes(prediction: Any, output: Path) -> None:
+    if output.suffix.lower() == ".csv":
+        write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
+        return
+    write_labels(prediction.labels, output)
+    write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
 
 
 def _leave(number: int, frame: Any) -> None:
@@ -210,7 +231,8 @@ def evaluate(
     with _exit_with(FAILED):
         from napari_spectrai.learn.evaluate import evaluate as judge
 
-        report = judge(read(result), read(truth), task)
+        opened: Any = read_labels if tasks[task].truth == "labels" else read
+        report = judge(opened(result), opened(truth), task)
         typer.echo(report)
         if csv is not None:
             report.to_csv(csv)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spectrai.experiment.networks import ResidualMLP, ResUNet, UNet, networks
-from napari_spectrai.networks import RidgeSkip, build
+from napari_spectrai.experiment.networks import RCAN, ResidualMLP, ResUNet, SpectralCNN, UNet, networks
+from napari_spectrai.networks import RidgeSkip, Subspace, build
+from napari_spectrai.networks.enlarge import bicubic
 from napari_spectrai.networks.ridge import ridge_map
 
 CASES = [
@@ -20,11 +21,19 @@ CASES = [
     ResidualMLP(width=32),
     ResidualMLP(width=32, ridge=False),
     ResUNet(dims=1, width=8, depth=2, activation="prelu", dense=3, ridge=False),
+    UNet(dims=2, width=8, depth=1, components=6, ridge=False),
+    *(RCAN(dims=dims, width=8, groups=1, blocks=2) for dims in (1, 2, 3)),
+    RCAN(width=8, groups=1, blocks=2, components=6),
+]
+CLASSIFYING = [
+    *(UNet(dims=dims, width=8, depth=1) for dims in (1, 2, 3)),
+    UNet(dims=2, width=8, depth=1, components=6),
+    SpectralCNN(width=8, stages=2),
 ]
 
 
 def test_every_registered_network_is_here():
-    assert {spec.kind for spec in CASES} == set(networks)
+    assert {spec.kind for spec in CASES + CLASSIFYING} == {kind for kind in networks if not networks[kind].classical}
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +41,9 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize("spec", CASES, ids=lambda s: f"{s.kind}-{getattr(s, 'dims', 1)}d-{'ridge' if s.ridge else 'alone'}")
+@pytest.mark.parametrize(
+    "spec", CASES, ids=lambda s: f"{s.kind}-{getattr(s, 'dims', 1)}d-{'ridge' if getattr(s, 'ridge', False) else 'alone'}"
+)
 class TestContract:
     @pytest.mark.parametrize("shape", [(2, 8, 8, 16), (3, 7, 5, 13), (1, 1, 1, 9)])
     def test_any_size_in_the_same_size_out(self, spec, shape):
@@ -119,3 +130,64 @@ def test_the_seed_papers_resunet_has_its_widths():
 def test_what_cannot_be_built_says_why(spec, bands, message):
     with pytest.raises(ValueError, match=message):
         build(spec, *bands)
+
+
+@pytest.mark.parametrize("spec", CLASSIFYING, ids=lambda s: f"{s.kind}-{getattr(s, 'dims', 1)}d-{getattr(s, 'components', 0)}")
+class TestClassifyingContract:
+    @pytest.mark.parametrize("shape", [(2, 8, 8, 16), (3, 7, 5, 13)])
+    def test_any_size_gives_classes(self, spec, shape):
+        assert build(spec, shape[-1], 4, ridge=False, classes=True).eval()(torch.randn(shape)).shape == (*shape[:3], 4)
+
+    def test_overfits_one_batch(self, spec):
+        x = torch.randn(4, 4, 4, 16)
+        y = (x[..., :8].sum(-1) > 0).long()
+        network = build(spec, 16, 2, ridge=False, classes=True)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+        for _ in range(150):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(network(x).flatten(0, -2), y.flatten())
+            loss.backward()
+            optimiser.step()
+        assert loss < 0.3
+
+    def test_state_round_trip(self, spec):
+        network, again = (build(spec, 16, 3, ridge=False, classes=True).eval() for _ in range(2))
+        again.load_state_dict(network.state_dict())
+        x = torch.randn(2, 8, 8, 16)
+        torch.testing.assert_close(again(x), network(x))
+
+    def test_pixels_beyond_its_context_do_not_matter(self, spec):
+        network = build(spec, 12, 3, ridge=False, classes=True).eval()
+        size = 2 * spec.context + 3 * spec.grid
+        x = torch.randn(1, size, size, 12)
+        changed = x.clone()
+        changed[:, -1, -1] += 10
+        keep = size - 1 - spec.context
+        torch.testing.assert_close(network(changed)[:, :keep, :keep], network(x)[:, :keep, :keep])
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+@pytest.mark.parametrize("spec", [RCAN(width=8, groups=1, blocks=1, components=c) for c in (0, 3)], ids=["all", "components"])
+def test_enlarging_begins_at_bicubic_and_learns(spec, times):
+    network = build(spec, 5, 5, enlarges=times)
+    x = torch.randn(2, 6, 7, 5)
+    torch.testing.assert_close(network(x), bicubic(x, times))
+    network(x).square().mean().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in network.core.last.parameters()) if spec.components else True
+
+
+def test_a_subspace_is_that_of_the_principal_components():
+    rng = np.random.default_rng(0)
+    spectra = torch.from_numpy((rng.normal(size=(500, 3)) * [3, 2, 1]) @ rng.normal(size=(3, 20)) + 5).float()
+    network = build(UNet(dims=2, width=4, depth=1, components=3, ridge=False), 20, 20).eval()
+    assert isinstance(network, Subspace)
+    network.fit(spectra)
+    batch = spectra[:64].view(1, 8, 8, 20)
+    torch.testing.assert_close(network(batch), batch, rtol=1e-3, atol=1e-3)  # all of these lie in it, and the network adds nothing yet
+    classes = build(UNet(dims=2, width=4, depth=1, components=3), 20, 2, ridge=False, classes=True)
+    classes.fit(spectra)
+    scores = (spectra - classes.mean) @ (classes.basis / classes.scale)
+    torch.testing.assert_close(scores.var(0, unbiased=False), torch.ones(3), rtol=1e-3, atol=1e-3)

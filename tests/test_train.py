@@ -44,7 +44,7 @@ def test_events_in_order_and_files_before_their_events(pairs, quick, tmp_path):
             Model.load(event.path)
         seen.append(event)
     assert isinstance(seen[0], Started)
-    assert seen[0].baselines.keys() == {"raw", "Savitzky–Golay", "PCA", "ridge"}
+    assert seen[0].baselines.keys() == {"raw", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "ridge"}
     assert [e.epoch for e in seen if isinstance(e, Epoch)] == [1, 2, 3, 4]
     assert any(isinstance(e, Preview) and len(e.input) == 40 for e in seen)
     assert seen[-1].reason == "done"

@@ -51,4 +51,76 @@ class Flip(AugmentationSpec):
     spectral: bool = Field(False, description="mirror the spectrum (as the seed system did by default)")
 
 
+class Rotate(AugmentationSpec):
+    """Turn square patches by 0, 90, 180 or 270 degrees, input and truth together."""
+
+    title: ClassVar = "Rotate by quarters"
+    kind: Literal["rotate"] = "rotate"
+    implementation: ClassVar = "napari_spectrai.learn.augment:Rotate"
+
+
+class RandomCrop(AugmentationSpec):
+    """Cut a smaller patch at a random place, the same of input and truth."""
+
+    title: ClassVar = "Random crop"
+    kind: Literal["random_crop"] = "random_crop"
+    implementation: ClassVar = "napari_spectrai.learn.augment:RandomCrop"
+    share: float = Field(0.75, gt=0, lt=1, description="height and width of what is kept, as a share of the patch")
+
+
+class Scaling(AugmentationSpec):
+    """Multiply input and truth by a random factor: laser power, focus, integration time."""
+
+    title: ClassVar = "Scaling"
+    kind: Literal["scaling"] = "scaling"
+    implementation: ClassVar = "napari_spectrai.learn.augment:Scaling"
+    sigma: float = Field(0.1, gt=0, le=2, description="standard deviation of the logarithm of the factor")
+
+
+class Baseline(AugmentationSpec):
+    """Add a random smooth curve (a cubic polynomial) to the input; the truth stays."""
+
+    title: ClassVar = "Baseline"
+    kind: Literal["baseline"] = "baseline"
+    implementation: ClassVar = "napari_spectrai.learn.augment:Baseline"
+    size: float = Field(0.1, gt=0, le=10, description="standard deviation of each polynomial term, in prepared intensities")
+
+
+class Spikes(AugmentationSpec):
+    """Add cosmic ray spikes to the input; the truth stays."""
+
+    title: ClassVar = "Spikes"
+    kind: Literal["spikes"] = "spikes"
+    implementation: ClassVar = "napari_spectrai.learn.augment:Spikes"
+    rate: float = Field(0.5, gt=0, le=100, description="mean number of spikes a spectrum")
+    height: float = Field(1.0, gt=0, le=100, description="mean height, in prepared intensities (exponentially distributed)")
+
+
+class Broadening(AugmentationSpec):
+    """Convolve input and truth with a Gaussian of random width: another slit, another grating."""
+
+    title: ClassVar = "Broadening"
+    kind: Literal["broadening"] = "broadening"
+    implementation: ClassVar = "napari_spectrai.learn.augment:Broadening"
+    bands: float = Field(1.5, gt=0, le=100, description="largest standard deviation of the Gaussian, in bands")
+
+
+class BandDropout(AugmentationSpec):
+    """Set random bands of the input to zero; the truth stays."""
+
+    title: ClassVar = "Band dropout"
+    kind: Literal["band_dropout"] = "band_dropout"
+    implementation: ClassVar = "napari_spectrai.learn.augment:BandDropout"
+    share: float = Field(0.1, gt=0, lt=1, description="chance of each band")
+
+
+class Poisson(AugmentationSpec):
+    """Add shot noise to the input, its variance proportional to the intensity; the truth stays."""
+
+    title: ClassVar = "Poisson noise"
+    kind: Literal["poisson"] = "poisson"
+    implementation: ClassVar = "napari_spectrai.learn.augment:Poisson"
+    counts: float = Field(500.0, gt=0, le=1e9, description="counts at a prepared intensity of 1; below zero there is none")
+
+
 augmentations: Registry[AugmentationSpec] = Registry("augmentation")

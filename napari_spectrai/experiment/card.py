@@ -11,9 +11,11 @@ from safetensors import SafetensorError, safe_open
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.document import Experiment
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.labels import Class
 
 KEY = "napari_spectrai"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,10 @@ class ModelCard:
         The data, in words.
     scores : dict
         ``{"validation": {"network": {"mse": …}, "ridge": {…}}, "test": {…}}``
+    classes : list of Class
+        What is told apart, in the order of the network's outputs; empty where cubes come out.
+    rivals : list of str
+        The kinds of the classical methods kept in the file.
     """
 
     name: str
@@ -41,6 +47,13 @@ class ModelCard:
     trained_on: list[str] = field(default_factory=list)
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    classes: list[Class] = field(default_factory=list)
+    rivals: list[str] = field(default_factory=list)
+
+    @property
+    def out(self) -> int:
+        """How many values come out for a pixel: bands, or classes."""
+        return len(self.classes) or len(self.truth_axis)
 
     def to_json(self) -> str:
         """Return the card as text for the file's header."""
@@ -63,6 +76,9 @@ class ModelCard:
             plain["experiment"] = Experiment.from_mapping(plain["experiment"], where)
             plain["axis"] = SpectralAxis.from_json(plain["axis"])
             plain["truth_axis"] = SpectralAxis.from_json(plain["truth_axis"])
+            plain["classes"] = [
+                Class(int(c["value"]), str(c["name"]), tuple(c["colour"]) if c["colour"] else None) for c in plain.get("classes", ())
+            ]
             return cls(**plain)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"{where}: the description inside the model is damaged ({type(error).__name__}: {error})") from error
@@ -74,15 +90,23 @@ class ModelCard:
             ("Model", self.name or "unnamed"),
             ("Task", experiment.task.title),
             ("Spectra", self.axis.describe()),
-            ("Network", f"{experiment.network.title}{' over ridge' if getattr(experiment.network, 'ridge', False) else ''}"),
+            (
+                "Method" if experiment.network.classical else "Network",
+                f"{experiment.network.title}{' over ridge' if experiment.over_ridge else ''}",
+            ),
             ("Preparation", ", ".join(step.title for step in experiment.preparation) or "none"),
             ("Trained on", "; ".join(self.trained_on) or "not said"),
             ("Date", self.date),
         ]
+        if self.classes:
+            rows.insert(3, ("Classes", ", ".join(one.name for one in self.classes)))
+        if experiment.task.enlarges > 1:
+            rows.insert(3, ("Enlarges", f"{experiment.task.enlarges} times a side"))
+        metric = experiment.task.metrics[0]
         for part, methods in self.scores.items():
-            figures = " · ".join(f"{method} {values['mse']:.3g}" for method, values in methods.items() if "mse" in values)
+            figures = " · ".join(f"{method} {values[metric]:.3g}" for method, values in methods.items() if metric in values)
             if figures:
-                rows.append((f"MSE, {part}", figures))
+                rows.append((f"{METRICS[metric].title}, {part}", figures))
         return rows
 
     def __str__(self) -> str:

@@ -8,35 +8,83 @@ import numpy as np
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.document import Experiment
+from napari_spectrai.labels import Labels
 from napari_spectrai.preparation.step import SpatialStep
 from napari_spectrai.spec import Problem
 
 
-def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Cube]) -> list[Problem]:
-    """Return what stands against training `experiment` on these pairs, without reading a value; empty if nothing.
+def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Cube | Labels]) -> list[Problem]:
+    """Return what stands against training `experiment` on these pairs, without reading a cube's values; empty if nothing.
 
     The path ``"input"`` or ``"truth"`` names the data, any other a setting.
     """
+    task = experiment.task
     if not cubes:
         return [Problem("input", "there is nothing to train on; give a cube, or name files in data.input")]
-    if len(cubes) != len(truths):
-        task = experiment.task.title.lower()
-        return [Problem("truth", f"{len(cubes)} inputs but {len(truths)} truths; {task} needs one truth for each input")]
+    if task.needs_truth and len(cubes) != len(truths):
+        return [Problem("truth", f"{len(cubes)} inputs but {len(truths)} truths; {task.title.lower()} needs one truth for each input")]
+    if not task.needs_truth and truths:
+        return [
+            Problem(
+                "truth", f"{task.title.lower()} from {_learns(experiment)} takes no truth; leave it away, or set task.learns_from=pairs"
+            )
+        ]
     found: list[Problem] = []
     if any(_same(a, b) for number, a in enumerate(cubes) for b in cubes[:number]):
         found.append(Problem("input", "the same cube is given twice; it would train and validate on itself, give it once"))
     if getattr(experiment.network, "norm", "") == "batch" and experiment.training.batch == 1:
         found.append(Problem("training.batch", "batch normalisation needs 2 samples or more a step, not 1; or set network.norm=layer"))
-    if any(_same(cube, truth) for cube, truth in zip(cubes, truths, strict=True)):
+    if any(isinstance(truth, Cube) and _same(cube, truth) for cube, truth in zip(cubes, truths, strict=False)):
         found.append(Problem("truth", "input and truth are the same data; choose what the input should look like"))
+    groups = experiment.data.groups
+    if groups and len(groups) != len(cubes):
+        found.append(Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; name one for each"))
     found += _preparation(experiment)
-    for cube, truth in zip(cubes, truths, strict=True):
-        found += _pair(cube, truth)
+    for number, cube in enumerate(cubes):
+        if task.needs_truth:
+            found += _pair(experiment, cube, truths[number])
         difference = cubes[0].axis.mismatch(cube.axis)
         if difference:
             found.append(Problem("input", f"{_name(cube)} has {difference} ({_name(cubes[0])}); resample it onto the first's axis"))
         found += _network(experiment, cube)
-    return found
+    for truth in truths[1:]:
+        first = truths[0]
+        if isinstance(truth, Cube) and isinstance(first, Cube) and (difference := first.axis.mismatch(truth.axis)):
+            found.append(Problem("truth", f"truth {_name(truth)} has {difference} ({_name(first)}); resample it onto the first's axis"))
+    return found + _task(experiment, truths)
+
+
+def _learns(experiment: Experiment) -> str:
+    return {"bands": "odd and even bands", "masked": "masked bands", "degraded": "degraded images"}[experiment.task.learns_from]  # type: ignore[attr-defined]
+
+
+def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:
+    task, network = experiment.task, experiment.network
+    if task.truth == "labels":
+        unlabelled: int | None = task.unlabelled  # type: ignore[attr-defined]
+        values = {value for truth in truths if isinstance(truth, Labels) for value in truth.values(unlabelled)}
+        if len(values) < 2:
+            held = f"only class {values.pop()}" if values else "no class at all"
+            zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
+            return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
+        of_images = getattr(task, "of", "") == "images"
+        if of_images and not (network.pools and experiment.looks_around):
+            return [
+                Problem(
+                    "network", f"{network.title} tells the class of pixels; for whole images choose a network that pools, with dims 2 or 3"
+                )
+            ]
+        if not of_images and network.pools and experiment.looks_around:
+            return [Problem("network.dims", f"{network.title} gives one class for all it sees; to tell pixels apart set network.dims=1")]
+    if task.enlarges > 1:
+        if not experiment.looks_around:
+            return [Problem("network.dims", "super-resolution looks at the image; set network.dims=2")]
+        if experiment.data.patch % task.enlarges:
+            fitting = max(4, experiment.data.patch // task.enlarges) * task.enlarges
+            return [
+                Problem("data.patch", f"patches of {experiment.data.patch} pixels cannot be reduced by {task.enlarges}; choose {fitting}")
+            ]
+    return []
 
 
 def _preparation(experiment: Experiment) -> list[Problem]:
@@ -59,19 +107,35 @@ def _same(one: Cube, other: Cube) -> bool:
     return one.data is other.data
 
 
-def _name(cube: Cube) -> str:
+def _name(cube: Cube | Labels) -> str:
     return repr(cube.name or "cube")
 
 
-def _pair(cube: Cube, truth: Cube) -> list[Problem]:
-    if cube.shape != truth.shape:
+def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Problem]:
+    task = experiment.task
+    if isinstance(truth, Labels):
+        if truth.shape != cube.spatial_shape:
+            return [
+                Problem(
+                    "truth",
+                    f"input {_name(cube)} shows {_sizes(cube.spatial_shape)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
+                    "they must show the same ones",
+                )
+            ]
+        return []
+    times = task.enlarges
+    wanted = (*cube.spatial_shape[:-2], *(times * length for length in cube.spatial_shape[-2:])) if times > 1 else cube.spatial_shape
+    if truth.spatial_shape != wanted or (task.same_axis and truth.shape[-1] != cube.shape[-1]):
+        what = f"{times} times as many pixels a side" if times > 1 else "the same pixels"
+        bands = " and bands (crop or resample one of them)" if task.same_axis else ""
         return [
             Problem(
                 "truth",
-                f"input {_name(cube)} has shape {cube.shape} and its truth {_name(truth)} {truth.shape}; "
-                "they must show the same pixels and bands (crop or resample one of them)",
+                f"input {_name(cube)} has shape {cube.shape} and its truth {_name(truth)} {truth.shape}; they must show {what}{bands}",
             )
         ]
+    if not task.same_axis:
+        return []
     # data without positions take their partner's word; two that disagree are refused
     difference = cube.axis.mismatch(truth.axis) if truth.axis.unit and cube.axis.unit else None
     if difference:
@@ -79,13 +143,23 @@ def _pair(cube: Cube, truth: Cube) -> list[Problem]:
     return []
 
 
+def _sizes(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
 def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
-    dims = getattr(experiment.network, "dims", 1)
-    if dims == 1:
+    network = experiment.network
+    if not experiment.looks_around:
         return []
     if not cube.is_image:
-        return [Problem("network.dims", f"{_name(cube)} is a set of spectra without neighbours, and dims={dims} needs an image; choose 1")]
+        where = "network.dims" if hasattr(network, "dims") else "network"
+        why = f"dims={network.dims} needs an image; choose 1" if hasattr(network, "dims") else f"{network.title} looks at an image"
+        return [Problem(where, f"{_name(cube)} is a set of spectra without neighbours, and {why}")]
+    if network.around or network.classical:
+        return []
     height, width = cube.spatial_shape[-2:]
+    if experiment.task.needs_truth:
+        height, width = height * experiment.task.enlarges, width * experiment.task.enlarges
     patch = experiment.data.patch
     if patch > min(height, width):
         return [
@@ -94,6 +168,6 @@ def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
                 f"patches of {patch} pixels exceed the {height} × {width} of {_name(cube)}; choose {min(height, width)} or less",
             )
         ]
-    if experiment.split.method == "blocks" and experiment.split.block < patch:
+    if experiment.split.method == "blocks" and experiment.split.block < patch and experiment.split.context == "separate":
         return [Problem("split.block", f"blocks of {experiment.split.block} pixels hold no patch of {patch}; choose {patch} or more")]
     return []

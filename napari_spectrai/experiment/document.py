@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,13 +11,13 @@ import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from napari_spectrai.cube import as_cube
-from napari_spectrai.experiment.augmentations import AugmentationSpec, Mixup, Noise, augmentations
+from napari_spectrai.experiment.augmentations import AugmentationSpec, augmentations
+from napari_spectrai.experiment.defaults import suited
 from napari_spectrai.experiment.losses import LossSpec, losses
 from napari_spectrai.experiment.networks import NetworkSpec, ResidualMLP, networks
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.experiment.training import Training
 from napari_spectrai.files import write_text
-from napari_spectrai.preparation.normalise import Normalise, Scale
 from napari_spectrai.preparation.step import Step, steps
 from napari_spectrai.spec import SettingsError, Spec, listed, problems
 
@@ -26,16 +27,29 @@ class Data(Spec):
 
     input: list[Path] = Field(default_factory=list, description="files to learn from")
     truth: list[Path] = Field(default_factory=list, description="files with the truth, one for each input")
-    patch: int = Field(32, ge=4, le=4096, description="height and width of training patches, in pixels (for networks over the image)")
+    patch: int = Field(
+        32, ge=4, le=4096, description="height and width of training patches, in pixels (for networks over the image; of the sharp image)"
+    )
+    samples: int | None = Field(
+        None, ge=1, le=10_000_000, description="patches an epoch; empty: as many as show each pixel about four times"
+    )
+    groups: list[str] = Field(
+        default_factory=list, description="to which group (patient, day, slide) each input belongs, for a split by group"
+    )
 
 
 class Split(Spec):
     """Which samples train, which choose the best epoch, which are kept for the final score."""
 
-    method: Literal["auto", "file", "contiguous", "blocks", "random"] = Field(
+    method: Literal["auto", "file", "group", "contiguous", "blocks", "stratified", "random"] = Field(
         "auto",
-        description="auto: by file where there are several, else contiguous; "
-        "contiguous: the last rows; blocks: scattered squares; random: single spectra, for sets without neighbours",
+        description="auto: by file where there are several, else contiguous (classes: blocks of an image, stratified for a set); "
+        "group: whole groups; contiguous: the last rows; blocks: scattered squares; stratified: single spectra, each class alike; "
+        "random: single spectra, for sets without neighbours",
+    )
+    context: Literal["separate", "shared"] = Field(
+        "separate",
+        description="separate: patches lie in one part; shared: they may reach into others, whose spectra are seen but never their truth",
     )
     validation: float = Field(0.05, gt=0, lt=1, description="share that chooses the best epoch")
     test: float = Field(0.0, ge=0, lt=1, description="share that is never learnt from, for the final score")
@@ -77,6 +91,21 @@ class Experiment(Spec):
     loss: Annotated[SerializeAsAny[LossSpec], losses] = Field(default_factory=lambda: losses.parse("mse"), description="what is made small")
     training: Training = Training()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _begin_with(cls, document: Any) -> Any:
+        """Fill in what the task begins with, where nothing else is said."""
+        if not isinstance(document, Mapping) or "task" not in document:
+            return document
+        try:
+            task = tasks.parse(document["task"])
+        except ValueError:  # said where the field is validated
+            return document
+        started: dict[str, Any] = {"network": task.network, "loss": task.loss}
+        if task.kind == "segmentation":
+            started["network"] = {"kind": "unet", "dims": 2, "components": 32}
+        return started | dict(document)
+
     @model_validator(mode="after")
     def _suits(self) -> Self:
         for what, spec, registry in (("network", self.network, networks), ("loss", self.loss, losses)):
@@ -85,6 +114,17 @@ class Experiment(Spec):
                 raise ValueError(f"{what} {spec.kind!r} does not suit the task {self.task.kind!r}; {listed(suited)}")
         return self
 
+    @property
+    def over_ridge(self) -> bool:
+        """Whether the network learns what a ridge map leaves over."""
+        task = self.task
+        return bool(getattr(self.network, "ridge", False)) and task.truth == "cube" and task.needs_truth and task.enlarges == 1
+
+    @property
+    def looks_around(self) -> bool:
+        """Whether the network or method sees neighbouring pixels."""
+        return getattr(self.network, "dims", self.network.dimensions[0]) > 1
+
     @classmethod
     def default(cls, task: str, cube: Any, truth: Any = None) -> Self:
         """Return an experiment with settings that suit the data.
@@ -92,33 +132,19 @@ class Experiment(Spec):
         Parameters
         ----------
         task : str
-            ``"denoising"``; an unknown one is refused with the list of the known.
+            ``"denoising"``, ``"calibration"``, ``"classification"``, ``"segmentation"`` or ``"super_resolution"``; an unknown one is
+            refused with the list of the known.
         cube : Cube, array or napari layer
             What will be learnt from.
-        truth : Cube, array or napari layer, optional
+        truth : Cube, Labels, array or napari layer, optional
+            Denoising without it learns from the noisy data alone, super-resolution from the cube, degraded.
 
         Raises
         ------
         ValueError
             If the task is unknown or the truth does not fit the cube.
         """
-        source = as_cube(cube)
-        if truth is not None and as_cube(truth).shape != source.shape:
-            raise ValueError(
-                f"the truth has shape {as_cube(truth).shape} and the cube {source.shape}; they must show the same pixels and bands"
-            )
-        small = source.count <= 5_000
-        batch = 32 if small else 256
-        # about as many steps as the Raman pairs need, whatever the number of spectra
-        epochs = max(5, min(150, round(3600 * batch / source.count)))
-        return cls(
-            name=source.name,
-            task=tasks.parse(task),
-            # an image keeps its contrast between pixels; spectra of a set stand alone
-            preparation=[Scale()] if source.is_image else [Normalise(by="maximum")],
-            augmentation=[Noise(sigma=0.02 if source.is_image else 0.1), Mixup(alpha=0.4)],
-            training=Training(batch=batch, epochs=epochs),
-        )
+        return suited(cls, task, as_cube(cube), truth)
 
     @classmethod
     def from_mapping(cls, document: Any, where: str = "") -> Self:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, model_validator
 
 from napari_spectrai.spec import Named, Registry
+
+CUBES = frozenset({"denoising", "calibration", "super_resolution"})
+CLASSES = frozenset({"classification", "segmentation"})
+
+losses: Registry[Any] = Registry("loss")
 
 
 class LossSpec(Named):
     """A loss: what training makes small."""
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"denoising"})
+    tasks: ClassVar[frozenset[str]] = CUBES
 
 
 class MSE(LossSpec):
@@ -40,4 +45,80 @@ class Charbonnier(LossSpec):
     epsilon: float = Field(1e-3, gt=0, le=1, description="error below which the loss is nearly quadratic, in prepared intensities")
 
 
-losses: Registry[LossSpec] = Registry("loss")
+class SpectralAngle(LossSpec):
+    """Mean angle between spectrum and truth, in radians (Kruse et al. 1993, doi:10.1016/0034-4257(93)90013-N).
+
+    It does not see intensities: join it with another loss (`sum`).
+    """
+
+    title: ClassVar = "Spectral angle"
+    kind: Literal["spectral_angle"] = "spectral_angle"
+    implementation: ClassVar = "napari_spectrai.learn.losses:spectral_angle"
+
+
+class Derivative(LossSpec):
+    """Mean absolute error of the first differences along the spectrum: peaks keep their shape."""
+
+    title: ClassVar = "L1 of the derivative"
+    kind: Literal["derivative"] = "derivative"
+    implementation: ClassVar = "napari_spectrai.learn.losses:derivative"
+
+
+class _Classed(LossSpec):
+    tasks: ClassVar = CLASSES
+    weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: classes count by the inverse of their frequency in the training labels"
+    )
+
+
+class CrossEntropy(_Classed):
+    """Cross-entropy; unlabelled pixels do not count."""
+
+    title: ClassVar = "Cross-entropy"
+    kind: Literal["cross_entropy"] = "cross_entropy"
+    implementation: ClassVar = "napari_spectrai.learn.losses:cross_entropy"
+    smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes (Szegedy et al. 2016)")
+
+
+class BinaryCrossEntropy(_Classed):
+    """Cross-entropy of each class against all others, from logits."""
+
+    title: ClassVar = "Binary cross-entropy"
+    kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
+    implementation: ClassVar = "napari_spectrai.learn.losses:binary_cross_entropy"
+
+
+class Focal(_Classed):
+    """Cross-entropy that counts what is already right less (Lin et al. 2017, arXiv:1708.02002)."""
+
+    title: ClassVar = "Focal"
+    kind: Literal["focal"] = "focal"
+    implementation: ClassVar = "napari_spectrai.learn.losses:focal"
+    gamma: float = Field(2.0, ge=0, le=10, description="how strongly what is right is played down; 0: cross-entropy")
+
+
+class Dice(_Classed):
+    """One minus the soft Dice overlap, mean over the classes of a batch (Milletari et al. 2016, arXiv:1606.04797)."""
+
+    title: ClassVar = "Dice"
+    kind: Literal["dice"] = "dice"
+    implementation: ClassVar = "napari_spectrai.learn.losses:dice"
+
+
+class Sum(LossSpec):
+    """Two losses or more, added up with weights."""
+
+    title: ClassVar = "Sum of losses"
+    kind: Literal["sum"] = "sum"
+    implementation: ClassVar = "napari_spectrai.learn.losses:added"
+    tasks: ClassVar = CUBES | CLASSES
+    parts: list[Annotated[SerializeAsAny[LossSpec], losses]] = Field(default_factory=list, description="the losses; empty: the task's own")
+    shares: list[float] = Field(default_factory=list, description="the weight of each; empty: 1")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Sum:
+        if self.shares and len(self.shares) != len(self.parts):
+            raise ValueError(f"{len(self.shares)} weights for {len(self.parts)} losses; give one for each, or none")
+        if any(isinstance(part, Sum) for part in self.parts):
+            raise ValueError("a sum within a sum; name all losses in one")
+        return self

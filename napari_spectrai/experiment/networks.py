@@ -6,16 +6,27 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from napari_spectrai.experiment.losses import CLASSES
 from napari_spectrai.spec import Named, Registry
 
-RESTORATION = frozenset({"denoising"})
+RESTORATION = frozenset({"denoising", "calibration"})
+SUPER_RESOLUTION = frozenset({"super_resolution"})
+Norm = Literal["batch", "layer", "instance", "none"]
+Activation = Literal["gelu", "relu", "prelu", "leaky_relu", "silu", "selu"]
 
 
 class NetworkSpec(Named):
-    """Settings of a network; `tasks` and `dimensions` say what it suits."""
+    """Settings of a network or of a classical method; `tasks` and `dimensions` say what it suits."""
 
     tasks: ClassVar[frozenset[str]] = frozenset()
     dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    classical: ClassVar[bool] = False
+    """Whether it is a classical method: found in closed form, or without any learning."""
+    whole: ClassVar[bool] = False
+    """Whether it has to see an image in one piece."""
+    convolutional: ClassVar[bool] = True
+    pools: ClassVar[bool] = False
+    """Whether it gives one answer for all that it sees along its dimensions: a class, not a cube."""
 
     @property
     def context(self) -> int:
@@ -27,29 +38,46 @@ class NetworkSpec(Named):
         """Tiles must begin at multiples of this many pixels for results that do not depend on the tiling."""
         return 1
 
+    @property
+    def around(self) -> int:
+        """Height and width of the window that a network sees to tell one pixel's class; 0: it answers for all it sees."""
+        return 0
+
 
 class OverRidge(NetworkSpec):
     """A network that may start from the closed-form ridge map of the training pairs."""
 
-    ridge: bool = Field(True, description="learn what the closed-form ridge map of the training pairs leaves over, starting at its error")
+    ridge: bool = Field(
+        True,
+        description="learn what the closed-form ridge map of the training pairs leaves over, starting at its error "
+        "(denoising and calibration with a truth)",
+    )
     alpha: float = Field(
         100.0, gt=0, le=1e9, description="strength of the ridge penalty, in squared prepared intensities summed over the spectra"
     )
 
 
-class UNet(OverRidge):
+class Stemmed(NetworkSpec):
+    """A network over the image whose width need not follow the number of bands."""
+
+    components: int = Field(
+        0, ge=0, le=1024, description="principal components of the training spectra that the network sees; 0: all bands"
+    )
+
+
+class UNet(OverRidge, Stemmed):
     """Encoder-decoder with skip connections (Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28)."""
 
     title: ClassVar = "UNet"
     kind: Literal["unet"] = "unet"
     implementation: ClassVar = "napari_spectrai.networks.unet:UNet"
-    tasks: ClassVar = RESTORATION
+    tasks: ClassVar = RESTORATION | CLASSES
     dims: Literal[1, 2, 3] = Field(1, description="1: along the spectrum, 2: over the image, 3: both")
     width: int = Field(32, ge=4, le=512, description="channels of the first level; doubled at each deeper one")
     depth: int = Field(3, ge=1, le=6, description="number of poolings")
     convolutions: int = Field(2, ge=1, le=6, description="convolutions a level")
-    norm: Literal["batch", "layer", "none"] = Field("batch", description="normalisation after each convolution")
-    activation: Literal["gelu", "relu", "prelu", "leaky_relu", "silu"] = Field("gelu", description="non-linearity")
+    norm: Norm = Field("batch", description="normalisation after each convolution")
+    activation: Activation = Field("gelu", description="non-linearity")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of channels dropped at the deepest level while training")
     dense: int = Field(0, ge=0, le=6, description="fully connected layers over the spectrum at the end (1-D only; DeepeR: 3)")
 
@@ -91,9 +119,55 @@ class ResidualMLP(OverRidge):
     implementation: ClassVar = "napari_spectrai.networks.mlp:ResidualMLP"
     tasks: ClassVar = RESTORATION
     dimensions: ClassVar = (1,)
+    convolutional: ClassVar = False
     width: int = Field(256, ge=8, le=8192, description="units of each hidden layer")
     depth: int = Field(2, ge=1, le=8, description="number of hidden layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of units dropped while training")
+
+
+class RCAN(Stemmed):
+    """Residual channel attention (Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18): fixed width, enlarging at the end.
+
+    Its output is added to the input, enlarged by bicubic interpolation where it has to be, and begins at zero.
+    """
+
+    title: ClassVar = "RCAN"
+    kind: Literal["rcan"] = "rcan"
+    implementation: ClassVar = "napari_spectrai.networks.rcan:RCAN"
+    tasks: ClassVar = SUPER_RESOLUTION | {"denoising"}
+    dims: Literal[1, 2, 3] = Field(2, description="1: along the spectrum, 2: over the image, 3: both; super-resolution needs 2 or 3")
+    width: int = Field(48, ge=8, le=512, description="channels")
+    groups: int = Field(2, ge=1, le=20, description="residual groups (the paper: 10)")
+    blocks: int = Field(4, ge=1, le=40, description="attention blocks a group (the paper: 20)")
+    reduction: int = Field(8, ge=1, le=64, description="by how much the attention narrows the channels (the paper: 16)")
+    local: bool = Field(
+        True, description="attention from a neighbourhood of 15 pixels rather than the whole image, so that tiles do not show"
+    )
+    activation: Activation = Field("relu", description="non-linearity")
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        if self.dims == 1:
+            return 0
+        per_block = 2 + (7 if self.local else 0)
+        return self.groups * (self.blocks * per_block + 1) + 4
+
+
+class SpectralCNN(NetworkSpec):
+    """Residual convolutions along the spectrum that begin as the identity (ReZero, Bachlechner et al. 2021, arXiv:2003.04887)."""
+
+    title: ClassVar = "Spectral CNN"
+    kind: Literal["spectral_cnn"] = "spectral_cnn"
+    implementation: ClassVar = "napari_spectrai.networks.spectral:SpectralCNN"
+    tasks: ClassVar = CLASSES
+    dimensions: ClassVar = (1,)
+    pools: ClassVar = True
+    width: int = Field(32, ge=4, le=512, description="channels of the first stage")
+    stages: int = Field(3, ge=1, le=8, description="stages, each half as long and up to twice as wide as the one before")
+    blocks: int = Field(2, ge=1, le=16, description="residual blocks a stage")
+    kernel: int = Field(7, ge=3, le=63, description="bands a convolution sees")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of features dropped before the last layer while training")
 
 
 networks: Registry[NetworkSpec] = Registry("network")

@@ -12,10 +12,13 @@ import numpy as np
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing
-from napari_spectrai.learn.dataset import Dataset, assemble, gather
+from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.closed import closed_form
+from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.split import Map
 from napari_spectrai.learn.training import Training
+from napari_spectrai.learn.truths import gather
 from napari_spectrai.runs import Event, Failed, Finished, RunFolder
 
 
@@ -65,7 +68,10 @@ def fit(
         folder = RunFolder.create(experiment, run)
     folder.claim()
     try:
-        training = Training(experiment, _dataset(experiment, cubes, truths, folder, resume=resume), folder)
+        data = _dataset(experiment, cubes, truths, folder, resume=resume)
+        if experiment.network.classical:
+            return (yield from closed_form(experiment, data, folder))
+        training = Training(experiment, data, folder)
         if resume:
             training.restore()
         return (yield from training.events())

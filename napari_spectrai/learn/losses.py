@@ -1,6 +1,12 @@
-"""Losses of restoration: batches ``(N, y, x, λ)`` in prepared intensities, one number out."""
+"""Losses, one number out.
+
+Of cubes: batches ``(N, y, x, λ)`` in prepared intensities. Of classes: logits ``(N, y, x, C)``, the truth as shares of each class
+(all zero where a pixel is unlabelled), and a weight a class.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,3 +29,65 @@ def charbonnier(spec: LossSpec, output: Tensor, truth: Tensor) -> Tensor:
     """Return the mean of ``sqrt(error² + ε²) - ε``, zero where output and truth agree."""
     epsilon: float = spec.epsilon  # type: ignore[attr-defined]
     return torch.sqrt((output - truth).square() + epsilon**2).mean() - epsilon
+
+
+def spectral_angle(spec: LossSpec, output: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean angle in radians; spectra that are all zero have none and do not count."""
+    # from the chord, since the arc cosine has no slope where the angle is zero
+    one, other = (functional.normalize(spectra, dim=-1) for spectra in (output, truth))
+    valid = (truth.square().sum(-1) > 0).to(output.dtype)
+    chord = (one - other).square().sum(-1)
+    angle = 2 * torch.asin((torch.sqrt(chord + 1e-12) - 1e-6).div(2).clamp(max=1 - 1e-6))
+    return (angle * valid).sum() / valid.sum().clamp(min=1)
+
+
+def derivative(spec: LossSpec, output: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean absolute error of the differences between neighbouring bands."""
+    if output.shape[-1] < 2:
+        return (output - truth).abs().sum() * 0
+    return functional.l1_loss(output.diff(dim=-1), truth.diff(dim=-1))
+
+
+def _mean(values: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean of `values` (N, y, x) over the labelled pixels, each weighed by its class."""
+    weight = (truth * weights).sum(-1)
+    return (values * weight).sum() / weight.sum().clamp(min=1e-8)
+
+
+def cross_entropy(spec: LossSpec, output: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean cross-entropy."""
+    smoothing: float = spec.smoothing  # type: ignore[attr-defined]
+    wanted = truth * (1 - smoothing) + smoothing * truth.sum(-1, keepdim=True) / truth.shape[-1]
+    return _mean(-(wanted * output.log_softmax(-1)).sum(-1), truth, weights)
+
+
+def binary_cross_entropy(spec: LossSpec, output: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean over pixels of the sum over classes of the binary cross-entropy."""
+    return _mean(functional.binary_cross_entropy_with_logits(output, truth, reduction="none").sum(-1), truth, weights)
+
+
+def focal(spec: LossSpec, output: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean cross-entropy, each class's part times its missing probability to the power gamma."""
+    log = output.log_softmax(-1)
+    missing = (1 - log.exp()).clamp(min=0).pow(spec.gamma)  # type: ignore[attr-defined]
+    return _mean(-(truth * missing * log).sum(-1), truth, weights)
+
+
+def dice(spec: LossSpec, output: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
+    """Return one minus the soft overlap, weighed mean over the classes that the batch holds."""
+    labelled = truth.sum(-1, keepdim=True)
+    shares = (output.softmax(-1) * labelled).flatten(0, -2)
+    wanted = truth.flatten(0, -2)
+    overlap = 2 * (shares * wanted).sum(0) / (shares.sum(0) + wanted.sum(0)).clamp(min=1e-8)
+    present = (wanted.sum(0) > 0) * weights
+    return ((1 - overlap) * present).sum() / present.sum().clamp(min=1e-8)
+
+
+def added(spec: LossSpec, output: Tensor, truth: Tensor, *weights: Tensor) -> Tensor:
+    """Return the weighed sum of the parts."""
+    parts: list[Any] = spec.parts  # type: ignore[attr-defined]
+    shares: list[float] = spec.shares or [1.0] * len(parts)  # type: ignore[attr-defined]
+    total = output.new_zeros(())
+    for part, share in zip(parts, shares, strict=True):
+        total = total + share * part.load()(part, output, truth, *weights)
+    return total

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,12 +15,15 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
+from napari_spectrai.experiment.networks import networks
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
-from napari_spectrai.learn.classical import Classical
+from napari_spectrai.learn.classical import Method
 from napari_spectrai.networks import build
 from napari_spectrai.preparation import Preparation
+from napari_spectrai.spec import listed
 
 _NETWORK = "network."
 
@@ -37,7 +42,7 @@ class Model:
 
     network: nn.Module
     description: ModelCard
-    classical: dict[str, Classical]
+    classical: dict[str, Method]
 
     @property
     def axis(self) -> SpectralAxis:
@@ -79,15 +84,56 @@ class Model:
         tensors = load_file(path)
         weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items() if name.startswith(_NETWORK)}
         bands = len(prepared_axis(Preparation(tuple(card.experiment.preparation)), card.axis))
-        network = build(card.experiment.network, bands, len(card.truth_axis))
+        network = built(card.experiment, bands, card.out, classes=bool(card.classes))
         try:
-            network.load_state_dict(weights)
+            network.learn(weights) if isinstance(network, Method) else network.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(f"{path}: the weights do not fit the network its card describes: {error}") from error
-        return cls(network.eval(), card, classical.from_tensors(tensors))
+        kept = classical.from_tensors(card.rivals, tensors, bands, card.out, card.experiment.task.enlarges)
+        return cls(network.eval(), card, kept)
 
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:
-        """Apply the network alone to prepared spectra ``(N, y, x, λ)``."""
-        result: Tensor = self.network(batch)
+        """Apply the network alone to prepared spectra ``(N, y, x, λ)``: what it gives for each pixel."""
+        result: Tensor = getattr(self.network, "same", self.network)(batch)
         return result
+
+
+def ready(kind: str, axis: SpectralAxis, *, factor: int = 2) -> Model:
+    """Return a classical method that needs no training, as a model for cubes on `axis`.
+
+    Parameters
+    ----------
+    kind : str
+        ``"savitzky_golay"``, ``"whittaker"``, ``"wavelet"``, ``"svd_nlm"``, ``"bicubic"`` or ``"lanczos"``; their settings follow
+        the data by the rules that their descriptions name.
+    factor : int
+        Pixels out along each side of a pixel in, for those that enlarge.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, or it has to learn.
+    """
+    known = [name for name in networks if getattr(networks[name], "classical", False) and not getattr(networks[name], "learns", True)]
+    if kind not in known:
+        raise ValueError(f"{kind!r} is neither a model file nor a method that needs no training; {listed(known, kind)}")
+    spec: Any = networks.parse(kind)
+    task: dict[str, Any] = {"kind": "denoising", "learns_from": "bands"}
+    if "denoising" not in spec.tasks:
+        task = {"kind": "super_resolution", "factor": factor}
+    experiment = Experiment.from_mapping({"task": task, "network": spec, "preparation": [], "name": spec.title})
+    card = ModelCard(
+        name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, date=f"{datetime.now():%Y-%m-%d %H:%M}",
+        trained_on=["nothing: a classical method"], versions={name: version(name) for name in ("napari-spectrai", "torch")},
+    )  # fmt: skip
+    return Model(built(experiment, len(axis), len(axis), classes=False).eval(), card, {})
+
+
+def built(experiment: Experiment, bands: int, out: int, *, classes: bool) -> nn.Module:
+    """Return the network or classical method of an experiment."""
+    spec, enlarges = experiment.network, experiment.task.enlarges
+    if spec.classical:
+        method: nn.Module = spec.load()(spec, bands, out, classes=classes, enlarges=enlarges)
+        return method
+    return build(spec, bands, out, ridge=experiment.over_ridge, classes=classes, enlarges=enlarges)

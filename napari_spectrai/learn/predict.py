@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from napari_spectrai import io
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.files import replacing
 from napari_spectrai.io import zarr as zarr_format
-from napari_spectrai.learn.dataset import refuse_missing
+from napari_spectrai.labels import Class, Labels
+from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.device import choose_device
-from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.learn.tiles import Span, tiles
 from napari_spectrai.preparation import Preparation, preprocess
 from napari_spectrai.preparation.axis import Resample
@@ -39,17 +41,29 @@ class Prediction:
 
     Attributes
     ----------
-    result : Cube
-        In the intensities of the source.
+    result : Cube, or integer array of shape (..., y, x)
+        A cube in the intensities of the source; or the number of each pixel's class, as in the labels that were learnt from.
     probabilities : Cube or None
-        Of classes, for tasks that have them.
+        Of the classes (last dimension), for tasks that have them.
     uncertainty : Cube or None
-        Standard deviation over passes with dropout, if it was asked for.
+        Standard deviation over passes with dropout, if it was asked for: of the result, or of the probabilities.
+    classes : list of Class
+        Number, name and colour of each class; empty where a cube comes out.
     """
 
-    result: Cube
+    result: Any
     probabilities: Cube | None = None
     uncertainty: Cube | None = None
+    classes: list[Class] = field(default_factory=list)
+
+    @property
+    def labels(self) -> Labels | None:
+        """The result as labels with names and colours, where classes come out."""
+        if not self.classes or self.probabilities is None:
+            return None
+        names = {one.value: one.name for one in self.classes}
+        colours = {one.value: one.colour for one in self.classes if one.colour is not None}
+        return Labels(self.result, names, colours, name=self.probabilities.name)
 
 
 def predict(
@@ -60,18 +74,22 @@ def predict(
     tile: int | None = None,
     uncertainty: bool = False,
     device: str = "auto",
+    factor: int = 2,
 ) -> Prediction:
     """Apply a model to a cube, an array or a napari layer.
 
     Parameters
     ----------
-    model : Model or path
+    model : Model, path, or the name of a classical method that needs no training
+        Such as ``"wavelet"``, ``"svd_nlm"`` or ``"bicubic"``; see `napari_spectrai.learn.model.ready`.
     cube : Cube, array, napari layer, or path
         With the model's axis; a lazy cube is read tile by tile.
     out : path, optional
-        A Zarr store (``.zarr``) to write to as tiles finish; default: memory.
+        A Zarr store (``.zarr``) to write to as tiles finish (of classes: their probabilities); default: memory.
     tile : int, optional
         Height and width of a tile in pixels; default: chosen so that tiles do not show in the result.
+    factor : int
+        For a classical method that enlarges: pixels out along each side of a pixel in.
     uncertainty : bool
         Also return the standard deviation over passes with dropout.
 
@@ -80,7 +98,7 @@ def predict(
     ValueError
         If the axis is another one (resample it), values are missing, or the model has no dropout for an uncertainty.
     """
-    steps = predicting(model, cube, out=out, tile=tile, uncertainty=uncertainty, device=device)
+    steps = predicting(model, cube, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor)
     while True:
         try:
             next(steps)
@@ -97,27 +115,78 @@ def predicting(
     tile: int | None = None,
     uncertainty: bool = False,
     device: str = "auto",
+    factor: int = 2,
 ) -> Generator[Progress, None, Prediction]:
     """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written."""
-    model = model if isinstance(model, Model) else Model.load(model)
     source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
+    model = _model(model, source, factor)
+    card = model.description
     refuse_other_axis(model, source)
     if uncertainty and not any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.network.modules()):
         raise ValueError("this network has no dropout to draw an uncertainty from; train it with network.dropout above 0")
-    if not source.is_image and getattr(model.description.experiment.network, "dims", 1) > 1:
+    if not source.is_image and card.experiment.looks_around:
         raise ValueError(
             f"{source.name or 'the cube'!r} is a set of spectra, and this network looks at images; give one of shape (y, x, bands)"
         )
+    name = f"{source.name} · {card.name}" if source.name else card.name
+    shaped = _shaped(model, source, name)
     walk = _Walk(model, choose_device(device), tile, passes=PASSES if uncertainty else 0)
-    name = f"{source.name} · {model.description.name}" if source.name else model.description.name
-    shaped = replace(source, data=np.broadcast_to(np.float32(0), (*source.spatial_shape, len(model.description.truth_axis))),
-                     axis=model.description.truth_axis, name=name, source=None)  # fmt: skip
     with ExitStack() as files:
         result = _destination(shaped, out, files)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
-        yield from walk.over(source, result, spread)
+        yield from walk.images(source, result, spread) if _of_images(card) else walk.over(source, result, spread)
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=source.metadata)
-    return Prediction(done, uncertainty=None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)"))
+    deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
+    if not card.classes:
+        return Prediction(done, uncertainty=deviation)
+    return Prediction(_told(done, card.classes), done, deviation, card.classes)
+
+
+def _model(model: Model | str | Path, source: Cube, factor: int) -> Model:
+    """Return a model that was given, lies in a file, or is a classical method of that name."""
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str) and "." not in model and "/" not in model and not Path(model).exists():
+        return ready(model, source.axis, factor=factor)
+    return Model.load(model)
+
+
+def _of_images(card: ModelCard) -> bool:
+    return getattr(card.experiment.task, "of", "") == "images"
+
+
+def _shaped(model: Model, source: Cube, name: str) -> Cube:
+    """Return an empty cube of the shape, axis and pixel size of the result."""
+    card, times = model.description, model.description.experiment.task.enlarges
+    spatial = source.spatial_shape
+    if _of_images(card):
+        spatial = spatial[:-2] or (1,)
+    elif times > 1:
+        spatial = (*spatial[:-2], spatial[-2] * times, spatial[-1] * times)
+    axis = SpectralAxis.bands(card.out) if card.classes else card.truth_axis
+    size = source.pixel_size
+    metadata = dict(source.metadata)
+    if size is not None and times > 1:
+        size = (size[0] / times, size[1] / times)
+        if "origin" in metadata:  # the centre of the first pixel moves into its corner
+            metadata["origin"] = tuple(
+                float(start) - length * (times - 1) / 2 for start, length in zip(metadata["origin"], size, strict=True)
+            )
+    if card.classes:
+        metadata = {key: value for key, value in metadata.items() if key != "bad_bands"} | {
+            "class_names": {one.value: one.name for one in card.classes}
+        }
+    empty = np.broadcast_to(np.float32(0), (*spatial, card.out))
+    return replace(source, data=empty, axis=axis, name=name, source=None, pixel_size=size, metadata=metadata)
+
+
+def _told(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
+    """Return the number of the most probable class of each pixel."""
+    values = np.array([one.value for one in classes])
+    data = probabilities.data
+    best = data.argmax(-1)
+    told: npt.NDArray[np.int64] = values[np.asarray(best)]
+    return told
 
 
 def _destination(shaped: Cube, out: str | Path | None, files: ExitStack) -> Any:
@@ -148,11 +217,14 @@ class _Walk:
     def __init__(self, model: Model, device: torch.device, tile: int | None, *, passes: int) -> None:
         self.model, self.device, self.passes, self.batch = model, device, passes, BATCH
         spec = model.description.experiment.network
+        self.classes, self.times = bool(model.description.classes), model.description.experiment.task.enlarges
         self.context, self.grid = spec.context, spec.grid
-        self.spectral = self.context == 0
+        self.spectral = self.context == 0 and not spec.whole and not model.description.experiment.looks_around
         # a tile four contexts wide repeats at most half of its work in the overlap
         self.overlap = 0 if self.spectral else 2 * self.context + self.grid
         self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
+        if spec.whole:  # what it makes of an image depends on all of it
+            self.tile, self.overlap = 2**31, 0
         least = 1 if self.spectral else 2 * (2 * self.context + self.grid)
         if self.tile < least:
             raise ValueError(
@@ -178,6 +250,18 @@ class _Walk:
         finally:
             self.network.eval().cpu()
 
+    def images(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
+        """Fill `result` (and `spread`) of shape (..., classes) with one answer an image, telling progress."""
+        try:
+            planes = list(np.ndindex(*source.spatial_shape[:-2])) if len(source.spatial_shape) > 2 else [()]
+            for number, plane in enumerate(planes):
+                block = source[(*plane, slice(None), slice(None))]
+                for target, values in zip((result, spread), self._block(block, (*plane, 0, 0)), strict=False):
+                    target[plane or (0,)] = values[0]
+                yield Progress(number + 1, len(planes))
+        finally:
+            self.network.eval().cpu()
+
     def _set(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
         count = source.spatial_shape[0]
         size = 4 * BATCH
@@ -198,23 +282,26 @@ class _Walk:
         carried: list[Array] = []
         for row in rows:
             down = row[0][0]
-            sums = [np.zeros((down.stop - down.start, width, target.shape[-1]), np.float32) for target in targets]
+            times = self.times
+            sums = [np.zeros(((down.stop - down.start) * times, width * times, target.shape[-1]), np.float32) for target in targets]
             for strip, left in zip(sums, carried, strict=False):
                 strip[: len(left)] += left
             for y, x in row:
                 block = source[(*plane, slice(y.start, y.stop), slice(x.start, x.stop))]
                 for strip, values in zip(sums, self._block(block, (*plane, y.start, x.start)), strict=False):
-                    strip[:, x.start : x.stop] += values.reshape(*block.spatial_shape[-2:], -1) * self._weights(y, x)
+                    sides = [length * times for length in block.spatial_shape[-2:]]
+                    strip[:, x.start * times : x.stop * times] += values.reshape(*sides, -1) * self._weights(y, x)
                 done += 1
                 yield Progress(done, total)
-            ready = down.stop - down.start - down.after
+            ready, first = (down.stop - down.start - down.after) * times, down.start * times
             for target, strip in zip(targets, sums, strict=True):
-                target[(*plane, slice(down.start, down.start + ready))] = strip[:ready]
+                target[(*plane, slice(first, first + ready))] = strip[:ready]
             carried = [strip[ready:] for strip in sums]
 
     def _weights(self, y: Span, x: Span) -> Array:
         # the ramps of neighbours add to one in each direction, so that no division follows
-        weights: Array = (y.weights(self.context)[:, None] * x.weights(self.context))[..., None]
+        down, across = (span.weights(self.context).repeat(self.times) for span in (y, x))
+        weights: Array = (down[:, None] * across)[..., None]
         return weights
 
     def _block(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
@@ -224,10 +311,25 @@ class _Walk:
         refuse_missing(spectra, block, "the cube", prepared, origin=origin, remedy="fill them: preprocess(cube, ['fill'])")
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
         batch = torch.from_numpy(np.ascontiguousarray(prepared, dtype=np.float32)).view(shape)
+        removed = [(self._enlarged(offset, block), self._enlarged(scale, block)) for offset, scale in removed]
         if not self.passes:
-            return (Preparation.restore(self._mapped(batch), removed),)
-        drawn = np.stack([Preparation.restore(self._mapped(batch), removed) for _ in range(self.passes)])
+            return (self._restored(self._mapped(batch), removed),)
+        drawn = np.stack([self._restored(self._mapped(batch), removed) for _ in range(self.passes)])
         return drawn.mean(0), drawn.std(0)
+
+    def _restored(self, mapped: Array, removed: Sequence[tuple[Array, Array]]) -> Array:
+        """Return cubes in the intensities of the source, and classes as probabilities."""
+        if not self.classes:
+            return Preparation.restore(mapped, removed)
+        shares: Array = torch.from_numpy(mapped).softmax(-1).numpy()
+        return shares
+
+    def _enlarged(self, factors: Any, block: Cube) -> Any:
+        """Return the factors (n, 1) of the source's pixels for those of the result."""
+        if self.times == 1:
+            return factors
+        image = factors.reshape(*block.spatial_shape[-2:], -1).repeat(self.times, 0).repeat(self.times, 1)
+        return image.reshape(-1, image.shape[-1])
 
     def _mapped(self, batch: Tensor) -> Array:
         outputs = []

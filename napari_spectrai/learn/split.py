@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +17,25 @@ NAMES = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
 Map = npt.NDArray[np.uint8]
 
 
-def split_maps(shapes: Sequence[tuple[int, int, int]], split: Split, patch: int) -> list[Map]:
+def split_maps(
+    shapes: Sequence[tuple[int, int, int]],
+    split: Split,
+    patch: int,
+    *,
+    classes: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
+    groups: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
+) -> list[Map]:
     """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
 
     A set of n spectra has shape (1, n, 1). Pixels of training nearer than the gap to held-out ones are unused.
+
+    Parameters
+    ----------
+    classes : arrays of the same shapes, optional
+        The class of each pixel, 1 … C, 0 where it has none: a stratified split takes the same share of each, and a split by file
+        of files that hold a single class each.
+    groups : arrays of the same shapes, optional
+        The group of each pixel, which a split by group keeps together.
 
     Raises
     ------
@@ -29,9 +45,15 @@ def split_maps(shapes: Sequence[tuple[int, int, int]], split: Split, patch: int)
     method = split.method
     if method == "auto":
         method = "file" if len(shapes) > 1 else "contiguous"
+        if classes is not None and method == "contiguous":
+            method = "stratified" if shapes[0][2] == 1 else "blocks"
     if method == "file":
-        return _by_file(shapes, split)
+        return _by_file(shapes, split, classes)
     rng = np.random.default_rng(split.seed)
+    if method == "group":
+        return _by_group(shapes, split, groups, rng)
+    if method == "stratified":
+        return _stratified(shapes, split, classes, rng)
     maps = []
     for shape in shapes:
         if method == "contiguous":
@@ -52,17 +74,71 @@ def _gap(shape: tuple[int, int, int], split: Split, patch: int) -> int:
     return 0 if is_set else patch
 
 
-def _by_file(shapes: Sequence[tuple[int, int, int]], split: Split) -> list[Map]:
-    count = len(shapes)
-    test = max(1, round(split.test * count)) if split.test else 0
-    validation = max(1, round(split.validation * count))
-    if validation + test >= count:
+def _by_file(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequence[npt.NDArray[np.integer[Any]]] | None) -> list[Map]:
+    parts = np.full(len(shapes), TRAINING, np.uint8)
+    held = [np.unique(c) for c in classes] if classes is not None else []
+    # with a class each, the same share of every class is held out
+    single = bool(held) and all(len(values) == 1 for values in held)
+    kinds = np.array([values[0] for values in held]) if single else np.zeros(len(shapes), int)
+    for kind in np.unique(kinds):
+        files = np.flatnonzero(kinds == kind)
+        test = max(1, round(split.test * len(files))) if split.test else 0
+        validation = max(1, round(split.validation * len(files)))
+        if validation + test >= len(files):
+            of = " of a class" if kinds.any() else ""
+            raise ValueError(
+                f"{len(files)} file{'s' if len(files) > 1 else ''}{of} cannot be split into training, {validation} for validation and "
+                f"{test} for test; give more files, or choose split.method={'stratified' if of else 'contiguous'}"
+            )
+        parts[files[len(files) - test - validation :]] = VALIDATION
+        if test:
+            parts[files[-test:]] = TEST
+    return [np.full(shape, part, np.uint8) for shape, part in zip(shapes, parts, strict=True)]
+
+
+def _by_group(
+    shapes: Sequence[tuple[int, int, int]], split: Split, groups: Sequence[npt.NDArray[np.integer[Any]]] | None, rng: np.random.Generator
+) -> list[Map]:
+    if groups is None:
         raise ValueError(
-            f"{count} file{'s' if count > 1 else ''} cannot be split into training, {validation} for validation and {test} for test; "
-            "give more files, or choose split.method=contiguous"
+            "a split by group needs to know the groups; name one for each input in data.groups, or choose another split.method"
         )
-    labels = [TRAINING] * (count - validation - test) + [VALIDATION] * validation + [TEST] * test
-    return [np.full(shape, label, np.uint8) for shape, label in zip(shapes, labels, strict=True)]
+    known = np.unique(np.concatenate([g.ravel() for g in groups]))
+    test = max(1, round(split.test * len(known))) if split.test else 0
+    validation = max(1, round(split.validation * len(known)))
+    if validation + test >= len(known):
+        raise ValueError(
+            f"{len(known)} group{'s' if len(known) > 1 else ''} cannot be split into training, {validation} for "
+            f"validation and {test} for test; name more groups"
+        )
+    order = rng.permutation(known)
+    maps = []
+    for group, shape in zip(groups, shapes, strict=True):
+        labels = np.full(shape, TRAINING, np.uint8)
+        labels[np.isin(group, order[:validation])] = VALIDATION
+        labels[np.isin(group, order[validation : validation + test])] = TEST
+        maps.append(labels)
+    return maps
+
+
+def _stratified(
+    shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequence[npt.NDArray[np.integer[Any]]] | None, rng: np.random.Generator
+) -> list[Map]:
+    """Hold out the same share of each class, single spectra at random; what has no class is unused."""
+    if classes is None:
+        raise ValueError("a stratified split takes the same share of each class, and this task has none; choose another split.method")
+    flat = np.concatenate([c.ravel() for c in classes])
+    labels = np.full(len(flat), UNUSED, np.uint8)
+    for value in np.unique(flat[flat > 0]):
+        order = rng.permutation(np.flatnonzero(flat == value))
+        test = round(split.test * len(order))
+        validation = max(1, round(split.validation * len(order))) if len(order) > 2 else 0
+        test = max(0, min(test, len(order) - validation - 1))  # a rare class keeps one to learn from
+        labels[order] = TRAINING
+        labels[order[:validation]] = VALIDATION
+        labels[order[validation : validation + test]] = TEST
+    cuts = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    return [part.reshape(shape) for part, shape in zip(np.split(labels, cuts), shapes, strict=True)]
 
 
 def _contiguous(shape: tuple[int, int, int], split: Split, patch: int) -> Map:
@@ -114,13 +190,14 @@ def _with_gap(chosen: Map, gap: int) -> Map:
     return np.where((reached > chosen) & (chosen != TEST), UNUSED, chosen).astype(np.uint8)
 
 
-def origins(labels: Map, part: int, patch: int) -> npt.NDArray[np.int64]:
-    """Return the first corners (n, 3) of all patches that lie wholly in one part of a map."""
-    inside = np.pad((labels == part).astype(np.int64), ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
+def origins(labels: npt.NDArray[Any], part: int, patch: int, *, least: int | None = None) -> npt.NDArray[np.int64]:
+    """Return the first corners (n, 3) of all patches that lie wholly in one part of a map; `least`: that hold so many of its pixels."""
+    held = labels if labels.dtype == bool else labels == part
+    inside = np.pad(held.astype(np.int64), ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
     if patch >= inside.shape[1] or patch >= inside.shape[2]:
         return np.empty((0, 3), np.int64)
     total = inside[:, patch:, patch:] - inside[:, :-patch, patch:] - inside[:, patch:, :-patch] + inside[:, :-patch, :-patch]
-    corners: npt.NDArray[np.int64] = np.argwhere(total == patch * patch)
+    corners: npt.NDArray[np.int64] = np.argwhere(total >= (patch * patch if least is None else least))
     return corners
 
 

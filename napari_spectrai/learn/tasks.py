@@ -1,26 +1,150 @@
-"""What a task does with a network's output: its loss, its figures."""
+"""What a task makes of a batch and of a network's output: the problem posed, the loss, the figures."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn import metrics
+from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.networks.enlarge import degraded
+
+HIDDEN = 0.15
+"""Share of the bands that are hidden where hidden bands are learnt from the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """What the network sees, what it should give, and (if not all of it) where that counts."""
+
+    x: Tensor
+    y: Tensor
+    counts: Tensor | None = None
 
 
 class Restoration:
-    """The output is a cube like the truth: denoising."""
+    """The output is a cube like the truth: denoising, calibration. Without truth, parts of the data predict one another."""
 
-    def __init__(self, experiment: Experiment) -> None:
-        self.names = experiment.task.metrics
-        self._loss = experiment.loss.load()
-        self._loss_spec = experiment.loss
+    def __init__(self, experiment: Experiment, data: Dataset) -> None:
+        task = experiment.task
+        self.learns_from = getattr(task, "learns_from", "pairs")
+        # against other noisy bands, angles and peaks mean nothing
+        self.names = task.metrics if task.needs_truth else task.metrics[:1]
+        self._loss, self._spec = experiment.loss.load(), experiment.loss
+        self._basis: Tensor | None = None
+        if self.learns_from == "bands":
+            count = getattr(experiment.network, "components", 0) or 16
+            self._mean, self._basis = subspace(data.spectra("training")[0], count)
 
-    def loss(self, output: Tensor, truth: Tensor) -> Tensor:
+    def pose(self, x: Tensor, y: Tensor | None, generator: Generator) -> Posed:
+        """Return what the network is asked."""
+        if y is not None:
+            if self.learns_from == "repeats" and bool(torch.rand((), generator=generator, device=x.device) < 0.5):
+                return Posed(y, x)  # both are noisy: either may predict the other
+            return Posed(x, y)
+        if self._basis is not None:
+            return Posed(*self._halves(x, generator))
+        hidden = torch.rand(x.shape, generator=generator, device=x.device) < HIDDEN
+        hidden[..., 0] &= ~hidden.all(-1)  # something has to be seen
+        near = (x.roll(1, -1) + x.roll(-1, -1)) / 2
+        return Posed(torch.where(hidden, near, x), x, hidden)
+
+    def _halves(self, x: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Return two estimates of the spectra from one random half of the bands each, whose noise is independent.
+
+        Each half tells the scores in the common subspace by least squares.
+        """
+        assert self._basis is not None  # noqa: S101
+        order = torch.randperm(x.shape[-1], generator=generator, device=x.device)
+        basis, mean = self._basis.to(x.device), self._mean.to(x.device)
+        halves = []
+        for bands in order.tensor_split(2):
+            part = basis[bands]
+            scores = torch.linalg.solve(part.T @ part, part.T @ (x[..., bands] - mean[bands]).reshape(-1, len(bands)).T).T
+            halves.append((scores @ basis.T + mean).view(x.shape))
+        return halves[0], halves[1]
+
+    def loss(self, output: Tensor, posed: Posed) -> Tensor:
         """Return what training makes small."""
-        value: Tensor = self._loss(self._loss_spec, output, truth)
+        if posed.counts is not None:
+            output = torch.where(posed.counts, output, posed.y)
+        value: Tensor = self._loss(self._spec, output, posed.y)
         return value
 
+    def told(self, output: Tensor, posed: Posed) -> tuple[Tensor, Tensor]:
+        """Return what `scores` needs of one batch."""
+        if posed.counts is not None:
+            return torch.where(posed.counts, output, posed.y), posed.y
+        return output, posed.y
+
     def scores(self, output: Tensor, truth: Tensor) -> dict[str, float]:
-        """Return the task's figures; the first decides which epoch is best (smaller is better)."""
+        """Return the task's figures; the first decides which epoch is best."""
         return metrics.scores(output, truth, self.names)
+
+
+def subspace(spectra: Tensor, components: int) -> tuple[Tensor, Tensor]:
+    """Return mean (λ,) and orthonormal basis (λ, k) of the leading principal components of spectra (n, λ); k at most half of λ."""
+    count = max(1, min(components, spectra.shape[1] // 2, len(spectra)))
+    mean = spectra.mean(0)
+    _, vectors = torch.linalg.eigh((spectra - mean).T.double() @ (spectra - mean).double())
+    return mean, vectors.flip(1)[:, :count].to(spectra.dtype)
+
+
+class SuperResolution(Restoration):
+    """The output has more pixels: of images that are made coarse on purpose, or of pairs."""
+
+    def __init__(self, experiment: Experiment, data: Dataset) -> None:
+        super().__init__(experiment, data)
+        self.names = experiment.task.metrics
+        self.times = experiment.task.enlarges
+
+    def pose(self, x: Tensor, y: Tensor | None, generator: Generator) -> Posed:
+        """Return what the network is asked."""
+        if y is None:
+            x, y = degraded(x, self.times), x
+        return Posed(x, y)
+
+
+class Classes:
+    """The output are classes: of spectra, pixels or images."""
+
+    def __init__(self, experiment: Experiment, data: Dataset) -> None:
+        self.names = experiment.task.metrics
+        self._loss, self._spec = experiment.loss.load(), experiment.loss
+        wanted: Any = getattr(experiment.loss, "weights", "none")
+        self._weights = torch.ones(len(data.classes))
+        if wanted == "balanced" or any(getattr(part, "weights", "") == "balanced" for part in getattr(experiment.loss, "parts", ())):
+            assert data.truths is not None  # noqa: S101
+            learnt = data.truths[(data.labels == 1) & (data.truths > 0)]
+            counts = torch.bincount(learnt - 1, minlength=len(data.classes)).clamp(min=1).float().cpu()
+            self._weights = counts.sum() / counts / len(counts)
+
+    def pose(self, x: Tensor, y: Tensor | None, generator: Generator) -> Posed:
+        """Return what the network is asked."""
+        assert y is not None  # noqa: S101
+        return Posed(x, y)
+
+    def loss(self, output: Tensor, posed: Posed) -> Tensor:
+        """Return what training makes small."""
+        value: Tensor = self._loss(self._spec, output, _as_seen(posed.y, output), self._weights.to(output.device))
+        return value
+
+    def told(self, output: Tensor, posed: Posed) -> tuple[Tensor, Tensor]:
+        """Return the probabilities and class numbers of the labelled pixels of one batch."""
+        truth = _as_seen(posed.y, output)
+        known = truth.sum(-1) > 0
+        return output[known].softmax(-1), truth[known].argmax(-1)
+
+    def scores(self, output: Tensor, truth: Tensor) -> dict[str, float]:
+        """Return the task's figures; the first decides which epoch is best."""
+        return metrics.of_classes(output, truth, self.names)
+
+
+def _as_seen(truth: Tensor, output: Tensor) -> Tensor:
+    """Return the truth of the pixels that `output` answers for: all, or those in the middle of the window or image."""
+    near = [(one - other) // 2 for one, other in zip(truth.shape[1:3], output.shape[1:3], strict=True)]
+    return truth[:, near[0] : near[0] + output.shape[1], near[1] : near[1] + output.shape[2]]

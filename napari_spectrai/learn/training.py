@@ -5,27 +5,32 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.learn import checkpoint, classical, metrics
 from napari_spectrai.learn.augment import Chain
 from napari_spectrai.learn.averaging import WeightAverage
 from napari_spectrai.learn.checkpoint import Place
-from napari_spectrai.learn.classical import Classical
-from napari_spectrai.learn.dataset import Dataset, Samples
+from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.classical.judge import judged
+from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
-from napari_spectrai.learn.model import Model
-from napari_spectrai.networks import RidgeSkip, build
+from napari_spectrai.learn.model import Model, built
+from napari_spectrai.learn.pool import Samples
+from napari_spectrai.networks import RidgeSkip, Subspace
 from napari_spectrai.networks.ridge import ridge_map
-from napari_spectrai.runs import Epoch, Event, Finished, Paused, Preview, RunFolder, Saved, Started, Step
+from napari_spectrai.runs import Confusion, Epoch, Event, Finished, Paused, Preview, RunFolder, Saved, Started, Step
 
 SAVE_SECONDS = 2.0
 """Least time between saves of a fast training; a killed run loses no more than this, or one epoch."""
@@ -45,10 +50,12 @@ class Training:
         self.device = choose_device(settings.device)
         torch.manual_seed(settings.seed)
         bands = data.inputs.shape[1]
-        network = build(experiment.network, bands, data.truths.shape[1])
-        self.precision = choose_precision(settings, self.device, convolutional=experiment.network.kind != "residual_mlp")
+        network = built(experiment, bands, data.out, classes=bool(data.classes))
+        self.precision = choose_precision(settings, self.device, convolutional=experiment.network.convolutional)
         self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
+        for stem in (module for module in network.modules() if isinstance(module, Subspace)):
+            stem.fit(data.spectra("training")[0])
         if isinstance(network, RidgeSkip):
             network.set_map(*ridge_map(*data.spectra("training"), alpha=experiment.network.alpha))  # type: ignore[attr-defined]
         optimiser = experiment.training.optimiser
@@ -64,10 +71,12 @@ class Training:
             )
         schedule = settings.schedule
         self.schedule, self.pace = schedule.load()(schedule, self.optimiser.optimizer, self.steps, settings.epochs)
-        self.task = experiment.task.load()(experiment)
-        self.augment = Chain(experiment.augmentation)
+        self.task = experiment.task.load()(experiment, data)
+        self.metric = METRICS[self.task.names[0]]
+        self.place.best = self.metric.worst
+        self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
-        self.classical: dict[str, Classical] = {}
+        self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)
         self._saved_at = self._looked_at = self._previewed_at = 0.0
@@ -97,7 +106,9 @@ class Training:
             name=self.experiment.name or self.folder.path.name,
             experiment=self.experiment.model_copy(update={"preparation": list(self.data.preparation.steps)}),
             axis=self.data.axis,
-            truth_axis=self.data.prepared_axis,
+            truth_axis=self.data.truth_axis,
+            classes=self.data.classes,
+            rivals=[method.spec.kind for method in self.classical.values()],
             date=f"{datetime.now():%Y-%m-%d %H:%M}",
             trained_on=self.data.names,
             scores=scores,
@@ -127,7 +138,7 @@ class Training:
     def events(self) -> Generator[Event, None, Model]:
         """Train to the end, or until stopped."""
         # judged as the network is, tuned on training rows only
-        self.classical = classical.tuned(*self.data.spectra("training"))
+        self.classical = classical.rivals(self.experiment, self.data, "training")
         self.baselines = self._baselines("validation", self.classical)
         yield self._told(self._started())
         reason = "done"
@@ -183,11 +194,11 @@ class Training:
         return False
 
     def _step(self, samples: Samples) -> Tensor:
-        x, y = self.data.batch(samples, self.device)
-        x, y = self.augment(x, y, self.generator)
+        posed = self.task.pose(*self.data.batch(samples, self.device), self.generator)
+        x, y = self.augment(posed.x, posed.y, self.generator) if self.augment.parts else (posed.x, posed.y)
         with self.accelerator.autocast():
             output = self.network(x)
-        loss: Tensor = self.task.loss(output.float(), y)
+        loss: Tensor = self.task.loss(output.float(), replace(posed, x=x, y=y))
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
         if self.settings.clip:
@@ -204,12 +215,12 @@ class Training:
         scores = self.task.scores(output, truth)
         value = scores[self.task.names[0]]
         place.epoch, place.step, place.loss = place.epoch + 1, 0, 0.0
-        best = value < place.best
+        best = self.metric.is_better(value, place.best)
         if best:
             place.best, place.best_epoch, place.best_scores = value, place.epoch, scores
             place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
         if self.pace != "step":
-            self.schedule.step(*([value] if self.pace == "metric" else []))
+            self.schedule.step(*([-value if self.metric.larger_is_better else value] if self.pace == "metric" else []))
         took = time.monotonic() - begun
         left = took * (self.settings.epochs - place.epoch)
         # in the journal before the save, so that a resumed run begins after it; yielded after, so that its files exist
@@ -219,7 +230,7 @@ class Training:
         yield from saved
         if time.monotonic() - self._previewed_at > PREVIEW_SECONDS or place.epoch == self.settings.epochs:
             self._previewed_at = time.monotonic()
-            yield self._told(self._preview(output, truth))
+            yield self._told(self._confusion(output, truth) if self.data.classes else self._preview(output, truth))
 
     def _heed(self) -> Generator[Event, None, bool]:
         """Do what the control file says; return whether to stop."""
@@ -244,7 +255,7 @@ class Training:
         scores = {"validation": dict(self.baselines)}
         if reason != "stopped":
             # those that are kept and tested may learn from the validation rows too, as the network did to choose its best epoch
-            self.classical = classical.tuned(*self.data.spectra("training", "validation"))
+            self.classical = classical.rivals(self.experiment, self.data, "training", "validation")
         if "test" in self.data.parts:
             scores["test"] = self._baselines("test", self.classical)
         for part, rows in scores.items():
@@ -262,32 +273,51 @@ class Training:
     @torch.no_grad()
     def _outputs(self, part: str) -> tuple[Tensor, Tensor]:
         """Return outputs of the averaged network and truths of a part, in order."""
-        outputs, truths = [], []
-        for x, y in self.data.batches(part, self.settings.batch * 4, self.device):
+        return self._over(part, self.average.module)
+
+    @torch.no_grad()
+    def _over(self, part: str, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        # a generator of its own: the same problems each time, and training's random state stays
+        generator = torch.Generator(self.device).manual_seed(self.settings.seed)
+        outputs: list[Tensor] = []
+        truths: list[Tensor] = []
+        for batch in self.data.batches(part, self.settings.batch * 4, self.device):
+            posed = self.task.pose(*batch, generator)
             with self.accelerator.autocast():
-                outputs.append(self.average.module(x).float())
-            truths.append(y)
+                output = network(posed.x).float()
+            for kept, value in zip((outputs, truths), self.task.told(output, posed), strict=True):
+                kept.append(value)
         return torch.cat(outputs), torch.cat(truths)
 
-    def _baselines(self, part: str, methods: dict[str, Classical]) -> dict[str, dict[str, float]]:
-        """Return the figures of the classical methods on a part."""
-        x, y = self.data.inputs[self.data.parts[part].pixels()], self.data.truths[self.data.parts[part].pixels()]
-        names = self.experiment.task.metrics
-        flat = x.flatten(0, -2)
-        return {name: metrics.scores(method.apply(flat), y.flatten(0, -2), names) for name, method in methods.items()}
+    def _baselines(self, part: str, methods: dict[str, Method]) -> dict[str, dict[str, float]]:
+        """Return the figures of the classical methods on a part: whole images, judged where the network is."""
+        if self.experiment.task.enlarges > 1:
+            return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
+        scenes = list(self.data.scenes(part))
+        return {name: self.task.scores(*judged(method, scenes)) for name, method in methods.items()}
 
     def _preview(self, output: Tensor, truth: Tensor) -> Preview:
         sample, middle = len(output) // 2, output.shape[1] // 2
-        x, _ = self.data.batch(self.data.parts["validation"][sample : sample + 1], self.device)
-        curves = (x[0, middle, middle], output[sample, middle, middle], truth[sample, middle, middle])
-        rounded = ([float(f"{value:.5g}") for value in curve.tolist()] for curve in curves)
-        axis = self.data.prepared_axis
+        generator = torch.Generator(self.device).manual_seed(self.settings.seed)
+        posed = self.task.pose(*self.data.batch(self.data.parts["validation"][sample : sample + 1], self.device), generator)
+        near = posed.x.shape[1] // 2
+        axis, seen = self.data.truth_axis, posed.x[0, near, near].tolist()
+        if len(seen) != len(axis):  # on the truth's bands, to be drawn beside it
+            seen = np.interp(np.linspace(0, 1, len(axis)), np.linspace(0, 1, len(seen)), seen).tolist()
+        curves = (seen, output[sample, middle, middle].tolist(), truth[sample, middle, middle].tolist())
+        rounded = ([float(f"{value:.5g}") for value in curve] for curve in curves)
         return Preview(self.place.epoch, axis.unit, axis.values.tolist(), *rounded)
 
+    def _confusion(self, output: Tensor, truth: Tensor) -> Confusion:
+        matrix = metrics.confusion(output.argmax(-1), truth, len(self.data.classes))
+        return Confusion(self.place.epoch, [one.name for one in self.data.classes], matrix.tolist())
+
     def _samples_an_epoch(self) -> int:
-        samples = self.data.parts["training"]
-        if samples.patch == 1:
+        samples, wanted = self.data.parts["training"], self.experiment.data.samples
+        if samples.patch == 1 or self.experiment.network.around:
             return len(samples)
+        if wanted is not None:
+            return wanted
         # patches overlap: an epoch shows about four times as many pixels as there are
         pixels = len(self.data.spectra("training")[0])
         return min(len(samples), max(self.settings.batch, 4 * pixels // samples.patch**2))
@@ -295,6 +325,8 @@ class Training:
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
         order = torch.randperm(len(self.data.parts["training"]), generator=generator)
+        if self.drawn > len(order):  # few patches are shown several times
+            order = order.repeat(-(-self.drawn // len(order)))
         return order[: self.drawn].to(self.data.parts["training"].first.device)
 
     def _rate(self) -> float:

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from napari_spectrai.experiment.networks import NetworkSpec
 from napari_spectrai.networks.ridge import RidgeSkip
+from napari_spectrai.networks.stem import Adds, Subspace
 
-__all__ = ["RidgeSkip", "build"]
+__all__ = ["RidgeSkip", "Subspace", "build"]
 
 
-def build(spec: NetworkSpec, in_bands: int, out_channels: int) -> nn.Module:
-    """Return the network of `spec`, over a ridge skip where it asks for one.
+def build(
+    spec: NetworkSpec, in_bands: int, out_channels: int, *, ridge: bool | None = None, classes: bool = False, enlarges: int = 1
+) -> nn.Module:
+    """Return the network of `spec`, over a ridge skip or in a subspace where it asks for one.
 
     Parameters
     ----------
     spec : NetworkSpec
     in_bands, out_channels : int
         Lengths of the last dimension in and out: ``(N, y, x, in_bands) -> (N, y, x, out_channels)``.
+    ridge : bool, optional
+        Whether it adds to a ridge map; default: as the spec says.
+    classes : bool
+        Whether what comes out are classes, not bands.
+    enlarges : int
+        Pixels out along each side of a pixel in.
     """
+    over_ridge = getattr(spec, "ridge", False) if ridge is None else ridge
+    components = min(getattr(spec, "components", 0), in_bands) if getattr(spec, "dims", 2) == 2 else 0
     implementation = spec.load()
-    if getattr(spec, "ridge", False):
-        network: nn.Module = RidgeSkip(implementation(spec, in_bands, out_channels, sources=2), in_bands, out_channels)
-    else:
-        network = implementation(spec, in_bands, out_channels)
+    more: dict[str, Any] = {"sources": 2} if over_ridge else {}
+    if classes:
+        more["classes"] = True
+    if enlarges > 1:
+        more["enlarges"] = enlarges
+    # over a ridge map that gives other bands, the network sees the input on those
+    inner = components or (out_channels if over_ridge else in_bands)
+    if components and not classes and out_channels != in_bands:
+        raise ValueError(f"components={components} needs the same bands in and out ({in_bands} and {out_channels}); set components=0")
+    network: nn.Module = implementation(spec, inner, out_channels if classes or not components else components, **more)
+    if components:
+        adds: Adds = "nothing" if classes or over_ridge else ("bicubic" if enlarges > 1 else "projection")
+        network = Subspace(network, in_bands, components, classes=classes, adds=adds, enlarges=enlarges)
+    if over_ridge:
+        network = RidgeSkip(network, in_bands, out_channels)
     # batches have λ last, which is channels last for the convolutions of a 2-D network, and a little faster for the others
     layout = torch.channels_last_3d if getattr(spec, "dims", 1) == 3 else torch.channels_last
     return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]

@@ -14,6 +14,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "prelu": nn.PReLU,
     "leaky_relu": nn.LeakyReLU,
     "silu": nn.SiLU,
+    "selu": nn.SELU,
 }
 
 
@@ -50,6 +51,8 @@ def normalisation(kind: str, dims: int, channels: int) -> nn.Module:
         return nn.Identity()
     if kind == "layer":
         return ChannelNorm(channels)
+    if kind == "instance":
+        return nn.InstanceNorm3d(channels, affine=True) if dims == 3 else nn.InstanceNorm2d(channels, affine=True)
     return nn.BatchNorm3d(channels) if dims == 3 else nn.BatchNorm2d(channels)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def ridge_map(x: Tensor, y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
@@ -58,5 +59,8 @@ class RidgeSkip(nn.Module):
         """Map ``(N, y, x, bands)`` to ``(N, y, x, out_bands)``."""
         with torch.autocast(x.device.type, enabled=False):  # the skip keeps its precision
             estimate = torch.addmm(self.intercept, x.float().flatten(0, -2), self.weight).view(*x.shape[:-1], -1)
+        if x.shape[-1] != estimate.shape[-1]:  # stretched over the bands that come out, to lie beside the estimate
+            flat = functional.interpolate(x.flatten(0, -2)[:, None], size=estimate.shape[-1], mode="linear", align_corners=True)
+            x = flat.view(estimate.shape)
         result: Tensor = estimate + self.residual(x, estimate)
         return result

@@ -21,12 +21,17 @@ class UNet(nn.Module):
         Bands in and out; equal for networks along the spectrum, unless dense layers follow.
     sources : int
         How many batches ``(N, y, x, in_bands)`` come in side by side.
+    classes : bool
+        Whether what comes out are classes: along the spectrum their mean is taken.
     """
 
-    def __init__(self, spec: UNetSpec, in_bands: int, out_channels: int, *, sources: int = 1) -> None:
+    def __init__(self, spec: UNetSpec, in_bands: int, out_channels: int, *, sources: int = 1, classes: bool = False) -> None:
         super().__init__()
-        if spec.dims != 2 and out_channels != in_bands:
+        self.classes = classes
+        if spec.dims != 2 and out_channels != in_bands and not classes:
             raise ValueError(f"a {spec.dims}-D network gives one value a band: {in_bands} in, so not {out_channels} out; choose dims=2")
+        if classes and spec.dense:
+            raise ValueError(f"dense={spec.dense} layers give bands, not classes; set network.dense=0")
         if spec.dense and spec.dims != 1:
             raise ValueError(f"dense={spec.dense} layers over the spectrum need dims=1, not {spec.dims}; set dense=0")
         self.dims, self.depth = spec.dims, spec.depth
@@ -43,7 +48,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(level(a, b) for a, b in zip([inward, *widths], widths, strict=False))
         self.up = nn.ModuleList(level(widths[d] + widths[d + 1], widths[d]) for d in reversed(range(spec.depth)))
         self.dropout = nn.Dropout(spec.dropout)
-        self.head = convolution(spec.dims, widths[0], out_channels if spec.dims == 2 else 1, size=1)
+        self.head = convolution(spec.dims, widths[0], out_channels if spec.dims == 2 or classes else 1, size=1)
         dense: list[nn.Module] = []
         for _ in range(spec.dense):
             dense += [ACTIVATIONS[spec.activation](), nn.Linear(in_bands, in_bands)]
@@ -66,4 +71,7 @@ class UNet(nn.Module):
         for level in self.up:
             x = level(torch.cat([skips.pop(), doubled(x, self.dims)], dim=1))
         x = self.head(x)[(..., *crop)]
+        if self.classes and self.dims != 2:
+            mean: Tensor = x.mean(-1)
+            return mean.movedim(1, -1).reshape(*shape[:3], -1)
         return from_channels(self.dense(x), shape, self.dims)

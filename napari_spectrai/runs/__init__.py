@@ -1,10 +1,11 @@
 """Runs: their events, their folder, and the process that works in it. Nothing here imports torch."""
 
-from napari_spectrai.runs.events import Epoch, Event, Failed, Finished, Paused, Preview, Progress, Saved, Started, Step
+from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Progress, Saved, Started, Step
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
 from napari_spectrai.runs.process import Job, Run, launch, prepare, prepare_prediction, prepare_preprocessing
 
 __all__ = [
+    "Confusion",
     "Epoch",
     "Event",
     "Failed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,15 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Confusion:
+    """How the validation pixels are told apart: `matrix[i][j]` of class i were told as class j."""
+
+    epoch: int
+    classes: list[str]
+    matrix: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """A file is complete on disk."""
 
@@ -105,8 +114,8 @@ class Failed:
     details: str = ""
 
 
-Event = Started | Step | Epoch | Preview | Saved | Paused | Progress | Finished | Failed
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Started, Step, Epoch, Preview, Saved, Paused, Progress, Finished, Failed)}
+Event = Started | Step | Epoch | Preview | Confusion | Saved | Paused | Progress | Finished | Failed
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def to_json(event: Event) -> str:

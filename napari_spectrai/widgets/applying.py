@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container, ProgressBar, PushButton
-from napari.layers import Image
+from napari.layers import Image, Labels, Layer
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.io import read
+from napari_spectrai.io.labels import read_labels
+from napari_spectrai.labels import Colour
 from napari_spectrai.runs import Event, Failed, Finished, Job, Progress
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import add_cube, lie_over
+from napari_spectrai.widgets.layers import add_cube, add_labels, lie_over
 
 IN_MEMORY = 2_000_000_000
 """Results of up to this many bytes are loaded; larger ones stay on disk and are read as they are looked at."""
@@ -115,5 +118,17 @@ class Applying(Container[Any]):
             lie_over(layer, source)
             if alike:
                 layer.contrast_limits = source.contrast_limits
-            self._viewer.layers.move(self._viewer.layers.index(layer), self._viewer.layers.index(source) + 1)
+            self._above(layer, source)
         return layer
+
+    def add_classes(self, file: Path, source: Image | None, name: str, colours: Mapping[int, Colour]) -> Labels:
+        """Add the labels in `file` above their source."""
+        labels = replace(read_labels(file), colours=colours)
+        layer = add_labels(self._viewer, labels, source, name=name, opacity=0.6)
+        if source is not None and source in self._viewer.layers:
+            lie_over(layer, source)
+            self._above(layer, source)
+        return layer
+
+    def _above(self, layer: Layer, source: Image) -> None:
+        self._viewer.layers.move(self._viewer.layers.index(layer), self._viewer.layers.index(source) + 1)

@@ -156,6 +156,12 @@ class SpecForm(Container[Any]):
             if name in value:
                 part.fill(value[name])
 
+    def refresh(self) -> None:
+        """Offer again what suits now."""
+        for part in self._parts.values():
+            if isinstance(part, SpecForm | KindForm):
+                part.refresh()
+
     def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
         """Say each problem beside its field; return those that have none here."""
         rest = list(problems)
@@ -191,11 +197,10 @@ class KindForm(Container[Any]):
     """One of several kinds, and the settings of the one chosen."""
 
     def __init__(self, name: str, field: FieldInfo, registry: Registry[Any], value: dict[str, Any], *, suits: Suits | None = None) -> None:
-        self._registry = registry
+        self._registry, self._suits = registry, suits
         self._values: dict[str, dict[str, Any]] = {}
-        kinds = [kind for kind in registry if suits is None or suits(registry[kind])]
         self.choice = ComboBox(
-            choices=[(registry[kind].title or kind, kind) for kind in kinds], value=value["kind"], label=words(name),
+            choices=self._offered(), value=value["kind"], label=words(name),
             tooltip=field.description or "",
         )  # fmt: skip
         self.problem = message()
@@ -206,6 +211,18 @@ class KindForm(Container[Any]):
         self._shown = ""
         self._show(value)
         self.choice.changed.connect(self._chosen)
+
+    def _offered(self) -> list[tuple[str, str]]:
+        kinds = [kind for kind in self._registry if self._suits is None or self._suits(self._registry[kind])]
+        return [(self._registry[kind].title or kind, kind) for kind in kinds]
+
+    def refresh(self) -> None:
+        """Offer again what suits now; a kind that no longer does gives way to the first that does."""
+        offered = self._offered()
+        with self.choice.changed.blocked():
+            self.choice.choices = offered
+        if self._shown not in [kind for _, kind in offered] and offered:
+            self.fill(self._registry.parse(offered[0][1]).model_dump(mode="json"))
 
     def _chosen(self, kind: str) -> None:
         if self._settings is not None:

@@ -8,11 +8,13 @@ from typing import Any, cast
 
 import numpy as np
 from napari.components import ViewerModel
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import pictures, read
+from napari_spectrai.labels import Labels as SpectralLabels
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -86,6 +88,29 @@ def spectral_layers(viewer: ViewerModel) -> list[Image]:
     return [layer for layer in stacks if layer.metadata.get("spectral", True)]
 
 
+def label_layers(viewer: ViewerModel) -> list[Labels]:
+    """Return the Labels layers."""
+    return [layer for layer in viewer.layers if isinstance(layer, Labels)]
+
+
+def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, **more: Any) -> Labels:
+    """Add labels with the names and colours of their classes; of a set of spectra, over all of its bands."""
+    data = labels.data
+    if data.ndim == 1:
+        data = np.ascontiguousarray(np.broadcast_to(data, (1 if source is None else source.data.shape[0], len(data))))
+    names = ["unlabelled" if value == 0 and 0 not in labels.names else labels.names.get(value, "") for value in range(int(data.max()) + 1)]
+    options: dict[str, Any] = {
+        "name": labels.name or "classes",
+        "features": {"class": names},
+        "metadata": {"class_names": dict(labels.names)},
+    }
+    if labels.colours:
+        colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+        colours.update(labels.colours.items())
+        options["colormap"] = DirectLabelColormap(color_dict=colours)
+    return cast("Labels", viewer.add_labels(data, **options | more))
+
+
 def likely_source(layers: Sequence[Image]) -> Image | None:
     """Return the layer one would begin with: the uppermost whose name does not say that it is the truth."""
     named = [layer for layer in layers if "truth" not in layer.name.lower()]
@@ -118,13 +143,23 @@ def choose_dimension(layer: Image, position: int) -> None:
     turned.turned.emit(layer)
 
 
-def lie_over(layer: Image, source: Image) -> None:
-    """Put a λ-leading layer of the same pixels where its source lies; the spectral dimension keeps its own."""
+def lie_over(layer: Image | Labels, source: Image) -> None:
+    """Put a λ-leading layer, or labels, where its source lies; it may have a whole number of times as many pixels a side.
+
+    The spectral dimension keeps its own scale.
+    """
     keep = [d for d in range(source.ndim) if d != spectral_position(source)]
-    if layer.data.shape[1:] == tuple(source.data.shape[d] for d in keep):
-        layer.scale = [layer.scale[0], *(source.scale[d] for d in keep)]
-        layer.translate = [layer.translate[0], *(source.translate[d] for d in keep)]
-        layer.units = [layer.units[0], *(source.units[d] for d in keep)]
+    lead = layer.ndim - len(keep)
+    lengths = layer.data.shape[lead:]
+    if lead not in (0, 1) or any(length % source.data.shape[d] for length, d in zip(lengths, keep, strict=True)):
+        return
+    times = [length // source.data.shape[d] for length, d in zip(lengths, keep, strict=True)]
+    scale = [source.scale[d] / t for d, t in zip(keep, times, strict=True)]
+    # the centre of the first pixel moves into the corner of the source's
+    translate = [source.translate[d] - source.scale[d] / 2 + s / 2 for d, s in zip(keep, scale, strict=True)]
+    layer.scale = [*layer.scale[:lead], *scale]
+    layer.translate = [*layer.translate[:lead], *translate]
+    layer.units = [*layer.units[:lead], *(source.units[d] for d in keep)]
 
 
 def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:

@@ -34,6 +34,7 @@ class PredictDock(Dock):
         self._opened: list[Path] = []
         self._last: Image | None = None
         self._trouble = ""
+        self._applied = Path()
         self._found: list[tuple[str, str]] = []
         self._build()
         super().__init__("Predict", self._sections)
@@ -181,8 +182,11 @@ class PredictDock(Dock):
         elif layer is None:
             trouble = trouble or "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
         elif self._card is not None:
-            difference = self._card.axis.mismatch(as_cube(layer).axis)
-            if difference:
+            cube = as_cube(layer)
+            difference = self._card.axis.mismatch(cube.axis)
+            if self._card.experiment.looks_around and not cube.is_image:
+                trouble = f"{layer.name!r} is a set of spectra, and this model looks at images; choose an image."
+            elif difference:
                 trouble = (
                     f"{layer.name!r} has {difference} (the model: {self._card.axis.describe()}). Bring it onto the model's axis with "
                     "preprocess(layer, [Resample.onto(model.axis)]), or choose another layer."
@@ -197,6 +201,7 @@ class PredictDock(Dock):
         if not self._start.enabled or self.layer is None or self.model is None:
             return
         source, model = self.layer, self.model
+        self._applied = model
         options = ["--device", self._device.value]
         if self._tile.value:
             options += ["--tile", str(max(8, self._tile.value))]
@@ -215,8 +220,16 @@ class PredictDock(Dock):
 
     def _show(self, folder: Path, source: Image) -> str:
         """Add the result, and its uncertainty, beside the source."""
-        spread = folder / "result-sd.zarr"
+        spread, shares = folder / "result-sd.zarr", folder / "result-probabilities.zarr"
+        card = read_card(self._applied)
         if spread.exists():
             self._applying.add(spread, source, f"{source.name} · uncertainty", alike=False)
-        layer = self._applying.add(folder / "result.zarr", source, f"{source.name} · denoised")
+        if card.classes:
+            self._applying.add(shares, source, f"{source.name} · probabilities", alike=False).visible = False
+            colours = {one.value: one.colour for one in card.classes if one.colour is not None}
+            layer: Any = self._applying.add_classes(folder / "result.zarr", source, f"{source.name} · classes", colours)
+        else:
+            done = {"denoising": "denoised", "calibration": "calibrated"}.get(card.experiment.task.kind)
+            done = done or f"{card.experiment.task.enlarges} × enlarged"
+            layer = self._applying.add(folder / "result.zarr", source, f"{source.name} · {done}")
         return f"done: layer {layer.name!r}"

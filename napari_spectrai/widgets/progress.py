@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,17 @@ from napari.components import ViewerModel
 from napari.utils import progress
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Preview, Started, Step
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.runs import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Started, Step
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
 
-_SHOWN = {"ridge": CLASSICAL, "Savitzky–Golay": SOURCE}
+
+def _shown(event: Started) -> dict[str, str]:
+    """Return the classical methods drawn beside the network, with their colours: of those it is measured by, the two best known."""
+    known = ("ridge", "Savitzky–Golay", "bicubic", "SVM (means)", "SVM", "logistic")
+    chosen = [name for name in known if name in event.baselines][:2]
+    return dict(zip(chosen, (CLASSICAL, SOURCE), strict=False))
 
 
 def _duration(seconds: float) -> str:
@@ -39,6 +46,7 @@ class TrainingView(Container[Any]):
     def _reset(self) -> None:
         self._epochs: list[Epoch] = []
         self._started: Started | None = None
+        self._metric = METRICS["mse"]
 
     @property
     def status(self) -> str:
@@ -72,6 +80,9 @@ class TrainingView(Container[Any]):
                 self._epochs.append(event)
         if self._epochs and {Started, Epoch} & latest.keys():  # a resumed run brings its old curve in one go
             self._show_epochs(len(self._epochs) - before)
+        match latest.get(Confusion):
+            case Confusion() as confusion:
+                self._show_confusion(confusion)
         match latest.get(Preview):
             case Preview() as preview:
                 self._show_preview(preview)
@@ -85,10 +96,12 @@ class TrainingView(Container[Any]):
         self._started = event
         # a resumed run lives again through what came after its checkpoint
         self._epochs = [epoch for epoch in self._epochs if epoch.epoch <= event.resumed_after]
-        for name, colour in _SHOWN.items():
+        for name, colour in _shown(event).items():
             if name in event.baselines:
                 self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
-        self.curves.titles(y=f"{event.metric.upper()}, prepared")
+        self._metric = METRICS[event.metric]
+        inverted = self._metric.larger_is_better  # such figures are drawn as they are, beside no loss of another scale
+        self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title}, prepared")
         where = "GPU" if event.device.startswith("cuda") else event.device.upper()
         notes = "".join(f"\n{note}" for note in event.notes)
         self.say(
@@ -105,15 +118,18 @@ class TrainingView(Container[Any]):
     def _best(self) -> str:
         if not self._epochs or self._started is None:
             return ""
-        best = min(epoch.validation for epoch in self._epochs)
-        ridge = self._started.baselines.get("ridge")
-        against = f", ridge {ridge:.3g}" if ridge is not None else ""
+        choose = max if self._metric.larger_is_better else min
+        best = choose(epoch.validation for epoch in self._epochs)
+        rivals = {name: value for name, value in self._started.baselines.items() if name != "raw" and not math.isnan(value)}
+        rival = choose(rivals, key=lambda name: rivals[name]) if rivals else None
+        against = f", {rival} {rivals[rival]:.3g}" if rival is not None else ""
         return f" · best validation {best:.3g}{against} · {_duration(self._epochs[-1].left)} left"
 
     def _show_epochs(self, new: int) -> None:
         event = self._epochs[-1]
         epochs = [epoch.epoch for epoch in self._epochs]
-        self.curves.curve("training", epochs, [epoch.training for epoch in self._epochs], SOURCE)
+        if not self._metric.larger_is_better:  # the loss has the figure's scale
+            self.curves.curve("training", epochs, [epoch.training for epoch in self._epochs], SOURCE)
         self.curves.curve("validation", epochs, [epoch.validation for epoch in self._epochs], self.curves.accent, width=2)
         self.say(f"epoch {event.epoch} of {event.epochs}{self._best()}")
         if self._activity is not None:
@@ -126,6 +142,18 @@ class TrainingView(Container[Any]):
         self.preview.curve("truth", event.positions, event.truth, TRUTH, width=1.2)
         self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
 
+    def _show_confusion(self, event: Confusion) -> None:
+        """Show how many of each class are found, and how many of those told are right."""
+        there = [sum(row) for row in event.matrix]
+        told = [sum(column) for column in zip(*event.matrix, strict=True)]
+        right = [row[number] for number, row in enumerate(event.matrix)]
+        numbers = [float(number) for number in range(1, len(right) + 1)]
+        self.preview.titles(x="Class", y="Share of validation pixels")
+        recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
+        precision = [a / b if b else float("nan") for a, b in zip(right, told, strict=True)]
+        self.preview.curve("recall", numbers, recall, self.preview.accent, width=2)
+        self.preview.curve("precision", numbers, precision, SOURCE, width=1.2)
+
     def ended(self, ending: Event) -> None:
         """Show how the run ended."""
         self._close_activity()
@@ -135,11 +163,21 @@ class TrainingView(Container[Any]):
             self.say(f"stopped after epoch {ending.epoch}; what was learnt is saved, and the run can be resumed")
         elif isinstance(ending, Finished):
             part = "test" if "test" in ending.scores else "validation"
-            figures = ", ".join(
-                f"{name} {row['mse']:.3g}" for name, row in ending.scores.get(part, {}).items() if name in ("network", "ridge", "raw")
-            )
+            metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
+            figures = ", ".join(f"{name} {row[metric]:.3g}" for name, row in self._told(ending.scores.get(part, {}), metric).items())
             early = " (no longer improving)" if ending.reason == "early" else ""
-            self.say(f"done{early} in {_duration(ending.seconds)} · best epoch {ending.best_epoch} · {part} MSE: {figures}")
+            self.say(
+                f"done{early} in {_duration(ending.seconds)} · best epoch {ending.best_epoch} · {part} {self._metric.title}: {figures}"
+            )
+
+    def _told(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
+        """Return the rows worth a line: the network, the best of its rivals, and the raw data."""
+        rivals = {
+            name: row[metric] for name, row in rows.items() if name not in ("network", "raw") and not math.isnan(row.get(metric, math.nan))
+        }
+        choose = max if self._metric.larger_is_better else min
+        best = choose(rivals, key=lambda name: rivals[name]) if rivals else None
+        return {name: row for name, row in rows.items() if name in ("network", best, "raw") and metric in row}
 
     def failed(self, text: str, details: str) -> None:
         """Show what went wrong."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox, PushButton
+from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
@@ -14,13 +14,14 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.labels import as_labels
 from napari_spectrai.preparation import SpatialStep
 from napari_spectrai.runs import Epoch, Event, Paused, Run, RunFolder, Step, all_runs, prepare
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
 from napari_spectrai.widgets.form import Fold, SpecForm, part_form
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import likely_source, spectral_layers
+from napari_spectrai.widgets.layers import label_layers, likely_source, spectral_layers
 from napari_spectrai.widgets.progress import TrainingView
 
 _SKIP = ("task", "name", "data", "split", "preparation", "augmentation", "training")
@@ -32,6 +33,14 @@ _NAMES = {
     "finished": "finished",
     "unreadable": "cannot be read",
     "new": "not begun",
+}
+
+
+_TRUTH = "Choose the layer that shows how the input should look."
+_WANTED = {
+    "denoising": f"{_TRUTH} Without one, choose 'bands' or 'masked' under Learns from.",
+    "segmentation": "Choose the Labels layer to learn from, or paint a few strokes into a new one (0 is unlabelled).",
+    "classification": "Choose the Labels layer that holds the class of each spectrum.",
 }
 
 
@@ -61,14 +70,20 @@ class TrainDock(Dock):
     # ---------------------------------------------------------------- building
 
     def _build(self) -> None:
-        self._task = ComboBox(choices=[(tasks[kind].title, kind) for kind in tasks], label="Task", name="task", tooltip="what is learnt")
+        self._task = ComboBox(
+            choices=[(tasks[kind].title, kind) for kind in tasks], value="denoising", label="Task", name="task", tooltip="what is learnt"
+        )
         self._input = ComboBox(choices=self._layers, nullable=True, label="Input", name="input", tooltip="the layer to learn from")
         self._truth = ComboBox(
-            choices=self._layers, nullable=True, label="Truth", name="truth", tooltip="the layer that shows how it should be"
+            choices=self._truths, nullable=True, label="Truth", name="truth", tooltip="the layer that shows how it should be"
         )
         self._data_problem, self._problem = message(), message()
         self._summary = text("summary")
+        self._settings: SpecForm | None = None
+        self._task_box: Container[Any] = Container(labels=False, name="task_settings")
+        self._task_box.margins = (0, 0, 0, 0)
         start = Experiment().model_dump(mode="json")
+        self._show_settings(start["task"])
         suits = lambda cls: self._task.value in getattr(cls, "tasks", {self._task.value})  # noqa: E731
         self._form = SpecForm(Experiment, start, suits=suits, skip=_SKIP)
         self._folded = {name: _sub_form(name, start) for name in ("split", "preparation", "augmentation", "training", "data")}
@@ -87,7 +102,8 @@ class TrainDock(Dock):
         )
         self._resume = PushButton(text="Resume this run", name="resume", enabled=False, tooltip="go on from the run's checkpoint")
         self._sections = [
-            rows(self._task, self._input, self._truth), self._data_problem, self._summary, self._form, *folds, self._problem,
+            rows(self._task), self._task_box, rows(self._input, self._truth), self._data_problem, self._summary, self._form, *folds,
+            self._problem,
             line(self._start, self._pause, self._stop), self._view, rows(self._runs), self._resume,
         ]  # fmt: skip
 
@@ -98,7 +114,8 @@ class TrainDock(Dock):
         layers.renamed.connect(self._on_renamed)
         self.native.destroyed.connect(self._leave)
         self._input.changed.connect(self._on_input)
-        for widget in (self._truth, self._task, self._form, *self._folded.values()):
+        self._task.changed.connect(self._on_task)
+        for widget in (self._truth, self._form, *self._folded.values()):
             widget.changed.connect(self._check)
         self._start.changed.connect(self.start)
         self._pause.changed.connect(self.pause)
@@ -127,6 +144,9 @@ class TrainDock(Dock):
     def _layers(self, _: Any = None) -> list[Image]:
         return spectral_layers(self._viewer)
 
+    def _truths(self, _: Any = None) -> list[Any]:
+        return label_layers(self._viewer) if tasks[self._task.value].truth == "labels" else self._layers()
+
     @property
     def state(self) -> str:
         """``"idle"``, ``"preparing"``, ``"starting"``, ``"running"``, ``"paused"`` or ``"stopping"``."""
@@ -148,7 +168,8 @@ class TrainDock(Dock):
         SettingsError
             If a field has a problem.
         """
-        document: dict[str, Any] = {"task": {"kind": self._task.value}, **self._form.read()}
+        settings = self._settings.read() if self._settings is not None else {}
+        document: dict[str, Any] = {"task": {"kind": self._task.value, **settings}, **self._form.read()}
         document |= {name: form.read() for name, form in self._folded.items()}
         document["name"] = self._input.value.name if self._input.value is not None else ""
         return Experiment.from_mapping(document)
@@ -156,14 +177,45 @@ class TrainDock(Dock):
     @experiment.setter
     def experiment(self, experiment: Experiment) -> None:
         document = experiment.model_dump(mode="json")
-        self._task.value = experiment.task.kind
+        with self._task.changed.blocked():
+            self._task.value = experiment.task.kind
+        self._show_task(document["task"])
         self._form.fill(document)
         for name, form in self._folded.items():
             form.fill(document[name])
         self._check()
 
-    def _pairs(self) -> tuple[list[Cube], list[Cube]]:
-        return tuple([as_cube(layer)] if layer is not None else [] for layer in (self._input.value, self._truth.value))  # type: ignore[return-value]
+    def _show_task(self, task: dict[str, Any]) -> None:
+        """Show the settings of a task, and offer what suits it."""
+        self._show_settings(task)
+        self._form.refresh()
+        self._truth.reset_choices()
+
+    def _show_settings(self, task: dict[str, Any]) -> None:
+        self._settings = SpecForm(tasks[task["kind"]], task)
+        self._settings.changed.connect(self._check)
+        self._task_box.clear()
+        self._task_box.append(self._settings)
+        self._task_box.visible = len(self._settings) > 0
+
+    def _on_task(self, _: Any = None) -> None:
+        """Begin with what suits the other task."""
+        self._show_task(tasks.parse(self._task.value).model_dump(mode="json"))
+        self._default = None
+        self._on_layers()
+
+    def _pairs(self) -> tuple[list[Cube], list[Any]]:
+        """Return the chosen input and, where the task takes one, the truth."""
+        source, truth = self._input.value, self._truth.value
+        if truth is None or not self._takes_truth():
+            truths: list[Any] = []
+        else:
+            truths = [as_labels(truth) if tasks[self._task.value].truth == "labels" else as_cube(truth)]
+        return ([as_cube(source)] if source is not None else []), truths
+
+    def _takes_truth(self) -> bool:
+        settings = self._settings.read() if self._settings is not None else {}
+        return bool(tasks.parse({"kind": self._task.value, **settings}).needs_truth)
 
     # ---------------------------------------------------------------- readiness
 
@@ -174,20 +226,40 @@ class TrainDock(Dock):
         if self._input.value is None or "truth" in self._input.value.name.lower():
             self._input.value = likely_source(layers)
         if self._truth.value is None or self._truth.value is self._input.value:
-            others = [layer for layer in layers if layer is not self._input.value and layer.data.shape == self._input.value.data.shape]
-            named = [layer for layer in others if "truth" in layer.name.lower()]
-            self._truth.value = next(iter(named or others), None)
+            self._truth.value = self._likely_truth()
         self._on_input()
 
+    def _likely_truth(self) -> Any:
+        source = self._input.value
+        if source is None:
+            return None
+        if tasks[self._task.value].truth == "labels":
+            spatial = as_cube(source).spatial_shape
+            return next((layer for layer in reversed(label_layers(self._viewer)) if layer.data.shape == spatial), None)
+        others = [layer for layer in self._layers() if layer is not source and layer.data.shape == source.data.shape]
+        named = [layer for layer in others if "truth" in layer.name.lower()]
+        return next(iter(named or others), None)
+
     def _on_input(self, _: Any = None) -> None:
-        cubes, _truths = self._pairs()
-        if cubes:
-            default = Experiment.default(self._task.value, cubes[0])
-            # settings that nobody has touched follow the data
-            if self._default is None or self._untouched():
-                self.experiment = default
-                self._default = self._read_quietly()
+        cubes, truths = self._pairs()
+        default = self._suited(cubes, truths)
+        # settings that nobody has touched follow the data
+        if default is not None and (self._default is None or self._untouched()):
+            self.experiment = default
+            self._default = self._read_quietly()
         self._check()
+
+    def _suited(self, cubes: list[Cube], truths: list[Any]) -> Experiment | None:
+        """Return what suits the data, or None where the task does not."""
+        if not cubes:
+            return None
+        kind = self._task.value
+        # in the dock denoising begins with pairs: without truth it says how to learn from the noisy data alone
+        truth = cubes[0] if kind == "denoising" else next(iter(truths), None)
+        try:
+            return Experiment.default(kind, cubes[0], truth)
+        except ValueError:  # said beside the field by the checks
+            return None
 
     def _read_quietly(self) -> Experiment | None:
         try:
@@ -208,12 +280,13 @@ class TrainDock(Dock):
         except SettingsError as error:
             found = error.problems
         else:
-            if cubes and truths:
+            if cubes and (truths or not self._takes_truth()):
                 found = problems_with(experiment, cubes, truths)
         if not cubes:
             found.append(Problem("input", "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."))
-        elif not truths:
-            found.append(Problem("truth", "Choose the layer that shows how the input should look."))
+        elif not truths and self._takes_truth():
+            found.append(Problem("truth", _WANTED.get(self._task.value, _TRUTH)))
+        self._truth.visible = self._takes_truth()
         self._summary.value = f"{cubes[0].count:,} spectra × {cubes[0].axis.describe()}" if cubes else ""
         say(self._data_problem, "\n".join(p.message for p in found if p.path in ("input", "truth")))
         rest = self._form.show_problems([p for p in found if p.path not in ("input", "truth")])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from napari_spectrai import Experiment
+from napari_spectrai.experiment.networks import networks
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.form import SpecForm
 
@@ -67,4 +68,6 @@ def test_a_problem_is_said_beside_its_field(form, part, text):
 def test_only_what_suits_is_offered(qtbot):
     start = Experiment().model_dump(mode="json")
     form = SpecForm(Experiment, start, suits=lambda cls: "denoising" in getattr(cls, "tasks", {"denoising"}))
-    assert set(form._parts["network"].choice.choices) == {"unet", "resunet", "residual_mlp"}
+    assert set(form._parts["network"].choice.choices) == {kind for kind in networks if "denoising" in networks[kind].tasks}
+    assert "rcan" in form._parts["network"].choice.choices
+    assert "svm" not in form._parts["network"].choice.choices

@@ -1,0 +1,239 @@
+"""Settings of the classical methods: what a network has to beat, and methods in their own right.
+
+A setting left empty is chosen on the training data, and where there is no truth by the rule its description names.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from napari_spectrai.experiment.losses import CLASSES
+from napari_spectrai.experiment.networks import RESTORATION, SUPER_RESOLUTION, NetworkSpec
+
+DENOISING = frozenset({"denoising"})
+
+
+class ClassicalSpec(NetworkSpec):
+    """A classical method. `label` names its row in tables; `learns` tells whether it needs training data at all."""
+
+    classical: ClassVar = True
+    convolutional: ClassVar = False
+    dimensions: ClassVar = (1,)
+    label: ClassVar[str] = ""
+    learns: ClassVar[bool] = False
+    images: ClassVar[bool] = False
+    """Whether it looks at neighbouring pixels, and so needs an image."""
+
+
+class Raw(ClassicalSpec):
+    """The input as it is; on other bands: interpolated linearly."""
+
+    title: ClassVar = "Nothing (raw)"
+    label: ClassVar = "raw"
+    kind: Literal["raw"] = "raw"
+    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Raw"
+    tasks: ClassVar = RESTORATION
+
+
+class SavitzkyGolay(ClassicalSpec):
+    """Local polynomial smoothing (Savitzky & Golay 1964, doi:10.1021/ac60214a047)."""
+
+    title: ClassVar = "Savitzky–Golay"
+    label: ClassVar = "Savitzky–Golay"
+    kind: Literal["savitzky_golay"] = "savitzky_golay"
+    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:SavitzkyGolay"
+    tasks: ClassVar = DENOISING
+    window: int | None = Field(None, ge=3, le=999, description="bands of the window, odd; empty: tuned, without truth 9")
+    order: int | None = Field(None, ge=0, le=9, description="order of the polynomial; empty: tuned, without truth 2")
+
+
+class Whittaker(ClassicalSpec):
+    """Penalised least squares (Eilers 2003, doi:10.1021/ac034173t)."""
+
+    title: ClassVar = "Whittaker"
+    label: ClassVar = "Whittaker"
+    kind: Literal["whittaker"] = "whittaker"
+    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Whittaker"
+    tasks: ClassVar = DENOISING
+    smoothness: float | None = Field(
+        None, gt=0, le=1e12, description="weight of the second differences; empty: tuned, without truth by cross-validation"
+    )
+
+
+class Wavelet(ClassicalSpec):
+    """Soft shrinkage of wavelet coefficients along the spectrum (Donoho & Johnstone 1994, doi:10.1093/biomet/81.3.425)."""
+
+    title: ClassVar = "Wavelet shrinkage"
+    label: ClassVar = "wavelet"
+    kind: Literal["wavelet"] = "wavelet"
+    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Wavelet"
+    tasks: ClassVar = DENOISING
+    family: str = Field("sym8", description="name of the wavelet, as in PyWavelets")
+    threshold: float | None = Field(
+        None, ge=0, le=100, description="in noise standard deviations (from the finest level); empty: tuned, without truth sqrt(2 ln L)"
+    )
+
+
+class PCA(ClassicalSpec):
+    """Projection onto the first principal components of the noisy training spectra."""
+
+    title: ClassVar = "PCA"
+    label: ClassVar = "PCA"
+    kind: Literal["pca"] = "pca"
+    implementation: ClassVar = "napari_spectrai.learn.classical.linear:PCA"
+    tasks: ClassVar = DENOISING
+    learns: ClassVar = True
+    components: int | None = Field(None, ge=1, le=1024, description="how many are kept; empty: tuned")
+
+
+class Ridge(ClassicalSpec):
+    """The closed-form linear map from input to truth (Hoerl & Kennard 1970, doi:10.1080/00401706.1970.10488634)."""
+
+    title: ClassVar = "Ridge regression"
+    label: ClassVar = "ridge"
+    kind: Literal["ridge"] = "ridge"
+    implementation: ClassVar = "napari_spectrai.learn.classical.linear:Ridge"
+    tasks: ClassVar = RESTORATION
+    learns: ClassVar = True
+    alpha: float | None = Field(None, gt=0, le=1e12, description="penalty; empty: chosen on the last tenth of the training rows")
+
+
+class SVDNLM(ClassicalSpec):
+    """Non-local means on the eigenimages of a scene.
+
+    The leading singular vectors of the whitened scene span its spectra (as in FastHyDe, Zhuang & Bioucas-Dias 2018,
+    doi:10.1109/JSTARS.2018.2796570); each eigenimage is denoised by non-local means (Buades et al. 2005,
+    doi:10.1109/CVPR.2005.38) with its own noise level.
+    """
+
+    title: ClassVar = "SVD and non-local means"
+    label: ClassVar = "SVD+NLM"
+    kind: Literal["svd_nlm"] = "svd_nlm"
+    implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:SVDNLM"
+    tasks: ClassVar = DENOISING
+    dimensions: ClassVar = (2,)
+    images: ClassVar = True
+    whole: ClassVar = True
+    components: int | None = Field(None, ge=1, le=256, description="size of the subspace; empty: those that stand above the noise")
+    strength: float = Field(0.8, gt=0, le=5, description="strength of the non-local means, in noise standard deviations")
+    patch: int = Field(5, ge=3, le=15, description="height and width of the compared patches, in pixels")
+    search: int = Field(10, ge=2, le=64, description="largest distance of a compared patch, in pixels")
+
+
+class Bicubic(ClassicalSpec):
+    """Bicubic interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711)."""
+
+    title: ClassVar = "Bicubic"
+    label: ClassVar = "bicubic"
+    kind: Literal["bicubic"] = "bicubic"
+    implementation: ClassVar = "napari_spectrai.learn.classical.enlarge:Bicubic"
+    tasks: ClassVar = SUPER_RESOLUTION
+    dimensions: ClassVar = (2,)
+    images: ClassVar = True
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        return 3
+
+
+class Lanczos(Bicubic):
+    """Windowed sinc interpolation over three lobes (Duchon 1979)."""
+
+    title: ClassVar = "Lanczos"
+    label: ClassVar = "Lanczos"
+    kind: Literal["lanczos"] = "lanczos"  # type: ignore[assignment]
+    implementation: ClassVar = "napari_spectrai.learn.classical.enlarge:Lanczos"
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        return 4
+
+
+class PixelClassifier(ClassicalSpec):
+    """A classifier of spectra, standardised band by band; `around` averages them over a window of the image first."""
+
+    tasks: ClassVar = CLASSES
+    learns: ClassVar = True
+    at_most: int = Field(20_000, ge=10, le=1_000_000, description="training spectra used, at most; thinned evenly within each class")
+
+
+class LogisticRegression(PixelClassifier):
+    """Multinomial logistic regression with an L2 penalty chosen by cross-validation."""
+
+    title: ClassVar = "Logistic regression"
+    label: ClassVar = "logistic"
+    kind: Literal["logistic_regression"] = "logistic_regression"
+    implementation: ClassVar = "napari_spectrai.learn.classical.classify:LogisticRegression"
+
+
+class PLSDA(PixelClassifier):
+    """Partial least squares discriminant analysis (Barker & Rayens 2003, doi:10.1002/cem.785)."""
+
+    title: ClassVar = "PLS-DA"
+    label: ClassVar = "PLS-DA"
+    kind: Literal["pls_da"] = "pls_da"
+    implementation: ClassVar = "napari_spectrai.learn.classical.classify:PLSDA"
+    components: int | None = Field(None, ge=1, le=256, description="latent variables; empty: chosen by cross-validation")
+
+
+class PCALDA(PixelClassifier):
+    """Linear discriminant analysis of principal component scores (Fisher 1936, doi:10.1111/j.1469-1809.1936.tb02137.x)."""
+
+    title: ClassVar = "PCA-LDA"
+    label: ClassVar = "PCA-LDA"
+    kind: Literal["pca_lda"] = "pca_lda"
+    implementation: ClassVar = "napari_spectrai.learn.classical.classify:PCALDA"
+    components: int | None = Field(None, ge=1, le=1024, description="principal components; empty: chosen by cross-validation")
+
+
+class SVM(PixelClassifier):
+    """Support vector machine with a Gaussian kernel (Cortes & Vapnik 1995, doi:10.1007/BF00994018)."""
+
+    title: ClassVar = "Support vector machine"
+    label: ClassVar = "SVM"
+    kind: Literal["svm"] = "svm"
+    implementation: ClassVar = "napari_spectrai.learn.classical.classify:SVM"
+    at_most: int = Field(6_000, ge=10, le=100_000, description="training spectra used, at most; thinned evenly within each class")
+
+
+class RandomForest(PixelClassifier):
+    """Random forest (Breiman 2001, doi:10.1023/A:1010933404324)."""
+
+    title: ClassVar = "Random forest"
+    label: ClassVar = "forest"
+    kind: Literal["random_forest"] = "random_forest"
+    implementation: ClassVar = "napari_spectrai.learn.classical.classify:RandomForest"
+    trees: int = Field(200, ge=1, le=5000, description="number of trees")
+
+
+class LocalMeans(PixelClassifier):
+    """A classifier of spectra that were averaged over a window of the image before."""
+
+    dimensions: ClassVar = (2,)
+    images: ClassVar = True
+    size: int = Field(7, ge=3, le=99, description="height and width of the averaged window, in pixels")
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        return self.size // 2
+
+
+class SVMLocalMeans(SVM, LocalMeans):
+    """Support vector machine on spectra averaged over a window."""
+
+    title: ClassVar = "Support vector machine, local means"
+    label: ClassVar = "SVM (means)"
+    kind: Literal["svm_local_means"] = "svm_local_means"  # type: ignore[assignment]
+
+
+class RandomForestLocalMeans(RandomForest, LocalMeans):
+    """Random forest on spectra averaged over a window."""
+
+    title: ClassVar = "Random forest, local means"
+    label: ClassVar = "forest (means)"
+    kind: Literal["random_forest_local_means"] = "random_forest_local_means"  # type: ignore[assignment]

@@ -1,0 +1,117 @@
+"""Settings that suit the data: what `Experiment.default` begins with."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+
+from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.experiment.tasks import TaskSpec, tasks
+from napari_spectrai.labels import as_labels
+
+T = TypeVar("T")
+
+
+def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
+    """Return an experiment with settings for `cube` and, where there is one, its truth."""
+    task = tasks.parse(kind)
+    makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes}
+    document = makers.get(task.kind, _restoration)(task, cube, truth)
+    made: T = experiment.model_validate({"name": cube.name} | document)  # type: ignore[attr-defined]
+    return made
+
+
+def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
+    if truth is not None:
+        _refuse_other_pixels(task, cube, as_cube(truth))
+    small = cube.count <= 5_000
+    batch = 32 if small else 256
+    document: dict[str, Any] = {
+        "task": task,
+        # an image keeps its contrast between pixels; spectra of a set stand alone
+        "preparation": ["scale" if cube.is_image else {"kind": "normalise", "by": "maximum"}],
+        "augmentation": [{"kind": "noise", "sigma": 0.02 if cube.is_image else 0.1}, {"kind": "mixup", "alpha": 0.4}],
+        # about as many steps as the Raman pairs need, whatever the number of spectra
+        "training": {"batch": batch, "epochs": max(5, min(150, round(3600 * batch / cube.count)))},
+    }
+    if task.kind != "denoising" or truth is not None:
+        return document
+    # without truth: odd against even bands of an image, hidden bands of a set
+    document |= {"task": {"kind": "denoising", "learns_from": "bands" if cube.is_image else "masked"}, "augmentation": []}
+    if cube.is_image:
+        patch = min(32, *cube.spatial_shape[-2:])
+        document |= {
+            "network": {"kind": "unet", "dims": 2, "depth": 2, "ridge": False, "components": min(16, max(1, len(cube.axis) // 2))},
+            "augmentation": ["flip", "rotate"],
+            "data": {"patch": patch, "samples": 64},
+            "training": {"batch": 8, "epochs": 60},
+        }
+    else:
+        document["network"] = {"kind": "unet", "dims": 1, "ridge": False}
+    return document
+
+
+def _refuse_other_pixels(task: TaskSpec, cube: Cube, truth: Cube) -> None:
+    same = truth.shape == cube.shape if task.same_axis else truth.spatial_shape == cube.spatial_shape
+    if not same:
+        what = "pixels and bands" if task.same_axis else "pixels"
+        raise ValueError(f"the truth has shape {truth.shape} and the cube {cube.shape}; they must show the same {what}")
+
+
+def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
+    if not cube.is_image:
+        raise ValueError(
+            f"super-resolution needs an image, and {cube.name or 'the cube'!r} is a set of spectra; give one of shape (y, x, bands)"
+        )
+    sides = cube.spatial_shape[-2:]
+    learns_from, factor = "degraded", 2
+    if truth is not None:
+        sharp = as_cube(truth)
+        factor, rest = divmod(sharp.spatial_shape[-1], sides[-1])
+        if rest or factor < 2 or sharp.spatial_shape[-2:] != (sides[0] * factor, sides[1] * factor) or len(sharp.axis) != len(cube.axis):
+            raise ValueError(
+                f"the truth has shape {sharp.shape} and the cube {cube.shape}; it must have a whole number of times as many pixels a side "
+                "and the same bands"
+            )
+        learns_from, sides = "pairs", sharp.spatial_shape[-2:]
+    patch = max(factor * 4, min(48, min(sides) // 2) // factor * factor)
+    return {
+        "task": {"kind": "super_resolution", "factor": factor, "learns_from": learns_from},
+        "preparation": ["scale"],
+        "augmentation": ["flip", "rotate"],
+        "network": {"kind": "rcan", "components": min(16, len(cube.axis))},
+        "data": {"patch": patch, "samples": 80},
+        "training": {"batch": 8, "epochs": 60},
+    }
+
+
+def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {"kind": task.kind}
+    if truth is not None:
+        labels = as_labels(truth)
+        if task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
+            settings["unlabelled"] = 0 if 0 in np.unique(labels.data) else None
+    document: dict[str, Any] = {
+        "task": settings,
+        "preparation": ["scale"] if cube.is_image else [{"kind": "normalise", "by": "snv"}],
+        "split": {"validation": 0.15},
+    }
+    if task.kind == "segmentation" and cube.is_image:
+        patch = max(4, min(48, *cube.spatial_shape[-2:]))
+        document |= {
+            "network": {"kind": "unet", "dims": 2, "width": 32, "depth": 2, "dropout": 0.3, "components": min(32, len(cube.axis))},
+            "split": {"method": "blocks", "validation": 0.15, "gap": 0, "context": "shared"},
+            "data": {"patch": patch, "samples": 64},
+            "augmentation": ["flip", "rotate"],
+            "training": {"batch": 8, "epochs": 60},
+            "loss": {"kind": "cross_entropy", "weights": "balanced"},
+        }
+    else:
+        batch = 32 if cube.count <= 5_000 else 256
+        document |= {
+            "network": "spectral_cnn",
+            "augmentation": [{"kind": "noise", "sigma": 0.05}, "scaling"],
+            "training": {"batch": batch, "epochs": max(5, min(100, round(2400 * batch / cube.count)))},
+        }
+    return document

@@ -1,0 +1,169 @@
+"""Label images in and out: one whole number a pixel."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from napari_spectrai.files import replacing
+from napari_spectrai.io import inspect
+from napari_spectrai.io.found import UnreadableError
+from napari_spectrai.labels import Class, Labels
+from napari_spectrai.spec import listed
+
+_PICTURES = (".png", ".bmp", ".gif")
+SUFFIXES = (*_PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr")
+WRITTEN = (".tif", ".tiff", ".png", ".npy", ".npz", ".zarr")
+_NAMES = ("labels", "gt", "ground_truth", "mask", "label", "classes", "truth", "data")
+
+
+def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
+    """Open a label image: ``.png``, ``.tif``, ``.npy``, ``.npz``, ``.mat``, ``.h5`` or ``.zarr``.
+
+    Parameters
+    ----------
+    dataset : str, optional
+        Which array of a container; default: the only one of whole numbers, or one that is called labels, gt or mask.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    UnreadableError (a ValueError)
+        If it holds no labels; a picture in colours is none, since a colour is no class.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(SUFFIXES, suffix)}")
+    try:
+        data, names = _picture(path) if suffix in _PICTURES else _array(path, dataset)
+        return Labels(np.ascontiguousarray(data), names, name=path.stem, source=path)
+    except (UnreadableError, PermissionError):
+        raise
+    except Exception as error:  # whatever a library raises on broken bytes
+        raise UnreadableError(f"{path}: cannot be read as labels: {error or type(error).__name__}") from error
+
+
+def _picture(path: Path) -> tuple[Any, dict[int, str]]:
+    with Image.open(path) as picture:
+        if picture.mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
+            raise UnreadableError(
+                f"{path}: a picture in colours ({picture.mode}) holds no class numbers; save it as a grey or indexed image"
+            )
+        return np.array(picture), {}
+
+
+def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
+    suffix = path.suffix.lower()
+    if suffix in (".tif", ".tiff"):
+        import tifffile
+
+        data = tifffile.imread(path)
+        if data.ndim > 2 and data.shape[-1] in (3, 4):
+            raise UnreadableError(f"{path}: a picture in colours holds no class numbers; save it as a grey image")
+        return data, {}
+    if suffix == ".npy":
+        return np.load(path, allow_pickle=False), {}
+    if suffix == ".npz":
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            name = _chosen({key: archive[key].shape for key in archive.files if archive[key].dtype.kind in "fiub"}, dataset)
+            names = archive["class_names"] if "class_names" in archive.files else ()
+            return archive[name], {number: str(text) for number, text in enumerate(names) if number}
+    if suffix == ".mat":
+        return _matlab(path, dataset)
+    name = _chosen(inspect(path), dataset)
+    if suffix == ".zarr":
+        import zarr
+
+        store = zarr.open(str(path), mode="r")
+        array: Any = store if isinstance(store, zarr.Array) else store[name]
+        kept = dict(array.attrs).get("class_names", {})
+        return np.asarray(array[...]), {int(value): str(text) for value, text in kept.items()}
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return file[name][()], json.loads(
+            file[name].attrs.get("class_names", "{}"), object_hook=lambda d: {int(k): v for k, v in d.items()}
+        )
+
+
+def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
+    from scipy.io import loadmat, whosmat
+
+    try:
+        name = _chosen({key: shape for key, shape, _ in whosmat(path)}, dataset)
+        data = loadmat(path, variable_names=[name])[name]
+    except NotImplementedError:  # v7.3 is HDF5, its dimensions turned round
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            name = _chosen({key: item.shape for key, item in file.items() if isinstance(item, h5py.Dataset)}, dataset)
+            data = file[name][()].T
+    return (data.ravel() if data.ndim == 2 and 1 in data.shape else data), {}
+
+
+def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
+    contents = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()) or "nothing"
+    if dataset is not None:
+        if dataset not in arrays:
+            raise ValueError(f"there is no array {dataset!r} in it; it holds {contents}")
+        return dataset
+    if len(arrays) == 1:
+        return next(iter(arrays))
+    named = [name for wanted in _NAMES for name in arrays if name.rpartition("/")[2].lower().endswith(wanted)]
+    if not named:
+        raise ValueError(f"it holds {contents}, and none is called {', '.join(_NAMES[:-1])}; choose one with dataset=…")
+    return named[0]
+
+
+def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], path: str | Path) -> Path:
+    """Write a line for each pixel or spectrum: where it is, its class, the probability of every class (..., C), as CSV."""
+    path = Path(path)
+    places = ("spectrum",) if labels.data.ndim == 1 else ("z", "y", "x")[-labels.data.ndim :]
+    shares = np.asarray(probabilities).reshape(-1, len(classes))
+    names = {one.value: one.name for one in classes}
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*places, "label", "class", *(f"p({one.name})" for one in classes)])
+        for place, value, row in zip(np.ndindex(*labels.shape), labels.data.flat, shares, strict=True):
+            writer.writerow([*place, int(value), names.get(int(value), ""), *(f"{share:.4g}" for share in row)])
+    return path
+
+
+def write_labels(labels: Labels, path: str | Path) -> Path:
+    """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr`` (the last two with the names)."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    data = labels.data
+    if suffix not in WRITTEN:
+        raise ValueError(f"{path.name}: labels are not written in this format; {listed(WRITTEN, suffix)}")
+    if suffix == ".png" and (data.ndim != 2 or data.min(initial=0) < 0 or data.max(initial=0) > 65_535):
+        raise ValueError(f"{path.name}: a .png holds one plane of numbers from 0 to 65535; choose .tif or .zarr")
+    with replacing(path) as temporary:
+        if suffix == ".npy":
+            np.save(temporary, data, allow_pickle=False)
+        elif suffix == ".npz":
+            names = [labels.names.get(number, "") for number in range(max(labels.names, default=-1) + 1)]
+            np.savez_compressed(temporary, labels=data, **({"class_names": np.array(names)} if names else {}))  # type: ignore[arg-type]
+        elif suffix == ".zarr":
+            import zarr
+
+            array = zarr.create_array(str(temporary), shape=data.shape, dtype=data.dtype, chunks="auto")
+            array.attrs["class_names"] = {str(value): name for value, name in labels.names.items()}
+            array[...] = data
+        elif suffix == ".png":
+            Image.fromarray(data.astype(np.uint8 if data.max(initial=0) < 256 else np.uint16)).save(temporary)
+        else:
+            import tifffile
+
+            tifffile.imwrite(temporary, data, compression="zlib")
+    return path

@@ -1,0 +1,139 @@
+"""Classes of pixels or spectra: an array of whole numbers, and the names and colours of those numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Layer
+
+Colour = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """One class: its number in a label image, its name, and its colour (red, green, blue, opacity; 0 to 1) if it has one."""
+
+    value: int
+    name: str
+    colour: Colour | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """The class of every pixel or spectrum.
+
+    Parameters
+    ----------
+    data : integer array of shape (..., y, x) or (n,)
+        By custom 0 is unlabelled; a task's `unlabelled` says.
+    names : mapping of number to name
+        Of all classes or some; the others are named after their number.
+    colours : mapping of number to (red, green, blue, opacity), 0 to 1
+
+    Raises
+    ------
+    ValueError
+        If the values are not whole numbers.
+    """
+
+    data: npt.NDArray[np.integer[Any]]
+    names: Mapping[int, str] = field(default_factory=dict)
+    colours: Mapping[int, Colour] = field(default_factory=dict)
+    name: str = ""
+    source: Path | None = None
+
+    def __post_init__(self) -> None:
+        data = np.asarray(self.data)
+        if data.dtype.kind == "b":
+            data = data.astype(np.uint8)
+        if data.dtype.kind == "f":  # MATLAB's numbers
+            whole = np.round(data)
+            if not np.array_equal(whole, data):
+                bad = data[~np.isclose(whole, data)] if np.isfinite(data).all() else data[~np.isfinite(data)]
+                raise ValueError(f"labels are whole numbers, one a class, and these hold {bad.flat[0]:g}; choose a label image")
+            data = whole.astype(np.int64)
+        if data.dtype.kind not in "iu":
+            raise ValueError(f"labels are whole numbers, one a class, not {data.dtype}; name the classes with a list of texts")
+        object.__setattr__(self, "data", data)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return tuple(self.data.shape)
+
+    def values(self, unlabelled: int | None = 0) -> list[int]:
+        """Return the numbers that occur, without the one that means unlabelled."""
+        return [int(value) for value in np.unique(self.data) if value != unlabelled]
+
+    def classes(self, unlabelled: int | None = 0) -> list[Class]:
+        """Return the classes that occur."""
+        return [Class(value, self.names.get(value, f"class {value}"), self.colours.get(value)) for value in self.values(unlabelled)]
+
+    def __repr__(self) -> str:
+        return f"Labels({self.name or 'unnamed'}: {' × '.join(map(str, self.shape))}, {len(self.values())} classes)"
+
+
+def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
+    """Return `x` as labels.
+
+    Parameters
+    ----------
+    x : Labels, integer array, napari Labels layer, or a sequence of class names, one a spectrum
+        A layer's names are found in ``metadata["class_names"]`` or the column ``"class"`` of its features. Names are numbered
+        from 1, in alphabetical order.
+    names : mapping of number to name, optional
+
+    Raises
+    ------
+    ValueError
+        If it holds no labels.
+    """
+    if isinstance(x, Labels):
+        return x if names is None else replace(x, names=names)
+    if isinstance(x, Layer) and not isinstance(x, np.ndarray):
+        return _from_layer(x, names)
+    if isinstance(x, Sequence) and not isinstance(x, str) and x and all(isinstance(item, str) for item in x):
+        return named(x)
+    array = np.asarray(x)
+    if array.dtype.kind == "U":
+        return named([str(item) for item in array.ravel()], array.shape)
+    if not array.ndim or not array.size:
+        raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
+    return Labels(array, names or {})
+
+
+def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
+    """Return labels for class names, numbered from 1 in alphabetical order."""
+    known = sorted(set(names))
+    numbers = {name: number for number, name in enumerate(known, 1)}
+    data = np.array([numbers[name] for name in names], np.int64).reshape(shape or (len(names),))
+    return Labels(data, {number: name for name, number in numbers.items()})
+
+
+def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
+    data = np.asarray(layer.data)
+    if names is None:
+        kept = layer.metadata.get("class_names")
+        names = {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)
+    labels = Labels(data, names, name=str(getattr(layer, "name", "")))
+    colour = getattr(layer, "get_color", None)
+    if colour is None:
+        return labels
+    found = {value: colour(value) for value in labels.values()}
+    colours = {value: (float(c[0]), float(c[1]), float(c[2]), float(c[3])) for value, c in found.items() if c is not None}
+    return replace(labels, colours=colours)
+
+
+def _feature_names(layer: Layer) -> dict[int, str]:
+    """Return the names in napari's table of label features, whose rows are numbered by label unless a column says otherwise."""
+    features = getattr(layer, "features", None)
+    if features is None or "class" not in features:
+        return {}
+    index = features["index"] if "index" in features else range(len(features["class"]))
+    return {int(value): str(name) for value, name in zip(index, features["class"], strict=True) if value}

@@ -1,0 +1,261 @@
+"""Classifiers of spectra by scikit-learn; what they learnt is kept as tensors, so that nothing unpickles."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.pool import Scene
+
+FOLDS = 3
+
+
+def local_means(x: Tensor, size: int) -> Tensor:
+    """Return each pixel of ``(N, y, x, λ)`` averaged over a window; over what there is of it at the edges."""
+    pooled = functional.avg_pool2d(x.permute(0, 3, 1, 2), size, stride=1, padding=size // 2, count_include_pad=False)
+    return pooled.permute(0, 2, 3, 1)
+
+
+class PixelClassifier(Method):
+    """Standardises spectra band by band, then gives a score a class: ``log`` probabilities up to a constant."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, y, x, λ)`` to scores ``(N, y, x, C)``."""
+        seen = self._seen(x)
+        flat = (seen.reshape(-1, seen.shape[-1]) - self.mean) / self.deviation
+        return torch.cat([self.scores(part) for part in flat.split(65_536)]).view(*x.shape[:-1], self.out)
+
+    def _seen(self, x: Tensor) -> Tensor:
+        size = getattr(self.spec, "size", 0)
+        return local_means(x, size | 1) if size else x
+
+    def fit(self, scenes: Sequence[Scene]) -> None:
+        """Learn from the labelled pixels that count."""
+        x, y = (torch.cat(parts) for parts in zip(*(Scene(self._seen(s.x), s.y, s.counts).pairs() for s in scenes), strict=True))
+        chosen = torch.cat([_spread(torch.nonzero(y == value)[:, 0], self.spec.at_most, len(y)) for value in y.unique()])
+        spectra, classes = x[chosen].double().cpu().numpy(), y[chosen].cpu().numpy() - 1
+        mean, deviation = spectra.mean(0), spectra.std(0)
+        deviation[deviation <= 1e-12 * (1 + np.abs(mean))] = 1.0
+        from threadpoolctl import threadpool_limits
+
+        # matrices this small are slower on many threads, which wait for one another
+        with warnings.catch_warnings(), threadpool_limits(1):
+            warnings.simplefilter("ignore")  # of convergence and of classes rarer than folds: cross-validation judges the result
+            learnt = self.learnt((spectra - mean) / deviation, classes)
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in learnt.items()}
+        kept = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
+        self.learn({"mean": torch.from_numpy(mean).float(), "deviation": torch.from_numpy(deviation).float(), **kept})
+
+    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return what is learnt from standardised spectra (n, λ) and classes 0 … C-1, as arrays."""
+        raise NotImplementedError
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return scores (n, C) of standardised spectra."""
+        raise NotImplementedError
+
+    def _of_all(self, values: npt.NDArray[Any], present: npt.NDArray[Any], fill: float) -> npt.NDArray[Any]:
+        """Return rows for all classes, those without training spectra filled."""
+        whole = np.full((self.out, *values.shape[1:]), fill, values.dtype)
+        whole[present] = values
+        return whole
+
+
+def _spread(places: Tensor, most: int, total: int) -> Tensor:
+    wanted = max(1, min(len(places), round(most * len(places) / total)))
+    return places[torch.linspace(0, len(places) - 1, wanted, device=places.device).long()]
+
+
+def _searched(model: Any, grid: dict[str, list[Any]], x: Any, y: Any) -> Any:
+    """Return the best model of a grid by cross-validation over contiguous stretches of each class; fitted on all."""
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    commonest = int(np.bincount(y).max())
+    if commonest < 2 or all(len(values) == 1 for values in grid.values()):
+        return model.set_params(**{name: values[len(values) // 2] for name, values in grid.items()}).fit(x, y)
+    return GridSearchCV(model, grid, cv=StratifiedKFold(min(FOLDS, commonest)), n_jobs=1).fit(x, y).best_estimator_
+
+
+class _Linear(PixelClassifier):
+    """Scores that are linear in the spectrum."""
+
+    weight: Tensor
+    intercept: Tensor
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return scores (n, C)."""
+        return x @ self.weight.T + self.intercept
+
+    def _rows(self, weight: Any, intercept: Any, present: Any) -> dict[str, Any]:
+        if len(present) == 2 and len(weight) == 1:  # scikit-learn tells two classes apart by one row
+            weight, intercept = np.concatenate([-weight, weight]) / 2, np.concatenate([-intercept, intercept]) / 2
+        return {"weight": self._of_all(weight, present, 0.0), "intercept": self._of_all(intercept, present, -1e4)}
+
+
+class LogisticRegression(_Linear):
+    """Multinomial logistic regression."""
+
+    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return weights and intercepts."""
+        from sklearn.linear_model import LogisticRegression as Model
+
+        best = _searched(Model(max_iter=100, tol=1e-3), {"C": [0.1, 1.0, 10.0]}, x, y)
+        return self._rows(best.coef_, best.intercept_, best.classes_)
+
+
+class PLSDA(_Linear):
+    """Partial least squares onto indicators of the classes."""
+
+    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return weights and intercepts; the components that classify best in cross-validation."""
+        from sklearn.cross_decomposition import PLSRegression
+        from sklearn.model_selection import StratifiedKFold
+
+        present = np.unique(y)
+        indicator = (y[:, None] == present).astype(float)
+        most = max(1, min(60, x.shape[1], len(x) - 1))
+        grid = [self.spec.components] if self.spec.components else sorted({min(most, n) for n in (2, 5, 10, 15, 20, 30, 45, 60)})
+        best = min(grid[0], most)
+        commonest = int(np.bincount(y).max())
+        if len(grid) > 1 and commonest >= 2:
+            right = np.zeros(len(grid))
+            for learn, held in StratifiedKFold(min(FOLDS, commonest)).split(x, y):
+                limit = max(1, min(len(learn) - 1, x.shape[1]))
+                for number, count in enumerate(grid):
+                    model = PLSRegression(min(count, limit), scale=False).fit(x[learn], indicator[learn])
+                    right[number] += (present[model.predict(x[held]).argmax(1)] == y[held]).sum()
+            best = grid[int(right.argmax())]
+        model = PLSRegression(best, scale=False).fit(x, indicator)
+        intercept = indicator.mean(0) - x.mean(0) @ model.coef_.T
+        # regression of indicators gives shares, not logarithms; ten of them apart is nearly certain
+        return {"weight": self._of_all(10 * model.coef_, present, 0.0), "intercept": self._of_all(10 * intercept, present, -1e4)}
+
+
+class PCALDA(_Linear):
+    """Linear discriminants of principal component scores."""
+
+    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return weights and intercepts in the bands."""
+        from sklearn.decomposition import PCA
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+        from sklearn.pipeline import Pipeline
+
+        most = max(1, min(x.shape[1], len(x) * 2 // 3 - 1))
+        grid = [min(self.spec.components, most)] if self.spec.components else sorted({min(most, n) for n in (5, 10, 20, 40, 80, 120)})
+        model = Pipeline([("pca", PCA(svd_solver="full")), ("lda", LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))])
+        best = _searched(model, {"pca__n_components": grid}, x, y)
+        pca, lda = best["pca"], best["lda"]
+        weight = lda.coef_ @ pca.components_
+        return self._rows(weight, lda.intercept_ - weight @ pca.mean_, lda.classes_)
+
+
+class SVM(PixelClassifier):
+    """A Gaussian kernel and one machine for each pair of classes; a class's score counts the pairs it wins, margins break ties."""
+
+    support: Tensor
+    dual: Tensor
+    offsets: Tensor
+    starts: Tensor
+    present: Tensor
+    gamma: Tensor
+
+    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return support vectors and their weights."""
+        from sklearn.svm import SVC
+
+        scale = 1.0 / x.shape[1]
+        best = _searched(SVC(), {"C": [1.0, 10.0, 100.0, 1000.0], "gamma": [0.1 * scale, scale, 4 * scale]}, x, y)
+        weights, offsets = best.dual_coef_, best.intercept_
+        if len(best.classes_) == 2:  # scikit-learn turns the sign of a single pair
+            weights, offsets = -weights, -offsets
+        return {
+            "support": best.support_vectors_,
+            "dual": weights,
+            "offsets": offsets,
+            "starts": np.concatenate([[0], np.cumsum(best.n_support_)]).astype(np.int64),
+            "present": best.classes_.astype(np.int64),
+            "gamma": np.array([best.gamma]),
+        }
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return scores (n, C)."""
+        return torch.cat([self._votes(part) for part in x.split(4096)])
+
+    def _votes(self, x: Tensor) -> Tensor:
+        distance = x.square().sum(1)[:, None] + self.support.square().sum(1) - 2 * x @ self.support.T
+        kernel = torch.exp(-self.gamma * distance.clamp(min=0))
+        classes = len(self.present)
+        votes = x.new_zeros(len(x), classes)
+        pair = 0
+        for i in range(classes):
+            for j in range(i + 1, classes):
+                mine, theirs = slice(self.starts[i], self.starts[i + 1]), slice(self.starts[j], self.starts[j + 1])
+                margin = kernel[:, mine] @ self.dual[j - 1, mine] + kernel[:, theirs] @ self.dual[i, theirs] + self.offsets[pair]
+                sure = torch.tanh(margin)
+                votes[:, i] += (margin > 0) + 0.3 * sure
+                votes[:, j] += (margin <= 0).float() - 0.3 * sure
+                pair += 1
+        whole = x.new_full((len(x), self.out), -1e4)
+        whole[:, self.present] = votes
+        return whole
+
+
+class RandomForest(PixelClassifier):
+    """Trees, walked down level by level for all spectra at once."""
+
+    feature: Tensor
+    threshold: Tensor
+    left: Tensor
+    right: Tensor
+    share: Tensor
+    roots: Tensor
+    depth: Tensor
+
+    def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Return the nodes of all trees, one after another; a leaf points to itself."""
+        from sklearn.ensemble import RandomForestClassifier
+
+        forest = RandomForestClassifier(self.spec.trees, random_state=0, n_jobs=1).fit(x, y)
+        parts: dict[str, list[Any]] = {name: [] for name in ("feature", "threshold", "left", "right", "share")}
+        roots, base = [], 0
+        for tree in (model.tree_ for model in forest.estimators_):
+            own = np.arange(tree.node_count)
+            leaf = tree.children_left < 0
+            parts["feature"].append(np.where(leaf, 0, tree.feature))
+            parts["threshold"].append(np.where(leaf, 0, tree.threshold))
+            parts["left"].append(np.where(leaf, own, tree.children_left) + base)
+            parts["right"].append(np.where(leaf, own, tree.children_right) + base)
+            counts = tree.value[:, 0, :]
+            parts["share"].append(counts / counts.sum(1, keepdims=True))
+            roots.append(base)
+            base += tree.node_count
+        joined = {name: np.concatenate(values) for name, values in parts.items()}
+        joined["share"] = self._of_all(joined["share"].T, forest.classes_, 0.0).T
+        indices = {name: joined[name].astype(np.int64) for name in ("feature", "left", "right")}
+        depth = max(model.tree_.max_depth for model in forest.estimators_)
+        return joined | indices | {"roots": np.array(roots, np.int64), "depth": np.array([depth], np.int64)}
+
+    def scores(self, x: Tensor) -> Tensor:
+        """Return the logarithms of the mean shares (n, C)."""
+        return torch.cat([self._walked(part) for part in x.split(8192)])
+
+    def _walked(self, x: Tensor) -> Tensor:
+        node = self.roots.expand(len(x), -1)
+        for _ in range(int(self.depth)):
+            down = x.gather(1, self.feature[node]) <= self.threshold[node]
+            node = torch.where(down, self.left[node], self.right[node])
+        total = x.new_zeros(len(x), self.out)
+        for tree in node.T:
+            total += self.share[tree]
+        return (total / node.shape[1]).clamp(min=1e-6).log()

@@ -1,0 +1,81 @@
+"""Linear maps of spectra, learnt in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_spectrai.learn.classical.method import FITTING_SPECTRA, TUNING_SPECTRA, Method, pairs
+from napari_spectrai.learn.metrics import mse
+from napari_spectrai.learn.pool import Scene
+from napari_spectrai.networks.ridge import ridge_map
+
+
+class PCA(Method):
+    """Projection onto the first principal components."""
+
+    mean: Tensor
+    components: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the projection of ``(..., λ)``."""
+        return (x - self.mean) @ self.components.T @ self.components + self.mean
+
+    def fit(self, scenes: Sequence[Scene]) -> None:
+        """Choose how many components by the error on training pairs."""
+        x, y = pairs(scenes, TUNING_SPECTRA)
+        mean = x.mean(0)
+        _, vectors = torch.linalg.eigh((x - mean).T.double() @ (x - mean).double())
+        components = vectors.flip(1).T.to(x.dtype)
+        most = min(64, len(components), len(x))
+        best = min(self.spec.components, len(components)) if self.spec.components else 1
+        if not self.spec.components:
+            weights = (x - mean) @ components[:most].T
+            left, best_error = y - mean, float("inf")
+            for count in range(1, most + 1):
+                left = left - weights[:, count - 1 : count] * components[count - 1]
+                error = float(left.double().square().mean())
+                if error < best_error:
+                    best, best_error = count, error
+        self.learn({"mean": mean, "components": components[:best]})
+
+
+class Ridge(Method):
+    """Ridge regression from input to truth."""
+
+    weight: Tensor
+    intercept: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return mapped spectra ``(..., λ')``."""
+        return x @ self.weight + self.intercept
+
+    def fit(self, scenes: Sequence[Scene]) -> None:
+        """Choose the penalty on the last tenth of the training rows, then fit on all of them."""
+        x, y = pairs(scenes, FITTING_SPECTRA)
+        if self.spec.alpha:
+            weight, intercept = ridge_map(x, y, self.spec.alpha)
+        else:
+            weight, intercept = ridge_map(x, y, _penalty(x, y))
+        self.learn({"weight": weight, "intercept": intercept})
+
+
+def _penalty(x: Tensor, y: Tensor) -> float:
+    held = max(1, len(x) // 10)
+    double = torch.float32 if x.device.type == "mps" else torch.float64
+    first_x, first_y, last_x, last_y = (part.to(double) for part in (x[:-held], y[:-held], x[-held:], y[-held:]))
+    mean_x, mean_y = first_x.mean(0), first_y.mean(0)
+    centred = first_x - mean_x
+    # one decomposition serves every penalty
+    values, vectors = torch.linalg.eigh(centred.T @ centred)
+    cross, seen = vectors.T @ (centred.T @ (first_y - mean_y)), (last_x - mean_x) @ vectors
+    # a trace of nothing (constant spectra) still needs a penalty above zero
+    size = max(float(values.sum()), 1e-12)
+
+    def error(alpha: float) -> float:
+        return mse(seen @ (cross / (values.clamp(min=0) + alpha)[:, None]) + mean_y, last_y)
+
+    return float(min((size * 10.0**exponent for exponent in np.arange(-6, 0.1, 0.25)), key=error))

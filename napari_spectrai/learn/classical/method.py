@@ -1,0 +1,120 @@
+"""What every classical method is, and those that stand beside a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.classical import ClassicalSpec
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.learn.pool import Scene
+
+TUNING_SPECTRA = 4_000
+"""More spectra than this do not change which settings are best; a larger training set is thinned to it."""
+FITTING_SPECTRA = 50_000
+"""As many spectra as methods that profit from more are fitted on."""
+
+
+class Method(nn.Module):
+    """A classical method on prepared batches ``(N, y, x, λ)``; `fit` learns or tunes, buffers keep what was learnt.
+
+    Parameters
+    ----------
+    spec : ClassicalSpec
+    in_bands, out_channels : int
+    classes, enlarges : as for a network
+    """
+
+    def __init__(self, spec: Any, in_bands: int, out_channels: int, *, classes: bool = False, enlarges: int = 1) -> None:
+        super().__init__()
+        self.spec, self.in_bands, self.out, self.enlarges = spec, in_bands, out_channels, enlarges
+
+    def fit(self, scenes: Sequence[Scene]) -> None:
+        """Learn from the pixels that count; without truth, from the data alone."""
+
+    def learn(self, tensors: Mapping[str, Tensor]) -> None:
+        """Keep what was learnt as buffers of any shape."""
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor.detach().clone().contiguous())
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether anything was learnt or tuned."""
+        return bool(self._buffers)
+
+
+def pairs(scenes: Sequence[Scene], most: int) -> tuple[Tensor, Tensor]:
+    """Return the spectra and truths (n, ...) of the pixels that count, thinned evenly to at most so many."""
+    found = [scene.pairs() for scene in scenes]
+    x, y = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return thinned(x, most), thinned(y, most)
+
+
+def thinned(values: Tensor, most: int) -> Tensor:
+    """Return at most so many rows, evenly spread."""
+    if len(values) <= most:
+        return values
+    return values[torch.linspace(0, len(values) - 1, most, device=values.device).long()]
+
+
+def fitted(spec: ClassicalSpec, data: Dataset, *parts: str) -> Method:
+    """Return the method of `spec`, fitted on some parts of a data set."""
+    method: Method = spec.load()(spec, data.inputs.shape[1], data.out, classes=bool(data.classes), enlarges=data.times)
+    method.fit(list(data.scenes(*parts)))
+    return method.to(data.inputs.device)
+
+
+def rivals(experiment: Experiment, data: Dataset, *parts: str) -> dict[str, Method]:
+    """Return the classical methods of the task, tuned on some parts, by their label: those that the data allow."""
+    task = experiment.task
+    if not task.needs_truth and task.enlarges == 1:
+        return {}  # tuned they could not be, and judged against noise neither
+    is_image = any(place.shape[2] > 1 for place in data.places)
+    found: dict[str, Method] = {}
+    for kind in task.baselines:
+        spec: Any = networks.parse(kind)
+        if (spec.images and not is_image) or not allows(spec, data, *parts) or getattr(task, "of", "") == "images":
+            continue
+        found[spec.label] = fitted(spec, data, *parts) if data.times == 1 and task.enlarges == 1 else _enlarging(spec, data, task.enlarges)
+    return found
+
+
+def _enlarging(spec: Any, data: Dataset, times: int) -> Method:
+    method: Method = spec.load()(spec, data.inputs.shape[1], data.out, enlarges=times)
+    return method
+
+
+def allows(spec: Any, data: Dataset, *parts: str) -> bool:
+    """Whether there are bands and training spectra enough for a method."""
+    bands = data.inputs.shape[1]
+    if spec.kind in ("savitzky_golay", "wavelet", "whittaker") and bands < 5:
+        return False
+    if spec.kind == "ridge":
+        return len(data.spectra(*parts)[0]) >= 4
+    return True
+
+
+def to_tensors(methods: Mapping[str, Method]) -> dict[str, Tensor]:
+    """Return everything the methods learnt, by dotted name."""
+    return {
+        f"classical.{method.spec.kind}.{name}": tensor.detach().cpu().contiguous()
+        for method in methods.values()
+        for name, tensor in method.state_dict().items()
+    }
+
+
+def from_tensors(kinds: Sequence[str], tensors: Mapping[str, Tensor], bands: int, out: int, enlarges: int) -> dict[str, Method]:
+    """Undo `to_tensors` for the methods of some kinds."""
+    found = {}
+    for kind in kinds:
+        spec: Any = networks.parse(kind)
+        method: Method = spec.load()(spec, bands, out, enlarges=enlarges)
+        prefix = f"classical.{kind}."
+        method.learn({name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)})
+        found[spec.label] = method
+    return found

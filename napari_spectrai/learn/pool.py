@@ -1,0 +1,84 @@
+"""The pool of all spectra, and what is found in it: samples, the places of cubes, and cubes whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_spectrai.learn.split import TRAINING
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Patches of the pool: their first pixel, its column, the pixels from one row to the next; `patch` 1 is a spectrum."""
+
+    first: Tensor
+    column: Tensor
+    row: Tensor
+    patch: int
+    part: int = TRAINING
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def __getitem__(self, chosen: Tensor | slice) -> Samples:
+        return replace(self, first=self.first[chosen], column=self.column[chosen], row=self.row[chosen])
+
+    def pixels(self, times: int = 1) -> Tensor:
+        """Return pixel numbers of shape (n, patch, patch); of a truth with `times` as many pixels a side, in its own pool."""
+        steps = torch.arange(self.patch * times, device=self.first.device)
+        # the rows above hold times² as many pixels, those to the left in the same row times as many
+        first = times**2 * (self.first - self.column) + times * self.column
+        return first[:, None, None] + steps[:, None] * (times * self.row)[:, None, None] + steps
+
+    def to(self, device: torch.device) -> Samples:
+        """Return them on `device`."""
+        return replace(self, first=self.first.to(device), column=self.column.to(device), row=self.row.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cube lies in the pool: its first pixel, its planes with their margins, and its own size inside them."""
+
+    base: int
+    padded: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    margin: int
+
+    @property
+    def size(self) -> int:
+        """Pixels in the pool."""
+        return int(np.prod(self.padded))
+
+    def of(self, pool: Tensor, times: int = 1) -> Tensor:
+        """Return the cube (z, y, x, ...) in a pool, as a view."""
+        z, y, x = self.padded
+        whole = pool[self.base * times**2 : (self.base + self.size) * times**2].view(z, y * times, x * times, *pool.shape[1:])
+        near = self.margin
+        return whole[:, near : near + self.shape[1] * times, near : near + self.shape[2] * times]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A prepared image, what is known of its truth, and which of its pixels count; for methods that see images whole.
+
+    Attributes
+    ----------
+    x : Tensor of shape (z, y, x, λ)
+    y : Tensor of shape (z, y', x', λ') or, of classes 1 … C, (z, y, x); None without truth
+    counts : bool Tensor of shape (z, y, x)
+    """
+
+    x: Tensor
+    y: Tensor | None
+    counts: Tensor
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Return the spectra (n, λ) and truths (n, ...) of the pixels that count; of classes, of those that have one."""
+        if self.y is None:
+            raise ValueError("there is no truth to learn from here")
+        counts = self.counts & (self.y > 0) if self.y.ndim == 3 else self.counts
+        return self.x[counts], self.y[counts]

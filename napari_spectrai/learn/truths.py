@@ -1,0 +1,143 @@
+"""The truth of a training: cubes, or classes; from files, folders, arrays and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai import io
+from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.checks import problems_with
+from napari_spectrai.io.labels import SUFFIXES, read_labels
+from napari_spectrai.labels import Class, Labels, as_labels
+from napari_spectrai.spec import SettingsError
+
+Truth = Cube | Labels
+
+
+def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube], list[Truth]]:
+    """Return cubes and truths as lists, read from the experiment's files where none are given, and check that they pair.
+
+    Raises
+    ------
+    SettingsError
+        A ValueError: if there is none, a truth is missing, or shapes or axes differ; the message names the pair.
+    """
+    task = experiment.task
+    if cubes is None:
+        inputs, targets = from_files(experiment)
+    else:
+        inputs = [as_cube(cube) for cube in _as_list(cubes)]
+        targets = [as_cube(t) for t in _as_list(truths)] if task.truth == "cube" else [*_classes_of(truths, inputs)]
+    if task.same_axis and len(inputs) == len(targets):
+        pairs = [share_axis(cube, truth) for cube, truth in zip(inputs, targets, strict=True)]  # type: ignore[arg-type]
+        inputs, targets = [cube for cube, _ in pairs], [truth for _, truth in pairs]
+    found = problems_with(experiment, inputs, targets)
+    if found:
+        raise SettingsError(found)
+    return inputs, targets
+
+
+def share_axis(cube: Cube, truth: Cube) -> tuple[Cube, Cube]:
+    """Return a pair where one without band positions has taken its partner's, so that steps treat both alike."""
+    if len(cube.axis) == len(truth.axis):
+        if cube.axis.unit and not truth.axis.unit:
+            return cube, as_cube(truth, axis=cube.axis)
+        if truth.axis.unit and not cube.axis.unit:
+            return as_cube(cube, axis=truth.axis), truth
+    return cube, truth
+
+
+def _as_list(items: Any) -> list[Any]:
+    if items is None:
+        return []
+    return list(items) if isinstance(items, list | tuple) else [items]
+
+
+def _classes_of(truths: Any, cubes: Sequence[Cube]) -> list[Labels]:
+    """Return labels for each cube: given as such, or as one class (a name or a number) a cube."""
+    if truths is None:
+        return []
+    if isinstance(truths, list | tuple) and len(truths) == len(cubes) and all(isinstance(t, str | int | np.integer) for t in truths):
+        names = sorted({str(t) for t in truths}) if all(isinstance(t, str) for t in truths) else []
+        numbers = [names.index(t) + 1 if names else int(t) for t in truths]
+        return [
+            Labels(np.full(cube.spatial_shape, number, np.int64), dict(enumerate(names, 1)), name=str(truth))
+            for cube, number, truth in zip(cubes, numbers, truths, strict=True)
+        ]
+    if isinstance(truths, list | tuple) and not all(isinstance(t, str | int | np.integer) for t in truths):
+        return [as_labels(truth) for truth in truths]
+    return [as_labels(truths)]
+
+
+def from_files(experiment: Experiment) -> tuple[list[Cube], list[Truth]]:
+    """Read what the experiment's data name: files, folders of files, or for classes folders that hold one folder a class."""
+    data, task = experiment.data, experiment.task
+    if task.truth == "labels" and not data.truth:
+        return _class_folders(data.input)
+    inputs = [io.read(path) for path in _expanded(data.input)]
+    if task.truth == "cube":
+        return inputs, [io.read(path) for path in _expanded(data.truth)]
+    return inputs, [read_labels(path) for path in _expanded(data.truth, SUFFIXES)]
+
+
+def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> list[Path]:
+    """Return the files of folders, in the order of their names; a store that is a folder counts as a file."""
+    known = tuple(suffixes) if suffixes else tuple(suffix for f in io.FORMATS for suffix in f.suffixes)
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir() and path.suffix != ".zarr":
+            files = sorted(file for file in path.iterdir() if file.name.lower().endswith(known) and not file.name.startswith("."))
+            if not files:
+                raise FileNotFoundError(f"{path} holds no file that can be read here")
+            found += files
+        else:
+            found.append(path)
+    return found
+
+
+def _class_folders(folders: Sequence[Path]) -> tuple[list[Cube], list[Truth]]:
+    cubes: list[Cube] = []
+    names: list[str] = []
+    for folder in folders:
+        classes = sorted(inner for inner in folder.iterdir() if inner.is_dir() and inner.suffix != ".zarr") if folder.is_dir() else []
+        if not classes:
+            raise ValueError(
+                f"data.truth is empty, so {folder} has to hold one folder a class; name label images in data.truth, or give such a folder"
+            )
+        for inner in classes:
+            for file in _expanded([inner]):
+                cubes.append(io.read(file))
+                names.append(inner.name)
+    known = sorted(set(names))
+    numbers = dict(enumerate(known, 1))
+    return cubes, [
+        Labels(np.full(cube.spatial_shape, known.index(name) + 1, np.int64), numbers, name=name)
+        for cube, name in zip(cubes, names, strict=True)
+    ]
+
+
+def class_table(truths: Sequence[Truth], unlabelled: int | None) -> list[Class]:
+    """Return the classes of all labels, by number; names and colours of the first labels that tell them."""
+    found: dict[int, Class] = {}
+    for labels in truths:
+        if isinstance(labels, Labels):
+            for one in labels.classes(unlabelled):
+                known = found.get(one.value)
+                if known is None or (known.name == f"class {one.value}" and one.name != known.name):
+                    found[one.value] = one if known is None or one.colour else replace(one, colour=known.colour)
+    return [found[value] for value in sorted(found)]
+
+
+def numbered(labels: Labels, table: Sequence[Class]) -> npt.NDArray[np.int64]:
+    """Return the labels as places in the table, from 1; 0 where a pixel has no class."""
+    values = np.array([one.value for one in table])
+    place = np.minimum(np.searchsorted(values, labels.data), len(values) - 1)
+    result: npt.NDArray[np.int64] = np.where(values[place] == labels.data, place + 1, 0).astype(np.int64)
+    return result

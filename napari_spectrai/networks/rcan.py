@@ -1,0 +1,116 @@
+"""RCAN: deep residual channel attention, with a fixed width and the enlarging at the end."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_spectrai.experiment import networks as settings
+from napari_spectrai.networks.blocks import ACTIVATIONS, convolution
+from napari_spectrai.networks.enlarge import bicubic
+from napari_spectrai.networks.views import channels_in, from_channels, to_channels
+
+NEIGHBOURHOOD = 15
+"""Pixels (bands) over which local attention averages."""
+
+
+class Attention(nn.Module):
+    """Weighs channels by what they hold, over the whole image or around each place."""
+
+    def __init__(self, spec: settings.RCAN) -> None:
+        super().__init__()
+        narrow = max(4, spec.width // spec.reduction)
+        self.dims, self.local = spec.dims, spec.local
+        self.weigh = nn.Sequential(
+            convolution(spec.dims, spec.width, narrow, size=1), nn.ReLU(), convolution(spec.dims, narrow, spec.width, size=1), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the weighed features."""
+        if not self.local:
+            mean = x.mean(tuple(range(2, x.ndim)), keepdim=True)
+        else:
+            # an image smaller than the neighbourhood is seen nearly whole
+            lengths = x.shape[2:]
+            shape = tuple(min(NEIGHBOURHOOD, length - 1 + length % 2) for length in lengths)
+            pool = functional.avg_pool3d if self.dims == 3 else functional.avg_pool2d
+            mean = pool(x, shape, stride=1, padding=tuple(length // 2 for length in shape), count_include_pad=False)
+        weighed: Tensor = x * self.weigh(mean)
+        return weighed
+
+
+class Block(nn.Module):
+    """Two convolutions and attention around an identity."""
+
+    def __init__(self, spec: settings.RCAN) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            convolution(spec.dims, spec.width, spec.width),
+            ACTIVATIONS[spec.activation](),
+            convolution(spec.dims, spec.width, spec.width),
+            Attention(spec),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of the same size."""
+        result: Tensor = self.body(x)
+        return x + result
+
+
+class Group(nn.Module):
+    """Blocks and a convolution around an identity."""
+
+    def __init__(self, spec: settings.RCAN) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*(Block(spec) for _ in range(spec.blocks)), convolution(spec.dims, spec.width, spec.width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of the same size."""
+        result: Tensor = self.body(x)
+        return x + result
+
+
+class RCAN(nn.Module):
+    """Residual in residual, added to the input (Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18).
+
+    Features are enlarged by interpolation and a convolution, which keeps any integer factor and leaves no checkerboard.
+
+    Parameters
+    ----------
+    spec : settings.RCAN
+    in_bands, out_channels : int
+    enlarges : int
+        Pixels out along each side of a pixel in.
+    """
+
+    def __init__(self, spec: settings.RCAN, in_bands: int, out_channels: int, *, enlarges: int = 1) -> None:
+        super().__init__()
+        if in_bands != out_channels:
+            raise ValueError(f"a residual of {out_channels} bands cannot be added to {in_bands}")
+        if enlarges > 1 and spec.dims == 1:
+            raise ValueError("a network along the spectrum cannot enlarge an image; set network.dims=2")
+        self.dims, self.enlarges = spec.dims, enlarges
+        self.adds = True  # a subspace around it adds the input itself
+        self.head = convolution(spec.dims, channels_in(in_bands, 1, spec.dims), spec.width)
+        self.body = nn.Sequential(*(Group(spec) for _ in range(spec.groups)), convolution(spec.dims, spec.width, spec.width))
+        self.after: nn.Module = nn.Identity()
+        if enlarges > 1:
+            self.after = nn.Sequential(convolution(spec.dims, spec.width, spec.width), ACTIVATIONS[spec.activation]())
+        self.last = convolution(spec.dims, spec.width, out_channels if spec.dims == 2 else 1)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Map ``(N, y, x, bands)`` to as many pixels, or `enlarges` times as many a side."""
+        x = self.head(to_channels((batch,), self.dims))
+        x = x + self.body(x)
+        base = batch
+        if self.enlarges > 1:
+            times = (self.enlarges, self.enlarges, 1)[: self.dims]
+            mode = "trilinear" if self.dims == 3 else "bilinear"
+            x = functional.interpolate(x, scale_factor=[float(t) for t in times], mode=mode, align_corners=False)
+            with torch.autocast(batch.device.type, enabled=False):
+                base = bicubic(batch.float(), self.enlarges)
+        residual = from_channels(self.last(self.after(x)), base.shape, self.dims)
+        return base + residual if self.adds else residual

@@ -1,0 +1,82 @@
+"""A network in the subspace of the leading principal components, so that its width does not follow the bands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from napari_spectrai.networks.enlarge import bicubic
+
+Adds = Literal["nothing", "projection", "bicubic"]
+
+
+class Subspace(nn.Module):
+    """Principal component scores in, and for cubes the way back to the bands.
+
+    Parameters
+    ----------
+    core : module on ``(N, y, x, components)``
+    classes : whether `core` gives classes, which have no way back
+    adds : what the result of `core`, back in the bands, is added to: nothing, the input's own projection onto the subspace (which
+        alone removes the noise outside it), or the whole input enlarged (so that nothing outside the subspace is lost)
+    """
+
+    mean: Tensor
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, core: nn.Module, bands: int, components: int, *, classes: bool, adds: Adds, enlarges: int = 1) -> None:
+        super().__init__()
+        self.core, self.classes, self.adds, self.enlarges = core, classes, adds, enlarges
+        self.register_buffer("mean", torch.zeros(bands))
+        self.register_buffer("basis", torch.eye(bands)[:, :components].clone())
+        self.register_buffer("scale", torch.ones(components))
+        if hasattr(core, "adds"):
+            core.adds = False  # type: ignore[assignment]
+        if adds != "nothing":
+            for parameter in self.last.parameters():
+                nn.init.zeros_(parameter)
+
+    @property
+    def last(self) -> nn.Module:
+        """The layer whose weights, at zero, make the output zero."""
+        last: nn.Module = self.core.last  # type: ignore[assignment]
+        return last
+
+    def fit(self, spectra: Tensor) -> None:
+        """Find mean and basis of training spectra (n, λ).
+
+        Classes see every component with variance one; cubes all with that of the first, so that errors count as in the bands.
+        """
+        double = torch.float32 if spectra.device.type == "mps" else torch.float64
+        mean = spectra.mean(0, dtype=double)
+        moment = torch.zeros(spectra.shape[1], spectra.shape[1], dtype=double, device=spectra.device)
+        for part in spectra.split(65_536):
+            centred = part.to(double) - mean
+            moment += centred.T @ centred
+        values, vectors = torch.linalg.eigh(moment / max(1, len(spectra)))
+        count = self.basis.shape[1]
+        basis = vectors.flip(1)[:, :count]
+        # the sign that makes the largest weight positive, the same on every machine
+        basis = basis * torch.sign(basis.gather(0, basis.abs().argmax(0, keepdim=True)))
+        deviation = values.flip(0)[:count].clamp(min=0).sqrt()
+        deviation = deviation.clamp(min=1e-6 * float(deviation[0]) + 1e-12)
+        self.mean.copy_(mean)
+        self.basis.copy_(basis)
+        self.scale.copy_(deviation if self.classes else deviation[:1].expand(count))
+
+    def forward(self, *sources: Tensor) -> Tensor:
+        """Map batches ``(N, y, x, λ)``."""
+        with torch.autocast(sources[0].device.type, enabled=False):  # projections keep their precision
+            scores = [(source.float() - self.mean) @ (self.basis / self.scale) for source in sources]
+        result: Tensor = self.core(*scores)
+        if self.classes:
+            return result
+        with torch.autocast(sources[0].device.type, enabled=False):
+            change = result.float() * self.scale
+            if self.adds == "projection":
+                return (scores[0] * self.scale + change) @ self.basis.T + self.mean
+            back = change @ self.basis.T
+            return back if self.adds == "nothing" else bicubic(sources[0].float(), self.enlarges) + back

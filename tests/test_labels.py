@@ -1,0 +1,88 @@
+"""Labels: from arrays, names, layers and files."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_spectrai.io import UnreadableError
+from napari_spectrai.io.labels import read_labels, write_labels
+from napari_spectrai.labels import Class, Labels, as_labels
+from napari_spectrai.learn.truths import class_table, numbered
+
+
+def test_names_are_numbered_in_alphabetical_order():
+    labels = as_labels(["water", "fat", "water"])
+    assert labels.data.tolist() == [2, 1, 2]
+    assert labels.classes(None) == [Class(1, "fat"), Class(2, "water")]
+
+
+def test_a_layer_brings_names_and_colours():
+    layer = SimpleNamespace(
+        data=np.array([[0, 3], [7, 3]]), metadata={"class_names": {3: "cell"}}, name="paint", get_color=lambda value: (value / 10, 0, 0, 1)
+    )
+    labels = as_labels(layer)
+    assert labels.classes() == [Class(3, "cell", (0.3, 0.0, 0.0, 1.0)), Class(7, "class 7", (0.7, 0.0, 0.0, 1.0))]
+    named = SimpleNamespace(data=layer.data, metadata={}, name="x", features={"class": ["none", "a", "b", "cell"]})
+    assert as_labels(named).names[3] == "cell"
+
+
+@pytest.mark.parametrize(("values", "message"), [([0.5, 1], "whole numbers.*0.5"), ([np.nan, 1], "whole numbers.*nan"), ([1j], "complex")])
+def test_what_is_no_label_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        as_labels(np.array(values))
+
+
+def test_whole_numbers_of_matlab_and_masks_are_labels():
+    assert as_labels(np.array([0.0, 2.0])).data.dtype.kind == "i"
+    assert as_labels(np.array([True, False])).values() == [1]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".npy", ".npz", ".zarr"])
+def test_written_and_read_again(tmp_path, suffix):
+    data = np.arange(12).reshape(3, 4) % 5
+    path = write_labels(Labels(data, {1: "fat", 4: "water"}), tmp_path / f"labels{suffix}")
+    again = read_labels(path)
+    np.testing.assert_array_equal(again.data, data)
+    if suffix in (".npz", ".zarr"):
+        assert {value: name for value, name in again.names.items() if name} == {1: "fat", 4: "water"}
+
+
+def test_matlab_and_hdf5_by_name(tmp_path):
+    import h5py
+    from scipy.io import savemat
+
+    data = np.arange(6).reshape(2, 3)
+    savemat(tmp_path / "a.mat", {"pines_gt": data.astype(float), "other": np.ones((4, 4, 4))})
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.mat").data, data)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["one"], file["two"] = data, data + 1
+    with pytest.raises(ValueError, match="it holds one 2×3, two 2×3.*choose one with dataset"):
+        read_labels(tmp_path / "b.h5")
+    np.testing.assert_array_equal(read_labels(tmp_path / "b.h5", dataset="two").data, data + 1)
+
+
+def test_pictures_in_colours_and_broken_files_are_refused(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "c.png")
+    with pytest.raises(UnreadableError, match="a picture in colours"):
+        read_labels(tmp_path / "c.png")
+    (tmp_path / "d.npy").write_bytes(b"\x93NUMPY\x01")
+    with pytest.raises(UnreadableError, match="cannot be read as labels"):
+        read_labels(tmp_path / "d.npy")
+    with pytest.raises(UnreadableError, match="known"):
+        (tmp_path / "e.xyz").write_text("")
+        read_labels(tmp_path / "e.xyz")
+    with pytest.raises(FileNotFoundError):
+        read_labels(tmp_path / "none.png")
+
+
+def test_the_classes_of_several_labels_are_one_table():
+    first, second = Labels(np.array([[0, 5]])), Labels(np.array([[9, 5]]), {5: "bone", 9: "skin"})
+    table = class_table([first, second], 0)
+    assert [(one.value, one.name) for one in table] == [(5, "bone"), (9, "skin")]
+    assert numbered(second, table).tolist() == [[2, 1]]
+    assert numbered(first, table).tolist() == [[0, 1]]
+    assert [one.value for one in class_table([first], None)] == [0, 5]

@@ -1,0 +1,345 @@
+"""Every task from data to a saved model and its result, small; and what stands against it in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_spectrai import Cube, Experiment, Model, SpectralAxis, compare, evaluate, fit, predict, train, write
+from napari_spectrai.experiment.checks import problems_with
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.io.labels import write_labels
+from napari_spectrai.labels import Labels
+from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.tasks import Classes, Restoration
+from napari_spectrai.runs import Confusion, Finished, RunFolder, Started
+from napari_spectrai.spec import SettingsError
+
+AXIS = SpectralAxis(np.linspace(400, 700, 16), "nm")
+
+
+@pytest.fixture
+def scene():
+    """An image of 32 × 28 pixels in three classes (stripes), 16 bands, some pixels unlabelled; and its labels."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.array([1, 2, 5]), [10, 9, 9])[None, :].repeat(32, 0)
+    band = np.arange(16)
+    peaks = {1: 3, 2: 8, 5: 12}
+    pure = np.stack([np.exp(-0.5 * ((band - peaks[int(v)]) / 2) ** 2) for v in labels.ravel()]).reshape(32, 28, 16)
+    cube = Cube((pure + rng.normal(0, 0.1, pure.shape)).astype(np.float32), AXIS, pixel_size=(2.0, 2.0), pixel_unit="um", name="scene")
+    marked = labels.copy()
+    marked[::7] = 0
+    return cube, Labels(marked, {1: "fat", 2: "water", 5: "bone"}, {5: (1.0, 0.0, 0.0, 1.0)})
+
+
+QUICK = ("training.epochs=3", "training.batch=8", "training.device=cpu", "training.precision=fp32")
+
+
+def run(experiment, cubes, truths, folder):
+    """Return the events, and the model as it comes back from its file."""
+    events = []
+    generator = fit(experiment, cubes, truths, run=folder)
+    while True:
+        try:
+            events.append(next(generator))
+        except StopIteration as end:
+            end.value.save(folder / "model.safetensors")
+            return events, Model.load(folder / "model.safetensors")
+
+
+def small(experiment, *more):
+    """Return the experiment with a network small enough for a test."""
+    return experiment.override(*QUICK, *more)
+
+
+# ---------------------------------------------------------------- segmentation
+
+
+SEGMENTING = {
+    "unet-2d": ("network.width=8", "network.depth=1", "network.components=6", "data.patch=8", "data.samples=16"),
+    "unet-1d": ("network=unet", "network.dims=1", "network.width=4", "network.depth=1"),
+    "unet-3d": (
+        "network=unet",
+        "network.dims=3",
+        "network.width=4",
+        "network.depth=1",
+        "data.patch=8",
+        "data.samples=64",
+        "training.optimiser.lr=0.01",
+    ),
+    "spectral_cnn": ("network=spectral_cnn", "network.width=8", "network.stages=2"),
+}
+
+
+@pytest.mark.parametrize("network", SEGMENTING)
+def test_segmentation_gives_labels_probabilities_and_names(scene, tmp_path, network):
+    cube, labels = scene
+    experiment = small(
+        Experiment.default("segmentation", cube, labels),
+        *SEGMENTING[network],
+        "split.block=6",
+        "training.epochs=12",
+        "split.validation=0.2",
+    )
+    events, model = run(experiment, cube, labels, tmp_path / "run")
+    assert isinstance(events[0], Started)
+    assert {"logistic", "SVM", "forest", "SVM (means)"} <= events[0].baselines.keys()
+    confusion = [event for event in events if isinstance(event, Confusion)][-1]
+    assert confusion.classes == ["fat", "water", "bone"]
+    assert [(one.value, one.name) for one in model.card().classes] == [(1, "fat"), (2, "water"), (5, "bone")]
+    assert model.card().classes[2].colour == (1.0, 0.0, 0.0, 1.0)
+    prediction = predict(model, cube)
+    assert prediction.result.shape == (32, 28)
+    assert set(np.unique(prediction.result)) <= {1, 2, 5}
+    np.testing.assert_allclose(prediction.probabilities.numpy().sum(-1), 1, atol=1e-4)
+    assert prediction.labels.names == {1: "fat", 2: "water", 5: "bone"}
+    report = compare(model, cube, labels)
+    assert report.rows["network"]["overall_accuracy"] > 0.6
+    assert report.rows["SVM"]["overall_accuracy"] > 0.9
+    assert report.by_class["bone"]["support"] == int((labels.data == 5).sum())
+    same = evaluate(prediction.result, labels, "segmentation")
+    assert same.metrics["overall_accuracy"] == pytest.approx(report.rows["network"]["overall_accuracy"])
+
+
+def test_labels_outside_the_part_are_hidden_where_patches_reach_there(scene):
+    cube, labels = scene
+    experiment = small(Experiment.default("segmentation", cube, labels), "split.block=6", "data.patch=8")
+    data = assemble(experiment, [cube], [labels])
+    for part, number in (("training", 1), ("validation", 2)):
+        shown = torch.zeros(3, dtype=torch.long)
+        for _, truth in data.batches(part, 1000, torch.device("cpu")):
+            shown += truth.sum((0, 1, 2)).long()
+        allowed = (data.maps[0][0] == number) & (labels.data > 0)
+        if part == "validation":  # each held-out pixel once
+            assert shown.tolist() == [int((allowed & (labels.data == value)).sum()) for value in (1, 2, 5)]
+        x, truth = data.batch(data.parts[part], torch.device("cpu"))
+        pixels = data.parts[part].pixels()
+        assert not truth.sum(-1)[data.labels[pixels] != number].any()
+        assert truth.sum(-1)[data.labels[pixels] == number].any()
+
+
+def test_a_few_strokes_are_enough_and_the_rest_is_unlabelled(scene, tmp_path):
+    cube, labels = scene
+    strokes = np.zeros_like(labels.data)
+    strokes[4:7, 2:6], strokes[4:7, 13:16], strokes[20:24, 22:26] = 1, 2, 5
+    strokes[14:17, 2:6], strokes[14:17, 13:16], strokes[10:13, 22:26] = 1, 2, 5
+    experiment = small(
+        Experiment.default("segmentation", cube, strokes), "split.method=stratified", "split.validation=0.3", "training.epochs=15",
+        "network.width=8", "network.depth=1", "network.components=6", "data.patch=16", "data.samples=16",
+    )  # fmt: skip
+    model = train(experiment, cube, strokes, run=tmp_path / "run")
+    result = predict(model, cube).result
+    assert (result == labels.data)[labels.data > 0].mean() > 0.7
+
+
+def test_labels_that_teach_nothing_are_refused_with_the_remedy(scene):
+    cube, labels = scene
+    experiment = Experiment.default("segmentation", cube, labels)
+
+    def said(truth, *overrides):
+        return " ".join(map(str, problems_with(experiment.override(*overrides), [cube], [truth])))
+
+    assert "only class 1 (0 means unlabelled)" in said(Labels(np.ones((32, 28), int)))
+    assert "no class at all" in said(Labels(np.zeros((32, 28), int)))
+    assert "32 × 28 pixels and its labels 'cube' 5 × 5" in said(Labels(np.ones((5, 5), int)))
+    rare = labels.data.copy()
+    rare[rare == 5] = 0
+    rare[31, 27] = 5
+    with pytest.raises(ValueError, match=r"no training samples are left of class 5.*another split\.seed"):
+        assemble(experiment.override("split.method=contiguous", "split.validation=0.2", "data.patch=8"), [cube], [Labels(rare)])
+
+
+# ---------------------------------------------------------------- classification
+
+
+@pytest.fixture
+def spectra_of_classes(scene):
+    cube, labels = scene
+    chosen = labels.data > 0
+    return Cube(cube.data[chosen], AXIS, name="spectra"), labels.data[chosen]
+
+
+def test_classification_of_spectra_counts_zero_as_a_class(spectra_of_classes, tmp_path):
+    cube, values = spectra_of_classes
+    names = ["cell" if value == 1 else "medium" for value in values]
+    for truth, expected in ((names, {1, 2}), ((values == 1).astype(int), {0, 1})):
+        experiment = small(Experiment.default("classification", cube, truth), "network.width=8", "network.stages=2", "training.epochs=8")
+        _, model = run(experiment, cube, truth, tmp_path / str(expected))
+        prediction = predict(model, cube)
+        assert prediction.result.shape == (cube.count,)
+        assert set(np.unique(prediction.result)) == expected
+        assert compare(model, cube, truth).rows["network"]["overall_accuracy"] > 0.9
+    assert model.card().classes[0].value == 0
+
+
+def test_classification_of_images_in_folders_a_class(tmp_path):
+    rng = np.random.default_rng(1)
+    for name, level in (("dark", 0.2), ("bright", 0.8)):
+        for number in range(5):
+            image = (level + rng.normal(0, 0.05, (10, 9, 6))).astype(np.float32)
+            write(Cube(image), tmp_path / "images" / name / f"{number}.npy")
+    document = {
+        "task": {"kind": "classification", "of": "spectra"}, "data": {"input": [str(tmp_path / "images")]},
+        "network": {"kind": "spectral_cnn", "width": 8, "stages": 1}, "preparation": ["scale"], "split": {"validation": 0.2},
+        "training": {"epochs": 2, "batch": 32, "device": "cpu"},
+    }  # fmt: skip
+    events, model = run(Experiment.from_mapping(document), None, None, tmp_path / "run")
+    assert [one.name for one in model.card().classes] == ["bright", "dark"]
+    assert (events[0].training, events[0].validation) == (8 * 90, 2 * 90)  # one image of each class is held out
+    with pytest.raises(SettingsError, match="for whole images choose a network that pools"):
+        list(fit(Experiment.from_mapping(document | {"task": {"kind": "classification", "of": "images"}}), run=tmp_path / "x"))
+
+
+# ---------------------------------------------------------------- super-resolution
+
+
+@pytest.fixture
+def sharp():
+    y, x = np.mgrid[:48, :40]
+    pattern = np.sin(x / 2.5)[..., None] * np.linspace(1, 2, 8) + np.cos(y / 3)[..., None] * np.linspace(2, 1, 8) + 4
+    return Cube(pattern.astype(np.float32), pixel_size=(3.0, 3.0), pixel_unit="um", name="sharp", metadata={"origin": (10.0, 20.0)})
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 8])
+def test_super_resolution_begins_at_bicubic_and_keeps_the_place(sharp, tmp_path, factor):
+    experiment = small(
+        Experiment.default("super_resolution", sharp).override(f"task.factor={factor}", f"data.patch={16 // factor * factor}"),
+        "network.width=8", "network.groups=1", "network.blocks=1", "network.components=4", "data.samples=8", "split.validation=0.3",
+        "training.epochs=1", "training.optimiser.lr=1e-9", "split.gap=0",
+    )  # fmt: skip
+    events, model = run(experiment, sharp, None, tmp_path / "run")
+    assert events[0].baselines.keys() == {"bicubic", "Lanczos"}
+    result = predict(model, sharp[:12, :10]).result
+    assert result.shape == (12 * factor, 10 * factor, 8)
+    assert result.pixel_size == pytest.approx((3 / factor, 3 / factor))
+    # the corner of the first pixel stays
+    assert result.metadata["origin"][0] - result.pixel_size[0] / 2 == pytest.approx(10 - 1.5)
+    report = compare(model, None, sharp)
+    assert report.rows["network"]["mpsnr"] == pytest.approx(report.rows["bicubic"]["mpsnr"], abs=0.01)
+
+
+def test_super_resolution_from_pairs(sharp, tmp_path):
+    coarse = sharp.with_data(sharp.data.reshape(24, 2, 20, 2, 8).mean((1, 3)), name="coarse")
+    experiment = small(
+        Experiment.default("super_resolution", coarse, sharp), "network.width=8", "network.groups=1", "network.blocks=1", "data.samples=8",
+        "split.validation=0.3", "data.patch=12", "split.gap=0",
+    )  # fmt: skip
+    assert experiment.task.learns_from == "pairs"
+    _, model = run(experiment, coarse, sharp, tmp_path / "run")
+    assert predict(model, coarse).result.shape == sharp.shape
+    data = assemble(experiment, [coarse], [sharp])
+    x, y = data.batch(data.parts["training"], torch.device("cpu"))
+    means = y.reshape(len(y), 6, 2, 6, 2, 8).mean((2, 4))
+    torch.testing.assert_close(x, means, rtol=1e-4, atol=1e-4)  # patches of both show the same place
+
+
+def test_what_cannot_be_enlarged_says_why(sharp):
+    assert "cannot be reduced by 3; choose 39" in str(
+        problems_with(Experiment.default("super_resolution", sharp).override("task.factor=3", "data.patch=40"), [sharp], [])[0]
+    )
+    with pytest.raises(ValueError, match="is a set of spectra"):
+        Experiment.default("super_resolution", Cube(np.ones((5, 4))))
+
+
+# ---------------------------------------------------------------- denoising without truth, calibration
+
+
+@pytest.mark.parametrize("learns_from", ["bands", "masked"])
+def test_denoising_without_truth_improves_the_data(learns_from, tmp_path):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:32, :32]
+    abundance = np.stack([np.sin(x / 6) + 1.5, np.cos(y / 5) + 1.5], -1)
+    clean = abundance @ (rng.random((2, 24)) + 0.2)
+    noisy = Cube((clean + rng.normal(0, 0.4, clean.shape)).astype(np.float32), name="noisy")
+    network = ("network.width=8", "network.depth=1", "network.components=4", "data.samples=32", "data.patch=16", "split.gap=0")
+    experiment = small(Experiment.default("denoising", noisy), f"task.learns_from={learns_from}", *network, "split.validation=0.5",
+                       "training.epochs=6")  # fmt: skip
+    events, model = run(experiment, noisy, None, tmp_path / "run")
+    assert events[0].baselines == {}
+    result = predict(model, noisy).result.numpy()
+    assert np.square(result - clean).mean() < 0.5 * np.square(noisy.data - clean).mean()
+
+
+def test_halves_of_the_bands_share_no_noise():
+    rng = np.random.default_rng(0)
+    clean = rng.random((400, 1)) @ rng.random((1, 20))
+    noisy = Cube((clean + rng.normal(0, 0.1, clean.shape)).astype(np.float32))
+    experiment = Experiment.from_mapping({"task": {"kind": "denoising", "learns_from": "bands"}, "preparation": [],
+                                          "network": {"kind": "unet", "dims": 2, "components": 1}, "data": {"patch": 4}})  # fmt: skip
+    image = Cube(noisy.data.reshape(20, 20, 20))
+    data = assemble(experiment.override("split.gap=0", "split.validation=0.3"), [image], [])
+    task = Restoration(experiment, data)
+    posed = task.pose(torch.from_numpy(image.numpy())[None], None, torch.Generator().manual_seed(0))
+    errors = [(half[0].numpy().reshape(-1, 20) - clean).ravel() for half in (posed.x, posed.y)]
+    assert abs(np.corrcoef(*errors)[0, 1]) < 0.2
+
+
+def test_no_truth_is_taken_where_none_is_learnt_from(pairs):
+    experiment = Experiment.default("denoising", pairs[0])
+    assert experiment.task.learns_from == "masked"
+    assert "takes no truth" in str(problems_with(experiment, [pairs[0]], [pairs[1]])[0])
+
+
+@pytest.mark.parametrize("network", ["residual_mlp", "unet", "ridge"])
+def test_calibration_onto_other_bands(pairs, tmp_path, network):
+    noisy, clean = pairs
+    other = Cube(clean.data[:, ::2] * 2, SpectralAxis(clean.axis.values[::2] + 3, "1/cm"), name="other instrument")
+    experiment = small(Experiment.default("calibration", noisy, other), f"network={network}", "preparation=[scale]", "split.validation=0.2")
+    _, model = run(experiment, noisy, other, tmp_path / "run")
+    result = predict(model, noisy).result
+    assert result.axis == other.axis
+    assert result.shape == other.shape
+    report = compare(model, noisy, other)
+    assert report.rows["network"]["mse"] < 0.5 * report.rows["raw"]["mse"]
+
+
+# ---------------------------------------------------------------- all of them
+
+
+def test_every_task_says_what_it_begins_with_and_this_suits_it():
+    for kind in tasks:
+        experiment = Experiment.from_mapping({"task": kind})
+        assert kind in experiment.network.tasks
+        assert kind in experiment.loss.tasks
+        for baseline in experiment.task.baselines:
+            assert kind in networks[baseline].tasks
+
+
+def test_a_network_that_does_not_suit_lists_those_that_do():
+    with pytest.raises(SettingsError, match=r"network 'rcan' does not suit the task 'segmentation'.*known:.*unet"):
+        Experiment.from_mapping({"task": "segmentation", "network": "rcan"})
+
+
+def test_files_and_folders_of_images_and_masks(scene, tmp_path):
+    cube, labels = scene
+    for number in range(3):
+        write(cube.with_data(cube.data + number), tmp_path / "images" / f"{number}.npz")
+        write_labels(labels, _made(tmp_path / "masks") / f"{number}.tif")
+    experiment = small(
+        Experiment.default("segmentation", cube, labels), f"data.input=[{tmp_path}/images]", f"data.truth=[{tmp_path}/masks]",
+        "network=spectral_cnn", "network.width=8", "network.stages=1", "split.method=file", "split.validation=0.3", "training.epochs=1",
+        "data.groups=[a, b, b]", "split.method=group",
+    )  # fmt: skip
+    events, _ = run(experiment, None, None, tmp_path / "run")
+    labelled = int((labels.data > 0).sum())
+    assert {events[0].training, events[0].validation} == {labelled, 2 * labelled}
+    assert isinstance(list(RunFolder(tmp_path / "run").events())[-1], Finished)
+
+
+def _made(folder):
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def test_balanced_weights_are_the_inverse_of_the_frequency(scene):
+    cube, labels = scene
+    rare = labels.data.copy()
+    rare[:24][rare[:24] == 5] = 0
+    experiment = Experiment.default("segmentation", cube, Labels(rare)).override("split.method=stratified", "network=spectral_cnn")
+    data = assemble(experiment, [cube], [Labels(rare)])
+    weights = Classes(experiment, data)._weights
+    counts = torch.tensor([int(((data.truths == number) & (data.labels == 1)).sum()) for number in (1, 2, 3)])
+    torch.testing.assert_close(weights * counts, (weights * counts)[:1].expand(3))
+    assert weights[2] > weights[0]
