@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spectrai.experiment.networks import RCAN, ResidualMLP, ResUNet, SpectralCNN, UNet, networks
+from napari_spectrai.experiment.networks import RCAN, LocalMeansMLP, ResidualMLP, ResUNet, SpectralCNN, UNet, networks
 from napari_spectrai.networks import RidgeSkip, Subspace, build
 from napari_spectrai.networks.enlarge import bicubic
 from napari_spectrai.networks.ridge import ridge_map
@@ -33,7 +33,7 @@ CLASSIFYING = [
 
 
 def test_every_registered_network_is_here():
-    assert {spec.kind for spec in CASES + CLASSIFYING} == {kind for kind in networks if not networks[kind].classical}
+    assert {spec.kind for spec in [*CASES, *CLASSIFYING, LocalMeansMLP()]} == {kind for kind in networks if not networks[kind].classical}
 
 
 @pytest.fixture(autouse=True)
@@ -191,3 +191,33 @@ def test_a_subspace_is_that_of_the_principal_components():
     classes.fit(spectra)
     scores = (spectra - classes.mean) @ (classes.basis / classes.scale)
     torch.testing.assert_close(scores.var(0, unbiased=False), torch.ones(3), rtol=1e-3, atol=1e-3)
+
+
+class TestLocalMeans:
+    spec = LocalMeansMLP(components=6, smallest=3, largest=7, width=16)
+
+    def test_windows_are_odd_and_spread(self):
+        assert LocalMeansMLP().sizes == [3, 7, 11]
+        assert LocalMeansMLP(smallest=1, largest=6, windows=2).sizes == [1, 7]
+        assert (self.spec.around, self.spec.context) == (7, 3)
+
+    def test_it_answers_for_the_middle_of_a_window_and_for_all_pixels(self):
+        network = build(self.spec, 9, 4, ridge=False, classes=True).eval()
+        x = torch.randn(2, 12, 10, 9)
+        whole = network.same(x)
+        assert whole.shape == (2, 12, 10, 4)
+        torch.testing.assert_close(network(x[:, 2:9, 1:8])[:, 0, 0], whole[:, 5, 4], rtol=1e-4, atol=1e-4)
+
+    def test_it_overfits_and_comes_back(self):
+        x = torch.randn(16, 7, 7, 9)
+        y = torch.arange(16) % 3
+        network, again = (build(self.spec.model_copy(update={"dropout": 0.0}), 9, 3, ridge=False, classes=True) for _ in range(2))
+        optimiser = torch.optim.Adam(network.parameters(), 1e-2)
+        for _ in range(60):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(network(x)[:, 0, 0], y)
+            loss.backward()
+            optimiser.step()
+        assert loss < 0.1
+        again.load_state_dict(network.state_dict())
+        torch.testing.assert_close(again.eval()(x), network.eval()(x))

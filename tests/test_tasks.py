@@ -69,6 +69,7 @@ SEGMENTING = {
         "data.samples=64",
         "training.optimiser.lr=0.01",
     ),
+    "local_means_mlp": ("network=local_means_mlp", "network.components=6", "network.largest=5", "network.width=16", "training.epochs=30"),
     "spectral_cnn": ("network=spectral_cnn", "network.width=8", "network.stages=2"),
 }
 
@@ -78,9 +79,9 @@ def test_segmentation_gives_labels_probabilities_and_names(scene, tmp_path, netw
     cube, labels = scene
     experiment = small(
         Experiment.default("segmentation", cube, labels),
+        "training.epochs=12",
         *SEGMENTING[network],
         "split.block=6",
-        "training.epochs=12",
         "split.validation=0.2",
     )
     events, model = run(experiment, cube, labels, tmp_path / "run")
@@ -126,7 +127,7 @@ def test_a_few_strokes_are_enough_and_the_rest_is_unlabelled(scene, tmp_path):
     strokes[4:7, 2:6], strokes[4:7, 13:16], strokes[20:24, 22:26] = 1, 2, 5
     strokes[14:17, 2:6], strokes[14:17, 13:16], strokes[10:13, 22:26] = 1, 2, 5
     experiment = small(
-        Experiment.default("segmentation", cube, strokes), "split.method=stratified", "split.validation=0.3", "training.epochs=15",
+        Experiment.default("segmentation", cube, strokes), "split.method=stratified", "split.validation=0.3", "training.epochs=40",
         "network.width=8", "network.depth=1", "network.components=6", "data.patch=16", "data.samples=16",
     )  # fmt: skip
     model = train(experiment, cube, strokes, run=tmp_path / "run")

@@ -122,6 +122,27 @@ class SVDNLM(ClassicalSpec):
     search: int = Field(10, ge=2, le=64, description="largest distance of a compared patch, in pixels")
 
 
+class NLBayes(ClassicalSpec):
+    """Non-local Bayes (Lebrun, Buades & Morel 2013, doi:10.1137/120874989) on the eigenimages of a scene, all together.
+
+    Similar patches of all eigenimages share a Gaussian, by which each is filtered; repeated with the estimate as the guide.
+    """
+
+    title: ClassVar = "SVD and non-local Bayes"
+    label: ClassVar = "NL-Bayes"
+    kind: Literal["nl_bayes"] = "nl_bayes"
+    implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:NLBayes"
+    tasks: ClassVar = DENOISING
+    dimensions: ClassVar = (2,)
+    images: ClassVar = True
+    whole: ClassVar = True
+    components: int | None = Field(None, ge=1, le=64, description="size of the subspace; empty: those that stand above the noise")
+    patch: int = Field(3, ge=2, le=8, description="height and width of the patches, in pixels")
+    search: int = Field(15, ge=2, le=64, description="largest distance of a similar patch, in pixels")
+    similar: int = Field(80, ge=8, le=1000, description="number of similar patches")
+    passes: int = Field(3, ge=1, le=10, description="how often it is repeated with the estimate as the guide")
+
+
 class Bicubic(ClassicalSpec):
     """Bicubic interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711)."""
 

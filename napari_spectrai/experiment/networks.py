@@ -170,4 +170,43 @@ class SpectralCNN(NetworkSpec):
     dropout: float = Field(0.2, ge=0, lt=1, description="share of features dropped before the last layer while training")
 
 
+class LocalMeansMLP(Stemmed):
+    """Fully connected layers on whitened component scores, averaged over windows of several sizes around each pixel.
+
+    It learns from few labels in seconds, since most of what it needs to know of neighbours is their mean.
+    """
+
+    title: ClassVar = "Local means MLP"
+    kind: Literal["local_means_mlp"] = "local_means_mlp"
+    implementation: ClassVar = "napari_spectrai.networks.local_means:LocalMeansMLP"
+    tasks: ClassVar = frozenset({"segmentation"})
+    dimensions: ClassVar = (2,)
+    convolutional: ClassVar = False
+    components: int = Field(150, ge=1, le=1024, description="principal components that the network sees, each of variance one")
+    smallest: int = Field(3, ge=1, le=63, description="height and width of the smallest window, in pixels")
+    largest: int = Field(11, ge=1, le=63, description="height and width of the largest window, in pixels")
+    windows: int = Field(3, ge=1, le=8, description="number of windows, evenly spread between the two")
+    width: int = Field(256, ge=8, le=4096, description="units of each hidden layer")
+    depth: int = Field(2, ge=1, le=8, description="number of hidden layers")
+    dropout: float = Field(0.5, ge=0, lt=1, description="share of units dropped while training")
+    noise: float = Field(0.1, ge=0, le=10, description="noise added to the means while training, in their standard deviations")
+
+    @property
+    def sizes(self) -> list[int]:
+        """The windows, odd."""
+        count = self.windows
+        steps = [self.smallest + (self.largest - self.smallest) * number / max(1, count - 1) for number in range(count)]
+        return sorted({round(step) // 2 * 2 + 1 for step in steps})
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        return self.around // 2
+
+    @property
+    def around(self) -> int:
+        """Height and width of the window that the network sees to tell one pixel's class."""
+        return max(self.sizes)
+
+
 networks: Registry[NetworkSpec] = Registry("network")

@@ -73,7 +73,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         inputs=torch.from_numpy(inputs), truths=targets, parts=parts, preparation=preparation,
         axis=cubes[0].axis, prepared_axis=prepared_axis, truth_axis=truth_axis, maps=maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
-        times=task.enlarges if task.needs_truth else 1, classes=table,
+        times=task.enlarges if task.needs_truth else 1, shared=layout.shared, classes=table,
     )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class Dataset:
     names: list[str]
     notes: list[str]
     times: int = 1
+    shared: bool = False
     classes: list[Class] = field(default_factory=list)
 
     @property
@@ -78,6 +79,10 @@ class Dataset:
         pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
         alive = pixels[self.inputs[pixels].any(-1)]
         return self.inputs[alive], self.inputs[alive] if self.truths is None else self.truths[alive]
+
+    def seen(self) -> Tensor:
+        """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""
+        return self.inputs[self.inputs.any(-1)] if self.shared else self.spectra("training")[0]
 
     def scenes(self, *parts: str) -> Iterator[Scene]:
         """Yield every cube whole, with those pixels counting that samples of some parts show."""

@@ -55,7 +55,7 @@ class Training:
         self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
         for stem in (module for module in network.modules() if isinstance(module, Subspace)):
-            stem.fit(data.spectra("training")[0])
+            stem.fit(data.seen())
         if isinstance(network, RidgeSkip):
             network.set_map(*ridge_map(*data.spectra("training"), alpha=experiment.network.alpha))  # type: ignore[attr-defined]
         optimiser = experiment.training.optimiser

@@ -45,6 +45,14 @@ class Subspace(nn.Module):
         last: nn.Module = self.core.last  # type: ignore[assignment]
         return last
 
+    def same(self, batch: Tensor) -> Tensor:
+        """Return what `core` gives for all pixels, where by itself it answers only for those away from the edges."""
+        if not hasattr(self.core, "same"):
+            result: Tensor = self(batch)
+            return result
+        told: Tensor = self.core.same((batch.float() - self.mean) @ (self.basis / self.scale))  # type: ignore[operator]
+        return told
+
     def fit(self, spectra: Tensor) -> None:
         """Find mean and basis of training spectra (n, λ).
 

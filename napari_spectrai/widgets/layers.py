@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from psygnal import Signal
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import pictures, read
 from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.labels import as_labels
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -109,6 +111,14 @@ def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
         colours.update(labels.colours.items())
         options["colormap"] = DirectLabelColormap(color_dict=colours)
     return cast("Labels", viewer.add_labels(data, **options | more))
+
+
+def painted(layer: Labels, source: Image | None) -> SpectralLabels:
+    """Return the labels of a layer; painted over a set of spectra, bands × spectra, a stroke anywhere on a spectrum marks it."""
+    labels = as_labels(layer)
+    if source is None or source.ndim != 2 or labels.data.shape != source.data.shape:
+        return labels
+    return replace(labels, data=labels.data.max(spectral_position(source)))
 
 
 def likely_source(layers: Sequence[Image]) -> Image | None:

@@ -14,14 +14,13 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.labels import as_labels
 from napari_spectrai.preparation import SpatialStep
 from napari_spectrai.runs import Epoch, Event, Paused, Run, RunFolder, Step, all_runs, prepare
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
 from napari_spectrai.widgets.form import Fold, SpecForm, part_form
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import label_layers, likely_source, spectral_layers
+from napari_spectrai.widgets.layers import label_layers, likely_source, painted, spectral_layers
 from napari_spectrai.widgets.progress import TrainingView
 
 _SKIP = ("task", "name", "data", "split", "preparation", "augmentation", "training")
@@ -210,7 +209,7 @@ class TrainDock(Dock):
         if truth is None or not self._takes_truth():
             truths: list[Any] = []
         else:
-            truths = [as_labels(truth) if tasks[self._task.value].truth == "labels" else as_cube(truth)]
+            truths = [painted(truth, source) if tasks[self._task.value].truth == "labels" else as_cube(truth)]
         return ([as_cube(source)] if source is not None else []), truths
 
     def _takes_truth(self) -> bool:
@@ -234,8 +233,8 @@ class TrainDock(Dock):
         if source is None:
             return None
         if tasks[self._task.value].truth == "labels":
-            spatial = as_cube(source).spatial_shape
-            return next((layer for layer in reversed(label_layers(self._viewer)) if layer.data.shape == spatial), None)
+            shapes = {as_cube(source).spatial_shape, source.data.shape}
+            return next((layer for layer in reversed(label_layers(self._viewer)) if layer.data.shape in shapes), None)
         others = [layer for layer in self._layers() if layer is not source and layer.data.shape == source.data.shape]
         named = [layer for layer in others if "truth" in layer.name.lower()]
         return next(iter(named or others), None)

@@ -1,0 +1,58 @@
+"""A network on means of several windows around each pixel."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_spectrai.experiment import networks as settings
+
+
+class LocalMeansMLP(nn.Module):
+    """Fully connected layers on the means over windows of several sizes.
+
+    It answers for the pixels whose windows it sees whole: ``(N, y, x, C)`` gives ``(N, y - r, x - r, classes)``, where r is the
+    largest window less one; `same` extends the edges first, and answers for all.
+
+    Parameters
+    ----------
+    spec : settings.LocalMeansMLP
+    in_bands, out_channels : int
+        Component scores in, classes out.
+    """
+
+    def __init__(self, spec: settings.LocalMeansMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
+        super().__init__()
+        self.sizes, self.around = spec.sizes, spec.around
+        inward = in_bands * len(self.sizes)
+        self.noise = spec.noise
+        self.standardise = nn.BatchNorm1d(inward, affine=False)
+        layers: list[nn.Module] = [nn.Dropout(spec.dropout / 2.5)]
+        for _ in range(spec.depth):
+            layers += [nn.Linear(inward, spec.width), nn.BatchNorm1d(spec.width), nn.GELU(), nn.Dropout(spec.dropout)]
+            inward = spec.width
+        self.body = nn.Sequential(*layers)
+        self.last = nn.Linear(inward, out_channels)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Map ``(N, y, x, scores)`` to logits of the pixels away from the edges."""
+        image = batch.permute(0, 3, 1, 2)
+        means = []
+        for size in self.sizes:
+            near = (self.around - size) // 2
+            inner = image[:, :, near : image.shape[2] - near, near : image.shape[3] - near]
+            means.append(functional.avg_pool2d(inner, size, stride=1))
+        features = torch.cat(means, 1).permute(0, 2, 3, 1)
+        flat = self.standardise(features.flatten(0, 2))
+        if self.training and self.noise:
+            flat = flat + self.noise * torch.randn_like(flat)
+        logits: Tensor = self.last(self.body(flat))
+        return logits.view(*features.shape[:3], -1)
+
+    def same(self, batch: Tensor) -> Tensor:
+        """Return logits of all pixels, the edges repeated."""
+        near = self.around // 2
+        image = functional.pad(batch.permute(0, 3, 1, 2), (near,) * 4, mode="replicate")
+        result: Tensor = self(image.permute(0, 2, 3, 1))
+        return result

@@ -1,0 +1,126 @@
+"""Every task from the docks: choose it, train in a process of its own, predict, and look at the layers that come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, SpectralAxis, as_cube
+from napari_spectrai.labels import as_labels
+from napari_spectrai.widgets.layers import add_cube
+
+SHORT = ("training.device=cpu", "training.epochs=4", "training.batch=8", "training.precision=fp32")
+
+
+def dock(viewer, name):
+    return viewer.window.add_plugin_dock_widget("napari-spectrai", name)[1]
+
+
+@pytest.fixture
+def scene(viewer):
+    """An image of three classes with a Labels layer, some of it unlabelled."""
+    rng = np.random.default_rng(0)
+    classes = np.repeat([1, 2, 3], [8, 8, 8])[None].repeat(24, 0)
+    data = (np.eye(4, 12)[classes] * 2 + rng.normal(0, 0.2, (24, 24, 12))).astype(np.float32)
+    layer = add_cube(
+        viewer, Cube(data, SpectralAxis(np.linspace(450, 700, 12), "nm"), pixel_size=(3.0, 3.0), pixel_unit="um", name="cells")
+    )
+    marked = classes.copy()
+    marked[::5] = 0
+    labels = viewer.add_labels(marked, name="strokes", metadata={"class_names": {1: "fat", 2: "water", 3: "bone"}})
+    return viewer, layer, labels
+
+
+def trained(train, until, *overrides):
+    """Train with a few settings changed, from the dock."""
+    train.experiment = train.experiment.override(*SHORT, *overrides)
+    assert train._start.enabled, (train._data_problem.value, train._problem.value)
+    train.start()
+    until(lambda: train.run is not None and train.state == "idle")
+    assert train.view.status.startswith("done"), train.view._trouble.value
+    return train.run.folder.best
+
+
+def predicted(viewer, model, layer, until):
+    """Apply a model from the dock."""
+    predict = dock(viewer, "Predict")
+    predict.model = model
+    predict.layer = layer
+    assert predict._start.enabled, predict._problem.value
+    predict.start()
+    until(lambda: predict.status.startswith(("done", "failed")))
+    assert predict.status.startswith("done"), predict._problem.value
+    return predict
+
+
+def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene, until):
+    viewer, layer, labels = scene
+    train = dock(viewer, "Train")
+    train._task.value = "segmentation"
+    assert train._truth.value is labels
+    assert "cross_entropy" in train._form._parts["loss"].choice.choices
+    assert "mse" not in train._form._parts["loss"].choice.choices
+    model = trained(train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "split.block=4", "training.epochs=30")
+    assert "Mean recall" in train.view.status
+    predict = predicted(viewer, model, layer, until)
+    assert "fat, water, bone" in predict._description.value
+    result, shares = viewer.layers["cells · classes"], viewer.layers["cells · probabilities"]
+    told = as_labels(result)
+    assert told.names == {1: "fat", 2: "water", 3: "bone"}
+    assert (told.data == np.repeat([1, 2, 3], [8, 8, 8])).mean() > 0.8
+    np.testing.assert_allclose(result.scale, layer.scale[1:])
+    assert as_cube(shares).shape == (24, 24, 3)
+    assert not shares.visible
+    # the colours are those painted with
+    np.testing.assert_allclose(result.get_color(2), labels.get_color(2), atol=1e-3)
+
+
+def test_a_task_begins_anew_and_says_what_it_needs(scene):
+    viewer, _, labels = scene
+    train = dock(viewer, "Train")
+    assert train._task.value == "denoising"
+    assert "Choose the layer that shows how the input should look" in train._data_problem.value
+    train._settings._parts["learns_from"].editor.value = "masked"
+    assert not train._truth.visible
+    assert train._start.enabled
+    train._task.value = "super_resolution"
+    assert train._start.enabled
+    assert train.experiment.network.kind == "rcan"
+    train._task.value = "segmentation"
+    viewer.layers.remove(labels)
+    assert "Labels layer" in train._data_problem.value
+    assert not train._start.enabled
+    train._task.value = "denoising"
+    assert train.experiment.task.learns_from == "pairs"
+
+
+def test_a_super_resolved_layer_lies_exactly_over_its_source(scene, until):
+    viewer, layer, _ = scene
+    train = dock(viewer, "Train")
+    train._task.value = "super_resolution"
+    model = trained(train, until, "network.width=8", "network.groups=1", "network.blocks=1", "data.samples=8", "split.validation=0.3",
+                    "split.gap=0", "data.patch=4", "training.epochs=1", "network.components=3")  # fmt: skip
+    layer.translate = [layer.translate[0], 30.0, -6.0]
+    predicted(viewer, model, layer, until)
+    result = viewer.layers["cells · 2 × enlarged"]
+    assert result.data.shape == (12, 48, 48)
+    # the corners of both coincide
+    for end, other in ((0, 0), (48, 24)):
+        mine, theirs = (np.array(one.data_to_world([0, e - 0.5, e - 0.5]))[1:] for one, e in ((result, end), (layer, other)))
+        np.testing.assert_allclose(mine, theirs)
+
+
+def test_spectra_of_a_set_are_told_apart(viewer, until):
+    rng = np.random.default_rng(1)
+    classes = np.arange(80) % 2
+    layer = add_cube(viewer, Cube((rng.normal(0, 0.2, (80, 20)) + np.eye(2, 20)[classes] * 3).astype(np.float32), name="cells"))
+    strokes = np.zeros(layer.data.shape, int)
+    strokes[4] = classes + 1  # a line across all spectra
+    viewer.add_labels(strokes, name="kinds", metadata={"class_names": {1: "A", 2: "B"}})
+    train = dock(viewer, "Train")
+    train._task.value = "classification"
+    model = trained(train, until, "network.width=8", "network.stages=1", "training.epochs=15")
+    predicted(viewer, model, layer, until)
+    result = viewer.layers["cells · classes"]
+    assert result.data.shape == layer.data.shape
+    assert (result.data[0] == classes + 1).mean() > 0.9
