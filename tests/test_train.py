@@ -417,12 +417,12 @@ def test_evaluate_and_compare(trained, tmp_path):
     report = evaluate(predict(model, cube).result, truth, "denoising")
     assert report.metrics.keys() >= {"mse", "psnr", "sam", "mae"}
     beside = compare(model, cube, truth)
-    assert list(beside.rows) == ["raw", "Savitzky–Golay", "PCA", "ridge", "network"]
+    assert list(beside.rows) == ["raw", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "ridge", "network"]
     assert beside.metrics["mse"] < beside.rows["raw"]["mse"]
     assert "network" in str(beside)
     rows = beside.to_csv(tmp_path / "t.csv").read_text().splitlines()
     assert rows[0] == "method,mse,psnr,sam"
-    assert len(rows) == 6
+    assert len(rows) == 8
     with pytest.raises(ValueError, match="shape"):
         evaluate(cube, truth[:5], "denoising")
     with pytest.raises(ValueError, match="no task 'cooking'"):
