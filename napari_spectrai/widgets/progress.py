@@ -148,7 +148,7 @@ class TrainingView(Container[Any]):
         told = [sum(column) for column in zip(*event.matrix, strict=True)]
         right = [row[number] for number, row in enumerate(event.matrix)]
         numbers = [float(number) for number in range(1, len(right) + 1)]
-        self.preview.titles(x="Class", y="Share of validation pixels")
+        self.preview.titles(x="Class, in the order of the labels", y="Share")
         recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
         precision = [a / b if b else float("nan") for a, b in zip(right, told, strict=True)]
         self.preview.curve("recall", numbers, recall, self.preview.accent, width=2)
