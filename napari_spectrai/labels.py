@@ -108,6 +108,27 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     return Labels(array, names or {})
 
 
+def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:
+    """Return labels for cubes of some shapes (without bands): given as such, or as one class, a name or a number, a cube.
+
+    Parameters
+    ----------
+    truths : None, what `as_labels` takes, or a list of it; or a list of names or numbers, one for each of several cubes
+    """
+    if truths is None:
+        return []
+    if not isinstance(truths, list | tuple):
+        return [as_labels(truths)]
+    single = all(isinstance(truth, str | int | np.integer) for truth in truths)
+    if single and len(truths) == len(shapes) > 1:
+        each = named([str(t) for t in truths]) if isinstance(truths[0], str) else Labels(np.asarray(truths))
+        return [
+            Labels(np.full(shape, value, np.int64), each.names, name=str(truth))
+            for shape, value, truth in zip(shapes, each.data, truths, strict=True)
+        ]
+    return [as_labels(truths)] if single else [as_labels(truth) for truth in truths]
+
+
 def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
     """Return labels for class names, numbered from 1 in alphabetical order."""
     known = sorted(set(names))

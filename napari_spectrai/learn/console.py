@@ -7,6 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.runs import Epoch, Event, Started, Step
 
 
@@ -42,7 +43,7 @@ class TrainingBar:
                 self.console.print(f"note: {note}")
             if event.baselines:
                 figures = " · ".join(f"{name} {value:.5f}" for name, value in event.baselines.items())
-                self.console.print(f"validation {event.metric.upper()}: {figures}")
+                self.console.print(f"validation {METRICS[event.metric].title}: {figures}")
         elif isinstance(event, Step):
             done = event.epoch - 1 + event.step / event.steps
             self._bar.update(self._task, completed=done)

@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.labels import SUFFIXES, read_labels
-from napari_spectrai.labels import Class, Labels, as_labels
+from napari_spectrai.labels import Class, Labels, labels_of
 from napari_spectrai.spec import SettingsError
 
 Truth = Cube | Labels
@@ -34,7 +34,11 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
         inputs, targets = from_files(experiment)
     else:
         inputs = [as_cube(cube) for cube in _as_list(cubes)]
-        targets = [as_cube(t) for t in _as_list(truths)] if task.truth == "cube" else [*_classes_of(truths, inputs)]
+        targets = (
+            [as_cube(t) for t in _as_list(truths)]
+            if task.truth == "cube"
+            else [*labels_of(truths, [cube.spatial_shape for cube in inputs])]
+        )
     if task.same_axis and len(inputs) == len(targets):
         pairs = [share_axis(cube, truth) for cube, truth in zip(inputs, targets, strict=True)]  # type: ignore[arg-type]
         inputs, targets = [cube for cube, _ in pairs], [truth for _, truth in pairs]
@@ -58,22 +62,6 @@ def _as_list(items: Any) -> list[Any]:
     if items is None:
         return []
     return list(items) if isinstance(items, list | tuple) else [items]
-
-
-def _classes_of(truths: Any, cubes: Sequence[Cube]) -> list[Labels]:
-    """Return labels for each cube: given as such, or as one class (a name or a number) a cube."""
-    if truths is None:
-        return []
-    if isinstance(truths, list | tuple) and len(truths) == len(cubes) and all(isinstance(t, str | int | np.integer) for t in truths):
-        names = sorted({str(t) for t in truths}) if all(isinstance(t, str) for t in truths) else []
-        numbers = [names.index(t) + 1 if names else int(t) for t in truths]
-        return [
-            Labels(np.full(cube.spatial_shape, number, np.int64), dict(enumerate(names, 1)), name=str(truth))
-            for cube, number, truth in zip(cubes, numbers, truths, strict=True)
-        ]
-    if isinstance(truths, list | tuple) and not all(isinstance(t, str | int | np.integer) for t in truths):
-        return [as_labels(truth) for truth in truths]
-    return [as_labels(truths)]
 
 
 def from_files(experiment: Experiment) -> tuple[list[Cube], list[Truth]]:

@@ -20,7 +20,7 @@ from napari_spectrai.experiment.losses import losses
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
-from napari_spectrai.labels import as_labels
+from napari_spectrai.labels import labels_of
 from napari_spectrai.preparation import Step, save_steps
 from napari_spectrai.preparation import steps as registry
 from napari_spectrai.runs.events import Event, Failed, from_json
@@ -174,7 +174,7 @@ def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, ru
     if cubes is not None:
         paths = {
             "input": hand_over(cubes, folder, "input"),
-            "truth": hand_over(truths, folder, "truth", is_labels=experiment.task.truth == "labels") if truths is not None else [],
+            "truth": _truths(experiment, cubes, truths, folder),
         }
     else:
         paths = {side: [file.absolute() for file in getattr(experiment.data, side)] for side in ("input", "truth")}
@@ -223,18 +223,23 @@ def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Pat
     return Job(place, ["preprocess", str(document), str(source), "-o", str(place.path / "result.zarr"), "--run", str(place.path)])
 
 
-def hand_over(cubes: Any, folder: RunFolder, side: str, *, is_labels: bool = False) -> list[Path]:
-    """Return files that hold `cubes` (or labels): their own where they came unchanged from one, else copies in the run folder."""
+def _truths(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) -> list[Path]:
+    if truths is None:
+        return []
+    if experiment.task.truth == "cube":
+        return hand_over(truths, folder, "truth")
+    shapes = [as_cube(cube).spatial_shape for cube in (cubes if isinstance(cubes, list | tuple) else [cubes])]
+    return [
+        labels.source.absolute() if labels.source is not None else write_labels(labels, folder.data / f"truth-{number}.zarr")
+        for number, labels in enumerate(labels_of(truths, shapes))
+    ]
+
+
+def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
+    """Return files that hold `cubes`: their own where they came unchanged from one, else copies in the run folder."""
     items = list(cubes) if isinstance(cubes, list | tuple) else [cubes]
     paths = []
     for number, item in enumerate(items):
-        if is_labels:
-            labels = as_labels(item)
-            plain = labels.source is not None and not hasattr(item, "metadata")
-            paths.append(
-                labels.source.absolute() if plain and labels.source else write_labels(labels, folder.data / f"{side}-{number}.zarr")
-            )
-            continue
         cube: Cube = as_cube(item)
         if cube.source is not None and not isinstance(cube.data, np.ndarray):
             paths.append(cube.source.absolute())

@@ -13,7 +13,9 @@ import numpy as np
 import psutil
 import pytest
 
-from napari_spectrai import Model, Run, launch, predict, read, write
+from napari_spectrai import Cube, Experiment, Model, Run, launch, predict, read, write
+from napari_spectrai.io.labels import write_labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.runs import Epoch, Failed, Finished, Paused, RunFolder, Started, prepare_prediction
 
 LONG = ("training.epochs=100000", "training.schedule=constant")
@@ -225,3 +227,49 @@ def test_a_signal_stops_resumably(files, which):
     until(lambda: sum(isinstance(e, Started) for e in folder.events()) == 2 or not run.alive)
     run.stop()
     assert run.wait() == 3
+
+
+def test_classes_from_the_command_line(tmp_path):
+    rng = np.random.default_rng(0)
+    classes = np.repeat([1, 2, 3], 8)[None].repeat(24, 0)
+    scene = Cube((np.eye(4, 12)[classes] * 2 + rng.normal(0, 0.2, (24, 24, 12))).astype(np.float32))
+    write(scene, tmp_path / "scene.h5")
+    write_labels(Labels(classes, {1: "fat", 2: "water", 3: "bone"}), tmp_path / "truth.npz")
+    write_labels(Labels(classes), tmp_path / "truth.png")
+    (tmp_path / "seg.yml").write_text(
+        "task: segmentation\ndata: {input: [scene.h5], truth: [truth.npz]}\nnetwork: logistic_regression\n"
+        "preparation: [scale]\nsplit: {block: 4, validation: 0.2}\n"
+    )
+    trained = command("train", "seg.yml", "--run", "run", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "fat, water, bone" in trained.stdout
+    for output in ("classes.tif", "classes.csv"):
+        done = command("predict", "run/best.safetensors", "scene.h5", "-o", output, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "classes.csv").read_text().splitlines()
+    assert lines[0] == "y,x,label,class,p(fat),p(water),p(bone)"
+    assert lines[1].startswith("0,0,1,fat,")
+    assert len(lines) == 1 + 24 * 24
+    assert read(tmp_path / "classes-probabilities.zarr").shape == (24, 24, 3)
+    judged = command("evaluate", "classes.tif", "truth.png", "--task", "segmentation", "--csv", "report.csv", cwd=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    assert "Kappa" in judged.stdout
+    assert "support" in (tmp_path / "report.csv").read_text()
+    refused = command("predict", "run/best.safetensors", "scene.h5", "-o", "classes.h5", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "classes are not written in this format" in refused.stderr
+    assert command("predict", "bicubic", "scene.h5", "-o", "large.npz", "--factor", "3", cwd=tmp_path).returncode == 0
+    assert read(tmp_path / "large.npz").shape == (72, 72, 12)
+
+
+def test_labels_are_handed_over_to_another_process(tmp_path):
+    rng = np.random.default_rng(0)
+    names = ["cell", "medium"] * 40
+    cube = Cube((rng.normal(0, 0.2, (80, 10)) + np.eye(2, 10)[np.arange(80) % 2] * 3).astype(np.float32))
+    experiment = Experiment.default("classification", cube, names).override("network=pca_lda")
+    run = launch(experiment, cube, names, run=tmp_path / "run")
+    assert run.wait(120) == 0, run.folder.log.read_text()
+    model = run.model()
+    assert [one.name for one in model.card().classes] == ["cell", "medium"]
+    assert not run.folder.data.exists()
+    run.close()
