@@ -69,7 +69,11 @@ class Labels:
 
     def values(self, unlabelled: int | None = 0) -> list[int]:
         """Return the numbers that occur, without the one that means unlabelled."""
-        return [int(value) for value in np.unique(self.data) if value != unlabelled]
+        if self.data.size and self.data.min() >= 0 and self.data.max() < 2**20:  # counting is far faster than sorting
+            found = np.flatnonzero(np.bincount(self.data.ravel()))
+        else:
+            found = np.unique(self.data)
+        return [int(value) for value in found if value != unlabelled]
 
     def classes(self, unlabelled: int | None = 0) -> list[Class]:
         """Return the classes that occur."""

@@ -9,8 +9,12 @@ import numpy as np
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import as_labels
+from napari_spectrai.noise import eigenimages
 
 T = TypeVar("T")
+
+SEEN = 10_000
+"""Spectra, at most, by which the number of components is chosen."""
 
 
 def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
@@ -42,7 +46,7 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     if cube.is_image:
         patch = min(32, *cube.spatial_shape[-2:])
         document |= {
-            "network": {"kind": "unet", "dims": 2, "depth": 2, "ridge": False, "components": min(16, max(1, len(cube.axis) // 2))},
+            "network": {"kind": "unet", "dims": 2, "depth": 2, "ridge": False, "components": _components(cube)},
             "augmentation": ["flip", "rotate"],
             "data": {"patch": patch, "samples": 64},
             "training": {"batch": 8, "epochs": 60},
@@ -50,6 +54,17 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     else:
         document["network"] = {"kind": "unet", "dims": 1, "ridge": False}
     return document
+
+
+def _components(cube: Cube) -> int:
+    """Return how many components of an image stand above its noise; of one that is not in memory, a usual number."""
+    most = max(1, len(cube.axis) // 2)
+    if not isinstance(cube.data, np.ndarray):
+        return min(8, most)
+    spectra = cube.data.reshape(-1, cube.shape[-1])
+    sample = np.asarray(spectra[:: max(1, len(spectra) // SEEN)], np.float64)
+    sample = sample[np.isfinite(sample).all(-1)]
+    return min(eigenimages(sample)[0].shape[-1], most) if len(sample) > 1 else min(8, most)
 
 
 def _refuse_other_pixels(task: TaskSpec, cube: Cube, truth: Cube) -> None:

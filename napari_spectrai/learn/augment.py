@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ def _column(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1, 1)
 
 
-class Augmentation:
+class Augmentation(ABC):
     """One augmentation: maps a batch ``(N, y, x, λ)`` and its truth to varied ones.
 
     `moves_pixels` tells whether it must act on a truth of classes too; `on_labels` that the truth's last dimension holds classes.
@@ -34,9 +35,9 @@ class Augmentation:
     moves_pixels: ClassVar[bool] = False
     on_labels = False
 
+    @abstractmethod
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
         """Return the varied batch and its truth."""
-        raise NotImplementedError
 
 
 class Noise(Augmentation):

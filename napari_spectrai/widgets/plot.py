@@ -35,11 +35,15 @@ class _DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
     """A logarithmic axis with ticks at 1, 2 and 5 of each decade; pyqtgraph's own crowd in a low plot."""
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
+        if not self.logMode:
+            return super().tickValues(low, high, size)  # type: ignore[no-any-return]
         decades = range(math.floor(low), math.ceil(high) + 1)
         ticks = [decade + math.log10(digit) for decade in decades for digit in (1, 2, 5)]
         return [(1.0, [tick for tick in ticks if low <= tick <= high])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
+        if not self.logMode:
+            return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
         return [f"{10**value:.3g}" for value in values]
 
 
@@ -120,16 +124,26 @@ class Plot(Container[Any]):
             self._recolour()
 
     def curve(
-        self, name: str, x: npt.ArrayLike, y: npt.ArrayLike, colour: str, *, dashed: bool = False, width: float = 1.2, legend: bool = True
-    ) -> None:
-        """Draw or redraw the curve of that name."""
+        self, name: str, x: npt.ArrayLike, y: npt.ArrayLike, colour: str, *, dashed: bool = False, width: float = 1.2, legend: bool = True,
+        points: bool = False,
+    ) -> None:  # fmt: skip
+        """Draw or redraw the curve of that name; `points`: as points, where nothing lies between."""
         style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
         pen = pg.mkPen(colour, width=width, style=style)
         if name not in self._curves:
             self._curves[name] = self._item.plot(name=name if legend else None, antialias=True)
-        self._curves[name].setPen(pen)
+        self._curves[name].setPen(None if points else pen)
+        if points:
+            self._curves[name].setSymbol("o")
+            self._curves[name].setSymbolSize(4 + 2 * width)
+            self._curves[name].setSymbolBrush(pg.mkBrush(colour))
+            self._curves[name].setSymbolPen(None)
         positions = np.asarray(x, np.float64)
         self._curves[name].setData(positions, np.asarray(y, np.float64), connect=_connected(positions))
+
+    def scale(self, *, logarithmic: bool) -> None:
+        """Draw the vertical axis by decades, or evenly; for plots that were made logarithmic."""
+        self._plot.setLogMode(y=logarithmic)
 
     def spread(self, name: str, x: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, colour: str) -> None:
         """Fill between two curves, faintly; `remove_curve` takes it away."""

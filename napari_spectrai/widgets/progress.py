@@ -101,6 +101,7 @@ class TrainingView(Container[Any]):
                 self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
         self._metric = METRICS[event.metric]
         inverted = self._metric.larger_is_better  # such figures are drawn as they are, beside no loss of another scale
+        self.curves.scale(logarithmic=not inverted)
         self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title}, prepared")
         where = "GPU" if event.device.startswith("cuda") else event.device.upper()
         notes = "".join(f"\n{note}" for note in event.notes)
@@ -151,8 +152,8 @@ class TrainingView(Container[Any]):
         self.preview.titles(x="Class, in the order of the labels", y="Share")
         recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
         precision = [a / b if b else float("nan") for a, b in zip(right, told, strict=True)]
-        self.preview.curve("recall", numbers, recall, self.preview.accent, width=2)
-        self.preview.curve("precision", numbers, precision, SOURCE, width=1.2)
+        self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
+        self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
 
     def ended(self, ending: Event) -> None:
         """Show how the run ended."""

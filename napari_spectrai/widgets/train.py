@@ -10,17 +10,18 @@ from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.preparation import SpatialStep
 from napari_spectrai.runs import Epoch, Event, Paused, Run, RunFolder, Step, all_runs, prepare
 from napari_spectrai.spec import Problem, SettingsError
+from napari_spectrai.widgets import truth
 from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
 from napari_spectrai.widgets.form import Fold, SpecForm, part_form
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import label_layers, likely_source, painted, spectral_layers
+from napari_spectrai.widgets.layers import likely_source, spectral_layers
 from napari_spectrai.widgets.progress import TrainingView
 
 _SKIP = ("task", "name", "data", "split", "preparation", "augmentation", "training")
@@ -32,14 +33,6 @@ _NAMES = {
     "finished": "finished",
     "unreadable": "cannot be read",
     "new": "not begun",
-}
-
-
-_TRUTH = "Choose the layer that shows how the input should look."
-_WANTED = {
-    "denoising": f"{_TRUTH} Without one, choose 'bands' or 'masked' under Learns from.",
-    "segmentation": "Choose the Labels layer to learn from, or paint a few strokes into a new one (0 is unlabelled).",
-    "classification": "Choose the Labels layer that holds the class of each spectrum.",
 }
 
 
@@ -144,7 +137,7 @@ class TrainDock(Dock):
         return spectral_layers(self._viewer)
 
     def _truths(self, _: Any = None) -> list[Any]:
-        return label_layers(self._viewer) if tasks[self._task.value].truth == "labels" else self._layers()
+        return truth.choices(self._viewer, self._task.value)
 
     @property
     def state(self) -> str:
@@ -205,16 +198,10 @@ class TrainDock(Dock):
 
     def _pairs(self) -> tuple[list[Cube], list[Any]]:
         """Return the chosen input and, where the task takes one, the truth."""
-        source, truth = self._input.value, self._truth.value
-        if truth is None or not self._takes_truth():
-            truths: list[Any] = []
-        else:
-            truths = [painted(truth, source) if tasks[self._task.value].truth == "labels" else as_cube(truth)]
-        return ([as_cube(source)] if source is not None else []), truths
+        return truth.pair(self._task.value, self._input.value, self._truth.value if self._takes_truth() else None)
 
     def _takes_truth(self) -> bool:
-        settings = self._settings.read() if self._settings is not None else {}
-        return bool(tasks.parse({"kind": self._task.value, **settings}).needs_truth)
+        return truth.is_taken(self._task.value, self._settings.read() if self._settings is not None else {})
 
     # ---------------------------------------------------------------- readiness
 
@@ -225,40 +212,17 @@ class TrainDock(Dock):
         if self._input.value is None or "truth" in self._input.value.name.lower():
             self._input.value = likely_source(layers)
         if self._truth.value is None or self._truth.value is self._input.value:
-            self._truth.value = self._likely_truth()
+            self._truth.value = truth.likely(self._viewer, self._task.value, self._input.value)
         self._on_input()
-
-    def _likely_truth(self) -> Any:
-        source = self._input.value
-        if source is None:
-            return None
-        if tasks[self._task.value].truth == "labels":
-            shapes = {as_cube(source).spatial_shape, source.data.shape}
-            return next((layer for layer in reversed(label_layers(self._viewer)) if layer.data.shape in shapes), None)
-        others = [layer for layer in self._layers() if layer is not source and layer.data.shape == source.data.shape]
-        named = [layer for layer in others if "truth" in layer.name.lower()]
-        return next(iter(named or others), None)
 
     def _on_input(self, _: Any = None) -> None:
         cubes, truths = self._pairs()
-        default = self._suited(cubes, truths)
+        default = truth.suited(self._task.value, cubes, truths)
         # settings that nobody has touched follow the data
         if default is not None and (self._default is None or self._untouched()):
             self.experiment = default
             self._default = self._read_quietly()
         self._check()
-
-    def _suited(self, cubes: list[Cube], truths: list[Any]) -> Experiment | None:
-        """Return what suits the data, or None where the task does not."""
-        if not cubes:
-            return None
-        kind = self._task.value
-        # in the dock denoising begins with pairs: without truth it says how to learn from the noisy data alone
-        truth = cubes[0] if kind == "denoising" else next(iter(truths), None)
-        try:
-            return Experiment.default(kind, cubes[0], truth)
-        except ValueError:  # said beside the field by the checks
-            return None
 
     def _read_quietly(self) -> Experiment | None:
         try:
@@ -284,11 +248,15 @@ class TrainDock(Dock):
         if not cubes:
             found.append(Problem("input", "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."))
         elif not truths and self._takes_truth():
-            found.append(Problem("truth", _WANTED.get(self._task.value, _TRUTH)))
+            found.append(Problem("truth", truth.wanted(self._task.value)))
         self._truth.visible = self._takes_truth()
         self._summary.value = f"{cubes[0].count:,} spectra × {cubes[0].axis.describe()}" if cubes else ""
         say(self._data_problem, "\n".join(p.message for p in found if p.path in ("input", "truth")))
-        rest = self._form.show_problems([p for p in found if p.path not in ("input", "truth")])
+        rest = [p for p in found if p.path not in ("input", "truth")]
+        if self._settings is not None:
+            mine = [Problem(p.path.removeprefix("task."), p.message) for p in rest if p.path.startswith("task.")]
+            rest = [p for p in rest if not p.path.startswith("task.")] + self._settings.show_problems(mine)
+        rest = self._form.show_problems(rest)
         for name, form in self._folded.items():
             mine = [Problem(p.path.removeprefix(f"{name}."), p.message) for p in rest if p.path == name or p.path.startswith(f"{name}.")]
             rest = [p for p in rest if p.path != name and not p.path.startswith(f"{name}.")]

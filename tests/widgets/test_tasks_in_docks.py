@@ -124,3 +124,16 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
     result = viewer.layers["cells · classes"]
     assert result.data.shape == layer.data.shape
     assert (result.data[0] == classes + 1).mean() > 0.9
+
+
+def test_a_setting_of_the_task_that_does_not_hold_is_said_beside_it(scene):
+    viewer, *_ = scene
+    train = dock(viewer, "Train")
+    train._task.value = "segmentation"
+    row = train._settings._parts["unlabelled"]
+    row.editor.value = "none at all"
+    assert "does not fit" in row.problem.value
+    assert not train._start.enabled
+    row.editor.value = "0"
+    assert not row.problem.value
+    assert train._start.enabled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ def local_means(x: Tensor, size: int) -> Tensor:
     return pooled.permute(0, 2, 3, 1)
 
 
-class PixelClassifier(Method):
+class PixelClassifier(Method, ABC):
     """Standardises spectra band by band, then gives a score a class: ``log`` probabilities up to a constant."""
 
     mean: Tensor
@@ -57,13 +58,13 @@ class PixelClassifier(Method):
         kept = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         self.learn({"mean": torch.from_numpy(mean).float(), "deviation": torch.from_numpy(deviation).float(), **kept})
 
+    @abstractmethod
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Return what is learnt from standardised spectra (n, λ) and classes 0 … C-1, as arrays."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scores(self, x: Tensor) -> Tensor:
         """Return scores (n, C) of standardised spectra."""
-        raise NotImplementedError
 
     def _of_all(self, values: npt.NDArray[Any], present: npt.NDArray[Any], fill: float) -> npt.NDArray[Any]:
         """Return rows for all classes, those without training spectra filled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ class Raw(Method):
         return functional.interpolate(flat, size=self.out, mode="linear", align_corners=True).view(*x.shape[:-1], -1)
 
 
-class _Smoother(Method):
+class _Smoother(Method, ABC):
     """Maps spectra (n, λ) by settings that were given, tuned on pairs, or chosen by a rule."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,17 +54,17 @@ class _Smoother(Method):
         tuned = self._buffers.get("tuned")
         return self.rule(spectra) if tuned is None else tuple(tuned.tolist())
 
+    @abstractmethod
     def grid(self, bands: int) -> list[tuple[float, ...]]:
         """Return the settings to choose from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rule(self, spectra: FloatArray) -> tuple[float, ...]:
         """Return settings for data without truth."""
-        raise NotImplementedError
 
+    @abstractmethod
     def smooth(self, spectra: FloatArray, settings: Sequence[float]) -> FloatArray:
         """Return smoothed spectra (n, λ)."""
-        raise NotImplementedError
 
 
 class SavitzkyGolay(_Smoother):

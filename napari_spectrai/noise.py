@@ -1,0 +1,66 @@
+"""What is noise in a spectral image, told from the image alone: its size in every band, and how many components stand above it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from napari_spectrai.cube import FloatArray
+
+
+def noise_of_bands(spectra: FloatArray) -> FloatArray:
+    """Return the noise standard deviation of each band of spectra (n, λ): what the other bands do not explain of it.
+
+    The residual of regressing each band on all others (Roger & Arnold 1996, doi:10.1080/01431169608949106), by one inverse.
+    """
+    count, bands = spectra.shape
+    double = spectra.astype(np.float64)
+    gram = double.T @ double
+    if count <= bands + 1:
+        return np.asarray(np.median(np.abs(np.diff(double, axis=-1)), axis=0, keepdims=False).mean() / 0.9539 * np.ones(bands))
+    gram += 1e-6 * np.trace(gram) / bands * np.eye(bands) + 1e-30 * np.eye(bands)
+    return np.asarray(np.sqrt(1 / np.diagonal(np.linalg.inv(gram)) / (count - bands + 1)))
+
+
+def eigenimages(image: FloatArray, components: int | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return scores (y, x, k) with noise of standard deviation 1, the map back (k, λ), and the mean (λ,).
+
+    Bands are whitened by their noise; without `components`, as many singular values are kept as stand above those of pure noise
+    (the edge of Marčenko & Pastur 1967, doi:10.1070/SM1967v001n04ABEH001994). The noise of each score includes what leaks in because
+    the singular vectors are noisy themselves (the spiked model, Benaych-Georges & Nadakuditi 2012, doi:10.1016/j.jmva.2012.04.019).
+    """
+    spectra = image.reshape(-1, image.shape[-1]).astype(np.float64)
+    count, bands = spectra.shape
+    noise = np.maximum(noise_of_bands(spectra), 1e-9 * max(float(np.abs(spectra).max()), 1e-30))
+    mean = spectra.mean(0)
+    white = (spectra - mean) / noise
+    values, vectors = np.linalg.eigh(white.T @ white)
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    ratio = bands / count
+    # the level of the noise once more, from the middle of the eigenvalues, most of which are noise
+    level = math.sqrt(max(float(np.median(values)) / count / _middle(ratio), 1e-30)) if ratio < 0.5 else 1.0
+    kept = components or int((np.sqrt(values) > level * (math.sqrt(count) + math.sqrt(bands))).sum())
+    kept = max(1, min(kept, bands, count))
+    leak = np.array([_leaked(value / count / level**2, ratio) for value in values[:kept]])
+    basis = vectors[:, :kept]
+    back = (basis * noise[:, None]).T * (level * leak)[:, None]
+    return (white @ basis / (level * leak)).reshape(*image.shape[:-1], kept), back, mean
+
+
+def _middle(ratio: float) -> float:
+    """Return the median eigenvalue of pure noise of variance one, for bands / spectra = `ratio`."""
+    low, high = (1 - math.sqrt(ratio)) ** 2, (1 + math.sqrt(ratio)) ** 2
+    x = np.linspace(low, high, 4097)[1:-1]
+    share = np.cumsum(np.sqrt((high - x) * (x - low)) / x)
+    return float(x[np.searchsorted(share, share[-1] / 2)])
+
+
+def _leaked(value: float, ratio: float) -> float:
+    """Return the standard deviation of the noise in the score of an eigenvalue, in units of the noise of a band."""
+    middle = value - 1 - ratio
+    strength = (middle + math.sqrt(max(middle**2 - 4 * ratio, 0))) / 2
+    if strength <= math.sqrt(ratio):
+        return math.sqrt(max(value, 1e-3))
+    cosine = max((1 - ratio / strength**2) / (1 + ratio / strength), 0)
+    return math.sqrt(max(value - strength * cosine, 1e-3))
