@@ -50,5 +50,7 @@ def build(
     if over_ridge:
         network = RidgeSkip(network, in_bands, out_channels)
     # batches have λ last, which is channels last for the convolutions of a 2-D network, and a little faster for the others
-    layout = torch.channels_last_3d if getattr(spec, "dims", 1) == 3 else torch.channels_last
-    return network.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
+    for parameter in network.parameters():
+        if parameter.ndim in (4, 5):
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d)
+    return network

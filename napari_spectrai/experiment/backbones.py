@@ -1,0 +1,191 @@
+"""Settings of networks that others have published: those that tell a class of all they see, and encoder-decoders."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from napari_spectrai.experiment.losses import CLASSES
+from napari_spectrai.experiment.networks import RESTORATION, Activation, OverRidge, Stemmed
+
+DIMS = "1: along the spectrum, 2: over the image, 3: both"
+
+
+class Pooling(Stemmed):
+    """A network that gives one class for all it sees: along the spectrum one for each spectrum, over the image one for the image."""
+
+    tasks: ClassVar = CLASSES
+    pools: ClassVar = True
+    dims: Literal[1, 2, 3] = Field(
+        1, description="1: the class of each spectrum; 2 and 3: that of a whole image, by 2-D or 3-D convolutions"
+    )
+    norm: Literal["batch", "instance", "group"] = Field("batch", description="normalisation after each convolution")
+
+
+class ResNet(Pooling):
+    """Residual network (He et al. 2016, doi:10.1109/CVPR.2016.90), as in MONAI."""
+
+    title: ClassVar = "ResNet"
+    kind: Literal["resnet"] = "resnet"
+    implementation: ClassVar = "napari_spectrai.networks.backbones:ResNet"
+    layers: Literal[18, 34, 50, 101, 152] = Field(18, description="weighted layers: the paper's 18, 34, 50, 101 or 152")
+    width: int = Field(64, ge=4, le=512, description="channels of the first stage (the paper: 64)")
+    activation: Activation = Field("relu", description="non-linearity")
+
+
+class DenseNet(Pooling):
+    """Densely connected network (Huang et al. 2017, doi:10.1109/CVPR.2017.243), as in MONAI."""
+
+    title: ClassVar = "DenseNet"
+    kind: Literal["densenet"] = "densenet"
+    implementation: ClassVar = "napari_spectrai.networks.backbones:DenseNet"
+    layers: Literal[121, 169, 201] = Field(121, description="weighted layers: the paper's 121, 169 or 201")
+    growth: int = Field(32, ge=4, le=64, description="channels that each layer adds (the paper: 32)")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of channels dropped in each layer while training")
+    activation: Activation = Field("relu", description="non-linearity")
+
+
+class EfficientNet(Pooling):
+    """Network scaled in width, depth and resolution together (Tan & Le 2019, arXiv:1905.11946), as in MONAI."""
+
+    title: ClassVar = "EfficientNet"
+    kind: Literal["efficientnet"] = "efficientnet"
+    implementation: ClassVar = "napari_spectrai.networks.backbones:EfficientNet"
+    variant: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"] = Field("b0", description="size, from b0 (smallest) to b7")
+
+
+class SegNet(Stemmed):
+    """Encoder-decoder that unpools by the places of the maxima (Badrinarayanan et al. 2017, doi:10.1109/TPAMI.2016.2644615)."""
+
+    title: ClassVar = "SegNet"
+    kind: Literal["segnet"] = "segnet"
+    implementation: ClassVar = "napari_spectrai.networks.segnet:SegNet"
+    tasks: ClassVar = CLASSES
+    dims: Literal[1, 2, 3] = Field(2, description=DIMS)
+    width: int = Field(
+        32, ge=4, le=512, description="channels of the first level (the paper: 64); doubled at each deeper one, up to 8 times"
+    )
+    depth: int = Field(3, ge=1, le=6, description="number of poolings (the paper: 5)")
+    convolutions: int = Field(2, ge=1, le=6, description="convolutions a level")
+    norm: Literal["batch", "layer", "instance", "none"] = Field("batch", description="normalisation after each convolution")
+    activation: Activation = Field("relu", description="non-linearity")
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        if self.dims == 1:
+            return 0
+        # down and up, each convolution of 3 reaches one pixel of its level; a maximum comes from anywhere in its window
+        reach = sum(2 * self.convolutions * 2**level for level in range(self.depth)) + 2 ** (self.depth + 1)
+        rounded: int = -(-reach // self.grid) * self.grid
+        return rounded
+
+    @property
+    def grid(self) -> int:
+        """Tiles must begin at multiples of the deepest pooling."""
+        return 1 if self.dims == 1 else int(2**self.depth)
+
+
+class AttentionUNet(OverRidge, Stemmed):
+    """UNet whose skip connections are gated by attention (Oktay et al. 2018, arXiv:1804.03999), as in MONAI."""
+
+    title: ClassVar = "Attention UNet"
+    kind: Literal["attention_unet"] = "attention_unet"
+    implementation: ClassVar = "napari_spectrai.networks.backbones:AttentionUNet"
+    tasks: ClassVar = RESTORATION | CLASSES
+    dims: Literal[1, 2, 3] = Field(2, description=DIMS)
+    width: int = Field(32, ge=4, le=512, description="channels of the first level; doubled at each deeper one")
+    depth: int = Field(3, ge=1, le=5, description="number of halvings")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of channels dropped after each convolution while training")
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        if self.dims == 1:
+            return 0
+        # two convolutions a level on the way down, three on the way up
+        reach = sum(6 * 2**level for level in range(self.depth + 1))
+        rounded: int = -(-reach // self.grid) * self.grid
+        return rounded
+
+    @property
+    def grid(self) -> int:
+        """Tiles must begin at multiples of the deepest halving."""
+        return 1 if self.dims == 1 else int(2**self.depth)
+
+
+class SegResNet(OverRidge, Stemmed):
+    """Residual encoder-decoder (Myronenko 2018, arXiv:1810.11654), as MONAI's SegResNetDS."""
+
+    title: ClassVar = "SegResNet"
+    kind: Literal["segresnet"] = "segresnet"
+    implementation: ClassVar = "napari_spectrai.networks.backbones:SegResNet"
+    tasks: ClassVar = RESTORATION | CLASSES
+    dims: Literal[1, 2, 3] = Field(2, description=DIMS)
+    width: int = Field(32, ge=8, le=512, description="channels of the first level; doubled at each deeper one")
+    depth: int = Field(3, ge=1, le=5, description="number of halvings")
+    blocks: int = Field(2, ge=1, le=8, description="residual blocks a level of the encoder")
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        if self.dims == 1:
+            return 0
+        reach = 2 + sum((2 * self.blocks + 5) * 2**level for level in range(self.depth + 1))
+        rounded: int = -(-reach // self.grid) * self.grid
+        return rounded
+
+    @property
+    def grid(self) -> int:
+        """Tiles must begin at multiples of the deepest halving."""
+        return 1 if self.dims == 1 else int(2**self.depth)
+
+
+class Restormer(Stemmed):
+    """Transformer whose attention is between channels (Zamir et al. 2022, doi:10.1109/CVPR52688.2022.00564), as in MONAI.
+
+    Its attention is over the whole image, which therefore cannot be cut into tiles.
+    """
+
+    title: ClassVar = "Restormer"
+    kind: Literal["restormer"] = "restormer"
+    implementation: ClassVar = "napari_spectrai.networks.backbones:Restormer"
+    tasks: ClassVar = frozenset({"denoising"})
+    dimensions: ClassVar = (2, 3)
+    whole: ClassVar = True
+    dims: Literal[2, 3] = Field(2, description="2: over the image, 3: over the image and along the spectrum")
+    width: int = Field(24, ge=8, le=256, description="channels of the first level (the paper: 48); doubled at each deeper one")
+    depth: int = Field(2, ge=1, le=3, description="number of halvings (the paper: 3)")
+    blocks: int = Field(1, ge=1, le=8, description="transformer blocks a level (the paper: 4 to 8)")
+    refinement: int = Field(2, ge=1, le=8, description="transformer blocks at the end (the paper: 4)")
+
+
+class SSFTT(Stemmed):
+    """Spectral-spatial feature tokenisation transformer for pixels (Sun et al. 2022, doi:10.1109/TGRS.2022.3144158).
+
+    A 3-D and a 2-D convolution over a window around each pixel, whose features are gathered into a few tokens.
+    """
+
+    title: ClassVar = "SSFTT"
+    kind: Literal["ssftt"] = "ssftt"
+    implementation: ClassVar = "napari_spectrai.networks.tokens:SSFTT"
+    tasks: ClassVar = frozenset({"segmentation"})
+    dimensions: ClassVar = (2,)
+    components: int = Field(30, ge=5, le=256, description="principal components that the network sees, each of variance one")
+    window: int = Field(13, ge=7, le=63, description="height and width of the window around a pixel, odd")
+    width: int = Field(64, ge=8, le=512, description="features of a pixel and of a token")
+    tokens: int = Field(4, ge=1, le=64, description="number of tokens")
+    heads: int = Field(4, ge=1, le=32, description="heads of the attention")
+    depth: int = Field(1, ge=1, le=8, description="transformer layers")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of features dropped while training")
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        return self.around // 2
+
+    @property
+    def around(self) -> int:
+        """Height and width of the window that the network sees to tell one pixel's class."""
+        return self.window | 1

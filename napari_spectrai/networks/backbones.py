@@ -1,0 +1,170 @@
+"""Standard networks of MONAI, for batches ``(N, y, x, λ)``. MONAI takes seconds to import: only where such a network is built."""
+
+from __future__ import annotations
+
+import torch
+from monai.networks import nets
+from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
+from torch import Tensor, nn
+from torch.nn import functional
+
+from napari_spectrai.experiment import backbones as settings
+from napari_spectrai.networks.views import channels_in
+
+LEAST = 32
+"""Pixels or bands that pooling networks need in each direction; less is extended by the edge values."""
+STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
+
+
+def _named(norm: str, width: int) -> tuple[str, dict[str, object]] | str:
+    """Return a normalisation as MONAI names it."""
+    if norm == "group":
+        return ("group", {"num_groups": next(count for count in (8, 4, 2, 1) if width % count == 0)})
+    return ("instance", {"affine": True}) if norm == "instance" else norm
+
+
+def _activation(name: str) -> str:
+    return {"silu": "swish", "leaky_relu": "leakyrelu"}.get(name, name)
+
+
+class Pooled(nn.Module):
+    """A network that gives one answer for all it sees: each spectrum, or each image.
+
+    Parameters
+    ----------
+    core : module on channels first
+    dims : int
+        1: ``(N, y, x, λ)`` gives ``(N, y, x, classes)``; 2 and 3: ``(N, 1, 1, classes)``.
+    """
+
+    def __init__(self, core: nn.Module, dims: int) -> None:
+        super().__init__()
+        self.core, self.dims = core, dims
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Return logits."""
+        if self.dims == 1:
+            x = batch.reshape(-1, 1, batch.shape[-1])
+        else:
+            x = batch.permute(0, 3, 1, 2) if self.dims == 2 else batch.unsqueeze(1)
+        lengths = x.shape[2:]
+        if any(length < LEAST for length in lengths):
+            x = functional.pad(x, [part for length in reversed(lengths) for part in (0, max(0, LEAST - length))], mode="replicate")
+        logits: Tensor = self.core(x)
+        return logits.view(*batch.shape[:3], -1) if self.dims == 1 else logits[:, None, None]
+
+
+class ResNet(Pooled):
+    """Residual network."""
+
+    def __init__(self, spec: settings.ResNet, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
+        deep = spec.layers >= 50
+        core = nets.ResNet(
+            ResNetBottleneck if deep else ResNetBlock, list(STAGES[spec.layers]), [spec.width * 2**level for level in range(4)],
+            spatial_dims=spec.dims, n_input_channels=channels_in(in_bands, 1, spec.dims), conv1_t_stride=2, num_classes=out_channels,  # type: ignore[arg-type]
+            act=_activation(spec.activation), norm=_named(spec.norm, spec.width),
+        )  # fmt: skip
+        super().__init__(core, spec.dims)
+        self.last = core.fc
+
+
+class DenseNet(Pooled):
+    """Densely connected network."""
+
+    def __init__(self, spec: settings.DenseNet, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
+        core = nets.DenseNet(
+            spec.dims, channels_in(in_bands, 1, spec.dims), out_channels, init_features=2 * spec.growth, growth_rate=spec.growth,
+            block_config=BLOCKS[spec.layers], act=_activation(spec.activation), norm=_named(spec.norm, spec.growth), dropout_prob=spec.dropout,
+        )  # fmt: skip
+        super().__init__(core, spec.dims)
+        self.last = core.class_layers[-1]
+
+
+class EfficientNet(Pooled):
+    """Network scaled in all directions together."""
+
+    def __init__(self, spec: settings.EfficientNet, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
+        norm = ("batch", {"eps": 0.001, "momentum": 0.01}) if spec.norm == "batch" else _named(spec.norm, 8)
+        core = nets.EfficientNetBN(
+            f"efficientnet-{spec.variant}", pretrained=False, spatial_dims=spec.dims,
+            in_channels=channels_in(in_bands, 1, spec.dims), num_classes=out_channels, norm=norm,
+        )  # fmt: skip
+        super().__init__(core, spec.dims)
+        self.last = core._fc
+
+
+class Everywhere(nn.Module):
+    """A network that answers for every place: features from `core`, then a last layer; extended to a multiple of its grid.
+
+    Without a ridge map beneath it, cubes are added to the input, and begin as it.
+    """
+
+    def __init__(self, core: nn.Module, width: int, multiple: int, dims: int, out_channels: int, *, sources: int, classes: bool) -> None:
+        super().__init__()
+        self.core, self.dims, self.multiple, self.classes = core, dims, multiple, classes
+        kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[dims - 1]
+        self.last = kind(width, out_channels if classes or dims == 2 else 1, 1)
+        self.adds = sources == 1 and not classes
+        if self.adds:
+            for parameter in self.last.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(self, *sources: Tensor) -> Tensor:
+        """Map batches ``(N, y, x, λ)`` to as many pixels."""
+        batch = sources[0]
+        x = self._channels(sources)
+        lengths = x.shape[2:]
+        missing = [max(-length % self.multiple, 2 * self.multiple - length) for length in lengths]
+        if any(missing):
+            x = functional.pad(x, [part for more in reversed(missing) for part in (0, more)], mode="replicate")
+        x = self.last(self.core(x))[(..., *(slice(length) for length in lengths))]
+        if self.classes and self.dims != 2:  # one answer for a spectrum: the mean of those along it
+            x = x.mean(-1)
+        if self.dims == 1:
+            result = x.reshape(*batch.shape[:3], -1)
+        elif self.dims == 2 or self.classes:
+            result = x.movedim(1, -1)
+        else:
+            result = x.squeeze(1)
+        return batch + result if self.adds else result
+
+    def _channels(self, sources: tuple[Tensor, ...]) -> Tensor:
+        if self.dims == 1:
+            return torch.stack([source.reshape(-1, source.shape[-1]) for source in sources], 1)
+        if self.dims == 2:
+            return torch.cat(sources, -1).permute(0, 3, 1, 2)
+        return torch.stack(sources, 1)
+
+
+class AttentionUNet(Everywhere):
+    """UNet with gated skip connections."""
+
+    def __init__(self, spec: settings.AttentionUNet, in_bands: int, out_channels: int, *, sources: int = 1, classes: bool = False) -> None:
+        core = nets.AttentionUnet(
+            spec.dims, channels_in(in_bands, sources, spec.dims), spec.width, [spec.width * 2**level for level in range(spec.depth + 1)],
+            [2] * spec.depth, dropout=spec.dropout,
+        )  # fmt: skip
+        super().__init__(core, spec.width, 2**spec.depth, spec.dims, out_channels, sources=sources, classes=classes)
+
+
+class SegResNet(Everywhere):
+    """Residual encoder-decoder."""
+
+    def __init__(self, spec: settings.SegResNet, in_bands: int, out_channels: int, *, sources: int = 1, classes: bool = False) -> None:
+        core = nets.SegResNetDS(
+            spec.dims, spec.width, channels_in(in_bands, sources, spec.dims), spec.width, blocks_down=(spec.blocks,) * (spec.depth + 1)
+        )
+        super().__init__(core, spec.width, 2**spec.depth, spec.dims, out_channels, sources=sources, classes=classes)
+
+
+class Restormer(Everywhere):
+    """Transformer with attention between channels."""
+
+    def __init__(self, spec: settings.Restormer, in_bands: int, out_channels: int) -> None:
+        levels = spec.depth + 1
+        core = nets.restormer.Restormer(
+            spec.dims, channels_in(in_bands, 1, spec.dims), spec.width, dim=spec.width, num_blocks=(spec.blocks,) * levels,
+            heads=tuple(2**level for level in range(levels)), num_refinement_blocks=spec.refinement,
+        )  # fmt: skip
+        super().__init__(core, spec.width, 2**spec.depth, spec.dims, out_channels, sources=1, classes=False)
