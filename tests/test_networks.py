@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_spectrai.experiment.backbones import SSFTT, AttentionUNet, DenseNet, EfficientNet, ResNet, Restormer, SegNet, SegResNet
 from napari_spectrai.experiment.networks import RCAN, LocalMeansMLP, ResidualMLP, ResUNet, SpectralCNN, UNet, networks
 from napari_spectrai.networks import RidgeSkip, Subspace, build
 from napari_spectrai.networks.enlarge import bicubic
@@ -24,16 +25,32 @@ CASES = [
     UNet(dims=2, width=8, depth=1, components=6, ridge=False),
     *(RCAN(dims=dims, width=8, groups=1, blocks=2) for dims in (1, 2, 3)),
     RCAN(width=8, groups=1, blocks=2, components=6),
+    *(AttentionUNet(dims=dims, width=8, depth=1, ridge=ridge) for dims in (1, 2, 3) for ridge in (True, False)),
+    *(SegResNet(dims=dims, width=8, depth=1, blocks=1, ridge=ridge) for dims in (1, 2, 3) for ridge in (True, False)),
+    *(Restormer(dims=dims, width=8, depth=1, refinement=1) for dims in (2, 3)),
 ]
 CLASSIFYING = [
     *(UNet(dims=dims, width=8, depth=1) for dims in (1, 2, 3)),
     UNet(dims=2, width=8, depth=1, components=6),
     SpectralCNN(width=8, stages=2),
+    *(SegNet(dims=dims, width=8, depth=1) for dims in (1, 2, 3)),
+    AttentionUNet(dims=2, width=8, depth=1),
+    SegResNet(dims=3, width=8, depth=1, blocks=1),
+    *(ResNet(layers=layers, width=8, activation=activation) for layers, activation in ((18, "prelu"), (50, "silu"))),
+    DenseNet(growth=4, norm="group"),
+    EfficientNet(),
 ]
+POOLING = [
+    *(ResNet(dims=dims, width=8) for dims in (2, 3)),
+    ResNet(dims=2, layers=50, width=8, norm="instance", components=4),
+    *(DenseNet(dims=dims, growth=4) for dims in (2, 3)),
+    *(EfficientNet(dims=dims) for dims in (2, 3)),
+]
+WINDOWED = [LocalMeansMLP(components=6, smallest=3, largest=7, width=16), SSFTT(components=6, window=9, width=16, heads=3)]
 
 
 def test_every_registered_network_is_here():
-    assert {spec.kind for spec in [*CASES, *CLASSIFYING, LocalMeansMLP()]} == {kind for kind in networks if not networks[kind].classical}
+    assert {spec.kind for spec in [*CASES, *CLASSIFYING, *WINDOWED]} == {kind for kind in networks if not networks[kind].classical}
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +97,9 @@ class TestContract:
         torch.testing.assert_close(again(x), network(x))
 
     def test_pixels_beyond_its_context_do_not_matter(self, spec):
+        if spec.whole:  # never cut into tiles
+            assert spec.context == 0
+            return
         network = build(spec, 12, 12).eval()
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
@@ -193,25 +213,51 @@ def test_a_subspace_is_that_of_the_principal_components():
     torch.testing.assert_close(scores.var(0, unbiased=False), torch.ones(3), rtol=1e-3, atol=1e-3)
 
 
-class TestLocalMeans:
-    spec = LocalMeansMLP(components=6, smallest=3, largest=7, width=16)
+@pytest.mark.parametrize("spec", POOLING, ids=lambda s: f"{s.kind}-{s.dims}d-{s.norm}")
+class TestPoolingContract:
+    @pytest.mark.parametrize("shape", [(2, 8, 8, 16), (3, 7, 41, 13)])
+    def test_any_size_gives_one_class(self, spec, shape):
+        assert build(spec, shape[-1], 4, ridge=False, classes=True).eval()(torch.randn(shape)).shape == (shape[0], 1, 1, 4)
 
-    def test_windows_are_odd_and_spread(self):
-        assert LocalMeansMLP().sizes == [3, 7, 11]
-        assert LocalMeansMLP(smallest=1, largest=6, windows=2).sizes == [1, 7]
-        assert (self.spec.around, self.spec.context) == (7, 3)
+    def test_overfits_one_batch_and_comes_back(self, spec):
+        x, y = torch.randn(6, 12, 12, 8), torch.arange(6) % 2
+        x[y == 1, 3:6, 3:6, :4] += 3
+        network, again = (build(spec, 8, 2, ridge=False, classes=True) for _ in range(2))
+        optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+        for _ in range(40):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(network(x)[:, 0, 0], y)
+            loss.backward()
+            optimiser.step()
+            if loss < 0.2:
+                break
+        assert loss < 0.3
+        again.load_state_dict(network.state_dict())
+        torch.testing.assert_close(again.eval()(x), network.eval()(x))
 
-    def test_it_answers_for_the_middle_of_a_window_and_for_all_pixels(self):
-        network = build(self.spec, 9, 4, ridge=False, classes=True).eval()
-        x = torch.randn(2, 12, 10, 9)
+
+def test_windows_of_local_means_are_odd_and_spread():
+    assert LocalMeansMLP().sizes == [3, 7, 11]
+    assert LocalMeansMLP(smallest=1, largest=6, windows=2).sizes == [1, 7]
+    assert (WINDOWED[0].around, WINDOWED[0].context) == (7, 3)
+
+
+@pytest.mark.parametrize("spec", WINDOWED, ids=lambda s: s.kind)
+class TestWindowedContract:
+    def test_it_answers_for_the_middle_of_a_window_and_for_all_pixels(self, spec):
+        network = build(spec, 9, 4, ridge=False, classes=True).eval()
+        x = torch.randn(2, 14, 12, 9)
         whole = network.same(x)
-        assert whole.shape == (2, 12, 10, 4)
-        torch.testing.assert_close(network(x[:, 2:9, 1:8])[:, 0, 0], whole[:, 5, 4], rtol=1e-4, atol=1e-4)
+        assert whole.shape == (2, 14, 12, 4)
+        side = spec.around
+        torch.testing.assert_close(
+            network(x[:, 2 : 2 + side, 1 : 1 + side])[:, 0, 0], whole[:, 2 + side // 2, 1 + side // 2], rtol=1e-4, atol=1e-4
+        )
 
-    def test_it_overfits_and_comes_back(self):
-        x = torch.randn(16, 7, 7, 9)
+    def test_it_overfits_and_comes_back(self, spec):
+        x = torch.randn(16, spec.around, spec.around, 9)
         y = torch.arange(16) % 3
-        network, again = (build(self.spec.model_copy(update={"dropout": 0.0}), 9, 3, ridge=False, classes=True) for _ in range(2))
+        network, again = (build(spec.model_copy(update={"dropout": 0.0}), 9, 3, ridge=False, classes=True) for _ in range(2))
         optimiser = torch.optim.Adam(network.parameters(), 1e-2)
         for _ in range(60):
             optimiser.zero_grad()

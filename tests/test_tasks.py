@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_spectrai import Cube, Experiment, Model, SpectralAxis, compare, evaluate, fit, predict, train, write
+from napari_spectrai import Cube, Experiment, Model, SpectralAxis, compare, evaluate, fit, predict, read, train, write
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.experiment.tasks import tasks
@@ -191,6 +191,37 @@ def test_classification_of_images_in_folders_a_class(tmp_path):
     assert (events[0].training, events[0].validation) == (8 * 90, 2 * 90)  # one image of each class is held out
     with pytest.raises(SettingsError, match="for whole images choose a network that pools"):
         list(fit(Experiment.from_mapping(document | {"task": {"kind": "classification", "of": "images"}}), run=tmp_path / "x"))
+    images = document | {
+        "task": {"kind": "classification", "of": "images"}, "network": {"kind": "resnet", "dims": 2, "width": 8},
+        "data": document["data"] | {"patch": 9}, "training": {"epochs": 12, "batch": 4, "device": "cpu", "ema": 0.0},
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match="would cut images apart"):
+        list(fit(Experiment.from_mapping(images | {"split": {"method": "random"}}), run=tmp_path / "y"))
+    events, model = run(Experiment.from_mapping(images), None, None, tmp_path / "whole")
+    assert "PCA-LDA" in model.card().scores["validation"]  # of the images' mean spectra
+    assert model.card().scores["validation"]["network"]["overall_accuracy"] == 1
+    told = predict(model, read(tmp_path / "images" / "dark" / "0.npy"))
+    assert (told.result.shape, told.labels.names[int(told.result[0])]) == ((1,), "dark")
+
+
+def test_classification_of_the_planes_of_a_stack(tmp_path):
+    rng = np.random.default_rng(2)
+    kinds = np.arange(12) % 2 + 1
+    stack = Cube((rng.normal(0, 0.05, (12, 10, 9, 6)) + 0.3 * kinds[:, None, None, None]).astype(np.float32), name="stack")
+    experiment = Experiment.default("classification", stack, kinds)
+    assert experiment.task.of_images
+    experiment = experiment.override("network.width=8", "training.epochs=8", "training.batch=4", "training.device=cpu")
+    _, model = run(experiment, stack, kinds, tmp_path / "run")
+    told = predict(model, stack)
+    assert told.result.shape == (12,)
+    assert told.probabilities.shape == (12, 2)
+    report = compare(model, stack, kinds)
+    assert np.sum(report.confusion) == 12
+    assert "logistic" in report.rows
+    mixed = kinds[:, None, None] + np.zeros((12, 10, 9), int)
+    mixed[3, 0, 0] = 3 - mixed[3, 0, 0]
+    with pytest.raises(SettingsError, match="stack 3.*has pixels of 2 classes"):
+        list(fit(experiment, stack, mixed, run=tmp_path / "mixed"))
 
 
 # ---------------------------------------------------------------- super-resolution

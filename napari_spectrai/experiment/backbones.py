@@ -74,12 +74,8 @@ class SegNet(Stemmed):
     @property
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel."""
-        if self.dims == 1:
-            return 0
-        # down and up, each convolution of 3 reaches one pixel of its level; a maximum comes from anywhere in its window
-        reach = sum(2 * self.convolutions * 2**level for level in range(self.depth)) + 2 ** (self.depth + 1)
-        rounded: int = -(-reach // self.grid) * self.grid
-        return rounded
+        # each convolution of 3 reaches one pixel of its level, each level is twice as coarse; a maximum comes from all its window
+        return 0 if self.dims == 1 else (2 * self.convolutions + 1) * self.grid
 
     @property
     def grid(self) -> int:
@@ -102,12 +98,8 @@ class AttentionUNet(OverRidge, Stemmed):
     @property
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel."""
-        if self.dims == 1:
-            return 0
         # two convolutions a level on the way down, three on the way up
-        reach = sum(6 * 2**level for level in range(self.depth + 1))
-        rounded: int = -(-reach // self.grid) * self.grid
-        return rounded
+        return 0 if self.dims == 1 else 5 * self.grid
 
     @property
     def grid(self) -> int:
@@ -130,11 +122,7 @@ class SegResNet(OverRidge, Stemmed):
     @property
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel."""
-        if self.dims == 1:
-            return 0
-        reach = 2 + sum((2 * self.blocks + 5) * 2**level for level in range(self.depth + 1))
-        rounded: int = -(-reach // self.grid) * self.grid
-        return rounded
+        return 0 if self.dims == 1 else (4 * self.blocks + 4) * self.grid
 
     @property
     def grid(self) -> int:

@@ -67,12 +67,16 @@ def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Probl
             held = f"only class {values.pop()}" if values else "no class at all"
             zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
             return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
-        of_images = getattr(task, "of", "") == "images"
+        of_images = task.of_images
         if of_images and not (network.pools and experiment.looks_around):
             return [
                 Problem(
                     "network", f"{network.title} tells the class of pixels; for whole images choose a network that pools, with dims 2 or 3"
                 )
+            ]
+        if of_images and experiment.split.method not in ("auto", "file", "group"):
+            return [
+                Problem("split.method", f"{experiment.split.method} would cut images apart; whole images are split by file or by group")
             ]
         if not of_images and network.pools and experiment.looks_around:
             return [Problem("network.dims", f"{network.title} gives one class for all it sees; to tell pixels apart set network.dims=1")]
@@ -114,6 +118,14 @@ def _name(cube: Cube | Labels) -> str:
 def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Problem]:
     task = experiment.task
     if isinstance(truth, Labels):
+        alone = len(cube.spatial_shape) == 2
+        if task.of_images and not alone and truth.shape == cube.spatial_shape[:-2]:
+            return []
+        if task.of_images and alone and len(values := truth.values(task.unlabelled)) > 1:  # type: ignore[attr-defined]
+            told = ", ".join(truth.names.get(value, str(value)) for value in values[:4])
+            return [
+                Problem("truth", f"{_name(cube)} has pixels of {len(values)} classes ({told}); an image has one, or set task.of=spectra")
+            ]
         if truth.shape != cube.spatial_shape:
             return [
                 Problem(

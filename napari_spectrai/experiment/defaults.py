@@ -101,10 +101,24 @@ def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     }
 
 
+def _images(cube: Cube) -> dict[str, Any]:
+    return {
+        "task": {"kind": "classification", "of": "images"},
+        "preparation": ["scale"],
+        "network": {"kind": "resnet", "dims": 2, "width": 32, "components": min(16, len(cube.axis))},
+        "split": {"validation": 0.2},
+        "data": {"patch": max(4, min(64, *cube.spatial_shape[-2:]))},
+        "augmentation": ["flip", "rotate"],
+        "training": {"batch": 16, "epochs": 60},
+    }
+
+
 def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"kind": task.kind}
     if truth is not None:
         labels = as_labels(truth)
+        if task.kind == "classification" and len(cube.shape) > 3 and labels.shape == cube.spatial_shape[:-2]:
+            return _images(cube)
         if task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
             settings["unlabelled"] = 0 if 0 in np.unique(labels.data) else None
     document: dict[str, Any] = {

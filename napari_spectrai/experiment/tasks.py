@@ -35,6 +35,11 @@ class TaskSpec(Named):
         """Whether the truth has the input's bands."""
         return self.truth == "cube"
 
+    @property
+    def of_images(self) -> bool:
+        """Whether there is one answer for each image, not for each pixel."""
+        return False
+
 
 class Denoising(TaskSpec):
     """Turn noisy spectra into clean ones: from pairs of a short and a long acquisition, or from the noisy data alone.
@@ -121,6 +126,11 @@ class Classification(_Classes):
     network: ClassVar = "spectral_cnn"
     of: Literal["spectra", "images"] = Field("spectra", description="what has a class: each spectrum, or each image as a whole")
     unlabelled: int | None = Field(None, description="the number that means no class; empty: every number is a class")
+
+    @property
+    def of_images(self) -> bool:
+        """Whether there is one answer for each image, not for each pixel."""
+        return self.of == "images"
 
 
 class Segmentation(_Classes):

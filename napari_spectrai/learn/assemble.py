@@ -60,7 +60,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         sharp, truth_axis = _prepared(truths, [t.numpy().reshape(-1, t.shape[-1]) for t in truths], preparation, "truth")  # type: ignore[union-attr, arg-type]
         targets = torch.from_numpy(sharp[0] if len(sharp) == 1 else np.concatenate(sharp))
     notes: list[str] = []
-    if split.method in ("random", "stratified") and any(cube.is_image for cube in cubes) and getattr(task, "of", "") != "images":
+    if split.method in ("random", "stratified") and any(cube.is_image for cube in cubes) and not task.of_images:
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
     known = [m > 0 for m in marked] if marked else None
     parts = _parts(maps, layout, places, inputs, known, notes)
@@ -73,7 +73,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         inputs=torch.from_numpy(inputs), truths=targets, parts=parts, preparation=preparation,
         axis=cubes[0].axis, prepared_axis=prepared_axis, truth_axis=truth_axis, maps=maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
-        times=task.enlarges if task.needs_truth else 1, shared=layout.shared, classes=table,
+        times=task.enlarges if task.needs_truth else 1, shared=layout.shared, classes=table, of_images=task.of_images,
     )  # fmt: skip
 
 

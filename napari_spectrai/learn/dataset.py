@@ -45,6 +45,7 @@ class Dataset:
     times: int = 1
     shared: bool = False
     classes: list[Class] = field(default_factory=list)
+    of_images: bool = False
 
     @property
     def out(self) -> int:
@@ -85,7 +86,7 @@ class Dataset:
         return self.inputs[self.inputs.any(-1)] if self.shared else self.spectra("training")[0]
 
     def scenes(self, *parts: str) -> Iterator[Scene]:
-        """Yield every cube whole, with those pixels counting that samples of some parts show."""
+        """Yield every cube whole, with those pixels counting that samples of some parts show; of images with a class, their means."""
         shown = torch.zeros(len(self.inputs), dtype=torch.bool, device=self.inputs.device)
         for part in parts:
             if part in self.parts:
@@ -94,7 +95,11 @@ class Dataset:
                 here[samples.pixels()] = True
                 shown |= here & (self.labels == samples.part)
         for place in self.places:
-            yield Scene(place.of(self.inputs), None if self.truths is None else place.of(self.truths, self.times), place.of(shown))
+            x, counts = place.of(self.inputs), place.of(shown)
+            y = None if self.truths is None else place.of(self.truths, self.times)
+            if self.of_images and y is not None:
+                x, y, counts = x.mean((1, 2), keepdim=True), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
+            yield Scene(x, y, counts)
 
     def to(self, device: torch.device) -> Dataset:
         """Return the dataset on `device` if it fits there with room to work, else as it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,8 @@ def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
     prediction = predict(model, source)
     classes, task = model.description.classes, model.description.experiment.task
     shape = prediction.result.shape
+    if task.of_images and labels.shape == source.spatial_shape:  # every pixel of an image has its class
+        labels = replace(labels, data=labels.data.max((-2, -1)).reshape(shape))
     if labels.shape != shape:
         raise ValueError(f"the labels have shape {labels.shape} and the result {shape}; they must show the same pixels")
     truth = numbered(labels, classes)
@@ -203,13 +205,14 @@ def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
     assert prediction.probabilities is not None  # noqa: S101
     shares = torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[judged]
     rows = {}
-    if getattr(task, "of", "") != "images":
-        spectra, _, _ = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
-        planes = source.spatial_shape if source.is_image else (1, source.count, 1)
-        x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
-        with torch.no_grad():
-            for name, method in model.classical.items():
-                rows[name] = metrics.of_classes(method(x).softmax(-1).view(*shape, -1)[judged], wanted, task.metrics)
+    spectra, _, _ = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
+    planes = source.spatial_shape if source.is_image else (1, source.count, 1)
+    x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
+    if task.of_images:
+        x = x.mean((1, 2), keepdim=True)
+    with torch.no_grad():
+        for name, method in model.classical.items():
+            rows[name] = metrics.of_classes(method(x).softmax(-1).view(*shape, -1)[judged], wanted, task.metrics)
     rows["network"] = metrics.of_classes(shares, wanted, task.metrics)
     matrix = metrics.confusion(shares.argmax(-1), wanted, len(classes))
     return Report(rows, classes=[one.name for one in classes], confusion=matrix.tolist())

@@ -152,7 +152,7 @@ def _model(model: Model | str | Path, source: Cube, factor: int) -> Model:
 
 
 def _of_images(card: ModelCard) -> bool:
-    return getattr(card.experiment.task, "of", "") == "images"
+    return card.experiment.task.of_images
 
 
 def _shaped(model: Model, source: Cube, name: str) -> Cube:

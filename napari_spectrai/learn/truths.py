@@ -39,6 +39,8 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
             if task.truth == "cube"
             else [*labels_of(truths, [cube.spatial_shape for cube in inputs])]
         )
+    if task.of_images:
+        inputs, targets = _planes(inputs, targets)
     if task.same_axis and len(inputs) == len(targets):
         pairs = [share_axis(cube, truth) for cube, truth in zip(inputs, targets, strict=True)]  # type: ignore[arg-type]
         inputs, targets = [cube for cube, _ in pairs], [truth for _, truth in pairs]
@@ -46,6 +48,22 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
     if found:
         raise SettingsError(found)
     return inputs, targets
+
+
+def _planes(cubes: list[Cube], truths: list[Truth]) -> tuple[list[Cube], list[Truth]]:
+    """Return stacks as single images, and the labels of each; one class a plane is enough."""
+    images: list[Cube] = []
+    labels: list[Truth] = []
+    for cube, truth in zip(cubes, truths, strict=False):
+        spatial = cube.spatial_shape
+        if not isinstance(truth, Labels) or len(spatial) < 2 or truth.shape not in (spatial, spatial[:-2]):
+            return cubes, truths  # said by the checks
+        whole = truth.data if truth.shape == spatial else np.broadcast_to(truth.data[..., None, None], spatial)
+        for plane in np.ndindex(*spatial[:-2]):
+            number = f" {', '.join(map(str, plane))}" if plane else ""
+            images.append(replace(cube, data=cube.data[plane], name=f"{cube.name}{number}"))
+            labels.append(replace(truth, data=whole[plane]))
+    return images, labels
 
 
 def share_axis(cube: Cube, truth: Cube) -> tuple[Cube, Cube]:

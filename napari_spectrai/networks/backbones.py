@@ -44,10 +44,9 @@ class Pooled(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         """Return logits."""
+        x = batch.permute(0, 3, 1, 2) if self.dims == 2 else batch.unsqueeze(1)
         if self.dims == 1:
             x = batch.reshape(-1, 1, batch.shape[-1])
-        else:
-            x = batch.permute(0, 3, 1, 2) if self.dims == 2 else batch.unsqueeze(1)
         lengths = x.shape[2:]
         if any(length < LEAST for length in lengths):
             x = functional.pad(x, [part for length in reversed(lengths) for part in (0, max(0, LEAST - length))], mode="replicate")
@@ -62,7 +61,8 @@ class ResNet(Pooled):
         deep = spec.layers >= 50
         core = nets.ResNet(
             ResNetBottleneck if deep else ResNetBlock, list(STAGES[spec.layers]), [spec.width * 2**level for level in range(4)],
-            spatial_dims=spec.dims, n_input_channels=channels_in(in_bands, 1, spec.dims), conv1_t_stride=2, num_classes=out_channels,  # type: ignore[arg-type]
+            spatial_dims=spec.dims, n_input_channels=channels_in(in_bands, 1, spec.dims),
+            conv1_t_stride=2, num_classes=out_channels,  # type: ignore[arg-type]
             act=_activation(spec.activation), norm=_named(spec.norm, spec.width),
         )  # fmt: skip
         super().__init__(core, spec.dims)
@@ -91,7 +91,17 @@ class EfficientNet(Pooled):
             in_channels=channels_in(in_bands, 1, spec.dims), num_classes=out_channels, norm=norm,
         )  # fmt: skip
         super().__init__(core, spec.dims)
-        self.last = core._fc
+        self.last = core.get_submodule("_fc")
+
+
+def _over_batches(module: nn.Module, dims: int) -> None:
+    """Replace what normalises over an image, and so would show the tiles, by normalisation over the batch."""
+    kind = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[dims - 1]
+    for name, child in module.named_children():
+        if isinstance(child, nn.InstanceNorm1d | nn.InstanceNorm2d | nn.InstanceNorm3d):
+            setattr(module, name, kind(child.num_features))
+        else:
+            _over_batches(child, dims)
 
 
 class Everywhere(nn.Module):
@@ -145,6 +155,7 @@ class AttentionUNet(Everywhere):
             spec.dims, channels_in(in_bands, sources, spec.dims), spec.width, [spec.width * 2**level for level in range(spec.depth + 1)],
             [2] * spec.depth, dropout=spec.dropout,
         )  # fmt: skip
+        _over_batches(core, spec.dims)
         super().__init__(core, spec.width, 2**spec.depth, spec.dims, out_channels, sources=sources, classes=classes)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,9 +30,7 @@ class SegNet(nn.Module):
 
         def level(first: int, inside: int, last: int) -> nn.Sequential:
             sizes = [first, *[inside] * (spec.convolutions - 1), last]
-            return nn.Sequential(
-                *(Unit(spec.dims, one, other, spec.norm, spec.activation) for one, other in zip(sizes, sizes[1:], strict=False))
-            )
+            return nn.Sequential(*(Unit(spec.dims, one, other, spec.norm, spec.activation) for one, other in pairwise(sizes)))
 
         self.down = nn.ModuleList(level(one, other, other) for one, other in zip([inward, *widths], widths, strict=False))
         self.up = nn.ModuleList(level(widths[n], widths[n], widths[max(0, n - 1)]) for n in reversed(range(spec.depth)))
@@ -40,13 +40,13 @@ class SegNet(nn.Module):
         """Return logits; along the spectrum their mean."""
         x, crop = padded(to_channels((batch,), self.dims), self.dims, 2**self.depth)
         window = kernel(self.dims, 2)
+        pool = functional.max_pool3d if self.dims == 3 else functional.max_pool2d
         places = []
         for level in self.down:
             x = level(x)
-            places.append((x.shape, None))
-            pool = functional.max_pool3d if self.dims == 3 else functional.max_pool2d
+            shape = x.shape
             x, where = pool(x, window, return_indices=True)
-            places[-1] = (places[-1][0], where)
+            places.append((shape, where))
         unpool = functional.max_unpool3d if self.dims == 3 else functional.max_unpool2d
         for level, (shape, where) in zip(self.up, reversed(places), strict=True):
             x = level(unpool(x, where, window, output_size=list(shape[2:])))

@@ -74,11 +74,11 @@ def rivals(experiment: Experiment, data: Dataset, *parts: str) -> dict[str, Meth
     task = experiment.task
     if not task.needs_truth and task.enlarges == 1:
         return {}  # tuned they could not be, and judged against noise neither
-    is_image = any(place.shape[2] > 1 for place in data.places)
+    is_image = any(place.shape[2] > 1 for place in data.places) and not data.of_images
     found: dict[str, Method] = {}
     for kind in task.baselines:
         spec: Any = networks.parse(kind)
-        if (spec.images and not is_image) or not allows(spec, data, *parts) or getattr(task, "of", "") == "images":
+        if (spec.images and not is_image) or not allows(spec, data, *parts):
             continue
         found[spec.label] = fitted(spec, data, *parts) if data.times == 1 and task.enlarges == 1 else _enlarging(spec, data, task.enlarges)
     return found
