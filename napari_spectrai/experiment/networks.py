@@ -25,6 +25,10 @@ class NetworkSpec(Named):
     whole: ClassVar[bool] = False
     """Whether it has to see an image in one piece."""
     convolutional: ClassVar[bool] = True
+    lifts: ClassVar[bool] = False
+    """Whether all that looks around comes before all that learns, as its `features`, so that these can be computed once."""
+    any_factor: ClassVar[bool] = False
+    """Whether its `forward` takes the factor by which to enlarge as ``times``, so that it can learn several together."""
     pools: ClassVar[bool] = False
     """Whether it gives one answer for all that it sees along its dimensions: a class, not a cube."""
 
@@ -128,22 +132,31 @@ class ResidualMLP(OverRidge):
 class RCAN(Stemmed):
     """Residual channel attention (Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18): fixed width, enlarging at the end.
 
-    Its output is added to the input, enlarged by bicubic interpolation where it has to be, and begins at zero.
+    Its output is added to the input, enlarged by bicubic interpolation and back-projection where it has to be, and begins at zero.
     """
 
     title: ClassVar = "RCAN"
     kind: Literal["rcan"] = "rcan"
     implementation: ClassVar = "napari_spectrai.networks.rcan:RCAN"
     tasks: ClassVar = SUPER_RESOLUTION | {"denoising"}
+    any_factor: ClassVar = True
     dims: Literal[1, 2, 3] = Field(2, description="1: along the spectrum, 2: over the image, 3: both; super-resolution needs 2 or 3")
-    width: int = Field(48, ge=8, le=512, description="channels")
+    width: int = Field(32, ge=8, le=512, description="channels (the paper: 64)")
     groups: int = Field(2, ge=1, le=20, description="residual groups (the paper: 10)")
-    blocks: int = Field(4, ge=1, le=40, description="attention blocks a group (the paper: 20)")
-    reduction: int = Field(8, ge=1, le=64, description="by how much the attention narrows the channels (the paper: 16)")
+    blocks: int = Field(2, ge=1, le=40, description="attention blocks a group (the paper: 20)")
+    reduction: int = Field(4, ge=1, le=64, description="by how much the attention narrows the channels (the paper: 16)")
     local: bool = Field(
         True, description="attention from a neighbourhood of 15 pixels rather than the whole image, so that tiles do not show"
     )
     activation: Activation = Field("relu", description="non-linearity")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of channels dropped in the input and in each block while training")
+    consistent: bool = Field(
+        True,
+        description="what the network adds to an enlarged image vanishes when that is made coarse again: it cannot alter what is known",
+    )
+    strength: float = Field(
+        0.6, gt=0, le=1, description="share of what the network adds to an enlarged image that is kept when it is applied; 1: all of it"
+    )
 
     @property
     def context(self) -> int:
@@ -151,7 +164,7 @@ class RCAN(Stemmed):
         if self.dims == 1:
             return 0
         per_block = 2 + (7 if self.local else 0)
-        return self.groups * (self.blocks * per_block + 1) + 4
+        return max(self.groups * (self.blocks * per_block + 1) + 4, 32)  # back-projection and consistency reach nearly as far
 
 
 class SpectralCNN(NetworkSpec):
@@ -182,6 +195,7 @@ class LocalMeansMLP(Stemmed):
     tasks: ClassVar = frozenset({"segmentation"})
     dimensions: ClassVar = (2,)
     convolutional: ClassVar = False
+    lifts: ClassVar = True
     components: int = Field(150, ge=1, le=1024, description="principal components that the network sees, each of variance one")
     smallest: int = Field(3, ge=1, le=63, description="height and width of the smallest window, in pixels")
     largest: int = Field(11, ge=1, le=63, description="height and width of the largest window, in pixels")

@@ -97,6 +97,10 @@ class SuperResolution(TaskSpec):
         description="degraded: the images given are sharp, and are made coarse by antialiased bicubic reduction; pairs: coarse and sharp",
     )
 
+    practise: bool = Field(
+        True, description="while learning from degraded images, enlarge by 2, 4 and 8 in turn: what helps one factor helps the others"
+    )
+
     @property
     def needs_truth(self) -> bool:
         """Whether a truth has to be given beside each input."""

@@ -142,6 +142,9 @@ class Training(Spec):
     optimiser: Annotated[SerializeAsAny[OptimiserSpec], optimisers] = Field(AdamW(), description="how weights are updated")
     schedule: Annotated[SerializeAsAny[ScheduleSpec], schedules] = Field(OneCycle(), description="how the learning rate changes")
     ema: float = Field(0.995, ge=0, lt=1, description="decay of the running mean of the weights that is judged and kept; 0: off")
+    keep: Literal["best", "last"] = Field(
+        "best", description="which weights become the model: of the epoch best in validation, or of the last (where few samples validate)"
+    )
     patience: int = Field(0, ge=0, le=1_000_000, description="epochs without improvement before training ends; 0: never")
     clip: float = Field(1.0, ge=0, le=1e6, description="largest norm of the gradient; 0: unlimited")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, order and augmentation")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -14,6 +14,9 @@ from napari_spectrai.labels import Class
 from napari_spectrai.learn.pool import Place, Samples, Scene
 from napari_spectrai.learn.split import Map
 from napari_spectrai.preparation import Preparation
+
+LIFTED = 256
+"""Windows whose features are computed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,21 @@ class Dataset:
         pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
         alive = pixels[self.inputs[pixels].any(-1)]
         return self.inputs[alive], self.inputs[alive] if self.truths is None else self.truths[alive]
+
+    def lifted(self, features: Callable[[Tensor], Tensor]) -> Dataset:
+        """Return the data set of what `features` makes of the window around each sample, one pixel a sample."""
+        pool, middles, first, parts = [], [], 0, {}
+        for name, samples in self.parts.items():
+            for start in range(0, len(samples), LIFTED):
+                windows = samples[start : start + LIFTED].pixels()
+                pool.append(features(self.inputs[windows])[:, 0, 0])
+                middles.append(windows[:, samples.patch // 2, samples.patch // 2])
+            places = torch.arange(first, first + len(samples), device=samples.first.device)
+            parts[name] = Samples(places, torch.zeros_like(places), torch.ones_like(places), 1, samples.part)
+            first += len(samples)
+        pixels = torch.cat(middles)
+        truths = None if self.truths is None else self.truths[pixels]
+        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[])
 
     def seen(self) -> Tensor:
         """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""

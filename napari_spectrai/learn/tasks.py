@@ -13,6 +13,10 @@ from napari_spectrai.learn import metrics
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.networks.enlarge import degraded
 
+PRACTISED = (2, 2, 4, 8)
+"""Factors in turn, where a network learns to enlarge by several."""
+SIDE = 8
+"""Coarse pixels a side of what is shown at once then; small patches differ more from one another."""
 HIDDEN = 0.15
 """Share of the bands that are hidden where hidden bands are learnt from the others."""
 
@@ -24,6 +28,8 @@ class Posed:
     x: Tensor
     y: Tensor
     counts: Tensor | None = None
+    times: int | None = None
+    """By how much to enlarge, where it is not what the network was built for."""
 
 
 class Restoration:
@@ -40,8 +46,8 @@ class Restoration:
             count = getattr(experiment.network, "components", 0) or 16
             self._mean, self._basis = subspace(data.spectra("training")[0], count)
 
-    def pose(self, x: Tensor, y: Tensor | None, generator: Generator) -> Posed:
-        """Return what the network is asked."""
+    def pose(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> Posed:
+        """Return what the network is asked; `learning` tells whether it is to practise, or to be judged."""
         if y is not None:
             if self.learns_from == "repeats" and bool(torch.rand((), generator=generator, device=x.device) < 0.5):
                 return Posed(y, x)  # both are noisy: either may predict the other
@@ -101,12 +107,23 @@ class SuperResolution(Restoration):
         super().__init__(experiment, data)
         self.names = experiment.task.metrics
         self.times = experiment.task.enlarges
+        self.practises = getattr(experiment.task, "practise", False) and experiment.network.any_factor
 
-    def pose(self, x: Tensor, y: Tensor | None, generator: Generator) -> Posed:
-        """Return what the network is asked."""
-        if y is None:
-            x, y = degraded(x, self.times), x
-        return Posed(x, y)
+    def pose(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> Posed:
+        """Return what the network is asked; `learning` tells whether it is to practise, or to be judged."""
+        if y is not None:
+            return Posed(x, y)
+        if not (learning and self.practises):
+            return Posed(degraded(x, self.times), x)
+        sides = x.shape[1]
+        factors = [factor for factor in {*PRACTISED, self.times} if sides // factor >= 4]
+        drawn = torch.randint(0, 2**31 - 1, (3,), generator=generator, device=x.device).tolist()
+        turns = [factor for factor in (*PRACTISED, self.times) if factor in factors] or [self.times]
+        times = turns[drawn[0] % len(turns)]
+        side = min(SIDE, sides // times) * times
+        top, left = (number % (sides - side + 1) for number in drawn[1:])
+        sharp = x[:, top : top + side, left : left + side]
+        return Posed(degraded(sharp, times), sharp, times=times)
 
 
 class Classes:
@@ -123,7 +140,7 @@ class Classes:
             counts = torch.bincount(learnt - 1, minlength=len(data.classes)).clamp(min=1).float().cpu()
             self._weights = counts.sum() / counts / len(counts)
 
-    def pose(self, x: Tensor, y: Tensor | None, generator: Generator) -> Posed:
+    def pose(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> Posed:
         """Return what the network is asked."""
         assert y is not None  # noqa: S101
         return Posed(x, y)

@@ -39,6 +39,8 @@ STEP_SECONDS = 0.25
 LONG_EPOCH_SECONDS = 60.0
 """Most time between saves, also within an epoch."""
 PREVIEW_SECONDS = 1.0
+MOST_LIFTED = 500_000
+"""Samples whose features are kept, at most; those of more would not fit."""
 
 
 class Training:
@@ -76,6 +78,10 @@ class Training:
         self.place.best = self.metric.worst
         self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
+        # what varies the spectra would have to come before what is computed once
+        self.lifts = experiment.network.lifts and not experiment.augmentation and sum(map(len, data.parts.values())) <= MOST_LIFTED
+        with torch.no_grad():
+            self.fed = data.lifted(network.eval().features) if self.lifts else data  # type: ignore[operator]
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)
@@ -171,7 +177,7 @@ class Training:
     def _epoch(self) -> Generator[Event, None, bool]:
         """Run the rest of one epoch; return whether it was stopped."""
         place, begun = self.place, time.monotonic()
-        samples, order = self.data.parts["training"], self._order(place.epoch)
+        samples, order = self.fed.parts["training"], self._order(place.epoch)
         self._total.fill_(place.loss)
         self.network.train()
         while place.step < self.steps:
@@ -194,10 +200,10 @@ class Training:
         return False
 
     def _step(self, samples: Samples) -> Tensor:
-        posed = self.task.pose(*self.data.batch(samples, self.device), self.generator)
+        posed = self.task.pose(*self.fed.batch(samples, self.device), self.generator, learning=True)
         x, y = self.augment(posed.x, posed.y, self.generator) if self.augment.parts else (posed.x, posed.y)
         with self.accelerator.autocast():
-            output = self.network(x)
+            output = self._answer(self.network, x) if posed.times is None else self.network(x, times=posed.times)
         loss: Tensor = self.task.loss(output.float(), replace(posed, x=x, y=y))
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
@@ -208,6 +214,10 @@ class Training:
             self.schedule.step()
         self.average.update(self.network)
         return loss.detach()
+
+    def _answer(self, network: Any, x: Tensor) -> Tensor:
+        output: Tensor = network.head(x) if self.lifts else network(x)
+        return output
 
     def _validate(self, training: float, begun: float) -> Iterator[Event]:
         place, rate = self.place, self._rate()
@@ -249,8 +259,9 @@ class Training:
 
     def _finished(self, reason: Any) -> Generator[Event, None, Model]:
         place = self.place
-        if not place.best_weights:  # stopped within the first epoch: what there is, is the best
+        if not place.best_weights or self.settings.keep == "last":  # stopped within the first epoch: what there is, is the best
             place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
+            place.best_epoch = place.epoch
         self.average.module.load_state_dict(place.best_weights)
         scores = {"validation": dict(self.baselines)}
         if reason != "stopped":
@@ -273,7 +284,7 @@ class Training:
     @torch.no_grad()
     def _outputs(self, part: str) -> tuple[Tensor, Tensor]:
         """Return outputs of the averaged network and truths of a part, in order."""
-        return self._over(part, self.average.module)
+        return self._over(part, lambda x: self._answer(self.average.module, x))
 
     @torch.no_grad()
     def _over(self, part: str, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
@@ -281,7 +292,7 @@ class Training:
         generator = torch.Generator(self.device).manual_seed(self.settings.seed)
         outputs: list[Tensor] = []
         truths: list[Tensor] = []
-        for batch in self.data.batches(part, self.settings.batch * 4, self.device):
+        for batch in self.fed.batches(part, self.settings.batch * 4, self.device):
             posed = self.task.pose(*batch, generator)
             with self.accelerator.autocast():
                 output = network(posed.x).float()

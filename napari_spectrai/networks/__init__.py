@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from napari_spectrai.experiment.networks import NetworkSpec
+from napari_spectrai.networks.enlarge import Enlarging
 from napari_spectrai.networks.ridge import RidgeSkip
 from napari_spectrai.networks.stem import Adds, Subspace
 
@@ -45,10 +46,12 @@ def build(
         raise ValueError(f"components={components} needs the same bands in and out ({in_bands} and {out_channels}); set components=0")
     network: nn.Module = implementation(spec, inner, out_channels if classes or not components else components, **more)
     if components:
-        adds: Adds = "nothing" if classes or over_ridge else ("bicubic" if enlarges > 1 else "projection")
-        network = Subspace(network, in_bands, components, classes=classes, adds=adds, enlarges=enlarges)
+        adds: Adds = "nothing" if classes or over_ridge or enlarges > 1 else "projection"
+        network = Subspace(network, in_bands, components, classes=classes, adds=adds)
     if over_ridge:
         network = RidgeSkip(network, in_bands, out_channels)
+    if enlarges > 1:
+        network = Enlarging(network, spec, enlarges)
     # batches have λ last, which is channels last for the convolutions of a 2-D network, and a little faster for the others
     for parameter in network.parameters():
         if parameter.ndim in (4, 5):

@@ -75,7 +75,8 @@ class DenseNet(Pooled):
     def __init__(self, spec: settings.DenseNet, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
         core = nets.DenseNet(
             spec.dims, channels_in(in_bands, 1, spec.dims), out_channels, init_features=2 * spec.growth, growth_rate=spec.growth,
-            block_config=BLOCKS[spec.layers], act=_activation(spec.activation), norm=_named(spec.norm, spec.growth), dropout_prob=spec.dropout,
+            block_config=BLOCKS[spec.layers], act=_activation(spec.activation), norm=_named(spec.norm, spec.growth),
+            dropout_prob=spec.dropout,
         )  # fmt: skip
         super().__init__(core, spec.dims)
         self.last = core.class_layers[-1]

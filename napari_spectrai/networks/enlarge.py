@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+ROUNDS, QUICKLY = 10, 2
+"""Of back-projection: more change nothing that can be seen; while learning fewer will do."""
 
 
 def bicubic(batch: Tensor, times: int) -> Tensor:
@@ -21,7 +27,7 @@ def degraded(batch: Tensor, times: int) -> Tensor:
     return small.permute(0, 2, 3, 1)
 
 
-def back_projected(result: Tensor, coarse: Tensor, times: int, rounds: int = 5) -> Tensor:
+def back_projected(result: Tensor, coarse: Tensor, times: int, rounds: int = ROUNDS) -> Tensor:
     """Return `result` changed so that its degradation is nearly `coarse` (Irani & Peleg 1991, doi:10.1016/1049-9652(91)90045-L)."""
     for _ in range(rounds):
         result = result + bicubic(coarse - degraded(result, times), times)
@@ -53,3 +59,69 @@ def lanczos(batch: Tensor, times: int, lobes: int = 3) -> Tensor:
             parts.append(total)
         batch = torch.stack(parts, dimension + 1).flatten(dimension, dimension + 1)
     return batch
+
+
+@lru_cache(maxsize=32)
+def _reduction(length: int, times: int) -> tuple[Tensor, Tensor]:
+    """Return the degradation of `length` · `times` pixels in a row as a matrix, and its pseudo-inverse."""
+    unit = torch.eye(length * times, dtype=torch.float64)[:, None, None]
+    matrix = functional.interpolate(unit, size=[1, length], mode="bicubic", align_corners=False, antialias=True)[:, 0, 0].T
+    return matrix.float(), torch.linalg.pinv(matrix).float()
+
+
+def unseen(image: Tensor, times: int) -> Tensor:
+    """Return what of ``(N, y, x, λ)`` vanishes when it is degraded: the image less its part that the degradation keeps."""
+    kept = image
+    for dimension in (1, 2):
+        matrix, inverse = (part.to(image) for part in _reduction(image.shape[dimension] // times, times))
+        moved = kept.movedim(dimension, -1)
+        kept = (moved @ matrix.T @ inverse.T).movedim(-1, dimension)
+    return image - kept
+
+
+def not_below_zero(image: Tensor, coarse: Tensor, times: int) -> Tensor:
+    """Return the image without values below zero where the coarse image around has none."""
+    near = -functional.max_pool2d(-coarse.permute(0, 3, 1, 2), 3, stride=1, padding=1).permute(0, 2, 3, 1)
+    floor = torch.where(near >= 0, 0.0, -torch.inf)
+    return torch.maximum(image, floor.repeat_interleave(times, 1).repeat_interleave(times, 2))
+
+
+def sharpened(coarse: Tensor, times: int) -> Tensor:
+    """Return the batch enlarged by bicubic interpolation and back-projection: its degradation is the batch, nearly."""
+    return not_below_zero(back_projected(bicubic(coarse, times), coarse, times), coarse, times)
+
+
+class Enlarging(nn.Module):
+    """What a network adds to an image that was enlarged by bicubic interpolation and back-projection.
+
+    Parameters
+    ----------
+    inner : module on ``(N, y, x, λ)`` that gives `times` as many pixels a side
+    spec : settings with `consistent` and `strength`
+    times : pixels out along each side of a pixel in, unless `forward` is told another factor
+    """
+
+    def __init__(self, inner: nn.Module, spec: Any, times: int) -> None:
+        super().__init__()
+        self.inner, self.times = inner, times
+        self.consistent, self.strength = getattr(spec, "consistent", False), getattr(spec, "strength", 1.0)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
+
+    @property
+    def last(self) -> nn.Module:
+        """The layer whose weights, at zero, make the network add nothing."""
+        last: nn.Module = self.inner.last  # type: ignore[assignment]
+        return last
+
+    def forward(self, batch: Tensor, times: int | None = None) -> Tensor:
+        """Map ``(N, y, x, λ)`` to `times` as many pixels a side."""
+        added = self.inner(batch) if times is None else self.inner(batch, times=times)
+        times = times or self.times
+        with torch.autocast(batch.device.type, enabled=False):
+            coarse = batch.float()
+            added = unseen(added.float(), times) if self.consistent else added.float()
+            if self.training:
+                return back_projected(bicubic(coarse, times), coarse, times, QUICKLY) + added
+            result = back_projected(bicubic(coarse, times), coarse, times) + self.strength * added
+            return not_below_zero(result, coarse, times)

@@ -35,20 +35,27 @@ class LocalMeansMLP(nn.Module):
         self.body = nn.Sequential(*layers)
         self.last = nn.Linear(inward, out_channels)
 
-    def forward(self, batch: Tensor) -> Tensor:
-        """Map ``(N, y, x, scores)`` to logits of the pixels away from the edges."""
+    def features(self, batch: Tensor) -> Tensor:
+        """Return the means around the pixels away from the edges: all that does not learn."""
         image = batch.permute(0, 3, 1, 2)
         means = []
         for size in self.sizes:
             near = (self.around - size) // 2
             inner = image[:, :, near : image.shape[2] - near, near : image.shape[3] - near]
             means.append(functional.avg_pool2d(inner, size, stride=1))
-        features = torch.cat(means, 1).permute(0, 2, 3, 1)
+        return torch.cat(means, 1).permute(0, 2, 3, 1)
+
+    def head(self, features: Tensor) -> Tensor:
+        """Return the logits of features ``(N, y, x, F)``."""
         flat = self.standardise(features.flatten(0, 2))
         if self.training and self.noise:
             flat = flat + self.noise * torch.randn_like(flat)
         logits: Tensor = self.last(self.body(flat))
         return logits.view(*features.shape[:3], -1)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Map ``(N, y, x, scores)`` to logits of the pixels away from the edges."""
+        return self.head(self.features(batch))
 
     def same(self, batch: Tensor) -> Tensor:
         """Return logits of all pixels, the edges repeated."""

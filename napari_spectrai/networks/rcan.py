@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_spectrai.experiment import networks as settings
 from napari_spectrai.networks.blocks import ACTIVATIONS, convolution
-from napari_spectrai.networks.enlarge import bicubic
 from napari_spectrai.networks.views import channels_in, from_channels, to_channels
 
 NEIGHBOURHOOD = 15
 """Pixels (bands) over which local attention averages."""
+SHARE = 0.3
+"""Share of a block's result that is added to its input, which keeps deep networks calm (Lim et al. 2017, arXiv:1707.02921)."""
 
 
 class Attention(nn.Module):
@@ -40,6 +40,10 @@ class Attention(nn.Module):
         return weighed
 
 
+def _dropout(spec: settings.RCAN) -> nn.Module:
+    return nn.Dropout3d(spec.dropout) if spec.dims == 3 else nn.Dropout2d(spec.dropout)
+
+
 class Block(nn.Module):
     """Two convolutions and attention around an identity."""
 
@@ -50,12 +54,13 @@ class Block(nn.Module):
             ACTIVATIONS[spec.activation](),
             convolution(spec.dims, spec.width, spec.width),
             Attention(spec),
+            _dropout(spec),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of the same size."""
         result: Tensor = self.body(x)
-        return x + result
+        return x + SHARE * result
 
 
 class Group(nn.Module):
@@ -91,7 +96,8 @@ class RCAN(nn.Module):
         if enlarges > 1 and spec.dims == 1:
             raise ValueError("a network along the spectrum cannot enlarge an image; set network.dims=2")
         self.dims, self.enlarges = spec.dims, enlarges
-        self.adds = True  # a subspace around it adds the input itself
+        self.adds = enlarges == 1  # a subspace around it adds the input itself, and so does what enlarges
+        self.dropout: nn.Module = _dropout(spec) if spec.dims == 2 else nn.Identity()  # of one channel, it would drop all
         self.head = convolution(spec.dims, channels_in(in_bands, 1, spec.dims), spec.width)
         self.body = nn.Sequential(*(Group(spec) for _ in range(spec.groups)), convolution(spec.dims, spec.width, spec.width))
         self.after: nn.Module = nn.Identity()
@@ -101,16 +107,15 @@ class RCAN(nn.Module):
         for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, batch: Tensor) -> Tensor:
-        """Map ``(N, y, x, bands)`` to as many pixels, or `enlarges` times as many a side."""
-        x = self.head(to_channels((batch,), self.dims))
+    def forward(self, batch: Tensor, times: int | None = None) -> Tensor:
+        """Map ``(N, y, x, bands)`` to as many pixels, or `times` (without it: `enlarges`) as many a side."""
+        x = self.head(self.dropout(to_channels((batch,), self.dims)))
         x = x + self.body(x)
-        base = batch
-        if self.enlarges > 1:
-            times = (self.enlarges, self.enlarges, 1)[: self.dims]
+        times = times or self.enlarges
+        if times > 1:
             mode = "trilinear" if self.dims == 3 else "bilinear"
-            x = functional.interpolate(x, scale_factor=[float(t) for t in times], mode=mode, align_corners=False)
-            with torch.autocast(batch.device.type, enabled=False):
-                base = bicubic(batch.float(), self.enlarges)
-        residual = from_channels(self.last(self.after(x)), base.shape, self.dims)
-        return base + residual if self.adds else residual
+            scales = [float(scale) for scale in (times, times, 1)[: self.dims]]
+            x = functional.interpolate(x, scale_factor=scales, mode=mode, align_corners=False)
+        shape = (len(batch), batch.shape[1] * times, batch.shape[2] * times, batch.shape[3])
+        residual = from_channels(self.last(self.after(x)), shape, self.dims)
+        return batch + residual if self.adds else residual

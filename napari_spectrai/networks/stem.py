@@ -7,9 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from napari_spectrai.networks.enlarge import bicubic
-
-Adds = Literal["nothing", "projection", "bicubic"]
+Adds = Literal["nothing", "projection"]
 
 
 class Subspace(nn.Module):
@@ -19,17 +17,17 @@ class Subspace(nn.Module):
     ----------
     core : module on ``(N, y, x, components)``
     classes : whether `core` gives classes, which have no way back
-    adds : what the result of `core`, back in the bands, is added to: nothing, the input's own projection onto the subspace (which
-        alone removes the noise outside it), or the whole input enlarged (so that nothing outside the subspace is lost)
+    adds : what the result of `core`, back in the bands, is added to: nothing, or the input's own projection onto the subspace (which
+        alone removes the noise outside it)
     """
 
     mean: Tensor
     basis: Tensor
     scale: Tensor
 
-    def __init__(self, core: nn.Module, bands: int, components: int, *, classes: bool, adds: Adds, enlarges: int = 1) -> None:
+    def __init__(self, core: nn.Module, bands: int, components: int, *, classes: bool, adds: Adds) -> None:
         super().__init__()
-        self.core, self.classes, self.adds, self.enlarges = core, classes, adds, enlarges
+        self.core, self.classes, self.adds = core, classes, adds
         self.register_buffer("mean", torch.zeros(bands))
         self.register_buffer("basis", torch.eye(bands)[:, :components].clone())
         self.register_buffer("scale", torch.ones(components))
@@ -53,10 +51,22 @@ class Subspace(nn.Module):
         told: Tensor = self.core.same((batch.float() - self.mean) @ (self.basis / self.scale))  # type: ignore[operator]
         return told
 
+    def features(self, batch: Tensor) -> Tensor:
+        """Return what of `core` does not learn, where it can be told apart."""
+        scores = (batch.float() - self.mean) @ (self.basis / self.scale)
+        features: Tensor = self.core.features(scores)  # type: ignore[operator]
+        return features
+
+    def head(self, features: Tensor) -> Tensor:
+        """Return what `core` learns to make of `features`."""
+        logits: Tensor = self.core.head(features)  # type: ignore[operator]
+        return logits
+
     def fit(self, spectra: Tensor) -> None:
         """Find mean and basis of training spectra (n, λ).
 
-        Classes see every component with variance one; cubes all with that of the first, so that errors count as in the bands.
+        Classes see every component of the standardised bands with variance one; cubes all with that of the first component of the bands
+        as they are, so that errors count as there.
         """
         double = torch.float32 if spectra.device.type == "mps" else torch.float64
         mean = spectra.mean(0, dtype=double)
@@ -64,7 +74,12 @@ class Subspace(nn.Module):
         for part in spectra.split(65_536):
             centred = part.to(double) - mean
             moment += centred.T @ centred
-        values, vectors = torch.linalg.eigh(moment / max(1, len(spectra)))
+        moment /= max(1, len(spectra))
+        spread = torch.ones_like(mean)
+        if self.classes:
+            spread = moment.diagonal().clamp(min=0).sqrt()
+            spread = torch.where(spread > 1e-9 * (1 + mean.abs()), spread, 1.0)
+        values, vectors = torch.linalg.eigh(moment / spread / spread[:, None])
         count = self.basis.shape[1]
         basis = vectors.flip(1)[:, :count]
         # the sign that makes the largest weight positive, the same on every machine
@@ -72,19 +87,18 @@ class Subspace(nn.Module):
         deviation = values.flip(0)[:count].clamp(min=0).sqrt()
         deviation = deviation.clamp(min=1e-6 * float(deviation[0]) + 1e-12)
         self.mean.copy_(mean)
-        self.basis.copy_(basis)
+        self.basis.copy_(basis / spread[:, None])
         self.scale.copy_(deviation if self.classes else deviation[:1].expand(count))
 
-    def forward(self, *sources: Tensor) -> Tensor:
-        """Map batches ``(N, y, x, λ)``."""
+    def forward(self, *sources: Tensor, times: int | None = None) -> Tensor:
+        """Map batches ``(N, y, x, λ)``; `times` is for a network that enlarges by any factor."""
         with torch.autocast(sources[0].device.type, enabled=False):  # projections keep their precision
             scores = [(source.float() - self.mean) @ (self.basis / self.scale) for source in sources]
-        result: Tensor = self.core(*scores)
+        result: Tensor = self.core(*scores) if times is None else self.core(*scores, times=times)
         if self.classes:
             return result
         with torch.autocast(sources[0].device.type, enabled=False):
             change = result.float() * self.scale
             if self.adds == "projection":
                 return (scores[0] * self.scale + change) @ self.basis.T + self.mean
-            back = change @ self.basis.T
-            return back if self.adds == "nothing" else bicubic(sources[0].float(), self.enlarges) + back
+            return change @ self.basis.T
