@@ -14,7 +14,7 @@ from napari_spectrai.runs.page import Markup, element
 
 WIDTH, HEIGHT = 900.0, 330.0
 LEFT, TOP, BOTTOM = 84.0, 36.0, 48.0
-LABELS = 200.0
+LABELS = 214.0
 """Width kept at the right for the names of levels."""
 LINE = 16.0
 POINTS = 1000
@@ -38,13 +38,13 @@ def short(text: str, most: int = 22) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def figure(value: float, digits: int = 4) -> str:
-    """Return a figure for people."""
+def figure(value: float, digits: int = 4, *, padded: bool = False) -> str:
+    """Return a figure for people; `padded` with the zeros that a column wants."""
     if math.isnan(value):
         return "—"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.{digits}g}".replace("-", "−")
+    return (f"{value:#.{digits}g}".rstrip(".") if padded else f"{value:.{digits}g}").replace("-", "−")
 
 
 def plot(
@@ -134,7 +134,7 @@ def _round_values(low: float, high: float, count: int, *, whole: bool = False) -
 
 
 def _power(digit: int, decade: int) -> str:
-    if -4 < decade < 5:
+    if -5 < decade < 5:
         return f"{digit * 10.0**decade:.10f}".rstrip("0").rstrip(".")
     raised = f"10{str(decade).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
     return raised if digit == 1 else f"{digit}·{raised}"
@@ -182,7 +182,7 @@ def _levels(levels: dict[str, float], scale: _Scale, right: float) -> list[Marku
         places[number] = min(places[number], high if number == len(places) - 1 else places[number + 1] - line)
     for name, place in zip(names, places, strict=True):
         level = scale(levels[name])
-        words = f"{short(name, 17)} {figure(levels[name], 3)}"
+        words = f"{short(name, 17)} {figure(levels[name])}"
         drawn += [
             _segment(LEFT, level, right, level, "classical"), _segment(right, level, right + 10, place, "lead"),
             _text(right + 14, place + 4, words),

@@ -20,7 +20,7 @@ def _metric(name: str) -> Metric:
 
 
 def _value(value: float, *, best: bool = False) -> Markup:
-    return element("td", element("data", figure(value), value=repr(float(value))), class_="best" if best else None)
+    return element("td", element("data", figure(value, padded=True), value=repr(float(value))), class_="best" if best else None)
 
 
 def figures_table(scores: Mapping[str, Mapping[str, float]], own: str) -> Markup:
@@ -60,12 +60,14 @@ def verdict(part: str, scores: Mapping[str, Mapping[str, float]], name: str, *, 
     best = (max if metric.larger_is_better else min)(rivals, key=lambda method: rivals[method])
     other = rivals[best]
     rival = "the data as they came" if best == "raw" else f"the best classical row, {best}"
+    name, _, unit = metric.title.rstrip(")").partition(" (")
+    unit = f" {unit}" if unit else ""
     if mine == other:
-        return f"On the {part} part, {what} is exactly as good as {rival}: {metric.title} {figure(mine)}."
+        return f"On the {part} part, {what} is exactly as good as {rival}: {name} {figure(mine)}{unit}."
     won, (words, small) = metric.is_better(mine, other), _margin(mine, other, metric)
     first = f"On the {part} part, {what} {'beats' if won else 'does not beat'} {rival}: "
     last = "" if not small else "; so small a difference could turn with another seed or split"
-    return f"{first}{metric.title} {figure(mine)} against {figure(other)}, {words}{last}."
+    return f"{first}{name} {figure(mine)}{unit} against {figure(other)}{unit}, {words}{last}."
 
 
 def _margin(mine: float, other: float, metric: Metric) -> tuple[str, bool]:
@@ -77,6 +79,8 @@ def _margin(mine: float, other: float, metric: Metric) -> tuple[str, bool]:
     if metric.larger_is_better:
         return f"{figure(difference, 2)} {way}", difference < 0.005
     share = 100 * difference / other if other else math.inf
+    if share > 900:
+        return (f"{figure(mine / other, 2)} times as large" if other else "higher"), False
     return f"{figure(share, 2)} % {way}", share < 2
 
 

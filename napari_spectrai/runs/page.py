@@ -122,8 +122,8 @@ th, td { padding: 4px 10px; text-align: left; vertical-align: top; border-bottom
 .figures th { font-weight: 500; }
 .figures thead th { color: var(--soft); font-size: 13.5px; vertical-align: bottom; }
 .figures td.best { font-weight: 700; }
-.figures tr.mine { background: var(--panel); }
 .confusion td, .confusion thead th { text-align: center; padding: 4px 6px; min-width: 52px; }
+.confusion th, .confusion td { vertical-align: middle; }
 .confusion thead th { min-width: 52px; max-width: 110px; overflow-wrap: anywhere; white-space: normal; }
 .confusion td { border: 1px solid var(--ground); print-color-adjust: exact; -webkit-print-color-adjust: exact; line-height: 1.2; }
 .confusion td small { display: block; font-size: 11px; }
@@ -155,7 +155,7 @@ svg .dot { stroke-width: 3; fill: none; }
 .maps { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
 .maps figure { margin: 0; max-width: 100%; }
 .maps img { image-rendering: pixelated; display: block; border: 1px solid var(--line); max-width: 100%; }
-.legend span { display: inline-block; margin-right: 18px; }
+.legend > span { display: inline-block; margin-right: 18px; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); }
 td details, li details { margin: 0; }

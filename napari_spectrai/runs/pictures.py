@@ -38,7 +38,8 @@ def split_pictures(maps: Sequence[Map], names: Sequence[str]) -> Markup:
     pictured: list[tuple[str, Map]] = []
     for name, one in named:
         (listed if len(maps) > 1 and one.size and (one == one.flat[0]).all() else pictured).append((name, one))
-    drawn = [_picture(name, one) for name, one in pictured]
+    size = 240 if len(pictured) < 5 else 120
+    drawn = [_picture(name, one, size) for name, one in pictured]
     shown = element("div", *drawn[:SHOWN], class_="maps") if drawn else Markup()
     rest = folded(f"{len(drawn) - SHOWN} more", element("div", *drawn[SHOWN:], class_="maps")) if len(drawn) > SHOWN else Markup()
     return joined([element("p", legend, class_="legend"), _listed(listed), shown, rest])
@@ -50,7 +51,7 @@ def _counts(maps: Sequence[Map]) -> dict[int, int]:
 
 
 def _swatch(part: int) -> Markup:
-    return element("span", class_="swatch", style=f"background:{COLOURS[part]}; margin-right:6px")
+    return element("span", class_="swatch", style=f"background:{COLOURS[part]}")
 
 
 def _listed(whole: Sequence[tuple[str, Map]]) -> Markup:
@@ -65,7 +66,7 @@ def _listed(whole: Sequence[tuple[str, Map]]) -> Markup:
     return table(("part", "whole images"), lines, class_="rows") if lines else Markup()
 
 
-def _picture(name: str, one: Map) -> Markup:
+def _picture(name: str, one: Map, size: int) -> Markup:
     planes, height, width = one.shape
     counts = _counts([one])
     words = ", ".join(f"{title} {counts[part]:,}" for part, title in PARTS.items() if counts[part])
@@ -79,12 +80,12 @@ def _picture(name: str, one: Map) -> Markup:
         plane = [one[number, ::thinning, ::thinning] for number in chosen]
         columns = min(len(plane), 4)
         tiled = plane[0] if len(plane) == 1 else _tiled(plane, columns)
-        times = max(1, 240 // max(tiled.shape))
+        times = max(1, -(-size // max(tiled.shape)))
         source, down, across = _png(tiled), times * tiled.shape[0], times * tiled.shape[1]
         if planes > 1:
             words = f"{len(chosen)} of {planes} planes: {words}" if len(chosen) < planes else f"{planes} planes: {words}"
     image = element("img", src=source, width=across, height=down, alt=f"split of {name}")
-    caption = element("figcaption", element("strong", name), element("br"), words, style=f"max-width:{max(across, 240)}px")
+    caption = element("figcaption", element("strong", name), element("br"), words, style=f"max-width:{max(across, 180)}px")
     return element("figure", image, caption)
 
 

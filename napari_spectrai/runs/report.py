@@ -141,7 +141,7 @@ def _page(folder: RunFolder, experiment: Experiment, told: _Told) -> str:
         _notes(told),
         section("Figures", *_figures(experiment, told)),
         section("Curves", *_curves(experiment, told)),
-        section("Classes", *_classes(told, card)),
+        section("Classes", *_classes(experiment, told, card)),
         section("A spectrum", _spectrum(experiment, told)),
         section("Split", _split(folder, experiment, told, card)),
         section("Model", _model(experiment, card, told)),
@@ -215,7 +215,8 @@ def _caution(experiment: Experiment, told: _Told) -> list[str]:
         words.append(f"The classical methods were tuned on the training rows{also}.")
     if "test" not in told.scores and not experiment.network.classical:
         words.append("There is no test part: these rows also chose the best epoch, so expect a little less on other data (split.test).")
-    if not experiment.task.needs_truth:
+    task = experiment.task
+    if task.enlarges == 1 and (not task.needs_truth or getattr(task, "learns_from", "") == "repeats"):
         words.append("Nothing here is a clean truth: the figures compare with other noisy data.")
     return words
 
@@ -232,7 +233,7 @@ def _curves(experiment: Experiment, told: _Told) -> list[Markup]:
     training = Curve("training loss", numbers, [epoch.training for epoch in epochs], "source")
     validation = Curve(f"validation {metric.title}", numbers, [epoch.validation for epoch in epochs], "accent")
     best = told.best
-    mark = None if best is None else (best.epoch, best.validation, f"best epoch {best.epoch}: {figure(best.validation, 3)}")
+    mark = None if best is None else (best.epoch, best.validation, f"best epoch {best.epoch}: {figure(best.validation)}")
     together = experiment.loss.kind == told.metric
     curves = [training, validation] if together else [validation]
     errors = not metric.larger_is_better
@@ -245,7 +246,7 @@ def _curves(experiment: Experiment, told: _Told) -> list[Markup]:
     return [element("figure", drawn[0], caption), element("figure", drawn[1]) if drawn[1] else Markup()]
 
 
-def _classes(told: _Told, card: ModelCard | None) -> list[Markup]:
+def _classes(experiment: Experiment, told: _Told, card: ModelCard | None) -> list[Markup]:
     of = {one.name: one.colour for one in card.classes} if card is not None else {}
     best = told.ending.best_epoch if isinstance(told.ending, Finished) else 0
     found: list[Markup] = []
@@ -253,6 +254,8 @@ def _classes(told: _Told, card: ModelCard | None) -> list[Markup]:
         if part in told.confusions:
             confusion = told.confusions[part]
             which = "the saved best model" if confusion.epoch == best else f"epoch {confusion.epoch}"
+            if experiment.network.classical:
+                which = "the saved model" if part == "test" else "learnt from the training part alone"
             found += [element("h3", f"{part.capitalize()}, {which}"), *confusion_tables(confusion, of)]
     return found
 
@@ -262,7 +265,7 @@ def _spectrum(experiment: Experiment, told: _Told) -> Markup:
     if shown is None:
         return Markup()
     axis = SpectralAxis(np.asarray(shown.positions), shown.unit)
-    truth = "truth" if experiment.task.needs_truth or experiment.task.enlarges > 1 else "what it should tell (noisy)"
+    truth = "truth" if experiment.task.needs_truth or experiment.task.enlarges > 1 else "what it was to tell (noisy)"
     curves = [
         Curve("input", shown.positions, shown.input, "source"), Curve(truth, shown.positions, shown.truth, "truth"),
         Curve("prediction", shown.positions, shown.prediction, "accent"),
