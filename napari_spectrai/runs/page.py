@@ -119,12 +119,14 @@ th, td { padding: 4px 10px; text-align: left; vertical-align: top; border-bottom
 .rows th { white-space: nowrap; font-weight: 500; color: var(--soft); padding-left: 0; }
 .figures td, .figures thead th { text-align: right; white-space: nowrap; }
 .figures th[scope=row], .figures thead th:first-child { text-align: left; }
+.figures th { overflow-wrap: break-word; }
+.figures th[scope=row] { min-width: 110px; }
 .figures th { font-weight: 500; }
 .figures thead th { color: var(--soft); font-size: 13.5px; vertical-align: bottom; }
 .figures td.best { font-weight: 700; }
 .confusion td, .confusion thead th { text-align: center; padding: 4px 6px; min-width: 52px; }
 .confusion th, .confusion td { vertical-align: middle; }
-.confusion thead th { min-width: 52px; max-width: 110px; overflow-wrap: anywhere; white-space: normal; }
+.confusion thead th { min-width: 52px; max-width: 110px; white-space: normal; }
 .confusion td { border: 1px solid var(--ground); print-color-adjust: exact; -webkit-print-color-adjust: exact; line-height: 1.2; }
 .confusion td small { display: block; font-size: 11px; }
 .confusion td.right { background: rgb(var(--right) / var(--share)); }
@@ -138,8 +140,8 @@ th, td { padding: 4px 10px; text-align: left; vertical-align: top; border-bottom
   display: inline-block; width: 12px; height: 12px; border-radius: 3px; border: 1px solid var(--line); margin-right: 6px;
   vertical-align: -1px; print-color-adjust: exact; -webkit-print-color-adjust: exact;
 }
-figure { margin: 12px 0; }
-svg { width: 100%; height: auto; display: block; }
+figure { margin: 12px 0; overflow-x: auto; }
+svg { width: 100%; min-width: 600px; height: auto; display: block; }
 svg text { fill: var(--ink); font: 12.5px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
 svg .faint { fill: var(--soft); }
 svg .grid { stroke: var(--line); stroke-width: 1; }
@@ -168,6 +170,6 @@ ul { margin: 6px 0; padding-left: 22px; }
   h2, h3 { break-after: avoid; }
   pre { white-space: pre-wrap; }
   .many td, .many th { font-size: 6.5pt; padding: 2px; min-width: 0; }
-  .wide { overflow-x: visible; }
+  .wide, figure { overflow-x: visible; }
 }
 """
