@@ -203,7 +203,7 @@ def test_what_is_told_is_honest():
     rows["network"]["mse"] = 0.3
     assert "does not beat the best classical row, ridge: MSE 0.3 against 0.2, 50 % higher" in verdict("test", rows, "mse")
     rows["network"]["mse"] = 0.199
-    assert "could turn with another seed" in verdict("test", rows, "mse")
+    assert "0.5 % lower; so small a difference could turn with another seed" in verdict("test", rows, "mse")
     rows["network"]["mse"] = 0.2
     assert "exactly as good as" in verdict("test", rows, "mse")
     rows["network"]["mse"] = float("nan")

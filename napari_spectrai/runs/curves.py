@@ -17,6 +17,8 @@ LEFT, TOP, BOTTOM = 84.0, 36.0, 48.0
 LABELS = 214.0
 """Width kept at the right for the names of levels."""
 LINE = 16.0
+DIVERGED = 1e4
+"""How many times the median is too far off to be drawn to scale."""
 POINTS = 1000
 """Columns of a curve; a longer one is drawn by the lowest and highest value of each."""
 
@@ -74,6 +76,8 @@ def plot(
     if not len(upward) or not len(across):
         return element("p", "Nothing to draw yet.", class_="soft")
     logarithmic = logarithmic and bool((upward > 0).all())
+    if logarithmic:  # of a training that diverged, what went before is to be seen; the curve leaves the picture
+        upward = upward[upward <= DIVERGED * np.median(upward)]
     width = WIDTH - LEFT - (LABELS if known else 24)
     horizontal = _Scale(across, LEFT, LEFT + width, pad=0.0)
     vertical = _Scale(upward, HEIGHT - BOTTOM, TOP, pad=0.06, logarithmic=logarithmic)
@@ -105,7 +109,8 @@ class _Scale:
 
     def __call__(self, value: float) -> float:
         place = (math.log10(value) if self.logarithmic else value) - self.low
-        return self.begin + place / (self.high - self.low) * (self.end - self.begin)
+        share = min(1.0, max(0.0, place / (self.high - self.low)))
+        return self.begin + share * (self.end - self.begin)
 
     def ticks(self, count: int = 6, *, whole: bool = False) -> list[tuple[float, str]]:
         """Return round values within the range, with their words."""

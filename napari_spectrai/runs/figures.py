@@ -29,7 +29,7 @@ def figures_table(scores: Mapping[str, Mapping[str, float]], own: str) -> Markup
     best = {}
     for name in names:
         known = [row[name] for row in scores.values() if not math.isnan(row.get(name, math.nan))]
-        if known:
+        if len(known) > 1:
             best[name] = (max if _metric(name).larger_is_better else min)(known)
     head = [f"{_metric(name).title} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
     lines = []
@@ -81,7 +81,7 @@ def _margin(mine: float, other: float, metric: Metric) -> tuple[str, bool]:
     share = 100 * difference / other if other else math.inf
     if share > 900:
         return (f"{figure(mine / other, 2)} times as large" if other else "higher"), False
-    return f"{figure(share, 2)} % {way}", share < 2
+    return f"{figure(share, 2) if share < 10 else f'{share:.0f}'} % {way}", share < 2
 
 
 def confusion_tables(confusion: Confusion, colours: Mapping[str, Colour | None]) -> list[Markup]:

@@ -15,8 +15,8 @@ from napari_spectrai.runs.page import Markup, element, folded, joined, table
 PARTS = {1: "training", 2: "validation", 3: "test", 0: "unused"}
 """As the maps of `learn.split` number them, in the order of the legend."""
 COLOURS = {0: "#b9bdc4", 1: "#2f78b7", 2: "#e69f00", 3: "#b4458f"}
-LONGEST = 480
-"""Pixels of a picture's longer side; a larger map is thinned."""
+LARGE, SMALL = 240, 120
+"""Least size of a picture's longer side, in pixels, of few maps and of many; one more than twice as large is thinned."""
 PLANES = 12
 SHOWN = 12
 """Pictures at once; the rest is folded away."""
@@ -38,7 +38,7 @@ def split_pictures(maps: Sequence[Map], names: Sequence[str]) -> Markup:
     pictured: list[tuple[str, Map]] = []
     for name, one in named:
         (listed if len(maps) > 1 and one.size and (one == one.flat[0]).all() else pictured).append((name, one))
-    size = 240 if len(pictured) < 5 else 120
+    size = LARGE if len(pictured) < 5 else SMALL
     drawn = [_picture(name, one, size) for name, one in pictured]
     shown = element("div", *drawn[:SHOWN], class_="maps") if drawn else Markup()
     rest = folded(f"{len(drawn) - SHOWN} more", element("div", *drawn[SHOWN:], class_="maps")) if len(drawn) > SHOWN else Markup()
@@ -76,7 +76,7 @@ def _picture(name: str, one: Map, size: int) -> Markup:
         words = f"spectra 1 to {height:,} from left to right: {words}"
     else:
         chosen = np.unique(np.linspace(0, planes - 1, min(planes, PLANES)).astype(int))
-        thinning = -(-max(height, width) // LONGEST)
+        thinning = -(-max(height, width) // (2 * size if len(chosen) == 1 else size))
         plane = [one[number, ::thinning, ::thinning] for number in chosen]
         columns = min(len(plane), 4)
         tiled = plane[0] if len(plane) == 1 else _tiled(plane, columns)

@@ -25,6 +25,7 @@ from napari_spectrai.runs.page import Markup, element, folded, joined, long_text
 from napari_spectrai.runs.pictures import split_pictures
 
 E = TypeVar("E", Finished, Failed)
+Scores = dict[str, dict[str, dict[str, float]]]
 
 
 def write_report(folder: RunFolder | str | Path, path: str | Path | None = None, *, ending: Finished | Failed | None = None) -> Path:
@@ -84,11 +85,12 @@ class _Told:
     def best(self) -> Epoch | None:
         return next((epoch for epoch in reversed(self.epochs.values()) if epoch.best), None)
 
-    @property
-    def scores(self) -> dict[str, dict[str, dict[str, float]]]:
-        """Figures by part and method; of a run without an ending in order, those of its best epoch so far."""
+    def scores(self, card: ModelCard | None) -> Scores:
+        """Figures by part and method; of a run without an ending in order, those of the best model so far."""
         if isinstance(self.ending, Finished):
             return self.ending.scores
+        if card is not None and card.scores:
+            return card.scores
         if self.started is None:
             return {}
         beside = {name: {self.metric: value} for name, value in self.started.baselines.items()}
@@ -139,7 +141,7 @@ def _page(folder: RunFolder, experiment: Experiment, told: _Told) -> str:
         f"{name} · {experiment.task.title}",
         _head(folder, experiment, told, card, name),
         _notes(told),
-        section("Figures", *_figures(experiment, told)),
+        section("Figures", *_figures(experiment, told, told.scores(card))),
         section("Curves", *_curves(experiment, told)),
         section("Classes", *_classes(experiment, told, card)),
         section("A spectrum", _spectrum(experiment, told)),
@@ -190,30 +192,34 @@ def _own(experiment: Experiment) -> str:
     return f"{'this method' if experiment.network.classical else 'network'} ({experiment.network.title or experiment.network.kind})"
 
 
-def _figures(experiment: Experiment, told: _Told) -> list[Markup]:
+def _figures(experiment: Experiment, told: _Told, scores: Scores) -> list[Markup]:
     found: list[Markup] = []
     own_label = getattr(experiment.network, "label", "")
-    counts = {} if told.started is None else {part: getattr(told.started, part, 0) for part in told.scores}
-    for part, scores in told.scores.items():
+    counts = {} if told.started is None else {part: getattr(told.started, part, 0) for part in scores}
+    for part, figures in scores.items():
         samples = f", {counts[part]:,} samples" if counts.get(part) else ""
-        words = verdict(part, scores, told.metric, classical=experiment.network.classical, label=own_label)
+        words = verdict(part, figures, told.metric, classical=experiment.network.classical, label=own_label)
         found += [
-            element("h3", f"{part.capitalize()}{samples}"), element("p", words, class_="verdict"), figures_table(scores, _own(experiment)),
+            element("h3", f"{part.capitalize()}{samples}"), element("p", words, class_="verdict"), figures_table(figures, _own(experiment)),
         ]  # fmt: skip
     if not found:
         return [element("p", "There are no figures: no truth to judge by, or the run did not get so far.", class_="soft")]
-    return [*found, element("p", " ".join(_caution(experiment, told)), class_="soft")]
+    return [*found, element("p", " ".join(_caution(experiment, told, tested="test" in scores)), class_="soft")]
 
 
-def _caution(experiment: Experiment, told: _Told) -> list[str]:
+def _caution(experiment: Experiment, told: _Told, *, tested: bool) -> list[str]:
     """Return what has to be known to read the figures."""
     steps = ", ".join(step.title for step in experiment.preparation)
     words = [] if experiment.task.truth == "labels" else [f"Figures are of prepared intensities ({steps or 'no preparation'})."]
+    if not isinstance(told.ending, Finished):
+        words.append(
+            "The run has not ended in order: figures are of the model that was saved last, which may be older than the best epoch."
+        )
     words.append("The best of each column is bold; ↑ larger is better, ↓ smaller.")
     if told.started is not None and told.started.baselines:
-        also = ", for the test also on the validation rows" if "test" in told.scores and _ended_whole(told) else ""
+        also = ", for the test also on the validation rows" if tested and _ended_whole(told) else ""
         words.append(f"The classical methods were tuned on the training rows{also}.")
-    if "test" not in told.scores and not experiment.network.classical:
+    if not tested and not experiment.network.classical:
         words.append("There is no test part: these rows also chose the best epoch, so expect a little less on other data (split.test).")
     task = experiment.task
     if task.enlarges == 1 and (not task.needs_truth or getattr(task, "learns_from", "") == "repeats"):
