@@ -30,6 +30,7 @@ from napari_spectrai.io.labels import WRITTEN, read_labels, write_labels, write_
 from napari_spectrai.io.zarr import writing
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder, Saved
+from napari_spectrai.runs.report import write_report
 from napari_spectrai.spec import listed
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
@@ -111,6 +112,8 @@ def train(
         raise typer.Exit(STOPPED)
     typer.echo(model.card())
     typer.echo(f"{'Saved as:':<18}{finished.model}")
+    if folder.report.exists():
+        typer.echo(f"{'Report:':<18}{folder.report}")
 
 
 @app.command()
@@ -273,6 +276,16 @@ def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tu
     with replacing(output) as temporary:
         yield from writing(prepared, temporary)
     return output
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="a run folder, of a finished run or not")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="default: report.html in the run folder")] = None,
+) -> None:
+    """Write the report of a run, one HTML file, from what its folder holds."""
+    with _exit_with(FAILED):
+        typer.echo(write_report(run, output))
 
 
 @app.command()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,14 @@ METRICS = {
     "dice": Metric("Dice", larger_is_better=True),
     "calibration_error": Metric("Calib. error"),
 }
+
+
+def by_class(matrix: Any) -> dict[str, list[float]]:
+    """Return precision, recall, F1, IoU and support of each class of a confusion matrix (C, C); NaN where a class does not occur."""
+    counts = np.asarray(matrix, np.float64)
+    right, there, told = counts.diagonal(), counts.sum(1), counts.sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = {
+            "precision": right / told, "recall": right / there, "f1": 2 * right / (there + told), "iou": right / (there + told - right),
+        }  # fmt: skip
+    return {name: values.tolist() for name, values in (shares | {"support": there}).items()}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
+
+import torch
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import ModelCard
@@ -14,7 +16,10 @@ from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical.judge import judged
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.shown import confusion, preview
 from napari_spectrai.runs import Event, Finished, RunFolder, Saved, Started
+from napari_spectrai.runs.report import concluded
 
 
 def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Generator[Event, None, Model]:
@@ -30,9 +35,15 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
 
     def scores(part: str, methods: dict[str, Any]) -> dict[str, dict[str, float]]:
         task = experiment.task.load()(experiment, data)
-        scenes = list(data.scenes(part))
-        return {name: task.scores(*judged(method, scenes)) for name, method in methods.items()}
+        scenes, rows = list(data.scenes(part)), {}
+        for name, one in methods.items():
+            outputs = judged(one, scenes)
+            rows[name] = task.scores(*outputs)
+            if name == "network":
+                shown.extend(_shown(data, part, scenes, *outputs))
+        return rows
 
+    shown: list[Event] = []
     method = classical.fitted(spec, data, "training")
     rivals = classical.rivals(experiment, data, "training") if judges else {}
     figures = {"validation": scores("validation", rivals | {"network": method})} if judges else {}
@@ -59,6 +70,16 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
     for which, path in (("best", folder.best), ("last", folder.last)):
         model.save(path)
         yield told(Saved(which, str(path)))  # type: ignore[arg-type]
+    yield from map(told, shown)
     folder.discard_data()
-    yield told(Finished("done", 1, 1, figures, time.monotonic() - begun, str(folder.best)))
+    yield concluded(folder, Finished("done", 1, 1, figures, time.monotonic() - begun, str(folder.best)))
     return model
+
+
+def _shown(data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor) -> Iterator[Event]:
+    """Yield what is shown of a method: one validation spectrum, or how it tells the classes of a part apart."""
+    if data.classes:
+        yield confusion(1, data.classes, output, truth, part)
+    elif part == "validation":
+        seen, middle = torch.cat([scene.x[scene.counts] for scene in scenes]), len(output) // 2
+        yield preview(1, data.truth_axis, seen[middle], output[middle], truth[middle])

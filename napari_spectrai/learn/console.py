@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.runs import Epoch, Event, Started, Step
+from napari_spectrai.runs import Epoch, Event, Failed, Finished, Started, Step
 
 
 class TrainingBar:
@@ -50,3 +50,6 @@ class TrainingBar:
         elif isinstance(event, Epoch):
             figures = f"epoch {event.epoch}/{event.epochs}  training {event.training:.5f}  validation {event.validation:.5f}"
             self._bar.update(self._task, completed=event.epoch, figures=figures)
+        elif isinstance(event, Finished | Failed):
+            for note in event.notes:
+                self.console.print(f"note: {note}", markup=False, highlight=False)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from napari_spectrai.cube import Cube, as_cube
-from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.experiment.metrics import METRICS, by_class
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
 from napari_spectrai.labels import Labels, as_labels
@@ -40,7 +40,7 @@ class Report:
         """Precision, recall, F1, IoU and support of each class."""
         if not self.classes:
             return {}
-        figures = metrics.by_class(torch.tensor(self.confusion))
+        figures = by_class(self.confusion)
         return {name: {what: values[number] for what, values in figures.items()} for number, name in enumerate(self.classes)}
 
     @property

@@ -20,6 +20,7 @@ from napari_spectrai.learn.split import Map
 from napari_spectrai.learn.training import Training
 from napari_spectrai.learn.truths import gather
 from napari_spectrai.runs import Event, Failed, Finished, RunFolder
+from napari_spectrai.runs.report import concluded
 
 
 def fit(
@@ -76,9 +77,7 @@ def fit(
             training.restore()
         return (yield from training.events())
     except Exception as error:
-        failed = Failed(str(error) or type(error).__name__, traceback.format_exc())
-        folder.append(failed)
-        yield failed
+        yield concluded(folder, Failed(str(error) or type(error).__name__, traceback.format_exc()))
         raise
     finally:
         folder.release()

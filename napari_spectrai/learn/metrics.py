@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_spectrai.experiment.metrics import by_class
+
 
 def _tensor(values: Any) -> Tensor:
     return values if isinstance(values, Tensor) else torch.as_tensor(values)
@@ -104,19 +106,6 @@ def confusion(classes: Any, truth: Any, count: int) -> Tensor:
     return torch.bincount(pairs.flatten(), minlength=count * count).view(count, count)
 
 
-def by_class(matrix: Tensor) -> dict[str, list[float]]:
-    """Return precision, recall, F1, IoU and support of each class of a confusion matrix; NaN where a class does not occur."""
-    matrix = matrix.double()
-    right, there, told = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
-    return {
-        "precision": (right / told).tolist(),
-        "recall": (right / there).tolist(),
-        "f1": (2 * right / (there + told)).tolist(),
-        "iou": (right / (there + told - right)).tolist(),
-        "support": there.tolist(),
-    }
-
-
 def of_classes(probabilities: Any, truth: Any, names: Sequence[str]) -> dict[str, float]:
     """Return the named figures of probabilities (n, C) against class numbers (n,), 0 … C-1.
 
@@ -140,7 +129,7 @@ def from_confusion(matrix: Tensor) -> dict[str, float]:
     matrix = matrix.double()
     total, there, told = float(matrix.sum()), matrix.sum(1), matrix.sum(0)
     held = there > 0
-    single = {name: torch.tensor(values)[held] for name, values in by_class(matrix).items()}
+    single = {name: torch.tensor(values)[held] for name, values in by_class(matrix.cpu().numpy()).items()}
     overall = float(matrix.diagonal().sum()) / total
     chance = float((there * told).sum()) / total**2
     f1 = float(single["f1"].mean())

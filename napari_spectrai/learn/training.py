@@ -11,14 +11,13 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.learn import checkpoint, classical, metrics
+from napari_spectrai.learn import checkpoint, classical
 from napari_spectrai.learn.augment import Chain
 from napari_spectrai.learn.averaging import WeightAverage
 from napari_spectrai.learn.checkpoint import Place
@@ -28,9 +27,11 @@ from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
 from napari_spectrai.learn.model import Model, built
 from napari_spectrai.learn.pool import Samples
+from napari_spectrai.learn.shown import confusion, preview
 from napari_spectrai.networks import RidgeSkip, Subspace
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.runs import Confusion, Epoch, Event, Finished, Paused, Preview, RunFolder, Saved, Started, Step
+from napari_spectrai.runs.report import concluded
 
 SAVE_SECONDS = 2.0
 """Least time between saves of a fast training; a killed run loses no more than this, or one epoch."""
@@ -240,7 +241,7 @@ class Training:
         yield from saved
         if time.monotonic() - self._previewed_at > PREVIEW_SECONDS or place.epoch == self.settings.epochs:
             self._previewed_at = time.monotonic()
-            yield self._told(self._confusion(output, truth) if self.data.classes else self._preview(output, truth))
+            yield self._told(self._shown(place.epoch, output, truth))
 
     def _heed(self) -> Generator[Event, None, bool]:
         """Do what the control file says; return whether to stop."""
@@ -269,14 +270,20 @@ class Training:
             self.classical = classical.rivals(self.experiment, self.data, "training", "validation")
         if "test" in self.data.parts:
             scores["test"] = self._baselines("test", self.classical)
+        shown = []
         for part, rows in scores.items():
-            rows["network"] = self.task.scores(*self._outputs(part))
+            outputs = self._outputs(part)
+            rows["network"] = self.task.scores(*outputs)
+            if self.data.classes or part == "validation":
+                shown.append(self._shown(place.best_epoch, *outputs, part))
         model = self._model(place.best_weights, scores)
         model.save(self.folder.best)
         yield self._told(Saved("best", str(self.folder.best)))
+        for event in shown:
+            yield self._told(event)
         if reason != "stopped":
             self.folder.discard_data()
-        yield self._told(Finished(reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best)))
+        yield concluded(self.folder, Finished(reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best)))
         return model
 
     # ------------------------------------------------------------------ figures
@@ -307,21 +314,16 @@ class Training:
         scenes = list(self.data.scenes(part))
         return {name: self.task.scores(*judged(method, scenes)) for name, method in methods.items()}
 
-    def _preview(self, output: Tensor, truth: Tensor) -> Preview:
+    def _shown(self, epoch: int, output: Tensor, truth: Tensor, part: str = "validation") -> Preview | Confusion:
+        """Return what is shown of the outputs for a part: one spectrum, or how the classes are told apart."""
+        if self.data.classes:
+            return confusion(epoch, self.data.classes, output, truth, part)
         sample, middle = len(output) // 2, output.shape[1] // 2
         generator = torch.Generator(self.device).manual_seed(self.settings.seed)
-        posed = self.task.pose(*self.data.batch(self.data.parts["validation"][sample : sample + 1], self.device), generator)
+        posed = self.task.pose(*self.data.batch(self.data.parts[part][sample : sample + 1], self.device), generator)
         near = posed.x.shape[1] // 2
-        axis, seen = self.data.truth_axis, posed.x[0, near, near].tolist()
-        if len(seen) != len(axis):  # on the truth's bands, to be drawn beside it
-            seen = np.interp(np.linspace(0, 1, len(axis)), np.linspace(0, 1, len(seen)), seen).tolist()
-        curves = (seen, output[sample, middle, middle].tolist(), truth[sample, middle, middle].tolist())
-        rounded = ([float(f"{value:.5g}") for value in curve] for curve in curves)
-        return Preview(self.place.epoch, axis.unit, axis.values.tolist(), *rounded)
-
-    def _confusion(self, output: Tensor, truth: Tensor) -> Confusion:
-        matrix = metrics.confusion(output.argmax(-1), truth, len(self.data.classes))
-        return Confusion(self.place.epoch, [one.name for one in self.data.classes], matrix.tolist())
+        seen = posed.x[0, near, near]
+        return preview(epoch, self.data.truth_axis, seen, output[sample, middle, middle], truth[sample, middle, middle])
 
     def _samples_an_epoch(self) -> int:
         samples, wanted = self.data.parts["training"], self.experiment.data.samples

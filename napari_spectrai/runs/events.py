@@ -52,7 +52,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One fixed validation spectrum: noisy, predicted, true; in prepared intensities."""
+    """One fixed validation spectrum: noisy, predicted, true; in prepared intensities. The last one is of the best epoch."""
 
     epoch: int
     unit: str
@@ -64,11 +64,15 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How the validation pixels are told apart: `matrix[i][j]` of class i were told as class j."""
+    """How the pixels of a part are told apart: `matrix[i][j]` of class i were told as class j.
+
+    At the end one for each part, of the best epoch.
+    """
 
     epoch: int
     classes: list[str]
     matrix: list[list[int]]
+    part: str = "validation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run has ended in order; `reason` ``"stopped"`` can be resumed."""
+    """The run has ended in order; `reason` ``"stopped"`` can be resumed. `notes` tell what went wrong beside it."""
 
     reason: Literal["done", "early", "stopped"]
     epoch: int = 0
@@ -104,6 +108,7 @@ class Finished:
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     seconds: float = 0.0
     model: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ class Failed:
 
     message: str
     details: str = ""
+    notes: list[str] = field(default_factory=list)
 
 
 Event = Started | Step | Epoch | Preview | Confusion | Saved | Paused | Progress | Finished | Failed

@@ -57,6 +57,8 @@ class RunFolder:
         self.split = self.path / "split.npz"
         self.data = self.path / "data"
         self.log = self.path / "log.txt"
+        self.report = self.path / "report.html"
+        self.environment = self.path / "environment.json"
         self._control = self.path / "control"
         self._owner = self.path / "process.json"
 
@@ -150,7 +152,7 @@ class RunFolder:
         write_text(self._owner, json.dumps({"pid": me.pid, "started": me.create_time(), "host": platform.node()}))
         versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
         environment = {"python": sys.version, "platform": platform.platform(), "host": platform.node(), "versions": versions}
-        write_text(self.path / "environment.json", json.dumps(environment, indent=1))
+        write_text(self.environment, json.dumps(environment, indent=1))
 
     def release(self) -> None:
         """Say that no process works here any more."""

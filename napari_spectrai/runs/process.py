@@ -166,6 +166,11 @@ class Run(Job):
         path = {"best": self.folder.best, "last": self.folder.last}[which]
         return resolve("napari_spectrai.learn.model:Model").load(path)
 
+    def report(self) -> Path:
+        """Write the report of what there is by now, and return its path; at the end of a training it is written anyway."""
+        path: Path = resolve("napari_spectrai.runs.report:write_report")(self.folder)
+        return path
+
 
 def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
     """Do everything `launch` does but the start: may take a while, and can be done on a thread."""

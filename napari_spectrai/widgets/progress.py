@@ -149,7 +149,7 @@ class TrainingView(Container[Any]):
         told = [sum(column) for column in zip(*event.matrix, strict=True)]
         right = [row[number] for number, row in enumerate(event.matrix)]
         numbers = [float(number) for number in range(1, len(right) + 1)]
-        self.preview.titles(x="Class, in the order of the labels", y="Share")
+        self.preview.titles(x="Class, in the order of the labels", y=f"Share, {event.part}")
         recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
         precision = [a / b if b else float("nan") for a, b in zip(right, told, strict=True)]
         self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
@@ -159,10 +159,12 @@ class TrainingView(Container[Any]):
         """Show how the run ended."""
         self._close_activity()
         if isinstance(ending, Failed):
-            self.failed(ending.message, ending.details)
+            self.failed("\n".join([ending.message, *ending.notes]), ending.details)
         elif isinstance(ending, Finished) and ending.reason == "stopped":
+            say(self._trouble, "\n".join(ending.notes))
             self.say(f"stopped after epoch {ending.epoch}; what was learnt is saved, and the run can be resumed")
         elif isinstance(ending, Finished):
+            say(self._trouble, "\n".join(ending.notes))
             part = "test" if "test" in ending.scores else "validation"
             metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
             figures = ", ".join(f"{name} {row[metric]:.3g}" for name, row in self._told(ending.scores.get(part, {}), metric).items())

@@ -9,6 +9,8 @@ from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Data, Experiment
@@ -93,10 +95,13 @@ class TrainDock(Dock):
             tooltip="earlier runs; those stopped or interrupted can go on",
         )
         self._resume = PushButton(text="Resume this run", name="resume", enabled=False, tooltip="go on from the run's checkpoint")
+        self._report = PushButton(
+            text="Report", name="report", enabled=False, tooltip="open the report of this run, one HTML page, in the browser"
+        )
         self._sections = [
             rows(self._task), self._task_box, rows(self._input, self._truth), self._data_problem, self._summary, self._form, *folds,
             self._problem,
-            line(self._start, self._pause, self._stop), self._view, rows(self._runs), self._resume,
+            line(self._start, self._pause, self._stop), self._view, rows(self._runs), line(self._resume, self._report),
         ]  # fmt: skip
 
     def _connect(self) -> None:
@@ -114,6 +119,7 @@ class TrainDock(Dock):
         self._stop.changed.connect(self.stop)
         self._runs.changed.connect(lambda _: self._update_buttons())
         self._resume.changed.connect(self.resume)
+        self._report.changed.connect(self.show_report)
 
     def _leave(self) -> None:
         self._gone = True
@@ -275,6 +281,7 @@ class TrainDock(Dock):
         self._stop.text = "Stop now" if self._state == "stopping" else "Stop"
         chosen = self._runs.value
         self._resume.enabled = not active and chosen is not None and RunFolder(chosen).state() in ("stopped", "interrupted", "failed")
+        self._report.enabled = chosen is not None and RunFolder(chosen).report.exists()
 
     def _set_state(self, state: str) -> None:
         self._state = state
@@ -356,6 +363,13 @@ class TrainDock(Dock):
         self.run = Run(Path(self._runs.value))
         self.run.resume()
         self._follow(self.run)
+
+    def show_report(self) -> None:
+        """Open the report of the run chosen in the list in the browser."""
+        report = None if self._runs.value is None else RunFolder(self._runs.value).report
+        if report is not None and not (report.exists() and QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))):
+            self._view.say(f"no browser opened; the report is {report}" if report.exists() else f"{report} is no more")
+            self._update_buttons()
 
     def _list_runs(self) -> None:
         runs = all_runs()[:50]

@@ -328,3 +328,26 @@ def test_two_themes_and_a_narrow_screen(open_pairs):
         viewer.window.remove_dock_widget(opened.native)
     viewer.theme = "light"
     viewer.theme = "dark"
+
+
+def test_the_report_of_a_run_opens_in_the_browser(open_pairs, until, monkeypatch):
+    viewer, *_ = open_pairs
+    train = dock(viewer, "Train")
+    assert not train._report.enabled
+    train.experiment = train.experiment.override("training.epochs=2", "training.batch=16", *LONG[2:])
+    train.start()
+    until(lambda: train.state == "idle")
+    assert train._report.enabled
+    opened = []
+    monkeypatch.setattr(
+        "napari_spectrai.widgets.train.QDesktopServices.openUrl", lambda url: bool(opened.append(url.toLocalFile()) or True)
+    )
+    train._report.native.click()
+    assert opened == [str(train.run.folder.report)]
+    monkeypatch.setattr("napari_spectrai.widgets.train.QDesktopServices.openUrl", lambda _: False)
+    train.show_report()
+    assert "no browser opened" in train.view.status
+    train.run.folder.report.unlink()
+    train.show_report()
+    assert not train._report.enabled
+    assert "is no more" in train.view.status
