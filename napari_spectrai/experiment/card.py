@@ -37,6 +37,8 @@ class ModelCard:
         What is told apart, in the order of the network's outputs; empty where cubes come out.
     rivals : list of str
         The kinds of the classical methods kept in the file.
+    temperature : float
+        What logits are divided by, so that probabilities are as sure as they are right in validation.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ModelCard:
     versions: dict[str, str] = field(default_factory=dict)
     classes: list[Class] = field(default_factory=list)
     rivals: list[str] = field(default_factory=list)
+    temperature: float = 1.0
 
     @property
     def out(self) -> int:

@@ -59,35 +59,35 @@ def _learns(experiment: Experiment) -> str:
 
 
 def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:
-    task, network = experiment.task, experiment.network
+    task = experiment.task
     if task.truth == "labels":
-        unlabelled: int | None = task.unlabelled  # type: ignore[attr-defined]
-        values = {value for truth in truths if isinstance(truth, Labels) for value in truth.values(unlabelled)}
-        if len(values) < 2:
-            held = f"only class {values.pop()}" if values else "no class at all"
-            zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
-            return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
-        of_images = task.of_images
-        if of_images and not (network.pools and experiment.looks_around):
-            return [
-                Problem(
-                    "network", f"{network.title} tells the class of pixels; for whole images choose a network that pools, with dims 2 or 3"
-                )
-            ]
-        if of_images and experiment.split.method not in ("auto", "file", "group"):
-            return [
-                Problem("split.method", f"{experiment.split.method} would cut images apart; whole images are split by file or by group")
-            ]
-        if not of_images and network.pools and experiment.looks_around:
-            return [Problem("network.dims", f"{network.title} gives one class for all it sees; to tell pixels apart set network.dims=1")]
-    if task.enlarges > 1:
-        if not experiment.looks_around:
-            return [Problem("network.dims", "super-resolution looks at the image; set network.dims=2")]
-        if experiment.data.patch % task.enlarges:
-            fitting = max(4, experiment.data.patch // task.enlarges) * task.enlarges
-            return [
-                Problem("data.patch", f"patches of {experiment.data.patch} pixels cannot be reduced by {task.enlarges}; choose {fitting}")
-            ]
+        return _classes(experiment, truths)
+    if task.enlarges == 1:
+        return []
+    if not experiment.looks_around:
+        return [Problem("network.dims", "super-resolution looks at the image; set network.dims=2")]
+    if experiment.data.patch % task.enlarges:
+        fitting = max(4, experiment.data.patch // task.enlarges) * task.enlarges
+        return [Problem("data.patch", f"patches of {experiment.data.patch} pixels cannot be reduced by {task.enlarges}; choose {fitting}")]
+    return []
+
+
+def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:
+    task, network = experiment.task, experiment.network
+    unlabelled: int | None = task.unlabelled  # type: ignore[attr-defined]
+    values = {value for truth in truths if isinstance(truth, Labels) for value in truth.values(unlabelled)}
+    if len(values) < 2:
+        held = f"only class {values.pop()}" if values else "no class at all"
+        zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
+        return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
+    if task.of_images and not (network.pools and experiment.looks_around):
+        return [
+            Problem("network", f"{network.title} tells the class of pixels; for whole images choose a network that pools, with dims 2 or 3")
+        ]
+    if task.of_images and experiment.split.method not in ("auto", "file", "group"):
+        return [Problem("split.method", f"{experiment.split.method} would cut images apart; whole images are split by file or by group")]
+    if not task.of_images and network.pools and experiment.looks_around:
+        return [Problem("network.dims", f"{network.title} gives one class for all it sees; to tell pixels apart set network.dims=1")]
     return []
 
 
@@ -118,23 +118,7 @@ def _name(cube: Cube | Labels) -> str:
 def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Problem]:
     task = experiment.task
     if isinstance(truth, Labels):
-        alone = len(cube.spatial_shape) == 2
-        if task.of_images and not alone and truth.shape == cube.spatial_shape[:-2]:
-            return []
-        if task.of_images and alone and len(values := truth.values(task.unlabelled)) > 1:  # type: ignore[attr-defined]
-            told = ", ".join(truth.names.get(value, str(value)) for value in values[:4])
-            return [
-                Problem("truth", f"{_name(cube)} has pixels of {len(values)} classes ({told}); an image has one, or set task.of=spectra")
-            ]
-        if truth.shape != cube.spatial_shape:
-            return [
-                Problem(
-                    "truth",
-                    f"input {_name(cube)} shows {_sizes(cube.spatial_shape)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
-                    "they must show the same ones",
-                )
-            ]
-        return []
+        return _labels(experiment, cube, truth)
     times = task.enlarges
     wanted = (*cube.spatial_shape[:-2], *(times * length for length in cube.spatial_shape[-2:])) if times > 1 else cube.spatial_shape
     if truth.spatial_shape != wanted or (task.same_axis and truth.shape[-1] != cube.shape[-1]):
@@ -153,6 +137,24 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
     if difference:
         return [Problem("truth", f"truth {_name(truth)} has {difference} (input {_name(cube)}); resample it onto the input's axis")]
     return []
+
+
+def _labels(experiment: Experiment, cube: Cube, truth: Labels) -> list[Problem]:
+    task, spatial = experiment.task, cube.spatial_shape
+    if task.of_images and len(spatial) > 2 and truth.shape == spatial[:-2]:
+        return []
+    if task.of_images and len(spatial) == 2 and len(values := truth.values(task.unlabelled)) > 1:  # type: ignore[attr-defined]
+        told = ", ".join(truth.names.get(value, str(value)) for value in values[:4])
+        return [Problem("truth", f"{_name(cube)} has pixels of {len(values)} classes ({told}); an image has one, or set task.of=spectra")]
+    if truth.shape == spatial:
+        return []
+    return [
+        Problem(
+            "truth",
+            f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
+            "they must show the same ones",
+        )
+    ]
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

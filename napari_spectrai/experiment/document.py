@@ -173,7 +173,10 @@ class Experiment(Spec):
         experiment = cls.from_mapping(document, str(path))
         data = experiment.data
         absolute = {side: [(path.parent / file).absolute() for file in getattr(data, side)] for side in ("input", "truth")}
-        return experiment.model_copy(update={"data": data.model_copy(update=absolute)})
+        training = experiment.training
+        if training.start is not None:
+            training = training.model_copy(update={"start": (path.parent / training.start).absolute()})
+        return experiment.model_copy(update={"data": data.model_copy(update=absolute), "training": training})
 
     def save(self, path: str | Path) -> Path:
         """Write the experiment as YAML, whole or not at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny
@@ -147,6 +148,11 @@ class Training(Spec):
     )
     patience: int = Field(0, ge=0, le=1_000_000, description="epochs without improvement before training ends; 0: never")
     clip: float = Field(1.0, ge=0, le=1e6, description="largest norm of the gradient; 0: unlimited")
+    start: Path | None = Field(None, description="a model file to begin with (transfer learning); empty: new weights")
+    frozen: list[str] = Field(
+        default_factory=list,
+        description="names of weights that stay as they are, * for anything: all but the last layer with *, an encoder with down.*",
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, order and augmentation")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to train; auto: a GPU if there is one")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 for convolutions where the hardware is fast at it")

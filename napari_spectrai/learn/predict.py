@@ -11,28 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
 
 from napari_spectrai import io
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
-from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.files import replacing
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import Class, Labels
-from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.model import Model, ready
-from napari_spectrai.learn.tiles import Span, tiles
-from napari_spectrai.preparation import Preparation, preprocess
+from napari_spectrai.learn.walk import Walk, has_dropout
+from napari_spectrai.preparation import preprocess
 from napari_spectrai.preparation.axis import Resample
 from napari_spectrai.runs import Progress
-
-BATCH = 4096
-"""Spectra a step, for networks that see single spectra; halved when memory runs out."""
-PASSES = 16
-"""Passes with dropout for an uncertainty."""
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +65,9 @@ def predict(
     uncertainty: bool = False,
     device: str = "auto",
     factor: int = 2,
+    views: bool = False,
+    ensemble: Sequence[Model | str | Path] = (),
+    then: Sequence[Model | str | Path] = (),
 ) -> Prediction:
     """Apply a model to a cube, an array or a napari layer.
 
@@ -88,17 +81,27 @@ def predict(
         A Zarr store (``.zarr``) to write to as tiles finish (of classes: their probabilities); default: memory.
     tile : int, optional
         Height and width of a tile in pixels; default: chosen so that tiles do not show in the result.
+    uncertainty : bool
+        Also return the standard deviation: over passes with dropout (Gal & Ghahramani 2016, arXiv:1506.02142), and over the
+        models of an ensemble (Lakshminarayanan et al. 2017, arXiv:1612.01474).
     factor : int
         For a classical method that enlarges: pixels out along each side of a pixel in.
-    uncertainty : bool
-        Also return the standard deviation over passes with dropout.
+    views : bool
+        Mean over the eight rotations and reflections of each image (test-time augmentation), for networks over the image.
+    ensemble : models
+        Others of the same axis and result, trained from other seeds or on other parts: the mean of all is taken.
+    then : models
+        Applied to the result, one after another: denoise, then enlarge.
 
     Raises
     ------
     ValueError
-        If the axis is another one (resample it), values are missing, or the model has no dropout for an uncertainty.
+        If the axis is another one (resample it), values are missing, the models do not go together, or the model has no dropout for
+        an uncertainty.
     """
-    steps = predicting(model, cube, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor)
+    steps = predicting(
+        model, cube, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor, views=views, ensemble=ensemble, then=then
+    )
     while True:
         try:
             next(steps)
@@ -116,25 +119,61 @@ def predicting(
     uncertainty: bool = False,
     device: str = "auto",
     factor: int = 2,
+    views: bool = False,
+    ensemble: Sequence[Model | str | Path] = (),
+    then: Sequence[Model | str | Path] = (),
 ) -> Generator[Progress, None, Prediction]:
     """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written."""
     source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
-    model = _model(model, source, factor)
-    card = model.description
-    refuse_other_axis(model, source)
-    if uncertainty and not any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.network.modules()):
-        raise ValueError("this network has no dropout to draw an uncertainty from; train it with network.dropout above 0")
-    if not source.is_image and card.experiment.looks_around:
+    links = [_model(one, source, factor) for one in (model, *then)]
+    models = [links[0], *(_model(one, source, factor) for one in ensemble)]
+    _refuse_others(models)
+    for number, one in enumerate(links[:-1]):
+        if one.description.classes:
+            raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
+        options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views}
+        done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
+        source = replace(done.result, name=source.name)
+    last = models if len(links) == 1 else links[-1:]
+    return (yield from _applied(last, source, out=out, tile=tile, uncertainty=uncertainty, device=choose_device(device), views=views))
+
+
+def _refuse_others(models: Sequence[Model]) -> None:
+    """Refuse an ensemble whose models do not give the same."""
+    first = models[0].description
+    for card in (model.description for model in models[1:]):
+        difference = first.axis.mismatch(card.axis) or first.truth_axis.mismatch(card.truth_axis)
+        if difference:
+            raise ValueError(f"{card.name!r} cannot join {first.name!r}: it has {difference}")
+        told = [(one.value, one.name) for one in card.classes]
+        if told != [(one.value, one.name) for one in first.classes] or card.experiment.task.enlarges != first.experiment.task.enlarges:
+            raise ValueError(f"{card.name!r} cannot join {first.name!r}: it gives other classes, or enlarges by another factor")
+
+
+def _applied(
+    models: Sequence[Model], source: Cube, *, out: str | Path | None, tile: int | None, uncertainty: bool, device: torch.device, views: bool
+) -> Generator[Progress, None, Prediction]:
+    card = models[0].description
+    for model in models:
+        refuse_other_axis(model, source)
+    if uncertainty and len(models) == 1 and not has_dropout(models[0]):
+        raise ValueError(
+            "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble"
+        )
+    around = any(model.description.experiment.looks_around for model in models)
+    if not source.is_image and around:
         raise ValueError(
             f"{source.name or 'the cube'!r} is a set of spectra, and this network looks at images; give one of shape (y, x, bands)"
         )
+    if views and not around:
+        raise ValueError("rotated views are for networks that look at images, and this one sees single spectra; leave views away")
     name = f"{source.name} · {card.name}" if source.name else card.name
-    shaped = _shaped(model, source, name)
-    walk = _Walk(model, choose_device(device), tile, passes=PASSES if uncertainty else 0)
+    shaped = _shaped(models[0], source, name)
+    walk = Walk(models, device, tile, draws=uncertainty, views=views)
     with ExitStack() as files:
         result = _destination(shaped, out, files)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
-        yield from walk.images(source, result, spread) if _of_images(card) else walk.over(source, result, spread)
+        yield from walk.images(source, result, spread) if card.experiment.task.of_images else walk.over(source, result, spread)
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=source.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
@@ -151,15 +190,11 @@ def _model(model: Model | str | Path, source: Cube, factor: int) -> Model:
     return Model.load(model)
 
 
-def _of_images(card: ModelCard) -> bool:
-    return card.experiment.task.of_images
-
-
 def _shaped(model: Model, source: Cube, name: str) -> Cube:
     """Return an empty cube of the shape, axis and pixel size of the result."""
     card, times = model.description, model.description.experiment.task.enlarges
     spatial = source.spatial_shape
-    if _of_images(card):
+    if card.experiment.task.of_images:
         spatial = spatial[:-2] or (1,)
     elif times > 1:
         spatial = (*spatial[:-2], spatial[-2] * times, spatial[-1] * times)
@@ -209,140 +244,3 @@ def refuse_other_axis(model: Model, cube: Cube) -> None:
     except ValueError as error:
         remedy += f", and resampling cannot help ({error})"
     raise ValueError(f"{cube.name or 'the cube'!r} has {difference} (the model: {model.axis.describe()}); {remedy}")
-
-
-class _Walk:
-    """The way over a cube: blocks are read, prepared, mapped, restored and written."""
-
-    def __init__(self, model: Model, device: torch.device, tile: int | None, *, passes: int) -> None:
-        self.model, self.device, self.passes, self.batch = model, device, passes, BATCH
-        spec = model.description.experiment.network
-        self.classes, self.times = bool(model.description.classes), model.description.experiment.task.enlarges
-        self.context, self.grid = spec.context, spec.grid
-        self.spectral = self.context == 0 and not spec.whole and not model.description.experiment.looks_around
-        # a tile four contexts wide repeats at most half of its work in the overlap
-        self.overlap = 0 if self.spectral else 2 * self.context + self.grid
-        self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
-        if spec.whole:  # what it makes of an image depends on all of it
-            self.tile, self.overlap = 2**31, 0
-        least = 1 if self.spectral else 2 * (2 * self.context + self.grid)
-        if self.tile < least:
-            raise ValueError(
-                f"tiles of {self.tile} pixels would show in the result, since this network looks {self.context} pixels around; "
-                f"choose {least} or more, or leave the tile to be chosen"
-            )
-        self.network = model.network.to(device).eval()
-        if passes:
-            for module in self.network.modules():
-                if isinstance(module, nn.Dropout):
-                    module.train()
-
-    def over(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        """Fill `result` (and `spread`) of shape (..., y, x, λ), telling progress."""
-        try:
-            spatial = source.spatial_shape
-            if len(spatial) == 1:
-                yield from self._set(source, result, spread)
-                return
-            planes = list(np.ndindex(*spatial[:-2]))
-            for number, plane in enumerate(planes):
-                yield from self._plane(source, plane, result, spread, number, len(planes))
-        finally:
-            self.network.eval().cpu()
-
-    def images(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        """Fill `result` (and `spread`) of shape (..., classes) with one answer an image, telling progress."""
-        try:
-            planes = list(np.ndindex(*source.spatial_shape[:-2])) if len(source.spatial_shape) > 2 else [()]
-            for number, plane in enumerate(planes):
-                block = source[(*plane, slice(None), slice(None))]
-                for target, values in zip((result, spread), self._block(block, (*plane, 0, 0)), strict=False):
-                    target[plane or (0,)] = values[0]
-                yield Progress(number + 1, len(planes))
-        finally:
-            self.network.eval().cpu()
-
-    def _set(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        count = source.spatial_shape[0]
-        size = 4 * BATCH
-        for start in range(0, count, size):
-            part = slice(start, min(start + size, count))
-            for target, values in zip((result, spread), self._block(source[part], (start,)), strict=False):
-                target[part] = values
-            yield Progress(part.stop, count)
-
-    def _plane(
-        self, source: Cube, plane: tuple[int, ...], result: Any, spread: Any, number: int, planes: int
-    ) -> Generator[Progress, None, None]:
-        height, width = source.spatial_shape[-2:]
-        rows = list(tiles(height, width, self.tile, self.overlap, self.grid))
-        total = sum(map(len, rows)) * planes
-        done = number * sum(map(len, rows))
-        targets = [target for target in (result, spread) if target is not None]
-        carried: list[Array] = []
-        for row in rows:
-            down = row[0][0]
-            times = self.times
-            sums = [np.zeros(((down.stop - down.start) * times, width * times, target.shape[-1]), np.float32) for target in targets]
-            for strip, left in zip(sums, carried, strict=False):
-                strip[: len(left)] += left
-            for y, x in row:
-                block = source[(*plane, slice(y.start, y.stop), slice(x.start, x.stop))]
-                for strip, values in zip(sums, self._block(block, (*plane, y.start, x.start)), strict=False):
-                    sides = [length * times for length in block.spatial_shape[-2:]]
-                    strip[:, x.start * times : x.stop * times] += values.reshape(*sides, -1) * self._weights(y, x)
-                done += 1
-                yield Progress(done, total)
-            ready, first = (down.stop - down.start - down.after) * times, down.start * times
-            for target, strip in zip(targets, sums, strict=True):
-                target[(*plane, slice(first, first + ready))] = strip[:ready]
-            carried = [strip[ready:] for strip in sums]
-
-    def _weights(self, y: Span, x: Span) -> Array:
-        # the ramps of neighbours add to one in each direction, so that no division follows
-        down, across = (span.weights(self.context).repeat(self.times) for span in (y, x))
-        weights: Array = (down[:, None] * across)[..., None]
-        return weights
-
-    def _block(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
-        """Return the restored result of a block that begins at `origin`, flat (n, λ), and its spread if wanted."""
-        spectra = block.numpy().reshape(-1, block.shape[-1])
-        prepared, _, removed = self.model.preparation.apply(spectra, block.axis)
-        refuse_missing(spectra, block, "the cube", prepared, origin=origin, remedy="fill them: preprocess(cube, ['fill'])")
-        shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
-        batch = torch.from_numpy(np.ascontiguousarray(prepared, dtype=np.float32)).view(shape)
-        removed = [(self._enlarged(offset, block), self._enlarged(scale, block)) for offset, scale in removed]
-        if not self.passes:
-            return (self._restored(self._mapped(batch), removed),)
-        drawn = np.stack([self._restored(self._mapped(batch), removed) for _ in range(self.passes)])
-        return drawn.mean(0), drawn.std(0)
-
-    def _restored(self, mapped: Array, removed: Sequence[tuple[Array, Array]]) -> Array:
-        """Return cubes in the intensities of the source, and classes as probabilities."""
-        if not self.classes:
-            return Preparation.restore(mapped, removed)
-        shares: Array = torch.from_numpy(mapped).softmax(-1).numpy()
-        return shares
-
-    def _enlarged(self, factors: Any, block: Cube) -> Any:
-        """Return the factors (n, 1) of the source's pixels for those of the result."""
-        if self.times == 1:
-            return factors
-        image = factors.reshape(*block.spatial_shape[-2:], -1).repeat(self.times, 0).repeat(self.times, 1)
-        return image.reshape(-1, image.shape[-1])
-
-    def _mapped(self, batch: Tensor) -> Array:
-        outputs = []
-        start = 0
-        while start < len(batch):
-            try:
-                outputs.append(self.model.prepared(batch[start : start + self.batch].to(self.device)).float().cpu())
-                start += self.batch
-            except torch.OutOfMemoryError as error:
-                if self.batch == 1 or len(batch) == 1:
-                    raise MemoryError(
-                        f"a tile of {self.tile} pixels does not fit into the memory of {self.device}; choose a smaller tile="
-                    ) from error
-                self.batch = max(1, self.batch // 2)
-        mapped: Array = torch.cat(outputs).flatten(0, -2).numpy()
-        return mapped

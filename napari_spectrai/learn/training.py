@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -20,17 +20,15 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.learn import checkpoint, classical
 from napari_spectrai.learn.augment import Chain
 from napari_spectrai.learn.averaging import WeightAverage
+from napari_spectrai.learn.beginning import begun, freeze
 from napari_spectrai.learn.checkpoint import Place
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.classical.judge import judged
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
-from napari_spectrai.learn.model import Model, built
+from napari_spectrai.learn.judging import Judge, temperature, tempered
+from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
-from napari_spectrai.learn.shown import confusion, preview
-from napari_spectrai.networks import RidgeSkip, Subspace
-from napari_spectrai.networks.ridge import ridge_map
-from napari_spectrai.runs import Confusion, Epoch, Event, Finished, Paused, Preview, RunFolder, Saved, Started, Step
+from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Saved, Started, Step
 from napari_spectrai.runs.report import concluded
 
 SAVE_SECONDS = 2.0
@@ -40,8 +38,6 @@ STEP_SECONDS = 0.25
 LONG_EPOCH_SECONDS = 60.0
 """Most time between saves, also within an epoch."""
 PREVIEW_SECONDS = 1.0
-MOST_LIFTED = 500_000
-"""Samples whose features are kept, at most; those of more would not fit."""
 
 
 class Training:
@@ -52,15 +48,11 @@ class Training:
         self.experiment, self.folder, self.place = experiment, folder, Place()
         self.device = choose_device(settings.device)
         torch.manual_seed(settings.seed)
-        bands = data.inputs.shape[1]
-        network = built(experiment, bands, data.out, classes=bool(data.classes))
         self.precision = choose_precision(settings, self.device, convolutional=experiment.network.convolutional)
         self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
-        for stem in (module for module in network.modules() if isinstance(module, Subspace)):
-            stem.fit(data.seen())
-        if isinstance(network, RidgeSkip):
-            network.set_map(*ridge_map(*data.spectra("training"), alpha=experiment.network.alpha))  # type: ignore[attr-defined]
+        network = begun(experiment, data, anew=not folder.checkpoint.exists())
+        self._still = freeze(network, settings.frozen)
         optimiser = experiment.training.optimiser
         arguments = optimiser.model_dump(exclude={"kind"})
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
@@ -79,10 +71,7 @@ class Training:
         self.place.best = self.metric.worst
         self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
-        # what varies the spectra would have to come before what is computed once
-        self.lifts = experiment.network.lifts and not experiment.augmentation and sum(map(len, data.parts.values())) <= MOST_LIFTED
-        with torch.no_grad():
-            self.fed = data.lifted(network.eval().features) if self.lifts else data  # type: ignore[operator]
+        self.judge = Judge(experiment, self.task, data, self.accelerator)
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)
@@ -144,9 +133,10 @@ class Training:
 
     def events(self) -> Generator[Event, None, Model]:
         """Train to the end, or until stopped."""
+        self.judge.feed(self.network)
         # judged as the network is, tuned on training rows only
         self.classical = classical.rivals(self.experiment, self.data, "training")
-        self.baselines = self._baselines("validation", self.classical)
+        self.baselines = self.judge.baselines("validation", self.classical)
         yield self._told(self._started())
         reason = "done"
         try:
@@ -178,9 +168,11 @@ class Training:
     def _epoch(self) -> Generator[Event, None, bool]:
         """Run the rest of one epoch; return whether it was stopped."""
         place, begun = self.place, time.monotonic()
-        samples, order = self.fed.parts["training"], self._order(place.epoch)
+        samples, order = self.judge.fed.parts["training"], self._order(place.epoch)
         self._total.fill_(place.loss)
         self.network.train()
+        for module in self._still:
+            module.eval()
         while place.step < self.steps:
             start = place.step * self.settings.batch
             end = None if place.step == self.steps - 1 else start + self.settings.batch
@@ -201,10 +193,10 @@ class Training:
         return False
 
     def _step(self, samples: Samples) -> Tensor:
-        posed = self.task.pose(*self.fed.batch(samples, self.device), self.generator, learning=True)
+        posed = self.task.pose(*self.judge.fed.batch(samples, self.device), self.generator, learning=True)
         x, y = self.augment(posed.x, posed.y, self.generator) if self.augment.parts else (posed.x, posed.y)
         with self.accelerator.autocast():
-            output = self._answer(self.network, x) if posed.times is None else self.network(x, times=posed.times)
+            output = self.judge.answer(self.network, x) if posed.times is None else self.network(x, times=posed.times)
         loss: Tensor = self.task.loss(output.float(), replace(posed, x=x, y=y))
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
@@ -216,13 +208,9 @@ class Training:
         self.average.update(self.network)
         return loss.detach()
 
-    def _answer(self, network: Any, x: Tensor) -> Tensor:
-        output: Tensor = network.head(x) if self.lifts else network(x)
-        return output
-
     def _validate(self, training: float, begun: float) -> Iterator[Event]:
         place, rate = self.place, self._rate()
-        output, truth = self._outputs("validation")
+        output, truth = self.judge.outputs("validation", self.average.module)
         scores = self.task.scores(output, truth)
         value = scores[self.task.names[0]]
         place.epoch, place.step, place.loss = place.epoch + 1, 0, 0.0
@@ -241,7 +229,7 @@ class Training:
         yield from saved
         if time.monotonic() - self._previewed_at > PREVIEW_SECONDS or place.epoch == self.settings.epochs:
             self._previewed_at = time.monotonic()
-            yield self._told(self._shown(place.epoch, output, truth))
+            yield self._told(self.judge.shown(place.epoch, output, truth))
 
     def _heed(self) -> Generator[Event, None, bool]:
         """Do what the control file says; return whether to stop."""
@@ -269,14 +257,18 @@ class Training:
             # those that are kept and tested may learn from the validation rows too, as the network did to choose its best epoch
             self.classical = classical.rivals(self.experiment, self.data, "training", "validation")
         if "test" in self.data.parts:
-            scores["test"] = self._baselines("test", self.classical)
-        shown = []
+            scores["test"] = self.judge.baselines("test", self.classical)
+        shown, warmth = [], 1.0
         for part, rows in scores.items():
-            outputs = self._outputs(part)
-            rows["network"] = self.task.scores(*outputs)
+            output, truth = self.judge.outputs(part, self.average.module)
+            if self.data.classes:
+                warmth = temperature(output, truth) if part == "validation" else warmth
+                output = tempered(output, warmth)
+            rows["network"] = self.task.scores(output, truth)
             if self.data.classes or part == "validation":
-                shown.append(self._shown(place.best_epoch, *outputs, part))
+                shown.append(self.judge.shown(place.best_epoch, output, truth, part))
         model = self._model(place.best_weights, scores)
+        model = replace(model, description=replace(model.description, temperature=warmth))
         model.save(self.folder.best)
         yield self._told(Saved("best", str(self.folder.best)))
         for event in shown:
@@ -286,44 +278,7 @@ class Training:
         yield concluded(self.folder, Finished(reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best)))
         return model
 
-    # ------------------------------------------------------------------ figures
-
-    @torch.no_grad()
-    def _outputs(self, part: str) -> tuple[Tensor, Tensor]:
-        """Return outputs of the averaged network and truths of a part, in order."""
-        return self._over(part, lambda x: self._answer(self.average.module, x))
-
-    @torch.no_grad()
-    def _over(self, part: str, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        # a generator of its own: the same problems each time, and training's random state stays
-        generator = torch.Generator(self.device).manual_seed(self.settings.seed)
-        outputs: list[Tensor] = []
-        truths: list[Tensor] = []
-        for batch in self.fed.batches(part, self.settings.batch * 4, self.device):
-            posed = self.task.pose(*batch, generator)
-            with self.accelerator.autocast():
-                output = network(posed.x).float()
-            for kept, value in zip((outputs, truths), self.task.told(output, posed), strict=True):
-                kept.append(value)
-        return torch.cat(outputs), torch.cat(truths)
-
-    def _baselines(self, part: str, methods: dict[str, Method]) -> dict[str, dict[str, float]]:
-        """Return the figures of the classical methods on a part: whole images, judged where the network is."""
-        if self.experiment.task.enlarges > 1:
-            return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
-        scenes = list(self.data.scenes(part))
-        return {name: self.task.scores(*judged(method, scenes)) for name, method in methods.items()}
-
-    def _shown(self, epoch: int, output: Tensor, truth: Tensor, part: str = "validation") -> Preview | Confusion:
-        """Return what is shown of the outputs for a part: one spectrum, or how the classes are told apart."""
-        if self.data.classes:
-            return confusion(epoch, self.data.classes, output, truth, part)
-        sample, middle = len(output) // 2, output.shape[1] // 2
-        generator = torch.Generator(self.device).manual_seed(self.settings.seed)
-        posed = self.task.pose(*self.data.batch(self.data.parts[part][sample : sample + 1], self.device), generator)
-        near = posed.x.shape[1] // 2
-        seen = posed.x[0, near, near]
-        return preview(epoch, self.data.truth_axis, seen, output[sample, middle, middle], truth[sample, middle, middle])
+    # ------------------------------------------------------------------ order
 
     def _samples_an_epoch(self) -> int:
         samples, wanted = self.data.parts["training"], self.experiment.data.samples

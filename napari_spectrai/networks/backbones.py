@@ -62,7 +62,7 @@ class ResNet(Pooled):
         core = nets.ResNet(
             ResNetBottleneck if deep else ResNetBlock, list(STAGES[spec.layers]), [spec.width * 2**level for level in range(4)],
             spatial_dims=spec.dims, n_input_channels=channels_in(in_bands, 1, spec.dims),
-            conv1_t_stride=2, num_classes=out_channels,  # type: ignore[arg-type]
+            conv1_t_stride=2, num_classes=out_channels,
             act=_activation(spec.activation), norm=_named(spec.norm, spec.width),
         )  # fmt: skip
         super().__init__(core, spec.dims)
@@ -138,7 +138,8 @@ class Everywhere(nn.Module):
             result = x.movedim(1, -1)
         else:
             result = x.squeeze(1)
-        return batch + result if self.adds else result
+        answer: Tensor = batch + result if self.adds else result
+        return answer
 
     def _channels(self, sources: tuple[Tensor, ...]) -> Tensor:
         if self.dims == 1:

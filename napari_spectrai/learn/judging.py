@@ -1,0 +1,107 @@
+"""Figures and pictures of a network, and of the classical methods beside it, on a part of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.classical.judge import judged
+from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.learn.shown import confusion, preview
+from napari_spectrai.runs import Confusion, Preview
+
+MOST_LIFTED = 500_000
+"""Samples whose features are kept, at most; those of more would not fit."""
+LEAST_TO_TEMPER = 30
+"""Labelled validation samples below which a temperature would say more of chance than of the network."""
+
+
+class Judge:
+    """Answers and figures of networks for the parts of a data set.
+
+    Attributes
+    ----------
+    fed : Dataset
+        What the network learns from: the data, or of a network that lifts them the features that do not learn, computed once.
+    """
+
+    def __init__(self, experiment: Experiment, task: Any, data: Dataset, accelerator: Any) -> None:
+        self.experiment, self.task, self.data, self.fed, self.accelerator = experiment, task, data, data, accelerator
+        # what varies the spectra would have to come before what is computed once
+        wanted = experiment.network.lifts and not experiment.augmentation
+        self.lifts = wanted and sum(map(len, data.parts.values())) <= MOST_LIFTED
+
+    @torch.no_grad()
+    def feed(self, network: Any) -> None:
+        """Compute once what of the network does not learn."""
+        if self.lifts:
+            self.fed = self.data.lifted(network.eval().features)
+
+    def answer(self, network: Any, x: Tensor) -> Tensor:
+        """Return what a network makes of a batch that it was fed."""
+        output: Tensor = network.head(x) if self.lifts else network(x)
+        return output
+
+    def _generator(self) -> torch.Generator:
+        # one of its own: the same problems each time, and training's random state stays
+        return torch.Generator(self.data.inputs.device).manual_seed(self.experiment.training.seed)
+
+    def outputs(self, part: str, network: Any) -> tuple[Tensor, Tensor]:
+        """Return the outputs of a network and the truths of a part, in order."""
+        return self._over(part, lambda x: self.answer(network, x))
+
+    @torch.no_grad()
+    def _over(self, part: str, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        device, generator = self.accelerator.device, self._generator()
+        outputs: list[Tensor] = []
+        truths: list[Tensor] = []
+        for batch in self.fed.batches(part, self.experiment.training.batch * 4, device):
+            posed = self.task.pose(*batch, generator)
+            with self.accelerator.autocast():
+                output = network(posed.x).float()
+            for kept, value in zip((outputs, truths), self.task.told(output, posed), strict=True):
+                kept.append(value)
+        return torch.cat(outputs), torch.cat(truths)
+
+    def baselines(self, part: str, methods: Mapping[str, Method]) -> dict[str, dict[str, float]]:
+        """Return the figures of the classical methods on a part: whole images, judged where the network is."""
+        if self.experiment.task.enlarges > 1:
+            return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
+        scenes = list(self.data.scenes(part))
+        return {name: self.task.scores(*judged(method, scenes)) for name, method in methods.items()}
+
+    def shown(self, epoch: int, output: Tensor, truth: Tensor, part: str = "validation") -> Preview | Confusion:
+        """Return what is shown of the outputs for a part: one spectrum, or how the classes are told apart."""
+        if self.data.classes:
+            return confusion(epoch, self.data.classes, output, truth, part)
+        sample, middle = len(output) // 2, output.shape[1] // 2
+        posed = self.task.pose(*self.data.batch(self.data.parts[part][sample : sample + 1], self.accelerator.device), self._generator())
+        near = posed.x.shape[1] // 2
+        return preview(epoch, self.data.truth_axis, posed.x[0, near, near], output[sample, middle, middle], truth[sample, middle, middle])
+
+
+def temperature(probabilities: Tensor, truth: Tensor) -> float:
+    """Return what logits are to be divided by (Guo et al. 2017, arXiv:1706.04599): the smallest negative log-likelihood.
+
+    Parameters
+    ----------
+    probabilities : Tensor of shape (n, C)
+    truth : Tensor of shape (n,)
+        Class numbers, 0 … C-1. Of fewer than `LEAST_TO_TEMPER` nothing is concluded: 1.
+    """
+    if len(truth) < LEAST_TO_TEMPER:
+        return 1.0
+    logits = probabilities.double().clamp(min=1e-12).log()
+    candidates = torch.logspace(-1, 1, 201, dtype=torch.float64)
+    losses = [float(torch.nn.functional.cross_entropy(logits / value, truth)) for value in candidates]
+    return round(float(candidates[min(range(len(losses)), key=losses.__getitem__)]), 4)
+
+
+def tempered(probabilities: Tensor, value: float) -> Tensor:
+    """Return probabilities as they would be of logits divided by `value`."""
+    return probabilities if value == 1 else (probabilities.clamp(min=1e-12).log() / value).softmax(-1)
