@@ -16,12 +16,14 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+import yaml
 from rich.console import Console
 from rich.progress import Progress as Bar
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
+from napari_spectrai.experiment.ready import ready_kinds, ready_spec
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
 from napari_spectrai.io import FORMATS, UnreadableError, format_of, inspect, read, write
@@ -122,14 +124,18 @@ def predict(
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write OUTPUT's standard deviation")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     factor: Annotated[int, typer.Option(min=2, max=16, help="how many times a classical method enlarges each side")] = 2,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="of a classical method, such as count=8")] = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
-    """Apply a model to a file. Classes are written as a label image (or .csv), their probabilities beside it."""
+    """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and found components beside it."""
     folder = _listen_in(run, attached=attached)
+    by_name = not model.exists() and not model.suffix
     with _exit_with(FAILED):
         tells = read_card(model).classes if model.exists() else []
     with _exit_with(WRONG_USE):
+        changed = _changed(settings or [])
+        tells = ready_spec(str(model), changed).finds if by_name and str(model) in ready_kinds() else tells
         if tells:
             if output.suffix.lower() not in (*WRITTEN, ".csv"):
                 raise ValueError(f"{output.name}: classes are not written in this format; {listed((*WRITTEN, '.csv'))}")
@@ -141,9 +147,11 @@ def predict(
         from napari_spectrai.learn.predict import predicting
 
         streams = not tells and format_of(output).module == "zarr"
-        method: Any = model if model.exists() or model.suffix else str(model)
+        method: Any = str(model) if by_name else model
         out = output if streams else None
-        steps = predicting(method, source, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor)
+        steps = predicting(
+            method, source, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed
+        )  # fmt: skip
         prediction = _follow(steps, folder, "predicting")
         if prediction is not None and tells:
             _write_classes(prediction, output)
@@ -162,9 +170,25 @@ def predict(
 def _write_classes(prediction: Any, output: Path) -> None:
     if output.suffix.lower() == ".csv":
         write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
-        return
-    write_labels(prediction.labels, output)
-    write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
+    else:
+        write_labels(prediction.labels, output)
+        write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
+    if prediction.components is not None:
+        write(prediction.components, output.with_name(f"{output.stem}-components.csv"))
+
+
+def _changed(settings: list[str]) -> dict[str, Any]:
+    """Return KEY=VALUE texts as a mapping, values read as YAML."""
+    found = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"{setting!r} sets nothing; write key=value, such as count=8")
+        try:
+            found[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+    return found
 
 
 def _leave(number: int, frame: Any) -> None:

@@ -94,6 +94,8 @@ def allows(spec: Any, data: Dataset, *parts: str) -> bool:
     bands = data.inputs.shape[1]
     if spec.kind in ("savitzky_golay", "wavelet", "whittaker") and bands < 5:
         return False
+    if spec.kind == "hydra_ridge":
+        return bands >= 9
     if spec.kind == "ridge":
         return len(data.spectra(*parts)[0]) >= 4
     return True
