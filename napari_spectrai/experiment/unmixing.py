@@ -51,7 +51,8 @@ class NMF(Unmixing):
 class VCA(Unmixing):
     """Endmembers by vertex component analysis (Nascimento & Bioucas-Dias 2005, doi:10.1109/TGRS.2005.844293).
 
-    They are pixels of the scene, freed of noise. Their abundances are at least zero and add to one (fully constrained least squares, Heinz & Chang 2001, doi:10.1109/36.911111).
+    They are pixels of the scene, freed of noise. Their abundances are at least zero and add to one (fully constrained least squares,
+    Heinz & Chang 2001, doi:10.1109/36.911111).
     """
 
     title: ClassVar = "Endmembers (VCA) and abundances"

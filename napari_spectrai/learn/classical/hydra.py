@@ -46,7 +46,7 @@ class HydraRidge(PixelClassifier):
             weight, intercept = np.zeros((len(present), features.shape[1])), np.zeros(len(present))
         else:
             model = RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)).fit(features, y)
-            weight, intercept = model.coef_, model.intercept_
+            weight, intercept = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
         if len(present) == 2:  # scikit-learn tells two classes apart by one row
             weight, intercept = np.concatenate([-weight, weight]), np.concatenate([-intercept, intercept])
         # targets of -1 and 1 are no logarithms; ten of them apart is nearly certain, as for PLS-DA
