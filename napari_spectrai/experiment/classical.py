@@ -245,7 +245,7 @@ class HydraRidge(PixelClassifier):
     kind: Literal["hydra_ridge"] = "hydra_ridge"
     implementation: ClassVar = "napari_spectrai.learn.classical.hydra:HydraRidge"
     at_most: int = Field(6_000, ge=10, le=100_000, description="training spectra used, at most; thinned evenly within each class")
-    groups: int = Field(32, ge=2, le=256, description="groups of kernels, half of them on the first difference (the paper: 64)")
+    groups: int = Field(16, ge=2, le=256, description="groups of kernels, half of them on the first difference (the paper: 64)")
     kernels: int = Field(8, ge=2, le=64, description="kernels that compete in a group")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the kernels")
 

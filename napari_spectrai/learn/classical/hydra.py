@@ -84,10 +84,11 @@ def _counted(x: Tensor, kernels: Tensor) -> Tensor:
     for exponent, both in enumerate(kernels):
         for values, group in zip((x, x.diff(dim=1)), both, strict=True):
             # rivals before groups: what is compared lies side by side, and is compared many at a time
-            filters = group.transpose(0, 1).reshape(-1, 1, LENGTH)
-            reach = LENGTH // 2 * 2**exponent
-            responses = functional.conv1d(values[:, None], filters, padding=reach, dilation=2**exponent)
-            responses = responses.view(len(x), group.shape[1], group.shape[0], values.shape[1])
+            filters = group.transpose(0, 1).reshape(-1, LENGTH)
+            dilation, bands = 2**exponent, values.shape[1]
+            padded = functional.pad(values, (dilation * (LENGTH // 2),) * 2)
+            responses = filters @ padded.as_strided((len(x), LENGTH, bands), (padded.shape[1], dilation, 1))
+            responses = responses.view(len(x), group.shape[1], group.shape[0], bands)
             highest, lowest = responses.amax(1), responses.amin(1)
             # a response below zero wins nothing, since the square root follows
             worth, one, none = highest.clamp(min=0), torch.ones_like(highest), torch.zeros_like(highest)
