@@ -66,7 +66,7 @@ def test_a_classifier_tells_classes_apart_and_travels_as_tensors(kind, classes):
     scores = method(x)
     assert scores.shape == (1, 20, 15, 4)
     # noise below zero is nothing that factors describe, and counts of winners forget most of where a band is
-    least = {"nmf": 0.5, "hydra_ridge": 0.8, "vca_fcls": 0.8}.get(kind, 0.85)
+    least = {"nmf": 0.5, "hydra_ridge": 0.7, "vca_fcls": 0.8}.get(kind, 0.85)
     assert (scores.argmax(-1) + 1 == y)[~learnt].float().mean() > least
     assert not (scores.argmax(-1) == 3).any()
     again = from_tensors([kind], to_tensors({"it": method}), 10, 4, 1)[spec.label]
