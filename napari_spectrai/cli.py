@@ -16,12 +16,14 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+import yaml
 from rich.console import Console
 from rich.progress import Progress as Bar
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
+from napari_spectrai.experiment.ready import ready_kinds, ready_spec
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
 from napari_spectrai.io import FORMATS, UnreadableError, format_of, inspect, read, write
@@ -125,13 +127,23 @@ def predict(
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write OUTPUT's standard deviation")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     factor: Annotated[int, typer.Option(min=2, max=16, help="how many times a classical method enlarges each side")] = 2,
+    views: Annotated[bool, typer.Option("--views", help="mean over the eight rotations and reflections of each image")] = False,
+    ensemble: Annotated[
+        list[Path] | None, typer.Option(help="another model whose results are averaged with the first's; repeat it")
+    ] = None,
+    then: Annotated[list[Path] | None, typer.Option(help="a model for the result, such as one that enlarges; repeat it")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="of a classical method, such as count=8")] = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
-    """Apply a model to a file. Classes are written as a label image (or .csv), their probabilities beside it."""
+    """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and found components beside it."""
     folder = _listen_in(run, attached=attached)
-    with _exit_with(FAILED):
-        tells = read_card(model).classes if model.exists() else []
+    changed: dict[str, Any] = {}
+    with _exit_with(WRONG_USE):
+        changed = _changed(settings or [])
+    last = then[-1] if then else model  # what the last of a chain tells is what is written
+    with _exit_with(FAILED if last.exists() else WRONG_USE):
+        tells = _tells(last, {} if then else changed)
     with _exit_with(WRONG_USE):
         if tells:
             if output.suffix.lower() not in (*WRITTEN, ".csv"):
@@ -144,9 +156,11 @@ def predict(
         from napari_spectrai.learn.predict import predicting
 
         streams = not tells and format_of(output).module == "zarr"
-        method: Any = model if model.exists() or model.suffix else str(model)
-        out = output if streams else None
-        steps = predicting(method, source, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor)
+        others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
+        steps = predicting(
+            _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
+            settings=changed, views=views, ensemble=others, then=chain,
+        )  # fmt: skip
         prediction = _follow(steps, folder, "predicting")
         if prediction is not None and tells:
             _write_classes(prediction, output)
@@ -162,12 +176,40 @@ def predict(
         raise typer.Exit(STOPPED)
 
 
+def _given(model: Path) -> Path | str:
+    """Return a model file, or the name of a method that needs no training."""
+    return model if model.exists() or model.suffix else str(model)
+
+
+def _tells(model: Path, changed: dict[str, Any]) -> bool:
+    """Whether a model file, or a method that needs no training, gives classes."""
+    if model.exists():
+        return bool(read_card(model).classes)
+    return str(model) in ready_kinds() and bool(ready_spec(str(model), changed).finds)
+
+
 def _write_classes(prediction: Any, output: Path) -> None:
     if output.suffix.lower() == ".csv":
         write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
-        return
-    write_labels(prediction.labels, output)
-    write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
+    else:
+        write_labels(prediction.labels, output)
+        write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
+    if prediction.components is not None:
+        write(prediction.components, output.with_name(f"{output.stem}-components.csv"))
+
+
+def _changed(settings: list[str]) -> dict[str, Any]:
+    """Return KEY=VALUE texts as a mapping, values read as YAML."""
+    found = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"{setting!r} sets nothing; write key=value, such as count=8")
+        try:
+            found[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+    return found
 
 
 def _leave(number: int, frame: Any) -> None:

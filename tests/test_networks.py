@@ -9,7 +9,7 @@ import torch
 from napari_spectrai.experiment.backbones import SSFTT, AttentionUNet, DenseNet, EfficientNet, ResNet, Restormer, SegNet, SegResNet
 from napari_spectrai.experiment.networks import RCAN, LocalMeansMLP, ResidualMLP, ResUNet, SpectralCNN, UNet, networks
 from napari_spectrai.networks import RidgeSkip, Subspace, build
-from napari_spectrai.networks.enlarge import bicubic
+from napari_spectrai.networks.enlarge import back_projected, bicubic, degraded, sharpened
 from napari_spectrai.networks.ridge import ridge_map
 
 CASES = [
@@ -191,12 +191,38 @@ class TestClassifyingContract:
 
 @pytest.mark.parametrize("times", [2, 3, 4])
 @pytest.mark.parametrize("spec", [RCAN(width=8, groups=1, blocks=1, components=c) for c in (0, 3)], ids=["all", "components"])
-def test_enlarging_begins_at_bicubic_and_learns(spec, times):
-    network = build(spec, 5, 5, enlarges=times)
+def test_enlarging_begins_at_back_projection_and_learns(spec, times):
+    network = build(spec, 5, 5, enlarges=times).eval()
     x = torch.randn(2, 6, 7, 5)
-    torch.testing.assert_close(network(x), bicubic(x, times))
+    torch.testing.assert_close(network(x), sharpened(x, times))
     network(x).square().mean().backward()
-    assert all(parameter.grad.abs().sum() > 0 for parameter in network.core.last.parameters()) if spec.components else True
+    assert all(parameter.grad.abs().sum() > 0 for parameter in network.last.parameters())
+    assert network(x, times=times + 1).shape == (2, 6 * (times + 1), 7 * (times + 1), 5)
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_what_is_added_vanishes_when_made_coarse_again(times):
+    network = build(RCAN(width=8, groups=1, blocks=1, strength=1.0), 3, 3, enlarges=times).eval()
+    x = torch.rand(1, 9, 8, 3) + 1
+    plain = network(x)
+    for parameter in network.last.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    added = network(x) - plain
+    assert added.abs().max() > 0.1
+    assert degraded(added, times).abs().max() < 1e-4
+    loose = build(RCAN(width=8, groups=1, blocks=1, consistent=False), 3, 3, enlarges=times).eval()
+    for parameter in loose.last.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    assert degraded(loose(x) - plain, times).abs().max() > 1e-2
+
+
+def test_back_projection_comes_back_to_its_input_and_stays_above_zero():
+    x = torch.rand(1, 10, 11, 2)
+    large = back_projected(bicubic(x, 3), x, 3)
+    assert (degraded(large, 3) - x).abs().max() < 0.2 * (degraded(bicubic(x, 3), 3) - x).abs().max()
+    assert large.min() < 0 <= sharpened(x, 3).min()
+    signed = x - 0.5  # what has values below zero may go there
+    torch.testing.assert_close(sharpened(signed, 3), back_projected(bicubic(signed, 3), signed, 3))
 
 
 def test_a_subspace_is_that_of_the_principal_components():

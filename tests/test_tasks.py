@@ -13,6 +13,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.judging import temperature, tempered
 from napari_spectrai.learn.tasks import Classes, Restoration
 from napari_spectrai.runs import Confusion, Finished, RunFolder, Started
 from napari_spectrai.spec import SettingsError
@@ -235,21 +236,39 @@ def sharp():
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
-def test_super_resolution_begins_at_bicubic_and_keeps_the_place(sharp, tmp_path, factor):
+def test_super_resolution_begins_at_back_projection_and_keeps_the_place(sharp, tmp_path, factor):
     experiment = small(
         Experiment.default("super_resolution", sharp).override(f"task.factor={factor}", f"data.patch={16 // factor * factor}"),
         "network.width=8", "network.groups=1", "network.blocks=1", "network.components=4", "data.samples=8", "split.validation=0.3",
         "training.epochs=1", "training.optimiser.lr=1e-9", "split.gap=0",
     )  # fmt: skip
     events, model = run(experiment, sharp, None, tmp_path / "run")
-    assert events[0].baselines.keys() == {"bicubic", "Lanczos"}
+    assert events[0].baselines.keys() == {"bicubic", "Lanczos", "back-projection"}
     result = predict(model, sharp[:12, :10]).result
     assert result.shape == (12 * factor, 10 * factor, 8)
     assert result.pixel_size == pytest.approx((3 / factor, 3 / factor))
     # the corner of the first pixel stays
     assert result.metadata["origin"][0] - result.pixel_size[0] / 2 == pytest.approx(10 - 1.5)
     report = compare(model, None, sharp)
-    assert report.rows["network"]["mpsnr"] == pytest.approx(report.rows["bicubic"]["mpsnr"], abs=0.01)
+    assert report.rows["network"]["mpsnr"] == pytest.approx(report.rows["back-projection"]["mpsnr"], abs=0.01)
+    assert report.rows["back-projection"]["mpsnr"] > report.rows["bicubic"]["mpsnr"]
+
+
+def test_several_factors_are_practised_and_judged_by_the_one():
+    sharp = Cube(np.random.default_rng(0).random((80, 40, 4)).astype(np.float32))
+    experiment = Experiment.default("super_resolution", sharp).override(
+        "task.factor=2", "data.patch=32", "split.validation=0.3", "split.gap=0"
+    )
+    data = assemble(experiment, [sharp], [])
+    task = experiment.task.load()(experiment, data)
+    batch = data.batch(data.parts["training"][:2], torch.device("cpu"))
+    generator = torch.Generator().manual_seed(0)
+    seen = {task.pose(*batch, generator, learning=True).times for _ in range(40)}
+    assert seen == {2, 4, 8}
+    posed = task.pose(*batch, generator, learning=True)
+    assert posed.y.shape[1] == posed.x.shape[1] * posed.times <= 32
+    judged = task.pose(*batch, generator)
+    assert (judged.times, judged.x.shape[1], judged.y.shape[1]) == (None, 16, 32)
 
 
 def test_super_resolution_from_pairs(sharp, tmp_path):
@@ -375,3 +394,106 @@ def test_balanced_weights_are_the_inverse_of_the_frequency(scene):
     counts = torch.tensor([int(((data.truths == number) & (data.labels == 1)).sum()) for number in (1, 2, 3)])
     torch.testing.assert_close(weights * counts, (weights * counts)[:1].expand(3))
     assert weights[2] > weights[0]
+
+
+# ---------------------------------------------------------------- beginning with a model, ensembles, views, chains
+
+
+def test_transfer_keeps_what_fits_and_freezes_what_is_named(tmp_path):
+    rng = np.random.default_rng(0)
+    spectra = Cube(rng.normal(size=(90, 20)).astype(np.float32) + np.eye(3)[np.arange(90) % 3].repeat(7, 1)[:, :20] * 3)
+    first = Experiment.default("classification", spectra, np.arange(90) % 3 + 1)
+    first = small(first, "network.width=8", "network.stages=2", "network.blocks=1", "training.epochs=3", "training.batch=16")
+    _, model = run(first, spectra, np.arange(90) % 3 + 1, tmp_path / "first")
+    start = model.save(tmp_path / "first.safetensors")
+    two = np.arange(90) % 2 + 1
+    again = first.override(f"training.start={start}", 'training.frozen=["*"]', "training.epochs=2")
+    events, moved = run(again, spectra, two, tmp_path / "second")
+    assert "2 begin anew (last.bias, last.weight)" in events[0].notes[-1]
+    before, after = (one.network.state_dict() for one in (model, moved))
+    assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("last"))
+    free = first.override(f"training.start={start}", "training.epochs=2")
+    _, trained = run(free, spectra, np.arange(90) % 3 + 1, tmp_path / "third")
+    assert not torch.equal(before["stages.0.weight"], trained.network.state_dict()["stages.0.weight"])
+    with pytest.raises(ValueError, match="no weights are named 'encoder.*there are.*stages.0"):
+        list(fit(first.override('training.frozen=["encoder.*"]'), spectra, two, run=tmp_path / "x"))
+    with pytest.raises(ValueError, match="holds a Spectral CNN, and this experiment trains a ResNet"):
+        list(fit(again.override("network={kind: resnet, width: 8}"), spectra, two, run=tmp_path / "y"))
+    with pytest.raises(FileNotFoundError, match="no such model file"):
+        list(fit(first.override(f"training.start={tmp_path}/none.safetensors"), spectra, two, run=tmp_path / "z"))
+
+
+@pytest.fixture(scope="module")
+def two_models(tmp_path_factory):
+    """Two small denoisers of other seeds, their data, and the truth."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:24, :24]
+    clean = (np.sin(x / 4)[..., None] * np.linspace(0, 1, 12) + np.cos(y / 5)[..., None] * np.linspace(1, 0, 12) + 3).astype(np.float32)
+    noisy = Cube(clean + rng.normal(0, 0.2, clean.shape).astype(np.float32), name="noisy")
+    experiment = Experiment.from_mapping({
+        "task": "denoising", "network": {"kind": "unet", "dims": 2, "width": 8, "depth": 1, "ridge": False, "dropout": 0.2},
+        "preparation": ["scale"], "data": {"patch": 8, "samples": 32}, "split": {"validation": 0.3, "gap": 0},
+        "training": {"epochs": 3, "batch": 8, "device": "cpu"},
+    })  # fmt: skip
+    folder = tmp_path_factory.mktemp("two")
+    models = [run(experiment.override(f"training.seed={seed}"), noisy, Cube(clean), folder / str(seed))[1] for seed in (0, 1)]
+    return models, noisy, clean
+
+
+def test_an_ensemble_is_the_mean_of_its_models_and_tells_their_spread(two_models):
+    (first, second), noisy, _ = two_models
+    one, other = (predict(model, noisy).result.data for model in (first, second))
+    both = predict(first, noisy, ensemble=[second])
+    np.testing.assert_allclose(both.result.data, (one + other) / 2, rtol=1e-5, atol=1e-5)
+    assert both.uncertainty is None
+    spread = predict(first, noisy, ensemble=[second], uncertainty=True).uncertainty
+    assert spread.data.shape == noisy.shape
+    assert spread.data.mean() > 0
+    with pytest.raises(ValueError, match="cannot join.*other classes, or enlarges"):
+        predict(first, noisy, ensemble=["bicubic"])
+
+
+def test_views_are_those_of_the_turned_image(two_models):
+    (model, _), noisy, _ = two_models
+    result = predict(model, noisy, views=True).result.data
+    turned = predict(model, noisy.with_data(np.ascontiguousarray(np.rot90(noisy.data))), views=True).result.data
+    np.testing.assert_allclose(np.rot90(result), turned, rtol=1e-4, atol=1e-4)
+    assert np.abs(result - predict(model, noisy).result.data).max() > 1e-4
+    with pytest.raises(ValueError, match="leave views away"):
+        predict("whittaker", noisy, views=True)
+
+
+def test_a_chain_denoises_then_enlarges(two_models, tmp_path):
+    (model, _), noisy, _ = two_models
+    result = predict(model, noisy, then=["back_projection"], factor=3).result
+    denoised = predict(model, noisy).result
+    np.testing.assert_allclose(result.data, predict("back_projection", denoised, factor=3).result.data, rtol=1e-5, atol=1e-5)
+    assert result.shape == (72, 72, 12)
+    streamed = predict(model, noisy, then=["back_projection"], out=tmp_path / "out.zarr").result
+    assert streamed.shape == (48, 48, 12)
+    with pytest.raises(ValueError, match="tells classes, which nothing can follow"):
+        predict("kmeans", noisy, then=[model])
+
+
+def test_a_temperature_makes_probabilities_as_sure_as_they_are_right():
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, 3, (4000,), generator=generator)
+    right = torch.rand(4000, generator=generator) < 0.7
+    told = torch.where(right, truth, (truth + 1) % 3)
+    sure = torch.nn.functional.one_hot(told, 3) * 0.97 + 0.01  # right in 70 %, sure to 98 %
+    value = temperature(sure, truth)
+    assert value > 2
+    assert tempered(sure, value).amax(-1).mean() == pytest.approx(0.7, abs=0.08)
+    assert temperature(sure[:10], truth[:10]) == 1
+
+
+def test_the_last_weights_may_be_kept(scene, tmp_path):
+    cube, labels = scene
+    experiment = Experiment.default("segmentation", cube, labels).override(
+        "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]", "split.method=stratified",
+        "split.validation=0.2", "training={epochs: 5, batch: 64, keep: last, ema: 0.0, device: cpu}",
+    )  # fmt: skip
+    events, model = run(experiment, cube, labels, tmp_path / "run")
+    assert events[-1].best_epoch == 5
+    last = Model.load(tmp_path / "run" / "last.safetensors").network.state_dict()
+    assert all(torch.equal(value, last[name]) for name, value in model.network.state_dict().items())

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from napari_spectrai.experiment.losses import CLASSES
 from napari_spectrai.experiment.networks import RESTORATION, SUPER_RESOLUTION, NetworkSpec
+from napari_spectrai.labels import Class
 
 DENOISING = frozenset({"denoising"})
 
@@ -25,6 +26,11 @@ class ClassicalSpec(NetworkSpec):
     learns: ClassVar[bool] = False
     images: ClassVar[bool] = False
     """Whether it looks at neighbouring pixels, and so needs an image."""
+
+    @property
+    def finds(self) -> list[Class]:
+        """What it tells apart without any labels, by number and name; nothing where it has to learn, or gives cubes."""
+        return []
 
 
 class Raw(ClassicalSpec):
@@ -160,6 +166,20 @@ class Bicubic(ClassicalSpec):
         return 3
 
 
+class BackProjection(Bicubic):
+    """Bicubic interpolation, corrected until its degradation is the input (Irani & Peleg 1991, doi:10.1016/1049-9652(91)90045-L)."""
+
+    title: ClassVar = "Back-projection"
+    label: ClassVar = "back-projection"
+    kind: Literal["back_projection"] = "back_projection"  # type: ignore[assignment]
+    implementation: ClassVar = "napari_spectrai.learn.classical.enlarge:BackProjection"
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        return 32
+
+
 class Lanczos(Bicubic):
     """Windowed sinc interpolation over three lobes (Duchon 1979)."""
 
@@ -231,6 +251,19 @@ class RandomForest(PixelClassifier):
     trees: int = Field(200, ge=1, le=5000, description="number of trees")
 
 
+class HydraRidge(PixelClassifier):
+    """Competing random convolutions and a ridge classifier (Dempster et al. 2023, doi:10.1007/s10618-023-00939-3); 9 bands or more."""
+
+    title: ClassVar = "Hydra and ridge"
+    label: ClassVar = "Hydra"
+    kind: Literal["hydra_ridge"] = "hydra_ridge"
+    implementation: ClassVar = "napari_spectrai.learn.classical.hydra:HydraRidge"
+    at_most: int = Field(6_000, ge=10, le=100_000, description="training spectra used, at most; thinned evenly within each class")
+    groups: int = Field(16, ge=2, le=256, description="groups of kernels, half of them on the first difference (the paper: 64)")
+    kernels: int = Field(8, ge=2, le=64, description="kernels that compete in a group")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the kernels")
+
+
 class LocalMeans(PixelClassifier):
     """A classifier of spectra that were averaged over a window of the image before."""
 
@@ -258,3 +291,20 @@ class RandomForestLocalMeans(RandomForest, LocalMeans):
     title: ClassVar = "Random forest, local means"
     label: ClassVar = "forest (means)"
     kind: Literal["random_forest_local_means"] = "random_forest_local_means"  # type: ignore[assignment]
+
+
+class PCALDALocalMeans(PCALDA, LocalMeans):
+    """Linear discriminant analysis of principal component scores of spectra averaged over a window."""
+
+    title: ClassVar = "PCA-LDA, local means"
+    label: ClassVar = "PCA-LDA (means)"
+    kind: Literal["pca_lda_local_means"] = "pca_lda_local_means"  # type: ignore[assignment]
+    size: int = Field(9, ge=3, le=99, description="height and width of the averaged window, in pixels")
+
+
+class LogisticLocalMeans(LogisticRegression, LocalMeans):
+    """Logistic regression on spectra averaged over a window."""
+
+    title: ClassVar = "Logistic regression, local means"
+    label: ClassVar = "logistic (means)"
+    kind: Literal["logistic_local_means"] = "logistic_local_means"  # type: ignore[assignment]

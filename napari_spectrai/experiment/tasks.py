@@ -90,7 +90,7 @@ class SuperResolution(TaskSpec):
     metrics: ClassVar = ("mpsnr", "mse", "sam")
     network: ClassVar = "rcan"
     loss: ClassVar = "l1"
-    baselines: ClassVar = ("bicubic", "lanczos")
+    baselines: ClassVar = ("bicubic", "lanczos", "back_projection")
     factor: int = Field(2, ge=2, le=16, description="pixels of the result along each side of a pixel")
     learns_from: Literal["degraded", "pairs"] = Field(
         "degraded",
@@ -117,7 +117,8 @@ class _Classes(TaskSpec):
     metrics: ClassVar = ("average_accuracy", "overall_accuracy", "kappa", "f1", "miou", "calibration_error")
     loss: ClassVar = "cross_entropy"
     baselines: ClassVar = (
-        "logistic_regression", "pls_da", "pca_lda", "svm", "random_forest", "svm_local_means", "random_forest_local_means",
+        "logistic_regression", "pls_da", "pca_lda", "svm", "random_forest", "logistic_local_means", "pca_lda_local_means",
+        "svm_local_means", "random_forest_local_means", "kmeans", "nmf", "vca_fcls",
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
     # as a network's, its settings were chosen without the test rows; what it keeps may be learnt from all others
     method = classical.fitted(spec, data, "training", "validation")
     if judges and "test" in parts:
-        rivals = classical.rivals(experiment, data, "training", "validation")
+        rivals = classical.rivals(experiment, data, "training", "validation", before=rivals)
         figures["test"] = scores("test", rivals | {"network": method})
     card = ModelCard(
         name=experiment.name or folder.path.name,

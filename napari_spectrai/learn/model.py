@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,13 +16,12 @@ from torch import Tensor, nn
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.ready import ready_card, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.networks import build
 from napari_spectrai.preparation import Preparation
-from napari_spectrai.spec import listed
 
 _NETWORK = "network."
 
@@ -99,35 +97,27 @@ class Model:
         return result
 
 
-def ready(kind: str, axis: SpectralAxis, *, factor: int = 2) -> Model:
+def ready(kind: str, axis: SpectralAxis, *, factor: int = 2, settings: Mapping[str, Any] | None = None) -> Model:
     """Return a classical method that needs no training, as a model for cubes on `axis`.
 
     Parameters
     ----------
     kind : str
-        ``"savitzky_golay"``, ``"whittaker"``, ``"wavelet"``, ``"svd_nlm"``, ``"bicubic"`` or ``"lanczos"``; their settings follow
-        the data by the rules that their descriptions name.
+        ``"savitzky_golay"``, ``"whittaker"``, ``"wavelet"``, ``"svd_nlm"``, ``"nl_bayes"``, ``"bicubic"`` or ``"lanczos"``, whose
+        settings follow the data by the rules that their descriptions name; or ``"kmeans"``, ``"nmf"`` or ``"vca_fcls"``, which find
+        clusters or components in each cube they are applied to.
     factor : int
         Pixels out along each side of a pixel in, for those that enlarge.
+    settings : mapping, optional
+        Of the method, such as ``{"count": 8}``; default: its own.
 
     Raises
     ------
     ValueError
-        If there is no such method, or it has to learn.
+        If there is no such method, it has to learn, or a setting does not fit.
     """
-    known = [name for name in networks if getattr(networks[name], "classical", False) and not getattr(networks[name], "learns", True)]
-    if kind not in known:
-        raise ValueError(f"{kind!r} is neither a model file nor a method that needs no training; {listed(known, kind)}")
-    spec: Any = networks.parse(kind)
-    task: dict[str, Any] = {"kind": "denoising", "learns_from": "bands"}
-    if "denoising" not in spec.tasks:
-        task = {"kind": "super_resolution", "factor": factor}
-    experiment = Experiment.from_mapping({"task": task, "network": spec, "preparation": [], "name": spec.title})
-    card = ModelCard(
-        name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, date=f"{datetime.now():%Y-%m-%d %H:%M}",
-        trained_on=["nothing: a classical method"], versions={name: version(name) for name in ("napari-spectrai", "torch")},
-    )  # fmt: skip
-    return Model(built(experiment, len(axis), len(axis), classes=False).eval(), card, {})
+    card = ready_card(ready_spec(kind, settings), axis, factor=factor)
+    return Model(built(card.experiment, len(axis), card.out, classes=bool(card.classes)).eval(), card, {})
 
 
 def built(experiment: Experiment, bands: int, out: int, *, classes: bool) -> nn.Module:

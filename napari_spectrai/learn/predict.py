@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +17,17 @@ from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.files import replacing
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import Class, Labels
+from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.learn.walk import Walk, has_dropout
 from napari_spectrai.preparation import preprocess
 from napari_spectrai.preparation.axis import Resample
+from napari_spectrai.preparation.chain import seen
 from napari_spectrai.runs import Progress
+
+LOOKED_AT = 2**25
+"""Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,15 @@ class Prediction:
         Standard deviation over passes with dropout, if it was asked for: of the result, or of the probabilities.
     classes : list of Class
         Number, name and colour of each class; empty where a cube comes out.
+    components : Cube or None
+        The spectra (k, λ) of clusters or components, by methods that find such in the cube; in the order of the classes.
     """
 
     result: Any
     probabilities: Cube | None = None
     uncertainty: Cube | None = None
     classes: list[Class] = field(default_factory=list)
+    components: Cube | None = None
 
     @property
     def labels(self) -> Labels | None:
@@ -65,6 +73,7 @@ def predict(
     uncertainty: bool = False,
     device: str = "auto",
     factor: int = 2,
+    settings: Mapping[str, Any] | None = None,
     views: bool = False,
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
@@ -74,7 +83,7 @@ def predict(
     Parameters
     ----------
     model : Model, path, or the name of a classical method that needs no training
-        Such as ``"wavelet"``, ``"svd_nlm"`` or ``"bicubic"``; see `napari_spectrai.learn.model.ready`.
+        Such as ``"wavelet"``, ``"svd_nlm"``, ``"bicubic"`` or ``"kmeans"``; see `napari_spectrai.learn.model.ready`.
     cube : Cube, array, napari layer, or path
         With the model's axis; a lazy cube is read tile by tile.
     out : path, optional
@@ -86,6 +95,8 @@ def predict(
         models of an ensemble (Lakshminarayanan et al. 2017, arXiv:1612.01474).
     factor : int
         For a classical method that enlarges: pixels out along each side of a pixel in.
+    settings : mapping, optional
+        For a classical method: its settings, such as ``{"count": 8}``.
     views : bool
         Mean over the eight rotations and reflections of each image (test-time augmentation), for networks over the image.
     ensemble : models
@@ -100,7 +111,17 @@ def predict(
         an uncertainty.
     """
     steps = predicting(
-        model, cube, out=out, tile=tile, uncertainty=uncertainty, device=device, factor=factor, views=views, ensemble=ensemble, then=then
+        model,
+        cube,
+        out=out,
+        tile=tile,
+        uncertainty=uncertainty,
+        device=device,
+        factor=factor,
+        settings=settings,
+        views=views,
+        ensemble=ensemble,
+        then=then,
     )
     while True:
         try:
@@ -119,14 +140,15 @@ def predicting(
     uncertainty: bool = False,
     device: str = "auto",
     factor: int = 2,
+    settings: Mapping[str, Any] | None = None,
     views: bool = False,
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
 ) -> Generator[Progress, None, Prediction]:
     """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written."""
     source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
-    links = [_model(one, source, factor) for one in (model, *then)]
-    models = [links[0], *(_model(one, source, factor) for one in ensemble)]
+    links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
+    models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
     _refuse_others(models)
     for number, one in enumerate(links[:-1]):
         if one.description.classes:
@@ -156,6 +178,8 @@ def _applied(
     card = models[0].description
     for model in models:
         refuse_other_axis(model, source)
+    first, components = _with_components(models[0], source)
+    models = [first, *models[1:]]
     if uncertainty and len(models) == 1 and not has_dropout(models[0]):
         raise ValueError(
             "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble"
@@ -178,16 +202,34 @@ def _applied(
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
         return Prediction(done, uncertainty=deviation)
-    return Prediction(_told(done, card.classes), done, deviation, card.classes)
+    return Prediction(_told(done, card.classes), done, deviation, card.classes, components)
 
 
-def _model(model: Model | str | Path, source: Cube, factor: int) -> Model:
+def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:
     """Return a model that was given, lies in a file, or is a classical method of that name."""
+    named = isinstance(model, str) and "." not in model and "/" not in model and not Path(model).exists()
+    if settings and not named:
+        raise ValueError(
+            f"settings {', '.join(settings)} are for a classical method given by its name; a model keeps those it was made with"
+        )
     if isinstance(model, Model):
         return model
-    if isinstance(model, str) and "." not in model and "/" not in model and not Path(model).exists():
-        return ready(model, source.axis, factor=factor)
+    if named:
+        return ready(str(model), source.axis, factor=factor, settings=settings)
     return Model.load(model)
+
+
+def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
+    """Return the model with the components that it finds in a cube, if it does so, and those components."""
+    network = model.network
+    if not isinstance(network, Unmixing) or network.has_learnt:
+        return model, None
+    spectra = torch.from_numpy(np.ascontiguousarray(seen(source, LOOKED_AT))).flatten(0, -2)
+    if not bool(spectra.isfinite().all(-1).any()):
+        return model, None  # the walk says where values are missing
+    found = network.found_in(spectra)
+    components = Cube(found.components.numpy(), source.axis, name=f"{source.name} · {model.description.name}".lstrip(" ·"))
+    return replace(model, network=found), components
 
 
 def _shaped(model: Model, source: Cube, name: str) -> Cube:

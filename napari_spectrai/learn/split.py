@@ -14,6 +14,9 @@ from napari_spectrai.experiment import Split
 UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
 NAMES = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
 
+DRAWS = 1000
+"""How often blocks are drawn, until each class has some to learn from."""
+
 Map = npt.NDArray[np.uint8]
 
 
@@ -33,7 +36,7 @@ def split_maps(
     ----------
     classes : arrays of the same shapes, optional
         The class of each pixel, 1 … C, 0 where it has none: a stratified split takes the same share of each, and a split by file
-        of files that hold a single class each.
+        of files that hold a single class each; blocks are drawn anew, up to 1000 times, until each class has some to learn from.
     groups : arrays of the same shapes, optional
         The group of each pixel, which a split by group keeps together.
 
@@ -54,17 +57,23 @@ def split_maps(
         return _by_group(shapes, split, groups, rng)
     if method == "stratified":
         return _stratified(shapes, split, classes, rng)
-    maps = []
-    for shape in shapes:
-        if method == "contiguous":
-            chosen = _contiguous(shape, split, patch)
-        elif method == "blocks":
-            chosen = _blocks(shape, split, rng)
-        else:
-            chosen = _random(shape, split, rng)
-        gap = _gap(shape, split, patch) if method != "random" else 0
-        maps.append(_with_gap(chosen, gap))
-    return maps
+    if method == "contiguous":
+        return [_with_gap(_contiguous(shape, split, patch), _gap(shape, split, patch)) for shape in shapes]
+    if method == "random":
+        return [_random(shape, split, rng) for shape in shapes]
+    first: list[Map] = []
+    for _ in range(DRAWS):
+        maps = [_with_gap(_blocks(shape, split, rng), _gap(shape, split, patch)) for shape in shapes]
+        if classes is None or not _untaught(maps, classes):
+            return maps
+        first = first or maps
+    return first
+
+
+def _untaught(maps: Sequence[Map], classes: Sequence[npt.NDArray[np.integer[Any]]]) -> bool:
+    """Whether a class has no training pixels."""
+    taught = [np.unique(c[m == TRAINING]) for m, c in zip(maps, classes, strict=True)]
+    return bool(np.setdiff1d(np.concatenate([np.unique(c) for c in classes]), np.concatenate([[0], *taught])).size)
 
 
 def _gap(shape: tuple[int, int, int], split: Split, patch: int) -> int:

@@ -255,7 +255,7 @@ class Training:
         scores = {"validation": dict(self.baselines)}
         if reason != "stopped":
             # those that are kept and tested may learn from the validation rows too, as the network did to choose its best epoch
-            self.classical = classical.rivals(self.experiment, self.data, "training", "validation")
+            self.classical = classical.rivals(self.experiment, self.data, "training", "validation", before=self.classical)
         if "test" in self.data.parts:
             scores["test"] = self.judge.baselines("test", self.classical)
         shown, warmth = [], 1.0

@@ -120,14 +120,14 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
     return source if source.data.dtype == np.float32 else source.with_data(source.data.astype(np.float32))
 
 
-def seen(source: Cube) -> FloatArray:
-    """Return what steps learn from: rows of pixels spread evenly over the cube, in memory, of shape (rows, x, L)."""
+def seen(source: Cube, values: int = SEEN) -> FloatArray:
+    """Return what is learnt from: rows of pixels spread evenly over the cube, so many values at most, in memory, of shape (rows, x, L)."""
     *front, length, bands = source.shape
     rows = source.data.reshape(-1, length, bands) if len(front) != 1 else source.data
     if not front:
-        rows, most = source.data.reshape(1, length, bands), max(1, SEEN // bands)
+        rows, most = source.data.reshape(1, length, bands), max(1, values // bands)
         return np.asarray(rows[:, :: max(1, -(-length // most))], np.float32)
-    most = max(1, SEEN // (length * bands))
+    most = max(1, values // (length * bands))
     return np.asarray(rows[:: max(1, -(-rows.shape[0] // most))], np.float32)
 
 

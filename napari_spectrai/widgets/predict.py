@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.ready import ready_kinds
 from napari_spectrai.runs import all_runs, prepare_prediction
 from napari_spectrai.samples import sample_model
 from napari_spectrai.widgets.applying import Applying
@@ -19,6 +22,7 @@ from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.jobs import ends
 from napari_spectrai.widgets.layers import likely_source, spectral_layers
+from napari_spectrai.widgets.methods import MethodForm, offered
 
 
 class PredictDock(Dock):
@@ -34,7 +38,7 @@ class PredictDock(Dock):
         self._opened: list[Path] = []
         self._last: Image | None = None
         self._trouble = ""
-        self._applied = Path()
+        self._applied: ModelCard | None = None
         self._found: list[tuple[str, str]] = []
         self._build()
         super().__init__("Predict", self._sections)
@@ -46,6 +50,7 @@ class PredictDock(Dock):
         self._models.changed.connect(self._on_model)
         self._file.changed.connect(self._on_file)
         self._layer.changed.connect(self._check)
+        self._method.changed.connect(self._check)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._on_end)
         ends.ended.connect(self.refresh)  # a training that has ended leaves a model
@@ -57,7 +62,7 @@ class PredictDock(Dock):
             nullable=True,
             label="Model",
             name="model_choice",
-            tooltip="models of your runs, and the bundled one",
+            tooltip="models of your runs, the bundled one, and methods that need no training",
         )
         self._file = FileEdit(
             mode=FileDialogMode.EXISTING_FILE, filter="*.safetensors", label="or file", name="file", tooltip="a model file"
@@ -66,6 +71,7 @@ class PredictDock(Dock):
             choices=self._layers, nullable=True, label="Layer", name="layer_choice", tooltip="what the model is applied to"
         )
         self._description = text("card")
+        self._method = MethodForm()
         self._tile = SpinBox(
             value=0, min=0, max=100_000, label="Tile", name="tile", tooltip="height and width of a tile in pixels; 0: chosen automatically"
         )
@@ -78,7 +84,7 @@ class PredictDock(Dock):
         )
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
-            rows(self._models, self._file, self._layer), self._description,
+            rows(self._models, self._file, self._layer), self._method, self._description,
             Fold("Tiles, device, uncertainty", [rows(self._tile, self._device, self._uncertain)]),
             self._applying,
         ]  # fmt: skip
@@ -102,13 +108,17 @@ class PredictDock(Dock):
     # ---------------------------------------------------------------- choices
 
     @property
-    def model(self) -> Path | None:
-        """The model file."""
-        return None if self._models.value is None else Path(self._models.value)
+    def model(self) -> Path | str | None:
+        """The model file, or the kind of a method that needs no training."""
+        chosen = self._models.value
+        return chosen if chosen is None or chosen in ready_kinds() else Path(chosen)
 
     @model.setter
     def model(self, path: str | Path) -> None:
-        self._on_file(Path(path))
+        if path in ready_kinds():
+            self._models.value = path
+        else:
+            self._on_file(Path(path))
 
     @property
     def layer(self) -> Image | None:
@@ -132,9 +142,9 @@ class PredictDock(Dock):
         if sample_model().exists():
             found.append(("Bundled: Raman denoiser", sample_model()))
         # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
-        self._found = [(label, str(path)) for label, path in found]
+        self._found = [*((label, str(path)) for label, path in found), *offered()]
         self._models.reset_choices()
-        paths = [str(path) for _, path in found]
+        paths = [value for _, value in self._found]
         self._models.value = chosen if chosen in paths else next(iter(paths), None)
         self._on_layers()
         self._on_model()
@@ -161,9 +171,13 @@ class PredictDock(Dock):
     def _on_model(self, _: Any = None) -> None:
         self._card = None
         text, trouble = "", ""
-        if self.model is not None:
+        model = self.model
+        self._method.show_kind(model if isinstance(model, str) else "")
+        if isinstance(model, str):
+            text = inspect.cleandoc(networks[model].__doc__ or "").partition("\n\n")[0]
+        elif model is not None:
             try:
-                self._card = read_card(self.model)
+                self._card = read_card(model)
                 rows = "".join(
                     f"<tr><td style='padding-right:8px;'><b>{label}</b></td><td>{words}</td></tr>" for label, words in self._card.lines()
                 )
@@ -181,18 +195,29 @@ class PredictDock(Dock):
             trouble = trouble or "Train a model in the Train dock, or choose a model file."
         elif layer is None:
             trouble = trouble or "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
-        elif self._card is not None:
-            cube = as_cube(layer)
-            difference = self._card.axis.mismatch(cube.axis)
-            if self._card.experiment.looks_around and not cube.is_image:
-                trouble = f"{layer.name!r} is a set of spectra, and this model looks at images; choose an image."
-            elif difference:
-                trouble = (
-                    f"{layer.name!r} has {difference} (the model: {self._card.axis.describe()}). Bring it onto the model's axis with "
-                    "preprocess(layer, [Resample.onto(model.axis)]), or choose another layer."
-                )
+        elif not trouble:
+            trouble = self._against(layer)
         say(self._problem, trouble)
         self._start.enabled = not trouble and self._card is not None and not self._applying.busy
+
+    def _against(self, layer: Image) -> str:
+        """Return what stands against applying the model to a layer, in words; nothing if it fits."""
+        cube = as_cube(layer)
+        if self._method.kind:
+            try:
+                self._card = self._method.card(cube.axis)
+            except ValueError as error:
+                return str(error)
+        assert self._card is not None  # noqa: S101
+        difference = self._card.axis.mismatch(cube.axis)
+        if self._card.experiment.looks_around and not cube.is_image:
+            return f"{layer.name!r} is a set of spectra, and this model looks at images; choose an image."
+        if difference:
+            return (
+                f"{layer.name!r} has {difference} (the model: {self._card.axis.describe()}). Bring it onto the model's axis with "
+                "preprocess(layer, [Resample.onto(model.axis)]), or choose another layer."
+            )
+        return ""
 
     # ---------------------------------------------------------------- work
 
@@ -201,8 +226,10 @@ class PredictDock(Dock):
         if not self._start.enabled or self.layer is None or self.model is None:
             return
         source, model = self.layer, self.model
-        self._applied = model
+        self._applied = self._card
         options = ["--device", self._device.value]
+        if self._method.kind:
+            options += self._method.arguments()
         if self._tile.value:
             options += ["--tile", str(max(8, self._tile.value))]
         if self._uncertain.value:
@@ -221,7 +248,8 @@ class PredictDock(Dock):
     def _show(self, folder: Path, source: Image) -> str:
         """Add the result, and its uncertainty, beside the source."""
         spread, shares = folder / "result-sd.zarr", folder / "result-probabilities.zarr"
-        card = read_card(self._applied)
+        card = self._applied
+        assert card is not None  # noqa: S101
         if spread.exists():
             self._applying.add(spread, source, f"{source.name} · uncertainty", alike=False)
         if card.classes:

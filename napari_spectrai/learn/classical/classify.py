@@ -58,6 +58,19 @@ class PixelClassifier(Method, ABC):
         kept = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         self.learn({"mean": torch.from_numpy(mean).float(), "deviation": torch.from_numpy(deviation).float(), **kept})
 
+    def _searched(self, model: Any, grid: dict[str, list[Any]], x: Any, y: Any) -> Any:
+        """Return the best model of a grid by cross-validation over contiguous stretches of each class; fitted on all."""
+        from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+        commonest = int(np.bincount(y).max())
+        if not self.chosen and (commonest < 2 or all(len(values) == 1 for values in grid.values())):
+            self.chosen = {name: values[len(values) // 2] for name, values in grid.items()}
+        if not self.chosen:
+            search = GridSearchCV(model, grid, cv=StratifiedKFold(min(FOLDS, commonest)), n_jobs=1).fit(x, y)
+            self.chosen = search.best_params_
+            return search.best_estimator_
+        return model.set_params(**self.chosen).fit(x, y)
+
     @abstractmethod
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Return what is learnt from standardised spectra (n, λ) and classes 0 … C-1, as arrays."""
@@ -76,16 +89,6 @@ class PixelClassifier(Method, ABC):
 def _spread(places: Tensor, most: int, total: int) -> Tensor:
     wanted = max(1, min(len(places), round(most * len(places) / total)))
     return places[torch.linspace(0, len(places) - 1, wanted, device=places.device).long()]
-
-
-def _searched(model: Any, grid: dict[str, list[Any]], x: Any, y: Any) -> Any:
-    """Return the best model of a grid by cross-validation over contiguous stretches of each class; fitted on all."""
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
-
-    commonest = int(np.bincount(y).max())
-    if commonest < 2 or all(len(values) == 1 for values in grid.values()):
-        return model.set_params(**{name: values[len(values) // 2] for name, values in grid.items()}).fit(x, y)
-    return GridSearchCV(model, grid, cv=StratifiedKFold(min(FOLDS, commonest)), n_jobs=1).fit(x, y).best_estimator_
 
 
 class _Linear(PixelClassifier):
@@ -111,7 +114,7 @@ class LogisticRegression(_Linear):
         """Return weights and intercepts."""
         from sklearn.linear_model import LogisticRegression as Model
 
-        best = _searched(Model(max_iter=100, tol=1e-3), {"C": [0.1, 1.0, 10.0]}, x, y)
+        best = self._searched(Model(max_iter=100, tol=1e-3), {"C": [0.1, 1.0, 10.0]}, x, y)
         return self._rows(best.coef_, best.intercept_, best.classes_)
 
 
@@ -155,7 +158,7 @@ class PCALDA(_Linear):
         most = max(1, min(x.shape[1], len(x) * 2 // 3 - 1))
         grid = [min(self.spec.components, most)] if self.spec.components else sorted({min(most, n) for n in (5, 10, 20, 40, 80, 120)})
         model = Pipeline([("pca", PCA(svd_solver="full")), ("lda", LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"))])
-        best = _searched(model, {"pca__n_components": grid}, x, y)
+        best = self._searched(model, {"pca__n_components": grid}, x, y)
         pca, lda = best["pca"], best["lda"]
         weight = lda.coef_ @ pca.components_
         return self._rows(weight, lda.intercept_ - weight @ pca.mean_, lda.classes_)
@@ -176,7 +179,7 @@ class SVM(PixelClassifier):
         from sklearn.svm import SVC
 
         scale = 1.0 / x.shape[1]
-        best = _searched(SVC(), {"C": [1.0, 10.0, 100.0, 1000.0], "gamma": [0.1 * scale, scale, 4 * scale]}, x, y)
+        best = self._searched(SVC(), {"C": [1.0, 10.0, 100.0, 1000.0], "gamma": [0.1 * scale, scale, 4 * scale]}, x, y)
         weights, offsets = best.dual_coef_, best.intercept_
         if len(best.classes_) == 2:  # scikit-learn turns the sign of a single pair
             weights, offsets = -weights, -offsets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from napari_spectrai.learn.classical.method import Method
-from napari_spectrai.networks.enlarge import bicubic, lanczos
+from napari_spectrai.networks.enlarge import bicubic, lanczos, sharpened
 
 
 class Bicubic(Method):
@@ -14,6 +14,14 @@ class Bicubic(Method):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, y, x, λ)`` to ``(N, s·y, s·x, λ)``."""
         return bicubic(x, self.enlarges)
+
+
+class BackProjection(Method):
+    """Bicubic interpolation and back-projection."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, y, x, λ)`` to ``(N, s·y, s·x, λ)``."""
+        return sharpened(x, self.enlarges)
 
 
 class Lanczos(Method):

@@ -19,7 +19,9 @@ def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene]) -> tuple
             continue
         of_classes = scene.y.ndim == 3
         counts = scene.counts & (scene.y > 0) if of_classes else scene.counts
-        output = method(scene.x)[counts]
+        # what looks at single spectra need not map those that are not judged
+        alone = not getattr(getattr(method, "spec", None), "images", True)
+        output = method(scene.x[counts][None, :, None])[0, :, 0] if alone else method(scene.x)[counts]
         results.append(output.softmax(-1) if of_classes else output)
         truths.append(scene.y[counts] - 1 if of_classes else scene.y[counts])
     return torch.cat(results), torch.cat(truths)

@@ -33,6 +33,8 @@ class Method(nn.Module):
     def __init__(self, spec: Any, in_bands: int, out_channels: int, *, classes: bool = False, enlarges: int = 1) -> None:
         super().__init__()
         self.spec, self.in_bands, self.out, self.enlarges = spec, in_bands, out_channels, enlarges
+        self.chosen: dict[str, Any] = {}
+        """What cross-validation chose; given before `fit`, it is not sought again."""
 
     def fit(self, scenes: Sequence[Scene]) -> None:
         """Learn from the pixels that count; without truth, from the data alone."""
@@ -62,15 +64,19 @@ def thinned(values: Tensor, most: int) -> Tensor:
     return values[torch.linspace(0, len(values) - 1, most, device=values.device).long()]
 
 
-def fitted(spec: ClassicalSpec, data: Dataset, *parts: str) -> Method:
-    """Return the method of `spec`, fitted on some parts of a data set."""
+def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str, Any] | None = None) -> Method:
+    """Return the method of `spec`, fitted on some parts of a data set; with settings that were `chosen` on fewer, if such are given."""
     method: Method = spec.load()(spec, data.inputs.shape[1], data.out, classes=bool(data.classes), enlarges=data.times)
+    method.chosen = dict(chosen or {})
     method.fit(list(data.scenes(*parts)))
     return method.to(data.inputs.device)
 
 
-def rivals(experiment: Experiment, data: Dataset, *parts: str) -> dict[str, Method]:
-    """Return the classical methods of the task, tuned on some parts, by their label: those that the data allow."""
+def rivals(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None) -> dict[str, Method]:
+    """Return the classical methods of the task, tuned on some parts, by their label: those that the data allow.
+
+    What cross-validation chose for those of `before` is not sought again.
+    """
     task = experiment.task
     if not task.needs_truth and task.enlarges == 1:
         return {}  # tuned they could not be, and judged against noise neither
@@ -80,7 +86,11 @@ def rivals(experiment: Experiment, data: Dataset, *parts: str) -> dict[str, Meth
         spec: Any = networks.parse(kind)
         if (spec.images and not is_image) or not allows(spec, data, *parts):
             continue
-        found[spec.label] = fitted(spec, data, *parts) if data.times == 1 and task.enlarges == 1 else _enlarging(spec, data, task.enlarges)
+        if task.enlarges > 1:
+            found[spec.label] = _enlarging(spec, data, task.enlarges)
+            continue
+        known = (before or {}).get(spec.label)
+        found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else None)
     return found
 
 
@@ -94,6 +104,8 @@ def allows(spec: Any, data: Dataset, *parts: str) -> bool:
     bands = data.inputs.shape[1]
     if spec.kind in ("savitzky_golay", "wavelet", "whittaker") and bands < 5:
         return False
+    if spec.kind == "hydra_ridge":
+        return bands >= 9
     if spec.kind == "ridge":
         return len(data.spectra(*parts)[0]) >= 4
     return True

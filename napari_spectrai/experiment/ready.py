@@ -1,0 +1,55 @@
+"""Classical methods that need no training: which there are, and the card of one as a model; without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import ValidationError
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.classical import ClassicalSpec
+from napari_spectrai.experiment.document import Experiment
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.spec import SettingsError, listed, problems
+
+
+def ready_kinds() -> list[str]:
+    """Return the kinds of the methods that need no training."""
+    return [kind for kind in networks if networks[kind].classical and not getattr(networks[kind], "learns", True)]
+
+
+def ready_spec(kind: str, settings: Mapping[str, Any] | None = None) -> ClassicalSpec:
+    """Return the settings of a method that needs no training, some of them changed.
+
+    Raises
+    ------
+    ValueError
+        If there is no such method, it has to learn, or a setting does not fit.
+    """
+    known = ready_kinds()
+    if kind not in known:
+        raise ValueError(f"{kind!r} is neither a model file nor a method that needs no training; {listed(known, kind)}")
+    try:
+        spec: ClassicalSpec = networks.parse({**(settings or {}), "kind": kind})
+    except ValidationError as error:
+        raise SettingsError(problems(error), kind) from error
+    return spec
+
+
+def ready_card(spec: ClassicalSpec, axis: SpectralAxis, *, factor: int = 2) -> ModelCard:
+    """Return the card of a method that needs no training, for cubes on `axis`; `factor` is of those that enlarge."""
+    task: dict[str, Any] = {"kind": "denoising", "learns_from": "bands"}
+    if spec.finds:
+        task = {"kind": "segmentation"}
+    elif "denoising" not in spec.tasks:
+        task = {"kind": "super_resolution", "factor": factor}
+    experiment = Experiment.from_mapping({"task": task, "network": spec, "preparation": [], "name": spec.title})
+    return ModelCard(
+        name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, date=f"{datetime.now():%Y-%m-%d %H:%M}",
+        trained_on=["nothing: a classical method"], versions={name: version(name) for name in ("napari-spectrai", "torch")},
+        classes=spec.finds,
+    )  # fmt: skip
