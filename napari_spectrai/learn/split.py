@@ -61,13 +61,12 @@ def split_maps(
         return [_with_gap(_contiguous(shape, split, patch), _gap(shape, split, patch)) for shape in shapes]
     if method == "random":
         return [_random(shape, split, rng) for shape in shapes]
-    first: list[Map] = []
-    for _ in range(DRAWS):
-        maps = [_with_gap(_blocks(shape, split, rng), _gap(shape, split, patch)) for shape in shapes]
-        if classes is None or not _untaught(maps, classes):
-            return maps
-        first = first or maps
-    return first
+    draws = (
+        [_with_gap(_blocks(shape, split, rng), _gap(shape, split, patch)) for shape in shapes]
+        for _ in range(1 if classes is None else DRAWS)
+    )
+    first = next(draws)
+    return first if classes is None or not _untaught(first, classes) else next((m for m in draws if not _untaught(m, classes)), first)
 
 
 def _untaught(maps: Sequence[Map], classes: Sequence[npt.NDArray[np.integer[Any]]]) -> bool:

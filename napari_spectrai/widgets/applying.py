@@ -20,7 +20,7 @@ from napari_spectrai.labels import Colour
 from napari_spectrai.runs import Event, Failed, Finished, Job, Progress
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import add_cube, add_labels, lie_over
+from napari_spectrai.widgets.layers import add_cube, add_labels, lie_over, over_images
 
 IN_MEMORY = 2_000_000_000
 """Results of up to this many bytes are loaded; larger ones stay on disk and are read as they are looked at."""
@@ -123,7 +123,7 @@ class Applying(Container[Any]):
 
     def add_classes(self, file: Path, source: Image | None, name: str, colours: Mapping[int, Colour]) -> Labels:
         """Add the labels in `file` above their source."""
-        labels = replace(read_labels(file), colours=colours)
+        labels = over_images(replace(read_labels(file), colours=colours), source)
         layer = add_labels(self._viewer, labels, source, name=name, opacity=0.6)
         if source is not None and source in self._viewer.layers:
             lie_over(layer, source)

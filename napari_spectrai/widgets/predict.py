@@ -15,6 +15,7 @@ from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.experiment.ready import ready_kinds
+from napari_spectrai.io import read
 from napari_spectrai.runs import all_runs, prepare_prediction
 from napari_spectrai.samples import sample_model
 from napari_spectrai.widgets.applying import Applying
@@ -79,13 +80,19 @@ class PredictDock(Dock):
         self._uncertain = CheckBox(
             value=False, text="Uncertainty", name="uncertainty", tooltip="standard deviation over passes with dropout, as a second layer"
         )
+        self._views = CheckBox(
+            value=False,
+            text="Eight views",
+            name="views",
+            tooltip="mean over the rotations and reflections of each image: slower, a little better",
+        )
         self._applying = Applying(
             self._viewer, "Predict", "apply the model; the source stays as it is", "starting: loading torch and the model …"
         )
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
             rows(self._models, self._file, self._layer), self._method, self._description,
-            Fold("Tiles, device, uncertainty", [rows(self._tile, self._device, self._uncertain)]),
+            Fold("Tiles, device, uncertainty, views", [rows(self._tile, self._device, self._uncertain, self._views)]),
             self._applying,
         ]  # fmt: skip
 
@@ -197,6 +204,7 @@ class PredictDock(Dock):
             trouble = trouble or "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
         elif not trouble:
             trouble = self._against(layer)
+        self._views.enabled = self._card is not None and self._card.experiment.looks_around
         say(self._problem, trouble)
         self._start.enabled = not trouble and self._card is not None and not self._applying.busy
 
@@ -234,6 +242,8 @@ class PredictDock(Dock):
             options += ["--tile", str(max(8, self._tile.value))]
         if self._uncertain.value:
             options.append("--uncertainty")
+        if self._views.value and self._views.enabled:
+            options.append("--views")
         cube = as_cube(source)
         self._applying.run(lambda: prepare_prediction(model, cube, options=options), lambda folder: self._show(folder, source), self.native)
 
@@ -252,10 +262,16 @@ class PredictDock(Dock):
         assert card is not None  # noqa: S101
         if spread.exists():
             self._applying.add(spread, source, f"{source.name} · uncertainty", alike=False)
-        if card.classes:
-            self._applying.add(shares, source, f"{source.name} · probabilities", alike=False).visible = False
+        if card.experiment.task.of_images:
             colours = {one.value: one.colour for one in card.classes if one.colour is not None}
             layer: Any = self._applying.add_classes(folder / "result.zarr", source, f"{source.name} · classes", colours)
+            if layer.data.ndim == 2:  # a single image
+                (told,) = (one for one in card.classes if one.value == layer.data.flat[0])
+                return f"done: {told.name} ({float(read(shares).numpy().max()):.0%})"
+        elif card.classes:
+            self._applying.add(shares, source, f"{source.name} · probabilities", alike=False).visible = False
+            colours = {one.value: one.colour for one in card.classes if one.colour is not None}
+            layer = self._applying.add_classes(folder / "result.zarr", source, f"{source.name} · classes", colours)
         else:
             done = {"denoising": "denoised", "calibration": "calibrated"}.get(card.experiment.task.kind)
             done = done or f"{card.experiment.task.enlarges} × enlarged"

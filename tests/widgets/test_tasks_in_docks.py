@@ -137,3 +137,30 @@ def test_a_setting_of_the_task_that_does_not_hold_is_said_beside_it(scene):
     row.editor.value = "0"
     assert not row.problem.value
     assert train._start.enabled
+
+
+def test_classes_of_the_planes_of_a_stack(viewer, until):
+    rng = np.random.default_rng(0)
+    kinds = np.arange(10) % 2 + 1
+    stack = (rng.normal(0, 0.1, (10, 12, 12, 6)) + kinds[:, None, None, None]).astype(np.float32)
+    layer = add_cube(viewer, Cube(stack, SpectralAxis(np.linspace(450, 700, 6), "nm"), name="stack"))
+    marked = np.broadcast_to(kinds[:, None, None], (10, 12, 12)).copy()
+    viewer.add_labels(marked, name="kinds", metadata={"class_names": {1: "dull", 2: "bright"}})
+    train = dock(viewer, "Train")
+    train._task.value = "classification"
+    best = trained(
+        train, until, "task.of=images", "task.unlabelled=0", "network={kind: resnet, dims: 2, width: 8}", "data.patch=12",
+        "split={method: auto, validation: 0.2}", "preparation=[scale]", "augmentation=[flip]", "training.epochs=12", "loss=cross_entropy",
+    )  # fmt: skip
+    predict = predicted(viewer, best, layer, until)
+    told = viewer.layers["stack · classes"]
+    assert told.data.shape == (10, 12, 12)
+    assert as_labels(told).names == {1: "dull", 2: "bright"}
+    assert predict._views.enabled
+    one = add_cube(viewer, Cube(stack[1], SpectralAxis(np.linspace(450, 700, 6), "nm"), name="one"))
+    predict.model, predict.layer = best, one
+    predict._views.value = True
+    predict.start()
+    until(lambda: predict.status.startswith(("done", "failed")))
+    assert predict.status.startswith(("done: bright (", "done: dull (")), predict._problem.value
+    assert viewer.layers["one · classes"].data.shape == (12, 12)
