@@ -24,6 +24,7 @@ def split_maps(
     *,
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
     groups: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
+    parts: Sequence[str] | None = None,
 ) -> list[Map]:
     """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
 
@@ -36,12 +37,16 @@ def split_maps(
         of files that hold a single class each.
     groups : arrays of the same shapes, optional
         The group of each pixel, which a split by group keeps together.
+    parts : sequence of str, optional
+        The part that each cube is as a whole. Where none is for validation, those for training are split as the settings say.
 
     Raises
     ------
     ValueError
         If the method does not suit the data.
     """
+    if parts is not None:
+        return _given(shapes, split, patch, parts, classes)
     method = split.method
     if method == "auto":
         method = "file" if len(shapes) > 1 else "contiguous"
@@ -64,6 +69,29 @@ def split_maps(
             chosen = _random(shape, split, rng)
         gap = _gap(shape, split, patch) if method != "random" else 0
         maps.append(_with_gap(chosen, gap))
+    return maps
+
+
+def _given(
+    shapes: Sequence[tuple[int, int, int]],
+    split: Split,
+    patch: int,
+    parts: Sequence[str],
+    classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
+) -> list[Map]:
+    numbers = {name: number for number, name in NAMES.items()}
+    maps = [np.full(shape, numbers[part], np.uint8) for shape, part in zip(shapes, parts, strict=True)]
+    if "validation" in parts or "training" not in parts:
+        return maps
+    chosen = [number for number, part in enumerate(parts) if part == "training"]
+    rest = split_maps(
+        [shapes[number] for number in chosen],
+        split.model_copy(update={"test": 0.0} if "test" in parts else {}),
+        patch,
+        classes=None if classes is None else [classes[number] for number in chosen],
+    )
+    for number, divided in zip(chosen, rest, strict=True):
+        maps[number] = divided
     return maps
 
 
