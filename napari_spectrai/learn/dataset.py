@@ -77,8 +77,9 @@ class Dataset:
             if part in self.parts:
                 wanted[self.parts[part].part] = True
         pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
-        alive = pixels[self.inputs[pixels].any(-1)]
-        return self.inputs[alive], self.inputs[alive] if self.truths is None else self.truths[alive]
+        alive = pixels[self.inputs.any(-1)[pixels]]
+        inputs = self.inputs[alive]
+        return inputs, inputs if self.truths is None else self.truths[alive]
 
     def seen(self) -> Tensor:
         """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""
@@ -90,9 +91,7 @@ class Dataset:
         for part in parts:
             if part in self.parts:
                 samples = self.parts[part]
-                here = torch.zeros_like(shown)
-                here[samples.pixels()] = True
-                shown |= here & (self.labels == samples.part)
+                shown |= samples.shown(len(shown)) & (self.labels == samples.part)
         for place in self.places:
             yield Scene(place.of(self.inputs), None if self.truths is None else place.of(self.truths, self.times), place.of(shown))
 

@@ -23,7 +23,7 @@ from napari_spectrai.learn.augment import Chain
 from napari_spectrai.learn.averaging import WeightAverage
 from napari_spectrai.learn.checkpoint import Place
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.classical.judge import judged
+from napari_spectrai.learn.classical.judge import MOST, counted, judged
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
 from napari_spectrai.learn.model import Model, built
@@ -294,7 +294,11 @@ class Training:
         if self.experiment.task.enlarges > 1:
             return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
         scenes = list(self.data.scenes(part))
-        return {name: self.task.scores(*judged(method, scenes)) for name, method in methods.items()}
+        told = {name: judged(method, scenes, MOST) for name, method in methods.items()}
+        pixels = sum(int(counted(scene).sum()) for scene in scenes)
+        if self.data.classes and pixels > MOST:
+            self.data.notes.append(f"Classical methods are judged by {MOST:,} or fewer of the {pixels:,} pixels for {part}, evenly spread.")
+        return {name: self.task.scores(*outcome) for name, outcome in told.items()}
 
     def _preview(self, output: Tensor, truth: Tensor) -> Preview:
         sample, middle = len(output) // 2, output.shape[1] // 2
