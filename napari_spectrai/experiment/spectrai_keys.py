@@ -106,6 +106,11 @@ class Old:
             self._refuse(key, "is neither on (1) nor off (0)")
         return str(value) not in ("0", "0.0", "False", NONE)
 
+    @property
+    def seed(self) -> int:
+        """The seed, 0 where none is given."""
+        return 0 if self.value("seed") == NONE else int(self.number("seed", 0))
+
     def given(self, key: str) -> str:
         """Return a path, or nothing."""
         value = self.value(key)
