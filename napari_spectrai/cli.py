@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +27,7 @@ from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.ready import ready_kinds, ready_spec
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
-from napari_spectrai.io import FORMATS, UnreadableError, format_of, inspect, read, write
+from napari_spectrai.io import FORMATS, SpectralWarning, UnreadableError, format_of, inspect, read, write
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, read_labels, write_labels, write_table
 from napari_spectrai.io.zarr import writing
@@ -76,6 +77,16 @@ def _listen(folder: RunFolder, *, attached: bool) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
+def _loaded(path: Path) -> Experiment:
+    """Open an experiment, and print what was changed in a document of spectrai."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", SpectralWarning)
+        experiment = Experiment.load(path)
+    for warning in told:
+        console.print(str(warning.message), style="yellow", highlight=False, soft_wrap=True, markup=False)
+    return experiment
+
+
 Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop when standard input ends")]
 
 
@@ -96,7 +107,7 @@ def train(
             run = experiment if run is None else run
         if resume and run is None:
             raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or give it with --run")
-        document = RunFolder(experiment).experiment() if is_folder else Experiment.load(experiment)
+        document = RunFolder(experiment).experiment() if is_folder else _loaded(experiment)
         document = document.override(*overrides or [])
         for path in (*document.data.input, *document.data.truth):
             if not resume and not path.exists():
@@ -339,7 +350,7 @@ def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a r
         elif (path / "experiment.yml").exists():
             typer.echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
         elif path.suffix in (".yml", ".yaml"):
-            typer.echo(Experiment.load(path).to_yaml())
+            typer.echo(_loaded(path).to_yaml())
         else:
             arrays = inspect(path)
             for name, shape in arrays.items():

@@ -12,6 +12,7 @@ from napari_spectrai.experiment.networks import networks
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
+from napari_spectrai.learn.classical.judge import judged
 from napari_spectrai.learn.pool import Scene
 from napari_spectrai.networks.enlarge import back_projected, bicubic, degraded, lanczos
 from napari_spectrai.networks.ridge import ridge_map
@@ -211,3 +212,19 @@ def test_a_classifier_is_a_model_too(tmp_path):
     experiment = Experiment.default("classification", cube, y).override("network=svm", "preparation=[scale]")
     model = train(experiment, cube, y, run=tmp_path / "run")
     assert (predict(Model.load(model.save(tmp_path / "m.safetensors")), cube).result == y).mean() > 0.95
+
+
+def test_a_classifier_is_judged_by_some_of_many_pixels_alike():
+    torch.manual_seed(0)
+    x = torch.rand(1, 60, 50, 4)
+    y = (x[..., 0] > 0.5).long() + 1
+    y[:, :3] = 0
+    scenes = [Scene(x, y, torch.ones(1, 60, 50, dtype=torch.bool))]
+    method = networks.parse("logistic_regression").load()(networks.parse("logistic_regression"), 4, 2, classes=True)
+    method.fit(scenes)
+    whole, truth = judged(method, scenes)
+    some, its_truth = judged(method, scenes, most=100)
+    assert len(whole) == 57 * 50
+    every = -(-len(whole) // 100)
+    torch.testing.assert_close(some, whole[::every])
+    assert torch.equal(its_truth, truth[::every])

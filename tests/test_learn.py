@@ -19,6 +19,7 @@ from napari_spectrai.learn.augment import Chain
 from napari_spectrai.learn.augment import SpectralShift as Shift
 from napari_spectrai.learn.averaging import WeightAverage
 from napari_spectrai.learn.device import choose_device, choose_precision
+from napari_spectrai.learn.pool import Samples
 from napari_spectrai.learn.split import TEST, TRAINING, UNUSED, VALIDATION, apart, origins, split_maps
 from napari_spectrai.learn.tiles import spans
 from napari_spectrai.learn.truths import gather
@@ -467,3 +468,14 @@ def test_a_tile_too_small_for_its_overlap_is_refused():
 
 def test_adamw_decays_by_default():
     assert AdamW().weight_decay == 0.01
+
+
+def test_what_patches_show_is_found_without_listing_it():
+    generator = torch.Generator().manual_seed(0)
+    height, width, patch = 20, 17, 4
+    rows = torch.randint(0, height - patch + 1, (30,), generator=generator)
+    columns = torch.randint(0, width - patch + 1, (30,), generator=generator)
+    samples = Samples(5 + rows * width + columns, columns, torch.full_like(columns, width), patch)
+    listed = torch.zeros(5 + height * width + 3, dtype=torch.bool)
+    listed[samples.pixels()] = True
+    assert torch.equal(samples.shown(len(listed)), listed)

@@ -421,6 +421,7 @@ def test_a_network_is_not_trained_behind_steps_it_cannot_have():
     [
         (SavitzkyGolay(window=65), "window of 65 bands exceeds the 30 of this cube; choose an odd number up to 29"),
         (Crop(low=1, high=2), r"no band lies in 1–2 1/cm"),
+        (Crop(low=9000, high=9001, by="number"), r"no band lies in 9000–9001 \(band numbers\)"),
         (Resample(values=(1.0,), unit="1/cm"), "reach outside the measured 600–1800"),
         (Resample(values=(1.0,), unit="nm"), "'nm' wanted of a cube in '1/cm'"),
         (Scale(), "no factor yet"),
@@ -467,3 +468,12 @@ def test_steps_from_text_and_mappings():
     assert cube.axis.values.min() >= 700
     with pytest.raises(ValueError, match="no step 'bake'; known: airpls"):
         preprocess(Cube(image(), AXIS), ["bake"])
+
+
+def test_bands_are_kept_by_number_whatever_the_axis():
+    axis = SpectralAxis(np.linspace(1800, 600, 40), "1/cm")
+    cube = Cube(np.arange(80, dtype=np.float32).reshape(2, 40), axis)
+    kept = preprocess(cube, [Crop(low=5, high=14, by="number")])
+    np.testing.assert_array_equal(kept.data, cube.data[:, 5:15])
+    assert kept.axis == axis.take(slice(5, 15))
+    assert preprocess(cube, [Crop(low=0, high=499, by="number")]).shape == (2, 40)

@@ -175,13 +175,16 @@ def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
     if experiment.task.needs_truth:
         height, width = height * experiment.task.enlarges, width * experiment.task.enlarges
     patch = experiment.data.patch
-    if patch > min(height, width):
+    split = experiment.split
+    # patches that may reach into other parts may reach beyond an image, too
+    beyond = experiment.task.truth == "labels" and split.context == "shared" and not experiment.task.of_images
+    if patch > min(height, width) and not beyond:
         return [
             Problem(
                 "data.patch",
                 f"patches of {patch} pixels exceed the {height} × {width} of {_name(cube)}; choose {min(height, width)} or less",
             )
         ]
-    if experiment.split.method == "blocks" and experiment.split.block < patch and experiment.split.context == "separate":
-        return [Problem("split.block", f"blocks of {experiment.split.block} pixels hold no patch of {patch}; choose {patch} or more")]
+    if split.method == "blocks" and split.block < patch and split.context == "separate":
+        return [Problem("split.block", f"blocks of {split.block} pixels hold no patch of {patch}; choose {patch} or more")]
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from napari_spectrai.cube import as_cube
+from napari_spectrai.experiment import spectrai
 from napari_spectrai.experiment.augmentations import AugmentationSpec, augmentations
 from napari_spectrai.experiment.defaults import suited
 from napari_spectrai.experiment.losses import LossSpec, losses
@@ -18,6 +20,7 @@ from napari_spectrai.experiment.networks import NetworkSpec, ResidualMLP, networ
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.experiment.training import Training
 from napari_spectrai.files import write_text
+from napari_spectrai.io import SpectralWarning
 from napari_spectrai.preparation.step import Step, steps
 from napari_spectrai.spec import SettingsError, Spec, listed, problems
 
@@ -35,6 +38,12 @@ class Data(Spec):
     )
     groups: list[str] = Field(
         default_factory=list, description="to which group (patient, day, slide) each input belongs, for a split by group"
+    )
+    parts: list[Literal["training", "validation", "test"]] = Field(
+        default_factory=list, description="which part each input (file, or folder of files) is, where that is not left to the split"
+    )
+    spectral: int | None = Field(
+        None, ge=-5, le=4, description="which dimension of the arrays, as they lie in the files, holds the bands; empty: as the files say"
     )
 
 
@@ -164,12 +173,29 @@ class Experiment(Spec):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read an experiment from YAML; its relative data paths are taken from the document's folder."""
+        """Read an experiment from YAML; its relative data paths are taken from the document's folder.
+
+        A document of spectrai (Horgan & Bergholt 2022) is taken over.
+
+        Warns
+        -----
+        SpectralWarning
+            If it is one of spectrai's: everything that was changed, corrected or could not be kept.
+        """
         path = Path(path)
         try:
             document = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is not a YAML document: {error}") from error
+        if spectrai.recognised(document):
+            taken, changes = spectrai.translated(document, path)
+            listed_changes = "\n".join(f"- {change}" for change in changes)
+            warnings.warn(
+                f"{path.name} is a document of spectrai (Horgan & Bergholt 2022). It is taken over with these changes:\n{listed_changes}",
+                SpectralWarning,
+                stacklevel=2,
+            )
+            document = taken
         experiment = cls.from_mapping(document, str(path))
         data = experiment.data
         absolute = {side: [(path.parent / file).absolute() for file in getattr(data, side)] for side in ("input", "truth")}

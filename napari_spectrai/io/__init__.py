@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def format_of(path: str | Path) -> Format:
 
 
 def read(path: str | Path, *, dataset: str | None = None, axis: SpectralAxis | None = None, spectral: int | None = None) -> Cube:
-    """Open a spectral file as a cube, λ last, lazily where the format allows.
+    """Open a spectral file as a cube, λ last, lazily where the format allows; a single spectrum as a set of one.
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def read(path: str | Path, *, dataset: str | None = None, axis: SpectralAxis | N
     """
     path = Path(path)
     found: Found = _guarded(path, _existing(path), "read", dataset=dataset)
+    if len(found.data.shape) == 1:  # one spectrum is a set of one
+        found = replace(found, data=found.data[None, :], spectral=-1, sure=True)
     dimensions = len(found.data.shape)
     if spectral is not None and not -dimensions <= spectral < dimensions:
         raise ValueError(f"{path}: its array has {dimensions} dimensions; choose spectral from 0 to {dimensions - 1}, not {spectral}")

@@ -82,6 +82,8 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         if header and tuple(header.get("shape", data.shape)) != data.shape:
             warn(path, f"{beside.name} beside it tells of an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
             header = {}
+        if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
+            return from_header(data, header, spectral=0)
         return from_header(data, header)
     members = _members(path)
     name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset)

@@ -27,7 +27,7 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
     Raises
     ------
     ValueError
-        If `dataset` is not among them, none has two dimensions, or the choice is open.
+        If `dataset` is not among them, none has two dimensions (or is alone and has one), or the choice is open.
     """
     shown = [f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()]
     contents = ", ".join([*shown[:20], *([f"and {len(shown) - 20} more"] if len(shown) > 20 else [])]) or "nothing"
@@ -37,8 +37,10 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
         return dataset
     candidates = [name for name, shape in arrays.items() if sum(length > 1 for length in shape) >= 2]
     candidates = candidates or [name for name, shape in arrays.items() if len(shape) >= 2]
+    if not candidates and len(arrays) == 1:  # one spectrum, alone in its file
+        candidates = [name for name, shape in arrays.items() if len(shape) == 1 and shape[0]]
     if not candidates:
-        raise ValueError(f"it holds no array of spectra (two or more dimensions); it holds {contents}")
+        raise ValueError(f"it holds no array of spectra (two or more dimensions, or one spectrum alone); it holds {contents}")
     most = max(len(arrays[name]) for name in candidates)
     deepest = [name for name in candidates if len(arrays[name]) == most]
     named = [name for name in deepest if name.rpartition("/")[2].lower() in _MAIN_NAMES]

@@ -70,6 +70,8 @@ def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str])
         # pixel number row + rows × column: reshape by columns, then turn rows up
         return Found(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
     size = np.ravel(beside.get("pixel_size", ()))
+    if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, MATLAB's way of one spectrum
+        place = 0
     return Found(
         data,
         spectral=-1 if place is None else place,

@@ -37,8 +37,10 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
     table = class_table(truths, task.unlabelled) if task.truth == "labels" else []  # type: ignore[attr-defined]
     marked = [numbered(truth, table).reshape(shape) for truth, shape in zip(truths, shapes, strict=False) if isinstance(truth, Labels)]
     groups = _groups(experiment, cubes, shapes)
+    parts_told = _told(cubes)
     if maps is None:
-        maps = split_maps(shapes, split, layout.patch if not layout.shared else 1, classes=marked or None, groups=groups)
+        patch = 1 if layout.shared else layout.patch
+        maps = split_maps(shapes, split, patch, classes=marked or None, groups=groups, parts=parts_told)
     maps = list(maps)
     if [m.shape for m in maps] != shapes:
         raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
@@ -64,7 +66,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
     known = [m > 0 for m in marked] if marked else None
     parts = _parts(maps, layout, places, inputs, known, notes)
-    for part in ("training", "validation", *(["test"] if split.test else [])):
+    for part in ("training", "validation", *(["test"] if split.test and parts_told is None else [])):
         if part not in parts:
             raise ValueError(_none_left(part, experiment, layout, maps))
     _refuse_missing_class(table, marked, maps)
@@ -121,6 +123,12 @@ def _groups(experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tupl
     _, numbers = np.unique(np.concatenate(flat), return_inverse=True)
     cuts = np.cumsum([len(f) for f in flat])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(numbers, cuts), shapes, strict=True)]
+
+
+def _told(cubes: Sequence[Cube]) -> list[str] | None:
+    """Return the part that each cube is (``metadata["part"]``), where that is told."""
+    told = [str(cube.metadata.get("part", "")) for cube in cubes]
+    return told if all(told) else None
 
 
 def _thinned(spectra: FloatArray) -> FloatArray:

@@ -81,8 +81,9 @@ class Dataset:
             if part in self.parts:
                 wanted[self.parts[part].part] = True
         pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
-        alive = pixels[self.inputs[pixels].any(-1)]
-        return self.inputs[alive], self.inputs[alive] if self.truths is None else self.truths[alive]
+        alive = pixels[self.inputs.any(-1)[pixels]]
+        inputs = self.inputs[alive]
+        return inputs, inputs if self.truths is None else self.truths[alive]
 
     def lifted(self, features: Callable[[Tensor], Tensor]) -> Dataset:
         """Return the data set of what `features` makes of the window around each sample, one pixel a sample."""
@@ -109,9 +110,7 @@ class Dataset:
         for part in parts:
             if part in self.parts:
                 samples = self.parts[part]
-                here = torch.zeros_like(shown)
-                here[samples.pixels()] = True
-                shown |= here & (self.labels == samples.part)
+                shown |= samples.shown(len(shown)) & (self.labels == samples.part)
         for place in self.places:
             x, counts = place.of(self.inputs), place.of(shown)
             y = None if self.truths is None else place.of(self.truths, self.times)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.classical.judge import judged
+from napari_spectrai.learn.classical.judge import MOST, counted, judged
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.shown import confusion, preview
 from napari_spectrai.runs import Confusion, Preview
@@ -73,7 +73,11 @@ class Judge:
         if self.experiment.task.enlarges > 1:
             return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
         scenes = list(self.data.scenes(part))
-        return {name: self.task.scores(*judged(method, scenes)) for name, method in methods.items()}
+        told = {name: judged(method, scenes, MOST) for name, method in methods.items()}
+        pixels = sum(int(counted(scene).sum()) for scene in scenes)
+        if self.data.classes and pixels > MOST:
+            self.data.notes.append(f"Classical methods are judged by {MOST:,} or fewer of the {pixels:,} pixels for {part}, evenly spread.")
+        return {name: self.task.scores(*outcome) for name, outcome in told.items()}
 
     def shown(self, epoch: int, output: Tensor, truth: Tensor, part: str = "validation") -> Preview | Confusion:
         """Return what is shown of the outputs for a part: one spectrum, or how the classes are told apart."""

@@ -34,6 +34,17 @@ class Samples:
         first = times**2 * (self.first - self.column) + times * self.column
         return first[:, None, None] + steps[:, None] * (times * self.row)[:, None, None] + steps
 
+    def shown(self, count: int) -> Tensor:
+        """Return which of the pool's pixels any patch shows, bool (count,), without a list of all pixels of all patches."""
+        # each row of a patch is a run: one more begins, one more ends
+        change = torch.zeros(count + 1, dtype=torch.int32, device=self.first.device)
+        one = torch.ones_like(self.first, dtype=torch.int32)
+        for number in range(self.patch):
+            begins = self.first + number * self.row
+            change.index_add_(0, begins, one)
+            change.index_add_(0, begins + self.patch, -one)
+        return change[:-1].cumsum(0) > 0
+
     def to(self, device: torch.device) -> Samples:
         """Return them on `device`."""
         return replace(self, first=self.first.to(device), column=self.column.to(device), row=self.row.to(device))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ def split_maps(
     *,
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
     groups: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
+    parts: Sequence[str] | None = None,
 ) -> list[Map]:
     """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
 
@@ -39,28 +40,41 @@ def split_maps(
         of files that hold a single class each; blocks are drawn anew, up to 1000 times, until each class has some to learn from.
     groups : arrays of the same shapes, optional
         The group of each pixel, which a split by group keeps together.
+    parts : sequence of str, optional
+        The part that each cube is as a whole. Where none is for validation, those for training are split as the settings say.
 
     Raises
     ------
     ValueError
         If the method does not suit the data.
     """
+    if parts is not None:
+        return _given(shapes, split, patch, parts, classes)
     method = split.method
     if method == "auto":
         method = "file" if len(shapes) > 1 else "contiguous"
         if classes is not None and method == "contiguous":
             method = "stratified" if shapes[0][2] == 1 else "blocks"
-    if method == "file":
-        return _by_file(shapes, split, classes)
     rng = np.random.default_rng(split.seed)
-    if method == "group":
-        return _by_group(shapes, split, groups, rng)
-    if method == "stratified":
-        return _stratified(shapes, split, classes, rng)
-    if method == "contiguous":
-        return [_with_gap(_contiguous(shape, split, patch), _gap(shape, split, patch)) for shape in shapes]
-    if method == "random":
-        return [_random(shape, split, rng) for shape in shapes]
+    makers: dict[str, Callable[[], list[Map]]] = {
+        "file": lambda: _by_file(shapes, split, classes),
+        "group": lambda: _by_group(shapes, split, groups, rng),
+        "stratified": lambda: _stratified(shapes, split, classes, rng),
+        "contiguous": lambda: [_with_gap(_contiguous(shape, split, patch), _gap(shape, split, patch)) for shape in shapes],
+        "blocks": lambda: _in_blocks(shapes, split, patch, classes, rng),
+        "random": lambda: [_random(shape, split, rng) for shape in shapes],
+    }
+    return makers[method]()
+
+
+def _in_blocks(
+    shapes: Sequence[tuple[int, int, int]],
+    split: Split,
+    patch: int,
+    classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
+    rng: np.random.Generator,
+) -> list[Map]:
+    """Return blocks; drawn anew until each class has some to learn from, if it can have."""
     draws = (
         [_with_gap(_blocks(shape, split, rng), _gap(shape, split, patch)) for shape in shapes]
         for _ in range(1 if classes is None else DRAWS)
@@ -73,6 +87,29 @@ def _untaught(maps: Sequence[Map], classes: Sequence[npt.NDArray[np.integer[Any]
     """Whether a class has no training pixels."""
     taught = [np.unique(c[m == TRAINING]) for m, c in zip(maps, classes, strict=True)]
     return bool(np.setdiff1d(np.concatenate([np.unique(c) for c in classes]), np.concatenate([[0], *taught])).size)
+
+
+def _given(
+    shapes: Sequence[tuple[int, int, int]],
+    split: Split,
+    patch: int,
+    parts: Sequence[str],
+    classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
+) -> list[Map]:
+    numbers = {name: number for number, name in NAMES.items()}
+    maps = [np.full(shape, numbers[part], np.uint8) for shape, part in zip(shapes, parts, strict=True)]
+    if "validation" in parts or "training" not in parts:
+        return maps
+    chosen = [number for number, part in enumerate(parts) if part == "training"]
+    rest = split_maps(
+        [shapes[number] for number in chosen],
+        split.model_copy(update={"test": 0.0} if "test" in parts else {}),
+        patch,
+        classes=None if classes is None else [classes[number] for number in chosen],
+    )
+    for number, divided in zip(chosen, rest, strict=True):
+        maps[number] = divided
+    return maps
 
 
 def _gap(shape: tuple[int, int, int], split: Split, patch: int) -> int:

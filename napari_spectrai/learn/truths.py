@@ -16,7 +16,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.labels import Class, Labels, labels_of
-from napari_spectrai.spec import SettingsError
+from napari_spectrai.spec import Problem, SettingsError
 
 Truth = Cube | Labels
 
@@ -33,7 +33,7 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
     if cubes is None:
         inputs, targets = from_files(experiment)
     else:
-        inputs = [as_cube(cube) for cube in _as_list(cubes)]
+        inputs = _told_parts(experiment.data.parts, [[as_cube(cube)] for cube in _as_list(cubes)])
         targets = (
             [as_cube(t) for t in _as_list(truths)]
             if task.truth == "cube"
@@ -86,11 +86,38 @@ def from_files(experiment: Experiment) -> tuple[list[Cube], list[Truth]]:
     """Read what the experiment's data name: files, folders of files, or for classes folders that hold one folder a class."""
     data, task = experiment.data, experiment.task
     if task.truth == "labels" and not data.truth:
-        return _class_folders(data.input)
-    inputs = [io.read(path) for path in _expanded(data.input)]
+        return _classes_of(data.input, data.parts, data.spectral)
+    inputs = _told_parts(data.parts, [_read(path, data.spectral) for path in data.input])
     if task.truth == "cube":
-        return inputs, [io.read(path) for path in _expanded(data.truth)]
+        return inputs, [cube for path in data.truth for cube in _read(path, data.spectral)]
     return inputs, [read_labels(path) for path in _expanded(data.truth, SUFFIXES)]
+
+
+def _told_parts(parts: Sequence[str], inputs: Sequence[list[Cube]]) -> list[Cube]:
+    """Return the cubes of all inputs, each told which part it is."""
+    if not parts:
+        return [cube for cubes in inputs for cube in cubes]
+    if len(parts) != len(inputs):
+        raise SettingsError([Problem("data.parts", f"{len(parts)} parts for {len(inputs)} inputs; name one for each")])
+    return [replace(cube, metadata={**cube.metadata, "part": part}) for part, cubes in zip(parts, inputs, strict=True) for cube in cubes]
+
+
+def _read(path: Path, spectral: int | None) -> list[Cube]:
+    """Return the cubes of a file or a folder; spectra that have a file each become one set."""
+    cubes = [io.read(file, spectral=spectral) for file in _expanded([path])]
+    return [_joined(cubes, path.name)] if len(cubes) > 1 and all(_is_one(cube) for cube in cubes) and _alike(cubes) else cubes
+
+
+def _is_one(cube: Cube) -> bool:
+    return not cube.is_image and cube.count == 1
+
+
+def _alike(cubes: Sequence[Cube]) -> bool:
+    return all(cubes[0].axis.mismatch(cube.axis) is None for cube in cubes)
+
+
+def _joined(cubes: Sequence[Cube], name: str) -> Cube:
+    return Cube(np.concatenate([cube.numpy() for cube in cubes]), cubes[0].axis, name=name)
 
 
 def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> list[Path]:
@@ -108,25 +135,37 @@ def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> l
     return found
 
 
-def _class_folders(folders: Sequence[Path]) -> tuple[list[Cube], list[Truth]]:
-    cubes: list[Cube] = []
-    names: list[str] = []
-    for folder in folders:
-        classes = sorted(inner for inner in folder.iterdir() if inner.is_dir() and inner.suffix != ".zarr") if folder.is_dir() else []
-        if not classes:
-            raise ValueError(
-                f"data.truth is empty, so {folder} has to hold one folder a class; name label images in data.truth, or give such a folder"
-            )
-        for inner in classes:
-            for file in _expanded([inner]):
-                cubes.append(io.read(file))
-                names.append(inner.name)
-    known = sorted(set(names))
+def _classes_of(folders: Sequence[Path], parts: Sequence[str], spectral: int | None) -> tuple[list[Cube], list[Truth]]:
+    found = [_class_folder(folder, spectral) for folder in folders]
+    cubes = _told_parts(parts, [[cube for cube, _ in pairs] for pairs in found])
+    names = [each for pairs in found for _, each in pairs]
+    known = sorted({name for each in names for name in each})
     numbers = dict(enumerate(known, 1))
     return cubes, [
-        Labels(np.full(cube.spatial_shape, known.index(name) + 1, np.int64), numbers, name=name)
-        for cube, name in zip(cubes, names, strict=True)
+        Labels(
+            np.broadcast_to(np.array([known.index(name) + 1 for name in each], np.int64), cube.spatial_shape),
+            numbers,
+            name=each[0] if len(each) == 1 else cube.name,
+        )
+        for cube, each in zip(cubes, names, strict=True)
     ]
+
+
+def _class_folder(folder: Path, spectral: int | None) -> list[tuple[Cube, list[str]]]:
+    """Return the cubes of a folder that holds one folder a class, with their class, or one for each spectrum of a set."""
+    inner = sorted(one for one in folder.iterdir() if one.is_dir() and one.suffix != ".zarr") if folder.is_dir() else []
+    if not inner:
+        raise ValueError(
+            f"data.truth is empty, so {folder} has to hold one folder a class; name label images in data.truth, or give such a folder"
+        )
+    found = {one.name: [io.read(file, spectral=spectral) for file in _expanded([one])] for one in inner}
+    pairs = [(cube, [name]) for name, cubes in found.items() for cube in cubes]
+    cubes = [cube for cube, _ in pairs]
+    # a file a spectrum, or a file a class, cannot be split by file: they become one set
+    single = all(len(of_class) == 1 or all(_is_one(cube) for cube in of_class) for of_class in found.values())
+    if single and len(cubes) > 1 and not any(cube.is_image for cube in cubes) and _alike(cubes):
+        return [(_joined(cubes, folder.name), [names[0] for cube, names in pairs for _ in range(cube.count)])]
+    return pairs
 
 
 def class_table(truths: Sequence[Truth], unlabelled: int | None) -> list[Class]:

@@ -13,12 +13,15 @@ from napari_spectrai.preparation.step import Step, on_finite
 
 
 class Crop(Step):
-    """Keep the bands between two positions."""
+    """Keep the bands between two positions, or two band numbers."""
 
     title: ClassVar = "Crop the axis"
     kind: Literal["crop"] = "crop"
     low: float = Field(description="first position kept, in the unit of the axis")
     high: float = Field(description="last position kept, in the unit of the axis")
+    by: Literal["position", "number"] = Field(
+        "position", description="what low and high are; number: those of the first and the last band kept, from 0, whatever the axis"
+    )
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
@@ -27,9 +30,11 @@ class Crop(Step):
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the bands inside, a view where they are contiguous."""
-        inside = axis.window(self.low, self.high)
+        numbered = self.by == "number"
+        inside = (SpectralAxis.bands(len(axis)) if numbered else axis).window(self.low, self.high)
         if not inside.size:
-            raise ValueError(f"no band lies in {self.low:g}–{self.high:g} {axis.unit}; the cube has {axis.describe()}")
+            unit = "(band numbers)" if numbered else axis.unit
+            raise ValueError(f"no band lies in {self.low:g}–{self.high:g} {unit}; the cube has {axis.describe()}")
         if inside.size == inside[-1] - inside[0] + 1:
             return spectra[..., inside[0] : inside[-1] + 1], axis.take(inside)
         return spectra[..., inside], axis.take(inside)

@@ -30,7 +30,7 @@ def test_the_list_keeps_its_order_and_what_is_off(qtbot):
     assert [entry["kind"] for entry in form.read()] == ["normalise", "fill"]
     form.axis = SpectralAxis([400, 500, 600], "nm")
     crop = form.add("crop")
-    assert form.read()[-1] == {"kind": "crop", "low": 400.0, "high": 600.0}
+    assert form.read()[-1] == {"kind": "crop", "low": 400.0, "high": 600.0, "by": "position"}
     form.move(crop, -1)
     form.move(crop, -1)
     form.move(crop, -1)

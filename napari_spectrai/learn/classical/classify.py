@@ -34,8 +34,14 @@ class PixelClassifier(Method, ABC):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, y, x, λ)`` to scores ``(N, y, x, C)``."""
         seen = self._seen(x)
-        flat = (seen.reshape(-1, seen.shape[-1]) - self.mean) / self.deviation
-        return torch.cat([self.scores(part) for part in flat.split(65_536)]).view(*x.shape[:-1], self.out)
+        return self._told(seen.reshape(-1, seen.shape[-1])).view(*x.shape[:-1], self.out)
+
+    def only(self, x: Tensor, counts: Tensor) -> Tensor:
+        """Return the scores (n, C) of some pixels of images ``(N, y, x, λ)`` alone."""
+        return self._told(self._seen(x)[counts])
+
+    def _told(self, seen: Tensor) -> Tensor:
+        return torch.cat([self.scores((part - self.mean) / self.deviation) for part in seen.split(65_536)])
 
     def _seen(self, x: Tensor) -> Tensor:
         size = getattr(self.spec, "size", 0)

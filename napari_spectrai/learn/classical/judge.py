@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from napari_spectrai.learn.pool import Scene
 
+MOST = 50_000
+"""Pixels at most by which a training judges a classifier: its accuracy is then known to a fifth of a percent."""
+
 
 @torch.no_grad()
-def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene]) -> tuple[Tensor, Tensor]:
-    """Return what a method gives for the pixels that count, and their truth: spectra, or probabilities and class numbers from 0."""
+def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return what a method gives for the pixels that count, and their truth: spectra, or probabilities and class numbers from 0.
+
+    `most` is how many pixels at most a classifier of single pixels is asked for, evenly spread.
+    """
     results, truths = [], []
-    for scene in scenes:
-        if scene.y is None or not bool(scene.counts.any()):
+    known = [counted(scene) for scene in scenes]
+    every = 1 if most is None else max(1, -(-sum(int(counts.sum()) for counts in known) // most))
+    for scene, counts in zip(scenes, known, strict=True):
+        if scene.y is None or not bool(counts.any()):
             continue
-        of_classes = scene.y.ndim == 3
-        counts = scene.counts & (scene.y > 0) if of_classes else scene.counts
-        # what looks at single spectra need not map those that are not judged
-        alone = not getattr(getattr(method, "spec", None), "images", True)
-        output = method(scene.x[counts][None, :, None])[0, :, 0] if alone else method(scene.x)[counts]
+        of_classes, asked = scene.y.ndim == 3, counts
+        if of_classes and every > 1:
+            asked = torch.zeros_like(counts)
+            asked.view(-1)[torch.nonzero(counts.reshape(-1))[::every, 0]] = True
+        output = _of(method, scene.x, asked)
         results.append(output.softmax(-1) if of_classes else output)
-        truths.append(scene.y[counts] - 1 if of_classes else scene.y[counts])
+        truths.append(scene.y[asked] - 1 if of_classes else scene.y[asked])
     return torch.cat(results), torch.cat(truths)
+
+
+def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:
+    """Return what a method gives for some pixels of images; what looks at single spectra, or can tell some alone, maps no others."""
+    if not getattr(getattr(method, "spec", None), "images", True):
+        output: Tensor = method(x[asked][None, :, None])[0, :, 0]
+        return output
+    chosen: Tensor = method.only(x, asked) if hasattr(method, "only") else method(x)[asked]
+    return chosen
+
+
+def counted(scene: Scene) -> Tensor:
+    """Return which pixels of a scene count, (z, y, x): of classes, those that have one."""
+    return scene.counts & (scene.y > 0) if scene.y is not None and scene.y.ndim == 3 else scene.counts

@@ -1,0 +1,152 @@
+"""What becomes of the network, the loss and the training in a document of spectrai (Horgan & Bergholt 2022)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_spectrai.experiment.spectrai_keys import KEYS, NONE, Old
+from napari_spectrai.spec import Problem
+
+OPTIONS = ("Apply Pre-Trained Network", "Train From Scratch", "Transfer Learning")
+NETWORKS = ("UNet", "ResUNet", "ResNet", "DenseNet", "EfficientNet", "SegNet", "RCAN")
+ACTIVATIONS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "PReLU": "prelu"}
+NORMS = (NONE, "BatchNorm", "LayerNorm", "InstanceNorm", "GroupNorm")
+CRITERIA = {"L1": "l1", "L2 / MSE": "mse", "Cross Entropy": "cross_entropy", "Binary Cross Entropy": "binary_cross_entropy"}
+OPTIMISERS: dict[str, dict[str, Any]] = {
+    "Adam": {"kind": "adam"},
+    "Adagrad": {"kind": "adagrad"},
+    "SGD": {"kind": "sgd", "momentum": 0.0},
+    "RMSprop": {"kind": "rmsprop", "momentum": 0.0},
+}
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "Constant": {"kind": "constant"},
+    "Step": {"kind": "step", "every": 50, "factor": 0.2},
+    "Multiplicative": {"kind": "multiplicative", "factor": 0.985},
+    "Cyclic": {"kind": "cyclic", "floor": 0.01},
+    "OneCycle": {"kind": "one_cycle"},
+    "ReduceOnPlateau": {"kind": "plateau", "factor": 0.1, "patience": 10},
+}
+
+WIDTH = 64
+"""Channels of a network whose width followed the bands; those that did not follow them had as many."""
+
+
+class Learning:
+    """How a document's network becomes one of ours, by its task and by whether it is for spectra or images."""
+
+    def __init__(self, old: Old, task: str, spectra: bool) -> None:  # noqa: FBT001
+        self.old, self.kind, self.spectra = old, task, spectra
+        self.classes = task in ("classification", "segmentation")
+        self.dims = 1 if spectra else int(old.choice("dimension", ("2D", "3D"), "2D")[0])
+
+    def network(self) -> dict[str, Any]:
+        """Return the network, its width no longer tied to the bands."""
+        old = self.old
+        usual = {"classification": "ResNet", "segmentation": "UNet", "super_resolution": "RCAN", "calibration": "UNet"}
+        name = old.choice("network", NETWORKS, usual.get(self.kind, "ResUNet"))
+        activation = ACTIVATIONS[old.choice("activation", ACTIVATIONS, "ReLU")]
+        norm = old.choice("normalization", NORMS, NONE)
+        if name in ("UNet", "ResUNet") and self.kind == "super_resolution":
+            old.tell(f"{name} does not enlarge images here; RCAN takes its place")
+            name = "RCAN"
+        if name in ("UNet", "ResUNet") and self.kind == "classification" and not self.spectra:
+            old.tell(f"{name} tells the class of pixels here; ResNet takes its place for whole images")
+            name = "ResNet"
+        settings: dict[str, Any] = {"kind": name.lower(), "dims": self.dims}
+        if name in ("UNet", "ResUNet"):
+            settings |= self._unet(name, norm) | {"activation": activation}
+        elif name in ("ResNet", "DenseNet", "EfficientNet"):
+            settings |= self._pooling(name, norm)
+            if name != "EfficientNet":
+                settings["activation"] = activation
+        elif name == "SegNet":
+            settings |= {"width": WIDTH, "depth": 5, "convolutions": 2, "norm": "batch", "activation": "relu"}
+            old.tell("SegNet has two convolutions on each of its levels (there were 2, 2, 3, 3, 3) and no dropout")
+        else:
+            settings |= {"width": WIDTH, "groups": 18, "blocks": 6, "reduction": 16, "activation": "relu"}
+            old.tell(
+                f"RCAN has {WIDTH} channels, whatever the bands (there were half as many as bands, and 32 bands at least); it enlarges at "
+                "its end, not its beginning, and adds its output to a bicubic image; attention looks around each pixel, so that tiles do "
+                "not show"
+            )
+        if name in ("SegNet", "EfficientNet", "RCAN") and (norm, activation) != (NONE, "relu"):
+            old.tell(f"{name} took no notice of activation and normalization, and takes none")
+        return settings
+
+    def _unet(self, name: str, norm: str) -> dict[str, Any]:
+        old = self.old
+        kinds = {NONE: "none", "BatchNorm": "batch", "LayerNorm": "layer", "InstanceNorm": "instance", "GroupNorm": "layer"}
+        if self.dims == 2:
+            old.tell(f"{name} begins with {WIDTH} channels and deepens to 8 times as many, whatever the bands (it began with one a band)")
+        else:
+            old.tell(f"{name} gives its last convolution as it is; an activation came after it, so that values below zero could not be")
+        if norm in ("LayerNorm", "GroupNorm"):
+            old.tell(f"{norm} failed; normalisation over the channels of each position takes its place")
+        self._told_of_batches(norm)
+        settings: dict[str, Any] = {"width": WIDTH, "depth": 3, "convolutions": 2, "norm": kinds[norm], "ridge": False}
+        return settings
+
+    def _pooling(self, name: str, norm: str) -> dict[str, Any]:
+        old = self.old
+        kinds = {NONE: "batch", "BatchNorm": "batch", "LayerNorm": "group", "InstanceNorm": "instance", "GroupNorm": "group"}
+        if name == "ResNet" and self.spectra:
+            old.tell(f"ResNet looks along the spectrum, with {WIDTH} channels; it took bands for channels of a signal one long")
+        elif name == "ResNet" and self.dims == 2:
+            old.tell(f"ResNet begins with {WIDTH} channels, whatever the bands (it began with one for each band)")
+        if name == "EfficientNet":
+            return {"variant": "b0"}
+        if norm in ("LayerNorm", "GroupNorm"):
+            old.tell(f"{norm} failed; group normalisation takes its place")
+        elif norm == NONE:
+            old.tell(f"{name} normalises by batches; it has no version without")
+        self._told_of_batches(norm)
+        return {"norm": kinds[norm]} | ({"layers": 18, "width": WIDTH} if name == "ResNet" else {"layers": 121, "growth": 32})
+
+    def _told_of_batches(self, norm: str) -> None:
+        if norm == "BatchNorm":
+            self.old.tell("batch normalisation learns in every epoch; after the first validation it stood still")
+
+    def loss(self) -> str:
+        """Return the loss."""
+        name = self.old.choice("criterion", CRITERIA, "Cross Entropy" if self.classes else "L1")
+        if name == "Binary Cross Entropy":
+            self.old.tell("'Binary Cross Entropy' failed; it is now that of each class against all others, before any sigmoid")
+        return CRITERIA[name]
+
+    def training(self) -> dict[str, Any]:
+        """Return length, optimiser and schedule; nothing that spectrai did not have is switched on."""
+        old = self.old
+        epochs = old.number("epochs", 1, least=1)
+        rate = old.number("learning_rate", 0.0001, whole=False)
+        if not 0 < rate <= 10:
+            old.problems.append(Problem("Training_Hyperparameters.learning_rate", f"{rate:g} is not above 0 and at most 10"))
+        schedule = old.choice("scheduler", SCHEDULES, "Constant")
+        if schedule == "Cyclic":
+            old.tell("'Cyclic' rises and falls within 5 epochs each, not 2000 batches each, and does not halve its height every time")
+        single = " (with epochs: 1 nothing was)" if epochs == 1 else ""
+        old.tell(f"the best and the last weights are saved after every epoch{single}; test data are judged once, at the end")
+        if old.value("shuffle", "True") != "True":
+            old.tell("shuffle: training spectra and patches are always drawn in random order, all others never")
+        if old.value("seed") == NONE:
+            old.tell("seed: 0 where none is given, so that the same training gives the same model")
+        return {
+            "epochs": epochs,
+            "batch": old.number("batch_size", 64 if self.spectra else 2, least=1),
+            "optimiser": OPTIMISERS[old.choice("optimizer", OPTIMISERS, "Adam")] | {"lr": rate},
+            "schedule": SCHEDULES[schedule],
+            "ema": 0.0,
+            "clip": 0.0,
+            "seed": old.seed,
+        }
+
+    def others(self) -> None:
+        """Say what has no place here."""
+        old = self.old
+        option = old.choice("training_option", OPTIONS, OPTIONS[1])
+        network = old.given("pretrained_network")
+        old.number("pretrained_classes", 0)
+        if option != OPTIONS[1] or network:
+            what = f"training_option {option!r}" + (f" and pretrained_network {network!r}" if network else "")
+            old.tell(f"{what} cannot be kept: weights of spectrai (.pt) are not read, and training begins anew")
+        if any(old.given(key) for key in KEYS["State_Dicts"]):
+            old.tell("State_Dicts are not read: training begins anew")
