@@ -15,7 +15,7 @@ from napari_spectrai.labels import Labels
 from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.judging import temperature, tempered
 from napari_spectrai.learn.tasks import Classes, Restoration
-from napari_spectrai.runs import Confusion, Finished, RunFolder, Started
+from napari_spectrai.runs import Confusion, Finished, Progress, RunFolder, Started
 from napari_spectrai.spec import SettingsError
 
 AXIS = SpectralAxis(np.linspace(400, 700, 16), "nm")
@@ -497,3 +497,21 @@ def test_the_last_weights_may_be_kept(scene, tmp_path):
     assert events[-1].best_epoch == 5
     last = Model.load(tmp_path / "run" / "last.safetensors").network.state_dict()
     assert all(torch.equal(value, last[name]) for name, value in model.network.state_dict().items())
+
+
+def test_a_random_split_of_a_scene_has_the_figure_on_blocks_beside_it(scene, tmp_path):
+    cube, labels = scene
+    experiment = Experiment.default("segmentation", cube, labels).override(
+        "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]", "split.block=4", "split.method=stratified",
+        "split.validation=0.2", "training={epochs: 3, batch: 64, device: cpu}",
+    )  # fmt: skip
+    events, model = run(experiment, cube, labels, tmp_path / "run")
+    scores = model.card().scores
+    assert scores["blocks"].keys() == scores["validation"].keys()
+    assert Progress(3, 3) in events
+    assert not (tmp_path / "run" / "blocks").exists()
+    assert "blocks" in (tmp_path / "run" / "report.html").read_text()
+    _, alone = run(experiment.override("split.beside=false"), cube, labels, tmp_path / "alone")
+    assert "blocks" not in alone.card().scores
+    for name, value in alone.network.state_dict().items():
+        assert torch.equal(value, model.network.state_dict()[name])  # what is trained is the same

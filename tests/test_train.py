@@ -421,7 +421,7 @@ def test_evaluate_and_compare(trained, tmp_path):
     assert beside.metrics["mse"] < beside.rows["raw"]["mse"]
     assert "network" in str(beside)
     rows = beside.to_csv(tmp_path / "t.csv").read_text().splitlines()
-    assert rows[0] == "method,mse,psnr,sam"
+    assert rows[0] == "method,mse,psnr,sam,peak_position,peak_width"
     assert len(rows) == 8
     with pytest.raises(ValueError, match="shape"):
         evaluate(cube, truth[:5], "denoising")

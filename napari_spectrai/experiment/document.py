@@ -65,6 +65,10 @@ class Split(Spec):
     gap: int | None = Field(None, ge=0, le=10_000, description="pixels left out between parts of an image; empty: as wide as a patch")
     block: int = Field(12, ge=1, le=10_000, description="height and width of a block, in pixels")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of blocks and random choices")
+    beside: bool = Field(
+        True,
+        description="where pixels of a scene are split at random, train a second time on blocks, for the honest figure beside the other",
+    )
 
     @model_validator(mode="after")
     def _leaves_some(self) -> Self:

@@ -33,6 +33,8 @@ METRICS = {
     "ssim": Metric("SSIM", larger_is_better=True),
     "sam": Metric("Angle (°)"),
     "ergas": Metric("ERGAS"),
+    "peak_position": Metric("Peak place"),
+    "peak_width": Metric("Peak width"),
     "overall_accuracy": Metric("Accuracy", larger_is_better=True),
     "average_accuracy": Metric("Mean recall", larger_is_better=True),
     "kappa": Metric("Kappa", larger_is_better=True),

@@ -141,7 +141,7 @@ class RCAN(Stemmed):
     tasks: ClassVar = SUPER_RESOLUTION | {"denoising"}
     any_factor: ClassVar = True
     dims: Literal[1, 2, 3] = Field(2, description="1: along the spectrum, 2: over the image, 3: both; super-resolution needs 2 or 3")
-    width: int = Field(32, ge=8, le=512, description="channels (the paper: 64)")
+    width: int = Field(48, ge=8, le=512, description="channels (the paper: 64)")
     groups: int = Field(2, ge=1, le=20, description="residual groups (the paper: 10)")
     blocks: int = Field(2, ge=1, le=40, description="attention blocks a group (the paper: 20)")
     reduction: int = Field(4, ge=1, le=64, description="by how much the attention narrows the channels (the paper: 16)")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
+import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.runs import Epoch, Event, Failed, Finished, Started, Step
+from napari_spectrai.runs import Epoch, Event, Failed, Finished, Progress, Started, Step
 
 
 class TrainingBar:
@@ -16,7 +17,7 @@ class TrainingBar:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
-        self._bar = Progress(
+        self._bar = rich.progress.Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(), console=self.console,
         )  # fmt: skip
@@ -50,6 +51,8 @@ class TrainingBar:
         elif isinstance(event, Epoch):
             figures = f"epoch {event.epoch}/{event.epochs}  training {event.training:.5f}  validation {event.validation:.5f}"
             self._bar.update(self._task, completed=event.epoch, figures=figures)
+        elif isinstance(event, Progress):
+            self._bar.update(self._task, figures=f"once more on blocks, for the honest figure: epoch {event.done}/{event.total}")
         elif isinstance(event, Finished | Failed):
             for note in event.notes:
                 self.console.print(f"note: {note}", markup=False, highlight=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.metrics import METRICS, by_class
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
@@ -19,6 +19,7 @@ from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import predict
 from napari_spectrai.learn.truths import numbered, share_axis
 from napari_spectrai.networks.enlarge import degraded
@@ -111,8 +112,14 @@ def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
     values = [torch.from_numpy(np.ascontiguousarray(cube.numpy())) for cube in (first, second)]
     wanted = [*spec.metrics, *(name for name in ("mae", "ssim", "ergas") if name not in spec.metrics)]
     figures = metrics.scores(values[0], values[1], wanted)
+    if task != "super_resolution":
+        figures |= _peaks(values[0], values[1], second.axis)
     # what cannot be told of these data (structure of a set of spectra) is left out
     return Report({"result": {name: value for name, value in figures.items() if name in spec.metrics or not math.isnan(value)}})
+
+
+def _peaks(result: torch.Tensor, truth: torch.Tensor, axis: SpectralAxis) -> dict[str, float]:
+    return dict(zip(("peak_position", "peak_width"), peak_errors(result, truth, axis.values), strict=True))
 
 
 def _evaluate_labels(result: Any, truth: Any) -> Report:
@@ -179,8 +186,13 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
 
     y, names = image(truths), task.metrics
     with torch.no_grad():
-        rows = {name: metrics.scores(image(method(x).flatten(0, -2).numpy()), y, names) for name, method in model.classical.items()}
-    rows["network"] = metrics.scores(image(network), y, names)
+        results = {name: image(method(x).flatten(0, -2).numpy()) for name, method in model.classical.items()}
+    results["network"] = image(network)
+    rows = {name: metrics.scores(result, y, names) for name, result in results.items()}
+    axis = model.description.truth_axis
+    if task.enlarges == 1 and not any(map(math.isnan, _peaks(y, y, axis).values())):
+        for name, result in results.items():
+            rows[name] |= _peaks(result, y, axis)
     return Report(rows)
 
 

@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing
 from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.beside import Beside, flatters
 from napari_spectrai.learn.closed import closed_form
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.split import Map
 from napari_spectrai.learn.training import Training
-from napari_spectrai.learn.truths import gather
+from napari_spectrai.learn.truths import Truth, gather
 from napari_spectrai.runs import Event, Failed, Finished, RunFolder
 from napari_spectrai.runs.report import concluded
 
@@ -69,10 +71,13 @@ def fit(
         folder = RunFolder.create(experiment, run)
     folder.claim()
     try:
-        data = _dataset(experiment, cubes, truths, folder, resume=resume)
+        inputs, targets = gather(experiment, cubes, truths)
+        data = _dataset(experiment, inputs, targets, folder, resume=resume)
         if experiment.network.classical:
             return (yield from closed_form(experiment, data, folder))
         training = Training(experiment, data, folder)
+        if flatters(experiment, data):
+            training.beside = Beside(experiment, inputs, targets, folder)
         if resume:
             training.restore()
         return (yield from training.events())
@@ -83,8 +88,7 @@ def fit(
         folder.release()
 
 
-def _dataset(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder, *, resume: bool) -> Dataset:
-    inputs, targets = gather(experiment, cubes, truths)
+def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Dataset:
     maps: list[Map] | None = None
     if resume and folder.split.exists():
         with np.load(folder.split, allow_pickle=False) as saved:

@@ -116,7 +116,7 @@ class SuperResolution(Restoration):
         if not (learning and self.practises):
             return Posed(degraded(x, self.times), x)
         sides = x.shape[1]
-        factors = [factor for factor in {*PRACTISED, self.times} if sides // factor >= 4]
+        factors = [factor for factor in {*PRACTISED, self.times} if sides // factor >= 3]
         drawn = torch.randint(0, 2**31 - 1, (3,), generator=generator, device=x.device).tolist()
         turns = [factor for factor in (*PRACTISED, self.times) if factor in factors] or [self.times]
         times = turns[drawn[0] % len(turns)]

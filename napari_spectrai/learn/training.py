@@ -21,6 +21,7 @@ from napari_spectrai.learn import checkpoint, classical
 from napari_spectrai.learn.augment import Chain
 from napari_spectrai.learn.averaging import WeightAverage
 from napari_spectrai.learn.beginning import begun, freeze
+from napari_spectrai.learn.beside import Beside
 from napari_spectrai.learn.checkpoint import Place
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.dataset import Dataset
@@ -72,6 +73,8 @@ class Training:
         self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.judge = Judge(experiment, self.task, data, self.accelerator)
+        self.beside: Beside | None = None
+        """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)
@@ -153,7 +156,12 @@ class Training:
                 pass
             raise
         yield from self._save(force=True)
-        return (yield from self._finished(reason))
+        rows = None
+        if self.beside is not None and reason != "stopped":
+            for event in self.beside:
+                yield self._told(event)
+            rows = self.beside.rows
+        return (yield from self._finished(reason, rows))
 
     def _started(self) -> Started:
         parts = self.data.parts
@@ -246,7 +254,7 @@ class Training:
         self.folder.say("")  # heeded, so that a resumed run does not stop again
         return True
 
-    def _finished(self, reason: Any) -> Generator[Event, None, Model]:
+    def _finished(self, reason: Any, beside: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
         place = self.place
         if not place.best_weights or self.settings.keep == "last":  # stopped within the first epoch: what there is, is the best
             place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
@@ -267,6 +275,7 @@ class Training:
             rows["network"] = self.task.scores(output, truth)
             if self.data.classes or part == "validation":
                 shown.append(self.judge.shown(place.best_epoch, output, truth, part))
+        scores |= {"blocks": beside} if beside else {}
         model = self._model(place.best_weights, scores)
         model = replace(model, description=replace(model.description, temperature=warmth))
         model.save(self.folder.best)

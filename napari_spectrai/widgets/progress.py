@@ -12,7 +12,7 @@ from napari.utils import progress
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.runs import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Started, Step
+from napari_spectrai.runs import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Progress, Started, Step
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
 
@@ -89,6 +89,8 @@ class TrainingView(Container[Any]):
         match events[-1]:
             case Step() as step:
                 self._show_step(step)
+            case Progress(done=done, total=total):
+                self.say(f"once more on blocks, for the honest figure: epoch {done} of {total}")
             case Paused(paused=paused):
                 self.say("paused" if paused else "going on …")
 
@@ -169,9 +171,10 @@ class TrainingView(Container[Any]):
             metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
             figures = ", ".join(f"{name} {row[metric]:.3g}" for name, row in self._told(ending.scores.get(part, {}), metric).items())
             early = " (no longer improving)" if ending.reason == "early" else ""
-            self.say(
-                f"done{early} in {_duration(ending.seconds)} · best epoch {ending.best_epoch} · {part} {self._metric.title}: {figures}"
-            )
+            blocks = ending.scores.get("blocks", {}).get("network", {}).get(metric)
+            honest = "" if blocks is None else f" · on blocks of the scene only {blocks:.3g}"
+            took, best = _duration(ending.seconds), ending.best_epoch
+            self.say(f"done{early} in {took} · best epoch {best} · {part} {self._metric.title}: {figures}{honest}")
 
     def _told(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
         """Return the rows worth a line: the network, the best of its rivals, and the raw data."""

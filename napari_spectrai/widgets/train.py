@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
-from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.preparation import SpatialStep
-from napari_spectrai.runs import Epoch, Event, Paused, Run, RunFolder, Step, all_runs, prepare
+from napari_spectrai.runs import Epoch, Event, Paused, Run, Step, prepare
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets import truth
 from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
@@ -25,17 +22,9 @@ from napari_spectrai.widgets.form import Fold, SpecForm, part_form
 from napari_spectrai.widgets.jobs import Follower, guard
 from napari_spectrai.widgets.layers import likely_source, spectral_layers
 from napari_spectrai.widgets.progress import TrainingView
+from napari_spectrai.widgets.run_list import RunList
 
 _SKIP = ("task", "name", "data", "split", "preparation", "augmentation", "training")
-_NAMES = {
-    "running": "running",
-    "stopped": "stopped",
-    "interrupted": "interrupted",
-    "failed": "failed",
-    "finished": "finished",
-    "unreadable": "cannot be read",
-    "new": "not begun",
-}
 
 
 class TrainDock(Dock):
@@ -53,7 +42,6 @@ class TrainDock(Dock):
         self._state = "idle"
         self._gone = False
         self._last: dict[ComboBox, Image] = {}
-        self._listed: list[tuple[str, str]] = []
         self._default: Experiment | None = None
         self._build()
         super().__init__("Train", self._sections)
@@ -87,21 +75,11 @@ class TrainDock(Dock):
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="hold after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
         self._view = TrainingView(self._viewer)
-        self._runs = ComboBox(
-            choices=lambda _: self._listed,
-            nullable=True,
-            label="Runs",
-            name="runs",
-            tooltip="earlier runs; those stopped or interrupted can go on",
-        )
-        self._resume = PushButton(text="Resume this run", name="resume", enabled=False, tooltip="go on from the run's checkpoint")
-        self._report = PushButton(
-            text="Report", name="report", enabled=False, tooltip="open the report of this run, one HTML page, in the browser"
-        )
+        self.runs = RunList(self._viewer, self._view.say)
         self._sections = [
             rows(self._task), self._task_box, rows(self._input, self._truth), self._data_problem, self._summary, self._form, *folds,
             self._problem,
-            line(self._start, self._pause, self._stop), self._view, rows(self._runs), line(self._resume, self._report),
+            line(self._start, self._pause, self._stop), self._view, *self.runs.sections,
         ]  # fmt: skip
 
     def _connect(self) -> None:
@@ -117,9 +95,8 @@ class TrainDock(Dock):
         self._start.changed.connect(self.start)
         self._pause.changed.connect(self.pause)
         self._stop.changed.connect(self.stop)
-        self._runs.changed.connect(lambda _: self._update_buttons())
-        self._resume.changed.connect(self.resume)
-        self._report.changed.connect(self.show_report)
+        self.runs.choice.changed.connect(lambda _: self._update_buttons())
+        self.runs.resume.changed.connect(self.resume)
 
     def _leave(self) -> None:
         self._gone = True
@@ -279,9 +256,7 @@ class TrainDock(Dock):
         self._pause.text = "Resume" if self._state == "paused" else "Pause"
         self._stop.enabled = self._state in ("starting", "running", "paused", "stopping")
         self._stop.text = "Stop now" if self._state == "stopping" else "Stop"
-        chosen = self._runs.value
-        self._resume.enabled = not active and chosen is not None and RunFolder(chosen).state() in ("stopped", "interrupted", "failed")
-        self._report.enabled = chosen is not None and RunFolder(chosen).report.exists()
+        self.runs.update(active=active)
 
     def _set_state(self, state: str) -> None:
         self._state = state
@@ -354,30 +329,19 @@ class TrainDock(Dock):
 
     def resume(self) -> None:
         """Go on with the run chosen in the list."""
-        if self._state != "idle" or self._runs.value is None:
+        chosen = self.runs.chosen
+        if self._state != "idle" or chosen is None:
             return
-        if not RunFolder(self._runs.value).document.exists():
-            self._view.failed(f"{self._runs.value} is no more; it cannot be resumed", "")
+        if not chosen.document.exists():
+            self._view.failed(f"{chosen.path} is no more; it cannot be resumed", "")
             self._list_runs()
             return
-        self.run = Run(Path(self._runs.value))
+        self.run = Run(chosen.path)
         self.run.resume()
         self._follow(self.run)
 
-    def show_report(self) -> None:
-        """Open the report of the run chosen in the list in the browser."""
-        report = None if self._runs.value is None else RunFolder(self._runs.value).report
-        if report is not None and not (report.exists() and QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))):
-            self._view.say(f"no browser opened; the report is {report}" if report.exists() else f"{report} is no more")
-            self._update_buttons()
-
     def _list_runs(self) -> None:
-        runs = all_runs()[:50]
-        self._listed = [(f"{folder.path.name} · {_NAMES[folder.state()]}", str(folder.path)) for folder in runs]
-        self._runs.reset_choices()
-        mine = None if self.run is None else str(self.run.folder.path)
-        unfinished = [str(folder.path) for folder in runs if folder.state() in ("stopped", "interrupted")]
-        self._runs.value = mine if mine in [str(f.path) for f in runs] else next(iter(unfinished), None)
+        self.runs.refresh(None if self.run is None else self.run.folder)
         self._check()
 
 

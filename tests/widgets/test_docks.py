@@ -156,7 +156,7 @@ def test_the_story_train_pause_resume_stop_kill_resume_predict_look(open_pairs, 
     # the choices outlive the new layer
     assert predict.model == train.run.folder.best
     assert "Residual MLP over ridge" in predict._description.value
-    assert train._runs.value == str(train.run.folder.path)
+    assert train.runs.choice.value == str(train.run.folder.path)
 
     spectra = dock(viewer, "Spectra")
     spectra.look_at((20.0, 33.0))
@@ -232,7 +232,7 @@ def test_damaged_runs_are_listed_as_such(viewer, runs_folder):
         folder.journal.write_text('{"event":"Novel","x":1}\n')
     (runs_folder / "b" / "process.json").write_text("")
     train = dock(viewer, "Train")
-    assert len(train._runs.choices) == 3
+    assert len(train.runs.choice.choices) == 3
     assert RunFolder(runs_folder / "b").state() == "unreadable"
 
 
@@ -330,24 +330,29 @@ def test_two_themes_and_a_narrow_screen(open_pairs):
     viewer.theme = "dark"
 
 
-def test_the_report_of_a_run_opens_in_the_browser(open_pairs, until, monkeypatch):
-    viewer, *_ = open_pairs
+def test_the_report_of_a_run_opens_in_the_browser_and_its_split_as_labels(open_pairs, until, monkeypatch):
+    viewer, source, *_ = open_pairs
     train = dock(viewer, "Train")
-    assert not train._report.enabled
+    assert not train.runs.report.enabled
     train.experiment = train.experiment.override("training.epochs=2", "training.batch=16", *LONG[2:])
     train.start()
     until(lambda: train.state == "idle")
-    assert train._report.enabled
+    assert train.runs.report.enabled
+    train.runs.split.native.click()
+    layer = viewer.layers[f"{train.run.folder.path.name} · split"]
+    assert set(np.unique(layer.data)) == {1, 2}
+    assert layer.metadata["class_names"] == {1: "training", 2: "validation", 3: "test"}
+    assert layer.data.shape == source.data.shape  # of a set of spectra, over all of its bands
     opened = []
     monkeypatch.setattr(
-        "napari_spectrai.widgets.train.QDesktopServices.openUrl", lambda url: bool(opened.append(url.toLocalFile()) or True)
+        "napari_spectrai.widgets.run_list.QDesktopServices.openUrl", lambda url: bool(opened.append(url.toLocalFile()) or True)
     )
-    train._report.native.click()
+    train.runs.report.native.click()
     assert opened == [str(train.run.folder.report)]
-    monkeypatch.setattr("napari_spectrai.widgets.train.QDesktopServices.openUrl", lambda _: False)
-    train.show_report()
+    monkeypatch.setattr("napari_spectrai.widgets.run_list.QDesktopServices.openUrl", lambda _: False)
+    train.runs.show_report()
     assert "no browser opened" in train.view.status
     train.run.folder.report.unlink()
-    train.show_report()
-    assert not train._report.enabled
+    train.runs.show_report()
+    assert not train.runs.report.enabled
     assert "is no more" in train.view.status

@@ -1,0 +1,64 @@
+"""The honest figure beside a flattering one: the same training on blocks of the scene, where the split was at random."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.learn.truths import Truth
+from napari_spectrai.runs import Epoch, Event, Finished, Progress, RunFolder
+
+VALIDATION, TEST = 0.05, 0.3
+"""Shares of the blocks."""
+
+
+def flatters(experiment: Experiment, data: Dataset) -> bool:
+    """Whether the split tears neighbours apart at random, so that the figures are better than they would be elsewhere."""
+    split = experiment.split
+    scene = any(min(place.shape[1:]) > 2 * split.block for place in data.places)
+    return split.beside and split.method in ("random", "stratified") and scene and not experiment.task.of_images
+
+
+class Beside:
+    """Trains an experiment once more, on scattered blocks; iterate over its progress, then read `rows`.
+
+    Attributes
+    ----------
+    rows : dict or None
+        The figures of the network and of the classical methods for the blocks that were kept apart; None if it was stopped, or if the
+        scene is too small, or a class lies in a single block.
+    """
+
+    def __init__(self, experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], folder: RunFolder) -> None:
+        blocks = {"method": "blocks", "validation": VALIDATION, "test": TEST, "gap": 0, "context": "shared", "beside": False}
+        self.experiment = experiment.model_copy(update={"split": experiment.split.model_copy(update=blocks)})
+        self.cubes, self.truths, self.outer = cubes, truths, folder
+        self.rows: dict[str, dict[str, float]] | None = None
+
+    def __iter__(self) -> Iterator[Event]:
+        from napari_spectrai.learn.training import Training
+
+        try:
+            data = assemble(self.experiment, self.cubes, self.truths)
+        except ValueError:
+            return
+        place = self.outer.path / "blocks"
+        shutil.rmtree(place, ignore_errors=True)
+        try:
+            inner = RunFolder.create(self.experiment, place)
+            np.savez_compressed(inner.split, *data.maps)
+            for event in Training(self.experiment, data, inner).events():
+                if self.outer.command() == "stop":
+                    return
+                if isinstance(event, Epoch):
+                    yield Progress(event.epoch, event.epochs)
+                elif isinstance(event, Finished):
+                    self.rows = event.scores["test"]
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
