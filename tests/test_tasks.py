@@ -297,7 +297,36 @@ def test_what_cannot_be_enlarged_says_why(sharp):
 # ---------------------------------------------------------------- denoising without truth, calibration
 
 
-@pytest.mark.parametrize("learns_from", ["bands", "masked"])
+def test_an_eigenimage_denoiser_fits_any_sensor(tmp_path):
+    rng = np.random.default_rng(0)
+
+    def scene(bands, size, noise):
+        y, x = np.mgrid[:size, :size]
+        clean = np.sin(x / 6)[..., None] * rng.random(bands) + np.cos(y / 7)[..., None] * rng.random(bands) + 3
+        axis = SpectralAxis(np.linspace(400, 900, bands), "nm")
+        return clean, Cube((clean + rng.normal(0, noise, clean.shape)).astype(np.float32), axis, name=f"{bands} bands")
+
+    _, noisy = scene(24, 64, 0.3)
+    experiment = Experiment.default("denoising", noisy).override(
+        "network={kind: eigenimage_cnn, width: 16, depth: 3}", "task.learns_from=recorrupted", "data={patch: 24, samples: 32}",
+        "split={validation: 0.3, gap: 0}", "training={epochs: 12, batch: 4, device: cpu, ema: 0.9}", "augmentation=[]",
+    )  # fmt: skip
+    _, model = run(experiment, noisy, None, tmp_path / "run")
+    other, corrupt = scene(40, 36, 0.7)  # another number of bands, another noise
+    result = predict(model, corrupt).result
+    assert result.axis.mismatch(corrupt.axis) is None
+
+    def error(values):
+        return float(np.square(values - other).mean())
+
+    assert error(result.data) < 0.05 * error(corrupt.data)
+    again = Model.load(model.save(tmp_path / "m.safetensors"))
+    np.testing.assert_allclose(predict(again, corrupt).result.data, result.data, rtol=1e-4, atol=1e-5)
+    strict = experiment.override("preparation=[{kind: crop, low: 420, high: 880}, scale]")
+    assert not strict.any_axis
+
+
+@pytest.mark.parametrize("learns_from", ["bands", "masked", "recorrupted"])
 def test_denoising_without_truth_improves_the_data(learns_from, tmp_path):
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:32, :32]
@@ -502,8 +531,8 @@ def test_the_last_weights_may_be_kept(scene, tmp_path):
 def test_a_random_split_of_a_scene_has_the_figure_on_blocks_beside_it(scene, tmp_path):
     cube, labels = scene
     experiment = Experiment.default("segmentation", cube, labels).override(
-        "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]", "split.block=4", "split.method=stratified",
-        "split.validation=0.2", "training={epochs: 3, batch: 64, device: cpu}",
+        "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]",
+        "split={method: stratified, block: 4, validation: 0.2}", "training={epochs: 3, batch: 64, device: cpu}",
     )  # fmt: skip
     events, model = run(experiment, cube, labels, tmp_path / "run")
     scores = model.card().scores

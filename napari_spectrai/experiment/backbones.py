@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from napari_spectrai.experiment.losses import CLASSES
-from napari_spectrai.experiment.networks import RESTORATION, Activation, OverRidge, Stemmed
+from napari_spectrai.experiment.networks import RESTORATION, Activation, NetworkSpec, OverRidge, Stemmed
 
 DIMS = "1: along the spectrum, 2: over the image, 3: both"
 
@@ -147,6 +147,24 @@ class Restormer(Stemmed):
     depth: int = Field(2, ge=1, le=3, description="number of halvings (the paper: 3)")
     blocks: int = Field(1, ge=1, le=8, description="transformer blocks a level (the paper: 4 to 8)")
     refinement: int = Field(2, ge=1, le=8, description="transformer blocks at the end (the paper: 4)")
+
+
+class EigenimageCNN(NetworkSpec):
+    """Convolutions on single eigenimages brought to noise of one, so that a trained model denoises the images of any sensor.
+
+    The subspace is that of FastHyDe (Zhuang & Bioucas-Dias 2018, doi:10.1109/JSTARS.2018.2796570), found in each image by itself.
+    """
+
+    title: ClassVar = "Eigenimage CNN"
+    kind: Literal["eigenimage_cnn"] = "eigenimage_cnn"
+    implementation: ClassVar = "napari_spectrai.networks.eigenimages:EigenimageCNN"
+    tasks: ClassVar = frozenset({"denoising"})
+    dimensions: ClassVar = (2,)
+    whole: ClassVar = True
+    any_axis: ClassVar = True
+    components: int = Field(0, ge=0, le=256, description="size of the subspace; 0: those that stand above the noise")
+    width: int = Field(32, ge=4, le=256, description="channels")
+    depth: int = Field(6, ge=1, le=20, description="layers between the first and the last")
 
 
 class SSFTT(Stemmed):

@@ -55,7 +55,8 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
 
 
 def _learns(experiment: Experiment) -> str:
-    return {"bands": "odd and even bands", "masked": "masked bands", "degraded": "degraded images"}[experiment.task.learns_from]  # type: ignore[attr-defined]
+    words = {"bands": "odd and even bands", "masked": "masked bands", "recorrupted": "recorrupted data", "degraded": "degraded images"}
+    return words[experiment.task.learns_from]  # type: ignore[attr-defined]
 
 
 def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:

@@ -13,6 +13,8 @@ from napari_spectrai.noise import eigenimages
 
 T = TypeVar("T")
 
+FEW = 20_000
+"""Labelled pixels, at most, that a network on local means learns better from than one of convolutions."""
 SEEN = 10_000
 """Spectra, at most, by which the number of components is chosen."""
 
@@ -117,18 +119,31 @@ def _images(cube: Cube) -> dict[str, Any]:
 
 def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"kind": task.kind}
+    labelled = cube.count
     if truth is not None:
         labels = as_labels(truth)
         if task.kind == "classification" and len(cube.shape) > 3 and labels.shape == cube.spatial_shape[:-2]:
             return _images(cube)
         if task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
             settings["unlabelled"] = 0 if 0 in np.unique(labels.data) else None
+        labelled = int(np.count_nonzero(labels.data))
     document: dict[str, Any] = {
         "task": settings,
         "preparation": ["scale"] if cube.is_image else [{"kind": "normalise", "by": "snv"}],
         "split": {"validation": 0.15},
     }
-    if task.kind == "segmentation" and cube.is_image:
+    if task.kind == "segmentation" and cube.is_image and labelled <= FEW:
+        batch = max(8, min(512, labelled // 4))
+        document |= {
+            "network": "local_means_mlp",
+            "split": {"method": "blocks", "validation": 0.15, "gap": 0, "context": "shared"},
+            "training": {
+                "batch": batch, "epochs": max(10, min(200, round(400 * batch / max(1, labelled)))), "ema": 0.98, "keep": "last",
+                "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "lr": 3e-3, "weight_decay": 0.05},
+            },
+            "loss": {"kind": "cross_entropy", "smoothing": 0.1, "weights": "balanced"},
+        }  # fmt: skip
+    elif task.kind == "segmentation" and cube.is_image:
         patch = max(4, min(48, *cube.spatial_shape[-2:]))
         document |= {
             "network": {"kind": "unet", "dims": 2, "width": 32, "depth": 2, "dropout": 0.3, "components": min(32, len(cube.axis))},

@@ -138,6 +138,11 @@ class Experiment(Spec):
         """Whether the network or method sees neighbouring pixels."""
         return getattr(self.network, "dims", self.network.dimensions[0]) > 1
 
+    @property
+    def any_axis(self) -> bool:
+        """Whether what is trained fits cubes on any axis: the network does, and the steps before it only scale."""
+        return self.network.any_axis and all(step.kind in ("normalise", "scale") for step in self.preparation)
+
     @classmethod
     def default(cls, task: str, cube: Any, truth: Any = None) -> Self:
         """Return an experiment with settings that suit the data.

@@ -25,6 +25,8 @@ class NetworkSpec(Named):
     whole: ClassVar[bool] = False
     """Whether it has to see an image in one piece."""
     convolutional: ClassVar[bool] = True
+    any_axis: ClassVar[bool] = False
+    """Whether a trained model may be applied to cubes on another axis."""
     lifts: ClassVar[bool] = False
     """Whether all that looks around comes before all that learns, as its `features`, so that these can be computed once."""
     any_factor: ClassVar[bool] = False
@@ -196,10 +198,10 @@ class LocalMeansMLP(Stemmed):
     dimensions: ClassVar = (2,)
     convolutional: ClassVar = False
     lifts: ClassVar = True
-    components: int = Field(150, ge=1, le=1024, description="principal components that the network sees, each of variance one")
+    components: int = Field(30, ge=1, le=1024, description="principal components that the network sees, each of variance one")
     smallest: int = Field(3, ge=1, le=63, description="height and width of the smallest window, in pixels")
-    largest: int = Field(11, ge=1, le=63, description="height and width of the largest window, in pixels")
-    windows: int = Field(3, ge=1, le=8, description="number of windows, evenly spread between the two")
+    largest: int = Field(29, ge=1, le=63, description="height and width of the largest window, in pixels")
+    windows: int = Field(4, ge=1, le=8, description="number of windows, evenly spread between the two")
     width: int = Field(256, ge=8, le=4096, description="units of each hidden layer")
     depth: int = Field(2, ge=1, le=8, description="number of hidden layers")
     dropout: float = Field(0.5, ge=0, lt=1, description="share of units dropped while training")

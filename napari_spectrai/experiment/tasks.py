@@ -46,7 +46,8 @@ class Denoising(TaskSpec):
 
     Without truth, one part of the data predicts another whose noise is independent: odd and even bands in the subspace of the
     leading singular vectors (Noise2Noise, Lehtinen et al. 2018, arXiv:1803.04189), hidden bands (Noise2Self, Batson & Royer
-    2019, arXiv:1901.11365), or a second acquisition given as the truth.
+    2019, arXiv:1901.11365), the data with noise added from the data with that noise taken away (Recorrupted2Recorrupted, Pang et al.
+    2021, doi:10.1109/CVPR46437.2021.00208), or a second acquisition given as the truth.
     """
 
     title: ClassVar = "Denoising"
@@ -54,10 +55,10 @@ class Denoising(TaskSpec):
     implementation: ClassVar = "napari_spectrai.learn.tasks:Restoration"
     metrics: ClassVar = ("mse", "psnr", "sam")
     baselines: ClassVar = ("raw", "savitzky_golay", "whittaker", "wavelet", "pca", "svd_nlm", "ridge")
-    learns_from: Literal["pairs", "repeats", "bands", "masked"] = Field(
+    learns_from: Literal["pairs", "repeats", "bands", "masked", "recorrupted"] = Field(
         "pairs",
-        description="pairs: a clean truth; repeats: a second noisy acquisition as the truth; without truth: bands (odd against even ones) "
-        "or masked (hidden bands from the others)",
+        description="pairs: a clean truth; repeats: a second noisy acquisition as the truth; without truth: bands (odd against even ones), "
+        "masked (hidden bands from the others) or recorrupted (noise of the size found added to one side, taken from the other)",
     )
 
     @property

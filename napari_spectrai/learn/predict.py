@@ -241,6 +241,8 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
     elif times > 1:
         spatial = (*spatial[:-2], spatial[-2] * times, spatial[-1] * times)
     axis = SpectralAxis.bands(card.out) if card.classes else card.truth_axis
+    if card.experiment.any_axis:
+        axis = source.axis
     size = source.pixel_size
     metadata = dict(source.metadata)
     if size is not None and times > 1:
@@ -253,7 +255,7 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
         metadata = {key: value for key, value in metadata.items() if key != "bad_bands"} | {
             "class_names": {one.value: one.name for one in card.classes}
         }
-    empty = np.broadcast_to(np.float32(0), (*spatial, card.out))
+    empty = np.broadcast_to(np.float32(0), (*spatial, len(axis)))
     return replace(source, data=empty, axis=axis, name=name, source=None, pixel_size=size, metadata=metadata)
 
 
@@ -275,9 +277,9 @@ def _destination(shaped: Cube, out: str | Path | None, files: ExitStack) -> Any:
 
 
 def refuse_other_axis(model: Model, cube: Cube) -> None:
-    """Raise ValueError if the cube's axis is not the model's, with the remedy."""
+    """Raise ValueError if the cube's axis is not the model's, with the remedy; a model that fits any axis has none to refuse."""
     difference = model.axis.mismatch(cube.axis)
-    if difference is None:
+    if difference is None or model.description.experiment.any_axis:
         return
     remedy = "it has other bands than the model was trained on"
     try:

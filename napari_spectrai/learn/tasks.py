@@ -12,6 +12,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.networks.enlarge import degraded
+from napari_spectrai.noise import noise_of_bands
 
 PRACTISED = (2, 2, 4, 8)
 """Factors in turn, where a network learns to enlarge by several."""
@@ -45,6 +46,10 @@ class Restoration:
         if self.learns_from == "bands":
             count = getattr(experiment.network, "components", 0) or 16
             self._mean, self._basis = subspace(data.spectra("training")[0], count)
+        self._noise: Tensor | None = None
+        if self.learns_from == "recorrupted":
+            spectra = data.spectra("training")[0].cpu().numpy()
+            self._noise = torch.from_numpy(noise_of_bands(spectra)).float()
 
     def pose(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> Posed:
         """Return what the network is asked; `learning` tells whether it is to practise, or to be judged."""
@@ -54,6 +59,9 @@ class Restoration:
             return Posed(x, y)
         if self._basis is not None:
             return Posed(*self._halves(x, generator))
+        if self._noise is not None:
+            added = torch.randn(x.shape, generator=generator, device=x.device) * self._noise.to(x.device)
+            return Posed(x + added, x - added)
         hidden = torch.rand(x.shape, generator=generator, device=x.device) < HIDDEN
         hidden[..., 0] &= ~hidden.all(-1)  # something has to be seen
         near = (x.roll(1, -1) + x.roll(-1, -1)) / 2

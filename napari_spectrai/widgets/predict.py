@@ -220,7 +220,7 @@ class PredictDock(Dock):
         difference = self._card.axis.mismatch(cube.axis)
         if self._card.experiment.looks_around and not cube.is_image:
             return f"{layer.name!r} is a set of spectra, and this model looks at images; choose an image."
-        if difference:
+        if difference and not self._card.experiment.any_axis:
             return (
                 f"{layer.name!r} has {difference} (the model: {self._card.axis.describe()}). Bring it onto the model's axis with "
                 "preprocess(layer, [Resample.onto(model.axis)]), or choose another layer."
