@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, compare, evaluate, fit, predict, read, train, write
+from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.io.labels import write_labels
+from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.judging import temperature, tempered
@@ -502,6 +504,26 @@ def test_a_chain_denoises_then_enlarges(two_models, tmp_path):
     assert streamed.shape == (48, 48, 12)
     with pytest.raises(ValueError, match="tells classes, which nothing can follow"):
         predict("kmeans", noisy, then=[model])
+
+
+def test_ensembles_and_chains_on_the_command_line(two_models, tmp_path):
+    models, noisy, _ = two_models
+    first, second = (str(model.save(tmp_path / f"{number}.safetensors")) for number, model in enumerate(models))
+    write(noisy, tmp_path / "in.npz")
+
+    def told(*arguments):
+        return CliRunner().invoke(app, ["predict", first, str(tmp_path / "in.npz"), *map(str, arguments)])
+
+    done = told("-o", tmp_path / "out.zarr", "--ensemble", second, "--then", "back_projection", "--views")
+    assert done.exit_code == 0, done.output
+    expected = predict(models[0], noisy, ensemble=[models[1]], then=["back_projection"], views=True).result
+    np.testing.assert_allclose(read(tmp_path / "out.zarr").numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+    assert told("-o", tmp_path / "spread.npz", "--ensemble", second, "--uncertainty").exit_code == 0
+    assert read(tmp_path / "spread-sd.npz").shape == noisy.shape
+    named = told("-o", tmp_path / "clusters.npz", "--then", "kmeans")  # what the last tells is what is written
+    assert named.exit_code == 0, named.output
+    assert read_labels(tmp_path / "clusters.npz").shape == (24, 24)
+    assert told("-o", tmp_path / "x.png").exit_code == 2
 
 
 def test_a_temperature_makes_probabilities_as_sure_as_they_are_right():

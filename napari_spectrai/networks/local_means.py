@@ -1,4 +1,4 @@
-"""A network on means of several windows around each pixel."""
+"""Fully connected layers on component scores: of single spectra, or of means over several windows around each pixel."""
 
 from __future__ import annotations
 
@@ -7,6 +7,50 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_spectrai.experiment import networks as settings
+
+
+class Head(nn.Module):
+    """Standardised features, fully connected layers, logits."""
+
+    def __init__(self, spec: settings.ComponentMLP | settings.LocalMeansMLP, inward: int, out_channels: int) -> None:
+        super().__init__()
+        self.noise = spec.noise
+        self.standardise = nn.BatchNorm1d(inward, affine=False)
+        layers: list[nn.Module] = [nn.Dropout(spec.dropout / 2.5)]
+        for _ in range(spec.depth):
+            layers += [nn.Linear(inward, spec.width), nn.BatchNorm1d(spec.width), nn.GELU(), nn.Dropout(spec.dropout)]
+            inward = spec.width
+        self.body = nn.Sequential(*layers)
+        self.last = nn.Linear(inward, out_channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map ``(N, y, x, F)`` to logits ``(N, y, x, classes)``."""
+        flat = self.standardise(features.flatten(0, 2))
+        if self.training and self.noise:
+            flat = flat + self.noise * torch.randn_like(flat)
+        logits: Tensor = self.last(self.body(flat))
+        return logits.view(*features.shape[:3], -1)
+
+
+class ComponentMLP(nn.Module):
+    """Fully connected layers on the component scores of each spectrum.
+
+    Parameters
+    ----------
+    spec : settings.ComponentMLP
+    in_bands, out_channels : int
+        Component scores in, classes out.
+    """
+
+    def __init__(self, spec: settings.ComponentMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
+        super().__init__()
+        self.head = Head(spec, in_bands, out_channels)
+        self.last = self.head.last
+
+    def forward(self, batch: Tensor) -> Tensor:
+        """Map ``(N, y, x, scores)`` to logits."""
+        logits: Tensor = self.head(batch)
+        return logits
 
 
 class LocalMeansMLP(nn.Module):
@@ -25,15 +69,8 @@ class LocalMeansMLP(nn.Module):
     def __init__(self, spec: settings.LocalMeansMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
         super().__init__()
         self.sizes, self.around = spec.sizes, spec.around
-        inward = in_bands * len(self.sizes)
-        self.noise = spec.noise
-        self.standardise = nn.BatchNorm1d(inward, affine=False)
-        layers: list[nn.Module] = [nn.Dropout(spec.dropout / 2.5)]
-        for _ in range(spec.depth):
-            layers += [nn.Linear(inward, spec.width), nn.BatchNorm1d(spec.width), nn.GELU(), nn.Dropout(spec.dropout)]
-            inward = spec.width
-        self.body = nn.Sequential(*layers)
-        self.last = nn.Linear(inward, out_channels)
+        self.head = Head(spec, in_bands * len(self.sizes), out_channels)
+        self.last = self.head.last
 
     def features(self, batch: Tensor) -> Tensor:
         """Return the means around the pixels away from the edges: all that does not learn."""
@@ -45,17 +82,10 @@ class LocalMeansMLP(nn.Module):
             means.append(functional.avg_pool2d(inner, size, stride=1))
         return torch.cat(means, 1).permute(0, 2, 3, 1)
 
-    def head(self, features: Tensor) -> Tensor:
-        """Return the logits of features ``(N, y, x, F)``."""
-        flat = self.standardise(features.flatten(0, 2))
-        if self.training and self.noise:
-            flat = flat + self.noise * torch.randn_like(flat)
-        logits: Tensor = self.last(self.body(flat))
-        return logits.view(*features.shape[:3], -1)
-
     def forward(self, batch: Tensor) -> Tensor:
         """Map ``(N, y, x, scores)`` to logits of the pixels away from the edges."""
-        return self.head(self.features(batch))
+        logits: Tensor = self.head(self.features(batch))
+        return logits
 
     def same(self, batch: Tensor) -> Tensor:
         """Return logits of all pixels, the edges repeated."""

@@ -1,0 +1,189 @@
+"""predict, evaluate, preprocess."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+import yaml
+
+from napari_spectrai.cli.shared import (
+    DEVICES,
+    FAILED,
+    STOPPED,
+    WRONG_USE,
+    Attached,
+    app,
+    exit_with,
+    followed,
+    listen_in,
+    refuse_unwritten,
+    told_to,
+)
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.card import read_card
+from napari_spectrai.experiment.ready import ready_kinds, ready_spec
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.files import replacing
+from napari_spectrai.io import format_of, read, write
+from napari_spectrai.io.found import lazily
+from napari_spectrai.io.labels import WRITTEN, read_labels, write_labels, write_table
+from napari_spectrai.io.zarr import writing
+from napari_spectrai.preparation import Step, load_steps, preparing
+from napari_spectrai.runs import Finished, Saved
+from napari_spectrai.spec import listed
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="a model file (.safetensors), or a method that needs no training, such as svd_nlm")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
+    tile: Annotated[int | None, typer.Option(min=8, help="height and width of a tile, in pixels")] = None,
+    uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write OUTPUT's standard deviation")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
+    factor: Annotated[int, typer.Option(min=2, max=16, help="how many times a classical method enlarges each side")] = 2,
+    views: Annotated[bool, typer.Option("--views", help="mean over the eight rotations and reflections of each image")] = False,
+    ensemble: Annotated[
+        list[Path] | None, typer.Option(help="another model whose results are averaged with the first's; repeat it")
+    ] = None,
+    then: Annotated[list[Path] | None, typer.Option(help="a model for the result, such as one that enlarges; repeat it")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="of a classical method, such as count=8")] = None,
+    run: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    attached: Attached = False,
+) -> None:
+    """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and found components beside it."""
+    folder = listen_in(run, attached=attached)
+    changed: dict[str, Any] = {}
+    with exit_with(WRONG_USE):
+        changed = _changed(settings or [])
+    last = then[-1] if then else model  # what the last of a chain tells is what is written
+    with exit_with(FAILED if last.exists() else WRONG_USE):
+        tells = _tells(last, {} if then else changed)
+    with exit_with(WRONG_USE):
+        if tells:
+            if output.suffix.lower() not in (*WRITTEN, ".csv"):
+                raise ValueError(f"{output.name}: classes are not written in this format; {listed((*WRITTEN, '.csv'))}")
+        else:
+            refuse_unwritten(output)
+        if device not in DEVICES:
+            raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
+    with exit_with(FAILED), told_to(folder):
+        from napari_spectrai.learn.predict import predicting
+
+        streams = not tells and format_of(output).module == "zarr"
+        others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
+        steps = predicting(
+            _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
+            settings=changed, views=views, ensemble=others, then=chain,
+        )  # fmt: skip
+        prediction = followed(steps, folder, "predicting")
+        if prediction is not None and tells:
+            _write_classes(prediction, output)
+        elif prediction is not None and not streams:
+            write(prediction.result, output)
+        if prediction is not None and prediction.uncertainty is not None:
+            suffix = ".zarr" if tells else output.suffix
+            write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
+        if prediction is not None and folder is not None:
+            folder.append(Saved("result", str(output)))
+            folder.append(Finished("done", model=str(model)))
+    if prediction is None:
+        raise typer.Exit(STOPPED)
+
+
+def _given(model: Path) -> Path | str:
+    """Return a model file, or the name of a method that needs no training."""
+    return model if model.exists() or model.suffix else str(model)
+
+
+def _tells(model: Path, changed: dict[str, Any]) -> bool:
+    """Whether a model file, or a method that needs no training, gives classes."""
+    if model.exists():
+        return bool(read_card(model).classes)
+    return str(model) in ready_kinds() and bool(ready_spec(str(model), changed).finds)
+
+
+def _write_classes(prediction: Any, output: Path) -> None:
+    if output.suffix.lower() == ".csv":
+        write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
+    else:
+        write_labels(prediction.labels, output)
+        write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
+    if prediction.components is not None:
+        write(prediction.components, output.with_name(f"{output.stem}-components.csv"))
+
+
+def _changed(settings: list[str]) -> dict[str, Any]:
+    """Return KEY=VALUE texts as a mapping, values read as YAML."""
+    found = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"{setting!r} sets nothing; write key=value, such as count=8")
+        try:
+            found[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+    return found
+
+
+@app.command()
+def evaluate(
+    result: Annotated[Path, typer.Argument(help="a predicted file")],
+    truth: Annotated[Path, typer.Argument(help="the truth")],
+    task: Annotated[str, typer.Option(help="what was learnt")] = "denoising",
+    csv: Annotated[Path | None, typer.Option(help="also write the table here")] = None,
+) -> None:
+    """Print the figures of a result against the truth."""
+    with exit_with(WRONG_USE):
+        tasks[task]
+    with exit_with(FAILED):
+        from napari_spectrai.learn.evaluate import evaluate as judge
+
+        opened: Any = read_labels if tasks[task].truth == "labels" else read
+        report = judge(opened(result), opened(truth), task)
+        typer.echo(report)
+        if csv is not None:
+            report.to_csv(csv)
+
+
+@app.command()
+def preprocess(
+    steps: Annotated[Path, typer.Argument(help="a YAML list of steps")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
+    dataset: Annotated[str | None, typer.Option(help="which array of a container; info lists them")] = None,
+    spectral: Annotated[int | None, typer.Option(help="which dimension holds the bands, for a file that does not say")] = None,
+    run: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    attached: Attached = False,
+) -> None:
+    """Apply preparation steps to a file."""
+    folder = listen_in(run, attached=attached)
+    with exit_with(WRONG_USE):
+        wanted = load_steps(steps)
+        refuse_unwritten(output)
+    with exit_with(FAILED), told_to(folder):
+        cube = read(source, dataset=dataset, spectral=spectral)
+        done = followed(_preprocessing(cube, wanted, output), folder, "preparing")
+        if done is not None and folder is not None:
+            folder.append(Saved("result", str(output)))
+            folder.append(Finished("done"))
+    if done is None:
+        raise typer.Exit(STOPPED)
+
+
+def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
+    streams = format_of(output).module == "zarr"
+    if streams and isinstance(cube.data, np.memmap):  # read in parts, as it will be written
+        cube = replace(cube, data=lazily(cube.data))
+    prepared = yield from preparing(cube, wanted)
+    if not streams:
+        return write(prepared, output)
+    with replacing(output) as temporary:
+        yield from writing(prepared, temporary)
+    return output
