@@ -17,7 +17,7 @@ from napari_spectrai.experiment.backbones import (
     SegNet,
     SegResNet,
 )
-from napari_spectrai.experiment.networks import RCAN, ComponentMLP, LocalMeansMLP, ResidualMLP, ResUNet, SpectralCNN, UNet, networks
+from napari_spectrai.experiment.networks import RCAN, LocalMeansMLP, ResidualMLP, ResUNet, SpectralCNN, SpectralMLP, UNet, networks
 from napari_spectrai.networks import RidgeSkip, Subspace, build
 from napari_spectrai.networks.enlarge import back_projected, bicubic, degraded, sharpened
 from napari_spectrai.networks.ridge import ridge_map
@@ -44,7 +44,7 @@ CLASSIFYING = [
     *(UNet(dims=dims, width=8, depth=1) for dims in (1, 2, 3)),
     UNet(dims=2, width=8, depth=1, components=6),
     SpectralCNN(width=8, stages=2),
-    ComponentMLP(components=8, width=16),
+    SpectralMLP(width=16),
     *(SegNet(dims=dims, width=8, depth=1) for dims in (1, 2, 3)),
     AttentionUNet(dims=2, width=8, depth=1),
     SegResNet(dims=3, width=8, depth=1, blocks=1),

@@ -109,7 +109,12 @@ def test_segmentation_gives_labels_probabilities_and_names(scene, tmp_path, netw
 
 def test_labels_outside_the_part_are_hidden_where_patches_reach_there(scene):
     cube, labels = scene
-    experiment = small(Experiment.default("segmentation", cube, labels), "split.block=6", "data.patch=8")
+    experiment = small(
+        Experiment.default("segmentation", cube, labels),
+        "network={kind: unet, dims: 2, width: 8, depth: 1}",
+        "split.block=6",
+        "data.patch=8",
+    )
     data = assemble(experiment, [cube], [labels])
     for part, number in (("training", 1), ("validation", 2)):
         shown = torch.zeros(3, dtype=torch.long)
@@ -169,7 +174,13 @@ def test_classification_of_spectra_counts_zero_as_a_class(spectra_of_classes, tm
     cube, values = spectra_of_classes
     names = ["cell" if value == 1 else "medium" for value in values]
     for truth, expected in ((names, {1, 2}), ((values == 1).astype(int), {0, 1})):
-        experiment = small(Experiment.default("classification", cube, truth), "network.width=8", "network.stages=2", "training.epochs=8")
+        experiment = small(
+            Experiment.default("classification", cube, truth),
+            "network=spectral_cnn",
+            "network.width=8",
+            "network.stages=2",
+            "training.epochs=8",
+        )
         _, model = run(experiment, cube, truth, tmp_path / str(expected))
         prediction = predict(model, cube)
         assert prediction.result.shape == (cube.count,)
@@ -434,7 +445,9 @@ def test_transfer_keeps_what_fits_and_freezes_what_is_named(tmp_path):
     rng = np.random.default_rng(0)
     spectra = Cube(rng.normal(size=(90, 20)).astype(np.float32) + np.eye(3)[np.arange(90) % 3].repeat(7, 1)[:, :20] * 3)
     first = Experiment.default("classification", spectra, np.arange(90) % 3 + 1)
-    first = small(first, "network.width=8", "network.stages=2", "network.blocks=1", "training.epochs=3", "training.batch=16")
+    first = small(
+        first, "network=spectral_cnn", "network.width=8", "network.stages=2", "network.blocks=1", "training.epochs=3", "training.batch=16"
+    )
     _, model = run(first, spectra, np.arange(90) % 3 + 1, tmp_path / "first")
     start = model.save(tmp_path / "first.safetensors")
     two = np.arange(90) % 2 + 1

@@ -154,10 +154,13 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
             "loss": {"kind": "cross_entropy", "weights": "balanced"},
         }
     else:
-        batch = 32 if cube.count <= 5_000 else 256
+        batch = 32 if labelled <= 2_000 else 256
         document |= {
-            "network": "spectral_cnn",
-            "augmentation": [{"kind": "noise", "sigma": 0.05}, "scaling"],
-            "training": {"batch": batch, "epochs": max(5, min(100, round(2400 * batch / cube.count)))},
-        }
+            "network": "spectral_mlp",
+            "training": {
+                "batch": batch, "epochs": max(5, min(300, round(1500 * batch / max(1, labelled)))), "ema": 0.98,
+                "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "weight_decay": 0.05},
+            },
+            "loss": {"kind": "cross_entropy", "smoothing": 0.05},
+        }  # fmt: skip
     return document

@@ -185,20 +185,19 @@ class SpectralCNN(NetworkSpec):
     dropout: float = Field(0.2, ge=0, lt=1, description="share of features dropped before the last layer while training")
 
 
-class ComponentMLP(Stemmed):
-    """Fully connected layers on whitened component scores of each spectrum."""
+class SpectralMLP(Stemmed):
+    """Fully connected layers on the standardised bands (or whitened component scores) of each spectrum."""
 
-    title: ClassVar = "Component MLP"
-    kind: Literal["component_mlp"] = "component_mlp"
-    implementation: ClassVar = "napari_spectrai.networks.local_means:ComponentMLP"
+    title: ClassVar = "Spectral MLP"
+    kind: Literal["spectral_mlp"] = "spectral_mlp"
+    implementation: ClassVar = "napari_spectrai.networks.local_means:SpectralMLP"
     tasks: ClassVar = CLASSES
     dimensions: ClassVar = (1,)
     convolutional: ClassVar = False
-    components: int = Field(100, ge=1, le=1024, description="principal components that the network sees, each of variance one")
-    width: int = Field(256, ge=8, le=4096, description="units of each hidden layer")
-    depth: int = Field(2, ge=1, le=8, description="number of hidden layers")
-    dropout: float = Field(0.5, ge=0, lt=1, description="share of units dropped while training")
-    noise: float = Field(0.1, ge=0, le=10, description="noise added to the scores while training, in their standard deviations")
+    width: int = Field(1024, ge=8, le=4096, description="units of each hidden layer")
+    depth: int = Field(3, ge=1, le=8, description="number of hidden layers")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of units dropped while training")
+    noise: float = Field(0.02, ge=0, le=10, description="noise added while training, in standard deviations of each band")
 
 
 class LocalMeansMLP(Stemmed):

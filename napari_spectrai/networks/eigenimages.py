@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,7 +45,8 @@ class EigenimageCNN(nn.Module):
         return torch.stack([self._image(image) for image in batch])
 
     def _image(self, image: Tensor) -> Tensor:
-        seen, back, mean = eigenimages(image.detach().float().cpu().numpy(), self.components)
+        with threadpool_limits(1):  # matrices this small are slower on many threads, which wait for one another
+            seen, back, mean = eigenimages(image.detach().float().cpu().numpy(), self.components)
         parts = (torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)).to(image.device) for part in (seen, back, mean))
         scores, back_to_bands, middle = parts
         alone = scores.movedim(-1, 0)[:, None]  # every eigenimage is an image of its own

@@ -10,13 +10,13 @@ from napari_spectrai.experiment import networks as settings
 
 
 class Head(nn.Module):
-    """Standardised features, fully connected layers, logits."""
+    """Standardised features, fully connected layers, logits; `dropped` is the share of features dropped before the first layer."""
 
-    def __init__(self, spec: settings.ComponentMLP | settings.LocalMeansMLP, inward: int, out_channels: int) -> None:
+    def __init__(self, spec: settings.SpectralMLP | settings.LocalMeansMLP, inward: int, out_channels: int, dropped: float = 0.0) -> None:
         super().__init__()
         self.noise = spec.noise
         self.standardise = nn.BatchNorm1d(inward, affine=False)
-        layers: list[nn.Module] = [nn.Dropout(spec.dropout / 2.5)]
+        layers: list[nn.Module] = [nn.Dropout(dropped)]
         for _ in range(spec.depth):
             layers += [nn.Linear(inward, spec.width), nn.BatchNorm1d(spec.width), nn.GELU(), nn.Dropout(spec.dropout)]
             inward = spec.width
@@ -32,17 +32,17 @@ class Head(nn.Module):
         return logits.view(*features.shape[:3], -1)
 
 
-class ComponentMLP(nn.Module):
-    """Fully connected layers on the component scores of each spectrum.
+class SpectralMLP(nn.Module):
+    """Fully connected layers on each spectrum.
 
     Parameters
     ----------
-    spec : settings.ComponentMLP
+    spec : settings.SpectralMLP
     in_bands, out_channels : int
-        Component scores in, classes out.
+        Bands (or component scores) in, classes out.
     """
 
-    def __init__(self, spec: settings.ComponentMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
+    def __init__(self, spec: settings.SpectralMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
         super().__init__()
         self.head = Head(spec, in_bands, out_channels)
         self.last = self.head.last
@@ -69,7 +69,7 @@ class LocalMeansMLP(nn.Module):
     def __init__(self, spec: settings.LocalMeansMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
         super().__init__()
         self.sizes, self.around = spec.sizes, spec.around
-        self.head = Head(spec, in_bands * len(self.sizes), out_channels)
+        self.head = Head(spec, in_bands * len(self.sizes), out_channels, spec.dropout / 2.5)
         self.last = self.head.last
 
     def features(self, batch: Tensor) -> Tensor:

@@ -119,7 +119,7 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
     viewer.add_labels(strokes, name="kinds", metadata={"class_names": {1: "A", 2: "B"}})
     train = dock(viewer, "Train")
     train._task.value = "classification"
-    model = trained(train, until, "network.width=8", "network.stages=1", "training.epochs=15")
+    model = trained(train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "training.epochs=15")
     predicted(viewer, model, layer, until)
     result = viewer.layers["cells · classes"]
     assert result.data.shape == layer.data.shape
