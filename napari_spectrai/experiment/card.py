@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,8 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.labels import Class
 
 KEY = "napari_spectrai"
+MOST_RIVALS = 4
+"""The best classical methods, as many as are named in a card's lines; the file has them all."""
 FORMAT = 2
 
 
@@ -107,7 +110,10 @@ class ModelCard:
             rows.insert(3, ("Enlarges", f"{experiment.task.enlarges} times a side"))
         metric = experiment.task.metrics[0]
         for part, methods in self.scores.items():
-            figures = " · ".join(f"{method} {values[metric]:.3g}" for method, values in methods.items() if metric in values)
+            told = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}
+            rivals = sorted((m for m in told if m != "network"), key=lambda m: told[m], reverse=METRICS[metric].larger_is_better)
+            shown = [m for m in ("network", *rivals[:MOST_RIVALS]) if m in told]
+            figures = " · ".join(f"{method} {told[method]:.3g}" for method in shown)
             if figures:
                 rows.append((f"{METRICS[metric].title}, {part}", figures))
         return rows

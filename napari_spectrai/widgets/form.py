@@ -200,7 +200,8 @@ class KindForm(Container[Any]):
         self._registry, self._suits = registry, suits
         self._values: dict[str, dict[str, Any]] = {}
         self.choice = ComboBox(
-            choices=self._offered(), value=value["kind"], label=words(name),
+            # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
+            choices=lambda _: self._offered(), value=value["kind"], label=words(name),
             tooltip=field.description or "",
         )  # fmt: skip
         self.problem = message()
@@ -220,7 +221,7 @@ class KindForm(Container[Any]):
         """Offer again what suits now; a kind that no longer does gives way to the first that does."""
         offered = self._offered()
         with self.choice.changed.blocked():
-            self.choice.choices = offered
+            self.choice.reset_choices()
         if self._shown not in [kind for _, kind in offered] and offered:
             self.fill(self._registry.parse(offered[0][1]).model_dump(mode="json"))
 

@@ -96,6 +96,10 @@ class Plot(Container[Any]):
         for _, label in self._legend.items:  # those already drawn keep theirs otherwise
             label.setText(label.text, color=text)
 
+    def put_legend(self, *, low: bool) -> None:
+        """Put the legend to the right, at the bottom or at the top."""
+        self._legend.setOffset((-4, -4) if low else (-4, 2))
+
     @property
     def is_light(self) -> bool:
         """Whether the background is light."""

@@ -18,10 +18,10 @@ from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
 
 
 def _shown(event: Started) -> dict[str, str]:
-    """Return the classical methods drawn beside the network, with their colours: of those it is measured by, the two best known."""
-    known = ("ridge", "Savitzky–Golay", "bicubic", "SVM (means)", "SVM", "logistic")
-    chosen = [name for name in known if name in event.baselines][:2]
-    return dict(zip(chosen, (CLASSICAL, SOURCE), strict=False))
+    """Return the classical methods drawn beside the network, with their colours: the two best of those it is measured by."""
+    known = [name for name, value in event.baselines.items() if name != "raw" and not math.isnan(value)]
+    best = sorted(known, key=lambda name: event.baselines[name], reverse=METRICS[event.metric].larger_is_better)
+    return dict(zip(best, (CLASSICAL, SOURCE), strict=False))
 
 
 def _duration(seconds: float) -> str:
@@ -104,6 +104,7 @@ class TrainingView(Container[Any]):
         self._metric = METRICS[event.metric]
         inverted = self._metric.larger_is_better  # such figures are drawn as they are, beside no loss of another scale
         self.curves.scale(logarithmic=not inverted)
+        self.curves.put_legend(low=inverted)  # such curves rise
         self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title}, prepared")
         where = "GPU" if event.device.startswith("cuda") else event.device.upper()
         notes = "".join(f"\n{note}" for note in event.notes)

@@ -71,6 +71,10 @@ def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene
     np.testing.assert_allclose(result.scale, layer.scale[1:])
     assert as_cube(shares).shape == (24, 24, 3)
     assert not shares.visible
+    # the form stands as it was, though napari made its choices anew when layers came
+    assert (train.experiment.network.kind, train.experiment.loss.kind) == ("spectral_cnn", "cross_entropy")
+    assert "mse" not in train._form._parts["loss"].choice.choices
+    assert train._start.enabled, train._problem.value
     # the colours are those painted with
     np.testing.assert_allclose(result.get_color(2), labels.get_color(2), atol=1e-3)
 
