@@ -66,8 +66,8 @@ class Learning:
             settings |= {"width": WIDTH, "groups": 18, "blocks": 6, "reduction": 16, "activation": "relu"}
             old.tell(
                 f"RCAN has {WIDTH} channels, whatever the bands (there were half as many as bands, and 32 bands at least); it enlarges at "
-                "its end, not its beginning, and adds its output to a bicubic image; attention looks around each pixel, so that tiles do "
-                "not show"
+                "its end, not its beginning, and adds to a back-projected image only what cannot be known from it (network.consistent); it "
+                "practises several factors (task.practise); attention looks around each pixel, so that tiles do not show"
             )
         if name in ("SegNet", "EfficientNet", "RCAN") and (norm, activation) != (NONE, "relu"):
             old.tell(f"{name} took no notice of activation and normalization, and takes none")
