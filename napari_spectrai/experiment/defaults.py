@@ -138,7 +138,7 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
             "network": "local_means_mlp",
             "split": {"method": "blocks", "validation": 0.15, "gap": 0, "context": "shared"},
             "training": {
-                "batch": batch, "epochs": max(10, min(200, round(400 * batch / max(1, labelled)))), "ema": 0.98, "keep": "last",
+                "batch": batch, "epochs": max(10, min(200, round(800 * batch / max(1, labelled)))), "ema": 0.98, "keep": "last",
                 "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "lr": 3e-3, "weight_decay": 0.05},
             },
             "loss": {"kind": "cross_entropy", "smoothing": 0.1, "weights": "balanced"},
