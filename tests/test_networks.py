@@ -37,7 +37,7 @@ CASES = [
     RCAN(width=8, groups=1, blocks=2, components=6),
     *(AttentionUNet(dims=dims, width=8, depth=1, ridge=ridge) for dims in (1, 2, 3) for ridge in (True, False)),
     *(SegResNet(dims=dims, width=8, depth=1, blocks=1, ridge=ridge) for dims in (1, 2, 3) for ridge in (True, False)),
-    EigenimageCNN(width=8, depth=2),
+    EigenimageCNN(width=8, depth=2, components=16),
     *(Restormer(dims=dims, width=8, depth=1, refinement=1) for dims in (2, 3)),
 ]
 CLASSIFYING = [
@@ -275,7 +275,7 @@ class TestPoolingContract:
 
 
 def test_windows_of_local_means_are_odd_and_spread():
-    assert LocalMeansMLP().sizes == [3, 7, 11]
+    assert LocalMeansMLP().sizes == [3, 13, 21, 29]
     assert LocalMeansMLP(smallest=1, largest=6, windows=2).sizes == [1, 7]
     assert (WINDOWED[0].around, WINDOWED[0].context) == (7, 3)
 

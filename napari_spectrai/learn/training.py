@@ -261,7 +261,7 @@ class Training:
             place.best_epoch = place.epoch
         self.average.module.load_state_dict(place.best_weights)
         scores = {"validation": dict(self.baselines)}
-        if reason != "stopped":
+        if reason != "stopped" and self.settings.keep == "best":
             # those that are kept and tested may learn from the validation rows too, as the network did to choose its best epoch
             self.classical = classical.rivals(self.experiment, self.data, "training", "validation", before=self.classical)
         if "test" in self.data.parts:
