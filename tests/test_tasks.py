@@ -579,3 +579,20 @@ def test_a_random_split_of_a_scene_has_the_figure_on_blocks_beside_it(scene, tmp
     assert "blocks" not in alone.card().scores
     for name, value in alone.network.state_dict().items():
         assert torch.equal(value, model.network.state_dict()[name])  # what is trained is the same
+
+
+def test_a_figure_on_blocks_that_fails_is_told_and_costs_nothing(scene, tmp_path, monkeypatch):
+    cube, labels = scene
+
+    def refuse(*_):
+        raise ValueError("no block holds a sample")
+
+    monkeypatch.setattr("napari_spectrai.learn.beside.assemble", refuse)
+    experiment = Experiment.default("segmentation", cube, labels).override(
+        "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]",
+        "split={method: stratified, block: 4, validation: 0.2}", "training={epochs: 2, batch: 64, device: cpu}",
+    )  # fmt: skip
+    events, model = run(experiment, cube, labels, tmp_path / "run")
+    assert isinstance(events[-1], Finished)
+    assert events[-1].notes == ["The figure on blocks of the scene could not be found: no block holds a sample"]
+    assert "blocks" not in model.card().scores

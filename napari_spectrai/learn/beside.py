@@ -33,6 +33,8 @@ class Beside:
     rows : dict or None
         The figures of the network and of the classical methods for the blocks that were kept apart; None if it was stopped, or if the
         scene is too small, or a class lies in a single block.
+    notes : list of str
+        Why there are no rows, in words.
     """
 
     def __init__(self, experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], folder: RunFolder) -> None:
@@ -40,13 +42,15 @@ class Beside:
         self.experiment = experiment.model_copy(update={"split": experiment.split.model_copy(update=blocks)})
         self.cubes, self.truths, self.outer = cubes, truths, folder
         self.rows: dict[str, dict[str, float]] | None = None
+        self.notes: list[str] = []
 
     def __iter__(self) -> Iterator[Event]:
         from napari_spectrai.learn.training import Training
 
         try:
             data = assemble(self.experiment, self.cubes, self.truths)
-        except ValueError:
+        except ValueError as error:
+            self.notes.append(f"The figure on blocks of the scene could not be found: {error}")
             return
         place = self.outer.path / "blocks"
         shutil.rmtree(place, ignore_errors=True)
@@ -60,5 +64,7 @@ class Beside:
                     yield Progress(event.epoch, event.epochs)
                 elif isinstance(event, Finished):
                     self.rows = event.scores["test"]
+        except (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError) as error:  # the training itself went well
+            self.notes.append(f"The figure on blocks of the scene could not be found: {error}")
         finally:
             shutil.rmtree(place, ignore_errors=True)

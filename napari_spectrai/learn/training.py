@@ -284,7 +284,9 @@ class Training:
             yield self._told(event)
         if reason != "stopped":
             self.folder.discard_data()
-        yield concluded(self.folder, Finished(reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best)))
+        notes = self.beside.notes if self.beside is not None else []
+        ending = Finished(reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best), notes=notes)
+        yield concluded(self.folder, ending)
         return model
 
     # ------------------------------------------------------------------ order
