@@ -15,6 +15,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.device import choose_precision
 from napari_spectrai.learn.judging import temperature, tempered
 from napari_spectrai.learn.tasks import Classes, Restoration
 from napari_spectrai.runs import Confusion, Finished, Progress, RunFolder, Started
@@ -596,3 +597,64 @@ def test_a_figure_on_blocks_that_fails_is_told_and_costs_nothing(scene, tmp_path
     assert isinstance(events[-1], Finished)
     assert events[-1].notes == ["The figure on blocks of the scene could not be found: no block holds a sample"]
     assert "blocks" not in model.card().scores
+
+
+def test_what_is_read_is_not_written_over(two_models, tmp_path):
+    models, noisy, _ = two_models
+    model = models[0].save(tmp_path / "m.safetensors")
+    source = write(noisy, tmp_path / "in.zarr")
+    for output in (source, tmp_path / ".." / tmp_path.name / "in.zarr"):
+        told = CliRunner().invoke(app, ["predict", str(model), str(source), "-o", str(output)])
+        assert told.exit_code == 2, told.output
+    with pytest.raises(ValueError, match="would be lost"):
+        predict(model, source, out=source)
+    np.testing.assert_array_equal(read(source).numpy(), noisy.numpy())
+    assert predict(model, source, ensemble=models[1]).result.shape == noisy.shape  # one is a list of one
+
+
+def test_frozen_weights_over_a_ridge_map(tmp_path):
+    rng = np.random.default_rng(0)
+    clean = np.sin(np.linspace(0, 6, 20))[None] * rng.random((120, 1)) + 1
+    noisy = Cube((clean + rng.normal(0, 0.1, clean.shape)).astype(np.float32))
+    first = small(Experiment.default("denoising", noisy, Cube(clean.astype(np.float32))), "network.width=16", "training.epochs=2")
+    _, model = run(first, noisy, Cube(clean.astype(np.float32)), tmp_path / "first")
+    start = model.save(tmp_path / "m.safetensors")
+    events, moved = run(
+        first.override(f"training.start={start}", 'training.frozen=["*"]'), noisy, Cube(clean.astype(np.float32)), tmp_path / "second"
+    )
+    assert isinstance(events[-1], Finished)
+    before, after = (one.network.state_dict() for one in (model, moved))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all("last" in name for name in changed)
+
+
+@pytest.mark.parametrize(("side", "factor"), [(12, 2), (24, 2), (48, 2), (48, 4), (33, 3)])
+def test_small_images_can_be_enlarged_by_default(side, factor, tmp_path):
+    cube = Cube(np.random.default_rng(0).random((side, side, 3)).astype(np.float32))
+    coarse = Cube(np.zeros((side // factor, side // factor, 3), np.float32))
+    wanted = Experiment.default("super_resolution", coarse, cube).task.factor
+    experiment = Experiment.default("super_resolution", cube).override(f"task.factor={wanted}")
+    if experiment.data.patch % wanted:
+        experiment = experiment.override(f"data.patch={experiment.data.patch // wanted * wanted}")
+    data = assemble(experiment, [cube], [])
+    assert len(data.parts["training"])
+    assert len(data.parts["validation"])
+
+
+def test_a_few_strokes_are_enough_by_default(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.zeros((40, 40), int)
+    labels[5, 3:13], labels[20, 20:30], labels[33:39, 8] = 1, 2, 3
+    data = (np.eye(4, 10)[np.repeat([1, 2, 3, 3], 10)][:, None] + rng.normal(0, 0.2, (40, 40, 10))).astype(np.float32)
+    experiment = Experiment.default("segmentation", Cube(data), labels).override("training.device=cpu", "training.epochs=10")
+    _, model = run(experiment, Cube(data), labels, tmp_path / "run")
+    assert predict(model, Cube(data)).result.shape == (40, 40)
+
+
+def test_3d_and_strided_networks_keep_fp32_on_the_cpu():
+    cpu, auto = torch.device("cpu"), Experiment().training
+    for kind, dims in (("unet", 3), ("segresnet", 2), ("densenet", 2), ("ssftt", None)):
+        spec = networks.parse({"kind": kind} | ({"dims": dims} if dims else {}))
+        assert choose_precision(auto, cpu, spec) == "fp32"
+    assert choose_precision(auto.model_copy(update={"precision": "bf16"}), cpu, networks.parse("unet")) == "bf16"

@@ -21,6 +21,7 @@ from napari_spectrai.cli.shared import (
     exit_with,
     followed,
     listen_in,
+    refuse_same,
     refuse_unwritten,
     told_to,
 )
@@ -61,6 +62,7 @@ def predict(
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE):
         changed = _changed(settings or [])
+        refuse_same(output, source, model, *(ensemble or []), *(then or []))
     last = then[-1] if then else model  # what the last of a chain tells is what is written
     with exit_with(FAILED if last.exists() else WRONG_USE):
         tells = _tells(last, {} if then else changed)
@@ -166,6 +168,7 @@ def preprocess(
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE):
         wanted = load_steps(steps)
+        refuse_same(output, source, steps)
         refuse_unwritten(output)
     with exit_with(FAILED), told_to(folder):
         cube = read(source, dataset=dataset, spectral=spectral)

@@ -90,6 +90,12 @@ def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
     return None
 
 
+def refuse_same(output: Path, *read: Path) -> None:
+    """Refuse to write over what is read."""
+    if any(other.exists() and other.resolve() == output.resolve() for other in read):
+        raise ValueError(f"{output} is read by this command, and would be lost; choose another output")
+
+
 def refuse_unwritten(output: Path) -> None:
     """Refuse an output before the work, not after it."""
     if not format_of(output).writes:

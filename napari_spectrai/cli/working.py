@@ -83,6 +83,9 @@ def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="default: report.html in the run folder")] = None,
 ) -> None:
     """Write the report of a run, one HTML file, from what its folder holds."""
+    with exit_with(WRONG_USE):
+        if output is not None and output.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"{output.name}: a report is an HTML page; name it .html")
     with exit_with(FAILED):
         typer.echo(write_report(run, output))
 

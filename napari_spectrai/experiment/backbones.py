@@ -17,6 +17,7 @@ class Pooling(Stemmed):
 
     tasks: ClassVar = CLASSES
     pools: ClassVar = True
+    strided: ClassVar = True
     dims: Literal[1, 2, 3] = Field(
         1, description="1: the class of each spectrum; 2 and 3: that of a whole image, by 2-D or 3-D convolutions"
     )
@@ -89,6 +90,7 @@ class AttentionUNet(OverRidge, Stemmed):
     title: ClassVar = "Attention UNet"
     kind: Literal["attention_unet"] = "attention_unet"
     implementation: ClassVar = "napari_spectrai.networks.backbones:AttentionUNet"
+    strided: ClassVar = True
     tasks: ClassVar = RESTORATION | CLASSES
     dims: Literal[1, 2, 3] = Field(2, description=DIMS)
     width: int = Field(32, ge=4, le=512, description="channels of the first level; doubled at each deeper one")
@@ -113,6 +115,7 @@ class SegResNet(OverRidge, Stemmed):
     title: ClassVar = "SegResNet"
     kind: Literal["segresnet"] = "segresnet"
     implementation: ClassVar = "napari_spectrai.networks.backbones:SegResNet"
+    strided: ClassVar = True
     tasks: ClassVar = RESTORATION | CLASSES
     dims: Literal[1, 2, 3] = Field(2, description=DIMS)
     width: int = Field(32, ge=8, le=512, description="channels of the first level; doubled at each deeper one")
@@ -139,6 +142,7 @@ class Restormer(Stemmed):
     title: ClassVar = "Restormer"
     kind: Literal["restormer"] = "restormer"
     implementation: ClassVar = "napari_spectrai.networks.backbones:Restormer"
+    strided: ClassVar = True
     tasks: ClassVar = frozenset({"denoising"})
     dimensions: ClassVar = (2, 3)
     whole: ClassVar = True
@@ -176,6 +180,7 @@ class SSFTT(Stemmed):
     title: ClassVar = "SSFTT"
     kind: Literal["ssftt"] = "ssftt"
     implementation: ClassVar = "napari_spectrai.networks.tokens:SSFTT"
+    strided: ClassVar = True
     tasks: ClassVar = frozenset({"segmentation"})
     dimensions: ClassVar = (2,)
     components: int = Field(30, ge=5, le=256, description="principal components that the network sees, each of variance one")

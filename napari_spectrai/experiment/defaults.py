@@ -93,7 +93,7 @@ def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
             )
         learns_from, sides = "pairs", sharp.spatial_shape[-2:]
     # small patches leave most of an image to learn from, and four coarse pixels a side are enough to see
-    patch = max(4, 2 * factor, min(max(4 * factor, 24 // factor * factor), min(sides) // 2 // factor * factor))
+    patch = max(4, 2 * factor, min(max(4 * factor, 24 // factor * factor), min(sides) // 3 // factor * factor))
     return {
         "task": {"kind": "super_resolution", "factor": factor, "learns_from": learns_from},
         "preparation": ["scale"],
@@ -136,7 +136,10 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
         batch = max(8, min(512, labelled // 4))
         document |= {
             "network": "local_means_mlp",
-            "split": {"method": "blocks", "validation": 0.15, "gap": 0, "context": "shared"},
+            # few strokes lie in few blocks: smaller ones, so that some can be held out
+            "split": {
+                "method": "blocks", "block": max(3, min(12, int(labelled**0.5 / 2))), "validation": 0.15, "gap": 0, "context": "shared",
+            },
             "training": {
                 "batch": batch, "epochs": max(10, min(200, round(800 * batch / max(1, labelled)))), "ema": 0.98, "keep": "last",
                 "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "lr": 3e-3, "weight_decay": 0.05},

@@ -25,6 +25,8 @@ class NetworkSpec(Named):
     whole: ClassVar[bool] = False
     """Whether it has to see an image in one piece."""
     convolutional: ClassVar[bool] = True
+    strided: ClassVar[bool] = False
+    """Whether it has convolutions that skip positions, or 3-D ones whatever its dimensions."""
     any_axis: ClassVar[bool] = False
     """Whether a trained model may be applied to cubes on another axis."""
     lifts: ClassVar[bool] = False

@@ -279,7 +279,9 @@ def _none_left(part: str, experiment: Experiment, layout: _Layout, maps: Sequenc
     shapes = ", ".join("×".join(map(str, m.shape[1:] if m.shape[0] == 1 else m.shape)) for m in maps)
     split = experiment.split
     remedy = f"raise split.{part}" if part != "training" else "lower split.validation or split.test"
-    if patch > 1:
+    if experiment.task.truth == "labels" and split.method == "blocks":
+        remedy = f"lower split.block ({split.block}), or label more pixels: 2 or more of each class, some way apart"
+    elif patch > 1:
         blocks = f", raise split.block ({split.block})" if split.method == "blocks" else ""
         remedy += f"{blocks}, or lower data.patch ({patch}) or split.gap ({patch if split.gap is None else split.gap})"
     return (

@@ -37,6 +37,8 @@ def begin_with(network: nn.Module, path: Path, experiment: Experiment) -> str:
     """
     model = Model.load(path)
     theirs, ours = model.description.experiment.network, experiment.network
+    if getattr(theirs, "dims", None) != getattr(ours, "dims", None):
+        raise ValueError(f"{path} has network.dims={getattr(theirs, 'dims', None)}, and this experiment {getattr(ours, 'dims', None)}")
     if theirs.kind != ours.kind:
         raise ValueError(f"{path} holds a {theirs.title}, and this experiment trains a {ours.title}; set network.kind={theirs.kind}")
     known, own = model.network.state_dict(), network.state_dict()
@@ -69,6 +71,8 @@ def freeze(network: nn.Module, patterns: list[str]) -> list[nn.Module]:
     for name, parameter in network.named_parameters():
         if id(parameter) not in last and any(fnmatchcase(name, pattern) for pattern in patterns):
             parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise ValueError(f"training.frozen={patterns} leaves nothing to learn; name fewer weights")
     still: list[nn.Module] = []
     for module in network.modules():
         own = list(module.parameters(recurse=False))

@@ -43,6 +43,7 @@ class Beside:
         self.cubes, self.truths, self.outer = cubes, truths, folder
         self.rows: dict[str, dict[str, float]] | None = None
         self.notes: list[str] = []
+        self.stopped = False
 
     def __iter__(self) -> Iterator[Event]:
         from napari_spectrai.learn.training import Training
@@ -59,6 +60,7 @@ class Beside:
             np.savez_compressed(inner.split, *data.maps)
             for event in Training(self.experiment, data, inner).events():
                 if self.outer.command() == "stop":
+                    self.stopped = True
                     return
                 if isinstance(event, Epoch):
                     yield Progress(event.epoch, event.epochs)

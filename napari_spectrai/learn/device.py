@@ -6,6 +6,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from napari_spectrai.experiment.networks import NetworkSpec
 from napari_spectrai.experiment.training import Training
 
 
@@ -39,11 +40,16 @@ def is_fast_at_bf16(device: torch.device) -> bool:
     return False
 
 
-def choose_precision(training: Training, device: torch.device, *, convolutional: bool) -> str:
-    """Return ``"bf16"`` or ``"fp32"``; fully connected networks are small and keep fp32 unless told otherwise."""
+def choose_precision(training: Training, device: torch.device, network: NetworkSpec) -> str:
+    """Return ``"bf16"`` or ``"fp32"``; fully connected networks are small and keep fp32 unless told otherwise.
+
+    On the CPU, torch 2.13 gives wrong gradients in bf16 for the weights of 3-D convolutions, and of strided ones, where a side becomes
+    very short; networks that have such keep fp32 there.
+    """
     if training.precision != "auto":
         return training.precision
-    return "bf16" if convolutional and is_fast_at_bf16(device) else "fp32"
+    risky = device.type == "cpu" and (network.strided or getattr(network, "dims", 2) == 3)
+    return "bf16" if network.convolutional and not risky and is_fast_at_bf16(device) else "fp32"
 
 
 def accelerator(device: torch.device, precision: str) -> Accelerator:

@@ -147,6 +147,9 @@ def predicting(
 ) -> Generator[Progress, None, Prediction]:
     """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written."""
     source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
+    ensemble, then = ([given] if isinstance(given, Model | str | Path) else list(given) for given in (ensemble, then))
+    if out is not None and isinstance(cube, str | Path) and Path(out).resolve() == Path(cube).resolve():
+        raise ValueError(f"{out} is read here, and would be lost; choose another out=")
     links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
     models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
     _refuse_others(models)
@@ -182,7 +185,8 @@ def _applied(
     models = [first, *models[1:]]
     if uncertainty and len(models) == 1 and not has_dropout(models[0]):
         raise ValueError(
-            "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble"
+            "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble "
+            "(of a chain, the last model has to have the dropout)"
         )
     around = any(model.description.experiment.looks_around for model in models)
     if not source.is_image and around:

@@ -37,7 +37,8 @@ def split_maps(
     ----------
     classes : arrays of the same shapes, optional
         The class of each pixel, 1 … C, 0 where it has none: a stratified split takes the same share of each, and a split by file
-        of files that hold a single class each; blocks are drawn anew, up to 1000 times, until each class has some to learn from.
+        of files that hold a single class each;
+        blocks are drawn anew, up to 1000 times, until each class has some to learn from and each part some labels.
     groups : arrays of the same shapes, optional
         The group of each pixel, which a split by group keeps together.
     parts : sequence of str, optional
@@ -84,7 +85,11 @@ def _in_blocks(
 
 
 def _untaught(maps: Sequence[Map], classes: Sequence[npt.NDArray[np.integer[Any]]]) -> bool:
-    """Whether a class has no training pixels."""
+    """Whether a class has no training pixels, or a part that is held out no labelled ones."""
+    for part in (VALIDATION, TEST):
+        held = [m == part for m in maps]
+        if any(h.any() for h in held) and not any((c[h] > 0).any() for h, c in zip(held, classes, strict=True)):
+            return True
     taught = [np.unique(c[m == TRAINING]) for m, c in zip(maps, classes, strict=True)]
     return bool(np.setdiff1d(np.concatenate([np.unique(c) for c in classes]), np.concatenate([[0], *taught])).size)
 

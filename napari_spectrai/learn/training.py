@@ -49,7 +49,7 @@ class Training:
         self.experiment, self.folder, self.place = experiment, folder, Place()
         self.device = choose_device(settings.device)
         torch.manual_seed(settings.seed)
-        self.precision = choose_precision(settings, self.device, convolutional=experiment.network.convolutional)
+        self.precision = choose_precision(settings, self.device, experiment.network)
         self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
         network = begun(experiment, data, anew=not folder.checkpoint.exists())
@@ -161,6 +161,9 @@ class Training:
             for event in self.beside:
                 yield self._told(event)
             rows = self.beside.rows
+            if self.beside.stopped:
+                reason = "stopped"
+                self.folder.say("")  # heeded
         return (yield from self._finished(reason, rows))
 
     def _started(self) -> Started:
@@ -313,7 +316,8 @@ class Training:
 
     def _refuse_divergence(self, loss: float) -> None:
         if not math.isfinite(loss):
+            exact = "training.precision=fp32, or " if self.precision == "bf16" else ""
             raise FloatingPointError(
-                f"the loss became {loss} in epoch {self.place.epoch + 1}; start a new run with a lower "
+                f"the loss became {loss} in epoch {self.place.epoch + 1}; start a new run with {exact}a lower "
                 f"training.optimiser.lr ({self.settings.optimiser.lr:g})"
             )

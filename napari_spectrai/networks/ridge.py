@@ -46,9 +46,14 @@ class RidgeSkip(nn.Module):
         self.residual = residual
         self.register_buffer("weight", torch.zeros(in_bands, out_bands))
         self.register_buffer("intercept", torch.zeros(out_bands))
-        last = residual.last
-        for parameter in last.parameters():  # type: ignore[union-attr]
+        for parameter in self.last.parameters():
             nn.init.zeros_(parameter)
+
+    @property
+    def last(self) -> nn.Module:
+        """The layer whose weights, at zero, leave the ridge map alone."""
+        last: nn.Module = self.residual.last  # type: ignore[assignment]
+        return last
 
     def set_map(self, weight: Tensor, intercept: Tensor) -> None:
         """Take over a fitted ridge map."""

@@ -90,7 +90,10 @@ def rivals(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[s
             found[spec.label] = _enlarging(spec, data, task.enlarges)
             continue
         known = (before or {}).get(spec.label)
-        found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else None)
+        try:
+            found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else None)
+        except (ArithmeticError, ValueError, RuntimeError) as error:  # what it cannot learn from, the network may
+            data.notes.append(f"{spec.label} is left out beside the network: {error}")
     return found
 
 
