@@ -658,3 +658,21 @@ def test_3d_and_strided_networks_keep_fp32_on_the_cpu():
         spec = networks.parse({"kind": kind} | ({"dims": dims} if dims else {}))
         assert choose_precision(auto, cpu, spec) == "fp32"
     assert choose_precision(auto.model_copy(update={"precision": "bf16"}), cpu, networks.parse("unet")) == "bf16"
+
+
+def test_a_stop_on_the_blocks_goes_on_from_there(scene, tmp_path):
+    cube, labels = scene
+    experiment = Experiment.default("segmentation", cube, labels).override(
+        "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]",
+        "split={method: stratified, block: 4, validation: 0.2}", "training={epochs: 3, batch: 64, device: cpu}",
+    )  # fmt: skip
+    folder = RunFolder(tmp_path / "run")
+    events = []
+    for event in fit(experiment, cube, labels, run=folder.path):
+        events.append(event)
+        if isinstance(event, Progress):
+            folder.say("stop")
+    assert (events[-1].reason, folder.state()) == ("stopped", "stopped")
+    *_, last = fit(None, cube, labels, run=folder.path, resume=True)
+    assert last.reason == "done"
+    assert "blocks" in last.scores
