@@ -461,7 +461,13 @@ def test_transfer_keeps_what_fits_and_freezes_what_is_named(tmp_path):
     _, trained = run(free, spectra, np.arange(90) % 3 + 1, tmp_path / "third")
     assert not torch.equal(before["stages.0.weight"], trained.network.state_dict()["stages.0.weight"])
     with pytest.raises(ValueError, match="no weights are named 'encoder.*there are.*stages.0"):
-        list(fit(first.override('training.frozen=["encoder.*"]'), spectra, two, run=tmp_path / "x"))
+        list(fit(free.override('training.frozen=["encoder.*"]'), spectra, two, run=tmp_path / "x"))
+    with pytest.raises(SettingsError, match="nobody has trained"):
+        list(fit(first.override('training.frozen=["*"]'), spectra, two, run=tmp_path / "w"))
+    with pytest.raises(SettingsError, match="has no weights to begin with"):
+        list(fit(free.override("network=svm"), spectra, two, run=tmp_path / "v"))
+    moved_axis = Cube(spectra.data, SpectralAxis(np.linspace(1000, 1019, 20), "nm"))
+    assert "learnt from other bands" in next(fit(free, moved_axis, two, run=tmp_path / "u")).notes[-1]
     with pytest.raises(ValueError, match="holds a Spectral CNN, and this experiment trains a ResNet"):
         list(fit(again.override("network={kind: resnet, width: 8}"), spectra, two, run=tmp_path / "y"))
     with pytest.raises(FileNotFoundError, match="no such model file"):

@@ -39,6 +39,7 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
     groups = experiment.data.groups
     if groups and len(groups) != len(cubes):
         found.append(Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; name one for each"))
+    found += _start(experiment)
     found += _preparation(experiment)
     for number, cube in enumerate(cubes):
         if task.needs_truth:
@@ -89,6 +90,15 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
         return [Problem("split.method", f"{experiment.split.method} would cut images apart; whole images are split by file or by group")]
     if not task.of_images and network.pools and experiment.looks_around:
         return [Problem("network.dims", f"{network.title} gives one class for all it sees; to tell pixels apart set network.dims=1")]
+    return []
+
+
+def _start(experiment: Experiment) -> list[Problem]:
+    training = experiment.training
+    if training.start is not None and experiment.network.classical:
+        return [Problem("training.start", f"{experiment.network.title} has no weights to begin with; leave it empty")]
+    if training.frozen and training.start is None:
+        return [Problem("training.frozen", "weights that nobody has trained would stay as they are; name a model in training.start")]
     return []
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model, built
@@ -23,11 +24,11 @@ def begun(experiment: Experiment, data: Dataset, *, anew: bool) -> nn.Module:
         network.set_map(*ridge_map(*data.spectra("training"), alpha=experiment.network.alpha))  # type: ignore[attr-defined]
     start = experiment.training.start
     if start is not None and anew:
-        data.notes.append(begin_with(network, start, experiment))
+        data.notes.append(begin_with(network, start, experiment, data.axis))
     return network
 
 
-def begin_with(network: nn.Module, path: Path, experiment: Experiment) -> str:
+def begin_with(network: nn.Module, path: Path, experiment: Experiment, axis: SpectralAxis) -> str:
     """Copy into `network` all weights of a model file that fit, and say which did not: those begin anew.
 
     Raises
@@ -37,10 +38,10 @@ def begin_with(network: nn.Module, path: Path, experiment: Experiment) -> str:
     """
     model = Model.load(path)
     theirs, ours = model.description.experiment.network, experiment.network
-    if getattr(theirs, "dims", None) != getattr(ours, "dims", None):
-        raise ValueError(f"{path} has network.dims={getattr(theirs, 'dims', None)}, and this experiment {getattr(ours, 'dims', None)}")
     if theirs.kind != ours.kind:
         raise ValueError(f"{path} holds a {theirs.title}, and this experiment trains a {ours.title}; set network.kind={theirs.kind}")
+    if getattr(theirs, "dims", None) != getattr(ours, "dims", None):
+        raise ValueError(f"{path} has network.dims={getattr(theirs, 'dims', None)}, and this experiment {getattr(ours, 'dims', None)}")
     known, own = model.network.state_dict(), network.state_dict()
     fitting = {name: tensor for name, tensor in known.items() if name in own and own[name].shape == tensor.shape}
     learnt = {name for name, _ in network.named_parameters()}
@@ -49,6 +50,8 @@ def begin_with(network: nn.Module, path: Path, experiment: Experiment) -> str:
     network.load_state_dict(fitting, strict=False)
     anew = sorted(learnt - set(fitting))
     begun = f"; {len(anew)} begin anew ({', '.join(anew[:3])}{', …' if len(anew) > 3 else ''})" if anew else ""
+    difference = model.axis.mismatch(axis)
+    begun += f"; it learnt from other bands: these data have {difference}" if difference else ""
     return f"Begins with {len(learnt) - len(anew)} of {len(learnt)} groups of weights of {path.name}{begun}."
 
 
