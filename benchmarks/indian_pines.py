@@ -26,7 +26,7 @@ SEEDS = (20, 21, 22, 23)
 SPLITS = {
     "random": ["split={method: stratified, validation: 0.01, test: 0.89, context: shared, beside: false}", "loss.weights=none"],
     "blocks": ["split={method: blocks, block: 12, validation: 0.01, test: 0.45, gap: 0, context: shared}", "loss.weights=none"],
-    "gap": ["split={method: blocks, block: 12, validation: 0.01, test: 0.25, gap: 5, context: shared}", "loss.weights=none"],
+    "gap": ["split={method: blocks, block: 12, validation: 0.03, test: 0.25, gap: 5, context: shared}", "loss.weights=none"],
     "balanced": ["split={method: blocks, block: 12, validation: 0.01, test: 0.45, gap: 0, context: shared}"],
     "spectra": ["split={method: stratified, validation: 0.02, test: 0.88}"],
 }
