@@ -12,6 +12,7 @@ from napari_spectrai import Cube, Experiment, SpectralAxis
 from napari_spectrai.experiment import Split
 from napari_spectrai.experiment.augmentations import Flip, Mixup, Noise, SpectralShift, augmentations
 from napari_spectrai.experiment.losses import losses
+from napari_spectrai.experiment.networks import ResidualMLP
 from napari_spectrai.experiment.training import AdamW, Training, optimisers, schedules
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.assemble import assemble
@@ -259,8 +260,8 @@ def test_the_weight_average_starts_quickly_and_follows_slowly():
 
 def test_device_and_precision():
     cpu = choose_device("cpu")
-    assert choose_precision(Training(), cpu, convolutional=False) == "fp32"
-    assert choose_precision(Training(precision="bf16"), cpu, convolutional=False) == "bf16"
+    assert choose_precision(Training(), cpu, ResidualMLP()) == "fp32"
+    assert choose_precision(Training(precision="bf16"), cpu, ResidualMLP()) == "bf16"
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="'cuda' is not on this machine; choose cpu"):
             choose_device("cuda")
