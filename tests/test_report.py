@@ -283,3 +283,14 @@ def test_what_went_wrong_beside_it_is_printed(capsys):
 
     TrainingBar().show(Finished("done", notes=["The report was not written [x]"]))
     assert "note: The report was not written [x]" in capsys.readouterr().err
+
+
+def test_a_run_without_a_split_says_so(tmp_path):
+    folder = RunFolder.create(Experiment(), tmp_path / "run")
+    assert "The run was not split yet." in write_report(folder.path).read_text(encoding="utf-8")
+    assert folder.parts() == []
+    folder.keep_maps([np.full((1, 3, 4), 1, np.uint8), np.array([[[1], [2]]], np.uint8)])
+    assert [labels.shape for labels in folder.parts()] == [(3, 4), (2,)]
+    assert "The run was not split yet." not in write_report(folder.path).read_text(encoding="utf-8")
+    folder.split.write_bytes(b"damaged")
+    assert "cannot be read" in write_report(folder.path).read_text(encoding="utf-8")

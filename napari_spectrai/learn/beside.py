@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.assemble import assemble
@@ -57,7 +55,7 @@ class Beside:
         shutil.rmtree(place, ignore_errors=True)
         try:
             inner = RunFolder.create(self.experiment, place)
-            np.savez_compressed(inner.split, *data.maps)
+            inner.keep_maps(data.maps)
             for event in Training(self.experiment, data, inner).events():
                 if self.outer.command() == "stop":
                     self.stopped = True

@@ -8,17 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import replacing
 from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.beside import Beside, flatters
 from napari_spectrai.learn.closed import closed_form
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.split import Map
 from napari_spectrai.learn.training import Training
 from napari_spectrai.learn.truths import Truth, gather
 from napari_spectrai.runs import Event, Failed, Finished, RunFolder
@@ -89,13 +85,8 @@ def fit(
 
 
 def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Dataset:
-    maps: list[Map] | None = None
-    if resume and folder.split.exists():
-        with np.load(folder.split, allow_pickle=False) as saved:
-            maps = [saved[f"map{number}"] for number in range(len(saved.files))]
-    data = assemble(experiment, inputs, targets, maps)
-    with replacing(folder.split) as temporary:
-        np.savez_compressed(temporary, **{f"map{number}": labels for number, labels in enumerate(data.maps)})  # type: ignore[arg-type]
+    data = assemble(experiment, inputs, targets, (folder.maps() or None) if resume else None)
+    folder.keep_maps(data.maps)
     return data
 
 

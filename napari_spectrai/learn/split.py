@@ -10,9 +10,10 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
 from napari_spectrai.experiment import Split
+from napari_spectrai.runs.parts import PARTS
 
 UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
-NAMES = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
+NAMES = PARTS
 
 DRAWS = 1000
 """How often blocks are drawn, until each class has some to learn from."""

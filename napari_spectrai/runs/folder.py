@@ -8,13 +8,14 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import psutil
 from platformdirs import user_data_path
 
@@ -22,12 +23,10 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing, write_text
 from napari_spectrai.labels import Colour, Labels
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
+from napari_spectrai.runs.parts import COLOURS, PARTS
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
-PARTS = {1: "training", 2: "validation", 3: "test"}
-COLOURS: dict[int, Colour] = {1: (0.0, 0.45, 0.7, 1.0), 2: (0.9, 0.62, 0.0, 1.0), 3: (0.8, 0.4, 0.7, 1.0)}
-"""Of training, validation and test: told apart also by the colour-blind (Okabe & Ito)."""
 
 
 def default_folder() -> Path:
@@ -104,15 +103,27 @@ class RunFolder:
             for line in self.journal.read_text(encoding="utf-8").split("\n")[:-1]:
                 yield from_json(line)
 
-    def parts(self) -> list[Labels]:
-        """Return which pixels train, validate and test, as labels (y, x) of each image or (n,) of a set; none before the split."""
+    def keep_maps(self, maps: Sequence[npt.NDArray[np.uint8]]) -> None:
+        """Write the split: for each cube a map (z, y, x) with the number of each pixel's part."""
+        with replacing(self.split) as temporary:
+            np.savez_compressed(temporary, **{f"map{number}": labels for number, labels in enumerate(maps)})  # type: ignore[arg-type]
+
+    def maps(self) -> list[npt.NDArray[np.uint8]]:
+        """Return the maps of the split; none before it is made."""
         if not self.split.exists():
             return []
         with np.load(self.split, allow_pickle=False) as saved:
-            maps = [saved[f"map{number}"] for number in range(len(saved.files))]
-        shaped = [m[0] if m.shape[0] == 1 else m for m in maps]
+            return [saved[f"map{number}"] for number in range(len(saved.files))]
+
+    def parts(self) -> list[Labels]:
+        """Return which pixels train, validate and test, as labels (y, x) of each image or (n,) of a set; none before the split."""
+        shaped = [m[0] if m.shape[0] == 1 else m for m in self.maps()]
         shaped = [m[:, 0] if m.ndim == 2 and m.shape[1] == 1 else m for m in shaped]
-        return [Labels(m, dict(PARTS), dict(COLOURS), name="split") for m in shaped]
+        colours: dict[int, Colour] = {}
+        for part, code in COLOURS.items():
+            red, green, blue = (int(code[at : at + 2], 16) / 255 for at in (1, 3, 5))
+            colours[part] = (red, green, blue, 1.0)
+        return [Labels(m, dict(PARTS), colours, name="split") for m in shaped]
 
     def discard_data(self) -> None:
         """Remove the arrays that were handed over in the folder; a run that ended well needs them no more."""

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from napari_spectrai.runs import parts
 from napari_spectrai.runs.page import Markup, element, folded, joined, table
 
-PARTS = {1: "training", 2: "validation", 3: "test", 0: "unused"}
-"""As the maps of `learn.split` number them, in the order of the legend."""
-COLOURS = {0: "#b9bdc4", 1: "#2f78b7", 2: "#e69f00", 3: "#b4458f"}
+PARTS = parts.PARTS | {0: "unused"}
+"""In the order of the legend."""
+COLOURS = parts.COLOURS | {0: "#b9bdc4"}
 LARGE, SMALL = 240, 120
 """Least size of a picture's longer side, in pixels, of few maps and of many; one more than twice as large is thinned."""
 PLANES = 12

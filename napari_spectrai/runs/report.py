@@ -285,10 +285,8 @@ def _split(folder: RunFolder, experiment: Experiment, told: _Told, card: ModelCa
     names = card.trained_on if card is not None else [str(path.name) for path in experiment.data.input]
     pictures = Markup()
     try:
-        with np.load(folder.split, allow_pickle=False) as saved:
-            pictures = split_pictures([saved[f"map{number}"] for number in range(len(saved.files))], names)
-    except FileNotFoundError:
-        pictures = element("p", "The run was not split yet.", class_="soft")
+        maps = folder.maps()
+        pictures = split_pictures(maps, names) if maps else element("p", "The run was not split yet.", class_="soft")
     except (ValueError, KeyError, OSError, zipfile.BadZipFile):
         pictures = element("p", f"{folder.split.name} cannot be read.", class_="soft")
     split = experiment.split
