@@ -11,7 +11,7 @@ from PIL import Image
 from napari_spectrai.io import UnreadableError
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Class, Labels, as_labels
-from napari_spectrai.learn.truths import class_table, numbered
+from napari_spectrai.plan.truths import class_table, numbered
 
 
 def test_names_are_numbered_in_alphabetical_order():

@@ -21,9 +21,9 @@ from napari_spectrai.learn.augment import SpectralShift as Shift
 from napari_spectrai.learn.averaging import WeightAverage
 from napari_spectrai.learn.device import choose_device, choose_precision
 from napari_spectrai.learn.pool import Samples
-from napari_spectrai.learn.split import TEST, TRAINING, UNUSED, VALIDATION, apart, origins, split_maps
 from napari_spectrai.learn.tiles import spans
-from napari_spectrai.learn.truths import gather
+from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, apart, origins, split_maps
+from napari_spectrai.plan.truths import gather
 from napari_spectrai.spec import SettingsError
 
 # ---------------------------------------------------------------- augmentation

@@ -18,7 +18,7 @@ from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.spectrai import from_spectrai, recognised
 from napari_spectrai.experiment.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
-from napari_spectrai.learn.truths import gather
+from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Epoch
 from napari_spectrai.spec import SettingsError
 

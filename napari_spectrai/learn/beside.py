@@ -9,7 +9,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.dataset import Dataset
-from napari_spectrai.learn.truths import Truth
+from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Epoch, Event, Finished, Progress, RunFolder
 
 VALIDATION, TEST = 0.05, 0.3

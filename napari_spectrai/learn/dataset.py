@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.labels import Class
-from napari_spectrai.learn.pool import Place, Samples, Scene
-from napari_spectrai.learn.split import Map
+from napari_spectrai.learn.pool import Samples, Scene
+from napari_spectrai.plan.layout import Place
+from napari_spectrai.plan.split import Map
 from napari_spectrai.preparation import Preparation
 
 LIFTED = 256

@@ -21,8 +21,8 @@ from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import predict
-from napari_spectrai.learn.truths import numbered, share_axis
 from napari_spectrai.networks.enlarge import degraded
+from napari_spectrai.plan.truths import numbered, share_axis
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from napari_spectrai.learn.closed import closed_form
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.training import Training
-from napari_spectrai.learn.truths import Truth, gather
+from napari_spectrai.plan.truths import Truth, gather
 from napari_spectrai.runs import Event, Failed, Finished, RunFolder
 from napari_spectrai.runs.report import concluded
 

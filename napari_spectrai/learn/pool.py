@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.split import TRAINING
+from napari_spectrai.plan.split import TRAINING
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +47,6 @@ class Samples:
     def to(self, device: torch.device) -> Samples:
         """Return them on `device`."""
         return replace(self, first=self.first.to(device), column=self.column.to(device), row=self.row.to(device))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a cube lies in the pool: its first pixel, its planes with their margins, and its own size inside them."""
-
-    base: int
-    padded: tuple[int, int, int]
-    shape: tuple[int, int, int]
-    margin: int
-
-    @property
-    def size(self) -> int:
-        """Pixels in the pool."""
-        return int(np.prod(self.padded))
-
-    def of(self, pool: Tensor, times: int = 1) -> Tensor:
-        """Return the cube (z, y, x, ...) in a pool, as a view."""
-        z, y, x = self.padded
-        whole = pool[self.base * times**2 : (self.base + self.size) * times**2].view(z, y * times, x * times, *pool.shape[1:])
-        near = self.margin
-        return whole[:, near : near + self.shape[1] * times, near : near + self.shape[2] * times]
 
 
 @dataclass(frozen=True, slots=True)

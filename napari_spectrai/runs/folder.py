@@ -22,8 +22,8 @@ from platformdirs import user_data_path
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing, write_text
 from napari_spectrai.labels import Colour, Labels
+from napari_spectrai.plan.parts import COLOURS, PARTS
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
-from napari_spectrai.runs.parts import COLOURS, PARTS
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]

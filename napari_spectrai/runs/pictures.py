@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_spectrai.runs import parts
+from napari_spectrai.plan import parts
 from napari_spectrai.runs.page import Markup, element, folded, joined, table
 
 PARTS = parts.PARTS | {0: "unused"}

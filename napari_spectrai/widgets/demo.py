@@ -14,7 +14,7 @@ from napari_spectrai.io import read
 from napari_spectrai.samples import sample
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
-from napari_spectrai.widgets.spectra import SpectraDock
+from napari_spectrai.widgets.spectra_dock import SpectraDock
 
 ROWS = (850, 900, 950)
 """Test spectra that the figure shows."""

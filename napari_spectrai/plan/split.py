@@ -10,10 +10,9 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 
 from napari_spectrai.experiment import Split
-from napari_spectrai.runs.parts import PARTS
+from napari_spectrai.plan.parts import PARTS
 
 UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
-NAMES = PARTS
 
 DRAWS = 1000
 """How often blocks are drawn, until each class has some to learn from."""
@@ -102,7 +101,7 @@ def _given(
     parts: Sequence[str],
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
 ) -> list[Map]:
-    numbers = {name: number for number, name in NAMES.items()}
+    numbers = {name: number for number, name in PARTS.items()}
     maps = [np.full(shape, numbers[part], np.uint8) for shape, part in zip(shapes, parts, strict=True)]
     if "validation" in parts or "training" not in parts:
         return maps

@@ -1,0 +1,110 @@
+"""How samples lie in the cubes: patches, the margins around each cube, the pixels that a part may show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.plan.split import TEST, UNUSED, VALIDATION, Map, apart, origins
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How samples lie in the pool: the patch, what is added around each cube, whether patches reach into other parts."""
+
+    patch: int
+    margin: int = 0
+    shared: bool = False
+    pixelwise: bool = False
+
+
+def layout_of(experiment: Experiment) -> Layout:
+    """Return how the samples of a training lie in its cubes."""
+    network, task, split = experiment.network, experiment.task, experiment.split
+    shared = task.truth == "labels" and (split.context == "shared" or split.method in ("random", "stratified"))
+    if not experiment.looks_around or (network.classical and task.truth == "cube" and task.enlarges == 1):
+        return Layout(1)
+    if network.around:
+        return Layout(network.around, margin=network.around // 2, shared=shared, pixelwise=True)
+    if network.classical and task.truth == "labels":
+        return Layout(1)
+    patch = experiment.data.patch
+    if task.enlarges > 1 and task.needs_truth:
+        patch = max(1, patch // task.enlarges)
+    return Layout(patch, shared=shared)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cube lies in the pool: its first pixel, its planes with their margins, and its own size inside them."""
+
+    base: int
+    padded: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    margin: int
+
+    @property
+    def size(self) -> int:
+        """Pixels in the pool."""
+        return int(np.prod(self.padded))
+
+    def of(self, pool: Any, times: int = 1) -> Any:
+        """Return the cube (z, y, x, ...) in a pool (an array or tensor), as a view."""
+        z, y, x = self.padded
+        whole = pool[self.base * times**2 : (self.base + self.size) * times**2].reshape(z, y * times, x * times, *pool.shape[1:])
+        near = self.margin
+        return whole[:, near : near + self.shape[1] * times, near : near + self.shape[2] * times]
+
+
+def places_of(shapes: Sequence[tuple[int, int, int]], layout: Layout) -> list[Place]:
+    """Return where cubes of shape (z, y, x) lie in the pool, one after another."""
+    places, base = [], 0
+    for z, y, x in shapes:
+        near = far = layout.margin
+        padded = (z, y + near + far, x + near + far)
+        if layout.shared and not layout.pixelwise and layout.patch > 1:  # whole patches cover everything, each pixel once
+            padded = (z, -(-y // layout.patch) * layout.patch, -(-x // layout.patch) * layout.patch)
+        places.append(Place(base, padded, (z, y, x), near))
+        base += places[-1].size
+    return places
+
+
+def padded(values: npt.NDArray[Any], place: Place, *, edge: bool) -> npt.NDArray[Any]:
+    """Return (z, y, x, ...) with the margins of its place: the edge repeated, or zeros."""
+    if place.padded == place.shape:
+        return values
+    near = place.margin
+    around = [(0, 0), *((near, whole - inside - near) for whole, inside in zip(place.padded[1:], place.shape[1:], strict=True))]
+    around += [(0, 0)] * (values.ndim - 3)
+    return np.pad(values, around, mode="edge") if edge else np.pad(values, around)
+
+
+def corners_of(labels: Map, label: int, layout: Layout, place: Place, known: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
+    """Return the first corners (n, 3) of the patches of one part, in the padded planes of its place."""
+    wanted = labels == label if known is None else (labels == label) & known
+    if layout.pixelwise:
+        corners: npt.NDArray[np.int64] = np.argwhere(wanted)  # of the window around each pixel, since the margin shifts it
+        if not layout.shared:
+            inside = np.pad(labels, [(0, 0), *[(layout.margin, layout.margin)] * 2], constant_values=label)
+            whole = np.zeros(labels.shape, bool)
+            whole[tuple(origins(inside, label, layout.patch).T)] = True
+            corners = corners[np.asarray(whole[tuple(corners.T)])]
+        return corners
+    if layout.patch == 1:
+        return np.argwhere(wanted)
+    held = label in (VALIDATION, TEST)
+    if layout.shared:
+        whole = padded(np.where(wanted, label, UNUSED).astype(np.uint8), place, edge=False)
+        step = layout.patch if held else 1
+        corners = origins(whole > 0, label, layout.patch, least=1)
+        on_grid: npt.NDArray[np.int64] = corners[(corners[:, 1] % step == 0) & (corners[:, 2] % step == 0)]
+        return on_grid
+    corners = origins(labels, label, layout.patch)
+    if known is not None and len(corners):
+        corners = corners[[known[z, y : y + layout.patch, x : x + layout.patch].any() for z, y, x in corners]]
+    return apart(corners, layout.patch) if held else corners
