@@ -13,7 +13,7 @@ from napari_spectrai import Cube, Experiment, Model, Run, SpectralAxis, fit
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.document import Split
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn import split
+from napari_spectrai.plan import split
 from napari_spectrai.runs import Confusion, Epoch, Failed, Finished, Preview, RunFolder, Started
 from napari_spectrai.runs.curves import Curve, plot
 from napari_spectrai.runs.events import from_json, to_json
