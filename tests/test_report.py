@@ -13,7 +13,7 @@ from napari_spectrai import Cube, Experiment, Model, Run, SpectralAxis, fit
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.document import Split
 from napari_spectrai.labels import Labels
-from napari_spectrai.plan import split
+from napari_spectrai.plan import parts, split
 from napari_spectrai.runs import Confusion, Epoch, Failed, Finished, Preview, RunFolder, Started
 from napari_spectrai.runs.curves import Curve, plot
 from napari_spectrai.runs.events import from_json, to_json
@@ -235,7 +235,7 @@ def test_many_classes_and_files_and_odd_names():
 
 
 def test_the_words_and_numbers_of_the_split_are_those_of_the_house():
-    assert PARTS == {**split.NAMES, split.UNUSED: "unused"}
+    assert PARTS == {**parts.PARTS, split.UNUSED: "unused"}
     words = str(Split.model_fields["method"].description)
     for method in ("auto", "file", "group", "contiguous", "blocks", "stratified", "random"):
         assert f"{method}: " in words or method == "file"
