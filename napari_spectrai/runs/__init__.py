@@ -1,6 +1,6 @@
 """Runs: their events, their folder, and the process that works in it. Nothing here imports torch."""
 
-from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Progress, Saved, Started, Step
+from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Patch, Paused, Preview, Progress, Saved, Started, Step
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
 from napari_spectrai.runs.process import Job, Run, launch, prepare, prepare_prediction, prepare_preprocessing
 
@@ -11,6 +11,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Job",
+    "Patch",
     "Paused",
     "Preview",
     "Progress",
