@@ -102,7 +102,14 @@ class Question:
         """What decides the answer, as a short text: the length of the training and the amount of data do not."""
         plain = self.to_json()
         document = plain["experiment"]
-        del document["training"]["epochs"], document["training"]["seed"], document["name"], document["data"], document["split"]
+        del (
+            document["training"]["epochs"],
+            document["training"]["ema"],
+            document["training"]["seed"],
+            document["name"],
+            document["data"],
+            document["split"],
+        )
         kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")}
         told = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch")], sort_keys=True)
         return hashlib.sha1(told.encode(), usedforsecurity=False).hexdigest()[:16]
