@@ -8,6 +8,7 @@ from typing import Any
 
 from magicgui.widgets import Container, Label
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
 
@@ -28,6 +29,11 @@ class _Column(QScrollArea):
 
 
 _docks: weakref.WeakSet[Dock] = weakref.WeakSet()
+
+
+def docks() -> list[Dock]:
+    """Return the docks there are, in all windows."""
+    return [dock for dock in _docks if isalive(dock.native)]  # type: ignore[no-untyped-call]
 
 
 def opened(viewer: Viewer, name: str) -> Any:

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 
 import pytest
-from qtpy.QtWidgets import QMessageBox
 
+from napari_spectrai.widgets import jobs
 from napari_spectrai.widgets.layers import add_cube
 
 
 @pytest.fixture(autouse=True)
 def closes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer the question before closing: a test that fails while a job runs would wait for a person for ever."""
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Close)
+    monkeypatch.setattr(jobs, "confirm", lambda *_: "stop")
 
 
 @pytest.fixture
