@@ -20,9 +20,10 @@ ASKS = jobs.confirm
 @pytest.fixture
 def person(monkeypatch):
     """Let a person answer by pressing a button with these words; return what was asked, and what was offered."""
-    asked: list[tuple[str, list[str]]] = []
 
     def answering(words):
+        asked: list[tuple[str, list[str]]] = []
+
         def press():
             box = QApplication.activeModalWidget()
             if not isinstance(box, QMessageBox):
@@ -80,18 +81,18 @@ def test_cancel_keeps_the_window_and_stop_saves(viewer, training, person, until)
     ((text, buttons),) = asked
     assert "can be resumed" in text
     assert buttons == ["Cancel", "Let it run on", "Stop (can be resumed)"]
-    person("Stop (can be resumed)")
-    viewer.close()
+    asked = person("Stop (can be resumed)")
+    QTimer.singleShot(0, viewer.close)
     until(lambda: not run.alive)
-    assert len(asked) == 2
+    assert len(asked) == 1
     assert run.folder.state() == "stopped"
 
 
 def test_a_run_let_on_outlives_its_window_and_is_followed_from_the_next(viewer, training, person, until, make_napari_viewer):
     run, _, _ = training
     asked = person("Let it run on")
-    viewer.close()
-    assert len(asked) == 1
+    QTimer.singleShot(0, viewer.close)
+    until(lambda: len(asked) == 1)
     run.close()  # what ends it otherwise
     count = _epochs(run.folder)
     until(lambda: _epochs(run.folder) > count + 2)
