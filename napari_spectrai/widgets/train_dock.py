@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, PushButton
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 
@@ -115,6 +115,11 @@ class TrainDock(Dock):
         for choice in (self._input, self._truth):
             if choice.value is not None:
                 self._last[choice] = choice.value
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer to learn from."""
+        if layer in self._layers():
+            self._input.value = layer
 
     def _layers(self, _: Any = None) -> list[Image]:
         return spectral_layers(self._viewer)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from napari_spectrai.widgets import jobs
+from napari_spectrai.widgets import jobs, memory
 from napari_spectrai.widgets.layers import add_cube
 
 
@@ -17,6 +17,12 @@ from napari_spectrai.widgets.layers import add_cube
 def closes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer the question before closing: a test that fails while a job runs would wait for a person for ever."""
     monkeypatch.setattr(jobs, "confirm", lambda *_: "stop")
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what the window remembers inside the test's folder."""
+    monkeypatch.setattr(memory, "place", lambda: tmp_path / "folds.json")
 
 
 @pytest.fixture
