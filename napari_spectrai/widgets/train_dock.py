@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import PushButton
-from napari.layers import Image
+from napari.layers import Layer
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
@@ -54,7 +54,7 @@ class TrainDock(Dock):
         self.runs.refresh()
 
     def _build(self) -> None:
-        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free (Ctrl+Return)")
+        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free")
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="hold after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
         self._apply = PushButton(
@@ -130,10 +130,11 @@ class TrainDock(Dock):
             self.data.choose_files(list(experiment.data.input), list(experiment.data.truth))
         self.form.fill(experiment)
 
-    def take(self, layer: Image) -> None:
+    def take(self, layer: Layer) -> None:
         """Choose the layer to learn from."""
-        self.data.source.value = "Layers"
-        self.data.first.input.value = layer
+        if layer in self.data.first.input.choices:
+            self.data.source.value = "Layers"
+            self.data.first.input.value = layer
 
     # ---------------------------------------------------------------- states
 
