@@ -34,6 +34,9 @@ class Launched:
     @property
     def runs(self) -> list[Run]:
         """Runs launched here that are alive."""
+        for run in self._runs:
+            if not run.alive:
+                run.close()
         self._runs = [run for run in self._runs if run.alive]
         return list(self._runs)
 

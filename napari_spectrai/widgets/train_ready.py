@@ -99,6 +99,7 @@ class Readiness:
 
     def settle(self) -> None:
         """Find out now what a thread is still looking for; for scripts, which do not wait."""
+        self._data.settle()
         if self._default is not None:
             asked, self._default = self._default, None
             self._begin_with(truth.suited(*asked))
