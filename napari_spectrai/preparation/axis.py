@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
-from scipy.interpolate import PchipInterpolator
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import Step, on_finite
@@ -76,6 +75,8 @@ class Resample(Step):
         positions, first = np.unique(axis.values, return_index=True)
         known = np.take(spectra, first, axis=-1)
         if self.method == "pchip":
+            from scipy.interpolate import PchipInterpolator
+
             return on_finite(known, lambda finite: PchipInterpolator(positions, finite, axis=-1)(target.values), len(target)), target
         right = np.clip(np.searchsorted(positions, target.values), 1, max(len(positions) - 1, 1))
         left = right - 1 if len(positions) > 1 else right * 0

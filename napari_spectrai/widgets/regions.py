@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps.standardize_color import rgb_to_hex
-from skimage.draw import line, polygon
 
 from napari_spectrai.cube import as_cube
 from napari_spectrai.widgets.layers import spectral_position
@@ -128,6 +127,8 @@ def _of_shapes(layer: Shapes, image: Image, point: Sequence[float]) -> Iterator[
 
 def _filled(outline: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.intp]:
     """Return the pixels of the image's grid that an outline encloses, or that a line passes."""
+    from skimage.draw import line, polygon
+
     if kind in ("line", "path"):
         ends = np.rint(outline).astype(int)
         parts = [line(*a, *b) for a, b in itertools.pairwise(ends)]
