@@ -25,6 +25,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import SpectralWarning, UnreadableError, inspect, read, write
 from napari_spectrai.runs import RunFolder
+from napari_spectrai.runs.judgement import Report
 from napari_spectrai.runs.report import write_report
 
 
@@ -126,7 +127,6 @@ def demo(
     experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
     typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759 train, 760–799 choose the epoch, 800–999 test.")
     with exit_with(FAILED):
-        from napari_spectrai.learn.evaluate import Report
         from napari_spectrai.learn.fit import fit, follow
         from napari_spectrai.learn.predict import predict as apply
 

@@ -2,6 +2,8 @@
 
 from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Progress, Saved, Started, Step
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
+from napari_spectrai.runs.judgement import Judgement
+from napari_spectrai.runs.preparing import prepare_evaluation
 from napari_spectrai.runs.process import Job, Run, launch, prepare, prepare_prediction, prepare_preprocessing
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Job",
+    "Judgement",
     "Paused",
     "Preview",
     "Progress",
@@ -23,6 +26,7 @@ __all__ = [
     "default_folder",
     "launch",
     "prepare",
+    "prepare_evaluation",
     "prepare_prediction",
     "prepare_preprocessing",
 ]
