@@ -161,17 +161,23 @@ def _intensities(normalise: Normalise | None, *, scaled_by_source: bool) -> str:
         return "as they are"
     words = {"maximum": "its maximum", "area": "its mean absolute value", "vector": "its length"}.get(normalise.by)
     scaled = f"each spectrum divided by {words}" if words else f"each spectrum scaled by itself ({normalise.by})"
-    return scaled + ("; results by their source's" if scaled_by_source else "")
+    return scaled + (", results by their source's" if scaled_by_source else "")
 
 
 def _about(source: Cube | None, raw: Cube | None, model: Model | None) -> list[str]:
     notes = []
     if source is not None and raw is None:
         notes.append("The source has other pixels or bands than the truth, and is no row of the table.")
+    if model is not None and source is not None and any(_is_named(one, source.name) for one in model.description.trained_on):
+        notes.append("The model was trained on data of this name: on these, its figures and those beside it flatter.")
     kept = [] if model is None else [step.title for step in model.preparation.steps if type(step).factors is Step.factors]
     if kept:
         notes.append(f"What the model's preparation takes away ({', '.join(kept)}) stays away in its results; prepare the truth alike.")
     return notes
+
+
+def _is_named(trained_on: str, name: str) -> bool:
+    return bool(name) and (trained_on == name or trained_on.startswith(f"{name} ("))
 
 
 def _brightness(factor: float, name: str) -> str:

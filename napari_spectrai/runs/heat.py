@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from napari_spectrai.runs.curves import figure
+from napari_spectrai.runs.curves import rounded
 from napari_spectrai.runs.page import Markup, element
 
 _VIRIDIS = ("#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725")
@@ -53,7 +53,7 @@ def heat_map(values: Values, title: str, words: str, unit: str) -> Markup:
     image = element("img", src=_png(numbers, [*_scale(255), _rgb(_NOTHING)]), alt=f"{title}: {words}", **size)
     bar = element("span", class_="swatch", style=f"width:180px;background:linear-gradient(to right, {', '.join(_VIRIDIS)})")
     more = " and more" if float(np.nanmax(values, initial=-math.inf)) > high else ""
-    scale = element("span", f"{figure(low, 3)} ", bar, f"{figure(high, 3)}{more} {unit}".rstrip())
+    scale = element("span", f"{rounded(low)} ", bar, f"{rounded(high)}{more} {unit}".rstrip())
     which = f"; {len(chosen)} of {len(planes)} planes" if len(chosen) < len(planes) else ""
     caption = element("figcaption", element("strong", title), element("br"), f"{words}{which}", element("br"), scale)
     return element("figure", image, caption)

@@ -11,7 +11,7 @@ import numpy as np
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import write_text
-from napari_spectrai.runs.curves import Curve, figure, plot
+from napari_spectrai.runs.curves import Curve, plot, rounded
 from napari_spectrai.runs.events import Confusion
 from napari_spectrai.runs.figures import confusion_tables, figures_table
 from napari_spectrai.runs.heat import class_map, heat_map
@@ -63,13 +63,14 @@ def best_words(judgement: Judgement) -> str:
         return f"There is no {title} of these data."
     best = (max if metric.larger_is_better else min)(known, key=lambda row: known[row])
     if len(known) == 1:
-        return f"{first}: {title} {figure(known[first], 3)}{unit}. Nothing stands beside it to compare with."
+        return f"{first}: {title} {rounded(known[first])}{unit}. Nothing stands beside it to compare with."
     if best in judgement.results:
         others = {row: value for row, value in known.items() if row != best}
         second = (max if metric.larger_is_better else min)(others, key=lambda row: others[row])
-        return f"{best} is best: {title} {figure(known[best], 3)}{unit}, against {figure(others[second], 3)}{unit} of {second}."
-    own = f", {first} {figure(known[first], 3)}{unit}" if first in known else ""
-    return f"{best} is better than the result: {title} {figure(known[best], 3)}{unit}{own}."
+        return f"{best} is best: {title} {rounded(known[best])}{unit}, against {rounded(others[second])}{unit} of {second}."
+    if first not in known:
+        return f"{best} is best: {title} {rounded(known[best])}{unit}."
+    return f"{best} does better than {first}: {title} {rounded(known[best])}{unit} against {rounded(known[first])}{unit}."
 
 
 def _of(judgement: Judgement, name: str) -> list[Markup]:
@@ -113,7 +114,7 @@ def _spectra(judgement: Judgement, name: str) -> list[Markup]:
         curves = [Curve("truth", judgement.positions, spot.truth, "truth"), Curve("result", judgement.positions, spot.result, "accent")]
         if spot.source:
             curves.insert(0, Curve("source", judgement.positions, spot.source, "source"))
-        words = f"The {which} spectrum: {place_words(spot)}, root mean squared error {figure(spot.error, 3)}."
+        words = f"The {which} spectrum: {place_words(spot)}, root mean squared error {rounded(spot.error)}."
         drawn.append(element("figure", plot(curves, x=axis.label, y="Intensity"), element("figcaption", words)))
     return drawn
 

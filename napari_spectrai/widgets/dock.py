@@ -9,6 +9,7 @@ from typing import Any
 from magicgui.widgets import Container, Label
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
 
 WIDTH = 390
@@ -102,6 +103,13 @@ def message(value: str = "") -> Label:
     made.native.setStyleSheet("color: #e0503f;")
     made.visible = bool(value)
     return made
+
+
+def shortcut(keys: str, widget: QWidget, does: Callable[[], Any]) -> None:
+    """Let keys do something while a widget, or what stands in it, has the focus."""
+    made = QShortcut(QKeySequence(keys), widget)
+    made.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+    made.activated.connect(does)
 
 
 def say(label: Label, value: str) -> None:
