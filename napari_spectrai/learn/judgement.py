@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,27 +13,20 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.labels import Labels, as_labels
-from napari_spectrai.learn import metrics
-from napari_spectrai.learn.agreement import agreement, matched
+from napari_spectrai.labels import as_labels
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.evaluate import figures_of, wanted
+from napari_spectrai.learn.judged_classes import of_classes
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.predict import predicting
+from napari_spectrai.learn.rivals import free, mapped, rivals, within
 from napari_spectrai.learn.scoring import Scaling, Scored, paired, scoring, under
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row, Spot
 
-IN_MEMORY = 2**31
-"""What a classical method gives of a source of so many values and more is written beside, and read as it is judged."""
 DIFFERENT = 0.1
 """A difference in brightness that the figures are mostly made of, and that is therefore said."""
-STEPS = 100
-"""Steps of progress of one row."""
-
-Steps = Generator[Progress, None, Any]
 
 
 def judge(
@@ -115,7 +107,7 @@ def judging(
             f"the model is of the task {loaded.description.experiment.task.kind!r}, and {task!r} is judged; choose one of its kind"
         )
     if spec.truth == "labels":
-        return (yield from _of_classes(spec, named, as_labels(truth), noisy, loaded, match=match))
+        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, match=match))
     step = None if normalise is None else Normalise.model_validate({"by": normalise})
     return (yield from _of_cubes(spec, named, as_cube(truth), noisy, loaded, step))
 
@@ -129,14 +121,14 @@ def _of_cubes(
     pairs = {name: paired(result, truth) for name, result in named.items()}
     truth = next(iter(pairs.values()))[1]
     raw, names = _alike(source, truth), wanted(spec)
-    methods = _rivals(model, spare="raw" if raw is not None else "")
+    methods = rivals(model, spare="raw" if raw is not None else "")
     count, notes = len(pairs) + len(methods) + (raw is not None), _about(source, raw, model)
     scaling = Scaling(normalise, truth.spatial_shape, source)
     rows: list[Row] = []
     spots: list[Spot] = []
     maps = {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
-        found: Scored = yield from _within(scoring(result, known, names, scaling), number, count)
+        found: Scored = yield from within(scoring(result, known, names, scaling), number, count)
         rows.append(Row(name, "result", figures_of(spec, found.figures)))
         spots += _spots(name, result, known, source, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
@@ -146,9 +138,9 @@ def _of_cubes(
     others += [("raw", "raw", None)] if raw is not None else []
     for number, (name, role, method) in enumerate(others, len(pairs)):
         with ExitStack() as files:
-            given = raw if method is None else (yield from _within(_mapped(model, method, source, files), number, count))
-            found = yield from _within(scoring(*paired(given, truth), names, scaling), number, count, begin=0.5 if method else 0)
-        rows.append(Row(_free(name, rows), role, figures_of(spec, found.figures)))
+            given = raw if method is None else (yield from within(mapped(model, method, source, files), number, count))
+            found = yield from within(scoring(*paired(given, truth), names, scaling), number, count, begin=0.5 if method else 0)
+        rows.append(Row(free(name, rows), role, figures_of(spec, found.figures)))
     return Judgement(
         spec.kind, rows, intensities=_intensities(normalise, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
         positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
@@ -229,101 +221,3 @@ def _at_source(source: Cube | None, truth: Cube, pixel: tuple[int, ...], normali
     values = _at(source, tuple(int(along[place]) for along, place in zip(index, pixel, strict=True)))
     scaled = values if normalise is None else normalise.apply(values[None], source.axis)[0][0]
     return [float(value) for value in scaled]
-
-
-# ---------------------------------------------------------------- classes
-
-
-def _of_classes(
-    spec: TaskSpec, named: dict[str, Any], truth: Labels, source: Cube | None, model: Model | None, *, match: bool
-) -> Generator[Progress, None, Judgement]:
-    told = {name: as_labels(result) for name, result in named.items()}
-    notes: list[str] = []
-    methods = _rivals(model)
-    roles: dict[str, Role] = dict.fromkeys(told, "result")
-    for number, (name, method) in enumerate(methods.items()):
-        with ExitStack() as files:
-            given = yield from _within(_mapped(model, method, source, files, labels=True), number, len(methods) + 1)
-        label = _free(name, [Row(taken, "result", {}) for taken in told])
-        told[label], roles[label] = given, "classical"
-    sizes = {one.shape for one in told.values()}
-    if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class an image
-        truth = replace(truth, data=truth.data.max((-2, -1)).reshape(next(iter(sizes))))
-    for name in [name for name, role in roles.items() if match and role == "result"]:
-        told[name], words = matched(told[name], truth)
-        taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
-        notes.append(f"{name}: each cluster was taken for the class that most of its judged pixels have: {taken}.")
-    agreed = agreement(told, truth)
-    yield Progress(STEPS, STEPS)
-    rows = []
-    for name, role in roles.items():
-        figures = metrics.from_confusion(agreed.matrices[name])
-        rows.append(Row(name, role, figures))
-    names = dict(zip(agreed.values, agreed.names, strict=True))
-    notes += [] if match else _otherwise_named(told, roles, truth, names)
-    mine = [name for name, role in roles.items() if role == "result"]
-    return Judgement(
-        spec.kind, rows, shape=list(truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
-        confusions={name: matrix.tolist() for name, matrix in agreed.matrices.items()},
-        maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine},
-    )  # fmt: skip
-
-
-def _class_maps(name: str, cells: npt.NDArray[Any], count: int) -> dict[str, Labels]:
-    index = cells.astype(np.int64) - 1
-    wrong = np.where(index < 0, 0, np.where(index // count == index % count, 1, 2)).astype(np.uint8)
-    return {"wrong": Labels(wrong, {1: "right", 2: "wrong"}, name=f"{name} · wrong pixels"), "cells": Labels(cells, name=f"{name} · cells")}
-
-
-def _otherwise_named(told: Mapping[str, Labels], roles: Mapping[str, Role], truth: Labels, names: Mapping[int, str]) -> list[str]:
-    """Return what to say where a number is one class in a result, and another in the truth."""
-    found = []
-    for name in (one for one, role in roles.items() if role == "result"):
-        other = {
-            value: (told[name].names[value], truth.names[value]) for value in names if value in told[name].names and value in truth.names
-        }
-        differing = {value: pair for value, pair in other.items() if pair[0] != pair[1]}
-        if differing:
-            value, (mine, theirs) = next(iter(differing.items()))
-            found.append(
-                f"{len(differing)} numbers have other names in {name!r} than in the truth, such as {value}: {mine} there, {theirs} here. "
-                "They are compared by number; if they are clusters, match them to the classes."
-            )
-    return found
-
-
-# ---------------------------------------------------------------- the classical methods
-
-
-def _rivals(model: Model | None, *, spare: str = "") -> dict[str, Method]:
-    return {} if model is None else {name: method for name, method in model.classical.items() if name != spare}
-
-
-def _free(name: str, rows: list[Row]) -> str:
-    return f"{name} (classical)" if name in {row.name for row in rows} else name
-
-
-def _mapped(model: Model | None, method: Method, source: Cube | None, files: ExitStack, *, labels: bool = False) -> Steps:
-    """Apply a classical method that is kept in a model, as `predict` applies models; tell (done, total), return the result."""
-    assert model is not None  # noqa: S101
-    assert source is not None  # noqa: S101
-    card = model.description
-    experiment = card.experiment.model_copy(update={"network": method.spec})
-    alone = Model(method.eval(), replace(card, experiment=experiment, rivals=[], temperature=1.0), {})
-    out = None
-    if not labels and source.count * card.out >= IN_MEMORY:
-        out = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="napari-spectrai-"))) / "method.zarr"
-    prediction = yield from predicting(alone, source, out=out)
-    return prediction.labels if labels else prediction.result
-
-
-def _within(steps: Generator[Any, None, Any], number: int, count: int, *, begin: float = 0.0) -> Steps:
-    """Tell the progress of one row as that of the whole."""
-    while True:
-        try:
-            told = next(steps)
-        except StopIteration as end:
-            return end.value
-        done, total = (told.done, told.total) if isinstance(told, Progress) else told
-        part = begin + (1 - begin) * done / total
-        yield Progress(int(STEPS * (number + part)), STEPS * count)

@@ -23,8 +23,8 @@ BLOCK = 2**22
 """Values of a block, about: at least 64 × 64 pixels, as files are chunked."""
 BANDS = 32
 """Bands whose structure is compared at a time."""
-WINDOW = 10
-"""Rows that the window of SSIM takes away: a block of rows has to begin so many before its own."""
+REACH = 5
+"""Rows that a window of SSIM sees to each side."""
 
 Places = tuple[slice, ...]
 Array = npt.NDArray[np.float32]
@@ -247,23 +247,25 @@ class _Sums:
 def _ssim(result: Cube, truth: Cube, span: float, scaled: Scaling) -> Iterator[tuple[int, int, float]]:
     """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
 
-    Its windows lie within the image and each counts the same, so that the mean over the parts is that over the whole.
+    A window sees `REACH` rows to each side: a block is read with as many more, and told of without.
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    if not truth.is_image or min(truth.spatial_shape[-2:]) <= WINDOW or not span:
+    if not truth.is_image or min(truth.spatial_shape[-2:]) < 2 * REACH + 1 or not span:
         yield 1, 1, math.nan
         return
     *front, height, width, bands = truth.shape
     step = max(64, BLOCK // (width * BANDS))
     parts = [
-        ((*plane, slice(y, min(y + step, height - WINDOW) + WINDOW)), slice(band, min(band + BANDS, bands)))
+        (plane, y, min(y + step, height), slice(band, min(band + BANDS, bands)))
         for plane in np.ndindex(*front)
-        for y in range(0, height - WINDOW, step)
+        for y in range(0, height, step)
         for band in range(0, bands, BANDS)
     ]
-    total = weight = 0.0
-    for number, (place, some) in enumerate(parts):
+    total, count = 0.0, 0
+    for number, (plane, begin, end, some) in enumerate(parts):
+        first = max(0, begin - REACH)
+        place = (*plane, slice(first, min(end + REACH, height)))
         images = [
             torch.from_numpy(
                 np.ascontiguousarray(scaled.again(side, np.asarray(cube.data[(*place, slice(None), some)], np.float32), place))
@@ -271,7 +273,7 @@ def _ssim(result: Cube, truth: Cube, span: float, scaled: Scaling) -> Iterator[t
             for side, cube in enumerate((result, truth))
         ]
         one, other = (image.permute(2, 0, 1)[None] for image in images)
-        windows = float((other.shape[-2] - WINDOW) * other.shape[1])
-        total += windows * float(structural_similarity_index_measure(one, other, data_range=span))  # type: ignore[arg-type]
-        weight += windows
-        yield number + 1, len(parts), total / weight
+        _, whole = structural_similarity_index_measure(one, other, data_range=span, return_full_image=True)
+        own = whole[:, :, begin - first : end - first]
+        total, count = total + float(own.double().sum()), count + own.numel()
+        yield number + 1, len(parts), total / count

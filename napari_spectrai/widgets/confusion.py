@@ -17,7 +17,7 @@ from napari_spectrai.widgets.dock import text
 
 NAMED = 6
 """Classes up to which the columns have names; more are numbered."""
-ROW, COLUMN = 24, 46
+ROW, COLUMN = 24, 38
 MOST_ROWS = 17
 NAMES = 124
 RIGHT, WRONG = (48, 125, 190), (212, 96, 28)
@@ -141,7 +141,7 @@ class ConfusionGrid(Container[Any]):
         heads, bar = self.view.horizontalHeader(), self.view.horizontalScrollBar()
         assert heads is not None  # noqa: S101
         assert bar is not None  # noqa: S101
-        heads.setDefaultSectionSize(max(COLUMN, self._widest() + 12))
+        heads.setDefaultSectionSize(max(COLUMN, self._widest() + 8))
         heads.setMinimumSectionSize(COLUMN)
         heads.setSectionResizeMode(QHeaderView.ResizeMode.Stretch if few and len(classes) <= 4 else QHeaderView.ResizeMode.Interactive)
         numbered = "" if few else ", by the number of its row"
@@ -166,9 +166,10 @@ class ConfusionGrid(Container[Any]):
     def _on_click(self, index: QModelIndex) -> None:
         if self._cells is not None:
             self.view.setCurrentIndex(index)
+            self._words.value = self._cells.words(index.row(), index.column())
             self.chosen.emit(self._cells.classes[index.row()], self._cells.classes[index.column()])
 
-    def words(self, truth: str, told: str) -> str:
-        """Return a cell in words."""
-        assert self._cells is not None  # noqa: S101
-        return self._cells.words(self._cells.classes.index(truth), self._cells.classes.index(told))
+    @property
+    def told(self) -> str:
+        """What is said above the grid: how to read it, or the cell that was clicked."""
+        return str(self._words.value)

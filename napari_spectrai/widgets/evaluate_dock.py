@@ -28,7 +28,10 @@ _INTENSITIES = {
     "as they are": "", "divided by the maximum": "maximum", "divided by the mean": "area", "divided by the length": "vector",
     "0 to 1": "minmax", "SNV": "snv", "robust SNV": "rnv",
 }  # fmt: skip
-_EMPTY = "<a href='sample'>Open the sample of Raman pairs</a>, or any hypercube and its truth; predict, and evaluate what comes out."
+_EMPTY = (
+    "<a href='sample' style='color: #3b8fd0;'>Open the sample of Raman pairs</a>, or any hypercube and its truth; predict, and evaluate "
+    "what comes out."
+)
 _NONE = "Tick the layer to be judged. Layers made by the Predict dock are ticked by themselves."
 
 

@@ -87,7 +87,7 @@ class Places:
         colours = [_COLOURS[name] for name in pixels]
         across = [length for d, length in enumerate(base.data.shape) if d != spectral_position(base)][-2:]
         size = max(1.8, max(across) / 28)
-        words: dict[str, Any] = {"string": [name if name == which else "" for name in pixels], "color": "white", "size": 9}
+        words: dict[str, Any] = {"string": [name if name == which else "" for name in pixels], "color": _COLOURS[which], "size": 10}
         words["translation"] = [*[0.0] * (len(places[0]) - 2), -0.7 * size, 0.5 * size]
         layer = self._kept("points")
         if layer is not None:  # what was marked before may have had another number of dimensions

@@ -47,6 +47,7 @@ class JudgementView(Container[Any]):
         super().__init__(widgets=self._sections, labels=False, name="judgement")
         self.margins = (0, 0, 0, 0)
         self.visible = False
+        viewer.events.theme.connect(self.recolour)
         self.which.changed.connect(self._on_which)
         self.scores.chosen.connect(self._on_row)
         self.grid.chosen.connect(self.show_cell)
@@ -100,9 +101,7 @@ class JudgementView(Container[Any]):
         self._draw_scores(judgement)
         pixels = f"{math.prod(judgement.shape):,} {'spectra' if len(judgement.shape) == 1 else 'pixels'}"
         judged = sum(map(sum, judgement.confusions[judgement.results[0]])) if judgement.classes else 0
-        words = [
-            f"Of {judged:,} pixels whose class is known." if judgement.classes else f"Of {pixels}, intensities {judgement.intensities}."
-        ]
+        words = [f"{judged:,} pixels whose class is known." if judgement.classes else f"{pixels}; intensities: {judgement.intensities}."]
         self.about.value = "<br>".join([*words, *judgement.notes])
         self.which.reset_choices()
         self._which.visible = len(judgement.results) > 1
@@ -121,6 +120,11 @@ class JudgementView(Container[Any]):
             for row in judgement.rows
         ]
         self.scores.show_rows(columns, lines)
+
+    def recolour(self, _: Any = None) -> None:
+        """Follow the theme."""
+        self.scores.redraw()
+        self.classes.redraw()
 
     @property
     def _shown(self) -> str:
@@ -213,7 +217,7 @@ class JudgementView(Container[Any]):
         if judgement is None or base is None or not isinstance(base, Labels):
             return
         pixels = judgement.pixels(truth, told, self._shown)
-        say(self.place, self.grid.words(truth, told))
+        say(self.place, "")
         others = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and "spectrai_evaluation" not in layer.metadata]
         self._places.show_pixels(pixels, f"truth {truth}, told {told}", base, others)
 

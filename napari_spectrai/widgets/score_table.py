@@ -100,7 +100,7 @@ class ScoreTable(Container[Any]):
     def show_rows(self, columns: Sequence[Column], lines: Sequence[Line]) -> None:
         """Show other figures, in the order given."""
         self._columns, self._lines, self._sorted = list(columns), list(lines), (-1, 0)
-        self._draw()
+        self.redraw()
 
     def _order(self) -> list[Line]:
         column, way = self._sorted
@@ -115,9 +115,10 @@ class ScoreTable(Container[Any]):
         """Sort by a column: best first, then worst first, then as the rows were given."""
         before, way = self._sorted
         self._sorted = (column, {0: 1, 1: -1, -1: 0}[way if before == column else 0])
-        self._draw()
+        self.redraw()
 
-    def _draw(self) -> None:
+    def redraw(self) -> None:
+        """Draw anew, in the colours of now."""
         lines, table = self._order(), self.table
         table.setRowCount(len(lines))
         table.setColumnCount(len(self._columns))
