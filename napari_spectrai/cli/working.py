@@ -20,11 +20,17 @@ from napari_spectrai.cli.shared import (
     console,
     exit_with,
     listen,
+    listen_in,
+    told_to,
 )
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import SpectralWarning, UnreadableError, inspect, read, write
-from napari_spectrai.runs import RunFolder
+from napari_spectrai.plan.division import divide
+from napari_spectrai.plan.extent import extent
+from napari_spectrai.plan.truths import gather
+from napari_spectrai.runs import Finished, RunFolder
+from napari_spectrai.runs.estimate import answer, asked, questioned
 from napari_spectrai.runs.judgement import Report
 from napari_spectrai.runs.report import write_report
 
@@ -76,6 +82,29 @@ def train(
     typer.echo(f"{'Saved as:':<18}{finished.model}")
     if folder.report.exists():
         typer.echo(f"{'Report:':<18}{folder.report}")
+
+
+@app.command()
+def estimate(
+    experiment: Annotated[Path, typer.Argument(help="an experiment (.yml) that names its data")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
+    run: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    attached: Attached = False,
+) -> None:
+    """Say how large a training is, how long it will take here and how much memory, from a few steps on made-up data."""
+    folder = listen_in(run, attached=attached)
+    with exit_with(FAILED), told_to(folder):
+        from napari_spectrai.learn.rehearsal import rehearse
+
+        if folder is not None:
+            answer(folder, [rehearse(question) for question in asked(folder)])
+            folder.append(Finished("done"))
+            return
+        document = _loaded(experiment).override(*overrides or [])
+        cubes, truths = gather(document, None, None)
+        large = extent(document, cubes, truths, divide(document, cubes, truths))
+        found = rehearse(questioned(document, large, cubes, truths))
+        typer.echo(f"{large.words}\n{found.words(document, large)}")
 
 
 @app.command()

@@ -12,6 +12,9 @@ from napari_spectrai.spec import Named, Registry
 class AugmentationSpec(Named):
     """One augmentation."""
 
+    of_patches: ClassVar[bool] = False
+    """Whether it needs patches of images, and does nothing to single spectra."""
+
 
 class Noise(AugmentationSpec):
     """Add Gaussian noise to the input; the truth stays."""
@@ -57,6 +60,7 @@ class Rotate(AugmentationSpec):
     title: ClassVar = "Rotate by quarters"
     kind: Literal["rotate"] = "rotate"
     implementation: ClassVar = "napari_spectrai.learn.augment:Rotate"
+    of_patches: ClassVar = True
 
 
 class RandomCrop(AugmentationSpec):
@@ -65,6 +69,7 @@ class RandomCrop(AugmentationSpec):
     title: ClassVar = "Random crop"
     kind: Literal["random_crop"] = "random_crop"
     implementation: ClassVar = "napari_spectrai.learn.augment:RandomCrop"
+    of_patches: ClassVar = True
     share: float = Field(0.75, gt=0, lt=1, description="height and width of what is kept, as a share of the patch")
 
 

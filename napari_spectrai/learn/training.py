@@ -29,6 +29,8 @@ from napari_spectrai.learn.device import accelerator, choose_device, choose_prec
 from napari_spectrai.learn.judging import Judge, temperature, tempered
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
+from napari_spectrai.learn.window import Window
+from napari_spectrai.plan.extent import an_epoch, steps_of
 from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Saved, Started, Step
 from napari_spectrai.runs.report import concluded
 
@@ -38,7 +40,8 @@ STEP_SECONDS = 0.25
 """Least time between `Step` events, and between looks at the control file."""
 LONG_EPOCH_SECONDS = 60.0
 """Most time between saves, also within an epoch."""
-PREVIEW_SECONDS = 1.0
+PREVIEW_SECONDS, PREVIEW_SHARE = 1.0, 0.02
+"""Least time between previews, and how much of the time they may take; a long training shows them more rarely, for its journal's sake."""
 
 
 class Training:
@@ -58,9 +61,10 @@ class Training:
         arguments = optimiser.model_dump(exclude={"kind"})
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
         self.average = WeightAverage(self.network, settings.ema)
-        self.drawn = self._samples_an_epoch()
-        # a last batch of a single sample joins the one before: it has no batch statistics
-        self.steps = max(1, -(-self.drawn // settings.batch) - (self.drawn % settings.batch == 1 and settings.batch > 1))
+        samples = data.parts["training"]
+        pixels = len(data.spectra("training")[0]) if samples.patch > 1 else len(samples)
+        self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels)
+        self.steps = steps_of(self.drawn, settings.batch)
         if self.steps < 4:
             data.notes.append(
                 f"Only {self.steps} steps an epoch ({self.drawn} samples, batch {settings.batch}); lower training.batch for more."
@@ -73,12 +77,13 @@ class Training:
         self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.judge = Judge(experiment, self.task, data, self.accelerator)
+        self.window = Window(experiment, data)
         self.beside: Beside | None = None
         """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)
-        self._saved_at = self._looked_at = self._previewed_at = 0.0
+        self._saved_at = self._looked_at = self._preview_at = 0.0
         self._clock = time.monotonic()
 
     # ------------------------------------------------------------------ state
@@ -238,9 +243,19 @@ class Training:
         saved = list(self._save(force=place.epoch == 1))
         yield event
         yield from saved
-        if time.monotonic() - self._previewed_at > PREVIEW_SECONDS or place.epoch == self.settings.epochs:
-            self._previewed_at = time.monotonic()
-            yield self._told(self.judge.shown(place.epoch, output, truth))
+        if time.monotonic() > self._preview_at or place.epoch == self.settings.epochs:
+            yield from self._shown(output, truth)
+
+    def _shown(self, output: Tensor, truth: Tensor) -> Iterator[Event]:
+        begun = time.monotonic()
+        yield self._told(self.judge.shown(self.place.epoch, output, truth))
+        if self.window.there:
+            with self.accelerator.autocast():
+                patch = self.window.shown(self.place.epoch, self.average.module)
+            yield self._told(patch)
+        now = time.monotonic()
+        lasted = self.place.seconds + now - self._clock
+        self._preview_at = now + max(PREVIEW_SECONDS, (now - begun) / PREVIEW_SHARE, PREVIEW_SHARE * lasted / 4)
 
     def _heed(self) -> Generator[Event, None, bool]:
         """Do what the control file says; return whether to stop."""
@@ -293,16 +308,6 @@ class Training:
         return model
 
     # ------------------------------------------------------------------ order
-
-    def _samples_an_epoch(self) -> int:
-        samples, wanted = self.data.parts["training"], self.experiment.data.samples
-        if samples.patch == 1 or self.experiment.network.around:
-            return len(samples)
-        if wanted is not None:
-            return wanted
-        # patches overlap: an epoch shows about four times as many pixels as there are
-        pixels = len(self.data.spectra("training")[0])
-        return min(len(samples), max(self.settings.batch, 4 * pixels // samples.patch**2))
 
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)

@@ -58,7 +58,7 @@ class Division:
     def of_classes(self, part: int | None = None) -> npt.NDArray[np.int64]:
         """Return how many pixels each of `classes` has: of a part, or of all."""
         found = np.zeros(len(self.classes) + 1, np.int64)
-        for marked, labels in zip(self.marked, self.maps, strict=True):
+        for marked, labels in zip(self.marked, self.maps, strict=False):
             found += np.bincount((marked if part is None else marked[labels == part]).ravel(), minlength=len(found))
         return found[1:]
 

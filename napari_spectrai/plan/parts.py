@@ -1,5 +1,25 @@
-"""The parts of a split: their numbers in its maps, their names, and the colours that they are shown in."""
+"""The parts of a split: their numbers in its maps, their names, the colours that they are shown in, and maps as labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.labels import Colour, Labels
 
 PARTS = {1: "training", 2: "validation", 3: "test"}
 COLOURS = {1: "#2f78b7", 2: "#e69f00", 3: "#b4458f"}
 """Told apart also by the colour-blind."""
+
+
+def as_labels(maps: Sequence[npt.NDArray[np.uint8]]) -> list[Labels]:
+    """Return maps (z, y, x) of parts as labels: (y, x) of an image, (z, y, x) of a volume, (n,) of a set of spectra."""
+    shaped = [m[0] if m.shape[0] == 1 else m for m in maps]
+    shaped = [m[:, 0] if m.ndim == 2 and m.shape[1] == 1 else m for m in shaped]
+    colours: dict[int, Colour] = {}
+    for part, code in COLOURS.items():
+        red, green, blue = (int(code[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        colours[part] = (red, green, blue, 1.0)
+    return [Labels(m, dict(PARTS), colours, name="split") for m in shaped]

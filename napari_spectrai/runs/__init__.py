@@ -1,6 +1,6 @@
 """Runs: their events, their folder, and the process that works in it. Nothing here imports torch."""
 
-from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Progress, Saved, Started, Step
+from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Patch, Paused, Preview, Progress, Saved, Started, Step
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
 from napari_spectrai.runs.judgement import Judgement
 from napari_spectrai.runs.preparing import prepare_evaluation
@@ -14,6 +14,7 @@ __all__ = [
     "Finished",
     "Job",
     "Judgement",
+    "Patch",
     "Paused",
     "Preview",
     "Progress",

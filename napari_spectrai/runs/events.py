@@ -63,6 +63,22 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class Patch:
+    """One fixed window of an image, as rows of grey values 0 … 255 on the truth's scale; of classes their places in the table, from 1.
+
+    `truth` is empty where there is none; `colours` (``"#rrggbb"``, or empty where none is told) are those of the classes; `where` says
+    which band is shown.
+    """
+
+    epoch: int
+    input: list[list[int]]
+    prediction: list[list[int]]
+    truth: list[list[int]]
+    colours: list[str]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Confusion:
     """How the pixels of a part are told apart: `matrix[i][j]` of class i were told as class j.
 
@@ -120,7 +136,7 @@ class Failed:
     notes: list[str] = field(default_factory=list)
 
 
-Event = Started | Step | Epoch | Preview | Confusion | Saved | Paused | Progress | Finished | Failed
+Event = Started | Step | Epoch | Preview | Patch | Confusion | Saved | Paused | Progress | Finished | Failed
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 

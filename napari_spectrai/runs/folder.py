@@ -21,8 +21,8 @@ from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing, write_text
-from napari_spectrai.labels import Colour, Labels
-from napari_spectrai.plan.parts import COLOURS, PARTS
+from napari_spectrai.labels import Labels
+from napari_spectrai.plan import parts
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
@@ -117,13 +117,7 @@ class RunFolder:
 
     def parts(self) -> list[Labels]:
         """Return which pixels train, validate and test, as labels (y, x) of each image or (n,) of a set; none before the split."""
-        shaped = [m[0] if m.shape[0] == 1 else m for m in self.maps()]
-        shaped = [m[:, 0] if m.ndim == 2 and m.shape[1] == 1 else m for m in shaped]
-        colours: dict[int, Colour] = {}
-        for part, code in COLOURS.items():
-            red, green, blue = (int(code[at : at + 2], 16) / 255 for at in (1, 3, 5))
-            colours[part] = (red, green, blue, 1.0)
-        return [Labels(m, dict(PARTS), colours, name="split") for m in shaped]
+        return parts.as_labels(self.maps())
 
     def discard_data(self) -> None:
         """Remove the arrays that were handed over in the folder; a run that ended well needs them no more."""

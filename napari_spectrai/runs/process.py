@@ -176,16 +176,17 @@ def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, ru
     """Do everything `launch` does but the start: may take a while, and can be done on a thread."""
     _refuse_local(experiment)
     folder = RunFolder.create(experiment, run)
+    data_in(experiment, cubes, truths, folder).save(folder.document)
+    return Run(folder)
+
+
+def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) -> Experiment:
+    """Return the experiment with the files that hold its data; what did not come unchanged from a file is written into `folder`."""
     if cubes is not None:
-        paths = {
-            "input": hand_over(cubes, folder, "input"),
-            "truth": _truths(experiment, cubes, truths, folder),
-        }
+        paths = {"input": hand_over(cubes, folder, "input"), "truth": _truths(experiment, cubes, truths, folder)}
     else:
         paths = {side: [file.absolute() for file in getattr(experiment.data, side)] for side in ("input", "truth")}
-    data = experiment.data.model_copy(update=paths)
-    experiment.model_copy(update={"data": data}).save(folder.document)
-    return Run(folder)
+    return experiment.model_copy(update={"data": experiment.data.model_copy(update=paths)})
 
 
 def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:

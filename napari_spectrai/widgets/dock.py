@@ -8,8 +8,7 @@ from typing import Any
 
 from magicgui.widgets import Container, Label
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
+from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
 
 WIDTH = 390
@@ -57,6 +56,22 @@ class Dock(Container[Any]):
         """The Qt widget that is docked: magicgui's own, in a column that scrolls."""
         return super().native if self._column is None else self._column
 
+    def scroll_to(self, widget: Any) -> None:
+        """Bring a widget of the column to its top, once everything has found its place."""
+        if self._column is not None:
+            later = QTimer(self._column)  # which goes when the column does
+            later.setSingleShot(True)
+            later.timeout.connect(lambda: self._scroll_to(widget))
+            later.timeout.connect(later.deleteLater)
+            later.start(50)
+
+    def _scroll_to(self, widget: Any) -> None:
+        inner: QWidget | None = None if self._column is None else self._column.widget()
+        if self._column is not None and inner is not None:
+            bar = self._column.verticalScrollBar()
+            assert bar is not None  # noqa: S101
+            bar.setValue(widget.native.mapTo(inner, QPoint(0, 0)).y())
+
 
 class Visibility(QObject):
     """Tells whether a dock is on screen: napari's ✕ hides one, and does not close it."""
@@ -103,13 +118,6 @@ def message(value: str = "") -> Label:
     made.native.setStyleSheet("color: #e0503f;")
     made.visible = bool(value)
     return made
-
-
-def shortcut(keys: str, widget: QWidget, does: Callable[[], Any]) -> None:
-    """Let keys do something while a widget, or what stands in it, has the focus."""
-    made = QShortcut(QKeySequence(keys), widget)
-    made.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-    made.activated.connect(does)
 
 
 def say(label: Label, value: str) -> None:

@@ -18,11 +18,12 @@ from napari_spectrai.runs import Judgement, prepare_evaluation
 from napari_spectrai.widgets import judged
 from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.background import Latest
-from napari_spectrai.widgets.dock import Dock, message, rows, say, shortcut, text
+from napari_spectrai.widgets.dock import Dock, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.judgement_view import JudgementView
 from napari_spectrai.widgets.layers import spectral_layers, turned
 from napari_spectrai.widgets.result_boxes import ResultBoxes
+from napari_spectrai.widgets.shortcuts import shortcut
 
 _INTENSITIES = {
     "as they are": "", "divided by the maximum": "maximum", "divided by the mean": "area", "divided by the length": "vector",

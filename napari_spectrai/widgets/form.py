@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, get_args, get_origin
 
 import yaml
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
@@ -15,7 +15,15 @@ from pydantic_core import PydanticUndefined
 from napari_spectrai.spec import Named, Problem, Registry
 from napari_spectrai.widgets.dock import message, rows, say
 
-Suits = Callable[[type[Named]], bool]
+
+class Offer(Protocol):
+    """Says which kinds a choice offers, and what they begin with."""
+
+    def why_not(self, cls: type[Named]) -> str:
+        """Return why a kind is not offered, in words; nothing where it is."""
+
+    def start(self, cls: type[Named]) -> dict[str, Any]:
+        """Return what differs from the kind's own defaults when it is chosen."""
 
 
 def words(name: str) -> str:
@@ -121,6 +129,17 @@ def defaults(cls: type[BaseModel]) -> dict[str, Any]:
     return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
 
 
+def not_offered(registry: Registry[Any], offer: Offer | None) -> str:
+    """Return which kinds are not offered, by the reason, as the end of a tooltip; nothing where all are."""
+    reasons: dict[str, list[str]] = {}
+    for kind in registry:
+        why = "" if offer is None else offer.why_not(registry[kind])
+        if why:
+            reasons.setdefault(why, []).append(registry[kind].title or kind)
+    told = [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
+    return "\n\nNot offered here:\n" + "\n".join(told) if told else ""
+
+
 class SpecForm(Container[Any]):
     """The fields of a spec, one under the other; nested specs indented.
 
@@ -128,11 +147,11 @@ class SpecForm(Container[Any]):
     ----------
     cls : class of the spec
     value : mapping of its fields
-    suits : which kinds a choice offers
+    offer : which kinds a choice offers
     skip : names of fields that are shown elsewhere
     """
 
-    def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, suits: Suits | None = None, skip: Sequence[str] = ()) -> None:
+    def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, offer: Offer | None = None, skip: Sequence[str] = ()) -> None:
         self._parts: dict[str, Any] = {}
         self._kept: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
@@ -142,7 +161,7 @@ class SpecForm(Container[Any]):
                 if value.get(name) is not None:
                     self._kept[name] = value[name]
                 continue
-            self._parts[name] = part_form(name, field, value.get(name), suits)
+            self._parts[name] = part_form(name, field, value.get(name), offer)
         super().__init__(widgets=list(self._parts.values()), labels=False)
         self.margins = (0, 0, 0, 0)
 
@@ -159,7 +178,7 @@ class SpecForm(Container[Any]):
     def refresh(self) -> None:
         """Offer again what suits now."""
         for part in self._parts.values():
-            if isinstance(part, SpecForm | KindForm):
+            if hasattr(part, "refresh"):
                 part.refresh()
 
     def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
@@ -176,28 +195,28 @@ class SpecForm(Container[Any]):
         return rest
 
 
-def part_form(name: str, field: FieldInfo, value: Any, suits: Suits | None = None) -> Any:
+def part_form(name: str, field: FieldInfo, value: Any, offer: Offer | None = None) -> Any:
     """Return the form of one field: a row, a choice of kinds, a list of specs, or a nested spec."""
     annotation = field.annotation
     registry = _registry(field.metadata)
     if registry is not None:
-        return KindForm(name, field, registry, value, suits=suits)
+        return KindForm(name, field, registry, value, offer=offer)
     if get_origin(annotation) is list:
         inner = _registry(getattr(get_args(annotation)[0], "__metadata__", ()))
         if inner is not None:
             from napari_spectrai.widgets.ordered import OrderedForm  # which is made of these forms
 
-            return OrderedForm(inner, value or [], suits=suits)
+            return OrderedForm(inner, value or [], offer=offer)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return SpecForm(annotation, value or {}, suits=suits)
+        return SpecForm(annotation, value or {}, offer=offer)
     return Row(name, field, value)
 
 
 class KindForm(Container[Any]):
     """One of several kinds, and the settings of the one chosen."""
 
-    def __init__(self, name: str, field: FieldInfo, registry: Registry[Any], value: dict[str, Any], *, suits: Suits | None = None) -> None:
-        self._registry, self._suits = registry, suits
+    def __init__(self, name: str, field: FieldInfo, registry: Registry[Any], value: dict[str, Any], *, offer: Offer | None = None) -> None:
+        self._registry, self._offer = registry, offer
         self._values: dict[str, dict[str, Any]] = {}
         self.choice = ComboBox(
             # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
@@ -213,8 +232,11 @@ class KindForm(Container[Any]):
         self._show(value)
         self.choice.changed.connect(self._chosen)
 
+    def _why_not(self, kind: str) -> str:
+        return "" if self._offer is None else self._offer.why_not(self._registry[kind])
+
     def _offered(self) -> list[tuple[str, str]]:
-        kinds = [kind for kind in self._registry if self._suits is None or self._suits(self._registry[kind])]
+        kinds = [kind for kind in self._registry if not self._why_not(kind)]
         return [(self._registry[kind].title or kind, kind) for kind in kinds]
 
     def refresh(self) -> None:
@@ -224,23 +246,31 @@ class KindForm(Container[Any]):
             self.choice.reset_choices()
         if self._shown not in [kind for _, kind in offered] and offered:
             self.fill(self._registry.parse(offered[0][1]).model_dump(mode="json"))
+        self._tell()
 
     def _chosen(self, kind: str) -> None:
         if self._settings is not None:
             self._values[self._shown] = self._settings.read()
         if kind != self._shown:
-            defaults = self._registry.parse(kind).model_dump(mode="json")
-            self._show(defaults | self._values.get(kind, {}))
+            begins = self._registry.parse(kind).model_dump(mode="json")
+            begins |= {} if self._offer is None else self._offer.start(self._registry[kind])
+            self._show(begins | self._values.get(kind, {}))
             self.changed.emit(self)
 
     def _show(self, value: dict[str, Any]) -> None:
         self._shown = value["kind"]
         cls = self._registry[self._shown]
-        self.choice.tooltip = (cls.__doc__ or "").split("\n\n")[0]
+        self._tell()
         self._settings = SpecForm(cls, value)
         self._fold.content.clear()
         self._fold.content.append(self._settings)
         self._fold.visible = len(self._settings) > 0
+
+    def _tell(self) -> None:
+        """Say what the chosen kind is, and why others are not offered."""
+        cls = self._registry[self._shown]
+        told = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+        self.choice.tooltip = told + not_offered(self._registry, self._offer)
 
     def read(self) -> dict[str, Any]:
         """Return the kind and its settings."""

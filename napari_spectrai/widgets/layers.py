@@ -15,8 +15,8 @@ from psygnal import Signal
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import pictures, read
+from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
-from napari_spectrai.labels import as_labels
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -113,6 +113,19 @@ def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
     return cast("Labels", viewer.add_labels(data, **options | more))
 
 
+def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "") -> None:
+    """Show the parts of a split over the image they are of; a layer of that name is brought up to date."""
+    name = name or f"{source.name if source is not None else 'data'} · split"
+    known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
+    whole = replace(labels, data=labels.data.astype(np.uint8))
+    layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
+    if source is not None:
+        lie_over(layer, source)
+    if known is not None:
+        viewer.layers.remove(known)
+        layer.name = name
+
+
 def over_images(labels: SpectralLabels, source: Image | None) -> SpectralLabels:
     """Return classes of whole images as labels of their pixels; other labels as they are."""
     if source is None or source.ndim < 3:
@@ -126,9 +139,16 @@ def over_images(labels: SpectralLabels, source: Image | None) -> SpectralLabels:
 def painted(layer: Labels, source: Image | None) -> SpectralLabels:
     """Return the labels of a layer; painted over a set of spectra, bands × spectra, a stroke anywhere on a spectrum marks it."""
     labels = as_labels(layer)
+    if not labels.colours:  # the result is shown in the colours that the classes have here
+        labels = replace(labels, colours={value: _colour(layer, value) for value in labels.values(0)})
     if source is None or source.ndim != 2 or labels.data.shape != source.data.shape:
         return labels
     return replace(labels, data=labels.data.max(spectral_position(source)))
+
+
+def _colour(layer: Labels, value: int) -> Colour:
+    red, green, blue, *_ = (float(part) for part in layer.get_color(value))
+    return red, green, blue, 1.0
 
 
 def likely_source(layers: Sequence[Image]) -> Image | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, PushButton
@@ -11,9 +11,7 @@ from psygnal import Signal
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.spec import Named, Problem, Registry
 from napari_spectrai.widgets.dock import line, message, say
-from napari_spectrai.widgets.form import SpecForm, defaults
-
-Suits = Callable[[type[Named]], bool]
+from napari_spectrai.widgets.form import Offer, SpecForm, defaults, not_offered
 
 
 def _button(text: str, tooltip: str) -> PushButton:
@@ -58,23 +56,41 @@ class OrderedForm(Container[Any]):
     Parameters
     ----------
     value : list of mappings
-    suits : which kinds are offered
+    offer : which kinds are offered
     """
 
     edited = Signal()
 
-    def __init__(self, registry: Registry[Any], value: Sequence[dict[str, Any]], *, suits: Suits | None = None) -> None:
+    def __init__(self, registry: Registry[Any], value: Sequence[dict[str, Any]], *, offer: Offer | None = None) -> None:
         self._registry = registry
         self.axis: SpectralAxis | None = None
         """Of the data at hand: what is added starts with settings that fit it."""
         self._items: list[Item] = []
-        kinds = sorted((registry[kind].title or kind, kind) for kind in registry if suits is None or suits(registry[kind]))
-        head = (f"+ Add {registry.what} …", "")
-        self.choice = ComboBox(choices=[head, *kinds], value="", name="add", tooltip=f"add a {registry.what} at the end")
+        self._offer = offer
+        # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
+        self.choice = ComboBox(choices=lambda _: self._offered(), value="", name="add", tooltip=f"add a {registry.what} at the end")
+        self._tell()
         super().__init__(widgets=[self.choice], labels=False)
         self.margins = (0, 0, 0, 0)
         self.choice.changed.connect(self._on_choice)
         self.fill(value)
+
+    def _why_not(self, kind: str) -> str:
+        return "" if self._offer is None else self._offer.why_not(self._registry[kind])
+
+    def _offered(self) -> list[tuple[str, str]]:
+        kinds = sorted((self._registry[kind].title or kind, kind) for kind in self._registry if not self._why_not(kind))
+        return [(f"+ Add {self._registry.what} …", ""), *kinds]
+
+    def refresh(self) -> None:
+        """Offer again what suits now; what is in the list stays."""
+        with self.choice.changed.blocked():
+            self.choice.reset_choices()
+            self.choice.value = ""
+        self._tell()
+
+    def _tell(self) -> None:
+        self.choice.tooltip = f"add a {self._registry.what} at the end{not_offered(self._registry, self._offer)}"
 
     def _on_choice(self, kind: str) -> None:
         if kind:

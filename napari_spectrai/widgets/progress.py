@@ -6,15 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from magicgui.widgets import Container
+import numpy as np
+from magicgui.widgets import CheckBox, Container
 from napari.components import ViewerModel
+from napari.qt.threading import thread_worker
 from napari.utils import progress
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.runs import Confusion, Epoch, Event, Failed, Finished, Paused, Preview, Progress, Started, Step
+from napari_spectrai.runs import Confusion, Epoch, Event, Failed, Finished, Patch, Paused, Preview, Progress, RunFolder, Started, Step
 from napari_spectrai.widgets.dock import message, say, text
-from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
+from napari_spectrai.widgets.form import Fold
+from napari_spectrai.widgets.pictures import Pictures, coloured
+from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 
 
 def _shown(event: Started) -> dict[str, str]:
@@ -31,22 +35,35 @@ def _duration(seconds: float) -> str:
 
 
 class TrainingView(Container[Any]):
-    """Curves, status and preview of one run."""
+    """Curves, status and previews of one run; curves of others beside them."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._status = text("status")
         self._trouble = message()
+        self._log = text("log")
+        self._log_fold = Fold("Log", [self._log])
+        self._log_fold.visible = False
+        self.logarithmic = CheckBox(
+            value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="draw the figures by decades, or evenly"
+        )
         self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True)
         self.preview = Plot(viewer, x="Band number", y="Prepared intensity", height=190, name="preview")
-        super().__init__(widgets=[self._status, self._trouble, self.curves, self.preview], labels=False, name="view")
+        self.pictures = Pictures()
+        widgets = [self._status, self._trouble, self._log_fold, self.curves, self.logarithmic, self.preview, self.pictures]
+        super().__init__(widgets=widgets, labels=False, name="view")
         self.margins = (0, 0, 0, 0)
+        self.curves.visible = self.preview.visible = False
         self._activity: Any = None
+        self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
+        self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
         self._reset()
 
     def _reset(self) -> None:
         self._epochs: list[Epoch] = []
         self._started: Started | None = None
         self._metric = METRICS["mse"]
+        self._name = "mse"
+        self._rate = 0.0
 
     @property
     def status(self) -> str:
@@ -62,7 +79,9 @@ class TrainingView(Container[Any]):
         self._reset()
         self.curves.clear_curves()
         self.preview.clear_curves()
+        self.pictures.clear_pictures()
         self.curves.visible = self.preview.visible = True
+        self._log_fold.visible = False
         say(self._trouble, "")
         self.say(text)
         self._close_activity()
@@ -86,6 +105,9 @@ class TrainingView(Container[Any]):
         match latest.get(Preview):
             case Preview() as preview:
                 self._show_preview(preview)
+        match latest.get(Patch):
+            case Patch() as patch:
+                self._show_patch(patch)
         match events[-1]:
             case Step() as step:
                 self._show_step(step)
@@ -101,9 +123,10 @@ class TrainingView(Container[Any]):
         for name, colour in _shown(event).items():
             if name in event.baselines:
                 self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
-        self._metric = METRICS[event.metric]
+        self._name, self._metric = event.metric, METRICS[event.metric]
         inverted = self._metric.larger_is_better  # such figures are drawn as they are, beside no loss of another scale
-        self.curves.scale(logarithmic=not inverted)
+        self.logarithmic.visible = not inverted
+        self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
         self.curves.put_legend(low=inverted)  # such curves rise
         self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title}, prepared")
         where = "GPU" if event.device.startswith("cuda") else event.device.upper()
@@ -111,12 +134,15 @@ class TrainingView(Container[Any]):
         self.say(
             f"{event.training:,} samples train, {event.validation:,} validate, {event.test:,} test · {where}, {event.precision}{notes}"
         )
+        for path in list(self._compared):
+            self._draw_compared(path)
         if self._activity is not None:
             self._activity.reset(total=event.epochs)
             self._activity.update(event.resumed_after)
 
     def _show_step(self, event: Step) -> None:
         if self._started is not None:
+            self._rate = event.lr
             self.say(f"epoch {event.epoch} of {self._started.epochs} · step {event.step} of {event.steps}{self._best()}")
 
     def _best(self) -> str:
@@ -127,7 +153,8 @@ class TrainingView(Container[Any]):
         rivals = {name: value for name, value in self._started.baselines.items() if name != "raw" and not math.isnan(value)}
         rival = choose(rivals, key=lambda name: rivals[name]) if rivals else None
         against = f", {rival} {rivals[rival]:.3g}" if rival is not None else ""
-        return f" · best validation {best:.3g}{against} · {_duration(self._epochs[-1].left)} left"
+        rate = self._rate or self._epochs[-1].lr
+        return f" · best validation {best:.3g}{against} · learning rate {rate:.1e} · {_duration(self._epochs[-1].left)} left"
 
     def _show_epochs(self, new: int) -> None:
         event = self._epochs[-1]
@@ -146,6 +173,66 @@ class TrainingView(Container[Any]):
         self.preview.curve("truth", event.positions, event.truth, TRUTH, width=1.2)
         self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
 
+    def _show_patch(self, event: Patch) -> None:
+        """Show what goes in, comes out and should come out of one window of the image."""
+        shown = {"input": np.asarray(event.input, np.uint8)}
+        if event.colours:
+            shown["predicted"] = coloured(event.prediction, event.colours, CYCLE)
+            shown |= {"truth": coloured(event.truth, event.colours, CYCLE)} if event.truth else {}
+        else:
+            shown["predicted"] = np.asarray(event.prediction, np.uint8)
+            shown |= {"truth": np.asarray(event.truth, np.uint8)} if event.truth else {}
+        self.pictures.show(shown, f"a window of the image, {event.where}, after epoch {event.epoch}")
+
+    # ---------------------------------------------------------------- other runs
+
+    def compare(self, path: str, name: str, epochs: list[int], values: list[float], metric: str, colour: str) -> str:
+        """Draw the curve of another run beside this one's; return why it cannot be, or nothing."""
+        if self._started is None and not self._compared and metric:  # nothing is drawn yet: the first decides
+            self._name, self._metric = metric, METRICS[metric]
+            inverted = self._metric.larger_is_better
+            self.logarithmic.visible, self.curves.visible = not inverted, True
+            self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
+            self.curves.titles(y=self._metric.title)
+        if metric != self._name:
+            told = METRICS[metric].title if metric else "no epoch"
+            return f"{name} is judged by {told}, and the curves here by {self._metric.title}; it is not drawn"
+        self._compared[path] = (name, epochs, values, metric, colour)
+        self._draw_compared(path)
+        return ""
+
+    def _draw_compared(self, path: str) -> None:
+        name, epochs, values, metric, colour = self._compared[path]
+        if metric == self._name and epochs:
+            self.curves.remove_curve(self._label(path, name))
+            self.curves.curve(self._label(path, name), epochs, values, colour, width=1.4)
+
+    def _label(self, path: str, name: str) -> str:
+        same = [other for other, told in self._compared.items() if told[0] == name]
+        return name if len(same) < 2 else f"{name} ({same.index(path) + 1})"
+
+    def compare_no_more(self, path: str) -> None:
+        """Take the curve of another run away."""
+        for other, told in list(self._compared.items()):
+            self.curves.remove_curve(self._label(other, told[0]))
+        self._compared.pop(path, None)
+        for other in self._compared:
+            self._draw_compared(other)
+
+    def replay(self, folder: RunFolder) -> None:
+        """Show what a run has told until now."""
+        self.begin(f"reading {folder.path.name} …")
+        self._close_activity()
+        worker = thread_worker(lambda: [event for event in folder.events() if not isinstance(event, Step)])()
+        worker.returned.connect(self._replayed)
+        worker.errored.connect(lambda error: self.failed(str(error), ""))
+        worker.start()
+
+    def _replayed(self, events: list[Event]) -> None:
+        self.tell(events) if events else self.say("this run has told nothing yet")
+        if events and isinstance(events[-1], Finished | Failed):
+            self.ended(events[-1])
+
     def _show_confusion(self, event: Confusion) -> None:
         """Show how many of each class are found, and how many of those told are right."""
         there = [sum(row) for row in event.matrix]
@@ -155,6 +242,7 @@ class TrainingView(Container[Any]):
         self.preview.titles(x="Class, in the order of the labels", y=f"Share, {event.part}")
         recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
         precision = [a / b if b else float("nan") for a, b in zip(right, told, strict=True)]
+        self.preview.put_legend(low=True)  # good shares are high
         self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
         self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
 
@@ -190,7 +278,8 @@ class TrainingView(Container[Any]):
         """Show what went wrong."""
         self._close_activity()
         self.say("failed")
-        self._trouble.tooltip = details
+        self._log.value = details
+        self._log_fold.visible = bool(details)
         say(self._trouble, text)
 
     def _close_activity(self) -> None:

@@ -14,7 +14,7 @@ from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_spectrai.runs.curves import rounded
-from napari_spectrai.widgets.dock import shortcut
+from napari_spectrai.widgets.shortcuts import shortcut
 
 MOST_ROWS = 17
 """Rows shown at once; more of them scroll."""

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, PushButton
+from magicgui.widgets import PushButton
 from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.experiment import Data, Experiment
-from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.preparation import SpatialStep
-from napari_spectrai.runs import Epoch, Event, Paused, Run, Step, prepare
-from napari_spectrai.spec import Problem, SettingsError
-from napari_spectrai.widgets import truth
-from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
-from napari_spectrai.widgets.form import Fold, SpecForm, part_form
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, Step, prepare
+from napari_spectrai.spec import SettingsError
+from napari_spectrai.widgets.dock import Dock, line, opened, rows
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import likely_source, spectral_layers
+from napari_spectrai.widgets.keeping import Keeping
 from napari_spectrai.widgets.progress import TrainingView
 from napari_spectrai.widgets.run_list import RunList
+from napari_spectrai.widgets.train_data import TrainData
+from napari_spectrai.widgets.train_form import TrainForm
+from napari_spectrai.widgets.train_ready import Readiness
 
-_SKIP = ("task", "name", "data", "split", "preparation", "augmentation", "training")
+PATIENCE = 5000
+"""Milliseconds that a run gets to save before it can be ended at once."""
 
 
 class TrainDock(Dock):
-    """Train a network on layers, in a process of its own.
+    """Train a network on layers or files, in a process of its own.
 
     From a script: ``dock.experiment`` is the document in the form (readable and settable), ``dock.start()``,
     ``dock.pause()`` and ``dock.stop()`` press the buttons, and ``dock.run`` is the run.
@@ -41,45 +41,30 @@ class TrainDock(Dock):
         self._follower: Follower | None = None
         self._state = "idle"
         self._gone = False
-        self._last: dict[ComboBox, Image] = {}
-        self._default: Experiment | None = None
+        self.form, self.data = TrainForm(), TrainData(viewer)
+        self._view = TrainingView(viewer)
+        self.runs = RunList(viewer, self._view)
+        self.keeping = Keeping(self._document, self._view.say)
+        self.ready = Readiness(self.form, self.data, viewer)
         self._build()
         super().__init__("Train", self._sections)
+        self.ready.begin(self.native)
         self._connect()
-        self._on_layers()
-        self._list_runs()
-
-    # ---------------------------------------------------------------- building
+        self.data.refresh()
+        self.runs.refresh()
 
     def _build(self) -> None:
-        self._task = ComboBox(
-            choices=[(tasks[kind].title, kind) for kind in tasks], value="denoising", label="Task", name="task", tooltip="what is learnt"
-        )
-        self._input = ComboBox(choices=self._layers, nullable=True, label="Input", name="input", tooltip="the layer to learn from")
-        self._truth = ComboBox(
-            choices=self._truths, nullable=True, label="Truth", name="truth", tooltip="the layer that shows how it should be"
-        )
-        self._data_problem, self._problem = message(), message()
-        self._summary = text("summary")
-        self._settings: SpecForm | None = None
-        self._task_box: Container[Any] = Container(labels=False, name="task_settings")
-        self._task_box.margins = (0, 0, 0, 0)
-        start = Experiment().model_dump(mode="json")
-        self._show_settings(start["task"])
-        suits = lambda cls: self._task.value in getattr(cls, "tasks", {self._task.value})  # noqa: E731
-        self._form = SpecForm(Experiment, start, suits=suits, skip=_SKIP)
-        self._folded = {name: _sub_form(name, start) for name in ("split", "preparation", "augmentation", "training", "data")}
-        titles = {"split": "Split", "preparation": "Preparation", "augmentation": "Augmentation", "training": "Training", "data": "Patches"}
-        folds = [Fold(titles[name], [form]) for name, form in self._folded.items()]
-        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free")
+        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free (Ctrl+Return)")
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="hold after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
-        self._view = TrainingView(self._viewer)
-        self.runs = RunList(self._viewer, self._view.say)
+        self._apply = PushButton(
+            text="Predict with it", name="apply", visible=False, tooltip="open the dock Predict with the model of this run"
+        )
+        self._steering = line(self._start, self._pause, self._stop, self.keeping.button)
+        form = self.form
         self._sections = [
-            rows(self._task), self._task_box, rows(self._input, self._truth), self._data_problem, self._summary, self._form, *folds,
-            self._problem,
-            line(self._start, self._pause, self._stop), self._view, *self.runs.sections,
+            rows(form.task, form.preset), form.settings_box, self.data, self.ready.of_data, form.main, *form.folds.values(),
+            self.ready.of_rest, self._steering, self._view, self._apply, self.runs.shown,
         ]  # fmt: skip
 
     def _connect(self) -> None:
@@ -88,39 +73,33 @@ class TrainDock(Dock):
             event.connect(self._on_layers)
         layers.renamed.connect(self._on_renamed)
         self.native.destroyed.connect(self._leave)
-        self._input.changed.connect(self._on_input)
-        self._task.changed.connect(self._on_task)
-        for widget in (self._truth, self._form, *self._folded.values()):
-            widget.changed.connect(self._check)
+        self.ready.changed.connect(self._update_buttons)
         self._start.changed.connect(self.start)
         self._pause.changed.connect(self.pause)
         self._stop.changed.connect(self.stop)
-        self.runs.choice.changed.connect(lambda _: self._update_buttons())
-        self.runs.resume.changed.connect(self.resume)
+        self._apply.changed.connect(self.predict)
+        self.runs.chosen_changed.connect(self._update_buttons)
+        self.runs.resumed.connect(self.resume)
+        self.runs.reopened.connect(self._reopen)
+        self._patience = QTimer(self.native)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE)
+        self._patience.timeout.connect(self._update_buttons)
 
     def _leave(self) -> None:
         self._gone = True
         layers = self._viewer.layers.events
         for event, slot in ((layers.inserted, self._on_layers), (layers.removed, self._on_layers), (layers.renamed, self._on_renamed)):
             event.disconnect(slot)
+        self.data.leave()
+
+    def _on_layers(self, _: Any = None) -> None:
+        self.data.refresh()
 
     def _on_renamed(self, _: Any = None) -> None:
-        """Choose again what was chosen: napari makes the lists anew, and forgets."""
-        for choice, layer in self._last.items():
-            choice.reset_choices()
-            if layer in self._viewer.layers:
-                choice.value = layer
+        self.data.choose_again()
 
-    def _remember(self, _: Any = None) -> None:
-        for choice in (self._input, self._truth):
-            if choice.value is not None:
-                self._last[choice] = choice.value
-
-    def _layers(self, _: Any = None) -> list[Image]:
-        return spectral_layers(self._viewer)
-
-    def _truths(self, _: Any = None) -> list[Any]:
-        return truth.choices(self._viewer, self._task.value)
+    # ---------------------------------------------------------------- what a script sees
 
     @property
     def state(self) -> str:
@@ -132,8 +111,6 @@ class TrainDock(Dock):
         """The curves, status and preview."""
         return self._view
 
-    # ---------------------------------------------------------------- the document
-
     @property
     def experiment(self) -> Experiment:
         """The document in the form.
@@ -143,119 +120,32 @@ class TrainDock(Dock):
         SettingsError
             If a field has a problem.
         """
-        settings = self._settings.read() if self._settings is not None else {}
-        document: dict[str, Any] = {"task": {"kind": self._task.value, **settings}, **self._form.read()}
-        document |= {name: form.read() for name, form in self._folded.items()}
-        document["name"] = self._input.value.name if self._input.value is not None else ""
-        return Experiment.from_mapping(document)
+        self.ready.settle()
+        return self.form.experiment(self.data.title, self.data.paths)
 
     @experiment.setter
     def experiment(self, experiment: Experiment) -> None:
-        document = experiment.model_dump(mode="json")
-        with self._task.changed.blocked():
-            self._task.value = experiment.task.kind
-        self._show_task(document["task"])
-        self._form.fill(document)
-        for name, form in self._folded.items():
-            form.fill(document[name])
-        self._check()
+        self.ready.settle()
+        if experiment.data.input:
+            self.data.choose_files(list(experiment.data.input), list(experiment.data.truth))
+        self.form.fill(experiment)
 
-    def _show_task(self, task: dict[str, Any]) -> None:
-        """Show the settings of a task, and offer what suits it."""
-        self._show_settings(task)
-        self._form.refresh()
-        self._truth.reset_choices()
+    def take(self, layer: Image) -> None:
+        """Choose the layer to learn from."""
+        self.data.source.value = "Layers"
+        self.data.first.input.value = layer
 
-    def _show_settings(self, task: dict[str, Any]) -> None:
-        self._settings = SpecForm(tasks[task["kind"]], task)
-        self._settings.changed.connect(self._check)
-        self._task_box.clear()
-        self._task_box.append(self._settings)
-        self._task_box.visible = len(self._settings) > 0
-
-    def _on_task(self, _: Any = None) -> None:
-        """Begin with what suits the other task."""
-        self._show_task(tasks.parse(self._task.value).model_dump(mode="json"))
-        self._default = None
-        self._on_layers()
-
-    def _pairs(self) -> tuple[list[Cube], list[Any]]:
-        """Return the chosen input and, where the task takes one, the truth."""
-        return truth.pair(self._task.value, self._input.value, self._truth.value if self._takes_truth() else None)
-
-    def _takes_truth(self) -> bool:
-        return truth.is_taken(self._task.value, self._settings.read() if self._settings is not None else {})
-
-    # ---------------------------------------------------------------- readiness
-
-    def _on_layers(self, _: Any = None) -> None:
-        layers = self._layers()
-        for choice in (self._input, self._truth):
-            choice.reset_choices()
-        if self._input.value is None or "truth" in self._input.value.name.lower():
-            self._input.value = likely_source(layers)
-        if self._truth.value is None or self._truth.value is self._input.value:
-            self._truth.value = truth.likely(self._viewer, self._task.value, self._input.value)
-        self._on_input()
-
-    def _on_input(self, _: Any = None) -> None:
-        cubes, truths = self._pairs()
-        default = truth.suited(self._task.value, cubes, truths)
-        # settings that nobody has touched follow the data
-        if default is not None and (self._default is None or self._untouched()):
-            self.experiment = default
-            self._default = self._read_quietly()
-        self._check()
-
-    def _read_quietly(self) -> Experiment | None:
-        try:
-            return self.experiment.model_copy(update={"name": ""})
-        except SettingsError:
-            return None
-
-    def _untouched(self) -> bool:
-        return self._default is not None and self._read_quietly() == self._default
-
-    def _check(self, _: Any = None) -> None:
-        """Say what is wrong beside its field, and allow the start only when nothing is."""
-        self._remember()
-        cubes, truths = self._pairs()
-        found: list[Problem] = []
-        try:
-            experiment = self.experiment
-        except SettingsError as error:
-            found = error.problems
-        else:
-            if cubes and (truths or not self._takes_truth()):
-                found = problems_with(experiment, cubes, truths)
-        if not cubes:
-            found.append(Problem("input", "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."))
-        elif not truths and self._takes_truth():
-            found.append(Problem("truth", truth.wanted(self._task.value)))
-        self._truth.visible = self._takes_truth()
-        self._summary.value = f"{cubes[0].count:,} spectra × {cubes[0].axis.describe()}" if cubes else ""
-        say(self._data_problem, "\n".join(p.message for p in found if p.path in ("input", "truth")))
-        rest = [p for p in found if p.path not in ("input", "truth")]
-        if self._settings is not None:
-            mine = [Problem(p.path.removeprefix("task."), p.message) for p in rest if p.path.startswith("task.")]
-            rest = [p for p in rest if not p.path.startswith("task.")] + self._settings.show_problems(mine)
-        rest = self._form.show_problems(rest)
-        for name, form in self._folded.items():
-            mine = [Problem(p.path.removeprefix(f"{name}."), p.message) for p in rest if p.path == name or p.path.startswith(f"{name}.")]
-            rest = [p for p in rest if p.path != name and not p.path.startswith(f"{name}.")]
-            rest += [Problem(f"{name}.{p.path}".rstrip("."), p.message) for p in form.show_problems(mine)]
-            rest += [Problem("", f"{p.message} (under {name.capitalize()}: {p.path})") for p in mine]
-        say(self._problem, "\n".join(str(p) for p in rest))
-        self._ready = not found
-        self._update_buttons()
+    # ---------------------------------------------------------------- states
 
     def _update_buttons(self) -> None:
         active = self._state != "idle"
-        self._start.enabled = self._ready and not active
+        self._start.enabled = self.ready.is_ready and not active
         self._pause.enabled = self._state in ("running", "paused")
         self._pause.text = "Resume" if self._state == "paused" else "Pause"
-        self._stop.enabled = self._state in ("starting", "running", "paused", "stopping")
-        self._stop.text = "Stop now" if self._state == "stopping" else "Stop"
+        stopping = self._state == "stopping"
+        self._stop.enabled = self._state in ("starting", "running", "paused") or (stopping and not self._patience.isActive())
+        self._stop.text = ("Stopping …" if self._patience.isActive() else "Stop now") if stopping else "Stop"
+        self.keeping.button.enabled = self.ready.is_ready
         self.runs.update(active=active)
 
     def _set_state(self, state: str) -> None:
@@ -264,14 +154,21 @@ class TrainDock(Dock):
 
     # ---------------------------------------------------------------- steering
 
+    def _document(self) -> tuple[Experiment, list[Cube] | None, list[Any] | None]:
+        """Return the document, and the cubes and truths of layers; None of files, which it names."""
+        cubes, truths = self.data.held()
+        return (self.experiment, cubes, truths) if self.data.from_layers else (self.experiment, None, None)
+
     def start(self) -> None:
-        """Start training on the chosen layers."""
-        self._check()
-        if self._state != "idle" or not self._ready:
+        """Start training on the chosen data."""
+        self.ready.settle()
+        if self._state != "idle" or not self.ready.is_ready:
             return
-        experiment, (cubes, truths) = self.experiment, self._pairs()
+        experiment, cubes, truths = self._document()
         self._set_state("preparing")
+        self._apply.visible = False
         self._view.begin("copying data …")
+        self.scroll_to(self._steering)
         worker = thread_worker(prepare)(experiment, cubes, truths)
         worker.returned.connect(self._started)
         worker.errored.connect(self._not_started)
@@ -280,22 +177,25 @@ class TrainDock(Dock):
     def _started(self, run: Run) -> None:
         if self._gone:  # the dock was closed while the data were copied
             return
-        self.run = run
         run.start()
-        self._follow(run)
+        self.follow(run)
 
     def _not_started(self, error: Exception) -> None:
         self._set_state("idle")
         self._view.failed(str(error), "")
 
-    def _follow(self, run: Run) -> None:
+    def follow(self, run: Run) -> None:
+        """Show a run that has been started, here or elsewhere."""
+        self.run = run
         guard(self.native)
+        self._apply.visible = False
         self._set_state("starting")
         self._view.begin("starting: loading torch, reading data …")
         self._follower = Follower(run, self.native)
         self._follower.told.connect(self._on_events)
         self._follower.ended.connect(self._on_end)
         self._follower.start()
+        self.runs.refresh(run.folder)
 
     def _on_events(self, events: list[Event]) -> None:
         self._view.tell(events)
@@ -304,12 +204,16 @@ class TrainDock(Dock):
                 self._set_state("paused" if event.paused else "running")
             elif isinstance(event, Step | Epoch) and self._state == "starting":
                 self._set_state("running")
+                self.runs.refresh()
 
-    def _on_end(self, ending: Any) -> None:
+    def _on_end(self, ending: Finished | Failed) -> None:
         self._view.ended(ending)
         self._follower = None
+        self._patience.stop()
         self._state = "idle"
-        self._list_runs()
+        self._apply.visible = self.run is not None and self.run.folder.best.exists()
+        self.runs.refresh(None if self.run is None else self.run.folder)
+        self._update_buttons()
 
     def pause(self) -> None:
         """Pause, or go on."""
@@ -324,6 +228,7 @@ class TrainDock(Dock):
             self._follower.insist()
             return
         self._follower.stop()
+        self._patience.start()
         self._set_state("stopping")
         self._view.say("stopping: saving …")
 
@@ -334,19 +239,33 @@ class TrainDock(Dock):
             return
         if not chosen.document.exists():
             self._view.failed(f"{chosen.path} is no more; it cannot be resumed", "")
-            self._list_runs()
+            self.runs.refresh()
             return
-        self.run = Run(chosen.path)
-        self.run.resume()
-        self._follow(self.run)
+        run = Run(chosen.path)
+        run.resume()
+        self.follow(run)
 
-    def _list_runs(self) -> None:
-        self.runs.refresh(None if self.run is None else self.run.folder)
-        self._check()
+    def _reopen(self) -> None:
+        """Show the settings and the curves of the run chosen in the list."""
+        chosen = self.runs.chosen
+        if chosen is None:
+            return
+        try:
+            document = chosen.experiment()
+        except (OSError, ValueError) as error:
+            self._view.say(str(error))
+            return
+        files = [path for path in document.data.input if path.exists()] if not chosen.data.is_dir() else []
+        keep = {} if files else {"data": document.data.model_copy(update={"input": [], "truth": []})}
+        try:
+            self.experiment = document.model_copy(update=keep)
+        except SettingsError as error:
+            self._view.say(str(error))
+            return
+        if self._state == "idle":
+            self._view.replay(chosen)
 
-
-def _sub_form(name: str, document: dict[str, Any]) -> Any:
-    """Return the form of one field of the document, to stand in a fold."""
-    if name == "data":
-        return SpecForm(Data, document[name], skip=("input", "truth"))
-    return part_form(name, Experiment.model_fields[name], document[name], lambda cls: not issubclass(cls, SpatialStep))
+    def predict(self) -> None:
+        """Open the dock Predict with the model of the last run."""
+        if self.run is not None and self.run.folder.best.exists():
+            opened(self._viewer, "Predict").model = self.run.folder.best

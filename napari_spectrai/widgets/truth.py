@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari.layers import Image
+import numpy as np
+from napari.layers import Image, Labels
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.widgets.layers import label_layers, painted, spectral_layers
+from napari_spectrai.widgets.layers import label_layers, lie_over, painted, spectral_layers, spectral_position
 
 _TRUTH = "Choose the layer that shows how the input should look."
 _WANTED = {
@@ -43,6 +44,19 @@ def likely(viewer: Viewer, kind: str, source: Image | None) -> Any:
     return next(iter(named or others), None)
 
 
+def canvas(viewer: Viewer, source: Image) -> Labels:
+    """Add an empty Labels layer over `source`, with the brush in hand; over a set of spectra, bands × spectra, it covers them all."""
+    position = spectral_position(source)
+    shape = source.data.shape if source.ndim == 2 else tuple(length for d, length in enumerate(source.data.shape) if d != position)
+    layer = viewer.add_labels(np.zeros(shape, np.int32), name=f"{source.name} · strokes")
+    lie_over(layer, source)
+    if source.ndim == 2:
+        layer.scale, layer.translate, layer.units = source.scale, source.translate, source.units
+    layer.brush_size = max(1, min(shape) // 40)
+    layer.mode = "paint"
+    return layer
+
+
 def is_taken(kind: str, settings: dict[str, Any]) -> bool:
     """Whether a task with these settings takes a truth; settings that do not hold are refused where they stand."""
     try:
@@ -63,8 +77,9 @@ def suited(kind: str, cubes: list[Cube], truths: list[Any]) -> Experiment | None
     """Return settings that suit the data, or None where the task does not."""
     if not cubes:
         return None
-    # in the dock denoising begins with pairs: without truth it says how to learn from the noisy data alone
-    truth = cubes[0] if kind == "denoising" else next(iter(truths), None)
+    truth = next(iter(truths), None)
+    if kind == "super_resolution" and isinstance(truth, Cube) and truth.spatial_shape == cubes[0].spatial_shape:
+        truth = None  # not a sharper image: images are made coarse instead
     try:
         return Experiment.default(kind, cubes[0], truth)
     except ValueError:  # said beside the field by the checks

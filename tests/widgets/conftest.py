@@ -11,12 +11,19 @@ import pytest
 from qtpy.QtWidgets import QMessageBox
 
 from napari_spectrai.widgets.layers import add_cube
+from napari_spectrai.widgets.train_ready import Readiness
 
 
 @pytest.fixture(autouse=True)
 def closes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer the question before closing: a test that fails while a job runs would wait for a person for ever."""
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Close)
+
+
+@pytest.fixture(autouse=True)
+def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no process that tries a few steps, except where a test is about it."""
+    monkeypatch.setattr(Readiness, "measures", False)
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def test_the_mouse_moves_the_spectrum(open_image):
 def test_docks_without_layers_say_what_to_do(viewer):
     spectra, train, predict = (dock(viewer, name) for name in ("Spectra", "Train", "Predict"))
     assert "Open Sample" in spectra._empty.value
-    assert "Open Sample" in train._data_problem.value
+    assert "Open Sample" in train.ready.problem.value
     assert not train._start.enabled
     assert "Open Sample" in predict._problem.value
     assert not predict._start.enabled
@@ -100,18 +100,18 @@ def test_train_says_what_is_wrong_and_waits(open_pairs, pairs):
     viewer, _noisy, truth = open_pairs
     train = dock(viewer, "Train")
     assert train._start.enabled
-    assert train._summary.value == "120 spectra × 40 bands, 600–1800 1/cm"
+    assert train.ready.summary.value == "120 spectra × 40 bands, 600–1800 1/cm"
     train.experiment = train.experiment.override("network=unet")
-    train._form._parts["network"]._settings._parts["dims"].editor.value = 2
+    train.form.main._parts["network"]._settings._parts["dims"].editor.value = 2
     assert not train._start.enabled
-    assert "without neighbours" in train._form._parts["network"]._settings._parts["dims"].problem.value
-    train._form._parts["network"]._settings._parts["dims"].editor.value = 1
+    assert "without neighbours" in train.form.main._parts["network"]._settings._parts["dims"].problem.value
+    train.form.main._parts["network"]._settings._parts["dims"].editor.value = 1
     assert train._start.enabled
     shifted = pairs[1].with_data(pairs[1].data, axis=SpectralAxis(pairs[1].axis.values + 50, "1/cm"))
-    train._truth.value = add_cube(viewer, shifted, name="shifted")
-    assert "up to 50 1/cm" in train._data_problem.value
+    train.data.first.truth.value = add_cube(viewer, shifted, name="shifted")
+    assert "up to 50 1/cm" in train.ready.problem.value
     assert not train._start.enabled
-    train._truth.value = truth
+    train.data.first.truth.value = truth
     assert train._start.enabled
 
 
@@ -156,7 +156,7 @@ def test_the_story_train_pause_resume_stop_kill_resume_predict_look(open_pairs, 
     # the choices outlive the new layer
     assert predict.model == train.run.folder.best
     assert "Residual MLP over ridge" in predict._description.value
-    assert train.runs.choice.value == str(train.run.folder.path)
+    assert train.runs.chosen.path == train.run.folder.path
 
     spectra = dock(viewer, "Spectra")
     spectra.look_at((20.0, 33.0))
@@ -183,13 +183,13 @@ def test_the_bundled_model_predicts_the_sample_at_once(viewer, until):
 def test_the_sample_is_not_learnt_backwards(viewer):
     train, predict = dock(viewer, "Train"), dock(viewer, "Predict")
     viewer.open_sample("napari-spectrai", "raman_pairs")
-    assert (train._input.value.name, train._truth.value.name) == ("Raman pairs", "Raman pairs · truth")
+    assert (train.data.first.input.value.name, train.data.first.truth.value.name) == ("Raman pairs", "Raman pairs · truth")
     assert predict.layer.name == "Raman pairs"
     viewer.layers["Raman pairs"].name = "cells"
-    assert train._input.value.name == "cells"
+    assert train.data.first.input.value.name == "cells"
     assert predict.layer.name == "cells"
-    train._truth.value = train._input.value
-    assert "same data" in train._data_problem.value
+    train.data.first.truth.value = train.data.first.input.value
+    assert "same data" in train.ready.problem.value
     assert not train._start.enabled
     train.start()
     assert train.state == "idle"
@@ -224,7 +224,7 @@ def test_a_cancelled_prediction_says_so(open_pairs, until):
     assert "pairs · denoised" not in viewer.layers
 
 
-def test_damaged_runs_are_listed_as_such(viewer, runs_folder):
+def test_damaged_runs_are_listed_as_such(viewer, runs_folder, until):
     from napari_spectrai import Experiment
 
     for name in ("a", "b"):
@@ -232,7 +232,8 @@ def test_damaged_runs_are_listed_as_such(viewer, runs_folder):
         folder.journal.write_text('{"event":"Novel","x":1}\n')
     (runs_folder / "b" / "process.json").write_text("")
     train = dock(viewer, "Train")
-    assert len(train.runs.choice.choices) == 3
+    until(lambda: len(train.runs.table.rows) == 2)
+    assert [row[-1] for row in train.runs.table.text()] == ["cannot be read"] * 2
     assert RunFolder(runs_folder / "b").state() == "unreadable"
 
 

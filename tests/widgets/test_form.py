@@ -4,6 +4,8 @@ import pytest
 
 from napari_spectrai import Experiment
 from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.offer import Offer
+from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.form import SpecForm
 
@@ -67,7 +69,20 @@ def test_a_problem_is_said_beside_its_field(form, part, text):
 
 def test_only_what_suits_is_offered(qtbot):
     start = Experiment().model_dump(mode="json")
-    form = SpecForm(Experiment, start, suits=lambda cls: "denoising" in getattr(cls, "tasks", {"denoising"}))
+    form = SpecForm(Experiment, start, offer=Offer(tasks.parse("denoising")))
     assert set(form._parts["network"].choice.choices) == {kind for kind in networks if "denoising" in networks[kind].tasks}
     assert "rcan" in form._parts["network"].choice.choices
     assert "svm" not in form._parts["network"].choice.choices
+    left_out = form._parts["network"].choice.tooltip.partition("Not offered here:\n")[2]
+    assert any("Support vector machine" in line and line.endswith("for classification and segmentation") for line in left_out.split("\n"))
+
+
+def test_what_does_not_fit_a_set_of_spectra_is_left_out_with_the_reason_and_the_rest_begins_with_what_fits(qtbot):
+    start = Experiment().model_dump(mode="json")
+    form = SpecForm(Experiment, start, offer=Offer(tasks.parse("denoising"), is_image=False))
+    choice = form._parts["network"].choice
+    assert "restormer" not in choice.choices
+    assert "Restormer: looks at images, and these are spectra without neighbours" in choice.tooltip
+    choice.value = "unet"
+    assert form.read()["network"]["dims"] == 1
+    assert "Rotate by quarters: turns and cuts patches of images" in form._parts["augmentation"].choice.tooltip

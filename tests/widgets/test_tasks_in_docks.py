@@ -34,7 +34,7 @@ def scene(viewer):
 def trained(train, until, *overrides):
     """Train with a few settings changed, from the dock."""
     train.experiment = train.experiment.override(*SHORT, *overrides)
-    assert train._start.enabled, (train._data_problem.value, train._problem.value)
+    assert train._start.enabled, (train.ready.problem.value, train.ready.rest.value)
     train.start()
     until(lambda: train.run is not None and train.state == "idle")
     assert train.view.status.startswith("done"), train.view._trouble.value
@@ -56,10 +56,10 @@ def predicted(viewer, model, layer, until):
 def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene, until):
     viewer, layer, labels = scene
     train = dock(viewer, "Train")
-    train._task.value = "segmentation"
-    assert train._truth.value is labels
-    assert "cross_entropy" in train._form._parts["loss"].choice.choices
-    assert "mse" not in train._form._parts["loss"].choice.choices
+    train.form.task.value = "segmentation"
+    assert train.data.first.truth.value is labels
+    assert "cross_entropy" in train.form.main._parts["loss"].choice.choices
+    assert "mse" not in train.form.main._parts["loss"].choice.choices
     model = trained(train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "split.block=4", "training.epochs=30")
     assert "Mean recall" in train.view.status
     predict = predicted(viewer, model, layer, until)
@@ -73,35 +73,37 @@ def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene
     assert not shares.visible
     # the form stands as it was, though napari made its choices anew when layers came
     assert (train.experiment.network.kind, train.experiment.loss.kind) == ("spectral_cnn", "cross_entropy")
-    assert "mse" not in train._form._parts["loss"].choice.choices
-    assert train._start.enabled, train._problem.value
+    assert "mse" not in train.form.main._parts["loss"].choice.choices
+    assert train._start.enabled, train.ready.rest.value
     # the colours are those painted with
     np.testing.assert_allclose(result.get_color(2), labels.get_color(2), atol=1e-3)
 
 
-def test_a_task_begins_anew_and_says_what_it_needs(scene):
+def test_a_task_begins_anew_and_says_what_it_needs(scene, until):
     viewer, _, labels = scene
     train = dock(viewer, "Train")
-    assert train._task.value == "denoising"
-    assert "Choose the layer that shows how the input should look" in train._data_problem.value
-    train._settings._parts["learns_from"].editor.value = "masked"
-    assert not train._truth.visible
-    assert train._start.enabled
-    train._task.value = "super_resolution"
+    assert train.form.task.value == "denoising"
+    until(lambda: train._start.enabled)  # an image without truth teaches itself
+    assert train.experiment.task.learns_from == "bands"
+    assert not train.data.first.truth.visible
+    train.form.settings._parts["learns_from"].editor.value = "pairs"
+    assert "Choose the layer that shows how the input should look" in train.ready.problem.value
+    assert not train._start.enabled
+    train.form.task.value = "super_resolution"
     assert train._start.enabled
     assert train.experiment.network.kind == "rcan"
-    train._task.value = "segmentation"
+    train.form.task.value = "segmentation"
     viewer.layers.remove(labels)
-    assert "Labels layer" in train._data_problem.value
+    assert "Labels layer" in train.ready.problem.value
     assert not train._start.enabled
-    train._task.value = "denoising"
-    assert train.experiment.task.learns_from == "pairs"
+    train.form.task.value = "denoising"
+    assert train.experiment.task.learns_from == "bands"
 
 
 def test_a_super_resolved_layer_lies_exactly_over_its_source(scene, until):
     viewer, layer, _ = scene
     train = dock(viewer, "Train")
-    train._task.value = "super_resolution"
+    train.form.task.value = "super_resolution"
     model = trained(train, until, "network.width=8", "network.groups=1", "network.blocks=1", "data.samples=8", "split.validation=0.3",
                     "split.gap=0", "data.patch=4", "training.epochs=1", "network.components=3")  # fmt: skip
     layer.translate = [layer.translate[0], 30.0, -6.0]
@@ -122,7 +124,7 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
     strokes[4] = classes + 1  # a line across all spectra
     viewer.add_labels(strokes, name="kinds", metadata={"class_names": {1: "A", 2: "B"}})
     train = dock(viewer, "Train")
-    train._task.value = "classification"
+    train.form.task.value = "classification"
     model = trained(train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "training.epochs=15")
     predicted(viewer, model, layer, until)
     result = viewer.layers["cells · classes"]
@@ -133,8 +135,8 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
 def test_a_setting_of_the_task_that_does_not_hold_is_said_beside_it(scene):
     viewer, *_ = scene
     train = dock(viewer, "Train")
-    train._task.value = "segmentation"
-    row = train._settings._parts["unlabelled"]
+    train.form.task.value = "segmentation"
+    row = train.form.settings._parts["unlabelled"]
     row.editor.value = "none at all"
     assert "does not fit" in row.problem.value
     assert not train._start.enabled
@@ -151,7 +153,7 @@ def test_classes_of_the_planes_of_a_stack(viewer, until):
     marked = np.broadcast_to(kinds[:, None, None], (10, 12, 12)).copy()
     viewer.add_labels(marked, name="kinds", metadata={"class_names": {1: "dull", 2: "bright"}})
     train = dock(viewer, "Train")
-    train._task.value = "classification"
+    train.form.task.value = "classification"
     best = trained(
         train, until, "task.of=images", "task.unlabelled=0", "network={kind: resnet, dims: 2, width: 8}", "data.patch=12",
         "split={method: auto, validation: 0.2}", "preparation=[scale]", "augmentation=[flip]", "training.epochs=12", "loss=cross_entropy",

@@ -1,0 +1,167 @@
+"""How long a training will take here, and how much memory: asked of a process that tries a few steps, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+from platformdirs import user_cache_path
+
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.files import write_text
+from napari_spectrai.plan.extent import Extent
+from napari_spectrai.plan.truths import Truth
+from napari_spectrai.runs.folder import RunFolder
+from napari_spectrai.runs.process import Job
+
+MOST_REMEMBERED = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a few steps have shown.
+
+    Attributes
+    ----------
+    seconds_a_step, seconds_a_judged : float
+        One step of training, and the judging of one sample.
+    parameters : int
+    process_bytes : int
+        The process with the network, one step and hardly any data.
+    device, precision : str
+    where : str
+        The device in words, and why it is no GPU if it is none.
+    """
+
+    seconds_a_step: float
+    seconds_a_judged: float
+    parameters: int
+    process_bytes: int
+    device: str
+    precision: str
+    where: str
+
+    def seconds(self, experiment: Experiment, extent: Extent) -> float:
+        """Return how long the network will train; the classical methods beside it not counted."""
+        once = extent.steps * self.seconds_a_step + extent.validation * self.seconds_a_judged
+        return experiment.training.epochs * once
+
+    def bytes(self, extent: Extent) -> int:
+        """Return how much memory the training will take."""
+        return self.process_bytes + extent.data_bytes
+
+    def words(self, experiment: Experiment, extent: Extent) -> str:
+        """Return time, memory and device in words."""
+        memory = f"{self.bytes(extent) / 1e9:.2g} GB of memory"
+        if experiment.network.classical:
+            return f"{memory}; {self.where}"
+        took = duration(self.seconds(experiment, extent))
+        return f"about {took} for the network, {memory}; {self.where} ({self.precision}, {self.parameters:,} weights)"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words that a person would say."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a training, how large it is, and its axes."""
+
+    experiment: Experiment
+    extent: Extent
+    axis: SpectralAxis
+    truth_axis: SpectralAxis
+    is_image: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        document = self.experiment.model_dump(mode="json")
+        axes = {"axis": self.axis.to_json(), "truth_axis": self.truth_axis.to_json(), "is_image": self.is_image}
+        return {"experiment": document, "extent": asdict(self.extent)} | axes
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        axis, truth_axis = (SpectralAxis.from_json(plain[name]) for name in ("axis", "truth_axis"))
+        return cls(Experiment.from_mapping(plain["experiment"]), Extent(**plain["extent"]), axis, truth_axis, bool(plain["is_image"]))
+
+    @property
+    def key(self) -> str:
+        """What decides the answer, as a short text: the length of the training and the amount of data do not."""
+        plain = self.to_json()
+        document = plain["experiment"]
+        del (
+            document["training"]["epochs"],
+            document["training"]["ema"],
+            document["training"]["seed"],
+            document["name"],
+            document["data"],
+            document["split"],
+        )
+        kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")}
+        told = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch")], sort_keys=True)
+        return hashlib.sha1(told.encode(), usedforsecurity=False).hexdigest()[:16]
+
+
+def questioned(experiment: Experiment, extent: Extent, cubes: Sequence[Cube], truths: Sequence[Truth]) -> Question:
+    """Return the question that data of this kind pose."""
+    truth_axis = next((truth.axis for truth in truths if isinstance(truth, Cube)), cubes[0].axis)
+    return Question(experiment, extent, cubes[0].axis, truth_axis, any(cube.is_image for cube in cubes))
+
+
+def _memory() -> Path:
+    return user_cache_path("napari-spectrai", appauthor=False) / "estimates.json"
+
+
+def remembered(questions: Sequence[Question]) -> list[Estimate] | None:
+    """Return what is known of all questions from an earlier time on this machine; None if one has yet to be tried."""
+    try:
+        known = json.loads(_memory().read_text(encoding="utf-8"))
+        return [Estimate(**known[question.key]) for question in questions]
+    except (OSError, ValueError, KeyError, TypeError):  # never asked, or written by another version
+        return None
+
+
+def remember(questions: Sequence[Question], estimates: Sequence[Estimate]) -> None:
+    """Keep the answers for the next time."""
+    try:
+        known = json.loads(_memory().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    known |= {question.key: asdict(estimate) for question, estimate in zip(questions, estimates, strict=True)}
+    _memory().parent.mkdir(parents=True, exist_ok=True)
+    write_text(_memory(), json.dumps(dict(list(known.items())[-MOST_REMEMBERED:])))
+
+
+def prepare_estimate(questions: Sequence[Question]) -> Job:
+    """Return the job, not yet started, that answers `questions`; `answers` reads what it found."""
+    place = RunFolder(tempfile.mkdtemp(prefix="napari-spectrai-"))
+    write_text(place.path / "asked.json", json.dumps([question.to_json() for question in questions]))
+    return Job(place, ["estimate", str(place.path / "asked.json"), "--run", str(place.path)])
+
+
+def asked(folder: RunFolder) -> list[Question]:
+    """Return the questions in a job's folder."""
+    return [Question.from_json(plain) for plain in json.loads((folder.path / "asked.json").read_text(encoding="utf-8"))]
+
+
+def answer(folder: RunFolder, estimates: Sequence[Estimate]) -> None:
+    """Write the answers into a job's folder."""
+    write_text(folder.path / "told.json", json.dumps([asdict(estimate) for estimate in estimates]))
+
+
+def answers(folder: RunFolder) -> list[Estimate]:
+    """Return the answers in a job's folder."""
+    return [Estimate(**plain) for plain in json.loads((folder.path / "told.json").read_text(encoding="utf-8"))]
