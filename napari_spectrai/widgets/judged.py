@@ -48,7 +48,7 @@ def likely_result(viewer: Viewer) -> Layer | None:
 def _is_said(name: str) -> bool:
     """Whether a name ends as those of results do; napari numbers names that are taken."""
     last = re.sub(r" \[\d+\]$", "", name).rpartition(" · ")[2]
-    return last in _SAID or last.endswith("× enlarged")
+    return last.startswith(_SAID) or "× enlarged" in last
 
 
 def _source_of(viewer: Viewer, layer: Layer | None) -> Image | None:

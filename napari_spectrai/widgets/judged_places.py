@@ -112,10 +112,10 @@ class Places:
                 self._viewer.dims.set_point(dimension, world[dimension])
         centre = [float(world[dimension]) for dimension in shown]
         if not self._in_sight(centre):
-            self._viewer.camera.center = (*[0.0] * (3 - len(centre)), *centre)
+            self._viewer.scene.camera.center = (*[0.0] * (3 - len(centre)), *centre)
 
     def _in_sight(self, place: Sequence[float]) -> bool:
-        camera, size = self._viewer.camera, self._viewer.canvas.size
+        camera, size = self._viewer.scene.camera, self._viewer.canvas.size
         off = np.abs(np.asarray(place)[-2:] - np.asarray(camera.center)[-2:]) * camera.zoom
         return len(place) == 2 and bool((off < 0.45 * np.asarray(size)).all())
 

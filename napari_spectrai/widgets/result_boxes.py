@@ -31,7 +31,7 @@ class ResultBoxes(Container[Any]):
         self.by_hand = False
         """Whether a person, or a script, chose."""
         self._filling = False
-        super().__init__(name="results", labels=False)
+        super().__init__(name="boxes_to_tick", labels=False)
         self.margins = (0, 0, 0, 0)
 
     def offer(self, layers: Sequence[Layer]) -> None:
