@@ -17,7 +17,7 @@ from napari_spectrai.widgets.judged import MADE
 from napari_spectrai.widgets.layers import spectral_position
 
 POINTS = "evaluated pixels"
-_COLOURS = {"best": "#37c871", "median": "#f2c14e", "worst": "#ff4fa3"}
+_COLOURS = {"best": "#39ff14", "median": "#ffffff", "worst": "#00e5ff"}
 _STRIKING = ((1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.35, 0.0), (1.0, 1.0, 1.0))
 
 
