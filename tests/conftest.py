@@ -13,6 +13,7 @@ import pytest
 from napari_spectrai import Cube, Experiment, SpectralAxis
 
 os.environ.setdefault("QT_API", "pyqt6")
+os.environ.setdefault("NAPARI_CONFIG", "")  # nobody's preferences are read or written
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny trainings wait for one another otherwise, on few and busy cores
 
 

@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 
 from napari_spectrai.io import FORMATS, format_of
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
+from napari_spectrai.runs.owner import works_alone
 from napari_spectrai.spec import listed
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
@@ -48,10 +49,11 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
+    works_alone()
 
     def watch() -> None:
-        while os.read(0, 1):  # not sys.stdin, whose lock would be held while the interpreter ends
-            pass
+        if os.read(0, 1):  # not sys.stdin, whose lock would be held while the interpreter ends
+            return  # a byte is the word to run on, whatever becomes of the starter
         folder.say("stop")
         time.sleep(GRACE)
         os._exit(STOPPED)

@@ -45,7 +45,7 @@ def rehearse(question: Question) -> Estimate:
         lifted = (time.perf_counter() - begun) / sum(map(len, training.data.parts.values())) if training.judge.lifts else 0.0
         step = _seconds_a_step(training)
         begun = time.perf_counter()
-        training.judge.outputs("validation", training.network)
+        training.judge.outputs("validation", training.network.eval())
         judged = (time.perf_counter() - begun) / len(training.data.parts["validation"])
         count = sum(p.numel() for p in training.network.parameters())
     # what is computed once is spread over the steps, so that one sum tells all

@@ -29,6 +29,7 @@ from napari_spectrai.learn.device import accelerator, choose_device, choose_prec
 from napari_spectrai.learn.judging import Judge, temperature, tempered
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
+from napari_spectrai.learn.previews import Previews
 from napari_spectrai.learn.window import Window
 from napari_spectrai.plan.extent import an_epoch, steps_of
 from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Saved, Started, Step
@@ -40,8 +41,6 @@ STEP_SECONDS = 0.25
 """Least time between `Step` events, and between looks at the control file."""
 LONG_EPOCH_SECONDS = 60.0
 """Most time between saves, also within an epoch."""
-PREVIEW_SECONDS, PREVIEW_SHARE = 1.0, 0.02
-"""Least time between previews, and how much of the time they may take; a long training shows them more rarely, for its journal's sake."""
 
 
 class Training:
@@ -77,13 +76,13 @@ class Training:
         self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.judge = Judge(experiment, self.task, data, self.accelerator)
-        self.window = Window(experiment, data)
+        self.previews = Previews(self.judge, Window(experiment, data))
         self.beside: Beside | None = None
         """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)
-        self._saved_at = self._looked_at = self._preview_at = 0.0
+        self._saved_at = self._looked_at = 0.0
         self._clock = time.monotonic()
 
     # ------------------------------------------------------------------ state
@@ -243,19 +242,8 @@ class Training:
         saved = list(self._save(force=place.epoch == 1))
         yield event
         yield from saved
-        if time.monotonic() > self._preview_at or place.epoch == self.settings.epochs:
-            yield from self._shown(output, truth)
-
-    def _shown(self, output: Tensor, truth: Tensor) -> Iterator[Event]:
-        begun = time.monotonic()
-        yield self._told(self.judge.shown(self.place.epoch, output, truth))
-        if self.window.there:
-            with self.accelerator.autocast():
-                patch = self.window.shown(self.place.epoch, self.average.module)
-            yield self._told(patch)
-        now = time.monotonic()
-        lasted = self.place.seconds + now - self._clock
-        self._preview_at = now + max(PREVIEW_SECONDS, (now - begun) / PREVIEW_SHARE, PREVIEW_SHARE * lasted / 4)
+        for shown in self.previews.of(place, output, truth, self.average.module, last=place.epoch == self.settings.epochs):
+            yield self._told(shown)
 
     def _heed(self) -> Generator[Event, None, bool]:
         """Do what the control file says; return whether to stop."""

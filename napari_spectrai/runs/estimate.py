@@ -19,7 +19,7 @@ from napari_spectrai.files import write_text
 from napari_spectrai.plan.extent import Extent
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs.folder import RunFolder
-from napari_spectrai.runs.process import Job
+from napari_spectrai.runs.job import Job
 
 MOST_REMEMBERED = 300
 

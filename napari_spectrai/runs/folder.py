@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from napari_spectrai.files import replacing, write_text
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import parts
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
+from napari_spectrai.runs.owner import Owner
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
@@ -134,13 +136,19 @@ class RunFolder:
             with replacing(self.journal) as temporary:
                 temporary.write_bytes(kept)
 
-    def _last_event(self) -> Event | None:
+    def last_event(self) -> Event | None:
         """Return the last whole event, reading only the end of the journal."""
-        if not self.journal_length:
+        length = self.journal_length
+        if not length:
             return None
         with self.journal.open("rb") as file:
-            file.seek(-min(self.journal_length, 2_000_000), os.SEEK_END)
-            lines = file.read().split(b"\n")[:-1]
+            read = 0
+            while True:  # most events are short; a report of many classes is not
+                read = min(length, max(8_192, 4 * read))
+                file.seek(-read, os.SEEK_END)
+                lines = file.read(read).split(b"\n")[:-1]
+                if len(lines) > 1 or read == length:
+                    break
         return from_json(lines[-1].decode("utf-8")) if lines else None
 
     @property
@@ -168,8 +176,7 @@ class RunFolder:
         owner = self.owner()
         if owner is not None:
             raise RuntimeError(f"process {owner} is already working in {self.path}; stop it first, or choose another run folder")
-        me = psutil.Process()
-        write_text(self._owner, json.dumps({"pid": me.pid, "started": me.create_time(), "host": platform.node()}))
+        write_text(self._owner, json.dumps(asdict(Owner.here())))
         versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
         environment = {"python": sys.version, "platform": platform.platform(), "host": platform.node(), "versions": versions}
         write_text(self.environment, json.dumps(environment, indent=1))
@@ -178,23 +185,25 @@ class RunFolder:
         """Say that no process works here any more."""
         self._owner.unlink(missing_ok=True)
 
-    def owner(self) -> int | None:
-        """Return the living process that works here, if there is one."""
+    def worker(self) -> Owner | None:
+        """Return the living process that works here, if there is one, with all that it says of itself."""
         try:
-            claim = json.loads(self._owner.read_text(encoding="utf-8"))
-            if claim["host"] != platform.node():  # on a cluster it cannot be asked; delete process.json if it is no more
-                return int(claim["pid"])
-            same = abs(psutil.Process(claim["pid"]).create_time() - claim["started"]) < 1
-        except (FileNotFoundError, psutil.NoSuchProcess):
+            claim = Owner(**json.loads(self._owner.read_text(encoding="utf-8")))
+        except FileNotFoundError:
             return None
-        return int(claim["pid"]) if same else None
+        return claim if claim.alive else None
+
+    def owner(self) -> int | None:
+        """Return the number of the living process that works here, if there is one."""
+        worker = self.worker()
+        return None if worker is None else worker.pid
 
     def state(self) -> State:
         """Return how the run stands; ``"stopped"`` and ``"interrupted"`` can be resumed."""
         try:
             if self.owner() is not None:
                 return "running"
-            ending = self._last_event()
+            ending = self.last_event()
         except (ValueError, KeyError, TypeError):  # files of another version, or damaged ones
             return "unreadable"
         if isinstance(ending, Finished):

@@ -11,7 +11,8 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.runs.folder import RunFolder
-from napari_spectrai.runs.process import Job, hand_over
+from napari_spectrai.runs.job import Job
+from napari_spectrai.runs.process import hand_over
 
 
 def prepare_evaluation(

@@ -1,13 +1,9 @@
-"""Work in a process of its own, so that the window never waits and stopping always works."""
+"""What a process of its own is given to work on, so that the window never waits and stopping always works."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,153 +19,10 @@ from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import labels_of
 from napari_spectrai.preparation import Step, save_steps
 from napari_spectrai.preparation import steps as registry
-from napari_spectrai.runs.events import Event, Failed, from_json
 from napari_spectrai.runs.folder import RunFolder
-from napari_spectrai.spec import Registry, resolve
-
-
-class Job:
-    """A command of ``napari-spectrai`` at work in a folder, followed through the folder's journal.
-
-    The process watches a pipe from its starter: if the starter dies, however suddenly, the job saves and ends.
-    """
-
-    def __init__(self, folder: RunFolder, arguments: Sequence[str] = ()) -> None:
-        self.folder = folder
-        self.arguments = list(arguments)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._position = 0
-        self._journal: int | None = None
-        self._stale: int | None = None
-        self._last: Event | None = None
-        self._ended = False
-
-    def start(self) -> None:
-        """Start the process."""
-        self.folder.say("")
-        self._stale = self.folder.journal.stat().st_ino if self.folder.journal.exists() else None
-        self._ended = False
-        with self.folder.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "napari_spectrai", *self.arguments, "--attached"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            )
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.poll() is None
-
-    @property
-    def pid(self) -> int | None:
-        """The process, if it was started here."""
-        return None if self._process is None else self._process.pid
-
-    def poll(self) -> list[Event]:
-        """Return what has been told since the last call, at once; a death without a word is told as `Failed`."""
-        alive = self.alive  # asked before reading, so that last words are not missed
-        found: list[Event] = []
-        if self.folder.journal.exists():
-            with self.folder.journal.open("rb") as file:
-                identity = os.fstat(file.fileno()).st_ino
-                if identity == self._stale and alive:  # of the life before: the resumed run has yet to take it over
-                    return []
-                if identity != self._journal:  # a resumed run has cut its journal back: begin again
-                    self._journal, self._position = identity, 0
-                file.seek(self._position)
-                whole, newline, _ = file.read().rpartition(b"\n")
-            self._position += len(whole) + len(newline)
-            found = [from_json(line) for line in whole.decode("utf-8").splitlines() if line]
-        if found:
-            self._last = found[-1]
-        if self._process is not None and not alive and not self._ended:
-            self._ended = True
-            if self._process.returncode not in (0, 3) and not isinstance(self._last, Failed):
-                found.append(Failed(self._cause_of_death(), self._log_end()))
-        return found
-
-    def events(self) -> Iterator[Event]:
-        """Yield events until the process has ended."""
-        while True:
-            alive = self.alive
-            yield from self.poll()
-            if not alive:
-                return
-            time.sleep(0.05)
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Wait for the process; return its exit code: 0 done, 1 failed, 2 wrong use, 3 stopped and resumable."""
-        if self._process is None:
-            raise RuntimeError("the job was not started; call start()")
-        return self._process.wait(timeout)
-
-    def stop(self, grace: float = 10.0) -> None:
-        """Stop: ask through `control`, after `grace` seconds terminate, then kill. What is saved stays."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        self.folder.say("stop")
-        for end in (None, process.terminate, process.kill):
-            if end is not None:
-                end()
-            try:
-                process.wait(grace)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        self.close()
-
-    def ask_to_stop(self) -> None:
-        """Ask through `control`, without waiting."""
-        self.folder.say("stop")
-
-    def close(self) -> None:
-        """Let go of the pipe; a process still running takes it as the word to save and end."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-
-    def _cause_of_death(self) -> str:
-        code = self.wait()
-        how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
-        return f"The process {how} without a word; what it had saved is in {self.folder.path} and can be resumed"
-
-    def _log_end(self) -> str:
-        return self.folder.log.read_text(encoding="utf-8", errors="replace")[-4000:] if self.folder.log.exists() else ""
-
-
-class Run(Job):
-    """A training in its own process."""
-
-    def __init__(self, folder: RunFolder | str | Path) -> None:
-        folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
-        super().__init__(folder, ["train", str(folder.path)])
-
-    def pause(self) -> None:
-        """Let the run hold after the step it is at; it keeps its memory."""
-        self.folder.say("pause")
-
-    def resume(self) -> None:
-        """Go on: a paused run continues; a stopped, failed or killed one is started again from its checkpoint."""
-        if self.alive:
-            self.folder.say("resume")
-            return
-        self.close()
-        self.arguments = ["train", str(self.folder.path), "--resume"]
-        self.start()
-
-    def model(self, which: str = "best") -> Any:
-        """Load the ``"best"`` or ``"last"`` model. Imports torch."""
-        path = {"best": self.folder.best, "last": self.folder.last}[which]
-        return resolve("napari_spectrai.learn.model:Model").load(path)
-
-    def report(self) -> Path:
-        """Write the report of what there is by now, and return its path; at the end of a training it is written anyway."""
-        path: Path = resolve("napari_spectrai.runs.report:write_report")(self.folder)
-        return path
+from napari_spectrai.runs.job import Job, Run
+from napari_spectrai.runs.listening import launched
+from napari_spectrai.spec import Registry
 
 
 def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
@@ -190,7 +43,7 @@ def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) 
 
 
 def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
-    """Train in a process of its own; return at once with a handle.
+    """Train in a process of its own; return at once with a handle. In napari's console, the Train dock follows it.
 
     Parameters
     ----------
@@ -207,6 +60,7 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     """
     started = prepare(experiment, cubes, truths, run=run)
     started.start()
+    launched.tell(started)
     return started
 
 

@@ -1,1 +1,49 @@
-"""The window: docks over `runs`, `experiment` and `io`. The only importers of napari, Qt, magicgui and pyqtgraph."""
+"""The window: docks over `runs`, `experiment` and `io`. The only importers of napari, Qt, magicgui and pyqtgraph.
+
+From napari's console, each dock by name:
+
+>>> import napari_spectrai as spectrai
+>>> dock = spectrai.widgets.train(viewer)  # doctest: +SKIP
+>>> dock.experiment = dock.experiment.override("training.epochs=50")  # doctest: +SKIP
+>>> dock.start()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+__all__ = ["evaluate", "predict", "preprocess", "spectra", "train"]
+
+
+def _opened(viewer: Viewer, name: str) -> Any:
+    from napari_spectrai.widgets.dock import opened
+
+    return opened(viewer, name)
+
+
+def spectra(viewer: Viewer) -> Any:
+    """Open the dock Spectra in the viewer's window and return it."""
+    return _opened(viewer, "Spectra")
+
+
+def preprocess(viewer: Viewer) -> Any:
+    """Open the dock Preprocess in the viewer's window and return it."""
+    return _opened(viewer, "Preprocess")
+
+
+def train(viewer: Viewer) -> Any:
+    """Open the dock Train in the viewer's window and return it; its ``experiment`` can be read and set."""
+    return _opened(viewer, "Train")
+
+
+def predict(viewer: Viewer) -> Any:
+    """Open the dock Predict in the viewer's window and return it; its ``model`` and ``layer`` can be read and set."""
+    return _opened(viewer, "Predict")
+
+
+def evaluate(viewer: Viewer) -> Any:
+    """Open the dock Evaluate in the viewer's window and return it; its ``result`` and ``truth`` can be read and set."""
+    return _opened(viewer, "Evaluate")

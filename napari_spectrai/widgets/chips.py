@@ -11,6 +11,7 @@ from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.cube import as_cube
+from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.layers import spectral_layers
 
 
@@ -42,7 +43,7 @@ class LayerChips(Container[Any]):
             on = chosen.get(layer, "spectral_axis" in layer.metadata or len(layers) == 1)
             about = f"{layer.name}: {as_cube(layer).axis.describe()}"
             chip = CheckBox(value=on, text=layer.name.replace("&", "&&"), name=layer.name, tooltip=about)
-            chip.native.setStyleSheet(f"color: {self._colour(number)};")
+            Tinted(chip.native, self._colour(number))
             chip.changed.connect(self._tell)
             layer.events.data.connect(self._tell)
             self.append(chip)

@@ -6,11 +6,19 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from magicgui.widgets import Container, Label
+from magicgui.widgets import Container, FileEdit, Label, PushButton
+from napari.layers import Layer
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
+from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
+from napari_spectrai.widgets.colours import Tinted
+from napari_spectrai.widgets.links import Words
+from napari_spectrai.widgets.menus import offer_on_layers
+
+_WRONG = "#e0503f"
 WIDTH = 390
 """Width of a dock at rest, in pixels."""
 
@@ -28,6 +36,19 @@ class _Column(QScrollArea):
 
 
 _docks: weakref.WeakSet[Dock] = weakref.WeakSet()
+
+
+def docks() -> list[Dock]:
+    """Return the docks there are, in all windows."""
+    return [dock for dock in _docks if isalive(dock.native)]  # type: ignore[no-untyped-call]
+
+
+def dock_name(widget: QWidget) -> str:
+    """Return the name of the dock that a widget stands in; nothing before it stands in one."""
+    inside: QWidget | None = widget
+    while inside is not None and not isinstance(inside, _Column):
+        inside = inside.parentWidget()
+    return "" if inside is None else str(inside.objectName())
 
 
 def opened(viewer: Viewer, name: str) -> Any:
@@ -50,6 +71,13 @@ class Dock(Container[Any]):
         self._column.setWidget(inner)
         self._column.setObjectName(name)
         _docks.add(self)
+        offer_on_layers()
+        bind_keys(self)
+        for field in of_kind(self, FileEdit):
+            field.line_edit.tooltip, field.choose_btn.tooltip = field.tooltip, f"look for it: {field.tooltip}"
+
+    def take(self, layer: Layer) -> None:
+        """Choose a layer to work on; a dock that has no use for it stays as it is."""
 
     @property
     def native(self) -> Any:
@@ -71,6 +99,49 @@ class Dock(Container[Any]):
             bar = self._column.verticalScrollBar()
             assert bar is not None  # noqa: S101
             bar.setValue(widget.native.mapTo(inner, QPoint(0, 0)).y())
+
+
+PRIMARY, CANCEL = ("start", "open"), ("cancel", "stop")
+"""Names of the buttons that Ctrl+Return and Escape press."""
+
+
+def bind_keys(dock: Dock) -> None:
+    """Let Ctrl+Return press the primary button of a dock, and Escape the one that cancels, wherever in it the focus is.
+
+    napari gives keys of a manifest no effect, and those of the viewer none while a dock has the focus.
+    """
+    for keys, names in (("Ctrl+Return", PRIMARY), ("Ctrl+Enter", PRIMARY), ("Escape", CANCEL)):
+        shortcut = QShortcut(QKeySequence(keys), dock.native)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.setAutoRepeat(False)
+        shortcut.activated.connect(lambda names=names: press(dock, names))
+    for names, keys in ((PRIMARY, "Ctrl+Return"), (CANCEL, "Escape")):
+        for button in buttons(dock, names):
+            button.tooltip = f"{button.tooltip} ({keys})"
+
+
+def of_kind(within: Any, kind: type[Any]) -> list[Any]:
+    """Return the widgets of a kind, also those in containers."""
+    found = []
+    for widget in within:
+        if isinstance(widget, kind):
+            found.append(widget)
+        elif isinstance(widget, Container):
+            found += of_kind(widget, kind)
+    return found
+
+
+def buttons(within: Any, names: Sequence[str]) -> list[PushButton]:
+    """Return the buttons of these names, also those in containers."""
+    return [button for button in of_kind(within, PushButton) if button.name in names]
+
+
+def press(dock: Dock, names: Sequence[str]) -> None:
+    """Press the first button of these names that is enabled and can be seen."""
+    for button in buttons(dock, names):
+        if button.enabled and button.native.isVisible():
+            button.native.click()
+            return
 
 
 class Visibility(QObject):
@@ -102,20 +173,15 @@ def line(*widgets: Any) -> Container[Any]:
     return made
 
 
-def text(name: str = "", value: str = "") -> Label:
-    """Return text that wraps over the whole width and can be copied."""
-    made = Label(value=value, name=name)
-    native: QLabel = made.native
-    native.setWordWrap(True)
-    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    native.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return made
+def text(name: str = "", value: str = "") -> Words:
+    """Return text that wraps over the whole width and can be copied; the ways to samples in it are links."""
+    return Words(value=value, name=name)
 
 
-def message(value: str = "") -> Label:
+def message(value: str = "") -> Words:
     """Return text that says what is wrong, hidden while nothing is."""
     made = text(value=value)
-    made.native.setStyleSheet("color: #e0503f;")
+    Tinted(made.native, _WRONG)
     made.visible = bool(value)
     return made
 

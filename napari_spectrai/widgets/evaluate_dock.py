@@ -9,7 +9,6 @@ from typing import Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
 from napari_spectrai.widgets import judged
@@ -20,12 +19,8 @@ from napari_spectrai.widgets.judged_choices import JudgedChoices
 from napari_spectrai.widgets.judgement_view import JudgementView
 from napari_spectrai.widgets.layers import turned
 from napari_spectrai.widgets.result_boxes import ResultBoxes
-from napari_spectrai.widgets.shortcuts import shortcut
 
-_EMPTY = (
-    "<a href='sample' style='color: #3b8fd0;'>Open the sample of Raman pairs</a>, or any hypercube and its truth; predict, and evaluate "
-    "what comes out."
-)
+_EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; predict, and evaluate what comes out."
 _NONE = "Tick the layer to be judged. Layers made by the Predict dock are ticked by themselves."
 
 
@@ -49,15 +44,11 @@ class EvaluateDock(Dock):
 
     def _build(self) -> None:
         self._empty = text("empty", _EMPTY)
-        self._empty.native.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self._empty.native.linkActivated.connect(lambda _: self._viewer.open_sample("napari-spectrai", "raman_pairs"))
         self.boxes, self._problem = ResultBoxes(), message()
         self.choices = JudgedChoices(self._viewer)
-        self._applying = Applying(
-            self._viewer, "Evaluate", "judge the ticked layers against the truth (Ctrl+Return)", "starting: loading torch …"
-        )
+        self._applying = Applying(self._viewer, "Evaluate", "judge the ticked layers against the truth", "starting: loading torch …")
         self._start, self._cancel = self._applying.start, self._applying.cancel
-        self._cancel.tooltip = "stop (Escape); what was found before stays"
+        self._cancel.tooltip = "stop; what was found before stays"
         self.view = JudgementView(self._viewer)
         self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view]
 
@@ -71,8 +62,6 @@ class EvaluateDock(Dock):
         self.choices.told.connect(self._check)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._check)
-        for keys, does in (("Ctrl+Return", self.start), ("Ctrl+Enter", self.start), ("Escape", self.cancel)):
-            shortcut(keys, self.native, does)
 
     def _leave(self) -> None:
         self._applying.gone = True

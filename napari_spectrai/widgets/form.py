@@ -13,7 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from napari_spectrai.spec import Named, Problem, Registry
-from napari_spectrai.widgets.dock import message, rows, say
+from napari_spectrai.widgets import memory
+from napari_spectrai.widgets.dock import Visibility, dock_name, message, rows, say
 
 
 class Offer(Protocol):
@@ -32,25 +33,48 @@ def words(name: str) -> str:
 
 
 class Fold(Container[Any]):
-    """A heading that shows or hides what is under it."""
+    """A heading that shows or hides what is under it, and remembers from one window to the next how it was left.
 
-    def __init__(self, title: str, content: Sequence[Any], *, open_: bool = False) -> None:
-        self._title = title
-        self.heading = PushButton(text="")
+    Parameters
+    ----------
+    title : words of the heading
+    content : what is under it
+    open_ : whether it is open as long as nobody has touched it
+    key : by what it is known among the folds of its dock; default: the title
+    """
+
+    def __init__(self, title: str, content: Sequence[Any], *, open_: bool = False, key: str = "") -> None:
+        self._title, self._key, self._open = title, key or title, open_
+        self.heading = PushButton(text="", tooltip="show or hide what is under this heading")
         self.heading.native.setFlat(True)
         self.heading.native.setStyleSheet("text-align: left; padding: 3px;")
         self.content = Container(widgets=list(content), labels=False)
         self.content.margins = (10, 0, 0, 0)
         super().__init__(widgets=[self.heading, self.content], labels=False)
         self.margins = (0, 0, 0, 0)
-        self._open = open_
         self._show()
         self.heading.changed.connect(self.toggle)
+        # only then it has its place in a dock
+        self._recalled = False
+        Visibility(self.native, self._recall)
 
     def toggle(self) -> None:
         """Open or close."""
         self._open = not self._open
         self._show()
+        name = dock_name(self.native)
+        if name:
+            memory.leave(f"{name}: {self._key}", is_open=self._open)
+
+    def _recall(self, visible: bool) -> None:  # noqa: FBT001
+        name = dock_name(self.native)
+        if not visible or self._recalled or not name:
+            return
+        self._recalled = True
+        left = memory.was_open(f"{name}: {self._key}")
+        if left is not None and left != self._open:
+            self._open = left
+            self._show()
 
     def _show(self) -> None:
         self.heading.text = f"{'▾' if self._open else '▸'} {self._title}"
@@ -225,7 +249,7 @@ class KindForm(Container[Any]):
         )  # fmt: skip
         self.problem = message()
         self._settings: SpecForm | None = None
-        self._fold = Fold("settings", [])
+        self._fold = Fold("settings", [], key=f"{words(name)}, settings")
         super().__init__(widgets=[rows(self.choice), self.problem, self._fold], labels=False)
         self.margins = (0, 0, 0, 0)
         self._shown = ""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import atexit
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from psygnal import Signal
-from qtpy.QtCore import QEvent, QObject, QTimer
+from napari.qt.threading import thread_worker
+from psygnal import Signal, SignalInstance
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QMessageBox, QWidget
 
-from napari_spectrai.runs import Event, Failed, Finished, Job
+from napari_spectrai import runs
+from napari_spectrai.runs import Event, Failed, Finished, Job, Run, RunFolder, all_runs
+from napari_spectrai.widgets.dock import docks
+
+Answer = Literal["stop", "run on", "cancel"]
 
 INTERVAL = 100
 """Milliseconds between looks at a job's journal."""
@@ -26,9 +33,53 @@ class _Ends:
 
 ends = _Ends()
 
+launched = SignalInstance((Run,), name="launched")
+"""Emitted on the main thread with the handle of a run that `napari_spectrai.launch` has started in this process.
+
+Its events are for whoever called `launch`: to follow it, too, take ``Run.attach(run)``.
+"""
+
+
+class _Launches(QObject):
+    """Brings word of launched runs to the main thread."""
+
+    _heard = QtSignal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        # queued: `launch` returns first, whatever a dock makes of it
+        self._heard.connect(self._tell, Qt.ConnectionType.QueuedConnection)
+        runs.launched.connect(self.hear)
+
+    def hear(self, run: Run) -> None:
+        """Take the word, on any thread."""
+        self._heard.emit(run)
+
+    def _tell(self, run: Run) -> None:
+        for dock in docks():
+            guard(dock.native)
+        launched.emit(run)
+
+
+_launches = _Launches()
+
+
+def running_runs() -> list[RunFolder]:
+    """Return the runs that a process works in, newest first: launched here, or in `default_folder` by anybody."""
+    mine = [run.folder for run in reversed(runs.launched.runs)]
+    known = {folder.path for folder in mine}
+    return mine + [folder for folder in all_runs() if folder.path not in known and folder.state() == "running"]
+
 
 class Follower(QObject):
     """Follows one job on a timer; signals come on the main thread.
+
+    Parameters
+    ----------
+    job : Job
+        Started here, or a `Run` attached to what somebody else has started; that one is left alone when the dock goes.
+    parent : QWidget
+        The dock in which it is followed.
 
     Signals
     -------
@@ -78,14 +129,17 @@ class Follower(QObject):
 
     def insist(self) -> None:
         """End the job now; what it has saved stays."""
-        self.job.stop(grace=1.0)
+        thread_worker(self.job.stop)(grace=1.0).start()  # which waits, and may say in words that it cannot
 
 
 def _let_go(job: Job) -> None:
-    """Let a job save and end by itself; it is kept in mind until it has, so that it is not left a zombie."""
+    """Let a job save and end by itself, or run on; it is kept in mind until it ends, so that it is not left a zombie."""
     _ending[:] = [other for other in _ending if other.alive]
-    if job.alive:
+    if job.attached:
+        return
+    if job.tied:
         job.ask_to_stop()
+    if job.alive:
         _ending.append(job)
     job.close()
 
@@ -96,7 +150,7 @@ def running() -> list[Follower]:
 
 
 class CloseGuard(QObject):
-    """Asks before a window closes over running jobs; on yes they save, stop, and can be resumed."""
+    """Asks before a window closes over jobs that would end with it."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
@@ -105,26 +159,65 @@ class CloseGuard(QObject):
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Stand before the window's own closing."""
         if event.type() == QEvent.Type.Close:
-            jobs = [follower for follower in running() if main_window(follower.dock) is watched]
-            if jobs and not confirm(watched, len(jobs)):
+            jobs = _tied_to(watched)
+            answer = confirm(watched, jobs) if jobs else "stop"
+            if answer == "cancel":
                 event.ignore()
                 return True
-            for follower in jobs:
-                _let_go(follower.job)
+            for job in jobs:
+                if answer == "run on" and job.remains:
+                    job.detach()
+                elif job.tied:
+                    job.ask_to_stop()
+                _let_go(job)
         return False
 
 
-def confirm(window: QWidget, count: int) -> bool:
-    """Ask whether to close although jobs run."""
-    what = "A training or prediction is" if count == 1 else f"{count} trainings or predictions are"
-    answer = QMessageBox.question(
-        window,
-        "Close napari?",
-        f"{what} running. Closing stops it; what it has learnt is saved, and a training can be resumed from the Train dock.",
-        QMessageBox.StandardButton.Close | QMessageBox.StandardButton.Cancel,
-        QMessageBox.StandardButton.Cancel,
-    )
-    return bool(answer == QMessageBox.StandardButton.Close)
+def _tied_to(window: QWidget) -> list[Job]:
+    """Return the jobs that end when the window closes: those of its docks, and with the last window those of the console."""
+    followed = running()
+    jobs = [follower.job for follower in followed if main_window(follower.dock) is window]
+    others = {main_window(dock.native) for dock in docks()} - {window}
+    if not any(other.isVisible() for other in others):
+        known = {follower.job.folder.path for follower in followed}
+        jobs += [run for run in runs.launched.runs if run.folder.path not in known]
+    return [job for job in jobs if job.tied]
+
+
+def confirm(window: QWidget, jobs: Sequence[Job]) -> Answer:
+    """Ask what becomes of running jobs when the window closes."""
+    box = QMessageBox(QMessageBox.Icon.Question, "Close napari?", _question(jobs), QMessageBox.StandardButton.NoButton, window)
+    lasting = any(job.remains for job in jobs)
+    stop = box.addButton("Stop (can be resumed)" if lasting else "Stop", QMessageBox.ButtonRole.DestructiveRole)
+    run_on = box.addButton("Let it run on", QMessageBox.ButtonRole.AcceptRole) if lasting else None
+    cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+    box.setDefaultButton(cancel)
+    box.setEscapeButton(cancel)
+    box.exec()
+    clicked = box.clickedButton()
+    box.deleteLater()
+    if clicked is stop:
+        return "stop"
+    return "run on" if run_on is not None and clicked is run_on else "cancel"
+
+
+def _question(jobs: Sequence[Job]) -> str:
+    lasting = [job for job in jobs if job.remains]
+    passing = len(jobs) - len(lasting)
+    words = []
+    if lasting:
+        names = ", ".join(job.folder.path.name for job in lasting)
+        words.append(
+            f"{'A training is' if len(lasting) == 1 else f'{len(lasting)} trainings are'} running: {names}.\n"
+            "Stopped, it saves what it has learnt, and can be resumed from the Train dock. "
+            "Left to run on, it goes on without napari; a Train dock that is opened later follows it."
+        )
+    if passing:
+        what = "A prediction or preparation is" if passing == 1 else f"{passing} predictions or preparations are"
+        words.append(
+            f"{what} running. It stops in any case: its result was to become a layer of this window, and nothing would remain of it."
+        )
+    return "\n\n".join(words)
 
 
 def main_window(dock: QWidget) -> QWidget:

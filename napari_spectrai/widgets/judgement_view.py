@@ -102,7 +102,7 @@ class JudgementView(Container[Any]):
         pixels = f"{math.prod(judgement.shape):,} {'spectra' if len(judgement.shape) == 1 else 'pixels'}"
         judged = sum(map(sum, judgement.confusions[judgement.results[0]])) if judgement.classes else 0
         words = [f"{judged:,} pixels whose class is known." if judgement.classes else f"{pixels}; intensities: {judgement.intensities}."]
-        self.about.value = "<br>".join([*words, *judgement.notes])
+        self.about.value = "\n".join([*words, *judgement.notes])
         self.which.reset_choices()
         self._which.visible = len(judgement.results) > 1
         self.saved.value = ""

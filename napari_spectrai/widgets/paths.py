@@ -26,7 +26,7 @@ class PathList(Container[Any]):
     def __init__(self, title: str, tooltip: str) -> None:
         self._title = title
         self._paths: list[Path] = []
-        self._shown = Select(choices=lambda _: [(path.name, path) for path in self._paths], name="paths", tooltip=tooltip)
+        self._shown = Select(choices=lambda _: [(path.name, path) for path in self._paths], name="list", tooltip=tooltip)
         self._shown.native.setFixedHeight(64)
         self._shown.native.setAccessibleName(title)
         self._files = PushButton(text=f"{title} files…", name="files", tooltip=f"add files: {tooltip}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QPainter
 from qtpy.QtSvg import QSvgGenerator
 
+from napari_spectrai.widgets.colours import contrast, readable
+from napari_spectrai.widgets.preferences import changed, theme_of_plots
+
 SOURCE, TRUTH = "#9a9a9a", "#3fae5a"
 CLASSICAL = "#d08a2e"
 CYCLE = ("#4aa3df", "#e0663d", "#b26fd1", "#d9a520", "#4fbf9f", "#e05a9b", "#8aa83a", "#7f8ff4", "#c98f6b", "#5fc6d6")
-_CYCLE_LIGHT = ("#1f6fb0", "#b8451d", "#8a3fae", "#8a6500", "#1f7f66", "#b52f72", "#5a7414", "#4453c9", "#8a5733", "#14808f")
 
 
 def _connected(x: npt.NDArray[np.float64]) -> Any:
@@ -47,12 +50,20 @@ class _DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         return [f"{10**value:.3g}" for value in values]
 
 
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    colour: str
+    dashed: bool = False
+    width: float = 1.2
+    points: bool = False
+
+
 class Plot(Container[Any]):
     """A plot that lives in a magicgui container.
 
     Parameters
     ----------
-    viewer : napari viewer whose theme is followed
+    viewer : napari viewer whose theme is followed, unless the preferences say otherwise
     x, y : titles of the axes
     height : in pixels
     """
@@ -69,11 +80,13 @@ class Plot(Container[Any]):
         self._item = self._plot.getPlotItem()
         self._item.getViewBox().setDefaultPadding(0.06)
         self._item.getAxis("left").setWidth(56)
-        self._item.layout.setContentsMargins(0, 0, 0, 6)  # pyqtgraph lets the title hang over its axis, where it is cut
+        self._item.layout.setContentsMargins(0, 7, 0, 6)  # pyqtgraph cuts half of the uppermost number, and the title's foot
         for side in ("left", "bottom"):
             self._item.getAxis(side).enableAutoSIPrefix(False)
         self._legend = self._item.addLegend(offset=(-4, 2), labelTextSize="8pt", colCount=2, verSpacing=-6)
         self._curves: dict[str, Any] = {}
+        self._looks: dict[str, _Looks] = {}
+        self._background = "#000000"
         self._line: Any = None
         self._range: Any = None
         self._shades: list[Any] = []
@@ -81,12 +94,19 @@ class Plot(Container[Any]):
         self._titles = {"bottom": x, "left": y}
         self.native.layout().addWidget(self._plot)
         viewer.events.theme.connect(self._recolour)
+        changed.connect(self._recolour)
+        self._plot.destroyed.connect(self._leave)
         self._recolour()
 
+    def _leave(self) -> None:
+        self._viewer.events.theme.disconnect(self._recolour)
+        changed.disconnect(self._recolour, missing_ok=True)
+
     def _recolour(self, _: Any = None) -> None:
-        theme = get_theme(self._viewer.theme)
+        theme = get_theme(theme_of_plots(self._viewer))
         text = theme.text.as_hex()
-        self._plot.setBackground(theme.background.as_hex())
+        self._background = str(theme.background.as_hex())
+        self._plot.setBackground(self._background)
         for side, title in self._titles.items():
             axis = self._item.getAxis(side)
             axis.setPen(text)
@@ -95,6 +115,8 @@ class Plot(Container[Any]):
         self._legend.setLabelTextColor(text)
         for _, label in self._legend.items:  # those already drawn keep theirs otherwise
             label.setText(label.text, color=text)
+        for name in self._curves:
+            self._draw(name)
 
     def put_legend(self, *, low: bool) -> None:
         """Put the legend to the right, at the bottom or at the top."""
@@ -103,12 +125,11 @@ class Plot(Container[Any]):
     @property
     def is_light(self) -> bool:
         """Whether the background is light."""
-        red, green, blue = get_theme(self._viewer.theme).background.as_rgb_tuple()[:3]
-        return bool(red + green + blue > 382)
+        return contrast(self._background, "#ffffff") < contrast(self._background, "#000000")
 
     def colour(self, number: int) -> str:
-        """Return the colour of a layer's curve, dark enough for the background."""
-        return (_CYCLE_LIGHT if self.is_light else CYCLE)[number % len(CYCLE)]
+        """Return the colour of a layer's curve."""
+        return CYCLE[number % len(CYCLE)]
 
     @property
     def x_title(self) -> str:
@@ -117,7 +138,7 @@ class Plot(Container[Any]):
 
     @property
     def accent(self) -> str:
-        """Colour of predictions: the theme's accent, light enough for a curve."""
+        """Colour of predictions."""
         return "#4aa3df"
 
     def titles(self, *, x: str | None = None, y: str | None = None) -> None:
@@ -131,19 +152,35 @@ class Plot(Container[Any]):
         self, name: str, x: npt.ArrayLike, y: npt.ArrayLike, colour: str, *, dashed: bool = False, width: float = 1.2, legend: bool = True,
         points: bool = False,
     ) -> None:  # fmt: skip
-        """Draw or redraw the curve of that name; `points`: as points, where nothing lies between."""
-        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
-        pen = pg.mkPen(colour, width=width, style=style)
+        """Draw or redraw the curve of that name; `points`: as points, where nothing lies between.
+
+        A colour that the background would hide is drawn lighter or darker.
+        """
         if name not in self._curves:
             self._curves[name] = self._item.plot(name=name if legend else None, antialias=True)
-        self._curves[name].setPen(None if points else pen)
-        if points:
-            self._curves[name].setSymbol("o")
-            self._curves[name].setSymbolSize(4 + 2 * width)
-            self._curves[name].setSymbolBrush(pg.mkBrush(colour))
-            self._curves[name].setSymbolPen(None)
+        looks = _Looks(colour, dashed, width, points)
+        if self._looks.get(name) != looks:
+            self._looks[name] = looks
+            self._draw(name)
         positions = np.asarray(x, np.float64)
         self._curves[name].setData(positions, np.asarray(y, np.float64), connect=_connected(positions))
+
+    def _draw(self, name: str) -> None:
+        """Give a curve its colour, in the theme there is."""
+        item, looks = self._curves[name], self._looks[name]
+        colour = readable(looks.colour, self._background)
+        if isinstance(item, pg.FillBetweenItem):
+            fill = pg.mkColor(colour)
+            fill.setAlpha(50)
+            item.setBrush(fill)
+            return
+        style = Qt.PenStyle.DashLine if looks.dashed else Qt.PenStyle.SolidLine
+        item.setPen(None if looks.points else pg.mkPen(colour, width=looks.width, style=style))
+        if looks.points:
+            item.setSymbol("o")
+            item.setSymbolSize(4 + 2 * looks.width)
+            item.setSymbolBrush(pg.mkBrush(colour))
+            item.setSymbolPen(None)
 
     def scale(self, *, logarithmic: bool) -> None:
         """Draw the vertical axis by decades, or evenly; for plots that were made logarithmic."""
@@ -153,16 +190,16 @@ class Plot(Container[Any]):
         """Fill between two curves, faintly; `remove_curve` takes it away."""
         self.remove_curve(name)
         edges = [pg.PlotCurveItem(np.asarray(x, np.float64), np.asarray(y, np.float64)) for y in (low, high)]
-        fill = pg.mkColor(colour)
-        fill.setAlpha(50)
-        item = pg.FillBetweenItem(*edges, brush=fill)
+        item = pg.FillBetweenItem(*edges)
         item.setZValue(-10)
         self._item.addItem(item)
-        self._curves[name] = item
+        self._curves[name], self._looks[name] = item, _Looks(colour)
+        self._draw(name)
 
     def remove_curve(self, name: str) -> None:
         """Take a curve away, if it is there."""
         curve = self._curves.pop(name, None)
+        self._looks.pop(name, None)
         if curve is not None:
             self._item.removeItem(curve)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, FileEdit, SpinBox
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import as_cube
@@ -135,6 +135,11 @@ class PredictDock(Dock):
     @layer.setter
     def layer(self, layer: Image) -> None:
         self._layer.value = layer
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer that the model is applied to."""
+        if layer in self._layers():
+            self._layer.value = layer
 
     @property
     def status(self) -> str:

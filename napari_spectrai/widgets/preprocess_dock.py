@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, PushButton, show_file_dialog
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
@@ -114,6 +114,11 @@ class PreprocessDock(Dock):
     @layer.setter
     def layer(self, layer: Image) -> None:
         self._layer.value = layer
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer that is prepared."""
+        if layer in self._layers():
+            self._layer.value = layer
 
     @property
     def steps(self) -> list[Step]:

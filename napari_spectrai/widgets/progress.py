@@ -55,6 +55,7 @@ class TrainingView(Container[Any]):
         self.curves.visible = self.preview.visible = False
         self._activity: Any = None
         self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
+        self._drawn: list[str] = []
         self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
         self._reset()
 
@@ -134,8 +135,7 @@ class TrainingView(Container[Any]):
         self.say(
             f"{event.training:,} samples train, {event.validation:,} validate, {event.test:,} test · {where}, {event.precision}{notes}"
         )
-        for path in list(self._compared):
-            self._draw_compared(path)
+        self._draw_compared()
         if self._activity is not None:
             self._activity.reset(total=event.epochs)
             self._activity.update(event.resumed_after)
@@ -198,26 +198,26 @@ class TrainingView(Container[Any]):
             told = METRICS[metric].title if metric else "no epoch"
             return f"{name} is judged by {told}, and the curves here by {self._metric.title}; it is not drawn"
         self._compared[path] = (name, epochs, values, metric, colour)
-        self._draw_compared(path)
+        self._draw_compared()
         return ""
-
-    def _draw_compared(self, path: str) -> None:
-        name, epochs, values, metric, colour = self._compared[path]
-        if metric == self._name and epochs:
-            self.curves.remove_curve(self._label(path, name))
-            self.curves.curve(self._label(path, name), epochs, values, colour, width=1.4)
-
-    def _label(self, path: str, name: str) -> str:
-        same = [other for other, told in self._compared.items() if told[0] == name]
-        return name if len(same) < 2 else f"{name} ({same.index(path) + 1})"
 
     def compare_no_more(self, path: str) -> None:
         """Take the curve of another run away."""
-        for other, told in list(self._compared.items()):
-            self.curves.remove_curve(self._label(other, told[0]))
         self._compared.pop(path, None)
-        for other in self._compared:
-            self._draw_compared(other)
+        self._draw_compared()
+
+    def _draw_compared(self) -> None:
+        for name in self._drawn:
+            self.curves.remove_curve(name)
+        self._drawn = []
+        names = [told[0] for told in self._compared.values()]
+        for number, (name, epochs, values, metric, colour) in enumerate(self._compared.values()):
+            if metric != self._name or not epochs:
+                continue
+            same = names.count(name) > 1 or name in self.curves.names()
+            label = f"{name} ({names[: number + 1].count(name)})" if same else name
+            self.curves.curve(label, epochs, values, colour, width=1.4)
+            self._drawn.append(label)
 
     def replay(self, folder: RunFolder) -> None:
         """Show what a run has told until now."""

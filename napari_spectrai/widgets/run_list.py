@@ -41,7 +41,9 @@ class RunList:
         self._active = False
         self._mine: Path | None = None
         self.table = RunTable(view.curves.colour)
-        self.resume = PushButton(text="Resume", name="resume", enabled=False, tooltip="go on from the run's checkpoint")
+        self.resume = PushButton(
+            text="Resume", name="resume", enabled=False, tooltip="go on from the run's checkpoint; a run at work elsewhere is followed"
+        )
         self.reopen = PushButton(
             text="Reopen", name="reopen", enabled=False, tooltip="show the settings and curves of this run, to change some and train again"
         )
@@ -88,7 +90,9 @@ class RunList:
         self._active, row = active, self.table.chosen
         folder = None if row is None else row.folder
         here = row is not None and folder is not None and row.state != "running"
-        self.resume.enabled = not active and row is not None and row.state in ("stopped", "interrupted", "failed", "new")
+        running = row is not None and row.state == "running"
+        self.resume.text = "Follow" if running else "Resume"
+        self.resume.enabled = not active and row is not None and row.state in ("running", "stopped", "interrupted", "failed", "new")
         self.reopen.enabled = not active and row is not None and row.state != "unreadable"
         self.report.enabled = folder is not None and folder.report.exists()
         self.split.enabled = folder is not None and folder.split.exists()

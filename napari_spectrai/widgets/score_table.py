@@ -10,11 +10,10 @@ from typing import Any
 from magicgui.widgets import Container
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QPalette
+from qtpy.QtGui import QColor, QKeySequence, QPalette, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableWidget, QTableWidgetItem
 
 from napari_spectrai.runs.curves import rounded
-from napari_spectrai.widgets.shortcuts import shortcut
 
 MOST_ROWS = 17
 """Rows shown at once; more of them scroll."""
@@ -94,7 +93,9 @@ class ScoreTable(Container[Any]):
         sides.setMaximumWidth(NAMES)
         self.table.cellClicked.connect(lambda row, _: self.chosen.emit(self.names()[row]))
         sides.sectionClicked.connect(lambda row: self.chosen.emit(self.names()[row]))
-        shortcut("Ctrl+C", self.table, self.copy)
+        keys = QShortcut(QKeySequence("Ctrl+C"), self.table)
+        keys.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        keys.activated.connect(self.copy)
         self.native.layout().addWidget(self.table)
 
     def show_rows(self, columns: Sequence[Column], lines: Sequence[Line]) -> None:

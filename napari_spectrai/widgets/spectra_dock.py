@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from magicgui.widgets import CheckBox, ComboBox, LineEdit
-from napari.layers import Image, Labels, Points, Shapes
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import SpectralAxis, as_cube
@@ -138,6 +138,13 @@ class SpectraDock(Dock):
         self.region_means.leave()
         self._pins.follow(None)
         self._viewer.canvas.overlays.text.visible = False
+
+    def take(self, layer: Layer) -> None:
+        """Draw the spectra of a layer, if it was left out, and let the line follow its bands."""
+        chip = self._chip_of.get(layer)
+        if chip is not None:
+            chip.value = True
+            self._viewer.layers.selection.active = layer
 
     def _points_layers(self, _: Any = None) -> list[Points]:
         return [layer for layer in self._viewer.layers if isinstance(layer, Points)]

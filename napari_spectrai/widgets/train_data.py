@@ -235,6 +235,8 @@ class TrainData(Container[Any]):
 
     def choose_files(self, inputs: list[str | Path], truths: list[str | Path]) -> None:
         """Learn from files."""
+        if not self.from_layers and self.inputs.paths == list(map(Path, inputs)) and self.truths.paths == list(map(Path, truths)):
+            return
         with self.inputs.edited.blocked(), self.truths.edited.blocked():
             self.inputs.paths, self.truths.paths = inputs, truths
         self.source.value = "Files"
@@ -252,9 +254,17 @@ class TrainData(Container[Any]):
             self._latest.ask(lambda: (asked, from_files(asked)))
         self.edited.emit()
 
+    def settle(self) -> None:
+        """Read now what a thread is still reading; for scripts, which do not wait."""
+        if self.reading and self._asked is not None:
+            try:
+                self._on_read((self._asked, from_files(self._asked)))
+            except (ValueError, OSError) as error:
+                self._on_unreadable(error)
+
     def _on_read(self, word: Any) -> None:
         asked, found = word
-        if asked is self._asked:
+        if asked is self._asked and self.reading:
             self.reading, self._read = False, found
             self.edited.emit()
 

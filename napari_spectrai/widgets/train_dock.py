@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import PushButton
-from napari.layers import Image
+from napari.layers import Layer
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
@@ -15,7 +15,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, Step, prepare
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, opened, rows
-from napari_spectrai.widgets.jobs import Follower, guard
+from napari_spectrai.widgets.jobs import Follower, guard, launched
 from napari_spectrai.widgets.keeping import Keeping
 from napari_spectrai.widgets.progress import TrainingView
 from napari_spectrai.widgets.run_list import RunList
@@ -54,7 +54,7 @@ class TrainDock(Dock):
         self.runs.refresh()
 
     def _build(self) -> None:
-        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free (Ctrl+Return)")
+        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free")
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="hold after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
         self._apply = PushButton(
@@ -81,6 +81,7 @@ class TrainDock(Dock):
         self.runs.chosen_changed.connect(self._update_buttons)
         self.runs.resumed.connect(self.resume)
         self.runs.reopened.connect(self._reopen)
+        launched.connect(self._on_launched)
         self._patience = QTimer(self.native)
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE)
@@ -91,6 +92,7 @@ class TrainDock(Dock):
         layers = self._viewer.layers.events
         for event, slot in ((layers.inserted, self._on_layers), (layers.removed, self._on_layers), (layers.renamed, self._on_renamed)):
             event.disconnect(slot)
+        launched.disconnect(self._on_launched, missing_ok=True)
         self.data.leave()
 
     def _on_layers(self, _: Any = None) -> None:
@@ -130,10 +132,11 @@ class TrainDock(Dock):
             self.data.choose_files(list(experiment.data.input), list(experiment.data.truth))
         self.form.fill(experiment)
 
-    def take(self, layer: Image) -> None:
+    def take(self, layer: Layer) -> None:
         """Choose the layer to learn from."""
-        self.data.source.value = "Layers"
-        self.data.first.input.value = layer
+        if layer in self.data.first.input.choices:
+            self.data.source.value = "Layers"
+            self.data.first.input.value = layer
 
     # ---------------------------------------------------------------- states
 
@@ -197,6 +200,11 @@ class TrainDock(Dock):
         self._follower.start()
         self.runs.refresh(run.folder)
 
+    def _on_launched(self, run: Run) -> None:
+        """Follow what was launched from the console, if nothing else is followed."""
+        if self._state == "idle" and not self._gone:
+            self.follow(Run.attach(run))
+
     def _on_events(self, events: list[Event]) -> None:
         self._view.tell(events)
         for event in events:
@@ -233,13 +241,16 @@ class TrainDock(Dock):
         self._view.say("stopping: saving …")
 
     def resume(self) -> None:
-        """Go on with the run chosen in the list."""
+        """Go on with the run chosen in the list; one that somebody else's process works in is followed."""
         chosen = self.runs.chosen
         if self._state != "idle" or chosen is None:
             return
         if not chosen.document.exists():
             self._view.failed(f"{chosen.path} is no more; it cannot be resumed", "")
             self.runs.refresh()
+            return
+        if chosen.owner() is not None:
+            self.follow(Run.attach(chosen))
             return
         run = Run(chosen.path)
         run.resume()

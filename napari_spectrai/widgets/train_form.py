@@ -18,7 +18,13 @@ from napari_spectrai.widgets.form import Fold, SpecForm, part_form
 
 OWN = "own"
 _SHOWN_ELSEWHERE = ("task", "name", "data", "split", "preparation", "augmentation", "training")
-_FOLDED = {"split": "Split", "data": "Patches", "preparation": "Preparation", "augmentation": "Augmentation", "training": "Training"}
+_FOLDED = {
+    "split": "Split",
+    "data": "Patches and groups",
+    "preparation": "Preparation",
+    "augmentation": "Augmentation",
+    "training": "Training",
+}
 
 
 class TrainForm:
@@ -44,6 +50,7 @@ class TrainForm:
         )
         start = Experiment().model_dump(mode="json")
         self.offer = Offer(tasks.parse("denoising"))
+        self._filling = False
         self._usual: Experiment | None = None
         """What suits the data, before a preset."""
         self.settings_box: Container[Any] = Container(labels=False, name="task_settings")
@@ -102,12 +109,14 @@ class TrainForm:
     def fill(self, experiment: Experiment) -> None:
         """Show another document."""
         document = experiment.model_dump(mode="json")
+        self._filling = True  # one edit, not one for each field
         with self.task.changed.blocked():
             self.task.value = experiment.task.kind
         self._show_task(document["task"])
         self.main.fill(document)
         for name, form in self.parts.items():
             form.fill(document[name])
+        self._filling = False
         self._on_edit()
 
     def takes_truth(self) -> bool:
@@ -144,6 +153,8 @@ class TrainForm:
         self.task_changed.emit()
 
     def _on_edit(self, _: Any = None) -> None:
+        if self._filling:
+            return
         with self.preset.changed.blocked():
             self.preset.value = self._chosen_preset()
         self.edited.emit()

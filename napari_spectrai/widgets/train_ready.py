@@ -20,6 +20,7 @@ from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.estimating import Estimating, too_much
 from napari_spectrai.widgets.examining import Examined, examine, times_of_presets
 from napari_spectrai.widgets.layers import show_parts
+from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.train_data import TrainData
 from napari_spectrai.widgets.train_form import TrainForm
 
@@ -42,7 +43,7 @@ class Readiness:
 
     changed = Signal()
     measures = True
-    """Whether a few steps may be tried to tell the time."""
+    """Whether a few steps may be tried to tell the time, if the Preferences allow it."""
 
     def __init__(self, form: TrainForm, data: TrainData, viewer: Viewer) -> None:
         self._form, self._data, self._viewer = form, data, viewer
@@ -98,6 +99,7 @@ class Readiness:
 
     def settle(self) -> None:
         """Find out now what a thread is still looking for; for scripts, which do not wait."""
+        self._data.settle()
         if self._default is not None:
             asked, self._default = self._default, None
             self._begin_with(truth.suited(*asked))
@@ -112,7 +114,8 @@ class Readiness:
 
     def _begin_with(self, found: Experiment | None) -> None:
         if found is not None:
-            self._form.begin_with(found)
+            device = preferences().device
+            self._form.begin_with(found if device == "auto" else found.override(f"training.device={device}"))
 
     # ---------------------------------------------------------------- what stands against it
 
@@ -158,7 +161,7 @@ class Readiness:
         self.summary.value = examined.extent.words
         self.split.enabled = bool(self._data.source_layers)
         questions = [examined.question, examined.usual]
-        self.estimating.ask(questions, measure=self.measures)
+        self.estimating.ask(questions, measure=self.measures and preferences().measure_speed)
         if self.estimating.busy and not self.time.value:
             self._say_time("trying a few steps, to tell how long it will take …")
         self.changed.emit()

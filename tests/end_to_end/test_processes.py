@@ -115,6 +115,72 @@ time.sleep(1000)
     assert not list((tmp_path / "run").rglob("*.partial*"))
 
 
+def test_a_detached_job_outlives_its_starter_and_obeys_whoever_attaches(tmp_path, pairs, quick):
+    for cube, name in zip(pairs, ("in", "out"), strict=True):
+        write(cube, tmp_path / f"{name}.npz")
+    quick(*LONG, f"data.input=[{tmp_path}/in.npz]", f"data.truth=[{tmp_path}/out.npz]").save(tmp_path / "e.yml")
+    code = f"""
+import os
+from napari_spectrai import Experiment, launch
+run = launch(Experiment.load({str(tmp_path / "e.yml")!r}), run={str(tmp_path / "run")!r})
+run.detach()
+print(run.pid, flush=True)
+os._exit(0)  # at once, long before the job has looked at its pipe
+"""
+    starter = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    job = psutil.Process(int(starter.stdout))
+    try:
+        folder = RunFolder(tmp_path / "run")
+        until(lambda: any(isinstance(e, Epoch) for e in folder.events()))
+        first, second = Run.attach(folder), Run.attach(folder.path)
+        assert first.alive
+        assert first.pid == second.pid == job.pid
+        assert not first.tied
+        first.pause()
+        seen = []
+        until(lambda: seen.extend(second.poll()) or Paused(True) in seen)
+        second.resume()  # it goes on; it is not started again
+        until(lambda: seen.extend(second.poll()) or Paused(False) in seen)
+        first.close()
+        assert next(e.epoch for e in seen if isinstance(e, Epoch)) == 1
+        first.stop()
+        assert first.wait(10) == second.wait(10) == 3
+        *_, last = second.events()
+        assert isinstance(last, Finished)
+        assert last.reason == "stopped"
+    finally:
+        if job.is_running():
+            job.kill()
+
+
+def test_an_attached_run_that_does_not_listen_is_ended(pairs, quick, tmp_path):
+    run = launch(quick(*LONG), *pairs, run=tmp_path / "run")
+    until(lambda: any(isinstance(e, Epoch) for e in run.poll()))
+    os.kill(run.pid, signal.SIGSTOP)
+    attached = Run.attach(tmp_path / "run")
+    attached.stop(grace=0.2)
+    assert run.wait(10) == -signal.SIGKILL
+    run.close()
+    *_, last = attached.events()
+    assert isinstance(last, Failed)
+    assert "can be resumed" in last.message
+    assert attached.wait() == 1
+    attached.resume()  # a new process, of its own
+    until(lambda: attached.tied and any(isinstance(e, Started) and e.resumed_after for e in attached.poll()))
+    attached.stop()
+
+
+def test_a_session_that_trains_beside_other_work_is_not_ended(tmp_path):
+    folder = RunFolder.create(Experiment(), tmp_path / "run")
+    folder.claim()
+    attached = Run.attach(folder)
+    with pytest.raises(RuntimeError, match="does more than this run"):
+        attached.stop(grace=0.05)
+    assert folder.command() == "stop"
+    folder.release()
+    assert not attached.alive
+
+
 def test_two_processes_do_not_work_in_one_folder(pairs, quick, tmp_path):
     run = launch(quick(*LONG), *pairs, run=tmp_path / "run")
     until(lambda: any(isinstance(e, Epoch) for e in run.poll()))

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from qtpy.QtWidgets import QMessageBox
 
+from napari_spectrai.widgets import jobs, memory
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.train_ready import Readiness
 
@@ -17,7 +17,13 @@ from napari_spectrai.widgets.train_ready import Readiness
 @pytest.fixture(autouse=True)
 def closes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer the question before closing: a test that fails while a job runs would wait for a person for ever."""
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Close)
+    monkeypatch.setattr(jobs, "confirm", lambda *_: "stop")
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what the window remembers inside the test's folder."""
+    monkeypatch.setattr(memory, "place", lambda: tmp_path / "folds.json")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import sys
 import numpy as np
 import psutil
 import pytest
-from qtpy.QtWidgets import QMessageBox
 
 from napari_spectrai import SpectralAxis, as_cube
 from napari_spectrai.runs import Epoch, RunFolder
@@ -280,32 +279,6 @@ def test_a_dock_taken_away_saves_and_ends_its_run(open_pairs, until):
     until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     assert folder.state() == "stopped"
     assert not list(folder.path.rglob("*.partial*"))
-
-
-def test_closing_the_window_asks_and_then_saves(open_pairs, until, monkeypatch):
-    viewer, *_ = open_pairs
-    train = dock(viewer, "Train")
-    begin(train, until)
-    process, folder = psutil.Process(train.run.pid), RunFolder(train.run.folder.path)
-    asked = []
-
-    def answer(button):
-        def question(*arguments):
-            asked.append(arguments[2])
-            return button
-
-        return question
-
-    monkeypatch.setattr(QMessageBox, "question", answer(QMessageBox.StandardButton.Cancel))
-    window = train.native.window()
-    assert not window.close()
-    assert process.is_running()
-    assert "can be resumed" in asked[0]
-    monkeypatch.setattr(QMessageBox, "question", answer(QMessageBox.StandardButton.Close))
-    viewer.close()
-    assert len(asked) == 2
-    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
-    assert folder.state() == "stopped"
 
 
 def test_starting_twice_starts_one(open_pairs, until):

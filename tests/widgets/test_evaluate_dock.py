@@ -185,7 +185,7 @@ def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
 def test_an_empty_window_offers_the_sample(viewer, evaluate):
     assert evaluate._empty.visible
     assert not evaluate._start.enabled
-    evaluate._empty.native.linkActivated.emit("sample")
+    evaluate._empty.native.linkActivated.emit("Raman pairs")
     assert "Raman pairs" in viewer.layers
     assert not evaluate._empty.visible
     assert "Tick the layer" in problem(evaluate)

@@ -1,0 +1,279 @@
+"""A process at work in a folder, started here or found at work, and how it is followed and steered."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from napari_spectrai.runs.events import Event, Failed, Finished, from_json
+from napari_spectrai.runs.folder import RunFolder
+from napari_spectrai.runs.owner import Elsewhere
+from napari_spectrai.spec import resolve
+
+_LET_GO = b"1"
+"""What a starter says through the pipe, so that its own end is not taken as the word to stop."""
+
+
+class Worker(Protocol):
+    """What `subprocess.Popen` and a process of somebody else's have in common."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while it works."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended."""
+
+    def terminate(self) -> None:
+        """End it in order."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Job:
+    """A command of ``napari-spectrai`` at work in a folder, followed through the folder's journal.
+
+    The process watches a pipe from its starter: if the starter dies, however suddenly, the job saves and ends,
+    unless `detach` was called before.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    arguments : sequence of str
+        Of the command.
+    remains : bool
+        Whether what it makes lies where it will be found when nobody has followed it.
+    """
+
+    def __init__(self, folder: RunFolder, arguments: Sequence[str] = (), *, remains: bool = False) -> None:
+        self.folder = folder
+        self.arguments = list(arguments)
+        self.remains = remains
+        self._worker: Worker | None = None
+        self._pipe: IO[bytes] | None = None
+        self._position = 0
+        self._journal: int | None = None
+        self._stale: int | None = None
+        self._last: Event | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        """Start the process."""
+        self.folder.say("")
+        self._stale = self.folder.journal.stat().st_ino if self.folder.journal.exists() else None
+        self._ended = False
+        with self.folder.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "napari_spectrai", *self.arguments, "--attached"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
+        self._worker, self._pipe = process, process.stdin
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._worker is not None and self._worker.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if one is known to have worked here."""
+        return None if self._worker is None else self._worker.pid
+
+    @property
+    def tied(self) -> bool:
+        """Whether it lives and would end with this process."""
+        return self._pipe is not None and not self._pipe.closed and self.alive
+
+    @property
+    def attached(self) -> bool:
+        """Whether this handle only follows and steers what another one has started."""
+        return isinstance(self._worker, Elsewhere)
+
+    def poll(self) -> list[Event]:
+        """Return what has been told since the last call, at once; a death without a word is told as `Failed`."""
+        alive = self.alive  # asked before reading, so that last words are not missed
+        found: list[Event] = []
+        if self.folder.journal.exists():
+            with self.folder.journal.open("rb") as file:
+                identity = os.fstat(file.fileno()).st_ino
+                if identity == self._stale and alive:  # of the life before: the resumed run has yet to take it over
+                    return []
+                if identity != self._journal:  # a resumed run has cut its journal back: begin again
+                    self._journal, self._position = identity, 0
+                file.seek(self._position)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self._position += len(whole) + len(newline)
+            found = [from_json(line) for line in whole.decode("utf-8").splitlines() if line]
+        if found:
+            self._last = found[-1]
+        if self._worker is not None and not alive and not self._ended:
+            self._ended = True
+            if self._worker.poll() not in (0, 3) and not isinstance(self._last, Failed):
+                found.append(Failed(self._cause_of_death(), self._log_end()))
+        return found
+
+    def events(self) -> Iterator[Event]:
+        """Yield events until the process has ended."""
+        while True:
+            alive = self.alive
+            yield from self.poll()
+            if not alive:
+                return
+            time.sleep(0.05)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the process; return its exit code: 0 done, 1 failed, 2 wrong use, 3 stopped and resumable."""
+        if self._worker is None:
+            raise RuntimeError("the job was not started; call start()")
+        return self._worker.wait(timeout)
+
+    def stop(self, grace: float = 10.0) -> None:
+        """Stop: ask through `control`, after `grace` seconds terminate, then kill. What is saved stays.
+
+        Raises
+        ------
+        RuntimeError
+            If the process was found at work, does not listen, and cannot or must not be ended from here.
+        """
+        worker = self._worker
+        if worker is None or worker.poll() is not None:
+            return
+        self.folder.say("stop")
+        for end in (None, worker.terminate, worker.kill):
+            if end is not None:
+                end()
+            try:
+                worker.wait(grace)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self.close()
+
+    def ask_to_stop(self) -> None:
+        """Ask through `control`, without waiting."""
+        self.folder.say("stop")
+
+    def detach(self) -> None:
+        """Let the job run on when this process ends, and when this handle is closed; from then on `Run.attach` finds it."""
+        if self._pipe is None or self._pipe.closed:
+            return
+        try:
+            os.write(self._pipe.fileno(), _LET_GO)
+        except BrokenPipeError:  # it has ended in the meantime
+            pass
+        finally:
+            self._pipe.close()
+
+    def close(self) -> None:
+        """Let go of the pipe; a process still running takes it as the word to save and end, if it was not detached."""
+        if self._pipe is not None:
+            self._pipe.close()
+
+    def _cause_of_death(self) -> str:
+        code = self.wait()
+        how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
+        if isinstance(self._worker, Elsewhere):
+            how = "ended"  # only its starter is told more
+        return f"The process {how} without a word; what it had saved is in {self.folder.path} and can be resumed"
+
+    def _log_end(self) -> str:
+        return self.folder.log.read_text(encoding="utf-8", errors="replace")[-4000:] if self.folder.log.exists() else ""
+
+
+class Run(Job):
+    """A training in its own process."""
+
+    def __init__(self, folder: RunFolder | str | Path) -> None:
+        folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
+        super().__init__(folder, ["train", str(folder.path)], remains=True)
+        self._origin: Run | None = None
+
+    @classmethod
+    def attach(cls, run: Run | RunFolder | str | Path) -> Run:
+        """Return a handle on a run that is at work, whoever has started it; all that it has told is told again.
+
+        Any number of handles may follow and steer one run. Closing this one, or ending this process, leaves the run
+        as it is. Where nobody works in the folder the handle is not alive, and can `resume`.
+
+        Parameters
+        ----------
+        run : Run, RunFolder or path
+            Another handle, or the run folder: of another window, a terminal, or a window that was closed.
+        """
+        made = cls(run.folder if isinstance(run, Run) else run)
+        if isinstance(run, Run):
+            made._follow(run)
+        else:
+            made._find_worker()
+        return made
+
+    def _follow(self, run: Run) -> None:
+        self._origin, self._worker, self._stale = run._origin or run, run._worker, run._stale
+
+    def _find_worker(self) -> bool:
+        owner = self.folder.worker()
+        if owner is not None:
+            self._worker, self._ended = Elsewhere(owner, lambda: self.folder.worker() == owner, self._code), False
+        return owner is not None
+
+    def _code(self) -> int:
+        """Return the exit code of a process that another started, as the journal tells it."""
+        ending = self.folder.last_event()
+        if isinstance(ending, Finished):
+            return 3 if ending.reason == "stopped" else 0
+        return 1
+
+    @property
+    def tied(self) -> bool:
+        """Whether it lives and would end with this process."""
+        return super().tied if self._origin is None else self._origin.tied
+
+    @property
+    def attached(self) -> bool:
+        """Whether this handle only follows and steers what another one has started."""
+        return self._origin is not None or super().attached
+
+    def detach(self) -> None:
+        """Let the run go on when this process ends, and when this handle is closed; from then on `attach` finds it."""
+        if self._origin is None:
+            super().detach()
+        else:
+            self._origin.detach()
+
+    def pause(self) -> None:
+        """Let the run hold after the step it is at; it keeps its memory."""
+        self.folder.say("pause")
+
+    def resume(self) -> None:
+        """Go on: a paused run continues; a stopped, failed or killed one is started again from its checkpoint.
+
+        Where another process has taken the run up in the meantime, that one is followed.
+        """
+        if self.alive or self._find_worker():
+            self.folder.say("resume")
+            return
+        self.close()
+        self._origin = None
+        self.arguments = ["train", str(self.folder.path), "--resume"]
+        self.start()
+
+    def model(self, which: str = "best") -> Any:
+        """Load the ``"best"`` or ``"last"`` model. Imports torch."""
+        path = {"best": self.folder.best, "last": self.folder.last}[which]
+        return resolve("napari_spectrai.learn.model:Model").load(path)
+
+    def report(self) -> Path:
+        """Write the report of what there is by now, and return its path; at the end of a training it is written anyway."""
+        path: Path = resolve("napari_spectrai.runs.report:write_report")(self.folder)
+        return path

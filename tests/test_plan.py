@@ -1,0 +1,223 @@
+"""What a training will be, told before it begins; runs in a list; a training to take along."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, Experiment, SpectralAxis, fit
+from napari_spectrai.experiment.card import read_card
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.labels import Labels
+from napari_spectrai.learn.fit import follow
+from napari_spectrai.learn.rehearsal import rehearse
+from napari_spectrai.plan import parts
+from napari_spectrai.plan.division import divide
+from napari_spectrai.plan.extent import extent
+from napari_spectrai.plan.presets import PRESETS, preset
+from napari_spectrai.plan.truths import gather
+from napari_spectrai.runs import RunFolder, Started, estimate, keeping, listing
+from napari_spectrai.runs.estimate import Question, questioned
+
+
+def planned(experiment, cube, truth=None):
+    cubes, truths = gather(experiment, [cube], None if truth is None else [truth])
+    division = divide(experiment, cubes, truths)
+    return division, extent(experiment, cubes, truths, division), cubes, truths
+
+
+def scene(bands=8):
+    rng = np.random.default_rng(0)
+    classes = np.zeros((30, 30), int)
+    classes[2:12, 2:28], classes[16:28, 2:28] = 1, 2
+    data = (rng.normal(0, 0.1, (30, 30, bands)) + classes[..., None]).astype(np.float32)
+    return Cube(data, SpectralAxis(np.linspace(400, 700, bands), "nm"), name="scene"), Labels(classes, {1: "water", 2: "soil"})
+
+
+# ---------------------------------------------------------------- how large it is
+
+
+@pytest.mark.parametrize("settings", [(), ("network=unet", "network.dims=2", "network.width=8", "data.patch=8", "split.gap=0")])
+def test_what_is_foretold_is_what_the_training_does(image_pairs, tmp_path, settings):
+    noisy, clean = image_pairs
+    experiment = Experiment().override("training.epochs=1", "training.batch=16", "split.validation=0.3", "training.device=cpu", *settings)
+    _, large, *_ = planned(experiment, noisy, clean)
+    follow(fit(experiment, noisy, clean, run=tmp_path / "run"))
+    (started,) = (event for event in RunFolder(tmp_path / "run").events() if isinstance(event, Started))
+    assert (large.samples["training"], large.samples["validation"]) == (started.training, started.validation)
+    assert large.data_bytes >= 4 * (noisy.data.size + clean.data.size)
+
+
+def test_the_words_name_cubes_patches_and_the_rarest_class():
+    cube, labels = scene()
+    experiment = Experiment.default("segmentation", cube, labels).override(
+        "network=unet", "network.dims=2", "network.depth=1", "data.patch=8"
+    )
+    division, large, *_ = planned(experiment, cube, labels)
+    assert large.words.startswith("900 spectra × 8 bands, 400–700 nm\n")
+    assert f"{large.samples['training']:,} patches of 8×8×8 train" in large.words
+    assert "2 classes, rarest 'water' 45 %, 328 pixels unlabelled" in large.words
+    assert division.of_classes().tolist() == [260, 312]
+    two = Experiment().override("split.validation=0.5")
+    cubes, truths = gather(
+        two, [cube, cube.with_data(cube.data + 1, name="b")], [cube.with_data(cube.data * 2), cube.with_data(cube.data * 3)]
+    )
+    assert extent(two, cubes, truths, divide(two, cubes, truths)).words.startswith("2 cubes, 1,800 spectra")
+
+
+def test_the_split_before_is_the_split_of_the_run(image_pairs, quick, tmp_path):
+    noisy, clean = image_pairs
+    experiment = quick("split.method=blocks", "split.block=4", "split.test=0.2", "training.epochs=1")
+    division, *_ = planned(experiment, noisy, clean)
+    follow(fit(experiment, noisy, clean, run=tmp_path / "run"))
+    (shown,), (kept,) = parts.as_labels(division.maps), RunFolder(tmp_path / "run").parts()
+    np.testing.assert_array_equal(shown.data, kept.data)
+    assert shown.shape == noisy.spatial_shape
+    assert {1, 2, 3} <= set(np.unique(shown.data))
+
+
+# ---------------------------------------------------------------- how long it takes
+
+
+def test_presets_differ_in_length_and_forget_over_the_same_share_of_it():
+    usual = Experiment().override("training.epochs=60", "training.ema=0.99")
+    short, same, long = (preset(usual, kind) for kind in PRESETS)
+    assert [e.training.epochs for e in (short, same, long)] == [10, 60, 180]
+    assert same == usual
+    for other in (short, long):
+        assert (1 - other.training.ema) * other.training.epochs == pytest.approx(0.6, rel=0.01)
+    assert preset(usual.override("training.ema=0"), "best").training.ema == 0
+    with pytest.raises(ValueError, match="no preset 'slow'; choose one of quick, balanced, best"):
+        preset(usual, "slow")
+
+
+TRIED = ("residual_mlp", "unet", "rcan", "local_means_mlp", "spectral_mlp", "resnet", "ridge", "svm")
+
+
+@pytest.mark.parametrize("kind", TRIED)
+def test_a_few_steps_tell_time_and_memory(kind, image_pairs):
+    cube, labels = scene()
+    task = next(task for task in ("denoising", "super_resolution", "segmentation", "classification") if task in networks[kind].tasks)
+    truth = {"denoising": cube.with_data(cube.data * 2, name="t"), "super_resolution": None}.get(task, labels)
+    small = ("training.batch=8", "data.patch=8", "training.device=cpu")
+    experiment = Experiment.default(task, cube, truth).override(f"network={kind}", *small)
+    if kind == "resnet":
+        experiment = experiment.override("network.dims=1", "network.width=8")
+    _, large, cubes, truths = planned(experiment, cube, truth)
+    question = questioned(experiment, large, cubes, truths)
+    found = rehearse(Question.from_json(question.to_json()))
+    assert found.process_bytes > 50e6
+    assert "CPU" in found.where
+    if not networks[kind].classical:
+        assert found.seconds_a_step > 0
+        assert found.parameters > 0
+        once = found.seconds(experiment, large)
+        assert found.seconds(experiment.override(f"training.epochs={2 * experiment.training.epochs}"), large) == pytest.approx(2 * once)
+
+
+def test_estimates_are_remembered_whatever_the_length(image_pairs):
+    experiment = Experiment()
+    _, large, cubes, truths = planned(experiment, *image_pairs)
+    question = questioned(experiment, large, cubes, truths)
+    assert estimate.remembered([question]) is None
+    found = estimate.Estimate(0.1, 0.01, 5, 6, "cpu", "fp32", "2 CPU cores")
+    estimate.remember([question], [found])
+    longer = questioned(experiment.override("training.epochs=7"), large, cubes, truths)
+    wider = questioned(experiment.override("network.width=16"), large, cubes, truths)
+    assert estimate.remembered([longer]) == [found]
+    assert estimate.remembered([longer, wider]) is None
+    estimate._memory().write_text("{damaged")
+    assert estimate.remembered([question]) is None
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (75, "75 s"), (600, "10 min"), (9000, "2.5 h"), (4e5, "5 days")])
+def test_times_as_a_person_would_say_them(seconds, words):
+    assert estimate.duration(seconds) == words
+
+
+# ---------------------------------------------------------------- runs in a list
+
+
+@pytest.fixture
+def run(pairs, quick):
+    """A finished run in the default folder."""
+    experiment = quick("training.epochs=2", "split.test=0.2").model_copy(update={"name": "first"})
+    folder = RunFolder.create(experiment)
+    _, finished = follow(fit(experiment, *pairs, run=folder.path))
+    return folder, finished
+
+
+def test_a_row_tells_what_a_run_has_reached_and_the_best_rival(run):
+    folder, finished = run
+    (row,) = listing.rows()
+    assert (row.name, row.task, row.network, row.state) == ("first", "Denoising", "Residual MLP", "finished")
+    told = {name: figures["mse"] for name, figures in finished.scores["test"].items() if name not in ("network", "raw")}
+    assert (row.metric, row.part) == ("mse", "test")
+    assert row.figure == finished.scores["test"]["network"]["mse"]
+    assert (row.rival_name, row.rival) == min(told.items(), key=lambda pair: pair[1])
+    epochs, values, metric = listing.curve(folder)
+    assert (epochs, metric) == ([1, 2], "mse")
+    assert min(values) == pytest.approx(finished.scores["validation"]["network"]["mse"], rel=0.2)
+
+
+def test_a_run_is_renamed_with_its_model_and_deleted(run, pairs):
+    from napari_spectrai import Model, predict
+
+    folder, _ = run
+    before = predict(folder.best, pairs[0]).result.numpy()
+    listing.rename(folder, "  cells, 5 mW ")
+    assert listing.rows()[0].name == read_card(folder.best).name == read_card(folder.last).name == "cells, 5 mW"
+    assert Model.load(folder.best).description.experiment.name == "cells, 5 mW"
+    np.testing.assert_array_equal(predict(folder.best, pairs[0]).result.numpy(), before)
+    with pytest.raises(ValueError, match="the name is empty"):
+        listing.rename(folder, " ")
+    folder.claim()
+    for forbidden in (lambda: listing.rename(folder, "x"), lambda: listing.delete(folder)):
+        with pytest.raises(RuntimeError, match="stop the run before it is"):
+            forbidden()
+    folder.release()
+    listing.delete(folder)
+    assert not folder.path.exists()
+    assert listing.rows() == []
+
+
+def test_nothing_but_a_run_is_deleted(tmp_path):
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a.txt").write_text("dear")
+    with pytest.raises(ValueError, match="holds no run"):
+        listing.delete(RunFolder(tmp_path / "letters"))
+    assert (tmp_path / "letters" / "a.txt").exists()
+
+
+# ---------------------------------------------------------------- to take along
+
+
+def test_a_kept_experiment_its_command_and_its_script_repeat_the_run(pairs, quick, tmp_path):
+    experiment = quick("training.epochs=2")
+    model, _ = follow(fit(experiment, *pairs, run=tmp_path / "here"))
+    path = keeping.keep(experiment, *pairs)
+    line = keeping.command(path).split()
+    assert line[:2] == ["napari-spectrai", "train"]
+    command = [sys.executable, "-m", "napari_spectrai", *line[1:], "--run", str(tmp_path / "command")]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    (tmp_path / "again.py").write_text(keeping.script(path))
+    subprocess.run([sys.executable, str(tmp_path / "again.py")], check=True, capture_output=True, timeout=120, cwd=tmp_path)
+    from_script = max((tmp_path / "runs").glob("*/best.safetensors"), key=lambda p: p.stat().st_mtime)
+    expected = model.description.scores["validation"]["network"]
+    for best in (tmp_path / "command" / "best.safetensors", from_script):
+        assert read_card(best).scores["validation"]["network"] == pytest.approx(expected)
+
+
+def test_a_kept_experiment_names_the_files_that_hold_its_data(pairs, tmp_path):
+    from napari_spectrai import read, write
+
+    source = read(write(pairs[0], tmp_path / "in.zarr"))
+    path = keeping.keep(Experiment(), source, pairs[1], tmp_path / "kept" / "one.yml")
+    data = Experiment.load(path).data
+    assert data.input == [tmp_path / "in.zarr"]
+    assert data.truth[0].is_relative_to(tmp_path / "kept" / "one")
+    with pytest.raises(ValueError, match=r"name it \.yml"):
+        keeping.keep(Experiment(), *pairs, tmp_path / "one.txt")
