@@ -29,6 +29,7 @@ _HOMES = {
     "Model": "learn.model",
     "evaluate": "learn.evaluate",
     "compare": "learn.evaluate",
+    "judge": "learn.judgement",
     "sample": "samples",
 }
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from napari_spectrai.io import inspect, read, write
     from napari_spectrai.learn.evaluate import compare, evaluate
     from napari_spectrai.learn.fit import fit, train
+    from napari_spectrai.learn.judgement import judge
     from napari_spectrai.learn.model import Model
     from napari_spectrai.learn.predict import predict
     from napari_spectrai.preparation.chain import preprocess

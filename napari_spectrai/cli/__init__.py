@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from napari_spectrai.cli import applying, working
+from napari_spectrai.cli import applying, judging, working
 from napari_spectrai.cli.shared import app
 
-__all__ = ["app", "applying", "main", "working"]
+__all__ = ["app", "applying", "judging", "main", "working"]
 
 
 def main(run: Callable[[], None] = app) -> None:

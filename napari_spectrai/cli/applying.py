@@ -1,4 +1,4 @@
-"""predict, evaluate, preprocess."""
+"""predict, preprocess."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ from napari_spectrai.cli.shared import (
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.ready import ready_kinds, ready_spec
-from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import replacing
 from napari_spectrai.io import format_of, read, write
 from napari_spectrai.io.found import lazily
-from napari_spectrai.io.labels import WRITTEN, read_labels, write_labels, write_table
+from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Finished, Saved
@@ -132,26 +131,6 @@ def _changed(settings: list[str]) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
     return found
-
-
-@app.command()
-def evaluate(
-    result: Annotated[Path, typer.Argument(help="a predicted file")],
-    truth: Annotated[Path, typer.Argument(help="the truth")],
-    task: Annotated[str, typer.Option(help="what was learnt")] = "denoising",
-    csv: Annotated[Path | None, typer.Option(help="also write the table here")] = None,
-) -> None:
-    """Print the figures of a result against the truth."""
-    with exit_with(WRONG_USE):
-        tasks[task]
-    with exit_with(FAILED):
-        from napari_spectrai.learn.evaluate import evaluate as judge
-
-        opened: Any = read_labels if tasks[task].truth == "labels" else read
-        report = judge(opened(result), opened(truth), task)
-        typer.echo(report)
-        if csv is not None:
-            report.to_csv(csv)
 
 
 @app.command()

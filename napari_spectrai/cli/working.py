@@ -31,6 +31,7 @@ from napari_spectrai.plan.extent import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
+from napari_spectrai.runs.judgement import Report
 from napari_spectrai.runs.report import write_report
 
 
@@ -155,7 +156,6 @@ def demo(
     experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
     typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759 train, 760–799 choose the epoch, 800–999 test.")
     with exit_with(FAILED):
-        from napari_spectrai.learn.evaluate import Report
         from napari_spectrai.learn.fit import fit, follow
         from napari_spectrai.learn.predict import predict as apply
 

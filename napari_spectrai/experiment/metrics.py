@@ -14,6 +14,8 @@ class Metric:
 
     title: str
     larger_is_better: bool = False
+    words: str = ""
+    """What it is, for a tooltip."""
 
     def is_better(self, one: float, other: float) -> bool:
         """Whether `one` is better than `other`."""
@@ -26,22 +28,30 @@ class Metric:
 
 
 METRICS = {
-    "mse": Metric("MSE"),
-    "mae": Metric("MAE"),
-    "psnr": Metric("PSNR (dB)", larger_is_better=True),
-    "mpsnr": Metric("MPSNR (dB)", larger_is_better=True),
-    "ssim": Metric("SSIM", larger_is_better=True),
-    "sam": Metric("Angle (°)"),
-    "ergas": Metric("ERGAS"),
-    "peak_position": Metric("Peak place"),
-    "peak_width": Metric("Peak width"),
-    "overall_accuracy": Metric("Accuracy", larger_is_better=True),
-    "average_accuracy": Metric("Mean recall", larger_is_better=True),
-    "kappa": Metric("Kappa", larger_is_better=True),
-    "f1": Metric("F1", larger_is_better=True),
-    "miou": Metric("mIoU", larger_is_better=True),
-    "dice": Metric("Dice", larger_is_better=True),
-    "calibration_error": Metric("Calib. error"),
+    "mse": Metric("MSE", words="mean squared error, in squared units of the intensities"),
+    "mae": Metric("MAE", words="mean absolute error, in units of the intensities"),
+    "psnr": Metric("PSNR (dB)", larger_is_better=True, words="peak signal-to-noise ratio; the data range is the truth's"),
+    "mpsnr": Metric(
+        "MPSNR (dB)",
+        larger_is_better=True,
+        words="mean over the bands of the peak signal-to-noise ratio; each band's data range is the truth's",
+    ),
+    "ssim": Metric("SSIM", larger_is_better=True, words="structural similarity of the band images; 1 is the same"),
+    "sam": Metric("Angle (°)", words="mean angle between the spectra of result and truth; brightness does not count"),
+    "ergas": Metric("ERGAS", words="relative error over all bands, in per cent"),
+    "peak_position": Metric("Peak place", words="mean error of the place of each spectrum's highest peak, in units of the axis"),
+    "peak_width": Metric(
+        "Peak width", words="mean error of the width at half height of each spectrum's highest peak, in units of the axis"
+    ),
+    "overall_accuracy": Metric("Accuracy", larger_is_better=True, words="share of the pixels that are told right"),
+    "average_accuracy": Metric(
+        "Mean recall", larger_is_better=True, words="share of each class's pixels that are told right, mean over the classes"
+    ),
+    "kappa": Metric("Kappa", larger_is_better=True, words="agreement beyond chance; 1 is the same, 0 is chance"),
+    "f1": Metric("F1", larger_is_better=True, words="harmonic mean of precision and recall, mean over the classes"),
+    "miou": Metric("mIoU", larger_is_better=True, words="intersection over union, mean over the classes"),
+    "dice": Metric("Dice", larger_is_better=True, words="overlap, mean over the classes"),
+    "calibration_error": Metric("Calib. error", words="how far the probabilities are from the share that is right"),
 }
 
 

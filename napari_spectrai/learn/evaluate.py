@@ -2,89 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
-from napari_spectrai.experiment.metrics import METRICS, by_class
-from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.files import replacing
+from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
+from napari_spectrai.learn.agreement import agreement
 from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import predict
+from napari_spectrai.learn.scoring import paired, scored
 from napari_spectrai.networks.enlarge import degraded
-from napari_spectrai.plan.truths import numbered, share_axis
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Figures by method: ``report.rows["network"]["mse"]``; ``print(report)`` gives a table."""
-
-    rows: dict[str, dict[str, float]]
-    unit: str = ""
-    classes: list[str] = field(default_factory=list)
-    """Names of the classes, where classes are judged."""
-    confusion: list[list[int]] = field(default_factory=list)
-    """Rows the truth, columns the result."""
-
-    @property
-    def by_class(self) -> dict[str, dict[str, float]]:
-        """Precision, recall, F1, IoU and support of each class."""
-        if not self.classes:
-            return {}
-        figures = by_class(self.confusion)
-        return {name: {what: values[number] for what, values in figures.items()} for number, name in enumerate(self.classes)}
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The figures of the result itself: the network's row."""
-        return self.rows["network"] if "network" in self.rows else next(iter(self.rows.values()))
-
-    def __str__(self) -> str:
-        names = list(self.metrics)
-        lines = [f"{'':<18}" + "".join(f"{METRICS[name].title:>14}" for name in names)]
-        for method, figures in self.rows.items():
-            lines.append(f"{method:<18}" + "".join(f"{figures[name]:>14.5g}" for name in names))
-        if self.classes:
-            lines += ["", f"{'':<26}{'recall':>10}{'precision':>11}{'F1':>8}{'IoU':>8}{'pixels':>9}"]
-            for name, row in self.by_class.items():
-                shown = f"{row['recall']:>10.3f}{row['precision']:>11.3f}{row['f1']:>8.3f}{row['iou']:>8.3f}"
-                lines.append(f"{name[:25]:<26}{shown}{row['support']:>9.0f}")
-        return "\n".join(lines)
-
-    def to_csv(self, path: str | Path) -> Path:
-        """Write the table as CSV."""
-        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["method", *self.metrics])
-            writer.writerows([method, *figures.values()] for method, figures in self.rows.items())
-            if self.classes:
-                writer.writerow([])
-                writer.writerow(["class", *next(iter(self.by_class.values()))])
-                writer.writerows([name, *figures.values()] for name, figures in self.by_class.items())
-                writer.writerow([])
-                writer.writerow(["truth \\ result", *self.classes])
-                writer.writerows([name, *row] for name, row in zip(self.classes, self.confusion, strict=True))
-        return Path(path)
-
-
-def _pair(result: Any, truth: Any) -> tuple[Cube, Cube]:
-    first, second = as_cube(result), as_cube(truth)
-    if first.shape != second.shape:
-        raise ValueError(f"the result has shape {first.shape} and the truth {second.shape}; they must show the same pixels and bands")
-    difference = second.axis.mismatch(first.axis)
-    if difference and first.axis.unit and second.axis.unit:
-        raise ValueError(f"the result has {difference} (the truth: {second.axis.describe()}); resample one of them")
-    return share_axis(first, second)
+from napari_spectrai.plan.truths import numbered
+from napari_spectrai.runs.judgement import Report
 
 
 def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
@@ -106,34 +45,26 @@ def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
     spec = tasks.parse(task)
     if spec.truth == "labels":
         return _evaluate_labels(result, truth)
-    first, second = _pair(result, truth)
-    for cube, side in ((first, "result"), (second, "truth")):
-        refuse_missing(cube.numpy().reshape(-1, cube.shape[-1]), cube, side)
-    values = [torch.from_numpy(np.ascontiguousarray(cube.numpy())) for cube in (first, second)]
-    wanted = [*spec.metrics, *(name for name in ("mae", "ssim", "ergas") if name not in spec.metrics)]
-    figures = metrics.scores(values[0], values[1], wanted)
-    if task != "super_resolution":
-        figures |= _peaks(values[0], values[1], second.axis)
-    # what cannot be told of these data (structure of a set of spectra) is left out
-    return Report({"result": {name: value for name, value in figures.items() if name in spec.metrics or not math.isnan(value)}})
+    first, second = paired(result, truth)
+    return Report({"result": figures_of(spec, scored(first, second, wanted(spec)).figures)})
 
 
-def _peaks(result: torch.Tensor, truth: torch.Tensor, axis: SpectralAxis) -> dict[str, float]:
-    return dict(zip(("peak_position", "peak_width"), peak_errors(result, truth, axis.values), strict=True))
+def wanted(spec: TaskSpec) -> list[str]:
+    """Return the figures that a task's cubes are judged by: its own, then others."""
+    more = ["mae", "ssim", "ergas"] if spec.kind == "super_resolution" else ["mae", "ssim", "ergas", "peak_position", "peak_width"]
+    return [*spec.metrics, *(name for name in more if name not in spec.metrics)]
+
+
+def figures_of(spec: TaskSpec, figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the figures without those that cannot be told of these data (structure of a set of spectra) and are not the task's own."""
+    return {name: value for name, value in figures.items() if name in spec.metrics or not math.isnan(value)}
 
 
 def _evaluate_labels(result: Any, truth: Any) -> Report:
     told, known = as_labels(result), as_labels(truth)
-    if told.shape != known.shape:
-        raise ValueError(f"the result has shape {told.shape} and the truth {known.shape}; they must show the same pixels")
-    judged = known.data != 0 if known.data.ndim > 1 or 0 in known.names else np.ones(known.shape, bool)
-    values = np.unique(np.concatenate([told.data[judged], known.data[judged]]))
-    if not len(values):
-        raise ValueError("the truth labels no pixel (all are 0), so there is nothing to judge by")
-    names = [known.names.get(int(v), told.names.get(int(v), f"class {v}")) for v in values]
-    places = [torch.from_numpy(np.searchsorted(values, labels.data[judged])) for labels in (told, known)]
-    matrix = metrics.confusion(places[0], places[1], len(values))
-    return Report({"result": metrics.from_confusion(matrix)}, classes=names, confusion=matrix.tolist())
+    agreed = agreement({"result": told}, known)
+    matrix = agreed.matrices["result"]
+    return Report({"result": metrics.from_confusion(matrix)}, classes=agreed.names, confusion=matrix.tolist())
 
 
 def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
@@ -166,7 +97,7 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     else:
         source = as_cube(cube)
         if task.same_axis and task.enlarges == 1:
-            source, target = _pair(source, target)
+            source, target = paired(source, target)
     predicted = predict(model, source).result.numpy()
     spectra, _, removed = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
     truths, _, _ = model.preparation.apply(target.numpy().reshape(-1, target.shape[-1]), target.axis)
@@ -190,9 +121,9 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     results["network"] = image(network)
     rows = {name: metrics.scores(result, y, names) for name, result in results.items()}
     axis = model.description.truth_axis
-    if task.enlarges == 1 and not any(map(math.isnan, _peaks(y, y, axis).values())):
+    if task.enlarges == 1 and not any(map(math.isnan, peak_errors(y, y, axis.values))):
         for name, result in results.items():
-            rows[name] |= _peaks(result, y, axis)
+            rows[name] |= dict(zip(("peak_position", "peak_width"), peak_errors(result, y, axis.values), strict=True))
     return Report(rows)
 
 

@@ -30,7 +30,8 @@ def mae(result: Any, truth: Any) -> float:
     return float((_tensor(result) - _tensor(truth)).double().abs().mean())
 
 
-def _decibel(span: float, error: float) -> float:
+def decibel(span: float, error: float) -> float:
+    """Return how far a squared error lies below a data range, in dB."""
     if error == 0:
         return math.inf
     return 10 * math.log10(span**2 / error) if span else -math.inf
@@ -39,7 +40,7 @@ def _decibel(span: float, error: float) -> float:
 def psnr(result: Any, truth: Any) -> float:
     """Return the peak signal-to-noise ratio in dB; the data range is the truth's own."""
     truth = _tensor(truth)
-    return _decibel(float(truth.max() - truth.min()), mse(result, truth))
+    return decibel(float(truth.max() - truth.min()), mse(result, truth))
 
 
 def mpsnr(result: Any, truth: Any) -> float:
@@ -47,7 +48,7 @@ def mpsnr(result: Any, truth: Any) -> float:
     result, truth = (_tensor(values).double().flatten(0, -2) for values in (result, truth))
     spans = truth.amax(0) - truth.amin(0)
     errors = (result - truth).square().mean(0)
-    figures = [_decibel(float(span), float(error)) for span, error in zip(spans, errors, strict=True) if span > 0]
+    figures = [decibel(float(span), float(error)) for span, error in zip(spans, errors, strict=True) if span > 0]
     return sum(figures) / len(figures) if figures else math.nan
 
 

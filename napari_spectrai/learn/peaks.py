@@ -60,25 +60,37 @@ def _at(positions: Tensor, bands: Tensor) -> Tensor:
     return positions[low] + (bands - low) * (positions[low + 1] - positions[low])
 
 
+def peak_differences(result: Any, truth: Any, positions: Any) -> tuple[Tensor, Tensor]:
+    """Return the absolute errors of place and width of each spectrum's highest peak, of those spectra that have one, in units of the axis.
+
+    The peak of the truth is sought in the result within the truth's width at half height.
+
+    Parameters
+    ----------
+    result, truth : Tensor or array of shape (..., λ)
+    positions : array of shape (λ,)
+        Where they are fewer than five, or turn back, no peak is known.
+    """
+    one, other = (torch.as_tensor(values).double().reshape(-1, values.shape[-1]) for values in (result, truth))
+    axis = torch.tensor(positions, dtype=torch.float64)
+    steps = axis.diff()
+    if len(axis) < 5 or not bool((steps > 0).all() | (steps < 0).all()):
+        return one.new_zeros(0), one.new_zeros(0)
+    place, width, first, last = peaks(other, axis)
+    found, spread, _, _ = peaks(one, axis, (first, last))
+    known = ~(place.isnan() | found.isnan())
+    return (found - place)[known].abs(), (spread - width)[known].abs()
+
+
 def peak_errors(result: Any, truth: Any, positions: Any) -> tuple[float, float]:
     """Return the mean absolute error of place and width of each spectrum's highest peak, in units of the axis.
 
-    The peak of the truth is sought in the result within the truth's width at half height. Spectra whose truth or result has no such peak
-    are left out; NaN if none remains.
+    Spectra whose truth or result has no such peak are left out; NaN if none remains.
 
     Parameters
     ----------
     result, truth : Tensor or array of shape (..., λ)
     positions : array of shape (λ,)
     """
-    one, other = (torch.as_tensor(values).double().reshape(-1, values.shape[-1]) for values in (result, truth))
-    axis = torch.tensor(positions, dtype=torch.float64)
-    steps = axis.diff()
-    if len(axis) < 5 or not bool((steps > 0).all() | (steps < 0).all()):
-        return math.nan, math.nan
-    place, width, first, last = peaks(other, axis)
-    found, spread, _, _ = peaks(one, axis, (first, last))
-    known = ~(place.isnan() | found.isnan())
-    if not bool(known.any()):
-        return math.nan, math.nan
-    return float((found - place)[known].abs().mean()), float((spread - width)[known].abs().mean())
+    places, widths = peak_differences(result, truth, positions)
+    return (float(places.mean()), float(widths.mean())) if len(places) else (math.nan, math.nan)

@@ -3,7 +3,9 @@
 from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Patch, Paused, Preview, Progress, Saved, Started, Step
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
 from napari_spectrai.runs.job import Job, Run
+from napari_spectrai.runs.judgement import Judgement
 from napari_spectrai.runs.listening import launched
+from napari_spectrai.runs.preparing import prepare_evaluation
 from napari_spectrai.runs.process import launch, prepare, prepare_prediction, prepare_preprocessing
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Job",
+    "Judgement",
     "Patch",
     "Paused",
     "Preview",
@@ -27,6 +30,7 @@ __all__ = [
     "launch",
     "launched",
     "prepare",
+    "prepare_evaluation",
     "prepare_prediction",
     "prepare_preprocessing",
 ]

@@ -49,6 +49,24 @@ def figure(value: float, digits: int = 4, *, padded: bool = False) -> str:
     return (f"{value:#.{digits}g}".rstrip(".") if padded else f"{value:.{digits}g}").replace("-", "−")
 
 
+def rounded(value: float, *, whole: bool = False) -> str:
+    """Return a figure with three significant digits, as it stands in a table; `whole`: a count, with all its digits."""
+    if math.isnan(value):
+        return "—"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if whole:
+        return f"{value:,.0f}"
+    if value == 0:
+        return "0"
+    size = abs(float(f"{value:.3g}"))
+    if size and not 1e-4 <= size < 1e6:
+        digits, _, power = f"{value:.2e}".partition("e")
+        return f"{digits}·10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}".replace("-", "−")
+    text = f"{float(f'{value:.3g}'):,.0f}" if size >= 1000 else f"{value:#.3g}".rstrip(".")
+    return text.replace("-", "−")
+
+
 def plot(
     curves: Sequence[Curve],
     *,

@@ -1,0 +1,223 @@
+"""Judging results: one table of the same pixels in the same intensities, maps, and the spectra and pixels worth looking at."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.tasks import TaskSpec, tasks
+from napari_spectrai.labels import as_labels
+from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.evaluate import figures_of, wanted
+from napari_spectrai.learn.judged_classes import of_classes
+from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.rivals import free, mapped, rivals, within
+from napari_spectrai.learn.scoring import Scaling, Scored, paired, scoring, under
+from napari_spectrai.preparation import Step
+from napari_spectrai.preparation.normalise import Normalise
+from napari_spectrai.runs import Progress
+from napari_spectrai.runs.judgement import Judgement, Role, Row, Spot
+
+DIFFERENT = 0.1
+"""A difference in brightness that the figures are mostly made of, and that is therefore said."""
+
+
+def judge(
+    results: Mapping[str, Any] | Any,
+    truth: Any,
+    task: str = "denoising",
+    *,
+    source: Any = None,
+    model: Model | str | Path | None = None,
+    normalise: str | None = None,
+    match: bool = False,
+) -> Judgement:
+    """Judge one or several results against the truth, beside the source as it came and the classical methods of a model.
+
+    All rows are of the same pixels, in the same intensities: those given, or each spectrum scaled by itself. Cubes are read block by
+    block, and may be larger than memory.
+
+    Parameters
+    ----------
+    results : mapping of name to result, or one result
+        Cubes, arrays or napari layers of the truth's shape (..., y, x, λ) or (n, λ); for classes labels of shape (..., y, x) or (n,).
+    truth : Cube, array or napari layer; for classes labels
+        Pixels whose truth is 0 are not judged where classes are compared.
+    task : str
+        Which figures; see `evaluate`.
+    source : Cube, array or napari layer, optional
+        What the results were made from: the row "raw", where it has the truth's pixels and bands.
+    model : Model or path, optional
+        The classical methods kept in it are applied to the source as `predict` applies models, and are rows, too.
+    normalise : str, optional
+        ``"maximum"``, ``"area"``, ``"vector"``, ``"minmax"``, ``"snv"`` or ``"rnv"``: scale each spectrum of the truth by itself, and those
+        of results by the source's that they were made from (without a source by themselves), so that shapes count and not brightness.
+        With the source and a model that normalises alike, the figures are those of `compare`. Default: the intensities given.
+    match : bool
+        Of classes: the numbers of the results are clusters. Each is taken for the class that most of its judged pixels have.
+
+    Returns
+    -------
+    Judgement
+        Its table with ``print``; `maps`, `spots` (best, median and worst spectrum of each result), `confusions`, `pixels`.
+
+    Raises
+    ------
+    ValueError
+        If shapes or axes differ, values are missing, no pixel is labelled, a model is given without a source, or the task or way to
+        normalise is unknown.
+    """
+    steps = judging(results, truth, task, source=source, model=model, normalise=normalise, match=match)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            judgement: Judgement = end.value
+            return judgement
+
+
+def judging(
+    results: Mapping[str, Any] | Any,
+    truth: Any,
+    task: str = "denoising",
+    *,
+    source: Any = None,
+    model: Model | str | Path | None = None,
+    normalise: str | None = None,
+    match: bool = False,
+) -> Generator[Progress, None, Judgement]:
+    """Do what `judge` does, and tell after each block."""
+    spec = tasks.parse(task)
+    named = dict(results) if isinstance(results, Mapping) else {"result": results}
+    if not named:
+        raise ValueError("there is no result to judge; give one or several")
+    if model is not None and source is None:
+        raise ValueError("the classical methods of a model have to be applied to something; give the source, too")
+    loaded = model if model is None or isinstance(model, Model) else Model.load(model)
+    noisy = None if source is None else as_cube(source)
+    if loaded is not None and (loaded.description.experiment.task.truth == "labels") != (spec.truth == "labels"):
+        raise ValueError(
+            f"the model is of the task {loaded.description.experiment.task.kind!r}, and {task!r} is judged; choose one of its kind"
+        )
+    if spec.truth == "labels":
+        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, match=match))
+    step = None if normalise is None else Normalise.model_validate({"by": normalise})
+    return (yield from _of_cubes(spec, named, as_cube(truth), noisy, loaded, step))
+
+
+# ---------------------------------------------------------------- cubes
+
+
+def _of_cubes(
+    spec: TaskSpec, named: dict[str, Any], truth: Cube, source: Cube | None, model: Model | None, normalise: Normalise | None
+) -> Generator[Progress, None, Judgement]:
+    pairs = {name: paired(result, truth) for name, result in named.items()}
+    truth = next(iter(pairs.values()))[1]
+    raw, names = _alike(source, truth), wanted(spec)
+    methods = rivals(model, spare="raw" if raw is not None else "")
+    count, notes = len(pairs) + len(methods) + (raw is not None), _about(source, raw, model)
+    scaling = Scaling(normalise, truth.spatial_shape, source)
+    rows: list[Row] = []
+    spots: list[Spot] = []
+    maps = {}
+    for number, (name, (result, known)) in enumerate(pairs.items()):
+        found: Scored = yield from within(scoring(result, known, names, scaling), number, count)
+        rows.append(Row(name, "result", figures_of(spec, found.figures)))
+        spots += _spots(name, result, known, source, found, scaling)
+        maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
+        if normalise is None and abs(found.brightness - 1) > DIFFERENT and not number:
+            notes.append(_brightness(found.brightness, name))
+    others: list[tuple[str, Role, Method | None]] = [(name, "classical", method) for name, method in methods.items()]
+    others += [("raw", "raw", None)] if raw is not None else []
+    for number, (name, role, method) in enumerate(others, len(pairs)):
+        with ExitStack() as files:
+            given = raw if method is None else (yield from within(mapped(model, method, source, files), number, count))
+            found = yield from within(scoring(*paired(given, truth), names, scaling), number, count, begin=0.5 if method else 0)
+        rows.append(Row(free(name, rows), role, figures_of(spec, found.figures)))
+    return Judgement(
+        spec.kind, rows, intensities=_intensities(normalise, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
+        positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
+    )  # fmt: skip
+
+
+def _intensities(normalise: Normalise | None, *, scaled_by_source: bool) -> str:
+    """Return in words what the figures are measured in."""
+    if normalise is None:
+        return "as they are"
+    words = {"maximum": "its maximum", "area": "its mean absolute value", "vector": "its length"}.get(normalise.by)
+    scaled = f"each spectrum divided by {words}" if words else f"each spectrum scaled by itself ({normalise.by})"
+    return scaled + (", results by their source's" if scaled_by_source else "")
+
+
+def _about(source: Cube | None, raw: Cube | None, model: Model | None) -> list[str]:
+    notes = []
+    if source is not None and raw is None:
+        notes.append("The source has other pixels or bands than the truth, and is no row of the table.")
+    if model is not None and source is not None and any(_is_named(one, source.name) for one in model.description.trained_on):
+        notes.append("The model was trained on data of this name: on these, its figures and those beside it flatter.")
+    kept = [] if model is None else [step.title for step in model.preparation.steps if type(step).factors is Step.factors]
+    if kept:
+        notes.append(f"What the model's preparation takes away ({', '.join(kept)}) stays away in its results; prepare the truth alike.")
+    return notes
+
+
+def _is_named(trained_on: str, name: str) -> bool:
+    return bool(name) and (trained_on == name or trained_on.startswith(f"{name} ("))
+
+
+def _brightness(factor: float, name: str) -> str:
+    return (
+        f"As a whole the truth is {factor:.3g} times as bright as {name!r}, which every figure but the angle measures, too. "
+        "To compare shapes, normalise each spectrum."
+    )
+
+
+def _alike(source: Cube | None, truth: Cube) -> Cube | None:
+    """Return the source where it has the truth's pixels and bands."""
+    if source is None or source.shape != truth.shape:
+        return None
+    differs = truth.axis.mismatch(source.axis) and truth.axis.unit and source.axis.unit
+    return None if differs else source
+
+
+def _map(values: npt.NDArray[np.float32], like: Cube, name: str) -> Cube:
+    return replace(like, data=values[..., None], axis=SpectralAxis.bands(1), name=name, source=None, metadata=_placed(like))
+
+
+def _placed(cube: Cube) -> dict[str, Any]:
+    return {key: cube.metadata[key] for key in ("origin",) if key in cube.metadata}
+
+
+def _spots(name: str, result: Cube, truth: Cube, source: Cube | None, found: Scored, scaling: Scaling) -> Iterator[Spot]:
+    """Yield the best, the median and the worst spectrum, of those whose truth is not all zero."""
+    error = found.error.ravel()
+    alive = np.flatnonzero(found.alive.ravel())
+    alive = alive if alive.size else np.arange(error.size)
+    places = {"best": 0, "median": (alive.size - 1) // 2, "worst": alive.size - 1}
+    order = alive[np.argpartition(error[alive], sorted(set(places.values())))]
+    for which, place in places.items():
+        pixel = tuple(int(index) for index in np.unravel_index(order[place], found.error.shape))
+        one, other = (scaling.again(side, _at(cube, pixel), pixel) for side, cube in enumerate((result, truth)))
+        noisy = _at_source(source, truth, pixel, scaling.step)
+        yield Spot(name, which, list(pixel), float(error[order[place]]), one.tolist(), other.tolist(), noisy)  # type: ignore[arg-type]
+
+
+def _at(cube: Cube, pixel: tuple[int, ...]) -> npt.NDArray[np.floating[Any]]:
+    return cube[pixel].numpy().reshape(-1)
+
+
+def _at_source(source: Cube | None, truth: Cube, pixel: tuple[int, ...], normalise: Normalise | None) -> list[float]:
+    """Return the source's spectrum under a pixel, where it has the truth's bands."""
+    index = None if source is None else under(truth.spatial_shape, source)
+    if source is None or index is None or len(source.axis) != len(truth.axis):
+        return []
+    values = _at(source, tuple(int(along[place]) for along, place in zip(index, pixel, strict=True)))
+    scaled = values if normalise is None else normalise.apply(values[None], source.axis)[0][0]
+    return [float(value) for value in scaled]

@@ -1,0 +1,279 @@
+"""Figures of cubes against a truth, summed block by block, so that neither has to stand in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.learn import metrics
+from napari_spectrai.learn.assemble import refuse_missing
+from napari_spectrai.learn.peaks import peak_differences
+from napari_spectrai.plan.truths import share_axis
+from napari_spectrai.preparation.normalise import Normalise
+
+BLOCK = 2**22
+"""Values of a block, about: at least 64 × 64 pixels, as files are chunked."""
+BANDS = 32
+"""Bands whose structure is compared at a time."""
+REACH = 5
+"""Rows that a window of SSIM sees to each side."""
+
+Places = tuple[slice, ...]
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Figures of a result, and what each pixel has to do with them.
+
+    Attributes
+    ----------
+    figures : dict
+        By the name of the metric; NaN where it cannot be told of these data.
+    error, angle : ndarray of shape (..., y, x) or (n,), float32
+        Root mean squared error over the bands; angle in degrees, NaN where a spectrum is all zero.
+    alive : bool ndarray of the same shape
+        Where the truth is not all zero.
+    brightness : float
+        By what the result has to be multiplied, as a whole, to come nearest to the truth.
+    """
+
+    figures: dict[str, float]
+    error: Array
+    angle: Array
+    alive: npt.NDArray[np.bool_]
+    brightness: float
+
+
+def paired(result: Any, truth: Any) -> tuple[Cube, Cube]:
+    """Return two cubes of the same pixels and bands.
+
+    Raises
+    ------
+    ValueError
+        If their shapes or axes differ.
+    """
+    first, second = as_cube(result), as_cube(truth)
+    if first.shape != second.shape:
+        raise ValueError(f"the result has shape {first.shape} and the truth {second.shape}; they must show the same pixels and bands")
+    difference = second.axis.mismatch(first.axis)
+    if difference and first.axis.unit and second.axis.unit:
+        raise ValueError(f"the result has {difference} (the truth: {second.axis.describe()}); resample one of them")
+    return share_axis(first, second)
+
+
+def blocks(shape: Sequence[int]) -> Iterator[Places]:
+    """Yield the spatial slices of blocks that together are a cube of some shape (..., y, x, λ) or (n, λ)."""
+    *spatial, bands = shape
+    most = max(64 * 64, BLOCK // bands)
+    if len(spatial) == 1:
+        yield from ((slice(start, start + most),) for start in range(0, spatial[0], most))
+        return
+    height, width = spatial[-2:]
+    across = width if 64 * width <= most else most // 64 // 64 * 64
+    down = max(64, most // across // 64 * 64)
+    for plane in np.ndindex(*spatial[:-2]):
+        front = tuple(slice(index, index + 1) for index in plane)
+        for y in range(0, height, down):
+            yield from ((*front, slice(y, min(y + down, height)), slice(x, min(x + across, width))) for x in range(0, width, across))
+
+
+def scoring(result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling | None = None) -> Generator[tuple[int, int], None, Scored]:
+    """Yield (done, total) after each block, and return the figures of a pair of cubes."""
+    places = list(blocks(truth.shape))
+    scaled = scaled or Scaling(None, truth.spatial_shape)
+    sums = _Sums(truth.axis, peaks="peak_position" in names)
+    error, angle = (np.empty(truth.spatial_shape, np.float32) for _ in range(2))
+    alive = np.empty(truth.spatial_shape, bool)
+    for number, place in enumerate(places):
+        one, other = (_block(cube, place, side) for cube, side in ((result, "result"), (truth, "truth")))
+        alive[place] = other.any(-1)
+        one, other = scaled.seen(0, one, place), scaled.seen(1, other, place)
+        shape = other.shape[:-1]
+        error[place], angle[place] = (values.numpy().reshape(shape) for values in sums.add(_flat(one), _flat(other)))
+        yield number + 1, len(places)
+    figures = sums.figures()
+    if "ssim" in names:
+        for part, of, value in _ssim(result, truth, sums.span, scaled):
+            figures["ssim"] = value
+            yield part, of
+    return Scored({name: figures[name] for name in names if name in figures}, error, angle, alive, sums.brightness)
+
+
+def scored(result: Cube, truth: Cube, names: Sequence[str]) -> Scored:
+    """Do what `scoring` does, at once."""
+    steps = scoring(result, truth, names)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Scored = end.value
+            return found
+
+
+def _block(cube: Cube, place: Places, side: str) -> Array:
+    part = cube[place]
+    values = part.numpy()
+    refuse_missing(values.reshape(-1, values.shape[-1]), part, side, origin=tuple(s.start for s in place))
+    return values
+
+
+def _flat(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values.reshape(-1, values.shape[-1])))
+
+
+class Scaling:
+    """Scales spectra by themselves before they are judged: the truth's by its own, a result's by the source's it was made from.
+
+    That is what a network learns where its preparation normalises. Without a source, a result is scaled by its own spectra. What was
+    taken from each pixel is kept, for when bands are seen alone.
+
+    Parameters
+    ----------
+    step : Normalise or None
+        None: intensities stay as they are.
+    spatial : shape of the pixels judged
+    source : Cube, optional
+        Of as many pixels a side, or of fewer by a whole number.
+    """
+
+    def __init__(self, step: Normalise | None, spatial: tuple[int, ...], source: Cube | None = None) -> None:
+        self.step = step
+        self._removed = [tuple(np.empty((*spatial, 1), np.float32) for _ in range(2)) for _ in range(0 if step is None else 2)]
+        self.by_source = step is not None and source is not None and under(spatial, source) is not None
+        if self.by_source:
+            assert source is not None  # noqa: S101
+            self._keep_factors(source, spatial)
+
+    def _keep_factors(self, source: Cube, spatial: tuple[int, ...]) -> None:
+        assert self.step is not None  # noqa: S101
+        maps = [np.empty((*source.spatial_shape, 1), np.float32) for _ in range(2)]
+        for place in blocks(source.shape):
+            for one, part in zip(maps, self.step.factors(_block(source, place, "the source")), strict=True):
+                one[place] = part
+        index = np.ix_(*under(spatial, source))  # type: ignore[misc]
+        self._removed[0] = tuple(one[index] for one in maps)
+
+    def seen(self, side: int, spectra: Array, place: Places) -> Array:
+        """Return spectra of the result (side 0) or of the truth (1), whose factors are found and kept where they are not known yet."""
+        if self.step is not None and not (side == 0 and self.by_source):
+            for kept, part in zip(self._removed[side], self.step.factors(spectra), strict=True):
+                kept[place] = part
+        return self.again(side, spectra, place)
+
+    def again(self, side: int, spectra: Array, place: Any) -> Array:
+        """Return spectra, or some of their bands, scaled by the factors that are kept."""
+        if self.step is None:
+            return spectra
+        offset, scale = (kept[place] for kept in self._removed[side])
+        scaled: Array = (spectra - offset) / (scale + (scale == 0))
+        return scaled
+
+
+def under(spatial: Sequence[int], source: Cube) -> list[npt.NDArray[np.intp]] | None:
+    """Return which pixels of a source lie under those of some shape, by dimension; None where no whole number of pixels fits on one."""
+    coarse = source.spatial_shape
+    if len(coarse) != len(spatial) or any(f % c for f, c in zip(spatial, coarse, strict=True)):
+        return None
+    return [np.arange(f) * c // f for f, c in zip(spatial, coarse, strict=True)]
+
+
+class _Sums:
+    """What adds up over spectra."""
+
+    def __init__(self, axis: SpectralAxis, *, peaks: bool) -> None:
+        self._axis, self._peaks = axis.values, peaks
+        self._count = self._angled = self._placed = 0
+        self._squares, self._total = (torch.zeros(len(axis), dtype=torch.float64) for _ in range(2))
+        self._low = torch.full((len(axis),), math.inf, dtype=torch.float64)
+        self._high = -self._low
+        self._absolute = self._angles = self._place = self._width = self._across = self._own = 0.0
+
+    def add(self, result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+        """Add spectra (n, λ); return the error and the angle of each."""
+        one, other = result.double(), truth.double()
+        squares = (one - other).square()
+        self._count += len(other)
+        self._squares += squares.sum(0)
+        self._absolute += float((one - other).abs().sum())
+        self._total += other.sum(0)
+        self._low, self._high = torch.minimum(self._low, other.amin(0)), torch.maximum(self._high, other.amax(0))
+        product = (one * other).sum(-1)
+        self._across, self._own = self._across + float(product.sum()), self._own + float(one.square().sum())
+        lengths = one.norm(dim=-1) * other.norm(dim=-1)
+        angle = torch.rad2deg(torch.acos((product / lengths).clamp(-1, 1)))
+        self._angles += float(angle[lengths > 0].sum())
+        self._angled += int((lengths > 0).sum())
+        if self._peaks:
+            places, widths = peak_differences(one, other, self._axis)
+            self._placed += len(places)
+            self._place, self._width = self._place + float(places.sum()), self._width + float(widths.sum())
+        return squares.mean(-1).sqrt().float(), angle.masked_fill(lengths == 0, math.nan).float()
+
+    @property
+    def span(self) -> float:
+        return float(self._high.max() - self._low.min())
+
+    @property
+    def brightness(self) -> float:
+        return self._across / self._own if self._own else 1.0
+
+    def figures(self) -> dict[str, float]:
+        """Return what `metrics` defines, and the errors of the peaks."""
+        errors, mean = self._squares / self._count, self._total / self._count
+        mse = float(errors.mean())
+        spans = self._high - self._low
+        by_band = [metrics.decibel(float(span), float(error)) for span, error in zip(spans, errors, strict=True) if span > 0]
+        return {
+            "mse": mse,
+            "mae": self._absolute / (self._count * len(errors)),
+            "psnr": metrics.decibel(self.span, mse),
+            "mpsnr": sum(by_band) / len(by_band) if by_band else math.nan,
+            "sam": self._angles / self._angled if self._angled else math.nan,
+            "ergas": 100 * float((errors / mean.square()).mean().sqrt()) if bool((mean != 0).all()) else math.nan,
+            "peak_position": self._place / self._placed if self._placed else math.nan,
+            "peak_width": self._width / self._placed if self._placed else math.nan,
+        }
+
+
+def _ssim(result: Cube, truth: Cube, span: float, scaled: Scaling) -> Iterator[tuple[int, int, float]]:
+    """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
+
+    A window sees `REACH` rows to each side: a block is read with as many more, and told of without.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    if not truth.is_image or min(truth.spatial_shape[-2:]) < 2 * REACH + 1 or not span:
+        yield 1, 1, math.nan
+        return
+    *front, height, width, bands = truth.shape
+    step = max(64, BLOCK // (width * BANDS))
+    parts = [
+        (plane, y, min(y + step, height), slice(band, min(band + BANDS, bands)))
+        for plane in np.ndindex(*front)
+        for y in range(0, height, step)
+        for band in range(0, bands, BANDS)
+    ]
+    total, count = 0.0, 0
+    for number, (plane, begin, end, some) in enumerate(parts):
+        first = max(0, begin - REACH)
+        place = (*plane, slice(first, min(end + REACH, height)))
+        images = [
+            torch.from_numpy(
+                np.ascontiguousarray(scaled.again(side, np.asarray(cube.data[(*place, slice(None), some)], np.float32), place))
+            )
+            for side, cube in enumerate((result, truth))
+        ]
+        one, other = (image.permute(2, 0, 1)[None] for image in images)
+        _, whole = structural_similarity_index_measure(one, other, data_range=span, return_full_image=True)
+        own = whole[:, :, begin - first : end - first]
+        total, count = total + float(own.double().sum()), count + own.numel()
+        yield number + 1, len(parts), total / count

@@ -1,0 +1,65 @@
+"""What is done before a job can start: its data are handed over, its command is written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.io.labels import write_labels
+from napari_spectrai.labels import as_labels
+from napari_spectrai.runs.folder import RunFolder
+from napari_spectrai.runs.job import Job
+from napari_spectrai.runs.process import hand_over
+
+
+def prepare_evaluation(
+    results: Mapping[str, Any],
+    truth: Any,
+    task: str = "denoising",
+    *,
+    source: Any = None,
+    model: str | Path | None = None,
+    normalise: str | None = None,
+    match: bool = False,
+    folder: str | Path | None = None,
+) -> Job:
+    """Return the job, not yet started, that judges results: a `Judgement` will be in the folder ``judgement`` of the job's.
+
+    Parameters
+    ----------
+    results, truth, task, source, model, normalise, match : as for `napari_spectrai.learn.judgement.judge`
+        What did not come unchanged from a file is copied into the job's folder.
+    folder : path, optional
+        Default: a new one among temporary files.
+
+    Raises
+    ------
+    ValueError
+        If there is no result, or something given is no cube, or no labels.
+    """
+    if not results:
+        raise ValueError("there is no result to judge; give one or several")
+    place = RunFolder(folder if folder is not None else tempfile.mkdtemp(prefix="napari-spectrai-"))
+    tells = tasks[task].truth == "labels"
+    items = [*results.values(), truth]
+    files = [_labels(item, place, number) for number, item in enumerate(items)] if tells else hand_over(items, place, "judged")
+    *judged, known = files
+    first, *others = zip(results, judged, strict=True)
+    arguments = ["evaluate", str(first[1]), str(known), "--task", task, f"--name={first[0]}", "--run", str(place.path)]
+    arguments += [f"--also={name}={file}" for name, file in others]
+    if source is not None:
+        (noisy,) = hand_over(source, place, "source")
+        arguments += ["--source", str(noisy)]
+    if model is not None:
+        arguments += ["--model", str(Path(model).absolute())]
+    if normalise is not None:
+        arguments += ["--normalise", normalise]
+    return Job(place, [*arguments, *(["--match"] if match else [])])
+
+
+def _labels(item: Any, place: RunFolder, number: int) -> Path:
+    labels = as_labels(item)
+    return labels.source.absolute() if labels.source is not None else write_labels(labels, place.data / f"judged-{number}.zarr")

@@ -1,0 +1,175 @@
+"""A confusion matrix as a grid of cells to click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from magicgui.widgets import Container
+from psygnal import Signal
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRect, QSize, Qt
+from qtpy.QtGui import QBrush, QColor, QPen
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, QTableView
+
+from napari_spectrai.widgets.dock import text
+
+NAMED = 6
+"""Classes up to which the columns have names; more are numbered."""
+ROW, COLUMN = 24, 38
+MOST_ROWS = 17
+NAMES = 124
+RIGHT, WRONG = (48, 125, 190), (212, 96, 28)
+"""Colours of cells on and off the diagonal."""
+
+
+class _Cells(QAbstractTableModel):
+    def __init__(self, matrix: npt.NDArray[np.int64], classes: Sequence[str], short: Callable[[str], str]) -> None:
+        super().__init__()
+        self.short = short
+        self.matrix, self.classes = matrix, list(classes)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            self.shares = np.nan_to_num(matrix / matrix.sum(1, keepdims=True))
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+        return len(self.classes)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+        return len(self.classes)
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        row, column = index.row(), index.column()
+        count = int(self.matrix[row, column])
+        if role == Qt.ItemDataRole.DisplayRole:
+            return f"{count:,}" if count else "·"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return self.words(row, column)
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return Qt.AlignmentFlag.AlignCenter
+        return None
+
+    def words(self, row: int, column: int) -> str:
+        """Return a cell in words."""
+        count, total = int(self.matrix[row, column]), int(self.matrix[row].sum())
+        share = f" ({self.shares[row, column]:.1%} of {total:,})" if total else ""
+        return f"truth {self.classes[row]}, told {self.classes[column]}: {count:,}{share}"
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:  # noqa: N802
+        name, many = self.classes[section], len(self.classes) > NAMED
+        if role == Qt.ItemDataRole.DisplayRole:
+            if orientation == Qt.Orientation.Horizontal:
+                return str(section + 1) if many else name
+            return self.short(f"{section + 1}  {name}" if many else name)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"{'told' if orientation == Qt.Orientation.Horizontal else 'truth'}: {name}"
+        if role == Qt.ItemDataRole.TextAlignmentRole and orientation == Qt.Orientation.Vertical:
+            return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        return None
+
+
+class _Painter(QStyledItemDelegate):
+    """Paints the share behind the count; style sheets would not let a model do it."""
+
+    def __init__(self, view: QTableView) -> None:
+        super().__init__(view)
+        self._view = view
+
+    def paint(self, painter: Any, option: Any, index: QModelIndex) -> None:
+        cells: Any = index.model()
+        row, column = index.row(), index.column()
+        share = float(cells.shares[row, column])
+        count = int(cells.matrix[row, column])
+        colour = QColor(*(RIGHT if row == column else WRONG))
+        colour.setAlphaF(0.16 + 0.84 * share if count else 0.0)
+        rect: QRect = option.rect.adjusted(1, 1, -1, -1)
+        painter.save()
+        painter.fillRect(rect, QBrush(colour))
+        ink = QColor("white") if share > 0.45 else QColor(option.palette.color(option.palette.ColorRole.Text))
+        if not count:
+            ink.setAlpha(110)
+        painter.setPen(ink)
+        painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), str(index.data()))
+        if index == self._view.currentIndex():
+            painter.setPen(QPen(QColor(option.palette.color(option.palette.ColorRole.Text)), 2))
+            painter.drawRect(rect)
+        painter.restore()
+
+
+class _View(QTableView):
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(300, 200)
+
+
+class ConfusionGrid(Container[Any]):
+    """Rows are the truth, columns what was told; colour is the share of the row.
+
+    Signals
+    -------
+    chosen : names of the truth's and the told class of a cell that was clicked, or chosen by Return
+    """
+
+    chosen = Signal(str, str)
+
+    def __init__(self) -> None:
+        super().__init__(name="confusion", labels=False)
+        self.margins = (0, 0, 0, 0)
+        self._cells: _Cells | None = None
+        self._words = text("confusion_words")
+        self.append(self._words)
+        self.view = _View()
+        self.view.setToolTip("a click on a cell shows its pixels in the image")
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setItemDelegate(_Painter(self.view))
+        self.view.setShowGrid(False)
+        self.view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.view.clicked.connect(self._on_click)
+        self.view.activated.connect(self._on_click)
+        sides = self.view.verticalHeader()
+        assert sides is not None  # noqa: S101
+        sides.setDefaultSectionSize(ROW)
+        sides.setMinimumSectionSize(ROW)
+        sides.setMaximumWidth(NAMES)
+        self.view.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.native.layout().addWidget(self.view)
+
+    def show_matrix(self, matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> None:
+        """Show a matrix (C, C) with the names of its classes."""
+        self._cells = _Cells(np.asarray(matrix, np.int64), classes, self._short)
+        self.view.setModel(self._cells)
+        few = len(classes) <= NAMED
+        heads, bar = self.view.horizontalHeader(), self.view.horizontalScrollBar()
+        assert heads is not None  # noqa: S101
+        assert bar is not None  # noqa: S101
+        heads.setDefaultSectionSize(max(COLUMN, self._widest() + 8))
+        heads.setMinimumSectionSize(COLUMN)
+        heads.setSectionResizeMode(QHeaderView.ResizeMode.Stretch if few and len(classes) <= 4 else QHeaderView.ResizeMode.Interactive)
+        numbered = "" if few else ", by the number of its row"
+        self._words.value = f"Rows: the truth. Columns: what was told{numbered}. Click a cell to see its pixels."
+        room = min(len(classes), MOST_ROWS) * ROW + heads.sizeHint().height()
+        self.view.setFixedHeight(room + bar.sizeHint().height() + 2 * self.view.frameWidth() + 2)
+
+    def _short(self, name: str) -> str:
+        return self.view.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, NAMES - 16)
+
+    def _widest(self) -> int:
+        assert self._cells is not None  # noqa: S101
+        return int(self.view.fontMetrics().horizontalAdvance(f"{int(self._cells.matrix.max(initial=0)):,}"))
+
+    def click(self, truth: str, told: str) -> None:
+        """Do what a click on a cell does."""
+        assert self._cells is not None  # noqa: S101
+        index = self._cells.index(self._cells.classes.index(truth), self._cells.classes.index(told))
+        self.view.setCurrentIndex(index)
+        self._on_click(index)
+
+    def _on_click(self, index: QModelIndex) -> None:
+        if self._cells is not None:
+            self.view.setCurrentIndex(index)
+            self._words.value = self._cells.words(index.row(), index.column())
+            self.chosen.emit(self._cells.classes[index.row()], self._cells.classes[index.column()])
+
+    @property
+    def told(self) -> str:
+        """What is said above the grid: how to read it, or the cell that was clicked."""
+        return str(self._words.value)

@@ -1,0 +1,217 @@
+"""The Evaluate dock: results against the truth."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+
+from napari_spectrai.runs import Judgement, prepare_evaluation
+from napari_spectrai.widgets import judged
+from napari_spectrai.widgets.applying import Applying
+from napari_spectrai.widgets.background import Latest
+from napari_spectrai.widgets.dock import Dock, message, say, text
+from napari_spectrai.widgets.judged_choices import JudgedChoices
+from napari_spectrai.widgets.judgement_view import JudgementView
+from napari_spectrai.widgets.layers import turned
+from napari_spectrai.widgets.result_boxes import ResultBoxes
+
+_EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; predict, and evaluate what comes out."
+_NONE = "Tick the layer to be judged. Layers made by the Predict dock are ticked by themselves."
+
+
+class EvaluateDock(Dock):
+    """Judge one or several layers against a truth, in a process of its own.
+
+    From a script: set ``dock.result`` (or ``dock.results``) and ``dock.truth``, perhaps ``dock.source``, ``dock.model`` and ``dock.task``;
+    call ``dock.start()``; then ``dock.report`` is the `Judgement`, and ``dock.save_csv`` and ``dock.save_report`` save it.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        self._viewer = napari_viewer
+        self._seen: tuple[Any, str] = (None, "")
+        self._build()
+        super().__init__("Evaluate", self._sections)
+        self._looking = Latest(self.native)
+        self._looking.answered.connect(self._on_looked)
+        self._looking.failed.connect(lambda error: say(self.choices.problem, f"The layers cannot be read: {error}"))
+        self._connect()
+        self._on_layers()
+
+    def _build(self) -> None:
+        self._empty = text("empty", _EMPTY)
+        self.boxes, self._problem = ResultBoxes(), message()
+        self.choices = JudgedChoices(self._viewer)
+        self._applying = Applying(self._viewer, "Evaluate", "judge the ticked layers against the truth", "starting: loading torch …")
+        self._start, self._cancel = self._applying.start, self._applying.cancel
+        self._cancel.tooltip = "stop; what was found before stays"
+        self.view = JudgementView(self._viewer)
+        self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view]
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.renamed):
+            event.connect(self._on_layers)
+        turned.turned.connect(self._check)
+        self.native.destroyed.connect(self._leave)
+        self.boxes.ticked.connect(self._on_results)
+        self.choices.told.connect(self._check)
+        self._start.changed.connect(self.start)
+        self._applying.ended.connect(self._check)
+
+    def _leave(self) -> None:
+        self._applying.gone = True
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.renamed):
+            event.disconnect(self._on_layers)
+        turned.turned.disconnect(self._check, missing_ok=True)
+
+    # ---------------------------------------------------------------- what a script sets and reads
+
+    @property
+    def results(self) -> list[Layer]:
+        """The layers that are judged."""
+        return self.boxes.layers
+
+    @results.setter
+    def results(self, layers: Sequence[Layer]) -> None:
+        self.boxes.tick(layers)
+
+    @property
+    def result(self) -> Layer | None:
+        """The layer that is judged; of several the first."""
+        return next(iter(self.results), None)
+
+    @result.setter
+    def result(self, layer: Layer) -> None:
+        self.results = [layer]
+
+    def take(self, layer: Layer) -> None:
+        """Judge a layer, if it can be."""
+        if layer in self.boxes.of:
+            self.result = layer
+
+    @property
+    def truth(self) -> Layer | None:
+        """The layer it is judged by."""
+        return self.choices.truth
+
+    @truth.setter
+    def truth(self, layer: Layer) -> None:
+        self.choices.truth = layer
+
+    @property
+    def source(self) -> Image | None:
+        """What the results were made from."""
+        return self.choices.source
+
+    @source.setter
+    def source(self, layer: Image | None) -> None:
+        self.choices.source = layer
+
+    @property
+    def model(self) -> Path | None:
+        """The model whose classical methods are judged, too."""
+        return self.choices.model
+
+    @model.setter
+    def model(self, path: str | Path | None) -> None:
+        self.choices.model = path
+
+    @property
+    def task(self) -> str:
+        """As which task the results are judged."""
+        return self.choices.task
+
+    @task.setter
+    def task(self, kind: str) -> None:
+        self.choices.task = kind
+
+    @property
+    def status(self) -> str:
+        """The status in words."""
+        return str(self._applying.status.value)
+
+    @property
+    def report(self) -> Judgement | None:
+        """What was found."""
+        return self.view.judgement
+
+    def save_csv(self, path: str | Path) -> Path:
+        """Save the tables."""
+        return self.view.save_csv(path)
+
+    def save_report(self, path: str | Path) -> Path:
+        """Save everything as one HTML page."""
+        return self.view.save_report(path)
+
+    # ---------------------------------------------------------------- what stands against it
+
+    def _on_layers(self, _: Any = None) -> None:
+        self.boxes.offer(judged.candidates(self._viewer))
+        likely = None if self.boxes.by_hand else judged.likely_result(self._viewer)
+        if likely is not None and likely is not self.result:
+            self.boxes.tick([likely], by_hand=False)
+        else:
+            self._on_results()
+
+    def _on_results(self) -> None:
+        self.choices.follow(self.results)
+
+    def _check(self, _: Any = None) -> None:
+        results, anything = self.results, bool(self.boxes.of)
+        self._empty.visible = not anything
+        self.boxes.visible = self.choices.visible = anything
+        say(self._problem, "" if results or not anything else _NONE)
+        wrong = self.choices.against()
+        known = not wrong
+        if results and known and not self.choices.tells_classes:
+            known = self._complete([layer for layer in (*results, self.truth, self.source) if isinstance(layer, Image)])
+        self._start.enabled = bool(results) and known and not self._applying.busy
+
+    def _complete(self, layers: list[Image]) -> bool:
+        """Whether layers are known to hold all of their values; what is not known yet is asked, what is missing said."""
+        key = tuple((id(layer.data), layer.name) for layer in layers)
+        if self._seen[0] != key:
+            self._looking.ask(lambda: (key, judged.missing(layers)))
+            return False
+        if self._seen[1]:
+            say(self.choices.problem, self._seen[1])
+        return not self._seen[1]
+
+    def _on_looked(self, answer: tuple[Any, str]) -> None:
+        self._seen = answer
+        self._check()
+
+    # ---------------------------------------------------------------- work
+
+    def start(self) -> None:
+        """Judge the results."""
+        if not self._start.enabled or self.truth is None:
+            return
+        results, source, labels = self.results, self.source, self.choices.tells_classes
+        spectra = judged.spectra_under(results[0], source)
+        handed = {layer.name: judged.handed(layer, spectra) for layer in results}
+        known = judged.handed(self.truth, spectra)
+        options, kind = self.choices.asked(), self.task
+        # classes have no raw row: their source is for the methods of a model alone
+        needed = source is not None and (not labels or options["model"] is not None)
+        noisy = judged.handed(source, None) if needed and source is not None else None
+        layers = {layer.name: layer for layer in results}
+        self._applying.run(
+            lambda: prepare_evaluation(handed, known, kind, source=noisy, **options), lambda folder: self._show(folder, layers), self.native
+        )
+
+    def cancel(self) -> None:
+        """Stop; what was found before stays."""
+        self._applying.stop()
+
+    def _show(self, folder: Path, layers: dict[str, Layer]) -> str:
+        judgement = Judgement.load(folder / "judgement")
+        shutil.rmtree(folder, ignore_errors=True)
+        self.view.show_judgement(judgement, layers)
+        return f"{len(layers)} results judged" if len(layers) > 1 else "1 result judged"

@@ -1,0 +1,231 @@
+"""Which layers can be judged, by which truth, as which task; and what stands against it, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from napari.viewer import Viewer
+
+from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.labels import as_labels
+from napari_spectrai.preparation.normalise import Normalise
+from napari_spectrai.widgets.layers import label_layers, painted, spectral_layers, spectral_position
+
+MADE = "spectrai_evaluation"
+"""In the metadata of layers that an evaluation made, and that are nothing to judge."""
+_SAID = ("denoised", "calibrated")
+
+
+def candidates(viewer: Viewer) -> list[Layer]:
+    """Return the layers that can be judged: cubes and Labels, the uppermost first."""
+    known: list[Layer] = [*spectral_layers(viewer), *label_layers(viewer)]
+    return [layer for layer in reversed(viewer.layers) if layer in known and MADE not in layer.metadata]
+
+
+def told(layer: Layer | None) -> Mapping[str, Any]:
+    """Return what a layer's metadata say of the prediction that made it; nothing where it is none."""
+    found = {} if layer is None else layer.metadata.get("prediction", {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def likely_result(viewer: Viewer) -> Layer | None:
+    """Return the layer one would judge: the uppermost that a prediction made, told by its metadata or its name."""
+    layers = candidates(viewer)
+    made = [layer for layer in layers if told(layer).get("role") == "result"]
+    named = [layer for layer in layers if isinstance(layer, Image) and _source_of(viewer, layer) is not None and _is_said(layer.name)]
+    return next(iter(made or named), None)
+
+
+def _is_said(name: str) -> bool:
+    """Whether a name ends as those of results do; napari numbers names that are taken."""
+    last = re.sub(r" \[\d+\]$", "", name).rpartition(" · ")[2]
+    return last.startswith(_SAID) or "× enlarged" in last
+
+
+def _source_of(viewer: Viewer, layer: Layer | None) -> Image | None:
+    if layer is None:
+        return None
+    name = str(told(layer).get("source") or layer.name.rpartition(" · ")[0])
+    return next((image for image in spectral_layers(viewer) if image.name == name and image is not layer), None)
+
+
+def likely_source(viewer: Viewer, result: Layer | None, truth: Layer | None) -> Image | None:
+    """Return the layer that a result was made from, if it can be told."""
+    found = _source_of(viewer, result)
+    return None if found is truth else found
+
+
+def truths(viewer: Viewer, results: Sequence[Layer]) -> list[Layer]:
+    """Return the layers that can be the truth of results: of their kind, and none of them."""
+    kind = Labels if results and isinstance(results[0], Labels) else Image
+    return [layer for layer in candidates(viewer) if isinstance(layer, kind) and layer not in results]
+
+
+def likely_truth(viewer: Viewer, results: Sequence[Layer]) -> Layer | None:
+    """Return the layer that is most likely the truth: as large as the result, not made by a prediction, its name says so."""
+    if not results:
+        return None
+    source = _source_of(viewer, results[0])
+    alike = [layer for layer in truths(viewer, results) if layer is not source and not told(layer)]
+    alike = [layer for layer in alike if spatial(layer) == spatial(results[0])]
+    named = [layer for layer in alike if "truth" in layer.name.lower()]
+    return next(iter(named or alike), None)
+
+
+def spatial(layer: Layer) -> tuple[int, ...]:
+    """Return the shape of a layer's pixels, without the bands."""
+    return tuple(layer.data.shape) if isinstance(layer, Labels) else as_cube(layer).spatial_shape
+
+
+def likely_task(result: Layer | None, source: Image | None) -> str:
+    """Return as what a result is judged: what its metadata say, else what its kind and size tell."""
+    named = str(told(result).get("task", ""))
+    if named in tasks and (tasks[named].truth == "labels") == isinstance(result, Labels):
+        return named
+    if isinstance(result, Labels):
+        return "segmentation"
+    finer = result is not None and source is not None and np.prod(spatial(result)) > np.prod(spatial(source))
+    return "super_resolution" if finer else "denoising"
+
+
+def model_of(result: Layer | None) -> Path | None:
+    """Return the model file that made a result, where its metadata tell one that is still there."""
+    path = Path(str(told(result).get("model", "")))
+    return path if path.suffix == ".safetensors" and path.is_file() else None
+
+
+def card_of(path: Path | None) -> ModelCard | None:
+    """Return what a model says of itself; nothing of a file that is none."""
+    try:
+        return None if path is None else read_card(path)
+    except (OSError, ValueError):
+        return None
+
+
+def normalised_by(card: ModelCard | None) -> str:
+    """Return how a model's preparation scales each spectrum by itself; empty where it does not."""
+    steps = [] if card is None else [step for step in card.experiment.preparation if isinstance(step, Normalise)]
+    return str(steps[0].by) if steps else ""
+
+
+def finds_clusters(result: Layer | None, truth: Layer | None) -> bool:
+    """Whether the numbers of a result are clusters, which have no names of the truth's."""
+    if not isinstance(result, Labels) or not isinstance(truth, Labels):
+        return False
+    mine, theirs = (set(_names(layer).values()) for layer in (result, truth))
+    return bool(mine and theirs) and not mine & theirs
+
+
+def _names(layer: Labels) -> Mapping[int, str]:
+    names = layer.metadata.get("class_names", {})
+    return names if isinstance(names, Mapping) else {}
+
+
+def handed(layer: Layer, like: Image | None) -> Cube | SpectralLabels:
+    """Return a layer as what is judged; labels painted over a set of spectra, bands × spectra, as one class a spectrum."""
+    if not isinstance(layer, Labels):
+        return as_cube(layer)
+    labels = painted(layer, like)
+    if labels.data is not layer.data and labels.data.ndim == 1:
+        return replace(labels, names={**labels.names, 0: "unlabelled"})
+    return replace(labels, data=np.array(labels.data))  # as it is now: a brush may go on
+
+
+def spectra_under(layer: Layer, source: Image | None) -> Image | None:
+    """Return the set of spectra that labels were painted over, if they were."""
+    flat = isinstance(layer, Labels) and source is not None and source.ndim == 2 and layer.data.shape == source.data.shape
+    return source if flat else None
+
+
+# ---------------------------------------------------------------- what stands against it
+
+
+def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image | None) -> str:
+    """Return what is wrong with the truth for these results, in words; nothing if it fits."""
+    if truth is None:
+        kind = (
+            "a Labels layer with the known classes (0 is unlabelled)"
+            if isinstance(results[0], Labels)
+            else "the layer that shows how it should be"
+        )
+        return f"Choose the truth: {kind}."
+    for result in results:
+        words = _labels_against(result, truth, source) if isinstance(truth, Labels) else _cubes_against(result, truth)
+        if words:
+            return words
+    return ""
+
+
+def _cubes_against(result: Layer, truth: Layer) -> str:
+    first, second = as_cube(result), as_cube(truth)
+    if result is truth or first.data is second.data:
+        return f"{result.name!r} and its truth are the same data; choose another truth."
+    if len(first.axis) != len(second.axis):
+        return f"{result.name!r} has {len(first.axis)} bands and the truth {len(second.axis)}; crop or resample one of them in Preprocess."
+    if first.spatial_shape != second.spatial_shape:
+        return (
+            f"{result.name!r} has {_size(first.spatial_shape)} and the truth {_size(second.spatial_shape)}; they must show the same pixels."
+        )
+    difference = second.axis.mismatch(first.axis)
+    if difference and first.axis.unit and second.axis.unit:
+        return f"{result.name!r} has {difference} (the truth: {second.axis.describe()}); resample one of them in Preprocess."
+    return ""
+
+
+def _labels_against(result: Layer, truth: Labels, source: Image | None) -> str:
+    told_shape, known = result.data.shape, truth.data.shape
+    if told_shape != known:
+        return f"{result.name!r} has {_size(told_shape)} and the truth {_size(known)}; they must show the same pixels."
+    if not np.any(np.asarray(truth.data)):
+        return f"{truth.name!r} labels no pixel (all are 0); paint the known classes into it, or choose another truth."
+    if spectra_under(truth, source) is None and not as_labels(truth).data.size:
+        return f"{truth.name!r} is empty; choose another truth."
+    return ""
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]:,} spectra" if len(shape) == 1 else f"{' × '.join(map(str, shape))} pixels"
+
+
+def against_model(path: Path | None, source: Image | None, kind: str) -> str:
+    """Return what is wrong with the model whose classical methods are asked for, in words; nothing if it fits."""
+    if path is None:
+        return ""
+    try:
+        card = read_card(path)
+    except (OSError, ValueError) as error:
+        return str(error)
+    if source is None:
+        return "Choose the source, which the model's classical methods are applied to, or take the model away."
+    if (card.experiment.task.truth == "labels") != (tasks[kind].truth == "labels"):
+        return f"The model is for {card.experiment.task.title.lower()}, and {tasks[kind].title.lower()} is judged; take it away."
+    cube = as_cube(source)
+    difference = card.axis.mismatch(cube.axis)
+    if difference and not card.experiment.any_axis:
+        return f"{source.name!r} has {difference} (the model: {card.axis.describe()}); choose another source, or take the model away."
+    return ""
+
+
+def missing(layers: Sequence[Image]) -> str:
+    """Return which of some layers in memory hold values that are missing, in words. May take a while."""
+    for layer in layers:
+        data = layer.data
+        if isinstance(data, np.ndarray) and data.dtype.kind == "f":
+            bad = sum(int(plane.size - np.isfinite(plane).sum()) for plane in data)
+            if bad:
+                place = np.argwhere(~np.isfinite(data))[0].tolist()
+                band = place.pop(spectral_position(layer))
+                return (
+                    f"{layer.name!r} holds {bad:,} NaN or infinite values, the first at pixel ({', '.join(map(str, place))}), band {band}; "
+                    "fill or crop them in Preprocess."
+                )
+    return ""

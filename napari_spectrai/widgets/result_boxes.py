@@ -1,0 +1,81 @@
+"""Which layers are judged: a box for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import CheckBox, Container, Label
+from napari.layers import Image, Labels, Layer
+from psygnal import Signal
+from qtpy.QtCore import Qt
+
+from napari_spectrai.cube import as_cube
+
+WIDTH = 320
+"""Pixels of a layer's name, at most."""
+
+
+class ResultBoxes(Container[Any]):
+    """A box to tick for each layer; layers of another kind than those ticked are off.
+
+    Signals
+    -------
+    ticked : others are ticked than before
+    """
+
+    ticked = Signal()
+
+    def __init__(self) -> None:
+        self.of: dict[Layer, CheckBox] = {}
+        self.by_hand = False
+        """Whether a person, or a script, chose."""
+        self._filling = False
+        super().__init__(name="boxes_to_tick", labels=False)
+        self.margins = (0, 0, 0, 0)
+
+    def offer(self, layers: Sequence[Layer]) -> None:
+        """Offer these layers; those that were ticked stay so."""
+        chosen = set(self.layers)
+        self.clear()
+        self.of = {}
+        self.append(Label(value="Judge", tooltip="the layers to be judged; several give one table"))
+        for layer in layers:
+            box = CheckBox(value=layer in chosen, name=layer.name, tooltip=f"{layer.name}: {_about(layer)}")
+            box.text = box.native.fontMetrics().elidedText(layer.name, Qt.TextElideMode.ElideMiddle, WIDTH).replace("&", "&&")
+            box.changed.connect(self._on_box)
+            self.append(box)
+            self.of[layer] = box
+        self.by_hand = self.by_hand and bool(self.layers)
+        self._refuse_others()
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers that are ticked."""
+        return [layer for layer, box in self.of.items() if box.value]
+
+    def tick(self, layers: Sequence[Layer], *, by_hand: bool = True) -> None:
+        """Tick these layers and no others."""
+        self._filling = True
+        for layer, box in self.of.items():
+            box.value = layer in layers
+        self._filling = False
+        self._on_box(by_hand=by_hand)
+
+    def _on_box(self, _: Any = None, *, by_hand: bool = True) -> None:
+        if not self._filling:
+            self.by_hand = by_hand
+            self._refuse_others()
+            self.ticked.emit()
+
+    def _refuse_others(self) -> None:
+        first = next(iter(self.layers), None)
+        for layer, box in self.of.items():
+            box.enabled = first is None or isinstance(layer, Labels) == isinstance(first, Labels)
+
+
+def _about(layer: Layer) -> str:
+    if isinstance(layer, Image):
+        cube = as_cube(layer)
+        return f"{' × '.join(map(str, cube.spatial_shape))}, {cube.axis.describe()}; judge it against a truth"
+    return f"classes, {' × '.join(map(str, layer.data.shape))}; judge them against known ones"

@@ -1,0 +1,367 @@
+"""Judging: figures against numpy, rows against prediction by hand, block by block as at once, and what is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, judge, predict, read, train, write
+from napari_spectrai.cli import app
+from napari_spectrai.io.labels import read_labels, write_labels
+from napari_spectrai.labels import Labels
+from napari_spectrai.learn import metrics, scoring
+from napari_spectrai.learn.scoring import blocks
+from napari_spectrai.runs import Failed, Finished, Judgement, Progress, prepare_evaluation
+from napari_spectrai.runs.curves import rounded
+from napari_spectrai.runs.judgement_page import write_page
+
+NAMES = {1: "fat", 2: "water", 3: "bone"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, make_spectra):
+    """A denoiser of 120 spectra with the classical methods tuned beside it, its file, other noisy spectra and their truth."""
+    from napari_spectrai import Experiment
+
+    axis = SpectralAxis(np.linspace(600, 1800, 40), "1/cm")
+    pairs = [Cube(values, axis, name=name) for values, name in zip(make_spectra(120, 40), ("noisy", "clean"), strict=True)]
+    experiment = Experiment().override(
+        "training.epochs=2", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu"
+    )
+    folder = tmp_path_factory.mktemp("trained")
+    model = train(experiment, *pairs, run=folder / "run")
+    noisy, clean = (
+        Cube(5 * values, axis, name=name) for values, name in zip(make_spectra(30, 40, seed=1), ("other", "truth"), strict=True)
+    )
+    return model, model.save(folder / "model.safetensors"), noisy, clean
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Run the command line here; signals stay with the tests."""
+    monkeypatch.setattr("napari_spectrai.cli.shared.signal.signal", lambda *_: None)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def image(image_pairs):
+    return image_pairs
+
+
+@pytest.fixture
+def classes():
+    """Labels of three classes, some unlabelled, and a result that is wrong in known places."""
+    known = np.repeat([1, 2, 3], 6)[None].repeat(12, 0)
+    told = known.copy()
+    told[3, :4] = 2
+    told[5, 7] = 3
+    known = known.copy()
+    known[0] = 0
+    return Labels(told, NAMES, name="told"), Labels(known, NAMES, name="known")
+
+
+# ---------------------------------------------------------------- cubes
+
+
+def test_figures_and_maps_of_cubes_against_numpy(image):
+    result, truth = image
+    found = judge({"mine": result}, truth)
+    a, b = (cube.numpy().astype(np.float64) for cube in (result, truth))
+    figures = found.rows[0].figures
+    mse = np.mean((a - b) ** 2)
+    bands = np.mean((a - b) ** 2, (0, 1))
+    cosine = (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    assert figures["mse"] == pytest.approx(mse)
+    assert figures["mae"] == pytest.approx(np.mean(np.abs(a - b)))
+    assert figures["psnr"] == pytest.approx(10 * np.log10((b.max() - b.min()) ** 2 / mse))
+    assert figures["sam"] == pytest.approx(np.rad2deg(np.arccos(cosine)).mean())
+    assert figures["ergas"] == pytest.approx(100 * np.sqrt(np.mean(bands / b.mean((0, 1)) ** 2)))
+    assert figures["ssim"] == pytest.approx(metrics.ssim(result.numpy(), truth.numpy()), abs=1e-6)
+    error, angle = (found.maps["mine"][what] for what in ("error", "angle"))
+    np.testing.assert_allclose(error.data[..., 0], np.sqrt(((a - b) ** 2).mean(-1)), rtol=1e-5)
+    np.testing.assert_allclose(angle.data[..., 0], np.rad2deg(np.arccos(cosine)), rtol=1e-3)
+    spots = found.spots_of("mine")
+    flat = error.data[..., 0].ravel()
+    assert tuple(spots["best"].pixel) == np.unravel_index(flat.argmin(), error.spatial_shape)
+    assert tuple(spots["worst"].pixel) == np.unravel_index(flat.argmax(), error.spatial_shape)
+    assert spots["median"].error == pytest.approx(np.sort(flat)[(flat.size - 1) // 2])
+    np.testing.assert_allclose(spots["worst"].result, result.numpy()[tuple(spots["worst"].pixel)])
+    assert evaluate(result, truth).metrics == figures
+
+
+def test_block_by_block_as_at_once(monkeypatch):
+    import dask.array as da
+
+    rng = np.random.default_rng(0)
+    truth = (rng.random((2, 150, 90, 5)) + 0.2).astype(np.float32)
+    result = truth + rng.normal(0, 0.1, truth.shape).astype(np.float32)
+    whole = judge({"a": result}, truth, "super_resolution", source=result, normalise="maximum")
+    monkeypatch.setattr(scoring, "BLOCK", 64 * 64 * 5)
+    monkeypatch.setattr(scoring, "BANDS", 2)
+    places = list(blocks(truth.shape))
+    assert len(places) == 2 * 3 * 2
+    covered = np.zeros(truth.shape[:-1], int)
+    for place in places:
+        covered[place] += 1
+    assert (covered == 1).all()
+    lazy = [Cube(da.from_array(values, chunks=(1, 64, 64, 5))) for values in (result, truth)]
+    parts = judge({"a": lazy[0]}, lazy[1], "super_resolution", source=lazy[0], normalise="maximum")
+    for name, value in whole.rows[0].figures.items():
+        assert parts.rows[0].figures[name] == pytest.approx(value, rel=1e-5), name
+    assert "ssim" in whole.rows[0].figures
+    np.testing.assert_allclose(parts.maps["a"]["error"].data, whole.maps["a"]["error"].data, rtol=1e-6)
+
+
+def test_classical_rows_are_what_predict_gives(trained):
+    model, path, noisy, clean = trained
+    mine = predict(model, noisy).result
+    found = judge({"mine": mine}, clean, source=noisy, model=path)
+    rows = {row.name: row for row in found.rows}
+    assert list(rows) == ["mine", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "ridge", "raw"]
+    assert [rows[name].role for name in ("mine", "ridge", "raw")] == ["result", "classical", "raw"]
+    assert rows["mine"].figures == evaluate(mine, clean).metrics
+    assert rows["raw"].figures == evaluate(noisy, clean).metrics
+    # by hand: prepared, mapped, brought back to the intensities of the source
+    prepared, _, removed = model.preparation.apply(noisy.numpy(), noisy.axis)
+    assert removed
+    with torch.no_grad():
+        mapped = model.classical["ridge"](torch.from_numpy(prepared)[:, None, None])[:, 0, 0].numpy()
+    restored = model.preparation.restore(mapped, removed)
+    assert rows["ridge"].figures["mse"] == pytest.approx(float(np.mean((restored - clean.numpy()) ** 2)), rel=1e-5)
+
+
+def test_normalised_as_the_network_learns_it_is_what_compare_tells(trained):
+    model, _, noisy, clean = trained
+    found = judge({"network": predict(model, noisy).result}, clean, source=noisy, model=model, normalise="maximum")
+    beside = compare(model, noisy, clean)
+    for row in found.rows:
+        for name, value in beside.rows[row.name].items():
+            assert row.figures[name] == pytest.approx(value, rel=1e-4, abs=1e-4), (row.name, name)
+    assert found.intensities == "each spectrum divided by its maximum, results by their source's"
+
+
+def test_brightness_and_training_data_are_told(trained):
+    model, _, noisy, clean = trained
+    dim = judge({"mine": clean.with_data(clean.data / 2)}, clean)
+    assert "2 times as bright" in dim.notes[0]
+    assert dim.rows[0].figures["sam"] == pytest.approx(0, abs=0.05)
+    known = judge({"mine": clean}, clean, source=dataclasses.replace(noisy, name="noisy"), model=model)
+    assert "trained on data of this name" in known.notes[0]
+    assert math.isinf(known.rows[0].figures["psnr"])
+    assert Judgement.from_json(known.to_json()).rows == known.rows
+
+
+def test_a_coarser_source_scales_what_was_made_of_it():
+    rng = np.random.default_rng(0)
+    coarse = (rng.random((6, 5, 4)) + 0.5).astype(np.float32)
+    fine = coarse.repeat(2, 0).repeat(2, 1)
+    truth = fine * rng.uniform(1, 3, fine.shape[:2])[..., None].astype(np.float32)
+    found = judge({"large": fine}, truth, "super_resolution", source=coarse, normalise="vector")
+    assert found.rows[0].figures["mse"] == pytest.approx(0, abs=1e-12)
+    assert [row.role for row in found.rows] == ["result"]
+    assert "other pixels or bands" in found.notes[0]
+    spot = found.spots_of("large")["worst"]
+    np.testing.assert_allclose(spot.source, spot.result, rtol=1e-5)
+
+
+def test_extremes_of_cubes():
+    one = judge({"a": np.ones((1, 3), np.float32)}, np.full((1, 3), 2, np.float32))
+    assert [spot.pixel for spot in one.spots] == [[0], [0], [0]]
+    assert one.rows[0].figures["mse"] == 1
+    band = judge({"a": np.zeros((4, 4, 1), np.float32)}, np.zeros((4, 4, 1), np.float32))
+    assert np.isnan(band.maps["a"]["angle"].data).all()
+    assert math.isnan(band.rows[0].figures["sam"])
+    # a spectrum without any truth is neither the best nor the worst
+    truth = np.ones((5, 3), np.float32)
+    truth[2] = 0
+    result = truth + np.arange(5, dtype=np.float32)[:, None]
+    result[2] = 0
+    spots = judge({"a": result}, truth).spots_of("a")
+    assert [spots[which].pixel for which in ("best", "median", "worst")] == [[0], [1], [4]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"results": {}}, "no result to judge"),
+        ({"truth": np.ones((3, 4), np.float32)}, "must show the same pixels"),
+        ({"truth": np.full((5, 4), np.nan, np.float32)}, "20 NaN or infinite values"),
+        ({"model": "m.safetensors"}, "give the source"),
+        ({"task": "cooking"}, "no task 'cooking'"),
+        ({"normalise": "brightness"}, "maximum"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_in_words(change, words):
+    given = {"results": {"a": np.ones((5, 4), np.float32)}, "truth": np.ones((5, 4), np.float32), "task": "denoising"} | change
+    with pytest.raises(ValueError, match=words):
+        judge(given.pop("results"), given.pop("truth"), given.pop("task"), **given)
+
+
+# ---------------------------------------------------------------- classes
+
+
+def test_classes_against_numpy(classes):
+    told, known = classes
+    found = judge({"mine": told}, known, "segmentation")
+    where = known.data > 0
+    counted = [[int(((known.data == i) & (told.data == j) & where).sum()) for j in NAMES] for i in NAMES]
+    assert found.confusions["mine"] == counted
+    assert found.classes == list(NAMES.values())
+    assert found.rows[0].figures["overall_accuracy"] == pytest.approx((known.data == told.data)[where].mean())
+    assert found.report().by_class["water"]["precision"] == pytest.approx(counted[1][1] / sum(row[1] for row in counted))
+    np.testing.assert_array_equal(found.pixels("fat", "water"), [[3, 0], [3, 1], [3, 2], [3, 3]])
+    np.testing.assert_array_equal(found.pixels("water", "bone"), [[5, 7]])
+    assert len(found.pixels("bone", "fat")) == 0
+    wrong = found.maps["mine"]["wrong"].data
+    assert (wrong[0] == 0).all()
+    np.testing.assert_array_equal(wrong[1:] == 2, told.data[1:] != known.data[1:])
+    assert evaluate(told, known, "segmentation").confusion == counted
+
+
+def test_clusters_are_matched_to_classes(classes):
+    _, known = classes
+    clusters = Labels(np.where(known.data == 3, 1, 5 + known.data), {1: "cluster 1", 6: "cluster 6", 7: "cluster 7"}, name="k")
+    apart = judge({"k": clusters}, known, "segmentation")
+    assert apart.rows[0].figures["overall_accuracy"] == 0
+    assert "1: cluster 1 there, fat here" in apart.notes[0]
+    found = judge({"k": clusters}, known, "segmentation", match=True)
+    assert found.rows[0].figures["overall_accuracy"] == 1
+    assert "bone (cluster 1)" in found.notes[0]
+    assert found.classes == list(NAMES.values())
+
+
+def test_classical_classifiers_stand_beside(quick):
+    rng = np.random.default_rng(0)
+    kinds = np.repeat([1, 2], 40)
+    cube = Cube((rng.normal(0, 0.4, (80, 10)) + np.eye(3, 10)[kinds] * 2).astype(np.float32), name="cells")
+    known = Labels(kinds, {0: "unlabelled", 1: "a", 2: "b"})
+    experiment = quick("task={kind: classification, unlabelled: 0}", "network={kind: spectral_cnn, width: 8, stages: 1}",
+                       "loss=cross_entropy",
+                       "preparation=[scale]", "training.epochs=1")  # fmt: skip
+    model = train(experiment, cube, known)
+    found = judge({"network": predict(model, cube).labels}, known, "classification", source=cube, model=model)
+    beside = compare(model, cube, known)
+    rows = {row.name: row.figures for row in found.rows}
+    assert set(rows) == set(beside.rows)
+    for name, figures in beside.rows.items():
+        assert rows[name]["overall_accuracy"] == pytest.approx(figures["overall_accuracy"]), name
+    with pytest.raises(ValueError, match="choose one of its kind"):
+        judge({"a": cube}, cube, "denoising", source=cube, model=model)
+
+
+def test_labels_that_cannot_be_judged(classes):
+    told, known = classes
+    with pytest.raises(ValueError, match="labels no pixel"):
+        judge({"a": told}, np.zeros((12, 18), int), "segmentation")
+    with pytest.raises(ValueError, match="same pixels"):
+        judge({"a": told}, known.data[:5], "segmentation")
+
+
+# ---------------------------------------------------------------- files and the command line
+
+
+def test_a_judgement_is_saved_and_loaded_whole(trained, classes, tmp_path):
+    _, _, noisy, clean = trained
+    sized = dataclasses.replace(Cube(clean.data.reshape(5, 6, 40), clean.axis), pixel_size=(2.0, 3.0), pixel_unit="um")
+    found = judge({"a/b · c": sized.with_data(sized.data * 1.1), "d": sized}, sized)
+    again = Judgement.load(found.save(tmp_path / "one"))
+    assert again.to_json() == found.to_json()
+    assert again.maps["a/b · c"]["error"].pixel_size == (2.0, 3.0)
+    np.testing.assert_array_equal(again.maps["d"]["error"].data, 0)
+    told, known = classes
+    found = judge({"mine": told}, known, "segmentation")
+    again = Judgement.load(found.save(tmp_path / "two"))
+    np.testing.assert_array_equal(again.pixels("fat", "water"), found.pixels("fat", "water"))
+    with pytest.raises(FileNotFoundError, match=r"judgement\.json"):
+        Judgement.load(tmp_path)
+
+
+def test_the_command_line_judges_as_python_does(trained, tmp_path, command):
+    model, path, noisy, clean = trained
+    mine = predict(model, noisy).result
+    files = {name: str(write(cube, tmp_path / f"{name}.zarr")) for name, cube in (("noisy", noisy), ("clean", clean), ("mine", mine))}
+    write(clean, tmp_path / "a=b.zarr")
+    arguments = ["evaluate", files["mine"], files["clean"], "--name", "<mine>", "--source", files["noisy"], "--model", str(path),
+               "--normalise", "maximum", "--maps", str(tmp_path / "maps"), "--html", str(tmp_path / "page.html"),
+               "--csv", str(tmp_path / "t.csv"), f"--also=x=y={tmp_path / 'a=b.zarr'}"]  # fmt: skip
+    done = command(*arguments)
+    assert done.exit_code == 0, done.output
+    found = judge({"<mine>": mine, "x=y": clean}, clean, source=noisy, model=model, normalise="maximum")
+    lines = [line.split(",") for line in (tmp_path / "t.csv").read_text().splitlines()]
+    assert lines[0] == ["method", *found.metrics]
+    assert [line[0] for line in lines[1:]] == [row.name for row in found.rows]
+    assert float(lines[1][1]) == pytest.approx(found.rows[0].figures["mse"], rel=1e-5)
+    assert sorted(one.name for one in (tmp_path / "maps").iterdir()) == [
+        "angle-1-mine.zarr", "angle-2-x-y.zarr", "error-1-mine.zarr", "error-2-x-y.zarr",
+    ]  # fmt: skip
+    np.testing.assert_allclose(read(tmp_path / "maps" / "error-1-mine.zarr").numpy(), found.maps["<mine>"]["error"].data, rtol=1e-5)
+    page = (tmp_path / "page.html").read_text()
+    assert "&lt;mine&gt;" in page
+    assert "<mine>" not in page
+    assert "http" not in page  # it stands by itself
+    for wrong in (["--also", "nothing"], ["--normalise", "no"], ["--also", f"result={files['mine']}"], ["--csv", files["clean"]]):
+        assert command("evaluate", files["mine"], files["clean"], *wrong).exit_code == 2, wrong
+
+
+def test_pages_show_maps_and_classes(classes, image, tmp_path):
+    told, known = classes
+    page = write_page(judge({"mine": told, "k": known}, known, "segmentation"), tmp_path / "classes.html").read_text()
+    assert page.count("Wrong pixels") == 4  # a title and words for whoever cannot see it, of two results
+    assert "data:image/png" in page
+    assert "told →" in page
+    page = write_page(judge({"mine": image[0]}, image[1], source=image[0]), tmp_path / "cube.html").read_text()
+    assert page.count("data:image/png") == 2
+    assert "The worst spectrum: pixel (y " in page
+
+
+def test_a_job_tells_how_far_it_is_and_leaves_a_judgement(classes, tmp_path, command):
+    told, known = classes
+    job = prepare_evaluation({"mine = 1": told, "k": known}, known, "segmentation", folder=tmp_path / "job", match=True)
+    assert command(*job.arguments).exit_code == 0
+    events = list(job.folder.events())
+    assert isinstance(events[-1], Finished), events
+    assert any(isinstance(event, Progress) for event in events)
+    found = Judgement.load(tmp_path / "job" / "judgement")
+    assert found.results == ["mine = 1", "k"]
+    assert len(found.pixels("fat", "water")) == 4
+    assert json.loads((tmp_path / "job" / "judgement" / "judgement.json").read_text())["task"] == "segmentation"
+    told.data[:, :3] = 9  # the job has its own
+    failing = prepare_evaluation({"a": told}, np.zeros((12, 18), int), "segmentation", folder=tmp_path / "other")
+    assert command(*failing.arguments).exit_code == 1
+    (failed,) = failing.folder.events()
+    assert isinstance(failed, Failed)
+    assert "labels no pixel" in failed.message
+
+
+def test_labels_on_the_command_line(classes, tmp_path, command):
+    told, known = classes
+    files = [str(write_labels(labels, tmp_path / f"{labels.name}.zarr")) for labels in (told, known)]
+    done = command("evaluate", *files, "--task", "segmentation", "--match", "--maps", tmp_path / "maps")
+    assert done.exit_code == 0, done.output
+    assert "each cluster was taken for" in done.output
+    wrong = read_labels(tmp_path / "maps" / "wrong.zarr")
+    assert wrong.names == {1: "right", 2: "wrong"}
+    assert int((wrong.data == 2).sum()) == 5
+
+
+def test_figures_as_they_are_read():
+    assert [rounded(value) for value in (0.00074612, 30.149, 34297.2, 2.5e-7, 0, 1.0, math.nan, -3.14159)] == [
+        "0.000746", "30.1", "34,300", "2.50·10⁻⁷", "0", "1.00", "—", "−3.14",
+    ]  # fmt: skip
+    assert rounded(34297, whole=True) == "34,297"
+
+
+def test_layers_are_taken(image):
+    from types import SimpleNamespace
+
+    result, truth = image
+    layer = SimpleNamespace(
+        data=np.moveaxis(result.data, -1, 0), metadata={"spectral_axis": result.axis.to_json() | {"position": 0}}, name="layer"
+    )
+    assert judge(layer, truth).rows[0].figures == judge(as_cube(layer), truth).rows[0].figures

@@ -1,0 +1,344 @@
+"""The Evaluate dock driven as a person would: choose, judge, click cells and pixels, save."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, PushButton
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QApplication
+
+from napari_spectrai import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.samples import sample, sample_model
+from napari_spectrai.widgets import judgement_view
+from napari_spectrai.widgets.layers import add_cube
+
+NAMES = {1: "fat", 2: "water", 3: "bone"}
+
+
+@pytest.fixture
+def evaluate(viewer):
+    return viewer.window.add_plugin_dock_widget("napari-spectrai", "Evaluate")[1]
+
+
+def made_by(layer, source, task, model="svd_nlm"):
+    """Say of a layer what the Predict dock says of its results."""
+    layer.metadata["prediction"] = {"model": str(model), "name": "a model", "task": task, "source": source, "role": "result"}
+
+
+def judged(dock, until):
+    """Press Evaluate and wait for what comes."""
+    until(lambda: dock._start.enabled)
+    dock._start.native.click()
+    until(lambda: not dock._applying.busy)
+    assert dock.report is not None, dock._applying.problem.value
+    return dock.report
+
+
+def problem(dock):
+    return "".join(label.value for label in (dock._problem, dock.choices.problem, dock.choices._model_problem))
+
+
+@pytest.fixture
+def scene(viewer):
+    """A noisy image of 3 × 2 µm pixels, its truth, and a cleaned one whose errors are known."""
+    rng = np.random.default_rng(0)
+    axis = SpectralAxis(np.linspace(600, 1800, 10), "1/cm")
+    truth = (rng.random((20, 24, 10)) + 1).astype(np.float32)
+    clean = truth + np.float32(0.1)
+    clean[13, 17] += 3
+    clean[2, 5] = truth[2, 5]
+    noisy = truth + rng.normal(0, 0.5, truth.shape).astype(np.float32)
+    layers = {}
+    for name, data in (("truth", truth), ("cells", noisy), ("cells · denoised", clean)):
+        cube = Cube(data, axis, pixel_size=(3.0, 2.0), pixel_unit="um", name=name, metadata={"origin": (40.0, -10.0)})
+        layers[name] = add_cube(viewer, cube)
+    made_by(layers["cells · denoised"], "cells", "denoising")
+    return layers
+
+
+@pytest.mark.own_process
+def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot, tmp_path):
+    assert (evaluate.result.name, evaluate.truth.name, evaluate.source.name) == ("cells · denoised", "truth", "cells")
+    assert evaluate.task == "denoising"
+    found = judged(evaluate, until)
+    table = evaluate.view.scores
+    assert table.names() == ["cells · denoised", "raw"]
+    assert table.bold("MSE") == ["cells · denoised"]
+    figures = found.rows[0].figures
+    truth, clean = (as_cube(scene[name]).numpy() for name in ("truth", "cells · denoised"))
+    assert figures["mse"] == pytest.approx(float(np.mean((truth - clean) ** 2)), rel=1e-5)
+    assert table.text("cells · denoised", "MSE") == f"{figures['mse']:#.3g}"
+
+    # the map lies exactly over what was judged
+    evaluate.view.maps["error"].native.click()
+    layer = viewer.layers.selection.active
+    assert layer.name == "cells · denoised · error (RMSE)"
+    np.testing.assert_allclose(layer.data, np.sqrt(((truth - clean) ** 2).mean(-1)), rtol=1e-4, atol=1e-6)
+    for pixel in ([0, 0], [13, 17]):
+        np.testing.assert_allclose(layer.data_to_world(pixel), scene["cells"].data_to_world([0, *pixel])[1:])
+    assert [str(unit) for unit in layer.units] == [str(unit) for unit in scene["cells"].units[1:]]
+    assert layer.contrast_limits[1] < 3 < layer.data.max()
+    count = len(viewer.layers)
+    evaluate.view.maps["error"].native.click()
+    evaluate.view.maps["angle"].native.click()
+    assert len(viewer.layers) == count + 1
+    assert layer not in evaluate.boxes.of
+
+    # the worst pixel: its spectra, and the way there
+    viewer.scene.camera.zoom *= 8
+    viewer.scene.camera.center = (0, 0, 0)
+    evaluate.view.spots["worst"].native.click()
+    place = scene["cells"].data_to_world([0, 13, 17])[1:]
+    np.testing.assert_allclose(viewer.scene.camera.center[1:], place)
+    np.testing.assert_allclose(evaluate.view.plot.data("result")[1], clean[13, 17], rtol=1e-6)
+    np.testing.assert_allclose(evaluate.view.plot.data("truth")[1], truth[13, 17], rtol=1e-6)
+    assert "source" in evaluate.view.plot.names()
+    assert evaluate.view.plot.x_title == "Wavenumber (1/cm)"
+    assert "pixel (y 13, x 17)" in evaluate.view.place.value
+    points = viewer.layers["evaluated pixels"]
+    np.testing.assert_allclose(points.data_to_world(points.data[2]), place)
+    evaluate.view.spots["best"].native.click()
+    assert "pixel (y 2, x 5)" in evaluate.view.place.value
+    assert [layer.name for layer in viewer.layers].count("evaluated pixels") == 1
+
+    # saved, copied, sorted
+    assert evaluate.save_csv(tmp_path / "t").read_text().startswith("method,mse,psnr,sam")
+    assert "worst spectrum" in evaluate.save_report(tmp_path / "t.html").read_text()
+    assert str(tmp_path / "t.html") in evaluate.view.saved.value
+    evaluate.native.window().activateWindow()
+    table.table.setFocus()
+    until(table.table.hasFocus, seconds=10)
+    qtbot.keyClick(table.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    until(lambda: QApplication.clipboard().text().startswith("\tMSE\tPSNR (dB)"), 5)
+    heads = table.table.horizontalHeader()
+    at = QPoint(heads.sectionViewportPosition(0) + 8, 8)
+    for order in (["cells · denoised", "raw"], ["raw", "cells · denoised"]):
+        qtbot.mouseClick(heads.viewport(), Qt.MouseButton.LeftButton, pos=at)
+        assert table.names() == order
+    assert "torch" not in sys.modules
+
+
+def controls(within):
+    """Return the widgets that a person uses, of a dock."""
+    return [one for widget in within for one in (controls(widget) if isinstance(widget, Container) else [widget])]
+
+
+def test_several_results_in_one_table_that_fits(viewer, scene, evaluate, until, qtbot):
+    other = add_cube(viewer, as_cube(scene["cells"]).with_data(as_cube(scene["truth"]).numpy() * 1.001, name="other = 1"))
+    evaluate.results = [scene["cells · denoised"], other]
+    found = judged(evaluate, until)
+    assert set(found.results) == {"cells · denoised", "other = 1"}
+    assert evaluate.view.scores.bold("MSE") == ["other = 1"]
+    assert evaluate.view.which.visible
+    evaluate.view.scores.chosen.emit("cells · denoised")
+    evaluate.view.spots["worst"].native.click()
+    assert "(y 13, x 17)" in evaluate.view.place.value
+    evaluate.view.which.value = "other = 1"
+    for widget in controls(evaluate):
+        if isinstance(widget, CheckBox | ComboBox | FileEdit) or (isinstance(widget, PushButton) and "▸" not in widget.text):
+            assert widget.tooltip, widget.name
+    assert all(metric.words for metric in METRICS.values())
+    viewer.window._qt_window.resize(1280, 720)
+    qtbot.wait(50)
+    assert evaluate.native.width() <= 420
+    assert evaluate.native.widget().width() <= evaluate.native.viewport().width()
+    for theme in ("light", "dark"):
+        viewer.theme = theme
+        assert evaluate.view.scores.bold("MSE") == ["other = 1"]
+    viewer.layers.remove(other)
+    evaluate.view.maps["error"].native.click()
+    assert "no longer there" in evaluate.view.place.value
+
+
+def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
+    def told(**change):
+        axis = SpectralAxis(change.get("positions", np.linspace(600, 1800, 10)), "1/cm")
+        evaluate.truth = add_cube(viewer, Cube(change.get("data", np.ones((20, 24, len(axis)), np.float32)), axis, name="t"))
+        until(lambda: evaluate._start.enabled or problem(evaluate))
+        assert evaluate._start.enabled == (not problem(evaluate))
+        return problem(evaluate)
+
+    assert "has 20 × 24 pixels and the truth 5 × 24 pixels" in told(data=np.ones((5, 24, 10), np.float32))
+    assert "10 bands and the truth 4" in told(positions=np.arange(4.0))
+    assert "up to 50 1/cm" in told(positions=np.linspace(650, 1850, 10))
+    holes = np.ones((20, 24, 10), np.float32)
+    holes[3, 4, 5] = np.nan
+    assert "the first at pixel (3, 4), band 5" in told(data=holes)
+    assert told() == ""
+    evaluate.model = __file__
+    assert "not a .safetensors" in problem(evaluate)
+    assert not evaluate._start.enabled
+    evaluate.model = sample_model()
+    assert "the model:" in problem(evaluate)
+    evaluate.model = None
+    evaluate.results = []
+    assert "Tick the layer" in problem(evaluate)
+    evaluate.result = scene["cells"]
+    evaluate.truth = scene["truth"]
+    until(lambda: evaluate._start.enabled)
+
+
+def test_an_empty_window_offers_the_sample(viewer, evaluate):
+    assert evaluate._empty.visible
+    assert not evaluate._start.enabled
+    evaluate._empty.native.linkActivated.emit("Raman pairs")
+    assert "Raman pairs" in viewer.layers
+    assert not evaluate._empty.visible
+    assert "Tick the layer" in problem(evaluate)
+
+
+def test_the_bundled_model_and_its_methods_on_spectra_it_has_not_seen(viewer, evaluate, until):
+    pairs = sample("raman_pairs")
+    for cube, name in ((pairs.truth, "truth"), (pairs.cube, "cells")):
+        add_cube(viewer, cube[800:], name=name)
+    predict = viewer.window.add_plugin_dock_widget("napari-spectrai", "Predict")[1]
+    predict.layer = viewer.layers["cells"]
+    predict.start()
+    until(lambda: predict.status.startswith(("done", "failed")))
+    result = next(layer for layer in viewer.layers if "denoised" in layer.name)
+    made_by(result, "cells", "denoising", sample_model())
+    evaluate.results = []
+    evaluate.take(result)
+    assert evaluate.result is result
+    assert evaluate.model == sample_model()
+    assert evaluate.choices.intensities.value == "maximum"
+    found = judged(evaluate, until)
+    rows = {row.name: row.figures["mse"] for row in found.rows}
+    assert rows[result.name] == pytest.approx(0.001861, abs=2e-6)  # as benchmarks and the card have it
+    assert rows["ridge"] == pytest.approx(0.002169, abs=2e-6)
+    assert rows["raw"] == pytest.approx(0.01454, abs=1e-5)
+    assert evaluate.view.scores.bold("MSE") == [result.name]
+    # a set of spectra has no map, but a curve
+    count = len(viewer.layers)
+    evaluate.view.maps["error"].native.click()
+    assert evaluate.view.plot.data("error")[1].shape == (200,)
+    assert len(viewer.layers) == count
+    evaluate.view.spots["worst"].native.click()
+    worst = found.spots_of(result.name)["worst"].pixel[0]
+    assert viewer.layers["evaluated pixels"].data[2, 1] == worst
+
+
+@pytest.fixture
+def labels(viewer):
+    """An image with 18 known classes, and a result that takes the second for the first in a corner; both lie aside."""
+    known = np.repeat(np.repeat(np.arange(1, 19).reshape(3, 6), 6, 0), 5, 1)
+    told = known.copy()
+    told[0:2, 5:9] = 1
+    known[-1] = 0
+    names = {value: f"kind {value}" for value in range(1, 19)}
+    cube = Cube(np.random.default_rng(0).random((18, 30, 4)).astype(np.float32), pixel_size=(2.0, 2.0), pixel_unit="um", name="field")
+    image = add_cube(viewer, cube)
+    place = {"scale": (2.0, 2.0), "units": ("um", "um"), "translate": (7.0, 3.0), "metadata": {"class_names": names}}
+    truth = viewer.add_labels(known, name="field · classes", **place)
+    result = viewer.add_labels(told, name="field · told", **place)
+    made_by(result, "field", "segmentation")
+    return image, truth, result
+
+
+def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
+    _, truth, result = labels
+    assert (evaluate.result, evaluate.truth) == (result, truth)
+    assert evaluate.task == "segmentation"
+    assert not evaluate.choices.match.value
+    found = judged(evaluate, until)
+    where = truth.data > 0
+    assert found.rows[0].figures["overall_accuracy"] == pytest.approx((truth.data == result.data)[where].mean())
+    grid = evaluate.view.grid
+    viewer.scene.camera.zoom *= 10
+    viewer.scene.camera.center = (0, 0, 0)
+    index = grid.view.model().index(1, 0)  # truth kind 2, told kind 1
+    grid.view.scrollTo(index)
+    qtbot.mouseClick(grid.view.viewport(), Qt.MouseButton.LeftButton, pos=grid.view.visualRect(index).center())
+    assert grid.told == "truth kind 2, told kind 1: 8 (26.7% of 30)"
+    marked = viewer.layers["truth kind 2, told kind 1"]
+    expected = np.zeros_like(truth.data, dtype=bool)
+    expected[0:2, 5:9] = True
+    np.testing.assert_array_equal(marked.data > 0, expected)
+    np.testing.assert_allclose(marked.data_to_world([1, 6]), truth.data_to_world([1, 6]))
+    np.testing.assert_allclose(viewer.scene.camera.center[1:], truth.data_to_world([0.5, 6.5]), atol=2.1)
+    grid.click("kind 5", "kind 9")
+    assert not viewer.layers["truth kind 5, told kind 9"].data.any()
+    assert "truth kind 2, told kind 1" not in viewer.layers
+    assert grid.told == "truth kind 5, told kind 9: 0 (0.0% of 30)"
+    assert evaluate.view.classes.text("kind 2", "Pixels") == "30"
+    assert evaluate.view.classes.text("kind 18", "Pixels") == "25"
+    evaluate.view.classes.sort(1)
+    assert evaluate.view.classes.names()[-1] == "kind 2"
+    assert not evaluate.view.maps["error"].visible or not evaluate.view._maps.visible
+    evaluate.truth.data = np.zeros_like(truth.data)
+    evaluate._check()
+    assert "labels no pixel" in problem(evaluate)
+
+
+def test_clusters_are_matched_and_layers_may_go_while_a_job_runs(viewer, labels, evaluate, until):
+    _, truth, result = labels
+    result.data = (result.data * 7) % 19 + 20
+    result.metadata["class_names"] = {value: f"cluster {value}" for value in range(20, 40)}
+    evaluate.results = []
+    evaluate.result = result
+    assert evaluate.choices.match.value
+    until(lambda: evaluate._start.enabled)
+    evaluate.start()
+    evaluate.start()  # twice
+    assert not evaluate._start.enabled
+    viewer.layers.remove(truth)
+    viewer.layers.remove(result)
+    until(lambda: not evaluate._applying.busy)
+    assert evaluate.report.rows[0].figures["overall_accuracy"] > 0.9
+    assert "each cluster was taken for" in evaluate.view.about.value
+    evaluate.view.grid.click("kind 2", "kind 1")
+    assert "no longer there" in evaluate.view.place.value
+    assert not evaluate._start.enabled
+
+
+def test_strokes_over_a_set_of_spectra(viewer, evaluate, until):
+    spectra = add_cube(viewer, Cube(np.random.default_rng(0).random((12, 5)).astype(np.float32), name="cells"))
+    kinds = np.arange(12) % 3 + 1
+    told = np.broadcast_to(kinds, spectra.data.shape).copy()
+    known = np.zeros_like(told)
+    known[2, :9] = kinds[:9]
+    known[2, 0] = 2
+    named = {"metadata": {"class_names": NAMES}}
+    truth = viewer.add_labels(known, name="strokes", **named)
+    result = viewer.add_labels(told, name="cells · classes", **named)
+    made_by(result, "cells", "classification")
+    evaluate._on_layers()
+    evaluate.truth = truth
+    found = judged(evaluate, until)
+    assert found.shape == [12]
+    assert sum(map(sum, found.confusions["cells · classes"])) == 9
+    evaluate.view.grid.click("water", "fat")
+    marked = viewer.layers["truth water, told fat"].data
+    assert marked.shape == told.shape
+    np.testing.assert_array_equal(np.unique(np.nonzero(marked)[1]), [0])
+
+
+def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene, evaluate, until, qtbot, tmp_path, monkeypatch):
+    inside = evaluate.boxes.of[scene["cells · denoised"]].native
+    until(lambda: evaluate._start.enabled)
+    evaluate.native.window().activateWindow()
+    inside.setFocus()
+    until(inside.hasFocus, seconds=10)
+    qtbot.keyClick(inside, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    until(lambda: evaluate._cancel.enabled)
+    qtbot.keyClick(inside, Qt.Key.Key_Escape)
+    until(lambda: not evaluate._applying.busy)
+    assert evaluate.status in ("cancelled", "1 result judged", "done: 1 result judged")
+    if evaluate.report is None:
+        with pytest.raises(RuntimeError, match="nothing to save"):
+            evaluate.save_csv(tmp_path / "t.csv")
+    asked, opened = [], []
+    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **more: asked.append(more["filter"]) or tmp_path / "r.html")
+    monkeypatch.setattr(judgement_view.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+    judged(evaluate, until)
+    evaluate.view.report.native.click()
+    assert asked == ["Pages (*.html)"]
+    assert opened == [str(tmp_path / "r.html")]
+    (tmp_path / "full").write_text("")
+    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: tmp_path / "full" / "t.csv")
+    evaluate.view.csv.native.click()
+    assert evaluate.view.problem.value
