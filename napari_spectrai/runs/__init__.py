@@ -5,6 +5,7 @@ from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
 from napari_spectrai.runs.job import Job, Run
 from napari_spectrai.runs.listening import launched
 from napari_spectrai.runs.process import launch, prepare, prepare_prediction, prepare_preprocessing
+from napari_spectrai.runs.recent import recent_models, remember_model
 
 __all__ = [
     "Confusion",
@@ -29,4 +30,6 @@ __all__ = [
     "prepare",
     "prepare_prediction",
     "prepare_preprocessing",
+    "recent_models",
+    "remember_model",
 ]
