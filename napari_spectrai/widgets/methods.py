@@ -57,6 +57,11 @@ class MethodForm(Container[Any]):
         changed = [word for name, value in self._changed().items() for word in ("--set", f"{name}={json.dumps(value)}")]
         return [*changed, "--factor", str(self._factor.value)]
 
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        factor = {"factor": self._factor.value} if self._factor in self else {}
+        return ({} if self._settings is None else dict(self._settings.read())) | factor
+
     def _changed(self) -> dict[str, Any]:
         if self._settings is None:
             return {}

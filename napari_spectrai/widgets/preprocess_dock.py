@@ -290,7 +290,7 @@ class PreprocessDock(Dock):
 
     def _show(self, folder: Path, source: Image) -> str:
         layer = self._applying.add(folder / "result.zarr", source, f"{source.name} · prepared", alike=False)
-        return f"done: layer {layer.name!r}"
+        return f"layer {layer.name!r}"
 
 
 def _inside(place: Sequence[int], cube: Cube) -> bool:
