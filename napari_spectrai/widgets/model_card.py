@@ -60,8 +60,7 @@ def _chips(classes: Sequence[Class]) -> str:
     """Return names in a line, each behind a square of its colour."""
     plain = Labels(np.zeros((1, 1), np.uint8))  # a class without a colour gets napari's own in the result
     shown = [
-        f"<span style='color:{_hex(_colour(one, plain))};'>■</span>&nbsp;"
-        + escape(one.name).replace(" ", "&nbsp;")
+        f"<span style='color:{_hex(_colour(one, plain))};'>■</span>&nbsp;" + escape(one.name).replace(" ", "&nbsp;")
         for one in classes[:MOST_CLASSES]
     ]
     more = f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""

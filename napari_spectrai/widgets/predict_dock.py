@@ -78,7 +78,7 @@ class PredictDock(Dock):
         )  # fmt: skip
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
-            rows(self._models), self._method, self._description, self._targets, self._options, self._note, self._remedy, self._applying,
+            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._remedy, self._applying,
         ]  # fmt: skip
 
     def _leave(self) -> None:
@@ -181,7 +181,7 @@ class PredictDock(Dock):
         self._options.suit(card)
         if not trouble and card is not None:
             trouble = self._options.against(card)
-        self._description.show_axes(card, None if layer is None else as_cube(layer).axis)
+        self._description.show_axes(None if self._method.kind else card, None if layer is None else as_cube(layer).axis)
         if not self._applying.busy:
             say(self._problem, trouble)
         self._note.value, self._note.visible = note, bool(note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container
 from psygnal import Signal
 
 from napari_spectrai.cube import SpectralAxis
@@ -16,6 +16,8 @@ from napari_spectrai.widgets.fitting import misfits_chain, misfits_ensemble
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.model_list import Entry, Ticks, as_model, named
 
+_TILES = (16, 32, 64, 128, 256, 512, 1024, 2048)
+ALONE = "no second model"
 _DEVICES = [("automatic", "auto"), ("processor (CPU)", "cpu"), ("graphics card (CUDA)", "cuda"), ("graphics chip (Apple)", "mps")]
 
 
@@ -31,9 +33,10 @@ class PredictOptions(Container[Any]):
 
     def __init__(self) -> None:
         self._followers: list[Entry] = []
-        self.tile = SpinBox(
-            value=0, min=0, max=100_000, label="Tile", name="tile", tooltip="height and width of a tile in pixels; 0: chosen automatically"
-        )
+        self.tile = ComboBox(
+            choices=[("automatic", 0), *((f"{side} × {side} pixels", side) for side in _TILES)], value=0, label="Tile", name="tile",
+            tooltip="how much of an image is worked on at a time: smaller ones take less memory, larger ones are faster",
+        )  # fmt: skip
         self.device = ComboBox(choices=_DEVICES, value="auto", label="Device", name="device", tooltip="where to compute")
         self.uncertain = CheckBox(
             value=False, text="Uncertainty", name="uncertainty",
@@ -44,7 +47,7 @@ class PredictOptions(Container[Any]):
             tooltip="mean over the rotations and reflections of each image: slower, a little better",
         )  # fmt: skip
         self.then = ComboBox(
-            choices=lambda _: self._followers, nullable=True, value=None, label="Then", name="then",
+            choices=lambda _: [(ALONE, ""), *self._followers], label="Then", name="then",
             tooltip="a second model for the result of the first: denoise, then enlarge",
         )  # fmt: skip
         self._about = text("averages")
@@ -64,7 +67,7 @@ class PredictOptions(Container[Any]):
             self.then.reset_choices()
             self._followers = [entry for entry in found if entry[1] != str(model)]
             self.then.reset_choices()
-            self.then.value = kept if kept in [value for _, value in self._followers] else None
+            self.then.value = kept if kept in [value for _, value in self._followers] else ""
         like: list[Entry] = []
         if card is not None and isinstance(model, Path):
             for label, value in found:
@@ -80,7 +83,7 @@ class PredictOptions(Container[Any]):
     def suit(self, card: ModelCard | None) -> None:
         """Switch off what does not go with the models chosen."""
         cards = [] if card is None else [card]
-        if self.then.value is not None and (follower := self.follower(card.axis if card else SpectralAxis.bands(1))) is not None:
+        if self.then.value and (follower := self.follower(card.axis if card else SpectralAxis.bands(1))) is not None:
             cards.append(follower)
         self.views.enabled = bool(cards) and all(one.experiment.looks_around for one in cards)
         last = cards[-1] if cards else None
@@ -96,7 +99,7 @@ class PredictOptions(Container[Any]):
         ValueError
             If its file cannot be read.
         """
-        model = as_model(self.then.value)
+        model = as_model(self.then.value or None)
         if model is None:
             return None
         return ready_card(ready_spec(model), axis) if isinstance(model, str) else read_card(model)
@@ -112,28 +115,28 @@ class PredictOptions(Container[Any]):
         tile, network = self.tile.value, card.experiment.network
         least = 2 * (2 * network.context + network.grid) if card.experiment.looks_around else 8
         if tile and not network.whole and tile < least:
-            return f"Tiles of {tile} pixels would show in the result; choose {least} or more, or 0 to leave it to be chosen."
+            return f"Tiles of {tile} pixels would show in the result; choose {least} or more, or leave it automatic."
         return ""
 
     def arguments(self) -> list[str]:
         """Return the settings as arguments of the command line."""
         words = ["--device", self.device.value]
         if self.tile.value:
-            words += ["--tile", str(max(8, self.tile.value))]
+            words += ["--tile", str(self.tile.value)]
         if self.uncertain.value and self.uncertain.enabled:
             words.append("--uncertainty")
         if self.views.value and self.views.enabled:
             words.append("--views")
         for model in self.ensemble.ticked:
             words += ["--ensemble", model]
-        return words + (["--then", self.then.value] if self.then.value is not None else [])
+        return words + (["--then", self.then.value] if self.then.value else [])
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain values."""
         return {
             "tile": self.tile.value or None, "device": self.device.value,
             "uncertainty": bool(self.uncertain.value and self.uncertain.enabled), "views": bool(self.views.value and self.views.enabled),
-            "ensemble": list(self.ensemble.ticked), "then": self.then.value,
+            "ensemble": list(self.ensemble.ticked), "then": self.then.value or None,
         }  # fmt: skip
 
 

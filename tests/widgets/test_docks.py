@@ -172,7 +172,9 @@ def test_the_bundled_model_predicts_the_sample_at_once(viewer, until):
     predict.start()
     until(lambda: predict.status.startswith(("done", "failed")))
     assert predict.status.startswith("done"), predict._problem.value
-    denoised, truth, noisy = (as_cube(viewer.layers[f"Raman pairs{end}"]).numpy()[800:] for end in (" · denoised by raman denoiser", " · truth", ""))
+    denoised, truth, noisy = (
+        as_cube(viewer.layers[f"Raman pairs{end}"]).numpy()[800:] for end in (" · denoised by raman denoiser", " · truth", "")
+    )
     peak = noisy.max(-1, keepdims=True)
     error = np.square(denoised / peak - truth / truth.max(-1, keepdims=True)).mean()
     assert error < 0.0020
