@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import Container, ProgressBar, PushButton
+from magicgui.widgets import Container, ProgressBar, PushButton, Widget
 from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
@@ -60,6 +60,7 @@ class Applying(Container[Any]):
     tooltip : what it does
     starting : what is said while the process starts
     kept : what becomes of what is finished at a cancel
+    remedies : buttons under what is said to be wrong
 
     Signals
     -------
@@ -68,7 +69,10 @@ class Applying(Container[Any]):
 
     ended = Signal(str)
 
-    def __init__(self, viewer: Viewer, words: str, tooltip: str, starting: str, kept: str = "nothing half-done is shown") -> None:
+    def __init__(
+        self, viewer: Viewer, words: str, tooltip: str, starting: str, kept: str = "nothing half-done is shown",
+        remedies: Sequence[Widget] = (),
+    ) -> None:  # fmt: skip
         self._viewer, self._starting = viewer, starting
         self._follower: Follower | None = None
         self._works: list[Work] = []
@@ -82,7 +86,9 @@ class Applying(Container[Any]):
         self.bar = ProgressBar(value=0, max=1, name="progress", visible=False)
         self.status = text("status")
         self.problem = message()
-        super().__init__(widgets=[self.problem, line(self.start, self.cancel), self.bar, self.status], labels=False, name="applying")
+        super().__init__(
+            widgets=[self.problem, *remedies, line(self.start, self.cancel), self.bar, self.status], labels=False, name="applying"
+        )
         self.margins = (0, 0, 0, 0)
         self._keys: list[QShortcut] = []
         self.cancel.changed.connect(self.stop)
@@ -129,9 +135,20 @@ class Applying(Container[Any]):
 
     def _aside(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Do something on a thread, then something here; nothing if the dock is closed meanwhile."""
-        worker = thread_worker(work)()
-        worker.returned.connect(lambda value: None if self.gone else then(value))
-        worker.errored.connect(lambda error: None if self.gone else self._failed(str(error) or type(error).__name__))
+
+        def tried() -> tuple[Any, str]:
+            try:
+                return work(), ""
+            except Exception as error:  # noqa: BLE001  # said in the dock; raised, it would be told a second time
+                return None, str(error) or type(error).__name__
+
+        def back(answer: tuple[Any, str]) -> None:
+            value, trouble = answer
+            if not self.gone:
+                self._failed(trouble) if trouble else then(value)
+
+        worker = thread_worker(tried)()
+        worker.returned.connect(back)
         worker.start()
 
     def _started(self, job: Job) -> None:

@@ -148,8 +148,14 @@ class FileList(Container[Any]):
         """Whether files are still being looked into."""
         return bool(self._paths) and not self.looked
 
+    @property
+    def first_axis(self) -> SpectralAxis | None:
+        """The axis of the first file that can be read."""
+        return next((one.axis for one in self.looked if one.axis is not None), None)
+
     def _show(self) -> None:
-        names = [path.name for path in self._paths]
+        plain = [path.name for path in self._paths]
+        names = [f"{path.parent.name}/{path.name}" if plain.count(path.name) > 1 else path.name for path in self._paths]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         self._names.value = (
             f"{len(names)} file{'s' if len(names) > 1 else ''}: {', '.join(names[:SHOWN])}{more}" if names else "No files yet."

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyqtgraph as pg
 from magicgui.widgets import Container
 from napari.components import ViewerModel
@@ -25,10 +26,12 @@ from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
 
 MOST_CLASSES = 24
 """Classes that are named in a card."""
+FEW = 60
+"""Bands that are drawn one by one."""
 
 
-def score(card: ModelCard) -> tuple[str, str] | None:
-    """Return the part a model was judged by and its figure with the best classical method's beside it; None if it has no figure."""
+def score(card: ModelCard) -> str:
+    """Return the figure a model is judged by, with the best classical method's beside it; nothing if it has none."""
     metric = card.experiment.task.metrics[0]
     for part in ("test", *card.scores):
         told = {method: values[metric] for method, values in card.scores.get(part, {}).items() if metric in values}
@@ -38,10 +41,10 @@ def score(card: ModelCard) -> tuple[str, str] | None:
         own = known.pop("network", None)
         known.pop("raw", None)
         ranked = sorted(known, key=lambda method: known[method], reverse=METRICS[metric].larger_is_better)
-        words = [] if own is None else [figure(own, 3)]
-        words += [f"{_title(method)} {figure(known[method], 3)}" for method in ranked[:1]]
-        return f"{METRICS[metric].title}, {part}", " · best classical: ".join(words)
-    return None
+        words = [] if own is None else [f"{METRICS[metric].title} {figure(own, 3)} in {part}"]
+        words += [f"best classical, {_title(method)}: {figure(known[method], 3)}" for method in ranked[:1]]
+        return "; ".join(words)
+    return ""
 
 
 def _title(method: str) -> str:
@@ -60,7 +63,7 @@ def _chips(classes: Sequence[Class]) -> str:
     """Return names in a line, each behind a square of its colour."""
     plain = Labels(np.zeros((1, 1), np.uint8))  # a class without a colour gets napari's own in the result
     shown = [
-        f"<span style='color:{_hex(_colour(one, plain))};'>■</span>&nbsp;" + escape(one.name).replace(" ", "&nbsp;")
+        f"<span style='color:{_hex(_colour(one, plain))};'>■</span>&nbsp;" + escape(one.name).replace(" ", "&nbsp;").replace("-", "‑")
         for one in classes[:MOST_CLASSES]
     ]
     more = f" and {len(classes) - MOST_CLASSES} more" if len(classes) > MOST_CLASSES else ""
@@ -82,15 +85,15 @@ def card_rows(card: ModelCard) -> list[tuple[str, str]]:
         rows.append(("Preparation", escape(", ".join(step.title for step in experiment.preparation))))
     rows.append(("Trained on", escape("; ".join(card.trained_on) or "not said")))
     judged = score(card)
-    if judged is not None:
-        rows.append((escape(judged[0]), escape(judged[1])))
-    made = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    if judged:
+        rows.append(("Score", escape(judged)))
+    made = ", ".join(f"{name} {version.partition('+')[0]}" for name, version in card.versions.items())
     rows.append(("Made", escape(f"{card.date} · {made}" if made else card.date)))
     return rows
 
 
 class Strip(Plot):
-    """Two rows, each band a tick: the model's axis above, the layer's below."""
+    """Two rows: where the model's bands lie above, where the layer's do below; gaps are gaps, and few bands stand one by one."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(viewer, x="Band number", y="", height=96, name="axis")
@@ -102,13 +105,14 @@ class Strip(Plot):
         self._rows: list[Any] = []
         self.drawn: tuple[SpectralAxis, SpectralAxis | None] | None = None
 
-    def draw(self, model: SpectralAxis, layer: SpectralAxis | None, *, fits: bool) -> None:
-        """Draw the axes; that of a layer that does not fit stands out."""
+    def draw(self, model: SpectralAxis, layer: SpectralAxis | None, *, fits: bool, what: str = "layer") -> None:
+        """Draw the axes; that of a layer (or file) that does not fit stands out."""
         for item in self._rows:
             self._item.removeItem(item)
         self._rows = []
         self.drawn = (model, layer)
         self.titles(x=model.label)
+        self._item.getAxis("left").setTicks([[(1, "model"), (0, what)]])
         self._row(model, 1, self.accent)
         if layer is not None and layer.unit == model.unit:
             self._row(layer, 0, SOURCE if fits else CLASSICAL)
@@ -119,12 +123,20 @@ class Strip(Plot):
             self._rows.append(note)
 
     def _row(self, axis: SpectralAxis, level: float, colour: str) -> None:
-        ends = np.tile([level - 0.36, level + 0.36], len(axis))
-        # ticks as wide as the space allows, so that a dense axis is a bar, and its gaps are gaps
-        width = max(1.0, min(3.0, 200 / len(axis)))
-        item = pg.PlotDataItem(np.repeat(axis.values, 2), ends, connect="pairs", pen=pg.mkPen(colour, width=width))
+        starts, stops = _stretches(np.unique(axis.values))
+        item = pg.BarGraphItem(x0=starts, x1=stops, y0=level - 0.36, y1=level + 0.36, pen=pg.mkPen(None), brush=pg.mkBrush(colour))
         self._item.addItem(item)
         self._rows.append(item)
+
+
+def _stretches(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return begin and end of what ascending positions cover: of few each one, of many the stretches without a gap."""
+    steps = np.diff(values)
+    usual = float(np.median(steps)) if len(steps) else 1.0
+    if len(values) <= FEW:
+        return values - usual / 5, values + usual / 5
+    gaps = np.flatnonzero(steps > 2.5 * usual)
+    return np.concatenate([values[:1], values[gaps + 1]]) - usual / 2, np.concatenate([values[gaps], values[-1:]]) + usual / 2
 
 
 class CardView(Container[Any]):
@@ -154,9 +166,9 @@ class CardView(Container[Any]):
         self._words.value = f"<table>{told}</table>" if told else ""
         self._words.visible = bool(told)
 
-    def show_axes(self, card: ModelCard | None, layer: SpectralAxis | None) -> None:
-        """Draw the model's axis and the layer's, where only one axis fits the model."""
+    def show_axes(self, card: ModelCard | None, layer: SpectralAxis | None, what: str = "layer") -> None:
+        """Draw the model's axis and that of a layer or file, where only one axis fits the model."""
         one = card is not None and not card.experiment.any_axis
         self.strip.visible = one
         if one and card is not None:
-            self.strip.draw(card.axis, layer, fits=layer is None or card.axis.mismatch(layer) is None)
+            self.strip.draw(card.axis, layer, fits=layer is None or card.axis.mismatch(layer) is None, what=what)

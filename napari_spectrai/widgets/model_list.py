@@ -55,7 +55,7 @@ def _label(path: Path) -> str:
     if path == sample_model():
         return "Bundled: Raman denoiser"
     data = f" of {card.experiment.name}" if card.experiment.name and card.experiment.name != shown_name(path, card) else ""
-    return f"{shown_name(path, card)} · {card.experiment.task.title}{data} · {_when(card)}"
+    return f"{shown_name(path, card)} ({_when(card)}) · {card.experiment.task.title}{data}"
 
 
 def entries() -> list[Entry]:
@@ -98,7 +98,7 @@ class ModelList(Container[Any]):
         )
         self.choice.native.setMinimumContentsLength(16)
         self._open = PushButton(text="Open…", name="open", tooltip="a model file (.safetensors); it can be dragged onto napari, too")
-        self._open.native.setMaximumWidth(72)
+        self._open.native.setMaximumWidth(58)
         super().__init__(widgets=[line(self.choice, self._open)], labels=False, label="Model", name="models")
         self.margins = (0, 0, 0, 0)
         self.choice.changed.connect(lambda _: self.chosen.emit())

@@ -21,7 +21,7 @@ from napari_spectrai.widgets.jobs import ends
 from napari_spectrai.widgets.layers import spectral_layers, turned
 from napari_spectrai.widgets.methods import MethodForm
 from napari_spectrai.widgets.model_card import CardView
-from napari_spectrai.widgets.model_list import ModelList, named, shown_name
+from napari_spectrai.widgets.model_list import ModelList, as_model, named, shown_name
 from napari_spectrai.widgets.predict_options import PredictOptions
 from napari_spectrai.widgets.predict_work import Order, mending, on_axis
 from napari_spectrai.widgets.targets import FILES, Targets
@@ -74,11 +74,11 @@ class PredictDock(Dock):
         self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
         self._applying = Applying(
             self._viewer, "Predict", "apply the model; the source stays as it is", "starting: loading torch and the model …",
-            kept="tiles that are finished are kept",
+            kept="tiles that are finished are kept", remedies=[self._remedy],
         )  # fmt: skip
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
-            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._remedy, self._applying,
+            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._applying,
         ]  # fmt: skip
 
     def _leave(self) -> None:
@@ -150,7 +150,6 @@ class PredictDock(Dock):
 
     def _on_layers(self, _: Any = None) -> None:
         self._targets.refresh()
-        self._models.choice.reset_choices()
 
     def _on_model(self, _: Any = None) -> None:
         self._card, self._trouble = None, ""
@@ -181,7 +180,9 @@ class PredictDock(Dock):
         self._options.suit(card)
         if not trouble and card is not None:
             trouble = self._options.against(card)
-        self._description.show_axes(None if self._method.kind else card, None if layer is None else as_cube(layer).axis)
+        of_file = self._targets.what.value == FILES
+        axis = self._targets.files.first_axis if of_file else None if layer is None else as_cube(layer).axis
+        self._description.show_axes(None if self._method.kind else card, axis, "file" if of_file else "layer")
         if not self._applying.busy:
             say(self._problem, trouble)
         self._note.value, self._note.visible = note, bool(note)
@@ -222,7 +223,7 @@ class PredictDock(Dock):
 
     def _against_files(self) -> tuple[str, str]:
         if self._method.kind:
-            first = next((one.axis for one in self._targets.files.looked if one.axis is not None), None)
+            first = self._targets.files.first_axis
             if first is not None:
                 try:
                     self._card = self._method.card(first)
@@ -243,6 +244,7 @@ class PredictDock(Dock):
 
     def start(self) -> None:
         """Apply the model to what is chosen, one after another."""
+        self._check()  # the layer may hold other data by now
         if not self._start.enabled:
             return
         order = self._order()
@@ -265,7 +267,9 @@ class PredictDock(Dock):
         follower = options.follower(card.truth_axis)
         if follower is not None:
             name, card = f"{name}, {named(options.then.value)}", follower
-        return Order(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings)
+        models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
+        files = [one for one in models if isinstance(one, Path)]
+        return Order(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files)
 
     def mend(self) -> None:
         """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Image
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import SpectralAxis, as_cube
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.preparation import Step
-from napari_spectrai.runs import prepare_prediction, prepare_preprocessing
+from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
 from napari_spectrai.widgets.applying import Work, loaded
 from napari_spectrai.widgets.beside import Frame, Region, add_beside
 from napari_spectrai.widgets.predicted import Applied, read_outcome, show_outcome
@@ -30,6 +32,7 @@ class Order:
     card : tells the card of what comes out, for a source on an axis
     arguments : of the command line
     settings : the same as plain values
+    files : of all the models, which have to be there when it begins
     """
 
     viewer: Viewer
@@ -38,6 +41,7 @@ class Order:
     card: Callable[[SpectralAxis], ModelCard]
     arguments: Sequence[str]
     settings: Mapping[str, Any]
+    files: Sequence[Path] = ()
 
     def on_layer(self, layer: Image, region: Region | None) -> Work:
         """Return the work on a layer, or a part of it."""
@@ -45,13 +49,13 @@ class Order:
         card = self.card(cube.axis)
         settings = {**self.settings, "region": None if region is None else [list(span) for span in region]}
         applied = Applied(str(self.model), self.name, card, settings)
-        viewer, model, options = self.viewer, self.model, list(self.arguments)
+        viewer, options = self.viewer, list(self.arguments)
         part = cube
         if region is not None:
             part = cube[(*(slice(None) for _ in frame.spatial[:-2]), *(slice(*span) for span in region))]
         return Work(
             frame.name,
-            prepare=lambda: prepare_prediction(model, part, options=options),
+            prepare=lambda: self._prepared(part, options),
             load=lambda folder, stopped: read_outcome(folder, card, stopped=stopped),
             show=lambda outcome: show_outcome(viewer, outcome, applied, frame),
             unit="tiles" if cube.is_image else "spectra",
@@ -59,14 +63,27 @@ class Order:
 
     def on_file(self, path: Path, out: Path) -> Work:
         """Return the work on a file, whose result is a file."""
-        model, options = self.model, list(self.arguments)
+        options = list(self.arguments)
         return Work(
             path.name,
-            prepare=lambda: prepare_prediction(model, path, options=options, out=out),
-            load=lambda _, stopped: None if stopped else out,
+            prepare=lambda: self._prepared(path, options, out),
+            load=lambda _, stopped: _without_remains(out) if stopped else out,
             show=lambda written: f"written to {written}",
             unit="tiles",
         )
+
+    def _prepared(self, source: Cube | Path, options: Sequence[str], out: Path | None = None) -> Job:
+        gone = next((path for path in self.files if not path.is_file()), None)
+        if gone is not None:
+            raise FileNotFoundError(f"{gone} is there no more; choose another model")
+        return prepare_prediction(self.model, source, options=options, out=out)
+
+
+def _without_remains(out: Path) -> None:
+    """Remove what a process that had to be ended at once was writing."""
+    for end in ("", "-sd", "-probabilities"):
+        for path in out.parent.glob(f".{escape(out.stem)}{end}.*.partial.zarr"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def mending(viewer: Viewer, layer: Image, step: Step, then: Callable[[Image], None]) -> Work:

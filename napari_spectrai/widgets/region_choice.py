@@ -92,8 +92,8 @@ def _marked(layer: Labels | Shapes, image: Image) -> npt.NDArray[np.float64]:
 
 def _of_labels(layer: Labels) -> Iterator[npt.NDArray[np.float64]]:
     data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
-    found = np.nonzero(data)[-2:]
-    rows, columns = np.unique(found[0]), np.unique(found[1])
+    marked: npt.NDArray[np.bool_] = np.any(data != 0, axis=tuple(range(data.ndim - 2)))
+    rows, columns = np.flatnonzero(np.any(marked, axis=1)), np.flatnonzero(np.any(marked, axis=0))
     if not rows.size:
         yield np.zeros((0, 2))
         return

@@ -182,6 +182,28 @@ def test_several_layers_one_after_another_though_one_goes(viewer, dock, until):
     np.testing.assert_allclose(orphan.scale, layers[1].scale)
 
 
+def test_one_that_fails_does_not_keep_the_others_and_says_why(viewer, dock, model, until):
+    missing = image(name="missing")
+    missing.data[3, 4, 5] = np.nan
+    layers = [add_cube(viewer, missing), add_cube(viewer, image(1, 1, name="dot"))]
+    dock.model = model
+    dock.layers = layers
+    dock.start()
+    finish(dock, until)
+    assert dock.status.startswith("done: 1 of 2")
+    assert "missing: the cube 'missing' holds 1 NaN" in dock.problem
+    assert "dot · denoised by Savitzky–Golay" in viewer.layers
+    # at once, while the data are copied
+    dock.start()
+    dock.cancel()
+    finish(dock, until, "cancelled")
+    assert dock._start.enabled
+    model.unlink()
+    dock.start()
+    finish(dock, until, "failed")
+    assert "smoother.safetensors is there no more; choose another model" in dock.problem
+
+
 def test_files_with_results_beside_them(viewer, dock, model, until, tmp_path):
     paths = [write(image(seed=seed), tmp_path / f"map {seed}.npz") for seed in (1, 2)]
     other = write(Cube(np.zeros((3, 3, 7), np.float32)), tmp_path / "other.npy")
@@ -217,7 +239,7 @@ def test_a_model_dropped_on_napari_is_chosen_and_remembered(viewer, model, tmp_p
     assert dock.model == model
     assert len(viewer.layers) == 0
     assert "Savitzky–Golay" in dock._description.value
-    assert dock._models.found[0] == (f"Savitzky–Golay · Denoising · {dock._card.date[-5:]}", str(model))
+    assert dock._models.found[0] == (f"Savitzky–Golay ({dock._card.date[-5:]}) · Denoising", str(model))
     assert recent_models() == [model]
     (tmp_path / "broken.safetensors").write_bytes(b"no model")
     with pytest.raises(ValueError, match="not a .safetensors file"):
