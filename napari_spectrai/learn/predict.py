@@ -207,12 +207,13 @@ def _applied(
         result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
         walking = walk.images(source, result, spread) if card.experiment.task.of_images else walk.over(source, result, spread)
+        told: Progress | None = None
         try:
             for told in walking:
                 yield told
-        except GeneratorExit:
+        except (GeneratorExit, SystemExit):  # closed at a tile's end, or by a signal within a tile
             walking.close()  # which writes what has come to an end
-            if part is not None and told.done < told.total:
+            if part is not None and told is not None and told.done < told.total:
                 io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
             raise
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=source.metadata)

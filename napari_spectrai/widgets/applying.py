@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container, ProgressBar, PushButton, Widget
-from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from psygnal import Signal
@@ -18,12 +17,11 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QShortcut, QWidget  # type: ignore[attr-defined]  # qtpy puts it there for Qt 6
 
+from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
 from napari_spectrai.runs import Event, Finished, Job, Progress
-from napari_spectrai.widgets.beside import Frame, add_beside
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
-from napari_spectrai.widgets.layers import add_cube
 
 IN_MEMORY = 2_000_000_000
 """Results of up to this many bytes are loaded; larger ones stay on disk and are read as they are looked at."""
@@ -104,9 +102,9 @@ class Applying(Container[Any]):
 
     # ---------------------------------------------------------------- one after another
 
-    def run(self, prepare: Callable[[], Job], show: Callable[[Path], str], dock: Any) -> None:
-        """Do one job, and in the end call `show` with its folder; it returns what to say."""
-        self.run_all([Work("", prepare, lambda folder, stopped: None if stopped else folder, show)], dock)
+    def run(self, prepare: Callable[[], Job], show: Callable[[Cube], str], dock: Any) -> None:
+        """Do one job, and in the end call `show` with its result; it returns what to say."""
+        self.run_all([Work("", prepare, lambda folder, stopped: None if stopped else loaded(folder / "result.zarr"), show)], dock)
 
     def run_all(self, works: Sequence[Work], dock: Any) -> None:
         """Do several jobs, one after another; one that fails does not keep the others."""
@@ -252,17 +250,8 @@ class Applying(Container[Any]):
         if self._failures:
             say(self.problem, "\n".join(f"{name}: {words}" if several and name else words for name, words in self._failures))
 
-    # ---------------------------------------------------------------- results
 
-    def add(self, file: Path, source: Image | None, name: str, *, alike: bool = True) -> Image:
-        """Add the cube in `file` above its source, where the source lies; `alike`: with its contrast."""
-        cube = loaded(file)
-        if source is None or source not in self._viewer.layers:
-            return add_cube(self._viewer, cube, name=name)
-        return add_beside(self._viewer, cube, Frame.of(source), name, alike=alike)
-
-
-def loaded(file: Path) -> Any:
+def loaded(file: Path) -> Cube:
     """Return the cube in a store of a job: in memory where that is no burden, and then the store is removed."""
     cube = read(file)
     if cube.data.nbytes <= IN_MEMORY:

@@ -91,16 +91,16 @@ def mending(viewer: Viewer, layer: Image, step: Step, then: Callable[[Image], No
     frame, cube = Frame.of(layer), as_cube(layer)
     done = "cropped" if step.kind == "crop" else "resampled"
 
-    def show(folder: Path) -> str:
+    def show(brought: Cube) -> str:
         latest = frame.now(viewer)
-        made = add_beside(viewer, loaded(folder / "result.zarr"), latest, f"{latest.name} · {done}")
+        made = add_beside(viewer, brought, latest, f"{latest.name} · {done}")
         then(made)
         return f"layer {made.name!r}, which is chosen now"
 
     return Work(
         frame.name,
         prepare=lambda: prepare_preprocessing([step], cube),
-        load=lambda folder, stopped: None if stopped else folder,
+        load=lambda folder, stopped: None if stopped else loaded(folder / "result.zarr"),
         show=show,
     )
 

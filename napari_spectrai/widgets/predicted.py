@@ -118,8 +118,12 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Fram
             (one,) = (known for known in card.classes if known.value == outcome.labels.data.flat[0])
             return f"{one.name} ({float(outcome.shares.numpy().max()):.0%})"
     if outcome.partly:
-        return f"what was finished is in layer {layer.name!r}, {'0' if card.classes else 'NaN'} where it was not reached"
-    return f"layer {layer.name!r}"
+        empty = "NaN" if not card.classes else "'not reached'" if any(one.value == 0 for one in card.classes) else "0"
+        return f"what was finished is in layer {layer.name!r}, {empty} where it was not reached"
+    hidden = [what for what, there in (("uncertainty", outcome.spread), ("probabilities", outcome.shares)) if there is not None]
+    if card.experiment.task.of_images and "probabilities" in hidden:
+        hidden.remove("probabilities")
+    return f"layer {layer.name!r}" + (f", and hidden with it its {' and '.join(hidden)}" if hidden else "")
 
 
 def _done(card: ModelCard) -> str:
