@@ -13,9 +13,6 @@ from magicgui.widgets import Container, ProgressBar, PushButton, Widget
 from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from psygnal import Signal
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QShortcut, QWidget  # type: ignore[attr-defined]  # qtpy puts it there for Qt 6
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
@@ -79,8 +76,8 @@ class Applying(Container[Any]):
         self._failures: list[tuple[str, str]] = []
         self._begun: tuple[float, int] | None = None
         self._stopping = self._insisted = self.busy = self.gone = False
-        self.start = PushButton(text=words, name="start", enabled=False, tooltip=f"{tooltip} (Ctrl+Return)")
-        self.cancel = PushButton(text="Cancel", name="cancel", enabled=False, tooltip=f"stop; {kept} (Esc)")
+        self.start = PushButton(text=words, name="start", enabled=False, tooltip=tooltip)
+        self.cancel = PushButton(text="Cancel", name="cancel", enabled=False, tooltip=f"stop; {kept}")
         self.bar = ProgressBar(value=0, max=1, name="progress", visible=False)
         self.status = text("status")
         self.problem = message()
@@ -88,17 +85,7 @@ class Applying(Container[Any]):
             widgets=[self.problem, *remedies, line(self.start, self.cancel), self.bar, self.status], labels=False, name="applying"
         )
         self.margins = (0, 0, 0, 0)
-        self._keys: list[QShortcut] = []
         self.cancel.changed.connect(self.stop)
-
-    def heed_keys(self, dock: QWidget) -> None:
-        """Let Ctrl+Return start and Escape cancel while the keyboard is in `dock`."""
-        for keys, button in (("Ctrl+Return", self.start), ("Ctrl+Enter", self.start), ("Escape", self.cancel)):
-            shortcut = QShortcut(QKeySequence(keys), dock)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(button.native.click)
-            self._keys.append(shortcut)
-        self._keys[-1].setEnabled(False)
 
     # ---------------------------------------------------------------- one after another
 
@@ -115,8 +102,6 @@ class Applying(Container[Any]):
         self._stopping = self._insisted = False
         say(self.problem, "")
         self.cancel.enabled, self.cancel.text = True, "Cancel"
-        if self._keys:
-            self._keys[-1].setEnabled(True)
         self._next()
 
     @property
@@ -190,8 +175,7 @@ class Applying(Container[Any]):
         again, self._stopping = self._stopping, True
         if self._follower is not None and again:
             self._insisted, self.cancel.enabled = True, False
-            job = self._follower.job
-            self._aside(lambda: job.stop(grace=1.0), lambda _: None)
+            self._follower.insist()
         elif self._follower is not None:
             self._follower.stop()
             self.cancel.text = "Stop now"
@@ -237,8 +221,6 @@ class Applying(Container[Any]):
     def _conclude(self) -> None:
         self.busy = self.cancel.enabled = self.bar.visible = False
         self.cancel.text = "Cancel"
-        if self._keys:
-            self._keys[-1].setEnabled(False)
         several, told = len(self._works) > 1, list(self._told)
         how = "cancelled" if self._stopping else "failed" if self._failures and not told else "done"
         if several:

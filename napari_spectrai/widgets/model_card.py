@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -21,6 +21,7 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.labels import Class
 from napari_spectrai.runs.curves import figure
+from napari_spectrai.widgets.colours import TEXT, readable
 from napari_spectrai.widgets.dock import text
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
 
@@ -96,35 +97,44 @@ class Strip(Plot):
     """Two rows: where the model's bands lie above, where the layer's do below; gaps are gaps, and few bands stand one by one."""
 
     def __init__(self, viewer: ViewerModel) -> None:
+        self._rows: list[Any] = []
+        self._again: Callable[[], None] = lambda: None
         super().__init__(viewer, x="Band number", y="", height=96, name="axis")
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.setToolTip("above where the model's bands lie, below where the layer's do")
         self._item.setYRange(-0.55, 1.55, padding=0)
         self._item.getAxis("left").setTicks([[(1, "model"), (0, "layer")]])
         self._item.getAxis("left").setStyle(tickLength=0, maxTickLevel=0)
-        self._rows: list[Any] = []
         self.drawn: tuple[SpectralAxis, SpectralAxis | None] | None = None
 
     def draw(self, model: SpectralAxis, layer: SpectralAxis | None, *, fits: bool, what: str = "layer") -> None:
         """Draw the axes; that of a layer (or file) that does not fit stands out."""
+        self._again = lambda: None
+        self.titles(x=model.label)
+        self._again = lambda: self.draw(model, layer, fits=fits, what=what)
         for item in self._rows:
             self._item.removeItem(item)
         self._rows = []
         self.drawn = (model, layer)
-        self.titles(x=model.label)
         self._item.getAxis("left").setTicks([[(1, "model"), (0, what)]])
         self._row(model, 1, self.accent)
         if layer is not None and layer.unit == model.unit:
             self._row(layer, 0, SOURCE if fits else CLASSICAL)
         elif layer is not None:
-            note = pg.TextItem(f"in another unit: {layer.describe()}", color=CLASSICAL, anchor=(0, 0.5))
+            note = pg.TextItem(f"in another unit: {layer.describe()}", color=readable(CLASSICAL, self._background, TEXT), anchor=(0, 0.5))
             note.setPos(float(model.values.min()), 0)
             self._item.addItem(note, ignoreBounds=True)
             self._rows.append(note)
 
+    def _recolour(self, _: Any = None) -> None:
+        super()._recolour()
+        self._again()
+
     def _row(self, axis: SpectralAxis, level: float, colour: str) -> None:
         starts, stops = _stretches(np.unique(axis.values))
-        item = pg.BarGraphItem(x0=starts, x1=stops, y0=level - 0.36, y1=level + 0.36, pen=pg.mkPen(None), brush=pg.mkBrush(colour))
+        item = pg.BarGraphItem(
+            x0=starts, x1=stops, y0=level - 0.36, y1=level + 0.36, pen=pg.mkPen(None), brush=pg.mkBrush(readable(colour, self._background))
+        )
         self._item.addItem(item)
         self._rows.append(item)
 

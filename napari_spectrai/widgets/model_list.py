@@ -97,7 +97,7 @@ class ModelList(Container[Any]):
             tooltip="models of your runs, files you opened, the bundled one, and methods that need no training",
         )
         self.choice.native.setMinimumContentsLength(16)
-        self._open = PushButton(text="Open…", name="open", tooltip="a model file (.safetensors); it can be dragged onto napari, too")
+        self._open = PushButton(text="Open…", name="open_model", tooltip="a model file (.safetensors); it can be dragged onto napari, too")
         self._open.native.setMaximumWidth(58)
         super().__init__(widgets=[line(self.choice, self._open)], labels=False, label="Model", name="models")
         self.margins = (0, 0, 0, 0)

@@ -46,7 +46,6 @@ class PredictDock(Dock):
         self._build()
         super().__init__("Predict", self._sections)
         self._targets.files.live_in(self.native)
-        self._applying.heed_keys(self.native)
         layers = viewer.layers.events
         self._layer_events = [layers.inserted, layers.removed, layers.renamed]
         for event in self._layer_events:

@@ -15,6 +15,7 @@ from napari_spectrai.widgets.dock import rows, text
 from napari_spectrai.widgets.fitting import misfits_chain, misfits_ensemble
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.model_list import Entry, Ticks, as_model, named
+from napari_spectrai.widgets.preferences import preferences
 
 _TILES = (16, 32, 64, 128, 256, 512, 1024, 2048)
 ALONE = "no second model"
@@ -37,7 +38,7 @@ class PredictOptions(Container[Any]):
             choices=[("automatic", 0), *((f"{side} × {side} pixels", side) for side in _TILES)], value=0, label="Tile", name="tile",
             tooltip="how much of an image is worked on at a time: smaller ones take less memory, larger ones are faster",
         )  # fmt: skip
-        self.device = ComboBox(choices=_DEVICES, value="auto", label="Device", name="device", tooltip="where to compute")
+        self.device = ComboBox(choices=_DEVICES, value=preferences().device, label="Device", name="device", tooltip="where to compute")
         self.uncertain = CheckBox(
             value=False, text="Uncertainty", name="uncertainty",
             tooltip="standard deviation as a second layer: over passes with dropout, or over the models that are averaged",
