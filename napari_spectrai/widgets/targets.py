@@ -9,6 +9,7 @@ from magicgui.widgets import ComboBox, Container, RadioButtons
 from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.QtWidgets import QRadioButton
 
 from napari_spectrai.widgets.dock import rows
 from napari_spectrai.widgets.file_list import FileList
@@ -17,6 +18,21 @@ from napari_spectrai.widgets.model_list import Ticks
 from napari_spectrai.widgets.region_choice import RegionChoice
 
 ONE, SEVERAL, FILES = "a layer", "several layers", "files"
+_SAYS = {
+    ONE: "apply the model to one layer",
+    SEVERAL: "apply the model to several layers, one after another",
+    FILES: "apply the model to files, whose results are written as files",
+}
+
+
+class _Ways(RadioButtons):
+    """Radio buttons, each with its tooltip; napari makes them anew whenever a layer comes or goes."""
+
+    def reset_choices(self, *_: Any) -> None:
+        """Make the buttons anew."""
+        super().reset_choices()
+        for button in self.native.findChildren(QRadioButton):
+            button.setToolTip(_SAYS[button.text()])
 
 
 class Targets(Container[Any]):
@@ -32,7 +48,7 @@ class Targets(Container[Any]):
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._last: Image | None = None
-        self.what = RadioButtons(
+        self.what = _Ways(
             choices=[ONE, SEVERAL, FILES], orientation="horizontal", label="Apply to", name="apply_to",
             tooltip="one layer; several, one after another; or files, whose results are written as files",
         )  # fmt: skip
