@@ -38,7 +38,8 @@ class MethodForm(Container[Any]):
         if kind:
             cls = networks[kind]
             self._settings = SpecForm(cls, defaults(cls))
-            self.append(self._settings)
+            if len(self._settings):
+                self.append(self._settings)
             if "super_resolution" in cls.tasks:
                 self.append(self._factor)
 

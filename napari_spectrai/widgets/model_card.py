@@ -166,7 +166,7 @@ class CardView(Container[Any]):
 
     def show_method(self, kind: str) -> None:
         """Describe a method that needs no training."""
-        self._words.value = escape(inspect.cleandoc(networks[kind].__doc__ or "").partition("\n\n")[0].replace("\n", " "))
+        self._words.value = inspect.cleandoc(networks[kind].__doc__ or "").partition("\n\n")[0].replace("\n", " ")
         self._words.visible = True
 
     def show_card(self, card: ModelCard | None) -> None:

@@ -20,6 +20,8 @@ from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.methods import offered
 
 MOST_RUNS = 50
+_WIDEST = 38
+"""Letters of a name beside a box to tick."""
 Entry = tuple[str, str]
 """What is shown, and the path or kind."""
 
@@ -195,7 +197,9 @@ class Ticks(Container[Any]):
         self._boxes = []
         for name, thing in things:
             on = next((value for other, value in before if other is thing or other == thing), None)
-            box = CheckBox(value=ticked(thing) if on is None else on, text=name.replace("&", "&&"), tooltip=self._tooltip)
+            shown = name if len(name) <= _WIDEST else f"{name[: _WIDEST // 2].rstrip()} … {name[-_WIDEST // 2 :].lstrip()}"
+            tooltip = f"{name}: {self._tooltip}"
+            box = CheckBox(value=ticked(thing) if on is None else on, text=shown.replace("&", "&&"), tooltip=tooltip)
             box.changed.connect(lambda _: self.told.emit())
             self.append(box)
             self._boxes.append((thing, box))
