@@ -86,6 +86,26 @@ class Resample(Step):
         return known[..., left] * (1 - weight) + known[..., right] * weight, target
 
 
+def bringing(axis: SpectralAxis, onto: SpectralAxis) -> Crop | Resample:
+    """Return the step that brings spectra on `axis` onto another: a crop where the bands inside are the same ones, else a resampling.
+
+    Raises
+    ------
+    ValueError
+        If neither can: the unit is another one, or positions are wanted that were not measured.
+    """
+    if axis.unit == onto.unit:
+        low, high = float(onto.values.min()), float(onto.values.max())
+        room = 0.01 * float(np.median(np.abs(np.diff(onto.values)))) if len(onto) > 1 else 0.0
+        crop = Crop(low=low - room, high=high + room)
+        inside = axis.window(crop.low, crop.high)
+        if inside.size and onto.mismatch(axis.take(inside)) is None:
+            return crop
+    step = Resample.onto(onto)
+    step.apply(np.zeros((1, len(axis)), np.float32), axis)
+    return step
+
+
 class Fill(Step):
     """Replace NaN and infinite values by linear interpolation along the spectrum; a spectrum of nothing else by zeros."""
 
