@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,18 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
         raise UnreadableError(f"{path}: cannot be read as labels: {error or type(error).__name__}") from error
 
 
+def holds_labels(path: str | Path) -> bool:
+    """Whether a file is one that `write_labels` has written with the names of the classes: ``.npz`` or ``.zarr``."""
+    path = Path(path)
+    if path.suffix.lower() == ".npz" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist()) in ({"labels.npy"}, {"labels.npy", "class_names.npy"})
+    if path.suffix.lower() == ".zarr" and (path / "zarr.json").is_file():
+        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {})
+        return isinstance(attributes, dict) and "class_names" in attributes
+    return False
+
+
 def _picture(path: Path) -> tuple[Any, dict[int, str]]:
     with Image.open(path) as picture:
         if picture.mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
@@ -77,7 +90,7 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             name = _chosen({key: archive[key].shape for key in archive.files if archive[key].dtype.kind in "fiub"}, dataset)
             names = archive["class_names"] if "class_names" in archive.files else ()
-            return archive[name], {number: str(text) for number, text in enumerate(names) if number}
+            return archive[name], {number: str(text) for number, text in enumerate(names) if number and str(text)}
     if suffix == ".mat":
         return _matlab(path, dataset)
     name = _chosen(inspect(path), dataset)

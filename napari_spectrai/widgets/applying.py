@@ -11,6 +11,7 @@ from typing import Any
 
 from magicgui.widgets import Container, ProgressBar, PushButton, Widget
 from napari.qt.threading import thread_worker
+from napari.utils import progress
 from napari.viewer import Viewer
 from psygnal import Signal
 
@@ -70,6 +71,7 @@ class Applying(Container[Any]):
     ) -> None:  # fmt: skip
         self._viewer, self._starting = viewer, starting
         self._follower: Follower | None = None
+        self._activity: Any = None
         self._works: list[Work] = []
         self._at = 0
         self._told: list[str] = []
@@ -86,6 +88,7 @@ class Applying(Container[Any]):
         )
         self.margins = (0, 0, 0, 0)
         self.cancel.changed.connect(self.stop)
+        self.native.destroyed.connect(self._close_activity)
 
     # ---------------------------------------------------------------- one after another
 
@@ -144,6 +147,7 @@ class Applying(Container[Any]):
         self._say(self._starting)
         self._begun = None
         self.bar.visible, self.bar.max, self.bar.value = True, 1, 0
+        self._activity = progress(total=0, desc=self._work.name or self.start.text)
         self._follower = Follower(job, self._dock)
         self._follower.told.connect(self._on_events)
         self._follower.ended.connect(self._ended)
@@ -154,6 +158,9 @@ class Applying(Container[Any]):
         if not isinstance(event, Progress) or self._stopping:
             return
         self.bar.max, self.bar.value = event.total, event.done
+        if self._activity.total != event.total:
+            self._activity.reset(total=event.total)
+        self._activity.update(event.done - self._activity.n)
         if self._begun is None or event.done < self._begun[1]:
             self._begun = (time.monotonic(), event.done)
         share = f"{event.done} of {event.total}" if event.total < 1000 else f"{event.done / event.total:.0%}"
@@ -184,6 +191,7 @@ class Applying(Container[Any]):
     def _ended(self, ending: Any) -> None:
         follower, self._follower = self._follower, None
         self.bar.visible = False
+        self._close_activity()
         if follower is None or self.gone:
             return
         folder = follower.job.folder.path
@@ -196,6 +204,11 @@ class Applying(Container[Any]):
             self._aside(lambda: work.load(folder, not done), lambda loaded: self._loaded(folder, loaded))
         else:
             self._failed(ending.message)
+
+    def _close_activity(self) -> None:
+        if self._activity is not None:
+            self._activity.close()
+            self._activity = None
 
     def _loaded(self, folder: Path, loaded: Any) -> None:
         if loaded is not None:
@@ -227,6 +240,7 @@ class Applying(Container[Any]):
             self.status.value = f"{how}: {len(told)} of {len(self._works)}" + (f"; {told[-1]}" if told else "")
         else:
             self.status.value = f"{how}: {told[-1]}" if told else how
+        self._viewer.status = f"{self.start.text}: {self.status.value}"
         self.start.enabled = bool(self._failures)
         self.ended.emit(how)
         if self._failures:

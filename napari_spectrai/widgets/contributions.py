@@ -7,14 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from napari import current_viewer
 
 from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import UnreadableError, format_of, write
+from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.samples import sample
 from napari_spectrai.widgets.dock import opened
-from napari_spectrai.widgets.layers import LayerData, layer_data, layers_from_file
+from napari_spectrai.widgets.layers import LayerData, label_options, layer_data, layers_from_file
 
 
 def raman_pairs() -> list[LayerData]:
@@ -57,11 +60,18 @@ def get_reader(path: str | list[str]) -> Callable[..., list[LayerData]] | None:
 
 def _read(paths: str | list[str], **_: Any) -> list[LayerData]:
     try:
-        return [layer for path in (paths if isinstance(paths, list) else [paths]) for layer in layers_from_file(Path(path))]
+        return [layer for path in (paths if isinstance(paths, list) else [paths]) for layer in _layers(Path(path))]
     except UnreadableError as error:
         if "dataset=" in str(error):
             raise UnreadableError(f"{error}, or in File ▸ IO Utilities ▸ Open as a spectral image") from error
         raise
+
+
+def _layers(path: Path) -> list[LayerData]:
+    if holds_labels(path):
+        labels = read_labels(path)
+        return [(labels.data, label_options(labels), "labels")]
+    return layers_from_file(path)
 
 
 def get_model_reader(path: str | list[str]) -> Callable[..., list[tuple[None]]]:
@@ -97,3 +107,8 @@ def write_cube(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         rgb=meta.get("rgb", False), multiscale=False,
     )  # fmt: skip
     return [str(write(as_cube(layer), path))]
+
+
+def write_classes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one Labels layer with the names of its classes."""
+    return [str(write_labels(Labels(np.asarray(data), meta.get("metadata", {}).get("class_names", {})), path))]

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from magicgui.widgets import Container, FileEdit, Label, PushButton
+from magicgui.widgets import Container, Label, PushButton
 from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
@@ -73,8 +73,6 @@ class Dock(Container[Any]):
         _docks.add(self)
         offer_on_layers()
         bind_keys(self)
-        for field in of_kind(self, FileEdit):
-            field.line_edit.tooltip, field.choose_btn.tooltip = field.tooltip, f"look for it: {field.tooltip}"
 
     def take(self, layer: Layer) -> None:
         """Choose a layer to work on; a dock that has no use for it stays as it is."""

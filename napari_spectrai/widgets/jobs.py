@@ -6,6 +6,7 @@ import atexit
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import napari
 from napari.qt.threading import thread_worker
 from psygnal import Signal, SignalInstance
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
@@ -24,6 +25,8 @@ CATCHING_UP = 10
 """The same, while there is more to read."""
 PORTION = 200_000
 """Bytes of a journal that are read at a look: 10 ms, of the hours of a run that another window has begun."""
+
+_HOW = {"done": "done", "early": "done, since it no longer improved", "stopped": "stopped; it can be resumed"}
 
 _running: set[Follower] = set()
 _ending: list[Job] = []
@@ -124,9 +127,13 @@ class Follower(QObject):
             self._timer.stop()
             self.job.close()
             _running.discard(self)
-            done = isinstance(self._last, Finished | Failed)
+            lost = Failed("the process ended without a word; its log is in the run folder")
+            ending = self._last if isinstance(self._last, Finished | Failed) else lost
+            viewer = napari.current_viewer()
+            if self.job.remains and viewer is not None:
+                viewer.status = f"Training {self.job.folder.path.name}: {_HOW[ending.reason] if isinstance(ending, Finished) else 'failed'}"
             ends.ended.emit()
-            self.ended.emit(self._last if done else Failed("the process ended without a word; its log is in the run folder"))
+            self.ended.emit(ending)
 
     def stop(self) -> None:
         """Ask the job to save and end; `insist` makes it."""

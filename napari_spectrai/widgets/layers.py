@@ -100,6 +100,12 @@ def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
     data = labels.data
     if data.ndim == 1:
         data = np.ascontiguousarray(np.broadcast_to(data, (1 if source is None else source.data.shape[0], len(data))))
+    return cast("Labels", viewer.add_labels(data, **label_options(labels) | more))
+
+
+def label_options(labels: SpectralLabels) -> dict[str, Any]:
+    """Return how napari shows labels: with the names and colours of their classes."""
+    data = labels.data
     names = ["unlabelled" if value == 0 and 0 not in labels.names else labels.names.get(value, "") for value in range(int(data.max()) + 1)]
     options: dict[str, Any] = {
         "name": labels.name or "classes",
@@ -110,7 +116,7 @@ def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
         colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
         colours.update(labels.colours.items())
         options["colormap"] = DirectLabelColormap(color_dict=colours)
-    return cast("Labels", viewer.add_labels(data, **options | more))
+    return options
 
 
 def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "") -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import napari.settings
+import numpy as np
 import pytest
 from app_model import Application
 from napari.utils.theme import get_theme
@@ -16,11 +17,13 @@ from qtpy.QtGui import QPalette
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QSlider, QWidget
 
+from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
 from napari_spectrai.widgets import memory, menus, preferences
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
 from napari_spectrai.widgets.form import Fold
+from napari_spectrai.widgets.layers import add_labels
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 
 CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QAbstractSpinBox, QSlider)
@@ -61,7 +64,7 @@ def faults(native) -> list[str]:
         words = widget.currentText() if isinstance(widget, QComboBox) else getattr(widget, "text", str)()
         what = f"{type(widget).__name__} {words!r}"
         if isinstance(widget, CONTROLS):
-            if not widget.toolTip():
+            if not (widget.toolTip() or widget.parent().toolTip()):  # Qt asks the parent where a part has none of its own
                 found.append(f"{what}: no tooltip")
             if not widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
                 found.append(f"{what}: cannot be reached by Tab")
@@ -186,7 +189,7 @@ def test_menus_offer_docks_and_what_they_do_to_the_selected_layer(open_image, mo
         assert spectra._chip_of[layer].value
         assert spectra._main() is layer
         assert all(opened(viewer, name).layer is layer for name in ("Preprocess", "Predict"))
-        assert opened(viewer, "Train")._input.value is layer
+        assert opened(viewer, "Train").data.first.input.value is layer
 
 
 def test_keys_press_the_buttons_of_the_dock_that_has_the_focus(viewer, qtbot):
@@ -214,6 +217,17 @@ def test_an_empty_dock_says_what_to_do_with_a_link_that_does_it(viewer, qtbot):
     label.linkActivated.emit("Cartilage Raman map")
     assert empty.layer is viewer.layers["Cartilage"]
     assert "<a" not in label.text()
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".zarr"])
+def test_labels_keep_the_names_of_their_classes_when_they_are_saved(viewer, tmp_path, suffix):
+    labels = Labels(np.array([[0, 1, 3], [3, 1, 0]], np.uint8), {1: "water", 3: "soil"}, name="classes")
+    path = str(tmp_path / f"classes{suffix}")
+    assert add_labels(viewer, labels, None).save(path, plugin="napari-spectrai") == [path]
+    (again,) = viewer.open(path, plugin="napari-spectrai")
+    np.testing.assert_array_equal(again.data, labels.data)
+    assert again.metadata["class_names"] == labels.names
+    assert list(again.features["class"]) == ["unlabelled", "water", "", "soil"]
 
 
 # ---------------------------------------------------------------- what is remembered
