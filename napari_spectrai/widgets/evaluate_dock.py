@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
 from napari_spectrai.widgets import judged
-from napari_spectrai.widgets.applying import Applying
+from napari_spectrai.widgets.applying import Applying, Work
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, message, say, text
 from napari_spectrai.widgets.judged_choices import JudgedChoices
@@ -202,16 +201,18 @@ class EvaluateDock(Dock):
         needed = source is not None and (not labels or options["model"] is not None)
         noisy = judged.handed(source, None) if needed and source is not None else None
         layers = {layer.name: layer for layer in results}
-        self._applying.run(
-            lambda: prepare_evaluation(handed, known, kind, source=noisy, **options), lambda folder: self._show(folder, layers), self.native
+        work = Work(
+            "",
+            lambda: prepare_evaluation(handed, known, kind, source=noisy, **options),
+            lambda folder, stopped: None if stopped else Judgement.load(folder / "judgement"),
+            lambda judgement: self._show(judgement, layers),
         )
+        self._applying.run_all([work], self.native)
 
     def cancel(self) -> None:
         """Stop; what was found before stays."""
         self._applying.stop()
 
-    def _show(self, folder: Path, layers: dict[str, Layer]) -> str:
-        judgement = Judgement.load(folder / "judgement")
-        shutil.rmtree(folder, ignore_errors=True)
+    def _show(self, judgement: Judgement, layers: dict[str, Layer]) -> str:
         self.view.show_judgement(judgement, layers)
         return f"{len(layers)} results judged" if len(layers) > 1 else "1 result judged"
