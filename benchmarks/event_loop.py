@@ -31,7 +31,7 @@ SCENES = {
     "lambda_stack": ["task.learns_from=bands", "network=unet", "loss=mse"],
 }
 """Samples to train on, spectra and an image, with what is set in the dock."""
-DOCKS = ("Spectra", "Preprocess", "Train", "Predict", "Open as a spectral image")
+DOCKS = ("Spectra", "Preprocess", "Train", "Predict", "Evaluate", "Open as a spectral image")
 
 
 class Ticks:

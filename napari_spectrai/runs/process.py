@@ -83,9 +83,10 @@ def prepare_prediction(
     """
     place = RunFolder(folder if folder is not None else tempfile.mkdtemp(prefix="napari-spectrai-"))
     source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
+    written = out is not None
     if out is None:
         out, options = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *options]
-    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *options])
+    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *options], remains=written)
 
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:

@@ -130,7 +130,7 @@ class Follower(QObject):
             lost = Failed("the process ended without a word; its log is in the run folder")
             ending = self._last if isinstance(self._last, Finished | Failed) else lost
             viewer = napari.current_viewer()
-            if self.job.remains and viewer is not None:
+            if isinstance(self.job, Run) and viewer is not None:
                 viewer.status = f"Training {self.job.folder.path.name}: {_HOW[ending.reason] if isinstance(ending, Finished) else 'failed'}"
             ends.ended.emit()
             self.ended.emit(ending)
@@ -200,7 +200,9 @@ def confirm(window: QWidget, jobs: Sequence[Job]) -> Answer:
     """Ask what becomes of running jobs when the window closes."""
     box = QMessageBox(QMessageBox.Icon.Question, "Close napari?", _question(jobs), QMessageBox.StandardButton.NoButton, window)
     lasting = any(job.remains for job in jobs)
-    stop = box.addButton("Stop (can be resumed)" if lasting else "Stop", QMessageBox.ButtonRole.DestructiveRole)
+    stop = box.addButton(
+        "Stop (can be resumed)" if any(isinstance(job, Run) for job in jobs) else "Stop", QMessageBox.ButtonRole.DestructiveRole
+    )
     run_on = box.addButton("Let it run on", QMessageBox.ButtonRole.AcceptRole) if lasting else None
     cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(cancel)
@@ -214,20 +216,23 @@ def confirm(window: QWidget, jobs: Sequence[Job]) -> Answer:
 
 
 def _question(jobs: Sequence[Job]) -> str:
-    lasting = [job for job in jobs if job.remains]
-    passing = len(jobs) - len(lasting)
+    trainings = [job for job in jobs if isinstance(job, Run)]
+    writing = [job for job in jobs if job.remains and not isinstance(job, Run)]
+    passing = len(jobs) - len(trainings) - len(writing)
     words = []
-    if lasting:
-        names = ", ".join(job.folder.path.name for job in lasting)
+    if trainings:
+        names = ", ".join(job.folder.path.name for job in trainings)
         words.append(
-            f"{'A training is' if len(lasting) == 1 else f'{len(lasting)} trainings are'} running: {names}.\n"
+            f"{'A training is' if len(trainings) == 1 else f'{len(trainings)} trainings are'} running: {names}.\n"
             "Stopped, it saves what it has learnt, and can be resumed from the Train dock. "
             "Left to run on, it goes on without napari; a Train dock that is opened later follows it."
         )
+    if writing:
+        words.append("Results are being written to files. Left to run on, the file at work is finished; those after it are not begun.")
     if passing:
         what = "A prediction or preparation is" if passing == 1 else f"{passing} predictions or preparations are"
         words.append(
-            f"{what} running. It stops in any case: its result was to become a layer of this window, and nothing would remain of it."
+            f"{what} running, which closing ends: its result was to become a layer of this window, and nothing would remain of it."
         )
     return "\n\n".join(words)
 
