@@ -186,7 +186,7 @@ def test_menus_offer_docks_and_what_they_do_to_the_selected_layer(open_image, mo
         assert spectra._chip_of[layer].value
         assert spectra._main() is layer
         assert all(opened(viewer, name).layer is layer for name in ("Preprocess", "Predict"))
-        assert opened(viewer, "Train")._input.value is layer
+        assert opened(viewer, "Train").data.first.input.value is layer
 
 
 def test_keys_press_the_buttons_of_the_dock_that_has_the_focus(viewer, qtbot):
