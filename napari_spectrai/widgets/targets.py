@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, RadioButtons
+from magicgui.widgets import ComboBox, Container
 from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
-from qtpy.QtWidgets import QRadioButton
 
 from napari_spectrai.widgets.dock import rows
 from napari_spectrai.widgets.file_list import FileList
 from napari_spectrai.widgets.layers import likely_source, spectral_layers
 from napari_spectrai.widgets.model_list import Ticks
 from napari_spectrai.widgets.region_choice import RegionChoice
+from napari_spectrai.widgets.ways import Ways
 
 ONE, SEVERAL, FILES = "a layer", "several layers", "files"
 _SAYS = {
@@ -23,16 +23,6 @@ _SAYS = {
     SEVERAL: "apply the model to several layers, one after another",
     FILES: "apply the model to files, whose results are written as files",
 }
-
-
-class _Ways(RadioButtons):
-    """Radio buttons, each with its tooltip; napari makes them anew whenever a layer comes or goes."""
-
-    def reset_choices(self, *_: Any) -> None:
-        """Make the buttons anew."""
-        super().reset_choices()
-        for button in self.native.findChildren(QRadioButton):
-            button.setToolTip(_SAYS[button.text()])
 
 
 class Targets(Container[Any]):
@@ -48,12 +38,10 @@ class Targets(Container[Any]):
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._last: Image | None = None
-        self.what = _Ways(
-            choices=[ONE, SEVERAL, FILES], orientation="horizontal", label="Apply to", name="apply_to",
+        self.what = Ways(
+            _SAYS, label="Apply to", name="apply_to",
             tooltip="one layer; several, one after another; or files, whose results are written as files",
         )  # fmt: skip
-        self.what.value = ONE
-        self.what.native.setStyleSheet("QGroupBox { border: 0; margin: 0; padding: 0; }")
         self.choice = ComboBox(
             choices=self._layers, nullable=True, label="Layer", name="layer_choice", tooltip="what the model is applied to"
         )

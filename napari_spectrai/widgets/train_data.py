@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, PushButton, RadioButtons
+from magicgui.widgets import ComboBox, Container, PushButton
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from psygnal import Signal
@@ -20,7 +20,9 @@ from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import line, message, rows, say
 from napari_spectrai.widgets.layers import choose_dimension, likely_source, spectral_layers, spectral_position, turned
 from napari_spectrai.widgets.paths import PathList
+from napari_spectrai.widgets.ways import Ways
 
+_SAYS = {"Layers": "learn from layers of this window", "Files": "learn from files and folders on disk"}
 BRUSH = 250
 """Milliseconds after a stroke until what it made is looked at."""
 
@@ -74,11 +76,7 @@ class TrainData(Container[Any]):
         self._read: tuple[list[Cube], list[Any]] = ([], [])
         self._asked: Experiment | None = None
         self._watched: list[Labels] = []
-        self.source = RadioButtons(
-            choices=["Layers", "Files"], orientation="horizontal", label="Data", name="source",
-            tooltip="learn from layers of this window, or from files and folders on disk",
-        )  # fmt: skip
-        self.source.value = "Layers"
+        self.source = Ways(_SAYS, label="Data", name="source", tooltip="learn from layers of this window, or from files on disk")
         self.pairs: list[PairRow] = []
         self._pairs_box: Container[Any] = Container(labels=False, name="pairs")
         self._pairs_box.margins = (0, 0, 0, 0)
