@@ -68,6 +68,7 @@ def test_the_plug_in_is_listed():
         "Preprocess",
         "Train",
         "Predict",
+        "Evaluate",
         "Open as a spectral image",
     ]
     assert (ROOT / "napari.yaml").resolve() == ROOT / "napari_spectrai" / "napari.yaml"
