@@ -179,7 +179,11 @@ class JudgementView(Container[Any]):
             self.plot.clear_curves()
             self.plot.titles(x="Spectrum", y="Angle (°)" if what == "angle" else "Error (RMSE)")
             self.plot.curve(what, np.arange(len(values)), values, self.plot.accent, legend=False)
-            say(self.place, f"{what} of each of {len(values):,} spectra")
+            known = int(np.isfinite(values).sum())
+            say(
+                self.place,
+                f"{what} of {known:,} of {len(values):,} spectra" + ("" if known == len(values) else "; the others are all zero"),
+            )
             return
         base = self._base()
         if base is not None:

@@ -18,7 +18,13 @@ from napari_spectrai.widgets.form import Fold, SpecForm, part_form
 
 OWN = "own"
 _SHOWN_ELSEWHERE = ("task", "name", "data", "split", "preparation", "augmentation", "training")
-_FOLDED = {"split": "Split", "data": "Patches and groups", "preparation": "Preparation", "augmentation": "Augmentation", "training": "Training"}
+_FOLDED = {
+    "split": "Split",
+    "data": "Patches and groups",
+    "preparation": "Preparation",
+    "augmentation": "Augmentation",
+    "training": "Training",
+}
 
 
 class TrainForm:

@@ -253,7 +253,7 @@ def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
     index = grid.view.model().index(1, 0)  # truth kind 2, told kind 1
     grid.view.scrollTo(index)
     qtbot.mouseClick(grid.view.viewport(), Qt.MouseButton.LeftButton, pos=grid.view.visualRect(index).center())
-    assert grid.told == "truth kind 2, told kind 1: 8 (26.7% of 30)"
+    assert grid.told == "truth kind 2, told kind 1: 8 (26.7 % of 30)"
     marked = viewer.layers["truth kind 2, told kind 1"]
     expected = np.zeros_like(truth.data, dtype=bool)
     expected[0:2, 5:9] = True
@@ -263,7 +263,7 @@ def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
     grid.click("kind 5", "kind 9")
     assert not viewer.layers["truth kind 5, told kind 9"].data.any()
     assert "truth kind 2, told kind 1" not in viewer.layers
-    assert grid.told == "truth kind 5, told kind 9: 0 (0.0% of 30)"
+    assert grid.told == "truth kind 5, told kind 9: 0 (0.0 % of 30)"
     assert evaluate.view.classes.text("kind 2", "Pixels") == "30"
     assert evaluate.view.classes.text("kind 18", "Pixels") == "25"
     evaluate.view.classes.sort(1)
