@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Generic, TypeVar
@@ -64,6 +65,12 @@ def resolve(text: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+@cache
+def _declared() -> Any:
+    """Return all entry points; asking for them reads the metadata of every package that is installed."""
+    return entry_points()
+
+
 S = TypeVar("S", bound=Named)
 
 
@@ -95,7 +102,7 @@ class Registry(Generic[S]):
     def _all(self) -> dict[str, type[S]]:
         if not self._loaded:
             self._loaded = True
-            for entry in entry_points(group=self.group):
+            for entry in _declared().select(group=self.group):
                 cls = entry.load()
                 self._kinds.setdefault(self._kind_of(cls), cls)
         return self._kinds

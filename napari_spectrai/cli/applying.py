@@ -53,6 +53,10 @@ def predict(
     ] = None,
     then: Annotated[list[Path] | None, typer.Option(help="a model for the result, such as one that enlarges; repeat it")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="of a classical method, such as count=8")] = None,
+    part: Annotated[
+        Path | None,
+        typer.Option(help="where the finished tiles go if it is stopped (.zarr); of classes probabilities"),
+    ] = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -73,6 +77,8 @@ def predict(
             refuse_unwritten(output)
         if device not in DEVICES:
             raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
+        if part is not None and (part.suffix != ".zarr" or part.resolve() == output.resolve()):
+            raise ValueError(f"{part.name}: what is finished goes into a .zarr store of its own; choose such a name")
     with exit_with(FAILED), told_to(folder):
         from napari_spectrai.learn.predict import predicting
 
@@ -80,7 +86,7 @@ def predict(
         others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
         steps = predicting(
             _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
-            settings=changed, views=views, ensemble=others, then=chain,
+            settings=changed, views=views, ensemble=others, then=chain, part=part,
         )  # fmt: skip
         prediction = followed(steps, folder, "predicting")
         if prediction is not None and tells:

@@ -106,19 +106,24 @@ def refuse_unwritten(output: Path) -> None:
 
 
 def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:
-    """Drain a generator of progress behind a bar, and tell the folder; return its value, or None if it was stopped."""
+    """Drain a generator of progress behind a bar, and tell the folder; return its value, or None if it was stopped.
+
+    A word to stop that comes when all is done is not heeded.
+    """
+    left = True
     with Bar(console=console) as bar:
         task = bar.add_task(what, total=None)
         while True:
+            if left and folder is not None and folder.command() == "stop":
+                steps.close()
+                folder.append(Finished("stopped"))
+                return None
             try:
                 told = next(steps)
             except StopIteration as end:
                 return end.value
             progress = told if isinstance(told, Progress) else Progress(*told)
+            left = progress.done < progress.total
             bar.update(task, completed=progress.done, total=progress.total)
             if folder is not None:
                 folder.append(progress)
-                if folder.command() == "stop":
-                    steps.close()
-                    folder.append(Finished("stopped"))
-                    return None

@@ -8,14 +8,16 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import psutil
 
 from napari_spectrai.cube import SpectralAxis
+
+if TYPE_CHECKING:
+    import dask.array as da
 
 LARGEST = 2**46
 """Bytes beyond which a claimed array is taken for a damaged header: 64 TiB."""
@@ -90,6 +92,8 @@ class OnDisk:
 
     def lazy(self, chunks: Sequence[int] | None = None) -> da.Array:
         """Return a dask array whose chunks follow those of the file, yet are never so small that their number explodes."""
+        import dask.array as da
+
         plausible(self.shape, self.dtype)
         # counted in values, not bytes: whatever works on them makes float32 of each
         values = max(CHUNK, math.prod(self.shape) // MOST_CHUNKS)
@@ -100,6 +104,8 @@ class OnDisk:
 
 def lazily(values: npt.NDArray[Any]) -> da.Array:
     """Return a memory map as a dask array, to be read in parts."""
+    import dask.array as da
+
     limit = max(CHUNK, values.size // MOST_CHUNKS) * values.dtype.itemsize
     chunks = da.core.normalize_chunks("auto", shape=values.shape, dtype=values.dtype, limit=limit)
     return da.from_array(values, chunks=chunks, asarray=False, name=False)
@@ -151,6 +157,8 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
         if missing is not None:
             values[block == missing] = np.nan
         return values
+
+    import dask.array as da
 
     lazy = data if isinstance(data, da.Array) else da.from_array(data, chunks="auto", asarray=False, name=False)
     return lazy.map_blocks(unpack, dtype=exact)

@@ -55,10 +55,10 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
     return from_header(data, attributes, axis, spectral=-1 if place is None else place)
 
 
-def create(path: Path, cube: Cube, dtype: Any) -> zarr.Array[Any]:
-    """Create an empty store with `cube`'s shape, axis and pixel size, to be filled piece by piece."""
+def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0) -> zarr.Array[Any]:
+    """Create an empty store with `cube`'s shape, axis and pixel size, to be filled piece by piece; `fill` stands where nothing is."""
     chunks = tuple(min(c, s) for c, s in zip((1,) * (len(cube.shape) - 3) + CHUNK[-len(cube.shape) :], cube.shape, strict=True))
-    return zarr.create_array(path, shape=cube.shape, chunks=chunks, dtype=dtype, attributes=header_of(cube))
+    return zarr.create_array(path, shape=cube.shape, chunks=chunks, dtype=dtype, fill_value=fill, attributes=header_of(cube))
 
 
 def writing(cube: Cube, path: Path) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -19,10 +20,9 @@ from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
+from napari_spectrai.learn.joining import called, refuse_other_axis, refuse_others
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.learn.walk import Walk, has_dropout
-from napari_spectrai.preparation import preprocess
-from napari_spectrai.preparation.axis import Resample
 from napari_spectrai.preparation.chain import seen
 from napari_spectrai.runs import Progress
 
@@ -144,15 +144,23 @@ def predicting(
     views: bool = False,
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
+    part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
-    """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written."""
+    """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written.
+
+    Parameters
+    ----------
+    part : path, optional
+        A Zarr store (``.zarr``) for the tiles that have come to an end when the generator is closed, NaN elsewhere; of classes their
+        probabilities. It is not written where all is finished, or nothing is, or where a model of a chain has yet to follow.
+    """
     source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
     ensemble, then = ([given] if isinstance(given, Model | str | Path) else list(given) for given in (ensemble, then))
     if out is not None and isinstance(cube, str | Path) and Path(out).resolve() == Path(cube).resolve():
         raise ValueError(f"{out} is read here, and would be lost; choose another out=")
     links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
     models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
-    _refuse_others(models)
+    refuse_others(models, [called(given, one) for given, one in zip((model, *ensemble), models, strict=True)])
     for number, one in enumerate(links[:-1]):
         if one.description.classes:
             raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
@@ -160,23 +168,20 @@ def predicting(
         done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
         source = replace(done.result, name=source.name)
     last = models if len(links) == 1 else links[-1:]
-    return (yield from _applied(last, source, out=out, tile=tile, uncertainty=uncertainty, device=choose_device(device), views=views))
-
-
-def _refuse_others(models: Sequence[Model]) -> None:
-    """Refuse an ensemble whose models do not give the same."""
-    first = models[0].description
-    for card in (model.description for model in models[1:]):
-        difference = first.axis.mismatch(card.axis) or first.truth_axis.mismatch(card.truth_axis)
-        if difference:
-            raise ValueError(f"{card.name!r} cannot join {first.name!r}: it has {difference}")
-        told = [(one.value, one.name) for one in card.classes]
-        if told != [(one.value, one.name) for one in first.classes] or card.experiment.task.enlarges != first.experiment.task.enlarges:
-            raise ValueError(f"{card.name!r} cannot join {first.name!r}: it gives other classes, or enlarges by another factor")
+    options = {"tile": tile, "device": choose_device(device), "views": views, "part": part}
+    return (yield from _applied(last, source, out=out, uncertainty=uncertainty, **options))
 
 
 def _applied(
-    models: Sequence[Model], source: Cube, *, out: str | Path | None, tile: int | None, uncertainty: bool, device: torch.device, views: bool
+    models: Sequence[Model],
+    source: Cube,
+    *,
+    out: str | Path | None,
+    tile: int | None,
+    uncertainty: bool,
+    device: torch.device,
+    views: bool,
+    part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
     card = models[0].description
     for model in models:
@@ -199,9 +204,18 @@ def _applied(
     shaped = _shaped(models[0], source, name)
     walk = Walk(models, device, tile, draws=uncertainty, views=views)
     with ExitStack() as files:
-        result = _destination(shaped, out, files)
+        result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
-        yield from walk.images(source, result, spread) if card.experiment.task.of_images else walk.over(source, result, spread)
+        walking = walk.images(source, result, spread) if card.experiment.task.of_images else walk.over(source, result, spread)
+        told: Progress | None = None
+        try:
+            for told in walking:
+                yield told
+        except (GeneratorExit, SystemExit):  # closed at a tile's end, or by a signal within a tile
+            walking.close()  # which writes what has come to an end
+            if part is not None and told is not None and told.done < told.total:
+                io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
+            raise
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=source.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
@@ -272,23 +286,9 @@ def _told(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
     return told
 
 
-def _destination(shaped: Cube, out: str | Path | None, files: ExitStack) -> Any:
+def _destination(shaped: Cube, out: str | Path | None, files: ExitStack, fill: float) -> Any:
     if out is None:
-        return np.empty(shaped.shape, np.float32)
+        return np.full(shaped.shape, fill, np.float32)
     if Path(out).suffix != ".zarr":
         raise ValueError(f"predictions stream into a .zarr store, not {Path(out).name!r}; or leave out= away and write() the result")
-    return zarr_format.create(files.enter_context(replacing(out)), shaped, np.float32)
-
-
-def refuse_other_axis(model: Model, cube: Cube) -> None:
-    """Raise ValueError if the cube's axis is not the model's, with the remedy; a model that fits any axis has none to refuse."""
-    difference = model.axis.mismatch(cube.axis)
-    if difference is None or model.description.experiment.any_axis:
-        return
-    remedy = "it has other bands than the model was trained on"
-    try:
-        preprocess(Cube(np.zeros((1, len(cube.axis)), np.float32), cube.axis), [Resample.onto(model.axis)])
-        remedy = "bring it onto the model's axis: preprocess(cube, [Resample.onto(model.axis)])"
-    except ValueError as error:
-        remedy += f", and resampling cannot help ({error})"
-    raise ValueError(f"{cube.name or 'the cube'!r} has {difference} (the model: {model.axis.describe()}); {remedy}")
+    return zarr_format.create(files.enter_context(replacing(out)), shaped, np.float32, fill=fill)

@@ -131,11 +131,13 @@ class Walk:
                     sides = [length * times for length in block.spatial_shape[-2:]]
                     strip[:, x.start * times : x.stop * times] += values.reshape(*sides, -1) * self._weights(y, x)
                 done += 1
-                yield Progress(done, total)
-            ready, first = (down.stop - down.start - down.after) * times, down.start * times
-            for target, strip in zip(targets, sums, strict=True):
-                target[(*plane, slice(first, first + ready))] = strip[:ready]
-            carried = [strip[ready:] for strip in sums]
+                try:
+                    yield Progress(done, total)
+                except GeneratorExit:  # the tiles of this row that have come to an end are kept
+                    _write(targets, sums, plane, down, times, until=x.stop - x.after)
+                    raise
+            _write(targets, sums, plane, down, times, until=width)
+            carried = [strip[(down.stop - down.start - down.after) * times :] for strip in sums]
 
     def _weights(self, y: Span, x: Span) -> Array:
         # the ramps of neighbours add to one in each direction, so that no division follows
@@ -206,3 +208,10 @@ class Walk:
                 total = total + torch.rot90(told.flip(1) if flipped else told, -turns, (1, 2))
         mean = total / 8
         return mean.clamp(min=1e-12).log() if self.classes else mean
+
+
+def _write(targets: Sequence[Any], sums: Sequence[Array], plane: tuple[int, ...], down: Span, times: int, *, until: int) -> None:
+    """Write of a strip of tiles what no further tile adds to: up to the overlap below, and up to column `until` of the source."""
+    ready, first = (down.stop - down.start - down.after) * times, down.start * times
+    for target, strip in zip(targets, sums, strict=True):
+        target[(*plane, slice(first, first + ready), slice(0, until * times))] = strip[:ready, : until * times]

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
-from scipy.interpolate import PchipInterpolator
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import Step, on_finite
@@ -76,6 +75,8 @@ class Resample(Step):
         positions, first = np.unique(axis.values, return_index=True)
         known = np.take(spectra, first, axis=-1)
         if self.method == "pchip":
+            from scipy.interpolate import PchipInterpolator
+
             return on_finite(known, lambda finite: PchipInterpolator(positions, finite, axis=-1)(target.values), len(target)), target
         right = np.clip(np.searchsorted(positions, target.values), 1, max(len(positions) - 1, 1))
         left = right - 1 if len(positions) > 1 else right * 0
@@ -83,6 +84,26 @@ class Resample(Step):
         span = positions[right] - positions[left]
         weight = np.where(span > 0, (target.values - positions[left]) / np.where(span > 0, span, 1), 0).astype(spectra.dtype)
         return known[..., left] * (1 - weight) + known[..., right] * weight, target
+
+
+def bringing(axis: SpectralAxis, onto: SpectralAxis) -> Crop | Resample:
+    """Return the step that brings spectra on `axis` onto another: a crop where the bands inside are the same ones, else a resampling.
+
+    Raises
+    ------
+    ValueError
+        If neither can: the unit is another one, or positions are wanted that were not measured.
+    """
+    if axis.unit == onto.unit:
+        low, high = float(onto.values.min()), float(onto.values.max())
+        room = 0.01 * float(np.median(np.abs(np.diff(onto.values)))) if len(onto) > 1 else 0.0
+        crop = Crop(low=low - room, high=high + room)
+        inside = axis.window(crop.low, crop.high)
+        if inside.size and onto.mismatch(axis.take(inside)) is None:
+            return crop
+    step = Resample.onto(onto)
+    step.apply(np.zeros((1, len(axis)), np.float32), axis)
+    return step
 
 
 class Fill(Step):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Self
 
-import dask.array as da
 import numpy as np
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
@@ -95,6 +94,8 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
     """Do what `preprocess` does, and yield (done, total) after each block of pixels; closing the generator stops it."""
     source = as_cube(cube)
     if not isinstance(source.data, np.ndarray) and not hasattr(source.data, "map_blocks"):
+        import dask.array as da
+
         source = replace(source, data=da.from_array(source.data))
     groups = [(spatial, tuple(group)) for spatial, group in groupby(map(registry.parse, steps), lambda s: isinstance(s, SpatialStep))]
     for number, (spatial, group) in enumerate(groups):

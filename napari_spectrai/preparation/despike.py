@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.ndimage import binary_opening
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import SpatialStep, Step
@@ -59,6 +58,8 @@ class Despike(Step):
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return despiked spectra."""
+        from scipy.ndimage import binary_opening
+
         if spectra.shape[-1] < 4:
             return spectra.copy(), axis
         steps = np.diff(spectra, axis=-1)

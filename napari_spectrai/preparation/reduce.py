@@ -8,7 +8,6 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.linalg import eigh
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import LEARNT, Step
@@ -78,6 +77,8 @@ class PCA(_Reduction):
     kind: Literal["pca"] = "pca"
 
     def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
+        from scipy.linalg import eigh
+
         bands = centred.shape[1]
         _, vectors = eigh(centred.T @ centred, subset_by_index=(bands - self.components, bands - 1))
         directions = vectors[:, ::-1]
@@ -94,6 +95,8 @@ class MNF(_Reduction):
     kind: Literal["mnf"] = "mnf"
 
     def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
+        from scipy.linalg import eigh
+
         bands = centred.shape[1]
         steps = np.diff(spectra.astype(np.float64), axis=-2).reshape(-1, bands)
         steps = steps[np.isfinite(steps).all(-1)]

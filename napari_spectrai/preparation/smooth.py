@@ -6,9 +6,6 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.linalg import solveh_banded
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import savgol_filter
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import Step, on_finite
@@ -45,6 +42,8 @@ class SavitzkyGolay(Step):
             raise ValueError(f"window of {self.window} bands exceeds the {bands} of this cube; choose an odd number up to {odd}")
         if self.derivative > 1 and axis.step is None:
             raise ValueError(f"derivative {self.derivative} needs an even axis, and this one is not; resample first")
+        from scipy.signal import savgol_filter
+
         done = on_finite(spectra, lambda finite: savgol_filter(finite, self.window, self.order, deriv=self.derivative, axis=-1))
         if self.derivative and bands > 1:
             spacing = axis.step if axis.step is not None else np.gradient(axis.values)
@@ -68,6 +67,8 @@ class Whittaker(Step):
             raise ValueError(f"Whittaker smoothing needs 3 bands or more, not {bands}")
         banded = self.smoothness * penalty(bands)
         banded[0] += 1
+        from scipy.linalg import solveh_banded
+
         return on_finite(spectra, lambda finite: solveh_banded(banded, finite.T.astype(np.float64), lower=True).T), axis
 
 
@@ -80,4 +81,6 @@ class Gaussian(Step):
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return smoothed spectra of the same shape."""
+        from scipy.ndimage import gaussian_filter1d
+
         return gaussian_filter1d(spectra, self.sigma, axis=-1, mode="nearest"), axis

@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import shift
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.preparation.step import SpatialStep
@@ -54,6 +53,8 @@ class Shift(SpatialStep):
 
     def across(self, cube: Cube) -> Cube:
         """Return the moved image."""
+        from scipy.ndimage import shift
+
         image = cube.numpy()
         height, width = image.shape[-3:-1]
         if abs(self.y) >= height or abs(self.x) >= width:

@@ -7,6 +7,7 @@ from napari_spectrai.runs.judgement import Judgement
 from napari_spectrai.runs.listening import launched
 from napari_spectrai.runs.preparing import prepare_evaluation
 from napari_spectrai.runs.process import launch, prepare, prepare_prediction, prepare_preprocessing
+from napari_spectrai.runs.recent import recent_models, remember_model
 
 __all__ = [
     "Confusion",
@@ -33,4 +34,6 @@ __all__ = [
     "prepare_evaluation",
     "prepare_prediction",
     "prepare_preprocessing",
+    "recent_models",
+    "remember_model",
 ]

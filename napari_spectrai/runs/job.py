@@ -63,6 +63,7 @@ class Job:
         self._stale: int | None = None
         self._last: Event | None = None
         self._ended = False
+        self.behind = False
 
     def start(self) -> None:
         """Start the process."""
@@ -100,8 +101,11 @@ class Job:
         """Whether this handle only follows and steers what another one has started."""
         return isinstance(self._worker, Elsewhere)
 
-    def poll(self) -> list[Event]:
-        """Return what has been told since the last call, at once; a death without a word is told as `Failed`."""
+    def poll(self, most: int = -1) -> list[Event]:
+        """Return what has been told since the last call, at once; a death without a word is told as `Failed`.
+
+        `most` bytes of the journal are read, so that a window can take up a long one bit by bit; `behind` says that there is more.
+        """
         alive = self.alive  # asked before reading, so that last words are not missed
         found: list[Event] = []
         if self.folder.journal.exists():
@@ -112,12 +116,16 @@ class Job:
                 if identity != self._journal:  # a resumed run has cut its journal back: begin again
                     self._journal, self._position = identity, 0
                 file.seek(self._position)
-                whole, newline, _ = file.read().rpartition(b"\n")
+                read = file.read(most)
+                if len(read) == most:  # to the end of the line
+                    read += file.readline()
+                self.behind = file.tell() < os.fstat(file.fileno()).st_size
+                whole, newline, _ = read.rpartition(b"\n")
             self._position += len(whole) + len(newline)
             found = [from_json(line) for line in whole.decode("utf-8").splitlines() if line]
         if found:
             self._last = found[-1]
-        if self._worker is not None and not alive and not self._ended:
+        if self._worker is not None and not alive and not self._ended and not self.behind:
             self._ended = True
             if self._worker.poll() not in (0, 3) and not isinstance(self._last, Failed):
                 found.append(Failed(self._cause_of_death(), self._log_end()))

@@ -64,12 +64,28 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     return started
 
 
-def prepare_prediction(model: str | Path, cube: Any, *, folder: str | Path | None = None, options: Sequence[str] = ()) -> Job:
-    """Return the job, not yet started, that applies a model: the result will be ``result.zarr`` in the job's folder."""
+def prepare_prediction(
+    model: str | Path, cube: Any, *, folder: str | Path | None = None, options: Sequence[str] = (), out: str | Path | None = None
+) -> Job:
+    """Return the job, not yet started, that applies a model.
+
+    Parameters
+    ----------
+    model : path of a model file, or the kind of a method that needs no training
+    cube : Cube, array, napari layer, or path of a file, which is read by the job
+    folder : path, optional
+        Where the job works; default: a temporary folder.
+    options : sequence of str
+        More arguments of ``napari-spectrai predict``.
+    out : path, optional
+        Where the result goes. Default: ``result.zarr`` in the job's folder, and if the job is stopped what is finished by then goes to
+        ``result-part.zarr`` beside it.
+    """
     place = RunFolder(folder if folder is not None else tempfile.mkdtemp(prefix="napari-spectrai-"))
-    (source,) = hand_over(cube, place, "input")
-    arguments = ["predict", str(model), str(source), "-o", str(place.path / "result.zarr"), "--run", str(place.path), *options]
-    return Job(place, arguments)
+    source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
+    if out is None:
+        out, options = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *options]
+    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *options])
 
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:

@@ -7,9 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from napari import current_viewer
+
 from napari_spectrai.cube import as_cube
+from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import UnreadableError, format_of, write
 from napari_spectrai.samples import sample
+from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.layers import LayerData, layer_data, layers_from_file
 
 
@@ -58,6 +62,32 @@ def _read(paths: str | list[str], **_: Any) -> list[LayerData]:
         if "dataset=" in str(error):
             raise UnreadableError(f"{error}, or in File ▸ IO Utilities ▸ Open as a spectral image") from error
         raise
+
+
+def get_model_reader(path: str | list[str]) -> Callable[..., list[tuple[None]]]:
+    """Return what opens a model file in the Predict dock."""
+    del path  # the manifest has looked at its name
+    return _read_model
+
+
+def _read_model(paths: str | list[str], **_: Any) -> list[tuple[None]]:
+    """Choose a model in the Predict dock, which opens; no layer comes.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or no model, or there is no window.
+    """
+    files = [Path(path) for path in (paths if isinstance(paths, list) else [paths])]
+    for file in files:
+        read_card(file)
+    viewer = current_viewer()
+    if viewer is None:
+        raise ValueError(f"{files[0].name} is a model, which is chosen in the Predict dock of a window; in a script: predict(path, cube)")
+    dock = opened(viewer, "Predict")
+    for file in files:
+        dock.model = file
+    return [(None,)]
 
 
 def write_cube(path: str, data: Any, meta: dict[str, Any]) -> list[str]:

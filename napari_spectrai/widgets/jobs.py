@@ -20,6 +20,10 @@ Answer = Literal["stop", "run on", "cancel"]
 
 INTERVAL = 100
 """Milliseconds between looks at a job's journal."""
+CATCHING_UP = 10
+"""The same, while there is more to read."""
+PORTION = 200_000
+"""Bytes of a journal that are read at a look: 10 ms, of the hours of a run that another window has begun."""
 
 _running: set[Follower] = set()
 _ending: list[Job] = []
@@ -111,11 +115,12 @@ class Follower(QObject):
 
     def _look(self) -> None:
         alive = self.job.alive  # asked before reading, so that last words are not missed
-        events = self.job.poll()
+        events = self.job.poll(PORTION)
         if events:
             self._last = events[-1]
             self.told.emit(events)  # all of a tick at once: a fast training tells more than can be drawn
-        if not alive:
+        self._timer.setInterval(CATCHING_UP if self.job.behind else INTERVAL)
+        if not alive and not self.job.behind:
             self._timer.stop()
             self.job.close()
             _running.discard(self)

@@ -126,16 +126,6 @@ def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
         layer.name = name
 
 
-def over_images(labels: SpectralLabels, source: Image | None) -> SpectralLabels:
-    """Return classes of whole images as labels of their pixels; other labels as they are."""
-    if source is None or source.ndim < 3:
-        return labels
-    spatial = tuple(length for d, length in enumerate(source.data.shape) if d != spectral_position(source))
-    if labels.shape != (spatial[:-2] or (1,)):
-        return labels
-    return replace(labels, data=np.broadcast_to(labels.data.reshape(*spatial[:-2], 1, 1), spatial).copy())
-
-
 def painted(layer: Labels, source: Image | None) -> SpectralLabels:
     """Return the labels of a layer; painted over a set of spectra, bands × spectra, a stroke anywhere on a spectrum marks it."""
     labels = as_labels(layer)

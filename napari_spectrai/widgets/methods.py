@@ -38,7 +38,8 @@ class MethodForm(Container[Any]):
         if kind:
             cls = networks[kind]
             self._settings = SpecForm(cls, defaults(cls))
-            self.append(self._settings)
+            if len(self._settings):
+                self.append(self._settings)
             if "super_resolution" in cls.tasks:
                 self.append(self._factor)
 
@@ -56,6 +57,11 @@ class MethodForm(Container[Any]):
         """Return the settings as arguments of the command line."""
         changed = [word for name, value in self._changed().items() for word in ("--set", f"{name}={json.dumps(value)}")]
         return [*changed, "--factor", str(self._factor.value)]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        factor = {"factor": self._factor.value} if self._factor in self else {}
+        return ({} if self._settings is None else dict(self._settings.read())) | factor
 
     def _changed(self) -> dict[str, Any]:
         if self._settings is None:

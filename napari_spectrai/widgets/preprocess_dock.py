@@ -19,6 +19,7 @@ from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.background import Latest
+from napari_spectrai.widgets.beside import Frame, add_beside
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
 from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position, turned
 from napari_spectrai.widgets.ordered import OrderedForm
@@ -279,18 +280,18 @@ class PreprocessDock(Dock):
         """Prepare the layer in a process of its own."""
         if not self._applying.start.enabled or self.layer is None:
             return
-        source, wanted = self.layer, self.steps
-        cube = as_cube(source)
+        frame, cube, wanted = Frame.of(self.layer), as_cube(self.layer), self.steps
         say(self._applying.problem, "")
-        self._applying.run(lambda: prepare_preprocessing(wanted, cube), lambda folder: self._show(folder, source), self.native)
+        self._applying.run(lambda: prepare_preprocessing(wanted, cube), lambda prepared: self._show(prepared, frame), self.native)
 
     def cancel(self) -> None:
         """Stop; nothing half-done is shown."""
         self._applying.stop()
 
-    def _show(self, folder: Path, source: Image) -> str:
-        layer = self._applying.add(folder / "result.zarr", source, f"{source.name} · prepared", alike=False)
-        return f"done: layer {layer.name!r}"
+    def _show(self, prepared: Cube, frame: Frame) -> str:
+        frame = frame.now(self._viewer)
+        layer = add_beside(self._viewer, prepared, frame, f"{frame.name} · prepared", alike=False)
+        return f"layer {layer.name!r}"
 
 
 def _inside(place: Sequence[int], cube: Cube) -> bool:

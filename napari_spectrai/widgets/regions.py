@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps.standardize_color import rgb_to_hex
-from skimage.draw import line, polygon
 
 from napari_spectrai.cube import as_cube
 from napari_spectrai.widgets.layers import spectral_position
@@ -34,7 +33,7 @@ def regions(layer: Labels | Shapes, image: Image, point: Sequence[float]) -> lis
     height, width = cube.spatial_shape[-2:]
     front = _plane(image, point)
     # shapes are filled on the image's grid, labels come on their own
-    onto = _onto(image, layer) if isinstance(layer, Labels) else np.asarray
+    onto = onto_pixels(image, layer) if isinstance(layer, Labels) else np.asarray
     done: list[Region] = []
     for name, colour, places in found:
         there = np.rint(onto(places)).astype(np.intp)
@@ -57,7 +56,7 @@ def _plane(image: Image, point: Sequence[float]) -> list[int]:
     return [min(max(c, 0), length - 1) for c, length in zip(place[:-2], as_cube(image).spatial_shape[:-2], strict=True)]
 
 
-def _onto(image: Image, layer: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]:
+def onto_pixels(image: Image, layer: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]:
     """Return the map from (y, x) of one layer's data to the other's, through both layers' transforms and units.
 
     The transforms are affine: three points tell them.
@@ -123,11 +122,13 @@ def _of_shapes(layer: Shapes, image: Image, point: Sequence[float]) -> Iterator[
             turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)[:, None]
             one, other = (outline[1] - outline[0]) / 2, (outline[3] - outline[0]) / 2
             outline = outline.mean(0) + np.cos(turn) * one + np.sin(turn) * other
-        yield f"{layer.name} {number}", _hex(layer.edge_color[number]), _filled(_onto(image, layer)(outline), kind)
+        yield f"{layer.name} {number}", _hex(layer.edge_color[number]), _filled(onto_pixels(image, layer)(outline), kind)
 
 
 def _filled(outline: npt.NDArray[np.float64], kind: str) -> npt.NDArray[np.intp]:
     """Return the pixels of the image's grid that an outline encloses, or that a line passes."""
+    from skimage.draw import line, polygon
+
     if kind in ("line", "path"):
         ends = np.rint(outline).astype(int)
         parts = [line(*a, *b) for a, b in itertools.pairwise(ends)]

@@ -153,9 +153,20 @@ os._exit(0)  # at once, long before the job has looked at its pipe
             job.kill()
 
 
+def test_a_long_journal_is_taken_up_bit_by_bit(tmp_path):
+    folder = RunFolder.create(Experiment(), tmp_path / "run")
+    for number in range(500):
+        folder.append(Failed("x" * (number % 7)))
+    run, found = Run.attach(folder), []
+    while len(part := run.poll(1000)) > 0:
+        assert run.behind == (len(found) + len(part) < 500)
+        found += part
+    assert found == list(folder.events())
+
+
 def test_an_attached_run_that_does_not_listen_is_ended(pairs, quick, tmp_path):
     run = launch(quick(*LONG), *pairs, run=tmp_path / "run")
-    until(lambda: any(isinstance(e, Epoch) for e in run.poll()))
+    until(run.folder.checkpoint.exists)
     os.kill(run.pid, signal.SIGSTOP)
     attached = Run.attach(tmp_path / "run")
     attached.stop(grace=0.2)
@@ -166,7 +177,9 @@ def test_an_attached_run_that_does_not_listen_is_ended(pairs, quick, tmp_path):
     assert "can be resumed" in last.message
     assert attached.wait() == 1
     attached.resume()  # a new process, of its own
-    until(lambda: attached.tied and any(isinstance(e, Started) and e.resumed_after for e in attached.poll()))
+    until(lambda: sum(isinstance(e, Started) for e in attached.folder.events()) == 2)
+    assert attached.tied
+    assert attached.poll()
     attached.stop()
 
 

@@ -35,10 +35,10 @@ def test_clusters_with_a_chosen_count_come_as_named_labels(opened, until):
     count = predict._method._settings._parts["count"]
     count.fill(3)
     done(predict, until)
-    labels = viewer.layers["stripes · classes"]
+    labels = viewer.layers["stripes · classes by K-means clusters"]
     np.testing.assert_array_equal(labels.data, stripes)
     assert "cluster 1" in str(labels.metadata) + str(labels.features)
-    assert as_cube(viewer.layers["stripes · probabilities"]).shape == (16, 24, 3)
+    assert as_cube(viewer.layers["stripes · probabilities by K-means clusters"]).shape == (16, 24, 3)
     assert predict.model == "kmeans"
 
 
@@ -47,7 +47,7 @@ def test_an_image_is_enlarged_by_a_chosen_factor(opened, until):
     predict.model = "bicubic"
     predict._method._factor.value = 3
     done(predict, until)
-    assert as_cube(viewer.layers["stripes · 3 × enlarged"]).shape == (48, 72, 12)
+    assert as_cube(viewer.layers["stripes · 3 × enlarged by Bicubic"]).shape == (48, 72, 12)
 
 
 def test_a_setting_that_does_not_fit_holds_the_button(opened):

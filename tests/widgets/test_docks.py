@@ -148,7 +148,7 @@ def test_the_story_train_pause_resume_stop_kill_resume_predict_look(open_pairs, 
     predict.start()
     until(lambda: predict.status.startswith(("done", "failed")))
     assert predict.status.startswith("done"), predict._problem.value
-    result = viewer.layers["noisy · denoised"]
+    result = viewer.layers["noisy · denoised by Residual MLP"]
     assert result.data.shape == noisy.data.shape
     assert viewer.layers.index(result) == viewer.layers.index(noisy) + 1
     assert as_cube(result).axis == as_cube(noisy).axis
@@ -159,7 +159,7 @@ def test_the_story_train_pause_resume_stop_kill_resume_predict_look(open_pairs, 
 
     spectra = dock(viewer, "Spectra")
     spectra.look_at((20.0, 33.0))
-    np.testing.assert_allclose(spectra.plot.data("noisy · denoised")[1], as_cube(result).data[33], rtol=1e-6)
+    np.testing.assert_allclose(spectra.plot.data("noisy · denoised by Residual MLP")[1], as_cube(result).data[33], rtol=1e-6)
     assert "torch" not in sys.modules
 
 
@@ -172,7 +172,9 @@ def test_the_bundled_model_predicts_the_sample_at_once(viewer, until):
     predict.start()
     until(lambda: predict.status.startswith(("done", "failed")))
     assert predict.status.startswith("done"), predict._problem.value
-    denoised, truth, noisy = (as_cube(viewer.layers[f"Raman pairs{end}"]).numpy()[800:] for end in (" · denoised", " · truth", ""))
+    denoised, truth, noisy = (
+        as_cube(viewer.layers[f"Raman pairs{end}"]).numpy()[800:] for end in (" · denoised by raman denoiser", " · truth", "")
+    )
     peak = noisy.max(-1, keepdims=True)
     error = np.square(denoised / peak - truth / truth.max(-1, keepdims=True)).mean()
     assert error < 0.0020

@@ -63,8 +63,8 @@ def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene
     model = trained(train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "split.block=4", "training.epochs=30")
     assert "Mean recall" in train.view.status
     predict = predicted(viewer, model, layer, until)
-    assert "fat, water, bone" in predict._description.value
-    result, shares = viewer.layers["cells · classes"], viewer.layers["cells · probabilities"]
+    assert [predict._description.value.count(f"■</span>&nbsp;{name}") for name in ("fat", "water", "bone")] == [1, 1, 1]
+    result, shares = viewer.layers["cells · classes by Spectral CNN"], viewer.layers["cells · probabilities by Spectral CNN"]
     told = as_labels(result)
     assert told.names == {1: "fat", 2: "water", 3: "bone"}
     assert (told.data == np.repeat([1, 2, 3], [8, 8, 8])).mean() > 0.8
@@ -108,7 +108,7 @@ def test_a_super_resolved_layer_lies_exactly_over_its_source(scene, until):
                     "split.gap=0", "data.patch=4", "training.epochs=1", "network.components=3")  # fmt: skip
     layer.translate = [layer.translate[0], 30.0, -6.0]
     predicted(viewer, model, layer, until)
-    result = viewer.layers["cells · 2 × enlarged"]
+    result = viewer.layers["cells · 2 × enlarged by RCAN"]
     assert result.data.shape == (12, 48, 48)
     # the corners of both coincide
     for end, other in ((0, 0), (48, 24)):
@@ -127,7 +127,7 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
     train.form.task.value = "classification"
     model = trained(train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "training.epochs=15")
     predicted(viewer, model, layer, until)
-    result = viewer.layers["cells · classes"]
+    result = viewer.layers["cells · classes by Spectral CNN"]
     assert result.data.shape == layer.data.shape
     assert (result.data[0] == classes + 1).mean() > 0.9
 
@@ -159,14 +159,14 @@ def test_classes_of_the_planes_of_a_stack(viewer, until):
         "split={method: auto, validation: 0.2}", "preparation=[scale]", "augmentation=[flip]", "training.epochs=12", "loss=cross_entropy",
     )  # fmt: skip
     predict = predicted(viewer, best, layer, until)
-    told = viewer.layers["stack · classes"]
+    told = viewer.layers["stack · classes by ResNet"]
     assert told.data.shape == (10, 12, 12)
     assert as_labels(told).names == {1: "dull", 2: "bright"}
-    assert predict._views.enabled
+    assert predict._options.views.enabled
     one = add_cube(viewer, Cube(stack[1], SpectralAxis(np.linspace(450, 700, 6), "nm"), name="one"))
     predict.model, predict.layer = best, one
-    predict._views.value = True
+    predict._options.views.value = True
     predict.start()
     until(lambda: predict.status.startswith(("done", "failed")))
     assert predict.status.startswith(("done: bright (", "done: dull (")), predict._problem.value
-    assert viewer.layers["one · classes"].data.shape == (12, 12)
+    assert viewer.layers["one · classes by ResNet"].data.shape == (12, 12)

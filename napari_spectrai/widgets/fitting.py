@@ -1,0 +1,58 @@
+"""Whether a model fits what it is to be applied to, in words, and the step that would make it fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.preparation import Step
+from napari_spectrai.preparation.axis import bringing
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """What stands against it, and the step that brings the axis onto the model's, if there is one."""
+
+    words: str
+    step: Step | None = None
+
+
+def misfit(card: ModelCard, name: str, axis: SpectralAxis, *, is_image: bool) -> Misfit | None:
+    """Return what stands against applying a model to a cube; None if it fits."""
+    if card.experiment.looks_around and not is_image:
+        return Misfit(f"{name!r} is a set of spectra, and this model looks at images; choose an image.")
+    difference = card.axis.mismatch(axis)
+    if difference is None or card.experiment.any_axis:
+        return None
+    words = f"{name!r} has {difference} ({axis.describe()}; the model: {card.axis.describe()})."
+    if axis.unit != card.axis.unit:
+        return Misfit(f"{words} The units differ; choose data in {card.axis.unit or 'band numbers'}, or another model.")
+    try:
+        step = bringing(axis, card.axis)
+    except ValueError:
+        return Misfit(f"{words} The model needs bands that were not measured; choose other data, or train on the bands in common.")
+    if step.kind == "crop":
+        return Misfit(f"{words} Those inside the model's range are the same.", step)
+    return Misfit(f"{words} Interpolation brings it onto the model's bands.", step)
+
+
+def misfits_chain(first: ModelCard, second: ModelCard, name: str) -> str:
+    """Return why a second model cannot follow a first one; nothing if it can."""
+    if first.classes:
+        return f"Classes come out of the first model, which {name} cannot take; let it stand alone."
+    difference = second.axis.mismatch(first.truth_axis)
+    if difference is not None and not second.experiment.any_axis:
+        return f"What comes out of the first model has {difference} for {name}; choose another second model."
+    return ""
+
+
+def misfits_ensemble(first: ModelCard, other: ModelCard) -> str:
+    """Return why the results of two models cannot be averaged; nothing if they can."""
+    if first.experiment.task.kind != other.experiment.task.kind or first.experiment.task.enlarges != other.experiment.task.enlarges:
+        return "another task"
+    if first.axis.mismatch(other.axis) or first.truth_axis.mismatch(other.truth_axis):
+        return "another axis"
+    if [(one.value, one.name) for one in first.classes] != [(one.value, one.name) for one in other.classes]:
+        return "other classes"
+    return ""

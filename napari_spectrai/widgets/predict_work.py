@@ -1,0 +1,110 @@
+"""What is done when a button of the Predict dock is pressed, settled at that moment: choices may change while it goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image
+from napari.viewer import Viewer
+
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.preparation import Step
+from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
+from napari_spectrai.widgets.applying import Work, loaded
+from napari_spectrai.widgets.beside import Frame, Region, add_beside
+from napari_spectrai.widgets.predicted import Applied, read_outcome, show_outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A model and the settings it is applied with.
+
+    Parameters
+    ----------
+    model : path of a file, or kind of a method
+    name : what a person calls it, and those averaged with it or applied after it
+    card : tells the card of what comes out, for a source on an axis
+    arguments : of the command line
+    settings : the same as plain values
+    files : of all the models, which have to be there when it begins
+    """
+
+    viewer: Viewer
+    model: Path | str
+    name: str
+    card: Callable[[SpectralAxis], ModelCard]
+    arguments: Sequence[str]
+    settings: Mapping[str, Any]
+    files: Sequence[Path] = ()
+
+    def on_layer(self, layer: Image, region: Region | None) -> Work:
+        """Return the work on a layer, or a part of it."""
+        frame, cube = Frame.of(layer, region), as_cube(layer)
+        card = self.card(cube.axis)
+        settings = {**self.settings, "region": None if region is None else [list(span) for span in region]}
+        applied = Applied(str(self.model), self.name, card, settings)
+        viewer, options = self.viewer, list(self.arguments)
+        part = cube
+        if region is not None:
+            part = cube[(*(slice(None) for _ in frame.spatial[:-2]), *(slice(*span) for span in region))]
+        return Work(
+            frame.name,
+            prepare=lambda: self._prepared(part, options),
+            load=lambda folder, stopped: read_outcome(folder, card, stopped=stopped),
+            show=lambda outcome: show_outcome(viewer, outcome, applied, frame),
+            unit="tiles" if cube.is_image else "spectra",
+        )
+
+    def on_file(self, path: Path, out: Path) -> Work:
+        """Return the work on a file, whose result is a file."""
+        options = list(self.arguments)
+        return Work(
+            path.name,
+            prepare=lambda: self._prepared(path, options, out),
+            load=lambda _, stopped: _without_remains(out) if stopped else out,
+            show=lambda written: f"written to {written}",
+            unit="tiles",
+        )
+
+    def _prepared(self, source: Cube | Path, options: Sequence[str], out: Path | None = None) -> Job:
+        gone = next((path for path in self.files if not path.is_file()), None)
+        if gone is not None:
+            raise FileNotFoundError(f"{gone} is there no more; choose another model")
+        return prepare_prediction(self.model, source, options=options, out=out)
+
+
+def _without_remains(out: Path) -> None:
+    """Remove what a process that had to be ended at once was writing."""
+    for end in ("", "-sd", "-probabilities"):
+        for path in out.parent.glob(f".{escape(out.stem)}{end}.*.partial.zarr"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def mending(viewer: Viewer, layer: Image, step: Step, then: Callable[[Image], None]) -> Work:
+    """Return the work that brings a layer onto a model's axis, as a new layer, which `then` is told."""
+    frame, cube = Frame.of(layer), as_cube(layer)
+    done = "cropped" if step.kind == "crop" else "resampled"
+
+    def show(brought: Cube) -> str:
+        latest = frame.now(viewer)
+        made = add_beside(viewer, brought, latest, f"{latest.name} · {done}")
+        then(made)
+        return f"layer {made.name!r}, which is chosen now"
+
+    return Work(
+        frame.name,
+        prepare=lambda: prepare_preprocessing([step], cube),
+        load=lambda folder, stopped: None if stopped else loaded(folder / "result.zarr"),
+        show=show,
+    )
+
+
+def on_axis(card: ModelCard, axis: SpectralAxis) -> ModelCard:
+    """Return the card of a model that fits any axis, for a source on `axis`."""
+    return replace(card, axis=axis, truth_axis=axis) if card.experiment.any_axis else card

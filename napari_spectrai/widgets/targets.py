@@ -1,0 +1,113 @@
+"""What a model is applied to: one layer or a part of it, several layers, or files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, RadioButtons
+from napari.layers import Image
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtWidgets import QRadioButton
+
+from napari_spectrai.widgets.dock import rows
+from napari_spectrai.widgets.file_list import FileList
+from napari_spectrai.widgets.layers import likely_source, spectral_layers
+from napari_spectrai.widgets.model_list import Ticks
+from napari_spectrai.widgets.region_choice import RegionChoice
+
+ONE, SEVERAL, FILES = "a layer", "several layers", "files"
+_SAYS = {
+    ONE: "apply the model to one layer",
+    SEVERAL: "apply the model to several layers, one after another",
+    FILES: "apply the model to files, whose results are written as files",
+}
+
+
+class _Ways(RadioButtons):
+    """Radio buttons, each with its tooltip; napari makes them anew whenever a layer comes or goes."""
+
+    def reset_choices(self, *_: Any) -> None:
+        """Make the buttons anew."""
+        super().reset_choices()
+        for button in self.native.findChildren(QRadioButton):
+            button.setToolTip(_SAYS[button.text()])
+
+
+class Targets(Container[Any]):
+    """The choice between a layer, several, and files.
+
+    Signals
+    -------
+    told : something else is chosen
+    """
+
+    told = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._last: Image | None = None
+        self.what = _Ways(
+            choices=[ONE, SEVERAL, FILES], orientation="horizontal", label="Apply to", name="apply_to",
+            tooltip="one layer; several, one after another; or files, whose results are written as files",
+        )  # fmt: skip
+        self.what.value = ONE
+        self.what.native.setStyleSheet("QGroupBox { border: 0; margin: 0; padding: 0; }")
+        self.choice = ComboBox(
+            choices=self._layers, nullable=True, label="Layer", name="layer_choice", tooltip="what the model is applied to"
+        )
+        self.several = Ticks("several_layers", "apply the model to this layer")
+        self.several.label = "Layers"
+        self.region = RegionChoice(viewer)
+        self.files = FileList()
+        self._choices = rows(self.what, self.choice, self.several, self.region.choice)
+        super().__init__(widgets=[self._choices, self.files], labels=False, name="targets")
+        self.margins = (0, 0, 0, 0)
+        self.what.changed.connect(self._on_what)
+        self.choice.changed.connect(self._tell)
+        self.region.choice.changed.connect(self._tell)
+        self.several.told.connect(self._tell)
+        self.files.told.connect(self._tell)
+        self._on_what()
+
+    def _layers(self, _: Any = None) -> list[Image]:
+        return spectral_layers(self._viewer)
+
+    def _on_what(self, _: Any = None) -> None:
+        what = self.what.value
+        self.choice.visible, self.several.visible, self.files.visible = what == ONE, what == SEVERAL, what == FILES
+        self.region.choice.visible = what != FILES
+        self._tell()
+
+    def _tell(self, _: Any = None) -> None:
+        self._last = self.choice.value or self._last
+        self.told.emit()
+
+    def refresh(self) -> None:
+        """Offer the layers there are now; those chosen stay."""
+        with self.choice.changed.blocked():
+            self.choice.reset_choices()
+            # napari makes the list anew when a layer comes, goes or is renamed, and forgets
+            if self._last is not None and self._last in self._viewer.layers and "truth" not in self._last.name.lower():
+                self.choice.value = self._last
+            elif self.choice.value is None or "truth" in self.choice.value.name.lower():
+                self.choice.value = likely_source(self._layers())
+        self.several.offer([(layer.name, layer) for layer in self._layers()], lambda layer: layer is self.choice.value)
+        self.region.refresh()
+        self._tell()
+
+    @property
+    def layers(self) -> list[Image]:
+        """The layers chosen; none where files are."""
+        if self.what.value == SEVERAL:
+            return list(self.several.ticked)
+        return [self.choice.value] if self.what.value == ONE and self.choice.value is not None else []
+
+    def take(self, layers: Sequence[Image]) -> None:
+        """Choose layers: one, or several."""
+        if len(layers) == 1:
+            self.what.value, self.choice.value = ONE, layers[0]
+        else:
+            self.what.value = SEVERAL
+            self.several.tick(layers)

@@ -1,0 +1,293 @@
+"""The Predict dock, driven as a person would."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_spectrai import Cube, SpectralAxis, as_cube, predict, read, write
+from napari_spectrai.runs import recent_models, remember_model
+from napari_spectrai.widgets.dock import opened
+from napari_spectrai.widgets.layers import add_cube
+
+AXIS = SpectralAxis(np.linspace(600, 1800, 25), "1/cm")
+
+
+def image(height=12, width=10, axis=AXIS, name="cells", seed=0):
+    """An image of noise over a slope, with µm pixels."""
+    data = np.random.default_rng(seed).random((height, width, len(axis)), np.float32) + np.linspace(1, 2, len(axis), dtype=np.float32)
+    return Cube(data, axis, pixel_size=(2.0, 0.5), pixel_unit="um", name=name)
+
+
+@pytest.fixture
+def dock(viewer):
+    """The Predict dock beside an empty canvas."""
+    return opened(viewer, "Predict")
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model file for spectra on AXIS."""
+    from napari_spectrai.learn.model import ready
+
+    (tmp_path / "models").mkdir()
+    return ready("savitzky_golay", AXIS).save(tmp_path / "models" / "smoother.safetensors")
+
+
+def finish(dock, until, how="done"):
+    until(lambda: dock.status.startswith(("done", "failed", "cancelled")))
+    assert dock.status.startswith(how), (dock.status, dock.problem)
+
+
+def corners(layer, ends):
+    """Places in the world of two corners of pixels (y, x)."""
+    lead = [0] * (layer.ndim - 2)
+    return [np.asarray(layer.data_to_world([*lead, y - 0.5, x - 0.5]))[-2:] for y, x in ends]
+
+
+def test_an_enlarged_region_lies_over_its_part_of_a_turned_source(viewer, dock, until):
+    layer = add_cube(viewer, image())
+    layer.translate = (layer.translate[0], 30.0, -6.0)
+    turn = np.eye(3)
+    turn[1:, 1:] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
+    layer.rotate = turn
+    dock.model = "bicubic"
+    dock._method._factor.value = 3
+    box = np.array([[3, 2], [3, 6], [8, 6], [8, 2]])
+    world = [np.asarray(layer.data_to_world([0, *corner]))[1:] for corner in box]
+    shapes = viewer.add_shapes([np.array(world)], shape_type="polygon", units=("um", "um"), name="here")
+    dock._targets.region.choice.value = shapes
+    dock.start()
+    finish(dock, until)
+    (result,) = [one for one in viewer.layers if "enlarged" in one.name]
+    assert result.name == "cells · 3 × enlarged by Bicubic"
+    assert viewer.layers.index(result) == viewer.layers.index(layer) + 1
+    part = as_cube(layer)[3:9, 2:7]
+    np.testing.assert_allclose(as_cube(result).data, predict("bicubic", part, factor=3).result.data, rtol=1e-5)
+    np.testing.assert_allclose(corners(result, [(0, 0), (18, 15)]), corners(layer, [(3, 2), (9, 7)]), atol=1e-6)
+    told = result.metadata["prediction"]
+    assert json.loads(json.dumps(told)) == told
+    assert told["source"] == "cells"
+    assert (told["model"], told["name"], told["task"], told["role"]) == ("bicubic", "Bicubic", "super_resolution", "result")
+    assert told["settings"]["region"] == [[3, 9], [2, 7]]
+    assert told["settings"]["factor"] == 3
+    # a shape beside the image is refused in words, as is a layer that marks nothing
+    shapes.data = [np.array([[500, 500], [500, 510], [510, 510], [510, 500]])]
+    dock._check()
+    assert "'here' does not lie on 'cells'" in dock.problem
+    dock._targets.region.choice.value = viewer.add_labels(np.zeros((4, 4), int), name="strokes")
+    assert "'strokes' marks nothing" in dock.problem
+    assert not dock._start.enabled
+
+
+def test_what_labels_mark_and_what_is_in_view(viewer, dock):
+    layer = add_cube(viewer, image(40, 40))
+    marks = np.zeros((80, 80), int)
+    marks[20:30, 4:6] = 2
+    labels = viewer.add_labels(marks, scale=(1.0, 0.25), translate=(-0.5, -0.125), units=("um", "um"), name="marks")
+    region = dock._targets.region
+    region.choice.value = labels
+    assert region.of(layer) == ((10, 15), (2, 3))
+    region.choice.value = "what is in view"
+    viewer.reset_view()
+    assert region.of(layer) is None
+    viewer.scene.camera.zoom *= 8
+    viewer.screenshot(canvas_only=True, flash=False)
+    (top, bottom), (left, right) = region.of(layer)
+    assert 0 < top < 20 < bottom < 40
+    assert bottom - top < 12
+    layer.visible = False
+    with pytest.raises(ValueError, match="'cells' is hidden"):
+        region.of(layer)
+    viewer.dims.ndisplay = 3
+    with pytest.raises(ValueError, match="in 2D"):
+        region.of(layer)
+
+
+def test_another_axis_is_drawn_explained_and_mended_by_a_button(viewer, dock, model, until):
+    fine = SpectralAxis(np.linspace(500, 1900, 60), "1/cm")
+    layer = add_cube(viewer, image(axis=fine))
+    dock.model = model
+    assert "60 bands where 25 are expected" in dock.problem
+    assert not dock._start.enabled
+    assert dock._description.strip.visible
+    assert dock._description.strip.drawn == (AXIS, fine)
+    assert dock._remedy.visible
+    assert dock._remedy.text == "Resample to the model"
+    before = np.array(layer.data)
+    dock._remedy.native.click()
+    finish(dock, until)
+    made = viewer.layers["cells · resampled"]
+    assert dock.layer is made
+    assert as_cube(made).axis == AXIS
+    np.testing.assert_allclose(corners(made, [(0, 0)]), corners(layer, [(0, 0)]))
+    np.testing.assert_array_equal(layer.data, before)
+    assert dock._start.enabled
+    assert not dock._remedy.visible
+    # where the bands inside are the same, they are cropped to
+    wide = SpectralAxis(np.concatenate([[500, 550], AXIS.values, [1850]]), "1/cm")
+    dock.layer = add_cube(viewer, image(axis=wide, name="wide"))
+    assert dock._remedy.text == "Crop to the model's bands"
+    # and where nothing helps, no button is there
+    dock.layer = add_cube(viewer, image(axis=SpectralAxis(np.linspace(700, 1500, 25), "1/cm"), name="narrow"))
+    assert "were not measured" in dock.problem
+    assert not dock._remedy.visible
+    dock.layer = add_cube(viewer, image(axis=SpectralAxis(np.linspace(400, 700, 25), "nm"), name="light"))
+    assert "The units differ" in dock.problem
+    assert not dock._remedy.visible
+
+
+def test_a_cancel_keeps_the_finished_tiles(viewer, dock, until, qtbot):
+    cube = image(320, 320)
+    layer = add_cube(viewer, cube)
+    dock.model = "whittaker"
+    dock._options.tile.value = 16
+    dock.native.window().activateWindow()
+    dock._models.choice.native.setFocus()
+    until(dock._models.choice.native.hasFocus, seconds=10)
+    qtbot.keyClick(dock._models.choice.native, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert dock._applying.busy
+    until(lambda: dock._applying.bar.value > 20)
+    assert "of 400 tiles" in dock.status
+    layer.name = "renamed"
+    qtbot.keyClick(dock._models.choice.native, Qt.Key.Key_Escape)
+    finish(dock, until, "cancelled")
+    part = viewer.layers["renamed · denoised by Whittaker (part)"]
+    assert "NaN where it was not reached" in dock.status
+    known = np.isfinite(np.asarray(as_cube(part).data))
+    assert 0 < known.mean() < 1
+    expected = predict("whittaker", cube).result.numpy()
+    np.testing.assert_allclose(np.asarray(as_cube(part).data)[known], expected[known], rtol=1e-4, atol=1e-5)
+    assert dock._start.enabled
+    assert part.metadata["prediction"]["source"] == "renamed"
+
+
+def test_several_layers_one_after_another_though_one_goes(viewer, dock, until):
+    layers = [add_cube(viewer, image(name=name, seed=seed)) for seed, name in enumerate(("one", "two", "three"))]
+    viewer.layers.remove(layers[2])
+    dock.model = "savitzky_golay"
+    dock.layers = layers[:2]
+    assert dock.layers == layers[:2]
+    dock.start(), dock.start()
+    until(lambda: "1 of 2 · one" in dock.status)
+    dock.start()
+    viewer.layers.remove(layers[1])
+    finish(dock, until)
+    assert dock.status.startswith("done: 2 of 2")
+    assert {"one · denoised by Savitzky–Golay", "two · denoised by Savitzky–Golay"} < {layer.name for layer in viewer.layers}
+    orphan = viewer.layers["two · denoised by Savitzky–Golay"]
+    np.testing.assert_allclose(orphan.scale, layers[1].scale)
+
+
+def test_one_that_fails_does_not_keep_the_others_and_says_why(viewer, dock, model, until):
+    missing = image(name="missing")
+    missing.data[3, 4, 5] = np.nan
+    layers = [add_cube(viewer, missing), add_cube(viewer, image(1, 1, name="dot"))]
+    dock.model = model
+    dock.layers = layers
+    dock.start()
+    finish(dock, until)
+    assert dock.status.startswith("done: 1 of 2")
+    assert "missing: the cube 'missing' holds 1 NaN" in dock.problem
+    assert "dot · denoised by Savitzky–Golay" in viewer.layers
+    # at once, while the data are copied
+    dock.start()
+    dock.cancel()
+    finish(dock, until, "cancelled")
+    assert dock._start.enabled
+    model.unlink()
+    dock.start()
+    finish(dock, until, "failed")
+    assert "smoother.safetensors is there no more; choose another model" in dock.problem
+
+
+def test_files_with_results_beside_them(viewer, dock, model, until, tmp_path):
+    paths = [write(image(seed=seed), tmp_path / f"map {seed}.npz") for seed in (1, 2)]
+    other = write(Cube(np.zeros((3, 3, 7), np.float32)), tmp_path / "other.npy")
+    broken = tmp_path / "broken.mat"
+    broken.write_bytes(b"nothing")
+    dock.model = model
+    dock.files = [*paths, other, broken]
+    until(lambda: dock._start.enabled)
+    assert "other.npy: 'other.npy' has 7 bands where 25" in dock._note.value
+    assert "broken.mat" in dock._note.value
+    dock._targets.files.out.value = tmp_path / "out"
+    dock.start()
+    finish(dock, until)
+    assert dock.status.startswith("done: 2 of 2")
+    results = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in results] == ["map 1-Savitzky-Golay.zarr", "map 2-Savitzky-Golay.zarr"]
+    np.testing.assert_allclose(read(results[0]).numpy(), predict(model, paths[0]).result.numpy(), rtol=1e-5)
+    assert len(viewer.layers) == 0
+    # never over what is there without asking
+    assert "map 1-Savitzky-Golay.zarr, map 2-Savitzky-Golay.zarr are there already" in dock.problem
+    assert not dock._start.enabled
+    dock._targets.files.existing.value = "keep them, do the others"
+    assert "All results are there already" in dock.problem
+    dock._targets.files.existing.value = "write them anew"
+    assert dock._start.enabled
+    dock.files = []
+    assert "Add the files" in dock.problem
+
+
+def test_a_model_dropped_on_napari_is_chosen_and_remembered(viewer, model, tmp_path):
+    assert viewer.open(model, plugin="napari-spectrai") == []
+    dock = opened(viewer, "Predict")
+    assert dock.model == model
+    assert len(viewer.layers) == 0
+    assert "Savitzky–Golay" in dock._description.value
+    assert dock._models.found[0] == (f"Savitzky–Golay ({dock._card.date[-5:]}) · Denoising", str(model))
+    assert recent_models() == [model]
+    (tmp_path / "broken.safetensors").write_bytes(b"no model")
+    with pytest.raises(ValueError, match="not a .safetensors file"):
+        viewer.open(tmp_path / "broken.safetensors", plugin="napari-spectrai")
+    dock.model = tmp_path / "broken.safetensors"
+    assert "not a .safetensors file" in dock.problem
+    assert dock.model == model
+    model.unlink()
+    dock._on_model()
+    assert "no such model file" in dock.problem
+    dock.refresh()
+    assert dock.model != model
+    assert recent_models() == []
+
+
+def test_recent_models_outlive_a_damaged_list(runs_folder, tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_text("")
+        remember_model(tmp_path / name)
+    remember_model(tmp_path / "a")
+    assert recent_models() == [tmp_path / "a", tmp_path / "b"]
+    for text in ("{", "{}", "[1, null]"):
+        (runs_folder / "recent-models.json").write_text(text)
+        assert recent_models() == []
+    remember_model(tmp_path / "b")
+    assert recent_models() == [tmp_path / "b"]
+
+
+def test_models_are_averaged_and_follow_one_another(viewer, dock, model, until):
+    layer = add_cube(viewer, image())
+    again = model.with_name("again.safetensors")
+    again.write_bytes(model.read_bytes())
+    dock.model = again
+    dock.model = model
+    dock.layer = layer
+    assert not dock._options.uncertain.enabled
+    assert str(again) in [thing for thing, _ in dock._options.ensemble._boxes]
+    dock._options.ensemble.tick([str(again)])
+    assert dock._options.uncertain.enabled
+    dock._options.then.value = "kmeans"
+    assert not dock._options.uncertain.enabled
+    dock._options.then.value = "bicubic"
+    dock.start()
+    finish(dock, until)
+    result = viewer.layers["cells · 2 × enlarged by Savitzky–Golay and 1 more,…"]
+    expected = predict(model, as_cube(layer), then=["bicubic"]).result
+    np.testing.assert_allclose(as_cube(result).data, expected.data, rtol=1e-4)
+    assert result.metadata["prediction"]["settings"]["then"] == "bicubic"
+    assert result.metadata["prediction"]["settings"]["ensemble"] == [str(again)]
+    dock.model = "kmeans"
+    assert "Classes come out of the first model" in dock.problem
