@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
 from napari_spectrai.widgets import judged
-from napari_spectrai.widgets.applying import Applying
+from napari_spectrai.widgets.applying import Applying, Work
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, message, say, text
 from napari_spectrai.widgets.judged_choices import JudgedChoices
@@ -39,8 +39,11 @@ class EvaluateDock(Dock):
         self._looking = Latest(self.native)
         self._looking.answered.connect(self._on_looked)
         self._looking.failed.connect(lambda error: say(self.choices.problem, f"The layers cannot be read: {error}"))
+        self._later = QTimer(self.native)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._look_at_layers)
         self._connect()
-        self._on_layers()
+        self._look_at_layers()
 
     def _build(self) -> None:
         self._empty = text("empty", _EMPTY)
@@ -152,6 +155,10 @@ class EvaluateDock(Dock):
     # ---------------------------------------------------------------- what stands against it
 
     def _on_layers(self, _: Any = None) -> None:
+        self._look_at_layers()
+        self._later.start(0)  # what made a layer stands in its metadata only after it has come
+
+    def _look_at_layers(self) -> None:
         self.boxes.offer(judged.candidates(self._viewer))
         likely = None if self.boxes.by_hand else judged.likely_result(self._viewer)
         if likely is not None and likely is not self.result:
@@ -202,16 +209,16 @@ class EvaluateDock(Dock):
         needed = source is not None and (not labels or options["model"] is not None)
         noisy = judged.handed(source, None) if needed and source is not None else None
         layers = {layer.name: layer for layer in results}
-        self._applying.run(
-            lambda: prepare_evaluation(handed, known, kind, source=noisy, **options), lambda folder: self._show(folder, layers), self.native
-        )
+        work = Work(
+            "", lambda: prepare_evaluation(handed, known, kind, source=noisy, **options),
+            lambda folder, stopped: None if stopped else Judgement.load(folder / "judgement"), lambda found: self._show(found, layers),
+        )  # fmt: skip
+        self._applying.run_all([work], self.native)
 
     def cancel(self) -> None:
         """Stop; what was found before stays."""
         self._applying.stop()
 
-    def _show(self, folder: Path, layers: dict[str, Layer]) -> str:
-        judgement = Judgement.load(folder / "judgement")
-        shutil.rmtree(folder, ignore_errors=True)
+    def _show(self, judgement: Judgement, layers: dict[str, Layer]) -> str:
         self.view.show_judgement(judgement, layers)
         return f"{len(layers)} results judged" if len(layers) > 1 else "1 result judged"
