@@ -11,6 +11,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
+from napari_spectrai.runs.judgement import Report
 from napari_spectrai.widgets import judged
 from napari_spectrai.widgets.applying import Applying, Work
 from napari_spectrai.widgets.background import Latest
@@ -28,12 +29,14 @@ class EvaluateDock(Dock):
     """Judge one or several layers against a truth, in a process of its own.
 
     From a script: set ``dock.result`` (or ``dock.results``) and ``dock.truth``, perhaps ``dock.source``, ``dock.model`` and ``dock.task``;
-    call ``dock.start()``; then ``dock.report`` is the `Judgement`, and ``dock.save_csv`` and ``dock.save_report`` save it.
+    call ``dock.start()``; then ``dock.report`` holds the figures and ``dock.judgement`` all that was found; ``dock.save_csv`` and
+    ``dock.save_report`` save it.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._seen: tuple[Any, str] = (None, "")
+        self._asking = self._wanted = False
         self._build()
         super().__init__("Evaluate", self._sections)
         self._looking = Latest(self.native)
@@ -140,9 +143,14 @@ class EvaluateDock(Dock):
         return str(self._applying.status.value)
 
     @property
-    def report(self) -> Judgement | None:
-        """What was found."""
+    def judgement(self) -> Judgement | None:
+        """What was found: rows, confusions, maps, and the spectra worth looking at."""
         return self.view.judgement
+
+    @property
+    def report(self) -> Report | None:
+        """The figures: ``dock.report.rows["cells · denoised"]["mse"]``; of classes also those of each."""
+        return None if self.judgement is None else self.judgement.report()
 
     def save_csv(self, path: str | Path) -> Path:
         """Save the tables."""
@@ -175,7 +183,7 @@ class EvaluateDock(Dock):
         self.boxes.visible = self.choices.visible = anything
         say(self._problem, "" if results or not anything else _NONE)
         wrong = self.choices.against()
-        known = not wrong
+        known, self._asking = not wrong, False
         if results and known and not self.choices.tells_classes:
             known = self._complete([layer for layer in (*results, self.truth, self.source) if isinstance(layer, Image)])
         self._start.enabled = bool(results) and known and not self._applying.busy
@@ -184,6 +192,7 @@ class EvaluateDock(Dock):
         """Whether layers are known to hold all of their values; what is not known yet is asked, what is missing said."""
         key = tuple((id(layer.data), layer.name) for layer in layers)
         if self._seen[0] != key:
+            self._asking = True
             self._looking.ask(lambda: (key, judged.missing(layers)))
             return False
         if self._seen[1]:
@@ -193,11 +202,14 @@ class EvaluateDock(Dock):
     def _on_looked(self, answer: tuple[Any, str]) -> None:
         self._seen = answer
         self._check()
+        if self._wanted and not self._asking:
+            self.start()
 
     # ---------------------------------------------------------------- work
 
     def start(self) -> None:
-        """Judge the results."""
+        """Judge the results; where it is not known yet whether they hold all of their values, as soon as it is."""
+        self._wanted = self._asking and not self._applying.busy
         if not self._start.enabled or self.truth is None:
             return
         results, source, labels = self.results, self.source, self.choices.tells_classes

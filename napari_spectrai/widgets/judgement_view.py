@@ -44,7 +44,7 @@ class JudgementView(Container[Any]):
         self.judgement: Judgement | None = None
         self._layers: Mapping[str, Layer] = {}
         self._build()
-        super().__init__(widgets=self._sections, labels=False, name="judgement")
+        super().__init__(widgets=self._sections, labels=False, name="found")
         self.margins = (0, 0, 0, 0)
         self.visible = False
         viewer.events.theme.connect(self.recolour)
