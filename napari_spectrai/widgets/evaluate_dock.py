@@ -222,9 +222,11 @@ class EvaluateDock(Dock):
         noisy = judged.handed(source, None) if needed and source is not None else None
         layers = {layer.name: layer for layer in results}
         work = Work(
-            "", lambda: prepare_evaluation(handed, known, kind, source=noisy, **options),
-            lambda folder, stopped: None if stopped else Judgement.load(folder / "judgement"), lambda found: self._show(found, layers),
-        )  # fmt: skip
+            "",
+            lambda: prepare_evaluation(handed, known, kind, source=noisy, **options),
+            lambda folder, stopped: None if stopped else Judgement.load(folder / "judgement"),
+            lambda judgement: self._show(judgement, layers),
+        )
         self._applying.run_all([work], self.native)
 
     def cancel(self) -> None:

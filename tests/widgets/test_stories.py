@@ -45,21 +45,28 @@ class Story:
     good: Callable[[float], bool]
 
 
+def doubled(_: Cube, clean: Cube, __: Labels) -> Cube:
+    """Return what an instrument with another response would show."""
+    return clean.with_data(clean.data * np.linspace(1, 2, len(AXIS), dtype=np.float32))
+
+
+def kinds_of(_: Cube, __: Cube, kinds: Labels) -> Labels:
+    """Return the kinds."""
+    return kinds
+
+
+MLP = ("training.epochs=20", "network.width=32", "split.validation=0.2")
+RCAN = (
+    "network.width=8", "network.groups=1", "network.blocks=1", "network.components=3", "data.samples=16", "data.patch=4",
+    "split.validation=0.3", "split.gap=0", "training.epochs=2",
+)  # fmt: skip
 STORIES = [
-    Story("denoising", ("training.epochs=20", "network.width=32", "split.validation=0.2"), lambda _, clean, __: clean, "mse", lambda v: v < 0.008),
-    Story(
-        "calibration", ("training.epochs=20", "network.width=32", "split.validation=0.2"),
-        lambda _, clean, __: clean.with_data(clean.data * np.linspace(1, 2, len(AXIS), dtype=np.float32)), "mse", lambda v: v < 0.02,
-    ),
-    Story("classification", ("training.epochs=20", "split.validation=0.2"), lambda _, __, kinds: kinds, "overall_accuracy", lambda v: v > 0.95),
-    Story("segmentation", ("training.epochs=15",), lambda _, __, kinds: kinds, "overall_accuracy", lambda v: v > 0.95),
-    Story(
-        "super_resolution",
-        ("network.width=8", "network.groups=1", "network.blocks=1", "data.samples=16", "data.patch=4", "split.validation=0.3", "split.gap=0",
-         "training.epochs=2", "network.components=3"),
-        lambda *_: None, "mpsnr", lambda v: v > 15,
-    ),
-]  # fmt: skip
+    Story("denoising", MLP, lambda _, clean, __: clean, "mse", lambda value: value < 0.008),
+    Story("calibration", MLP, doubled, "mse", lambda value: value < 0.02),
+    Story("classification", ("training.epochs=20", "split.validation=0.2"), kinds_of, "overall_accuracy", lambda value: value > 0.95),
+    Story("segmentation", ("training.epochs=20",), kinds_of, "overall_accuracy", lambda value: value > 0.85),
+    Story("super_resolution", RCAN, lambda *_: None, "mse", lambda value: value < 0.03),
+]
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.task)
@@ -79,6 +86,7 @@ def test_the_whole_story(story, make_napari_viewer, until, tmp_path):
     shown = opened_truth(viewer, truth, files)
     spectra = spectrai.widgets.spectra(viewer)
     spectra.look_at((*viewer.dims.point[:1], 4.0, 4.0))
+    until(lambda: source.name in spectra.plot.names())
     np.testing.assert_allclose(spectra.plot.data(source.name)[1], noisy.data[8, 8], rtol=1e-6)
 
     # prepare
@@ -112,10 +120,11 @@ def test_the_whole_story(story, make_napari_viewer, until, tmp_path):
         sharp = np.repeat(np.repeat(clean.data, 2, 0), 2, 1)
         shown = viewer.add_image(np.moveaxis(sharp, -1, 0), name="sharp", metadata={"spectral_axis": AXIS.to_json() | {"position": 0}})
     evaluate.result, evaluate.truth = result, shown
+    until(lambda: evaluate._start.enabled)
     evaluate.start()
     until(lambda: evaluate.status.startswith(("done", "failed")))
-    figures = evaluate.report.rows
-    assert any(story.good(row[story.judged]) for row in figures.values()), figures
+    mine = next(row for row in evaluate.report.rows if row.role == "result")
+    assert story.good(mine.figures[story.judged]), mine
 
     # save, restart, reopen, apply to another cube
     saved = tmp_path / ("result.zarr" if not hasattr(result, "selected_label") else "result.tif")
@@ -132,7 +141,7 @@ def test_the_whole_story(story, make_napari_viewer, until, tmp_path):
     (other,) = viewer.open(files["other"], plugin="napari-spectrai")
     second = applied(viewer, model, other, until)
     if truth is kinds:
-        assert (np.asarray(second.data) == scene(1)[2].data).mean() > 0.9
+        assert (np.asarray(second.data) == scene(1)[2].data).mean() > 0.85
     else:
         assert np.isfinite(as_cube(second).numpy()).all()
 
