@@ -11,7 +11,6 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
-from napari_spectrai.runs.judgement import Report
 from napari_spectrai.widgets import judged
 from napari_spectrai.widgets.applying import Applying, Work
 from napari_spectrai.widgets.background import Latest
@@ -29,8 +28,7 @@ class EvaluateDock(Dock):
     """Judge one or several layers against a truth, in a process of its own.
 
     From a script: set ``dock.result`` (or ``dock.results``) and ``dock.truth``, perhaps ``dock.source``, ``dock.model`` and ``dock.task``;
-    call ``dock.start()``; then ``dock.report`` holds the figures and ``dock.judgement`` all that was found; ``dock.save_csv`` and
-    ``dock.save_report`` save it.
+    call ``dock.start()``; then ``dock.report`` is the `Judgement`, and ``dock.save_csv`` and ``dock.save_report`` save it.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -143,14 +141,9 @@ class EvaluateDock(Dock):
         return str(self._applying.status.value)
 
     @property
-    def judgement(self) -> Judgement | None:
+    def report(self) -> Judgement | None:
         """What was found: rows, confusions, maps, and the spectra worth looking at."""
         return self.view.judgement
-
-    @property
-    def report(self) -> Report | None:
-        """The figures: ``dock.report.rows["cells · denoised"]["mse"]``; of classes also those of each."""
-        return None if self.judgement is None else self.judgement.report()
 
     def save_csv(self, path: str | Path) -> Path:
         """Save the tables."""

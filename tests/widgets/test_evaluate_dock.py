@@ -35,7 +35,7 @@ def judged(dock, until):
     dock._start.native.click()
     until(lambda: not dock._applying.busy)
     assert dock.report is not None, dock._applying.problem.value
-    return dock.judgement
+    return dock.report
 
 
 def problem(dock):
@@ -70,7 +70,7 @@ def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot,
     assert table.bold("MSE") == ["cells · denoised"]
     figures = found.rows[0].figures
     truth, clean = (as_cube(scene[name]).numpy() for name in ("truth", "cells · denoised"))
-    assert evaluate.report.rows["cells · denoised"] == figures
+    assert evaluate.report.report().rows["cells · denoised"] == figures
     assert figures["mse"] == pytest.approx(float(np.mean((truth - clean) ** 2)), rel=1e-5)
     assert table.text("cells · denoised", "MSE") == f"{figures['mse']:#.3g}"
 
@@ -133,7 +133,7 @@ def test_several_results_in_one_table_that_fits(viewer, scene, evaluate, until, 
     evaluate.results = [scene["cells · denoised"], other]
     evaluate.start()  # as a script does, before anything is known of the values
     until(lambda: evaluate.status.startswith("done"))
-    found = evaluate.judgement
+    found = evaluate.report
     assert set(found.results) == {"cells · denoised", "other = 1"}
     assert evaluate.view.scores.bold("MSE") == ["other = 1"]
     assert evaluate.view.which.visible
@@ -289,7 +289,7 @@ def test_clusters_are_matched_and_layers_may_go_while_a_job_runs(viewer, labels,
     viewer.layers.remove(truth)
     viewer.layers.remove(result)
     until(lambda: not evaluate._applying.busy)
-    assert evaluate.judgement.rows[0].figures["overall_accuracy"] > 0.9
+    assert evaluate.report.rows[0].figures["overall_accuracy"] > 0.9
     assert "each cluster was taken for" in evaluate.view.about.value
     evaluate.view.grid.click("kind 2", "kind 1")
     assert "no longer there" in evaluate.view.place.value
@@ -329,7 +329,7 @@ def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene,
     qtbot.keyClick(inside, Qt.Key.Key_Escape)
     until(lambda: not evaluate._applying.busy)
     assert evaluate.status in ("cancelled", "done: 1 result judged")
-    if evaluate.judgement is None:
+    if evaluate.report is None:
         with pytest.raises(RuntimeError, match="nothing to save"):
             evaluate.save_csv(tmp_path / "t.csv")
     asked, opened = [], []
