@@ -53,7 +53,7 @@ def heat_map(values: Values, title: str, words: str, unit: str) -> Markup:
     image = element("img", src=_png(numbers, [*_scale(255), _rgb(_NOTHING)]), alt=f"{title}: {words}", **size)
     bar = element("span", class_="swatch", style=f"width:180px;background:linear-gradient(to right, {', '.join(_VIRIDIS)})")
     more = " and more" if float(np.nanmax(values, initial=-math.inf)) > high else ""
-    scale = element("span", f"{rounded(low)} ", bar, f"{rounded(high)}{more} {unit}".rstrip())
+    scale = element("span", f"{rounded(low)} ", bar, f"{rounded(high)}{unit}{more}")
     which = f"; {len(chosen)} of {len(planes)} planes" if len(chosen) < len(planes) else ""
     caption = element("figcaption", element("strong", title), element("br"), f"{words}{which}", element("br"), scale)
     return element("figure", image, caption)

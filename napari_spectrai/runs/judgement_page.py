@@ -33,7 +33,7 @@ def write_page(judgement: Judgement, path: str | Path) -> Path:
         element("p", f"{tasks[judgement.task].title} · {datetime.now():%Y-%m-%d %H:%M}", class_="soft"),
     )  # fmt: skip
     notes = joined(element("div", element("strong", "Note: "), note, class_="notice", role="note") for note in judgement.notes)
-    parts = [section(name if len(judgement.results) > 1 else "Where", *_of(judgement, name)) for name in judgement.results]
+    parts = [section(name if len(judgement.results) > 1 else "Errors", *_of(judgement, name)) for name in judgement.results]
     path = Path(path)
     write_text(path, page(title, head, notes, section("Figures", *_figures(judgement)), *parts))
     return path

@@ -52,7 +52,7 @@ class _Cells(QAbstractTableModel):
     def words(self, row: int, column: int) -> str:
         """Return a cell in words."""
         count, total = int(self.matrix[row, column]), int(self.matrix[row].sum())
-        share = f" ({self.shares[row, column]:.1%} of {total:,})" if total else ""
+        share = f" ({100 * self.shares[row, column]:.1f} % of {total:,})" if total else ""
         return f"truth {self.classes[row]}, told {self.classes[column]}: {count:,}{share}"
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:  # noqa: N802

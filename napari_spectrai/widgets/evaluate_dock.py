@@ -8,6 +8,7 @@ from typing import Any
 
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
 from napari_spectrai.widgets import judged
@@ -33,13 +34,17 @@ class EvaluateDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._seen: tuple[Any, str] = (None, "")
+        self._asking = self._wanted = False
         self._build()
         super().__init__("Evaluate", self._sections)
         self._looking = Latest(self.native)
         self._looking.answered.connect(self._on_looked)
         self._looking.failed.connect(lambda error: say(self.choices.problem, f"The layers cannot be read: {error}"))
+        self._later = QTimer(self.native)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._look_at_layers)
         self._connect()
-        self._on_layers()
+        self._look_at_layers()
 
     def _build(self) -> None:
         self._empty = text("empty", _EMPTY)
@@ -137,7 +142,7 @@ class EvaluateDock(Dock):
 
     @property
     def report(self) -> Judgement | None:
-        """What was found."""
+        """What was found: rows, confusions, maps, and the spectra worth looking at."""
         return self.view.judgement
 
     def save_csv(self, path: str | Path) -> Path:
@@ -151,6 +156,10 @@ class EvaluateDock(Dock):
     # ---------------------------------------------------------------- what stands against it
 
     def _on_layers(self, _: Any = None) -> None:
+        self._look_at_layers()
+        self._later.start(0)  # what made a layer stands in its metadata only after it has come
+
+    def _look_at_layers(self) -> None:
         self.boxes.offer(judged.candidates(self._viewer))
         likely = None if self.boxes.by_hand else judged.likely_result(self._viewer)
         if likely is not None and likely is not self.result:
@@ -167,7 +176,7 @@ class EvaluateDock(Dock):
         self.boxes.visible = self.choices.visible = anything
         say(self._problem, "" if results or not anything else _NONE)
         wrong = self.choices.against()
-        known = not wrong
+        known, self._asking = not wrong, False
         if results and known and not self.choices.tells_classes:
             known = self._complete([layer for layer in (*results, self.truth, self.source) if isinstance(layer, Image)])
         self._start.enabled = bool(results) and known and not self._applying.busy
@@ -176,6 +185,7 @@ class EvaluateDock(Dock):
         """Whether layers are known to hold all of their values; what is not known yet is asked, what is missing said."""
         key = tuple((id(layer.data), layer.name) for layer in layers)
         if self._seen[0] != key:
+            self._asking = True
             self._looking.ask(lambda: (key, judged.missing(layers)))
             return False
         if self._seen[1]:
@@ -185,11 +195,14 @@ class EvaluateDock(Dock):
     def _on_looked(self, answer: tuple[Any, str]) -> None:
         self._seen = answer
         self._check()
+        if self._wanted and not self._asking:
+            self.start()
 
     # ---------------------------------------------------------------- work
 
     def start(self) -> None:
-        """Judge the results."""
+        """Judge the results; where it is not known yet whether they hold all of their values, as soon as it is."""
+        self._wanted = self._asking and not self._applying.busy
         if not self._start.enabled or self.truth is None:
             return
         results, source, labels = self.results, self.source, self.choices.tells_classes

@@ -37,6 +37,7 @@ class JudgedChoices(Container[Any]):
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._results: list[Layer] = []
+        self._told: list[dict[str, Any]] = []
         self._last: dict[str, Layer | None] = {"truth": None, "source": None}
         self._found: Path | None = None
         self._settling = False
@@ -129,7 +130,9 @@ class JudgedChoices(Container[Any]):
 
     def follow(self, results: Sequence[Layer]) -> None:
         """Choose what suits these results; with those of before, only lists of layers are made anew."""
-        others, self._results = list(results) != self._results, list(results)
+        told = [dict(judged.told(layer)) for layer in results]
+        others = list(results) != self._results or told != self._told
+        self._results, self._told = list(results), told
         self._settling = True
         self._truth.reset_choices()
         kept = self._last["truth"]

@@ -44,7 +44,7 @@ class JudgementView(Container[Any]):
         self.judgement: Judgement | None = None
         self._layers: Mapping[str, Layer] = {}
         self._build()
-        super().__init__(widgets=self._sections, labels=False, name="judgement")
+        super().__init__(widgets=self._sections, labels=False, name="found")
         self.margins = (0, 0, 0, 0)
         self.visible = False
         viewer.events.theme.connect(self.recolour)
@@ -179,7 +179,11 @@ class JudgementView(Container[Any]):
             self.plot.clear_curves()
             self.plot.titles(x="Spectrum", y="Angle (°)" if what == "angle" else "Error (RMSE)")
             self.plot.curve(what, np.arange(len(values)), values, self.plot.accent, legend=False)
-            say(self.place, f"{what} of each of {len(values):,} spectra")
+            known = int(np.isfinite(values).sum())
+            say(
+                self.place,
+                f"{what} of {known:,} of {len(values):,} spectra" + ("" if known == len(values) else "; the others are all zero"),
+            )
             return
         base = self._base()
         if base is not None:

@@ -36,6 +36,8 @@ class ResultBoxes(Container[Any]):
 
     def offer(self, layers: Sequence[Layer]) -> None:
         """Offer these layers; those that were ticked stay so."""
+        if [(layer, layer.name) for layer in layers] == [(layer, box.name) for layer, box in self.of.items()]:
+            return
         chosen = set(self.layers)
         self.clear()
         self.of = {}
