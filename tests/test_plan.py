@@ -83,10 +83,14 @@ def test_the_split_before_is_the_split_of_the_run(image_pairs, quick, tmp_path):
 
 
 def test_presets_differ_in_length_and_forget_over_the_same_share_of_it():
-    usual = Experiment().override("training.epochs=60", "training.ema=0.99")
+    usual = Experiment().override("training.epochs=60", "training.ema=0.99", "network.width=64")
     short, same, long = (preset(usual, kind) for kind in PRESETS)
-    assert [e.training.epochs for e in (short, same, long)] == [10, 60, 180]
+    assert [e.training.epochs for e in (short, same, long)] == [10, 60, 120]
     assert same == usual
+    assert [e.network.width for e in (short, same, long)] == [64, 64, 128]
+    widest = type(usual.network).model_fields["width"].metadata[-1].le
+    assert preset(usual.override(f"network.width={widest}"), "best").network.width == widest
+    assert preset(usual.override("network=ridge"), "best").training.epochs == 120
     for other in (short, long):
         assert (1 - other.training.ema) * other.training.epochs == pytest.approx(0.6, rel=0.01)
     assert preset(usual.override("training.ema=0"), "best").training.ema == 0

@@ -97,14 +97,16 @@ def estimate(
         from napari_spectrai.learn.rehearsal import rehearse
 
         if folder is not None:
-            answer(folder, [rehearse(question) for question in asked(folder)])
+            questions = asked(folder)
+            found = {question.key: rehearse(question) for question in {question.key: question for question in questions}.values()}
+            answer(folder, [found[question.key] for question in questions])
             folder.append(Finished("done"))
             return
         document = _loaded(experiment).override(*overrides or [])
         cubes, truths = gather(document, None, None)
         large = extent(document, cubes, truths, divide(document, cubes, truths))
-        found = rehearse(questioned(document, large, cubes, truths))
-        typer.echo(f"{large.words}\n{found.words(document, large)}")
+        told = rehearse(questioned(document, large, cubes, truths)).words(document, large)
+        typer.echo(f"{large.words}\n{told}")
 
 
 @app.command()

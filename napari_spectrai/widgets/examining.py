@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,9 @@ class Examined:
     division: Division
     extent: Extent
     question: Question
-    usual: Question
-    """On time and memory: of the training as it is set, and of the settings that suit the data, for the presets."""
+    """On time and memory."""
+    presets: dict[str, Question]
+    """The same of the settings that suit the data, at each preset."""
 
 
 def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any], usual: Experiment | None) -> Examined:
@@ -40,13 +41,18 @@ def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any]
     refuse_empty(experiment, division, list(division.counts()), wanted_parts(experiment, inputs))
     large = extent(experiment, inputs, targets, division)
     question = questioned(experiment, large, inputs, targets)
-    other = question
+    others = {}
     if usual is not None:
-        other = questioned(usual, extent(usual, inputs, targets, divide(usual, inputs, targets)), inputs, targets)
-    return Examined(experiment, division, large, question, other)
+        parts = divide(usual, inputs, targets)
+        for kind in PRESETS:
+            one = preset(usual, kind)
+            others[kind] = questioned(one, extent(one, inputs, targets, parts), inputs, targets)
+    return Examined(experiment, division, large, question, others)
 
 
-def times_of_presets(usual: Question, estimate: Estimate) -> dict[str, str]:
+def times_of_presets(presets: Mapping[str, Question], estimates: Sequence[Estimate]) -> dict[str, str]:
     """Return how long each preset will take, in words."""
-    lengths = {kind: estimate.seconds(preset(usual.experiment, kind), usual.extent) for kind in PRESETS}
-    return {kind: f"about {duration(seconds)}" for kind, seconds in lengths.items()}
+    return {
+        kind: f"about {duration(estimate.seconds(question.experiment, question.extent))}"
+        for (kind, question), estimate in zip(presets.items(), estimates, strict=True)
+    }

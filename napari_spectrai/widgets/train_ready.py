@@ -160,7 +160,7 @@ class Readiness:
         self.examined = examined
         self.summary.value = examined.extent.words
         self.split.enabled = bool(self._data.source_layers)
-        questions = [examined.question, examined.usual]
+        questions = [examined.question, *examined.presets.values()]
         self.estimating.ask(questions, measure=self.measures and preferences().measure_speed)
         if self.estimating.busy and not self.time.value:
             self._say_time("trying a few steps, to tell how long it will take …")
@@ -176,8 +176,8 @@ class Readiness:
     def _on_estimate(self, estimates: list[Any]) -> None:
         if self.examined is None:
             return
-        mine, usual = estimates
-        self._form.tell_times(times_of_presets(self.examined.usual, usual))
+        mine, *others = estimates
+        self._form.tell_times(times_of_presets(self.examined.presets, others))
         self._say_time(mine.words(self.examined.experiment, self.examined.extent))
         self._against = too_much(mine, mine.bytes(self.examined.extent))
         say(self.rest, self._against)
