@@ -49,3 +49,19 @@ def preset(experiment: Experiment, kind: str) -> Experiment:
         with suppress(ValueError):  # at its limit already
             made = made.override(f"network.width={chosen.wider * experiment.network.width}")  # type: ignore[attr-defined]  # just asked
     return made
+
+
+def applied(experiment: Experiment, usual: Experiment, kind: str) -> Experiment:
+    """Return an experiment with the length, and where it has the usual network the width, of a preset of the usual one; the rest stays."""
+    wanted = preset(usual, kind)
+    update = {"epochs": wanted.training.epochs, "ema": wanted.training.ema}
+    made = experiment.model_copy(update={"training": experiment.training.model_copy(update=update)})
+    width = getattr(wanted.network, "width", None)
+    if width is None or made.network.kind != usual.network.kind:
+        return made
+    return made.model_copy(update={"network": made.network.model_copy(update={"width": width})})
+
+
+def found_in(experiment: Experiment, usual: Experiment) -> str | None:
+    """Return the preset whose length and width an experiment has; None if it has its own."""
+    return next((kind for kind in PRESETS if applied(experiment, usual, kind) == experiment), None)

@@ -10,7 +10,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.plan.division import Division, divide, refuse_empty, wanted_parts
 from napari_spectrai.plan.extent import Extent, extent
-from napari_spectrai.plan.presets import PRESETS, preset
+from napari_spectrai.plan.presets import PRESETS, applied
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs.estimate import Estimate, Question, duration, questioned
 
@@ -25,7 +25,7 @@ class Examined:
     question: Question
     """On time and memory."""
     presets: dict[str, Question]
-    """The same of the settings that suit the data, at each preset."""
+    """The same, at the length of each preset."""
 
 
 def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any], usual: Experiment | None) -> Examined:
@@ -43,10 +43,9 @@ def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any]
     question = questioned(experiment, large, inputs, targets)
     others = {}
     if usual is not None:
-        parts = divide(usual, inputs, targets)
         for kind in PRESETS:
-            one = preset(usual, kind)
-            others[kind] = questioned(one, extent(one, inputs, targets, parts), inputs, targets)
+            one = applied(experiment, usual, kind)
+            others[kind] = questioned(one, extent(one, inputs, targets, division), inputs, targets)
     return Examined(experiment, division, large, question, others)
 
 

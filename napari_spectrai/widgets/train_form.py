@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.offer import Offer
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.plan.presets import PRESETS, preset
+from napari_spectrai.plan.presets import PRESETS, applied, found_in, preset
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets import truth
 from napari_spectrai.widgets.form import Fold, SpecForm, part_form
@@ -163,22 +163,26 @@ class TrainForm:
 
     def begin_with(self, usual: Experiment) -> None:
         """Take over settings that suit the data, unless a person has set others."""
-        kind = self._chosen_preset()
-        if self._usual is None or kind != OWN:
-            self._usual = usual.model_copy(update={"name": ""})
-            self.fill(preset(usual, kind if kind != OWN else "balanced"))
+        kind = self.preset.value if self.preset.value in PRESETS else "balanced"
+        if self._usual is None or self._is_untouched():
+            self._usual = self._as_read(usual)
+            self.fill(preset(usual, kind))
+
+    def _is_untouched(self) -> bool:
+        current, kind = self._read_quietly(), self.preset.value
+        return self._usual is not None and kind in PRESETS and current == preset(self._usual, kind)
 
     def _chosen_preset(self) -> str:
-        """Return the preset that the form shows; `OWN` where something else is set."""
+        """Return the preset that the form shows; `OWN` where another length is set."""
         current = self._read_quietly()
         if self._usual is None or current is None:
             return str(self.preset.value)
-        usual = self._as_read(self._usual)
-        return next((kind for kind in PRESETS if self._as_read(preset(usual, kind)) == current), OWN)
+        return found_in(current, self._usual) or OWN
 
     def _on_preset(self, kind: str) -> None:
-        if kind in PRESETS and self._usual is not None:
-            self.fill(preset(self._usual, kind))
+        current = self._read_quietly()
+        if kind in PRESETS and self._usual is not None and current is not None:
+            self.fill(applied(current, self._usual, kind))
 
     def _read_quietly(self) -> Experiment | None:
         try:

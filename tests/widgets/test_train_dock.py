@@ -126,12 +126,17 @@ def test_presets_set_the_length_and_own_settings_stay(open_pairs):
     assert train.experiment.training.epochs == round(usual / 6)
     train.form.preset.value = "best"
     assert train.experiment.training.epochs == 2 * usual
+    train.experiment = train.experiment.override("split.validation=0.3")
+    assert train.form.preset.value == "best"  # of the length only
+    train.form.preset.value = "balanced"
+    assert (train.experiment.training.epochs, train.experiment.split.validation) == (usual, 0.3)
     train.experiment = train.experiment.override("network.width=32")
     assert train.form.preset.value == "own"
     viewer.add_points(np.zeros((1, 2)))  # other layers come and go
     assert train.experiment.network.width == 32
-    train.form.preset.value = "balanced"
-    assert (train.experiment.training.epochs, train.experiment.network.width) != (2 * usual, 32)
+    train.form.preset.value = "quick"
+    assert train.experiment.network.width != 32
+    assert train.experiment.split.validation == 0.3
 
 
 def test_the_time_and_memory_are_tried_in_a_process_and_told(open_pairs, until, monkeypatch):

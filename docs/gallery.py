@@ -1,0 +1,223 @@
+"""Take the pictures of docs/gallery.md from the running program, one story a task: ``make gallery`` (needs a display; about ten minutes).
+
+``python docs/gallery.py segmentation`` takes those of one task.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pictures import settle, window  # beside this file
+from PIL import Image
+from scipy.ndimage import gaussian_filter1d
+
+import napari_spectrai as spectrai
+from napari_spectrai import Cube, SpectralAxis, as_cube, preprocess, sample
+from napari_spectrai.preparation import Resample
+from napari_spectrai.widgets.layers import add_cube
+
+IMAGES = Path(__file__).parent / "images" / "gallery"
+
+
+class Story:
+    """A window that goes through one task; every picture is numbered."""
+
+    def __init__(self, task: str, opened: str) -> None:
+        self.task, self.number = task, 0
+        self.viewer = window(opened)
+        self.viewer.window.resize(1280, 800)
+
+    def take(self, name: str) -> None:
+        """Take a picture of the whole window."""
+        settle(0.8)
+        self.number += 1
+        IMAGES.mkdir(parents=True, exist_ok=True)
+        path = IMAGES / f"{self.task}-{self.number}-{name}.png"
+        self.viewer.screenshot(str(path), canvas_only=False)
+        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        print(path, flush=True)
+
+    def look(self, place: tuple[float, ...], **points: Any) -> None:
+        """Look at the spectra under a place."""
+        spectra = spectrai.widgets.spectra(self.viewer)
+        spectra.look_at(place)
+        settle(1.2)
+        self.take("look")
+        self.leave(spectra)
+
+    def prepare(self, layer: Any, steps: list[Any], place: tuple[int, ...]) -> None:
+        """Show what preparation would do."""
+        dock = spectrai.widgets.preprocess(self.viewer)
+        dock.take(layer)
+        dock.steps = steps
+        dock.look_at(place)
+        settle(1.5)
+        self.take("prepare")
+        self.leave(dock)
+
+    def train(self, source: Any, truth: Any, *settings: str, until: Callable[[Any], bool] | None = None) -> Path:
+        """Train; a picture before, with the split drawn, one under way, one of the end."""
+        dock = spectrai.widgets.train(self.viewer)
+        dock.form.task.value = self.task
+        dock.take(source)
+        if truth is not None:
+            dock.data.first.truth.value = truth
+        dock.experiment = dock.experiment.override(*settings)
+        settle(until=lambda: "for the network" in dock.ready.time.value or "could not" in dock.ready.time.value)
+        dock.ready.show_split()
+        self.take("before")
+        for layer in [one for one in self.viewer.layers if one.name.endswith("· split")]:
+            self.viewer.layers.remove(layer)
+        dock.start()
+        settle(until=until or (lambda: "best validation" in dock.view.status or dock.state == "idle"))
+        settle(2)
+        self.take("training")
+        settle(until=lambda: dock.state == "idle")
+        settle(1.5)
+        self.take("trained")
+        print(dock.view.status, flush=True)
+        self.leave(dock)
+        return Path(dock.run.folder.best)
+
+    def predict(self, model: Path, layer: Any) -> Any:
+        """Apply the model; return the result."""
+        dock = spectrai.widgets.predict(self.viewer)
+        dock.model, dock.layer = model, layer
+        settle(1)
+        dock.start()
+        settle(until=lambda: dock.status.startswith(("done", "failed")))
+        print(dock.status, flush=True)
+        self.take("predict")
+        self.leave(dock)
+        return next(one for one in self.viewer.layers if one.metadata.get("prediction", {}).get("role") == "result")
+
+    def evaluate(self, result: Any, truth: Any, show: Callable[[Any], Any] | None = None) -> None:
+        """Judge the result, and show what is worth a look."""
+        dock = spectrai.widgets.evaluate(self.viewer)
+        dock.result, dock.truth = result, truth
+        dock.start()
+        settle(until=lambda: dock.status.startswith(("done", "failed")))
+        print(dock.status, [(row.name, row.figures) for row in dock.report.rows][:2], flush=True)
+        if show is not None:
+            show(dock)
+        self.take("evaluate")
+
+    def leave(self, dock: Any) -> None:
+        """Close a dock."""
+        self.viewer.window.remove_dock_widget(dock.native)
+        settle(0.3)
+
+    def end(self) -> None:
+        """Close the window."""
+        self.viewer.close()
+        settle(0.5)
+
+
+def denoising() -> None:
+    """Denoise Raman spectra of cells, one second against ten: learnt on the first 800 of them, judged on the last 200."""
+    story = Story("denoising", "raman_pairs")
+    noisy, truth = story.viewer.layers["Raman pairs"], story.viewer.layers["Raman pairs · truth"]
+    story.look((250.0, 900.0))
+    story.prepare(noisy, [{"kind": "normalise", "by": "maximum"}], (900,))
+    for layer in (noisy, truth):
+        cube = as_cube(layer)
+        add_cube(story.viewer, cube.with_data(cube.data[800:], name=f"rows 800-999{' · truth' * (layer is truth)}"), colormap="viridis")
+        layer.data = layer.data[:, :800]
+    held, clean = story.viewer.layers["rows 800-999"], story.viewer.layers["rows 800-999 · truth"]
+    held.visible = clean.visible = False
+    model = story.train(noisy, truth, "split.validation=0.05")
+    noisy.visible = truth.visible = False
+    held.visible = True
+    story.viewer.reset_view()
+    story.evaluate(story.predict(model, held), clean)
+    story.end()
+
+
+def calibration() -> None:
+    """Turn a Raman map as a coarser spectrometer would show it (made here) into what was measured."""
+    story = Story("calibration", "cartilage")
+    fine = story.viewer.layers["Cartilage"]
+    cube = as_cube(fine)
+    axis = SpectralAxis(np.linspace(cube.axis.values[4], cube.axis.values[-5], len(cube.axis) // 3), cube.axis.unit)
+    broad = cube.with_data(gaussian_filter1d(cube.numpy(), 4, axis=-1))
+    coarse = preprocess(broad, [Resample.onto(axis)])
+    source = add_cube(story.viewer, coarse.with_data(coarse.numpy(), name="coarse spectrometer"), colormap="viridis")
+    story.look((1004.0, 12.0, 17.0))
+    model = story.train(source, fine, "split.test=0.2")
+    story.evaluate(story.predict(model, source), fine)
+    story.end()
+
+
+def classification() -> None:
+    """Tell the class of single spectra of Indian Pines."""
+    story = Story("classification", "indian_pines")
+    scene, classes = story.viewer.layers["Indian Pines"], story.viewer.layers["Indian Pines · classes"]
+    story.look((30.0, 70.0, 70.0))
+    model = story.train(scene, classes, "task.unlabelled=0", "split.test=0.2", "split.method=blocks")
+    story.evaluate(story.predict(model, scene), classes)
+    story.end()
+
+
+def segmentation() -> None:
+    """Learn from a few strokes a class, and map the whole scene."""
+    story = Story("segmentation", "indian_pines")
+    scene, classes = story.viewer.layers["Indian Pines"], story.viewer.layers["Indian Pines · classes"]
+    classes.visible = False
+    story.viewer.layers.selection.active = scene
+    dock = spectrai.widgets.train(story.viewer)
+    dock.form.task.value = "segmentation"
+    dock.take(scene)
+    strokes = dock.data.paint()
+    strokes.metadata["class_names"] = classes.metadata["class_names"]
+    strokes.features = classes.features
+    strokes.brush_size = 3
+    rng = np.random.default_rng(3)
+    for value in range(1, int(classes.data.max()) + 1):
+        places = np.argwhere(classes.data == value)
+        for y, x in places[rng.choice(len(places), min(12, len(places)), replace=False)]:
+            strokes.paint((y, x), value)
+    strokes.data = np.where(classes.data > 0, strokes.data, 0)
+    strokes.opacity = 0.9
+    story.take("strokes")
+    story.leave(dock)
+    model = story.train(scene, strokes)
+    result = story.predict(model, scene)
+    story.evaluate(result, classes, lambda dock: None)
+    story.end()
+
+
+def super_resolution() -> None:
+    """Learn on the left half of Indian Pines, enlarge the right half, which was made coarse."""
+    story = Story("super_resolution", "indian_pines")
+    for layer in list(story.viewer.layers):
+        story.viewer.layers.remove(layer)
+    cube = sample("indian_pines").cube
+    left, right = cube[:144, :72], cube[:144, 73:145]
+    data = right.numpy()
+    coarse = data.reshape(72, 2, 36, 2, -1).mean((1, 3)).astype(np.float32)
+    sharp = add_cube(story.viewer, Cube(data, cube.axis, name="right half"))
+    source = add_cube(story.viewer, Cube(coarse, cube.axis, name="right half, coarse"))
+    learnt = add_cube(story.viewer, Cube(left.numpy(), cube.axis, name="left half"))
+    for layer in (sharp, source):
+        layer.visible = False
+    story.look((30.0, 70.0, 30.0))
+    model = story.train(learnt, None)
+    for layer in (sharp, learnt):
+        layer.visible = False
+    source.visible, source.scale = True, [source.scale[0], 2, 2]
+    source.translate = [source.translate[0], 0.5, 0.5]
+    story.viewer.reset_view()
+    story.evaluate(story.predict(model, source), sharp)
+    story.end()
+
+
+STORIES = {story.__name__: story for story in (denoising, calibration, classification, segmentation, super_resolution)}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or STORIES:
+        STORIES[name]()
