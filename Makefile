@@ -12,7 +12,7 @@ PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 font
 HEADLESS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo yes)
 SCREEN := $(if $(HEADLESS),xvfb-run -a -s "-screen 0 1600x1200x24")
 
-.PHONY: demo test lint pictures benchmark clean qt
+.PHONY: demo test lint pictures gallery benchmark clean qt
 
 demo: $(VENV)/ready qt
 	$(SCREEN) $(PY) -m napari_spectrai demo $(if $(HEADLESS),--screenshot)
@@ -29,6 +29,9 @@ lint: $(VENV)/ready
 
 pictures: $(VENV)/ready qt
 	$(SCREEN) $(PY) docs/pictures.py
+
+gallery: $(VENV)/ready qt
+	$(SCREEN) $(PY) docs/gallery.py
 
 benchmark: $(VENV)/ready
 	$(PY) benchmarks/raman_pairs.py

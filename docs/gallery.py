@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 
 import napari_spectrai as spectrai
 from napari_spectrai import Cube, SpectralAxis, as_cube, preprocess, sample
-from napari_spectrai.preparation import Resample
+from napari_spectrai.preparation.axis import Resample
 from napari_spectrai.widgets.layers import add_cube
 
 IMAGES = Path(__file__).parent / "images" / "gallery"
