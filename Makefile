@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+# processes that test: more than two would want more than two cores
+WORKERS ?= 2
 PY := $(VENV)/bin/python
 
 # what Qt and a screen without a display need on Debian and Ubuntu
@@ -18,7 +20,7 @@ demo: $(VENV)/ready qt
 	$(SCREEN) $(PY) -m napari_spectrai demo $(if $(HEADLESS),--screenshot)
 
 test: $(VENV)/ready qt
-	$(SCREEN) $(PY) -m pytest
+	$(SCREEN) $(PY) -m pytest -n $(WORKERS)
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .

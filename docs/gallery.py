@@ -16,8 +16,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 
 import napari_spectrai as spectrai
-from napari_spectrai import Cube, SpectralAxis, as_cube, preprocess, sample
-from napari_spectrai.preparation.axis import Resample
+from napari_spectrai import Cube, SpectralAxis, as_cube, sample
 from napari_spectrai.widgets.layers import add_cube
 
 IMAGES = Path(__file__).parent / "images" / "gallery"
@@ -130,7 +129,8 @@ def denoising() -> None:
     held, clean = story.viewer.layers["rows 800-999"], story.viewer.layers["rows 800-999 · truth"]
     held.visible = clean.visible = False
     model = story.train(noisy, truth, "split.validation=0.05")
-    noisy.visible = truth.visible = False
+    for layer in (noisy, truth):
+        story.viewer.layers.remove(layer)
     held.visible = True
     story.viewer.reset_view()
     story.evaluate(story.predict(model, held), clean)
@@ -142,10 +142,10 @@ def calibration() -> None:
     story = Story("calibration", "cartilage")
     fine = story.viewer.layers["Cartilage"]
     cube = as_cube(fine)
-    axis = SpectralAxis(np.linspace(cube.axis.values[4], cube.axis.values[-5], len(cube.axis) // 3), cube.axis.unit)
-    broad = cube.with_data(gaussian_filter1d(cube.numpy(), 4, axis=-1))
-    coarse = preprocess(broad, [Resample.onto(axis)])
-    source = add_cube(story.viewer, coarse.with_data(coarse.numpy(), name="coarse spectrometer"), colormap="viridis")
+    broad = gaussian_filter1d(cube.numpy(), 4, axis=-1)[..., ::3]
+    noise = np.random.default_rng(0).normal(0, 0.01 * float(np.ptp(broad)), broad.shape).astype(np.float32)
+    coarse = Cube(broad + noise, SpectralAxis(cube.axis.values[::3], cube.axis.unit), name="coarse spectrometer")
+    source = add_cube(story.viewer, coarse, colormap="viridis", scale=fine.scale, units=fine.units)
     story.look((1004.0, 12.0, 17.0))
     model = story.train(source, fine, "split.test=0.2")
     story.evaluate(story.predict(model, source), fine)

@@ -183,6 +183,8 @@ class TestClassifyingContract:
             loss = torch.nn.functional.cross_entropy(network(x).flatten(0, -2), y.flatten())
             loss.backward()
             optimiser.step()
+            if loss < 0.2:
+                break
         assert loss < 0.3
 
     def test_state_round_trip(self, spec):

@@ -34,14 +34,19 @@ def _connected(x: npt.NDArray[np.float64]) -> Any:
     return np.append(steps != -along, 0).astype(np.int32)
 
 
+_MOST_DECADES = 6
+"""Decades that are named, at most, on an axis of a low plot."""
+
+
 class _DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
-    """A logarithmic axis with ticks at 1, 2 and 5 of each decade; pyqtgraph's own crowd in a low plot."""
+    """A logarithmic axis with ticks at 1, 2 and 5 of each decade, of many at some decades; pyqtgraph's own crowd in a low plot."""
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
         if not self.logMode:
             return super().tickValues(low, high, size)  # type: ignore[no-any-return]
-        decades = range(math.floor(low), math.ceil(high) + 1)
-        ticks = [decade + math.log10(digit) for decade in decades for digit in (1, 2, 5)]
+        every = math.ceil((high - low) / _MOST_DECADES)
+        decades = range(math.floor(low), math.ceil(high) + 1, every)
+        ticks = [decade + math.log10(digit) for decade in decades for digit in ((1, 2, 5) if high - low <= 2.5 else (1,))]
         return [(1.0, [tick for tick in ticks if low <= tick <= high])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
