@@ -199,8 +199,8 @@ class JudgedChoices(Container[Any]):
         say(self._model_problem, words[1])
         if words[1] and not self.fold.content.visible:
             self.fold.toggle()
-        stem = "" if self.model is None or words[1] else f"Beside it: the classical methods of {self.model.stem}."
-        say(self.beside, stem)
+        card = None if words[1] else judged.card_of(self.model)
+        say(self.beside, "" if card is None else f"Beside it: the classical methods of the model {card.name!r}.")
         self.intensities.visible, self.match.visible = not self.tells_classes, self.tells_classes
         return "".join(words)
 
