@@ -86,3 +86,10 @@ def test_the_classes_of_several_labels_are_one_table():
     assert numbered(second, table).tolist() == [[2, 1]]
     assert numbered(first, table).tolist() == [[0, 1]]
     assert [one.value for one in class_table([first], None)] == [0, 5]
+
+
+def test_colours_go_with_a_store_and_reach_the_model(tmp_path):
+    labels = Labels(np.array([[1, 2], [0, 2]]), {1: "water"}, {1: (0.1, 0.2, 0.3, 1.0), 2: (1.0, 0.0, 0.0, 1.0)})
+    again = read_labels(write_labels(labels, tmp_path / "kinds.zarr"))
+    assert (again.names, again.colours) == (labels.names, labels.colours)
+    assert [one.colour for one in class_table([again], 0)] == list(labels.colours.values())

@@ -15,7 +15,7 @@ from PIL import Image
 from napari_spectrai.files import replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.found import UnreadableError
-from napari_spectrai.labels import Class, Labels
+from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.spec import listed
 
 _PICTURES = (".png", ".bmp", ".gif")
@@ -47,7 +47,8 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
         raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(SUFFIXES, suffix)}")
     try:
         data, names = _picture(path) if suffix in _PICTURES else _array(path, dataset)
-        return Labels(np.ascontiguousarray(data), names, name=path.stem, source=path)
+        colours = _colours(path) if suffix == ".zarr" else {}
+        return Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path)
     except (UnreadableError, PermissionError):
         raise
     except Exception as error:  # whatever a library raises on broken bytes
@@ -64,6 +65,14 @@ def holds_labels(path: str | Path) -> bool:
         attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {})
         return isinstance(attributes, dict) and "class_names" in attributes
     return False
+
+
+def _colours(path: Path) -> dict[int, Colour]:
+    """Return the colours that `write_labels` has kept in a store."""
+    if not (path / "zarr.json").is_file():
+        return {}
+    kept = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {}).get("class_colours", {})
+    return {int(value): (red, green, blue, opacity) for value, (red, green, blue, opacity) in kept.items()}
 
 
 def _picture(path: Path) -> tuple[Any, dict[int, str]]:
@@ -153,7 +162,7 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
 
 
 def write_labels(labels: Labels, path: str | Path) -> Path:
-    """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr`` (the last two with the names)."""
+    """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr`` (the last two with the names, the last with the colours too)."""
     path = Path(path)
     suffix = path.suffix.lower()
     data = labels.data
@@ -172,6 +181,7 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
 
             array = zarr.create_array(str(temporary), shape=data.shape, dtype=data.dtype, chunks="auto")
             array.attrs["class_names"] = {str(value): name for value, name in labels.names.items()}
+            array.attrs["class_colours"] = {str(value): list(colour) for value, colour in labels.colours.items()}
             array[...] = data
         elif suffix == ".png":
             Image.fromarray(data.astype(np.uint8 if data.max(initial=0) < 256 else np.uint16)).save(temporary)
