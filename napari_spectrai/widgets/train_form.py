@@ -163,10 +163,13 @@ class TrainForm:
 
     def begin_with(self, usual: Experiment) -> None:
         """Take over settings that suit the data, unless a person has set others."""
-        kind = self._chosen_preset()
-        if self._usual is None or kind != OWN:
-            self._usual = usual.model_copy(update={"name": ""})
-            self.fill(preset(usual, kind if kind != OWN else "balanced"))
+        usual = usual.model_copy(update={"name": ""})
+        first, kind = self._usual is None, self._chosen_preset()
+        self._usual = usual  # also beside own settings: a preset that is chosen later suits the data that are there by then
+        if first or kind != OWN:
+            suited = preset(usual, kind if kind != OWN else "balanced")
+            if first or self._read_quietly() != self._as_read(suited):  # filling makes much of the form anew
+                self.fill(suited)
 
     def _chosen_preset(self) -> str:
         """Return the preset that the form shows; `OWN` where something else is set."""
