@@ -129,7 +129,7 @@ class TrainForm:
 
     def _show_settings(self, task: dict[str, Any]) -> None:
         self.settings = SpecForm(tasks[task["kind"]], task)
-        self.settings.changed.connect(self._on_edit)
+        self.settings.changed.connect(self._on_settings)
         self.settings_box.clear()
         self.settings_box.append(self.settings)
         self.settings_box.visible = len(self.settings) > 0
@@ -151,6 +151,10 @@ class TrainForm:
         self._show_task(tasks.parse(self.task.value).model_dump(mode="json"))
         self._usual = None
         self.task_changed.emit()
+
+    def _on_settings(self, _: Any = None) -> None:
+        self.refresh()  # a task that is set otherwise takes other networks
+        self._on_edit()
 
     def _on_edit(self, _: Any = None) -> None:
         if self._filling:
