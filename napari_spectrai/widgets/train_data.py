@@ -249,7 +249,11 @@ class TrainData(Container[Any]):
 
     def _on_source(self, _: Any = None) -> None:
         self._layers_page.visible, self._files_page.visible = self.from_layers, not self.from_layers
-        self.edited.emit()
+        if self.from_layers:
+            say(self.problem, "")  # of files
+            self.edited.emit()
+        else:
+            self._read_files()
 
     def choose_files(self, inputs: list[str | Path], truths: list[str | Path]) -> None:
         """Learn from files."""

@@ -180,7 +180,11 @@ class TrainDock(Dock):
     def _started(self, run: Run) -> None:
         if self._gone:  # the dock was closed while the data were copied
             return
-        run.start()
+        try:
+            run.start()
+        except OSError as error:  # a full disk, or one that cannot be written
+            self._not_started(error)
+            return
         self.follow(run)
 
     def _not_started(self, error: Exception) -> None:
@@ -267,7 +271,11 @@ class TrainDock(Dock):
             self.follow(Run.attach(chosen))
             return
         run = Run(chosen.path)
-        run.resume()
+        try:
+            run.resume()
+        except OSError as error:
+            self._view.failed(str(error), "")
+            return
         self.follow(run)
 
     def _reopen(self) -> None:
@@ -280,8 +288,9 @@ class TrainDock(Dock):
         except (OSError, ValueError) as error:
             self._view.say(str(error))
             return
-        files = [path for path in document.data.input if path.exists()] if not chosen.data.is_dir() else []
-        keep = {} if files else {"data": document.data.model_copy(update={"input": [], "truth": []})}
+        # copies of layers are in the run's own folder until it has ended well; files that are gone are told beside their list
+        copies = any(path.is_relative_to(chosen.path) for path in document.data.input)
+        keep = {} if document.data.input and not copies else {"data": document.data.model_copy(update={"input": [], "truth": []})}
         try:
             self.experiment = document.model_copy(update=keep)
         except SettingsError as error:

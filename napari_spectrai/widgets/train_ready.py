@@ -134,7 +134,8 @@ class Readiness:
             if cubes and (truths or not self._data.takes_truth):
                 found = problems_with(experiment, cubes, truths)
         if not cubes:
-            found.append(Problem("input", "" if self._data.reading else EMPTY if self._data.from_layers else NO_FILES))
+            told = self._data.reading or self._data.problem.value
+            found.append(Problem("input", "" if told else EMPTY if self._data.from_layers else NO_FILES))
         elif not truths and self._data.takes_truth:
             found.append(Problem("truth", truth.wanted(self._form.task.value)))
         self._found, self._against, self.examined = found, "", None

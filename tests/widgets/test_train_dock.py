@@ -447,3 +447,53 @@ def test_a_plot_that_showed_classes_shows_spectra_again(viewer):
     view.begin("spectra")
     view.tell([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
     assert view.preview._titles["left"] == "Prepared intensity"
+
+
+def test_a_task_set_otherwise_is_offered_what_suits_it(viewer, until):
+    rng = np.random.default_rng(0)
+    add_cube(viewer, Cube(rng.random((12, 32, 32, 6), np.float32), name="stack"))
+    viewer.add_labels(np.repeat([1, 2], 6)[:, None, None] * np.ones((1, 32, 32), int), name="classes")
+    train = spectrai.widgets.train(viewer)
+    train.form.task.value = "classification"
+    assert train.experiment.network.kind == "spectral_mlp"
+    train.form.settings._parts["of"].editor.value = "images"
+    assert (train.experiment.network.kind, train.experiment.network.dims) == ("resnet", 2)
+    until(lambda: train.ready.examined is not None)
+    assert "12 cubes" in train.ready.summary.value
+
+
+def test_a_run_whose_files_are_gone_says_so_when_reopened(viewer, runs_folder, until, tmp_path):
+    gone = tmp_path / "gone.npz"
+    run = RunFolder.create(Experiment(name="old").override(f"data.input=[{gone}]", f"data.truth=[{gone}]", "network.width=24"))
+    run.append(Finished("done"))
+    train = spectrai.widgets.train(viewer)
+    until(lambda: bool(train.runs.table.rows))
+    train.runs.choose(run.path)
+    train.runs.reopen.native.click()
+    until(lambda: bool(train.data.problem.value))
+    assert "gone.npz: no such file" in train.data.problem.value
+    assert not train.ready.problem.value
+    assert train.form.main.read()["network"]["width"] == 24
+    train.data.source.value = "Layers"
+    assert not train.data.problem.value
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_words(open_pairs, runs_folder, until, monkeypatch, capture_notifications):
+    viewer, *_ = open_pairs
+    stopped = _made_run(runs_folder, "stopped")
+    stopped.append(Finished("stopped"))
+    train = spectrai.widgets.train(viewer)
+    until(lambda: bool(train.runs.table.rows))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "say", full)
+    train.start()
+    until(lambda: train.state == "idle")
+    assert "No space left" in train.view._trouble.value
+    train.view.begin("again")
+    train.runs.choose(stopped.path)
+    train.resume()
+    assert "No space left" in train.view._trouble.value
+    assert not capture_notifications
