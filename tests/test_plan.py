@@ -225,3 +225,13 @@ def test_a_kept_experiment_names_the_files_that_hold_its_data(pairs, tmp_path):
     assert data.truth[0].is_relative_to(tmp_path / "kept" / "one")
     with pytest.raises(ValueError, match=r"name it \.yml"):
         keeping.keep(Experiment(), *pairs, tmp_path / "one.txt")
+
+
+@pytest.mark.parametrize("shape", [(24, 20), (35, 25), (60, 60), (2, 28, 28), (96, 96)])
+def test_what_suits_a_small_map_leaves_samples_to_learn_from(shape):
+    cube = Cube(np.random.default_rng(0).random((*shape, 8), np.float32))
+    experiment = Experiment.default("denoising", cube)
+    division = divide(experiment, [cube], [])
+    counts = division.counts()
+    assert counts["training"] >= 8
+    assert counts["validation"] >= 1

@@ -46,7 +46,9 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     # without truth: odd against even bands of an image, hidden bands of a set
     document |= {"task": {"kind": "denoising", "learns_from": "bands" if cube.is_image else "masked"}, "augmentation": []}
     if cube.is_image:
-        patch = min(32, *cube.spatial_shape[-2:])
+        # a map of few pixels has to hold more than one patch to learn from, a gap of its width and one to validate
+        sides = cube.spatial_shape[-2:]
+        patch = max(4, min(32, *sides)) if max(sides) >= 96 else max(4, min(*sides, max(sides) // 4) // 4 * 4)
         document |= {
             "network": {"kind": "unet", "dims": 2, "depth": 2, "ridge": False, "components": _components(cube)},
             "augmentation": ["flip", "rotate"],

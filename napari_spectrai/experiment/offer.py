@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,9 @@ from napari_spectrai.experiment.networks import NetworkSpec
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.preparation.step import SpatialStep
 from napari_spectrai.spec import Named
+
+_OF_IMAGES = "resnet"
+"""The network that the classes of whole images are begun with."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,10 @@ class Offer:
         if not self.is_image and not cls.classical and min(cls.dimensions) > 1:
             return "looks at images, and these are spectra without neighbours"
         return ""
+
+    def instead(self, kinds: Sequence[str]) -> str:
+        """Return which of the kinds that fit takes the place of one that does no longer."""
+        return _OF_IMAGES if self.task.of_images and _OF_IMAGES in kinds else kinds[0]
 
     def start(self, cls: type[Named]) -> dict[str, Any]:
         """Return what differs from the kind's own defaults when it is chosen."""

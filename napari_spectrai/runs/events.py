@@ -148,5 +148,8 @@ def to_json(event: Event) -> str:
 def from_json(line: str) -> Event:
     """Read what `to_json` wrote."""
     plain = json.loads(line)
-    event: Event = _KINDS[plain.pop("event")](**plain)
+    try:
+        event: Event = _KINDS[plain.pop("event")](**plain)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the journal is damaged or of another version: {line[:80]!r} tells no event that is known here") from error
     return event

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -157,7 +158,8 @@ class Job:
         worker = self._worker
         if worker is None or worker.poll() is not None:
             return
-        self.folder.say("stop")
+        with suppress(OSError):  # what cannot be asked is ended
+            self.ask_to_stop()
         for end in (None, worker.terminate, worker.kill):
             if end is not None:
                 end()
@@ -169,8 +171,13 @@ class Job:
         self.close()
 
     def ask_to_stop(self) -> None:
-        """Ask through `control`, without waiting."""
-        self.folder.say("stop")
+        """Ask through `control`, without waiting; where no word can be left there, by letting go of the pipe, which means the same."""
+        try:
+            self.folder.say("stop")
+        except OSError:  # a full disk, or the folder is no more
+            if self._pipe is None or self._pipe.closed:
+                raise
+            self._pipe.close()
 
     def detach(self) -> None:
         """Let the job run on when this process ends, and when this handle is closed; from then on `Run.attach` finds it."""

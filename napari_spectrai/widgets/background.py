@@ -31,7 +31,8 @@ class Latest(QObject):
         self._leaving = self._busy = False
         self._thread: threading.Thread | None = None
         self._back.connect(self._deliver)
-        self.destroyed.connect(self.leave)
+        # a bound method of what is destroyed is never called
+        self.destroyed.connect(lambda _=None: self.leave())
 
     def ask(self, question: Callable[[], Any]) -> None:
         """Ask; whatever waits is forgotten."""
@@ -53,7 +54,7 @@ class Latest(QObject):
         with self._wanted:
             return self._busy or self._question is not None
 
-    def leave(self, _: Any = None) -> None:
+    def leave(self) -> None:
         """End the thread when its work is done; nothing more is answered."""
         with self._wanted:
             self._leaving, self._question = True, None

@@ -42,7 +42,8 @@ class Estimating(QObject):
         self._rest.timeout.connect(self._begin)
         self._look.setInterval(INTERVAL)
         self._look.timeout.connect(self._on_look)
-        self.destroyed.connect(self.stop)
+        # a bound method of what is destroyed is never called
+        self.destroyed.connect(lambda _=None: self.stop())
 
     def ask(self, questions: Sequence[Question], *, measure: bool = True) -> None:
         """Ask; what is remembered is answered at once, else `measure` tells whether to try."""
@@ -96,7 +97,7 @@ class Estimating(QObject):
         if not current:
             self._begin()
 
-    def stop(self, _: object = None) -> None:
+    def stop(self) -> None:
         """End a trial under way, and ask no more."""
         self._questions = []
         job, self._job = self._job, None

@@ -23,6 +23,9 @@ class Offer(Protocol):
     def why_not(self, cls: type[Named]) -> str:
         """Return why a kind is not offered, in words; nothing where it is."""
 
+    def instead(self, kinds: Sequence[str]) -> str:
+        """Return which of the kinds that fit takes the place of one that does no longer."""
+
     def start(self, cls: type[Named]) -> dict[str, Any]:
         """Return what differs from the kind's own defaults when it is chosen."""
 
@@ -264,22 +267,25 @@ class KindForm(Container[Any]):
         return [(self._registry[kind].title or kind, kind) for kind in kinds]
 
     def refresh(self) -> None:
-        """Offer again what suits now; a kind that no longer does gives way to the first that does."""
-        offered = self._offered()
+        """Offer again what suits now; a kind that no longer does gives way to one that does."""
+        offered = [kind for _, kind in self._offered()]
         with self.choice.changed.blocked():
             self.choice.reset_choices()
-        if self._shown not in [kind for _, kind in offered] and offered:
-            self.fill(self._registry.parse(offered[0][1]).model_dump(mode="json"))
+        if self._shown not in offered and offered:
+            self.fill(self._begun(offered[0] if self._offer is None else self._offer.instead(offered)))
         self._tell()
 
     def _chosen(self, kind: str) -> None:
         if self._settings is not None:
             self._values[self._shown] = self._settings.read()
         if kind != self._shown:
-            begins = self._registry.parse(kind).model_dump(mode="json")
-            begins |= {} if self._offer is None else self._offer.start(self._registry[kind])
-            self._show(begins | self._values.get(kind, {}))
+            self._show(self._begun(kind) | self._values.get(kind, {}))
             self.changed.emit(self)
+
+    def _begun(self, kind: str) -> dict[str, Any]:
+        """Return what a kind begins with."""
+        begins: dict[str, Any] = self._registry.parse(kind).model_dump(mode="json")
+        return begins | ({} if self._offer is None else self._offer.start(self._registry[kind]))
 
     def _show(self, value: dict[str, Any]) -> None:
         self._shown = value["kind"]

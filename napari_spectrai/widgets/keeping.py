@@ -8,6 +8,7 @@ from typing import Any
 
 from magicgui.widgets import PushButton
 from napari.qt.threading import thread_worker
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu
 
 from napari_spectrai.cube import Cube
@@ -63,14 +64,18 @@ class Keeping:
     def _keep(self, path: Path | None, done: Callable[[Path], None]) -> None:
         experiment, cubes, truths = self._document()
         self.button.enabled = False
-        worker = thread_worker(keep)(experiment, cubes, truths, path)
-        worker.returned.connect(done)
-        worker.errored.connect(lambda error: self._say(str(error)))
+        worker = thread_worker(keep, ignore_errors=True)(experiment, cubes, truths, path)
+        worker.returned.connect(lambda path: self._back(done, path))
+        worker.errored.connect(lambda error: self._back(self._say, str(error)))
         worker.finished.connect(self._free)
         worker.start()
 
+    def _back(self, tell: Callable[[Any], None], word: Any) -> None:
+        if isalive(self.button.native):  # type: ignore[no-untyped-call]  # the dock may have been closed meanwhile
+            tell(word)
+
     def _free(self) -> None:
-        self.button.enabled = True
+        self._back(lambda on: setattr(self.button, "enabled", on), True)
 
     def _copy(self, words: str, what: str, path: Path) -> None:
         clipboard: Any = QApplication.clipboard()

@@ -123,7 +123,15 @@ def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
     """Show the parts of a split over the image they are of; a layer of that name is brought up to date."""
     name = name or f"{source.name if source is not None else 'data'} · split"
     known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
-    whole = replace(labels, data=labels.data.astype(np.uint8))
+    data = labels.data.astype(np.uint8)
+    if source is not None:
+        place = spectral_position(source)
+        lengths = tuple(length for d, length in enumerate(source.data.shape) if d != place)
+        if data.size == np.prod(lengths):  # of a series of volumes, the planes of all of them lie one after another
+            data = data.reshape(lengths)
+        if data.ndim == 1 and place == 1:
+            data = np.ascontiguousarray(np.broadcast_to(data[:, None], source.data.shape))
+    whole = replace(labels, data=data)
     layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
     if source is not None:
         lie_over(layer, source)

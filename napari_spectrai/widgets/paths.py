@@ -16,6 +16,11 @@ from napari_spectrai.widgets.dock import line
 class PathList(Container[Any]):
     """Files and folders in order, with buttons to add and remove.
 
+    Parameters
+    ----------
+    title, tooltip : words
+    repeated : whether a file may stand there more than once, as one truth of several inputs
+
     Signals
     -------
     edited : the list is another
@@ -23,10 +28,10 @@ class PathList(Container[Any]):
 
     edited = Signal()
 
-    def __init__(self, title: str, tooltip: str) -> None:
-        self._title = title
+    def __init__(self, title: str, tooltip: str, *, repeated: bool = False) -> None:
+        self._title, self._repeated = title, repeated
         self._paths: list[Path] = []
-        self._shown = Select(choices=lambda _: [(path.name, path) for path in self._paths], name="list", tooltip=tooltip)
+        self._shown = Select(choices=self._choices, name="list", tooltip=tooltip)
         self._shown.native.setFixedHeight(64)
         self._shown.native.setAccessibleName(title)
         self._files = PushButton(text=f"{title} files…", name="files", tooltip=f"add files: {tooltip}")
@@ -40,6 +45,9 @@ class PathList(Container[Any]):
         self._shown.changed.connect(lambda _: self._update())
         self._update()
 
+    def _choices(self, _: Any = None) -> list[tuple[str, int]]:
+        return [(name, number) for number, name in enumerate(_names(self._paths))]
+
     @property
     def paths(self) -> list[Path]:
         """The files and folders."""
@@ -47,7 +55,7 @@ class PathList(Container[Any]):
 
     @paths.setter
     def paths(self, paths: Sequence[str | Path]) -> None:
-        self._paths = [Path(path) for path in dict.fromkeys(map(str, paths))]
+        self._paths = [Path(path) for path in (paths if self._repeated else dict.fromkeys(map(str, paths)))]
         self._shown.reset_choices()
         self._update()
         self.edited.emit()
@@ -67,5 +75,11 @@ class PathList(Container[Any]):
             self.paths = [*self._paths, chosen]
 
     def _take_out(self) -> None:
-        selected = {str(path) for path in self._shown.value}
-        self.paths = [path for path in self._paths if str(path) not in selected]
+        self.paths = [path for number, path in enumerate(self._paths) if number not in self._shown.value]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each path that no other has: its own, with its folder where another is called so, too."""
+    plain = [path.name for path in paths]
+    longer = [name if plain.count(name) == 1 else f"{path.parent.name}/{name}" for path, name in zip(paths, plain, strict=True)]
+    return [name if longer.count(name) == 1 else f"{number}: {name}" for number, name in enumerate(longer, 1)]

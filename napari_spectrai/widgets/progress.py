@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from magicgui.widgets import CheckBox, Container
 from napari.components import ViewerModel
 from napari.qt.threading import thread_worker
 from napari.utils import progress
+from qtpy.compat import isalive
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.metrics import METRICS
@@ -34,6 +36,10 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+ACTIVITY = 1.0
+"""Seconds between two words to napari's activity dock, each of which paints the whole window anew."""
+
+
 class TrainingView(Container[Any]):
     """Curves, status and previews of one run; curves of others beside them."""
 
@@ -54,6 +60,8 @@ class TrainingView(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self.curves.visible = self.preview.visible = False
         self._activity: Any = None
+        self._told_activity = 0.0
+        self._replaying: RunFolder | None = None
         self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
         self._drawn: list[str] = []
         self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
@@ -80,7 +88,10 @@ class TrainingView(Container[Any]):
         self._reset()
         self.curves.clear_curves()
         self.preview.clear_curves()
+        self.preview.put_legend(low=False)
+        self.preview.titles(y="Prepared intensity")
         self.pictures.clear_pictures()
+        self._replaying = None
         self.curves.visible = self.preview.visible = True
         self._log_fold.visible = False
         say(self._trouble, "")
@@ -91,15 +102,13 @@ class TrainingView(Container[Any]):
     def tell(self, events: Sequence[Event]) -> None:
         """Show what has been told since the last time: every epoch in the curve, drawn once, and the latest of the rest."""
         latest = {type(event): event for event in events}
-        before = len(self._epochs)
         for event in events:
             if isinstance(event, Started):
                 self._show_start(event)
-                before = len(self._epochs)
             elif isinstance(event, Epoch):
                 self._epochs.append(event)
         if self._epochs and {Started, Epoch} & latest.keys():  # a resumed run brings its old curve in one go
-            self._show_epochs(len(self._epochs) - before)
+            self._show_epochs()
         match latest.get(Confusion):
             case Confusion() as confusion:
                 self._show_confusion(confusion)
@@ -139,6 +148,7 @@ class TrainingView(Container[Any]):
         if self._activity is not None:
             self._activity.reset(total=event.epochs)
             self._activity.update(event.resumed_after)
+            self._told_activity = time.monotonic()
 
     def _show_step(self, event: Step) -> None:
         if self._started is not None:
@@ -156,15 +166,16 @@ class TrainingView(Container[Any]):
         rate = self._rate or self._epochs[-1].lr
         return f" · best validation {best:.3g}{against} · learning rate {rate:.1e} · {_duration(self._epochs[-1].left)} left"
 
-    def _show_epochs(self, new: int) -> None:
+    def _show_epochs(self) -> None:
         event = self._epochs[-1]
         epochs = [epoch.epoch for epoch in self._epochs]
         if not self._metric.larger_is_better:  # the loss has the figure's scale
             self.curves.curve("training", epochs, [epoch.training for epoch in self._epochs], SOURCE)
         self.curves.curve("validation", epochs, [epoch.validation for epoch in self._epochs], self.curves.accent, width=2)
         self.say(f"epoch {event.epoch} of {event.epochs}{self._best()}")
-        if self._activity is not None:
-            self._activity.update(new)
+        if self._activity is not None and time.monotonic() - self._told_activity >= ACTIVITY:
+            self._activity.update(event.epoch - self._activity.n)
+            self._told_activity = time.monotonic()
 
     def _show_preview(self, event: Preview) -> None:
         axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
@@ -223,12 +234,20 @@ class TrainingView(Container[Any]):
         """Show what a run has told until now."""
         self.begin(f"reading {folder.path.name} …")
         self._close_activity()
-        worker = thread_worker(lambda: [event for event in folder.events() if not isinstance(event, Step)])()
-        worker.returned.connect(self._replayed)
-        worker.errored.connect(lambda error: self.failed(str(error), ""))
+        self._replaying = folder
+        worker = thread_worker(lambda: [event for event in folder.events() if not isinstance(event, Step)], ignore_errors=True)()
+        worker.returned.connect(lambda events: self._replayed(folder, events))
+        worker.errored.connect(lambda error: self._not_replayed(folder, error))
         worker.start()
 
-    def _replayed(self, events: list[Event]) -> None:
+    def _not_replayed(self, folder: RunFolder, error: Exception) -> None:
+        if self._replaying is folder and isalive(self.native):  # type: ignore[no-untyped-call]
+            self.failed(str(error), "")
+
+    def _replayed(self, folder: RunFolder, events: list[Event]) -> None:
+        if self._replaying is not folder or not isalive(self.native):  # type: ignore[no-untyped-call]
+            return  # another run is shown by now, or the dock was closed
+        self._replaying = None
         self.tell(events) if events else self.say("this run has told nothing yet")
         if events and isinstance(events[-1], Finished | Failed):
             self.ended(events[-1])

@@ -111,10 +111,19 @@ class RunList:
         unfinished = [row.path for row in found if row.state in ("stopped", "interrupted")]
         kept = None if chosen is None else chosen.path
         wanted = next((path for path in (self._mine, kept, *unfinished) if path in paths), None)
+        before = self._compared()
         self.table.fill(found, wanted)
+        if self._compared() != before:  # one was renamed or is no more, and those after it have other colours now
+            for path in before:
+                self._view.compare_no_more(str(path))
+            for path in self.table.ticked:
+                self._draw(path)
         self.shown.visible = bool(found)
         self._mine = None
         self.chosen_changed.emit()
+
+    def _compared(self) -> dict[Path, str]:
+        return {row.path: row.name for row in self.table.rows if row.path in self.table.ticked}
 
     def _on_chosen(self) -> None:
         self.chosen_changed.emit()
@@ -129,7 +138,7 @@ class RunList:
 
     def _draw(self, path: Path) -> None:
         name = next(row.name for row in self.table.rows if row.path == path)
-        worker = thread_worker(lambda: (path, name, curve(RunFolder(path))))()
+        worker = thread_worker(lambda: (path, name, curve(RunFolder(path))), ignore_errors=True)()
         worker.returned.connect(self._on_curve)
         worker.errored.connect(lambda error: self._view.say(str(error)))
         worker.start()
@@ -165,13 +174,15 @@ class RunList:
         if row is not None:
             name, good = QInputDialog.getText(self.table.native, "Rename run", "Name", QLineEdit.EchoMode.Normal, row.name)
             if good:
-                self.rename(name)
+                self._rename(row, name)
 
     def rename(self, name: str) -> None:
         """Give the chosen run another name."""
         row = self.table.chosen
-        if row is None:
-            return
+        if row is not None:
+            self._rename(row, name)
+
+    def _rename(self, row: Row, name: str) -> None:
         try:
             rename(row.folder, name)
         except (OSError, RuntimeError, ValueError) as error:
@@ -186,15 +197,17 @@ class RunList:
             self.table.native, "Delete run?", f"{row.name} and its models will be deleted; they cannot be brought back.\n\n{row.path}",
             QMessageBox.StandardButton.Discard | QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Cancel,
         )  # fmt: skip
-        if answer == QMessageBox.StandardButton.Discard:
-            self.delete()
+        if answer == QMessageBox.StandardButton.Discard:  # meanwhile another may have been chosen, by a run that ended
+            self._delete(row)
 
     def delete(self) -> None:
         """Delete the chosen run."""
         row = self.table.chosen
-        if row is None:
-            return
-        worker = thread_worker(delete)(row.folder)
+        if row is not None:
+            self._delete(row)
+
+    def _delete(self, row: Row) -> None:
+        worker = thread_worker(delete, ignore_errors=True)(row.folder)
         worker.errored.connect(lambda error: self._view.say(str(error)))
         worker.finished.connect(self.refresh)
         worker.start()

@@ -44,17 +44,28 @@ class PairRow(Container[Any]):
         )
         super().__init__(widgets=[rows(self.input, self.truth), self.remove_button], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.last: dict[ComboBox, Any] = {}
+        self.last: Any = None
+        self.truths: dict[str, Any] = {}
+        """The truth last chosen for each task."""
+        self.by_hand: Any = None
+        """The input that a person has chosen."""
 
-    def remember(self) -> None:
-        """Keep in mind what is chosen: napari makes the lists anew when a layer is renamed, and forgets."""
-        self.last |= {choice: choice.value for choice in (self.input, self.truth) if choice.value is not None}
+    def remember(self, kind: str) -> None:
+        """Keep in mind what is chosen: napari makes the lists anew when a layer is renamed, and forgets; and tasks go to and fro."""
+        self.last = self.last if self.input.value is None else self.input.value
+        if self.truth.value is not None:
+            self.truths[kind] = self.truth.value
 
-    def choose_again(self, viewer: Viewer) -> None:
+    def forget(self, viewer: Viewer) -> None:
+        """Let go of layers that are no more."""
+        self.last, self.by_hand = (layer if layer in viewer.layers else None for layer in (self.last, self.by_hand))
+        self.truths = {kind: layer for kind, layer in self.truths.items() if layer in viewer.layers}
+
+    def choose_again(self, kind: str) -> None:
         """Choose what was chosen."""
-        for choice, layer in self.last.items():
+        for choice, layer in ((self.input, self.last), (self.truth, self.truths.get(kind))):
             choice.reset_choices()
-            if layer in viewer.layers:
+            if layer is not None and layer in choice.choices:
                 choice.value = layer
 
 
@@ -72,7 +83,7 @@ class TrainData(Container[Any]):
         self._viewer = viewer
         self.kind = "denoising"
         self.takes_truth = True
-        self.reading = False
+        self.reading = self._guessing = False
         self._read: tuple[list[Cube], list[Any]] = ([], [])
         self._asked: Experiment | None = None
         self._watched: list[Labels] = []
@@ -89,7 +100,7 @@ class TrainData(Container[Any]):
             tooltip="which dimension of the input is spectral, for a layer whose file did not say; every dock heeds it",
         )  # fmt: skip
         self.inputs = PathList("Input", "spectral files, folders of them, or for classes a folder that holds one folder a class")
-        self.truths = PathList("Truth", "one file for each input, in the same order; label images for classes")
+        self.truths = PathList("Truth", "one file for each input, in the same order; label images for classes", repeated=True)
         self._layers_page = Container(widgets=[self._pairs_box, line(self._add, self._paint), rows(self.dimension)], labels=False)
         self._files_page = Container(widgets=[self.inputs, self.truths], labels=False, visible=False)
         self.problem = message()
@@ -141,7 +152,7 @@ class TrainData(Container[Any]):
         pair.input.value = None if self.pairs[:-1] else likely_source(self._inputs())
         if self.pairs[:-1]:
             pair.input.value = next((layer for layer in self._inputs() if layer not in taken and "truth" not in layer.name.lower()), None)
-        pair.input.changed.connect(lambda _: self._on_choice())
+        pair.input.changed.connect(lambda _: self._on_input(pair))
         pair.truth.changed.connect(lambda _: self._on_choice())
         pair.remove_button.changed.connect(lambda: self.take_out(pair))
         self._on_choice()
@@ -157,25 +168,34 @@ class TrainData(Container[Any]):
     def refresh(self) -> None:
         """Offer the layers there are now, and choose likely ones where none is chosen."""
         for pair in self.pairs:
+            pair.forget(self._viewer)
             for choice in (pair.input, pair.truth):
                 choice.reset_choices()
         self._likely(self.first)
         self._on_choice()
 
     def _likely(self, pair: PairRow) -> None:
-        if pair.input.value is None or "truth" in pair.input.value.name.lower():
+        source = pair.input.value
+        if source is None or ("truth" in source.name.lower() and source != pair.by_hand):
+            self._guessing = True
             pair.input.value = likely_source(self._inputs())
+            self._guessing = False
         if pair.truth.value is None or pair.truth.value is pair.input.value:
             pair.truth.value = truth.likely(self._viewer, self.kind, pair.input.value)
 
     def choose_again(self) -> None:
         """Choose again what was chosen, after a layer was renamed."""
         for pair in self.pairs:
-            pair.choose_again(self._viewer)
+            pair.choose_again(self.kind)
+
+    def _on_input(self, pair: PairRow) -> None:
+        if not self._guessing:
+            pair.by_hand = pair.input.value
+        self._on_choice()
 
     def _on_choice(self) -> None:
         for pair in self.pairs:
-            pair.remember()
+            pair.remember(self.kind)
         layer = self.first.input.value
         with self.dimension.changed.blocked():
             self.dimension.reset_choices()
@@ -229,7 +249,11 @@ class TrainData(Container[Any]):
 
     def _on_source(self, _: Any = None) -> None:
         self._layers_page.visible, self._files_page.visible = self.from_layers, not self.from_layers
-        self.edited.emit()
+        if self.from_layers:
+            say(self.problem, "")  # of files
+            self.edited.emit()
+        else:
+            self._read_files()
 
     def choose_files(self, inputs: list[str | Path], truths: list[str | Path]) -> None:
         """Learn from files."""
@@ -289,8 +313,10 @@ class TrainData(Container[Any]):
             if changed:
                 with pair.truth.changed.blocked():
                     pair.truth.reset_choices()
-                    pair.truth.value = truth.likely(self._viewer, kind, pair.input.value)
-                pair.remember()
+                    known = pair.truths.get(kind)
+                    again = known is not None and known in pair.truth.choices
+                    pair.truth.value = known if again else truth.likely(self._viewer, kind, pair.input.value)
+                pair.remember(kind)
         self._watch()
         self._paint.visible = labelled
         self.truths.visible = takes_truth

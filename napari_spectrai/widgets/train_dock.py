@@ -172,7 +172,7 @@ class TrainDock(Dock):
         self._apply.visible = False
         self._view.begin("copying data …")
         self.scroll_to(self._steering)
-        worker = thread_worker(prepare)(experiment, cubes, truths)
+        worker = thread_worker(prepare, ignore_errors=True)(experiment, cubes, truths)
         worker.returned.connect(self._started)
         worker.errored.connect(self._not_started)
         worker.start()
@@ -180,10 +180,16 @@ class TrainDock(Dock):
     def _started(self, run: Run) -> None:
         if self._gone:  # the dock was closed while the data were copied
             return
-        run.start()
+        try:
+            run.start()
+        except OSError as error:  # a full disk, or one that cannot be written
+            self._not_started(error)
+            return
         self.follow(run)
 
     def _not_started(self, error: Exception) -> None:
+        if self._gone:
+            return
         self._set_state("idle")
         self._view.failed(str(error), "")
 
@@ -192,9 +198,12 @@ class TrainDock(Dock):
         self.run = run
         guard(self.native)
         self._apply.visible = False
+        # first of all: napari draws while the view begins, in which time the dock may be closed
+        self._follower = Follower(run, self.native)
         self._set_state("starting")
         self._view.begin("starting: loading torch, reading data …")
-        self._follower = Follower(run, self.native)
+        if self._gone:
+            return
         self._follower.told.connect(self._on_events)
         self._follower.ended.connect(self._on_end)
         self._follower.start()
@@ -225,8 +234,12 @@ class TrainDock(Dock):
 
     def pause(self) -> None:
         """Pause, or go on."""
-        if self.run is not None and self._state in ("running", "paused"):
+        if self.run is None or self._state not in ("running", "paused"):
+            return
+        try:
             (self.run.resume if self._state == "paused" else self.run.pause)()
+        except OSError as error:  # the word is a file in the run folder
+            self._view.say(f"the run was not told: {error}")
 
     def stop(self) -> None:
         """Save and end; a second time: end now."""
@@ -235,7 +248,12 @@ class TrainDock(Dock):
         if self._state == "stopping":
             self._follower.insist()
             return
-        self._follower.stop()
+        try:
+            self._follower.stop()
+        except OSError as error:  # what cannot be asked can be ended
+            self._view.say(f"the run was not told: {error}; 'Stop now' ends it without a word")
+            self._set_state("stopping")
+            return
         self._patience.start()
         self._set_state("stopping")
         self._view.say("stopping: saving …")
@@ -253,7 +271,11 @@ class TrainDock(Dock):
             self.follow(Run.attach(chosen))
             return
         run = Run(chosen.path)
-        run.resume()
+        try:
+            run.resume()
+        except OSError as error:
+            self._view.failed(str(error), "")
+            return
         self.follow(run)
 
     def _reopen(self) -> None:
@@ -266,8 +288,9 @@ class TrainDock(Dock):
         except (OSError, ValueError) as error:
             self._view.say(str(error))
             return
-        files = [path for path in document.data.input if path.exists()] if not chosen.data.is_dir() else []
-        keep = {} if files else {"data": document.data.model_copy(update={"input": [], "truth": []})}
+        # copies of layers are in the run's own folder until it has ended well; files that are gone are told beside their list
+        copies = any(path.is_relative_to(chosen.path) for path in document.data.input)
+        keep = {} if document.data.input and not copies else {"data": document.data.model_copy(update={"input": [], "truth": []})}
         try:
             self.experiment = document.model_copy(update=keep)
         except SettingsError as error:

@@ -129,7 +129,7 @@ class TrainForm:
 
     def _show_settings(self, task: dict[str, Any]) -> None:
         self.settings = SpecForm(tasks[task["kind"]], task)
-        self.settings.changed.connect(self._on_edit)
+        self.settings.changed.connect(self._on_settings)
         self.settings_box.clear()
         self.settings_box.append(self.settings)
         self.settings_box.visible = len(self.settings) > 0
@@ -152,6 +152,10 @@ class TrainForm:
         self._usual = None
         self.task_changed.emit()
 
+    def _on_settings(self, _: Any = None) -> None:
+        self.refresh()  # a task that is set otherwise takes other networks
+        self._on_edit()
+
     def _on_edit(self, _: Any = None) -> None:
         if self._filling:
             return
@@ -163,10 +167,13 @@ class TrainForm:
 
     def begin_with(self, usual: Experiment) -> None:
         """Take over settings that suit the data, unless a person has set others."""
+        usual = self._as_read(usual)
         kind = self.preset.value if self.preset.value in PRESETS else "balanced"
-        if self._usual is None or self._is_untouched():
-            self._usual = self._as_read(usual)
-            self.fill(preset(usual, kind))
+        first, untouched = self._usual is None, self._is_untouched()
+        self._usual = usual  # also beside own settings: a preset that is chosen later suits the data that are there by then
+        suited = preset(usual, kind)
+        if first or (untouched and self._read_quietly() != suited):  # filling makes much of the form anew
+            self.fill(suited)
 
     def _is_untouched(self) -> bool:
         current, kind = self._read_quietly(), self.preset.value

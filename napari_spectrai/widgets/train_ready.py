@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from magicgui.widgets import Container, PushButton
@@ -50,7 +51,7 @@ class Readiness:
         self.examined: Examined | None = None
         self._found: list[Problem] = []
         self._against = ""
-        self._estimate = ""
+        self._looked_at: Experiment | None = None
         self._default: tuple[str, list[Any], list[Any]] | None = None
         self.problem, self.rest = message(), message()
         self.summary, self.time = text("summary"), text("time")
@@ -133,7 +134,8 @@ class Readiness:
             if cubes and (truths or not self._data.takes_truth):
                 found = problems_with(experiment, cubes, truths)
         if not cubes:
-            found.append(Problem("input", "" if self._data.reading else EMPTY if self._data.from_layers else NO_FILES))
+            told = self._data.reading or self._data.problem.value
+            found.append(Problem("input", "" if told else EMPTY if self._data.from_layers else NO_FILES))
         elif not truths and self._data.takes_truth:
             found.append(Problem("truth", truth.wanted(self._form.task.value)))
         self._found, self._against, self.examined = found, "", None
@@ -145,8 +147,10 @@ class Readiness:
         self.split.enabled = False
         if not found and experiment is not None:
             usual = self._form.usual
-            self._looking.ask(lambda: examine(experiment, cubes, truths, usual))
+            self._looked_at = experiment
+            self._looking.ask(lambda: _looked(experiment, lambda: examine(experiment, cubes, truths, usual)))
         else:
+            self._looked_at = None
             self._looking.forget()
             self.estimating.forget()
         self.changed.emit()
@@ -156,7 +160,13 @@ class Readiness:
             return "reading what the files say …"
         return f"{sum(cube.count for cube in cubes):,} spectra × {cubes[0].axis.describe()}" if cubes else ""
 
-    def _on_examined(self, examined: Examined) -> None:
+    def _on_examined(self, word: tuple[Experiment, Examined | ValueError]) -> None:
+        asked, examined = word
+        if asked is not self._looked_at:  # overtaken on its way here by another edit
+            return
+        if isinstance(examined, ValueError):
+            self._on_unfit(examined)
+            return
         self.examined = examined
         self.summary.value = examined.extent.words
         self.split.enabled = bool(self._data.source_layers)
@@ -198,5 +208,13 @@ class Readiness:
             return
         layers = self._data.source_layers
         for layer, cube, labels in zip(layers, map(as_cube, layers), parts.as_labels(self.examined.division.maps), strict=False):
-            if labels.shape == cube.spatial_shape:
+            if labels.data.size == cube.count:
                 show_parts(self._viewer, labels, layer)
+
+
+def _looked(asked: Experiment, look: Callable[[], Examined]) -> tuple[Experiment, Examined | ValueError]:
+    """Return what was asked about with what was found, or with why it cannot be."""
+    try:
+        return asked, look()
+    except ValueError as error:
+        return asked, error

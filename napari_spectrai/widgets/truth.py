@@ -11,6 +11,7 @@ from napari.viewer import Viewer
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.plan.parts import PARTS
 from napari_spectrai.widgets.layers import label_layers, lie_over, painted, spectral_layers, spectral_position
 
 _TRUTH = "Choose the layer that shows how the input should look."
@@ -38,10 +39,14 @@ def likely(viewer: Viewer, kind: str, source: Image | None) -> Any:
     found = choices(viewer, kind)
     if tasks[kind].truth == "labels":
         shapes = {as_cube(source).spatial_shape, source.data.shape}
-        return next((layer for layer in reversed(found) if layer.data.shape in shapes), None)
+        return next((layer for layer in reversed(found) if layer.data.shape in shapes and not _is_split(layer)), None)
     others = [layer for layer in found if layer is not source and layer.data.shape == source.data.shape]
     named = [layer for layer in others if "truth" in layer.name.lower()]
     return next(iter(named or others), None)
+
+
+def _is_split(layer: Labels) -> bool:
+    return bool(layer.metadata.get("class_names") == PARTS)
 
 
 def canvas(viewer: Viewer, source: Image) -> Labels:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import threading
+
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QApplication
+from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 import napari_spectrai as spectrai
 from napari_spectrai import Cube, Experiment, SpectralAxis, write
 from napari_spectrai.experiment.card import read_card
-from napari_spectrai.runs import Finished, RunFolder
+from napari_spectrai.runs import Confusion, Epoch, Finished, Preview, RunFolder, Started
 from napari_spectrai.runs.estimate import Estimate
-from napari_spectrai.widgets.layers import add_cube
+from napari_spectrai.widgets.layers import add_cube, choose_dimension
 from napari_spectrai.widgets.train_ready import Readiness
 
 SHORT = ("training.epochs=3", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu")
@@ -254,3 +258,247 @@ def test_clicking_everything_twice_starts_one_run(open_pairs, until, button):
         train.stop()
     until(lambda: train.state == "idle")
     assert len(list(train.run.folder.path.parent.iterdir())) == 1
+
+
+@pytest.fixture
+def cells(viewer, until):
+    """The window with an image, the Train dock set to segmentation, and strokes of two classes."""
+    rng = np.random.default_rng(0)
+    image = add_cube(viewer, Cube(rng.random((24, 24, 6), np.float32), SpectralAxis(np.linspace(400, 700, 6), "nm"), name="cells"))
+    train = spectrai.widgets.train(viewer)
+    train.form.task.value = "segmentation"
+    strokes = train.data.paint()
+    marked = strokes.data
+    marked[:, :4], marked[:, -4:] = 1, 2
+    strokes.data = marked
+    until(lambda: train.ready.split.enabled)
+    return viewer, train, image, strokes
+
+
+def test_what_was_chosen_stays_while_layers_and_tasks_come_and_go(cells):
+    viewer, train, image, strokes = cells
+    train.ready.split.native.click()
+    assert "cells · split" in viewer.layers
+    train.form.task.value = "denoising"
+    image.name = "other"  # the strokes are no truth here, and are not offered
+    assert (train.data.first.input.value, train.data.first.truth.value) == (image, None)
+    train.form.task.value = "segmentation"
+    assert train.data.first.truth.value == strokes
+    viewer.layers.remove(strokes)
+    assert train.data.first.truth.value is None  # a split is no truth
+    assert strokes not in train.data.first.truths.values()
+
+
+def test_an_input_called_truth_stays_when_a_person_has_chosen_it(open_pairs):
+    viewer, noisy, truth = open_pairs
+    train = spectrai.widgets.train(viewer)
+    assert train.data.first.input.value is noisy
+    train.data.first.input.value, train.data.first.truth.value = truth, noisy
+    viewer.add_points(np.zeros((1, 2)))
+    assert (train.data.first.input.value, train.data.first.truth.value) == (truth, noisy)
+
+
+def test_a_preset_suits_the_data_there_are_when_it_is_chosen(viewer):
+    few = Cube(np.ones((40, 20), np.float32), name="few")
+    many = Cube(np.ones((20_000, 20), np.float32), name="many")
+    train = spectrai.widgets.train(viewer)
+    train.data.first.input.value, train.data.first.truth.value = add_cube(viewer, few), add_cube(viewer, few, name="few truth")
+    train.experiment = train.experiment.override("network.width=24")
+    train.data.first.input.value, train.data.first.truth.value = add_cube(viewer, many), add_cube(viewer, many, name="many truth")
+    assert train.form.preset.value == "own"
+    train.form.preset.value = "balanced"
+    assert train.experiment.training.epochs == Experiment.default("denoising", many, many).training.epochs
+
+
+def test_the_split_lies_over_spectra_with_their_bands_last_and_over_series_of_volumes(viewer, until):
+    rng = np.random.default_rng(0)
+    layer = viewer.add_image(rng.random((100, 20), np.float32), name="set")
+    choose_dimension(layer, 1)
+    train = spectrai.widgets.train(viewer)
+    train.experiment = train.experiment.override("split.validation=0.5")
+    until(lambda: train.ready.split.enabled)
+    train.ready.split.native.click()
+    split = viewer.layers["set · split"].data
+    assert split.shape == (100, 20)
+    assert (split == split[:, :1]).all()
+    series = viewer.add_image(rng.random((4, 2, 3, 24, 24), np.float32), name="series")
+    train.data.first.input.value = series
+    train.experiment = train.experiment.override("task.learns_from=bands", "data.patch=4", "network=unet")
+    until(lambda: train.ready.examined is not None and train.ready.examined.division.shapes == [(6, 24, 24)])
+    train.ready.split.native.click()
+    assert viewer.layers["series · split"].data.shape == (2, 3, 24, 24)
+
+
+def test_files_of_one_name_are_told_apart_and_one_truth_serves_several(viewer, pairs, until, tmp_path):
+    noisy, clean = pairs
+    files = [write(noisy, tmp_path / folder / "map.npz") for folder in ("first", "second")]
+    truth = write(clean, tmp_path / "clean.npz")
+    train = spectrai.widgets.train(viewer)
+    train.data.choose_files(files, [truth, truth])
+    until(lambda: train.ready.is_ready)
+    assert train.experiment.data.truth == [truth, truth]
+    shown = train.data.inputs._shown
+    assert [shown.native.item(row).text() for row in range(2)] == ["first/map.npz", "second/map.npz"]
+    shown.value = [1]
+    train.data.inputs._remove.native.click()
+    assert train.data.inputs.paths == files[:1]
+    train.data.inputs.paths = [files[0], files[0]]  # the same spectra twice would be in two parts
+    assert train.data.inputs.paths == files[:1]
+
+
+def _made_run(folder, name):
+    run = RunFolder.create(Experiment(name=name), folder / f"20260101-000000-{name}")
+    run.append(Started(2, 4, 1, 0, 10, "cpu", "fp32", "mse", {}))
+    for epoch in (1, 2):
+        run.append(Epoch(epoch, 2, 0.1, 0.1, {}, 1e-3, True, 1.0, 0.0))
+    return run
+
+
+def test_a_deletion_is_of_the_run_asked_about_and_its_curve_goes(viewer, runs_folder, until, monkeypatch):
+    first, second = (_made_run(runs_folder, name) for name in ("first", "second"))
+    train = spectrai.widgets.train(viewer)
+    until(lambda: len(train.runs.table.rows) == 2)
+    train.runs.table.tick(first.path)
+    train.runs.table.tick(second.path)
+    until(lambda: {"first", "second"} <= set(train.view.curves.names()))
+    train.runs.choose(first.path)
+
+    def asked(*_):
+        train.runs.choose(second.path)  # as the end of a run does, while the question stands
+        return QMessageBox.StandardButton.Discard
+
+    monkeypatch.setattr(QMessageBox, "question", asked)
+    train.runs.delete_button.native.click()
+    until(lambda: [row.path for row in train.runs.table.rows] == [second.path])
+    assert second.path.exists()
+    until(lambda: train.view.curves.names() == ["second"])
+    train.runs.rename("other")
+    until(lambda: train.view.curves.names() == ["other"])
+
+
+def test_a_damaged_journal_is_told_in_words(viewer, runs_folder, until, capture_notifications):
+    run = _made_run(runs_folder, "broken")
+    train = spectrai.widgets.train(viewer)
+    until(lambda: bool(train.runs.table.rows))
+    run.journal.write_text('{"event": "Epoch"}\n')
+    train.runs.table.tick(run.path)
+    until(lambda: "damaged or of another version" in train.view.status)
+    assert not capture_notifications
+
+
+@pytest.fixture
+def capture_notifications():
+    """Return what napari would show as an error, with its traceback."""
+    found = []
+    notification_manager.notification_ready.connect(found.append)
+    yield found
+    notification_manager.notification_ready.disconnect(found.append)
+
+
+def test_a_curve_read_late_is_not_drawn_over_another_run(open_pairs, runs_folder, until, monkeypatch, qtbot):
+    viewer, *_ = open_pairs
+    run = _made_run(runs_folder, "slow")
+    go_on = threading.Event()
+    told = RunFolder.events
+    monkeypatch.setattr(RunFolder, "events", lambda folder: go_on.wait(10) and told(folder))
+    train = spectrai.widgets.train(viewer)
+    until(lambda: bool(train.runs.table.rows))
+    train.view.replay(run)
+    train.view.begin("another")
+    go_on.set()
+    qtbot.wait(300)
+    assert train.view.status == "another"
+    assert not train.view.curves.names()
+
+
+def test_closing_the_dock_ends_its_threads_and_trials(open_pairs, until, monkeypatch, qtbot):
+    monkeypatch.setattr(Readiness, "measures", True)
+    viewer, *_ = open_pairs
+    threads = set(threading.enumerate())
+    train = spectrai.widgets.train(viewer)
+    until(lambda: train.ready.estimating._job is not None)
+    job = train.ready.estimating._job
+    assert set(threading.enumerate()) - threads
+    train.start()
+    viewer.window.remove_dock_widget(train.native)
+    train.native.deleteLater()
+    until(lambda: not job.alive and not job.folder.path.exists())
+    until(lambda: not [thread for thread in set(threading.enumerate()) - threads if "napari-spectrai" in thread.name])
+    qtbot.wait(300)  # the copy of the data comes back to a dock that is no more
+
+
+def test_a_full_disk_does_not_keep_a_run_from_being_stopped(open_pairs, until, monkeypatch):
+    viewer, *_ = open_pairs
+    train = spectrai.widgets.train(viewer)
+    train.experiment = train.experiment.override("training.epochs=100000", "training.schedule=constant", *SHORT[1:])
+    train.start()
+    until(lambda: train.state == "running")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "say", full)
+    train.pause()
+    assert "No space left" in train.view.status
+    train.stop()
+    until(lambda: train.state == "idle")
+    assert "can be resumed" in train.view.status
+
+
+def test_a_plot_that_showed_classes_shows_spectra_again(viewer):
+    view = spectrai.widgets.train(viewer).view
+    view.begin("classes")
+    view.tell([Confusion(1, ["a", "b"], [[1, 0], [0, 1]])])
+    view.begin("spectra")
+    view.tell([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
+    assert view.preview._titles["left"] == "Prepared intensity"
+
+
+def test_a_task_set_otherwise_is_offered_what_suits_it(viewer, until):
+    rng = np.random.default_rng(0)
+    add_cube(viewer, Cube(rng.random((12, 32, 32, 6), np.float32), name="stack"))
+    viewer.add_labels(np.repeat([1, 2], 6)[:, None, None] * np.ones((1, 32, 32), int), name="classes")
+    train = spectrai.widgets.train(viewer)
+    train.form.task.value = "classification"
+    assert train.experiment.network.kind == "spectral_mlp"
+    train.form.settings._parts["of"].editor.value = "images"
+    assert (train.experiment.network.kind, train.experiment.network.dims) == ("resnet", 2)
+    until(lambda: train.ready.examined is not None)
+    assert "12 cubes" in train.ready.summary.value
+
+
+def test_a_run_whose_files_are_gone_says_so_when_reopened(viewer, runs_folder, until, tmp_path):
+    gone = tmp_path / "gone.npz"
+    run = RunFolder.create(Experiment(name="old").override(f"data.input=[{gone}]", f"data.truth=[{gone}]", "network.width=24"))
+    run.append(Finished("done"))
+    train = spectrai.widgets.train(viewer)
+    until(lambda: bool(train.runs.table.rows))
+    train.runs.choose(run.path)
+    train.runs.reopen.native.click()
+    until(lambda: bool(train.data.problem.value))
+    assert "gone.npz: no such file" in train.data.problem.value
+    assert not train.ready.problem.value
+    assert train.form.main.read()["network"]["width"] == 24
+    train.data.source.value = "Layers"
+    assert not train.data.problem.value
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_words(open_pairs, runs_folder, until, monkeypatch, capture_notifications):
+    viewer, *_ = open_pairs
+    stopped = _made_run(runs_folder, "stopped")
+    stopped.append(Finished("stopped"))
+    train = spectrai.widgets.train(viewer)
+    until(lambda: bool(train.runs.table.rows))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "say", full)
+    train.start()
+    until(lambda: train.state == "idle")
+    assert "No space left" in train.view._trouble.value
+    train.view.begin("again")
+    train.runs.choose(stopped.path)
+    train.resume()
+    assert "No space left" in train.view._trouble.value
+    assert not capture_notifications
