@@ -291,3 +291,33 @@ def test_models_are_averaged_and_follow_one_another(viewer, dock, model, until):
     assert result.metadata["prediction"]["settings"]["ensemble"] == [str(again)]
     dock.model = "kmeans"
     assert "Classes come out of the first model" in dock.problem
+
+
+def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model, until):
+    add_cube(viewer, image(4, 5))
+    dock.model = model
+    assert dock._start.enabled
+    model.unlink()
+    dock.refresh()  # as when any job ends
+    assert dock.model is None
+    assert f"{model} is there no more" in dock.problem
+    assert not dock._start.enabled
+    dock.model = "savitzky_golay"
+    assert not dock.problem
+    assert dock._start.enabled
+
+
+def test_what_is_in_view_is_asked_when_the_button_is_pressed(viewer, dock, until):
+    layer = add_cube(viewer, image(6, 8))
+    dock.model = "savitzky_golay"
+    dock._targets.region.choice.value = "what is in view"
+    viewer.dims.ndisplay = 3
+    dock._start.native.click()
+    assert "in 2D" in dock.problem
+    viewer.dims.ndisplay = 2
+    assert dock._start.enabled
+    viewer.reset_view()
+    viewer.screenshot(canvas_only=True, flash=False)
+    dock._start.native.click()
+    finish(dock, until)
+    assert viewer.layers[-1].data.shape == layer.data.shape
