@@ -35,6 +35,8 @@ class Labels:
     names : mapping of number to name
         Of all classes or some; the others are named after their number.
     colours : mapping of number to (red, green, blue, opacity), 0 to 1
+    metadata : mapping
+        What else is known; of it *prediction*, how the window made them, is kept in files.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Labels:
     colours: Mapping[int, Colour] = field(default_factory=dict)
     name: str = ""
     source: Path | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data)

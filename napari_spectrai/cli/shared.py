@@ -100,8 +100,12 @@ def refuse_same(output: Path, *read: Path) -> None:
 
 def refuse_unwritten(output: Path) -> None:
     """Refuse an output before the work, not after it."""
-    if not format_of(output).writes:
-        writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
+    writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
+    try:
+        writes = format_of(output).writes
+    except ValueError:  # not read either, which is not the question here
+        writes = False
+    if not writes:
         raise ValueError(f"{output.name}: results are not written in this format; {listed(writable)}")
 
 

@@ -110,7 +110,7 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": labels.name or "classes",
         "features": {"class": names},
-        "metadata": {"class_names": dict(labels.names)},
+        "metadata": {**labels.metadata, "class_names": dict(labels.names)},
     }
     if labels.colours:
         colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}

@@ -398,3 +398,38 @@ def test_a_report_does_not_replace_a_table(viewer, scene, evaluate, until, tmp_p
     monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: "/proc/figures.csv")
     evaluate.view.csv.native.click()
     assert evaluate.view.problem.value.endswith("'/proc/figures.csv'")
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".npz", ".h5", ".mat", ".npy", ".ome.zarr", ".ome.tif"])
+def test_a_result_is_known_after_it_was_saved_and_opened_again(tmp_path, scene, viewer, suffix):
+    layer = scene["cells · denoised"]
+    path = str(tmp_path / f"result{suffix}")
+    layer.metadata["other"] = layer.metadata["unwritable"] = object()
+    assert layer.save(path, plugin="napari-spectrai") == [path]
+    made = dict(layer.metadata["prediction"])
+    if suffix == ".ome.tif":  # napari's own reader takes it
+        from napari_spectrai.widgets.layers import layers_from_file
+
+        (_, options, _), *_ = layers_from_file(path)
+        assert options["metadata"]["prediction"] == made
+        return
+    (again,) = viewer.open(path, plugin="napari-spectrai")
+    assert again.metadata["prediction"] == made
+    cube = as_cube(again)
+    assert "prediction" not in cube.with_data(cube.data + 1).metadata  # other values, which nothing has predicted
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".npz"])
+def test_predicted_classes_are_known_after_they_were_opened_again(tmp_path, viewer, evaluate, suffix):
+    known = viewer.add_labels(np.array([[1, 2], [3, 0]]), name="known")
+    told = viewer.add_labels(np.array([[1, 2], [2, 1]]), name="cells · classes by a model", metadata={"class_names": NAMES})
+    made_by(told, "cells", "segmentation")
+    path = str(tmp_path / f"classes{suffix}")
+    told.save(path, plugin="napari-spectrai")
+    viewer.layers.remove(told)
+    (again,) = viewer.open(path, plugin="napari-spectrai")
+    assert again.metadata["prediction"]["task"] == "segmentation"
+    assert again.metadata["class_names"] == NAMES
+    QApplication.processEvents()
+    assert evaluate.result is again
+    assert evaluate.truth is known
