@@ -16,7 +16,7 @@ from napari_spectrai.io.container import choose, find_axis
 from napari_spectrai.io.found import Found, affordable, plausible, warn
 
 KEPT = ("laser_nm", "origin", "bad_bands", "prediction")
-"""What is known of a cube beyond its axis, and kept in the formats of ours (ENVI keeps no prediction); *prediction*: how the window made it, for Evaluate."""
+"""What is known of a cube beyond its axis, and kept in every format of ours (but for ENVI, *prediction*: how the window made it)."""
 
 
 def header_of(cube: Cube) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from napari_spectrai.widgets.methods import MethodForm
 from napari_spectrai.widgets.model_card import CardView
 from napari_spectrai.widgets.model_list import ModelList, as_model, named, shown_name
 from napari_spectrai.widgets.predict_options import PredictOptions
-from napari_spectrai.widgets.predict_work import Order, mending, on_axis
+from napari_spectrai.widgets.predict_work import Around, Order, mending, on_axis
 from napari_spectrai.widgets.region_choice import IN_VIEW
 from napari_spectrai.widgets.targets import FILES, Targets
 
@@ -266,6 +266,7 @@ class PredictDock(Dock):
         model, card, options = self.model, self._card, self._options
         assert model is not None  # noqa: S101
         assert card is not None  # noqa: S101
+        first = card
         arguments, settings, name = options.arguments(), options.settings(), shown_name(model, card)
         if self._method.kind:
             arguments, settings = [*arguments, *self._method.arguments()], settings | self._method.settings()
@@ -276,7 +277,8 @@ class PredictDock(Dock):
             name, card = f"{name}, {named(options.then.value)}", follower
         models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
         files = [one for one in models if isinstance(one, Path)]
-        return Order(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files)
+        around = Around.of([first, *options.averaged_with], follower)
+        return Order(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files, around)
 
     def mend(self) -> None:
         """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that."""
