@@ -289,6 +289,8 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *
         return x if axis is None else replace(x, axis=axis, source=None)
     if not isinstance(x, Layer):
         array = x if hasattr(x, "shape") else np.asarray(x)
+        if not array.shape:
+            raise ValueError(f"{x!r:.60} is no cube; give a Cube, an array or a napari layer, or open a file with read(path)")
         return Cube(_spectral_last(array, -1 if position is None else position), axis)  # type: ignore[arg-type]
     return _layer_as_cube(x, axis, position)
 

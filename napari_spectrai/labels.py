@@ -145,7 +145,7 @@ def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
 
 
 def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
-    data = np.asarray(layer.data)
+    data = np.asarray(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     if names is None:
         kept = layer.metadata.get("class_names")
         names = {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)

@@ -336,3 +336,16 @@ def test_models_that_look_around_see_what_lies_around_a_region(tmp_path):
     assert both == Around(unet.experiment.network.context, 4)
     assert Around.of([unet], unet).context == 2 * both.context
     assert Around(6, 4).grown(((13, 20), (3, 30)), (22, 100)) == ((4, 22), (0, 36))
+
+
+def test_the_newest_result_lies_above_those_of_before_and_is_what_is_evaluated(viewer, dock, until):
+    evaluate = opened(viewer, "Evaluate")
+    source, other = add_cube(viewer, image(4, 5)), add_cube(viewer, image(4, 5, name="truth"))
+    dock.layer = source
+    for method in ("savitzky_golay", "whittaker"):
+        dock.model = method
+        dock._start.native.click()
+        until(lambda: not dock._applying.busy)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["cells", "cells · denoised by Savitzky–Golay", "cells · denoised by Whittaker", other.name]
+    until(lambda: evaluate.result is viewer.layers[2])
