@@ -390,3 +390,11 @@ def test_layers_are_written_prepared_alone_and_read_at_full_resolution(tmp_path)
     fine = np.arange(24).reshape(4, 6) % 3
     pyramid = SimpleNamespace(data=[fine, fine[::2, ::2]], metadata={}, multiscale=True)
     assert evaluate(pyramid, fine, "segmentation").metrics["overall_accuracy"] == 1
+
+
+def test_results_of_other_numbers_than_the_truth_are_told():
+    truth = np.array([[1, 2, 2], [1, 1, 2]])
+    judged = judge({"clusters": truth + 6}, truth, "segmentation")
+    assert judged.rows[0].figures["overall_accuracy"] == 0
+    assert "if they are clusters, match them" in "".join(judged.notes)
+    assert judge({"clusters": truth + 6}, truth, "segmentation", match=True).rows[0].figures["overall_accuracy"] == 1

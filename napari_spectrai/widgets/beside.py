@@ -155,7 +155,9 @@ def _raise(viewer: ViewerModel, layer: Layer, frame: Frame) -> None:
     if frame.layer not in viewer.layers:
         return
     place = viewer.layers.index(frame.layer) + 1
-    while viewer.layers[place] is not layer and _is_made_of(viewer.layers[place], frame.name):
+    for other in viewer.layers[place:]:
+        if other is layer or not _is_made_of(other, frame.name):
+            break
         place += 1
     viewer.layers.move(viewer.layers.index(layer), place)
 
