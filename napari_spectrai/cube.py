@@ -254,11 +254,10 @@ class Cube:
     def with_data(self, data: Any, *, axis: SpectralAxis | None = None, name: str | None = None) -> Cube:
         """Return a cube of the same place and pixel size with other values, no longer tied to the file.
 
-        What the file said of single bands is dropped with another axis.
+        What the file said of single bands is dropped with another axis, and what is said of a prediction that made the values.
         """
-        metadata = self.metadata
-        if axis is not None and axis != self.axis and "bad_bands" in metadata:
-            metadata = {key: value for key, value in metadata.items() if key != "bad_bands"}
+        stale = {"prediction"} | ({"bad_bands"} if axis is not None and axis != self.axis else set())
+        metadata = {key: value for key, value in self.metadata.items() if key not in stale}
         name = self.name if name is None else name
         return replace(self, data=data, axis=self.axis if axis is None else axis, name=name, source=None, metadata=metadata)
 
@@ -290,6 +289,8 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *
         return x if axis is None else replace(x, axis=axis, source=None)
     if not isinstance(x, Layer):
         array = x if hasattr(x, "shape") else np.asarray(x)
+        if not array.shape:
+            raise ValueError(f"{x!r:.60} is no cube; give a Cube, an array or a napari layer, or open a file with read(path)")
         return Cube(_spectral_last(array, -1 if position is None else position), axis)  # type: ignore[arg-type]
     return _layer_as_cube(x, axis, position)
 

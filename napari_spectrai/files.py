@@ -47,6 +47,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.errno in _REMEDIES:
             words = f"{os.strerror(error.errno)}: {_REMEDIES[error.errno]}; what was saved before is untouched"
             raise type(error)(error.errno, words, str(path)) from error
+        if isinstance(error, OSError) and error.errno is not None and error.filename == str(temporary):  # a name that nobody has given
+            raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
 
 

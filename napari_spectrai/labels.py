@@ -35,6 +35,8 @@ class Labels:
     names : mapping of number to name
         Of all classes or some; the others are named after their number.
     colours : mapping of number to (red, green, blue, opacity), 0 to 1
+    metadata : mapping
+        What else is known; of it *prediction*, how the window made them, is kept in files.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Labels:
     colours: Mapping[int, Colour] = field(default_factory=dict)
     name: str = ""
     source: Path | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data)
@@ -142,7 +145,7 @@ def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
 
 
 def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
-    data = np.asarray(layer.data)
+    data = np.asarray(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     if names is None:
         kept = layer.metadata.get("class_names")
         names = {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)

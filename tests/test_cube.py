@@ -140,3 +140,9 @@ def test_importing_the_package_loads_neither_torch_nor_qt():
     code = "import sys, napari_spectrai as s; s.Cube, s.Experiment, s.read, s.launch\n"
     code += "print([m for m in ('torch', 'qtpy', 'napari') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("nothing", [None, "cells.npz", 3.0])
+def test_what_is_no_cube_is_called_so(nothing):
+    with pytest.raises(ValueError, match=r"is no cube; give a Cube, an array or a napari layer"):
+        as_cube(nothing)

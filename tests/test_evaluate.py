@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
-from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, judge, predict, read, train, write
+from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, judge, predict, preprocess, read, train, write
 from napari_spectrai.cli import app
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
@@ -365,3 +366,35 @@ def test_layers_are_taken(image):
         data=np.moveaxis(result.data, -1, 0), metadata={"spectral_axis": result.axis.to_json() | {"position": 0}}, name="layer"
     )
     assert judge(layer, truth).rows[0].figures == judge(as_cube(layer), truth).rows[0].figures
+
+
+def test_outputs_and_labels_are_called_what_they_are(classes, tmp_path, command):
+    told, known = classes
+    files = [str(write_labels(labels, tmp_path / f"{labels.name}.npz")) for labels in (told, known)]
+    done = command("evaluate", *files, "--task", "segmentation", "--html", tmp_path / "page.csv")
+    assert done.exit_code == 2
+    assert not (tmp_path / "page.csv").exists()
+    cube = write(Cube(np.ones((3, 4, 5), np.float32)), tmp_path / "cube.npz")
+    done = command("predict", "savitzky_golay", cube, "-o", tmp_path / "out.png")
+    assert done.exit_code == 2
+    assert "reader" not in done.output
+    assert "Labels(" in command("info", files[0]).output
+
+
+def test_layers_are_written_prepared_alone_and_read_at_full_resolution(tmp_path):
+    data = np.random.default_rng(0).random((3, 4, 5))
+    layer = SimpleNamespace(data=data, metadata={}, name="cells")
+    np.testing.assert_array_equal(read(write(layer, tmp_path / "cells.npz")).data, np.moveaxis(data, 0, -1))
+    for step in ("normalise", {"kind": "normalise"}):
+        np.testing.assert_array_equal(preprocess(layer, step).data, preprocess(layer, [step]).data)
+    fine = np.arange(24).reshape(4, 6) % 3
+    pyramid = SimpleNamespace(data=[fine, fine[::2, ::2]], metadata={}, multiscale=True)
+    assert evaluate(pyramid, fine, "segmentation").metrics["overall_accuracy"] == 1
+
+
+def test_results_of_other_numbers_than_the_truth_are_told():
+    truth = np.array([[1, 2, 2], [1, 1, 2]])
+    judged = judge({"clusters": truth + 6}, truth, "segmentation")
+    assert judged.rows[0].figures["overall_accuracy"] == 0
+    assert "if they are clusters, match them" in "".join(judged.notes)
+    assert judge({"clusters": truth + 6}, truth, "segmentation", match=True).rows[0].figures["overall_accuracy"] == 1

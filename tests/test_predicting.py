@@ -66,3 +66,11 @@ def test_models_that_cannot_be_averaged_are_named_by_their_files(tmp_path):
     other = ready("savitzky_golay", Cube(np.zeros((1, 9))).axis).save(tmp_path / "run" / "best.safetensors")
     with pytest.raises(ValueError, match=r"run/best.safetensors cannot join one.safetensors: it has 9 bands where 12"):
         predict(one, cube, ensemble=[other])
+
+
+def test_what_made_a_source_does_not_speak_for_the_result(tmp_path):
+    made = {"model": "x", "role": "result"}
+    cube = Cube(np.random.default_rng(0).random((4, 5, 3), np.float32), pixel_size=(2, 2), metadata={"prediction": made, "origin": (1, 1)})
+    for out in (None, tmp_path / "enlarged.zarr"):
+        result = predict("bicubic", cube, out=out).result
+        assert dict(result.metadata) == {"origin": (0.5, 0.5)}

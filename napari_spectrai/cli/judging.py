@@ -53,6 +53,8 @@ def evaluate(
             raise ValueError(f"there is no way {normalise!r} to normalise; {listed(ways, normalise)}")
         if model is not None and source is None:
             raise ValueError("--model applies its classical methods to a source; name it with --source")
+        if html is not None and html.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"{html.name}: the page is HTML; name it {html.stem}.html")
         for output in (csv, html):
             if output is not None:
                 refuse_same(output, *files.values(), truth, *(path for path in (source, model) if path is not None))

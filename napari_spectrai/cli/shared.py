@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
@@ -18,6 +19,7 @@ from rich.progress import Progress as Bar
 from napari_spectrai.io import FORMATS, format_of
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
 from napari_spectrai.runs.owner import works_alone
+from napari_spectrai.runs.passing import forsake
 from napari_spectrai.spec import listed
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
@@ -52,10 +54,13 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
     works_alone()
 
     def watch() -> None:
-        if os.read(0, 1):  # not sys.stdin, whose lock would be held while the interpreter ends
+        let_go = os.read(0, 1)  # not sys.stdin, whose lock would be held while the interpreter ends
+        atexit.register(forsake, folder)  # either way nobody follows
+        if let_go:
             return  # a byte is the word to run on, whatever becomes of the starter
         folder.say("stop")
         time.sleep(GRACE)
+        forsake(folder)
         os._exit(STOPPED)
 
     if attached:
@@ -100,8 +105,12 @@ def refuse_same(output: Path, *read: Path) -> None:
 
 def refuse_unwritten(output: Path) -> None:
     """Refuse an output before the work, not after it."""
-    if not format_of(output).writes:
-        writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
+    writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
+    try:
+        writes = format_of(output).writes
+    except ValueError:  # not read either, which is not the question here
+        writes = False
+    if not writes:
         raise ValueError(f"{output.name}: results are not written in this format; {listed(writable)}")
 
 

@@ -26,6 +26,7 @@ from napari_spectrai.cli.shared import (
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import SpectralWarning, UnreadableError, inspect, read, write
+from napari_spectrai.io.labels import holds_labels, read_labels
 from napari_spectrai.plan.division import divide
 from napari_spectrai.plan.extent import extent
 from napari_spectrai.plan.truths import gather
@@ -136,6 +137,9 @@ def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a r
             arrays = inspect(path)
             for name, shape in arrays.items():
                 typer.echo(f"{name}: {' × '.join(map(str, shape))}")
+            if holds_labels(path):
+                typer.echo(read_labels(path))
+                return
             try:
                 typer.echo(read(path))
             except UnreadableError as error:

@@ -138,8 +138,8 @@ def pictures(path: str | Path) -> list[Picture]:
     return found
 
 
-def write(cube: Cube, path: str | Path) -> Path:
-    """Write `cube` to `path`, in the format of its suffix; reading it back gives an equal cube.
+def write(cube: Any, path: str | Path) -> Path:
+    """Write a cube, an array or a napari layer to `path`, in the format of its suffix; reading it back gives an equal cube.
 
     The file appears whole or not at all: it is written beside its place and renamed.
     """
@@ -148,8 +148,9 @@ def write(cube: Cube, path: str | Path) -> Path:
     if not known.writes:
         writable = {suffix for f in FORMATS if f.writes for suffix in f.suffixes}
         raise ValueError(f"{path}: {known.name} files are read, not written; {listed(writable)}")
+    whole = as_cube(cube)
     with replacing(path) as temporary:
-        known.function("write")(cube, temporary)
+        known.function("write")(whole, temporary)
     return path
 
 

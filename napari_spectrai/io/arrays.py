@@ -15,8 +15,8 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis
 from napari_spectrai.io.found import Found, affordable, plausible, warn
 
-KEPT = ("laser_nm", "origin", "bad_bands")
-"""What is known of a cube beyond its axis, and kept in every format of ours."""
+KEPT = ("laser_nm", "origin", "bad_bands", "prediction")
+"""What is known of a cube beyond its axis, and kept in every format of ours (but for ENVI, *prediction*: how the window made it)."""
 
 
 def header_of(cube: Cube) -> dict[str, Any]:
@@ -26,8 +26,17 @@ def header_of(cube: Cube) -> dict[str, Any]:
         "pixel_size": list(cube.pixel_size) if cube.pixel_size else None,
         "pixel_unit": cube.pixel_unit,
         "name": cube.name,
-        "metadata": {key: cube.metadata[key] for key in KEPT if key in cube.metadata},
+        "metadata": {key: cube.metadata[key] for key in KEPT if key in cube.metadata and is_plain(cube.metadata[key])},
     }
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value can be written as JSON; anybody may put anything into a layer's metadata."""
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = None, **more: Any) -> Found:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from napari_spectrai.files import replacing
 from napari_spectrai.io import inspect
+from napari_spectrai.io.arrays import is_plain
 from napari_spectrai.io.found import UnreadableError
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.spec import listed
@@ -48,7 +49,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     try:
         data, names = _picture(path) if suffix in _PICTURES else _array(path, dataset)
         colours = _colours(path) if suffix == ".zarr" else {}
-        return Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path)
+        return Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
     except (UnreadableError, PermissionError):
         raise
     except Exception as error:  # whatever a library raises on broken bytes
@@ -60,7 +61,7 @@ def holds_labels(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() == ".npz" and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return set(archive.namelist()) in ({"labels.npy"}, {"labels.npy", "class_names.npy"})
+            return set(archive.namelist()) - {"class_names.npy", "metadata.npy"} == {"labels.npy"}
     if path.suffix.lower() == ".zarr" and (path / "zarr.json").is_file():
         attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {})
         return isinstance(attributes, dict) and "class_names" in attributes
@@ -73,6 +74,18 @@ def _colours(path: Path) -> dict[int, Colour]:
         return {}
     kept = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {}).get("class_colours", {})
     return {int(value): (red, green, blue, opacity) for value, (red, green, blue, opacity) in kept.items()}
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """Return what `write_labels` kept beside names."""
+    if not holds_labels(path):
+        return {}
+    if path.suffix.lower() == ".zarr":
+        kept = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"].get("metadata", {})
+    else:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            kept = json.loads(str(archive["metadata"])) if "metadata" in archive.files else {}
+    return dict(kept)
 
 
 def _picture(path: Path) -> tuple[Any, dict[int, str]]:
@@ -162,10 +175,13 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
 
 
 def write_labels(labels: Labels, path: str | Path) -> Path:
-    """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr`` (the last two with the names, the last with the colours too)."""
+    """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr``.
+
+    The last two keep the names and how a prediction made them, the last the colours too.
+    """
     path = Path(path)
     suffix = path.suffix.lower()
-    data = labels.data
+    data, kept = labels.data, {key: value for key, value in labels.metadata.items() if key == "prediction" and is_plain(value)}
     if suffix not in WRITTEN:
         raise ValueError(f"{path.name}: labels are not written in this format; {listed(WRITTEN, suffix)}")
     if suffix == ".png" and (data.ndim != 2 or data.min(initial=0) < 0 or data.max(initial=0) > 65_535):
@@ -175,13 +191,15 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
             np.save(temporary, data, allow_pickle=False)
         elif suffix == ".npz":
             names = [labels.names.get(number, "") for number in range(max(labels.names, default=-1) + 1)]
-            np.savez_compressed(temporary, labels=data, **({"class_names": np.array(names)} if names else {}))  # type: ignore[arg-type]
+            more = ({"class_names": np.array(names)} if names else {}) | ({"metadata": np.array(json.dumps(kept))} if kept else {})
+            np.savez_compressed(temporary, labels=data, **more)  # type: ignore[arg-type]
         elif suffix == ".zarr":
             import zarr
 
             array = zarr.create_array(str(temporary), shape=data.shape, dtype=data.dtype, chunks="auto")
             array.attrs["class_names"] = {str(value): name for value, name in labels.names.items()}
             array.attrs["class_colours"] = {str(value): list(colour) for value, colour in labels.colours.items()}
+            array.attrs["metadata"] = kept
             array[...] = data
         elif suffix == ".png":
             Image.fromarray(data.astype(np.uint8 if data.max(initial=0) < 256 else np.uint16)).save(temporary)

@@ -64,9 +64,15 @@ def _class_maps(name: str, cells: npt.NDArray[Any], count: int) -> dict[str, Lab
 
 
 def _otherwise_named(told: Mapping[str, Labels], roles: Mapping[str, Role], truth: Labels, names: Mapping[int, str]) -> list[str]:
-    """Return what to say where a number is one class in a result, and another in the truth."""
+    """Return what to say where a number is one class in a result, and another in the truth, or no class there at all."""
     found = []
+    known = set(truth.values())
     for name in (one for one, role in roles.items() if role == "result"):
+        if not known & set(told[name].values()):
+            found.append(
+                f"No number in {name!r} is one of the truth's, so that none can be right; if they are clusters, match them to the classes."
+            )
+            continue
         other = {
             value: (told[name].names[value], truth.names[value]) for value in names if value in told[name].names and value in truth.names
         }

@@ -216,7 +216,7 @@ def _applied(
             if part is not None and told is not None and told.done < told.total:
                 io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
             raise
-    done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=source.metadata)
+    done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
         return Prediction(done, uncertainty=deviation)
@@ -262,7 +262,7 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
     if card.experiment.any_axis:
         axis = source.axis
     size = source.pixel_size
-    metadata = dict(source.metadata)
+    metadata = {key: value for key, value in source.metadata.items() if key != "prediction"}
     if size is not None and times > 1:
         size = (size[0] / times, size[1] / times)
         if "origin" in metadata:  # the centre of the first pixel moves into its corner

@@ -159,7 +159,7 @@ class Walk:
         """Return what one model gives of a block in each of its passes."""
         spectra = block.numpy().reshape(-1, block.shape[-1])
         prepared, _, removed = model.preparation.apply(spectra, block.axis)
-        refuse_missing(spectra, block, "the cube", prepared, origin=origin, remedy="fill them: preprocess(cube, ['fill'])")
+        refuse_missing(spectra, block, "the cube", prepared, origin=origin, remedy="fill them with the step 'fill' of Preprocess")
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
         batch = torch.from_numpy(np.ascontiguousarray(prepared, dtype=np.float32)).view(shape)
         removed = [(self._enlarged(offset, block), self._enlarged(scale, block)) for offset, scale in removed]

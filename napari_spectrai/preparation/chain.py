@@ -59,7 +59,7 @@ class Preparation:
         return spectra
 
 
-def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Cube:
+def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | dict[str, Any] | str) -> Cube:
     """Apply steps to a cube, an array or a napari layer, in order.
 
     What a step learns (a mean spectrum, principal components) it learns from rows of pixels spread evenly over the cube, the
@@ -69,7 +69,7 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Cube:
     ----------
     cube : Cube, array or layer
         Lazy (dask) data stay lazy, except that steps which learn read the rows they learn from.
-    steps : iterable of Step, mapping or str
+    steps : iterable of Step, mapping or str, or one of them
         ``[Crop(low=600, high=1800), {"kind": "savitzky_golay", "window": 9}, "normalise"]``
 
     Returns
@@ -81,7 +81,7 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Cube:
     ValueError
         If a step does not fit the cube; the message says which value, which limit and what to do.
     """
-    work = preparing(cube, steps)
+    work = preparing(cube, [steps] if isinstance(steps, Step | dict | str) else steps)
     while True:
         try:
             next(work)

@@ -37,6 +37,7 @@ class Bin(SpatialStep):
         size = cube.pixel_size and (cube.pixel_size[0] * self.y, cube.pixel_size[1] * self.x)
         origin = cube.metadata.get("origin")
         metadata = dict(cube.metadata)
+        metadata.pop("prediction", None)
         if origin is not None and cube.pixel_size is not None:  # the centre of the first block
             metadata["origin"] = [o + s * (n - 1) / 2 for o, s, n in zip(origin, cube.pixel_size, (self.y, self.x), strict=True)]
         return replace(cube, data=mean.astype(np.float32), pixel_size=size, metadata=metadata, source=None)

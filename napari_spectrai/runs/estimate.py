@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -20,6 +19,7 @@ from napari_spectrai.plan.extent import Extent
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
+from napari_spectrai.runs.passing import workplace
 
 MOST_REMEMBERED = 300
 
@@ -147,8 +147,8 @@ def remember(questions: Sequence[Question], estimates: Sequence[Estimate]) -> No
 
 def prepare_estimate(questions: Sequence[Question]) -> Job:
     """Return the job, not yet started, that answers `questions`; `answers` reads what it found."""
-    place = RunFolder(tempfile.mkdtemp(prefix="napari-spectrai-"))
-    write_text(place.path / "asked.json", json.dumps([question.to_json() for question in questions]))
+    with workplace() as place:
+        write_text(place.path / "asked.json", json.dumps([question.to_json() for question in questions]))
     return Job(place, ["estimate", str(place.path / "asked.json"), "--run", str(place.path)])
 
 

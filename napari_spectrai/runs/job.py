@@ -200,7 +200,10 @@ class Job:
         how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
         if isinstance(self._worker, Elsewhere):
             how = "ended"  # only its starter is told more
-        return f"The process {how} without a word; what it had saved is in {self.folder.path} and can be resumed"
+        return f"The process {how} without a word; {self._remains_words()}"
+
+    def _remains_words(self) -> str:
+        return f"its log is {self.folder.log}"
 
     def _log_end(self) -> str:
         return self.folder.log.read_text(encoding="utf-8", errors="replace")[-4000:] if self.folder.log.exists() else ""
@@ -235,6 +238,9 @@ class Run(Job):
 
     def _follow(self, run: Run) -> None:
         self._origin, self._worker, self._stale = run._origin or run, run._worker, run._stale
+
+    def _remains_words(self) -> str:
+        return f"what it had saved is in {self.folder.path} and can be resumed"
 
     def _find_worker(self) -> bool:
         owner = self.folder.worker()

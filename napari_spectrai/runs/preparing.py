@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
+from napari_spectrai.runs.passing import workplace
 from napari_spectrai.runs.process import hand_over
 
 
@@ -42,17 +42,17 @@ def prepare_evaluation(
     """
     if not results:
         raise ValueError("there is no result to judge; give one or several")
-    place = RunFolder(folder if folder is not None else tempfile.mkdtemp(prefix="napari-spectrai-"))
     tells = tasks[task].truth == "labels"
     items = [*results.values(), truth]
-    files = [_labels(item, place, number) for number, item in enumerate(items)] if tells else hand_over(items, place, "judged")
+    with workplace(folder) as place:
+        files = [_labels(item, place, number) for number, item in enumerate(items)] if tells else hand_over(items, place, "judged")
+        noisy = [] if source is None else hand_over(source, place, "source")
     *judged, known = files
     first, *others = zip(results, judged, strict=True)
     arguments = ["evaluate", str(first[1]), str(known), "--task", task, f"--name={first[0]}", "--run", str(place.path)]
     arguments += [f"--also={name}={file}" for name, file in others]
-    if source is not None:
-        (noisy,) = hand_over(source, place, "source")
-        arguments += ["--source", str(noisy)]
+    for file in noisy:
+        arguments += ["--source", str(file)]
     if model is not None:
         arguments += ["--model", str(Path(model).absolute())]
     if normalise is not None:

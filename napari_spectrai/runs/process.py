@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from napari_spectrai.preparation import steps as registry
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job, Run
 from napari_spectrai.runs.listening import launched
+from napari_spectrai.runs.passing import workplace
 from napari_spectrai.spec import Registry
 
 
@@ -81,8 +81,8 @@ def prepare_prediction(
         Where the result goes. Default: ``result.zarr`` in the job's folder, and if the job is stopped what is finished by then goes to
         ``result-part.zarr`` beside it.
     """
-    place = RunFolder(folder if folder is not None else tempfile.mkdtemp(prefix="napari-spectrai-"))
-    source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
+    with workplace(folder) as place:
+        source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
     written = out is not None
     if out is None:
         out, options = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *options]
@@ -91,12 +91,12 @@ def prepare_prediction(
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:
     """Return the job, not yet started, that applies preparation steps: the result will be ``result.zarr`` in the job's folder."""
-    place = RunFolder(folder if folder is not None else tempfile.mkdtemp(prefix="napari-spectrai-"))
     for step in steps:
         _refuse_unknown(registry, step.kind)
-    (source,) = hand_over(cube, place, "input")
-    document = place.path / "steps.yml"
-    save_steps(steps, document)
+    with workplace(folder) as place:
+        (source,) = hand_over(cube, place, "input")
+        document = place.path / "steps.yml"
+        save_steps(steps, document)
     return Job(place, ["preprocess", str(document), str(source), "-o", str(place.path / "result.zarr"), "--run", str(place.path)])
 
 

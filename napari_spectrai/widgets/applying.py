@@ -17,7 +17,7 @@ from psygnal import Signal
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
-from napari_spectrai.runs import Event, Finished, Job, Progress
+from napari_spectrai.runs import Event, Failed, Finished, Job, Progress
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
 
@@ -132,6 +132,8 @@ class Applying(Container[Any]):
             value, trouble = answer
             if not self.gone:
                 self._failed(trouble) if trouble else then(value)
+            elif isinstance(value, Job):
+                shutil.rmtree(value.folder.path, ignore_errors=True)
 
         worker = thread_worker(tried)()
         worker.returned.connect(back)
@@ -203,6 +205,8 @@ class Applying(Container[Any]):
             self._say("loading the result …")
             self._aside(lambda: work.load(folder, not done), lambda loaded: self._loaded(folder, loaded))
         else:
+            if isinstance(follower.job.folder.last_event(), Failed):  # all is said; else its log may tell
+                shutil.rmtree(folder, ignore_errors=True)
             self._failed(ending.message)
 
     def _close_activity(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -150,5 +151,17 @@ def add_classes_beside(viewer: ViewerModel, labels: SpectralLabels, frame: Frame
 
 
 def _raise(viewer: ViewerModel, layer: Layer, frame: Frame) -> None:
-    if frame.layer in viewer.layers:
-        viewer.layers.move(viewer.layers.index(layer), viewer.layers.index(frame.layer) + 1)
+    """Bring a layer above its source, and above what was made of that before: the newest is what is seen, and evaluated."""
+    if frame.layer not in viewer.layers:
+        return
+    place = viewer.layers.index(frame.layer) + 1
+    for other in viewer.layers[place:]:
+        if other is layer or not _is_made_of(other, frame.name):
+            break
+        place += 1
+    viewer.layers.move(viewer.layers.index(layer), place)
+
+
+def _is_made_of(layer: Layer, name: str) -> bool:
+    made = layer.metadata.get("prediction")
+    return isinstance(made, Mapping) and made.get("source") == name

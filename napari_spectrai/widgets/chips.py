@@ -42,7 +42,8 @@ class LayerChips(Container[Any]):
             # what has a spectral axis is drawn from the start; any other stack on request
             on = chosen.get(layer, "spectral_axis" in layer.metadata or len(layers) == 1)
             about = f"{layer.name}: {as_cube(layer).axis.describe()}"
-            chip = CheckBox(value=on, text=layer.name.replace("&", "&&"), name=layer.name, tooltip=about)
+            # without a name: one such as "visible" would hide what the container itself is
+            chip = CheckBox(value=on, text=layer.name.replace("&", "&&"), tooltip=about)
             Tinted(chip.native, self._colour(number))
             chip.changed.connect(self._tell)
             layer.events.data.connect(self._tell)

@@ -111,4 +111,5 @@ def write_cube(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
 def write_classes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one Labels layer with the names of its classes."""
-    return [str(write_labels(Labels(np.asarray(data), meta.get("metadata", {}).get("class_names", {})), path))]
+    known = meta.get("metadata", {})
+    return [str(write_labels(Labels(np.asarray(data), known.get("class_names", {}), metadata=known), path))]

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_spectrai import runs
 from napari_spectrai.runs import Event, Failed, Finished, Job, Run, RunFolder, all_runs
+from napari_spectrai.runs.passing import forsake
 from napari_spectrai.widgets.dock import docks
 
 Answer = Literal["stop", "run on", "cancel"]
@@ -106,11 +107,15 @@ class Follower(QObject):
         self._timer.timeout.connect(self._look)
         _running.add(self)
         # without its dock nobody could see or stop the job: it saves and ends
-        self.destroyed.connect(lambda _=None: self._abandon())
+        self.destroyed.connect(lambda _=None: self.abandon())
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Let go of the job: nobody hears of it any more."""
+        unheard = self in _running  # what has ended in sight may lie in its folder, and be looked at
         _running.discard(self)
         _let_go(self.job)
+        if unheard and not self.job.alive:
+            forsake(self.job.folder)
 
     def start(self) -> None:
         """Begin to follow."""
@@ -255,4 +260,4 @@ def guard(dock: QWidget) -> None:
 @atexit.register
 def _end_all() -> None:
     for follower in list(_running):
-        _let_go(follower.job)
+        follower.abandon()

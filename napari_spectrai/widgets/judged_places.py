@@ -14,7 +14,7 @@ from napari.viewer import Viewer
 from napari_spectrai.cube import Cube
 from napari_spectrai.runs.heat import limits
 from napari_spectrai.widgets.judged import MADE
-from napari_spectrai.widgets.layers import spectral_position
+from napari_spectrai.widgets.layers import placing, spectral_position
 
 POINTS = "evaluated pixels"
 _COLOURS = {"best": "#39ff14", "median": "#ffffff", "worst": "#00e5ff"}
@@ -130,10 +130,10 @@ def _in_layer(base: Layer, pixel: Sequence[int]) -> list[float]:
 
 
 def _place(base: Layer, *, spectral: bool = False) -> dict[str, Any]:
-    """Return scale, place and units of a layer's pixels, without its bands unless these are wanted, for one that is to lie over it."""
+    """Return how a layer's pixels lie, without its bands unless these are wanted, for one that is to lie over it."""
     bands = {spectral_position(base)} if isinstance(base, Image) and not spectral else set()
     keep = [d for d in range(base.ndim) if d not in bands]
-    return {"scale": base.scale[keep], "translate": base.translate[keep], "units": [base.units[d] for d in keep]}
+    return placing(base, keep)
 
 
 def _middle(pixels: npt.NDArray[np.intp]) -> list[int]:

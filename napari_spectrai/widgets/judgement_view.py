@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, Label, PushButton, show_file_dialog
-from napari.layers import Labels, Layer
+from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
@@ -22,6 +22,7 @@ from napari_spectrai.runs.judgement_page import best_words, place_words, write_p
 from napari_spectrai.widgets.confusion import ConfusionGrid
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.judged_places import Places
+from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.score_table import Column, Line, ScoreTable
 
@@ -34,6 +35,7 @@ _PER_CLASS = (
     Column("Pixels", "of this class in the truth", whole=True),
 )
 _GONE = "the layer that was judged is no longer there"
+_OTHER = "the layer that was judged holds other pixels by now; press Evaluate again"
 
 
 class JudgementView(Container[Any]):
@@ -165,7 +167,17 @@ class JudgementView(Container[Any]):
         if layer is None or layer not in self._viewer.layers:
             say(self.place, f"{self._shown}: {_GONE}")
             return None
+        if not self._is_of(layer):
+            say(self.place, f"{self._shown}: {_OTHER}")
+            return None
         return layer
+
+    def _is_of(self, layer: Layer) -> bool:
+        """Whether a layer still has the pixels that were judged."""
+        shape, lengths = [] if self.judgement is None else list(self.judgement.shape), list(layer.data.shape)
+        if isinstance(layer, Image):
+            del lengths[spectral_position(layer)]
+        return lengths == shape or (isinstance(layer, Labels) and len(shape) == 1 and shape[0] in lengths)
 
     def show_map(self, what: str) -> None:
         """Show the ``"error"`` or ``"angle"`` map over the result; of a set of spectra a curve."""
@@ -239,7 +251,11 @@ class JudgementView(Container[Any]):
         if self.judgement is None:
             raise RuntimeError("there is nothing to save yet; press Evaluate first")
         path = Path(path)
-        done = write(self.judgement, path if path.suffix else path.with_suffix(suffix))
+        path = path if path.suffix else path.with_suffix(suffix)
+        if path.suffix.lower() not in (suffix, suffix[:-1]):
+            what = "tables are saved as" if suffix == ".csv" else "the report is"
+            raise ValueError(f"{path.name}: {what} a {suffix} file; name it {path.stem}{suffix}")
+        done = write(self.judgement, path)
         self.saved.value = f"saved: {done}"
         return done
 
@@ -254,5 +270,5 @@ class JudgementView(Container[Any]):
             try:
                 save(str(path))
                 say(self.problem, "")
-            except OSError as error:
+            except (ValueError, OSError) as error:
                 say(self.problem, str(error))

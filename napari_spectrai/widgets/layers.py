@@ -110,7 +110,7 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": labels.name or "classes",
         "features": {"class": names},
-        "metadata": {"class_names": dict(labels.names)},
+        "metadata": {**labels.metadata, "class_names": dict(labels.names)},
     }
     if labels.colours:
         colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
@@ -192,18 +192,21 @@ def lie_over(layer: Image | Labels, source: Image) -> None:
 
     The spectral dimension keeps its own scale.
     """
-    keep = [d for d in range(source.ndim) if d != spectral_position(source)]
-    lead = layer.ndim - len(keep)
-    lengths = layer.data.shape[lead:]
-    if lead not in (0, 1) or any(length % source.data.shape[d] for length, d in zip(lengths, keep, strict=True)):
-        return
-    times = [length // source.data.shape[d] for length, d in zip(lengths, keep, strict=True)]
-    scale = [source.scale[d] / t for d, t in zip(keep, times, strict=True)]
-    # the centre of the first pixel moves into the corner of the source's
-    translate = [source.translate[d] - source.scale[d] / 2 + s / 2 for d, s in zip(keep, scale, strict=True)]
-    layer.scale = [*layer.scale[:lead], *scale]
-    layer.translate = [*layer.translate[:lead], *translate]
-    layer.units = [*layer.units[:lead], *(source.units[d] for d in keep)]
+    from napari_spectrai.widgets.beside import Frame  # which stands on this module
+
+    Frame.of(source).lay(layer)
+
+
+def placing(source: Layer, keep: Sequence[int]) -> dict[str, Any]:
+    """Return how some dimensions of a layer lie: what a layer of these alone is given to lie over it."""
+    kept, whole = np.ix_(keep, keep), np.ix_([*keep, -1], [*keep, -1])
+    shear = np.eye(source.ndim)
+    shear[np.triu_indices(source.ndim, 1)] = source.shear
+    return {
+        "scale": np.asarray(source.scale)[list(keep)], "translate": np.asarray(source.translate)[list(keep)],
+        "rotate": np.asarray(source.rotate)[kept], "shear": shear[kept][np.triu_indices(len(keep), 1)],
+        "affine": np.asarray(source.affine.affine_matrix)[whole], "units": [source.units[d] for d in keep],
+    }  # fmt: skip
 
 
 def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:

@@ -91,6 +91,8 @@ class ModelList(Container[Any]):
 
     def __init__(self) -> None:
         self._found: list[Entry] = []
+        self.gone = ""
+        """The file that was chosen last, where it has gone."""
         self.choice = ComboBox(
             # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
             choices=lambda _: self._found,
@@ -118,7 +120,7 @@ class ModelList(Container[Any]):
 
     def choose(self, model: str | Path) -> None:
         """Choose a method by its kind, or a model file, which joins the list."""
-        if model in ready_kinds():
+        if model in [kind for _, kind in offered()]:
             self.choice.value = model
             return
         path = Path(model).absolute()
@@ -140,7 +142,7 @@ class ModelList(Container[Any]):
             self.refused.emit(unwritten)
 
     def refresh(self, keep: Sequence[Entry] = ()) -> None:
-        """List what there is now; the one chosen stays."""
+        """List what there is now; the one chosen stays, and where its file has gone, no other takes its place unasked."""
         chosen = self.choice.value
         found = [*keep, *entries()]
         values = [value for _, value in found]
@@ -149,7 +151,8 @@ class ModelList(Container[Any]):
             self.choice.reset_choices()
             self._found = found
             self.choice.reset_choices()
-            self.choice.value = chosen if chosen in values else next(iter(values), None)
+            self.choice.value = chosen if chosen in values else None if chosen else next(iter(values), None)
+        self.gone = chosen if chosen and chosen not in values else self.gone
         self.chosen.emit()
 
     def _on_open(self) -> None:

@@ -23,9 +23,11 @@ from napari_spectrai.widgets.methods import MethodForm
 from napari_spectrai.widgets.model_card import CardView
 from napari_spectrai.widgets.model_list import ModelList, as_model, named, shown_name
 from napari_spectrai.widgets.predict_options import PredictOptions
-from napari_spectrai.widgets.predict_work import Order, mending, on_axis
+from napari_spectrai.widgets.predict_work import Around, Order, mending, on_axis
+from napari_spectrai.widgets.region_choice import IN_VIEW
 from napari_spectrai.widgets.targets import FILES, Targets
 
+_NO_MODEL = "Train a model in the Train dock, or choose a model file."
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
 
 
@@ -172,7 +174,8 @@ class PredictDock(Dock):
         self._remedy_for, self._pairs = None, []
         trouble, note = self._trouble, ""
         if self.model is None:
-            trouble = trouble or "Train a model in the Train dock, or choose a model file."
+            gone = self._models.gone
+            trouble = trouble or (f"{gone} is there no more; choose another model." if gone else _NO_MODEL)
         elif not trouble:
             trouble, note = self._against_files() if self._targets.what.value == FILES else (self._against_layers(), "")
         card, layer = self._card, self.layer
@@ -214,10 +217,11 @@ class PredictDock(Dock):
                 if found.step is not None:
                     self._remedy_for = (layer, found.step)
                 return found.words
-            try:
-                self._targets.region.of(layer)
-            except ValueError as error:
-                return str(error)
+            if self._targets.region.choice.value != IN_VIEW:  # the view changes without a word; it is asked when work begins
+                try:
+                    self._targets.region.of(layer)
+                except ValueError as error:
+                    return str(error)
         return ""
 
     def _against_files(self) -> tuple[str, str]:
@@ -250,7 +254,11 @@ class PredictDock(Dock):
         if self._targets.what.value == FILES:
             works = [order.on_file(path, out) for path, out in self._pairs]
         else:
-            works = [order.on_layer(layer, self._targets.region.of(layer)) for layer in self.layers]
+            try:
+                works = [order.on_layer(layer, self._targets.region.of(layer)) for layer in self.layers]
+            except ValueError as error:
+                say(self._problem, str(error))
+                return
         self._applying.run_all(works, self.native)
         self._remedy.enabled = False
 
@@ -258,6 +266,7 @@ class PredictDock(Dock):
         model, card, options = self.model, self._card, self._options
         assert model is not None  # noqa: S101
         assert card is not None  # noqa: S101
+        first = card
         arguments, settings, name = options.arguments(), options.settings(), shown_name(model, card)
         if self._method.kind:
             arguments, settings = [*arguments, *self._method.arguments()], settings | self._method.settings()
@@ -268,7 +277,8 @@ class PredictDock(Dock):
             name, card = f"{name}, {named(options.then.value)}", follower
         models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
         files = [one for one in models if isinstance(one, Path)]
-        return Order(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files)
+        around = Around.of([first, *options.averaged_with], follower)
+        return Order(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files, around)
 
     def mend(self) -> None:
         """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that."""

@@ -92,6 +92,11 @@ class PredictOptions(Container[Any]):
         averaged = bool(self.ensemble.ticked) and len(cards) == 1
         self.uncertain.enabled = drops or averaged
 
+    @property
+    def averaged_with(self) -> list[ModelCard]:
+        """The cards of the models that are averaged with the one chosen."""
+        return [card for path in self.ensemble.ticked if (card := _card(Path(path))) is not None]
+
     def follower(self, axis: SpectralAxis) -> ModelCard | None:
         """Return the card of the second model, if there is one.
 

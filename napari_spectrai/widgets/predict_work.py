@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from napari.layers import Image
 from napari.viewer import Viewer
@@ -18,7 +19,33 @@ from napari_spectrai.preparation import Step
 from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
 from napari_spectrai.widgets.applying import Work, loaded
 from napari_spectrai.widgets.beside import Frame, Region, add_beside
-from napari_spectrai.widgets.predicted import Applied, read_outcome, show_outcome
+from napari_spectrai.widgets.predicted import Applied, cut_out, read_outcome, show_outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """How far models look beyond a pixel, and the grid that what they see begins on, in pixels of the source."""
+
+    context: int = 0
+    grid: int = 1
+
+    @classmethod
+    def of(cls, averaged: Sequence[ModelCard], follower: ModelCard | None) -> Self:
+        """Return that of models whose mean is taken, and of one that is applied to it."""
+        first = [card.experiment.network for card in averaged if not card.experiment.task.of_images]
+        context, grid = max((one.context for one in first), default=0), math.lcm(*(one.grid for one in first))
+        if follower is not None:
+            then, times = follower.experiment.network, averaged[0].experiment.task.enlarges
+            context, grid = context + math.ceil(then.context / times), math.lcm(grid, then.grid)
+        return cls(context, grid)
+
+    def grown(self, region: Region, lengths: Sequence[int]) -> Region:
+        """Return a region with all that is looked at from within it."""
+        down, across = (
+            (max(0, start - self.context) // self.grid * self.grid, min(length, stop + self.context))
+            for (start, stop), length in zip(region, lengths, strict=True)
+        )
+        return down, across
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +60,7 @@ class Order:
     arguments : of the command line
     settings : the same as plain values
     files : of all the models, which have to be there when it begins
+    around : how far the models look
     """
 
     viewer: Viewer
@@ -42,6 +70,7 @@ class Order:
     arguments: Sequence[str]
     settings: Mapping[str, Any]
     files: Sequence[Path] = ()
+    around: Around = field(default_factory=Around)
 
     def on_layer(self, layer: Image, region: Region | None) -> Work:
         """Return the work on a layer, or a part of it."""
@@ -50,13 +79,14 @@ class Order:
         settings = {**self.settings, "region": None if region is None else [list(span) for span in region]}
         applied = Applied(str(self.model), self.name, card, settings)
         viewer, options = self.viewer, list(self.arguments)
-        part = cube
+        part, seen = cube, region
         if region is not None:
-            part = cube[(*(slice(None) for _ in frame.spatial[:-2]), *(slice(*span) for span in region))]
+            seen = self.around.grown(region, cube.spatial_shape[-2:])  # so that the part is as it is in the whole
+            part = cube[(*(slice(None) for _ in frame.spatial[:-2]), *(slice(*span) for span in seen))]
         return Work(
             frame.name,
             prepare=lambda: self._prepared(part, options),
-            load=lambda folder, stopped: read_outcome(folder, card, stopped=stopped),
+            load=lambda folder, stopped: cut_out(read_outcome(folder, card, stopped=stopped), region, seen),
             show=lambda outcome: show_outcome(viewer, outcome, applied, frame),
             unit="tiles" if cube.is_image else "spectra",
         )

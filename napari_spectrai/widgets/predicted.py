@@ -17,7 +17,7 @@ from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.widgets.applying import loaded
-from napari_spectrai.widgets.beside import Frame, add_beside, add_classes_beside
+from napari_spectrai.widgets.beside import Frame, Region, add_beside, add_classes_beside
 
 MOST_NAME = 28
 """Letters of a model's name in the names of layers."""
@@ -80,6 +80,26 @@ def read_outcome(folder: Path, card: ModelCard, *, stopped: bool) -> Outcome | N
     labels = read_labels(folder / "result.zarr")
     shutil.rmtree(folder / "result.zarr")
     return Outcome(labels=labels, shares=loaded(folder / "result-probabilities.zarr"), spread=deviation)
+
+
+def cut_out(outcome: Outcome | None, region: Region | None, seen: Region | None) -> Outcome | None:
+    """Return of an outcome the part that was asked for, where more was seen so that it is as it would be in the whole."""
+    if outcome is None or region is None or seen is None or region == seen:
+        return outcome
+
+    def cut(array: Any, *, ends: int) -> tuple[Any, ...]:
+        sides = array.shape[-2 - ends : array.ndim - ends]
+        times = [length // (stop - start) for length, (start, stop) in zip(sides, seen, strict=True)]
+        pairs = zip(times, region, seen, strict=True)
+        inner = [slice((start - first) * each, (stop - first) * each) for each, (start, stop), (first, _) in pairs]
+        return (..., *inner, *[slice(None)] * ends)
+
+    def of(cube: Cube | None) -> Cube | None:
+        return None if cube is None else cube.with_data(cube.data[cut(cube.data, ends=1)])
+
+    labels = outcome.labels
+    told = None if labels is None else replace(labels, data=labels.data[cut(labels.data, ends=0)])
+    return replace(outcome, cube=of(outcome.cube), labels=told, shares=of(outcome.shares), spread=of(outcome.spread))
 
 
 def _told(shares: Cube, classes: Sequence[Class]) -> Labels:

@@ -30,20 +30,24 @@ class ResultBoxes(Container[Any]):
         self.of: dict[Layer, CheckBox] = {}
         self.by_hand = False
         """Whether a person, or a script, chose."""
+        self._offered: list[tuple[Layer, str]] = []
         self._filling = False
         super().__init__(name="boxes_to_tick", labels=False)
         self.margins = (0, 0, 0, 0)
 
     def offer(self, layers: Sequence[Layer]) -> None:
         """Offer these layers; those that were ticked stay so."""
-        if [(layer, layer.name) for layer in layers] == [(layer, box.name) for layer, box in self.of.items()]:
+        offered = [(layer, str(layer.name)) for layer in layers]
+        if offered == self._offered:
             return
+        self._offered = offered
         chosen = set(self.layers)
         self.clear()
         self.of = {}
         self.append(Label(value="Judge", tooltip="the layers to be judged; several give one table"))
         for layer in layers:
-            box = CheckBox(value=layer in chosen, name=layer.name, tooltip=f"{layer.name}: {_about(layer)}")
+            # without a name: one such as "visible" would hide what the container itself is
+            box = CheckBox(value=layer in chosen, tooltip=f"{layer.name}: {_about(layer)}")
             box.text = box.native.fontMetrics().elidedText(layer.name, Qt.TextElideMode.ElideMiddle, WIDTH).replace("&", "&&")
             box.changed.connect(self._on_box)
             self.append(box)

@@ -24,7 +24,7 @@ from napari_spectrai.files import write_text
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.layers import add_cube, lie_over, spectral_position
+from napari_spectrai.widgets.layers import add_cube, lie_over, placing, spectral_position
 from napari_spectrai.widgets.plot import Plot
 
 _NUMBER = r"\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*"
@@ -178,8 +178,8 @@ class BandTools(Container[Any]):
     def _add(self, data: npt.NDArray[Any], source: Image, name: str) -> None:
         keep = [d for d in range(source.ndim) if d != spectral_position(source)]
         options: dict[str, Any] = {
-            "name": f"{source.name} · {name}", "scale": np.asarray(source.scale)[keep], "translate": np.asarray(source.translate)[keep],
-            "metadata": {"spectral": False}, "units": [source.units[d] for d in keep], "axis_labels": [source.axis_labels[d] for d in keep],
+            "name": f"{source.name} · {name}", "metadata": {"spectral": False}, "axis_labels": [source.axis_labels[d] for d in keep],
+            **placing(source, keep),
         }  # fmt: skip
         if data.ndim > len(keep):
             self._viewer.add_image(data, rgb=True, **options)

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -352,3 +353,18 @@ def test_labels_are_handed_over_to_another_process(tmp_path):
     assert [one.name for one in model.card().classes] == ["cell", "medium"]
     assert not run.folder.data.exists()
     run.close()
+
+
+@pytest.mark.parametrize("stop", ["close", "detach"])
+def test_nothing_stays_of_a_job_that_nobody_follows(tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cube = Cube(np.random.default_rng(0).random((40, 40, 20), np.float32))
+    job = prepare_prediction("savitzky_golay", cube)
+    assert job.folder.path.parent == tmp_path
+    job.start()
+    getattr(job, stop)()
+    job.wait(60)
+    assert not job.folder.path.exists()
+    with pytest.raises(ValueError, match="holds no values"):
+        prepare_prediction("savitzky_golay", np.zeros((0, 3, 4)))
+    assert not list(tmp_path.iterdir())

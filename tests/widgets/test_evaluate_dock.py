@@ -343,3 +343,93 @@ def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene,
     monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: tmp_path / "full" / "t.csv")
     evaluate.view.csv.native.click()
     assert evaluate.view.problem.value
+
+
+def test_maps_and_points_lie_over_a_turned_result_and_refuse_other_pixels(viewer, evaluate, until):
+    turned = np.eye(3)
+    turned[1:, 1:] = [[np.cos(0.5), -np.sin(0.5)], [np.sin(0.5), np.cos(0.5)]]
+    moved = np.array([[0, 1, 5], [1, 0, 3], [0, 0, 1.0]])
+    rng = np.random.default_rng(0)
+    axis = SpectralAxis(np.linspace(600, 1800, 4), "1/cm")
+    truth, result = (add_cube(viewer, Cube(rng.random((6, 8, 4)), axis, name=name), rotate=turned) for name in ("truth", "result"))
+    evaluate.result, evaluate.truth = result, truth
+    judged(evaluate, until)
+    evaluate.view.maps["error"].native.click()
+    drawn = viewer.layers["result · error (RMSE)"]
+    np.testing.assert_allclose(drawn.data_to_world((4, 5)), result.data_to_world((0, 4, 5))[1:])
+    evaluate.view.spots["worst"].native.click()
+    points = viewer.layers["evaluated pixels"]
+    np.testing.assert_allclose(points.data_to_world((4, 5)), result.data_to_world((0, 4, 5))[1:])
+
+    known, told = (viewer.add_labels(rng.integers(1, 4, (6, 8)), name=name, affine=moved) for name in ("known", "told"))
+    evaluate.result, evaluate.truth = told, known
+    judged(evaluate, until)
+    evaluate.view.grid.click("class 1", "class 2")
+    np.testing.assert_allclose(viewer.layers[-1].data_to_world((4, 5)), told.data_to_world((4, 5)))
+    told.data = told.data[:2, :3]
+    evaluate.view.grid.click("class 2", "class 3")
+    assert "holds other pixels by now" in evaluate.view.place.value
+
+
+def test_a_layer_may_have_any_name(viewer, evaluate, until):
+    spectra = viewer.window.add_plugin_dock_widget("napari-spectrai", "Spectra")[1]
+    names = ["visible", "margins", "clear", "a & b"]
+    layers = [add_cube(viewer, Cube(np.random.default_rng(n).random((4, 5, 3)), name=name)) for n, name in enumerate(names)]
+    evaluate.results, evaluate.truth = layers[:2], layers[2]
+    until(lambda: evaluate._start.enabled)
+    assert evaluate.boxes.visible
+    assert [box.text for box in evaluate.boxes.of.values()] == ["a && b", "clear", "margins", "visible"]
+    layers[0].name = "native"
+    assert [layer.name for layer in evaluate.results] == ["margins", "native"]
+    assert all(layer in spectra._chips.of for layer in layers)
+
+
+def test_a_report_does_not_replace_a_table(viewer, scene, evaluate, until, tmp_path, monkeypatch):
+    evaluate.truth = scene["truth"]
+    judged(evaluate, until)
+    table = evaluate.save_csv(tmp_path / "figures")
+    told = table.read_text()
+    with pytest.raises(ValueError, match=r"name it figures\.html"):
+        evaluate.save_report(table)
+    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: table)
+    evaluate.view.report.native.click()
+    assert "name it figures.html" in evaluate.view.problem.value
+    assert table.read_text() == told
+    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: "/proc/figures.csv")
+    evaluate.view.csv.native.click()
+    assert evaluate.view.problem.value.endswith("'/proc/figures.csv'")
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".npz", ".h5", ".mat", ".npy", ".ome.zarr", ".ome.tif"])
+def test_a_result_is_known_after_it_was_saved_and_opened_again(tmp_path, scene, viewer, suffix):
+    layer = scene["cells · denoised"]
+    path = str(tmp_path / f"result{suffix}")
+    layer.metadata["other"] = layer.metadata["unwritable"] = object()
+    assert layer.save(path, plugin="napari-spectrai") == [path]
+    made = dict(layer.metadata["prediction"])
+    if suffix == ".ome.tif":  # napari's own reader takes it
+        from napari_spectrai.widgets.layers import layers_from_file
+
+        (_, options, _), *_ = layers_from_file(path)
+        assert options["metadata"]["prediction"] == made
+        return
+    (again,) = viewer.open(path, plugin="napari-spectrai")
+    assert again.metadata["prediction"] == made
+    cube = as_cube(again)
+    assert "prediction" not in cube.with_data(cube.data + 1).metadata  # other values, which nothing has predicted
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".npz"])
+def test_predicted_classes_are_known_after_they_were_opened_again(tmp_path, viewer, evaluate, suffix):
+    known = viewer.add_labels(np.array([[1, 2], [3, 0]]), name="known")
+    told = viewer.add_labels(np.array([[1, 2], [2, 1]]), name="cells · classes by a model", metadata={"class_names": NAMES})
+    made_by(told, "cells", "segmentation")
+    path = str(tmp_path / f"classes{suffix}")
+    told.save(path, plugin="napari-spectrai")
+    viewer.layers.remove(told)
+    (again,) = viewer.open(path, plugin="napari-spectrai")
+    assert again.metadata["prediction"]["task"] == "segmentation"
+    assert again.metadata["class_names"] == NAMES
+    QApplication.processEvents()
+    assert evaluate.result is again
+    assert evaluate.truth is known

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_spectrai import Cube, SpectralAxis, as_cube, predict, read, write
+from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, predict, read, write
 from napari_spectrai.runs import recent_models, remember_model
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.layers import add_cube
+from napari_spectrai.widgets.predict_work import Around
 
 AXIS = SpectralAxis(np.linspace(600, 1800, 25), "1/cm")
 
@@ -42,6 +44,9 @@ def finish(dock, until, how="done"):
     assert dock.status.startswith(how), (dock.status, dock.problem)
 
 
+NETWORKS = [{"kind": "unet", "dims": 2, "depth": 2}, {"kind": "unet", "dims": 1}]
+
+
 def corners(layer, ends):
     """Places in the world of two corners of pixels (y, x)."""
     lead = [0] * (layer.ndim - 2)
@@ -65,8 +70,8 @@ def test_an_enlarged_region_lies_over_its_part_of_a_turned_source(viewer, dock, 
     (result,) = [one for one in viewer.layers if "enlarged" in one.name]
     assert result.name == "cells · 3 × enlarged by Bicubic"
     assert viewer.layers.index(result) == viewer.layers.index(layer) + 1
-    part = as_cube(layer)[3:9, 2:7]
-    np.testing.assert_allclose(as_cube(result).data, predict("bicubic", part, factor=3).result.data, rtol=1e-5)
+    whole = predict("bicubic", layer, factor=3).result.data
+    np.testing.assert_allclose(as_cube(result).data, whole[9:27, 6:21], rtol=1e-5)
     np.testing.assert_allclose(corners(result, [(0, 0), (18, 15)]), corners(layer, [(3, 2), (9, 7)]), atol=1e-6)
     told = result.metadata["prediction"]
     assert json.loads(json.dumps(told)) == told
@@ -291,3 +296,56 @@ def test_models_are_averaged_and_follow_one_another(viewer, dock, model, until):
     assert result.metadata["prediction"]["settings"]["ensemble"] == [str(again)]
     dock.model = "kmeans"
     assert "Classes come out of the first model" in dock.problem
+
+
+def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model, until):
+    add_cube(viewer, image(4, 5))
+    dock.model = model
+    assert dock._start.enabled
+    model.unlink()
+    dock.refresh()  # as when any job ends
+    assert dock.model is None
+    assert f"{model} is there no more" in dock.problem
+    assert not dock._start.enabled
+    dock.model = "savitzky_golay"
+    assert not dock.problem
+    assert dock._start.enabled
+
+
+def test_what_is_in_view_is_asked_when_the_button_is_pressed(viewer, dock, until):
+    layer = add_cube(viewer, image(6, 8))
+    dock.model = "savitzky_golay"
+    dock._targets.region.choice.value = "what is in view"
+    viewer.dims.ndisplay = 3
+    dock._start.native.click()
+    assert "in 2D" in dock.problem
+    viewer.dims.ndisplay = 2
+    assert dock._start.enabled
+    viewer.reset_view()
+    viewer.screenshot(canvas_only=True, flash=False)
+    dock._start.native.click()
+    finish(dock, until)
+    assert viewer.layers[-1].data.shape == layer.data.shape
+
+
+def test_models_that_look_around_see_what_lies_around_a_region(tmp_path):
+    cards = [SimpleNamespace(experiment=Experiment.model_validate({"network": spec})) for spec in NETWORKS]
+    unet, spectral = cards
+    assert Around.of([spectral], None) == Around(0, 1)
+    both = Around.of([spectral, unet], None)
+    assert both == Around(unet.experiment.network.context, 4)
+    assert Around.of([unet], unet).context == 2 * both.context
+    assert Around(6, 4).grown(((13, 20), (3, 30)), (22, 100)) == ((4, 22), (0, 36))
+
+
+def test_the_newest_result_lies_above_those_of_before_and_is_what_is_evaluated(viewer, dock, until):
+    evaluate = opened(viewer, "Evaluate")
+    source, other = add_cube(viewer, image(4, 5)), add_cube(viewer, image(4, 5, name="truth"))
+    dock.layer = source
+    for method in ("savitzky_golay", "whittaker"):
+        dock.model = method
+        dock._start.native.click()
+        until(lambda: not dock._applying.busy)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["cells", "cells · denoised by Savitzky–Golay", "cells · denoised by Whittaker", other.name]
+    until(lambda: evaluate.result is viewer.layers[2])

@@ -147,7 +147,7 @@ def test_a_layer_with_odd_metadata_does_not_disturb(spectra):
     viewer, _, dock = spectra
     viewer.add_image(np.zeros((3, 4, 5)), metadata={"spectral_axis": None}, name="A&B")
     viewer.add_image(np.zeros((3, 4, 5)), name="after")
-    assert "A&B" in {chip.name for chip in dock._chips}
+    assert "A&&B" in {chip.text for chip in dock._chips}
 
 
 def test_positions_in_other_units(spectra):
@@ -368,3 +368,15 @@ def test_a_set_of_spectra_offers_no_images(open_pairs):
     assert dock.tools._buttons["crop"].enabled
     viewer.layers.clear()
     assert not dock.tools._buttons["crop"].enabled
+
+
+def test_a_band_image_lies_over_a_turned_source(viewer, until):
+    turned = np.eye(3)
+    turned[1:, 1:] = [[np.cos(0.5), -np.sin(0.5)], [np.sin(0.5), np.cos(0.5)]]
+    layer = add_cube(viewer, Cube(np.random.default_rng(0).random((5, 6, 4)), name="cells"), rotate=turned)
+    dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Spectra")[1]
+    tools = dock.tools
+    tools.range.value = "0-2"
+    tools.make("mean")
+    until(lambda: len(viewer.layers) == 2)
+    np.testing.assert_allclose(viewer.layers[-1].data_to_world((3, 2)), layer.data_to_world((0, 3, 2))[1:])
