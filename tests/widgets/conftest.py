@@ -11,7 +11,7 @@ import pytest
 
 from napari_spectrai.widgets import jobs, memory
 from napari_spectrai.widgets.layers import add_cube
-from napari_spectrai.widgets.train_ready import Readiness
+from napari_spectrai.widgets.training.train_ready import Readiness
 
 
 @pytest.fixture(autouse=True)

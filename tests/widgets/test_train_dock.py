@@ -16,7 +16,7 @@ from napari_spectrai.experiment.card import read_card
 from napari_spectrai.runs import Confusion, Epoch, Finished, Preview, RunFolder, Started
 from napari_spectrai.runs.estimate import Estimate
 from napari_spectrai.widgets.layers import add_cube, choose_dimension
-from napari_spectrai.widgets.train_ready import Readiness
+from napari_spectrai.widgets.training.train_ready import Readiness
 
 SHORT = ("training.epochs=3", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu")
 

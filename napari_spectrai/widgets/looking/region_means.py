@@ -19,8 +19,8 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.summary import RegionSpectrum, region_spectrum
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import text
+from napari_spectrai.widgets.looking.regions import regions
 from napari_spectrai.widgets.plot import Plot
-from napari_spectrai.widgets.regions import regions
 
 _PAINTING = 150
 """Milliseconds without a stroke after which the means are taken anew."""

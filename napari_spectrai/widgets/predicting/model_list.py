@@ -17,7 +17,7 @@ from napari_spectrai.experiment.ready import ready_kinds
 from napari_spectrai.runs import all_runs, recent_models, remember_model
 from napari_spectrai.samples import sample_model
 from napari_spectrai.widgets.dock import line
-from napari_spectrai.widgets.methods import offered
+from napari_spectrai.widgets.predicting.methods import offered
 
 MOST_RUNS = 50
 _WIDEST = 38

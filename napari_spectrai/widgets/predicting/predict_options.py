@@ -12,9 +12,9 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.ready import ready_card, ready_spec
 from napari_spectrai.widgets.dock import rows, text
-from napari_spectrai.widgets.fitting import misfits_chain, misfits_ensemble
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.model_list import Entry, Ticks, as_model, named
+from napari_spectrai.widgets.predicting.fitting import misfits_chain, misfits_ensemble
+from napari_spectrai.widgets.predicting.model_list import Entry, Ticks, as_model, named
 from napari_spectrai.widgets.preferences import preferences
 
 _TILES = (16, 32, 64, 128, 256, 512, 1024, 2048)

@@ -19,12 +19,12 @@ from napari_spectrai.experiment.metrics import METRICS, by_class
 from napari_spectrai.runs.curves import rounded
 from napari_spectrai.runs.judgement import Judgement, Spot
 from napari_spectrai.runs.judgement_page import best_words, place_words, write_page
-from napari_spectrai.widgets.confusion import ConfusionGrid
 from napari_spectrai.widgets.dock import line, message, rows, say, text
-from napari_spectrai.widgets.judged_places import Places
+from napari_spectrai.widgets.evaluating.confusion import ConfusionGrid
+from napari_spectrai.widgets.evaluating.judged_places import Places
+from napari_spectrai.widgets.evaluating.score_table import Column, Line, ScoreTable
 from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
-from napari_spectrai.widgets.score_table import Column, Line, ScoreTable
 
 _WORDS = {"result": "a result", "classical": "a classical method of the model, applied to the source", "raw": "the source as it came"}
 _PER_CLASS = (

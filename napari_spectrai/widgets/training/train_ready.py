@@ -15,15 +15,15 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.plan import parts
 from napari_spectrai.spec import Problem, SettingsError
-from napari_spectrai.widgets import truth
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import message, say, text
-from napari_spectrai.widgets.estimating import Estimating, too_much
-from napari_spectrai.widgets.examining import Examined, examine, times_of_presets
 from napari_spectrai.widgets.layers import show_parts
 from napari_spectrai.widgets.preferences import preferences
-from napari_spectrai.widgets.train_data import TrainData
-from napari_spectrai.widgets.train_form import TrainForm
+from napari_spectrai.widgets.training import truth
+from napari_spectrai.widgets.training.estimating import Estimating, too_much
+from napari_spectrai.widgets.training.examining import Examined, examine, times_of_presets
+from napari_spectrai.widgets.training.train_data import TrainData
+from napari_spectrai.widgets.training.train_form import TrainForm
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
 NO_FILES = "Choose the files or the folder to learn from."

@@ -19,8 +19,8 @@ from napari_spectrai.runs.listing import Row, curve, delete, rename, rows
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.layers import show_parts, spectral_position
-from napari_spectrai.widgets.progress import TrainingView
-from napari_spectrai.widgets.run_table import RunTable
+from napari_spectrai.widgets.training.progress import TrainingView
+from napari_spectrai.widgets.training.run_table import RunTable
 
 
 class RunList:

@@ -11,10 +11,10 @@ from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.widgets.dock import rows
-from napari_spectrai.widgets.file_list import FileList
 from napari_spectrai.widgets.layers import likely_source, spectral_layers
-from napari_spectrai.widgets.model_list import Ticks
-from napari_spectrai.widgets.region_choice import RegionChoice
+from napari_spectrai.widgets.predicting.file_list import FileList
+from napari_spectrai.widgets.predicting.model_list import Ticks
+from napari_spectrai.widgets.predicting.region_choice import RegionChoice
 from napari_spectrai.widgets.ways import Ways
 
 ONE, SEVERAL, FILES = "a layer", "several layers", "files"

@@ -12,17 +12,17 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import SpectralAxis, as_cube
 from napari_spectrai.widgets.background import Latest
-from napari_spectrai.widgets.chips import LayerChips
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.layers import choose_dimension, spectral_position, turned
-from napari_spectrai.widgets.places import Spectrum, cursor_places, pinned_places, reading, spectrum_of, under
+from napari_spectrai.widgets.looking.chips import LayerChips
+from napari_spectrai.widgets.looking.places import Spectrum, cursor_places, pinned_places, reading, spectrum_of, under
+from napari_spectrai.widgets.looking.region_means import RegionMeans, Watch
+from napari_spectrai.widgets.looking.slider import band_on_slider, show_band, spectral_slider
+from napari_spectrai.widgets.looking.spectra_axis import AxisChoice
+from napari_spectrai.widgets.looking.spectra_shown import as_shown, runs
+from napari_spectrai.widgets.looking.spectra_tools import BandTools, Export
 from napari_spectrai.widgets.plot import Plot
-from napari_spectrai.widgets.region_means import RegionMeans, Watch
-from napari_spectrai.widgets.slider import band_on_slider, show_band, spectral_slider
-from napari_spectrai.widgets.spectra_axis import AxisChoice
-from napari_spectrai.widgets.spectra_shown import as_shown, runs
-from napari_spectrai.widgets.spectra_tools import BandTools, Export
 
 _SHOW = {
     "raw": "raw", "maximum": "divided by its maximum", "area": "area one", "minmax": "0 to 1", "snv": "SNV",

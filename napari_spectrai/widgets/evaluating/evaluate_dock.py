@@ -11,14 +11,14 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
-from napari_spectrai.widgets import judged
 from napari_spectrai.widgets.applying import Applying, Work
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, message, say, text
-from napari_spectrai.widgets.judged_choices import JudgedChoices
-from napari_spectrai.widgets.judgement_view import JudgementView
+from napari_spectrai.widgets.evaluating import judged
+from napari_spectrai.widgets.evaluating.judged_choices import JudgedChoices
+from napari_spectrai.widgets.evaluating.judgement_view import JudgementView
+from napari_spectrai.widgets.evaluating.result_boxes import ResultBoxes
 from napari_spectrai.widgets.layers import turned
-from napari_spectrai.widgets.result_boxes import ResultBoxes
 
 _EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; predict, and evaluate what comes out."
 _NONE = "Tick the layer to be judged. Layers made by the Predict dock are ticked by themselves."

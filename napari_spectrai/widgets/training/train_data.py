@@ -15,11 +15,11 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.plan.truths import from_files
-from napari_spectrai.widgets import truth
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import line, message, rows, say
 from napari_spectrai.widgets.layers import choose_dimension, likely_source, spectral_layers, spectral_position, turned
-from napari_spectrai.widgets.paths import PathList
+from napari_spectrai.widgets.training import truth
+from napari_spectrai.widgets.training.paths import PathList
 from napari_spectrai.widgets.ways import Ways
 
 _SAYS = {"Layers": "learn from layers of this window", "Files": "learn from files and folders on disk"}

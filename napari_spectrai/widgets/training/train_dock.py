@@ -16,12 +16,12 @@ from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, St
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, opened, rows
 from napari_spectrai.widgets.jobs import Follower, guard, launched
-from napari_spectrai.widgets.keeping import Keeping
-from napari_spectrai.widgets.progress import TrainingView
-from napari_spectrai.widgets.run_list import RunList
-from napari_spectrai.widgets.train_data import TrainData
-from napari_spectrai.widgets.train_form import TrainForm
-from napari_spectrai.widgets.train_ready import Readiness
+from napari_spectrai.widgets.training.keeping import Keeping
+from napari_spectrai.widgets.training.progress import TrainingView
+from napari_spectrai.widgets.training.run_list import RunList
+from napari_spectrai.widgets.training.train_data import TrainData
+from napari_spectrai.widgets.training.train_form import TrainForm
+from napari_spectrai.widgets.training.train_ready import Readiness
 
 PATIENCE = 5000
 """Milliseconds that a run gets to save before it can be ended at once."""

@@ -13,7 +13,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.widgets.beside import Region
 from napari_spectrai.widgets.layers import spectral_position
-from napari_spectrai.widgets.regions import onto_pixels
+from napari_spectrai.widgets.looking.regions import onto_pixels
 
 WHOLE, IN_VIEW = "whole", "what is in view"
 

@@ -19,7 +19,7 @@ from napari_spectrai.preparation import Step
 from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
 from napari_spectrai.widgets.applying import Work, loaded
 from napari_spectrai.widgets.beside import Frame, Region, add_beside
-from napari_spectrai.widgets.predicted import Applied, cut_out, read_outcome, show_outcome
+from napari_spectrai.widgets.predicting.predicted import Applied, cut_out, read_outcome, show_outcome
 
 
 @dataclass(frozen=True, slots=True)

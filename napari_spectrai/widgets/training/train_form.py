@@ -13,8 +13,8 @@ from napari_spectrai.experiment.offer import Offer
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.plan.presets import PRESETS, applied, found_in, preset
 from napari_spectrai.spec import Problem, SettingsError
-from napari_spectrai.widgets import truth
 from napari_spectrai.widgets.form import Fold, SpecForm, part_form
+from napari_spectrai.widgets.training import truth
 
 OWN = "own"
 _SHOWN_ELSEWHERE = ("task", "name", "data", "split", "preparation", "augmentation", "training")

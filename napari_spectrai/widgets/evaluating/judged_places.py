@@ -13,7 +13,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.runs.heat import limits
-from napari_spectrai.widgets.judged import MADE
+from napari_spectrai.widgets.evaluating.judged import MADE
 from napari_spectrai.widgets.layers import placing, spectral_position
 
 POINTS = "evaluated pixels"

@@ -19,8 +19,8 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.runs import Confusion, Epoch, Event, Failed, Finished, Patch, Paused, Preview, Progress, RunFolder, Started, Step
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.pictures import Pictures, coloured
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
+from napari_spectrai.widgets.training.pictures import Pictures, coloured
 
 
 def _shown(event: Started) -> dict[str, str]:

@@ -15,17 +15,17 @@ from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.dock import Dock, rows, say, text
-from napari_spectrai.widgets.file_list import Looked
-from napari_spectrai.widgets.fitting import Misfit, misfit
 from napari_spectrai.widgets.jobs import ends
 from napari_spectrai.widgets.layers import spectral_layers, turned
-from napari_spectrai.widgets.methods import MethodForm
-from napari_spectrai.widgets.model_card import CardView
-from napari_spectrai.widgets.model_list import ModelList, as_model, named, shown_name
-from napari_spectrai.widgets.predict_options import PredictOptions
-from napari_spectrai.widgets.predict_work import Around, Order, mending, on_axis
-from napari_spectrai.widgets.region_choice import IN_VIEW
-from napari_spectrai.widgets.targets import FILES, Targets
+from napari_spectrai.widgets.predicting.file_list import Looked
+from napari_spectrai.widgets.predicting.fitting import Misfit, misfit
+from napari_spectrai.widgets.predicting.methods import MethodForm
+from napari_spectrai.widgets.predicting.model_card import CardView
+from napari_spectrai.widgets.predicting.model_list import ModelList, as_model, named, shown_name
+from napari_spectrai.widgets.predicting.predict_options import PredictOptions
+from napari_spectrai.widgets.predicting.predict_work import Around, Order, mending, on_axis
+from napari_spectrai.widgets.predicting.region_choice import IN_VIEW
+from napari_spectrai.widgets.predicting.targets import FILES, Targets
 
 _NO_MODEL = "Train a model in the Train dock, or choose a model file."
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."

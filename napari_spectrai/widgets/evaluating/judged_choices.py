@@ -13,8 +13,8 @@ from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.widgets import judged
 from napari_spectrai.widgets.dock import message, rows, say, text
+from napari_spectrai.widgets.evaluating import judged
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.layers import spectral_layers
 

@@ -11,7 +11,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import SpectralAxis, as_cube
 from napari_spectrai.widgets.layers import pixel_at
-from napari_spectrai.widgets.slider import band_on_slider
+from napari_spectrai.widgets.looking.slider import band_on_slider
 
 _MOST_POINTS = 50
 Spectrum = tuple[SpectralAxis, npt.NDArray[np.float32], tuple[int, ...]]

@@ -22,10 +22,10 @@ from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.beside import Frame, add_beside
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
 from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position, turned
+from napari_spectrai.widgets.looking.region_means import Watch
 from napari_spectrai.widgets.ordered import OrderedForm
 from napari_spectrai.widgets.plot import SOURCE, Plot
-from napari_spectrai.widgets.preview import Preview
-from napari_spectrai.widgets.region_means import Watch
+from napari_spectrai.widgets.preparing.preview import Preview
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
 

@@ -1,0 +1,1 @@
+"""What the Evaluate dock is made of."""

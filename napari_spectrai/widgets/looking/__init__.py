@@ -1,0 +1,1 @@
+"""What the Spectra dock is made of."""

@@ -1,0 +1,1 @@
+"""What the Predict dock is made of."""

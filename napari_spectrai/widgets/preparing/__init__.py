@@ -1,0 +1,1 @@
+"""What the Preprocess dock is made of."""

@@ -1,0 +1,1 @@
+"""What the Train dock is made of."""
