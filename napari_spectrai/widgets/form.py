@@ -61,6 +61,11 @@ class Fold(Container[Any]):
         self._recalled = False
         Visibility(self.native, self._recall)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is under it is shown."""
+        return self._open
+
     def toggle(self) -> None:
         """Open or close."""
         self._open = not self._open
@@ -315,7 +320,9 @@ class KindForm(Container[Any]):
         self._show(value)
 
     def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
-        """Say each problem beside its field."""
+        """Say each problem beside its field; while the fields are folded away, beside the choice."""
         rest = self._settings.show_problems(problems) if self._settings is not None else list(problems)
-        say(self.problem, "; ".join(p.message for p in rest))
+        folded = [] if self._fold.is_open else [p for p in problems if p not in rest]
+        told = [f"{words(p.path.rpartition('.')[2])}: {p.message}" for p in folded]
+        say(self.problem, "; ".join([*told, *(p.message for p in rest)]))
         return []

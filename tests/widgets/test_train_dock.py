@@ -502,3 +502,17 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(open_pairs, runs_folde
     train.resume()
     assert "No space left" in train.view._trouble.value
     assert not capture_notifications
+
+
+def test_a_problem_with_a_folded_field_is_said_beside_the_choice(open_pairs):
+    viewer, *_ = open_pairs
+    train = spectrai.widgets.train(viewer)
+    train.experiment = train.experiment.override("network=unet", "network.dims=2")
+    choice = train.form.main._parts["network"]
+    assert choice.problem.value.startswith("Dimensions: ")
+    assert "is a set of spectra" in choice.problem.value
+    assert not train._start.enabled
+    choice._fold.toggle()
+    train.ready.check()
+    assert "is a set of spectra" in choice._settings._parts["dims"].problem.value
+    assert not choice.problem.value
