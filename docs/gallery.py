@@ -133,10 +133,9 @@ def denoising() -> None:
     held, clean = story.viewer.layers["rows 800-999"], story.viewer.layers["rows 800-999 · truth"]
     held.visible = clean.visible = False
     model = story.train(noisy, truth, "split.validation=0.05")
-    for layer in (noisy, truth):
-        story.viewer.layers.remove(layer)
+    noisy.visible = truth.visible = False
     held.visible = True
-    story.viewer.reset_view()
+    story.viewer.camera.center, story.viewer.camera.zoom = (250.0, 100.0), 1.3
     story.evaluate(story.predict(model, held), clean)
     story.end()
 

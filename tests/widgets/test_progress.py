@@ -22,4 +22,6 @@ def test_a_resumed_run_shows_its_old_curve_at_once(viewer):
     assert list(view.curves.data("validation")[0]) == [1, 2]
     assert "step 1 of 100" in view.status
     view.tell([epoch(3)])
+    assert list(view.curves.data("training")[0]) == [1, 2]  # in half a second
+    view.catch_up()
     assert list(view.curves.data("training")[0]) == [1, 2, 3]

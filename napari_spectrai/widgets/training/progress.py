@@ -13,14 +13,33 @@ from napari.components import ViewerModel
 from napari.qt.threading import thread_worker
 from napari.utils import progress
 from qtpy.compat import isalive
+from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.runs import Confusion, Epoch, Event, Failed, Finished, Patch, Paused, Preview, Progress, RunFolder, Started, Step
+from napari_spectrai.runs import (
+    Confusion,
+    Epoch,
+    Event,
+    Failed,
+    Finished,
+    Patch,
+    Paused,
+    Preview,
+    Progress,
+    RunFolder,
+    Saved,
+    Started,
+    Step,
+)
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.form import Fold
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.training.pictures import Pictures, coloured
+
+REDRAW = 0.5
+"""Seconds between drawings while nothing but epochs, steps and previews is told."""
+_FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion)
 
 
 def _shown(event: Started) -> dict[str, str]:
@@ -65,6 +84,10 @@ class TrainingView(Container[Any]):
         self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
         self._drawn: list[str] = []
         self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
+        self._later = QTimer(self.native)
+        self._later.setSingleShot(True)
+        self._later.setInterval(round(1000 * REDRAW))
+        self._later.timeout.connect(self.catch_up)
         self._reset()
 
     def _reset(self) -> None:
@@ -73,6 +96,9 @@ class TrainingView(Container[Any]):
         self._metric = METRICS["mse"]
         self._name = "mse"
         self._rate = 0.0
+        self._later.stop()
+        self._waiting: list[Event] = []
+        self._shown_at = 0.0
 
     @property
     def status(self) -> str:
@@ -100,7 +126,22 @@ class TrainingView(Container[Any]):
         self._activity = progress(total=0, desc="training")
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Show what has been told since the last time: every epoch in the curve, drawn once, and the latest of the rest."""
+        """Show what has been told since the last time, soon: a training of short epochs tells more often than a window should be drawn."""
+        self._waiting += events
+        if any(not isinstance(event, _FREQUENT) for event in events) or time.monotonic() - self._shown_at > REDRAW:
+            self.catch_up()
+        elif not self._later.isActive():
+            self._later.start()
+
+    def catch_up(self) -> None:
+        """Show what waits: every epoch in the curve, drawn once, and the latest of the rest."""
+        self._later.stop()
+        events, self._waiting = self._waiting, []
+        if events:
+            self._shown_at = time.monotonic()
+            self._show(events)
+
+    def _show(self, events: Sequence[Event]) -> None:
         latest = {type(event): event for event in events}
         for event in events:
             if isinstance(event, Started):
@@ -267,6 +308,7 @@ class TrainingView(Container[Any]):
 
     def ended(self, ending: Event) -> None:
         """Show how the run ended."""
+        self.catch_up()
         self._close_activity()
         if isinstance(ending, Failed):
             self.failed("\n".join([ending.message, *ending.notes]), ending.details)
