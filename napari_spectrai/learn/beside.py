@@ -9,6 +9,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.plan.division import flatters
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Epoch, Event, Finished, Progress, RunFolder
 
@@ -16,11 +17,11 @@ VALIDATION, TEST = 0.05, 0.3
 """Shares of the blocks."""
 
 
-def flatters(experiment: Experiment, data: Dataset) -> bool:
-    """Whether the split tears neighbours apart at random, so that the figures are better than they would be elsewhere."""
+def is_needed(experiment: Experiment, cubes: Sequence[Cube], data: Dataset) -> bool:
+    """Whether figures flatter that a training on blocks, where the scene is large enough for some, can be set beside."""
     split = experiment.split
-    scene = any(min(place.shape[1:]) > 2 * split.block for place in data.places)
-    return split.beside and split.method in ("random", "stratified") and scene and not experiment.task.of_images
+    has_room = any(min(place.shape[1:]) > 2 * split.block for place in data.places)
+    return split.beside and has_room and flatters(experiment, cubes)
 
 
 class Beside:

@@ -11,7 +11,7 @@ from typing import Any
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.assemble import assemble
-from napari_spectrai.learn.beside import Beside, flatters
+from napari_spectrai.learn.beside import Beside, is_needed
 from napari_spectrai.learn.closed import closed_form
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
@@ -72,7 +72,7 @@ def fit(
         if experiment.network.classical:
             return (yield from closed_form(experiment, data, folder))
         training = Training(experiment, data, folder)
-        if flatters(experiment, data):
+        if is_needed(experiment, inputs, data):
             training.beside = Beside(experiment, inputs, targets, folder)
         if resume:
             training.restore()
