@@ -40,6 +40,12 @@ class ModelCard:
         What is told apart, in the order of the network's outputs; empty where cubes come out.
     rivals : list of str
         The kinds of the classical methods kept in the file.
+    intervals : dict
+        90 % intervals of scores, laid out as `scores`, with a lower and an upper end for each.
+    compared : list of dict
+        The candidates of a cross-validation with their out-of-fold scores, their spread over folds, and weights; see `runs.Compared`.
+    notes : list of str
+        What a reader of the scores has to know: how they were made, which classes are not validated, how far they reach.
     temperature : float
         What logits are divided by, so that probabilities are as sure as they are right in validation.
     """
@@ -55,6 +61,9 @@ class ModelCard:
     classes: list[Class] = field(default_factory=list)
     rivals: list[str] = field(default_factory=list)
     temperature: float = 1.0
+    intervals: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+    compared: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def out(self) -> int:

@@ -82,7 +82,7 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
         held = f"only class {values.pop()}" if values else "no class at all"
         zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
         return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
-    if task.of_images and not (network.pools and experiment.looks_around):
+    if task.of_images and not (network.pools and experiment.looks_around) and not network.whole_images:
         return [
             Problem("network", f"{network.title} tells the class of pixels; for whole images choose a network that pools, with dims 2 or 3")
         ]

@@ -64,6 +64,11 @@ class Split(Spec):
     test: float = Field(0.0, ge=0, lt=1, description="share that is never learnt from, for the final score")
     gap: int | None = Field(None, ge=0, le=10_000, description="pixels left out between parts of an image; empty: as wide as a patch")
     block: int = Field(12, ge=1, le=10_000, description="height and width of a block, in pixels")
+    folds: int = Field(
+        0, ge=0, le=1000,
+        description="cross-validation: each sample is held out once, in so many folds (as many as there are groups: leave one group out), "
+        "and the model is fitted on all; 0: one validation part (automatic: 5 folds)",
+    )  # fmt: skip
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of blocks and random choices")
     beside: bool = Field(
         True,
@@ -136,7 +141,7 @@ class Experiment(Spec):
     @property
     def looks_around(self) -> bool:
         """Whether the network or method sees neighbouring pixels."""
-        return getattr(self.network, "dims", self.network.dimensions[0]) > 1
+        return self.network.dims_seen > 1
 
     @property
     def any_axis(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,10 @@ FITTING_SPECTRA = 200_000
 """Spectra that a step which learns from the training data gets to see; a larger set is thinned to it."""
 
 
-def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None) -> Dataset:
-    """Split, prepare and pool. `maps` (of a resumed run) replaces a new split.
+def assemble(
+    experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None, *, validates: bool = True
+) -> Dataset:
+    """Split, prepare and pool. `maps` (of a resumed run, or of a cross-validation) replaces a new split; `validates`: each part is needed.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
     parts = _parts(division, inputs, notes)
-    refuse_empty(experiment, division, list(parts), wanted_parts(experiment, cubes))
+    refuse_empty(experiment, division, list(parts), wanted_parts(experiment, cubes) if validates else ["training"])
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])
     return Dataset(
         inputs=torch.from_numpy(inputs), truths=targets, parts=parts, preparation=preparation,
@@ -63,6 +66,21 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
         times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
     )  # fmt: skip
+
+
+def rearranged(experiment: Experiment, data: Dataset, division: Division) -> Dataset:
+    """Return the same prepared data with other pixels for training, validation and test.
+
+    Raises
+    ------
+    ValueError
+        If the division leaves nothing to train on.
+    """
+    parts = _parts(division, data.inputs.cpu().numpy(), [])
+    refuse_empty(experiment, division, list(parts), ["training"])
+    padded_maps = [padded(m, place, edge=False).ravel() for m, place in zip(division.maps, data.places, strict=True)]
+    labels = torch.from_numpy(np.concatenate(padded_maps)).to(data.labels.device)
+    return replace(data, parts=parts, maps=division.maps, labels=labels, notes=[]).to(data.inputs.device)
 
 
 def _thinned(spectra: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.labels import Class
-from napari_spectrai.learn.pool import Samples, Scene
+from napari_spectrai.learn.pool import Samples, Scene, mean_spectrum
 from napari_spectrai.plan.layout import Place
 from napari_spectrai.plan.split import Map
 from napari_spectrai.preparation import Preparation
@@ -116,7 +116,7 @@ class Dataset:
             x, counts = place.of(self.inputs), place.of(shown)
             y = None if self.truths is None else place.of(self.truths, self.times)
             if self.of_images and y is not None:
-                x, y, counts = x.mean((1, 2), keepdim=True), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
+                x, y, counts = mean_spectrum(x), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
             yield Scene(x, y, counts)
 
     def to(self, device: torch.device) -> Dataset:

@@ -11,6 +11,7 @@ from typing import Any
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.automatic.run import CrossValidation, is_cross_validated
 from napari_spectrai.learn.beside import Beside, is_needed
 from napari_spectrai.learn.closed import closed_form
 from napari_spectrai.learn.dataset import Dataset
@@ -68,6 +69,10 @@ def fit(
     folder.claim()
     try:
         inputs, targets = gather(experiment, cubes, truths)
+        if is_cross_validated(experiment):
+            if resume:  # the comparison is repeated: its candidates are fitted anew within its time
+                folder.truncate(0)
+            return (yield from CrossValidation(experiment, inputs, targets, folder).events())
         data = _dataset(experiment, inputs, targets, folder, resume=resume)
         if experiment.network.classical:
             return (yield from closed_form(experiment, data, folder))

@@ -70,3 +70,9 @@ class Scene:
             raise ValueError("there is no truth to learn from here")
         counts = self.counts & (self.y > 0) if self.y.ndim == 3 else self.counts
         return self.x[counts], self.y[counts]
+
+
+def mean_spectrum(x: Tensor) -> Tensor:
+    """Return the mean spectrum of each image ``(N, y, x, λ)`` as ``(N, 1, 1, λ)``, over the pixels that are not all zero."""
+    held = x.any(-1, keepdim=True).to(x.dtype)
+    return (x * held).sum((1, 2), keepdim=True) / held.sum((1, 2), keepdim=True).clamp(min=1)

@@ -46,7 +46,7 @@ LONG_EPOCH_SECONDS = 60.0
 class Training:
     """One training of one network; `events` runs it."""
 
-    def __init__(self, experiment: Experiment, data: Dataset, folder: RunFolder) -> None:
+    def __init__(self, experiment: Experiment, data: Dataset, folder: RunFolder, *, shown: bool = True) -> None:
         self.settings = settings = experiment.training
         self.experiment, self.folder, self.place = experiment, folder, Place()
         self.device = choose_device(settings.device)
@@ -76,7 +76,7 @@ class Training:
         self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.judge = Judge(experiment, self.task, data, self.accelerator)
-        self.previews = Previews(self.judge, Window(experiment, data))
+        self.previews = Previews(self.judge, Window(experiment, data)) if shown else None
         self.beside: Beside | None = None
         """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
         self.classical: dict[str, Method] = {}
@@ -180,9 +180,31 @@ class Training:
             notes=self.data.notes, resumed_after=self.place.epoch,
         )  # fmt: skip
 
+    def epochs(self) -> Generator[Event, None, None]:
+        """Train to the last epoch; nothing is validated or saved, `average` holds the weights."""
+        self.judge.feed(self.network)
+        self._saved_at = math.inf
+        while self.place.epoch < self.settings.epochs:
+            if (yield from self._steps()):
+                return
+            self._refuse_divergence(float(self._total) / self.steps)
+            self.place.epoch, self.place.step, self.place.loss = self.place.epoch + 1, 0, 0.0
+            if self.pace == "epoch":
+                self.schedule.step()
+
     def _epoch(self) -> Generator[Event, None, bool]:
-        """Run the rest of one epoch; return whether it was stopped."""
-        place, begun = self.place, time.monotonic()
+        """Run the rest of one epoch and validate it; return whether it was stopped."""
+        begun = time.monotonic()
+        if (yield from self._steps()):
+            return True
+        mean = float(self._total) / self.steps
+        self._refuse_divergence(mean)
+        yield from self._validate(mean, begun)
+        return False
+
+    def _steps(self) -> Generator[Event, None, bool]:
+        """Run the rest of the steps of one epoch; return whether it was stopped."""
+        place = self.place
         samples, order = self.judge.fed.parts["training"], self._order(place.epoch)
         self._total.fill_(place.loss)
         self.network.train()
@@ -202,9 +224,6 @@ class Training:
                     return True
                 if time.monotonic() - self._saved_at > LONG_EPOCH_SECONDS:
                     yield from self._save()
-        mean = float(self._total) / self.steps
-        self._refuse_divergence(mean)
-        yield from self._validate(mean, begun)
         return False
 
     def _step(self, samples: Samples) -> Tensor:
@@ -242,8 +261,9 @@ class Training:
         saved = list(self._save(force=place.epoch == 1))
         yield event
         yield from saved
-        for shown in self.previews.of(place, output, truth, self.average.module, last=place.epoch == self.settings.epochs):
-            yield self._told(shown)
+        if self.previews is not None:
+            for shown in self.previews.of(place, output, truth, self.average.module, last=place.epoch == self.settings.epochs):
+                yield self._told(shown)
 
     def _heed(self) -> Generator[Event, None, bool]:
         """Do what the control file says; return whether to stop."""

@@ -75,12 +75,12 @@ def divide(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     """
     task = experiment.task
     layout = layout_of(experiment)
-    shapes = [_as_volume(cube) for cube in cubes]
+    shapes = [as_volume(cube) for cube in cubes]
     table = class_table(truths, task.unlabelled) if task.truth == "labels" else []  # type: ignore[attr-defined]
     marked = [numbered(truth, table).reshape(shape) for truth, shape in zip(truths, shapes, strict=False) if isinstance(truth, Labels)]
     if maps is None:
         patch = 1 if layout.shared else layout.patch
-        groups, parts = _groups(experiment, cubes, shapes), parts_of(cubes)
+        groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
         maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts)
     if [m.shape for m in maps] != shapes:
         raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
@@ -116,14 +116,14 @@ def wanted_parts(experiment: Experiment, cubes: Sequence[Cube]) -> list[str]:
     return ["training", "validation", *(["test"] if experiment.split.test and parts_of(cubes) is None else [])]
 
 
-def _as_volume(cube: Cube) -> tuple[int, int, int]:
+def as_volume(cube: Cube) -> tuple[int, int, int]:
     spatial = cube.spatial_shape
     if len(spatial) == 1:
         return (1, spatial[0], 1)
     return (int(np.prod(spatial[:-2], dtype=int)), spatial[-2], spatial[-1])
 
 
-def _groups(experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, int]]) -> list[npt.NDArray[np.int64]] | None:
+def pixel_groups(experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, int]]) -> list[npt.NDArray[np.int64]] | None:
     """Return the group of each pixel: named for each input, or told by a cube's metadata (``"groups"``, one a spectrum)."""
     if experiment.data.groups:
         _, numbers = np.unique(experiment.data.groups, return_inverse=True)

@@ -1,6 +1,21 @@
 """Runs: their events, their folder, and the process that works in it. Nothing here imports torch."""
 
-from napari_spectrai.runs.events import Confusion, Epoch, Event, Failed, Finished, Patch, Paused, Preview, Progress, Saved, Started, Step
+from napari_spectrai.runs.events import (
+    Compared,
+    Confusion,
+    Epoch,
+    Event,
+    Failed,
+    Finished,
+    Fold,
+    Patch,
+    Paused,
+    Preview,
+    Progress,
+    Saved,
+    Started,
+    Step,
+)
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
 from napari_spectrai.runs.job import Job, Run
 from napari_spectrai.runs.judgement import Judgement
@@ -10,11 +25,13 @@ from napari_spectrai.runs.process import launch, prepare, prepare_prediction, pr
 from napari_spectrai.runs.recent import recent_models, remember_model
 
 __all__ = [
+    "Compared",
     "Confusion",
     "Epoch",
     "Event",
     "Failed",
     "Finished",
+    "Fold",
     "Job",
     "Judgement",
     "Patch",

@@ -115,6 +115,52 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """A fold of a cross-validation is done: of which candidate, and how much time is left for the comparison, in seconds."""
+
+    candidate: str
+    fold: int
+    folds: int
+    number: int
+    candidates: int
+    left: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A candidate of a cross-validation was compared with the others, or left out (`note` says why).
+
+    Attributes
+    ----------
+    name, kind, sees : str
+        The candidate; what it sees of the spectra.
+    scores : dict
+        Out-of-fold scores over all samples, each held out once.
+    folds : list of float
+        The first of the scores in each fold.
+    interval : list of float
+        A 90 % interval of the first of the scores, lower and upper end; empty where it could not be computed.
+    loss : float
+        Out-of-fold loss by which candidates are compared: negative log-likelihood of classes, or mean squared error.
+    seconds : float
+        Time for all folds.
+    weight : float
+        Share in the model that was kept, 0 before the choice.
+    """
+
+    name: str
+    kind: str
+    sees: str = "spectra"
+    scores: dict[str, float] = field(default_factory=dict)
+    folds: list[float] = field(default_factory=list)
+    interval: list[float] = field(default_factory=list)
+    loss: float = 0.0
+    seconds: float = 0.0
+    weight: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run has ended in order; `reason` ``"stopped"`` can be resumed. `notes` tell what went wrong beside it."""
 
@@ -125,6 +171,8 @@ class Finished:
     seconds: float = 0.0
     model: str = ""
     notes: list[str] = field(default_factory=list)
+    intervals: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+    """90 % intervals, laid out as `scores`, with a lower and an upper end for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +184,7 @@ class Failed:
     notes: list[str] = field(default_factory=list)
 
 
-Event = Started | Step | Epoch | Preview | Patch | Confusion | Saved | Paused | Progress | Finished | Failed
+Event = Started | Step | Epoch | Preview | Patch | Confusion | Saved | Paused | Progress | Fold | Compared | Finished | Failed
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 

@@ -36,6 +36,13 @@ def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: in
     return torch.cat(results), torch.cat(truths)
 
 
+def answers_at(method: Any, scene: Scene) -> Tensor:
+    """Return what a method or network gives for the pixels of a scene that count, (n, bands or classes); it maps no others if it need not."""
+    if not bool(scene.counts.any()):
+        return scene.x.new_empty(0, 1)
+    return _of(getattr(method, "same", method), scene.x, scene.counts)
+
+
 def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:
     """Return what a method gives for some pixels of images; what looks at single spectra, or can tell some alone, maps no others."""
     if not getattr(getattr(method, "spec", None), "images", True):

@@ -1,0 +1,92 @@
+"""Settings of the automatic choice: candidates compared by cross-validation, the best or their blend kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, SerializeAsAny
+
+from napari_spectrai.experiment.classical import ClassicalSpec
+from napari_spectrai.experiment.losses import CLASSES
+from napari_spectrai.experiment.networks import RESTORATION, NetworkSpec, networks
+from napari_spectrai.spec import Spec
+
+
+class Member(Spec):
+    """One of the methods whose answers an automatic model blends."""
+
+    network: Annotated[SerializeAsAny[NetworkSpec], networks] = Field(description="the method, with its settings")
+    weight: float = Field(1.0, ge=0, le=1, description="share of its answer in the blend")
+    temperature: float = Field(1.0, gt=0, le=1000, description="divides its scores, so that its probabilities are as certain as they are correct")
+    sees: Literal["spectra", "shapes", "superpixels"] = Field(
+        "spectra",
+        description="spectra: as prepared; shapes: each spectrum also centred and divided by its standard deviation (SNV); "
+        "superpixels: averaged over small regions of similar pixels",
+    )
+
+
+class Automatic(ClassicalSpec):
+    """The best of several methods and networks, or a blend of them, chosen by cross-validation.
+
+    Candidates run cheapest first until the time is used up. Folds keep together what may leak (files, groups, regions of an image), and
+    lie as far from the training pixels as the pixels that will be predicted (Milà et al. 2022, doi:10.1111/2041-210X.13851). The best
+    candidate by out-of-fold loss is refitted on everything; where candidates cannot be told apart, the simplest; where a convex blend of
+    their calibrated answers (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1) has a lower out-of-fold loss, the blend.
+    """
+
+    title: ClassVar = "Automatic"
+    label: ClassVar = "automatic"
+    kind: Literal["automatic"] = "automatic"
+    implementation: ClassVar = "napari_spectrai.learn.automatic.blend:Blend"
+    tasks: ClassVar = RESTORATION | CLASSES
+    learns: ClassVar = True
+    whole_images: ClassVar = True
+    candidates: list[Annotated[SerializeAsAny[NetworkSpec], networks]] = Field(
+        default_factory=list, description="what is compared; empty: the methods and networks that suit the task and the size of the data"
+    )
+    seconds: float = Field(
+        120.0, gt=0, le=1e6, description="time for the comparison, in seconds: candidates that would need more are left out, and named"
+    )
+    blend: bool = Field(True, description="whether answers of several candidates may be blended, where that lowers the out-of-fold loss")
+    smooth: bool = Field(
+        True, description="whether class probabilities of images may be smoothed along edges (guided filter), where the folds favour it"
+    )
+    members: list[Member] = Field(default_factory=list, description="what was chosen; filled in by training")
+    answers_for: Literal["pixels", "images"] = Field("pixels", description="what has an answer: each pixel, or each image; filled in by training")
+    radius: int = Field(0, ge=0, le=64, description="radius of the guided filter, in pixels; 0: none; chosen by training")
+
+    @property
+    def dims(self) -> int:
+        """How many dimensions its members look along at most: 2 where one sees neighbouring pixels."""
+        around = self.radius or any(member.sees == "superpixels" for member in self.members)
+        return max([2 if around else 1, *(getattr(m.network, "dims", m.network.dimensions[0]) for m in self.members)])
+
+    @property
+    def whole(self) -> bool:  # type: ignore[override]
+        """Whether a member has to see an image in one piece."""
+        return any(member.network.whole or member.sees == "superpixels" for member in self.members)
+
+    @property
+    def any_axis(self) -> bool:  # type: ignore[override]
+        """Whether what was chosen may be applied to cubes on another axis."""
+        return bool(self.members) and all(member.network.any_axis for member in self.members)
+
+    @property
+    def context(self) -> int:
+        """Pixels to each side that may influence an output pixel."""
+        return max((member.network.context for member in self.members), default=0) + 2 * self.radius
+
+    @property
+    def grid(self) -> int:
+        """Tiles must begin at multiples of this."""
+        from math import lcm
+
+        return lcm(*(member.network.grid for member in self.members))
+
+    def describe(self) -> str:
+        """Return what was chosen, in words: ``"logistic regression (0.62) + SVM (0.38)"``."""
+        if not self.members:
+            return "not chosen yet"
+        if len(self.members) == 1:
+            return self.members[0].network.title
+        return " + ".join(f"{m.network.title} ({m.weight:.2f})" for m in sorted(self.members, key=lambda m: -m.weight))

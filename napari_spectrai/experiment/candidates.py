@@ -1,0 +1,178 @@
+"""Which methods and networks the automatic choice compares, the simplest first, each with settings that suit the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from napari_spectrai.experiment.document import Experiment
+from napari_spectrai.experiment.networks import NetworkSpec
+
+FEW = 20_000
+"""Labelled pixels, at most, from which a network on local means learns better than one of convolutions."""
+WIDE = 1_000
+"""Bands from which a network on all bands takes too long to be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much there is to learn from.
+
+    Attributes
+    ----------
+    samples : int
+        Labelled spectra or pixels, pairs of spectra, or whole images.
+    bands : int
+    sides : (int, int) or None
+        Height and width of the images; None for sets of spectra.
+    """
+
+    samples: int
+    bands: int
+    sides: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One method or network to be compared.
+
+    Attributes
+    ----------
+    name : str
+        For people; unique among the candidates.
+    experiment : Experiment
+        The document with this network, and the loss and training that suit it.
+    sees : str
+        ``"spectra"``, ``"shapes"`` or ``"superpixels"``; see `experiment.automatic.Member`.
+    """
+
+    name: str
+    experiment: Experiment
+    sees: str = "spectra"
+
+    @property
+    def network(self) -> NetworkSpec:
+        """The settings of the method or network."""
+        return self.experiment.network
+
+
+def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
+    """Return the candidates of an experiment whose network is ``automatic``, the simplest first."""
+    named = getattr(experiment.network, "candidates", ())
+    if named:
+        return [Candidate(_name(spec, named), with_recipe(experiment, spec, size, own=True)) for spec in named]
+    task = experiment.task
+    chosen = _of_classes(size, of_images=task.of_images) if task.truth == "labels" else _of_pairs(task.kind, size)
+    return [Candidate(_title(kind, sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
+
+
+def _name(spec: NetworkSpec, all_of_them: Any) -> str:
+    """Return the name of a network that a person listed: with its settings where two are of one kind."""
+    name = _label(spec)
+    if sum(one.kind == spec.kind for one in all_of_them) == 1:
+        return name
+    changed = {key: value for key, value in spec.model_dump(mode="json").items() if key != "kind" and value != type(spec)().model_dump(mode="json")[key]}
+    return f"{name} ({', '.join(f'{key}={value}' for key, value in changed.items()) or 'default'})"
+
+
+def _label(spec: NetworkSpec) -> str:
+    return str(getattr(spec, "label", "") or spec.title or spec.kind)
+
+
+def _title(kind: str, sees: str) -> str:
+    from napari_spectrai.experiment.networks import networks
+
+    return _label(networks.parse(kind)) + {"shapes": " (SNV)", "superpixels": " (superpixels)"}.get(sees, "")
+
+
+def _of_classes(size: Size, *, of_images: bool) -> list[tuple[str, str]]:
+    found = [("logistic_regression", "spectra"), ("logistic_regression", "shapes"), ("pca_lda", "spectra")]
+    if size.samples <= 20_000:
+        found += [("svm", "spectra"), ("svm", "shapes")]
+    found += [("random_forest", "spectra")]
+    if size.sides is not None and not of_images:
+        found += [
+            ("logistic_local_means", "spectra"), ("pca_lda_local_means", "spectra"), ("svm_local_means", "spectra"),
+            ("logistic_regression", "superpixels"), ("svm", "superpixels"),
+        ]  # fmt: skip
+    if size.bands <= WIDE:
+        found += [("spectral_mlp", "spectra")]
+    if size.sides is not None and not of_images:
+        found += [("local_means_mlp", "spectra")]
+        if size.samples > FEW:
+            found += [("unet", "spectra")]
+    return found
+
+
+def _of_pairs(kind: str, size: Size) -> list[tuple[str, str]]:
+    if kind == "calibration":
+        found = ["raw", "gain_offset", "ds", "pds", "sst", "ridge"]
+    else:
+        found = ["raw", "savitzky_golay", "whittaker", "pca", "ridge"]
+    if size.samples >= 200:
+        found.append("residual_mlp")
+    return [(one, "spectra") for one in found]
+
+
+def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool = False) -> Experiment:
+    """Return an experiment for one network: with the loss, patches and training that suit it and the size of the data.
+
+    Parameters
+    ----------
+    own : bool
+        Whether what the document says of loss and training stands, where the network was named by a person.
+    """
+    kind = network if isinstance(network, str) else network.kind
+    document = experiment.model_dump(mode="json")
+    chosen = recipe(kind, experiment.task.kind, size)
+    for section, values in chosen.items():
+        if own and section == "training":
+            continue
+        merges = section in ("training", "data", "split") and isinstance(values, Mapping)
+        document[section] = {**document[section], **values} if merges else values
+    document["network"] = chosen.get("network", {"kind": kind}) if isinstance(network, str) else network.model_dump(mode="json")
+    document["split"] |= {"context": "shared", "gap": 0, "folds": 0} if experiment.task.truth == "labels" else {"folds": 0}
+    if kind not in ("unet", "resunet") and not own:
+        document["augmentation"] = chosen.get("augmentation", [])
+    return Experiment.model_validate(document)
+
+
+def recipe(kind: str, task: str, size: Size) -> dict[str, Any]:
+    """Return the parts of a document that suit a network, a task and the size of the data."""
+    samples = max(1, size.samples)
+    if kind == "local_means_mlp":
+        batch = max(8, min(512, samples // 4))
+        return {
+            "loss": {"kind": "cross_entropy", "smoothing": 0.1, "weights": "balanced"},
+            "training": {
+                "batch": batch, "epochs": max(10, min(200, round(800 * batch / samples))), "ema": 0.98, "keep": "last",
+                "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "lr": 3e-3, "weight_decay": 0.05},
+            },
+        }  # fmt: skip
+    if kind == "spectral_mlp":
+        batch = 32 if samples <= 2_000 else 256
+        return {
+            "network": {"kind": kind, "width": 256 if samples <= 2_000 else 1024},
+            "loss": {"kind": "cross_entropy", "smoothing": 0.05, "weights": "balanced"},
+            "training": {
+                "batch": batch, "epochs": max(5, min(300, round(1500 * batch / samples))), "ema": 0.98, "keep": "last",
+                "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "weight_decay": 0.05},
+            },
+        }  # fmt: skip
+    if kind == "unet" and task in ("segmentation", "classification"):
+        sides = size.sides or (48, 48)
+        return {
+            "network": {"kind": "unet", "dims": 2, "width": 32, "depth": 2, "dropout": 0.3, "components": min(32, size.bands)},
+            "data": {"patch": max(4, min(48, *sides)), "samples": 64},
+            "augmentation": ["flip", "rotate"],
+            "training": {"batch": 8, "epochs": 60, "keep": "last"},
+            "loss": {"kind": "cross_entropy", "weights": "balanced"},
+        }
+    if kind == "residual_mlp":
+        batch = 32 if samples <= 5_000 else 256
+        return {
+            "augmentation": [{"kind": "noise", "sigma": 0.02}, {"kind": "mixup", "alpha": 0.4}],
+            "training": {"batch": batch, "epochs": max(5, min(150, round(3600 * batch / samples))), "keep": "last"},
+        }
+    return {}

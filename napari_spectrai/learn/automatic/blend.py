@@ -1,0 +1,104 @@
+"""A blend of fitted methods and networks, applied as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_spectrai.experiment.automatic import Automatic, Member
+from napari_spectrai.learn.automatic.guided import COMPONENTS, guided_filter
+from napari_spectrai.learn.automatic.views import seen
+from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.pool import mean_spectrum
+from napari_spectrai.networks import build
+
+LEAST = 1e-12
+"""Smallest probability, so that its logarithm is finite."""
+
+
+class Blend(Method):
+    """The weighted mean of the answers of several members: of cubes, or of calibrated class probabilities.
+
+    Parameters
+    ----------
+    spec : Automatic
+        Its `members` say which, with what weight and temperature.
+    in_bands, out_channels, classes, enlarges : as for a network
+    """
+
+    guide_mean: Tensor
+    guide_basis: Tensor
+
+    def __init__(self, spec: Automatic, in_bands: int, out_channels: int, *, classes: bool = False, enlarges: int = 1) -> None:
+        super().__init__(spec, in_bands, out_channels, classes=classes, enlarges=enlarges)
+        self.classes = classes
+        self.register_buffer("guide_mean", torch.zeros(in_bands))
+        self.register_buffer("guide_basis", torch.eye(in_bands)[:, : min(COMPONENTS, in_bands)].clone())
+        self.fitted_members = nn.ModuleList(
+            _member(member, in_bands, out_channels, classes=classes, enlarges=enlarges) for member in spec.members
+        )
+
+    @classmethod
+    def of(
+        cls, spec: Automatic, modules: list[nn.Module], in_bands: int, out: int, *, classes: bool,
+        guide: tuple[Tensor, Tensor] | None = None,
+    ) -> Blend:  # fmt: skip
+        """Return a blend of modules that are fitted already, in the order of the spec's members."""
+        made = cls(spec.model_copy(update={"members": []}), in_bands, out, classes=classes)
+        made.spec = spec
+        if guide is not None:
+            made.guide_mean, made.guide_basis = guide
+        made.fitted_members = nn.ModuleList(modules)
+        return made
+
+    def learn(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what the members learnt, by dotted name."""
+        for number, module in enumerate(self.fitted_members):
+            prefix = f"fitted_members.{number}."
+            own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+            module.learn(own) if isinstance(module, Method) else module.load_state_dict(own)
+        self.guide_mean, self.guide_basis = tensors["guide_mean"].clone(), tensors["guide_basis"].clone()
+
+    @property
+    def has_learnt(self) -> bool:
+        """Whether there is a member."""
+        return len(self.fitted_members) > 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, y, x, λ)`` to bands, or to the logarithms of class probabilities; of images with one class to ``(N, 1, 1, C)``."""
+        if not self.has_learnt:
+            raise RuntimeError("an automatic method has no members before it is trained; train it, or load a trained model")
+        if self.spec.answers_for == "images":
+            x = mean_spectrum(x)
+        total: Tensor | None = None
+        for member, module in zip(self.spec.members, self.fitted_members, strict=True):
+            answer = member.weight * calibrated(answers(module, seen(x, member.sees)), member.temperature, classes=self.classes)
+            total = answer if total is None else total + answer
+        assert total is not None  # noqa: S101
+        if not self.classes:
+            return total
+        if self.spec.radius and x.shape[1] > 1 and x.shape[2] > 1:
+            total = guided_filter(total, (x - self.guide_mean) @ self.guide_basis, self.spec.radius)
+        return total.clamp(min=LEAST).log()
+
+
+def _member(member: Member, bands: int, out: int, *, classes: bool, enlarges: int) -> nn.Module:
+    spec: Any = member.network
+    if spec.classical:
+        method: nn.Module = spec.load()(spec, bands, out, classes=classes, enlarges=enlarges)
+        return method
+    return build(spec, bands, out, classes=classes, enlarges=enlarges)
+
+
+def answers(module: nn.Module, x: Tensor) -> Tensor:
+    """Return what a method or network gives for all pixels of ``(N, y, x, λ)``."""
+    output: Tensor = getattr(module, "same", module)(x).float()
+    return output
+
+
+def calibrated(output: Tensor, temperature: float, *, classes: bool) -> Tensor:
+    """Return bands as they are, and scores of classes as probabilities at a temperature (Guo et al. 2017, arXiv:1706.04599)."""
+    return (output / temperature).softmax(-1) if classes else output

@@ -1,0 +1,256 @@
+"""Choosing among candidates by what they answered about held-out samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.stats import t as student
+from torch import Tensor
+
+LEAST = 1e-6
+"""Smallest probability that counts, so that one certain error does not decide everything."""
+STEPS = 200
+"""Steps in which the weights of a blend converge."""
+LEAST_WEIGHT = 0.02
+"""Members of a blend with less weight are left out."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one candidate gave for the held-out samples.
+
+    Attributes
+    ----------
+    name : str
+    output : Tensor of shape (n, C) or (n, λ)
+        Scores of classes, or spectra.
+    """
+
+    name: str
+    output: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The samples that were held out.
+
+    Attributes
+    ----------
+    truth : Tensor of shape (n,) or (n, λ)
+        Places of classes from 0, or spectra.
+    fold, unit : int arrays of shape (n,)
+    weight : Tensor of shape (n,)
+        How much each sample counts: of classes, so that each class counts alike.
+    classes : int
+        How many classes there are; 0 for spectra.
+    """
+
+    truth: Tensor
+    fold: npt.NDArray[np.int64]
+    unit: npt.NDArray[np.int64]
+    weight: Tensor
+    classes: int
+
+    @classmethod
+    def of(cls, truth: Tensor, fold: npt.NDArray[np.int64], unit: npt.NDArray[np.int64], classes: int) -> Held:
+        """Return samples whose classes count alike."""
+        weight = torch.ones(len(truth), dtype=torch.float64)
+        if classes:
+            counts = torch.bincount(truth, minlength=classes).double()
+            present = int((counts > 0).sum())
+            weight = (len(truth) / present / counts.clamp(min=1))[truth]
+        return cls(truth, fold, unit, weight, classes)
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A calibrated blend of some candidates.
+
+    Attributes
+    ----------
+    weights, temperatures : float arrays of shape (m,)
+        Found on all folds, one for each candidate.
+    by_fold : dict of fold to (weights, temperatures)
+        Found on the other folds alone.
+    output : Tensor of shape (n, C) or (n, λ)
+        The answers with what was found on the other folds.
+    """
+
+    weights: Floats
+    temperatures: Floats
+    by_fold: dict[int, tuple[Floats, Floats]]
+    output: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is kept.
+
+    Attributes
+    ----------
+    names, weights, temperatures : lists of equal length
+        The members, most heavily weighted first.
+    crossed : Crossed
+        What the choice gives for the held-out samples.
+    why : str
+        The decision in a sentence.
+    """
+
+    names: list[str]
+    weights: list[float]
+    temperatures: list[float]
+    crossed: Crossed
+    why: str
+
+    @property
+    def output(self) -> Tensor:
+        """Probabilities or spectra of the held-out samples, with weights and temperatures found on the other folds."""
+        return self.crossed.output
+
+
+def best_temperature(scores: Tensor, truth: Tensor, weight: Tensor) -> float:
+    """Return what scores of classes are to be divided by: the least weighted negative log-likelihood (Guo et al. 2017, arXiv:1706.04599)."""
+    if not len(truth):
+        return 1.0
+    scores, candidates = scores.double(), torch.logspace(-2, 2, 81, dtype=torch.float64)
+    # a little towards certainty of nothing, so that few samples that are all correct do not make probabilities of one
+    losses = [float(_loss_of((scores / t).softmax(-1), truth, weight).sum()) + 0.5 * (float(t.log()) ** 2) * 0.1 for t in candidates]
+    return round(float(candidates[int(np.argmin(losses))]), 4)
+
+
+def losses_of(output: Tensor, held: Held) -> Tensor:
+    """Return the weighted loss of each sample (n,): negative log-likelihood of probabilities, or mean squared error of spectra."""
+    if held.classes:
+        return _loss_of(output, held.truth, held.weight)
+    return (output.double() - held.truth.double()).square().mean(-1) * held.weight
+
+
+def _loss_of(probabilities: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    mixed = (1 - 1e-3) * probabilities.double() + 1e-3 / probabilities.shape[-1]
+    return -mixed.gather(-1, truth[:, None])[:, 0].clamp(min=LEAST).log() * weight
+
+
+def mixture_weights(outputs: Sequence[Tensor], truth: Tensor, weight: Tensor, *, classes: bool) -> Floats:
+    """Return the weights of a convex blend with the least loss: of probabilities by expectation maximisation, of spectra by least squares."""
+    if len(outputs) == 1:
+        return np.ones(1)
+    if classes:
+        likelihood = torch.stack([output.double().gather(-1, truth[:, None])[:, 0] for output in outputs], -1).clamp(min=LEAST)
+        shares = torch.full((len(outputs),), 1 / len(outputs), dtype=torch.float64)
+        for _ in range(STEPS):
+            joint = likelihood * shares
+            shares = (joint / joint.sum(-1, keepdim=True) * weight[:, None]).sum(0) / weight.sum()
+        return np.asarray(shares.numpy())
+    from scipy.optimize import nnls
+
+    errors = torch.stack([(output.double() - truth.double()).flatten() for output in outputs], -1)
+    gram = (errors.T @ errors).numpy() / len(errors)
+    # the least of w' G w over w >= 0, sum w = 1: non-negative least squares with the sum as one heavy row
+    root = np.linalg.cholesky(gram + 1e-12 * np.trace(gram) * np.eye(len(gram)))
+    heavy = 1e3 * np.sqrt(np.trace(gram))
+    shares, _ = nnls(np.vstack([root.T, heavy * np.ones(len(gram))]), np.concatenate([np.zeros(len(gram)), [heavy]]))
+    return np.asarray(shares / max(shares.sum(), 1e-30))
+
+
+def difference(one: Tensor, other: Tensor, units: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Return the mean difference of the losses of the same samples, and its standard error over units that are held out together."""
+    gap = (one - other).double().numpy()
+    _, numbers = np.unique(units, return_inverse=True)
+    sums = np.bincount(numbers, gap)
+    count = len(sums)
+    if count < 2:
+        return float(gap.mean()), float("inf")
+    error = float(np.sqrt(count / (count - 1) * np.square(sums - gap.mean() * np.bincount(numbers)).sum()) / len(gap))
+    # one standard error of a normal distribution holds 68 %; of so few units it has to be wider to hold as much
+    return float(gap.mean()), error * float(student.ppf(0.8413447, count - 1))
+
+
+def crossed(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Crossed:
+    """Calibrate candidates and weigh them; what a fold is judged by is found on the others."""
+
+    def found(chosen: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        truth, weight = held.truth[chosen], held.weight[chosen]
+        temperatures = np.ones(len(candidates))
+        outputs = [c.output[chosen] for c in candidates]
+        if held.classes:
+            temperatures = np.array([best_temperature(output, truth, weight) for output in outputs])
+            outputs = [probabilities(output, t) for output, t in zip(outputs, temperatures, strict=True)]
+        return mixture_weights(outputs, truth, weight, classes=bool(held.classes)) if blend else np.ones(1), temperatures
+
+    result = torch.zeros(candidates[0].output.shape, dtype=torch.float64)
+    by_fold = {}
+    for fold in np.unique(held.fold):
+        inside = held.fold == fold
+        by_fold[int(fold)] = weights, temperatures = found(~inside)
+        for share, t, candidate in zip(weights, temperatures, candidates, strict=True):
+            output = candidate.output[inside].double()
+            result[inside] += share * (probabilities(output, t) if held.classes else output)
+    return Crossed(*found(np.ones(len(held.fold), bool)), by_fold, result)
+
+
+def probabilities(scores: Tensor, temperature: float) -> Tensor:
+    """Return the class probabilities of scores at a temperature."""
+    return (scores.double() / temperature).softmax(-1)
+
+
+def choose(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Choice:
+    """Choose one candidate, or a blend of several.
+
+    Parameters
+    ----------
+    candidates : sequence of Answers
+        The simplest first.
+    held : Held
+    blend : bool
+        Whether a blend may be chosen.
+
+    Returns
+    -------
+    Choice
+        The blend where its out-of-fold loss lies below that of the best candidate by more than the standard error of the difference;
+        else the simplest candidate whose loss is no more than one standard error above the least.
+    """
+    single = [crossed([candidate], held, blend=False) for candidate in candidates]
+    losses = [losses_of(one.output, held) for one in single]
+    best = int(np.argmin([float(loss.mean()) for loss in losses]))
+    if blend and len(candidates) > 1:
+        mixed = crossed(candidates, held, blend=True)
+        gap, error = difference(losses[best], losses_of(mixed.output, held), held.unit)
+        if gap > error:
+            return _blend(candidates, mixed, held, f"below that of {candidates[best].name} alone by {gap:.3g} ± {error:.2g}")
+    kept = next((n for n in range(best) if _not_worse(losses[n], losses[best], held)), best)
+    if len(candidates) == 1:
+        why = f"{candidates[0].name} was the only candidate."
+    elif kept == best:
+        why = f"{candidates[best].name} was chosen: it has the lowest out-of-fold loss."
+    else:
+        gap, error = difference(losses[kept], losses[best], held.unit)
+        why = (
+            f"{candidates[kept].name} was chosen: the out-of-fold loss of {candidates[best].name} is lower by {gap:.2g} ± {error:.2g}, "
+            "which the folds cannot tell apart, so the simpler method is kept."
+        )
+    one = single[kept]
+    return Choice([candidates[kept].name], [1.0], [float(one.temperatures[0])], one, why)
+
+
+def _not_worse(one: Tensor, best: Tensor, held: Held) -> bool:
+    gap, error = difference(one, best, held.unit)
+    return gap <= error
+
+
+def _blend(candidates: Sequence[Answers], mixed: Crossed, held: Held, why: str) -> Choice:
+    kept = [int(number) for number in np.argsort(-mixed.weights) if mixed.weights[number] >= LEAST_WEIGHT]
+    if len(kept) < len(candidates):
+        mixed = crossed([candidates[number] for number in kept], held, blend=True)
+        candidates, kept = [candidates[number] for number in kept], list(range(len(kept)))
+    shares = mixed.weights / mixed.weights.sum()
+    names = [candidate.name for candidate in candidates]
+    listed = ", ".join(f"{name} {share:.2f}" for name, share in zip(names, shares, strict=True))
+    said = f"A blend was chosen ({listed}): its out-of-fold loss is {why}."
+    return Choice(names, [round(float(share), 4) for share in shares], [float(t) for t in mixed.temperatures], mixed, said)

@@ -1,0 +1,139 @@
+"""Cross-validation of candidates: each is fitted without one fold at a time, and asked about what was held out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_spectrai.experiment.candidates import Candidate
+from napari_spectrai.learn.automatic.bench import Bench, Stopped
+from napari_spectrai.learn.automatic.choice import Answers, Held
+from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.plan.folds import Folds
+from napari_spectrai.plan.split import Map
+
+Scores = Callable[[Tensor, Tensor], dict[str, float]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One candidate after its folds.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    answers : Answers or None
+        None where it was left out.
+    seconds : float
+        For all its folds.
+    note : str
+        Why it was left out.
+    tuned : dict
+        Settings that a classical method tuned on the first fold, and kept in the others.
+    modules : dict of fold to module
+        What was fitted without each fold.
+    """
+
+    candidate: Candidate
+    answers: Answers | None
+    seconds: float
+    note: str = ""
+    tuned: dict[str, Any] = field(default_factory=dict)
+    modules: dict[int, nn.Module] = field(default_factory=dict)
+
+
+class Comparison:
+    """Compares candidates over folds within a time; iterate, then read `held`.
+
+    Parameters
+    ----------
+    bench : Bench
+    folds : Folds
+    base : maps of shape (z, y, x)
+        The pixels of the comparison, and those of the test.
+    seconds : float
+        Candidates that would not be done by then are left out.
+    stopping : callable
+        Whether to stop now.
+    """
+
+    def __init__(self, bench: Bench, folds: Folds, base: Sequence[Map], seconds: float, stopping: Callable[[], bool]) -> None:
+        self.bench, self.stopping, self.seconds = bench, stopping, seconds
+        self.began = time.monotonic()
+        self.maps = [folds.maps(number, base) for number in range(folds.count)]
+        learnable = [self._teachable(maps) for maps in self.maps]
+        self.asked = [[chosen & known for chosen, known in zip(bench.asked(maps), kept, strict=True)]
+                      for maps, kept in zip(self.maps, learnable, strict=True)]  # fmt: skip
+        units = [torch.from_numpy(u) for u in folds.units]
+        self.held = Held.of(
+            torch.cat([bench.truth(asked) for asked in self.asked]),
+            np.concatenate([np.full(sum(int(a.sum()) for a in asked), number) for number, asked in enumerate(self.asked)]),
+            torch.cat([u.view(a.shape[0], *u.shape[1:])[a] if a.shape == u.shape else u[:, :1, :1][a]
+                       for asked in self.asked for a, u in zip(asked, units, strict=True)]).numpy(),
+            len(bench.base.classes),
+        )  # fmt: skip
+
+    def _teachable(self, maps: Sequence[Map]) -> list[Tensor]:
+        """Return which pixels have a class that is learnt from while they are held out; the others cannot be answered correctly."""
+        taught = self.bench.asked(maps, "training")
+        scenes = list(self.bench.base.scenes())
+        if not self.bench.base.classes:
+            return [torch.ones_like(chosen) for chosen in taught]
+        learnt = torch.cat([scene.y[chosen] for scene, chosen in zip(scenes, taught, strict=True) if scene.y is not None]).unique()
+        return [torch.isin(scene.y, learnt) for scene in scenes if scene.y is not None]
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return self.seconds - (time.monotonic() - self.began)
+
+    def not_validated(self) -> list[str]:
+        """Return the names of the classes that no fold can judge, since all their pixels are held out together."""
+        present = torch.zeros(len(self.bench.base.classes) + 1, dtype=torch.bool)
+        present[self.held.truth.unique() + 1] = True
+        return [one.name for one, known in zip(self.bench.base.classes, present[1:].tolist(), strict=True) if not known]
+
+    def folds_asked(self) -> list[tuple[int, list[Tensor]]]:
+        """Return the folds that hold anything out, and for each cube which pixels."""
+        return [(number, asked) for number, asked in enumerate(self.asked) if any(bool(a.any()) for a in asked)]
+
+    def over(self, candidates: Sequence[Candidate]) -> Iterator[Outcome | tuple[Candidate, int]]:
+        """Yield (candidate, folds done) as they are done, and each candidate once it is compared or left out."""
+        for number, candidate in enumerate(candidates):
+            began = time.monotonic()
+            if self.left <= 0 and number:
+                yield Outcome(candidate, None, 0.0, "not compared: the time was used up")
+                continue
+            yield from self._one(candidate, began, first=number == 0)
+
+    def _one(self, candidate: Candidate, began: float, *, first: bool) -> Iterator[Outcome | tuple[Candidate, int]]:
+        outputs: list[Tensor] = []
+        tuned: dict[str, Any] = {}
+        modules: dict[int, nn.Module] = {}
+        for number, asked in self.folds_asked():
+            try:
+                module = self.bench.fitted(candidate, self.maps[number], self.stopping, chosen=tuned)
+                outputs.append(self.bench.answers(candidate, module, asked))
+            except Stopped:
+                raise
+            except (ArithmeticError, ValueError, RuntimeError) as error:
+                yield Outcome(candidate, None, time.monotonic() - began, f"left out: {error}")
+                return
+            modules[number] = module
+            if isinstance(module, Method):
+                tuned = module.chosen
+            if self.stopping():
+                raise Stopped
+            yield candidate, number + 1
+            a_fold = (time.monotonic() - began) / (number + 1)
+            if not first and a_fold * (len(self.maps) - number - 1) > max(self.left, 0):
+                note = f"not compared: its folds would take about {a_fold * len(self.maps):.0f} s, and {max(self.left, 0):.0f} s were left"
+                yield Outcome(candidate, None, time.monotonic() - began, note)
+                return
+        yield Outcome(candidate, Answers(candidate.name, torch.cat(outputs)), time.monotonic() - began, tuned=tuned, modules=modules)

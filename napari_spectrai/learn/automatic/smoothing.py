@@ -1,0 +1,59 @@
+"""How far class probabilities are smoothed along the edges of an image: as far as the folds favour it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from napari_spectrai.learn.automatic.choice import Choice, difference, losses_of, probabilities
+from napari_spectrai.learn.automatic.comparison import Comparison, Outcome
+from napari_spectrai.learn.automatic.guided import components, guided_filter
+
+RADII = (2, 5, 9)
+"""Radii that are tried, in pixels; those beyond a quarter of the image are not."""
+MOST_VALUES = 2**28
+"""Probabilities of a whole image, times folds, beyond which smoothing is not tried."""
+
+
+def best_radius(comparison: Comparison, members: Sequence[Outcome], choice: Choice) -> tuple[int, Choice, str]:
+    """Return the radius with the least out-of-fold loss, 0 where none is better than no smoothing by more than a standard error.
+
+    Returns
+    -------
+    radius : int
+    choice : Choice
+        With the smoothed answers.
+    why : str
+        In a sentence; empty where the image is too large to try.
+    """
+    bench, held = comparison.bench, comparison.held
+    data = bench.base
+    sides = min(min(place.shape[1:]) for place in data.places)
+    radii = [radius for radius in RADII if 4 * radius <= sides]
+    pixels = sum(place.size for place in data.places)
+    if not radii or pixels * data.out * len(comparison.maps) > MOST_VALUES:
+        return 0, choice, ""
+    mean, basis = components(data.inputs[data.inputs.any(-1)])
+    guides = [(scene.x - mean) @ basis for scene in data.scenes()]
+    smoothed: dict[int, list[Tensor]] = {radius: [] for radius in (0, *radii)}
+    for fold, asked in comparison.folds_asked():
+        weights, temperatures = choice.crossed.by_fold[fold]
+        planes: list[Tensor] | None = None
+        for outcome, weight, temperature in zip(members, weights, temperatures, strict=True):
+            own = [weight * probabilities(p, temperature) for p in bench.planes(outcome.candidate, outcome.modules[fold])]
+            planes = own if planes is None else [a + b for a, b in zip(planes, own, strict=True)]
+        assert planes is not None  # noqa: S101
+        for radius, kept in smoothed.items():
+            done = [guided_filter(p.float(), g, radius) if radius else p.float() for p, g in zip(planes, guides, strict=True)]
+            kept.append(torch.cat([d[a] for d, a in zip(done, asked, strict=True)]))
+    outputs = {radius: torch.cat(kept).double() for radius, kept in smoothed.items()}
+    losses = {radius: losses_of(output, held) for radius, output in outputs.items()}
+    best = min(radii, key=lambda radius: float(losses[radius].mean()))
+    gap, error = difference(losses[0], losses[best], held.unit)
+    if gap <= error:
+        return 0, choice, "Smoothing along edges does not lower the out-of-fold loss by more than its standard error, and is left out."
+    why = f"Probabilities are smoothed along edges with a radius of {best} pixels: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}."
+    return best, replace(choice, crossed=replace(choice.crossed, output=outputs[best])), why

@@ -1,0 +1,48 @@
+"""What a member of an automatic model sees of prepared spectra: as they are, their shapes, or means over superpixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_spectrai.learn.automatic.guided import components
+
+AREA = 25
+"""Pixels of a superpixel, about."""
+COMPACTNESS = 0.1
+"""How much nearness counts against likeness, in standard deviations of the first component."""
+
+
+def seen(x: Tensor, sees: str) -> Tensor:
+    """Return prepared spectra ``(N, y, x, λ)`` as a member sees them."""
+    return {"spectra": lambda: x, "shapes": lambda: shapes(x), "superpixels": lambda: superpixel_means(x)}[sees]()
+
+
+def shapes(x: Tensor) -> Tensor:
+    """Return each spectrum (..., λ) centred and divided by its standard deviation; zeros where it is constant."""
+    centred = x - x.mean(-1, keepdim=True)
+    spread = centred.square().mean(-1, keepdim=True).sqrt()
+    # what rounding leaves of a constant spectrum is no shape
+    varies = spread > 1e-6 * x.abs().amax(-1, keepdim=True)
+    return torch.where(varies, centred / spread.clamp(min=1e-30), torch.zeros_like(x))
+
+
+def superpixel_means(x: Tensor) -> Tensor:
+    """Return images ``(N, y, x, λ)`` averaged over superpixels (SLIC, Achanta et al. 2012, doi:10.1109/TPAMI.2012.120)."""
+    if min(x.shape[1:3]) < 2:
+        return x
+    from skimage.segmentation import slic
+
+    means = torch.empty_like(x)
+    for image, out in zip(x, means, strict=True):
+        spectra = image.flatten(0, 1)
+        mean, basis = components(spectra)
+        scores = ((spectra - mean) @ basis).view(*image.shape[:2], -1).cpu().numpy().astype(np.float64)
+        count = max(1, round(image.shape[0] * image.shape[1] / AREA))
+        regions = slic(scores, n_segments=count, compactness=COMPACTNESS, channel_axis=-1, start_label=0, convert2lab=False)
+        numbers = torch.from_numpy(regions.reshape(-1).astype(np.int64)).to(x.device)
+        sums = torch.zeros(int(numbers.max()) + 1, x.shape[-1], dtype=x.dtype, device=x.device).index_add_(0, numbers, spectra)
+        sizes = torch.bincount(numbers)[:, None].to(x.dtype)
+        out.copy_((sums / sizes)[numbers].view_as(image))
+    return means

@@ -1,0 +1,370 @@
+"""Folds for cross-validation: what may not leak stays together, and held-out pixels lie as far away as those to be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.experiment import Split
+from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, Map
+
+FOLDS = 5
+"""Folds, where the document does not say how many."""
+MOST_CLUSTERED = 3_000
+"""Labelled pixels, at most, that are clustered by their distances; more are first gathered in squares."""
+MOST_MEASURED = 5_000
+"""Pixels to be predicted, at most, whose distances are measured."""
+LEAST_KEPT = 0.5
+"""Share of the training pixels of a fold that a gap leaves, at least."""
+
+Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """How samples are held out in turn.
+
+    Attributes
+    ----------
+    numbers : list of int arrays of shape (z, y, x)
+        The fold of each sample in each cube, from 0; -1 where a pixel is not used.
+    units : list of int arrays of the same shapes
+        What is held out together (a file, a group, a patch of pixels): scores vary between units, and intervals are drawn over them.
+    count : int
+    gap : float
+        Training pixels nearer than this to a held-out one, in pixels, are left out of that fold.
+    away : list of float arrays of the same shapes, or empty
+        The distance of each held-out pixel from the nearest pixel that its fold learns from; empty for sets of spectra and several files.
+    ahead : float array (m,)
+        Distances of pixels to be predicted from the nearest label; empty where there are none, or they are not known.
+    words : str
+        How the folds were made, in a sentence.
+    """
+
+    numbers: list[Numbers]
+    units: list[Numbers]
+    count: int
+    gap: float = 0.0
+    away: list[Floats] = field(default_factory=list)
+    ahead: Floats = field(default_factory=lambda: np.empty(0))
+    words: str = ""
+
+    @property
+    def reached(self) -> float:
+        """Share of the pixels to be predicted that lie no farther from a label than held-out pixels lie from what their fold learns from."""
+        if not len(self.ahead) or not self.away:
+            return 1.0
+        known = np.concatenate([a[np.isfinite(a)] for a in self.away])
+        return float((self.ahead <= np.quantile(known, 0.95)).mean()) if len(known) else 0.0
+
+    def maps(self, fold: int, base: Sequence[Map]) -> list[Map]:
+        """Return the maps of one fold: its samples for validation, the others for training, those of the test as they are."""
+        made = []
+        for numbers, whole in zip(self.numbers, base, strict=True):
+            chosen = np.where(numbers < 0, UNUSED, TRAINING).astype(np.uint8)
+            chosen[numbers == fold] = VALIDATION
+            if self.gap and (numbers == fold).any():
+                chosen[(chosen == TRAINING) & (_distance_to(numbers == fold) <= self.gap)] = UNUSED
+            chosen[whole == TEST] = TEST
+            made.append(chosen)
+        return made
+
+
+def folds_of(
+    base: Sequence[Map],
+    split: Split,
+    *,
+    classes: Sequence[Numbers] | None = None,
+    groups: Sequence[Numbers] | None = None,
+    predicted: Sequence[npt.NDArray[np.bool_]] | None = None,
+    by_file: bool = False,
+) -> Folds:
+    """Divide the pixels that are not kept for the test into folds.
+
+    Parameters
+    ----------
+    base : maps of shape (z, y, x)
+        Which pixels may be used (`TRAINING`, `VALIDATION`) and which are kept for the test.
+    split : Split
+        ``folds`` (0: five), ``method`` and ``seed``.
+    classes : arrays of the same shapes, optional
+        The class of each pixel, from 1; 0 where it has none, and is not used.
+    groups : arrays of the same shapes, optional
+        Pixels of one group stay together.
+    predicted : bool arrays of the same shapes, optional
+        Pixels that the model will be applied to; default: all that hold no label.
+    by_file : bool
+        Whether each cube stays whole.
+
+    Raises
+    ------
+    ValueError
+        If there is not enough to hold anything out.
+
+    Notes
+    -----
+    In a single image, folds are clusters of the labelled pixels, chosen so that the distances from held-out to training pixels are
+    distributed as those from the pixels to be predicted to the labelled ones are (Linnenbrink et al. 2024,
+    doi:10.5194/gmd-17-5897-2024, after Milà et al. 2022, doi:10.1111/2041-210X.13851). Where clusters alone do not reach far enough, a
+    gap is kept around what is held out.
+    """
+    used = [np.isin(m, (TRAINING, VALIDATION)) for m in base]
+    if classes is not None:
+        used = [u & (c > 0) for u, c in zip(used, classes, strict=True)]
+    total = sum(int(u.sum()) for u in used)
+    count = split.folds or FOLDS
+    if total < 2:
+        raise ValueError(f"cross-validation needs 2 samples or more, and there {'is' if total == 1 else 'are'} {total}; add or label more")
+    rng = np.random.default_rng(split.seed)
+    if groups is not None and split.method in ("auto", "group"):
+        return _grouped(used, groups, count, classes, rng, "groups")
+    if by_file and len(base) > 1 and split.method in ("auto", "file", "group"):
+        files = [np.full(m.shape, number, np.int64) for number, m in enumerate(base)]
+        return _grouped(used, files, count, classes, rng, "files")
+    is_image = any(m.shape[2] > 1 for m in base)
+    if not is_image and split.method in ("auto", "contiguous", "stratified", "blocks", "file", "group"):
+        return _stretches(used, count, classes)
+    if split.method in ("random", "stratified"):
+        return _at_random(used, count, classes, rng)
+    return _matched(used, count, classes, predicted, rng)
+
+
+def _scattered(used: Sequence[npt.NDArray[np.bool_]], values: Numbers) -> list[Numbers]:
+    """Return values of all used pixels as maps, -1 elsewhere."""
+    return [np.where(np.isfinite(m), m, -1).astype(np.int64) for m in _spread(used, values.astype(np.float64))]
+
+
+def _spread(used: Sequence[npt.NDArray[np.bool_]], values: Floats) -> list[Floats]:
+    """Return values of all used pixels as maps, infinite elsewhere."""
+    cuts = np.cumsum([int(u.sum()) for u in used])[:-1]
+    maps = []
+    for u, part in zip(used, np.split(values, cuts), strict=True):
+        made = np.full(u.shape, np.inf)
+        made[u] = part
+        maps.append(made)
+    return maps
+
+
+def _gathered(used: Sequence[npt.NDArray[np.bool_]], maps: Sequence[npt.NDArray[np.integer]] | None) -> Numbers:  # type: ignore[type-arg]
+    if maps is None:
+        return np.zeros(sum(int(u.sum()) for u in used), np.int64)
+    return np.concatenate([np.asarray(m)[u] for m, u in zip(maps, used, strict=True)]).astype(np.int64)
+
+
+def _dealt(units: Numbers, labels: Numbers, count: int) -> Numbers:
+    """Deal units to folds so that each fold has about the same share of each class: the largest units first, to where they lack most."""
+    _, units = np.unique(units, return_inverse=True)
+    _, labels = np.unique(labels, return_inverse=True)
+    table = np.zeros((units.max() + 1, labels.max() + 1))
+    np.add.at(table, (units, labels), 1)
+    count = min(count, len(table))
+    shares = table / table.sum(0)
+    filled = np.zeros((count, table.shape[1]))
+    fold_of = np.zeros(len(table), np.int64)
+    for unit in np.argsort(-shares.sum(1), kind="stable"):
+        # the fold that would then deviate least, then the one that holds least
+        after = filled[None] + np.eye(count)[:, :, None] * shares[unit]
+        spread = after.std(1).mean(-1)
+        best = np.flatnonzero(spread <= spread.min() + 1e-12)
+        fold = best[filled.sum(1)[best].argmin()]
+        fold_of[unit] = fold
+        filled[fold] += shares[unit]
+    result: Numbers = fold_of[units]
+    return result
+
+
+def _grouped(
+    used: Sequence[npt.NDArray[np.bool_]], groups: Sequence[Numbers], count: int, classes: Sequence[Numbers] | None,
+    rng: np.random.Generator, what: str,
+) -> Folds:  # fmt: skip
+    units, labels = _gathered(used, groups), _gathered(used, classes)
+    known = len(np.unique(units))
+    if known < 2:
+        raise ValueError(f"cross-validation over {what} needs 2 or more, and there is {known}; name more, or choose another split.method")
+    count = min(count, known)
+    numbers = _dealt(units, labels, count)
+    words = f"leave one of {known} {what} out" if count == known else f"{count} folds of {known} {what}"
+    return Folds(_scattered(used, numbers), _scattered(used, units), int(numbers.max()) + 1, words=words)
+
+
+def _stretches(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None) -> Folds:
+    """Hold out stretches of neighbouring rows, the same share of each class."""
+    labels = _gathered(used, classes)
+    numbers, units = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
+    for value in np.unique(labels):
+        places = np.flatnonzero(labels == value)
+        numbers[places] = np.arange(len(places)) * count // max(len(places), 1) if len(places) >= count else np.arange(len(places))
+        units[places] = np.arange(len(places))
+    # every spectrum is a unit of its own: nothing says that neighbouring rows belong together
+    units = np.arange(len(labels))
+    folds = int(numbers.max()) + 1
+    if folds < 2:
+        raise ValueError(f"cross-validation needs 2 spectra or more of some class, and there are {len(labels)} in all; add some")
+    return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra")
+
+
+def _at_random(
+    used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None, rng: np.random.Generator
+) -> Folds:
+    labels = _gathered(used, classes)
+    numbers = np.zeros(len(labels), np.int64)
+    for value in np.unique(labels):
+        places = rng.permutation(np.flatnonzero(labels == value))
+        numbers[places] = (np.arange(len(places)) + rng.integers(count)) % count
+    _, numbers = np.unique(numbers, return_inverse=True)
+    folds = int(numbers.max()) + 1
+    if folds < 2:
+        raise ValueError(f"cross-validation needs 2 samples or more, and there are {len(labels)}; add some")
+    units = np.arange(len(labels))
+    return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of single pixels at random")
+
+
+def _matched(
+    used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None,
+    predicted: Sequence[npt.NDArray[np.bool_]] | None, rng: np.random.Generator,
+) -> Folds:  # fmt: skip
+    labels = _gathered(used, classes)
+    points = _positions(used)
+    wanted = predicted if predicted is not None else [~u for u in used]
+    ahead = _positions(wanted)
+    if len(ahead) > MOST_MEASURED:
+        ahead = ahead[rng.choice(len(ahead), MOST_MEASURED, replace=False)]
+    # where all pixels have a truth, the model is for other images: squares of this one stand for them
+    to_predict = _nearest(ahead, points) if len(ahead) else np.full(1, np.inf)
+    best: tuple[float, Numbers, Numbers] | None = None
+    clusterings = _clusterings(points, count)
+    for units in clusterings if len(ahead) else clusterings[-4:-3] or clusterings[-1:]:
+        numbers = _dealt(units, labels, count)
+        if numbers.max() < 1:
+            continue
+        away = _held_out_distances(points, numbers)
+        # a class that one unit holds alone cannot be validated: that weighs more than a distance
+        lost = _not_validated(numbers, labels) / len(labels)
+        misfit = (_wasserstein(away, to_predict) / max(1.0, float(np.median(to_predict))) if len(ahead) else 0.0) + 10 * lost
+        if best is None or misfit < best[0] - 1e-9:
+            best = misfit, numbers, units
+    if best is None:
+        raise ValueError(f"cross-validation needs labels in 2 places or more, and there are {len(labels)} pixels in one; label some elsewhere")
+    _, numbers, units = best
+    gap = _gap(points, numbers, labels, to_predict) if len(ahead) else 0.0
+    away = _held_out_distances(points, numbers, gap)
+    reach = f", {gap:.0f} pixels apart" if gap else ""
+    words = f"{int(numbers.max()) + 1} folds of {len(np.unique(units))} regions{reach}"
+    if len(ahead):
+        words += (
+            f": held-out pixels lie {np.median(away):.0f} pixels (median) from the training pixels, "
+            f"those to be predicted {np.median(to_predict):.0f} from the labels"
+        )
+    return Folds(
+        _scattered(used, numbers), _scattered(used, units), int(numbers.max()) + 1, gap,
+        _spread(used, away),
+        to_predict if len(ahead) else np.empty(0), words,
+    )  # fmt: skip
+
+
+def _positions(chosen: Sequence[npt.NDArray[np.bool_]]) -> Floats:
+    """Return (plane, y, x) of the chosen pixels of all cubes; planes lie too far apart to be neighbours."""
+    found, planes = [], 0
+    for c in chosen:
+        places = np.argwhere(c).astype(np.float64)
+        far = 4.0 * max(c.shape[1:])
+        places[:, 0] = (places[:, 0] + planes) * far
+        planes += c.shape[0]
+        found.append(places)
+    return np.concatenate(found)
+
+
+def _nearest(points: Floats, others: Floats) -> Floats:
+    from scipy.spatial import cKDTree
+
+    if not len(others):
+        return np.full(len(points), np.inf)
+    return np.asarray(cKDTree(others).query(points)[0], np.float64)
+
+
+def _held_out_distances(points: Floats, numbers: Numbers, gap: float = 0.0) -> Floats:
+    found = np.empty(len(points))
+    for fold in np.unique(numbers):
+        held = numbers == fold
+        rest = points[~held]
+        if gap and len(rest):
+            rest = rest[_nearest(rest, points[held]) > gap]
+        found[held] = _nearest(points[held], rest) if len(rest) else np.inf
+    return found
+
+
+def _clusterings(points: Floats, count: int) -> list[Numbers]:
+    """Return clusters of pixels by place, from each pixel alone to as few as there are folds."""
+    gathered = points
+    back = np.arange(len(points))
+    size = 1.0
+    while len(gathered) > MOST_CLUSTERED:
+        size *= 1.5
+        _, back = np.unique(np.floor(points / np.array([1.0, size, size])), axis=0, return_inverse=True)
+        back = back.ravel()
+        gathered = np.stack([np.bincount(back, points[:, axis]) for axis in range(3)], 1) / np.bincount(back)[:, None]
+    if len(gathered) < 2:
+        return []
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    tree = linkage(gathered, "average")
+    found, seen = [], set()
+    for clusters in np.unique(np.geomspace(max(2, min(count, len(gathered))), len(gathered), 12).astype(int)):
+        units = fcluster(tree, int(clusters), "maxclust").astype(np.int64)[back]
+        key = len(np.unique(units))
+        if key > 1 and key not in seen:
+            seen.add(key)
+            found.append(units)
+    return found[::-1]
+
+
+def _not_validated(numbers: Numbers, labels: Numbers) -> int:
+    """Return how many pixels are held out while no other pixel of their class is learnt from."""
+    lost = 0
+    for value in np.unique(labels):
+        if len(np.unique(numbers[labels == value])) < 2:
+            lost += int((labels == value).sum())
+    return lost
+
+
+def _wasserstein(one: Floats, other: Floats) -> float:
+    """Return the mean difference of the quantiles of two samples."""
+    grid = np.linspace(0.005, 0.995, 100)
+    finite = one[np.isfinite(one)]
+    if not len(finite):
+        return np.inf
+    return float(np.abs(np.quantile(finite, grid) - np.quantile(other, grid)).mean())
+
+
+def _gap(points: Floats, numbers: Numbers, labels: Numbers, to_predict: Floats) -> float:
+    """Return how far training pixels have to stay from held-out ones so that distances fit best; each fold keeps all its classes."""
+    best, misfit = 0.0, _wasserstein(_held_out_distances(points, numbers), to_predict)
+    for gap in np.unique(np.quantile(to_predict, [0.25, 0.5, 0.75, 0.9]).round()):
+        if gap < 1 or not _leaves_enough(points, numbers, labels, float(gap)):
+            break
+        value = _wasserstein(_held_out_distances(points, numbers, float(gap)), to_predict)
+        if value < misfit:
+            best, misfit = float(gap), value
+    return best
+
+
+def _leaves_enough(points: Floats, numbers: Numbers, labels: Numbers, gap: float) -> bool:
+    for fold in np.unique(numbers):
+        held = numbers == fold
+        rest = ~held
+        kept = rest.copy()
+        kept[rest] = _nearest(points[rest], points[held]) > gap
+        if kept.sum() < LEAST_KEPT * rest.sum() or len(np.unique(labels[kept])) < len(np.unique(labels[rest])):
+            return False
+    return True
+
+
+def _distance_to(held: npt.NDArray[np.bool_]) -> Floats:
+    """Return the distance of each pixel of (z, y, x) to the nearest one of its plane that is held out."""
+    from scipy.ndimage import distance_transform_edt
+
+    return np.stack([distance_transform_edt(~plane) if plane.any() else np.full(plane.shape, np.inf) for plane in held])
