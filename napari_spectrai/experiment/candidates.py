@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_spectrai.experiment.document import Experiment
-from napari_spectrai.experiment.networks import NetworkSpec
+from napari_spectrai.experiment.networks import NetworkSpec, networks
+
+if TYPE_CHECKING:
+    from napari_spectrai.experiment.document import Experiment
 
 FEW = 20_000
 """Labelled pixels, at most, from which a network on local means learns better than one of convolutions."""
@@ -52,6 +54,11 @@ class Candidate:
     sees: str = "spectra"
 
     @property
+    def prior(self) -> float:
+        """Its weight before any fold, in held-out units: less where neighbours are averaged, since folds may not reach as far as a map."""
+        return 1.0 if self.network.classical and self.network.dims_seen == 1 and self.sees != "superpixels" else 0.5
+
+    @property
     def network(self) -> NetworkSpec:
         """The settings of the method or network."""
         return self.experiment.network
@@ -81,8 +88,6 @@ def _label(spec: NetworkSpec) -> str:
 
 
 def _title(kind: str, sees: str) -> str:
-    from napari_spectrai.experiment.networks import networks
-
     return _label(networks.parse(kind)) + {"shapes": " (SNV)", "superpixels": " (superpixels)"}.get(sees, "")
 
 
@@ -135,7 +140,7 @@ def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool =
     document["split"] |= {"context": "shared", "gap": 0, "folds": 0} if experiment.task.truth == "labels" else {"folds": 0}
     if kind not in ("unet", "resunet") and not own:
         document["augmentation"] = chosen.get("augmentation", [])
-    return Experiment.model_validate(document)
+    return type(experiment).model_validate(document)
 
 
 def recipe(kind: str, task: str, size: Size) -> dict[str, Any]:

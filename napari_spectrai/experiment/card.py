@@ -19,6 +19,8 @@ KEY = "napari_spectrai"
 MOST_RIVALS = 4
 """The best classical methods, as many as are named in a card's lines; the file has them all."""
 FORMAT = 2
+PART_TITLES = {"map": "expected over the map"}
+"""What parts of the scores are called, where their names do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class ModelCard:
             ("Trained on", "; ".join(self.trained_on) or "not said"),
             ("Date", self.date),
         ]
+        if hasattr(experiment.network, "describe"):
+            rows.insert(4, ("Chosen", experiment.network.describe()))
         if self.classes:
             rows.insert(3, ("Classes", ", ".join(one.name for one in self.classes)))
         if experiment.task.enlarges > 1:
@@ -122,13 +126,19 @@ class ModelCard:
             told = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}
             rivals = sorted((m for m in told if m != "network"), key=lambda m: told[m], reverse=METRICS[metric].larger_is_better)
             shown = [m for m in ("network", *rivals[:MOST_RIVALS]) if m in told]
-            figures = " · ".join(f"{method} {told[method]:.3g}" for method in shown)
+            ranges = {m: self.intervals.get(part, {}).get(m, {}).get(metric) for m in shown}
+            figures = " · ".join(f"{method} {told[method]:.3g}{_range(ranges[method])}" for method in shown)
             if figures:
-                rows.append((f"{METRICS[metric].title}, {part}", figures))
-        return rows
+                rows.append((f"{METRICS[metric].title}, {PART_TITLES.get(part, part)}", figures))
+        return rows + [("Note", note) for note in self.notes]
 
     def __str__(self) -> str:
         return "\n".join(f"{label + ':':<18}{text}" for label, text in self.lines())
+
+
+def _range(ends: list[float] | None) -> str:
+    """Return ``" (0.71–0.90)"``, the 90 % interval of a score, where there is one."""
+    return f" ({ends[0]:.3g}–{ends[1]:.3g})" if ends else ""
 
 
 def read_card(path: str | Path) -> ModelCard:

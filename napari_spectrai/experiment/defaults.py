@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.experiment.candidates import FEW
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import as_labels
 from napari_spectrai.noise import eigenimages
 
 T = TypeVar("T")
 
-FEW = 20_000
-"""Labelled pixels, at most, that a network on local means learns better from than one of convolutions."""
 SEEN = 10_000
 """Spectra, at most, by which the number of components is chosen."""
 
@@ -107,65 +106,23 @@ def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     }
 
 
-def _images(cube: Cube) -> dict[str, Any]:
-    return {
-        "task": {"kind": "classification", "of": "images"},
-        "preparation": ["scale"],
-        "network": {"kind": "resnet", "dims": 2, "width": 32, "components": min(16, len(cube.axis))},
-        "split": {"validation": 0.2},
-        "data": {"patch": max(4, min(64, *cube.spatial_shape[-2:]))},
-        "augmentation": ["flip", "rotate"],
-        "training": {"batch": 16, "epochs": 60},
-    }
-
-
 def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"kind": task.kind}
-    labelled = cube.count
+    labelled, of_images = cube.count, False
     if truth is not None:
         labels = as_labels(truth)
-        if task.kind == "classification" and len(cube.shape) > 3 and labels.shape == cube.spatial_shape[:-2]:
-            return _images(cube)
-        if task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
+        of_images = task.kind == "classification" and len(cube.shape) > 3 and labels.shape == cube.spatial_shape[:-2]
+        if of_images:
+            settings["of"] = "images"
+        elif task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
             settings["unlabelled"] = 0 if 0 in np.unique(labels.data) else None
         labelled = int(np.count_nonzero(labels.data))
     document: dict[str, Any] = {
         "task": settings,
-        "preparation": ["scale"] if cube.is_image else [{"kind": "normalise", "by": "snv"}],
-        "split": {"validation": 0.15},
+        "preparation": ["scale"],
+        # a network of convolutions over many labelled pixels takes minutes for each fold
+        "network": {"kind": "automatic", "seconds": 120.0 if labelled <= FEW else 600.0},
+        # of what is named or drawn for the test, if anything is; validation is by folds
+        "split": {"validation": 0.15} | ({"gap": 0, "context": "shared"} if cube.is_image and not of_images else {}),
     }
-    if task.kind == "segmentation" and cube.is_image and labelled <= FEW:
-        batch = max(8, min(512, labelled // 4))
-        document |= {
-            "network": "local_means_mlp",
-            # few strokes lie in few blocks: smaller ones, so that some can be held out
-            "split": {
-                "method": "blocks", "block": max(3, min(12, int(labelled**0.5 / 2))), "validation": 0.15, "gap": 0, "context": "shared",
-            },
-            "training": {
-                "batch": batch, "epochs": max(10, min(200, round(800 * batch / max(1, labelled)))), "ema": 0.98, "keep": "last",
-                "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "lr": 3e-3, "weight_decay": 0.05},
-            },
-            "loss": {"kind": "cross_entropy", "smoothing": 0.1, "weights": "balanced"},
-        }  # fmt: skip
-    elif task.kind == "segmentation" and cube.is_image:
-        patch = max(4, min(48, *cube.spatial_shape[-2:]))
-        document |= {
-            "network": {"kind": "unet", "dims": 2, "width": 32, "depth": 2, "dropout": 0.3, "components": min(32, len(cube.axis))},
-            "split": {"method": "blocks", "validation": 0.15, "gap": 0, "context": "shared"},
-            "data": {"patch": patch, "samples": 64},
-            "augmentation": ["flip", "rotate"],
-            "training": {"batch": 8, "epochs": 60},
-            "loss": {"kind": "cross_entropy", "weights": "balanced"},
-        }
-    else:
-        batch = 32 if labelled <= 2_000 else 256
-        document |= {
-            "network": "spectral_mlp",
-            "training": {
-                "batch": batch, "epochs": max(5, min(300, round(1500 * batch / max(1, labelled)))), "ema": 0.98,
-                "schedule": {"kind": "one_cycle", "rise": 0.2}, "optimiser": {"kind": "adamw", "weight_decay": 0.05},
-            },
-            "loss": {"kind": "cross_entropy", "smoothing": 0.05},
-        }  # fmt: skip
     return document

@@ -19,6 +19,7 @@ from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.ready import ready_card, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.networks import build
 from napari_spectrai.preparation import Preparation
@@ -41,6 +42,7 @@ class Model:
     network: nn.Module
     description: ModelCard
     classical: dict[str, Method]
+    applicability: Applicability | None = None
 
     @property
     def axis(self) -> SpectralAxis:
@@ -62,9 +64,10 @@ class Model:
         if path.suffix != ".safetensors":
             raise ValueError(f"a model file ends in .safetensors, not {path.suffix or 'nothing'!r}: {path}")
         weights = {_NETWORK + name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.network.state_dict().items()}
+        kept = classical.to_tensors(self.classical) | (self.applicability.tensors() if self.applicability is not None else {})
         with replacing(path) as temporary:
             # bytes, since save_file makes the file readable for its owner only
-            temporary.write_bytes(to_bytes(weights | classical.to_tensors(self.classical), {KEY: self.description.to_json()}))
+            temporary.write_bytes(to_bytes(weights | kept, {KEY: self.description.to_json()}))
         return path
 
     @classmethod
@@ -88,7 +91,7 @@ class Model:
         except RuntimeError as error:
             raise ValueError(f"{path}: the weights do not fit the network its card describes: {error}") from error
         kept = classical.from_tensors(card.rivals, tensors, bands, card.out, card.experiment.task.enlarges)
-        return cls(network.eval(), card, kept)
+        return cls(network.eval(), card, kept, Applicability.from_tensors(tensors))
 
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:

@@ -30,10 +30,13 @@ class Answers:
     name : str
     output : Tensor of shape (n, C) or (n, λ)
         Scores of classes, or spectra.
+    prior : float
+        How many held-out units (files, groups, regions, spectra) its prior weight in a blend of classifiers is worth.
     """
 
     name: str
     output: Tensor
+    prior: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Crossed:
         Found on all folds, one for each candidate.
     by_fold : dict of fold to (weights, temperatures)
         Found on the other folds alone.
+    temperature : float
+        Of the blend as a whole: a mean of calibrated probabilities is less certain than it is correct.
     output : Tensor of shape (n, C) or (n, λ)
         The answers with what was found on the other folds.
     """
@@ -86,6 +91,7 @@ class Crossed:
     temperatures: Floats
     by_fold: dict[int, tuple[Floats, Floats]]
     output: Tensor
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +142,41 @@ def _loss_of(probabilities: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     return -mixed.gather(-1, truth[:, None])[:, 0].clamp(min=LEAST).log() * weight
 
 
-def mixture_weights(outputs: Sequence[Tensor], truth: Tensor, weight: Tensor, *, classes: bool) -> Floats:
-    """Return the weights of a convex blend with the least loss: of probabilities by expectation maximisation, of spectra by least squares."""
-    if len(outputs) == 1:
-        return np.ones(1)
-    if classes:
-        likelihood = torch.stack([output.double().gather(-1, truth[:, None])[:, 0] for output in outputs], -1).clamp(min=LEAST)
-        shares = torch.full((len(outputs),), 1 / len(outputs), dtype=torch.float64)
-        for _ in range(STEPS):
-            joint = likelihood * shares
-            shares = (joint / joint.sum(-1, keepdim=True) * weight[:, None]).sum(0) / weight.sum()
-        return np.asarray(shares.numpy())
+def mixture_weights(outputs: Sequence[Tensor], truth: Tensor, weight: Tensor, prior: Floats, units: int) -> Floats:
+    """Return the weights of a mixture of class probabilities: the most probable ones under a Dirichlet prior, by expectation maximisation.
+
+    Held-out samples of one unit resemble one another, so they count as one: with few units the weights stay near the prior, and answers
+    that the folds cannot tell apart are averaged; with many the mixture has the least out-of-fold loss.
+
+    Parameters
+    ----------
+    outputs : Tensors of shape (n, C)
+    truth, weight : Tensors of shape (n,)
+    prior : float array of shape (m,)
+        In units.
+    units : int
+        How many units were held out.
+    """
+    likelihood = torch.stack([output.double().gather(-1, truth[:, None])[:, 0] for output in outputs], -1).clamp(min=LEAST)
+    before = torch.from_numpy(prior)
+    shares = before / before.sum()
+    for _ in range(STEPS):
+        joint = likelihood * shares
+        found = (joint / joint.sum(-1, keepdim=True) * weight[:, None]).sum(0) / weight.sum()
+        shares = units * found + before
+        shares = shares / shares.sum()
+    return np.asarray(shares.numpy())
+
+
+def combination_weights(outputs: Sequence[Tensor], truth: Tensor) -> Floats:
+    """Return the weights of the convex combination of spectra (n, λ) with the least mean squared error."""
     from scipy.optimize import nnls
 
     errors = torch.stack([(output.double() - truth.double()).flatten() for output in outputs], -1)
     gram = (errors.T @ errors).numpy() / len(errors)
     # the least of w' G w over w >= 0, sum w = 1: non-negative least squares with the sum as one heavy row
-    root = np.linalg.cholesky(gram + 1e-12 * np.trace(gram) * np.eye(len(gram)))
-    heavy = 1e3 * np.sqrt(np.trace(gram))
+    root = np.linalg.cholesky(gram + (1e-12 * np.trace(gram) + 1e-30) * np.eye(len(gram)))
+    heavy = 1e3 * max(np.sqrt(np.trace(gram)), 1e-15)
     shares, _ = nnls(np.vstack([root.T, heavy * np.ones(len(gram))]), np.concatenate([np.zeros(len(gram)), [heavy]]))
     return np.asarray(shares / max(shares.sum(), 1e-30))
 
@@ -174,6 +197,8 @@ def difference(one: Tensor, other: Tensor, units: npt.NDArray[np.int64]) -> tupl
 def crossed(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Crossed:
     """Calibrate candidates and weigh them; what a fold is judged by is found on the others."""
 
+    prior = np.array([candidate.prior for candidate in candidates])
+
     def found(chosen: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
         truth, weight = held.truth[chosen], held.weight[chosen]
         temperatures = np.ones(len(candidates))
@@ -181,7 +206,11 @@ def crossed(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Crosse
         if held.classes:
             temperatures = np.array([best_temperature(output, truth, weight) for output in outputs])
             outputs = [probabilities(output, t) for output, t in zip(outputs, temperatures, strict=True)]
-        return mixture_weights(outputs, truth, weight, classes=bool(held.classes)) if blend else np.ones(1), temperatures
+        if not blend:
+            return np.ones(1), temperatures
+        if not held.classes:
+            return combination_weights(outputs, truth), temperatures
+        return mixture_weights(outputs, truth, weight, prior, len(np.unique(held.unit[chosen]))), temperatures
 
     result = torch.zeros(candidates[0].output.shape, dtype=torch.float64)
     by_fold = {}
@@ -191,7 +220,14 @@ def crossed(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Crosse
         for share, t, candidate in zip(weights, temperatures, candidates, strict=True):
             output = candidate.output[inside].double()
             result[inside] += share * (probabilities(output, t) if held.classes else output)
-    return Crossed(*found(np.ones(len(held.fold), bool)), by_fold, result)
+    if not (blend and held.classes and len(candidates) > 1):
+        return Crossed(*found(np.ones(len(held.fold), bool)), by_fold, result)
+    logits, sharp = result.clamp(min=LEAST).log(), torch.zeros_like(result)
+    for fold in by_fold:
+        inside = held.fold == fold
+        sharp[inside] = probabilities(logits[inside], best_temperature(logits[~inside], held.truth[~inside], held.weight[~inside]))
+    whole = best_temperature(logits, held.truth, held.weight)
+    return Crossed(*found(np.ones(len(held.fold), bool)), by_fold, sharp, whole)
 
 
 def probabilities(scores: Tensor, temperature: float) -> Tensor:
@@ -213,8 +249,9 @@ def choose(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Choice:
     Returns
     -------
     Choice
-        The blend where its out-of-fold loss lies below that of the best candidate by more than the standard error of the difference;
-        else the simplest candidate whose loss is no more than one standard error above the least.
+        Of classifiers their mixture (see `mixture_weights`): averaging what the folds cannot tell apart is safer than picking one of them. Of
+        spectra a combination, where its loss lies below that of the best candidate by more than the standard error of the difference.
+        Else, or without `blend`, the simplest candidate whose loss is no more than one standard error above the least.
     """
     single = [crossed([candidate], held, blend=False) for candidate in candidates]
     losses = [losses_of(one.output, held) for one in single]
@@ -222,8 +259,13 @@ def choose(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Choice:
     if blend and len(candidates) > 1:
         mixed = crossed(candidates, held, blend=True)
         gap, error = difference(losses[best], losses_of(mixed.output, held), held.unit)
+        better = f"its out-of-fold loss lies {gap:.2g} ± {error:.2g} below that of {candidates[best].name} alone"
+        alike = [c.name for c, loss in zip(candidates, losses, strict=True) if _not_worse(loss, losses[best], held)]
+        if held.classes:
+            unclear = f"the folds cannot tell apart {_listed(alike)}" if len(alike) > 1 else f"the lowest loss alone has {alike[0]}"
+            return _blend(candidates, mixed, held, better if gap > error else unclear)
         if gap > error:
-            return _blend(candidates, mixed, held, f"below that of {candidates[best].name} alone by {gap:.3g} ± {error:.2g}")
+            return _blend(candidates, mixed, held, better)
     kept = next((n for n in range(best) if _not_worse(losses[n], losses[best], held)), best)
     if len(candidates) == 1:
         why = f"{candidates[0].name} was the only candidate."
@@ -239,6 +281,10 @@ def choose(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Choice:
     return Choice([candidates[kept].name], [1.0], [float(one.temperatures[0])], one, why)
 
 
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def _not_worse(one: Tensor, best: Tensor, held: Held) -> bool:
     gap, error = difference(one, best, held.unit)
     return gap <= error
@@ -252,5 +298,5 @@ def _blend(candidates: Sequence[Answers], mixed: Crossed, held: Held, why: str) 
     shares = mixed.weights / mixed.weights.sum()
     names = [candidate.name for candidate in candidates]
     listed = ", ".join(f"{name} {share:.2f}" for name, share in zip(names, shares, strict=True))
-    said = f"A blend was chosen ({listed}): its out-of-fold loss is {why}."
+    said = f"A blend was chosen ({listed}): {why}."
     return Choice(names, [round(float(share), 4) for share in shares], [float(t) for t in mixed.temperatures], mixed, said)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.automatic.choice import Choice, difference, losses_of, probabilities
+from napari_spectrai.learn.automatic.choice import LEAST, Choice, difference, losses_of, probabilities
 from napari_spectrai.learn.automatic.comparison import Comparison, Outcome
 from napari_spectrai.learn.automatic.guided import components, guided_filter
 
@@ -49,7 +49,8 @@ def best_radius(comparison: Comparison, members: Sequence[Outcome], choice: Choi
         for radius, kept in smoothed.items():
             done = [guided_filter(p.float(), g, radius) if radius else p.float() for p, g in zip(planes, guides, strict=True)]
             kept.append(torch.cat([d[a] for d, a in zip(done, asked, strict=True)]))
-    outputs = {radius: torch.cat(kept).double() for radius, kept in smoothed.items()}
+    warmth = choice.crossed.temperature
+    outputs = {radius: probabilities(torch.cat(kept).clamp(min=LEAST).log(), warmth) for radius, kept in smoothed.items()}
     losses = {radius: losses_of(output, held) for radius, output in outputs.items()}
     best = min(radii, key=lambda radius: float(losses[radius].mean()))
     gap, error = difference(losses[0], losses[best], held.unit)
