@@ -18,7 +18,8 @@ from napari_spectrai.networks.enlarge import back_projected, bicubic, degraded, 
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.noise import eigenimages, noise_of_bands
 
-CLASSICAL = [kind for kind in networks if networks[kind].classical]
+# what blends others has tests of its own (test_automatic.py)
+CLASSICAL = [kind for kind in networks if networks[kind].classical and kind != "automatic"]
 OF_CUBES = [kind for kind in CLASSICAL if "denoising" in networks[kind].tasks]
 OF_CLASSES = [kind for kind in CLASSICAL if "segmentation" in networks[kind].tasks]
 

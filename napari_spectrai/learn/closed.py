@@ -8,12 +8,13 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import torch
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import ModelCard
-from napari_spectrai.learn import classical
-from napari_spectrai.learn.classical.judge import judged
+from napari_spectrai.learn import classical, intervals
+from napari_spectrai.learn.classical.judge import counted, judged
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Scene
@@ -39,11 +40,13 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
         for name, one in methods.items():
             outputs = judged(one, scenes)
             rows[name] = task.scores(*outputs)
+            ranges.setdefault(part, {})[name] = _intervals(data, scenes, *outputs, tuple(names))
             if name == "network":
                 shown.extend(_shown(data, part, scenes, *outputs))
         return rows
 
     shown: list[Event] = []
+    ranges: dict[str, dict[str, intervals.Intervals]] = {}
     method = classical.fitted(spec, data, "training")
     rivals = classical.rivals(experiment, data, "training") if judges else {}
     figures = {"validation": scores("validation", rivals | {"network": method})} if judges else {}
@@ -64,7 +67,7 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
         experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
         axis=data.axis, truth_axis=data.truth_axis, date=f"{datetime.now():%Y-%m-%d %H:%M}", trained_on=data.names, scores=figures,
         versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes,
-        rivals=[rival.spec.kind for rival in rivals.values()],
+        rivals=[rival.spec.kind for rival in rivals.values()], intervals=ranges,
     )  # fmt: skip
     model = Model(method.eval(), card, rivals)
     for which, path in (("best", folder.best), ("last", folder.last)):
@@ -72,8 +75,16 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
         yield told(Saved(which, str(path)))  # type: ignore[arg-type]
     yield from map(told, shown)
     folder.discard_data()
-    yield concluded(folder, Finished("done", 1, 1, figures, time.monotonic() - begun, str(folder.best)))
+    yield concluded(folder, Finished("done", 1, 1, figures, time.monotonic() - begun, str(folder.best), intervals=ranges))
     return model
+
+
+def _intervals(data: Dataset, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, names: tuple[str, ...]) -> intervals.Intervals:
+    units = np.concatenate([intervals.squares(counted(scene)) + number * 10**9 for number, scene in enumerate(scenes)])
+    output, truth = output.detach().cpu(), truth.detach().cpu()
+    if data.classes:
+        return intervals.of_classes(output, truth, units, names)
+    return intervals.of_cubes({"mse": (output.double() - truth.double()).square().mean(-1).numpy()}, units)
 
 
 def _shown(data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor) -> Iterator[Event]:

@@ -119,6 +119,23 @@ class Dataset:
                 x, y, counts = mean_spectrum(x), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
             yield Scene(x, y, counts)
 
+    def units(self, samples: Samples, side: int = 12) -> Tensor:
+        """Return what each sample is held out with, (n,): of an image the square of `side` pixels it lies in, else the sample itself."""
+        numbers = torch.arange(len(samples), device=samples.first.device)
+        for number, place in enumerate(self.places):
+            if place.shape[2] == 1:
+                continue
+            inside = (samples.first >= place.base) & (samples.first < place.base + place.size)
+            rest = samples.first - place.base
+            width, plane = place.padded[2], place.padded[1] * place.padded[2]
+            down, across = rest % plane // width // side, rest % width // side
+            unit = ((number * 10**4 + rest // plane) * 10**4 + down) * 10**4 + across
+            numbers = torch.where(inside, unit + 10**9, numbers)
+        if self.of_images:  # an image is judged once, by all its pixels
+            bases = torch.tensor([place.base for place in self.places], device=samples.first.device)
+            numbers = torch.searchsorted(bases, samples.first, right=True)
+        return numbers
+
     def to(self, device: torch.device) -> Dataset:
         """Return the dataset on `device` if it fits there with room to work, else as it is."""
         size = 4 * self.inputs.nelement() + (0 if self.truths is None else 4 * self.truths.nelement())

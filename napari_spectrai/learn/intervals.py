@@ -80,6 +80,21 @@ def of_cubes(errors: Mapping[str, npt.NDArray[np.float64]], units: npt.NDArray[n
     return _bootstrap(len(counts), scores, {}, (0.0, math.inf))
 
 
+def squares(asked: Tensor, side: int = 12) -> npt.NDArray[np.int64]:
+    """Return the square of an image that each chosen pixel lies in; of a set of spectra each spectrum.
+
+    Parameters
+    ----------
+    asked : bool Tensor of shape (z, y, x)
+    side : int
+        Of the squares, in pixels.
+    """
+    z, y, x = (c.cpu().numpy().astype(np.int64) for c in torch.nonzero(asked, as_tuple=True))
+    if asked.shape[2] == 1:
+        return y
+    return np.asarray((z * 10**4 + y // side) * 10**4 + x // side)
+
+
 def _wilson(share: float, count: int) -> tuple[float, float]:
     """Return the interval of a share of `count` units (Wilson 1927, doi:10.1080/01621459.1927.10502953)."""
     z = 1.6448536

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.learn import intervals
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.classical.judge import MOST, counted, judged
 from napari_spectrai.learn.dataset import Dataset
@@ -68,6 +71,26 @@ class Judge:
                 kept.append(value)
         return torch.cat(outputs), torch.cat(truths)
 
+    def units(self, part: str) -> npt.NDArray[np.int64]:
+        """Return what each row of `outputs` is held out with: the square of an image that its sample lies in, or the sample itself."""
+        samples = self.data.parts[part]
+        units = self.data.units(samples)
+        patches = samples.patch > 1 and not self.experiment.network.around and not self.data.of_images
+        if self.data.classes and patches:  # each labelled pixel of a patch is a row
+            pixels = samples.pixels()
+            assert self.data.truths is not None  # noqa: S101
+            known = (self.data.labels[pixels] == samples.part) & (self.data.truths[pixels] > 0)
+            units = units.repeat_interleave(known.flatten(1).sum(1))
+        return units.cpu().numpy()
+
+    def intervals(self, part: str, output: Tensor, truth: Tensor) -> intervals.Intervals:
+        """Return 90 % intervals of the scores of a part."""
+        units, output, truth = self.units(part), output.detach().cpu(), truth.detach().cpu()
+        if self.data.classes:
+            return intervals.of_classes(output, truth, units, tuple(self.task.names))
+        errors = (output.double() - truth.double()).square().flatten(1).mean(1).numpy()
+        return intervals.of_cubes({"mse": errors}, units)
+
     def baselines(self, part: str, methods: Mapping[str, Method]) -> dict[str, dict[str, float]]:
         """Return the figures of the classical methods on a part: whole images, judged where the network is."""
         if self.experiment.task.enlarges > 1:
@@ -104,6 +127,16 @@ def temperature(probabilities: Tensor, truth: Tensor) -> float:
     candidates = torch.logspace(-1, 1, 201, dtype=torch.float64)
     losses = [float(torch.nn.functional.cross_entropy(logits / value, truth)) for value in candidates]
     return round(float(candidates[min(range(len(losses)), key=losses.__getitem__)]), 4)
+
+
+def crossed_temperature(probabilities: Tensor, truth: Tensor, units: npt.NDArray[np.int64]) -> Tensor:
+    """Return probabilities at temperatures that were each fitted on the other half of the units, so that none is judged by itself."""
+    _, numbers = np.unique(units, return_inverse=True)
+    even = torch.from_numpy(numbers % 2 == 0).to(probabilities.device)
+    result = probabilities.clone()
+    for half in (even, ~even):
+        result[half] = tempered(probabilities[half], temperature(probabilities[~half], truth[~half]))
+    return result
 
 
 def tempered(probabilities: Tensor, value: float) -> Tensor:

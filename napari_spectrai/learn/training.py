@@ -26,7 +26,7 @@ from napari_spectrai.learn.checkpoint import Place
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
-from napari_spectrai.learn.judging import Judge, temperature, tempered
+from napari_spectrai.learn.judging import Judge, crossed_temperature, temperature, tempered
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.learn.previews import Previews
@@ -39,6 +39,8 @@ SAVE_SECONDS = 2.0
 """Least time between saves of a fast training; a killed run loses no more than this, or one epoch."""
 STEP_SECONDS = 0.25
 """Least time between `Step` events, and between looks at the control file."""
+FEW_VALIDATED = 30
+"""Validation samples below which cross-validation is recommended."""
 LONG_EPOCH_SECONDS = 60.0
 """Most time between saves, also within an epoch."""
 
@@ -292,28 +294,47 @@ class Training:
             self.classical = classical.rivals(self.experiment, self.data, "training", "validation", before=self.classical)
         if "test" in self.data.parts:
             scores["test"] = self.judge.baselines("test", self.classical)
-        shown, warmth = [], 1.0
+        shown, warmth, ranges = [], 1.0, {}
         for part, rows in scores.items():
             output, truth = self.judge.outputs(part, self.average.module)
-            if self.data.classes:
-                warmth = temperature(output, truth) if part == "validation" else warmth
+            if self.data.classes and part == "validation":
+                warmth = temperature(output, truth)
+                output = crossed_temperature(output, truth, self.judge.units(part))
+            elif self.data.classes:
                 output = tempered(output, warmth)
             rows["network"] = self.task.scores(output, truth)
+            ranges[part] = {"network": self.judge.intervals(part, output, truth)}
             if self.data.classes or part == "validation":
                 shown.append(self.judge.shown(place.best_epoch, output, truth, part))
         scores |= {"blocks": beside} if beside else {}
         model = self._model(place.best_weights, scores)
-        model = replace(model, description=replace(model.description, temperature=warmth))
+        model = replace(model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=self._validated()))
         model.save(self.folder.best)
         yield self._told(Saved("best", str(self.folder.best)))
         for event in shown:
             yield self._told(event)
         if reason != "stopped":
             self.folder.discard_data()
-        notes = self.beside.notes if self.beside is not None else []
-        ending = Finished(reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best), notes=notes)
+        notes = [*(self.beside.notes if self.beside is not None else []), *model.description.notes]
+        ending = Finished(
+            reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best), notes=notes, intervals=ranges
+        )
         yield concluded(self.folder, ending)
         return model
+
+    def _validated(self) -> list[str]:
+        """Return which classes no validation sample speaks for, and how few samples there are, in sentences."""
+        if not self.data.classes:
+            return []
+        _, truth = self.judge.outputs("validation", self.average.module)
+        held = torch.bincount(truth.flatten(), minlength=len(self.data.classes)).tolist()
+        missing = [one.name for one, count in zip(self.data.classes, held, strict=True) if not count]
+        notes = []
+        if missing:
+            notes.append(f"Not validated: {', '.join(missing)}. No validation sample has such a class; set split.folds=5 to hold out each once.")
+        if len(truth) < FEW_VALIDATED:
+            notes.append(f"Only {len(truth)} validation samples; set split.folds=5 for scores from all of them.")
+        return notes
 
     # ------------------------------------------------------------------ order
 

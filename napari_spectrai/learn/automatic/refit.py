@@ -16,6 +16,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.learn import intervals
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic import reach
 from napari_spectrai.learn.automatic.bench import Bench
@@ -28,10 +29,6 @@ from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.split import TEST, Map
-
-REGION = 12
-"""Side of the squares of the test part over which intervals are drawn, in pixels."""
-
 
 class Refit:
     """Fits what was chosen on all pixels but those of the test, and makes the model.
@@ -110,7 +107,7 @@ class Refit:
         if not any(bool(a.any()) for a in asked):
             return None
         truth = self.bench.truth(asked)
-        units = np.concatenate([_squares(a) + number * 10**9 for number, a in enumerate(asked)])
+        units = np.concatenate([intervals.squares(a) + number * 10**9 for number, a in enumerate(asked)])
         found = {"network": self.bench.answers(own, network, asked)}
         for outcome in compared if len(compared) > 1 else ():
             if outcome.candidate.network.classical:  # a network would have to be trained for this alone
@@ -149,11 +146,3 @@ class Refit:
                 if isinstance(module, Method):
                     kept[module.spec.label] = module
         return kept
-
-
-def _squares(asked: Tensor) -> Any:
-    """Return the square of an image that each pixel asked about lies in; of a set of spectra each spectrum."""
-    z, y, x = (c.cpu().numpy().astype(np.int64) for c in torch.nonzero(asked, as_tuple=True))
-    if asked.shape[2] == 1:
-        return y
-    return (z * 10**4 + y // REGION) * 10**4 + x // REGION
