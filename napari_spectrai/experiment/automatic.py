@@ -17,12 +17,25 @@ class Member(Spec):
 
     network: Annotated[SerializeAsAny[NetworkSpec], networks] = Field(description="the method, with its settings")
     weight: float = Field(1.0, ge=0, le=1, description="share of its answer in the blend")
-    temperature: float = Field(1.0, gt=0, le=1000, description="divides its scores, so that its probabilities are as certain as they are correct")
+    temperature: float = Field(
+        1.0, gt=0, le=1000, description="divides its scores, so that its probabilities are as certain as they are correct"
+    )
     sees: Literal["spectra", "shapes", "superpixels"] = Field(
         "spectra",
         description="spectra: as prepared; shapes: each spectrum also centred and divided by its standard deviation (SNV); "
         "superpixels: averaged over small regions of similar pixels",
     )
+
+    @property
+    def name(self) -> str:
+        """What it is called beside others."""
+        return named(self.network, self.sees)
+
+
+def named(network: NetworkSpec, sees: str) -> str:
+    """Return what a method is called that sees spectra as they are, their shapes, or means over superpixels."""
+    label = str(getattr(network, "label", "") or network.title or network.kind)
+    return label + {"shapes": " (SNV)", "superpixels": " (superpixels)"}.get(sees, "")
 
 
 class Automatic(ClassicalSpec):
@@ -42,8 +55,9 @@ class Automatic(ClassicalSpec):
     learns: ClassVar = True
     whole_images: ClassVar = True
     candidates: list[Annotated[SerializeAsAny[NetworkSpec], networks]] = Field(
-        default_factory=list, description="what is compared; empty: the methods and networks that suit the task and the size of the data"
-    )
+        default_factory=list, json_schema_extra={"learnt": True},
+        description="what is compared; empty: the methods and networks that suit the task and the size of the data",
+    )  # fmt: skip
     seconds: float = Field(
         120.0, gt=0, le=1e6, description="time for the comparison, in seconds: candidates that would need more are left out, and named"
     )
@@ -51,9 +65,19 @@ class Automatic(ClassicalSpec):
     smooth: bool = Field(
         True, description="whether class probabilities of images may be smoothed along edges (guided filter), where the folds favour it"
     )
-    members: list[Member] = Field(default_factory=list, description="what was chosen; filled in by training")
-    answers_for: Literal["pixels", "images"] = Field("pixels", description="what has an answer: each pixel, or each image; filled in by training")
-    radius: int = Field(0, ge=0, le=64, description="radius of the guided filter, in pixels; 0: none; chosen by training")
+    members: list[Member] = Field(
+        default_factory=list, description="what was chosen; filled in by training", json_schema_extra={"learnt": True}
+    )
+    answers_for: Literal["pixels", "images"] = Field(
+        "pixels", description="what has an answer: each pixel, or each image; filled in by training", json_schema_extra={"learnt": True}
+    )
+    radius: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="radius of the guided filter, in pixels; 0: none; chosen by training",
+        json_schema_extra={"learnt": True},
+    )
 
     @property
     def dims(self) -> int:
@@ -84,9 +108,9 @@ class Automatic(ClassicalSpec):
         return lcm(*(member.network.grid for member in self.members))
 
     def describe(self) -> str:
-        """Return what was chosen, in words: ``"logistic regression (0.62) + SVM (0.38)"``."""
+        """Return what was chosen, in words: ``"logistic 0.62 + SVM (SNV) 0.38"``."""
         if not self.members:
             return "not chosen yet"
         if len(self.members) == 1:
-            return self.members[0].network.title
-        return " + ".join(f"{m.network.title} ({m.weight:.2f})" for m in sorted(self.members, key=lambda m: -m.weight))
+            return self.members[0].name
+        return " + ".join(f"{m.name} {m.weight:.2f}" for m in sorted(self.members, key=lambda m: -m.weight))

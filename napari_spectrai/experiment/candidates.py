@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_spectrai.experiment.automatic import named
 from napari_spectrai.experiment.networks import NetworkSpec, networks
 
 if TYPE_CHECKING:
@@ -71,24 +72,20 @@ def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
         return [Candidate(_name(spec, named), with_recipe(experiment, spec, size, own=True)) for spec in named]
     task = experiment.task
     chosen = _of_classes(size, of_images=task.of_images) if task.truth == "labels" else _of_pairs(task.kind, size)
-    return [Candidate(_title(kind, sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
+    return [Candidate(named(networks.parse(kind), sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
 
 
 def _name(spec: NetworkSpec, all_of_them: Any) -> str:
     """Return the name of a network that a person listed: with its settings where two are of one kind."""
-    name = _label(spec)
+    name = named(spec, "spectra")
     if sum(one.kind == spec.kind for one in all_of_them) == 1:
         return name
-    changed = {key: value for key, value in spec.model_dump(mode="json").items() if key != "kind" and value != type(spec)().model_dump(mode="json")[key]}
+    changed = {
+        key: value
+        for key, value in spec.model_dump(mode="json").items()
+        if key != "kind" and value != type(spec)().model_dump(mode="json")[key]
+    }
     return f"{name} ({', '.join(f'{key}={value}' for key, value in changed.items()) or 'default'})"
-
-
-def _label(spec: NetworkSpec) -> str:
-    return str(getattr(spec, "label", "") or spec.title or spec.kind)
-
-
-def _title(kind: str, sees: str) -> str:
-    return _label(networks.parse(kind)) + {"shapes": " (SNV)", "superpixels": " (superpixels)"}.get(sees, "")
 
 
 def _of_classes(size: Size, *, of_images: bool) -> list[tuple[str, str]]:

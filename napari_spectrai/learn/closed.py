@@ -79,7 +79,9 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
     return model
 
 
-def _intervals(data: Dataset, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, names: tuple[str, ...]) -> intervals.Intervals:
+def _intervals(
+    data: Dataset, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, names: tuple[str, ...]
+) -> intervals.Intervals:
     units = np.concatenate([intervals.squares(counted(scene)) + number * 10**9 for number, scene in enumerate(scenes)])
     output, truth = output.detach().cpu(), truth.detach().cpu()
     if data.classes:

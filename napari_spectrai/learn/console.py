@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.runs import Epoch, Event, Failed, Finished, Progress, Started, Step
+from napari_spectrai.runs import Compared, Epoch, Event, Failed, Finished, Fold, Progress, Started, Step
 
 
 class TrainingBar:
@@ -51,8 +51,16 @@ class TrainingBar:
         elif isinstance(event, Epoch):
             figures = f"epoch {event.epoch}/{event.epochs}  training {event.training:.5f}  validation {event.validation:.5f}"
             self._bar.update(self._task, completed=event.epoch, figures=figures)
+        elif isinstance(event, Fold):
+            done = event.number - 1 + event.fold / event.folds
+            left = f", {event.left:.0f} s left" if event.left else ""
+            self._bar.update(self._task, completed=done, figures=f"{event.candidate}: fold {event.fold} of {event.folds}{left}")
+        elif isinstance(event, Compared) and not event.weight:
+            value = next(iter(event.scores.values()), None)
+            ends = f" (90 % interval {event.interval[0]:.4g} to {event.interval[1]:.4g})" if event.interval else ""
+            self.console.print(f"{event.name}: {event.note if value is None else f'{value:.4g}{ends}'}", markup=False, highlight=False)
         elif isinstance(event, Progress):
             self._bar.update(self._task, figures=f"once more on blocks, for the honest figure: epoch {event.done}/{event.total}")
         elif isinstance(event, Finished | Failed):
-            for note in event.notes:
+            for note in dict.fromkeys(event.notes):
                 self.console.print(f"note: {note}", markup=False, highlight=False)

@@ -331,7 +331,9 @@ class Training:
         missing = [one.name for one, count in zip(self.data.classes, held, strict=True) if not count]
         notes = []
         if missing:
-            notes.append(f"Not validated: {', '.join(missing)}. No validation sample has such a class; set split.folds=5 to hold out each once.")
+            notes.append(
+                f"Not validated: {', '.join(missing)}. No validation sample has such a class; set split.folds=5 to hold out each once."
+            )
         if len(truth) < FEW_VALIDATED:
             notes.append(f"Only {len(truth)} validation samples; set split.folds=5 for scores from all of them.")
         return notes

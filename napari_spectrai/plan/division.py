@@ -123,7 +123,9 @@ def as_volume(cube: Cube) -> tuple[int, int, int]:
     return (int(np.prod(spatial[:-2], dtype=int)), spatial[-2], spatial[-1])
 
 
-def pixel_groups(experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, int]]) -> list[npt.NDArray[np.int64]] | None:
+def pixel_groups(
+    experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, int]]
+) -> list[npt.NDArray[np.int64]] | None:
     """Return the group of each pixel: named for each input, or told by a cube's metadata (``"groups"``, one a spectrum)."""
     if experiment.data.groups:
         _, numbers = np.unique(experiment.data.groups, return_inverse=True)

@@ -207,9 +207,7 @@ def _stretches(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Seque
     return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra")
 
 
-def _at_random(
-    used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None, rng: np.random.Generator
-) -> Folds:
+def _at_random(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None, rng: np.random.Generator) -> Folds:
     labels = _gathered(used, classes)
     numbers = np.zeros(len(labels), np.int64)
     for value in np.unique(labels):
@@ -248,7 +246,9 @@ def _matched(
         if best is None or misfit < best[0] - 1e-9:
             best = misfit, numbers, units
     if best is None:
-        raise ValueError(f"cross-validation needs labels in 2 places or more, and there are {len(labels)} pixels in one; label some elsewhere")
+        raise ValueError(
+            f"cross-validation needs labels in 2 places or more, and there are {len(labels)} pixels in one; label some elsewhere"
+        )
     _, numbers, units = best
     gap = _gap(points, numbers, labels, to_predict) if len(ahead) else 0.0
     away = _held_out_distances(points, numbers, gap)

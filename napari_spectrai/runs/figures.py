@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from napari_spectrai.experiment.metrics import METRICS, Metric, by_class
 from napari_spectrai.labels import Colour
@@ -19,12 +19,20 @@ def _metric(name: str) -> Metric:
     return METRICS.get(name, Metric(name))
 
 
-def _value(value: float, *, best: bool = False) -> Markup:
-    return element("td", element("data", figure(value, padded=True), value=repr(float(value))), class_="best" if best else None)
+def _value(value: float, *, best: bool = False, ends: Sequence[float] | None = None) -> Markup:
+    interval = element("small", f" ({figure(ends[0])}–{figure(ends[1])})", title="90 % interval") if ends else Markup()
+    return element("td", element("data", figure(value, padded=True), value=repr(float(value))), interval, class_="best" if best else None)
 
 
-def figures_table(scores: Mapping[str, Mapping[str, float]], own: str) -> Markup:
-    """Return the figures of all methods, the best of each column in bold; `own` is what the row of the network is called."""
+Intervals = Mapping[str, Mapping[str, Sequence[float]]]
+
+
+def figures_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None) -> Markup:
+    """Return the scores of all methods, the best of each column in bold; `own` is what the row of the network is called.
+
+    `intervals` are laid out as `scores`. A score is bold only if no other lies within its interval.
+    """
+    ranges = intervals or {}
     names = list(dict.fromkeys(name for row in scores.values() for name in row))
     best = {}
     for name in names:
@@ -34,14 +42,31 @@ def figures_table(scores: Mapping[str, Mapping[str, float]], own: str) -> Markup
     head = [f"{_metric(name).title} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
     lines = []
     for method, row in scores.items():
-        cells = [_value(row.get(name, math.nan), best=name in best and row.get(name) == best[name]) for name in names]
+        cells = [
+            _value(
+                row.get(name, math.nan),
+                best=name in best and row.get(name) == best[name] and _stands_out(scores, ranges, method, name),
+                ends=ranges.get(method, {}).get(name),
+            )
+            for name in names
+        ]
         mine = method == "network"
         title = own if mine else ("raw (as it came)" if method == "raw" else method)
         lines.append([element("strong", title) if mine else title, *cells])
     return table(["", *head], lines)
 
 
-def verdict(part: str, scores: Mapping[str, Mapping[str, float]], name: str, *, classical: bool = False, label: str = "") -> str:
+def _stands_out(scores: Mapping[str, Mapping[str, float]], intervals: Intervals, method: str, name: str) -> bool:
+    """Whether no other method's score lies within the interval of this one."""
+    ends = intervals.get(method, {}).get(name)
+    others = (row[name] for other, row in scores.items() if other != method and name in row)
+    return ends is None or not any(ends[0] <= value <= ends[1] for value in others)
+
+
+def verdict(
+    part: str, scores: Mapping[str, Mapping[str, float]], name: str, *, classical: bool = False, label: str = "",
+    intervals: Intervals | None = None,
+) -> str:  # fmt: skip
     """Return in plain words whether the network beats the best row beside it, and by how much.
 
     Parameters
@@ -49,7 +74,9 @@ def verdict(part: str, scores: Mapping[str, Mapping[str, float]], name: str, *, 
     name : the metric that decides
     classical : whether what was trained is a classical method itself
     label : its row among the others, which is itself
+    intervals : laid out as `scores`; what lies within the interval of the network is not called better or worse
     """
+    ends = (intervals or {}).get("network", {}).get(name)
     metric, what = _metric(name), "this method" if classical else "the network"
     mine = scores.get("network", {}).get(name, math.nan)
     rivals = {m: row[name] for m, row in scores.items() if m not in ("network", label) and not math.isnan(row.get(name, math.nan))}
@@ -64,6 +91,11 @@ def verdict(part: str, scores: Mapping[str, Mapping[str, float]], name: str, *, 
     unit = f" {unit}" if unit else ""
     if mine == other:
         return f"On the {part} part, {what} is exactly as good as {rival}: {name} {figure(mine)}{unit}."
+    if ends is not None and ends[0] <= other <= ends[1]:
+        return (
+            f"On the {part} part, {what} and {rival} cannot be told apart: {name} {figure(mine)}{unit} "
+            f"(90 % interval {figure(ends[0])} to {figure(ends[1])}) against {figure(other)}{unit}."
+        )
     won, (words, small) = metric.is_better(mine, other), _margin(mine, other, metric)
     first = f"On the {part} part, {what} {'beats' if won else 'does not beat'} {rival}: "
     last = "" if not small else "; so small a difference could turn with another seed or split"

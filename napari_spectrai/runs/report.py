@@ -14,14 +14,14 @@ import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.card import PART_TITLES, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS, Metric
 from napari_spectrai.files import write_text
 from napari_spectrai.runs.curves import Curve, figure, plot
-from napari_spectrai.runs.events import Confusion, Epoch, Failed, Finished, Preview, Started
+from napari_spectrai.runs.events import Compared, Confusion, Epoch, Failed, Finished, Preview, Started
 from napari_spectrai.runs.figures import confusion_tables, figures_table, verdict
 from napari_spectrai.runs.folder import RunFolder
-from napari_spectrai.runs.page import Markup, element, folded, joined, long_text, page, rows, section
+from napari_spectrai.runs.page import Markup, element, folded, joined, long_text, page, rows, section, table
 from napari_spectrai.runs.pictures import split_pictures
 
 E = TypeVar("E", Finished, Failed)
@@ -76,6 +76,12 @@ class _Told:
     preview: Preview | None = None
     confusions: dict[str, Confusion] = field(default_factory=dict)
     ending: Finished | Failed | None = None
+    compared: dict[str, Compared] = field(default_factory=dict)
+
+    @property
+    def intervals(self) -> dict[str, dict[str, dict[str, list[float]]]]:
+        """90 % intervals of the scores."""
+        return self.ending.intervals if isinstance(self.ending, Finished) else {}
 
     @property
     def metric(self) -> str:
@@ -113,6 +119,8 @@ def _told(folder: RunFolder, ending: Finished | Failed | None) -> _Told:
                     told.preview = event
                 case Confusion():
                     told.confusions[event.part] = event
+                case Compared():
+                    told.compared[event.name] = event
                 case Finished() | Failed():
                     told.ending = event
                 case _:
@@ -198,13 +206,33 @@ def _figures(experiment: Experiment, told: _Told, scores: Scores) -> list[Markup
     counts = {} if told.started is None else {part: getattr(told.started, part, 0) for part in scores}
     for part, figures in scores.items():
         samples = f", {counts[part]:,} samples" if counts.get(part) else ""
-        words = verdict(part, figures, told.metric, classical=experiment.network.classical, label=own_label)
+        ranges = told.intervals.get(part, {})
+        words = verdict(part, figures, told.metric, classical=experiment.network.classical, label=own_label, intervals=ranges)
+        if part == "map":
+            words = "The accuracy that the model is expected to have over the pixels without a label; see the notes."
         found += [
-            element("h3", f"{part.capitalize()}{samples}"), element("p", words, class_="verdict"), figures_table(figures, _own(experiment)),
+            element("h3", f"{PART_TITLES.get(part, part).capitalize()}{samples}"), element("p", words, class_="verdict"),
+            figures_table(figures, _own(experiment), ranges),
         ]  # fmt: skip
+    found += _candidates(told)
     if not found:
         return [element("p", "There are no figures: no truth to judge by, or the run did not get so far.", class_="soft")]
     return [*found, element("p", " ".join(_caution(experiment, told, tested="test" in scores)), class_="soft")]
+
+
+def _candidates(told: _Told) -> list[Markup]:
+    """Return the candidates of a cross-validation, with the spread of their scores over the folds."""
+    if not told.compared:
+        return []
+    metric = METRICS.get(told.metric, Metric(told.metric))
+    lines: list[list[object]] = []
+    for one in told.compared.values():
+        spread = f"{figure(min(one.folds))} to {figure(max(one.folds))}" if one.folds else "–"
+        score = figure(one.scores[told.metric]) if told.metric in one.scores else "–"
+        share = f"{one.weight:.2f}" if one.weight else "–"
+        lines.append([one.name, score, spread, figure(one.loss) if one.scores else "–", f"{one.seconds:.1f} s", share, one.note])
+    head = ["candidate", metric.title, "over the folds", "loss", "time", "share", ""]
+    return [element("h3", "Candidates, out of fold"), table(head, lines)]
 
 
 def _caution(experiment: Experiment, told: _Told, *, tested: bool) -> list[str]:
@@ -311,7 +339,7 @@ def _model(experiment: Experiment, card: ModelCard | None, told: _Told) -> Marku
         ("Task", experiment.task.title), ("Network", experiment.network.title or experiment.network.kind),
     ]  # fmt: skip
     if card is not None:  # its figures stand above
-        lines = [(label, long_text(text)) for label, text in replace(card, scores={}).lines()]
+        lines = [(label, long_text(text)) for label, text in replace(card, scores={}, notes=[]).lines()]
     if told.started is not None and not experiment.network.classical:
         lines.append(("Weights", f"{told.started.parameters:,}"))
     return rows(lines)

@@ -136,4 +136,6 @@ class Comparison:
                 note = f"not compared: its folds would take about {a_fold * len(self.maps):.0f} s, and {max(self.left, 0):.0f} s were left"
                 yield Outcome(candidate, None, time.monotonic() - began, note)
                 return
-        yield Outcome(candidate, Answers(candidate.name, torch.cat(outputs), candidate.prior), time.monotonic() - began, tuned=tuned, modules=modules)
+        yield Outcome(
+            candidate, Answers(candidate.name, torch.cat(outputs), candidate.prior), time.monotonic() - began, tuned=tuned, modules=modules
+        )

@@ -76,7 +76,9 @@ def expected_accuracy(
     lower = min(lower, reached * lower + (1 - reached) * chance)
     words = f"Accuracy expected over the map: {middle:.2f} ({lower:.2f} to {upper:.2f}, a 90 % interval)."
     if reached < 1:
-        words += f" {100 * (1 - reached):.0f} % of the map lies farther from a label than any fold reached; there the score is extrapolated."
+        words += (
+            f" {100 * (1 - reached):.0f} % of the map lies farther from a label than any fold reached; there the score is extrapolated."
+        )
     return Expected(middle, lower, upper, words)
 
 

@@ -30,6 +30,7 @@ from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.split import TEST, Map
 
+
 class Refit:
     """Fits what was chosen on all pixels but those of the test, and makes the model.
 
@@ -116,9 +117,7 @@ class Refit:
         rows = {name: self.scoring.scores(output, truth) for name, output in outputs.items()}
         return rows, {name: self.scoring.intervals(output, truth, units) for name, output in outputs.items()}
 
-    def _reach(
-        self, network: nn.Module, own: Candidate, temperature: float, chosen: Choice
-    ) -> tuple[list[str], reach.Expected | None]:
+    def _reach(self, network: nn.Module, own: Candidate, temperature: float, chosen: Choice) -> tuple[list[str], reach.Expected | None]:
         """Return how far the scores of a class map reach, in sentences, and the accuracy expected over the map."""
         held, data = self.scoring.held, self.bench.base
         if not held.classes or not len(self.folds.ahead):

@@ -56,5 +56,7 @@ def best_radius(comparison: Comparison, members: Sequence[Outcome], choice: Choi
     gap, error = difference(losses[0], losses[best], held.unit)
     if gap <= error:
         return 0, choice, "Smoothing along edges does not lower the out-of-fold loss by more than its standard error, and is left out."
-    why = f"Probabilities are smoothed along edges with a radius of {best} pixels: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}."
+    why = (
+        f"Probabilities are smoothed along edges with a radius of {best} pixels: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}."
+    )
     return best, replace(choice, crossed=replace(choice.crossed, output=outputs[best])), why

@@ -18,11 +18,13 @@ from qtpy.QtCore import QTimer
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.runs import (
+    Compared,
     Confusion,
     Epoch,
     Event,
     Failed,
     Finished,
+    Fold,
     Patch,
     Paused,
     Preview,
@@ -33,13 +35,13 @@ from napari_spectrai.runs import (
     Step,
 )
 from napari_spectrai.widgets.dock import message, say, text
-from napari_spectrai.widgets.form import Fold
+from napari_spectrai.widgets.form import Fold as Foldable
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.training.pictures import Pictures, coloured
 
 REDRAW = 0.5
 """Seconds between drawings while nothing but epochs, steps and previews is told."""
-_FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion)
+_FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion, Fold)
 
 
 def _shown(event: Started) -> dict[str, str]:
@@ -59,6 +61,15 @@ ACTIVITY = 1.0
 """Seconds between two words to napari's activity dock, each of which paints the whole window anew."""
 
 
+def _candidate(number: int, one: Compared, metric: str) -> str:
+    """Return a candidate of a cross-validation in a line."""
+    if metric not in one.scores:
+        return f"{number}  {one.name}: {one.note}"
+    ends = f" ({one.interval[0]:.3g}–{one.interval[1]:.3g})" if one.interval else ""
+    kept = f" · share {one.weight:.2f}" if one.weight else ""
+    return f"{number}  {one.name}: {one.scores[metric]:.3g}{ends}{kept}"
+
+
 class TrainingView(Container[Any]):
     """Curves, status and previews of one run; curves of others beside them."""
 
@@ -66,7 +77,7 @@ class TrainingView(Container[Any]):
         self._status = text("status")
         self._trouble = message()
         self._log = text("log")
-        self._log_fold = Fold("Log", [self._log])
+        self._log_fold = Foldable("Log", [self._log])
         self._log_fold.visible = False
         self.logarithmic = CheckBox(
             value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="draw the figures by decades, or evenly"
@@ -74,7 +85,11 @@ class TrainingView(Container[Any]):
         self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True)
         self.preview = Plot(viewer, x="Band number", y="Prepared intensity", height=190, name="preview")
         self.pictures = Pictures()
-        widgets = [self._status, self._trouble, self._log_fold, self.curves, self.logarithmic, self.preview, self.pictures]
+        self.candidates = text("candidates")
+        self.candidates.visible = False
+        widgets = [
+            self._status, self._trouble, self._log_fold, self.curves, self.logarithmic, self.candidates, self.preview, self.pictures,
+        ]  # fmt: skip
         super().__init__(widgets=widgets, labels=False, name="view")
         self.margins = (0, 0, 0, 0)
         self.curves.visible = self.preview.visible = False
@@ -99,6 +114,7 @@ class TrainingView(Container[Any]):
         self._later.stop()
         self._waiting: list[Event] = []
         self._shown_at = 0.0
+        self._candidates: dict[str, Compared] = {}
 
     @property
     def status(self) -> str:
@@ -119,6 +135,8 @@ class TrainingView(Container[Any]):
         self.pictures.clear_pictures()
         self._replaying = None
         self.curves.visible = self.preview.visible = True
+        self.curves.titles(x="Epoch")
+        self.candidates.value, self.candidates.visible = "", False
         self._log_fold.visible = False
         say(self._trouble, "")
         self.say(text)
@@ -148,6 +166,10 @@ class TrainingView(Container[Any]):
                 self._show_start(event)
             elif isinstance(event, Epoch):
                 self._epochs.append(event)
+            elif isinstance(event, Compared):
+                self._candidates[event.name] = event
+        if Compared in latest:
+            self._show_candidates()
         if self._epochs and {Started, Epoch} & latest.keys():  # a resumed run brings its old curve in one go
             self._show_epochs()
         match latest.get(Confusion):
@@ -162,6 +184,9 @@ class TrainingView(Container[Any]):
         match events[-1]:
             case Step() as step:
                 self._show_step(step)
+            case Fold() as fold:
+                left = f" · {_duration(fold.left)} left for the comparison" if fold.left else ""
+                self.say(f"{fold.candidate}: fold {fold.fold} of {fold.folds} · candidate {fold.number} of {fold.candidates}{left}")
             case Progress(done=done, total=total):
                 self.say(f"once more on blocks, for the honest figure: epoch {done} of {total}")
             case Paused(paused=paused):
@@ -190,6 +215,20 @@ class TrainingView(Container[Any]):
             self._activity.reset(total=event.epochs)
             self._activity.update(event.resumed_after)
             self._told_activity = time.monotonic()
+
+    def _show_candidates(self) -> None:
+        """Draw the out-of-fold score of each candidate, with its 90 % interval, and list them."""
+        known = [(number, one) for number, one in enumerate(self._candidates.values(), 1) if self._name in one.scores]
+        numbers = [float(number) for number, _ in known]
+        self.curves.titles(x="Candidate", y=f"{self._metric.title}, out of fold")
+        self.curves.curve("score", numbers, [one.scores[self._name] for _, one in known], self.curves.accent, width=2, points=True)
+        for end, name in enumerate(("90 % interval, lower end", "upper end")):
+            ends = [one.interval[end] if one.interval else float("nan") for _, one in known]
+            self.curves.curve(name, numbers, ends, CLASSICAL, width=1, dashed=True)
+        self.candidates.value = "\n".join(_candidate(number, one, self._name) for number, one in enumerate(self._candidates.values(), 1))
+        self.candidates.visible = True
+        if self._activity is not None:
+            self._activity.update(len(self._candidates) - self._activity.n)
 
     def _show_step(self, event: Step) -> None:
         if self._started is not None:
@@ -319,12 +358,17 @@ class TrainingView(Container[Any]):
             say(self._trouble, "\n".join(ending.notes))
             part = "test" if "test" in ending.scores else "validation"
             metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
-            figures = ", ".join(f"{name} {row[metric]:.3g}" for name, row in self._told(ending.scores.get(part, {}), metric).items())
+            ranges = {name: row.get(metric) for name, row in ending.intervals.get(part, {}).items()}
+            figures = ", ".join(
+                f"{name} {row[metric]:.3g}" + (f" ({ends[0]:.3g}–{ends[1]:.3g})" if (ends := ranges.get(name)) else "")
+                for name, row in self._told(ending.scores.get(part, {}), metric).items()
+            )
             early = " (no longer improving)" if ending.reason == "early" else ""
             blocks = ending.scores.get("blocks", {}).get("network", {}).get(metric)
             honest = "" if blocks is None else f" · on blocks of the scene only {blocks:.3g}"
             took, best = _duration(ending.seconds), ending.best_epoch
-            self.say(f"done{early} in {took} · best epoch {best} · {part} {self._metric.title}: {figures}{honest}")
+            reached = f"{len(self._candidates)} candidates compared" if self._candidates else f"best epoch {best}"
+            self.say(f"done{early} in {took} · {reached} · {part} {self._metric.title}: {figures}{honest}")
 
     def _told(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
         """Return the rows worth a line: the network, the best of its rivals, and the raw data."""
