@@ -67,9 +67,9 @@ class Candidate:
 
 def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
     """Return the candidates of an experiment whose network is ``automatic``, the simplest first."""
-    named = getattr(experiment.network, "candidates", ())
-    if named:
-        return [Candidate(_name(spec, named), with_recipe(experiment, spec, size, own=True)) for spec in named]
+    listed = getattr(experiment.network, "candidates", ())
+    if listed:
+        return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
     task = experiment.task
     chosen = _of_classes(size, of_images=task.of_images) if task.truth == "labels" else _of_pairs(task.kind, size)
     return [Candidate(named(networks.parse(kind), sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]

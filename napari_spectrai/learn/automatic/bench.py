@@ -15,8 +15,8 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.assemble import assemble, rearranged
-from napari_spectrai.learn.automatic.views import seen
 from napari_spectrai.learn.automatic.blend import answers
+from napari_spectrai.learn.automatic.views import seen
 from napari_spectrai.learn.classical.judge import answers_at, counted
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.pool import Samples

@@ -196,7 +196,6 @@ def difference(one: Tensor, other: Tensor, units: npt.NDArray[np.int64]) -> tupl
 
 def crossed(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Crossed:
     """Calibrate candidates and weigh them; what a fold is judged by is found on the others."""
-
     prior = np.array([candidate.prior for candidate in candidates])
 
     def found(chosen: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:

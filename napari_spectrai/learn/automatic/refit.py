@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
@@ -83,7 +83,7 @@ class Refit:
             compared=[asdict(self.scoring.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
         )  # fmt: skip
         spectra = torch.cat([scene.x[a] for maps in self.scoring.asked for scene, a in zip(data.scenes(), maps, strict=True)])
-        applies = Applicability.of(spectra, held.fold) if len(spectra) > 2 else None  # noqa: PLR2004
+        applies = Applicability.of(spectra, held.fold) if len(spectra) > 2 else None
         return Model(network.eval(), card, baselines, applies)
 
     def _network(self, members: Sequence[Outcome], chosen: Choice, radius: int) -> tuple[nn.Module, float, Candidate]:

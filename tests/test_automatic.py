@@ -1,0 +1,265 @@
+"""The automatic choice: chosen, saved, read again, applied; never far below its best candidate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_spectrai import Cube, Experiment, Model, fit, predict, train
+from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.experiment.candidates import Size, candidates_for
+from napari_spectrai.labels import Labels
+from napari_spectrai.learn import intervals
+from napari_spectrai.learn.applicability import Applicability
+from napari_spectrai.learn.automatic.choice import Answers, Held, choose, crossed, mixture_weights
+from napari_spectrai.learn.automatic.guided import components, guided_filter
+from napari_spectrai.learn.automatic.views import shapes, superpixel_means
+from napari_spectrai.runs import Compared, Finished, Started
+
+QUICK = {"kind": "automatic", "candidates": ["logistic_regression", "pca_lda"]}
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """Three materials in stripes, noisy, and a few labels in the left half."""
+    rng = np.random.default_rng(0)
+    spectra = rng.random((3, 12)).astype(np.float32)
+    truth = np.repeat(np.arange(3), 8)[:, None].repeat(30, 1)
+    data = spectra[truth] + rng.normal(0, 0.1, (24, 30, 12)).astype(np.float32)
+    labels = np.zeros((24, 30), np.int64)
+    for value in range(3):
+        rows, columns = np.nonzero(truth[:, :15] == value)
+        chosen = rng.permutation(len(rows))[:12]
+        labels[rows[chosen], columns[chosen]] = value + 1
+    return Cube(data), Labels(labels, {1: "glass", 2: "resin", 3: "fat"}), truth + 1
+
+
+@pytest.fixture(scope="module")
+def trained(scene, tmp_path_factory):
+    cube, labels, _ = scene
+    experiment = Experiment.default("segmentation", cube, labels)
+    document = experiment.model_dump(mode="json") | {"network": QUICK}
+    folder = tmp_path_factory.mktemp("automatic") / "run"
+    events = list(fit(Experiment.from_mapping(document), cube, labels, run=folder))
+    return Model.load(folder / "best.safetensors"), events, folder
+
+
+def test_the_default_for_classes_is_automatic(scene):
+    cube, labels, _ = scene
+    assert isinstance(Experiment.default("segmentation", cube, labels).network, Automatic)
+    assert isinstance(Experiment.default("classification", Cube(cube.numpy().reshape(-1, 12)), labels.data.ravel()).network, Automatic)
+
+
+def test_every_candidate_has_its_folds_told(trained):
+    _, events, _ = trained
+    (started,) = [event for event in events if isinstance(event, Started)]
+    compared = [event for event in events if isinstance(event, Compared)]
+    assert started.epochs == 2
+    assert {event.name for event in compared} == {"logistic", "PCA-LDA"}
+    assert all(len(event.folds) > 1 and len(event.interval) == 2 for event in compared)
+    assert sum(event.weight for event in compared) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_model_comes_back_and_answers_as_it_did(trained, scene, tmp_path):
+    model, _, _ = trained
+    cube, _, truth = scene
+    first = predict(model, cube)
+    again = predict(Model.load(model.save(tmp_path / "again.safetensors")), cube)
+    np.testing.assert_array_equal(first.probabilities.numpy(), again.probabilities.numpy())
+    np.testing.assert_allclose(first.probabilities.numpy().sum(-1), 1, atol=1e-5)
+    assert (first.result == truth).mean() > 0.9
+    tiled = predict(model, cube, tile=16)
+    np.testing.assert_allclose(tiled.probabilities.numpy(), first.probabilities.numpy(), atol=1e-5)
+
+
+def test_the_card_says_how_sure_its_scores_are(trained):
+    model, events, _ = trained
+    card = model.card()
+    low, high = card.intervals["validation"]["network"]["average_accuracy"]
+    assert low <= card.scores["validation"]["network"]["average_accuracy"] <= high
+    assert low < high
+    assert "expected over the map" in str(card)
+    (finished,) = [event for event in events if isinstance(event, Finished)]
+    assert finished.intervals == card.intervals
+    assert any("folds" in note for note in card.notes)
+
+
+def test_the_report_lists_the_candidates(trained):
+    _, _, folder = trained
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "Candidates" in page
+    assert "PCA-LDA" in page
+
+
+def test_any_network_can_be_cross_validated(scene, tmp_path):
+    cube, labels, _ = scene
+    experiment = Experiment.default("segmentation", cube, labels).override("network=logistic_regression", "split.folds=4")
+    events = list(fit(experiment, cube, labels, run=tmp_path / "run"))
+    (compared,) = {event.name: event for event in events if isinstance(event, Compared)}.values()
+    assert 1 < len(compared.folds) <= 4
+    assert predict(tmp_path / "run" / "best.safetensors", cube).result.shape == (24, 30)
+
+
+def test_leave_one_group_out_of_spectra(scene, tmp_path):
+    rng = np.random.default_rng(1)
+    y = np.arange(60) % 2
+    x = (rng.normal(0, 0.3, (60, 8)) + np.eye(2, 8)[y]).astype(np.float32)
+    cube = Cube(x, metadata={"groups": [f"patient {n // 15}" for n in range(60)]})
+    experiment = Experiment.from_mapping(
+        {"task": "classification", "network": QUICK, "preparation": ["scale"], "split": {"method": "group", "folds": 100}}
+    )
+    model = train(experiment, cube, y + 1, run=tmp_path / "run")
+    assert any("eave one of 4 groups out" in note for note in model.card().notes)
+
+
+def test_a_stop_keeps_what_was_compared(scene, tmp_path):
+    cube, labels, _ = scene
+    document = Experiment.default("segmentation", cube, labels).model_dump(mode="json") | {"network": QUICK}
+    events = []
+    from napari_spectrai.runs import RunFolder
+
+    for event in fit(Experiment.from_mapping(document), cube, labels, run=tmp_path / "run"):
+        events.append(event)
+        if isinstance(event, Compared) and len([e for e in events if isinstance(e, Compared)]) == 1:
+            RunFolder(tmp_path / "run").say("stop")
+    assert events[-1].reason == "stopped"
+    assert Model.load(tmp_path / "run" / "best.safetensors").card().experiment.network.members[0].network.kind == "logistic_regression"
+
+
+def test_time_that_is_used_up_leaves_candidates_out_and_names_them(scene, tmp_path):
+    cube, labels, _ = scene
+    network = {"kind": "automatic", "candidates": ["logistic_regression", "random_forest"], "seconds": 1e-3}
+    document = Experiment.default("segmentation", cube, labels).model_dump(mode="json") | {"network": network}
+    model = train(Experiment.from_mapping(document), cube, labels, run=tmp_path / "run")
+    notes = {one["name"]: one["note"] for one in model.card().compared}
+    assert not notes["logistic"]
+    assert "time was used up" in notes["forest"]
+
+
+def test_candidates_can_be_fitted_in_the_order_of_their_simplicity():
+    experiment = Experiment.from_mapping({"task": "segmentation", "network": "automatic"})
+    for size in (Size(90, 200, (100, 100)), Size(50_000, 60, (400, 400)), Size(100, 3_551)):
+        found = candidates_for(experiment, size)
+        assert found[0].name == "logistic"
+        assert len({candidate.name for candidate in found}) == len(found)
+        assert all(candidate.experiment.network.kind != "spectral_mlp" for candidate in found) or size.bands < 1_000
+
+
+# ---------------------------------------------------------------- choosing
+
+
+def _held(truth, fold, classes=2):
+    return Held.of(torch.as_tensor(truth), np.asarray(fold), np.arange(len(truth)), classes)
+
+
+def test_what_cannot_be_told_apart_leaves_the_simplest():
+    rng = np.random.default_rng(0)
+    truth = np.arange(40) % 2
+    sure = torch.from_numpy(2.0 * np.eye(2)[truth] + rng.normal(0, 1, (40, 2)))
+    other = torch.from_numpy(2.0 * np.eye(2)[truth] + rng.normal(0, 1, (40, 2)))
+    chosen = choose([Answers("simple", sure), Answers("complex", other)], _held(truth, np.arange(40) // 8), blend=False)
+    assert chosen.names == ["simple"]
+
+
+def test_what_is_clearly_better_wins_whatever_its_place():
+    rng = np.random.default_rng(0)
+    truth = np.arange(200) % 2
+    guess = torch.from_numpy(rng.normal(0, 1, (200, 2)))
+    good = torch.from_numpy(4.0 * np.eye(2)[truth] + rng.normal(0, 1, (200, 2)))
+    held = _held(truth, np.arange(200) // 40)
+    assert choose([Answers("guess", guess), Answers("good", good)], held, blend=False).names == ["good"]
+    mixed = choose([Answers("guess", guess), Answers("good", good)], held, blend=True)
+    assert dict(zip(mixed.names, mixed.weights, strict=True))["good"] > 0.9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mixture_is_no_worse_than_its_members_in_likelihood(seed):
+    rng = np.random.default_rng(seed)
+    truth = torch.from_numpy(rng.integers(0, 3, 300))
+    outputs = [torch.from_numpy(rng.normal(0, 1, (300, 3)) + s * np.eye(3)[truth]).softmax(-1) for s in (0.0, 1.0, 2.0)]
+    weights = mixture_weights(outputs, truth, torch.ones(300, dtype=torch.float64), np.full(3, 1e-3), 300)
+    assert weights.sum() == pytest.approx(1)
+    mixed = sum(w * o for w, o in zip(weights, outputs, strict=True))
+
+    def loss(p):
+        return float(-p.gather(-1, truth[:, None]).log().mean())
+
+    assert loss(mixed) <= min(map(loss, outputs)) + 1e-3
+
+
+def test_a_fold_is_never_calibrated_by_itself():
+    """Answers of one fold that are all wrong and certain do not change how that fold is calibrated."""
+    truth = np.arange(60) % 2
+    scores = torch.from_numpy(3.0 * np.eye(2)[truth])
+    held = _held(truth, np.arange(60) // 20)
+    before = crossed([Answers("a", scores)], held, blend=False).by_fold[0]
+    scores = scores.clone()
+    scores[:20] = scores[:20].flip(1) * 10
+    after = crossed([Answers("a", scores)], held, blend=False).by_fold[0]
+    np.testing.assert_array_equal(before[1], after[1])
+
+
+# ---------------------------------------------------------------- intervals
+
+
+@pytest.mark.parametrize("accuracy", [0.6, 0.9])
+def test_intervals_hold_the_true_accuracy_about_as_often_as_they_say(accuracy):
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(60):
+        truth = torch.from_numpy(rng.integers(0, 2, 80))
+        right = torch.from_numpy(rng.random(80) < accuracy)
+        answer = torch.where(right, truth, 1 - truth)
+        found = intervals.of_classes(torch.eye(2)[answer], truth, np.arange(80), ("overall_accuracy",))["overall_accuracy"]
+        inside.append(found[0] <= accuracy <= found[1])
+    assert np.mean(inside) > 0.8
+
+
+def test_no_errors_among_few_units_prove_little():
+    truth = torch.arange(40) % 2
+    low, high = intervals.of_classes(torch.eye(2)[truth], truth, np.arange(40) // 10, ("overall_accuracy",))["overall_accuracy"]
+    assert high == 1
+    assert low < 0.75
+    assert intervals.of_classes(torch.eye(2)[truth], truth, np.zeros(40, np.int64), ("overall_accuracy",)) == {}
+
+
+# ---------------------------------------------------------------- what surrounds it
+
+
+def test_a_guided_filter_smooths_regions_and_keeps_edges():
+    rng = np.random.default_rng(0)
+    image = torch.zeros(1, 20, 20, 5)
+    image[:, :, 10:] = 1
+    image += torch.from_numpy(rng.normal(0, 0.02, image.shape)).float()
+    probabilities = torch.zeros(1, 20, 20, 2)
+    probabilities[..., 0] = torch.from_numpy(np.clip(np.where(np.arange(20) < 10, 0.8, 0.2) + rng.normal(0, 0.2, (1, 20, 20)), 0, 1)).float()
+    probabilities[..., 1] = 1 - probabilities[..., 0]
+    mean, basis = components(image.flatten(0, 2))
+    smooth = guided_filter(probabilities, (image - mean) @ basis, 4)
+    torch.testing.assert_close(smooth.sum(-1), torch.ones(1, 20, 20))
+    left, right = smooth[0, :, :10, 0], smooth[0, :, 10:, 0]
+    assert left.std() < 0.4 * probabilities[0, :, :10, 0].std()
+    assert left[:, -1].mean() > 0.7
+    assert right[:, 0].mean() < 0.3
+
+
+def test_shapes_of_constant_spectra_are_zero_and_others_are_standardised():
+    x = torch.tensor([[[[3.0, 3.0, 3.0], [1.0, 2.0, 3.0]]]])
+    seen = shapes(x)
+    assert not seen[0, 0, 0].any()
+    torch.testing.assert_close(seen[0, 0, 1], shapes(100 * x + 0)[0, 0, 1])
+
+
+def test_superpixels_keep_the_mean_of_the_image():
+    x = torch.rand(2, 16, 16, 4)
+    torch.testing.assert_close(superpixel_means(x).mean((1, 2)), x.mean((1, 2)), atol=1e-5, rtol=0)
+
+
+def test_spectra_unlike_those_learnt_from_are_outside():
+    rng = np.random.default_rng(0)
+    spectra = torch.from_numpy(rng.normal(0, 1, (200, 6))).float()
+    applies = Applicability.of(spectra, np.arange(200) % 5)
+    again = Applicability.from_tensors(applies.tensors())
+    assert (again(spectra) <= 1).all()
+    assert (again(spectra[:3] + 30) > 1).all()
