@@ -115,7 +115,9 @@ class ModelCard:
             shown = [m for m in ("network", *rivals[:MOST_RIVALS]) if m in told]
             figures = " · ".join(f"{method} {told[method]:.3g}" for method in shown)
             if figures:
-                rows.append((f"{METRICS[metric].title}, {part}", figures))
+                # models of before this was so judged in prepared intensities
+                own = ", in the target's unit" if any(getattr(step, "target", None) for step in experiment.preparation) else ""
+                rows.append((f"{METRICS[metric].title}, {part}", figures + own))
         return rows
 
     def __str__(self) -> str:

@@ -10,11 +10,16 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import as_labels
 from napari_spectrai.noise import eigenimages
+from napari_spectrai.units import comparable
 
 T = TypeVar("T")
 
 FEW = 20_000
 """Labelled pixels, at most, that a network on local means learns better from than one of convolutions."""
+FEWEST_PAIRS = 5
+"""Pairs of spectra below which nothing but gains and offsets can be learnt of two instruments."""
+MOST_HELD = 5
+"""Pairs for validation, where there are few; the method learns from them in the end."""
 SEEN = 10_000
 """Spectra, at most, by which the number of components is chosen."""
 
@@ -22,7 +27,7 @@ SEEN = 10_000
 def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
     """Return an experiment with settings for `cube` and, where there is one, its truth."""
     task = tasks.parse(kind)
-    makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes}
+    makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes, "calibration": _calibration}
     document = makers.get(task.kind, _restoration)(task, cube, truth)
     made: T = experiment.model_validate({"name": cube.name} | document)  # type: ignore[attr-defined]
     return made
@@ -57,6 +62,22 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
         }
     else:
         document["network"] = {"kind": "unet", "dims": 1, "ridge": False}
+    return document
+
+
+def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
+    document = _restoration(task, cube, truth)
+    # two instruments are compared: no spectrum is divided by its own maximum
+    document |= {"preparation": ["scale"], "network": "pds"}
+    document["augmentation"][0]["sigma"] = 0.02
+    if truth is not None and not comparable(cube.axis, as_cube(truth).axis):
+        document["network"] = "ridge"  # no window is known to hold the band
+    if cube.count < FEWEST_PAIRS:
+        document["network"] = "gain_offset"
+    if cube.is_image:
+        document["split"] = {"validation": max(0.05, 1 / max(cube.spatial_shape[-2:])), "gap": 0}
+    elif cube.count < 20 * MOST_HELD:
+        document["split"] = {"method": "random", "validation": max(1, min(MOST_HELD, cube.count // 5)) / max(2, cube.count)}
     return document
 
 

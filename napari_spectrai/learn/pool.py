@@ -58,11 +58,14 @@ class Scene:
     x : Tensor of shape (z, y, x, λ)
     y : Tensor of shape (z, y', x', λ') or, of classes 1 … C, (z, y, x); None without truth
     counts : bool Tensor of shape (z, y, x)
+    units : Tensor of shape (z, y, x, 4) or None
+        Where the truth has a unit of its own: what `in_units` brings outputs and truths back by.
     """
 
     x: Tensor
     y: Tensor | None
     counts: Tensor
+    units: Tensor | None = None
 
     def pairs(self) -> tuple[Tensor, Tensor]:
         """Return the spectra (n, λ) and truths (n, ...) of the pixels that count; of classes, of those that have one."""
@@ -70,3 +73,11 @@ class Scene:
             raise ValueError("there is no truth to learn from here")
         counts = self.counts & (self.y > 0) if self.y.ndim == 3 else self.counts
         return self.x[counts], self.y[counts]
+
+
+def in_units(units: Tensor | None, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Return outputs and truths (..., λ) in the unit of the truth; without `units` (..., 4) as they are, in prepared intensities."""
+    if units is None:
+        return output, truth
+    scale, offset, own_scale, own_offset = units.to(output.device).unsqueeze(-2).unbind(-1)
+    return output * scale + offset, truth * own_scale + own_offset
