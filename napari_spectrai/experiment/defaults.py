@@ -67,6 +67,8 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
 
 def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     document = _restoration(task, cube, truth)
+    if cube.count < 2:
+        raise ValueError("1 pair of spectra cannot be learnt from and judged by; give 5 or more, or 2 for gains and offsets alone")
     # two instruments are compared: no spectrum is divided by its own maximum
     document |= {"preparation": ["scale"], "network": "pds"}
     document["augmentation"][0]["sigma"] = 0.02

@@ -51,7 +51,7 @@ class Dataset:
     classes: list[Class] = field(default_factory=list)
     of_images: bool = False
     units: Tensor | None = None
-    """Where the truth has a unit of its own: for each pixel the scale and offset of an output in it, and those of the truth; (pixels, 4)."""
+    """Where the truth has a unit of its own: by what outputs and truths of each pixel come back to it (`in_units`); (pixels, 4)."""
 
     @property
     def out(self) -> int:

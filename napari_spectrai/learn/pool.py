@@ -76,7 +76,13 @@ class Scene:
 
 
 def in_units(units: Tensor | None, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Return outputs and truths (..., λ) in the unit of the truth; without `units` (..., 4) as they are, in prepared intensities."""
+    """Return outputs and truths (..., λ) in the unit of the truth; without `units` as they are, in prepared intensities.
+
+    Parameters
+    ----------
+    units : Tensor of shape (..., 4) or None
+        For each pixel the scale and offset of an output, and those of the truth.
+    """
     if units is None:
         return output, truth
     scale, offset, own_scale, own_offset = units.to(output.device).unsqueeze(-2).unbind(-1)

@@ -180,6 +180,10 @@ class Training:
             notes=self.data.notes, resumed_after=self.place.epoch,
         )  # fmt: skip
 
+    @property
+    def _shown_loss(self) -> float:
+        return float(self._total) * getattr(self.task, "loss_unit", 1.0)
+
     def _epoch(self) -> Generator[Event, None, bool]:
         """Run the rest of one epoch; return whether it was stopped."""
         place, begun = self.place, time.monotonic()
@@ -195,14 +199,14 @@ class Training:
             place.step += 1
             if time.monotonic() - self._looked_at > STEP_SECONDS:
                 self._looked_at = time.monotonic()
-                mean = float(self._total) / place.step
+                mean = self._shown_loss / place.step
                 self._refuse_divergence(mean)
                 yield self._told(Step(place.epoch + 1, place.step, self.steps, mean, self._rate()))
                 if (yield from self._heed()):
                     return True
                 if time.monotonic() - self._saved_at > LONG_EPOCH_SECONDS:
                     yield from self._save()
-        mean = float(self._total) / self.steps
+        mean = self._shown_loss / self.steps
         self._refuse_divergence(mean)
         yield from self._validate(mean, begun)
         return False

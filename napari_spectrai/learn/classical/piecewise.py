@@ -14,8 +14,8 @@ HALF_WIDTHS = (0, 1, 2, 3, 5, 8, 12, 18, 25)
 """Bands to each side that are tried."""
 COMPONENTS = 6
 """Latent variables, at most, that are tried."""
-TUNED = 300_000
-"""Values of each side, about, on which window and components are chosen."""
+TUNED = 300, 400
+"""Pairs and bands of the target, at most, on which window and components are chosen: evenly spread ones."""
 
 
 class PDS(Transfer):
@@ -48,8 +48,8 @@ class PDS(Transfer):
         counts = range(1, most + 1) if spec.components is None else [min(spec.components, len(x) - 1)]
         if len(halves) * len(counts) == 1:
             return halves[0], counts[0]
-        rows = np.linspace(0, len(x) - 1, min(len(x), max(60, TUNED // max(x.shape[1], y.shape[1])))).astype(np.intp)
-        x, y = x[rows], y[rows]
+        rows, bands = (np.linspace(0, c - 1, min(c, m)).astype(np.intp) for c, m in zip((len(x), y.shape[1]), TUNED, strict=True))
+        x, y, centres = x[rows], y[rows][:, bands], centres[bands]
         errors = np.zeros((len(halves), counts[-1]))
         for learnt, held in folds(len(x)):
             mean_x, mean_y = x[learnt].mean(0), y[learnt].mean(0)
@@ -60,8 +60,8 @@ class PDS(Transfer):
                 for count, coefficients in enumerate(latent(products[:, some, some], cross[:, some], counts[-1])):
                     errors[row, count] += np.square(np.einsum("nbw,bw->nb", seen[..., some], coefficients) + mean_y - y[held]).sum()
         errors = errors[:, [count - 1 for count in counts]]
-        row, column = np.unravel_index(errors.argmin(), errors.shape)
-        return halves[int(row)], counts[int(column)]
+        row, column = divmod(int(errors.argmin()), errors.shape[1])
+        return halves[row], counts[column]
 
 
 def _windows(centres: np.ndarray, half: int, bands: int) -> np.ndarray:
