@@ -26,7 +26,10 @@ class GainOffset(ClassicalSpec):
 
 
 class DS(ClassicalSpec):
-    """Direct standardisation (Wang, Veltkamp & Kowalski 1991, doi:10.1021/ac00023a016): every band from the whole spectrum of the source."""
+    """Direct standardisation: every band from the whole spectrum of the source.
+
+    Wang, Veltkamp & Kowalski 1991, doi:10.1021/ac00023a016; regression on the principal components of the source's spectra.
+    """
 
     title: ClassVar = "Direct standardisation"
     label: ClassVar = "DS"
@@ -38,7 +41,10 @@ class DS(ClassicalSpec):
 
 
 class PDS(ClassicalSpec):
-    """Piecewise direct standardisation (Wang, Veltkamp & Kowalski 1991, doi:10.1021/ac00023a016): every band from those around its place."""
+    """Piecewise direct standardisation: every band from those of the source around its place.
+
+    Wang, Veltkamp & Kowalski 1991, doi:10.1021/ac00023a016; partial least squares in each window.
+    """
 
     title: ClassVar = "Piecewise direct standardisation"
     label: ClassVar = "PDS"

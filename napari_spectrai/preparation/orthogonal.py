@@ -99,4 +99,5 @@ class EPO(Step):
         found = ExternalParameterOrthogonalization(n_components=self.components).fit(means, X_external=means)
         directions: npt.NDArray[np.float64] = found.V_epo_
         # conditions that do not differ leave nothing to remove
-        return directions * (np.linalg.norm((means - means.mean(0)) @ directions, axis=0) > 1e-12 * np.abs(means).max())
+        differ: npt.NDArray[np.bool_] = np.linalg.norm((means - means.mean(0)) @ directions, axis=0) > 1e-12 * np.abs(means).max()
+        return directions * differ

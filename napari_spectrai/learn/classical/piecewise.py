@@ -14,7 +14,7 @@ HALF_WIDTHS = (0, 1, 2, 3, 5, 8, 12, 18, 25)
 """Bands to each side that are tried."""
 COMPONENTS = 6
 """Latent variables, at most, that are tried."""
-TUNED = 300, 400
+TUNED = 800, 300
 """Pairs and bands of the target, at most, on which window and components are chosen: evenly spread ones."""
 
 
@@ -36,12 +36,13 @@ class PDS(Transfer):
     def learnt(self, x: Array, y: Array) -> Learnt:
         """Return the coefficients of every band's window."""
         centres = np.round(self._places.clip(0, x.shape[1] - 1)).astype(np.intp)
-        half, components = self._chosen(x, y, centres)
+        half, components = self.chosen["settings"] if self.chosen else self._tuned(x, y, centres)
+        self.chosen = {"settings": (half, components)}
         *_, coefficients = latent(*moments(x - x.mean(0), y - y.mean(0), centres, half), components)
         windows, mean = _windows(centres, half, x.shape[1]), x.mean(0)
         return {"coefficients": coefficients, "offset": y.mean(0) - (mean[windows.clip(0, len(mean) - 1)] * coefficients).sum(1)}
 
-    def _chosen(self, x: Array, y: Array, centres: np.ndarray) -> tuple[int, int]:
+    def _tuned(self, x: Array, y: Array, centres: np.ndarray) -> tuple[int, int]:
         """Return the half-width and the number of latent variables with the smallest cross-validated error."""
         spec, most = self.spec, max(1, min(COMPONENTS, len(x) - 2))
         halves = [half for half in HALF_WIDTHS if half < max(1, x.shape[1] // 2)] if spec.window is None else [spec.window // 2]

@@ -133,10 +133,12 @@ class _Components(Transfer):
     def components(self, x: Array, y: Array, errors: Callable[[Array, Array, Array, Array, int], Array]) -> int:
         """Return how many components have the smallest error; `errors` gives that of 1, 2, … on held-out pairs."""
         rank = min(len(x) - 1, x.shape[1])
-        if self.spec.components is not None:
-            return int(min(self.spec.components, rank))
+        if (given := self.spec.components or self.chosen.get("components")) is not None:
+            return int(min(given, rank))
         most = max(1, min(self.most, rank, len(x) - -(-len(x) // 10) - 1))
-        return 1 + int(sum(errors(x[a], y[a], x[b], y[b], most) for a, b in folds(len(x))).argmin())  # type: ignore[union-attr]
+        total = np.sum([errors(x[learnt], y[learnt], x[held], y[held], most) for learnt, held in folds(len(x))], axis=0)
+        self.chosen = {"components": 1 + int(total.argmin())}
+        return int(self.chosen["components"])
 
 
 def _reduced(x: Array, most: int) -> tuple[Array, Array]:
