@@ -327,8 +327,10 @@ def test_missing_values_are_refused(side, tmp_path):
 def test_where_bands_cannot_be_compared_no_window_is_used():
     source, target = measured(20)
     assert Experiment.default("calibration", source, target).network.kind == "pds"
-    other = replace(target, axis=SpectralAxis.bands(47))
-    assert Experiment.default("calibration", source, other).network.kind == "ridge"
+    shifts = replace(target, axis=SpectralAxis(np.linspace(200, 3200, 47), "1/cm"))
+    assert Experiment.default("calibration", source, shifts).network.kind == "ridge"
+    numbers = replace(target, axis=SpectralAxis.bands(47))  # taken to span the same range
+    assert Experiment.default("calibration", source, numbers).network.kind == "pds"
     assert Experiment.from_mapping({"task": "calibration"}).preparation[0].kind == "scale"
     assert Experiment.from_mapping({"task": "denoising"}).preparation[0].kind == "normalise"
 

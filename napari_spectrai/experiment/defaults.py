@@ -72,8 +72,9 @@ def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     # two instruments are compared: no spectrum is divided by its own maximum
     document |= {"preparation": ["scale"], "network": "pds"}
     document["augmentation"][0]["sigma"] = 0.02
-    if truth is not None and not comparable(cube.axis, as_cube(truth).axis):
-        document["network"] = "ridge"  # no window is known to hold the band
+    other = cube.axis if truth is None else as_cube(truth).axis
+    if cube.axis.unit and other.unit and not comparable(cube.axis, other):
+        document["network"] = "ridge"  # positions that do not meet: no window is known to hold a band
     if cube.count < FEWEST_PAIRS:
         document["network"] = "gain_offset"
     if cube.is_image:
