@@ -83,7 +83,8 @@ def test_a_method_maps_onto_the_other_instrument_and_travels_as_tensors(kind, co
     torch.testing.assert_close(method(image), result.view(1, 10, 5, 47), rtol=1e-4, atol=1e-2)
 
 
-@pytest.mark.parametrize("kind", LEARNING)
+# SST passes on, in the units it is given, what the instruments do not share
+@pytest.mark.parametrize("kind", [kind for kind in LEARNING if kind != "sst"])
 def test_a_method_is_indifferent_to_the_unit_of_the_target(kind):
     source, target = measured(20)
     other = target.with_data(target.numpy() * 2**-12)
@@ -91,8 +92,6 @@ def test_a_method_is_indifferent_to_the_unit_of_the_target(kind):
     one, two = made(kind, source, target), made(kind, source, other)
     one.fit([scene(source, target)])
     two.fit([scene(source, other)])
-    if kind == "sst":  # passes on, in the units given, what the instruments do not share
-        return
     torch.testing.assert_close(two(x) * 2**12, one(x), rtol=1e-3, atol=0.5)
 
 
