@@ -87,3 +87,36 @@ def _nanometres(axis: SpectralAxis, laser_nm: float | None) -> npt.NDArray[np.fl
     if laser_nm is not None:
         return 1e7 / (1e7 / laser_nm - axis.values)
     return 1e7 / axis.values
+
+
+def comparable(axis: SpectralAxis, onto: SpectralAxis) -> bool:
+    """Whether positions say which bands of two axes belong together."""
+    return _compared(axis, onto) is not None
+
+
+def _compared(axis: SpectralAxis, onto: SpectralAxis) -> npt.NDArray[np.float64] | None:
+    """Return the positions of `onto` in the unit of `axis`; None where these say nothing of where its bands belong."""
+    if axis.unit != onto.unit and not {axis.unit, onto.unit} <= {"nm", "um", "1/cm", "eV"}:
+        return None
+    if not axis.unit and len(axis) != len(onto):
+        return None
+    try:
+        values = convert(onto, axis.unit)
+    except ValueError:
+        return None
+    inside = (values >= axis.values.min()) & (values <= axis.values.max())
+    return values if inside.any() else None
+
+
+def aligned(axis: SpectralAxis, onto: SpectralAxis) -> npt.NDArray[np.float64]:
+    """Return where the bands of `onto` lie among those of `axis`, as fractional band numbers from 0 to ``len(axis) - 1``.
+
+    Positions beyond the ends lie at the ends. Where positions cannot be compared (no unit, a unit that does not convert, or converted
+    ranges apart from each other, as of Raman shifts), the first and last bands of both are laid upon each other.
+    """
+    values = _compared(axis, onto)
+    if values is None:
+        return np.linspace(0, len(axis) - 1, len(onto))
+    order = np.argsort(axis.values, kind="stable")
+    places: npt.NDArray[np.float64] = np.interp(values, axis.values[order], order.astype(np.float64))
+    return places

@@ -18,6 +18,7 @@ from napari_spectrai.preparation.baseline import ALS, AirPLS, ArPLS, Minimum, Po
 from napari_spectrai.preparation.chain import preparing
 from napari_spectrai.preparation.despike import Despike, DespikeNeighbours
 from napari_spectrai.preparation.normalise import Normalise, Scale
+from napari_spectrai.preparation.orthogonal import EPO
 from napari_spectrai.preparation.reduce import MNF, PCA
 from napari_spectrai.preparation.reference import Calibrate, ReferencePeak, Reflectance
 from napari_spectrai.preparation.scatter import EMSC, MSC
@@ -53,7 +54,17 @@ POINTWISE = [
     Calibrate(measured=(700.0, 1700.0), known=(702.0, 1701.0)),
     ReferencePeak(position=1200, width=100),
 ]
-LEARNING = [Scale(), MSC(), EMSC(), PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False)]
+CONDITIONS = (REFERENCE, tuple(1.1 * value + 0.05 for value in REFERENCE), tuple(value**2 for value in REFERENCE))
+LEARNING = [
+    Scale(),
+    EPO(conditions=CONDITIONS, components=2),
+    MSC(),
+    EMSC(),
+    PCA(components=3),
+    PCA(components=3, back=False),
+    MNF(components=3),
+    MNF(components=3, back=False),
+]
 SPATIAL = [DespikeNeighbours(), Bin(y=2, x=3), Shift(y=0.5, x=-1)]
 
 

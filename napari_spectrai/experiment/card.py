@@ -129,7 +129,9 @@ class ModelCard:
             ranges = {m: self.intervals.get(part, {}).get(m, {}).get(metric) for m in shown}
             figures = " · ".join(f"{method} {told[method]:.3g}{_range(ranges[method])}" for method in shown)
             if figures:
-                rows.append((f"{METRICS[metric].title}, {PART_TITLES.get(part, part)}", figures))
+                # models of before this was so judged in prepared intensities
+                own = ", in the target's unit" if any(getattr(step, "target", None) for step in experiment.preparation) else ""
+                rows.append((f"{METRICS[metric].title}, {PART_TITLES.get(part, part)}", figures + own))
         return rows + [("Note", note) for note in self.notes]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.labels import Labels
-from napari_spectrai.preparation.step import SpatialStep
+from napari_spectrai.preparation.step import SpatialStep, Step
 from napari_spectrai.spec import Problem
 
 
@@ -142,7 +142,15 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
             )
         ]
     if not task.same_axis:
-        return []
+        return [
+            Problem(
+                f"preparation.{number}",
+                f"{step.title!r} learns something of the input's {len(cube.axis)} bands, and the truth has {len(truth.axis)}; apply it to "
+                "both sides before (Preprocess), or resample them alike",
+            )
+            for number, step in enumerate(experiment.preparation)
+            if not step.is_fitted and type(step).for_target is Step.for_target and len(truth.axis) != len(cube.axis)
+        ]
     # data without positions take their partner's word; two that disagree are refused
     difference = cube.axis.mismatch(truth.axis) if truth.axis.unit and cube.axis.unit else None
     if difference:

@@ -103,7 +103,9 @@ class Ridge(ClassicalSpec):
     implementation: ClassVar = "napari_spectrai.learn.classical.linear:Ridge"
     tasks: ClassVar = RESTORATION
     learns: ClassVar = True
-    alpha: float | None = Field(None, gt=0, le=1e12, description="penalty; empty: chosen on the last tenth of the training rows")
+    alpha: float | None = Field(
+        None, gt=0, le=1e12, description="penalty; empty: chosen by leaving out single spectra of few, the last tenth of many"
+    )
 
 
 class SVDNLM(ClassicalSpec):

@@ -14,6 +14,10 @@ from napari_spectrai.noise import eigenimages
 
 T = TypeVar("T")
 
+FEWEST_PAIRS = 5
+"""Pairs of spectra below which nothing but gains and offsets can be learnt of two instruments."""
+MOST_HELD = 5
+"""Pairs for validation, where there are few; the method learns from them in the end."""
 SEEN = 10_000
 """Spectra, at most, by which the number of components is chosen."""
 
@@ -21,7 +25,7 @@ SEEN = 10_000
 def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
     """Return an experiment with settings for `cube` and, where there is one, its truth."""
     task = tasks.parse(kind)
-    makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes}
+    makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes, "calibration": _calibration}
     document = makers.get(task.kind, _restoration)(task, cube, truth)
     made: T = experiment.model_validate({"name": cube.name} | document)  # type: ignore[attr-defined]
     return made
@@ -56,6 +60,23 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
         }
     else:
         document["network"] = {"kind": "unet", "dims": 1, "ridge": False}
+    return document
+
+
+def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
+    document = _restoration(task, cube, truth)
+    if cube.count < 2:
+        raise ValueError("1 pair of spectra cannot be learnt from and judged by; give 5 or more, or 2 for gains and offsets alone")
+    # two instruments are compared: no spectrum is divided by its own maximum
+    document |= {"preparation": ["scale"], "network": "automatic"}
+    document["augmentation"][0]["sigma"] = 0.02
+    if cube.count >= FEWEST_PAIRS:
+        return document
+    document["network"] = "gain_offset"
+    if cube.is_image:
+        document["split"] = {"validation": max(0.05, 1 / max(cube.spatial_shape[-2:])), "gap": 0}
+    elif cube.count < 20 * MOST_HELD:
+        document["split"] = {"method": "random", "validation": max(1, min(MOST_HELD, cube.count // 5)) / max(2, cube.count)}
     return document
 
 

@@ -122,6 +122,8 @@ class Experiment(Spec):
         started: dict[str, Any] = {"network": task.network, "loss": task.loss}
         if task.kind == "segmentation":
             started["network"] = {"kind": "unet", "dims": 2, "components": 32}
+        if task.own_unit:  # no spectrum is divided by its own maximum where the intensities of two instruments are compared
+            started["preparation"] = ["scale"]
         return started | dict(document)
 
     @model_validator(mode="after")

@@ -36,6 +36,11 @@ class TaskSpec(Named):
         return self.truth == "cube"
 
     @property
+    def own_unit(self) -> bool:
+        """Whether the truth has intensities of its own unit, in which results come and are judged."""
+        return False
+
+    @property
     def of_images(self) -> bool:
         """Whether there is one answer for each image, not for each pixel."""
         return False
@@ -68,13 +73,21 @@ class Denoising(TaskSpec):
 
 
 class Calibration(TaskSpec):
-    """Turn the spectra of one instrument into those of another, which may have other bands."""
+    """Turn the spectra of one instrument into those of another, which may have other bands and another unit of intensity.
+
+    Results come, and are judged, in the unit of the other instrument.
+    """
 
     title: ClassVar = "Calibration"
     kind: Literal["calibration"] = "calibration"
     implementation: ClassVar = "napari_spectrai.learn.tasks:Restoration"
     metrics: ClassVar = ("mse", "psnr", "sam")
-    baselines: ClassVar = ("raw", "ridge")
+    baselines: ClassVar = ("raw", "gain_offset", "ds", "pds", "sst", "ridge")
+
+    @property
+    def own_unit(self) -> bool:
+        """Whether the truth has intensities of its own unit, in which results come and are judged."""
+        return True
 
     @property
     def same_axis(self) -> bool:

@@ -45,15 +45,21 @@ def assemble(
         for cube, spectra in zip(cubes, raw, strict=True):
             refuse_missing(spectra, cube, "input")
     preparation = Preparation(tuple(experiment.preparation)).fitted(fitting, cubes[0].axis)
-    prepared, prepared_axis = _prepared(cubes, raw, preparation, "input")
+    notes: list[str] = []
+    if task.own_unit:
+        preparation = _fitted_to_target(preparation, truths, division.maps, notes)  # type: ignore[arg-type]
+    prepared, prepared_axis, removed = _prepared(cubes, raw, preparation, "input")
     inputs = _pooled(prepared, places)
-    targets, truth_axis = None, prepared_axis
+    targets, truth_axis, units = None, prepared_axis, None
     if marked:
         targets = torch.from_numpy(np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(marked, places, strict=True)]))
     elif truths:
-        sharp, truth_axis = _prepared(truths, [t.numpy().reshape(-1, t.shape[-1]) for t in truths], preparation, "truth")  # type: ignore[union-attr, arg-type]
+        flat = [t.numpy().reshape(-1, t.shape[-1]) for t in truths]  # type: ignore[union-attr]
+        sharp, truth_axis, own = _prepared(truths, flat, preparation.for_target(), "truth")  # type: ignore[arg-type]
         targets = torch.from_numpy(sharp[0] if len(sharp) == 1 else np.concatenate(sharp))
-    notes: list[str] = []
+        if task.own_unit:
+            back = [np.concatenate([one, other], -1) for one, other in zip(removed, own, strict=True)]
+            units = torch.from_numpy(_pooled(back, places))
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
     parts = _parts(division, inputs, notes)
@@ -65,6 +71,7 @@ def assemble(
         maps=division.maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
         times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
+        units=units,
     )  # fmt: skip
 
 
@@ -87,16 +94,33 @@ def _thinned(spectra: FloatArray) -> FloatArray:
     return spectra if len(spectra) <= FITTING_SPECTRA else spectra[:: -(-len(spectra) // FITTING_SPECTRA)]
 
 
+def _fitted_to_target(preparation: Preparation, truths: Sequence[Cube], maps: Sequence[Map], notes: list[str]) -> Preparation:
+    """Return the preparation fitted to truths in a unit of their own, and say what of that unit it cannot keep."""
+    flat = [truth.numpy().reshape(-1, truth.shape[-1]) for truth in truths]
+    learnt = np.concatenate([_thinned(spectra[m.ravel() == TRAINING]) for spectra, m in zip(flat, maps, strict=True)])
+    if lost := preparation.by_spectrum:
+        notes.append(
+            f"{lost[0].title!r} scales every spectrum by itself, and results are given back the scale of their source: the target's "
+            "intensities are lost. Where they matter, use 'Scale by one factor' instead."
+        )
+    notes.append("Scores are in the intensities of the target.")
+    return preparation.fitted_to_target(learnt, truths[0].axis)
+
+
 def _prepared(
     cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, side: str
-) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis]:
-    prepared = []
+) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis, list[npt.NDArray[np.float32]]]:
+    """Return prepared spectra, their axis, and by what they are multiplied and shifted to come back, (n, 2)."""
+    prepared, back = [], []
     axis = cubes[0].axis
     for cube, spectra in zip(cubes, raw, strict=True):
-        result, axis, _ = preparation.apply(spectra, cube.axis)
+        result, axis, removed = preparation.apply(spectra, cube.axis)
         refuse_missing(spectra, cube, side, result)
         prepared.append(np.ascontiguousarray(result, dtype=np.float32))
-    return prepared, axis
+        offset = Preparation.restore(np.zeros((len(spectra), 1)), removed)
+        scale = Preparation.restore(np.ones((len(spectra), 1)), removed) - offset
+        back.append(np.concatenate([scale, offset], -1).astype(np.float32))
+    return prepared, axis, back
 
 
 def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place]) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import ModelCard
@@ -94,5 +95,5 @@ def _shown(data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tens
     if data.classes:
         yield confusion(1, data.classes, output, truth, part)
     elif part == "validation":
-        seen, middle = torch.cat([scene.x[scene.counts] for scene in scenes]), len(output) // 2
+        seen, middle = judged(nn.Identity(), scenes)[0], len(output) // 2
         yield preview(1, data.truth_axis, seen[middle], output[middle], truth[middle])

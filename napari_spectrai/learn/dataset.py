@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.labels import Class
-from napari_spectrai.learn.pool import Samples, Scene, mean_spectrum
+from napari_spectrai.learn.pool import Samples, Scene, in_units, mean_spectrum
 from napari_spectrai.plan.layout import Place
 from napari_spectrai.plan.split import Map
 from napari_spectrai.preparation import Preparation
@@ -50,6 +50,8 @@ class Dataset:
     shared: bool = False
     classes: list[Class] = field(default_factory=list)
     of_images: bool = False
+    units: Tensor | None = None
+    """Where the truth has a unit of its own: by what outputs and truths of each pixel come back to it (`in_units`); (pixels, 4)."""
 
     @property
     def out(self) -> int:
@@ -67,6 +69,10 @@ class Dataset:
         # a patch may reach into another part: what it shows there is seen, its truth is not
         known = torch.where(self.labels[pixels] == samples.part, self.truths[pixels], 0).to(device, non_blocking=True)
         return x, functional.one_hot(known, len(self.classes) + 1)[..., 1:].to(x.dtype)
+
+    def in_units(self, samples: Samples, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+        """Return outputs and truths of some samples in the truth's own unit; where it has none, as they are."""
+        return in_units(None if self.units is None else self.units[samples.pixels()], output, truth)
 
     def batches(self, part: str, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield a part in order."""
@@ -98,8 +104,8 @@ class Dataset:
             parts[name] = Samples(places, torch.zeros_like(places), torch.ones_like(places), 1, samples.part)
             first += len(samples)
         pixels = torch.cat(middles)
-        truths = None if self.truths is None else self.truths[pixels]
-        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[])
+        truths, units = (None if known is None else known[pixels] for known in (self.truths, self.units))
+        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[], units=units)
 
     def seen(self) -> Tensor:
         """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""
@@ -117,9 +123,9 @@ class Dataset:
             y = None if self.truths is None else place.of(self.truths, self.times)
             if self.of_images and y is not None:
                 x, y, counts = mean_spectrum(x), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
-            yield Scene(x, y, counts)
+            yield Scene(x, y, counts, None if self.units is None else place.of(self.units))
 
-    def units(self, samples: Samples, side: int = 12) -> Tensor:
+    def held_with(self, samples: Samples, side: int = 12) -> Tensor:
         """Return what each sample is held out with, (n,): of an image the square of `side` pixels it lies in, else the sample itself."""
         numbers = torch.arange(len(samples), device=samples.first.device)
         for number, place in enumerate(self.places):
@@ -146,5 +152,6 @@ class Dataset:
             inputs=self.inputs.to(device),
             truths=None if self.truths is None else self.truths.to(device),
             labels=self.labels.to(device),
+            units=None if self.units is None else self.units.to(device),
             parts={name: samples.to(device) for name, samples in self.parts.items()},
         )

@@ -23,6 +23,8 @@ from napari_spectrai.learn.predict import predict
 from napari_spectrai.learn.scoring import paired, scored
 from napari_spectrai.networks.enlarge import degraded
 from napari_spectrai.plan.truths import numbered
+from napari_spectrai.preparation import Preparation
+from napari_spectrai.preparation.chain import Factors
 from napari_spectrai.runs.judgement import Report
 
 
@@ -72,7 +74,7 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
 
     The figures are in prepared intensities (for instance each spectrum divided by its own maximum), where the
     network learnt. The classical methods were tuned on the model's training and validation rows, as the network,
-    which used the latter to choose its best epoch; never on its test rows.
+    which used the latter to choose its best epoch; never on its test rows. Those of calibration are in the intensities of the truth.
 
     Parameters
     ----------
@@ -100,9 +102,12 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
             source, target = paired(source, target)
     predicted = predict(model, source).result.numpy()
     spectra, _, removed = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
-    truths, _, _ = model.preparation.apply(target.numpy().reshape(-1, target.shape[-1]), target.axis)
+    truths, _, own = model.preparation.for_target().apply(target.numpy().reshape(-1, target.shape[-1]), target.axis)
     refuse_missing(target.numpy().reshape(-1, target.shape[-1]), target, "truth", truths)
     network = predicted.reshape(-1, predicted.shape[-1])
+    back: list[Factors] = []
+    if task.own_unit:
+        truths, back, removed = Preparation.restore(truths, own), removed, []
     for offset, scale in removed:
         if task.enlarges > 1:
             offset, scale = (_enlarged(part, source, task.enlarges) for part in (offset, scale))  # noqa: PLW2901
@@ -117,14 +122,14 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
 
     y, names = image(truths), task.metrics
     with torch.no_grad():
-        results = {name: image(method(x).flatten(0, -2).numpy()) for name, method in model.classical.items()}
+        results = {name: image(Preparation.restore(method(x).flatten(0, -2).numpy(), back)) for name, method in model.classical.items()}
     results["network"] = image(network)
     rows = {name: metrics.scores(result, y, names) for name, result in results.items()}
     axis = model.description.truth_axis
     if task.enlarges == 1 and not any(map(math.isnan, peak_errors(y, y, axis.values))):
         for name, result in results.items():
             rows[name] |= dict(zip(("peak_position", "peak_width"), peak_errors(result, y, axis.values), strict=True))
-    return Report(rows)
+    return Report(rows, intensities="as the target's" if task.own_unit else "")
 
 
 def _enlarged(factors: Any, source: Cube, times: int) -> Any:

@@ -63,18 +63,19 @@ class Judge:
         device, generator = self.accelerator.device, self._generator()
         outputs: list[Tensor] = []
         truths: list[Tensor] = []
-        for batch in self.fed.batches(part, self.experiment.training.batch * 4, device):
-            posed = self.task.pose(*batch, generator)
+        samples, size = self.fed.parts[part], self.experiment.training.batch * 4
+        for some in (samples[start : start + size] for start in range(0, len(samples), size)):
+            posed = self.task.pose(*self.fed.batch(some, device), generator)
             with self.accelerator.autocast():
                 output = network(posed.x).float()
-            for kept, value in zip((outputs, truths), self.task.told(output, posed), strict=True):
+            for kept, value in zip((outputs, truths), self.fed.in_units(some, *self.task.told(output, posed)), strict=True):
                 kept.append(value)
         return torch.cat(outputs), torch.cat(truths)
 
     def units(self, part: str) -> npt.NDArray[np.int64]:
         """Return what each row of `outputs` is held out with: the square of an image that its sample lies in, or the sample itself."""
         samples = self.data.parts[part]
-        units = self.data.units(samples)
+        units = self.data.held_with(samples)
         patches = samples.patch > 1 and not self.experiment.network.around and not self.data.of_images
         if self.data.classes and patches:  # each labelled pixel of a patch is a row
             pixels = samples.pixels()
@@ -107,9 +108,11 @@ class Judge:
         if self.data.classes:
             return confusion(epoch, self.data.classes, output, truth, part)
         sample, middle = len(output) // 2, output.shape[1] // 2
-        posed = self.task.pose(*self.data.batch(self.data.parts[part][sample : sample + 1], self.accelerator.device), self._generator())
+        some = self.data.parts[part][sample : sample + 1]
+        posed = self.task.pose(*self.data.batch(some, self.accelerator.device), self._generator())
         near = posed.x.shape[1] // 2
-        return preview(epoch, self.data.truth_axis, posed.x[0, near, near], output[sample, middle, middle], truth[sample, middle, middle])
+        seen, _ = self.data.in_units(some, posed.x, posed.y)
+        return preview(epoch, self.data.truth_axis, seen[0, near, near], output[sample, middle, middle], truth[sample, middle, middle])
 
 
 def temperature(probabilities: Tensor, truth: Tensor) -> float:

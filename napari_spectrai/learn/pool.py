@@ -58,11 +58,14 @@ class Scene:
     x : Tensor of shape (z, y, x, λ)
     y : Tensor of shape (z, y', x', λ') or, of classes 1 … C, (z, y, x); None without truth
     counts : bool Tensor of shape (z, y, x)
+    units : Tensor of shape (z, y, x, 4) or None
+        Where the truth has a unit of its own: what `in_units` brings outputs and truths back by.
     """
 
     x: Tensor
     y: Tensor | None
     counts: Tensor
+    units: Tensor | None = None
 
     def pairs(self) -> tuple[Tensor, Tensor]:
         """Return the spectra (n, λ) and truths (n, ...) of the pixels that count; of classes, of those that have one."""
@@ -76,3 +79,15 @@ def mean_spectrum(x: Tensor) -> Tensor:
     """Return the mean spectrum of each image ``(N, y, x, λ)`` as ``(N, 1, 1, λ)``, over the pixels that are not all zero."""
     held = x.any(-1, keepdim=True).to(x.dtype)
     return (x * held).sum((1, 2), keepdim=True) / held.sum((1, 2), keepdim=True).clamp(min=1)
+def in_units(units: Tensor | None, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Return outputs and truths (..., λ) in the unit of the truth; without `units` as they are, in prepared intensities.
+
+    Parameters
+    ----------
+    units : Tensor of shape (..., 4) or None
+        For each pixel the scale and offset of an output, and those of the truth.
+    """
+    if units is None:
+        return output, truth
+    scale, offset, own_scale, own_offset = units.to(output.device).unsqueeze(-2).unbind(-1)
+    return output * scale + offset, truth * own_scale + own_offset

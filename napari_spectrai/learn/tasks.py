@@ -42,6 +42,10 @@ class Restoration:
         # against other noisy bands, angles and peaks mean nothing
         self.names = task.metrics if task.needs_truth else task.metrics[:1]
         self._loss, self._spec = experiment.loss.load(), experiment.loss
+        self.loss_unit = 1.0
+        """By what the loss is multiplied to be shown with the scores, which may be in another unit."""
+        if data.units is not None and experiment.loss.kind == "mse":
+            self.loss_unit = float(data.units[:, 0].double().square().mean())
         self._basis: Tensor | None = None
         if self.learns_from == "bands":
             count = getattr(experiment.network, "components", 0) or 16

@@ -193,13 +193,16 @@ class Training:
             self.place.epoch, self.place.step, self.place.loss = self.place.epoch + 1, 0, 0.0
             if self.pace == "epoch":
                 self.schedule.step()
+    @property
+    def _shown_loss(self) -> float:
+        return float(self._total) * getattr(self.task, "loss_unit", 1.0)
 
     def _epoch(self) -> Generator[Event, None, bool]:
         """Run the rest of one epoch and validate it; return whether it was stopped."""
         begun = time.monotonic()
         if (yield from self._steps()):
             return True
-        mean = float(self._total) / self.steps
+        mean = self._shown_loss / self.steps
         self._refuse_divergence(mean)
         yield from self._validate(mean, begun)
         return False
@@ -219,7 +222,7 @@ class Training:
             place.step += 1
             if time.monotonic() - self._looked_at > STEP_SECONDS:
                 self._looked_at = time.monotonic()
-                mean = float(self._total) / place.step
+                mean = self._shown_loss / place.step
                 self._refuse_divergence(mean)
                 yield self._told(Step(place.epoch + 1, place.step, self.steps, mean, self._rate()))
                 if (yield from self._heed()):

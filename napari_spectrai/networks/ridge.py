@@ -24,6 +24,12 @@ def ridge_map(x: Tensor, y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     # the normal equations lose half the digits, so they are kept in double precision where the device has it
     double = torch.float32 if x.device.type == "mps" else torch.float64
     mean_x, mean_y = x.mean(0, dtype=double), y.mean(0, dtype=double)
+    if len(x) < x.shape[1]:  # the same solution from as many equations as there are spectra
+        centred = x.to(double) - mean_x
+        moment = centred @ centred.T
+        moment.diagonal().add_(alpha)
+        weight = centred.T @ torch.linalg.solve(moment, y.to(double) - mean_y)
+        return weight.float(), (mean_y - mean_x @ weight).float()
     moment = torch.zeros(x.shape[1], x.shape[1], dtype=double, device=x.device)
     cross = torch.zeros(x.shape[1], y.shape[1], dtype=double, device=x.device)
     for part_x, part_y in zip(x.split(65_536), y.split(65_536), strict=True):

@@ -36,6 +36,32 @@ class Preparation:
                 spectra, axis = done[-1].apply(spectra, axis)
         return type(self)(tuple(done))
 
+    def fitted_to_target(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Return the preparation with what its steps learn from truths (..., L') that were measured in a unit of their own."""
+        done: list[Step] = []
+        for step in self.steps:
+            done.append(step.fitted_to_target(spectra, axis))
+            spectra, axis = done[-1].for_target().apply(spectra, axis)
+        return type(self)(tuple(done))
+
+    def for_target(self) -> Self:
+        """Return the preparation as it is applied to truths."""
+        return type(self)(tuple(step.for_target() for step in self.steps))
+
+    @property
+    def by_spectrum(self) -> list[Step]:
+        """The steps that scale each spectrum by itself, so that results get back what was their source's."""
+        return [step for step in self.steps if type(step).factors is not Step.factors and type(step).given_back is Step.given_back]
+
+    @property
+    def gain(self) -> float:
+        """By what prepared inputs are to be multiplied to differ from prepared truths as they did when they came."""
+        one, gain = np.ones((1, 1)), 1.0
+        for step in self.steps:
+            if type(step).given_back is not Step.given_back and (removed := step.factors(one)) and (back := step.given_back(one)):
+                gain *= float(removed[1].item() / back[1].item())
+        return gain
+
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis, list[Factors]]:
         """Return the prepared spectra, their axis, and the factors that `restore` needs.
 
@@ -45,7 +71,7 @@ class Preparation:
         """
         removed: list[Factors] = []
         for step in self.steps:
-            factors = step.factors(spectra)
+            factors = step.given_back(spectra)
             if factors is not None:
                 removed.append(factors)
             spectra, axis = step.apply(spectra, axis)

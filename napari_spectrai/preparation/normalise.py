@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
-from napari_spectrai.preparation.step import Step
+from napari_spectrai.preparation.step import LEARNT, Step
 
 
 class Normalise(Step):
@@ -59,6 +59,12 @@ class Scale(Step):
     kind: Literal["scale"] = "scale"
     percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that becomes one")
     factor: float | None = Field(None, gt=0, description="the divisor; found on the training spectra when empty")
+    target: float | None = Field(
+        None,
+        gt=0,
+        description="the divisor of the truth, which results are multiplied by, where another instrument measured it; empty: the same",
+        json_schema_extra=LEARNT,
+    )
 
     @property
     def is_fitted(self) -> bool:
@@ -67,12 +73,24 @@ class Scale(Step):
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
         """Fill in the divisor; NaN does not count."""
-        if self.factor is not None:
-            return self
+        return self if self.factor is not None else self.model_copy(update={"factor": self._divisor(spectra)})
+
+    def fitted_to_target(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Fill in the divisor of the truth; NaN does not count."""
+        return self if self.target is not None else self.model_copy(update={"target": self._divisor(spectra)})
+
+    def for_target(self) -> Step:
+        """Return the step with the divisor of the truth."""
+        return self if self.target is None else self.model_copy(update={"factor": self.target, "target": None})
+
+    def given_back(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the scale of the truth for every spectrum."""
+        return self.factors(spectra) if self.target is None else self.model_copy(update={"factor": self.target}).factors(spectra)
+
+    def _divisor(self, spectra: FloatArray) -> float:
         if not np.isfinite(spectra).any():
             raise ValueError(f"{self.title}: every value is NaN, so there is nothing to scale by; fill or crop first")
-        factor = float(np.nanpercentile(np.abs(spectra), self.percentile))
-        return self.model_copy(update={"factor": factor or 1.0})
+        return float(np.nanpercentile(np.abs(spectra), self.percentile)) or 1.0
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the same scale for every spectrum."""

@@ -12,7 +12,7 @@ from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import LEARNT, Step
 
 
-def _cube(value: Any) -> Any:
+def read_cube(value: Any) -> Any:
     """Take a file as the cube in it."""
     if isinstance(value, str | Path):
         from napari_spectrai.io import read
@@ -21,7 +21,8 @@ def _cube(value: Any) -> Any:
     return value
 
 
-def _mean(cube: Cube) -> tuple[float, ...]:
+def as_mean(cube: Cube) -> tuple[float, ...]:
+    """Return the mean spectrum of a cube; NaN does not count."""
     return tuple(np.asarray(np.nanmean(cube.numpy().reshape(-1, len(cube.axis)), axis=0, dtype=np.float64)).tolist())
 
 
@@ -41,14 +42,14 @@ class Reflectance(Step):
         """Take files and cubes as their mean spectrum, and keep where their bands lie."""
         if not isinstance(settings, dict):
             return settings
-        settings = {key: _cube(value) if key in ("white", "dark") else value for key, value in settings.items()}
+        settings = {key: read_cube(value) if key in ("white", "dark") else value for key, value in settings.items()}
         axis: SpectralAxis | None = None
         for key in ("white", "dark"):
             cube = settings.get(key)
             if isinstance(cube, Cube):
                 if axis is not None and axis.mismatch(cube.axis):
                     raise ValueError(f"white and dark lie on different axes: {axis.describe()} and {cube.axis.describe()}")
-                axis, settings[key] = cube.axis, _mean(cube)
+                axis, settings[key] = cube.axis, as_mean(cube)
         if axis is not None and axis.unit:
             settings |= {"positions": tuple(axis.values.tolist()), "unit": axis.unit}
         return settings

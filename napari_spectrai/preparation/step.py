@@ -46,6 +46,18 @@ class Step(Named):
         """Return this step with what it learns from spectra of shape (..., n, L) filled in; neighbours along n are neighbours in place."""
         return self
 
+    def fitted_to_target(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Return this step with what it learns from the truth filled in, where that was measured in a unit of its own (calibration)."""
+        return self
+
+    def for_target(self) -> Step:
+        """Return the step as it is applied to the truth."""
+        return self
+
+    def given_back(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+        """Return the (offset, scale), of shape (..., 1), that results get back: what was removed, in the unit of the truth."""
+        return self.factors(spectra)
+
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
         """Return settings to begin with on data of this axis, where the defaults do not say them."""

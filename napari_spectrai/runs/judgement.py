@@ -35,6 +35,8 @@ class Report:
     """Names of the classes, where classes are judged."""
     confusion: list[list[int]] = field(default_factory=list)
     """Rows the truth, columns the result."""
+    intensities: str = ""
+    """In words, what errors of cubes are measured in, where that has to be said."""
 
     @property
     def by_class(self) -> dict[str, dict[str, float]]:
@@ -54,6 +56,8 @@ class Report:
         lines = [f"{'':<18}" + "".join(f"{METRICS[name].title:>14}" for name in names)]
         for method, figures in self.rows.items():
             lines.append(f"{method:<18}" + "".join(f"{figures.get(name, math.nan):>14.5g}" for name in names))
+        if self.intensities:
+            lines += ["", f"intensities: {self.intensities}"]
         if self.classes:
             lines += ["", f"{'':<26}{'recall':>10}{'precision':>11}{'F1':>8}{'IoU':>8}{'pixels':>9}"]
             for name, row in self.by_class.items():

@@ -52,6 +52,7 @@ def test_every_step_has_a_form_that_gives_back_what_it_was_given(qtbot, kind):
     given = {
         "calibrate": {"measured": [400.0, 500.0], "known": [401.0, 502.0]},
         "reflectance": {"white": [2.0] * 12},
+        "epo": {"conditions": [[2.0] * 12, [3.0] * 12]},
         "remove_bands": {"bands": [1, 2], "ranges": [[500.0, 520.0]]},
         "pybaselines": {"method": "mor", "options": {"half_window": 3}},
     }

@@ -62,7 +62,7 @@ RCAN = (
 )  # fmt: skip
 STORIES = [
     Story("denoising", MLP, lambda _, clean, __: clean, "mse", lambda value: value < 0.008),
-    Story("calibration", MLP, doubled, "mse", lambda value: value < 0.02),
+    Story("calibration", ("network={kind: residual_mlp, width: 32}", *MLP), doubled, "mse", lambda value: value < 0.02),
     Story("classification", ("training.epochs=20", "split.validation=0.2"), kinds_of, "overall_accuracy", lambda value: value > 0.95),
     Story("segmentation", ("training.epochs=20",), kinds_of, "overall_accuracy", lambda value: value > 0.85),
     Story("super_resolution", RCAN, lambda *_: None, "mse", lambda value: value < 0.03),

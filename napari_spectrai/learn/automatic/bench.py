@@ -19,7 +19,7 @@ from napari_spectrai.learn.automatic.blend import answers
 from napari_spectrai.learn.automatic.views import seen
 from napari_spectrai.learn.classical.judge import answers_at, counted
 from napari_spectrai.learn.dataset import Dataset
-from napari_spectrai.learn.pool import Samples
+from napari_spectrai.learn.pool import Samples, in_units
 from napari_spectrai.learn.training import Training
 from napari_spectrai.plan.division import divide
 from napari_spectrai.plan.layout import Layout, layout_of
@@ -84,11 +84,20 @@ class Bench:
     def truth(self, asked: Sequence[Tensor]) -> Tensor:
         """Return the truth of the pixels asked about: spectra (n, λ), or places of classes (n,) from 0."""
         known = torch.cat([scene.y[chosen] for scene, chosen in zip(self.base.scenes(), asked, strict=True) if scene.y is not None]).cpu()
-        return known - 1 if self.base.classes else known
+        return known - 1 if self.base.classes else in_units(self._units(asked), known, known)[1]
+
+    def _units(self, asked: Sequence[Tensor]) -> Tensor | None:
+        """Return what brings outputs and truths of the pixels asked about into the unit of the truth, (n, 4); None where they are in it."""
+        found = [scene.units[a].cpu() for scene, a in zip(self.base.scenes(), asked, strict=True) if scene.units is not None]
+        return torch.cat(found) if found else None
 
     @torch.no_grad()
     def answers(self, candidate: Candidate, module: nn.Module, asked: Sequence[Tensor]) -> Tensor:
         """Return what a fitted candidate gives for the pixels asked about, (n, bands or classes), in the order of cubes and pixels."""
+        output = self._answers(candidate, module, asked)
+        return output if self.base.classes else in_units(self._units(asked), output, output)[0]
+
+    def _answers(self, candidate: Candidate, module: nn.Module, asked: Sequence[Tensor]) -> Tensor:
         data = self.data(candidate)
         if candidate.network.classical or not _by_samples(candidate):
             scenes = [replace(scene, counts=chosen) for scene, chosen in zip(data.scenes(), asked, strict=True) if bool(chosen.any())]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.pool import Scene, in_units
 
 MOST = 50_000
 """Pixels at most by which a training judges a classifier: its accuracy is then known to a fifth of a percent."""
@@ -17,6 +17,8 @@ MOST = 50_000
 @torch.no_grad()
 def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: int | None = None) -> tuple[Tensor, Tensor]:
     """Return what a method gives for the pixels that count, and their truth: spectra, or probabilities and class numbers from 0.
+
+    Spectra are in prepared intensities, or in the truth's where it has a unit of its own.
 
     `most` is how many pixels at most a classifier of single pixels is asked for, evenly spread.
     """
@@ -31,8 +33,12 @@ def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: in
             asked = torch.zeros_like(counts)
             asked.view(-1)[torch.nonzero(counts.reshape(-1))[::every, 0]] = True
         output = _of(method, scene.x, asked)
-        results.append(output.softmax(-1) if of_classes else output)
-        truths.append(scene.y[asked] - 1 if of_classes else scene.y[asked])
+        if of_classes:
+            output, truth = output.softmax(-1), scene.y[asked] - 1
+        else:
+            output, truth = in_units(None if scene.units is None else scene.units[asked], output, scene.y[asked])
+        results.append(output)
+        truths.append(truth)
     return torch.cat(results), torch.cat(truths)
 
 

@@ -8,10 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.classical.method import FITTING_SPECTRA, TUNING_SPECTRA, Method, pairs
+from napari_spectrai.learn.classical.method import FITTING_SPECTRA, TUNING_SPECTRA, Method, pairs, thinned
 from napari_spectrai.learn.metrics import mse
 from napari_spectrai.learn.pool import Scene
 from napari_spectrai.networks.ridge import ridge_map
+
+LEFT_OUT = 1_000
+"""Spectra, at most, of which each is left out in turn to choose a penalty."""
+WIDE = 1_500
+"""Bands above which a penalty is chosen that way whatever the number of spectra."""
 
 
 class PCA(Method):
@@ -54,13 +59,39 @@ class Ridge(Method):
         return x @ self.weight + self.intercept
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Choose the penalty on the last tenth of the training rows, then fit on all of them."""
+        """Choose the penalty by leaving out single spectra of few, or the last tenth of many; then fit on all of them.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than three training spectra.
+        """
         x, y = pairs(scenes, FITTING_SPECTRA)
-        if self.spec.alpha:
-            weight, intercept = ridge_map(x, y, self.spec.alpha)
-        else:
-            weight, intercept = ridge_map(x, y, _penalty(x, y))
+        if len(x) < 3:
+            raise ValueError(f"ridge regression needs 3 training spectra or more, not {len(x)}; give more pairs")
+        few = len(x) <= LEFT_OUT or x.shape[1] > WIDE
+        penalty = self.spec.alpha or (_penalty_left_out(thinned(x, LEFT_OUT), thinned(y, LEFT_OUT)) if few else _penalty(x, y))
+        weight, intercept = ridge_map(x, y, penalty)
         self.learn({"weight": weight, "intercept": intercept})
+
+
+def _penalty_left_out(x: Tensor, y: Tensor) -> float:
+    """Return the penalty with the smallest error of spectra that are left out, one at a time; in closed form, whatever the bands."""
+    double = torch.float32 if x.device.type == "mps" else torch.float64
+    x, y = (side.to(double) - side.mean(0, dtype=double) for side in (x, y))
+    values, vectors = torch.linalg.eigh(x @ x.T)
+    values = values.clamp(min=0)
+    between = vectors.T @ (y @ y.T) @ vectors
+    size = max(float(values.sum()), 1e-12)
+
+    def error(alpha: float) -> float:
+        shrunk = vectors * (alpha / (values + alpha))
+        left = ((shrunk @ between) * shrunk).sum(1)
+        # what a spectrum says of itself, the mean included
+        own = (shrunk * vectors).sum(1) - 1 / len(x)
+        return float((left / own.clamp(min=1e-9).square()).mean())
+
+    return float(min((size * 10.0**exponent for exponent in np.arange(-8, 0.1, 0.25)), key=error))
 
 
 def _penalty(x: Tensor, y: Tensor) -> float:

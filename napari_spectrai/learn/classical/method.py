@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.networks import networks
@@ -35,6 +36,10 @@ class Method(nn.Module):
         self.spec, self.in_bands, self.out, self.enlarges = spec, in_bands, out_channels, enlarges
         self.chosen: dict[str, Any] = {}
         """What cross-validation chose; given before `fit`, it is not sought again."""
+        self.axes: tuple[SpectralAxis, SpectralAxis] | None = None
+        """Where the bands that go in and those that come out lie, where that is known; given before `fit`."""
+        self.gain = 1.0
+        """By what inputs are to be multiplied to have the truths' intensities but for the instruments; given before `fit`."""
 
     def fit(self, scenes: Sequence[Scene]) -> None:
         """Learn from the pixels that count; without truth, from the data alone."""
@@ -64,10 +69,22 @@ def thinned(values: Tensor, most: int) -> Tensor:
     return values[torch.linspace(0, len(values) - 1, most, device=values.device).long()]
 
 
+def interpolated(x: Tensor, places: Tensor) -> Tensor:
+    """Return spectra (..., λ) at fractional band numbers (λ'), linearly interpolated; beyond the ends the last band's value."""
+    places = places.clamp(0, x.shape[-1] - 1)
+    low = places.floor().long().clamp(max=max(0, x.shape[-1] - 2))
+    high = (low + 1).clamp(max=x.shape[-1] - 1)
+    left = x[..., low]
+    result: Tensor = torch.addcmul(left, x[..., high] - left, (places - low).to(x.dtype))
+    return result
+
+
 def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str, Any] | None = None) -> Method:
     """Return the method of `spec`, fitted on some parts of a data set; with settings that were `chosen` on fewer, if such are given."""
     method: Method = spec.load()(spec, data.inputs.shape[1], data.out, classes=bool(data.classes), enlarges=data.times)
     method.chosen = dict(chosen or {})
+    if not data.classes:
+        method.axes, method.gain = (data.prepared_axis, data.truth_axis), data.preparation.gain
     method.fit(list(data.scenes(*parts)))
     return method.to(data.inputs.device)
 
@@ -110,7 +127,7 @@ def allows(spec: Any, data: Dataset, *parts: str) -> bool:
     if spec.kind == "hydra_ridge":
         return bands >= 9
     if spec.kind == "ridge":
-        return len(data.spectra(*parts)[0]) >= 4
+        return len(data.spectra(*parts)[0]) >= 3
     return True
 
 

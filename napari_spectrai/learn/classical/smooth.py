@@ -15,16 +15,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_spectrai.cube import FloatArray
-from napari_spectrai.learn.classical.method import TUNING_SPECTRA, Method, pairs
+from napari_spectrai.learn.classical.method import TUNING_SPECTRA, Method, interpolated, pairs
 from napari_spectrai.learn.metrics import mse
 from napari_spectrai.learn.pool import Scene
+from napari_spectrai.units import aligned
 
 
 class Raw(Method):
-    """The input as it is; on another number of bands interpolated linearly."""
+    """The input as it is; on other bands interpolated linearly."""
+
+    def fit(self, scenes: Sequence[Scene]) -> None:
+        """Keep where the bands that come out lie among those that go in, and what undoes two different scales, where they differ."""
+        if self.axes is not None and self.axes[0].mismatch(self.axes[1]):
+            self.learn({"places": torch.from_numpy(aligned(*self.axes)).float()})
+        if self.gain != 1:
+            self.learn({"factor": torch.tensor(self.gain)})
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the input."""
+        if (factor := self._buffers.get("factor")) is not None:
+            x = x * factor
+        if (places := self._buffers.get("places")) is not None:
+            return interpolated(x, places)
         if self.out == x.shape[-1]:
             return x
         flat = x.reshape(-1, 1, x.shape[-1])
