@@ -44,7 +44,7 @@ def test_held_out_pixels_lie_farther_away_the_farther_the_map_reaches(seed):
     half = folds_of(_maps((1, 60, 60)), Split(), classes=[_painting(seed, pixels=200, wide=20)])
     near, far = (np.median(f.away[0][np.isfinite(f.away[0])]) for f in (everywhere, half))
     assert far > near
-    assert far > 0.4 * np.median(half.ahead)
+    assert far > 0.25 * np.median(half.ahead)
 
 
 def test_pixels_nearer_than_the_gap_are_not_learnt_from():

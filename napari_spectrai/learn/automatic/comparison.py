@@ -95,6 +95,8 @@ class Comparison:
 
     def not_validated(self) -> list[str]:
         """Return the names of the classes that no fold can judge, since all their pixels are held out together."""
+        if not self.bench.base.classes:
+            return []
         present = torch.zeros(len(self.bench.base.classes) + 1, dtype=torch.bool)
         present[self.held.truth.unique() + 1] = True
         return [one.name for one, known in zip(self.bench.base.classes, present[1:].tolist(), strict=True) if not known]
