@@ -296,7 +296,10 @@ def test_the_command_line_judges_as_python_does(trained, tmp_path, command):
     found = judge({"<mine>": mine, "x=y": clean}, clean, source=noisy, model=model, normalise="maximum")
     lines = [line.split(",") for line in (tmp_path / "t.csv").read_text().splitlines()]
     assert lines[0] == ["method", *found.metrics]
-    assert [line[0] for line in lines[1:]] == [row.name for row in found.rows]
+    assert [line[0] for line in lines[1 : 1 + len(found.rows)]] == [row.name for row in found.rows]
+    assert ["mse", "MSE", "normalised intensity²"] in lines
+    assert ["intensities", '"each spectrum divided by its maximum', ' results by their source\'s"'] in lines
+    assert "MSE in normalised intensity²" in done.output
     assert float(lines[1][1]) == pytest.approx(found.rows[0].figures["mse"], rel=1e-5)
     assert sorted(one.name for one in (tmp_path / "maps").iterdir()) == [
         "angle-1-mine.zarr", "angle-2-x-y.zarr", "error-1-mine.zarr", "error-2-x-y.zarr",

@@ -32,8 +32,8 @@ from napari_spectrai.plan.extent import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
-from napari_spectrai.runs.judgement import Report
 from napari_spectrai.runs.report import write_report
+from napari_spectrai.runs.scores import Report
 
 
 def _loaded(path: Path) -> Experiment:

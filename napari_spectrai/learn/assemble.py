@@ -11,6 +11,7 @@ import torch
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.learn.fingerprints import learnt_from
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.plan.division import Division, divide, flatters, refuse_empty, wanted_parts
 from napari_spectrai.plan.layout import Place, padded
@@ -62,6 +63,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         maps=division.maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
         times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
+        fingerprints=learnt_from(cubes, truths, division.maps, marked, experiment.training.start),
     )  # fmt: skip
 
 

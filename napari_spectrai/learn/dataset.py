@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.labels import Class
+from napari_spectrai.learn.fingerprints import Fingerprints
 from napari_spectrai.learn.pool import Samples, Scene
 from napari_spectrai.plan.layout import Place
 from napari_spectrai.plan.split import Map
@@ -50,6 +51,7 @@ class Dataset:
     shared: bool = False
     classes: list[Class] = field(default_factory=list)
     of_images: bool = False
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
 
     @property
     def out(self) -> int:

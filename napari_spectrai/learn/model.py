@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +20,7 @@ from napari_spectrai.experiment.ready import ready_card, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.fingerprints import Fingerprints
 from napari_spectrai.networks import build
 from napari_spectrai.preparation import Preparation
 
@@ -41,6 +42,8 @@ class Model:
     network: nn.Module
     description: ModelCard
     classical: dict[str, Method]
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    """Of the spectra it was trained and validated on; none in files of earlier versions."""
 
     @property
     def axis(self) -> SpectralAxis:
@@ -64,7 +67,9 @@ class Model:
         weights = {_NETWORK + name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.network.state_dict().items()}
         with replacing(path) as temporary:
             # bytes, since save_file makes the file readable for its owner only
-            temporary.write_bytes(to_bytes(weights | classical.to_tensors(self.classical), {KEY: self.description.to_json()}))
+            temporary.write_bytes(
+                to_bytes(weights | classical.to_tensors(self.classical) | self.fingerprints.to_tensors(), {KEY: self.description.to_json()})
+            )
         return path
 
     @classmethod
@@ -88,7 +93,7 @@ class Model:
         except RuntimeError as error:
             raise ValueError(f"{path}: the weights do not fit the network its card describes: {error}") from error
         kept = classical.from_tensors(card.rivals, tensors, bands, card.out, card.experiment.task.enlarges)
-        return cls(network.eval(), card, kept)
+        return cls(network.eval(), card, kept, Fingerprints.from_tensors(tensors))
 
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:
