@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.document import Experiment
-from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
 from napari_spectrai.labels import Class
 
 KEY = "napari_spectrai"
@@ -60,6 +60,11 @@ class ModelCard:
     def out(self) -> int:
         """How many values come out for a pixel: bands, or classes."""
         return len(self.classes) or len(self.truth_axis)
+
+    @property
+    def scored_in(self) -> str:
+        """In words, which intensities `scores` are of: those of the data, or those that the preparation gives; empty for classes."""
+        return "" if self.classes else prepared_intensities(self.experiment)
 
     def to_json(self) -> str:
         """Return the card as text for the file's header."""
@@ -116,10 +121,18 @@ class ModelCard:
             figures = " · ".join(f"{method} {told[method]:.3g}" for method in shown)
             if figures:
                 rows.append((f"{METRICS[metric].title}, {part}", figures))
+        if self.scored_in and any(self.scores.values()):
+            rows.append(("Scores", units_of([metric], intensities=self.scored_in)))
         return rows
 
     def __str__(self) -> str:
         return "\n".join(f"{label + ':':<18}{text}" for label, text in self.lines())
+
+
+def prepared_intensities(experiment: Experiment) -> str:
+    """Return in words which intensities a training scores: those of the data, or those that its preparation gives."""
+    steps = ", ".join(step.title for step in experiment.preparation)
+    return f"as the preparation gives them ({steps})" if steps else AS_GIVEN
 
 
 def read_card(path: str | Path) -> ModelCard:

@@ -119,7 +119,7 @@ def hashed(spectra: npt.NDArray[Any]) -> tuple[Hashes, Mask]:
 
 def _hashed(spectra: npt.NDArray[np.float32]) -> tuple[Hashes, Mask]:
     bands = spectra.shape[-1]
-    whole: Mask = np.isfinite(spectra).all(-1)
+    whole: Mask = np.asarray(np.isfinite(spectra).all(-1))
     values = np.where(whole[:, None], spectra, 0)
     peak = np.abs(values).max(-1, keepdims=True)
     levels = np.rint(values / np.where(peak > 0, peak, 1) * (COARSE if bands >= 2 * DISTINCT else FINE)).astype(np.int64)

@@ -54,7 +54,7 @@ def of_classes(
     given_names = {} if model is None else {one.value: one.name for one in model.description.classes}
     agreed, where = agreement(told, truth, given_names), judged(truth)
     overlap = None if source is None else overlap_of(model, source, scored=where)
-    notes += overlap_notes(model, overlap, source)
+    notes = [*overlap_notes(model, overlap, source), *notes]
     yield Progress(STEPS, STEPS)
     rows = []
     for name, role in roles.items():
@@ -86,7 +86,7 @@ def absent(matrix: npt.NDArray[Any], names: Sequence[str], result: str, class_me
             else "they have F1 and IoU 0 in the averages, as in scikit-learn"
         )
         classes = f"{', '.join(only[:5])}{', …' if len(only) > 5 else ''}"
-        yield f"{result!r} has {pixels:,} scored pixels in {len(only)} classes that the truth does not hold ({classes}); {rule}."
+        yield f"{result!r} has {pixels:,} scored pixels in classes that the truth does not hold ({classes}); {rule}."
 
 
 def _of_others(

@@ -141,9 +141,8 @@ def of_cubes(
     raw, names = _alike(prepared or source, truth), wanted(spec)
     methods = rivals(model, spare="raw" if raw is not None else "")
     count = len(pairs) + len(methods) + (raw is not None)
-    notes = _about(source, raw, model, prepared=prepared is not None)
     overlap = None if source is None else overlap_of(model, source, truth)
-    notes += overlap_notes(model, overlap, source, truth)
+    notes = [*overlap_notes(model, overlap, source, truth), *_about(source, raw, model, prepared=prepared is not None)]
     scaling = Scaling(step, truth.spatial_shape, prepared or source)
     rows: list[Row] = []
     spots: list[Spot] = []
@@ -209,7 +208,7 @@ def _about(source: Cube | None, raw: Cube | None, model: Model | None, *, prepar
 
 def _brightness(factor: float, name: str) -> str:
     return (
-        f"As a whole the truth is {factor:.3g} times as bright as {name!r}; every score but the angle includes this difference. "
+        f"As a whole the truth is {factor:.3g} times as bright as {name!r}; all scores but angle and peaks include this difference. "
         "To compare shapes, normalise each spectrum (normalise='area', or Intensities in the dock)."
     )
 

@@ -122,6 +122,11 @@ class Judgement:
             return None
         return max(known) if METRICS[metric].larger_is_better else min(known)
 
+    @property
+    def about(self) -> str:
+        """What the scores are of: how many pixels, the intensities, the unit of each score, the rule for means over classes."""
+        return self.report().about
+
     def report(self, of: str = "") -> Report:
         """Return the table as a `Report`, with the classes of one result; default: the first."""
         of = of or self.results[0]
