@@ -156,7 +156,7 @@ def test_files_of_earlier_versions_load_and_fall_back_to_names(denoiser, tmp_pat
     assert report.learnt_from is None
     assert "does not record which spectra these were" in report.notes[0]
     assert "If they are among those scored" in report.notes[0]
-    assert not compare(old, replace(noisy, name="other")[:9], replace(clean, name="another")[:9]).notes
+    assert "optimistic" not in str(compare(old, replace(noisy, name="other")[:9], replace(clean, name="another")[:9]))
 
 
 def test_the_command_line_csv_and_page_say_it(denoiser, tmp_path, command):
@@ -201,7 +201,7 @@ def classifier(quick, tmp_path):
     cube = Cube((rng.normal(0, 0.5, (90, 12)) + np.eye(5, 12)[kinds] * 2).astype(np.float32), name="cells")
     labels = Labels(kinds, {0: "unlabelled", 1: "fat", 2: "water", 4: "bone"})
     experiment = quick("task={kind: classification, unlabelled: 0}", "network={kind: spectral_cnn, width: 8, stages: 1}",
-                       "loss=cross_entropy", "preparation=[scale]", "training.epochs=1")  # fmt: skip
+                       "loss=cross_entropy", "preparation=[scale]", "training.epochs=40")  # fmt: skip
     return train(experiment, cube[:60], replace(labels, data=kinds[:60]), run=tmp_path / "run"), cube, labels
 
 
@@ -254,7 +254,7 @@ def test_classes_absent_from_the_truth_are_said(classifier):
     assert (result.data == 4).any()
     for rule in ("truth", "union"):
         for report in (compare(model, cube, truth, class_mean=rule), evaluate(result, truth, "classification", class_mean=rule)):
-            assert "in 1 classes that the truth does not hold (bone)" in " ".join(report.notes)
+            assert "in classes that the truth does not hold (bone)" in " ".join(report.notes)
             assert report.by_class["bone"]["f1"] == 0
             averaged = [row["f1"] for name, row in report.by_class.items() if rule == "union" or name != "bone"]
             assert report.metrics["f1"] == pytest.approx(np.mean(averaged))
@@ -262,13 +262,17 @@ def test_classes_absent_from_the_truth_are_said(classifier):
 
 def test_enlarged_images_recognise_the_sharp_ones(quick, tmp_path):
     rng = np.random.default_rng(0)
-    sharp = Cube(rng.random((32, 24, 10)).astype(np.float32) + np.linspace(0, 3, 10, dtype=np.float32))
+    sharp = Cube(rng.random((64, 24, 10)).astype(np.float32) + np.linspace(0, 3, 10, dtype=np.float32))
     experiment = quick(
-        "task={kind: super_resolution, factor: 2}", "network={kind: bicubic}", "split.method=contiguous", "preparation=[scale]"
+        "task={kind: super_resolution, factor: 2}",
+        "network={kind: bicubic}",
+        "data.patch=8",
+        "split.method=contiguous",
+        "preparation=[scale]",
     )
     model = train(experiment, sharp, run=tmp_path / "run")
     report = compare(model, None, sharp)
-    assert report.learnt_from == pytest.approx(sharp.count * 0.8, rel=0.3)
+    assert 0.6 * sharp.count < report.learnt_from < sharp.count
     assert compare(model, None, Cube(rng.random((32, 24, 10)).astype(np.float32))).learnt_from == 0
 
 
