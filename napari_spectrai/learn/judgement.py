@@ -138,19 +138,20 @@ def of_cubes(
     step = None if normalise is None else Normalise.model_validate({"by": normalise})
     pairs = {name: paired(result, truth) for name, result in named.items()}
     truth = next(iter(pairs.values()))[1]
-    raw, names = _alike(prepared or source, truth), wanted(spec)
+    raw, names = _alike(source if prepared is None else prepared, truth), wanted(spec)
     methods = rivals(model, spare="raw" if raw is not None else "")
     count = len(pairs) + len(methods) + (raw is not None)
     overlap = None if source is None else overlap_of(model, source, truth)
-    notes = [*overlap_notes(model, overlap, source, truth), *_about(source, raw, model, prepared=prepared is not None)]
-    scaling = Scaling(step, truth.spatial_shape, prepared or source)
+    compared = methods.get("raw") if raw is None else raw
+    notes = [*overlap_notes(model, overlap, source, truth), *_about(source, compared, model, prepared=prepared is not None)]
+    scaling = Scaling(step, truth.spatial_shape, source if prepared is None else prepared)
     rows: list[Row] = []
     spots: list[Spot] = []
     maps = {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
         found: Scored = yield from within(scoring(result, known, names, scaling), number, count)
         rows.append(Row(name, "result", figures_of(spec, found.figures)))
-        spots += _spots(name, result, known, prepared or source, found, scaling)
+        spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
         if step is None and abs(found.brightness - 1) > DIFFERENT and not number:
             notes.append(_brightness(found.brightness, name))
@@ -191,7 +192,7 @@ def kept_steps(model: Model) -> list[str]:
     return [step.title for step in model.preparation.steps if type(step).factors is Step.factors]
 
 
-def _about(source: Cube | None, raw: Cube | None, model: Model | None, *, prepared: bool) -> list[str]:
+def _about(source: Cube | None, raw: Cube | Method | None, model: Model | None, *, prepared: bool) -> list[str]:
     notes = []
     if source is not None and raw is None:
         notes.append("The source has other pixels or bands than the truth and is not in the table.")
