@@ -33,7 +33,7 @@ def main(*overrides: str) -> None:
             begun = time.perf_counter()
             model = train(recipe.override(f"training.seed={seed}"), cube, truth, run=Path(folder) / str(seed))
             seconds.append(time.perf_counter() - begun)
-            report = compare(model, test, test_truth)
+            report = compare(model, test, test_truth, normalise="maximum")
             figures.append(report.metrics["mse"])
             print(f"seed {seed}: {seconds[-1]:.1f} s\n{report}")
     print(f"\nnetwork, test MSE: mean {statistics.mean(figures):.5f}, range {min(figures):.5f} to {max(figures):.5f}")

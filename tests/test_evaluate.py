@@ -137,25 +137,51 @@ def test_classical_rows_are_what_predict_gives(trained):
     assert rows["ridge"].figures["mse"] == pytest.approx(float(np.mean((restored - clean.numpy()) ** 2)), rel=1e-5)
 
 
-def test_normalised_as_the_network_learns_it_is_what_compare_tells(trained):
+@pytest.mark.parametrize("normalise", [None, "maximum", "snv"])
+def test_compare_judge_and_evaluate_mean_the_same(trained, normalise):
     model, _, noisy, clean = trained
-    found = judge({"network": predict(model, noisy).result}, clean, source=noisy, model=model, normalise="maximum")
-    beside = compare(model, noisy, clean)
+    mine = predict(model, noisy).result
+    found = judge({"network": mine}, clean, source=noisy, model=model, normalise=normalise)
+    table = compare(model, noisy, clean, normalise=normalise)
+    assert set(table.rows) == {row.name for row in found.rows}
     for row in found.rows:
-        for name, value in beside.rows[row.name].items():
-            assert row.figures[name] == pytest.approx(value, rel=1e-4, abs=1e-4), (row.name, name)
-    assert found.intensities == "each spectrum divided by its maximum, results by their source's"
+        assert table.rows[row.name] == pytest.approx(row.figures, rel=1e-5), row.name
+    alone = evaluate(mine, clean, source=noisy, normalise=normalise)
+    assert alone.metrics == pytest.approx(table.metrics, rel=1e-5)
+    assert found.intensities == table.intensities == alone.intensities
+    if normalise is None:
+        assert alone.metrics == evaluate(mine, clean).metrics
+        assert table.metrics["mse"] == pytest.approx(np.mean((mine.numpy() - clean.numpy()) ** 2), rel=1e-5)
+    unit = "intensity²" if normalise is None else "normalised intensity²"
+    for one in (found, table, alone):
+        assert f"MSE in {unit}" in str(one)
+        assert ("as they are (not normalised)" in str(one)) == (normalise is None)
 
 
-def test_brightness_and_training_data_are_told(trained):
-    model, _, noisy, clean = trained
+def test_compare_prepares_the_truth_as_results_stay_prepared(make_spectra, quick, tmp_path):
+    axis = SpectralAxis(np.linspace(600, 1800, 40), "1/cm")
+    noisy, clean = (Cube(values, axis) for values in make_spectra(120, 40))
+    steps = [{"kind": "crop", "low": 700, "high": 1700}, {"kind": "savitzky_golay", "window": 5, "order": 2}]
+    model = train(quick(f"preparation={json.dumps([*steps, 'normalise'])}"), noisy, clean, run=tmp_path / "run")
+    table = compare(model, noisy, clean)
+    mine, prepared = predict(model, noisy).result, preprocess(clean, steps)
+    assert table.metrics == pytest.approx(evaluate(mine, prepared).metrics, rel=1e-4, abs=1e-6)
+    assert table.rows["raw"]["mse"] == pytest.approx(evaluate(preprocess(noisy, steps), prepared).metrics["mse"], rel=1e-4)
+    assert "prepared as the model prepares its input (Crop" in " ".join(table.notes)
+    with pytest.raises(ValueError, match="must show the same pixels and bands"):
+        judge(mine, clean, source=noisy, model=model)
+    said = judge(mine, prepared, source=noisy, model=model)
+    assert "apply the same steps to the truth" in " ".join(said.notes)
+
+
+def test_brightness_is_noted(trained):
+    _, _, _, clean = trained
     dim = judge({"mine": clean.with_data(clean.data / 2)}, clean)
     assert "2 times as bright" in dim.notes[0]
     assert dim.rows[0].figures["sam"] == pytest.approx(0, abs=0.05)
-    known = judge({"mine": clean}, clean, source=dataclasses.replace(noisy, name="noisy"), model=model)
-    assert "trained on data of this name" in known.notes[0]
-    assert math.isinf(known.rows[0].figures["psnr"])
-    assert Judgement.from_json(known.to_json()).rows == known.rows
+    same = judge({"mine": clean}, clean)
+    assert math.isinf(same.rows[0].figures["psnr"])
+    assert Judgement.from_json(same.to_json()).rows == same.rows
 
 
 def test_a_coarser_source_scales_what_was_made_of_it():
@@ -296,7 +322,10 @@ def test_the_command_line_judges_as_python_does(trained, tmp_path, command):
     found = judge({"<mine>": mine, "x=y": clean}, clean, source=noisy, model=model, normalise="maximum")
     lines = [line.split(",") for line in (tmp_path / "t.csv").read_text().splitlines()]
     assert lines[0] == ["method", *found.metrics]
-    assert [line[0] for line in lines[1:]] == [row.name for row in found.rows]
+    assert [line[0] for line in lines[1 : 1 + len(found.rows)]] == [row.name for row in found.rows]
+    assert ["mse", "MSE", "normalised intensity²"] in lines
+    assert ["intensities", '"each spectrum divided by its maximum', " results by their source's\""] in lines
+    assert "MSE in normalised intensity²" in done.output
     assert float(lines[1][1]) == pytest.approx(found.rows[0].figures["mse"], rel=1e-5)
     assert sorted(one.name for one in (tmp_path / "maps").iterdir()) == [
         "angle-1-mine.zarr", "angle-2-x-y.zarr", "error-1-mine.zarr", "error-2-x-y.zarr",

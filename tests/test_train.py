@@ -421,15 +421,18 @@ def test_evaluate_and_compare(trained, tmp_path):
     assert beside.metrics["mse"] < beside.rows["raw"]["mse"]
     assert "network" in str(beside)
     rows = beside.to_csv(tmp_path / "t.csv").read_text().splitlines()
-    assert rows[0] == "method,mse,psnr,sam,peak_position,peak_width"
-    assert len(rows) == 8
+    assert rows[0] == "method,mse,psnr,sam,mae,ergas,peak_position,peak_width"
+    assert rows[8] == ""  # units and notes follow
+    assert beside.metrics == pytest.approx(report.metrics, rel=1e-5)
     with pytest.raises(ValueError, match="shape"):
         evaluate(cube, truth[:5], "denoising")
     with pytest.raises(ValueError, match="no task 'cooking'"):
         evaluate(cube, truth, "cooking")
-    # figures are in prepared units: brightness of the source must not matter
-    dim = compare(model, Cube(cube.data / 100, cube.axis), Cube(truth.data / 100, truth.axis))
-    assert dim.metrics["mse"] == pytest.approx(beside.metrics["mse"], rel=1e-3)
+    # scores are of the intensities given, and of shapes alone where that is asked for
+    dark = [Cube(one.data / 100, one.axis) for one in (cube, truth)]
+    assert compare(model, *dark).metrics["mse"] == pytest.approx(beside.metrics["mse"] / 1e4, rel=1e-3)
+    normalised = [compare(model, *pair, normalise="maximum").metrics["mse"] for pair in (dark, (cube, truth))]
+    assert normalised[0] == pytest.approx(normalised[1], rel=1e-3)
 
 
 def test_layers_are_taken_wherever_cubes_are(trained):

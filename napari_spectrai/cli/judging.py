@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from napari_spectrai.cli.shared import FAILED, STOPPED, WRONG_USE, Attached, app, exit_with, followed, listen_in, refuse_same, told_to
+from napari_spectrai.experiment.metrics import CLASS_MEANS
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels
@@ -26,14 +27,23 @@ def evaluate(
     name: Annotated[str, typer.Option(help="what the result is called in the table")] = "result",
     also: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="a further result; repeat it")] = None,
     source: Annotated[Path | None, typer.Option(help="what the results were made from: the row 'raw'")] = None,
-    model: Annotated[Path | None, typer.Option(help="a model whose classical methods are applied to the source, as further rows")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="the model: its classical methods are applied to the source, as further rows, and spectra that it learnt from are counted"
+        ),
+    ] = None,
     normalise: Annotated[
         str | None,
-        typer.Option(help="scale the truth's spectra by themselves, results by their source's, so that shapes count: maximum, area …"),
+        typer.Option(help="scale the truth's spectra by themselves, results by their source's, to compare shapes: maximum, area …"),
     ] = None,
     match: Annotated[
         bool, typer.Option("--match", help="the numbers of the results are clusters: name each by its commonest class")
     ] = False,
+    class_mean: Annotated[
+        str,
+        typer.Option(help="classes that F1, IoU and Dice are averaged over: truth, or union with those of the result, as scikit-learn"),
+    ] = "truth",
     maps: Annotated[
         Path | None, typer.Option(help="folder for maps: error and spectral angle of each pixel, or which pixels are wrong (.zarr)")
     ] = None,
@@ -41,16 +51,17 @@ def evaluate(
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
-    """Print the figures of results against the truth, beside the source as it came and classical methods."""
+    """Print the scores of results against the truth, with the raw source and classical methods for comparison.
+
+    Scores are of the intensities in the files, unless --normalise says otherwise.
+    """
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE):
         tells = tasks[task].truth == "labels"
         files = {name: result} | dict(_named(text) for text in also or [])
         if len(files) != 1 + len(also or []):
             raise ValueError(f"two results have the same name; choose others than {listed(files)}")
-        ways = get_args(Normalise.model_fields["by"].annotation)
-        if normalise is not None and normalise not in ways:
-            raise ValueError(f"there is no way {normalise!r} to normalise; {listed(ways, normalise)}")
+        _refuse_unknown(normalise, class_mean)
         if model is not None and source is None:
             raise ValueError("--model applies its classical methods to a source; name it with --source")
         if html is not None and html.suffix.lower() not in (".html", ".htm"):
@@ -64,7 +75,8 @@ def evaluate(
         opened: Any = read_labels if tells else read
         results = {label: opened(file) for label, file in files.items()}
         noisy = None if source is None else read(source)
-        steps = judging(results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match)
+        rule: Any = class_mean
+        steps = judging(results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match, class_mean=rule)
         judgement = followed(steps, folder, "judging")
         if judgement is not None:
             typer.echo(judgement)
@@ -79,6 +91,14 @@ def evaluate(
                 folder.append(Finished("done"))
     if judgement is None:
         raise typer.Exit(STOPPED)
+
+
+def _refuse_unknown(normalise: str | None, class_mean: str) -> None:
+    ways = get_args(Normalise.model_fields["by"].annotation)
+    if normalise is not None and normalise not in ways:
+        raise ValueError(f"there is no way {normalise!r} to normalise; {listed(ways, normalise)}")
+    if class_mean not in CLASS_MEANS:
+        raise ValueError(f"there is no mean over {class_mean!r}; {listed(CLASS_MEANS, class_mean)}")
 
 
 def _named(text: str) -> tuple[str, Path]:

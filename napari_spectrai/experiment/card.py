@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.document import Experiment
-from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
 from napari_spectrai.labels import Class
 
 KEY = "napari_spectrai"
@@ -72,6 +72,11 @@ class ModelCard:
         """How many values come out for a pixel: bands, or classes."""
         return len(self.classes) or len(self.truth_axis)
 
+    @property
+    def scored_in(self) -> str:
+        """In words, which intensities `scores` are of: those of the data, or those that the preparation gives; empty for classes."""
+        return "" if self.classes else prepared_intensities(self.experiment)
+
     def to_json(self) -> str:
         """Return the card as text for the file's header."""
         plain = asdict(self) | {
@@ -129,9 +134,9 @@ class ModelCard:
             ranges = {m: self.intervals.get(part, {}).get(m, {}).get(metric) for m in shown}
             figures = " · ".join(f"{method} {told[method]:.3g}{_range(ranges[method])}" for method in shown)
             if figures:
-                # models of before this was so judged in prepared intensities
-                own = ", in the target's unit" if any(getattr(step, "target", None) for step in experiment.preparation) else ""
-                rows.append((f"{METRICS[metric].title}, {PART_TITLES.get(part, part)}", figures + own))
+                rows.append((f"{METRICS[metric].title}, {PART_TITLES.get(part, part)}", figures))
+        if self.scored_in and any(self.scores.values()):
+            rows.append(("Scores", units_of([metric], intensities=self.scored_in)))
         return rows + [("Note", note) for note in self.notes]
 
     def __str__(self) -> str:
@@ -141,6 +146,14 @@ class ModelCard:
 def _range(ends: list[float] | None) -> str:
     """Return ``" (0.71–0.90)"``, the 90 % interval of a score, where there is one."""
     return f" ({ends[0]:.3g}–{ends[1]:.3g})" if ends else ""
+
+
+def prepared_intensities(experiment: Experiment) -> str:
+    """Return in words which intensities a training scores: those of the data, or those that its preparation gives."""
+    if any(getattr(step, "target", None) for step in experiment.preparation):  # models of earlier versions have no such step
+        return "in the target's unit"
+    steps = ", ".join(step.title for step in experiment.preparation)
+    return f"as the preparation gives them ({steps})" if steps else AS_GIVEN
 
 
 def read_card(path: str | Path) -> ModelCard:

@@ -1,4 +1,4 @@
-"""Classes told against classes known: confusion, and where it is."""
+"""Predicted classes against true ones: confusion matrices, and where each of their cells lies."""
 
 from __future__ import annotations
 
@@ -43,8 +43,15 @@ def judged(known: Labels) -> Mask:
     return marked if known.data.ndim > 1 or 0 in known.names else np.ones(known.shape, bool)
 
 
-def agreement(results: Mapping[str, Labels], known: Labels) -> Agreement:
+def agreement(results: Mapping[str, Labels], known: Labels, names: Mapping[int, str] | None = None) -> Agreement:
     """Return how results agree with the truth.
+
+    Parameters
+    ----------
+    results : mapping of name to Labels
+    known : Labels
+    names : mapping of number to name, optional
+        For classes that neither side names, such as those of the model.
 
     Raises
     ------
@@ -59,7 +66,8 @@ def agreement(results: Mapping[str, Labels], known: Labels) -> Agreement:
     if not len(truth):
         raise ValueError("the truth labels no pixel (all are 0), so there is nothing to judge by")
     values = np.unique(np.concatenate([np.unique(labels) for labels in (truth, *(told.data[where] for told in results.values()))]))
-    names = [_name(int(value), [known, *results.values()]) for value in values]
+    sides = [known, *results.values(), replace(known, names=names or {})]
+    named = [_name(int(value), sides) for value in values]
     count, rows = len(values), np.searchsorted(values, truth)
     matrices, cells = {}, {}
     for result, told in results.items():
@@ -67,7 +75,7 @@ def agreement(results: Mapping[str, Labels], known: Labels) -> Agreement:
         matrices[result] = metrics.confusion(torch.from_numpy(columns), torch.from_numpy(rows), count)
         cells[result] = np.zeros(known.shape, np.uint16 if count * count < _SMALL else np.uint32)
         cells[result][where] = rows * count + columns + 1
-    return Agreement([int(value) for value in values], names, matrices, cells)
+    return Agreement([int(value) for value in values], named, matrices, cells)
 
 
 def _name(value: int, sides: list[Labels]) -> str:

@@ -12,6 +12,7 @@ import torch
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.learn.fingerprints import learnt_from
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.plan.division import Division, divide, flatters, refuse_empty, wanted_parts
 from napari_spectrai.plan.layout import Place, padded
@@ -72,6 +73,7 @@ def assemble(
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
         times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
         units=units,
+        fingerprints=learnt_from(cubes, truths, division.maps, marked, experiment.training.start),
     )  # fmt: skip
 
 

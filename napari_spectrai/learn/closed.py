@@ -70,7 +70,7 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
         versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes,
         rivals=[rival.spec.kind for rival in rivals.values()], intervals=ranges,
     )  # fmt: skip
-    model = Model(method.eval(), card, rivals)
+    model = Model(method.eval(), card, rivals, data.fingerprints)
     for which, path in (("best", folder.best), ("last", folder.last)):
         model.save(path)
         yield told(Saved(which, str(path)))  # type: ignore[arg-type]

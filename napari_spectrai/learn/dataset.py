@@ -12,6 +12,8 @@ from torch.nn import functional
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.labels import Class
 from napari_spectrai.learn.pool import Samples, Scene, in_units, mean_spectrum
+from napari_spectrai.learn.fingerprints import Fingerprints
+from napari_spectrai.learn.pool import Samples, Scene
 from napari_spectrai.plan.layout import Place
 from napari_spectrai.plan.split import Map
 from napari_spectrai.preparation import Preparation
@@ -52,6 +54,7 @@ class Dataset:
     of_images: bool = False
     units: Tensor | None = None
     """Where the truth has a unit of its own: by what outputs and truths of each pixel come back to it (`in_units`); (pixels, 4)."""
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
 
     @property
     def out(self) -> int:

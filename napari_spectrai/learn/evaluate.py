@@ -1,166 +1,205 @@
-"""How good is it: figures against the truth, with the classical methods beside the network."""
+"""Scores against the truth: of results, and of a model with the classical methods for comparison."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from napari_spectrai.cube import Cube, as_cube
-from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.labels import Labels, as_labels
+from napari_spectrai.experiment.metrics import ClassMean
+from napari_spectrai.labels import Class, Labels, as_labels
 from napari_spectrai.learn import metrics
-from napari_spectrai.learn.agreement import agreement
-from napari_spectrai.learn.assemble import refuse_missing
+from napari_spectrai.learn.judged_classes import absent
+from napari_spectrai.learn.judgement import finished, judge, kept_steps, of_cubes
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.peaks import peak_errors
+from napari_spectrai.learn.overlap import overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.predict import predict
-from napari_spectrai.learn.scoring import paired, scored
+from napari_spectrai.learn.scoring import paired
 from napari_spectrai.networks.enlarge import degraded
-from napari_spectrai.plan.truths import numbered
-from napari_spectrai.preparation import Preparation
-from napari_spectrai.preparation.chain import Factors
-from napari_spectrai.runs.judgement import Report
+from napari_spectrai.plan.truths import class_table, numbered
+from napari_spectrai.runs.scores import Report
 
 
-def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
-    """Return the figures of a result against the truth, in the intensities given.
+def evaluate(
+    result: Any,
+    truth: Any,
+    task: str = "denoising",
+    *,
+    source: Any = None,
+    model: Model | str | Path | None = None,
+    normalise: str | None = None,
+    class_mean: ClassMean = "truth",
+) -> Report:
+    """Return the scores of a result against the truth, in the intensities given.
+
+    It is the table of `judge`, whose rule holds here, too: a score is of the intensities given unless `normalise` says otherwise.
 
     Parameters
     ----------
     result, truth : Cube, array or napari layer of the same shape; for classes labels
-        Pixels whose truth is 0 are not judged where classes are compared.
+        Pixels whose truth is 0 are not scored where classes are compared.
     task : str
-        Which figures: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of classes
+        Which scores: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of classes
         accuracies, kappa, F1, mIoU, and those of each class.
+    source : Cube, array or napari layer, optional
+        What the result was made from: the row "raw".
+    model : Model or path, optional
+        The model that made the result from `source`. Its classical methods are further rows, and spectra that it was trained or
+        validated on are counted (`Report.learnt_from`) and noted.
+    normalise, class_mean : as for `judge`
 
     Raises
     ------
     ValueError
-        If shapes or axes differ, values are missing, or the task is unknown.
+        If shapes or axes differ, values are missing, a model is given without a source, or the task is unknown.
     """
-    spec = tasks.parse(task)
-    if spec.truth == "labels":
-        return _evaluate_labels(result, truth)
-    first, second = paired(result, truth)
-    return Report({"result": figures_of(spec, scored(first, second, wanted(spec)).figures)})
+    return judge({"result": result}, truth, task, source=source, model=model, normalise=normalise, class_mean=class_mean).report()
 
 
-def wanted(spec: TaskSpec) -> list[str]:
-    """Return the figures that a task's cubes are judged by: its own, then others."""
-    more = ["mae", "ssim", "ergas"] if spec.kind == "super_resolution" else ["mae", "ssim", "ergas", "peak_position", "peak_width"]
-    return [*spec.metrics, *(name for name in more if name not in spec.metrics)]
+def compare(model: Model | str | Path, cube: Any, truth: Any, *, normalise: str | None = None, class_mean: ClassMean = "truth") -> Report:
+    """Return the scores of a model with those of the raw data and of the classical methods kept in it.
 
-
-def figures_of(spec: TaskSpec, figures: Mapping[str, float]) -> dict[str, float]:
-    """Return the figures without those that cannot be told of these data (structure of a set of spectra) and are not the task's own."""
-    return {name: value for name, value in figures.items() if name in spec.metrics or not math.isnan(value)}
-
-
-def _evaluate_labels(result: Any, truth: Any) -> Report:
-    told, known = as_labels(result), as_labels(truth)
-    agreed = agreement({"result": told}, known)
-    matrix = agreed.matrices["result"]
-    return Report({"result": metrics.from_confusion(matrix)}, classes=agreed.names, confusion=matrix.tolist())
-
-
-def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
-    """Return the network's figures with those of the raw data and of the classical methods beside them.
-
-    The figures are in prepared intensities (for instance each spectrum divided by its own maximum), where the
-    network learnt. The classical methods were tuned on the model's training and validation rows, as the network,
-    which used the latter to choose its best epoch; never on its test rows. Those of calibration are in the intensities of the truth.
+    The scores are of the intensities given, as those of `evaluate` and `judge` are. Those of the training itself (in the model's card)
+    are of prepared intensities; where the preparation normalises each spectrum, `normalise` with the same way compares with them. The
+    classical methods were tuned on the model's training and validation samples, as the network, which used the latter to choose its best
+    epoch; never on its test samples.
 
     Parameters
     ----------
     model : Model or path
     cube, truth : Cube, array or napari layer of the same pixels; for classes labels
-        Data that the model has not seen, if the figures are to mean anything. A model of super-resolution that learnt from degraded
-        images takes the sharp image as the truth, and `cube` may be None: it is degraded here.
+        Data that the model has not seen, if the scores are to mean anything: spectra that it was trained or validated on are recognised
+        by their values, counted (`Report.learnt_from`) and noted. A model of super-resolution that learnt from degraded images takes the
+        sharp image as the truth, and `cube` may be None: it is degraded here. Steps of the model's preparation that are not undone in its
+        results (baselines, crops, derivatives) are applied to truth and raw data, too.
+    normalise : str, optional
+        ``"maximum"``, ``"area"``, ``"vector"``, ``"minmax"``, ``"snv"`` or ``"rnv"``: scale each spectrum of the truth by itself, and those
+        of results by their source's. Default: the intensities given.
+    class_mean : {"truth", "union"}
+        Over which classes F1, IoU and Dice are averaged; see `judge`.
+
+    Raises
+    ------
+    ValueError
+        If shapes or axes differ, values are missing, or no pixel is labelled.
     """
     model = model if isinstance(model, Model) else Model.load(model)
     task = model.description.experiment.task
     if task.truth == "labels":
-        return _compare_classes(model, as_cube(cube), as_labels(truth))
-    target = as_cube(truth)
-    if cube is None:
-        if task.enlarges == 1:
-            raise ValueError("there is no cube to apply the model to")
-        height, width = (length // task.enlarges * task.enlarges for length in target.shape[-3:-1])
-        target = target[(*[slice(None)] * (len(target.shape) - 3), slice(height), slice(width))]
-        sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
-        coarse = degraded(sharp, task.enlarges).numpy()
-        source = target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:]))
-    else:
+        return _compare_classes(model, as_cube(cube), as_labels(truth), class_mean)
+    source, target = _pair(model, cube, as_cube(truth))
+    predicted = predict(model, source).result
+    kept = kept_steps(model)
+    seen = [_as_prepared(model, one) if kept else one for one in (target, source)]
+    found = finished(of_cubes(task, {"network": predicted}, seen[0], source, model, normalise, seen[1] if kept else None))
+    report = found.report()
+    order = {row.name: {"raw": 0, "classical": 1, "result": 2}[row.role] for row in found.rows}
+    return replace(report, rows={name: report.rows[name] for name in sorted(order, key=order.__getitem__)})
+
+
+def _pair(model: Model, cube: Any, target: Cube) -> tuple[Cube, Cube]:
+    """Return source and truth; the truth of a model that enlarges, made coarse, is its source where there is none."""
+    task = model.description.experiment.task
+    if cube is not None:
         source = as_cube(cube)
-        if task.same_axis and task.enlarges == 1:
-            source, target = paired(source, target)
-    predicted = predict(model, source).result.numpy()
-    spectra, _, removed = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
-    truths, _, own = model.preparation.for_target().apply(target.numpy().reshape(-1, target.shape[-1]), target.axis)
-    refuse_missing(target.numpy().reshape(-1, target.shape[-1]), target, "truth", truths)
-    network = predicted.reshape(-1, predicted.shape[-1])
-    back: list[Factors] = []
-    if task.own_unit:
-        truths, back, removed = Preparation.restore(truths, own), removed, []
-    for offset, scale in removed:
-        if task.enlarges > 1:
-            offset, scale = (_enlarged(part, source, task.enlarges) for part in (offset, scale))  # noqa: PLW2901
-        network = (network - offset) / (scale + (scale == 0))
-    planes = source.spatial_shape if source.is_image else (1, source.count, 1)
-    x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
-    sides = [length * task.enlarges for length in planes[-2:]]
-
-    def image(values: Any) -> torch.Tensor:
-        flat = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-        return flat.view(len(x), *sides, -1) if source.is_image else flat
-
-    y, names = image(truths), task.metrics
-    with torch.no_grad():
-        results = {name: image(Preparation.restore(method(x).flatten(0, -2).numpy(), back)) for name, method in model.classical.items()}
-    results["network"] = image(network)
-    rows = {name: metrics.scores(result, y, names) for name, result in results.items()}
-    axis = model.description.truth_axis
-    if task.enlarges == 1 and not any(map(math.isnan, peak_errors(y, y, axis.values))):
-        for name, result in results.items():
-            rows[name] |= dict(zip(("peak_position", "peak_width"), peak_errors(result, y, axis.values), strict=True))
-    return Report(rows, intensities="as the target's" if task.own_unit else "")
+        return paired(source, target) if task.same_axis and task.enlarges == 1 else (source, target)
+    if task.enlarges == 1:
+        raise ValueError("there is no cube to apply the model to; give one")
+    height, width = (length // task.enlarges * task.enlarges for length in target.shape[-3:-1])
+    target = target[(*[slice(None)] * (len(target.shape) - 3), slice(height), slice(width))]
+    sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
+    coarse = degraded(sharp, task.enlarges).numpy()
+    return target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:])), target
 
 
-def _enlarged(factors: Any, source: Cube, times: int) -> Any:
-    image = factors.reshape(-1, *source.spatial_shape[-2:], 1).repeat(times, 1).repeat(times, 2)
-    return image.reshape(-1, 1)
+def _as_prepared(model: Model, cube: Cube) -> Cube:
+    """Return a cube after a model's preparation, its scalings undone as those of the model's results are."""
+    spectra, axis, removed = model.preparation.apply(cube.numpy().reshape(-1, cube.shape[-1]), cube.axis)
+    restored = model.preparation.restore(spectra, removed).astype(np.float32)
+    return replace(cube, data=restored.reshape(*cube.spatial_shape, -1), axis=axis, source=None)
 
 
-def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
+# ---------------------------------------------------------------- classes
+
+
+def _compare_classes(model: Model, source: Cube, labels: Labels, class_mean: ClassMean) -> Report:
     prediction = predict(model, source)
-    classes, task = model.description.classes, model.description.experiment.task
-    shape = prediction.result.shape
+    task, shape = model.description.experiment.task, prediction.result.shape
     if task.of_images and labels.shape == source.spatial_shape:  # every pixel of an image has its class
         labels = replace(labels, data=labels.data.max((-2, -1)).reshape(shape))
     if labels.shape != shape:
         raise ValueError(f"the labels have shape {labels.shape} and the result {shape}; they must show the same pixels")
-    truth = numbered(labels, classes)
-    judged = torch.from_numpy(truth > 0)
-    if not bool(judged.any()):
-        raise ValueError(f"the labels hold none of the model's classes ({', '.join(f'{one.value}: {one.name}' for one in classes)})")
-    wanted = torch.from_numpy(truth)[judged] - 1
+    classes, truth = _with_unknown(model, labels)
+    judged = truth > 0
+    wanted = torch.from_numpy(truth[judged] - 1)
     assert prediction.probabilities is not None  # noqa: S101
-    shares = torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[judged]
-    rows = {}
+    shares = {name: _padded(values.view(*shape, -1)[judged], len(classes)) for name, values in _classical(model, source).items()}
+    shares["network"] = _padded(torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[judged], len(classes))
+    rows = {name: metrics.of_classes(values, wanted, task.metrics, class_mean=class_mean) for name, values in shares.items()}
+    names = [one.name for one in classes]
+    matrix = metrics.confusion(shares["network"].argmax(-1), wanted, len(classes))
+    overlap = overlap_of(model, source, scored=judged)
+    notes = [
+        *overlap_notes(model, overlap, source),
+        *_unknown(model, classes, truth),
+        *absent(matrix.numpy(), names, "network", class_mean),
+    ]
+    if overlap is not None and overlap.others is not None:
+        rest = overlap.others[judged]
+        unseen = metrics.of_classes(shares["network"][rest], wanted[rest], task.metrics, class_mean=class_mean)
+        notes.append(words_of_others(int(rest.sum()), "network", task.metrics[0], unseen[task.metrics[0]]))
+    return Report(
+        rows, classes=names, confusion=matrix.tolist(), notes=notes, class_mean=class_mean,
+        scored=len(wanted), learnt_from=None if overlap is None else overlap.count,
+    )  # fmt: skip
+
+
+def _classical(model: Model, source: Cube) -> dict[str, Tensor]:
+    """Return the probabilities (pixels, C) that the classical methods kept in a model give."""
     spectra, _, _ = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
     x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
-    if task.of_images:
+    if model.description.experiment.task.of_images:
         x = x.mean((1, 2), keepdim=True)
     with torch.no_grad():
-        for name, method in model.classical.items():
-            rows[name] = metrics.of_classes(method(x).softmax(-1).view(*shape, -1)[judged], wanted, task.metrics)
-    rows["network"] = metrics.of_classes(shares, wanted, task.metrics)
-    matrix = metrics.confusion(shares.argmax(-1), wanted, len(classes))
-    return Report(rows, classes=[one.name for one in classes], confusion=matrix.tolist())
+        return {name: method(x).softmax(-1).flatten(0, -2) for name, method in model.classical.items()}
+
+
+def _with_unknown(model: Model, labels: Labels) -> tuple[list[Class], npt.NDArray[np.int64]]:
+    """Return the model's classes, then those that only the labels hold, and the place of each label among them, from 1.
+
+    Raises
+    ------
+    ValueError
+        If the labels hold none of the model's classes.
+    """
+    classes, task = model.description.classes, model.description.experiment.task
+    truth = numbered(labels, classes)
+    if not (truth > 0).any():
+        raise ValueError(f"the labels hold none of the model's classes ({', '.join(f'{one.value}: {one.name}' for one in classes)})")
+    known = {one.value for one in classes}
+    others = [one for one in class_table([labels], getattr(task, "unlabelled", 0)) if one.value not in known]
+    if others:
+        more = numbered(labels, others)
+        truth = np.where(more > 0, more + len(classes), truth)
+    return [*classes, *others], truth
+
+
+def _unknown(model: Model, classes: Sequence[Class], truth: npt.NDArray[np.int64]) -> Iterator[str]:
+    """Yield which classes of the truth a model does not know."""
+    known = len(model.description.classes)
+    if len(classes) > known:
+        names = ", ".join(one.name for one in classes[known:])
+        yield f"{int((truth > known).sum()):,} scored pixels are of classes that the model does not know ({names}); they count as wrong."
+
+
+def _padded(shares: Tensor, count: int) -> Tensor:
+    """Return probabilities (n, C) with columns of zeros for the classes that a model does not know."""
+    return torch.nn.functional.pad(shares, (0, count - shares.shape[1]))

@@ -1,30 +1,40 @@
-"""Judging classes: figures, confusion, and which pixels."""
+"""Scoring classes: scores, confusion, and which pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
-from napari_spectrai.learn.agreement import agreement, matched
+from napari_spectrai.learn.agreement import agreement, judged, matched
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.rivals import STEPS, free, mapped, rivals, within
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row
 
 
 def of_classes(
-    spec: TaskSpec, named: dict[str, Any], truth: Labels, source: Cube | None, model: Model | None, *, match: bool
+    spec: TaskSpec,
+    named: dict[str, Any],
+    truth: Labels,
+    source: Cube | None,
+    model: Model | None,
+    *,
+    match: bool,
+    class_mean: ClassMean,
 ) -> Generator[Progress, None, Judgement]:
-    """Judge labels against the truth, beside the classical methods of a model; tell progress."""
+    """Score labels against the truth, with the classical methods of a model for comparison; yield progress."""
     told = {name: as_labels(result) for name, result in named.items()}
     notes: list[str] = []
     methods = rivals(model)
@@ -41,20 +51,56 @@ def of_classes(
         told[name], words = matched(told[name], truth)
         taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
         notes.append(f"{name}: each cluster was taken for the class that most of its judged pixels have: {taken}.")
-    agreed = agreement(told, truth)
+    given_names = {} if model is None else {one.value: one.name for one in model.description.classes}
+    agreed, where = agreement(told, truth, given_names), judged(truth)
+    overlap = None if source is None else overlap_of(model, source, scored=where)
+    notes = [*overlap_notes(model, overlap, source), *notes]
     yield Progress(STEPS, STEPS)
     rows = []
     for name, role in roles.items():
-        figures = metrics.from_confusion(agreed.matrices[name])
+        figures = metrics.from_confusion(agreed.matrices[name], class_mean)
         rows.append(Row(name, role, figures))
+        if role == "result":
+            notes += _of_others(overlap, agreed.cells[name], len(agreed.values), spec, name, class_mean)
     names = dict(zip(agreed.values, agreed.names, strict=True))
     notes += [] if match else _otherwise_named(told, roles, truth, names)
     mine = [name for name, role in roles.items() if role == "result"]
+    notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
     return Judgement(
         spec.kind, rows, shape=list(truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
         confusions={name: matrix.tolist() for name, matrix in agreed.matrices.items()},
-        maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine},
+        maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine}, class_mean=class_mean,
+        scored=int(where.sum()), learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
+
+
+def absent(matrix: npt.NDArray[Any], names: Sequence[str], result: str, class_mean: ClassMean) -> Iterator[str]:
+    """Yield which classes a result holds that the truth does not, and what that means for the averages."""
+    there, predicted = matrix.sum(1), matrix.sum(0)
+    only = [name for name, known, taken in zip(names, there, predicted, strict=True) if taken and not known]
+    if only:
+        pixels = int(predicted[there == 0].sum())
+        rule = (
+            "the averages of F1 and IoU leave them out (class_mean='union' counts them as 0, as scikit-learn does)"
+            if class_mean == "truth"
+            else "they have F1 and IoU 0 in the averages, as in scikit-learn"
+        )
+        classes = f"{', '.join(only[:5])}{', …' if len(only) > 5 else ''}"
+        yield f"{result!r} has {pixels:,} scored pixels in classes that the truth does not hold ({classes}); {rule}."
+
+
+def _of_others(
+    overlap: Overlap | None, cells: npt.NDArray[Any], count: int, spec: TaskSpec, name: str, class_mean: ClassMean
+) -> Iterator[str]:
+    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    others = None if overlap is None else overlap.others
+    if others is None:
+        return
+    own = others.reshape(cells.shape) & (cells > 0)
+    pairs = np.bincount(cells[own].astype(np.int64) - 1, minlength=count * count).reshape(count, count)
+    metric = spec.metrics[0]
+    score = metrics.from_confusion(torch.from_numpy(pairs), class_mean)[metric]
+    yield words_of_others(int(own.sum()), name, metric, score)
 
 
 def _class_maps(name: str, cells: npt.NDArray[Any], count: int) -> dict[str, Labels]:

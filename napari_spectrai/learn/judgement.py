@@ -1,4 +1,4 @@
-"""Judging results: one table of the same pixels in the same intensities, maps, and the spectra and pixels worth looking at."""
+"""Scoring results: one table of the same pixels in the same intensities, maps, and the spectra and pixels worth looking at."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.metrics import AS_GIVEN, ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import as_labels
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.evaluate import figures_of, wanted
 from napari_spectrai.learn.judged_classes import of_classes
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.rivals import free, mapped, rivals, within
-from napari_spectrai.learn.scoring import Scaling, Scored, paired, scoring, under
+from napari_spectrai.learn.scoring import Scaling, Scored, figures_of, paired, scoring, under, wanted
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
@@ -38,11 +39,12 @@ def judge(
     model: Model | str | Path | None = None,
     normalise: str | None = None,
     match: bool = False,
+    class_mean: ClassMean = "truth",
 ) -> Judgement:
-    """Judge one or several results against the truth, beside the source as it came and the classical methods of a model.
+    """Score one or several results against the truth, with the raw source and the classical methods of a model for comparison.
 
-    All rows are of the same pixels, in the same intensities: those given, or each spectrum scaled by itself. Cubes are read block by
-    block, and may be larger than memory.
+    All rows are of the same pixels, in the same intensities: those given, or, where `normalise` says so, each spectrum scaled by itself.
+    `evaluate` and `compare` follow the same rule and give the same scores. Cubes are read block by block, and may be larger than memory.
 
     Parameters
     ----------
@@ -55,13 +57,17 @@ def judge(
     source : Cube, array or napari layer, optional
         What the results were made from: the row "raw", where it has the truth's pixels and bands.
     model : Model or path, optional
-        The classical methods kept in it are applied to the source as `predict` applies models, and are rows, too.
+        The classical methods kept in it are applied to the source as `predict` applies models, and are rows, too. Spectra that it was
+        trained or validated on are recognised by their values, counted (`Judgement.learnt_from`) and noted.
     normalise : str, optional
         ``"maximum"``, ``"area"``, ``"vector"``, ``"minmax"``, ``"snv"`` or ``"rnv"``: scale each spectrum of the truth by itself, and those
-        of results by the source's that they were made from (without a source by themselves), so that shapes count and not brightness.
-        With the source and a model that normalises alike, the figures are those of `compare`. Default: the intensities given.
+        of results by the source's that they were made from (without a source by themselves), to compare shapes without brightness.
+        Default: the intensities given.
     match : bool
         Of classes: the numbers of the results are clusters. Each is taken for the class that most of its judged pixels have.
+    class_mean : {"truth", "union"}
+        Over which classes F1, IoU and Dice are averaged: those of the truth, or, as scikit-learn does, those of truth and result; a
+        class that is predicted and that the truth does not hold has F1 and IoU 0 then.
 
     Returns
     -------
@@ -74,7 +80,11 @@ def judge(
         If shapes or axes differ, values are missing, no pixel is labelled, a model is given without a source, or the task or way to
         normalise is unknown.
     """
-    steps = judging(results, truth, task, source=source, model=model, normalise=normalise, match=match)
+    return finished(judging(results, truth, task, source=source, model=model, normalise=normalise, match=match, class_mean=class_mean))
+
+
+def finished(steps: Generator[Progress, None, Judgement]) -> Judgement:
+    """Return what a generator returns at its end."""
     while True:
         try:
             next(steps)
@@ -92,6 +102,7 @@ def judging(
     model: Model | str | Path | None = None,
     normalise: str | None = None,
     match: bool = False,
+    class_mean: ClassMean = "truth",
 ) -> Generator[Progress, None, Judgement]:
     """Do what `judge` does, and tell after each block."""
     spec = tasks.parse(task)
@@ -107,33 +118,44 @@ def judging(
             f"the model is of the task {loaded.description.experiment.task.kind!r}, and {task!r} is judged; choose one of its kind"
         )
     if spec.truth == "labels":
-        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, match=match))
-    step = None if normalise is None else Normalise.model_validate({"by": normalise})
-    return (yield from _of_cubes(spec, named, as_cube(truth), noisy, loaded, step))
+        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, match=match, class_mean=class_mean))
+    return (yield from of_cubes(spec, named, as_cube(truth), noisy, loaded, normalise))
 
 
 # ---------------------------------------------------------------- cubes
 
 
-def _of_cubes(
-    spec: TaskSpec, named: dict[str, Any], truth: Cube, source: Cube | None, model: Model | None, normalise: Normalise | None
+def of_cubes(
+    spec: TaskSpec,
+    named: dict[str, Any],
+    truth: Cube,
+    source: Cube | None,
+    model: Model | None,
+    normalise: str | None,
+    prepared: Cube | None = None,
 ) -> Generator[Progress, None, Judgement]:
+    """Score cubes, as `judging` does; `prepared` is the source as it is to be compared, where a model's preparation has changed it."""
+    step = None if normalise is None else Normalise.model_validate({"by": normalise})
     pairs = {name: paired(result, truth) for name, result in named.items()}
     truth = next(iter(pairs.values()))[1]
-    raw, names = _alike(source, truth), wanted(spec)
+    raw, names = _alike(source if prepared is None else prepared, truth), wanted(spec)
     methods = rivals(model, spare="raw" if raw is not None else "")
-    count, notes = len(pairs) + len(methods) + (raw is not None), _about(source, raw, model)
-    scaling = Scaling(normalise, truth.spatial_shape, source)
+    count = len(pairs) + len(methods) + (raw is not None)
+    overlap = None if source is None else overlap_of(model, source, truth)
+    compared = methods.get("raw") if raw is None else raw
+    notes = [*overlap_notes(model, overlap, source, truth), *_about(source, compared, model, prepared=prepared is not None)]
+    scaling = Scaling(step, truth.spatial_shape, source if prepared is None else prepared)
     rows: list[Row] = []
     spots: list[Spot] = []
     maps = {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
         found: Scored = yield from within(scoring(result, known, names, scaling), number, count)
         rows.append(Row(name, "result", figures_of(spec, found.figures)))
-        spots += _spots(name, result, known, source, found, scaling)
+        spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
-        if normalise is None and abs(found.brightness - 1) > DIFFERENT and not number:
+        if step is None and abs(found.brightness - 1) > DIFFERENT and not number:
             notes.append(_brightness(found.brightness, name))
+        notes += _of_others(overlap, found, name)
     others: list[tuple[str, Role, Method | None]] = [(name, "classical", method) for name, method in methods.items()]
     others += [("raw", "raw", None)] if raw is not None else []
     for number, (name, role, method) in enumerate(others, len(pairs)):
@@ -142,40 +164,53 @@ def _of_cubes(
             found = yield from within(scoring(*paired(given, truth), names, scaling), number, count, begin=0.5 if method else 0)
         rows.append(Row(free(name, rows), role, figures_of(spec, found.figures)))
     return Judgement(
-        spec.kind, rows, intensities=_intensities(normalise, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
+        spec.kind, rows, intensities=_intensities(step, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
         positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
+        scored=truth.count, learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
+
+
+def _of_others(overlap: Overlap | None, found: Scored, name: str) -> Iterator[str]:
+    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    others = None if overlap is None else overlap.others
+    if others is not None:
+        error = float(np.square(found.error[others], dtype=np.float64).mean())
+        yield words_of_others(int(others.sum()), name, "mse", error)
 
 
 def _intensities(normalise: Normalise | None, *, scaled_by_source: bool) -> str:
     """Return in words what the figures are measured in."""
     if normalise is None:
-        return "as they are"
+        return AS_GIVEN
     words = {"maximum": "its maximum", "area": "its mean absolute value", "vector": "its length"}.get(normalise.by)
     scaled = f"each spectrum divided by {words}" if words else f"each spectrum scaled by itself ({normalise.by})"
     return scaled + (", results by their source's" if scaled_by_source else "")
 
 
-def _about(source: Cube | None, raw: Cube | None, model: Model | None) -> list[str]:
+def kept_steps(model: Model) -> list[str]:
+    """Return the titles of the steps of a model's preparation that are not undone in its results."""
+    return [step.title for step in model.preparation.steps if type(step).factors is Step.factors]
+
+
+def _about(source: Cube | None, raw: Cube | Method | None, model: Model | None, *, prepared: bool) -> list[str]:
     notes = []
     if source is not None and raw is None:
-        notes.append("The source has other pixels or bands than the truth, and is no row of the table.")
-    if model is not None and source is not None and any(_is_named(one, source.name) for one in model.description.trained_on):
-        notes.append("The model was trained on data of this name: on these, its figures and those beside it flatter.")
-    kept = [] if model is None else [step.title for step in model.preparation.steps if type(step).factors is Step.factors]
-    if kept:
-        notes.append(f"What the model's preparation takes away ({', '.join(kept)}) stays away in its results; prepare the truth alike.")
+        notes.append("The source has other pixels or bands than the truth and is not in the table.")
+    kept = [] if model is None else kept_steps(model)
+    if kept and prepared:
+        notes.append(f"Truth and raw data were prepared as the model prepares its input ({', '.join(kept)}), since its results are, too.")
+    elif kept:
+        notes.append(
+            f"The model's results stay prepared by {', '.join(kept)}, which is not undone; apply the same steps to the truth, "
+            "as compare() does."
+        )
     return notes
-
-
-def _is_named(trained_on: str, name: str) -> bool:
-    return bool(name) and (trained_on == name or trained_on.startswith(f"{name} ("))
 
 
 def _brightness(factor: float, name: str) -> str:
     return (
-        f"As a whole the truth is {factor:.3g} times as bright as {name!r}, which every figure but the angle measures, too. "
-        "To compare shapes, normalise each spectrum."
+        f"As a whole the truth is {factor:.3g} times as bright as {name!r}; all scores but angle and peaks include this difference. "
+        "To compare shapes, normalise each spectrum (normalise='area', or Intensities in the dock)."
     )
 
 

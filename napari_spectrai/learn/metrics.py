@@ -1,4 +1,4 @@
-"""Figures of merit.
+"""Scores of results against a truth.
 
 Of cubes: torch tensors or NumPy arrays of shape (..., λ), averaged over spectra. Of classes: probabilities (n, C) and class numbers
 (n,). torchmetrics computes SSIM, ERGAS and the calibration error; it is imported when asked for.
@@ -13,7 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from napari_spectrai.experiment.metrics import by_class
+from napari_spectrai.experiment.metrics import ClassMean, by_class
+
+WINDOW = 11
+"""Pixels along each side of the window of SSIM."""
 
 
 def _tensor(values: Any) -> Tensor:
@@ -22,34 +25,47 @@ def _tensor(values: Any) -> Tensor:
 
 def mse(result: Any, truth: Any) -> float:
     """Return the mean squared error, in squared units of the input."""
-    return float((_tensor(result) - _tensor(truth)).double().square().mean())
+    return float((_tensor(result).double() - _tensor(truth).double()).square().mean())
 
 
 def mae(result: Any, truth: Any) -> float:
     """Return the mean absolute error, in units of the input."""
-    return float((_tensor(result) - _tensor(truth)).double().abs().mean())
+    return float((_tensor(result).double() - _tensor(truth).double()).abs().mean())
 
 
 def decibel(span: float, error: float) -> float:
-    """Return how far a squared error lies below a data range, in dB."""
+    """Return how far a mean squared error lies below a data range, in dB.
+
+    Infinite where there is no error; NaN where there is one and no range, since the ratio is then not defined.
+    """
     if error == 0:
         return math.inf
-    return 10 * math.log10(span**2 / error) if span else -math.inf
+    return 10 * math.log10(span**2 / error) if span > 0 else math.nan
 
 
 def psnr(result: Any, truth: Any) -> float:
-    """Return the peak signal-to-noise ratio in dB; the data range is the truth's own."""
-    truth = _tensor(truth)
+    """Return the peak signal-to-noise ratio in dB; the data range is that of the truth, maximum minus minimum.
+
+    A constant truth has no range: the ratio is then NaN (not defined), or infinite if the result equals the truth.
+    """
+    truth = _tensor(truth).double()
     return decibel(float(truth.max() - truth.min()), mse(result, truth))
 
 
 def mpsnr(result: Any, truth: Any) -> float:
-    """Return the mean over bands of the PSNR in dB; each band's data range is the truth's own. Bands that are constant are left out."""
+    """Return the mean over bands of the PSNR in dB; each band's data range is the truth's own.
+
+    Bands whose truth is constant have no range and are left out. If all are constant, it is NaN (not defined), or infinite if the result
+    equals the truth.
+    """
     result, truth = (_tensor(values).double().flatten(0, -2) for values in (result, truth))
-    spans = truth.amax(0) - truth.amin(0)
-    errors = (result - truth).square().mean(0)
-    figures = [decibel(float(span), float(error)) for span, error in zip(spans, errors, strict=True) if span > 0]
-    return sum(figures) / len(figures) if figures else math.nan
+    return mean_decibel(truth.amax(0) - truth.amin(0), (result - truth).square().mean(0))
+
+
+def mean_decibel(spans: Tensor, errors: Tensor) -> float:
+    """Return the mean PSNR in dB of bands whose data ranges and mean squared errors (λ,) are given, without those that have no range."""
+    found = [decibel(float(span), float(error)) for span, error in zip(spans, errors, strict=True) if span > 0]
+    return sum(found) / len(found) if found else decibel(0.0, float(errors.sum()))
 
 
 def sam(result: Any, truth: Any) -> float:
@@ -68,22 +84,42 @@ def sam(result: Any, truth: Any) -> float:
 
 def _image(values: Any) -> Tensor:
     """Return (planes, λ, y, x) of an image or volume (..., y, x, λ)."""
-    image = _tensor(values).float()
+    image = _tensor(values).double()
     return image.reshape(-1, *image.shape[-3:]).permute(0, 3, 1, 2)
 
 
 def ssim(result: Any, truth: Any) -> float:
     """Return the structural similarity of images (..., y, x, λ) (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
 
-    The data range is the truth's; NaN for sets of spectra and images smaller than its window of 11 pixels.
+    The mean over bands and over all positions where the Gaussian window (11 pixels, standard deviation 1.5) lies within the image; the
+    data range is the truth's. It is what scikit-image's ``structural_similarity(result, truth, gaussian_weights=True, sigma=1.5,
+    use_sample_covariance=False, data_range=range of the truth, channel_axis=-1)`` gives.
+
+    SSIM compares mean luminances, which have to be positive. Where the truth has negative values, both images are therefore shifted by
+    its minimum before; without that, an inverted result of signed data (derivatives, centred spectra) would have a positive score.
+    NaN for sets of spectra, for images smaller than the window and for a constant truth.
+    """
+    truth = _tensor(truth)
+    if truth.ndim < 3 or min(truth.shape[-3:-1]) < WINDOW:
+        return math.nan
+    low, high = float(truth.min()), float(truth.max())
+    if low == high:
+        return math.nan
+    inside = slice(WINDOW // 2, -(WINDOW // 2))
+    return float(similarities(_image(result), _image(truth), low, high)[..., inside, inside].mean())
+
+
+def similarities(result: Tensor, truth: Tensor, low: float, high: float) -> Tensor:
+    """Return the structural similarity around each pixel of images (planes, λ, y, x) whose truth lies between `low` and `high`.
+
+    Within half a window of the border, images are continued by reflection; `ssim` leaves those pixels out.
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
-    truth = _tensor(truth)
-    if truth.ndim < 3 or min(truth.shape[-3:-1]) < 11:
-        return math.nan
-    span = float(truth.max() - truth.min())
-    return float(structural_similarity_index_measure(_image(result), _image(truth), data_range=span)) if span else math.nan  # type: ignore[arg-type]
+    shift = min(0.0, low)
+    _, found = structural_similarity_index_measure(result - shift, truth - shift, data_range=high - low, return_full_image=True)
+    whole: Tensor = found
+    return whole
 
 
 def ergas(result: Any, truth: Any, factor: float = 1.0) -> float:
@@ -93,7 +129,7 @@ def ergas(result: Any, truth: Any, factor: float = 1.0) -> float:
     """
     from torchmetrics.functional.image import error_relative_global_dimensionless_synthesis
 
-    result, truth = (_tensor(values).float() for values in (result, truth))
+    result, truth = (_tensor(values).double() for values in (result, truth))
     # over all pixels at once: an image of n × 1 pixels
     one, other = (values.flatten(0, -2).T[None, :, :, None] for values in (result, truth))
     if bool((other.mean((0, 2, 3)) == 0).any()):
@@ -107,40 +143,62 @@ def confusion(classes: Any, truth: Any, count: int) -> Tensor:
     return torch.bincount(pairs.flatten(), minlength=count * count).view(count, count)
 
 
-def of_classes(probabilities: Any, truth: Any, names: Sequence[str]) -> dict[str, float]:
-    """Return the named figures of probabilities (n, C) against class numbers (n,), 0 … C-1.
+def of_classes(probabilities: Any, truth: Any, names: Sequence[str], *, class_mean: ClassMean = "truth") -> dict[str, float]:
+    """Return the named scores of probabilities (n, C) against class numbers (n,), 0 … C-1.
 
-    Accuracies, kappa, F1, mIoU and Dice follow from the confusion matrix; means over classes are over those that the truth holds.
+    Accuracies, kappa, F1, mIoU and Dice follow from the confusion matrix; see `from_confusion` for the classes that they are means over.
     The calibration error is torchmetrics' (Naeini et al. 2015, 15 bins).
     """
     shares, wanted = _tensor(probabilities).float(), _tensor(truth).long()
     if not len(wanted):
         return dict.fromkeys(names, math.nan)
-    matrix = confusion(shares.argmax(-1), wanted, shares.shape[-1])
-    figures = from_confusion(matrix)
+    found = from_confusion(confusion(shares.argmax(-1), wanted, shares.shape[-1]), class_mean)
     if "calibration_error" in names:
         from torchmetrics.functional.classification import multiclass_calibration_error
 
-        figures["calibration_error"] = float(multiclass_calibration_error(shares, wanted, num_classes=max(2, shares.shape[-1])))
-    return {name: figures[name] for name in names}
+        found["calibration_error"] = float(multiclass_calibration_error(shares, wanted, num_classes=max(2, shares.shape[-1])))
+    return {name: found[name] for name in names}
 
 
-def from_confusion(matrix: Tensor) -> dict[str, float]:
-    """Return what a confusion matrix (C, C) tells."""
+def from_confusion(matrix: Tensor, class_mean: ClassMean = "truth") -> dict[str, float]:
+    """Return what a confusion matrix (C, C) says: rows the truth, columns the result.
+
+    Parameters
+    ----------
+    matrix : Tensor of shape (C, C)
+    class_mean : {"truth", "union"}
+        Over which classes F1, IoU and Dice are averaged. ``"truth"``: those that the truth holds, so that a class which the truth does not
+        hold counts only by the pixels that it takes from others. ``"union"``: those that the truth or the result holds, as scikit-learn's
+        ``f1_score`` and ``jaccard_score`` with ``average="macro"`` do; a class that is predicted and not in the truth has 0 there.
+        Mean recall is over the classes of the truth in both, as scikit-learn's ``balanced_accuracy_score``.
+
+    Returns
+    -------
+    dict
+        NaN for what is not defined: everything of an empty matrix, kappa where chance agrees wholly.
+
+    Raises
+    ------
+    ValueError
+        If `class_mean` is neither.
+    """
+    if class_mean not in ("truth", "union"):
+        raise ValueError(f"class_mean is {class_mean!r}; choose 'truth' or 'union'")
     matrix = matrix.double()
-    total, there, told = float(matrix.sum()), matrix.sum(1), matrix.sum(0)
-    held = there > 0
-    single = {name: torch.tensor(values)[held] for name, values in by_class(matrix.cpu().numpy()).items()}
-    overall = float(matrix.diagonal().sum()) / total
-    chance = float((there * told).sum()) / total**2
-    f1 = float(single["f1"].mean())
+    total, there, predicted = float(matrix.sum()), matrix.sum(1), matrix.sum(0)
+    single = {name: torch.tensor(values, dtype=torch.float64) for name, values in by_class(matrix.cpu().numpy()).items()}
+    held = (there > 0).cpu()
+    averaged = held if class_mean == "truth" else ((there + predicted) > 0).cpu()
+    overall = float(matrix.diagonal().sum()) / total if total else math.nan
+    chance = float((there * predicted).sum()) / total**2 if total else math.nan
+    f1 = float(single["f1"][averaged].mean())
     return {
         "overall_accuracy": overall,
-        "average_accuracy": float(single["recall"].mean()),
+        "average_accuracy": float(single["recall"][held].mean()),
         "kappa": (overall - chance) / (1 - chance) if chance < 1 else math.nan,
         "f1": f1,
-        "miou": float(single["iou"].mean()),
-        "dice": f1,  # of one label a pixel, the two are the same
+        "miou": float(single["iou"][averaged].mean()),
+        "dice": f1,  # of one label per pixel, the two are the same
     }
 
 
@@ -150,5 +208,5 @@ METRICS: dict[str, Callable[[Any, Any], float]] = {
 
 
 def scores(result: Any, truth: Any, names: Sequence[str]) -> dict[str, float]:
-    """Return the named figures of cubes."""
+    """Return the named scores of cubes."""
     return {name: METRICS[name](result, truth) for name in names}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.fingerprints import Fingerprints
 from napari_spectrai.networks import build
 from napari_spectrai.preparation import Preparation
 
@@ -42,6 +43,8 @@ class Model:
     network: nn.Module
     description: ModelCard
     classical: dict[str, Method]
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    """Of the spectra it was trained and validated on; none in files of earlier versions."""
     applicability: Applicability | None = None
 
     @property
@@ -67,7 +70,9 @@ class Model:
         kept = classical.to_tensors(self.classical) | (self.applicability.tensors() if self.applicability is not None else {})
         with replacing(path) as temporary:
             # bytes, since save_file makes the file readable for its owner only
-            temporary.write_bytes(to_bytes(weights | kept, {KEY: self.description.to_json()}))
+            temporary.write_bytes(
+                to_bytes(weights | kept | self.fingerprints.to_tensors(), {KEY: self.description.to_json()})
+            )
         return path
 
     @classmethod
@@ -91,7 +96,7 @@ class Model:
         except RuntimeError as error:
             raise ValueError(f"{path}: the weights do not fit the network its card describes: {error}") from error
         kept = classical.from_tensors(card.rivals, tensors, bands, card.out, card.experiment.task.enlarges)
-        return cls(network.eval(), card, kept, Applicability.from_tensors(tensors))
+        return cls(network.eval(), card, kept, Fingerprints.from_tensors(tensors), Applicability.from_tensors(tensors))
 
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.peaks import peak_differences
@@ -23,7 +24,7 @@ BLOCK = 2**22
 """Values of a block, about: at least 64 × 64 pixels, as files are chunked."""
 BANDS = 32
 """Bands whose structure is compared at a time."""
-REACH = 5
+REACH = metrics.WINDOW // 2
 """Rows that a window of SSIM sees to each side."""
 
 Places = tuple[slice, ...]
@@ -70,6 +71,17 @@ def paired(result: Any, truth: Any) -> tuple[Cube, Cube]:
     return share_axis(first, second)
 
 
+def wanted(spec: TaskSpec) -> list[str]:
+    """Return the metrics that cubes of a task are scored by: its own, then others."""
+    more = ["mae", "ssim", "ergas"] if spec.kind == "super_resolution" else ["mae", "ssim", "ergas", "peak_position", "peak_width"]
+    return [*spec.metrics, *(name for name in more if name not in spec.metrics)]
+
+
+def figures_of(spec: TaskSpec, figures: Mapping[str, float]) -> dict[str, float]:
+    """Return the scores without those that are not defined for these data (structure of a set of spectra) and are not the task's own."""
+    return {name: value for name, value in figures.items() if name in spec.metrics or not math.isnan(value)}
+
+
 def blocks(shape: Sequence[int]) -> Iterator[Places]:
     """Yield the spatial slices of blocks that together are a cube of some shape (..., y, x, λ) or (n, λ)."""
     *spatial, bands = shape
@@ -102,21 +114,10 @@ def scoring(result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling | N
         yield number + 1, len(places)
     figures = sums.figures()
     if "ssim" in names:
-        for part, of, value in _ssim(result, truth, sums.span, scaled):
+        for part, of, value in _ssim(result, truth, sums.limits, scaled):
             figures["ssim"] = value
             yield part, of
     return Scored({name: figures[name] for name in names if name in figures}, error, angle, alive, sums.brightness)
-
-
-def scored(result: Cube, truth: Cube, names: Sequence[str]) -> Scored:
-    """Do what `scoring` does, at once."""
-    steps = scoring(result, truth, names)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: Scored = end.value
-            return found
 
 
 def _block(cube: Cube, place: Places, side: str) -> Array:
@@ -219,8 +220,8 @@ class _Sums:
         return squares.mean(-1).sqrt().float(), angle.masked_fill(lengths == 0, math.nan).float()
 
     @property
-    def span(self) -> float:
-        return float(self._high.max() - self._low.min())
+    def limits(self) -> tuple[float, float]:
+        return float(self._low.min()), float(self._high.max())
 
     @property
     def brightness(self) -> float:
@@ -231,12 +232,11 @@ class _Sums:
         errors, mean = self._squares / self._count, self._total / self._count
         mse = float(errors.mean())
         spans = self._high - self._low
-        by_band = [metrics.decibel(float(span), float(error)) for span, error in zip(spans, errors, strict=True) if span > 0]
         return {
             "mse": mse,
             "mae": self._absolute / (self._count * len(errors)),
-            "psnr": metrics.decibel(self.span, mse),
-            "mpsnr": sum(by_band) / len(by_band) if by_band else math.nan,
+            "psnr": metrics.decibel(self.limits[1] - self.limits[0], mse),
+            "mpsnr": metrics.mean_decibel(spans, errors),
             "sam": self._angles / self._angled if self._angled else math.nan,
             "ergas": 100 * float((errors / mean.square()).mean().sqrt()) if bool((mean != 0).all()) else math.nan,
             "peak_position": self._place / self._placed if self._placed else math.nan,
@@ -244,36 +244,33 @@ class _Sums:
         }
 
 
-def _ssim(result: Cube, truth: Cube, span: float, scaled: Scaling) -> Iterator[tuple[int, int, float]]:
+def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scaling) -> Iterator[tuple[int, int, float]]:
     """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
 
-    A window sees `REACH` rows to each side: a block is read with as many more, and told of without.
+    A window sees `REACH` rows to each side: a block is read with as many more, and scored without.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
-    if not truth.is_image or min(truth.spatial_shape[-2:]) < 2 * REACH + 1 or not span:
+    low, high = limits
+    if not truth.is_image or min(truth.spatial_shape[-2:]) < metrics.WINDOW or low == high:
         yield 1, 1, math.nan
         return
     *front, height, width, bands = truth.shape
     step = max(64, BLOCK // (width * BANDS))
     parts = [
-        (plane, y, min(y + step, height), slice(band, min(band + BANDS, bands)))
+        (plane, y, min(y + step, height - REACH), slice(band, min(band + BANDS, bands)))
         for plane in np.ndindex(*front)
-        for y in range(0, height, step)
+        for y in range(REACH, height - REACH, step)
         for band in range(0, bands, BANDS)
     ]
     total, count = 0.0, 0
     for number, (plane, begin, end, some) in enumerate(parts):
-        first = max(0, begin - REACH)
-        place = (*plane, slice(first, min(end + REACH, height)))
+        place = (*plane, slice(begin - REACH, end + REACH))
         images = [
             torch.from_numpy(
                 np.ascontiguousarray(scaled.again(side, np.asarray(cube.data[(*place, slice(None), some)], np.float32), place))
             )
             for side, cube in enumerate((result, truth))
         ]
-        one, other = (image.permute(2, 0, 1)[None] for image in images)
-        _, whole = structural_similarity_index_measure(one, other, data_range=span, return_full_image=True)
-        own = whole[:, :, begin - first : end - first]
-        total, count = total + float(own.double().sum()), count + own.numel()
+        one, other = (image.permute(2, 0, 1)[None].double() for image in images)
+        own = metrics.similarities(one, other, low, high)[:, :, REACH:-REACH, REACH:-REACH]
+        total, count = total + float(own.sum()), count + own.numel()
         yield number + 1, len(parts), total / count

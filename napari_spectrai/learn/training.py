@@ -119,7 +119,7 @@ class Training:
             scores=scores,
             versions={name: version(name) for name in ("napari-spectrai", "torch")},
         )
-        return Model(network.eval(), card, self.classical)
+        return Model(network.eval(), card, self.classical, self.data.fingerprints)
 
     def _save(self, *, force: bool = False) -> Iterator[Event]:
         if not force and time.monotonic() - self._saved_at < SAVE_SECONDS:

@@ -1,13 +1,12 @@
-"""How good results are: figures by row, confusions, single spectra and maps; plain data, JSON both ways."""
+"""Evaluations: scores by row, confusion matrices, single spectra and maps; plain data, saved as JSON and CSV."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,71 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.experiment.metrics import METRICS, by_class
-from napari_spectrai.files import replacing, write_text
+from napari_spectrai.experiment.metrics import METRICS, ClassMean
+from napari_spectrai.files import write_text
 from napari_spectrai.io import read, write
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
+from napari_spectrai.runs.scores import Report, write_csv
 
 Role = Literal["result", "classical", "raw"]
 DOCUMENT = "judgement.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Figures by method: ``report.rows["network"]["mse"]``; ``print(report)`` gives a table."""
-
-    rows: dict[str, dict[str, float]]
-    unit: str = ""
-    classes: list[str] = field(default_factory=list)
-    """Names of the classes, where classes are judged."""
-    confusion: list[list[int]] = field(default_factory=list)
-    """Rows the truth, columns the result."""
-    intensities: str = ""
-    """In words, what errors of cubes are measured in, where that has to be said."""
-
-    @property
-    def by_class(self) -> dict[str, dict[str, float]]:
-        """Precision, recall, F1, IoU and support of each class."""
-        if not self.classes:
-            return {}
-        figures = by_class(self.confusion)
-        return {name: {what: values[number] for what, values in figures.items()} for number, name in enumerate(self.classes)}
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The figures of the result itself: the network's row."""
-        return self.rows["network"] if "network" in self.rows else next(iter(self.rows.values()))
-
-    def __str__(self) -> str:
-        names = list(self.metrics)
-        lines = [f"{'':<18}" + "".join(f"{METRICS[name].title:>14}" for name in names)]
-        for method, figures in self.rows.items():
-            lines.append(f"{method:<18}" + "".join(f"{figures.get(name, math.nan):>14.5g}" for name in names))
-        if self.intensities:
-            lines += ["", f"intensities: {self.intensities}"]
-        if self.classes:
-            lines += ["", f"{'':<26}{'recall':>10}{'precision':>11}{'F1':>8}{'IoU':>8}{'pixels':>9}"]
-            for name, row in self.by_class.items():
-                shown = f"{row['recall']:>10.3f}{row['precision']:>11.3f}{row['f1']:>8.3f}{row['iou']:>8.3f}"
-                lines.append(f"{name[:25]:<26}{shown}{row['support']:>9.0f}")
-        return "\n".join(lines)
-
-    def lines(self) -> Iterator[list[Any]]:
-        """Yield the lines of the table, those of the classes and the confusion matrix after it."""
-        yield ["method", *self.metrics]
-        yield from ([method, *(figures.get(name, math.nan) for name in self.metrics)] for method, figures in self.rows.items())
-        if self.classes:
-            yield []
-            yield ["class", *next(iter(self.by_class.values()))]
-            yield from ([name, *figures.values()] for name, figures in self.by_class.items())
-            yield []
-            yield ["truth \\ result", *self.classes]
-            yield from ([name, *row] for name, row in zip(self.classes, self.confusion, strict=True))
-
-    def to_csv(self, path: str | Path) -> Path:
-        """Write the table as CSV."""
-        return _write_csv(path, self.lines())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +71,13 @@ class Judgement:
     confusions : dict
         By row, ``matrix[i][j]``: pixels of class i told as class j.
     notes : list of str
-        What has to be known to read the figures.
+        What has to be known to read the scores.
+    class_mean : {"truth", "union"}
+        Over which classes F1, IoU and Dice are averaged.
+    scored : int
+        How many pixels or spectra the scores are of.
+    learnt_from : int or None
+        How many of them the model was trained or validated on; None where that is not known.
     maps : dict
         By result. Of cubes ``"error"``, the root mean squared error over the bands of each pixel, and ``"angle"``, the angle between the
         spectra in degrees (NaN where a spectrum is all zero), as a Cube of shape (..., y, x, 1) or (n, 1). Of classes as Labels ``"wrong"``
@@ -147,6 +96,9 @@ class Judgement:
     confusions: dict[str, list[list[int]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     maps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    class_mean: ClassMean = "truth"
+    scored: int = 0
+    learnt_from: int | None = None
 
     @property
     def results(self) -> list[str]:
@@ -170,11 +122,19 @@ class Judgement:
             return None
         return max(known) if METRICS[metric].larger_is_better else min(known)
 
+    @property
+    def about(self) -> str:
+        """What the scores are of: how many pixels, the intensities, the unit of each score, the rule for means over classes."""
+        return self.report().about
+
     def report(self, of: str = "") -> Report:
         """Return the table as a `Report`, with the classes of one result; default: the first."""
         of = of or self.results[0]
         rows = {row.name: {name: row.figures.get(name, math.nan) for name in self.metrics} for row in self.rows}
-        return Report(rows, self.unit, self.classes, self.confusions.get(of, []))
+        return Report(
+            rows, self.unit, self.classes, self.confusions.get(of, []), intensities=self.intensities, notes=self.notes,
+            class_mean=self.class_mean, scored=self.scored, learnt_from=self.learnt_from,
+        )  # fmt: skip
 
     def spots_of(self, result: str) -> dict[str, Spot]:
         """Return the best, median and worst spectrum of a result."""
@@ -189,19 +149,20 @@ class Judgement:
         return np.argwhere(self.maps[of]["cells"].data == cell)
 
     def __str__(self) -> str:
-        parts = [str(self.report())]
+        first = self.report()
+        parts = [str(replace(first, notes=[]))]
         for name in self.results[1:] if self.classes else []:
-            _, _, classes = str(self.report(name)).partition("\n\n")
-            parts += ["", f"{name}, by class:", classes]
+            parts += ["", f"{name}, by class:", *self.report(name).class_table()]
         return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
 
     def to_csv(self, path: str | Path) -> Path:
-        """Write the table as CSV, the classes of each result after it."""
-        found = list(self.report().lines())
-        for name in self.results[1:] if self.classes else []:
-            lines = list(self.report(name).lines())
-            found += [[], ["result", name], *lines[1 + len(self.rows) :]]
-        return _write_csv(path, found)
+        """Write the table as CSV, then the classes of each result, the unit of each score and the notes."""
+        first = self.report()
+        found = list(first.lines())[: 1 + len(self.rows)]
+        for name in self.results if self.classes else []:
+            found += [[], ["result", name]] if name != self.results[0] else []
+            found += self.report(name).class_lines()
+        return write_csv(path, [*found, *first.about_lines()])
 
     # ---------------------------------------------------------------- to files and back
 
@@ -262,9 +223,3 @@ def _files(results: Sequence[str], folder: Path, maps: Mapping[str, Mapping[str,
 
 def _in_memory(cube: Cube) -> Cube:
     return cube.with_data(np.asarray(cube.data))
-
-
-def _write_csv(path: str | Path, lines: Any) -> Path:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(lines)
-    return Path(path)

@@ -41,18 +41,13 @@ def write_page(judgement: Judgement, path: str | Path) -> Path:
 
 def _figures(judgement: Judgement) -> list[Markup]:
     scores = {row.name: {name: value for name, value in row.figures.items() if name != "dice"} for row in judgement.rows}
-    pixels = f"{math.prod(judgement.shape):,} {'spectra' if len(judgement.shape) == 1 else 'pixels'}"
-    if judgement.classes:
-        pixels = f"{sum(map(sum, judgement.confusions[judgement.results[0]])):,} pixels whose class is known"
-    words = [f"All rows are of the same {pixels}."]
-    if judgement.intensities:
-        words.append(f"Intensities: {judgement.intensities}.")
+    words = ["All rows are of the same pixels.", judgement.about]
     words.append("The best of each column is bold; ↑ larger is better, ↓ smaller.")
     return [element("p", best_words(judgement), class_="verdict"), figures_table(scores, ""), element("p", " ".join(words), class_="soft")]
 
 
 def best_words(judgement: Judgement) -> str:
-    """Return in one sentence which row is best by the figure that decides, and how the results stand to it."""
+    """Return in one sentence which row is best by the score that decides, and how the results compare with it."""
     name = judgement.metrics[0]
     metric = METRICS[name]
     known = {row.name: row.figures[name] for row in judgement.rows if not math.isnan(row.figures.get(name, math.nan))}

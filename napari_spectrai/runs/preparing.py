@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import as_labels
@@ -24,13 +25,14 @@ def prepare_evaluation(
     model: str | Path | None = None,
     normalise: str | None = None,
     match: bool = False,
+    class_mean: ClassMean = "truth",
     folder: str | Path | None = None,
 ) -> Job:
     """Return the job, not yet started, that judges results: a `Judgement` will be in the folder ``judgement`` of the job's.
 
     Parameters
     ----------
-    results, truth, task, source, model, normalise, match : as for `napari_spectrai.learn.judgement.judge`
+    results, truth, task, source, model, normalise, match, class_mean : as for `napari_spectrai.learn.judgement.judge`
         What did not come unchanged from a file is copied into the job's folder.
     folder : path, optional
         Default: a new one among temporary files.
@@ -57,6 +59,8 @@ def prepare_evaluation(
         arguments += ["--model", str(Path(model).absolute())]
     if normalise is not None:
         arguments += ["--normalise", normalise]
+    if tells and class_mean != "truth":
+        arguments += ["--class-mean", class_mean]
     return Job(place, [*arguments, *(["--match"] if match else [])])
 
 

@@ -72,6 +72,7 @@ def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot,
     truth, clean = (as_cube(scene[name]).numpy() for name in ("truth", "cells · denoised"))
     assert evaluate.report.report().rows["cells · denoised"] == figures
     assert figures["mse"] == pytest.approx(float(np.mean((truth - clean) ** 2)), rel=1e-5)
+    assert "480 spectra are scored. Intensities: as they are (not normalised). MSE in intensity²" in evaluate.view.about.value
     assert table.text("cells · denoised", "MSE") == f"{figures['mse']:#.3g}"
 
     # the map lies exactly over what was judged
@@ -210,6 +211,7 @@ def test_the_bundled_model_and_its_methods_on_spectra_it_has_not_seen(viewer, ev
     found = judged(evaluate, until)
     rows = {row.name: row.figures["mse"] for row in found.rows}
     assert rows[result.name] == pytest.approx(0.001861, abs=2e-6)  # as benchmarks and the card have it
+    assert "MSE in normalised intensity²" in evaluate.view.about.value
     assert rows["ridge"] == pytest.approx(0.002169, abs=2e-6)
     assert rows["raw"] == pytest.approx(0.01454, abs=1e-5)
     assert evaluate.view.scores.bold("MSE") == [result.name]
@@ -221,6 +223,23 @@ def test_the_bundled_model_and_its_methods_on_spectra_it_has_not_seen(viewer, ev
     evaluate.view.spots["worst"].native.click()
     worst = found.spots_of(result.name)["worst"].pixel[0]
     assert viewer.layers["evaluated pixels"].data[2, 1] == worst
+
+
+def test_spectra_that_the_model_learnt_from_are_counted(viewer, evaluate, until, make_spectra, tmp_path):
+    from napari_spectrai import Experiment, train
+
+    noisy, clean = (Cube(values, name=name) for values, name in zip(make_spectra(60, 30), ("cells", "truth"), strict=True))
+    settings = ("network.kind=ridge", "split.validation=0.2", "training.device=cpu")
+    path = train(Experiment().override(*settings), noisy[:40], clean[:40], run=tmp_path / "run").save(tmp_path / "m.safetensors")
+    for cube, name in ((clean, "clean"), (noisy, "another name"), (noisy, "another name · denoised")):
+        add_cube(viewer, cube, name=name)
+    made_by(viewer.layers["another name · denoised"], "another name", "denoising", path)
+    evaluate._on_layers()
+    assert evaluate.model == path
+    assert "recognised and counted" in evaluate.choices.beside.value
+    found = judged(evaluate, until)
+    assert (found.learnt_from, found.scored) == (40, 60)
+    assert "40 of the 60 scored spectra were used to train or validate" in evaluate.view.about.value
 
 
 @pytest.fixture
@@ -245,7 +264,10 @@ def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
     assert (evaluate.result, evaluate.truth) == (result, truth)
     assert evaluate.task == "segmentation"
     assert not evaluate.choices.match.value
+    evaluate.choices.class_mean.value = "union"
     found = judged(evaluate, until)
+    assert found.class_mean == "union"
+    assert "as scikit-learn does" in evaluate.view.about.value
     where = truth.data > 0
     assert found.rows[0].figures["overall_accuracy"] == pytest.approx((truth.data == result.data)[where].mean())
     grid = evaluate.view.grid

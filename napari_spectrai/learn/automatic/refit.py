@@ -84,7 +84,7 @@ class Refit:
         )  # fmt: skip
         spectra = torch.cat([scene.x[a] for maps in self.scoring.asked for scene, a in zip(data.scenes(), maps, strict=True)])
         applies = Applicability.of(spectra, held.fold) if len(spectra) > 2 else None
-        return Model(network.eval(), card, baselines, applies)
+        return Model(network.eval(), card, baselines, data.fingerprints, applies)
 
     def _network(self, members: Sequence[Outcome], chosen: Choice, radius: int) -> tuple[nn.Module, float, Candidate]:
         data, spec = self.bench.base, self.experiment.network

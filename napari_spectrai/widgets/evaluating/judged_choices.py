@@ -47,7 +47,7 @@ class JudgedChoices(Container[Any]):
         self._truth.changed.connect(self._on_truth)
         self._source.changed.connect(self._on_source)
         self._model.changed.connect(self._on_model)
-        for field in (self.task_choice, self.intensities, self.match):
+        for field in (self.task_choice, self.intensities, self.match, self.class_mean):
             field.changed.connect(self._tell)
 
     def _build(self) -> None:
@@ -62,18 +62,26 @@ class JudgedChoices(Container[Any]):
         self.task_choice = ComboBox(choices=lambda _: self._tasks(), label="Task", name="task_choice", tooltip="which figures are told")
         self.intensities = ComboBox(
             choices=list(_INTENSITIES.items()), value="", label="Intensities", name="intensities",
-            tooltip="as they are, or scaled: the truth's spectra by themselves, results by their source's, so that shapes count",
+            tooltip="as they are, or scaled to compare shapes: the truth's spectra by themselves, results by their source's; "
+            "chosen as the model normalises",
         )  # fmt: skip
         self.match = CheckBox(
             value=False, text="Match clusters to classes", name="match",
             tooltip="the numbers of the result are clusters: each is taken for the class that most of its judged pixels have",
         )  # fmt: skip
+        self.class_mean = ComboBox(
+            choices=[("classes of the truth", "truth"), ("classes of truth or result", "union")], value="truth", label="Mean over",
+            name="class_mean",
+            tooltip="classes that F1, IoU and Dice are averaged over; with those of the result, too, a class that the truth does not hold "
+            "counts as 0, as in scikit-learn",
+        )  # fmt: skip
         self._model = FileEdit(
             mode=FileDialogMode.EXISTING_FILE, filter="*.safetensors", label="Model", name="model_choice", nullable=True,
-            tooltip="a model file: the classical methods kept in it are applied to the source, and stand beside the result",
+            tooltip="a model file: the classical methods kept in it are applied to the source and scored, too, "
+            "and spectra that it learnt from are counted",
         )  # fmt: skip
         self.problem, self._model_problem, self.beside = message(), message(), text("beside")
-        self._rows = rows(self._truth, self._source, self.task_choice, self.intensities, self.match)
+        self._rows = rows(self._truth, self._source, self.task_choice, self.intensities, self.match, self.class_mean)
         self.fold = Fold("Classical methods of a model", [rows(self._model), self._model_problem])
 
     def _sources(self) -> list[Image]:
@@ -200,13 +208,15 @@ class JudgedChoices(Container[Any]):
         if words[1] and not self.fold.content.visible:
             self.fold.toggle()
         card = None if words[1] else judged.card_of(self.model)
-        say(self.beside, "" if card is None else f"Beside it: the classical methods of the model {card.name!r}.")
-        self.intensities.visible, self.match.visible = not self.tells_classes, self.tells_classes
+        compared = f"Also scored: the classical methods of the model {'' if card is None else card.name!r}."
+        say(self.beside, "" if card is None else f"{compared} Spectra that it learnt from are recognised and counted.")
+        self.intensities.visible = not self.tells_classes
+        self.match.visible = self.class_mean.visible = self.tells_classes
         return "".join(words)
 
     def asked(self) -> dict[str, Any]:
         """Return what the job is told beside the layers."""
         return {
             "model": self.model, "normalise": None if self.tells_classes else self.intensities.value or None,
-            "match": self.tells_classes and bool(self.match.value),
+            "match": self.tells_classes and bool(self.match.value), "class_mean": self.class_mean.value,
         }  # fmt: skip

@@ -28,8 +28,8 @@ from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
 
 _WORDS = {"result": "a result", "classical": "a classical method of the model, applied to the source", "raw": "the source as it came"}
 _PER_CLASS = (
-    Column("Prec.", "precision: share of the pixels told so that are so", larger_is_better=None),
-    Column("Recall", "share of the class's pixels that are told so", larger_is_better=None),
+    Column("Prec.", "precision: of the pixels predicted as this class, the share that is", larger_is_better=None),
+    Column("Recall", "of the pixels of this class, the share that is found", larger_is_better=None),
     Column("F1", "harmonic mean of precision and recall", larger_is_better=None),
     Column("IoU", "intersection over union", larger_is_better=None),
     Column("Pixels", "of this class in the truth", whole=True),
@@ -101,10 +101,7 @@ class JudgementView(Container[Any]):
         self.visible = True
         self.verdict.value = best_words(judgement)
         self._draw_scores(judgement)
-        pixels = f"{math.prod(judgement.shape):,} {'spectra' if len(judgement.shape) == 1 else 'pixels'}"
-        judged = sum(map(sum, judgement.confusions[judgement.results[0]])) if judgement.classes else 0
-        words = [f"{judged:,} pixels whose class is known." if judgement.classes else f"{pixels}; intensities: {judgement.intensities}."]
-        self.about.value = "\n".join([*words, *judgement.notes])
+        self.about.value = "\n".join([judgement.about, *judgement.notes])
         self.which.reset_choices()
         self._which.visible = len(judgement.results) > 1
         self.saved.value = ""

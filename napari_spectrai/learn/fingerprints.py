@@ -1,0 +1,179 @@
+"""Fingerprints of the spectra that a model has learnt from, to recognise them by content wherever they are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.plan.split import TRAINING, VALIDATION, Map
+
+MOST = 32_768
+"""Fingerprints that are kept, at most: those with the smallest hashes, which are a random sample of all (256 KiB)."""
+DISTINCT = 8
+"""Different levels that a spectrum has to have to be recognised; fewer may occur anywhere by chance."""
+COARSE, FINE = 2**10, 2**16
+"""Levels up to the largest magnitude of a spectrum, from 16 bands on and below."""
+BLOCK = 2**22
+"""Values hashed at a time."""
+_HASHES, _COUNT = "fingerprints.hashes", "fingerprints.count"
+
+Hashes = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprints:
+    """A random sample of the 64-bit hashes of spectra.
+
+    A hash is of the spectrum divided by its largest magnitude and rounded, as float32, so that data which were renamed, cropped, saved in
+    another format or multiplied by a factor are recognised. It says nothing of spectra that are constant, hold NaN, or have fewer than
+    `DISTINCT` different levels (of fewer bands: equal levels, or only whole numbers below 4,096).
+
+    Attributes
+    ----------
+    hashes : uint64 array, ascending
+    count : int
+        Of different spectra in all; `hashes` are the smallest.
+    """
+
+    hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
+    count: int = 0
+
+    @classmethod
+    def of(cls, spectra: Iterable[npt.NDArray[Any]]) -> Self:
+        """Return the fingerprints of arrays of spectra (..., L)."""
+        found = [hashed(part) for part in spectra]
+        return cls._sampled(np.concatenate([hashes[known] for hashes, known in found] or [np.zeros(0, np.uint64)]))
+
+    @classmethod
+    def _sampled(cls, hashes: Hashes, count: int | None = None) -> Self:
+        different = np.unique(hashes)
+        return cls(different[:MOST], len(different) if count is None else count)
+
+    def __or__(self, other: Fingerprints) -> Fingerprints:
+        """Return the fingerprints of both; what both hold counts once where all of it is kept."""
+        together = Fingerprints._sampled(np.concatenate([self.hashes, other.hashes]))
+        if self.is_complete and other.is_complete:
+            return together
+        limit = min((one.hashes[-1] for one in (self, other) if not one.is_complete), default=np.uint64(2**64 - 1))
+        return Fingerprints(together.hashes[together.hashes <= limit], self.count + other.count)
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every spectrum is among the hashes, and not only a sample."""
+        return self.count == len(self.hashes)
+
+    def among(self, spectra: npt.NDArray[Any]) -> tuple[Mask, Mask]:
+        """Return which of the spectra (..., L) are known for sure, and which can be known: those whose hash lies in the sample's range."""
+        hashes, usable = hashed(spectra)
+        if not len(self.hashes):
+            return np.zeros_like(usable), np.zeros_like(usable)
+        place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return usable & (self.hashes[place] == hashes), usable & (self.is_complete | (hashes <= self.hashes[-1]))
+
+    # ---------------------------------------------------------------- to files and back
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Return them as tensors for a model file; nothing if there are none."""
+        if not self:
+            return {}
+        return {_HASHES: torch.from_numpy(self.hashes.view(np.int64).copy()), _COUNT: torch.tensor([self.count])}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """Undo `to_tensors`; files of earlier versions have none."""
+        if _HASHES not in tensors or _COUNT not in tensors:
+            return cls()
+        return cls(tensors[_HASHES].numpy().view(np.uint64), int(tensors[_COUNT][0]))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read those of a model file, without its weights."""
+        with safe_open(path, framework="pt") as file:
+            return cls.from_tensors({name: file.get_tensor(name) for name in (_HASHES, _COUNT) if name in file.keys()})  # noqa: SIM118
+
+
+def hashed(spectra: npt.NDArray[Any]) -> tuple[Hashes, Mask]:
+    """Return the hash of each spectrum (..., L), and whether it says anything."""
+    bands = spectra.shape[-1]
+    flat = spectra.reshape(-1, bands)
+    hashes, usable = np.zeros(len(flat), np.uint64), np.zeros(len(flat), bool)
+    step = max(1, BLOCK // bands)
+    for start in range(0, len(flat), step):
+        place = slice(start, start + step)
+        hashes[place], usable[place] = _hashed(np.asarray(flat[place], np.float32))
+    return hashes.reshape(spectra.shape[:-1]), usable.reshape(spectra.shape[:-1])
+
+
+def _hashed(spectra: npt.NDArray[np.float32]) -> tuple[Hashes, Mask]:
+    bands = spectra.shape[-1]
+    whole: Mask = np.asarray(np.isfinite(spectra).all(-1))
+    values = np.where(whole[:, None], spectra, 0)
+    peak = np.abs(values).max(-1, keepdims=True)
+    levels = np.rint(values / np.where(peak > 0, peak, 1) * (COARSE if bands >= 2 * DISTINCT else FINE)).astype(np.int64)
+    different = 1 + (np.diff(np.sort(levels, -1), axis=-1) != 0).sum(-1)
+    usable: Mask = whole & (different >= max(2, min(DISTINCT, bands)))
+    if bands < DISTINCT:  # few counts in few bands are alike by chance
+        usable &= (peak[:, 0] >= 4096) | (values != np.rint(values)).any(-1)
+    # multilinear hashing with odd multipliers, then mixed so that the smallest are a random sample
+    factors = _mixed(np.arange(1, bands + 1, dtype=np.uint64)) | np.uint64(1)
+    return _mixed(levels.view(np.uint64) @ factors + np.uint64(bands)), usable
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """Return each value mixed by the finaliser of SplitMix64 (Steele et al. 2014, doi:10.1145/2660193.2660195)."""
+    values = values * np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def learnt_from(
+    cubes: Sequence[Cube], truths: Sequence[Any], maps: Sequence[Map], marked: Sequence[npt.NDArray[np.int64]], start: Path | None = None
+) -> Fingerprints:
+    """Return the fingerprints of what a training learns from: the spectra for training and validation, and their true spectra.
+
+    The validation spectra choose the epoch and the settings, so that a score on them is no more that of new data.
+
+    Parameters
+    ----------
+    cubes : sequence of Cube
+    truths : sequence of Cube or Labels
+    maps : arrays (z, y, x) with the part of each pixel
+    marked : arrays (z, y, x) with the class of each pixel, 0 where it has none; empty where cubes are the truth
+    start : path, optional
+        The model whose weights the training begins with; what that has learnt from counts, too.
+    """
+    chosen: list[Mask] = [np.isin(m, (TRAINING, VALIDATION)) for m in maps]
+    if marked:
+        chosen = [np.logical_and(where, labels > 0) for where, labels in zip(chosen, marked, strict=True)]
+    spectra = [cube.numpy().reshape(-1, cube.shape[-1])[where.ravel()] for cube, where in zip(cubes, chosen, strict=True)]
+    found = Fingerprints.of(spectra)
+    sharp = [(truth, where) for truth, where in zip(truths, chosen, strict=False) if isinstance(truth, Cube)]
+    if sharp:
+        hashes = np.concatenate([_of_truth(truth, where) for truth, where in sharp])
+        different, times = np.unique(hashes, return_counts=True)
+        # one clean spectrum may be the truth of many pixels, also of those that nothing was learnt from
+        found |= Fingerprints._sampled(different[times == 1])  # noqa: SLF001
+    if start is not None and start.is_file():
+        found |= Fingerprints.load(start)
+    return found
+
+
+def _of_truth(truth: Cube, where: Mask) -> Hashes:
+    times = round((truth.count / where.size) ** 0.5)
+    fine = where.repeat(times, 1).repeat(times, 2) if times > 1 else where
+    hashes, usable = hashed(truth.numpy().reshape(-1, truth.shape[-1])[fine.ravel()])
+    return hashes[usable]

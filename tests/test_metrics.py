@@ -1,0 +1,170 @@
+"""Scores as properties: against scikit-learn and scikit-image on random data and at the edges, and under what must not change them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from skimage import metrics as images
+from sklearn import metrics as known
+
+from napari_spectrai import Cube, evaluate
+from napari_spectrai.experiment.metrics import METRICS, by_class, unit_of
+from napari_spectrai.learn import metrics
+
+SEEDS = range(24)
+
+
+def cubes(seed, least=2):
+    """Return a result and a truth of random shape, scale and sign, float64 of float32 values."""
+    rng = np.random.default_rng(seed)
+    shape = (*rng.integers(least, 25, 2), rng.integers(2, 7))
+    scale, offset = 10.0 ** rng.integers(-3, 5), rng.choice([0.0, 0.5, 3.0, -0.5])
+    truth = ((rng.random(shape) + offset) * scale).astype(np.float32)
+    result = (truth + rng.normal(0, rng.choice([0.01, 0.3, 2]) * scale, shape)).astype(np.float32)
+    return result.astype(np.float64), truth.astype(np.float64)
+
+
+def labelled(seed):
+    """Return class numbers of truth and result, of which some occur on one side only or nowhere, and the number of classes."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 9))
+    truth = rng.choice(rng.permutation(count)[: rng.integers(1, count + 1)], rng.integers(1, 80))
+    guess = rng.choice(rng.permutation(count)[: rng.integers(1, count + 1)], len(truth))
+    result = np.where(rng.random(len(truth)) < rng.random(), truth, guess)
+    return result, truth, count
+
+
+# ---------------------------------------------------------------- cubes
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scores_of_cubes_are_those_of_scikit_learn_and_scikit_image(seed):
+    result, truth = cubes(seed, least=11)
+    span = truth.max() - truth.min()
+    cosine = 1 - known.pairwise.paired_cosine_distances(*(x.reshape(-1, x.shape[-1]) for x in (result, truth)))
+    shift = min(0.0, truth.min())  # SSIM has no meaning below zero
+    expected = {
+        "mse": known.mean_squared_error(truth.ravel(), result.ravel()),
+        "mae": known.mean_absolute_error(truth.ravel(), result.ravel()),
+        "psnr": images.peak_signal_noise_ratio(truth, result, data_range=span),
+        "mpsnr": np.mean([images.peak_signal_noise_ratio(t, r, data_range=np.ptp(t)) for t, r in zip(truth.T, result.T, strict=True)]),
+        "ssim": images.structural_similarity(
+            truth - shift, result - shift, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=span, channel_axis=-1
+        ),
+        "sam": np.rad2deg(np.arccos(cosine)).mean(),
+        "ergas": 100 * np.sqrt(np.mean(np.square(result - truth).mean((0, 1)) / truth.mean((0, 1)) ** 2)),
+    }
+    assert set(expected) == set(metrics.METRICS)
+    at_once = metrics.scores(result, truth, list(expected))
+    in_blocks = evaluate(Cube(result.astype(np.float32)), Cube(truth.astype(np.float32)), "super_resolution").metrics
+    for name, value in expected.items():
+        assert at_once[name] == pytest.approx(value, rel=1e-6, abs=1e-6), name
+        assert in_blocks.get(name, value) == pytest.approx(value, rel=1e-5, abs=1e-5), name
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_scores_of_cubes_under_changes_that_are_known(seed):
+    result, truth = cubes(seed, least=11)
+    order = np.random.default_rng(seed).permutation(truth.shape[-1])
+    before = metrics.scores(result, truth, list(metrics.METRICS))
+    turned = metrics.scores(result[::-1, :, order], truth[::-1, :, order], list(metrics.METRICS))
+    brighter = metrics.scores(4 * result, 4 * truth, list(metrics.METRICS))
+    for name, value in before.items():
+        assert turned[name] == pytest.approx(value, rel=1e-9), name
+        assert brighter[name] == pytest.approx(value * {"mse": 16, "mae": 4}.get(name, 1), rel=1e-9), name
+    perfect = metrics.scores(truth, truth, list(metrics.METRICS))
+    assert perfect == pytest.approx({"mse": 0, "mae": 0, "psnr": math.inf, "mpsnr": math.inf, "sam": 0, "ssim": 1, "ergas": 0}, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_inverse_of_signed_images_is_unlike_them(seed):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:24, :20]
+    waves = [np.sin(y / rng.uniform(1, 6) + x / rng.uniform(1, 6) + phase) for phase in rng.uniform(0, 6, 4)]
+    truth = np.stack(waves, -1) * 10.0 ** rng.integers(-2, 4)  # as derivatives, centred or whitened spectra are
+    assert metrics.ssim(-truth, truth) < 0
+    assert metrics.ssim(truth, truth) == pytest.approx(1)
+    assert metrics.ssim(-truth, truth) < metrics.ssim(np.zeros_like(truth), truth) < metrics.ssim(0.7 * truth, truth)
+    in_blocks = evaluate(Cube((-truth).astype(np.float32)), Cube(truth.astype(np.float32)), "super_resolution").metrics["ssim"]
+    assert in_blocks == pytest.approx(metrics.ssim(-truth, truth), abs=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.0, 3.0, -2.0])
+def test_a_truth_without_range_has_no_ratio(level):
+    truth = np.full((12, 13, 4), level)
+    for name in ("psnr", "mpsnr"):
+        assert math.isnan(metrics.METRICS[name](truth + 0.1, truth)), name
+        assert metrics.METRICS[name](truth, truth) == math.inf, name
+    assert math.isnan(metrics.ssim(truth + 0.1, truth))
+    report = evaluate(truth + 0.1, truth)
+    assert math.isnan(report.metrics["psnr"])
+    assert report.metrics["mse"] == pytest.approx(0.01, rel=1e-4)
+    assert "—" in str(report) or "nan" in str(report)
+    varying = truth.copy()
+    varying[..., 0] += np.random.default_rng(0).random((12, 13))  # the other bands are left out
+    one = images.peak_signal_noise_ratio(varying[..., 0], varying[..., 0] + 0.1, data_range=np.ptp(varying[..., 0]))
+    assert metrics.mpsnr(varying + 0.1, varying) == pytest.approx(one)
+
+
+def test_whole_numbers_do_not_wrap_around():
+    low, high = np.zeros((3, 4), np.uint8), np.full((3, 4), 200, np.uint8)
+    assert metrics.mse(low, high) == 40_000
+    assert metrics.mae(low, high) == 200
+
+
+# ---------------------------------------------------------------- classes
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning", "ignore:y_pred contains classes", "ignore:A single label")
+@pytest.mark.parametrize("seed", range(120))
+def test_scores_of_classes_are_those_of_scikit_learn(seed):
+    result, truth, count = labelled(seed)
+    matrix = metrics.confusion(result, truth, count)
+    np.testing.assert_array_equal(matrix.numpy(), known.confusion_matrix(truth, result, labels=range(count)))
+    for rule, labels in (("truth", np.unique(truth)), ("union", None)):
+        found = metrics.from_confusion(matrix, rule)
+        assert found["overall_accuracy"] == pytest.approx(known.accuracy_score(truth, result))
+        assert found["average_accuracy"] == pytest.approx(known.balanced_accuracy_score(truth, result))
+        assert found["kappa"] == pytest.approx(known.cohen_kappa_score(truth, result), nan_ok=True)
+        assert found["f1"] == found["dice"] == pytest.approx(known.f1_score(truth, result, labels=labels, average="macro"))
+        assert found["miou"] == pytest.approx(known.jaccard_score(truth, result, labels=labels, average="macro"))
+    single = by_class(matrix.numpy())
+    precision, recall, f1, support = known.precision_recall_fscore_support(truth, result, labels=range(count), zero_division=np.nan)
+    iou = known.jaccard_score(truth, result, labels=range(count), average=None)
+    absent = ~np.isin(np.arange(count), np.concatenate([truth, result]))
+    np.testing.assert_allclose(single["precision"], precision)
+    np.testing.assert_allclose(single["recall"], recall)
+    np.testing.assert_allclose(single["f1"], f1)
+    np.testing.assert_allclose(single["iou"], np.where(absent, np.nan, iou))
+    np.testing.assert_array_equal(single["support"], support)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_scores_of_classes_are_the_same_however_they_are_asked_for(seed):
+    result, truth, count = labelled(seed)
+    shares = np.eye(count)[result]
+    for rule in ("truth", "union"):
+        report = evaluate(result + 1, truth + 1, "segmentation", class_mean=rule)  # 1 … C; of single spectra 0 is a class, too
+        direct = metrics.of_classes(shares, truth, list(report.metrics), class_mean=rule)
+        assert report.metrics == pytest.approx(direct, nan_ok=True)
+    wrong = np.mean(result != truth)
+    error = metrics.of_classes(shares, truth, ["calibration_error"])["calibration_error"]
+    assert error == pytest.approx(wrong, abs=1e-6)  # always sure, as often right as that
+
+
+def test_no_samples_and_unknown_rules():
+    empty = metrics.from_confusion(metrics.confusion(np.zeros(0, int), np.zeros(0, int), 3))
+    assert all(math.isnan(value) for value in empty.values())
+    with pytest.raises(ValueError, match="choose 'truth' or 'union'"):
+        metrics.from_confusion(metrics.confusion([0], [0], 1), "all")
+
+
+def test_every_metric_has_a_unit_where_it_is_no_share():
+    shares = {"ssim", "overall_accuracy", "average_accuracy", "kappa", "f1", "miou", "dice", "calibration_error"}
+    for name in METRICS:
+        assert (unit_of(name) == "1") == (name in shares), name
+    assert unit_of("mse", intensities="as they are") == "intensity²"
+    assert unit_of("mse", intensities="each spectrum divided by its maximum") == "normalised intensity²"
+    assert unit_of("peak_width", axis="nm") == "nm"
