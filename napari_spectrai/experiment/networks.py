@@ -52,6 +52,12 @@ class NetworkSpec(Named):
         return 0
 
 
+def looks_around(spec: NetworkSpec) -> bool:
+    """Whether a network or method sees neighbouring pixels."""
+    dims: int = getattr(spec, "dims", spec.dimensions[0])
+    return dims > 1
+
+
 class OverRidge(NetworkSpec):
     """A network that may start from the closed-form ridge map of the training pairs."""
 
