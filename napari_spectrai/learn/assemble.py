@@ -10,11 +10,13 @@ import torch
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.idle import without_effect
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.pool import Samples
-from napari_spectrai.plan.division import Division, divide, flatters, refuse_empty, wanted_parts
+from napari_spectrai.plan.division import Division, divide, flatters
 from napari_spectrai.plan.layout import Place, padded
 from napari_spectrai.plan.parts import PARTS
+from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.split import TRAINING, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.preparation import Preparation
@@ -37,7 +39,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
     raw = [cube.numpy().reshape(-1, cube.shape[-1]) for cube in cubes]
     fitting = np.concatenate([_thinned(r[m.ravel() == TRAINING]) for r, m in zip(raw, division.maps, strict=True)])
     if not len(fitting):
-        refuse_empty(experiment, division, [], ["training"])
+        refuse_empty(experiment, division, [], cubes, truths)
     if not any(step.kind == "fill" for step in experiment.preparation):
         for cube, spectra in zip(cubes, raw, strict=True):
             refuse_missing(spectra, cube, "input")
@@ -50,18 +52,20 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
     elif truths:
         sharp, truth_axis = _prepared(truths, [t.numpy().reshape(-1, t.shape[-1]) for t in truths], preparation, "truth")  # type: ignore[union-attr, arg-type]
         targets = torch.from_numpy(sharp[0] if len(sharp) == 1 else np.concatenate(sharp))
-    notes: list[str] = []
+    notes = without_effect(experiment, cubes)
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
     parts = _parts(division, inputs, notes)
-    refuse_empty(experiment, division, list(parts), wanted_parts(experiment, cubes))
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])
+    taught = bool(inputs[labels == TRAINING].any())  # of nothing but zeros no network can be fitted
+    refuse_empty(experiment, division, list(parts) if taught else sorted({*parts} - {"training"}) if inputs.any() else [], cubes, truths)
     return Dataset(
         inputs=torch.from_numpy(inputs), truths=targets, parts=parts, preparation=preparation,
         axis=cubes[0].axis, prepared_axis=prepared_axis, truth_axis=truth_axis,
         maps=division.maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
-        times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
+        times=task.enlarges if task.needs_truth else 1, enlarges=task.enlarges, shared=division.layout.shared,
+        classes=division.classes, of_images=task.of_images,
     )  # fmt: skip
 
 
@@ -77,7 +81,7 @@ def _prepared(
     for cube, spectra in zip(cubes, raw, strict=True):
         result, axis, _ = preparation.apply(spectra, cube.axis)
         refuse_missing(spectra, cube, side, result)
-        prepared.append(np.ascontiguousarray(result, dtype=np.float32))
+        prepared.append(np.require(result, np.float32, ["C", "W"]))  # a copy of what a file maps, which must not be written
     return prepared, axis
 
 

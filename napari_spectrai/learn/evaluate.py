@@ -91,7 +91,7 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
             raise ValueError("there is no cube to apply the model to")
         height, width = (length // task.enlarges * task.enlarges for length in target.shape[-3:-1])
         target = target[(*[slice(None)] * (len(target.shape) - 3), slice(height), slice(width))]
-        sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
+        sharp = torch.from_numpy(np.require(target.numpy().reshape(-1, *target.shape[-3:]), np.float32, ["C", "W"]))
         coarse = degraded(sharp, task.enlarges).numpy()
         source = target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:]))
     else:
@@ -108,11 +108,11 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
             offset, scale = (_enlarged(part, source, task.enlarges) for part in (offset, scale))  # noqa: PLW2901
         network = (network - offset) / (scale + (scale == 0))
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
-    x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
+    x = torch.from_numpy(np.require(spectra, np.float32, ["C", "W"])).view(-1, *planes[-2:], spectra.shape[-1])
     sides = [length * task.enlarges for length in planes[-2:]]
 
     def image(values: Any) -> torch.Tensor:
-        flat = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+        flat = torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
         return flat.view(len(x), *sides, -1) if source.is_image else flat
 
     y, names = image(truths), task.metrics
@@ -150,7 +150,7 @@ def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
     rows = {}
     spectra, _, _ = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
-    x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
+    x = torch.from_numpy(np.require(spectra, np.float32, ["C", "W"])).view(-1, *planes[-2:], spectra.shape[-1])
     if task.of_images:
         x = x.mean((1, 2), keepdim=True)
     with torch.no_grad():
