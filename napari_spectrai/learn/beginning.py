@@ -35,7 +35,9 @@ def refuse_single(network: nn.Module, experiment: Experiment, samples: int) -> N
     ------
     ValueError
     """
-    normalised = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())  # noqa: SLF001
+    # convolutions of single spectra take theirs along the bands, too
+    kinds: type[nn.Module] = nn.modules.batchnorm._BatchNorm if experiment.task.of_images else nn.BatchNorm1d  # noqa: SLF001
+    normalised = any(isinstance(module, kinds) for module in network.modules())
     batch = experiment.training.batch
     if not normalised or min(batch, samples) > 1:
         return
