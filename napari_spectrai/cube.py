@@ -41,6 +41,23 @@ class Layer(Protocol):
     metadata: dict[str, Any]
 
 
+def as_float32(values: Any, name: str = "") -> FloatArray:
+    """Return values as float32 in memory; no copy when they already are.
+
+    Raises
+    ------
+    ValueError
+        If values exceed the range of float32, 3.4e38.
+    """
+    found = np.asarray(values)
+    try:
+        with np.errstate(over="raise"):
+            return found.astype(np.float32, copy=False)
+    except FloatingPointError as error:
+        largest = float(np.abs(found[np.isfinite(found)]).max())
+        raise ValueError(f"{name or 'the cube'!r} has values up to {largest:.2g}, above the 3.4e38 of float32; divide it first") from error
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SpectralAxis:
     """Where each band lies.
@@ -63,13 +80,17 @@ class SpectralAxis:
     unit: str = ""
 
     def __post_init__(self) -> None:
-        values = np.array(self.values, dtype=np.float64)
+        try:
+            values = np.array(self.values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the positions of a spectral axis are numbers, one a band: {error}") from error
         if values.ndim != 1 or not values.size:
             raise ValueError(f"a spectral axis is a list of one or more positions, not an array of shape {values.shape}")
         if not np.isfinite(values).all():
             band = int(np.flatnonzero(~np.isfinite(values))[0])
             raise ValueError(f"the position of band {band} is {values[band]}; every band needs a finite position")
-        unit = _ALIASES.get(self.unit.strip().lower(), self.unit.strip())
+        given = "" if self.unit is None else str(self.unit).strip()
+        unit = _ALIASES.get(given.lower(), given)
         if unit not in QUANTITIES:
             known = ", ".join(repr(known) for known in QUANTITIES)
             raise ValueError(f"unknown unit {self.unit!r} of a spectral axis; known: {known} (the last: band number)")
@@ -262,8 +283,14 @@ class Cube:
         return replace(self, data=data, axis=self.axis if axis is None else axis, name=name, source=None, metadata=metadata)
 
     def numpy(self) -> FloatArray:
-        """Return the values as float32 in memory; no copy when they already are."""
-        return np.asarray(self.data, dtype=np.float32)
+        """Return the values as float32 in memory; no copy when they already are.
+
+        Raises
+        ------
+        ValueError
+            If values exceed the range of float32, 3.4e38.
+        """
+        return as_float32(self.data, self.name)
 
 
 def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *, position: int | None = None) -> Cube:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any, ClassVar, Generic, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, core_schema
@@ -65,10 +66,22 @@ def resolve(text: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+OURS = "napari-spectrai"
+
+
+def _package_of(entry: EntryPoint) -> str:
+    """Return the name of the package that declares an entry point."""
+    return str(entry.dist.name) if entry.dist is not None else ""
+
+
 @cache
 def _declared() -> Any:
     """Return all entry points; asking for them reads the metadata of every package that is installed."""
     return entry_points()
+
+
+class PluginWarning(UserWarning):
+    """An installed package whose contribution cannot be used; all others can."""
 
 
 S = TypeVar("S", bound=Named)
@@ -97,15 +110,36 @@ class Registry(Generic[S]):
 
     @staticmethod
     def _kind_of(kind: type[S]) -> str:
-        return str(kind.model_fields["kind"].default)
+        told = kind.model_fields["kind"].default
+        if not isinstance(told, str) or not told:
+            raise ValueError(f"{kind.__name__} has no kind; write kind: Literal['name'] = 'name'")
+        return told
 
     def _all(self) -> dict[str, type[S]]:
         if not self._loaded:
             self._loaded = True
-            for entry in _declared().select(group=self.group):
-                cls = entry.load()
-                self._kinds.setdefault(self._kind_of(cls), cls)
+            # our own first, so that no other package takes the place of a kind that documents and models name
+            entries = sorted(_declared().select(group=self.group), key=lambda entry: (_package_of(entry) != OURS, _package_of(entry)))
+            left_out = [(entry, why) for entry in entries if (why := self._take(entry))]
+            for entry, why in left_out:  # once all others are there, whatever becomes of a warning
+                package = _package_of(entry) or "an installed package"
+                warnings.warn(f"{self.what} {entry.name!r} of {package} is left out: {why}", PluginWarning, stacklevel=3)
         return self._kinds
+
+    def _take(self, entry: EntryPoint) -> str:
+        """Add the kind that an entry point names; return why it cannot be used, in words, or nothing."""
+        try:
+            loaded = entry.load()
+            if not (isinstance(loaded, type) and issubclass(loaded, Named)):
+                raise TypeError(f"{entry.value} is no settings class (a subclass of napari_spectrai.spec.Named)")
+            cls = cast("type[S]", loaded)
+            kind = self._kind_of(cls)
+        except Exception as error:  # noqa: BLE001  # of a stranger's module: whatever it raises while it is imported
+            return f"{type(error).__name__}: {error}"
+        known = self._kinds.setdefault(kind, cls)
+        if known is cls or kind in self._local:
+            return ""
+        return f"its kind {kind!r} is that of {known.__module__}.{known.__qualname__}; it needs another one"
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._all()))

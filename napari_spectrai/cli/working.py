@@ -29,6 +29,7 @@ from napari_spectrai.io import SpectralWarning, UnreadableError, inspect, read, 
 from napari_spectrai.io.labels import holds_labels, read_labels
 from napari_spectrai.plan.division import divide
 from napari_spectrai.plan.extent import extent
+from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
@@ -105,7 +106,9 @@ def estimate(
             return
         document = _loaded(experiment).override(*overrides or [])
         cubes, truths = gather(document, None, None)
-        large = extent(document, cubes, truths, divide(document, cubes, truths))
+        division = divide(document, cubes, truths)
+        refuse_empty(document, division, list(division.counts()), cubes, truths)
+        large = extent(document, cubes, truths, division)
         told = rehearse(questioned(document, large, cubes, truths)).words(document, large)
         typer.echo(f"{large.words}\n{told}")
 

@@ -13,7 +13,17 @@ class AugmentationSpec(Named):
     """One augmentation."""
 
     of_patches: ClassVar[bool] = False
-    """Whether it needs patches of images, and does nothing to single spectra."""
+    """Whether it turns or cuts patches of images: as it is offered, it does nothing to single spectra."""
+    of_neighbours: ClassVar[bool] = False
+    """Whether it moves intensities between neighbouring bands, and does nothing to a single one."""
+    cuts: ClassVar[bool] = False
+    """Whether it changes the size of patches, which a network that tells a pixel by a window of its own size cannot see."""
+    blends: ClassVar[bool] = False
+    """Whether it blends the samples of a batch, and does nothing to a single one."""
+
+    def acts(self, *, patches: bool, bands: int) -> bool:
+        """Whether it changes anything: in batches of patches or of single spectra, of so many bands."""
+        return (patches or not self.of_patches) and (bands > 1 or not self.of_neighbours)
 
 
 class Noise(AugmentationSpec):
@@ -31,6 +41,7 @@ class Mixup(AugmentationSpec):
     title: ClassVar = "Mixup"
     kind: Literal["mixup"] = "mixup"
     implementation: ClassVar = "napari_spectrai.learn.augment:Mixup"
+    blends: ClassVar = True
     alpha: float = Field(0.4, gt=0, le=10, description="shape of the Beta distribution of blending weights")
 
 
@@ -40,6 +51,7 @@ class SpectralShift(AugmentationSpec):
     title: ClassVar = "Spectral shift"
     kind: Literal["spectral_shift"] = "spectral_shift"
     implementation: ClassVar = "napari_spectrai.learn.augment:SpectralShift"
+    of_neighbours: ClassVar = True
     bands: float = Field(2.0, gt=0, le=1000, description="largest shift to either side, in bands")
 
 
@@ -49,9 +61,14 @@ class Flip(AugmentationSpec):
     title: ClassVar = "Flip"
     kind: Literal["flip"] = "flip"
     implementation: ClassVar = "napari_spectrai.learn.augment:Flip"
+    of_patches: ClassVar = True
     probability: float = Field(0.5, gt=0, le=1, description="chance of each mirroring")
     spatial: bool = Field(True, description="mirror patches up-down and left-right")
     spectral: bool = Field(False, description="mirror the spectrum (as the seed system did by default)")
+
+    def acts(self, *, patches: bool, bands: int) -> bool:
+        """Whether it changes anything: in batches of patches or of single spectra, of so many bands."""
+        return (self.spatial and patches) or (self.spectral and bands > 1)
 
 
 class Rotate(AugmentationSpec):
@@ -70,6 +87,7 @@ class RandomCrop(AugmentationSpec):
     kind: Literal["random_crop"] = "random_crop"
     implementation: ClassVar = "napari_spectrai.learn.augment:RandomCrop"
     of_patches: ClassVar = True
+    cuts: ClassVar = True
     share: float = Field(0.75, gt=0, lt=1, description="height and width of what is kept, as a share of the patch")
 
 
@@ -107,6 +125,7 @@ class Broadening(AugmentationSpec):
     title: ClassVar = "Broadening"
     kind: Literal["broadening"] = "broadening"
     implementation: ClassVar = "napari_spectrai.learn.augment:Broadening"
+    of_neighbours: ClassVar = True
     bands: float = Field(1.5, gt=0, le=100, description="largest standard deviation of the Gaussian, in bands")
 
 

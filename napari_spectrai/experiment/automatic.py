@@ -42,9 +42,10 @@ class Automatic(ClassicalSpec):
     """The best of several methods and networks, or a blend of them, chosen by cross-validation.
 
     Candidates run cheapest first until the time is used up. Folds keep together what may leak (files, groups, regions of an image), and
-    lie as far from the training pixels as the pixels that will be predicted (Milà et al. 2022, doi:10.1111/2041-210X.13851). The best
-    candidate by out-of-fold loss is refitted on everything; where candidates cannot be told apart, the simplest; where a convex blend of
-    their calibrated answers (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1) has a lower out-of-fold loss, the blend.
+    lie as far from the training pixels as the pixels that will be predicted (Milà et al. 2022, doi:10.1111/2041-210X.13851). Of
+    classifiers the calibrated answers are blended (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1): by out-of-fold likelihood,
+    and with few regions or spectra to judge by nearly evenly. Without `blend` the best is kept, or the simplest of those that the folds
+    cannot tell apart. What was chosen is fitted again on everything.
     """
 
     title: ClassVar = "Automatic"
@@ -53,7 +54,6 @@ class Automatic(ClassicalSpec):
     implementation: ClassVar = "napari_spectrai.learn.automatic.blend:Blend"
     tasks: ClassVar = RESTORATION | CLASSES
     learns: ClassVar = True
-    whole_images: ClassVar = True
     candidates: list[Annotated[SerializeAsAny[NetworkSpec], networks]] = Field(
         default_factory=list, json_schema_extra={"learnt": True},
         description="what is compared; empty: the methods and networks that suit the task and the size of the data",
@@ -67,9 +67,6 @@ class Automatic(ClassicalSpec):
     )
     members: list[Member] = Field(
         default_factory=list, description="what was chosen; filled in by training", json_schema_extra={"learnt": True}
-    )
-    answers_for: Literal["pixels", "images"] = Field(
-        "pixels", description="what has an answer: each pixel, or each image; filled in by training", json_schema_extra={"learnt": True}
     )
     radius: int = Field(
         0,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_spectrai.experiment.automatic import named
-from napari_spectrai.experiment.networks import NetworkSpec, networks
+from napari_spectrai.experiment.networks import NetworkSpec, looks_around, networks
 
 if TYPE_CHECKING:
     from napari_spectrai.experiment.document import Experiment
@@ -57,7 +57,7 @@ class Candidate:
     @property
     def prior(self) -> float:
         """Its weight before any fold, in held-out units: less where neighbours are averaged, since folds may not reach as far as a map."""
-        return 1.0 if self.network.classical and self.network.dims_seen == 1 and self.sees != "superpixels" else 0.5
+        return 1.0 if self.network.classical and not looks_around(self.network) and self.sees != "superpixels" else 0.5
 
     @property
     def network(self) -> NetworkSpec:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.document import Experiment
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.offer import fits_images, means_of_images, without_truth
 from napari_spectrai.labels import Labels
 from napari_spectrai.preparation.step import SpatialStep, Step
-from napari_spectrai.spec import Problem
+from napari_spectrai.spec import Problem, listed
+
+LEAST_PATCH = 4
+"""Pixels a side of the smallest patch, as the field `data.patch` has it."""
 
 
 def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Cube | Labels]) -> list[Problem]:
@@ -29,16 +35,18 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
                 "truth", f"{task.title.lower()} from {_learns(experiment)} takes no truth; leave it away, or set task.learns_from=pairs"
             )
         ]
+    too_small = _too_small(experiment, cubes)
+    if too_small:
+        return too_small
     found: list[Problem] = []
     if any(_same(a, b) for number, a in enumerate(cubes) for b in cubes[:number]):
         found.append(Problem("input", "the same cube is given twice; it would train and validate on itself, give it once"))
-    if getattr(experiment.network, "norm", "") == "batch" and experiment.training.batch == 1:
-        found.append(Problem("training.batch", "batch normalisation needs 2 samples or more a step, not 1; or set network.norm=layer"))
     if any(isinstance(truth, Cube) and _same(cube, truth) for cube, truth in zip(cubes, truths, strict=False)):
         found.append(Problem("truth", "input and truth are the same data; choose what the input should look like"))
     groups = experiment.data.groups
     if groups and len(groups) != len(cubes):
         found.append(Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; name one for each"))
+    found += _learning(experiment, cubes)
     found += _start(experiment)
     found += _preparation(experiment)
     for number, cube in enumerate(cubes):
@@ -55,6 +63,40 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
     return found + _task(experiment, truths)
 
 
+def _too_small(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
+    """Return what no setting can mend: data that no training could be made of."""
+    task = experiment.task
+    empty = next((cube for cube in cubes if 0 in cube.shape), None)
+    if empty is not None:
+        return [Problem("input", f"{_name(empty)} has shape {empty.shape}, which holds no values; give one with pixels and bands")]
+    if not task.of_images and sum(cube.count for cube in cubes) < 2:
+        return [Problem("input", "there is one spectrum, which cannot both be learnt from and be judged by; give two or more")]
+    bands = min(len(cube.axis) for cube in cubes)
+    if bands == 1 and task.truth == "cube" and not task.needs_truth and task.enlarges == 1 and not experiment.network.classical:
+        why = "without a truth one band is learnt from the others, and there is 1 band; give a second acquisition of its pixels as truth"
+        return [Problem("input", f"{why} (task.learns_from=repeats)")]
+    return []
+
+
+def _learning(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
+    """Return what keeps a network or a loss from learning anything here."""
+    network, found = experiment.network, []
+    if getattr(network, "norm", "") == "batch" and experiment.training.batch == 1:
+        found.append(Problem("training.batch", "batch normalisation needs 2 samples or more a step, not 1; or set network.norm=layer"))
+    if without_truth(experiment.task, type(network)):
+        why = f"{network.title} learns from pairs, and there is no truth"
+        found.append(Problem("network", f"{why}; give one with task.learns_from=pairs, or choose another network"))
+    for number, spec in enumerate(experiment.augmentation):
+        if spec.cuts and network.around:
+            why = f"{spec.title} cuts patches smaller, and {network.title} tells each pixel by a window of {network.around}; leave it away"
+            found.append(Problem(f"augmentation.{number}", why))
+    parts = getattr(experiment.minimised, "parts", [experiment.minimised])
+    if not network.classical and min(len(cube.axis) for cube in cubes) == 1 and all(part.of_shape for part in parts):
+        names = ", ".join(part.title for part in parts)
+        found.append(Problem("loss", f"{names}: sees the shape of a spectrum alone, and one band has none; set loss=mse"))
+    return found
+
+
 def _learns(experiment: Experiment) -> str:
     words = {"bands": "odd and even bands", "masked": "masked bands", "recorrupted": "recorrupted data", "degraded": "degraded images"}
     return words[experiment.task.learns_from]  # type: ignore[attr-defined]
@@ -67,7 +109,8 @@ def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Probl
     if task.enlarges == 1:
         return []
     if not experiment.looks_around:
-        return [Problem("network.dims", "super-resolution looks at the image; set network.dims=2")]
+        where, remedy = ("network.dims", "set network.dims=2") if hasattr(experiment.network, "dims") else ("network", "choose rcan")
+        return [Problem(where, f"super-resolution looks at the image, and {experiment.network.title} at single spectra; {remedy}")]
     if experiment.data.patch % task.enlarges:
         fitting = max(4, experiment.data.patch // task.enlarges) * task.enlarges
         return [Problem("data.patch", f"patches of {experiment.data.patch} pixels cannot be reduced by {task.enlarges}; choose {fitting}")]
@@ -82,14 +125,16 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
         held = f"only class {values.pop()}" if values else "no class at all"
         zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
         return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
-    if task.of_images and not (network.pools and experiment.looks_around) and not network.whole_images:
-        return [
-            Problem("network", f"{network.title} tells the class of pixels; for whole images choose a network that pools, with dims 2 or 3")
-        ]
+    if task.of_images and not (network.pools and experiment.looks_around) and not means_of_images(type(network)):
+        if network.pools:
+            return [Problem("network.dims", f"{network.title} with dims=1 tells the class of pixels; for whole images set network.dims=2")]
+        fitting = [kind for kind in networks if fits_images(networks[kind]) and task.kind in networks[kind].tasks]
+        return [Problem("network", f"{network.title} tells the class of pixels; for images choose another network; {listed(fitting)}")]
     if task.of_images and experiment.split.method not in ("auto", "file", "group"):
         return [Problem("split.method", f"{experiment.split.method} would cut images apart; whole images are split by file or by group")]
     if not task.of_images and network.pools and experiment.looks_around:
-        return [Problem("network.dims", f"{network.title} gives one class for all it sees; to tell pixels apart set network.dims=1")]
+        where = "network.dims" if hasattr(network, "dims") else "network"
+        return [Problem(where, f"{network.title} gives one class for all it sees; to tell pixels apart {_of_spectra(experiment)}")]
     return []
 
 
@@ -186,24 +231,44 @@ def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
         return []
     if not cube.is_image:
         where = "network.dims" if hasattr(network, "dims") else "network"
-        why = f"dims={network.dims} needs an image; choose 1" if hasattr(network, "dims") else f"{network.title} looks at an image"
-        return [Problem(where, f"{_name(cube)} is a set of spectra without neighbours, and {why}")]
+        why = f"{_name(cube)} is a set of spectra without neighbours, and {network.title or network.kind} looks at an image"
+        image = "; give one of shape (y, x, bands)"
+        return [Problem(where, why + (image if experiment.task.enlarges > 1 else f"; {_of_spectra(experiment)}"))]
     if network.around or network.classical:
         return []
-    height, width = cube.spatial_shape[-2:]
-    if experiment.task.needs_truth:
-        height, width = height * experiment.task.enlarges, width * experiment.task.enlarges
+    times = experiment.task.enlarges
+    height, width = (length * times if experiment.task.needs_truth else length for length in cube.spatial_shape[-2:])
     patch = experiment.data.patch
     split = experiment.split
     # patches that may reach into other parts may reach beyond an image, too
     beyond = experiment.task.truth == "labels" and split.context == "shared" and not experiment.task.of_images
     if patch > min(height, width) and not beyond:
-        return [
-            Problem(
-                "data.patch",
-                f"patches of {patch} pixels exceed the {height} × {width} of {_name(cube)}; choose {min(height, width)} or less",
-            )
-        ]
+        return [_patch(experiment, cube, height, width)]
     if split.method == "blocks" and split.block < patch and split.context == "separate":
         return [Problem("split.block", f"blocks of {split.block} pixels hold no patch of {patch}; choose {patch} or more")]
     return []
+
+
+def _patch(experiment: Experiment, cube: Cube, height: int, width: int) -> Problem:
+    """Return what is wrong with patches that are larger than an image, and which would fit."""
+    task, network = experiment.task, experiment.network
+    least = -(-LEAST_PATCH // task.enlarges) * task.enlarges
+    if min(height, width) >= least:
+        fitting = min(height, width) // task.enlarges * task.enlarges
+        why = f"patches of {experiment.data.patch} pixels exceed the {height} × {width} of {_name(cube)}"
+        return Problem("data.patch", f"{why}; choose {fitting} or less")
+    coarse = least // task.enlarges if task.needs_truth else least
+    why = f"{_name(cube)} has {_sizes(cube.spatial_shape)} pixels, and {network.title} learns from patches of {least} or more a side"
+    if task.enlarges > 1 or task.of_images:
+        return Problem("input", f"{why}; give an image of {coarse} × {2 * coarse} pixels or more")
+    return Problem("network.dims" if hasattr(network, "dims") else "network", f"{why}; {_of_spectra(experiment)}")
+
+
+def _of_spectra(experiment: Experiment) -> str:
+    """Return how to come to a network that sees single spectra: by its own setting where that can be, else by another network."""
+    dims = type(experiment.network).model_fields.get("dims")
+    if dims is not None and 1 in get_args(dims.annotation):
+        return "set network.dims=1"
+    kinds = [kind for kind in networks if experiment.task.kind in networks[kind].tasks and networks[kind].dimensions == (1,)]
+    learning = [kind for kind in kinds if not networks[kind].classical]
+    return f"choose a network of single spectra; {listed(learning or kinds)}"

@@ -26,6 +26,9 @@ class ClassicalSpec(NetworkSpec):
     learns: ClassVar[bool] = False
     images: ClassVar[bool] = False
     """Whether it looks at neighbouring pixels, and so needs an image."""
+    least_bands: ClassVar[int] = 1
+    least_spectra: ClassVar[int] = 1
+    """Bands and training spectra below which it cannot be computed."""
 
     @property
     def finds(self) -> list[Class]:
@@ -49,6 +52,7 @@ class SavitzkyGolay(ClassicalSpec):
     title: ClassVar = "Savitzky–Golay"
     label: ClassVar = "Savitzky–Golay"
     kind: Literal["savitzky_golay"] = "savitzky_golay"
+    least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:SavitzkyGolay"
     tasks: ClassVar = DENOISING
     window: int | None = Field(None, ge=3, le=999, description="bands of the window, odd; empty: tuned, without truth 9")
@@ -61,6 +65,7 @@ class Whittaker(ClassicalSpec):
     title: ClassVar = "Whittaker"
     label: ClassVar = "Whittaker"
     kind: Literal["whittaker"] = "whittaker"
+    least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Whittaker"
     tasks: ClassVar = DENOISING
     smoothness: float | None = Field(
@@ -74,6 +79,7 @@ class Wavelet(ClassicalSpec):
     title: ClassVar = "Wavelet shrinkage"
     label: ClassVar = "wavelet"
     kind: Literal["wavelet"] = "wavelet"
+    least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Wavelet"
     tasks: ClassVar = DENOISING
     family: str = Field("sym8", description="name of the wavelet, as in PyWavelets")
@@ -100,6 +106,7 @@ class Ridge(ClassicalSpec):
     title: ClassVar = "Ridge regression"
     label: ClassVar = "ridge"
     kind: Literal["ridge"] = "ridge"
+    least_spectra: ClassVar = 4
     implementation: ClassVar = "napari_spectrai.learn.classical.linear:Ridge"
     tasks: ClassVar = RESTORATION
     learns: ClassVar = True
@@ -259,6 +266,7 @@ class HydraRidge(PixelClassifier):
     title: ClassVar = "Hydra and ridge"
     label: ClassVar = "Hydra"
     kind: Literal["hydra_ridge"] = "hydra_ridge"
+    least_bands: ClassVar = 9
     implementation: ClassVar = "napari_spectrai.learn.classical.hydra:HydraRidge"
     at_most: int = Field(6_000, ge=10, le=100_000, description="training spectra used, at most; thinned evenly within each class")
     groups: int = Field(16, ge=2, le=256, description="groups of kernels, half of them on the first difference (the paper: 64)")

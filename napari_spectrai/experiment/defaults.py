@@ -46,11 +46,12 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     }
     if task.kind != "denoising" or truth is not None:
         return document
-    # without truth: odd against even bands of an image, hidden bands of a set
-    document |= {"task": {"kind": "denoising", "learns_from": "bands" if cube.is_image else "masked"}, "augmentation": []}
-    if cube.is_image:
+    # without truth: odd against even bands of an image, hidden bands of a set, or of a map too small for patches apart from one another
+    sides = cube.spatial_shape[-2:]
+    in_patches = cube.is_image and min(sides) >= 4 and max(sides) >= 12
+    document |= {"task": {"kind": "denoising", "learns_from": "bands" if in_patches else "masked"}, "augmentation": []}
+    if in_patches:
         # a map of few pixels has to hold more than one patch to learn from, a gap of its width and one to validate
-        sides = cube.spatial_shape[-2:]
         patch = max(4, min(32, *sides)) if max(sides) >= 96 else max(4, min(*sides, max(sides) // 4) // 4 * 4)
         document |= {
             "network": {"kind": "unet", "dims": 2, "depth": 2, "ridge": False, "components": _components(cube)},
@@ -88,6 +89,7 @@ def _components(cube: Cube) -> int:
     spectra = cube.data.reshape(-1, cube.shape[-1])
     sample = np.asarray(spectra[:: max(1, len(spectra) // SEEN)], np.float64)
     sample = sample[np.isfinite(sample).all(-1)]
+    sample /= float(np.abs(sample).max(initial=0)) or 1.0  # squares of it are taken
     return min(eigenimages(sample)[0].shape[-1], most) if len(sample) > 1 else min(8, most)
 
 

@@ -16,7 +16,7 @@ from napari_spectrai.experiment import spectrai
 from napari_spectrai.experiment.augmentations import AugmentationSpec, augmentations
 from napari_spectrai.experiment.defaults import suited
 from napari_spectrai.experiment.losses import LossSpec, losses
-from napari_spectrai.experiment.networks import NetworkSpec, ResidualMLP, networks
+from napari_spectrai.experiment.networks import NetworkSpec, ResidualMLP, looks_around, networks
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.experiment.training import Training
 from napari_spectrai.files import write_text
@@ -132,7 +132,18 @@ class Experiment(Spec):
             if self.task.kind not in spec.tasks:
                 suited = [kind for kind in registry if self.task.kind in registry[kind].tasks]
                 raise ValueError(f"{what} {spec.kind!r} does not suit the task {self.task.kind!r}; {listed(suited)}")
+        for part in getattr(self.loss, "parts", ()):
+            if self.task.kind not in part.tasks:
+                suited = [kind for kind in losses if self.task.kind in losses[kind].tasks and kind != self.loss.kind]
+                raise ValueError(f"loss {part.kind!r} in the sum does not suit the task {self.task.kind!r}; {listed(suited)}")
         return self
+
+    @property
+    def minimised(self) -> LossSpec:
+        """What training makes small: the loss, or of a sum that names no parts the task's own."""
+        if getattr(self.loss, "parts", None) == []:
+            return self.loss.model_copy(update={"parts": [losses.parse(self.task.loss)]})
+        return self.loss
 
     @property
     def over_ridge(self) -> bool:
@@ -143,7 +154,7 @@ class Experiment(Spec):
     @property
     def looks_around(self) -> bool:
         """Whether the network or method sees neighbouring pixels."""
-        return self.network.dims_seen > 1
+        return looks_around(self.network)
 
     @property
     def any_axis(self) -> bool:
@@ -199,6 +210,8 @@ class Experiment(Spec):
             If it is one of spectrai's: everything that was changed, corrected or could not be kept.
         """
         path = Path(path)
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; name the experiment in it, a file that ends in .yml")
         try:
             document = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:

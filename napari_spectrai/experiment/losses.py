@@ -18,6 +18,8 @@ class LossSpec(Named):
     """A loss: what training makes small."""
 
     tasks: ClassVar[frozenset[str]] = CUBES
+    of_shape: ClassVar[bool] = False
+    """Whether it sees the shape of spectra only, of which a single band has none."""
 
 
 class MSE(LossSpec):
@@ -54,6 +56,7 @@ class SpectralAngle(LossSpec):
     title: ClassVar = "Spectral angle"
     kind: Literal["spectral_angle"] = "spectral_angle"
     implementation: ClassVar = "napari_spectrai.learn.losses:spectral_angle"
+    of_shape: ClassVar = True
 
 
 class Derivative(LossSpec):
@@ -62,6 +65,7 @@ class Derivative(LossSpec):
     title: ClassVar = "L1 of the derivative"
     kind: Literal["derivative"] = "derivative"
     implementation: ClassVar = "napari_spectrai.learn.losses:derivative"
+    of_shape: ClassVar = True
 
 
 class _Classed(LossSpec):
@@ -113,12 +117,14 @@ class Sum(LossSpec):
     implementation: ClassVar = "napari_spectrai.learn.losses:added"
     tasks: ClassVar = CUBES | CLASSES
     parts: list[Annotated[SerializeAsAny[LossSpec], losses]] = Field(default_factory=list, description="the losses; empty: the task's own")
-    shares: list[float] = Field(default_factory=list, description="the weight of each; empty: 1")
+    shares: list[Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=list, description="the weight of each; empty: 1")
 
     @model_validator(mode="after")
     def _fits(self) -> Sum:
         if self.shares and len(self.shares) != len(self.parts):
             raise ValueError(f"{len(self.shares)} weights for {len(self.parts)} losses; give one for each, or none")
+        if self.shares and not any(self.shares):
+            raise ValueError("all weights are 0, so nothing would be learnt; give one of the losses a weight above 0")
         if any(isinstance(part, Sum) for part in self.parts):
             raise ValueError("a sum within a sum; name all losses in one")
         return self

@@ -33,8 +33,6 @@ class NetworkSpec(Named):
     """Whether all that looks around comes before all that learns, as its `features`, so that these can be computed once."""
     any_factor: ClassVar[bool] = False
     """Whether its `forward` takes the factor by which to enlarge as ``times``, so that it can learn several together."""
-    whole_images: ClassVar[bool] = False
-    """Whether it may be trained on whole images that have a class each, though it does not look along them."""
     pools: ClassVar[bool] = False
     """Whether it gives one answer for all that it sees along its dimensions: a class, not a cube."""
 
@@ -42,11 +40,6 @@ class NetworkSpec(Named):
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel; 0 for a network that sees single spectra."""
         return 0
-
-    @property
-    def dims_seen(self) -> int:
-        """How many dimensions it looks along: 1 for single spectra, 2 for the neighbours in an image, 3 for both."""
-        return int(getattr(self, "dims", self.dimensions[0]))
 
     @property
     def grid(self) -> int:
@@ -57,6 +50,12 @@ class NetworkSpec(Named):
     def around(self) -> int:
         """Height and width of the window that a network sees to tell one pixel's class; 0: it answers for all it sees."""
         return 0
+
+
+def looks_around(spec: NetworkSpec) -> bool:
+    """Whether a network or method sees neighbouring pixels."""
+    dims: int = getattr(spec, "dims", spec.dimensions[0])
+    return dims > 1
 
 
 class OverRidge(NetworkSpec):

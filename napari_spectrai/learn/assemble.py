@@ -11,12 +11,14 @@ import torch
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.idle import without_effect
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.fingerprints import learnt_from
 from napari_spectrai.learn.pool import Samples
-from napari_spectrai.plan.division import Division, divide, flatters, refuse_empty, wanted_parts
+from napari_spectrai.plan.division import Division, divide, flatters, missing_classes
 from napari_spectrai.plan.layout import Place, padded
 from napari_spectrai.plan.parts import PARTS
+from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.split import TRAINING, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.preparation import Preparation
@@ -41,7 +43,7 @@ def assemble(
     raw = [cube.numpy().reshape(-1, cube.shape[-1]) for cube in cubes]
     fitting = np.concatenate([_thinned(r[m.ravel() == TRAINING]) for r, m in zip(raw, division.maps, strict=True)])
     if not len(fitting):
-        refuse_empty(experiment, division, [], ["training"])
+        refuse_empty(experiment, division, [], cubes, truths)
     if not any(step.kind == "fill" for step in experiment.preparation):
         for cube, spectra in zip(cubes, raw, strict=True):
             refuse_missing(spectra, cube, "input")
@@ -61,18 +63,21 @@ def assemble(
         if task.own_unit:
             back = [np.concatenate([one, other], -1) for one, other in zip(removed, own, strict=True)]
             units = torch.from_numpy(_pooled(back, places))
+    notes += without_effect(experiment, cubes)
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
     parts = _parts(division, inputs, notes)
-    refuse_empty(experiment, division, list(parts), wanted_parts(experiment, cubes) if validates else ["training"])
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])
+    taught = bool(inputs[labels == TRAINING].any())  # of nothing but zeros no network can be fitted
+    held = list(parts) if taught else sorted({*parts} - {"training"}) if inputs.any() else []
+    refuse_empty(experiment, division, held, cubes, truths, None if validates else ["training"])
     return Dataset(
         inputs=torch.from_numpy(inputs), truths=targets, parts=parts, preparation=preparation,
         axis=cubes[0].axis, prepared_axis=prepared_axis, truth_axis=truth_axis,
         maps=division.maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
-        times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
-        units=units,
+        times=task.enlarges if task.needs_truth else 1, enlarges=task.enlarges, shared=division.layout.shared,
+        classes=division.classes, of_images=task.of_images, units=units,
         fingerprints=learnt_from(cubes, truths, division.maps, marked, experiment.training.start),
     )  # fmt: skip
 
@@ -86,7 +91,10 @@ def rearranged(experiment: Experiment, data: Dataset, division: Division) -> Dat
         If the division leaves nothing to train on.
     """
     parts = _parts(division, data.inputs.cpu().numpy(), [])
-    refuse_empty(experiment, division, list(parts), ["training"])
+    missing = missing_classes(division)
+    if "training" not in parts or missing:
+        lacks = f" of {', '.join(missing)}" if missing else ""
+        raise ValueError(f"a fold leaves nothing to learn from{lacks}; label more places, or set a smaller split.folds")
     padded_maps = [padded(m, place, edge=False).ravel() for m, place in zip(division.maps, data.places, strict=True)]
     labels = torch.from_numpy(np.concatenate(padded_maps)).to(data.labels.device)
     return replace(data, parts=parts, maps=division.maps, labels=labels, notes=[]).to(data.inputs.device)
@@ -118,7 +126,8 @@ def _prepared(
     for cube, spectra in zip(cubes, raw, strict=True):
         result, axis, removed = preparation.apply(spectra, cube.axis)
         refuse_missing(spectra, cube, side, result)
-        prepared.append(np.ascontiguousarray(result, dtype=np.float32))
+        # a copy of what a file maps, which must not be written
+        prepared.append(np.require(result, np.float32, ["C", "W"]))
         offset = Preparation.restore(np.zeros((len(spectra), 1)), removed)
         scale = Preparation.restore(np.ones((len(spectra), 1)), removed) - offset
         back.append(np.concatenate([scale, offset], -1).astype(np.float32))

@@ -28,6 +28,26 @@ def begun(experiment: Experiment, data: Dataset, *, anew: bool) -> nn.Module:
     return network
 
 
+def refuse_single(network: nn.Module, experiment: Experiment, samples: int) -> None:
+    """Refuse steps of a single sample where a batch normalisation would have to take its statistics from one value.
+
+    Raises
+    ------
+    ValueError
+    """
+    # convolutions of single spectra take theirs along the bands, too
+    kinds: type[nn.Module] = nn.modules.batchnorm._BatchNorm if experiment.task.of_images else nn.BatchNorm1d  # noqa: SLF001
+    normalised = any(isinstance(module, kinds) for module in network.modules())
+    batch = experiment.training.batch
+    if not normalised or min(batch, samples) > 1:
+        return
+    title = experiment.network.title or experiment.network.kind
+    why = f"{title} normalises over the samples of a step, of which it needs 2 or more"
+    if batch == 1:
+        raise ValueError(f"{why}, and training.batch is 1; set training.batch=2 or more")
+    raise ValueError(f"{why}, and there is 1 to train on; give more data, or choose a network without batch normalisation")
+
+
 def begin_with(network: nn.Module, path: Path, experiment: Experiment, axis: SpectralAxis) -> str:
     """Copy into `network` all weights of a model file that fit, and say which did not: those begin anew.
 

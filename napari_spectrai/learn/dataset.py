@@ -34,6 +34,9 @@ class Dataset:
         Prepared spectra; or the place of each pixel's class in `classes`, from 1, 0 where it has none.
     parts : dict
         `Samples` of ``"training"``, ``"validation"`` and ``"test"``.
+    times, enlarges : int
+        Pixels along each side of an input pixel: of the truths, and of what the task asks for (images that are degraded on purpose have no
+        truth of their own).
     """
 
     inputs: Tensor
@@ -49,6 +52,7 @@ class Dataset:
     names: list[str]
     notes: list[str]
     times: int = 1
+    enlarges: int = 1
     shared: bool = False
     classes: list[Class] = field(default_factory=list)
     of_images: bool = False

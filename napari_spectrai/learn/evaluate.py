@@ -20,6 +20,7 @@ from napari_spectrai.learn.judged_classes import absent
 from napari_spectrai.learn.judgement import finished, judge, kept_steps, of_cubes
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.overlap import overlap_notes, overlap_of, words_of_others
+from napari_spectrai.learn.pool import mean_spectrum
 from napari_spectrai.learn.predict import predict
 from napari_spectrai.learn.scoring import paired
 from napari_spectrai.networks.enlarge import degraded
@@ -167,7 +168,7 @@ def _classical(model: Model, source: Cube) -> dict[str, Tensor]:
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
     x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
     if model.description.experiment.task.of_images:
-        x = x.mean((1, 2), keepdim=True)
+        x = mean_spectrum(x)
     with torch.no_grad():
         return {name: method(x).softmax(-1).flatten(0, -2) for name, method in model.classical.items()}
 

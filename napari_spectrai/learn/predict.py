@@ -242,7 +242,7 @@ def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
     network = model.network
     if not isinstance(network, Unmixing) or network.has_learnt:
         return model, None
-    spectra = torch.from_numpy(np.ascontiguousarray(seen(source, LOOKED_AT))).flatten(0, -2)
+    spectra = torch.from_numpy(np.require(seen(source, LOOKED_AT), np.float32, ["C", "W"])).flatten(0, -2)
     if not bool(spectra.isfinite().all(-1).any()):
         return model, None  # the walk says where values are missing
     found = network.found_in(spectra)

@@ -34,7 +34,7 @@ def rehearse(question: Question) -> Estimate:
     ValueError
         If the training could not be done either.
     """
-    experiment = _alone(question.experiment)
+    experiment = _alone(question)
     if experiment.network.classical:
         return Estimate(0.0, 0.0, 0, psutil.Process().memory_info().rss, "cpu", "fp32", "classical methods are computed on the CPU")
     cubes, truths = gather(experiment, *_made_up(question, experiment))
@@ -49,16 +49,20 @@ def rehearse(question: Question) -> Estimate:
         judged = (time.perf_counter() - begun) / len(training.data.parts["validation"])
         count = sum(p.numel() for p in training.network.parameters())
     # what is computed once is spread over the steps, so that one sum tells all
-    once = lifted * sum(question.extent.samples.values()) / (experiment.training.epochs * question.extent.steps)
+    once = lifted * sum(question.extent.samples.values()) / (question.experiment.training.epochs * question.extent.steps)
     device = str(training.device)
     return Estimate(step + once, judged, count, _bytes(training.device), device, training.precision, where(training.device))
 
 
-def _alone(experiment: Experiment) -> Experiment:
+def _alone(question: Question) -> Experiment:
     """Return the training without what concerns its own data only."""
+    experiment = question.experiment
     data = experiment.data.model_copy(update={"input": [], "truth": [], "groups": [], "parts": []})
     split = experiment.split.model_copy(update={"method": "auto", "test": 0.0, "gap": 0, "beside": False})
-    return experiment.model_copy(update={"data": data, "split": split})
+    # a schedule ends with the training, and more steps are tried here than a short one has
+    epochs = max(experiment.training.epochs, MOST_STEPS + 1)
+    training = experiment.training.model_copy(update={"epochs": epochs, "batch": question.batch})
+    return experiment.model_copy(update={"data": data, "split": split, "training": training})
 
 
 def _made_up(question: Question, experiment: Experiment) -> tuple[list[Cube], list[Truth] | None]:

@@ -19,8 +19,11 @@ def constant(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
 def one_cycle(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
     """Rise and fall once over the whole training."""
     peak = optimiser.param_groups[0]["lr"]
+    total, rise = max(2, steps * epochs), spec.rise
+    if rise * total in (1, total):  # torch divides by the length of rise and fall, of which one would be 0
+        rise *= 1 - 1e-9
     # momentum stays as the optimiser's settings say
-    scheduler = torch_schedulers.OneCycleLR(optimiser, peak, total_steps=max(2, steps * epochs), pct_start=spec.rise, cycle_momentum=False)
+    scheduler = torch_schedulers.OneCycleLR(optimiser, peak, total_steps=total, pct_start=rise, cycle_momentum=False)
     return scheduler, "step"
 
 

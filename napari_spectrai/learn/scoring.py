@@ -128,7 +128,7 @@ def _block(cube: Cube, place: Places, side: str) -> Array:
 
 
 def _flat(values: Array) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values.reshape(-1, values.shape[-1])))
+    return torch.from_numpy(np.require(values.reshape(-1, values.shape[-1]), requirements=["C", "W"]))
 
 
 class Scaling:

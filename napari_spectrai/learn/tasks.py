@@ -41,11 +41,12 @@ class Restoration:
         self.learns_from = getattr(task, "learns_from", "pairs")
         # against other noisy bands, angles and peaks mean nothing
         self.names = task.metrics if task.needs_truth else task.metrics[:1]
-        self._loss, self._spec = experiment.loss.load(), experiment.loss
         self.loss_unit = 1.0
         """By what the loss is multiplied to be shown with the scores, which may be in another unit."""
-        if data.units is not None and experiment.loss.kind == "mse":
+        if data.units is not None and experiment.minimised.kind == "mse":
             self.loss_unit = float(data.units[:, 0].double().square().mean())
+        self._spec = experiment.minimised
+        self._loss = self._spec.load()
         self._basis: Tensor | None = None
         if self.learns_from == "bands":
             count = getattr(experiment.network, "components", 0) or 16
@@ -82,7 +83,9 @@ class Restoration:
         halves = []
         for bands in order.tensor_split(2):
             part = basis[bands]
-            scores = torch.linalg.solve(part.T @ part, part.T @ (x[..., bands] - mean[bands]).reshape(-1, len(bands)).T).T
+            # the basis of constant data may have nothing in one of the halves, where a score of 0 is as good as any
+            gram = part.T @ part + 1e-6 * torch.eye(part.shape[1], device=x.device)
+            scores = torch.linalg.solve(gram, part.T @ (x[..., bands] - mean[bands]).reshape(-1, len(bands)).T).T
             halves.append((scores @ basis.T + mean).view(x.shape))
         return halves[0], halves[1]
 
@@ -143,10 +146,11 @@ class Classes:
 
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         self.names = experiment.task.metrics
-        self._loss, self._spec = experiment.loss.load(), experiment.loss
-        wanted: Any = getattr(experiment.loss, "weights", "none")
+        self._spec = experiment.minimised
+        self._loss = self._spec.load()
+        wanted: Any = getattr(self._spec, "weights", "none")
         self._weights = torch.ones(len(data.classes))
-        if wanted == "balanced" or any(getattr(part, "weights", "") == "balanced" for part in getattr(experiment.loss, "parts", ())):
+        if wanted == "balanced" or any(getattr(part, "weights", "") == "balanced" for part in getattr(self._spec, "parts", ())):
             assert data.truths is not None  # noqa: S101
             learnt = data.truths[(data.labels == 1) & (data.truths > 0)]
             counts = torch.bincount(learnt - 1, minlength=len(data.classes)).clamp(min=1).float().cpu()

@@ -20,7 +20,7 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.learn import checkpoint, classical
 from napari_spectrai.learn.augment import Chain
 from napari_spectrai.learn.averaging import WeightAverage
-from napari_spectrai.learn.beginning import begun, freeze
+from napari_spectrai.learn.beginning import begun, freeze, refuse_single
 from napari_spectrai.learn.beside import Beside
 from napari_spectrai.learn.checkpoint import Place
 from napari_spectrai.learn.classical import Method
@@ -65,6 +65,8 @@ class Training:
         samples = data.parts["training"]
         pixels = len(data.spectra("training")[0]) if samples.patch > 1 else len(samples)
         self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels)
+        if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch holds many values
+            refuse_single(network, experiment, self.drawn)
         self.steps = steps_of(self.drawn, settings.batch)
         if self.steps < 4:
             data.notes.append(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from napari_spectrai.cube import Cube
 from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.pool import mean_spectrum
 from napari_spectrai.learn.tiles import Span, tiles
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.runs import Progress
@@ -50,6 +51,7 @@ class Walk:
         card = models[0].description
         self.passes = [PASSES if draws and has_dropout(model) else 1 for model in models]
         self.classes, self.times = bool(card.classes), card.experiment.task.enlarges
+        self.of_images = card.experiment.task.of_images
         specs = [model.description.experiment.network for model in models]
         whole = any(spec.whole for spec in specs)
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
@@ -161,7 +163,9 @@ class Walk:
         prepared, _, removed = model.preparation.apply(spectra, block.axis)
         refuse_missing(spectra, block, "the cube", prepared, origin=origin, remedy="fill them with the step 'fill' of Preprocess")
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
-        batch = torch.from_numpy(np.ascontiguousarray(prepared, dtype=np.float32)).view(shape)
+        batch = torch.from_numpy(np.require(prepared, np.float32, ["C", "W"])).view(shape)  # a copy of what a file maps
+        if self.of_images and self.spectral:  # the class of an image by its mean spectrum, as was learnt
+            batch = mean_spectrum(batch.view(1, -1, 1, batch.shape[-1]))
         removed = [(self._enlarged(offset, block), self._enlarged(scale, block)) for offset, scale in removed]
         return [self._restored(model, self._mapped(model, batch), removed) for _ in range(passes)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -31,15 +32,16 @@ def build(
         Whether what comes out are classes, not bands.
     enlarges : int
         Pixels out along each side of a pixel in.
+
+    Raises
+    ------
+    ValueError
+        If the network's constructor does not take what the task or its own settings ask of it.
     """
     over_ridge = getattr(spec, "ridge", False) if ridge is None else ridge
     components = min(getattr(spec, "components", 0), in_bands) if getattr(spec, "dims", 2) == 2 else 0
     implementation = spec.load()
-    more: dict[str, Any] = {"sources": 2} if over_ridge else {}
-    if classes:
-        more["classes"] = True
-    if enlarges > 1:
-        more["enlarges"] = enlarges
+    more = _taken(spec, implementation, sources=2 if over_ridge else 1, classes=classes, enlarges=enlarges)
     # over a ridge map that gives other bands, the network sees the input on those
     inner = components or (out_channels if over_ridge else in_bands)
     if components and not classes and out_channels != in_bands:
@@ -57,3 +59,21 @@ def build(
         if parameter.ndim in (4, 5):
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last if parameter.ndim == 4 else torch.channels_last_3d)
     return network
+
+
+def _taken(spec: NetworkSpec, implementation: Any, *, sources: int, classes: bool, enlarges: int) -> dict[str, Any]:
+    """Return what of this a constructor ``(spec, in_bands, out_channels)`` is to be given beyond that: logits need nothing more."""
+    parameters = inspect.signature(implementation).parameters.values()
+    takes = {one.name for one in parameters}
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    asked: dict[str, Any] = {"sources": sources} if sources > 1 else {}
+    asked |= {"classes": True} if classes and (takes_any or "classes" in takes) else {}
+    asked |= {"enlarges": enlarges} if enlarges > 1 else {}
+    why = {
+        "sources": "has a setting 'ridge'; for its forward to see the ridge estimate too, the constructor has to take sources (2)",
+        "enlarges": "is declared for super-resolution; its constructor has to take enlarges, the pixels out along each side of a pixel in",
+    }
+    for name in asked:
+        if name not in takes and not takes_any:
+            raise ValueError(f"network {spec.kind!r} {why[name]}")
+    return asked

@@ -18,6 +18,14 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+def begin_at_zero(module: nn.Module) -> None:
+    """Set the weights of a module's layer `last` to zero, so that it adds nothing at first; one without such a layer begins as it is."""
+    last = getattr(module, "last", None)
+    if isinstance(last, nn.Module):
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+
+
 def kernel(dims: int, size: int) -> tuple[int, ...]:
     """Return the shape of a kernel: a 1-D network's is ``(1, size)``, since it computes as a 2-D one."""
     return (1, size) if dims == 1 else (size,) * dims

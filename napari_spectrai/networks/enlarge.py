@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_spectrai.networks.blocks import begin_at_zero
+
 ROUNDS, QUICKLY = 10, 2
 """Of back-projection: more change nothing that can be seen; while learning fewer will do."""
 
@@ -105,8 +107,7 @@ class Enlarging(nn.Module):
         super().__init__()
         self.inner, self.times = inner, times
         self.consistent, self.strength = getattr(spec, "consistent", False), getattr(spec, "strength", 1.0)
-        for parameter in self.last.parameters():
-            nn.init.zeros_(parameter)
+        begin_at_zero(self)
 
     @property
     def last(self) -> nn.Module:

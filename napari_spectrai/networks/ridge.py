@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_spectrai.networks.blocks import begin_at_zero
+
 
 def ridge_map(x: Tensor, y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     """Return weight and intercept of ridge regression (Hoerl & Kennard 1970, doi:10.1080/00401706.1970.10488634).
@@ -52,8 +54,7 @@ class RidgeSkip(nn.Module):
         self.residual = residual
         self.register_buffer("weight", torch.zeros(in_bands, out_bands))
         self.register_buffer("intercept", torch.zeros(out_bands))
-        for parameter in self.last.parameters():
-            nn.init.zeros_(parameter)
+        begin_at_zero(self)
 
     @property
     def last(self) -> nn.Module:

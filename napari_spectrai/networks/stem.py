@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from napari_spectrai.networks.blocks import begin_at_zero
+
 Adds = Literal["nothing", "projection"]
 
 
@@ -34,8 +36,7 @@ class Subspace(nn.Module):
         if hasattr(core, "adds"):
             core.adds = False  # type: ignore[assignment]
         if adds != "nothing":
-            for parameter in self.last.parameters():
-                nn.init.zeros_(parameter)
+            begin_at_zero(self)
 
     @property
     def last(self) -> nn.Module:

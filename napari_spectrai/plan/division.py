@@ -13,7 +13,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.plan.layout import Layout, Place, corners_of, layout_of, places_of
 from napari_spectrai.plan.parts import PARTS
-from napari_spectrai.plan.split import TRAINING, Map, split_maps
+from napari_spectrai.plan.split import DRAWS, TRAINING, Map, split_maps
 from napari_spectrai.plan.truths import Truth, class_table, numbered
 
 
@@ -63,8 +63,10 @@ class Division:
         return found[1:]
 
 
-def divide(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None) -> Division:
-    """Say which pixel belongs to which part. `maps` (of a resumed run) replaces a new split.
+def divide(
+    experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None, *, draws: int = DRAWS
+) -> Division:
+    """Say which pixel belongs to which part. `maps` (of a resumed run) replaces a new split; blocks are drawn `draws` times at most.
 
     No spectrum is read, so that a window can ask before a training begins.
 
@@ -81,7 +83,7 @@ def divide(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     if maps is None:
         patch = 1 if layout.shared else layout.patch
         groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
-        maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts)
+        maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, draws=draws)
     if [m.shape for m in maps] != shapes:
         raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
     return Division(layout, shapes, list(maps), places_of(shapes, layout), table, marked)
@@ -93,22 +95,9 @@ def flatters(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
     return at_random and any(cube.is_image for cube in cubes) and not experiment.task.of_images
 
 
-def refuse_empty(experiment: Experiment, division: Division, held: Sequence[str], wanted: Sequence[str]) -> None:
-    """Refuse a part of `wanted` that holds no samples, and a class that leaves none to learn from, with the remedy.
-
-    Raises
-    ------
-    ValueError
-    """
-    for part in wanted:
-        if part not in held:
-            raise ValueError(_none_left(part, experiment, division))
-    missing = [one.name for one, count in zip(division.classes, division.of_classes(TRAINING), strict=True) if not count]
-    if missing:
-        raise ValueError(
-            f"no training samples are left of {', '.join(missing)}; choose another split.seed, smaller split.block, a stratified split, "
-            "or lower split.validation and split.test"
-        )
+def missing_classes(division: Division) -> list[str]:
+    """Return the names of the classes that have no training samples."""
+    return [one.name for one, count in zip(division.classes, division.of_classes(TRAINING), strict=True) if not count]
 
 
 def wanted_parts(experiment: Experiment, cubes: Sequence[Cube]) -> list[str]:
@@ -143,19 +132,3 @@ def parts_of(cubes: Sequence[Cube]) -> list[str] | None:
     """Return the part that each cube is (``metadata["part"]``), where that is told."""
     told = [str(cube.metadata.get("part", "")) for cube in cubes]
     return told if all(told) else None
-
-
-def _none_left(part: str, experiment: Experiment, division: Division) -> str:
-    patch, maps = division.layout.patch, division.maps
-    shapes = ", ".join("×".join(map(str, m.shape[1:] if m.shape[0] == 1 else m.shape)) for m in maps)
-    split = experiment.split
-    remedy = f"raise split.{part}" if part != "training" else "lower split.validation or split.test"
-    if experiment.task.truth == "labels" and split.method == "blocks":
-        remedy = f"lower split.block ({split.block}), or label more pixels: 2 or more of each class, some way apart"
-    elif patch > 1:
-        blocks = f", raise split.block ({split.block})" if split.method == "blocks" else ""
-        remedy += f"{blocks}, or lower data.patch ({patch}) or split.gap ({patch if split.gap is None else split.gap})"
-    return (
-        f"no samples are left for {part}: {shapes} pixels (empty or all zero ones not counted), validation {split.validation:g}, "
-        f"test {split.test:g}; {remedy}"
-    )

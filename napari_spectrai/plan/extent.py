@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.idle import without_effect
 from napari_spectrai.plan.division import Division
 from napari_spectrai.plan.split import TRAINING
 from napari_spectrai.plan.truths import Truth
@@ -97,6 +98,7 @@ def _words(experiment: Experiment, cubes: Sequence[Cube], division: Division, co
     said.append(", ".join(f"{counts[part]:,} {what if n == 0 else ''}".strip() + f" {told[part]}" for n, part in enumerate(counts)))
     if division.classes:
         said.append(_classes(division))
+    said += without_effect(experiment, cubes)
     return "\n".join(part for part in said if part)
 
 

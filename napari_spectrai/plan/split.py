@@ -27,6 +27,7 @@ def split_maps(
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
     groups: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
     parts: Sequence[str] | None = None,
+    draws: int = DRAWS,
 ) -> list[Map]:
     """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
 
@@ -37,7 +38,7 @@ def split_maps(
     classes : arrays of the same shapes, optional
         The class of each pixel, 1 … C, 0 where it has none: a stratified split takes the same share of each, and a split by file
         of files that hold a single class each;
-        blocks are drawn anew, up to 1000 times, until each class has some to learn from and each part some labels.
+        blocks are drawn anew, up to `draws` times, until each class has some to learn from and each part some labels.
     groups : arrays of the same shapes, optional
         The group of each pixel, which a split by group keeps together.
     parts : sequence of str, optional
@@ -61,7 +62,7 @@ def split_maps(
         "group": lambda: _by_group(shapes, split, groups, rng),
         "stratified": lambda: _stratified(shapes, split, classes, rng),
         "contiguous": lambda: [_with_gap(_contiguous(shape, split, patch), _gap(shape, split, patch)) for shape in shapes],
-        "blocks": lambda: _in_blocks(shapes, split, patch, classes, rng),
+        "blocks": lambda: _in_blocks(shapes, split, patch, classes, rng, draws),
         "random": lambda: [_random(shape, split, rng) for shape in shapes],
     }
     return makers[method]()
@@ -73,11 +74,12 @@ def _in_blocks(
     patch: int,
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
     rng: np.random.Generator,
+    most: int,
 ) -> list[Map]:
     """Return blocks; drawn anew until each class has some to learn from, if it can have."""
     draws = (
         [_with_gap(_blocks(shape, split, rng), _gap(shape, split, patch)) for shape in shapes]
-        for _ in range(1 if classes is None else DRAWS)
+        for _ in range(1 if classes is None else most)
     )
     first = next(draws)
     return first if classes is None or not _untaught(first, classes) else next((m for m in draws if not _untaught(m, classes)), first)
@@ -135,9 +137,12 @@ def _by_file(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequ
         validation = max(1, round(split.validation * len(files)))
         if validation + test >= len(files):
             of = " of a class" if kinds.any() else ""
+            # pixels of one file can be in different parts only where it has several
+            several = min(int(np.prod(shapes[int(file)])) for file in files) > 1
+            other = f", or choose split.method={'stratified' if of else 'contiguous'}" if several else ""
             raise ValueError(
                 f"{len(files)} file{'s' if len(files) > 1 else ''}{of} cannot be split into training, {validation} for validation and "
-                f"{test} for test; give more files, or choose split.method={'stratified' if of else 'contiguous'}"
+                f"{test} for test; give more files{other}"
             )
         parts[files[len(files) - test - validation :]] = VALIDATION
         if test:
@@ -158,7 +163,7 @@ def _by_group(
     if validation + test >= len(known):
         raise ValueError(
             f"{len(known)} group{'s' if len(known) > 1 else ''} cannot be split into training, {validation} for "
-            f"validation and {test} for test; name more groups"
+            f"validation and {test} for test; name more groups, or choose split.method=auto"
         )
     order = rng.permutation(known)
     maps = []
@@ -196,7 +201,7 @@ def _contiguous(shape: tuple[int, int, int], split: Split, patch: int) -> Map:
     axis = 1 if shape[1] >= shape[2] else 2
     length = shape[axis]
     test = max(patch, round(split.test * length)) if split.test else 0
-    validation = round(split.validation * length) if patch == 1 else max(patch, round(split.validation * length))
+    validation = max(patch, round(split.validation * length))
     rows = np.moveaxis(chosen, axis, 0)
     rows[max(0, length - test - validation) :] = VALIDATION
     if test:
@@ -224,7 +229,7 @@ def _random(shape: tuple[int, int, int], split: Split, rng: np.random.Generator)
     count = int(np.prod(shape))
     labels = np.full(count, TRAINING, np.uint8)
     order = rng.permutation(count)
-    validation, test = round(split.validation * count), round(split.test * count)
+    validation, test = max(1, round(split.validation * count)), max(1, round(split.test * count)) if split.test else 0
     labels[order[:validation]] = VALIDATION
     labels[order[validation : validation + test]] = TEST
     return labels.reshape(shape)

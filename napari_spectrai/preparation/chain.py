@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube, as_float32
 from napari_spectrai.preparation.step import SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
 
@@ -153,14 +153,14 @@ def seen(source: Cube, values: int = SEEN) -> FloatArray:
     rows = source.data.reshape(-1, length, bands) if len(front) != 1 else source.data
     if not front:
         rows, most = source.data.reshape(1, length, bands), max(1, values // bands)
-        return np.asarray(rows[:, :: max(1, -(-length // most))], np.float32)
+        return as_float32(rows[:, :: max(1, -(-length // most))])
     most = max(1, values // (length * bands))
-    return np.asarray(rows[:: max(1, -(-rows.shape[0] // most))], np.float32)
+    return as_float32(rows[:: max(1, -(-rows.shape[0] // most))])
 
 
 def _axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
     """Return the axis that comes out, tried on one spectrum of the cube: some algorithms fail on an artificial one."""
-    first = np.asarray(source.data[(0,) * len(source.spatial_shape)], np.float32)[None]
+    first = as_float32(source.data[(0,) * len(source.spatial_shape)], source.name)[None]
     if not np.isfinite(first).all():
         first = np.linspace(1, 2, len(source.axis), dtype=np.float32)[None]
     return chain.apply(first, source.axis)[1]
@@ -178,11 +178,11 @@ def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]
             length = source.data.shape[1]
             step = max(1, BLOCK // max(1, source.data[0, 0].size))
             for second in range(0, length, step):
-                part = np.asarray(source.data[start, second : second + step], np.float32)
+                part = as_float32(source.data[start, second : second + step], source.name)
                 result[start, second : second + step] = chain.apply(part, source.axis)[0]
                 yield (start + min(second + step, length) / length) / rows
         else:
-            part = np.asarray(source.data[start : start + at_once], np.float32)
+            part = as_float32(source.data[start : start + at_once], source.name)
             result[start : start + at_once] = chain.apply(part, source.axis)[0]
         done = min(start + at_once, rows)
         yield done / rows

@@ -44,7 +44,8 @@ class SavitzkyGolay(Step):
             raise ValueError(f"derivative {self.derivative} needs an even axis, and this one is not; resample first")
         from scipy.signal import savgol_filter
 
-        done = on_finite(spectra, lambda finite: savgol_filter(finite, self.window, self.order, deriv=self.derivative, axis=-1))
+        with np.errstate(over="ignore"):  # of the squared residuals at the ends, which nobody asks for
+            done = on_finite(spectra, lambda finite: savgol_filter(finite, self.window, self.order, deriv=self.derivative, axis=-1))
         if self.derivative and bands > 1:
             spacing = axis.step if axis.step is not None else np.gradient(axis.values)
             if not np.all(spacing):

@@ -98,19 +98,26 @@ class Question:
         return cls(Experiment.from_mapping(plain["experiment"]), Extent(**plain["extent"]), axis, truth_axis, bool(plain["is_image"]))
 
     @property
+    def batch(self) -> int:
+        """Samples of one step: no more than an epoch has."""
+        shown = max(self.extent.samples.get("training", 1), self.experiment.data.samples or 1)
+        return min(self.experiment.training.batch, shown)
+
+    @property
     def key(self) -> str:
         """What decides the answer, as a short text: the length of the training and the amount of data do not."""
         plain = self.to_json()
         document = plain["experiment"]
         del (
             document["training"]["epochs"],
+            document["training"]["batch"],
             document["training"]["ema"],
             document["training"]["seed"],
             document["name"],
             document["data"],
             document["split"],
         )
-        kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")}
+        kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")} | {"batch": self.batch}
         told = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch")], sort_keys=True)
         return hashlib.sha1(told.encode(), usedforsecurity=False).hexdigest()[:16]
 

@@ -13,6 +13,8 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.losses import losses
 from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.experiment.training import optimisers, schedules
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import labels_of
@@ -127,6 +129,9 @@ def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
 
 def _refuse_local(experiment: Experiment) -> None:
     used: list[tuple[Registry[Any], str]] = [(networks, experiment.network.kind), (losses, experiment.loss.kind)]
+    used += [(losses, part.kind) for part in getattr(experiment.loss, "parts", ())]
+    used += [(tasks, experiment.task.kind), (optimisers, experiment.training.optimiser.kind)]
+    used += [(schedules, experiment.training.schedule.kind)]
     used += [(augmentations, augmentation.kind) for augmentation in experiment.augmentation]
     used += [(registry, step.kind) for step in experiment.preparation]
     for kinds, kind in used:

@@ -296,7 +296,7 @@ class KindForm(Container[Any]):
         self._shown = value["kind"]
         cls = self._registry[self._shown]
         self._tell()
-        self._settings = SpecForm(cls, value)
+        self._settings = SpecForm(cls, value, offer=self._offer)  # which may choose among kinds in turn, as a sum of losses does
         self._fold.content.clear()
         self._fold.content.append(self._settings)
         self._fold.visible = len(self._settings) > 0

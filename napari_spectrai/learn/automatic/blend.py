@@ -12,7 +12,6 @@ from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.learn.automatic.guided import COMPONENTS, guided_filter
 from napari_spectrai.learn.automatic.views import seen
 from napari_spectrai.learn.classical.method import Method
-from napari_spectrai.learn.pool import mean_spectrum
 from napari_spectrai.networks import build
 
 LEAST = 1e-12
@@ -71,8 +70,6 @@ class Blend(Method):
         """Map ``(N, y, x, λ)`` to bands, or to the logarithms of class probabilities; of images with one class to ``(N, 1, 1, C)``."""
         if not self.has_learnt:
             raise RuntimeError("an automatic method has no members before it is trained; train it, or load a trained model")
-        if self.spec.answers_for == "images":
-            x = mean_spectrum(x)
         total: Tensor | None = None
         for member, module in zip(self.spec.members, self.fitted_members, strict=True):
             answer = member.weight * calibrated(answers(module, seen(x, member.sees)), member.temperature, classes=self.classes)

@@ -95,8 +95,7 @@ class Refit:
             Member(network=o.candidate.network, weight=w, temperature=t, sees=o.candidate.sees)  # type: ignore[arg-type]
             for o, w, t in zip(members, chosen.weights, chosen.temperatures, strict=True)
         ]
-        images: Any = "images" if self.experiment.task.of_images else "pixels"
-        settings = spec.model_copy(update={"members": kept, "radius": radius, "answers_for": images})
+        settings = spec.model_copy(update={"members": kept, "radius": radius})
         guide = components(data.inputs[data.inputs.any(-1)]) if radius else None
         blend = Blend.of(settings, modules, data.inputs.shape[-1], data.out, classes=bool(data.classes), guide=guide)
         return blend, chosen.crossed.temperature, Candidate("network", self.experiment.model_copy(update={"network": settings}))

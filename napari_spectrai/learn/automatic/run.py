@@ -12,6 +12,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.candidates import Candidate, Size, candidates_for
+from napari_spectrai.experiment.networks import looks_around
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.bench import Bench, Stopped
 from napari_spectrai.learn.automatic.comparison import Comparison, Outcome
@@ -141,7 +142,7 @@ class CrossValidation:
             f"Only {100 * self.folds.reached:.0f} % of the pixels to be predicted lie as near to a label as held-out pixels lie to training "
             "pixels. Methods that average neighbours cannot be judged by that, and are left out; label further places to have them compared."
         )
-        return [c for c in found if c.network.dims_seen == 1 and c.sees != "superpixels"]
+        return [c for c in found if not looks_around(c.network) and c.sees != "superpixels"]
 
     def _compare(self, candidates: Sequence[Candidate]) -> Generator[Event, None, Any]:
         limited = self.comparison.seconds < float("inf")

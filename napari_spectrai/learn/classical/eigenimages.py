@@ -54,7 +54,8 @@ def nl_bayes(noisy: Tensor, guide: Tensor | None, *, patch: int, reach: int, sim
         pixels = (first[..., None] + offsets).flatten()
         total.index_add_(0, pixels, filtered.reshape(-1, components))
         weight.index_add_(0, pixels, torch.ones(len(pixels), 1))
-    return (total / weight).view(noisy.shape)
+    # where all patches are alike, some pixels are in none of the chosen ones
+    return torch.where(weight > 0, total / weight.clamp(min=1), noisy.reshape(-1, components)).view(noisy.shape)
 
 
 def _patches(image: Tensor, size: int) -> Tensor:

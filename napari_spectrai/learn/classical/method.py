@@ -80,8 +80,16 @@ def interpolated(x: Tensor, places: Tensor) -> Tensor:
 
 
 def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str, Any] | None = None) -> Method:
-    """Return the method of `spec`, fitted on some parts of a data set; with settings that were `chosen` on fewer, if such are given."""
-    method: Method = spec.load()(spec, data.inputs.shape[1], data.out, classes=bool(data.classes), enlarges=data.times)
+    """Return the method of `spec`, fitted on some parts of a data set; with settings that were `chosen` on fewer, if such are given.
+
+    Raises
+    ------
+    ValueError
+        If the data have too few bands or spectra for it.
+    """
+    if parts and (why := lacking(spec, data, *parts)):
+        raise ValueError(why)
+    method: Method = spec.load()(spec, data.inputs.shape[1], data.out, classes=bool(data.classes), enlarges=data.enlarges)
     method.chosen = dict(chosen or {})
     if not data.classes:
         method.axes, method.gain = (data.prepared_axis, data.truth_axis), data.preparation.gain
@@ -101,10 +109,10 @@ def rivals(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[s
     found: dict[str, Method] = {}
     for kind in task.baselines:
         spec: Any = networks.parse(kind)
-        if (spec.images and not is_image) or not allows(spec, data, *parts):
+        if (spec.images and not is_image) or lacking(spec, data, *parts):
             continue
         if task.enlarges > 1:
-            found[spec.label] = _enlarging(spec, data, task.enlarges)
+            found[spec.label] = fitted(spec, data)
             continue
         known = (before or {}).get(spec.label)
         try:
@@ -114,21 +122,14 @@ def rivals(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[s
     return found
 
 
-def _enlarging(spec: Any, data: Dataset, times: int) -> Method:
-    method: Method = spec.load()(spec, data.inputs.shape[1], data.out, enlarges=times)
-    return method
-
-
-def allows(spec: Any, data: Dataset, *parts: str) -> bool:
-    """Whether there are bands and training spectra enough for a method."""
-    bands = data.inputs.shape[1]
-    if spec.kind in ("savitzky_golay", "wavelet", "whittaker") and bands < 5:
-        return False
-    if spec.kind == "hydra_ridge":
-        return bands >= 9
-    if spec.kind == "ridge":
-        return len(data.spectra(*parts)[0]) >= 3
-    return True
+def lacking(spec: ClassicalSpec, data: Dataset, *parts: str) -> str:
+    """Return in words what the data lack for a method: bands, or training spectra; nothing where it can be computed."""
+    bands, title = data.inputs.shape[1], spec.title or spec.kind
+    if bands < spec.least_bands:
+        return f"{title} needs {spec.least_bands} bands or more, and there {'is' if bands == 1 else 'are'} {bands}; choose another method"
+    if spec.least_spectra > 1 and (count := len(data.spectra(*parts)[0])) < spec.least_spectra:
+        return f"{title} needs {spec.least_spectra} training spectra or more, and there are {count}; give more, or choose another method"
+    return ""
 
 
 def to_tensors(methods: Mapping[str, Method]) -> dict[str, Tensor]:

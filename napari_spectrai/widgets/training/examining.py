@@ -8,9 +8,10 @@ from typing import Any
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.plan.division import Division, divide, refuse_empty, wanted_parts
+from napari_spectrai.plan.division import Division, divide
 from napari_spectrai.plan.extent import Extent, extent
 from napari_spectrai.plan.presets import PRESETS, applied
+from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs.estimate import Estimate, Question, duration, questioned
 
@@ -38,7 +39,7 @@ def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any]
     """
     inputs, targets = gather(experiment, list(cubes), list(truths))
     division = divide(experiment, inputs, targets)
-    refuse_empty(experiment, division, list(division.counts()), wanted_parts(experiment, inputs))
+    refuse_empty(experiment, division, list(division.counts()), inputs, targets)
     large = extent(experiment, inputs, targets, division)
     question = questioned(experiment, large, inputs, targets)
     others = {}

@@ -9,6 +9,7 @@ from magicgui.widgets import ComboBox, Container
 from psygnal import Signal
 
 from napari_spectrai.experiment import Data, Experiment
+from napari_spectrai.experiment.networks import looks_around, networks
 from napari_spectrai.experiment.offer import Offer
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.plan.presets import PRESETS, applied, found_in, preset
@@ -143,8 +144,20 @@ class TrainForm:
         if is_image is not None:
             self.offer.is_image = is_image
         self.main.refresh()
+        self._follow_network()
         for form in self.parts.values():
             form.refresh()
+
+    def _follow_network(self) -> bool:
+        """Know what the chosen network can make use of; return whether that is something else now."""
+        try:
+            network = networks.parse(self.main.read()["network"])
+        except ValueError:  # said beside the field
+            return False
+        found = looks_around(network), network.around > 0, not network.classical
+        changed = found != (self.offer.looks_around, self.offer.in_windows, self.offer.learns)
+        self.offer.looks_around, self.offer.in_windows, self.offer.learns = found
+        return changed
 
     def _on_task(self, _: Any = None) -> None:
         """Begin with what suits the other task."""
@@ -159,6 +172,8 @@ class TrainForm:
     def _on_edit(self, _: Any = None) -> None:
         if self._filling:
             return
+        if self._follow_network():
+            self.parts["augmentation"].refresh()
         with self.preset.changed.blocked():
             self.preset.value = self._chosen_preset()
         self.edited.emit()

@@ -1,0 +1,108 @@
+"""What to change where a split leaves a part or a class without samples: settings that were tried on the very data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.checks import problems_with
+from napari_spectrai.plan.division import Division, divide, missing_classes, parts_of, wanted_parts
+from napari_spectrai.plan.truths import Truth
+
+DRAWS = 20
+"""How often blocks are drawn for one change that is tried."""
+LARGEST = 4_000_000
+"""Pixels above which nothing is tried, since each try takes seconds."""
+
+
+def refuse_empty(
+    experiment: Experiment, division: Division, held: Sequence[str], cubes: Sequence[Cube], truths: Sequence[Truth],
+    wanted: Sequence[str] | None = None,
+) -> None:  # fmt: skip
+    """Refuse a part that holds no samples, and a class that leaves none to learn from, with a remedy that was tried.
+
+    Parameters
+    ----------
+    held : the parts that hold samples, those of zeros not counted
+    wanted : the parts that cannot be done without; default: those of a training
+
+    Raises
+    ------
+    ValueError
+    """
+    for part in wanted_parts(experiment, cubes) if wanted is None else wanted:
+        if part not in held:
+            counted = division.counts().get(part, 0)
+            if counted and not held:
+                raise ValueError("every spectrum, once prepared, is all zero; there is nothing to learn: open data that hold a signal")
+            if counted:
+                raise ValueError(f"all {counted:,} samples for {part} are all zero, once prepared; crop the empty region of the data away")
+            if parts_of(cubes) is not None:
+                raise ValueError(f"no file is named for {part}, or it holds no sample; name another one for it in data.parts")
+            raise ValueError(f"{_none_left(part, experiment, division)}; {_remedy(experiment, cubes, truths)}")
+    missing = missing_classes(division)
+    if missing:
+        raise ValueError(f"no training samples are left of {', '.join(missing)}; {_remedy(experiment, cubes, truths)}")
+
+
+def _none_left(part: str, experiment: Experiment, division: Division) -> str:
+    split, patch = experiment.split, division.layout.patch
+    shapes = ", ".join("×".join(map(str, m.shape[1:] if m.shape[0] == 1 else m.shape)) for m in division.maps)
+    patches = f", patches of {patch}" if patch > 1 else ""
+    return f"no samples are left for {part}: {shapes} pixels{patches}, validation {split.validation:g}, test {split.test:g}"
+
+
+def _remedy(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]) -> str:
+    """Return the first change with which every part and class has samples; if there is none, what the data lack."""
+    if sum(cube.count for cube in cubes) > LARGEST:
+        return "choose other values in split, or a smaller data.patch"
+    for change in _changes(experiment):
+        if _suffices(experiment, change, cubes, truths):
+            return f"set {' and '.join(change)}"
+    parts = len(wanted_parts(experiment, cubes))
+    what = "images" if experiment.task.of_images else "pixels" if any(cube.is_image for cube in cubes) else "spectra"
+    if experiment.task.truth == "labels":
+        return f"no split of these labels leaves samples for all {parts} parts; label more {what}: {parts + 1} or more of each class"
+    return f"no split of these data leaves samples for all {parts} parts; give more {what}"
+
+
+def _suffices(experiment: Experiment, change: Sequence[str], cubes: Sequence[Cube], truths: Sequence[Truth]) -> bool:
+    try:
+        changed = experiment.override(*change)
+        if problems_with(changed, cubes, truths):
+            return False
+        division = divide(changed, cubes, truths, draws=DRAWS)
+    except ValueError:  # it does not fit these data, or another setting
+        return False
+    return set(wanted_parts(changed, cubes)) <= set(division.counts()) and not missing_classes(division)
+
+
+def _changes(experiment: Experiment) -> Iterator[list[str]]:
+    """Yield changes, the smallest first."""
+    split = experiment.split
+    shares = [
+        [f"split.validation={validation:g}", *([f"split.test={min(test, split.test):g}"] if split.test else [])]
+        for validation, test in ((0.1, 0.1), (0.2, 0.2), (0.34, 0.3), (0.5, 0.25), (0.05, 0.05))
+    ]
+    yield from shares
+    if split.test:
+        yield ["split.test=0"]
+    gap = ["split.gap=0"] if split.gap != 0 else []
+    if gap:
+        yield gap
+    blocks = [[f"split.block={split.block // number}"] for number in (2, 4, 8) if split.block // number]
+    if split.method == "blocks" or (experiment.task.truth == "labels" and split.method == "auto"):
+        yield from ([*block, *share] for block in [[f"split.seed={split.seed + 1}"], *blocks] for share in [[], *shares[1:4:2]])
+    if experiment.looks_around and not experiment.network.around and not experiment.network.classical:
+        factor = experiment.task.enlarges
+        sizes = sorted({max(4, size) // factor * factor for size in (experiment.data.patch // 2, 24, 16, 12, 8, 4)}, reverse=True)
+        smaller = [[f"data.patch={size}"] for size in sizes if 4 <= size < experiment.data.patch]
+        smaller = [[*patch, f"split.block={2 * int(patch[0].split('=')[1])}"] if split.method == "blocks" else patch for patch in smaller]
+        yield from smaller
+        yield from ([*patch, *gap] for patch in smaller[-2:])
+    for method in ("contiguous", "stratified", "random"):
+        if method != split.method:
+            yield from ([f"split.method={method}", *share] for share in [[], *shares[1:4:2]])
+    if getattr(experiment.network, "dims", 1) > 1 and not experiment.task.of_images and experiment.task.enlarges == 1:
+        yield from (["network.dims=1", *share] for share in [[], *shares[1:4:2]])
