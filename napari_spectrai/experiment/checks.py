@@ -47,7 +47,7 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
         difference = cubes[0].axis.mismatch(cube.axis)
         if difference:
             found.append(Problem("input", f"{_name(cube)} has {difference} ({_name(cubes[0])}); resample it onto the first's axis"))
-        found += _network(experiment, cube)
+        found += _network(experiment, cube, alone=len(cubes) == 1)
     for truth in truths[1:]:
         first = truths[0]
         if isinstance(truth, Cube) and isinstance(first, Cube) and (difference := first.axis.mismatch(truth.axis)):
@@ -135,6 +135,10 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
     if truth.spatial_shape != wanted or (task.same_axis and truth.shape[-1] != cube.shape[-1]):
         what = f"{times} times as many pixels a side" if times > 1 else "the same pixels"
         bands = " and bands (crop or resample one of them)" if task.same_axis else ""
+        if times > 1 and all(
+            0 < one - other < times for one, other in zip(truth.spatial_shape[-2:], wanted[-2:], strict=True) if one != other
+        ):
+            bands += f"; crop the truth to {_sizes(wanted)} pixels"
         return [
             Problem(
                 "truth",
@@ -172,7 +176,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
+def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem]:
     network = experiment.network
     if not experiment.looks_around:
         return []
@@ -187,13 +191,16 @@ def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
         height, width = height * experiment.task.enlarges, width * experiment.task.enlarges
     patch = experiment.data.patch
     split = experiment.split
-    # patches that may reach into other parts may reach beyond an image, too
-    beyond = experiment.task.truth == "labels" and split.context == "shared" and not experiment.task.of_images
-    if patch > min(height, width) and not beyond:
+    # patches that may reach into other parts may reach beyond an image, too; whole images are extended to a patch
+    shared = experiment.task.truth == "labels" and split.context == "shared"
+    whole = experiment.task.of_images or split.method in ("file", "group") or (split.method == "auto" and not alone)
+    if patch > max(height, width) and not (shared or whole or "part" in cube.metadata):
+        most = max(4, max(height, width) // 3)
         return [
             Problem(
                 "data.patch",
-                f"patches of {patch} pixels exceed the {height} × {width} of {_name(cube)}; choose {min(height, width)} or less",
+                f"patches of {patch} pixels exceed the {height} × {width} of {_name(cube)}, which is to be divided into training and "
+                f"validation besides; choose {most} or less, or give several images",
             )
         ]
     if split.method == "blocks" and split.block < patch and split.context == "separate":

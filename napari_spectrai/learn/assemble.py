@@ -49,7 +49,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         targets = torch.from_numpy(np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(marked, places, strict=True)]))
     elif truths:
         sharp, truth_axis = _prepared(truths, [t.numpy().reshape(-1, t.shape[-1]) for t in truths], preparation, "truth")  # type: ignore[union-attr, arg-type]
-        targets = torch.from_numpy(sharp[0] if len(sharp) == 1 else np.concatenate(sharp))
+        targets = torch.from_numpy(_pooled(sharp, places, task.enlarges))
     notes: list[str] = []
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
@@ -81,9 +81,11 @@ def _prepared(
     return prepared, axis
 
 
-def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place]) -> npt.NDArray[np.float32]:
+def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place], times: int = 1) -> npt.NDArray[np.float32]:
     flat = [
-        padded(spectra.reshape(*place.shape, -1), place, edge=True).reshape(place.size, -1)
+        padded(
+            spectra.reshape(place.shape[0], *(times * side for side in place.shape[1:]), spectra.shape[-1]), place, edge=True, times=times
+        ).reshape(place.size * times**2, -1)
         for spectra, place in zip(prepared, places, strict=True)
     ]
     return flat[0] if len(flat) == 1 else np.concatenate(flat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
+from napari_spectrai.io import SpectralWarning
 from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.agreement import agreement
@@ -89,8 +91,7 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     if cube is None:
         if task.enlarges == 1:
             raise ValueError("there is no cube to apply the model to")
-        height, width = (length // task.enlarges * task.enlarges for length in target.shape[-3:-1])
-        target = target[(*[slice(None)] * (len(target.shape) - 3), slice(height), slice(width))]
+        target = _divisible(target, task.enlarges)
         sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
         coarse = degraded(sharp, task.enlarges).numpy()
         source = target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:]))
@@ -98,6 +99,8 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
         source = as_cube(cube)
         if task.same_axis and task.enlarges == 1:
             source, target = paired(source, target)
+        elif task.enlarges > 1:
+            _refuse_other_size(source, target, task.enlarges)
     predicted = predict(model, source).result.numpy()
     spectra, _, removed = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
     truths, _, _ = model.preparation.apply(target.numpy().reshape(-1, target.shape[-1]), target.axis)
@@ -125,6 +128,35 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
         for name, result in results.items():
             rows[name] |= dict(zip(("peak_position", "peak_width"), peak_errors(result, y, axis.values), strict=True))
     return Report(rows)
+
+
+def _divisible(target: Cube, times: int) -> Cube:
+    """Return a sharp image without the last rows and columns that fill no coarse pixel; those are said."""
+    sides = target.spatial_shape[-2:]
+    kept = [length // times * times for length in sides]
+    if tuple(kept) == sides:
+        return target
+    if not all(kept):
+        raise ValueError(f"the truth of {sides[0]} × {sides[1]} pixels cannot be made coarse by {times}; give a larger image")
+    warnings.warn(
+        f"{sides[0]} × {sides[1]} pixels cannot be divided by {times}; the first {kept[0]} × {kept[1]} are compared",
+        SpectralWarning,
+        stacklevel=3,
+    )
+    return target[(*[slice(None)] * (len(target.shape) - 3), slice(kept[0]), slice(kept[1]))]
+
+
+def _refuse_other_size(source: Cube, target: Cube, times: int) -> None:
+    """Refuse a truth that has not `times` as many pixels a side as the source.
+
+    Raises
+    ------
+    ValueError
+    """
+    wanted = (*source.spatial_shape[:-2], *(times * length for length in source.spatial_shape[-2:]))
+    if target.spatial_shape != wanted:
+        shown, known = (" × ".join(map(str, shape)) for shape in (wanted, target.spatial_shape))
+        raise ValueError(f"enlarged {times} times, the cube has {shown} pixels, and the truth {known}; crop the truth, or the cube")
 
 
 def _enlarged(factors: Any, source: Cube, times: int) -> Any:

@@ -26,6 +26,7 @@ from napari_spectrai.learn.checkpoint import Place
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
+from napari_spectrai.learn.drawing import in_turn, planes_of
 from napari_spectrai.learn.judging import Judge, temperature, tempered
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
@@ -62,7 +63,8 @@ class Training:
         self.average = WeightAverage(self.network, settings.ema)
         samples = data.parts["training"]
         pixels = len(data.spectra("training")[0]) if samples.patch > 1 else len(samples)
-        self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels)
+        self.images = planes_of(samples, data.places)
+        self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels, len(self.images.unique()))
         self.steps = steps_of(self.drawn, settings.batch)
         if self.steps < 4:
             data.notes.append(
@@ -300,6 +302,8 @@ class Training:
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
         order = torch.randperm(len(self.data.parts["training"]), generator=generator)
+        if self.experiment.data.per_image is not None:
+            order = in_turn(order, self.images)
         if self.drawn > len(order):  # few patches are shown several times
             order = order.repeat(-(-self.drawn // len(order)))
         return order[: self.drawn].to(self.data.parts["training"].first.device)
