@@ -135,9 +135,7 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
     if truth.spatial_shape != wanted or (task.same_axis and truth.shape[-1] != cube.shape[-1]):
         what = f"{times} times as many pixels a side" if times > 1 else "the same pixels"
         bands = " and bands (crop or resample one of them)" if task.same_axis else ""
-        if times > 1 and all(
-            0 < one - other < times for one, other in zip(truth.spatial_shape[-2:], wanted[-2:], strict=True) if one != other
-        ):
+        if truth.spatial_shape != wanted and [side // times for side in truth.spatial_shape] == list(cube.spatial_shape):
             bands += f"; crop the truth to {_sizes(wanted)} pixels"
         return [
             Problem(

@@ -163,10 +163,10 @@ class _Kind:
         fitting = size // self.factor * self.factor
         if fitting != size:
             old.tell(f"patches of {fitting} pixels instead of {size}, which cannot be reduced by {self.factor}")
-        judged = "judged" if self.kind != "classification" else "cut into as many patches as they hold, which are judged"
+        judged = "judged whole" if self.kind != "classification" else "judged by as many patches as they hold"
         old.tell(
-            f"validation and test images are {judged}, and new ones are seen whole, not only their middle {size} pixels; images smaller "
-            "than that are extended by reflection at their far ends (they were at both)"
+            f"validation and test images are {judged}, and new ones are seen whole (only their middle {size} × {size} pixels were); images "
+            "smaller than a patch are extended by reflection at their far ends (they were at both)"
         )
         if not old.flag("random_crop", 1):
             old.tell("random_crop: 0 is not kept; patches come from everywhere, not from the middle alone")

@@ -137,6 +137,8 @@ class Learning:
             old.tell(f"ResNet begins with {WIDTH} channels, whatever the bands (it began with one for each band)")
         if name == "EfficientNet":
             return {"variant": "b0"}
+        if old.value("activation") == "PReLU":
+            old.tell(f"{name} learns a slope of PReLU for each layer; it had one for all")
         if name == "ResNet":
             old.tell("ResNet's shortcuts that change the width have biases (they had none)")
         if norm in ("LayerNorm", "GroupNorm"):
@@ -176,6 +178,7 @@ class Learning:
             old.tell("'ReduceOnPlateau' watches the figure that chooses the best epoch; it watched the loss")
         was = "with epochs: 1 nothing was" if epochs == 1 else "those of the last epoch but one were"
         old.tell(f"the best and the last weights are saved ({was}); test data are judged once, at the end")
+        old.tell("a last batch of one joins the one before it")
         if old.value("shuffle", "True") != "True":
             old.tell("shuffle: training spectra and patches are always drawn in random order, all others never")
         if old.value("seed") == NONE:

@@ -68,7 +68,8 @@ class Training:
         self.steps = steps_of(self.drawn, settings.batch)
         if self.steps < 4:
             data.notes.append(
-                f"Only {self.steps} steps an epoch ({self.drawn} samples, batch {settings.batch}); lower training.batch for more."
+                f"Only {self.steps} step{'s' if self.steps > 1 else ''} an epoch ({self.drawn} samples, batch {settings.batch}); "
+                "lower training.batch for more."
             )
         schedule = settings.schedule
         self.schedule, self.pace = schedule.load()(schedule, self.optimiser.optimizer, self.steps, settings.epochs)
