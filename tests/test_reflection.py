@@ -149,7 +149,7 @@ def test_tiles_do_not_show_where_the_grid_does_not_divide_an_image(size):
     torch.manual_seed(0)
     network = build(experiment.network, 5, 5).eval()
     image = cubes(sizes=[size])[0]
-    model = Model(network, ModelCard(name="m", experiment=experiment, axis=image.axis, truth_axis=image.axis), {})
+    model = Model(network, ModelCard("m", experiment, image.axis, image.axis, "2026-01-01 00:00", []), {})
     tile = 2 * (2 * experiment.network.context + experiment.network.grid)
     assert tile < max(size)
     np.testing.assert_allclose(predict(model, image, tile=tile).result.numpy(), predict(model, image, tile=4096).result.numpy(), atol=1e-5)
