@@ -198,7 +198,7 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
             Problem(
                 "data.patch",
                 f"patches of {patch} pixels exceed the {height} × {width} of {_name(cube)}, which is to be divided into training and "
-                f"validation besides; choose {most} or less, or give several images",
+                f"validation besides; choose {most} or less, or give several images, split by file",
             )
         ]
     if split.method == "blocks" and split.block < patch and split.context == "separate":

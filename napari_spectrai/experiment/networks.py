@@ -93,7 +93,7 @@ class UNet(OverRidge, Stemmed):
         description="the deepest level is as wide as the one above it, and each level on the way up ends as narrow as the next one",
     )
     last_kernel: Literal[1, 3, 5, 7] = Field(1, description="pixels or bands that the last convolution sees along each side")
-    shared_slope: bool = Field(False, description="one activation for the whole network: PReLU learns a single slope, not one a layer")
+    shared_slope: bool = Field(False, description="one activation for the whole network: PReLU learns a single slope, not one per layer")
     over_bands: Literal["mean", "learnt"] = Field(
         "mean", description="how classes are told from answers along the spectrum (dims 1 and 3): by their mean, or by a learnt map"
     )

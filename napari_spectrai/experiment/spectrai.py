@@ -125,7 +125,7 @@ class _Kind:
             old.tell(
                 "images are made coarse by bicubic reduction with antialiasing (there was none), and only to learn and to judge: "
                 "a new image is enlarged as it is (it was made coarse, too)",
-                "the figures are those of each band, with its own range, and the angle; PSNR took every range for 1, and SSIM took rows "
+                "the scores are those of each band, with its own range, and the angle; PSNR took every range for 1, and SSIM took rows "
                 "for channels",
             )
             return {"kind": self.kind, "factor": self.factor, "learns_from": "degraded"}
@@ -202,7 +202,7 @@ class _Kind:
             return split
         old.tell(
             "data are split by whole files where there are several; within one, what is held out lies together (or keeps its share of "
-            "each class), since neighbours taken at random flatter the figures; the split is seeded and saved"
+            "each class), since neighbours taken at random flatter the scores; the split is seeded and saved"
         )
         return split
 

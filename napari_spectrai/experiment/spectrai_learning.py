@@ -175,7 +175,7 @@ class Learning:
         if schedule == "Cyclic":
             old.tell("'Cyclic' rises and falls within 5 epochs each, not 2000 batches each, and does not halve its height every time")
         elif schedule == "ReduceOnPlateau":
-            old.tell("'ReduceOnPlateau' watches the figure that chooses the best epoch; it watched the loss")
+            old.tell("'ReduceOnPlateau' watches the validation score that chooses the best epoch; it watched the loss")
         was = "with epochs: 1 nothing was" if epochs == 1 else "those of the last epoch but one were"
         old.tell(f"the best and the last weights are saved ({was}); test data are judged once, at the end")
         old.tell("a last batch of one joins the one before it")
