@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ import torch
 
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.io import SpectralWarning
 from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.agreement import agreement
@@ -87,11 +85,11 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     task = model.description.experiment.task
     if task.truth == "labels":
         return _compare_classes(model, as_cube(cube), as_labels(truth))
-    target = as_cube(truth)
+    target, notes = as_cube(truth), list[str]()
     if cube is None:
         if task.enlarges == 1:
             raise ValueError("there is no cube to apply the model to")
-        target = _divisible(target, task.enlarges)
+        target, notes = _divisible(target, task.enlarges)
         sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
         coarse = degraded(sharp, task.enlarges).numpy()
         source = target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:]))
@@ -127,23 +125,18 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     if task.enlarges == 1 and not any(map(math.isnan, peak_errors(y, y, axis.values))):
         for name, result in results.items():
             rows[name] |= dict(zip(("peak_position", "peak_width"), peak_errors(result, y, axis.values), strict=True))
-    return Report(rows)
+    return Report(rows, notes=notes)
 
 
-def _divisible(target: Cube, times: int) -> Cube:
-    """Return a sharp image without the last rows and columns that fill no coarse pixel; those are said."""
+def _divisible(target: Cube, times: int) -> tuple[Cube, list[str]]:
+    """Return a sharp image without the last rows and columns that fill no coarse pixel, and what was cut off in words."""
     sides = target.spatial_shape[-2:]
     kept = [length // times * times for length in sides]
-    if tuple(kept) == sides:
-        return target
     if not all(kept):
         raise ValueError(f"the truth of {sides[0]} × {sides[1]} pixels cannot be made coarse by {times}; give a larger image")
-    warnings.warn(
-        f"{sides[0]} × {sides[1]} pixels cannot be divided by {times}; the first {kept[0]} × {kept[1]} are compared",
-        SpectralWarning,
-        stacklevel=3,
-    )
-    return target[(*[slice(None)] * (len(target.shape) - 3), slice(kept[0]), slice(kept[1]))]
+    notes = [f"{sides[0]} × {sides[1]} pixels cannot be divided by {times}; the first {kept[0]} × {kept[1]} are compared"]
+    cropped = target[(*[slice(None)] * (len(target.shape) - 3), slice(kept[0]), slice(kept[1]))]
+    return cropped, [] if tuple(kept) == sides else notes
 
 
 def _refuse_other_size(source: Cube, target: Cube, times: int) -> None:
