@@ -413,7 +413,7 @@ def test_what_does_not_pair_is_refused(pairs, image_pairs):
             gather(Experiment(), cubes, truths)
     with pytest.raises(SettingsError, match=r"set of spectra without neighbours.*set network\.dims=1"):
         gather(Experiment().override("network=unet", "network.dims=2"), noisy, clean)
-    with pytest.raises(SettingsError, match="patches of 64 pixels exceed the 24 × 20.*choose 20 or less"):
+    with pytest.raises(SettingsError, match="patches of 64 pixels exceed the 24 × 20.*choose 8 or less"):
         gather(Experiment().override("network=unet", "network.dims=2", "data.patch=64"), *image_pairs)
 
 

@@ -33,6 +33,11 @@ CASES = [
     ResidualMLP(width=32, ridge=False),
     ResUNet(dims=1, width=8, depth=2, activation="prelu", dense=3, ridge=False),
     UNet(dims=2, width=8, depth=1, components=6, ridge=False),
+    *(UNet(dims=dims, width=8, depth=2, slim=True, last_kernel=3, ridge=False) for dims in (1, 2, 3)),
+    *(
+        ResUNet(dims=dims, width=8, depth=2, slim=True, after_sum=1, last_kernel=5, activation="prelu", shared_slope=True)
+        for dims in (1, 2)
+    ),
     *(RCAN(dims=dims, width=8, groups=1, blocks=2) for dims in (1, 2, 3)),
     RCAN(width=8, groups=1, blocks=2, components=6),
     *(AttentionUNet(dims=dims, width=8, depth=1, ridge=ridge) for dims in (1, 2, 3) for ridge in (True, False)),
@@ -43,6 +48,7 @@ CASES = [
 CLASSIFYING = [
     *(UNet(dims=dims, width=8, depth=1) for dims in (1, 2, 3)),
     UNet(dims=2, width=8, depth=1, components=6),
+    *(UNet(dims=dims, width=8, depth=1, over_bands="learnt", activation="leaky_relu") for dims in (1, 3)),
     SpectralCNN(width=8, stages=2),
     SpectralMLP(width=16),
     *(SegNet(dims=dims, width=8, depth=1) for dims in (1, 2, 3)),

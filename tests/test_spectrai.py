@@ -141,7 +141,7 @@ def test_preparation(changes, expected, said, tmp_path):
         ("image_segmentation", {"horizontal_flip": 0}, "mirrored both ways"),
         ("image_classification", {"network": "UNet"}, "ResNet takes its place"),
         ("image_classification", {"network": "EfficientNet"}, "took no notice of activation and normalization"),
-        ("spectral_denoising", {"mixup": 1}, "only the inputs were blended"),
+        ("spectral_denoising", {"mixup": 1}, "weighed the losses against both targets"),
         ("spectral_denoising", {"scheduler": "Cyclic"}, "not 2000 batches"),
         ("spectral_denoising", {"spectral_background": 1}, "was never used"),
         ("spectral_denoising", {"spectrum_length": 400}, "the crop ends at band 400"),

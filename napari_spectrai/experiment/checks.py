@@ -55,7 +55,7 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
         difference = cubes[0].axis.mismatch(cube.axis)
         if difference:
             found.append(Problem("input", f"{_name(cube)} has {difference} ({_name(cubes[0])}); resample it onto the first's axis"))
-        found += _network(experiment, cube)
+        found += _network(experiment, cube, alone=len(cubes) == 1)
     for truth in truths[1:]:
         first = truths[0]
         if isinstance(truth, Cube) and isinstance(first, Cube) and (difference := first.axis.mismatch(truth.axis)):
@@ -180,6 +180,8 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
     if truth.spatial_shape != wanted or (task.same_axis and truth.shape[-1] != cube.shape[-1]):
         what = f"{times} times as many pixels a side" if times > 1 else "the same pixels"
         bands = " and bands (crop or resample one of them)" if task.same_axis else ""
+        if truth.spatial_shape != wanted and [side // times for side in truth.spatial_shape] == list(cube.spatial_shape):
+            bands += f"; crop the truth to {_sizes(wanted)} pixels"
         return [
             Problem(
                 "truth",
@@ -225,7 +227,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
+def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem]:
     network = experiment.network
     if not experiment.looks_around:
         return []
@@ -240,9 +242,10 @@ def _network(experiment: Experiment, cube: Cube) -> list[Problem]:
     height, width = (length * times if experiment.task.needs_truth else length for length in cube.spatial_shape[-2:])
     patch = experiment.data.patch
     split = experiment.split
-    # patches that may reach into other parts may reach beyond an image, too
-    beyond = experiment.task.truth == "labels" and split.context == "shared" and not experiment.task.of_images
-    if patch > min(height, width) and not beyond:
+    # patches that may reach into other parts may reach beyond an image, too; whole images are extended to a patch
+    shared = experiment.task.truth == "labels" and split.context == "shared"
+    whole = experiment.task.of_images or split.method in ("file", "group") or (split.method == "auto" and not alone)
+    if patch > max(height, width) and not (shared or whole or "part" in cube.metadata):
         return [_patch(experiment, cube, height, width)]
     if split.method == "blocks" and split.block < patch and split.context == "separate":
         return [Problem("split.block", f"blocks of {split.block} pixels hold no patch of {patch}; choose {patch} or more")]
@@ -253,10 +256,10 @@ def _patch(experiment: Experiment, cube: Cube, height: int, width: int) -> Probl
     """Return what is wrong with patches that are larger than an image, and which would fit."""
     task, network = experiment.task, experiment.network
     least = -(-LEAST_PATCH // task.enlarges) * task.enlarges
-    if min(height, width) >= least:
-        fitting = min(height, width) // task.enlarges * task.enlarges
-        why = f"patches of {experiment.data.patch} pixels exceed the {height} × {width} of {_name(cube)}"
-        return Problem("data.patch", f"{why}; choose {fitting} or less")
+    fitting = max(height, width) // 3 // task.enlarges * task.enlarges
+    if fitting >= least:
+        why = f"patches of {experiment.data.patch} pixels exceed the {height} × {width} of {_name(cube)}, which is to be divided besides"
+        return Problem("data.patch", f"{why}; choose {fitting} or less, or give several images, split by file")
     coarse = least // task.enlarges if task.needs_truth else least
     why = f"{_name(cube)} has {_sizes(cube.spatial_shape)} pixels, and {network.title} learns from patches of {least} or more a side"
     if task.enlarges > 1 or task.of_images:

@@ -69,8 +69,8 @@ def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     if cube.count < 2:
         raise ValueError("1 pair of spectra cannot be learnt from and judged by; give 5 or more, or 2 for gains and offsets alone")
     # two instruments are compared: no spectrum is divided by its own maximum
-    document |= {"preparation": ["scale"], "network": "automatic"}
-    document["augmentation"][0]["sigma"] = 0.02
+    document |= {"preparation": ["scale"], "network": "automatic", "augmentation": []}
+    del document["training"]
     if cube.count >= FEWEST_PAIRS:
         return document
     document["network"] = "gain_offset"

@@ -36,6 +36,7 @@ class Data(Spec):
     samples: int | None = Field(
         None, ge=1, le=10_000_000, description="patches an epoch; empty: as many as show each pixel about four times"
     )
+    per_image: int | None = Field(None, ge=1, le=10_000_000, description="patches per epoch from each image, where data.samples is empty")
     groups: list[str] = Field(
         default_factory=list, description="to which group (patient, day, slide) each input belongs, for a split by group"
     )

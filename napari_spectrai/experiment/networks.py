@@ -94,6 +94,25 @@ class UNet(OverRidge, Stemmed):
     activation: Activation = Field("gelu", description="non-linearity")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of channels dropped at the deepest level while training")
     dense: int = Field(0, ge=0, le=6, description="fully connected layers over the spectrum at the end (1-D only; DeepeR: 3)")
+    slim: bool = Field(
+        False,
+        description="the deepest level is as wide as the one above it, and each level on the way up ends as narrow as the next one",
+    )
+    last_kernel: Literal[1, 3, 5, 7] = Field(1, description="pixels or bands that the last convolution sees along each side")
+    shared_slope: bool = Field(False, description="one activation for the whole network: PReLU learns a single slope, not one per layer")
+    over_bands: Literal["mean", "learnt"] = Field(
+        "mean", description="how classes are told from answers along the spectrum (dims 1 and 3): by their mean, or by a learnt map"
+    )
+
+    @property
+    def widths(self) -> list[int]:
+        """Channels of each level, from the first to the deepest."""
+        deepest = self.depth - 1 if self.slim else self.depth
+        return [self.width * 2 ** min(level, deepest) for level in range(self.depth + 1)]
+
+    @property
+    def _per_level(self) -> int:
+        return self.convolutions + 1
 
     @property
     def context(self) -> int:
@@ -101,8 +120,8 @@ class UNet(OverRidge, Stemmed):
         if self.dims == 1:
             return 0
         # each convolution of 3 reaches one pixel of its level; each level is twice as coarse
-        per_level = self.convolutions + 1
-        reach = sum(2 * per_level * 2**level for level in range(self.depth)) + per_level * 2**self.depth
+        per_level = self._per_level
+        reach = self.last_kernel // 2 + sum(2 * per_level * 2**level for level in range(self.depth)) + per_level * 2**self.depth
         reach += 2**self.depth - 1  # the pooling windows themselves
         rounded: int = -(-reach // self.grid) * self.grid
         return rounded
@@ -123,6 +142,11 @@ class ResUNet(UNet):
     title: ClassVar = "ResUNet"
     kind: Literal["resunet"] = "resunet"  # type: ignore[assignment]
     convolutions: int = Field(3, ge=1, le=6, description="convolutions a residual block")
+    after_sum: int = Field(0, ge=0, le=4, description="convolutions after each residual sum")
+
+    @property
+    def _per_level(self) -> int:
+        return self.convolutions + 1 + self.after_sum
 
 
 class ResidualMLP(OverRidge):

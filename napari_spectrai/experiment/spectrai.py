@@ -123,9 +123,9 @@ class _Kind:
             return {"kind": self.kind, "unlabelled": 0}
         if self.kind == "super_resolution":
             old.tell(
-                "images are made coarse by bicubic reduction with antialiasing (without, it flatters the network), and only in training: "
-                "an image is enlarged as it is",
-                "the figures are those of each band, with its own range, and the angle; PSNR took every range for 1, and SSIM took rows "
+                "images are made coarse by bicubic reduction with antialiasing (there was none), and only to learn and to judge: "
+                "a new image is enlarged as it is (it was made coarse, too)",
+                "the scores are those of each band, with its own range, and the angle; PSNR took every range for 1, and SSIM took rows "
                 "for channels",
             )
             return {"kind": self.kind, "factor": self.factor, "learns_from": "degraded"}
@@ -154,7 +154,7 @@ class _Kind:
         if old.value("data_format", FORMATS[0]) == FORMATS[2]:
             data["spectral"] = 0
         if not self.spectra:
-            data["patch"] = self._patch()
+            data["patch"], data["per_image"] = self._patch(), 1
         return data
 
     def _patch(self) -> int:
@@ -163,12 +163,11 @@ class _Kind:
         fitting = size // self.factor * self.factor
         if fitting != size:
             old.tell(f"patches of {fitting} pixels instead of {size}, which cannot be reduced by {self.factor}")
-        smaller = "filled up at the edge" if self.kind == "segmentation" else "refused (they were reflected at the edge)"
-        if self.kind != "classification":
-            old.tell(
-                f"an epoch shows patches of {fitting} pixels from everywhere, each pixel about four times (data.samples says otherwise), "
-                f"not one patch an image; images smaller than a patch are {smaller}"
-            )
+        judged = "judged whole" if self.kind != "classification" else "judged by as many patches as they hold"
+        old.tell(
+            f"validation and test images are {judged}, and new ones are seen whole (only their middle {size} × {size} pixels were); images "
+            "smaller than a patch are extended by reflection at their far ends (they were at both)"
+        )
         if not old.flag("random_crop", 1):
             old.tell("random_crop: 0 is not kept; patches come from everywhere, not from the middle alone")
         return int(fitting)
@@ -193,7 +192,7 @@ class _Kind:
                 old.problems.append(Problem("DataManager_Options.val_split", f"{validation:g} % and test_split {test:g} % leave nothing"))
                 return split
             if abs(rest - train) > 1e-6:
-                old.tell(f"training gets the {rest:g} % that are left over, not train_split {train:g} %")
+                old.tell(f"training gets the {rest:g} % that are left over, as it did, not train_split {train:g} %")
             split |= {"test": test / 100} | ({"validation": validation / 100} if validation else {})
             if not validation:
                 old.tell(f"no share for validation is given; {VALIDATION:.0%} are held out to choose the best epoch")
@@ -203,7 +202,7 @@ class _Kind:
             return split
         old.tell(
             "data are split by whole files where there are several; within one, what is held out lies together (or keeps its share of "
-            "each class), since neighbours taken at random flatter the figures; the split is seeded and saved"
+            "each class), since neighbours taken at random flatter the scores; the split is seeded and saved"
         )
         return split
 
@@ -218,10 +217,9 @@ class _Kind:
             old.tell(f"spectra were cut to spectrum_length {length}; the crop ends at band {end} instead")
             self.bands = (start, end)
         elif length != end - start:
-            old.tell(
-                f"spectrum_length {length} is not asked for: networks take the bands that the crop ({end - start}) and the data leave; "
-                "shorter spectra are not extended"
-            )
+            old.tell(f"spectrum_length {length} is not asked for: networks take the bands that the crop ({end - start}) and the data leave")
+        if self.spectra:
+            old.tell(f"spectra of fewer than {length} bands stay as they are; they were extended by reflection")
         steps: list[dict[str, Any]] = [{"kind": "crop", "by": "number", "low": start, "high": end - 1}]
         background = old.choice("background_subtraction", BACKGROUNDS, NONE)
         steps += BACKGROUNDS[background]
@@ -232,6 +230,8 @@ class _Kind:
             )
         elif "Polynomial" in background and self.spectra:
             old.tell(f"'{background}' failed for spectra; it is now applied")
+        elif background == "Minimum Value Offset" and not self.spectra:
+            old.tell(f"'{background}' also raises spectra whose minimum is below zero; in images they stayed as they were")
         by = old.choice("data_normalization", NORMALISATIONS, "Max Value")
         if by == "Max Value" and self.spectra:
             steps.append({"kind": "normalise", "by": "maximum"})
@@ -276,9 +276,13 @@ class _Kind:
             old.tell("spectral_background was never used; it is left out (augmentation 'baseline' adds random smooth curves)")
         if old.flag("mixup", 1):
             found.append({"kind": "mixup", "alpha": 0.2})
-            old.tell("mixup blends the targets as the inputs, and every sample by its own share; only the inputs were blended")
-        if found:
-            old.tell("augmentation comes after the preparation, not before it")
+            same = "; for cross entropy this is the same" if self.classes else ""
+            old.tell(
+                "mixup draws a share for every sample and blends inputs and targets; it drew one for the batch, and weighed the losses "
+                f"against both targets by it{same}"
+            )
+        if any(one["kind"] != "mixup" for one in found):
+            old.tell("augmentation comes after the preparation, not before it (as mixup did)")
         return found
 
 

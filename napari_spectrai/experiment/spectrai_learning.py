@@ -28,7 +28,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 }
 
 WIDTH = 64
-"""Channels of a network whose width followed the bands; those that did not follow them had as many."""
+"""Channels of a network whose width followed the bands; the others had as many."""
 
 
 class Learning:
@@ -60,51 +60,102 @@ class Learning:
             if name != "EfficientNet":
                 settings["activation"] = activation
         elif name == "SegNet":
-            settings |= {"width": WIDTH, "depth": 5, "convolutions": 2, "norm": "batch", "activation": "relu"}
-            old.tell("SegNet has two convolutions on each of its levels (there were 2, 2, 3, 3, 3) and no dropout")
+            settings |= self._segnet()
         else:
-            settings |= {"width": WIDTH, "groups": 18, "blocks": 6, "reduction": 16, "activation": "relu"}
-            old.tell(
-                f"RCAN has {WIDTH} channels, whatever the bands (there were half as many as bands, and 32 bands at least); it enlarges at "
-                "its end, not its beginning, and adds to a back-projected image only what cannot be known from it (network.consistent); it "
-                "practises several factors (task.practise); attention looks around each pixel, so that tiles do not show"
-            )
+            settings |= self._rcan()
         if name in ("SegNet", "EfficientNet", "RCAN") and (norm, activation) != (NONE, "relu"):
             old.tell(f"{name} took no notice of activation and normalization, and takes none")
         return settings
 
     def _unet(self, name: str, norm: str) -> dict[str, Any]:
-        old = self.old
+        old, activation = self.old, str(self.old.value("activation"))
         kinds = {NONE: "none", "BatchNorm": "batch", "LayerNorm": "layer", "InstanceNorm": "instance", "GroupNorm": "layer"}
+        learnt = self.kind == "segmentation" and self.dims == 3
         if self.dims == 2:
-            old.tell(f"{name} begins with {WIDTH} channels and deepens to 8 times as many, whatever the bands (it began with one a band)")
-        else:
-            old.tell(f"{name} gives its last convolution as it is; an activation came after it, so that values below zero could not be")
+            old.tell(
+                f"{name} begins with {WIDTH} channels and deepens to 4 times as many, whatever the bands (it began with one for each band)",
+                f"{name} repeats pixels on the way up; bilinear interpolation between the corners would let tiles show",
+            )
+        if self.dims == 2 and not self.classes:
+            old.tell(f"{name} ends with a convolution of 1×1; the last level gave the bands itself, after its activation")
+        elif not self.classes:
+            old.tell(f"{name} gives its last convolution as it is; {self._bent(activation)}")
+        elif self.spectra:
+            old.tell(
+                f"{name} tells the class from the mean over the bands of one map for each class; it had one map for all, {activation} "
+                "after it, and a linear layer after its mean"
+            )
+        old.tell(f"lengths that 8 does not divide are extended by reflection for {name}; it padded with zeros on the way up")
         if norm in ("LayerNorm", "GroupNorm"):
             old.tell(f"{norm} failed; normalisation over the channels of each position takes its place")
-        self._told_of_batches(norm)
-        settings: dict[str, Any] = {"width": WIDTH, "depth": 3, "convolutions": 2, "norm": kinds[norm], "ridge": False}
-        return settings
+        elif norm != NONE:
+            after = " and after the last convolution" if self.dims != 2 and (learnt or not self.classes or self.spectra) else ""
+            old.tell(f"{name} normalises before each activation; it did so after it{after}")
+        self._told_of_statistics(norm)
+        settings: dict[str, Any] = {"width": WIDTH, "depth": 3, "convolutions": 2, "norm": kinds[norm], "ridge": False, "slim": True}
+        settings |= {"last_kernel": 1 if self.dims == 2 else 3, "shared_slope": activation == "PReLU"}
+        return settings | ({"after_sum": 1} if name == "ResUNet" else {}) | ({"over_bands": "learnt"} if learnt else {})
+
+    def _bent(self, activation: str) -> str:
+        """Return what the activation after the last convolution did."""
+        did = {
+            "ReLU": "so that no value could be below zero",
+            "LeakyReLU": "which divided values below zero by 100",
+            "PReLU": "which multiplied values below zero by the slope that it learnt",
+        }
+        return f"{activation} came after it, {did[activation]}"
+
+    def _segnet(self) -> dict[str, Any]:
+        bands = "" if self.dims == 2 else "; answers along the spectrum are averaged, where a convolution over all bands weighed them"
+        began = f"{WIDTH} channels, whatever the bands (it began with one for each band)" if self.dims == 2 else f"{WIDTH} channels"
+        self.old.tell(
+            f"SegNet begins with {began}; it has two convolutions on each of its levels (there were 2, 2, 3, 3, 3, and on the way back 3, "
+            f"3, 3, 2, 1), a last one of 1 (it had 3), and no dropout (there was 0.5){bands}"
+        )
+        return {"width": WIDTH, "depth": 5, "convolutions": 2, "norm": "batch", "activation": "relu"}
+
+    def _rcan(self) -> dict[str, Any]:
+        self.old.tell(
+            f"RCAN has {WIDTH} channels, whatever the bands (there were half as many as bands, and 32 bands at least); it enlarges at its "
+            "end, by interpolation, a convolution and ReLU, not at its beginning, by pixel shuffling with batch normalisation; it adds to "
+            "a back-projected image only what cannot be known from it (network.consistent), where an image enlarged by learnt layers was; "
+            "each block adds 0.3 of what it finds, not all, and the last layer begins at zero; it practises several factors "
+            "(task.practise); attention looks around each pixel, so that tiles do not show"
+        )
+        exact = {"dropout": 0.0, "strength": 1.0}
+        return {"width": WIDTH, "groups": 18, "blocks": 6, "reduction": 16, "activation": "relu"} | exact
 
     def _pooling(self, name: str, norm: str) -> dict[str, Any]:
         old = self.old
         kinds = {NONE: "batch", "BatchNorm": "batch", "LayerNorm": "group", "InstanceNorm": "instance", "GroupNorm": "group"}
         if name == "ResNet" and self.spectra:
-            old.tell(f"ResNet looks along the spectrum, with {WIDTH} channels; it took bands for channels of a signal one long")
+            old.tell(
+                f"ResNet looks along the spectrum, with {WIDTH} channels; it took bands for channels of a signal one long, and began with "
+                "as many"
+            )
         elif name == "ResNet" and self.dims == 2:
             old.tell(f"ResNet begins with {WIDTH} channels, whatever the bands (it began with one for each band)")
         if name == "EfficientNet":
             return {"variant": "b0"}
+        if old.value("activation") == "PReLU":
+            old.tell(f"{name} learns a slope of PReLU for each layer; it had one for all")
+        if name == "ResNet":
+            old.tell("ResNet's shortcuts that change the width have biases (they had none)")
         if norm in ("LayerNorm", "GroupNorm"):
             old.tell(f"{norm} failed; group normalisation takes its place")
+        elif norm == "InstanceNorm" and name == "ResNet":
+            old.tell("InstanceNorm failed in ResNet; it now works, with a scale and an offset that are learnt")
         elif norm == NONE:
-            old.tell(f"{name} normalises by batches; it has no version without")
-        self._told_of_batches(norm)
+            had = "it failed without" if name == "DenseNet" else "the document asks for no normalisation, which this ResNet does not offer"
+            old.tell(f"{name} normalises by batches; {had}")
+        self._told_of_statistics(NONE if name == "ResNet" and norm == "InstanceNorm" else norm)
         return {"norm": kinds[norm]} | ({"layers": 18, "width": WIDTH} if name == "ResNet" else {"layers": 121, "growth": 32})
 
-    def _told_of_batches(self, norm: str) -> None:
+    def _told_of_statistics(self, norm: str) -> None:
         if norm == "BatchNorm":
-            self.old.tell("batch normalisation learns in every epoch; after the first validation it stood still")
+            self.old.tell("batch normalisation learns in every epoch; after the first validation or test it stood still")
+        elif norm == "InstanceNorm":
+            self.old.tell("InstanceNorm learns a scale and an offset for each channel; it had none")
 
     def loss(self) -> str:
         """Return the loss."""
@@ -123,8 +174,11 @@ class Learning:
         schedule = old.choice("scheduler", SCHEDULES, "Constant")
         if schedule == "Cyclic":
             old.tell("'Cyclic' rises and falls within 5 epochs each, not 2000 batches each, and does not halve its height every time")
-        single = " (with epochs: 1 nothing was)" if epochs == 1 else ""
-        old.tell(f"the best and the last weights are saved after every epoch{single}; test data are judged once, at the end")
+        elif schedule == "ReduceOnPlateau":
+            old.tell("'ReduceOnPlateau' watches the validation score that chooses the best epoch; it watched the loss")
+        was = "with epochs: 1 nothing was" if epochs == 1 else "those of the last epoch but one were"
+        old.tell(f"the best and the last weights are saved ({was}); test data are judged once, at the end")
+        old.tell("a last batch of one joins the one before it")
         if old.value("shuffle", "True") != "True":
             old.tell("shuffle: training spectra and patches are always drawn in random order, all others never")
         if old.value("seed") == NONE:
@@ -136,6 +190,7 @@ class Learning:
             "schedule": SCHEDULES[schedule],
             "ema": 0.0,
             "clip": 0.0,
+            "precision": "fp32",
             "seed": old.seed,
         }
 

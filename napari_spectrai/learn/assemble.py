@@ -59,7 +59,7 @@ def assemble(
     elif truths:
         flat = [t.numpy().reshape(-1, t.shape[-1]) for t in truths]  # type: ignore[union-attr]
         sharp, truth_axis, own = _prepared(truths, flat, preparation.for_target(), "truth")  # type: ignore[arg-type]
-        targets = torch.from_numpy(sharp[0] if len(sharp) == 1 else np.concatenate(sharp))
+        targets = torch.from_numpy(_pooled(sharp, places, task.enlarges))
         if task.own_unit:
             back = [np.concatenate([one, other], -1) for one, other in zip(removed, own, strict=True)]
             units = torch.from_numpy(_pooled(back, places))
@@ -134,9 +134,11 @@ def _prepared(
     return prepared, axis, back
 
 
-def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place]) -> npt.NDArray[np.float32]:
+def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place], times: int = 1) -> npt.NDArray[np.float32]:
     flat = [
-        padded(spectra.reshape(*place.shape, -1), place, edge=True).reshape(place.size, -1)
+        padded(
+            spectra.reshape(place.shape[0], *(times * side for side in place.shape[1:]), spectra.shape[-1]), place, edge=True, times=times
+        ).reshape(place.size * times**2, -1)
         for spectra, place in zip(prepared, places, strict=True)
     ]
     return flat[0] if len(flat) == 1 else np.concatenate(flat)

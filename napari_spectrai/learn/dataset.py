@@ -75,6 +75,8 @@ class Dataset:
             return x, self.truths[samples.pixels(self.times) if self.times > 1 else pixels].to(device, non_blocking=True)
         # a patch may reach into another part: what it shows there is seen, its truth is not
         known = torch.where(self.labels[pixels] == samples.part, self.truths[pixels], 0).to(device, non_blocking=True)
+        if self.of_images:  # an image has one class, also where it is reflected
+            known = known.amax((1, 2), keepdim=True).expand_as(known)
         return x, functional.one_hot(known, len(self.classes) + 1)[..., 1:].to(x.dtype)
 
     def in_units(self, samples: Samples, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:

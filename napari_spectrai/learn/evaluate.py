@@ -95,29 +95,56 @@ def compare(model: Model | str | Path, cube: Any, truth: Any, *, normalise: str 
     task = model.description.experiment.task
     if task.truth == "labels":
         return _compare_classes(model, as_cube(cube), as_labels(truth), class_mean)
-    source, target = _pair(model, cube, as_cube(truth))
+    source, target, notes = _pair(model, cube, as_cube(truth))
     predicted = predict(model, source).result
     kept = kept_steps(model)
     seen = [_as_prepared(model, one) if kept else one for one in (target, source)]
     found = finished(of_cubes(task, {"network": predicted}, seen[0], source, model, normalise, seen[1] if kept else None))
     report = found.report()
     order = {row.name: {"raw": 0, "classical": 1, "result": 2}[row.role] for row in found.rows}
-    return replace(report, rows={name: report.rows[name] for name in sorted(order, key=order.__getitem__)})
+    return replace(report, notes=[*notes, *report.notes], rows={name: report.rows[name] for name in sorted(order, key=order.__getitem__)})
 
 
-def _pair(model: Model, cube: Any, target: Cube) -> tuple[Cube, Cube]:
-    """Return source and truth; the truth of a model that enlarges, made coarse, is its source where there is none."""
+def _pair(model: Model, cube: Any, target: Cube) -> tuple[Cube, Cube, list[str]]:
+    """Return source, truth and notes; the truth of a model that enlarges, made coarse, is its source where there is none."""
     task = model.description.experiment.task
     if cube is not None:
         source = as_cube(cube)
-        return paired(source, target) if task.same_axis and task.enlarges == 1 else (source, target)
+        if task.same_axis and task.enlarges == 1:
+            return (*paired(source, target), [])
+        if task.enlarges > 1:
+            _refuse_other_size(source, target, task.enlarges)
+        return source, target, []
     if task.enlarges == 1:
         raise ValueError("there is no cube to apply the model to; give one")
-    height, width = (length // task.enlarges * task.enlarges for length in target.shape[-3:-1])
-    target = target[(*[slice(None)] * (len(target.shape) - 3), slice(height), slice(width))]
+    target, notes = _divisible(target, task.enlarges)
     sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
     coarse = degraded(sharp, task.enlarges).numpy()
-    return target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:])), target
+    return target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:])), target, notes
+
+
+def _divisible(target: Cube, times: int) -> tuple[Cube, list[str]]:
+    """Return a sharp image without the last rows and columns that fill no coarse pixel, and in words what was cut off."""
+    sides = target.spatial_shape[-2:]
+    kept = tuple(length // times * times for length in sides)
+    if not all(kept):
+        raise ValueError(f"the truth of {sides[0]} × {sides[1]} pixels cannot be made coarse by {times}; give a larger image")
+    notes = [f"{sides[0]} × {sides[1]} pixels cannot be divided by {times}; the first {kept[0]} × {kept[1]} are compared"]
+    cropped = target[(*[slice(None)] * (len(target.shape) - 3), slice(kept[0]), slice(kept[1]))]
+    return cropped, [] if kept == sides else notes
+
+
+def _refuse_other_size(source: Cube, target: Cube, times: int) -> None:
+    """Refuse a truth that has not `times` as many pixels per side as the source.
+
+    Raises
+    ------
+    ValueError
+    """
+    wanted = (*source.spatial_shape[:-2], *(times * length for length in source.spatial_shape[-2:]))
+    if target.spatial_shape != wanted:
+        shown, known = (" × ".join(map(str, shape)) for shape in (wanted, target.spatial_shape))
+        raise ValueError(f"enlarged {times} times, the cube has {shown} pixels, and the truth {known}; crop the truth, or the cube")
 
 
 def _as_prepared(model: Model, cube: Cube) -> Cube:

@@ -27,6 +27,7 @@ from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
 from napari_spectrai.learn.judging import Judge, crossed_temperature, temperature, tempered
+from napari_spectrai.learn.drawing import in_turn, planes_of
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.learn.previews import Previews
@@ -64,13 +65,15 @@ class Training:
         self.average = WeightAverage(self.network, settings.ema)
         samples = data.parts["training"]
         pixels = len(data.spectra("training")[0]) if samples.patch > 1 else len(samples)
-        self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels)
+        self.images = planes_of(samples, data.places)
+        self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels, len(self.images.unique()))
         if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch holds many values
             refuse_single(network, experiment, self.drawn)
         self.steps = steps_of(self.drawn, settings.batch)
         if self.steps < 4:
             data.notes.append(
-                f"Only {self.steps} steps an epoch ({self.drawn} samples, batch {settings.batch}); lower training.batch for more."
+                f"Only {self.steps} step{'s' if self.steps > 1 else ''} an epoch ({self.drawn} samples, batch {settings.batch}); "
+                "lower training.batch for more."
             )
         schedule = settings.schedule
         self.schedule, self.pace = schedule.load()(schedule, self.optimiser.optimizer, self.steps, settings.epochs)
@@ -348,6 +351,8 @@ class Training:
     def _order(self, epoch: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
         order = torch.randperm(len(self.data.parts["training"]), generator=generator)
+        if self.experiment.data.per_image is not None:
+            order = in_turn(order, self.images)
         if self.drawn > len(order):  # few patches are shown several times
             order = order.repeat(-(-self.drawn // len(order)))
         return order[: self.drawn].to(self.data.parts["training"].first.device)

@@ -6,13 +6,13 @@ import torch
 from monai.networks import nets
 from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import Tensor, nn
-from torch.nn import functional
 
 from napari_spectrai.experiment import backbones as settings
+from napari_spectrai.networks.blocks import padded
 from napari_spectrai.networks.views import channels_in
 
 LEAST = 32
-"""Pixels or bands that pooling networks need in each direction; less is extended by the edge values."""
+"""Pixels or bands that pooling networks need in each direction; less is extended by reflection."""
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 
@@ -47,10 +47,7 @@ class Pooled(nn.Module):
         x = batch.permute(0, 3, 1, 2) if self.dims == 2 else batch.unsqueeze(1)
         if self.dims == 1:
             x = batch.reshape(-1, 1, batch.shape[-1])
-        lengths = x.shape[2:]
-        if any(length < LEAST for length in lengths):
-            x = functional.pad(x, [part for length in reversed(lengths) for part in (0, max(0, LEAST - length))], mode="replicate")
-        logits: Tensor = self.core(x)
+        logits: Tensor = self.core(padded(x, self.dims, 1, LEAST)[0])
         return logits.view(*batch.shape[:3], -1) if self.dims == 1 else logits[:, None, None]
 
 
@@ -124,12 +121,8 @@ class Everywhere(nn.Module):
     def forward(self, *sources: Tensor) -> Tensor:
         """Map batches ``(N, y, x, λ)`` to as many pixels."""
         batch = sources[0]
-        x = self._channels(sources)
-        lengths = x.shape[2:]
-        missing = [max(-length % self.multiple, 2 * self.multiple - length) for length in lengths]
-        if any(missing):
-            x = functional.pad(x, [part for more in reversed(missing) for part in (0, more)], mode="replicate")
-        x = self.last(self.core(x))[(..., *(slice(length) for length in lengths))]
+        x, crop = padded(self._channels(sources), self.dims, self.multiple, 2 * self.multiple)
+        x = self.last(self.core(x))[(..., *crop)]
         if self.classes and self.dims != 2:  # one answer for a spectrum: the mean of those along it
             x = x.mean(-1)
         if self.dims == 1:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from napari_spectrai.plan.reflection import extended, reflected
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
@@ -67,38 +70,61 @@ def normalisation(kind: str, dims: int, channels: int) -> nn.Module:
 class Unit(nn.Sequential):
     """Convolution, normalisation, activation."""
 
-    def __init__(self, dims: int, inward: int, outward: int, norm: str, activation: str) -> None:
-        super().__init__(convolution(dims, inward, outward), normalisation(norm, dims, outward), ACTIVATIONS[activation]())
+    def __init__(self, dims: int, inward: int, outward: int, norm: str, activation: Callable[[], nn.Module]) -> None:
+        super().__init__(convolution(dims, inward, outward), normalisation(norm, dims, outward), activation())
 
 
 class Level(nn.Module):
-    """A unit that sets the width, then more units: in a row, or around an identity (He et al. 2016)."""
+    """A unit that sets the width, then more units: in a row, or around an identity (He et al. 2016).
 
-    def __init__(self, dims: int, inward: int, outward: int, *, convolutions: int, norm: str, activation: str, residual: bool) -> None:
+    Parameters
+    ----------
+    inward, outward : int
+        Channels in and out.
+    inside : int, optional
+        Channels between the first unit and the last; those of a residual sum, which only `after` may change. Default: `outward`.
+    after : int
+        Units after a residual sum.
+    """
+
+    def __init__(
+        self, dims: int, inward: int, outward: int, *, convolutions: int, norm: str, activation: Callable[[], nn.Module],
+        residual: bool, inside: int | None = None, after: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.entry = Unit(dims, inward, outward, norm, activation)
         more = convolutions if residual else convolutions - 1
-        self.body = nn.Sequential(*(Unit(dims, outward, outward, norm, activation) for _ in range(more)))
+        inside = outward if inside is None or not (after if residual else more) else inside
+        within = [inside] * (more if residual else max(0, more - 1))
+        widths = [inside, *within] if residual or not more else [inside, *within, outward]
+        self.entry = Unit(dims, inward, inside, norm, activation)
+        self.body = nn.Sequential(*(Unit(dims, one, other, norm, activation) for one, other in pairwise(widths)))
+        closing = [inside] * after + [outward]
+        self.after = nn.Sequential(*(Unit(dims, one, other, norm, activation) for one, other in pairwise(closing)) if residual else ())
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features of the same size."""
         x = self.entry(x)
         result: Tensor = self.body(x)
-        return x + result if self.residual else result
+        if not self.residual:
+            return result
+        added: Tensor = self.after(x + result)
+        return added
 
 
-def padded(x: Tensor, dims: int, multiple: int) -> tuple[Tensor, tuple[slice, ...]]:
-    """Extend the spatial (spectral) lengths to a multiple, by the edge values; return also what crops it back."""
-    lengths = x.shape[-1:] if dims == 1 else x.shape[-dims:]
-    missing = [-length % multiple for length in lengths]
+def reflected_to(x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Extend the last dimensions of `x` to `lengths`, by reflection at their ends."""
+    for dimension, wanted in enumerate(lengths, x.ndim - len(lengths)):
+        if x.shape[dimension] < wanted:
+            x = x.index_select(dimension, torch.from_numpy(reflected(x.shape[dimension], wanted)).to(x.device))
+    return x
+
+
+def padded(x: Tensor, dims: int, multiple: int, least: int = 1) -> tuple[Tensor, tuple[slice, ...]]:
+    """Extend the spatial (spectral) lengths to a multiple of at least `least`, by reflection; return also what crops it back."""
+    lengths = x.shape[-dims:]
     crop = tuple(slice(0, length) for length in lengths)
-    if not any(missing):
-        return x, crop
-    amounts = [amount for length in reversed(missing) for amount in (0, length)]
-    if dims == 1:
-        amounts += [0, 0]
-    return functional.pad(x, amounts, mode="replicate"), crop
+    return reflected_to(x, [extended(length, least=least, multiple=multiple) for length in lengths]), crop
 
 
 def pooled(x: Tensor, dims: int) -> Tensor:

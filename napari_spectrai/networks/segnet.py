@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_spectrai.experiment import backbones as settings
-from napari_spectrai.networks.blocks import Unit, convolution, kernel, padded
+from napari_spectrai.networks.blocks import ACTIVATIONS, Unit, convolution, kernel, padded
 from napari_spectrai.networks.views import channels_in, to_channels
 
 
@@ -30,7 +30,7 @@ class SegNet(nn.Module):
 
         def level(first: int, inside: int, last: int) -> nn.Sequential:
             sizes = [first, *[inside] * (spec.convolutions - 1), last]
-            return nn.Sequential(*(Unit(spec.dims, one, other, spec.norm, spec.activation) for one, other in pairwise(sizes)))
+            return nn.Sequential(*(Unit(spec.dims, one, other, spec.norm, ACTIVATIONS[spec.activation]) for one, other in pairwise(sizes)))
 
         self.down = nn.ModuleList(level(one, other, other) for one, other in zip([inward, *widths], widths, strict=False))
         self.up = nn.ModuleList(level(widths[n], widths[n], widths[max(0, n - 1)]) for n in reversed(range(spec.depth)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -35,29 +37,37 @@ class UNet(nn.Module):
         if spec.dense and spec.dims != 1:
             raise ValueError(f"dense={spec.dense} layers over the spectrum need dims=1, not {spec.dims}; set dense=0")
         self.dims, self.depth = spec.dims, spec.depth
-        residual = isinstance(spec, ResUNetSpec)
+        activation = _activation(spec)
+        after = spec.after_sum if isinstance(spec, ResUNetSpec) else 0
 
-        def level(inward: int, outward: int) -> Level:
+        def level(inward: int, inside: int, outward: int) -> Level:
             return Level(
-                spec.dims, inward, outward,
-                convolutions=spec.convolutions, norm=spec.norm, activation=spec.activation, residual=residual,
+                spec.dims, inward, outward, inside=inside, after=after,
+                convolutions=spec.convolutions, norm=spec.norm, activation=activation, residual=isinstance(spec, ResUNetSpec),
             )  # fmt: skip
 
-        widths = [spec.width * 2**deep for deep in range(spec.depth + 1)]
+        widths = spec.widths
+        told = [widths[max(0, deep - 1)] if spec.slim else widths[deep] for deep in range(spec.depth)]  # what the way up hands on
         inward = channels_in(in_bands, sources, spec.dims)
-        self.down = nn.ModuleList(level(a, b) for a, b in zip([inward, *widths], widths, strict=False))
-        self.up = nn.ModuleList(level(widths[d] + widths[d + 1], widths[d]) for d in reversed(range(spec.depth)))
+        self.down = nn.ModuleList(level(a, b, b) for a, b in zip([inward, *widths], widths, strict=False))
+        self.up = nn.ModuleList(
+            level(widths[d] + below, widths[d], told[d]) for d, below in reversed(list(enumerate([*told[1:], widths[-1]])))
+        )
         self.dropout = nn.Dropout(spec.dropout)
-        self.head = convolution(spec.dims, widths[0], out_channels if spec.dims == 2 or classes else 1, size=1)
+        # one answer a band, and a map from all bands to the classes
+        self.mapped = classes and spec.dims != 2 and spec.over_bands == "learnt"
+        out = out_channels if spec.dims == 2 or (classes and not self.mapped) else 1
+        self.head = convolution(spec.dims, widths[0], out, size=spec.last_kernel)
+        self.map = nn.Sequential(activation(), nn.Linear(in_bands, out_channels)) if self.mapped else nn.Sequential()
         dense: list[nn.Module] = []
         for _ in range(spec.dense):
-            dense += [ACTIVATIONS[spec.activation](), nn.Linear(in_bands, in_bands)]
+            dense += [activation(), nn.Linear(in_bands, in_bands)]
         self.dense = nn.Sequential(*dense)
 
     @property
     def last(self) -> nn.Module:
         """The layer whose weights, at zero, make the output zero."""
-        return self.dense[-1] if len(self.dense) else self.head
+        return self.map[-1] if self.mapped else self.dense[-1] if len(self.dense) else self.head
 
     def forward(self, *sources: Tensor) -> Tensor:
         """Map batches ``(N, y, x, in_bands)`` to ``(N, y, x, out_channels)``; any size."""
@@ -71,7 +81,19 @@ class UNet(nn.Module):
         for level in self.up:
             x = level(torch.cat([skips.pop(), doubled(x, self.dims)], dim=1))
         x = self.head(x)[(..., *crop)]
+        if self.mapped:
+            logits: Tensor = self.map(x.squeeze(1))
+            return logits.reshape(*shape[:3], -1)
         if self.classes and self.dims != 2:
             mean: Tensor = x.mean(-1)
             return mean.movedim(1, -1).reshape(*shape[:3], -1)
         return from_channels(self.dense(x), shape, self.dims)
+
+
+def _activation(spec: UNetSpec) -> Callable[[], nn.Module]:
+    """Return what makes the activation of a layer: a new one, or one for the whole network."""
+    make = ACTIVATIONS[spec.activation]
+    if not spec.shared_slope:
+        return make
+    one = make()
+    return lambda: one

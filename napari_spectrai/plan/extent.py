@@ -15,18 +15,21 @@ from napari_spectrai.plan.split import TRAINING
 from napari_spectrai.plan.truths import Truth
 
 
-def an_epoch(experiment: Experiment, samples: int, patch: int, pixels: int) -> int:
+def an_epoch(experiment: Experiment, samples: int, patch: int, pixels: int, images: int = 1) -> int:
     """Return how many samples an epoch shows.
 
     Parameters
     ----------
     samples, patch : how many there are to train on, and their height and width
     pixels : how many pixels they show
+    images : from how many images (planes) they come
     """
     if patch == 1 or experiment.network.around:
         return samples
     if experiment.data.samples is not None:
         return experiment.data.samples
+    if experiment.data.per_image is not None:
+        return experiment.data.per_image * images
     # patches overlap: an epoch shows about four times as many pixels as there are
     return min(samples, max(experiment.training.batch, 4 * pixels // patch**2))
 
@@ -74,7 +77,8 @@ def extent(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     """Say how large a training is, without reading a spectrum."""
     layout, counts = division.layout, division.counts()
     pixels = sum(int((m == TRAINING).sum()) for m in division.maps)
-    drawn = an_epoch(experiment, counts.get("training", 0), layout.patch, pixels)
+    images = sum(len(np.unique(corners[:, 0])) for corners in division.corners(TRAINING)) if experiment.data.per_image else 1
+    drawn = an_epoch(experiment, counts.get("training", 0), layout.patch, pixels, images)
     bands = len(cubes[0].axis)
     cube_truths = [truth for truth in truths if isinstance(truth, Cube)]
     out = len(division.classes) or (len(cube_truths[0].axis) if cube_truths else bands)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.plan.reflection import extended, reflect
 from napari_spectrai.plan.split import TEST, UNUSED, VALIDATION, Map, apart, origins
 
 
@@ -62,24 +63,32 @@ class Place:
 
 
 def places_of(shapes: Sequence[tuple[int, int, int]], layout: Layout) -> list[Place]:
-    """Return where cubes of shape (z, y, x) lie in the pool, one after another."""
+    """Return where cubes of shape (z, y, x) lie in the pool, one after another; what is smaller than a patch is extended to one."""
     places, base = [], 0
+    patch = 1 if layout.pixelwise else layout.patch
+    # whole patches cover everything, each pixel once, where they may reach into other parts
+    multiple = patch if layout.shared else 1
     for z, y, x in shapes:
         near = far = layout.margin
-        padded = (z, y + near + far, x + near + far)
-        if layout.shared and not layout.pixelwise and layout.patch > 1:  # whole patches cover everything, each pixel once
-            padded = (z, -(-y // layout.patch) * layout.patch, -(-x // layout.patch) * layout.patch)
+        height, width = (extended(length + near + far, least=patch, multiple=multiple) for length in (y, x))
+        padded = (z, height, width)
         places.append(Place(base, padded, (z, y, x), near))
         base += places[-1].size
     return places
 
 
-def padded(values: npt.NDArray[Any], place: Place, *, edge: bool) -> npt.NDArray[Any]:
-    """Return (z, y, x, ...) with the margins of its place: the edge repeated, or zeros."""
+def padded(values: npt.NDArray[Any], place: Place, *, edge: bool, times: int = 1) -> npt.NDArray[Any]:
+    """Return (z, y, x, ...) with what surrounds it in its place, of a truth with `times` as many pixels a side.
+
+    `edge`: margins repeat the edge, and what is smaller than a patch is reflected; else both are zero.
+    """
     if place.padded == place.shape:
         return values
-    near = place.margin
-    around = [(0, 0), *((near, whole - inside - near) for whole, inside in zip(place.padded[1:], place.shape[1:], strict=True))]
+    near = place.margin * times
+    sides = [whole * times for whole in place.padded[1:]]
+    if edge and not place.margin:
+        return reflect(values, sides, 1)
+    around = [(0, 0), *((near, whole - inside - near) for whole, inside in zip(sides, values.shape[1:3], strict=True))]
     around += [(0, 0)] * (values.ndim - 3)
     return np.pad(values, around, mode="edge") if edge else np.pad(values, around)
 
@@ -104,6 +113,7 @@ def corners_of(labels: Map, label: int, layout: Layout, place: Place, known: npt
         corners = origins(whole > 0, label, layout.patch, least=1)
         on_grid: npt.NDArray[np.int64] = corners[(corners[:, 1] % step == 0) & (corners[:, 2] % step == 0)]
         return on_grid
+    labels = padded(labels, place, edge=True)  # of an image smaller than a patch, what is reflected is of its part
     corners = origins(labels, label, layout.patch)
     if known is not None and len(corners):
         corners = corners[[known[z, y : y + layout.patch, x : x + layout.patch].any() for z, y, x in corners]]
