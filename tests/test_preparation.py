@@ -16,7 +16,7 @@ from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.axis import Crop, Fill, RemoveBands, Resample
 from napari_spectrai.preparation.baseline import ALS, AirPLS, ArPLS, Minimum, Polynomial, PyBaselines, Rubberband, Snip
 from napari_spectrai.preparation.chain import preparing
-from napari_spectrai.preparation.despike import Despike, find_spikes
+from napari_spectrai.preparation.despike import Despike
 from napari_spectrai.preparation.normalise import Normalise, Scale
 from napari_spectrai.preparation.reduce import MNF, PCA
 from napari_spectrai.preparation.reference import Calibrate, ReferencePeak, Reflectance
@@ -53,7 +53,9 @@ POINTWISE = [
     Calibrate(measured=(700.0, 1700.0), known=(702.0, 1701.0)),
     ReferencePeak(position=1200, width=100),
 ]
-LEARNING = [Despike(), Scale(), MSC(), EMSC(), PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False)]
+LEARNING = [
+    Despike(), Scale(), MSC(), EMSC(), PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False),
+]  # fmt: skip
 SPATIAL = [Bin(y=2, x=3), Shift(y=0.5, x=-1)]
 
 

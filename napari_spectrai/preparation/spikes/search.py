@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from napari_spectrai.preparation.spikes.explanation import Doubles, Explanation, Found, Integers, Mask
 from napari_spectrai.preparation.spikes.widths import SAMPLED, SINGLE, line_widths
@@ -82,8 +81,13 @@ class Windows:
 
     def gain(self, residual: Doubles) -> Doubles:
         """Return how much a free window at each start lowers the squared residual, (n, starts)."""
-        values = sliding_window_view(residual, self.width, axis=-1)
-        return np.asarray(np.einsum("nsi,sij,nsj->ns", values, self.deleted, values, optimize=True))
+        count = len(self.starts)
+        gain = np.zeros((len(residual), count))
+        for one in range(self.width):
+            for other in range(one + 1):
+                weight = self.deleted[:, one, other] * (1 if one == other else 2)
+                gain += weight * residual[:, one : one + count] * residual[:, other : other + count]
+        return gain
 
     def excess(self, residual: Doubles, starts: Integers) -> tuple[Doubles, Doubles, Doubles]:
         """Return the height of windows (c, width) above what is predicted, of the bands beside (c, 2), and the roughness around (c,).
