@@ -71,7 +71,7 @@ class Despike(NeighbourStep):
 
     title: ClassVar = "Despike"
     kind: Literal["despike"] = "despike"
-    threshold: float = Field(7.0, gt=0, description="standard deviations of the noise above which a rise is a spike; lower finds more")
+    threshold: float = Field(6.5, gt=0, description="standard deviations of the noise above which a rise is a spike; lower finds more")
     width: int = Field(3, ge=1, le=20, description="bands that a spike may cover")
     learnt: Learnt | None = Field(
         None, description="what the spectra have in common; found on the data when empty", json_schema_extra=LEARNT

@@ -17,6 +17,8 @@ _FOLDS = 4
 _RANKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _AROUND = 6
 """Bands on either side whose noise is that of a band, too."""
+_SUPPORT = 6.0
+"""Spectra, by their participation ratio, that a direction has to be common to."""
 _TAIL, _TAIL_NORMAL = 99.7, 2.97
 """Percentile of deviations that noise has to reach as a normal distribution does, and where that reaches it."""
 _COST = 2.0
@@ -71,7 +73,9 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
     if np.unique(found.spectrum).size > _MOST * count:
         lines[:] = True
     doubtful = np.unique(found.spectrum[~search.narrow(found)])
-    return replace(known, lines=lines, isolated=bool(doubtful.size <= _COMMON * count))
+    # spectra that need all directions there may be have none in common
+    common = rank == _ranks(int((fold != 0).sum()), bands)[-1] or doubtful.size > _COMMON * count
+    return replace(known, lines=lines, isolated=not common)
 
 
 def _deviation(values: Doubles) -> Doubles:
@@ -110,16 +114,22 @@ def _directions(centred: Doubles, rank: int) -> Doubles:
     tall = count >= bands
     gram = centred.T @ centred if tall else centred @ centred.T
     _, vectors = eigh(gram, subset_by_index=(len(gram) - rank, len(gram) - 1))
-    if tall:
-        return np.asarray(vectors.T[::-1])
-    return np.asarray(np.linalg.qr(centred.T @ vectors[:, ::-1])[0].T)
+    basis = vectors.T[::-1] if tall else np.linalg.qr(centred.T @ vectors[:, ::-1])[0].T
+    # a direction in which hardly any spectrum goes is its spike
+    share = (centred @ basis.T) ** 2
+    part = share.sum(0) ** 2 / np.maximum((share**2).sum(0), np.finfo(np.float64).tiny)
+    return np.asarray(basis[part > min(_SUPPORT, count / 6)])
+
+
+def _ranks(count: int, bands: int) -> list[int]:
+    return [rank for rank in _RANKS if rank <= min(count, bands) // 3]
 
 
 def _rank(clean: Doubles, held: Mask, scale: Doubles) -> int:
     """Return how many directions of the other spectra predict the bands of those held out from their other bands best."""
     mean = clean[~held].mean(0)
     inside, outside = ((clean[part] - mean) / scale for part in (held, ~held))
-    ranks = [rank for rank in _RANKS if rank <= min(len(outside), clean.shape[1]) // 3]
+    ranks = _ranks(len(outside), clean.shape[1])
     basis = _directions(outside, ranks[-1])
     least = _floored(np.zeros_like(scale), clean) / scale
     scores = []

@@ -25,8 +25,6 @@ _FOOT = 0.2
 """Height beside a spike, relative to its own, above which it is the top of something wider."""
 _SHARPER = 0.6
 """A spike is narrower than the narrowest line of the data times this."""
-_SMOOTHER = 0.9
-"""Factor by which a spectrum's squared second differences fall, at least, when a spike is taken away."""
 _SHARED = 0.25
 """Height in a neighbouring pixel, relative to the spike's, with which that pixel shares it."""
 _SURE = 4.0
@@ -139,7 +137,6 @@ class Search:
             return Found(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, width)), np.zeros(0))
         spectrum, start, height, wide = (np.concatenate(part) for part in zip(*parts, strict=True))
         found = Found(spectrum, start, height, wide)
-        found = found.only(self._smoother(found, spectra))
         if grid is not None:
             found = found.only(self._alone(found, residual, noise, grid))
         return found.only(self._judged(found, spectra, noise)) if judged else found
@@ -202,15 +199,6 @@ class Search:
         part = (height > np.maximum(3 * size, 0)) | (np.arange(windows.width) == top[:, None])
         wide = (height.clip(0).sum(-1) + beside.clip(0).sum(-1)) / np.maximum(high, 1e-30)
         return good, np.where(part & good[:, None], height, 0), wide
-
-    def _smoother(self, found: Found, spectra: Doubles) -> Mask:
-        """Return which leave a smoother spectrum: where nothing stands out, what is taken away leaves a dent."""
-        offset = np.arange(-2, self.width + 2)
-        place = (found.start[:, None] + offset).clip(0, spectra.shape[-1] - 1)
-        before = spectra[found.spectrum[:, None], place]
-        after = before - np.pad(found.height, ((0, 0), (2, 2))) * (place == found.start[:, None] + offset)
-        rough_before, rough_after = ((np.diff(part, 2, axis=-1) ** 2).sum(-1) for part in (before, after))
-        return np.asarray(rough_after < _SMOOTHER * rough_before)
 
     def _alone(self, found: Found, residual: Doubles, noise: Doubles, grid: tuple[int, ...]) -> Mask:
         """Return which spikes the pixels around do not share, or share along one line and are too narrow for light."""
