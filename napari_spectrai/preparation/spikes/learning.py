@@ -27,7 +27,7 @@ _CLIPPED = 10.0
 """Standard deviations at which what no other spectrum has is cut off, before directions are sought."""
 _TINY = 2e-6
 """Noise, relative to the largest value, that is never undercut: that of float32."""
-_COMMON = 0.05
+_COMMON = 0.02
 """Share of spectra with an unexplained line, above which such lines are what the data are made of."""
 _MOST = 0.5
 """Share of spectra with spikes, above which they are no spikes but what the data are made of."""

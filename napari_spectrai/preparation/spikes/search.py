@@ -25,6 +25,8 @@ _FOOT = 0.2
 """Height beside a spike, relative to its own, above which it is the top of something wider."""
 _SHARPER = 0.6
 """A spike is narrower than the narrowest line of the data times this."""
+_SHARPER_ALONE = 0.45
+"""The same, where the other lines of one spectrum are all that is known."""
 _SHARED = 0.25
 """Height in a neighbouring pixel, relative to the spike's, with which that pixel shares it."""
 _SURE = 4.0
@@ -253,4 +255,4 @@ class Search:
         wide = np.where(wide < SINGLE, np.nan, wide)[back]
         near = np.abs(np.arange(spectra.shape[-1]) - found.peak[:, None]) <= self.width
         line = np.fmin.reduce(np.where(near, np.nan, wide), axis=-1)
-        return np.asarray((found.wide < SINGLE) | (found.wide < _SHARPER * np.nan_to_num(line, nan=SAMPLED)))
+        return np.asarray((found.wide < SINGLE) | (found.wide < _SHARPER_ALONE * np.nan_to_num(line, nan=SAMPLED)))
