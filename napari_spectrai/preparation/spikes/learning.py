@@ -17,7 +17,7 @@ _FOLDS = 4
 _RANKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _AROUND = 6
 """Bands on either side whose noise is that of a band, too."""
-_SUPPORT = 6.0
+_SUPPORT = 3.0
 """Spectra, by their participation ratio, that a direction has to be common to."""
 _TAIL, _TAIL_NORMAL = 99.7, 2.97
 """Percentile of deviations that noise has to reach as a normal distribution does, and where that reaches it."""
@@ -74,7 +74,7 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
         lines[:] = True
     doubtful = np.unique(found.spectrum[~search.narrow(found)])
     # spectra that need all directions there may be have none in common
-    common = rank == _ranks(int((fold != 0).sum()), bands)[-1] or doubtful.size > _COMMON * count
+    common = rank == _ranks(int((fold != 0).sum()), bands)[-1] or doubtful.size > max(1, _COMMON * count)
     return replace(known, lines=lines, isolated=not common)
 
 

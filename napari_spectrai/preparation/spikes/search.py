@@ -25,13 +25,15 @@ _FOOT = 0.2
 """Height beside a spike, relative to its own, above which it is the top of something wider."""
 _SHARPER = 0.6
 """A spike is narrower than the narrowest line of the data times this."""
-_SHARPER_ALONE = 0.45
+_SHARPER_ALONE = 0.48
 """The same, where the other lines of one spectrum are all that is known."""
+_ALONE = 1.25
+"""Factor on the threshold where the bands around are all that explains."""
 _SHARED = 0.25
 """Height in a neighbouring pixel, relative to the spike's, with which that pixel shares it."""
 _SURE = 4.0
 """Standard deviations above which a neighbouring pixel shares a spike."""
-_FLOOR = 5e-4
+_FLOOR = 1e-3
 """Spikes lower than this share of the range of their spectrum are left: without noise, everything stands above it."""
 _SEVERAL = 3
 """Spikes as wide as lines in one spectrum, above which they are lines of an unusual spectrum."""
@@ -119,7 +121,8 @@ class Search:
     """
 
     def __init__(self, known: Explanation, threshold: float, width: int) -> None:
-        self.known, self.threshold = known, threshold
+        # a spectrum alone: the top of a line is not quite a polynomial
+        self.known, self.threshold = known, threshold * (_ALONE if np.isnan(known.line) else 1)
         bands = len(known.mean)
         self.width = max(1, min(width, bands // 3))
         self.windows = [Windows(known.basis, bands, each + 1) for each in range(self.width)]
