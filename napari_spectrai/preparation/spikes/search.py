@@ -27,7 +27,7 @@ _SHARPER = 0.6
 """A spike is narrower than the narrowest line of the data times this."""
 _SHARPER_ALONE = 0.48
 """The same, where the other lines of one spectrum are all that is known."""
-_ALONE = 1.25
+_ALONE = 2.0
 """Factor on the threshold where the bands around are all that explains."""
 _SHARED = 0.25
 """Height in a neighbouring pixel, relative to the spike's, with which that pixel shares it."""
