@@ -245,11 +245,20 @@ class Search:
         """Return which are spikes by what is known of the set."""
         known = self.known
         if np.isnan(known.line):
-            return self._narrow_alone(found, spectra, noise)
+            return self._narrow_alone(found, spectra, noise) & self._smoother(found, spectra)
         if not known.isolated:  # the data are full of lines that nothing explains
             return np.asarray((found.wide < SINGLE) & ~known.lines[found.peak])
         doubtful = np.bincount(found.spectrum[~self.narrow(found)], minlength=len(spectra))[found.spectrum]
         return np.asarray((self.narrow(found) | (doubtful <= _SEVERAL)) & ~known.lines[found.peak])
+
+    def _smoother(self, found: Found, spectra: Doubles) -> Mask:
+        """Return which leave a smoother spectrum: off the top of a line, what is taken away leaves a dent."""
+        offset = np.arange(-2, self.width + 2)
+        place = (found.start[:, None] + offset).clip(0, spectra.shape[-1] - 1)
+        before = spectra[found.spectrum[:, None], place]
+        after = before - np.pad(found.height, ((0, 0), (2, 2))) * (place == found.start[:, None] + offset)
+        rough_before, rough_after = ((np.diff(part, 2, axis=-1) ** 2).sum(-1) for part in (before, after))
+        return np.asarray(rough_after < rough_before / 2)
 
     def _narrow_alone(self, found: Found, spectra: Doubles, noise: Doubles) -> Mask:
         """Return which are narrower than all other lines of their own spectrum."""
