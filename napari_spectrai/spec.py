@@ -92,10 +92,15 @@ class Registry(Generic[S]):
 
     Use it as the annotation of a field, ``Annotated[SerializeAsAny[NetworkSpec], networks]``: the field then
     takes a spec, a mapping with a ``kind``, or the kind alone.
+
+    Parameters
+    ----------
+    renamed : kinds of earlier versions, which documents may still name, and the kinds that have taken their place
     """
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, renamed: Mapping[str, str] | None = None) -> None:
         self.what = what
+        self._renamed = dict(renamed or {})
         self.group = f"napari_spectrai.{what}{'es' if what.endswith('s') else 's'}"
         self._kinds: dict[str, type[S]] = {}
         self._loaded = False
@@ -164,7 +169,9 @@ class Registry(Generic[S]):
             raise ValueError(f"{value!r} is not a {self.what}; give its kind, or a mapping with a kind; {listed(self._all())}")
         if "kind" not in value:
             raise ValueError(f"which {self.what}? its 'kind' is missing; {listed(self._all())}")
-        return self[str(value["kind"])].model_validate(dict(value))
+        kind = str(value["kind"])
+        kind = self._renamed.get(kind, kind)
+        return self[kind].model_validate({**value, "kind": kind})
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.parse, handler(source))

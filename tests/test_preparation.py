@@ -16,7 +16,7 @@ from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.axis import Crop, Fill, RemoveBands, Resample
 from napari_spectrai.preparation.baseline import ALS, AirPLS, ArPLS, Minimum, Polynomial, PyBaselines, Rubberband, Snip
 from napari_spectrai.preparation.chain import preparing
-from napari_spectrai.preparation.despike import Despike, DespikeNeighbours
+from napari_spectrai.preparation.despike import Despike
 from napari_spectrai.preparation.normalise import Normalise, Scale
 from napari_spectrai.preparation.orthogonal import EPO
 from napari_spectrai.preparation.reduce import MNF, PCA
@@ -56,6 +56,7 @@ POINTWISE = [
 ]
 CONDITIONS = (REFERENCE, tuple(1.1 * value + 0.05 for value in REFERENCE), tuple(value**2 for value in REFERENCE))
 LEARNING = [
+    Despike(),
     Scale(),
     EPO(conditions=CONDITIONS, components=2),
     MSC(),
@@ -65,7 +66,7 @@ LEARNING = [
     MNF(components=3),
     MNF(components=3, back=False),
 ]
-SPATIAL = [DespikeNeighbours(), Bin(y=2, x=3), Shift(y=0.5, x=-1)]
+SPATIAL = [Bin(y=2, x=3), Shift(y=0.5, x=-1)]
 
 
 def image(height: int = 8, width: int = 6) -> np.ndarray:
@@ -279,7 +280,7 @@ def test_unknown_neighbours_do_not_count():
     cube = np.full((5, 5, 50), 100, np.float32) + np.random.default_rng(0).normal(0, 1, (5, 5, 50)).astype(np.float32)
     cube[1, 1] = np.nan
     cube[2, 2, 20] += 1000
-    done = preprocess(Cube(cube), [DespikeNeighbours()]).data
+    done = preprocess(Cube(cube), ["despike"]).data
     assert done[2, 2, 20] < 110
     assert np.isnan(done[1, 1]).all()
     assert np.isnan(done).sum() == 50
@@ -305,7 +306,7 @@ def test_references_on_another_axis_are_refused():
 def test_a_wide_spike_is_seen_against_the_neighbours():
     cube = np.repeat(raman(36).reshape(6, 6, 300)[:1, :1], 6, 0).repeat(6, 1) + np.random.default_rng(0).normal(0, 0.02, (6, 6, 300))
     cube[3, 3, 100:110] += 5
-    done = preprocess(Cube(cube.astype(np.float32)), [DespikeNeighbours()]).data
+    done = preprocess(Cube(cube.astype(np.float32)), [Despike(width=12)]).data
     assert np.abs(done[3, 3, 100:110] - cube[2, 2, 100:110]).max() < 0.3
     assert (done != cube.astype(np.float32)).sum() < 20
 

@@ -1,7 +1,12 @@
 """Preparing spectra: steps that are settings with a pure ``(spectra, axis) -> (spectra, axis)``, and chains of them."""
 
 from napari_spectrai.preparation.chain import Preparation, preparing, preprocess
+from napari_spectrai.preparation.despike import Despike, find_spikes
 from napari_spectrai.preparation.document import load_steps, read_steps, save_steps
-from napari_spectrai.preparation.step import SpatialStep, Step, steps
+from napari_spectrai.preparation.spikes.report import Spikes
+from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step, steps
 
-__all__ = ["Preparation", "SpatialStep", "Step", "load_steps", "preparing", "preprocess", "read_steps", "save_steps", "steps"]
+__all__ = [
+    "Despike", "NeighbourStep", "Preparation", "SpatialStep", "Spikes", "Step", "find_spikes", "load_steps", "preparing", "preprocess",
+    "read_steps", "save_steps", "steps",
+]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube, as_float32
-from napari_spectrai.preparation.step import SpatialStep, Step
+from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
 
 Factors = tuple[FloatArray, FloatArray]
@@ -123,11 +123,12 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
         import dask.array as da
 
         source = replace(source, data=da.from_array(source.data))
-    groups = [(spatial, tuple(group)) for spatial, group in groupby(map(registry.parse, steps), lambda s: isinstance(s, SpatialStep))]
+    spatial_kinds = (SpatialStep, NeighbourStep) if source.is_image else SpatialStep
+    groups = [(spatial, tuple(group)) for spatial, group in groupby(map(registry.parse, steps), lambda s: isinstance(s, spatial_kinds))]
     for number, (spatial, group) in enumerate(groups):
         if spatial:
             for step in group:
-                source = _across(source, step)
+                source = _across(source, step if step.is_fitted else step.fitted(seen(source), source.axis))
             yield (number + 1) * 1000, len(groups) * 1000
             continue
         chain = Preparation(group)
@@ -205,14 +206,15 @@ def _lazily(source: Cube, chain: Preparation) -> Cube:
 
 def _across(source: Cube, step: Step) -> Cube:
     """Apply a step in the plane of the image; lazily, with the pixels around each chunk that it looks at."""
-    assert isinstance(step, SpatialStep)  # noqa: S101
+    assert isinstance(step, SpatialStep | NeighbourStep)  # noqa: S101
     if not source.is_image:
         step.apply(np.zeros((1, 1), np.float32), source.axis)  # says why not
     if isinstance(source.data, np.ndarray) or not hasattr(source.data, "map_overlap"):
         return step.across(source)
-    probe = step.across(
-        replace(source, data=np.zeros((1,) * (len(source.shape) - 3) + source.shape[-3:-1] + (1,), np.float32), axis=source.axis.take([0]))
-    )
+    probe = source
+    if isinstance(step, SpatialStep):
+        one_band = np.zeros((1,) * (len(source.shape) - 3) + source.shape[-3:-1] + (1,), np.float32)
+        probe = step.across(replace(source, data=one_band, axis=source.axis.take([0])))
     call: Callable[[Any], Any] = lambda block: step.across(Cube(block)).numpy()  # noqa: E731
     whole = source.data.astype(np.float32).rechunk({-1: -1})
     if probe.shape[-3:-1] != source.shape[-3:-1] or step.margin < 0:
@@ -222,4 +224,4 @@ def _across(source: Cube, step: Step) -> Cube:
     else:
         depth = dict.fromkeys((whole.ndim - 3, whole.ndim - 2), step.margin)
         data = whole.map_overlap(call, depth=depth, boundary="none", dtype=np.float32)
-    return replace(probe, data=data, axis=source.axis)
+    return replace(probe, data=data, axis=source.axis) if probe is not source else source.with_data(data)

@@ -1,118 +1,178 @@
-"""Cosmic rays and other spikes, against the spectrum itself and against neighbouring pixels."""
+"""Cosmic rays and other spikes: found, counted and removed."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
-from napari_spectrai.preparation.step import SpatialStep, Step
+from napari_spectrai.preparation.spikes.explanation import Explanation, Found, alone
+from napari_spectrai.preparation.spikes.report import Spikes
+from napari_spectrai.preparation.step import LEARNT, NeighbourStep
+from napari_spectrai.spec import Spec
 
-_BANDS = 32
-"""Bands whose neighbours are sorted at a time."""
+_AT_ONCE = 2**21
+"""Values searched at a time."""
+_LEARNT_FROM = 2**21
+"""Values learnt from, at most."""
+_SPECTRA = 4096
+"""Spectra learnt from, at most."""
 
 
-def _spread(values: FloatArray) -> FloatArray:
-    """Return a robust standard deviation along the last axis, kept as a dimension.
+class Learnt(Spec):
+    """What a set of spectra says of itself, as plain numbers; see `Explanation`."""
 
-    Of quantised data, whose median deviation may be 0, the mean deviation.
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    basis: tuple[tuple[float, ...], ...]
+    levels: tuple[float, ...]
+    growth: tuple[float, ...]
+    line: float | None
+    lines: tuple[int, ...]
+    isolated: bool
+
+    @classmethod
+    def of(cls, known: Explanation) -> Self:
+        """Return arrays as plain numbers."""
+        plain = {name: getattr(known, name).tolist() for name in ("mean", "scale", "basis", "levels", "growth")}
+        line = None if np.isnan(known.line) else known.line
+        return cls(**plain, line=line, lines=tuple(np.flatnonzero(known.lines).tolist()), isolated=known.isolated)
+
+    def explanation(self) -> Explanation:
+        """Return them as arrays."""
+        bands = len(self.mean)
+        return Explanation(
+            mean=np.array(self.mean), scale=np.array(self.scale), basis=np.array(self.basis).reshape(-1, bands),
+            levels=np.array(self.levels), growth=np.array(self.growth), line=np.nan if self.line is None else self.line,
+            lines=np.isin(np.arange(bands), self.lines), isolated=self.isolated,
+        )  # fmt: skip
+
+
+class Despike(NeighbourStep):
+    """Cosmic rays: a rise a few bands wide that no other spectrum, no band around it and no neighbouring pixel explains.
+
+    What the spectra have in common is learnt from themselves: the directions in which they vary (chosen by what predicts a band
+    from the others), the noise of each band and how it grows with intensity, and the width of the narrowest lines. A spike stands
+    `threshold` standard deviations above what the rest of its spectrum lets expect, covers `width` bands at most, and stands alone:
+    neighbouring pixels that rise at the same bands confirm a peak, unless they lie along one row or column, as the track of a
+    particle through a line scan's detector does, and the rise is narrower than any line. Bands at which several spectra rise are
+    lines of a rare substance. In a model, which sees spectra alone, all holds but the comparison with neighbouring pixels. Spectra
+    of which nothing was learnt (fewer than eight) are held against themselves: a spike is narrower than their other lines.
+
+    A spike is replaced by what was expected. Only rises are spikes. A spectrum with NaN is left as it is.
+
+    The residual of a band that is predicted from the others follows Cook & Weisberg 1982 (Residuals and Influence in Regression);
+    for spikes in Raman maps see Behrend, Tarnowski & Morris 2002 (doi:10.1366/00037020260377878) and Whitaker & Hayes 2018
+    (doi:10.1016/j.chemolab.2018.06.009).
     """
-    deviation = np.abs(values - np.median(values, -1, keepdims=True))
-    robust = np.median(deviation, -1, keepdims=True) * 1.4826
-    return np.where(robust > 0, robust, deviation.mean(-1, keepdims=True) * 1.2533)
 
-
-def _around(image: FloatArray) -> FloatArray:
-    """Return the median of the eight pixels around each; those outside and those that are NaN do not count."""
-    height, width = image.shape[-3:-1]
-    wide = np.pad(image, [(0, 0)] * (image.ndim - 3) + [(1, 1), (1, 1), (0, 0)], constant_values=np.nan)
-    beside = np.stack([wide[..., y : y + height, x : x + width, :] for y in range(3) for x in range(3) if (y, x) != (1, 1)])
-    beside.sort(axis=0)  # NaN last
-    count = np.isfinite(beside).sum(0, keepdims=True)
-    low, high = (np.take_along_axis(beside, np.clip(place, 0, 7), 0)[0] for place in ((count - 1) // 2, count // 2))
-    middle: FloatArray = (low + high) / 2
-    return middle
-
-
-def _bridged(spectra: FloatArray, spikes: npt.NDArray[np.bool_]) -> FloatArray:
-    """Return spectra whose spikes are replaced by straight lines between what stands beside them."""
-    from napari_spectrai.preparation.axis import fill
-
-    return fill(np.where(spikes, np.nan, spectra).astype(spectra.dtype))
-
-
-class Despike(Step):
-    """Spikes a few bands wide, told by the modified z-score of the differences (Whitaker & Hayes 2018, doi:10.1016/j.chemolab.2018.06.009).
-
-    A spike is replaced by a straight line between its neighbours. What is steep over more bands than `width` is taken for a
-    Raman peak and stays, however high: the score alone would cut sharp peaks. A spectrum with NaN is left as it is.
-    """
-
-    title: ClassVar = "Despike (Whitaker–Hayes)"
+    title: ClassVar = "Despike"
     kind: Literal["despike"] = "despike"
-    threshold: float = Field(8.0, gt=0, description="modified z-score of a difference that makes a spike; lower finds more")
-    width: int = Field(2, ge=1, le=20, description="bands that a spike may cover; below the width of the sharpest real peak")
+    threshold: float = Field(6.5, gt=0, description="standard deviations of the noise above which a rise is a spike; lower finds more")
+    width: int = Field(3, ge=1, le=20, description="bands that a spike may cover")
+    learnt: Learnt | None = Field(
+        None, description="what the spectra have in common; found on the data when empty", json_schema_extra=LEARNT
+    )
+    margin: ClassVar[int] = 1
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it is known what the spectra have in common."""
+        return self.learnt is not None
+
+    def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Learn what spectra have in common; those with NaN do not count."""
+        from napari_spectrai.preparation.spikes.learning import learn
+
+        if self.is_fitted:
+            return self
+        grid, bands = spectra.shape[:-1], spectra.shape[-1]
+        flat = spectra.reshape(-1, bands)
+        good = np.flatnonzero(np.isfinite(flat).all(-1))
+        most = min(_SPECTRA, max(1, _LEARNT_FROM // bands))
+        if good.size > most:
+            good = good[np.linspace(0, good.size - 1, most).astype(np.intp)]
+        place = None if len(grid) < 2 else np.stack([good // grid[-1], good % grid[-1]])
+        return self.model_copy(update={"learnt": Learnt.of(learn(flat[good].astype(np.float64), self.threshold, self.width, place))})
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return despiked spectra."""
-        from scipy.ndimage import binary_opening
-
-        if spectra.shape[-1] < 4:
-            return spectra.copy(), axis
-        steps = np.diff(spectra, axis=-1)
-        centre, spread = np.median(steps, -1, keepdims=True), _spread(steps)
-        with np.errstate(invalid="ignore"):
-            up, down = steps - centre > self.threshold * spread, centre - steps > self.threshold * spread
-        touched = np.zeros(spectra.shape, bool)
-        touched[..., 1:] = up | down
-        touched[..., :-1] |= up | down
-        # a spike of that width touches one band more on either side; runs that are longer are peaks
-        longer = np.ones((1,) * (spectra.ndim - 1) + (self.width + 3,), bool)
-        touched &= ~binary_opening(touched, longer) & self._there_and_back(up, down)
-        rows = touched.any(-1)
-        result = spectra.copy()
-        if not rows.any():
-            return result, axis
-        bridged = _bridged(spectra[rows], touched[rows])
-        # the good neighbours of a spike stand on the line too: they keep their own values
-        with np.errstate(invalid="ignore"):
-            spikes = touched[rows] & (np.abs(spectra[rows] - bridged) > self.threshold * spread[rows] / 2)
-        result[rows] = np.where(spikes, _bridged(spectra[rows], spikes), spectra[rows])
+        """Return despiked spectra; each is judged without its neighbours."""
+        result = np.array(spectra)
+        flat = result.reshape(-1, spectra.shape[-1])
+        for found in self._found(flat):
+            _take_away(found, flat)
         return result, axis
-
-    def _there_and_back(self, up: npt.NDArray[np.bool_], down: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Return which bands lie between a steep step and its opposite, no more than `width` bands apart: an edge alone is no spike."""
-        inside = np.zeros((*up.shape[:-1], up.shape[-1] + 1), bool)
-        for apart in range(1, min(self.width, up.shape[-1] - 1) + 1):
-            both = (up[..., :-apart] & down[..., apart:]) | (down[..., :-apart] & up[..., apart:])
-            for band in range(apart):
-                inside[..., 1 + band : 1 + band + both.shape[-1]] |= both
-        return inside
-
-
-class DespikeNeighbours(SpatialStep):
-    """Spikes that the neighbouring pixels do not share (after Behrend, Tarnowski & Morris 2002, Appl. Spectrosc. 56, 1458).
-
-    Each spectrum is held against the median of the eight pixels around it, brought to its level; what rises above by
-    `threshold` standard deviations of that difference is replaced by the neighbours' value. Wide and flat spikes are found too.
-    """
-
-    title: ClassVar = "Despike (neighbouring pixels)"
-    kind: Literal["despike_neighbours"] = "despike_neighbours"
-    threshold: float = Field(8.0, gt=0, description="standard deviations above the neighbours that make a spike")
-    margin: ClassVar = 1
 
     def across(self, cube: Cube) -> Cube:
         """Return the despiked image."""
-        image = cube.numpy()
-        neighbours = np.empty_like(image)
-        for bands in range(0, image.shape[-1], _BANDS):
-            neighbours[..., bands : bands + _BANDS] = _around(image[..., bands : bands + _BANDS])
-        difference = image - neighbours
-        level = np.median(difference, -1, keepdims=True)
-        with np.errstate(invalid="ignore"):
-            spikes = difference - level > self.threshold * _spread(difference)
-        return cube.with_data(np.where(spikes, neighbours + level, image).astype(np.float32))
+        result = np.array(cube.data, np.float32)
+        for found in self._found(result):
+            _take_away(found, result.reshape(-1, result.shape[-1]))
+        return cube.with_data(result)
+
+    def findings(self, cube: Cube) -> Spikes:
+        """Return the spikes of a cube, learning first what its spectra have in common if that is not known."""
+        from napari_spectrai.preparation.chain import seen
+
+        step = self.fitted(seen(cube), cube.axis)
+        data = cube.numpy()
+        parts = list(step._found(data))  # noqa: SLF001  # of the same class
+        return Spikes.of(Found.joined(parts) if parts else None, cube.shape, cube.axis)
+
+    def _found(self, spectra: FloatArray) -> Iterator[Found]:
+        """Yield the spikes of spectra (..., y, x, L) or (n, L), block by block, all searched before any is taken away."""
+        from napari_spectrai.preparation.spikes.search import Search
+
+        bands = spectra.shape[-1]
+        known = alone(bands) if self.learnt is None else self.learnt.explanation()
+        if len(known.mean) != bands:
+            raise ValueError(f"{self.title!r} has learnt from {len(known.mean)} bands, the cube has {bands}; fit it to the cube again")
+        if bands < 4:
+            return
+        search = Search(known, self.threshold, self.width)
+        image = spectra.ndim > 2
+        rows = spectra.reshape(-1, *spectra.shape[-3:]) if image else spectra.reshape(1, -1, 1, bands)
+        _, height, length, _ = rows.shape
+        margin = self.margin if image else 0
+        at_once = max(1, _AT_ONCE // (length * bands))
+        parts = []
+        for plane, whole in enumerate(rows):
+            for start in range(0, height, at_once):
+                first, stop = max(0, start - margin), min(height, start + at_once)
+                part = whole[first : min(height, stop + margin)].astype(np.float64)
+                flat = part.reshape(-1, bands)
+                bad = ~np.isfinite(flat).all(-1)
+                flat[bad] = known.mean
+                found = search.find(flat, part.shape[:2] if image else None)
+                row = found.spectrum // length + first
+                found = found.only((row >= start) & (row < stop) & ~bad[found.spectrum])
+                parts.append(Found(found.spectrum + (plane * height + first) * length, found.start, found.height, found.wide))
+        yield from parts
+
+
+def _take_away(found: Found, flat: FloatArray) -> None:
+    entry, offset = np.nonzero(found.height)
+    np.subtract.at(flat, (found.spectrum[entry], found.start[entry] + offset), found.height[entry, offset].astype(flat.dtype))
+
+
+def find_spikes(cube: Cube, step: Despike | None = None) -> Spikes:
+    """Return the spikes that a step would take out of a cube, with where and how high they are.
+
+    Parameters
+    ----------
+    cube : Cube, array or layer
+        An image, whose neighbouring pixels are compared, or a set of spectra. Read into memory.
+    step : Despike, optional
+        Its threshold, its width, and what it has learnt; default: ``Despike()``, which learns from the cube.
+
+    Returns
+    -------
+    Spikes
+        ``str(found)`` is "37 spikes in 21 spectra".
+    """
+    from napari_spectrai.cube import as_cube
+
+    return (Despike() if step is None else step).findings(as_cube(cube))

@@ -58,6 +58,10 @@ class Step(Named):
         """Return the (offset, scale), of shape (..., 1), that results get back: what was removed, in the unit of the truth."""
         return self.factors(spectra)
 
+    def findings(self, cube: Cube) -> Any:
+        """Return what the step finds in a cube and would change there, with a text for a person; None for a step that does not count."""
+        return None
+
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
         """Return settings to begin with on data of this axis, where the defaults do not say them."""
@@ -67,6 +71,19 @@ class Step(Named):
     def is_fitted(self) -> bool:
         """Whether the step needs to see no spectra before it can be applied."""
         return True
+
+
+class NeighbourStep(Step):
+    """A step that looks at neighbouring pixels where there are any: `across` an image, and `apply` in a model, which sees spectra alone.
+
+    `margin` is how many pixels away it looks.
+    """
+
+    margin: ClassVar[int] = 1
+
+    @abstractmethod
+    def across(self, cube: Cube) -> Cube:
+        """Return the prepared image, of the same shape (..., y, x, L)."""
 
 
 class SpatialStep(Step):
@@ -108,4 +125,4 @@ def on_finite(spectra: FloatArray, work: Callable[[FloatArray], Any], bands: int
     return done.reshape(*spectra.shape[:-1], -1)
 
 
-steps: Registry[Step] = Registry("step")
+steps: Registry[Step] = Registry("step", renamed={"despike_neighbours": "despike"})

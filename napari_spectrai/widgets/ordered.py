@@ -33,9 +33,13 @@ class Item(Container[Any]):
         self.form = SpecForm(cls, value)
         self.form.margins = (20, 0, 0, 0)
         self.problem = message()
+        self.extra: Container[Any] = Container(labels=False)
+        """Shown under the name, also while the settings are folded: for what a dock has to say of this entry."""
+        self.extra.margins = (0, 0, 0, 0)
+        self.extra.visible = False
         heading = line(self.on, self.up, self.down, self.unfold, self.remove_button)
         heading.native.layout().setStretch(0, 1)
-        super().__init__(widgets=[heading, self.form, self.problem], labels=False)
+        super().__init__(widgets=[heading, self.extra, self.form, self.problem], labels=False)
         self.margins = (0, 0, 0, 0)
         self.form.visible = open_
         self.unfold.enabled = len(self.form) > 0
@@ -124,11 +128,11 @@ class OrderedForm(Container[Any]):
         to = at + by
         if 0 <= to < len(self._items):
             self._items.insert(to, self._items.pop(at))
-            shown = bool(item.form.visible)
+            shown, said = bool(item.form.visible), bool(item.extra.visible)
             self.remove(item)
             self.insert(to, item)
             item.visible = True
-            item.form.visible = shown
+            item.form.visible, item.extra.visible = shown, said
             self._told()
 
     def take_out(self, item: Item) -> None:

@@ -15,6 +15,7 @@ from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.widgets.dock import opened as opened_dock
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.ordered import OrderedForm
+from napari_spectrai.widgets.preparing.findings import middle
 
 
 @pytest.fixture
@@ -86,11 +87,59 @@ def test_before_and_after_follow_steps_settings_and_the_cursor(opened, until):
 
 def test_steps_that_learn_or_look_around_are_shown_too(opened, until):
     _, image, dock = opened
-    dock.steps = [PCA(components=2), "despike_neighbours", "bin"]
+    dock.steps = [PCA(components=2), "gaussian", "bin"]
     dock.look_at((5, 5))
     until(lambda: "without Bin pixels" in dock._note.value)
-    expected = preprocess(as_cube(image), [PCA(components=2), "despike_neighbours"]).data[5, 5]
+    expected = preprocess(as_cube(image), [PCA(components=2), "gaussian"]).data[5, 5]
     np.testing.assert_allclose(dock._after.data("after")[1], expected, rtol=1e-4)
+
+
+def spiky(height: int = 20, width: int = 20, spikes: int = 7) -> tuple[Cube, set[tuple[int, int, int]]]:
+    """Return a map of two broad peaks with noise, and where it has spikes: one in a pixel."""
+    rng = np.random.default_rng(0)
+    band = np.arange(80)
+    amounts = rng.uniform(50, 100, (height, width, 2))
+    data = amounts @ np.stack([np.exp(-0.5 * ((band - centre) / 5) ** 2) for centre in (25, 55)]) + rng.normal(0, 1, (height, width, 80))
+    places = set()
+    for number, pixel in enumerate(rng.choice(height * width, spikes, replace=False)):
+        y, x = divmod(int(pixel), width)
+        places.add((5 + 10 * number, y, x))
+        data[y, x, 5 + 10 * number] += 60
+    return Cube(data.astype(np.float32), SpectralAxis(np.linspace(500, 1290, 80), "1/cm")), places
+
+
+def test_spikes_are_counted_beside_their_step_and_shown_in_the_image(viewer, until):
+    cube, places = spiky()
+    image = add_cube(viewer, cube, name="map")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    dock.steps = [Normalise(by="maximum"), "despike"]
+    item = dock.form.items[1]
+    until(lambda: not dock._counting.busy and len(item.extra) and "counting" not in item.extra[0].words.value)
+    assert "spike" in item.extra[0].words.value
+    dock.form.items[0].on.value = False
+    until(lambda: item.extra[0].words.value == "7 spikes in 7 spectra")
+    assert not item.form.visible
+    assert item.extra[0].words.native.isVisibleTo(dock.native)
+    item.extra[0].show_button.changed.emit(True)
+    points = viewer.layers["map · spikes"]
+    assert {tuple(map(int, point)) for point in points.data} == places
+    np.testing.assert_allclose(points.scale, image.scale)
+    assert dock.layer is image
+    item.on.value = False
+    until(lambda: not item.extra.visible)
+    item.on.value = True
+    dock.look_at(next(iter(places))[1:])
+    band, *pixel = next(iter(places))
+    until(lambda: dock._note.value.startswith(f"pixel ({pixel[0]}, {pixel[1]})") and not dock._latest.busy)
+    expected = preprocess(cube, ["despike"]).data[tuple(pixel)]
+    np.testing.assert_allclose(dock._after.data("after")[1], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_of_a_large_layer_the_middle_is_counted():
+    cube, _ = spiky()
+    part, begin = middle(cube, 10 * 10 * 80)
+    assert (part.spatial_shape, begin) == ((10, 10), (5, 5))
+    np.testing.assert_array_equal(part.data, cube.data[5:15, 5:15])
 
 
 def test_problems_are_said_beside_their_field_and_nothing_starts(opened, until):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from magicgui.types import FileDialogMode
@@ -14,7 +14,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.preparation import Step, load_steps, read_steps, save_steps, steps
+from napari_spectrai.preparation import Spikes, Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.applying import Applying
@@ -23,8 +23,9 @@ from napari_spectrai.widgets.beside import Frame, add_beside
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
 from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position, turned
 from napari_spectrai.widgets.looking.region_means import Watch
-from napari_spectrai.widgets.ordered import OrderedForm
+from napari_spectrai.widgets.ordered import Item, OrderedForm
 from napari_spectrai.widgets.plot import SOURCE, Plot
+from napari_spectrai.widgets.preparing.findings import Counting, Finding, mark
 from napari_spectrai.widgets.preparing.preview import Preview
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
@@ -40,12 +41,14 @@ class PreprocessDock(Dock):
         self._viewer = napari_viewer
         self._place: tuple[int, ...] | None = None
         self._preview: Preview | None = None
+        self._begin: tuple[int, ...] = ()
         self._problem = message()
         self._build()
         super().__init__("Preprocess", self._sections)
         self._latest = Latest(self.native)
         self._latest.answered.connect(self._on_preview)
         self._latest.failed.connect(self._on_preview_failed)
+        self._counting = Counting(self.native, self._on_counted)
         layers = napari_viewer.layers.events
         self._layer_events = [layers.inserted, layers.removed, layers.renamed]
         for event in self._layer_events:
@@ -92,6 +95,7 @@ class PreprocessDock(Dock):
     def _leave(self) -> None:
         self._applying.gone = True
         self._latest.leave()
+        self._counting.leave()
         self._data.follow(None)
         turned.turned.disconnect(self._on_layer, missing_ok=True)
         for event in self._layer_events:
@@ -199,7 +203,45 @@ class PreprocessDock(Dock):
         self._preview = Preview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
         if wanted is not None:
             say(self._problem, "")
+        self._count(wanted)
         self._look()
+
+    # ---------------------------------------------------------------- what steps find
+
+    def _count(self, wanted: Sequence[Step] | None) -> None:
+        for item in self._form.items:
+            item.extra.visible = False
+        cube = as_cube(self.layer) if self.layer is not None else None
+        if self._counting.ask(cube, wanted or []):
+            for item, step in zip(self._active, wanted or [], strict=True):
+                if type(step).findings is not Step.findings:
+                    self._finding(item).say("counting …")
+
+    @property
+    def _active(self) -> list[Item]:
+        return [item for item in self._form.items if item.on.value]
+
+    def _finding(self, item: Item) -> Finding:
+        """Return where it stands what a step found."""
+        if not len(item.extra):
+            item.extra.append(finding := Finding())
+            finding.show_button.changed.connect(lambda: self._mark(finding))
+        item.extra.visible = True
+        return cast("Finding", item.extra[0])
+
+    def _on_counted(self, found: dict[int, Spikes | str], begin: tuple[int, ...]) -> None:
+        self._begin = begin
+        active = self._active
+        for number, said in found.items():
+            part = " in the middle of the layer" if any(begin) else ""
+            if isinstance(said, Spikes):
+                self._finding(active[number]).say(f"{said}{part}", said)
+            else:
+                self._finding(active[number]).say(f"not counted: {said}")
+
+    def _mark(self, finding: Finding) -> None:
+        if self.layer is not None and finding.found is not None:
+            mark(self._viewer, self.layer, finding.found, self._begin)
 
     # ---------------------------------------------------------------- before and after
 

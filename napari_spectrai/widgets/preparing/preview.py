@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
-from napari_spectrai.preparation import Preparation, SpatialStep, Step
+from napari_spectrai.preparation import NeighbourStep, Preparation, SpatialStep, Step
 from napari_spectrai.preparation.chain import seen
 
 
@@ -35,5 +35,8 @@ class Preview:
         middle = tuple(min(c, 1) if self.cube.is_image and number >= len(place) - 2 else 0 for number, c in enumerate(place))
         after, axis = patch, self.cube.axis
         for step in self._fitted:
-            after, axis = step.apply(after, axis)
+            if isinstance(step, NeighbourStep) and self.cube.is_image:
+                after = step.across(Cube(after, axis)).numpy()
+            else:
+                after, axis = step.apply(after, axis)
         return patch[middle], axis, after[middle]

@@ -1,0 +1,1 @@
+"""How spikes are found: what explains the spectra, and what stands out."""
