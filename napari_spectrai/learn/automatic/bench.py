@@ -74,7 +74,7 @@ class Bench:
         data = self.data(candidate, maps)
         if candidate.network.classical:
             return classical.fitted(candidate.network, data, "training", chosen=chosen)  # type: ignore[arg-type]
-        return _trained(candidate.experiment, data, stopping)
+        return trained_on(candidate.experiment, data, stopping)
 
     def asked(self, maps: Sequence[Map], part: str = "validation") -> list[Tensor]:
         """Return for each cube which pixels of a part are to be answered, bool (z, y, x)."""
@@ -138,7 +138,7 @@ def _viewed(data: Dataset, sees: str) -> Tensor:
     return inputs
 
 
-def _trained(experiment: Experiment, data: Dataset, stopping: Stopping) -> nn.Module:
+def trained_on(experiment: Experiment, data: Dataset, stopping: Stopping) -> nn.Module:
     """Return a network trained to its last epoch, without a run folder of its own."""
     with tempfile.TemporaryDirectory(prefix="napari-spectrai-fold-") as place:
         training = Training(experiment, data, RunFolder.create(experiment, f"{place}/run"), shown=False)
