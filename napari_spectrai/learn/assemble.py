@@ -15,9 +15,10 @@ from napari_spectrai.learn.pool import Samples
 from napari_spectrai.plan.division import Division, divide, flatters, refuse_empty, wanted_parts
 from napari_spectrai.plan.layout import Place, padded
 from napari_spectrai.plan.parts import PARTS
-from napari_spectrai.plan.split import TRAINING, Map
+from napari_spectrai.plan.split import TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.preparation import Preparation
+from napari_spectrai.valid import values_of, without
 
 FITTING_SPECTRA = 200_000
 """Spectra that a step which learns from the training data gets to see; a larger set is thinned to it."""
@@ -29,39 +30,39 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
     Raises
     ------
     ValueError
-        If values are missing (NaN, infinite), a part has no samples, or a class none to learn from; with the place and the remedy.
+        If no pixel holds data, a part has no samples, or a class none to learn from; with the remedy.
     """
     task = experiment.task
     division = divide(experiment, cubes, truths, maps)
     marked, places = division.marked, division.places
-    raw = [cube.numpy().reshape(-1, cube.shape[-1]) for cube in cubes]
+    raw = [values_of(cube).reshape(-1, cube.shape[-1]) for cube in cubes]
     fitting = np.concatenate([_thinned(r[m.ravel() == TRAINING]) for r, m in zip(raw, division.maps, strict=True)])
     if not len(fitting):
         refuse_empty(experiment, division, [], ["training"])
-    if not any(step.kind == "fill" for step in experiment.preparation):
-        for cube, spectra in zip(cubes, raw, strict=True):
-            refuse_missing(spectra, cube, "input")
     preparation = Preparation(tuple(experiment.preparation)).fitted(fitting, cubes[0].axis)
-    prepared, prepared_axis = _prepared(cubes, raw, preparation, "input")
+    prepared, prepared_axis = _prepared(cubes, raw, preparation, division)
     inputs = _pooled(prepared, places)
     targets, truth_axis = None, prepared_axis
     if marked:
         targets = torch.from_numpy(np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(marked, places, strict=True)]))
     elif truths:
-        sharp, truth_axis = _prepared(truths, [t.numpy().reshape(-1, t.shape[-1]) for t in truths], preparation, "truth")  # type: ignore[union-attr, arg-type]
+        known = [values_of(t).reshape(-1, t.shape[-1]) for t in truths]  # type: ignore[arg-type]
+        sharp, truth_axis = _prepared(truths, known, preparation, division, times=task.enlarges if task.needs_truth else 1)  # type: ignore[arg-type]
         targets = torch.from_numpy(sharp[0] if len(sharp) == 1 else np.concatenate(sharp))
-    notes: list[str] = []
+    notes = list(division.notes)
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
-    parts = _parts(division, inputs, notes)
+    parts = _parts(division)
     refuse_empty(experiment, division, list(parts), wanted_parts(experiment, cubes))
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])
+    holds = np.concatenate([padded(d, place, edge=False).ravel() for d, place in zip(division.data, places, strict=True)])
     return Dataset(
         inputs=torch.from_numpy(inputs), truths=targets, parts=parts, preparation=preparation,
         axis=cubes[0].axis, prepared_axis=prepared_axis, truth_axis=truth_axis,
         maps=division.maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
         times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
+        holds=None if all(d.all() for d in division.data) else torch.from_numpy(holds),
     )  # fmt: skip
 
 
@@ -70,15 +71,42 @@ def _thinned(spectra: FloatArray) -> FloatArray:
 
 
 def _prepared(
-    cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, side: str
+    cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, division: Division, *, times: int = 1
 ) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis]:
+    """Return prepared spectra, zero where a pixel holds no data; pixels that become NaN or infinite are taken out of `division`.
+
+    Raises
+    ------
+    ValueError
+        If all do.
+    """
     prepared = []
-    axis = cubes[0].axis
-    for cube, spectra in zip(cubes, raw, strict=True):
-        result, axis, _ = preparation.apply(spectra, cube.axis)
-        refuse_missing(spectra, cube, side, result)
-        prepared.append(np.ascontiguousarray(result, dtype=np.float32))
+    axis, lost = cubes[0].axis, 0
+    for number, (cube, spectra) in enumerate(zip(cubes, raw, strict=True)):
+        known = division.data[number] if times == 1 else division.data[number].repeat(times, 1).repeat(times, 2)
+        held = known.ravel()
+        result, axis, _ = preparation.apply(without(spectra, held), cube.axis)
+        finite = np.isfinite(result).all(-1)
+        gone = held & ~finite
+        if gone.all():
+            refuse_missing(spectra, cube, "prepared", result, remedy="take the step away that makes them so, or remove those bands before")
+        if gone.any():
+            lost += int(gone.sum()) // times**2
+            _take_out(division, number, gone.reshape(known.shape), times)
+        prepared.append(np.ascontiguousarray(without(result, held & finite), dtype=np.float32))
+    if lost:
+        division.notes.append(f"{lost:,} spectra become NaN or infinite in the preparation and are left out.")
     return prepared, axis
+
+
+def _take_out(division: Division, number: int, gone: npt.NDArray[np.bool_], times: int) -> None:
+    """Let pixels of a cube belong to no part and no class."""
+    z, height, width = division.shapes[number]
+    gone = gone.reshape(z, height, times, width, times).any((2, 4))
+    division.maps[number][gone] = UNUSED
+    division.data[number] &= ~gone
+    if division.marked:
+        division.marked[number][gone] = 0
 
 
 def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place]) -> npt.NDArray[np.float32]:
@@ -117,7 +145,7 @@ def refuse_missing(
     )
 
 
-def _parts(division: Division, inputs: FloatArray, notes: list[str]) -> dict[str, Samples]:
+def _parts(division: Division) -> dict[str, Samples]:
     parts: dict[str, Samples] = {}
     patch = division.layout.patch
     for label, name in PARTS.items():
@@ -128,12 +156,6 @@ def _parts(division: Division, inputs: FloatArray, notes: list[str]) -> dict[str
             column.append(corners[:, 2])
             row.append(np.full(len(corners), width))
         firsts, columns, rows = np.concatenate(first), np.concatenate(column), np.concatenate(row)
-        if patch == 1 and len(firsts):
-            # a spectrum of zeros (a dead pixel) has nothing to be learnt from, nor to be judged by
-            alive: npt.NDArray[np.bool_] = np.asarray(inputs[firsts].any(-1))
-            if not alive.all():
-                notes.append(f"{int((~alive).sum()):,} of {len(alive):,} spectra for {name} are all zero and are left out.")
-            firsts, columns, rows = firsts[alive], columns[alive], rows[alive]
         if len(firsts):
             parts[name] = Samples(torch.from_numpy(firsts), torch.from_numpy(columns), torch.from_numpy(rows), patch, label)
     return parts

@@ -32,6 +32,8 @@ class Dataset:
         Prepared spectra; or the place of each pixel's class in `classes`, from 1, 0 where it has none.
     parts : dict
         `Samples` of ``"training"``, ``"validation"`` and ``"test"``.
+    holds : bool Tensor of shape (pixels,), or None
+        Which pixels of the pool hold data; the others have zeros for a spectrum. None: all of the cubes' pixels do.
     """
 
     inputs: Tensor
@@ -50,6 +52,7 @@ class Dataset:
     shared: bool = False
     classes: list[Class] = field(default_factory=list)
     of_images: bool = False
+    holds: Tensor | None = None
 
     @property
     def out(self) -> int:
@@ -57,13 +60,20 @@ class Dataset:
         return len(self.classes) or len(self.truth_axis)
 
     def batch(self, samples: Samples, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Return inputs of shape (N, patch, patch, λ) and truths on `device`; of classes as shares (…, C), 0 where there is none."""
+        """Return inputs of shape (N, patch, patch, λ) and truths on `device`; of classes as shares (…, C), 0 where there is none.
+
+        Where a pixel of a patch holds no data, a truth is NaN, and without truths the input.
+        """
         pixels = samples.pixels()
         x = self.inputs[pixels].to(device, non_blocking=True)
+        empty = None if self.holds is None or samples.patch == 1 else ~self.holds[pixels].to(device, non_blocking=True)
         if self.truths is None:
-            return x, None
+            return x if empty is None else x.masked_fill(empty[..., None], torch.nan), None
         if not self.classes:
-            return x, self.truths[samples.pixels(self.times) if self.times > 1 else pixels].to(device, non_blocking=True)
+            y = self.truths[samples.pixels(self.times) if self.times > 1 else pixels].to(device, non_blocking=True)
+            if empty is not None:
+                y = y.masked_fill(empty.repeat_interleave(self.times, 1).repeat_interleave(self.times, 2)[..., None], torch.nan)
+            return x, y
         # a patch may reach into another part: what it shows there is seen, its truth is not
         known = torch.where(self.labels[pixels] == samples.part, self.truths[pixels], 0).to(device, non_blocking=True)
         return x, functional.one_hot(known, len(self.classes) + 1)[..., 1:].to(x.dtype)
@@ -82,9 +92,8 @@ class Dataset:
             if part in self.parts:
                 wanted[self.parts[part].part] = True
         pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
-        alive = pixels[self.inputs.any(-1)[pixels]]
-        inputs = self.inputs[alive]
-        return inputs, inputs if self.truths is None else self.truths[alive]
+        inputs = self.inputs[pixels]
+        return inputs, inputs if self.truths is None else self.truths[pixels]
 
     def lifted(self, features: Callable[[Tensor], Tensor]) -> Dataset:
         """Return the data set of what `features` makes of the window around each sample, one pixel a sample."""
@@ -99,11 +108,14 @@ class Dataset:
             first += len(samples)
         pixels = torch.cat(middles)
         truths = None if self.truths is None else self.truths[pixels]
-        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[])
+        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[], holds=None)
 
     def seen(self) -> Tensor:
         """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""
-        return self.inputs[self.inputs.any(-1)] if self.shared else self.spectra("training")[0]
+        if not self.shared:
+            return self.spectra("training")[0]
+        # margins of zeros are no spectra either
+        return self.inputs[self.inputs.any(-1)] if self.holds is None else self.inputs[self.holds]
 
     def scenes(self, *parts: str) -> Iterator[Scene]:
         """Yield every cube whole, with those pixels counting that samples of some parts show; of images with a class, their means."""
@@ -115,9 +127,11 @@ class Dataset:
         for place in self.places:
             x, counts = place.of(self.inputs), place.of(shown)
             y = None if self.truths is None else place.of(self.truths, self.times)
+            holds = None if self.holds is None else place.of(self.holds)
             if self.of_images and y is not None:
-                x, y, counts = x.mean((1, 2), keepdim=True), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
-            yield Scene(x, y, counts)
+                x, y, counts = means(x, holds), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
+                holds = None if holds is None else holds.any(2, True).any(1, True)
+            yield Scene(x, y, counts, holds)
 
     def to(self, device: torch.device) -> Dataset:
         """Return the dataset on `device` if it fits there with room to work, else as it is."""
@@ -129,5 +143,14 @@ class Dataset:
             inputs=self.inputs.to(device),
             truths=None if self.truths is None else self.truths.to(device),
             labels=self.labels.to(device),
+            holds=None if self.holds is None else self.holds.to(device),
             parts={name: samples.to(device) for name, samples in self.parts.items()},
         )
+
+
+def means(images: Tensor, holds: Tensor | None) -> Tensor:
+    """Return the mean spectrum (N, 1, 1, λ) of each image (N, y, x, λ) over the pixels (N, y, x) that hold data."""
+    if holds is None:
+        return images.mean((1, 2), keepdim=True)
+    count = holds.sum((1, 2), keepdim=True).clamp(min=1)[..., None]
+    return torch.where(holds[..., None], images, 0).sum((1, 2), keepdim=True) / count

@@ -58,11 +58,19 @@ class Scene:
     x : Tensor of shape (z, y, x, λ)
     y : Tensor of shape (z, y', x', λ') or, of classes 1 … C, (z, y, x); None without truth
     counts : bool Tensor of shape (z, y, x)
+    holds : bool Tensor of shape (z, y, x), or None
+        Which pixels hold data; None: all.
     """
 
     x: Tensor
     y: Tensor | None
     counts: Tensor
+    holds: Tensor | None = None
+
+    @property
+    def held(self) -> Tensor:
+        """The spectra (n, λ) of all pixels that hold data."""
+        return self.x.flatten(0, -2) if self.holds is None else self.x[self.holds]
 
     def pairs(self) -> tuple[Tensor, Tensor]:
         """Return the spectra (n, λ) and truths (n, ...) of the pixels that count; of classes, of those that have one."""

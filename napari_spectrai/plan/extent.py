@@ -70,7 +70,7 @@ class Extent:
 
 
 def extent(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], division: Division) -> Extent:
-    """Say how large a training is, without reading a spectrum."""
+    """Say how large a training is."""
     layout, counts = division.layout, division.counts()
     pixels = sum(int((m == TRAINING).sum()) for m in division.maps)
     drawn = an_epoch(experiment, counts.get("training", 0), layout.patch, pixels)
@@ -97,6 +97,7 @@ def _words(experiment: Experiment, cubes: Sequence[Cube], division: Division, co
     said.append(", ".join(f"{counts[part]:,} {what if n == 0 else ''}".strip() + f" {told[part]}" for n, part in enumerate(counts)))
     if division.classes:
         said.append(_classes(division))
+    said += division.notes
     return "\n".join(part for part in said if part)
 
 
