@@ -24,6 +24,16 @@ class Class:
     colour: Colour | None = None
 
 
+NO_DATA = "no data"
+"""The name of the number that stands for pixels without a class, where 0 is a class itself."""
+
+
+def unlabelled(classes: Sequence[Class]) -> int:
+    """Return the number that stands for "no class" beside some classes: 0 where that is free, else the first above them."""
+    values = [one.value for one in classes]
+    return 0 if 0 not in values else max(values) + 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
     """The class of every pixel or spectrum.

@@ -157,7 +157,7 @@ def holds_data(cube: Cube, *, partly: bool = False, bands: npt.NDArray[np.intp] 
     key = (lazy.name, ignore, partly, None if bands is None else bands.tobytes()) if isinstance(data, da.Array) else None
     if key is None or key not in _known:
         whole = lazy.rechunk({-1: -1}) if len(lazy.chunks[-1]) > 1 else lazy
-        codes = whole.map_blocks(_block, ignore, bands, partly, dtype=np.uint8, drop_axis=whole.ndim - 1, meta=np.empty((0,) * (whole.ndim - 1), np.uint8))
+        codes = whole.map_blocks(coded_block, ignore, bands, partly, dtype=np.uint8, drop_axis=whole.ndim - 1, meta=np.empty((0,) * (whole.ndim - 1), np.uint8))
         found: Codes = np.asarray(codes)
         if key is None:
             return decided(found)
@@ -186,7 +186,8 @@ def without(spectra: FloatArray, mask: Mask) -> FloatArray:
     return spectra if mask.all() else np.where(mask[:, None], spectra, np.float32(0))
 
 
-def _block(values: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, partly: bool) -> Codes:  # noqa: FBT001  # dask calls it
+def coded_block(values: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, partly: bool) -> Codes:  # noqa: FBT001  # dask calls it
+    """Return what each spectrum of a block holds; of `bands`, if such are given, none or not one (`partly`) may be missing altogether."""
     if bands is None:
         return coded(values, ignore=ignore, partly=partly)
     whole, kept = coded(values, ignore=ignore, partly=True), coded(values[..., bands], ignore=ignore, partly=partly)
@@ -199,5 +200,5 @@ def _blockwise(data: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[
     flat = codes.reshape(rows.shape[:-1])
     step = max(1, BLOCK // max(1, int(np.prod(rows.shape[1:]))))
     for start in range(0, len(rows), step):
-        flat[start : start + step] = _block(np.asarray(rows[start : start + step]), ignore, bands, partly)
+        flat[start : start + step] = coded_block(np.asarray(rows[start : start + step]), ignore, bands, partly)
     return codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,14 +18,17 @@ from napari_spectrai import io
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.files import replacing
 from napari_spectrai.io import zarr as zarr_format
-from napari_spectrai.labels import Class, Labels
+from napari_spectrai.io import SpectralWarning
+from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.joining import called, refuse_other_axis, refuse_others
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.learn.walk import Walk, has_dropout
 from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
+from napari_spectrai.valid import held_by, said
 
 LOOKED_AT = 2**25
 """Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
@@ -46,6 +50,13 @@ class Prediction:
         Number, name and colour of each class; empty where a cube comes out.
     components : Cube or None
         The spectra (k, λ) of clusters or components, by methods that find such in the cube; in the order of the classes.
+    notes : list of str
+        What to know of the result, in sentences: how many spectra held no data, intensities of another scale, another axis.
+
+    Notes
+    -----
+    Where the source holds no data (`napari_spectrai.valid`), a cube keeps what is there (zero or NaN), a pixel has no class (0, or a
+    number that is no class where 0 is one), and probabilities and uncertainty are NaN.
     """
 
     result: Any
@@ -53,6 +64,7 @@ class Prediction:
     uncertainty: Cube | None = None
     classes: list[Class] = field(default_factory=list)
     components: Cube | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> Labels | None:
@@ -60,6 +72,9 @@ class Prediction:
         if not self.classes or self.probabilities is None:
             return None
         names = {one.value: one.name for one in self.classes}
+        free = unlabelled(self.classes)
+        if free and (self.result == free).any():
+            names[free] = NO_DATA
         colours = {one.value: one.colour for one in self.classes if one.colour is not None}
         return Labels(self.result, names, colours, name=self.probabilities.name)
 
@@ -128,6 +143,8 @@ def predict(
             next(steps)
         except StopIteration as end:
             prediction: Prediction = end.value
+            for note in prediction.notes:
+                warnings.warn(note, SpectralWarning, stacklevel=2)
             return prediction
 
 
@@ -161,15 +178,18 @@ def predicting(
     links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
     models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
     refuse_others(models, [called(given, one) for given, one in zip((model, *ensemble), models, strict=True)])
+    notes: list[str] = []
     for number, one in enumerate(links[:-1]):
         if one.description.classes:
             raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
         options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views}
         done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
+        notes += [note for note in done.notes if note not in notes]
         source = replace(done.result, name=source.name)
     last = models if len(links) == 1 else links[-1:]
     options = {"tile": tile, "device": choose_device(device), "views": views, "part": part}
-    return (yield from _applied(last, source, out=out, uncertainty=uncertainty, **options))
+    prediction = yield from _applied(last, source, out=out, uncertainty=uncertainty, **options)
+    return replace(prediction, notes=[*notes, *(note for note in prediction.notes if note not in notes)])
 
 
 def _applied(
@@ -216,11 +236,19 @@ def _applied(
             if part is not None and told is not None and told.done < told.total:
                 io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
             raise
+        held = walk.held()
+        if not held.count:
+            raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
+        if not held.complete:
+            walk.leave_out(result, held)
+            if spread is not None:
+                walk.leave_out(spread, held, spread=True)
+    notes = [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
-        return Prediction(done, uncertainty=deviation)
-    return Prediction(_told(done, card.classes), done, deviation, card.classes, components)
+        return Prediction(done, uncertainty=deviation, notes=notes)
+    return Prediction(_told(done, card.classes), done, deviation, card.classes, components, notes)
 
 
 def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:
@@ -243,8 +271,9 @@ def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
     if not isinstance(network, Unmixing) or network.has_learnt:
         return model, None
     spectra = torch.from_numpy(np.ascontiguousarray(seen(source, LOOKED_AT))).flatten(0, -2)
-    if not bool(spectra.isfinite().all(-1).any()):
-        return model, None  # the walk says where values are missing
+    held = held_by(spectra.numpy())
+    if not held.count:
+        raise ValueError(nothing_held([source], [held]))
     found = network.found_in(spectra)
     components = Cube(found.components.numpy(), source.axis, name=f"{source.name} · {model.description.name}".lstrip(" ·"))
     return replace(model, network=found), components
@@ -278,11 +307,11 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
 
 
 def _told(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
-    """Return the number of the most probable class of each pixel."""
+    """Return the number of the most probable class of each pixel; that of no class where probabilities are NaN."""
     values = np.array([one.value for one in classes])
     data = probabilities.data
-    best = data.argmax(-1)
-    told: npt.NDArray[np.int64] = values[np.asarray(best)]
+    known = np.asarray(np.isfinite(data[..., 0]))
+    told: npt.NDArray[np.int64] = np.where(known, values[np.asarray(data.argmax(-1))], unlabelled(classes))
     return told
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
 from napari_spectrai.preparation.step import SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
+from napari_spectrai.valid import ignored
 
 Factors = tuple[FloatArray, FloatArray]
 
@@ -127,9 +128,15 @@ def seen(source: Cube, values: int = SEEN) -> FloatArray:
     rows = source.data.reshape(-1, length, bands) if len(front) != 1 else source.data
     if not front:
         rows, most = source.data.reshape(1, length, bands), max(1, values // bands)
-        return np.asarray(rows[:, :: max(1, -(-length // most))], np.float32)
+        return _known(source, rows[:, :: max(1, -(-length // most))])
     most = max(1, values // (length * bands))
-    return np.asarray(rows[:: max(1, -(-rows.shape[0] // most))], np.float32)
+    return _known(source, rows[:: max(1, -(-rows.shape[0] // most))])
+
+
+def _known(source: Cube, values: Any) -> FloatArray:
+    """Return some values of a cube as float32, ignored ones as NaN."""
+    ignore, found = ignored(source), np.asarray(values, np.float32)
+    return found if ignore is None else np.where(np.asarray(values) == ignore, np.float32(np.nan), found)
 
 
 def _axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
