@@ -63,8 +63,8 @@ class Held:
 
     @property
     def reasons(self) -> str:
-        """Why spectra are left out, with counts: ``"12 NaN or infinite, 340 all zero"``."""
-        parts = [(self.missing, "NaN, infinite or the file's ignore value"), (self.empty, "all zero")]
+        """Why spectra are left out, with counts: ``"12 with missing values, 340 all zero"``."""
+        parts = [(self.missing, "with missing values (NaN, infinite or the file's ignore value)"), (self.empty, "all zero")]
         return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
 
@@ -91,7 +91,7 @@ def coded(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: boo
         gone = gone | (spectra == ignore)
     above = np.minimum(np.count_nonzero(spectra, axis=-1), 3).astype(np.uint8)
     if not gone.any():
-        return above + np.uint8(EMPTY)
+        return np.asarray(above + np.uint8(EMPTY), np.uint8)
     if partly:
         above = np.minimum(np.count_nonzero((spectra != 0) & ~gone, axis=-1), 3).astype(np.uint8)
     return np.where(gone.all(-1) if partly else gone.any(-1), MISSING, above + EMPTY).astype(np.uint8)
@@ -181,9 +181,29 @@ def values_of(cube: Cube) -> FloatArray:
     return np.where(gone, np.float32(np.nan), values)
 
 
+def finite(spectra: FloatArray) -> Mask:
+    """Return which spectra of shape (..., L) have no missing value."""
+    known: Mask = np.asarray(np.isfinite(spectra).all(-1))
+    return known
+
+
 def without(spectra: FloatArray, mask: Mask) -> FloatArray:
     """Return spectra (n, L) with zeros where `mask` (n,) says that they hold no data; the same array where all do."""
     return spectra if mask.all() else np.where(mask[:, None], spectra, np.float32(0))
+
+
+def continued(spectra: FloatArray, missing: Mask, shape: tuple[int, ...]) -> FloatArray:
+    """Return spectra (n, L) of an image of some shape (..., y, x), in which the nearest known spectrum stands for a missing one."""
+    if not missing.any() or missing.all():
+        return spectra
+    from scipy.ndimage import distance_transform_edt
+
+    done = spectra.reshape(-1, *shape[-2:], spectra.shape[-1]).copy()
+    for image, lost in zip(done, missing.reshape(-1, *shape[-2:]), strict=True):
+        if lost.any() and not lost.all():
+            y, x = distance_transform_edt(lost, return_distances=False, return_indices=True)
+            image[lost] = image[y[lost], x[lost]]
+    return done.reshape(spectra.shape)
 
 
 def coded_block(values: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, partly: bool) -> Codes:  # noqa: FBT001  # dask calls it

@@ -43,8 +43,8 @@ def judged(known: Labels) -> Mask:
     return marked if known.data.ndim > 1 or 0 in known.names else np.ones(known.shape, bool)
 
 
-def agreement(results: Mapping[str, Labels], known: Labels) -> Agreement:
-    """Return how results agree with the truth.
+def agreement(results: Mapping[str, Labels], known: Labels, holds: Mask | None = None) -> Agreement:
+    """Return how results agree with the truth, where the source `holds` data, if it is known.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def agreement(results: Mapping[str, Labels], known: Labels) -> Agreement:
     for told in results.values():
         if told.shape != known.shape:
             raise ValueError(f"the result has shape {told.shape} and the truth {known.shape}; they must show the same pixels")
-    where = judged(known)
+    where = judged(known) if holds is None else judged(known) & holds
     truth = known.data[where]
     if not len(truth):
         raise ValueError("the truth labels no pixel (all are 0), so there is nothing to judge by")

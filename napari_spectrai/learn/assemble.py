@@ -18,7 +18,7 @@ from napari_spectrai.plan.parts import PARTS
 from napari_spectrai.plan.split import TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.preparation import Preparation
-from napari_spectrai.valid import values_of, without
+from napari_spectrai.valid import continued, finite, values_of, without
 
 FITTING_SPECTRA = 200_000
 """Spectra that a step which learns from the training data gets to see; a larger set is thinned to it."""
@@ -73,7 +73,7 @@ def _thinned(spectra: FloatArray) -> FloatArray:
 def _prepared(
     cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, division: Division, *, times: int = 1
 ) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis]:
-    """Return prepared spectra, zero where a pixel holds no data; pixels that become NaN or infinite are taken out of `division`.
+    """Return prepared spectra; in place of what is missing zeros, or in patches the nearest that is known. Pixels that become NaN or infinite are taken out of `division`.
 
     Raises
     ------
@@ -85,15 +85,18 @@ def _prepared(
     for number, (cube, spectra) in enumerate(zip(cubes, raw, strict=True)):
         known = division.data[number] if times == 1 else division.data[number].repeat(times, 1).repeat(times, 2)
         held = known.ravel()
-        result, axis, _ = preparation.apply(without(spectra, held), cube.axis)
-        finite = np.isfinite(result).all(-1)
-        gone = held & ~finite
+        seen = without(spectra, held)
+        if division.layout.patch > 1:  # what lies beside a missing pixel is to see no hole
+            seen = continued(seen, ~held & ~finite(spectra), known.shape)
+        result, axis, _ = preparation.apply(seen, cube.axis)
+        usable = finite(result)
+        gone = held & ~usable
         if gone.all():
             refuse_missing(spectra, cube, "prepared", result, remedy="take the step away that makes them so, or remove those bands before")
         if gone.any():
             lost += int(gone.sum()) // times**2
             _take_out(division, number, gone.reshape(known.shape), times)
-        prepared.append(np.ascontiguousarray(without(result, held & finite), dtype=np.float32))
+        prepared.append(np.ascontiguousarray(without(result, usable), dtype=np.float32))
     if lost:
         division.notes.append(f"{lost:,} spectra become NaN or infinite in the preparation and are left out.")
     return prepared, axis
@@ -102,11 +105,11 @@ def _prepared(
 def _take_out(division: Division, number: int, gone: npt.NDArray[np.bool_], times: int) -> None:
     """Let pixels of a cube belong to no part and no class."""
     z, height, width = division.shapes[number]
-    gone = gone.reshape(z, height, times, width, times).any((2, 4))
-    division.maps[number][gone] = UNUSED
-    division.data[number] &= ~gone
+    coarse = np.asarray(gone.reshape(z, height, times, width, times).any((2, 4)))
+    division.maps[number][coarse] = UNUSED
+    division.data[number] &= ~coarse
     if division.marked:
-        division.marked[number][gone] = 0
+        division.marked[number][coarse] = 0
 
 
 def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place]) -> npt.NDArray[np.float32]:

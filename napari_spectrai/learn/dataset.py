@@ -33,7 +33,7 @@ class Dataset:
     parts : dict
         `Samples` of ``"training"``, ``"validation"`` and ``"test"``.
     holds : bool Tensor of shape (pixels,), or None
-        Which pixels of the pool hold data; the others have zeros for a spectrum. None: all of the cubes' pixels do.
+        Which pixels of the pool hold data; the others are seen, not learnt from. None: all of the cubes' pixels do.
     """
 
     inputs: Tensor

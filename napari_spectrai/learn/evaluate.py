@@ -16,14 +16,16 @@ from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.agreement import agreement
-from napari_spectrai.learn.assemble import refuse_missing
+from napari_spectrai.learn.dataset import means
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import predict
 from napari_spectrai.learn.scoring import paired, scored
 from napari_spectrai.networks.enlarge import degraded
 from napari_spectrai.plan.truths import numbered
+from napari_spectrai.preparation.missing import nothing_held, usable
 from napari_spectrai.runs.judgement import Report
+from napari_spectrai.valid import finite, values_of, without
 
 
 def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
@@ -40,7 +42,7 @@ def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
     Raises
     ------
     ValueError
-        If shapes or axes differ, values are missing, or the task is unknown.
+        If shapes or axes differ, no pixel holds data, or the task is unknown.
     """
     spec = tasks.parse(task)
     if spec.truth == "labels":
@@ -99,9 +101,14 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
         if task.same_axis and task.enlarges == 1:
             source, target = paired(source, target)
     predicted = predict(model, source).result.numpy()
-    spectra, _, removed = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
-    truths, _, _ = model.preparation.apply(target.numpy().reshape(-1, target.shape[-1]), target.axis)
-    refuse_missing(target.numpy().reshape(-1, target.shape[-1]), target, "truth", truths)
+    held, fine = (usable(one, model.preparation.steps) for one in (source, target))
+    coarse = held.mask if task.enlarges == 1 else held.mask.repeat(task.enlarges, -2).repeat(task.enlarges, -1)
+    mask = (coarse & ~fine.unknown).ravel()
+    if not mask.any():
+        raise ValueError(nothing_held([source, target], [held, fine], model.preparation.steps))
+    spectra, _, removed = model.preparation.apply(without(values_of(source).reshape(-1, source.shape[-1]), held.mask.ravel()), source.axis)
+    truths, _, _ = model.preparation.apply(without(values_of(target).reshape(-1, target.shape[-1]), mask), target.axis)
+    spectra = without(spectra, finite(spectra))
     network = predicted.reshape(-1, predicted.shape[-1])
     for offset, scale in removed:
         if task.enlarges > 1:
@@ -119,6 +126,9 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     with torch.no_grad():
         results = {name: image(method(x).flatten(0, -2).numpy()) for name, method in model.classical.items()}
     results["network"] = image(network)
+    if not mask.all():
+        y = y.flatten(0, -2)[torch.from_numpy(mask)]
+        results = {name: result.flatten(0, -2)[torch.from_numpy(mask)] for name, result in results.items()}
     rows = {name: metrics.scores(result, y, names) for name, result in results.items()}
     axis = model.description.truth_axis
     if task.enlarges == 1 and not any(map(math.isnan, peak_errors(y, y, axis.values))):
@@ -141,18 +151,21 @@ def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
     if labels.shape != shape:
         raise ValueError(f"the labels have shape {labels.shape} and the result {shape}; they must show the same pixels")
     truth = numbered(labels, classes)
-    judged = torch.from_numpy(truth > 0)
+    held = usable(source, model.preparation.steps)
+    known = held.mask if held.mask.shape == shape else held.mask.any((-2, -1)).reshape(shape)
+    judged = torch.from_numpy((truth > 0) & known)
     if not bool(judged.any()):
         raise ValueError(f"the labels hold none of the model's classes ({', '.join(f'{one.value}: {one.name}' for one in classes)})")
     wanted = torch.from_numpy(truth)[judged] - 1
     assert prediction.probabilities is not None  # noqa: S101
     shares = torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[judged]
     rows = {}
-    spectra, _, _ = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
+    spectra, _, _ = model.preparation.apply(without(values_of(source).reshape(-1, source.shape[-1]), held.mask.ravel()), source.axis)
+    spectra = without(spectra, finite(spectra))
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
     x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
     if task.of_images:
-        x = x.mean((1, 2), keepdim=True)
+        x = means(x, None if held.complete else torch.from_numpy(held.mask.reshape(x.shape[:3])))
     with torch.no_grad():
         for name, method in model.classical.items():
             rows[name] = metrics.of_classes(method(x).softmax(-1).view(*shape, -1)[judged], wanted, task.metrics)

@@ -19,6 +19,7 @@ from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.rivals import STEPS, free, mapped, rivals, within
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row
+from napari_spectrai.valid import holds_data, said
 
 
 def of_classes(
@@ -41,7 +42,9 @@ def of_classes(
         told[name], words = matched(told[name], truth)
         taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
         notes.append(f"{name}: each cluster was taken for the class that most of its judged pixels have: {taken}.")
-    agreed = agreement(told, truth)
+    held = None if source is None or source.spatial_shape != truth.shape else holds_data(source)
+    notes += [said([held], "are not judged")] if held is not None and not held.complete else []
+    agreed = agreement(told, truth, None if held is None else held.mask)
     yield Progress(STEPS, STEPS)
     rows = []
     for name, role in roles.items():

@@ -19,11 +19,12 @@ from napari_spectrai.learn.evaluate import figures_of, wanted
 from napari_spectrai.learn.judged_classes import of_classes
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.rivals import free, mapped, rivals, within
-from napari_spectrai.learn.scoring import Scaling, Scored, paired, scoring, under
+from napari_spectrai.learn.scoring import Scaling, Scored, judged_pixels, paired, scoring, under
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row, Spot
+from napari_spectrai.valid import said
 
 DIFFERENT = 0.1
 """A difference in brightness that the figures are mostly made of, and that is therefore said."""
@@ -71,7 +72,7 @@ def judge(
     Raises
     ------
     ValueError
-        If shapes or axes differ, values are missing, no pixel is labelled, a model is given without a source, or the task or way to
+        If shapes or axes differ, no pixel holds data or is labelled, a model is given without a source, or the task or way to
         normalise is unknown.
     """
     steps = judging(results, truth, task, source=source, model=model, normalise=normalise, match=match)
@@ -124,11 +125,13 @@ def _of_cubes(
     methods = rivals(model, spare="raw" if raw is not None else "")
     count, notes = len(pairs) + len(methods) + (raw is not None), _about(source, raw, model)
     scaling = Scaling(normalise, truth.spatial_shape, source)
+    held = judged_pixels(truth, [result for result, _ in pairs.values()], source)
+    notes += [words] if (words := said([held], "are not judged")) else []
     rows: list[Row] = []
     spots: list[Spot] = []
     maps = {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
-        found: Scored = yield from within(scoring(result, known, names, scaling), number, count)
+        found: Scored = yield from within(scoring(result, known, names, scaling, held.mask), number, count)
         rows.append(Row(name, "result", figures_of(spec, found.figures)))
         spots += _spots(name, result, known, source, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
@@ -139,7 +142,7 @@ def _of_cubes(
     for number, (name, role, method) in enumerate(others, len(pairs)):
         with ExitStack() as files:
             given = raw if method is None else (yield from within(mapped(model, method, source, files), number, count))
-            found = yield from within(scoring(*paired(given, truth), names, scaling), number, count, begin=0.5 if method else 0)
+            found = yield from within(scoring(*paired(given, truth), names, scaling, held.mask), number, count, begin=0.5 if method else 0)
         rows.append(Row(free(name, rows), role, figures_of(spec, found.figures)))
     return Judgement(
         spec.kind, rows, intensities=_intensities(normalise, scaled_by_source=scaling.by_source), unit=truth.axis.unit,

@@ -17,7 +17,7 @@ from napari_spectrai.learn.tiles import Span, tiles
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.missing import bands_needed
 from napari_spectrai.runs import Progress
-from napari_spectrai.valid import EMPTY, MISSING, MORE, Codes, Held, coded_block, decided, ignored, values_of, without
+from napari_spectrai.valid import EMPTY, MISSING, MORE, Codes, Held, coded_block, continued, decided, finite, ignored, values_of, without
 
 BATCH = 4096
 """Spectra a step, for networks that see single spectra; halved when memory runs out."""
@@ -45,7 +45,7 @@ class Walk:
 
     Notes
     -----
-    A spectrum that holds no data is seen as zeros; what is missing stays as it is in a result of the same bands, else it becomes NaN.
+    In place of a missing spectrum the nearest known one is seen; it stays as it is in a result of the same bands, else it becomes NaN.
     What is all zero is told after the walk (`held`), since counting may explain it: `leave_out` then makes it zero again, or NaN
     where the result is the probabilities of classes.
     """
@@ -162,16 +162,18 @@ class Walk:
         spectra = values_of(block).reshape(-1, block.shape[-1])
         codes = np.asarray([coded_block(spectra, ignored(block), *bands_needed(m.preparation.steps, block.axis)) for m in self.models]).min(0)
         seen = without(spectra, codes != MISSING)
+        if not self.spectral:
+            seen = continued(seen, codes == MISSING, block.spatial_shape)
         prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
-        finite = np.logical_and.reduce([np.isfinite(values).all(-1) for values, _, _ in prepared])
-        codes[~finite & (codes != EMPTY)] = MISSING
+        usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
+        codes[~usable & (codes != EMPTY)] = MISSING
         place = tuple(slice(start, start + length) for start, length in zip(origin, block.spatial_shape, strict=True))
         self._codes[place] = codes.reshape(block.spatial_shape)
-        known = finite & (codes != MISSING)
+        known = usable & (codes != MISSING)
         drawn = [
             values
             for model, passes, (values, _, removed) in zip(self.models, self.passes, prepared, strict=True)
-            for values in self._of(model, passes, block, without(values, finite), removed)
+            for values in self._of(model, passes, block, without(values, finite(values)), removed)
         ]
         results = (drawn[0],) if len(drawn) == 1 else (np.stack(drawn).mean(0), np.stack(drawn).std(0))
         return results if known.all() else self._with_missing(results, spectra, known, block)
@@ -195,8 +197,7 @@ class Walk:
         empty = ~held.mask & ~held.unknown
         value = np.float32(np.nan if self.classes or spread else 0)
         if self.of_images:
-            empty = ~held.mask.any((-2, -1)) if held.mask.ndim > 1 else ~held.mask
-            empty = np.atleast_1d(empty)
+            empty = np.atleast_1d(~held.mask.any((-2, -1)) if held.mask.ndim > 1 else ~held.mask)
         for place in _slabs(empty.shape):
             part = empty[place]
             if part.any():

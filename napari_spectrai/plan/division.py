@@ -55,7 +55,8 @@ class Division:
     def corners(self, part: int) -> list[npt.NDArray[np.int64]]:
         """Return for each cube the first corners (n, 3) of the samples of a part, in its padded planes."""
         known = [m > 0 for m in self.marked] if self.marked else [None] * len(self.maps)
-        cubes = zip(self.maps, self.places, known, self.data or [None] * len(self.maps), strict=True)
+        held: list[npt.NDArray[np.bool_] | None] = [*self.data] or [None] * len(self.maps)
+        cubes = zip(self.maps, self.places, known, held, strict=True)
         return [corners_of(labels, part, self.layout, place, has_class, data) for labels, place, has_class, data in cubes]
 
     def counts(self) -> dict[str, int]:

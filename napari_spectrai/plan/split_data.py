@@ -47,8 +47,7 @@ def stretches(data: Mask, split: Split, patch: int) -> tuple[Map, int]:
 
 def scattered(data: Mask, split: Split, patch: int, rng: np.random.Generator) -> Map:
     """Return a map (z, y, x) of blocks, of which those that hold data are drawn; laid out from the first pixel with data."""
-    flat = data.any(0)
-    top, left = (int(np.flatnonzero(flat.any(1 - axis))[0]) for axis in (0, 1))
+    top, left = (int(np.flatnonzero(data.any((0, 3 - axis)))[0]) for axis in (1, 2))
     block = split.block
     while True:
         number = _numbered(data.shape[1:], top, left, block)
