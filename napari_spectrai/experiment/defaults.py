@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.labels import as_labels
+from napari_spectrai.labels import UNKNOWN, as_labels
 from napari_spectrai.noise import eigenimages
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
             return _images(cube)
         if task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
             settings["unlabelled"] = 0 if 0 in np.unique(labels.data) else None
-        labelled = int(np.count_nonzero(labels.data))
+        labelled = int(np.count_nonzero((labels.data != 0) & (labels.data != UNKNOWN)))
     document: dict[str, Any] = {
         "task": settings,
         "preparation": ["scale"] if cube.is_image else [{"kind": "normalise", "by": "snv"}],

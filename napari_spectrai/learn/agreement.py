@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.labels import Labels
+from napari_spectrai.labels import UNKNOWN, Labels
 from napari_spectrai.learn import metrics
 
 Mask = npt.NDArray[np.bool_]
@@ -38,9 +38,9 @@ class Agreement:
 
 
 def judged(known: Labels) -> Mask:
-    """Return where the truth is known: where it is not 0; of a set of spectra whose 0 has no name, everywhere."""
-    marked: Mask = known.data != 0
-    return marked if known.data.ndim > 1 or 0 in known.names else np.ones(known.shape, bool)
+    """Return where the truth is known: where it is neither 0 nor -1; of a set of spectra whose 0 has no name, where it is not -1."""
+    told: Mask = known.data != UNKNOWN
+    return told & (known.data != 0) if known.data.ndim > 1 or 0 in known.names else told
 
 
 def agreement(results: Mapping[str, Labels], known: Labels, holds: Mask | None = None) -> Agreement:

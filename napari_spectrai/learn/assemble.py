@@ -49,7 +49,8 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         known = [values_of(t).reshape(-1, t.shape[-1]) for t in truths]  # type: ignore[arg-type]
         sharp, truth_axis = _prepared(truths, known, preparation, division, times=task.enlarges if task.needs_truth else 1)  # type: ignore[arg-type]
         targets = torch.from_numpy(sharp[0] if len(sharp) == 1 else np.concatenate(sharp))
-    notes = list(division.notes)
+    said = (note for step in experiment.preparation for cube in cubes for note in step.notes(cube))
+    notes = [*division.notes, *dict.fromkeys(said)]
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
     parts = _parts(division)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +14,20 @@ import torch
 
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
+from napari_spectrai.io import SpectralWarning
 from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.agreement import agreement
 from napari_spectrai.learn.dataset import means
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.peaks import peak_errors
-from napari_spectrai.learn.predict import predict
-from napari_spectrai.learn.scoring import paired, scored
+from napari_spectrai.learn.predict import Prediction, predict
+from napari_spectrai.learn.scoring import judged_pixels, paired, scored
 from napari_spectrai.networks.enlarge import degraded
 from napari_spectrai.plan.truths import numbered
 from napari_spectrai.preparation.missing import nothing_held, usable
 from napari_spectrai.runs.judgement import Report
-from napari_spectrai.valid import finite, values_of, without
+from napari_spectrai.valid import finite, said, values_of, without
 
 
 def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
@@ -48,7 +50,9 @@ def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
     if spec.truth == "labels":
         return _evaluate_labels(result, truth)
     first, second = paired(result, truth)
-    return Report({"result": figures_of(spec, scored(first, second, wanted(spec)).figures)})
+    held = judged_pixels(second, [first])
+    figures = figures_of(spec, scored(first, second, wanted(spec), held.mask).figures)
+    return Report({"result": figures}, notes=[words] if (words := said([held], "are not judged")) else [])
 
 
 def wanted(spec: TaskSpec) -> list[str]:
@@ -100,7 +104,7 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
         source = as_cube(cube)
         if task.same_axis and task.enlarges == 1:
             source, target = paired(source, target)
-    predicted = predict(model, source).result.numpy()
+    predicted = _predicted(model, source).result.numpy()
     held, fine = (usable(one, model.preparation.steps) for one in (source, target))
     coarse = held.mask if task.enlarges == 1 else held.mask.repeat(task.enlarges, -2).repeat(task.enlarges, -1)
     mask = (coarse & ~fine.unknown).ravel()
@@ -134,7 +138,14 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     if task.enlarges == 1 and not any(map(math.isnan, peak_errors(y, y, axis.values))):
         for name, result in results.items():
             rows[name] |= dict(zip(("peak_position", "peak_width"), peak_errors(result, y, axis.values), strict=True))
-    return Report(rows)
+    return Report(rows, notes=[words] if (words := said([held], "are not judged")) else [])
+
+
+def _predicted(model: Model, source: Cube) -> Prediction:
+    """Return what a model says of a cube; what there is to know of it is said by the report."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SpectralWarning)
+        return predict(model, source)
 
 
 def _enlarged(factors: Any, source: Cube, times: int) -> Any:
@@ -143,7 +154,7 @@ def _enlarged(factors: Any, source: Cube, times: int) -> Any:
 
 
 def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
-    prediction = predict(model, source)
+    prediction = _predicted(model, source)
     classes, task = model.description.classes, model.description.experiment.task
     shape = prediction.result.shape
     if task.of_images and labels.shape == source.spatial_shape:  # every pixel of an image has its class
@@ -171,4 +182,5 @@ def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
             rows[name] = metrics.of_classes(method(x).softmax(-1).view(*shape, -1)[judged], wanted, task.metrics)
     rows["network"] = metrics.of_classes(shares, wanted, task.metrics)
     matrix = metrics.confusion(shares.argmax(-1), wanted, len(classes))
-    return Report(rows, classes=[one.name for one in classes], confusion=matrix.tolist())
+    notes = [words] if (words := said([held], "are not judged")) else []
+    return Report(rows, classes=[one.name for one in classes], confusion=matrix.tolist(), notes=notes)

@@ -138,9 +138,9 @@ def scoring(
     return Scored({name: figures[name] for name in names if name in figures}, error, angle, alive, sums.brightness)
 
 
-def scored(result: Cube, truth: Cube, names: Sequence[str]) -> Scored:
+def scored(result: Cube, truth: Cube, names: Sequence[str], mask: Mask | None = None) -> Scored:
     """Do what `scoring` does, at once."""
-    steps = scoring(result, truth, names)
+    steps = scoring(result, truth, names, mask=mask)
     while True:
         try:
             next(steps)

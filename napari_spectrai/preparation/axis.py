@@ -116,6 +116,14 @@ class Fill(Step):
         """Return spectra without missing values, in band order (the axis itself may be uneven)."""
         return fill(spectra), axis
 
+    def notes(self, cube: Cube) -> list[str]:
+        """Return how many values of how many spectra are filled; a lazy cube is read to count them."""
+        values, spectra, whole = missing_values(cube)
+        if not values:
+            return []
+        rest = f"; {whole:,} of them hold no value at all and become zeros" if whole else ""
+        return [f"{self.title}: {values:,} values of {spectra:,} of {cube.count:,} spectra are interpolated{rest}."]
+
 
 class RemoveBands(Step):
     """Leave out bad bands: by their numbers, or by ranges such as those of water vapour."""
@@ -140,6 +148,19 @@ class RemoveBands(Step):
         if not kept.size:
             raise ValueError(f"all {len(axis)} bands would be removed; leave some")
         return spectra[..., kept], axis.take(kept)
+
+
+def missing_values(cube: Cube) -> tuple[int, int, int]:
+    """Return how many values of a cube are NaN or infinite, how many spectra hold such, and how many hold nothing else."""
+    if cube.data.dtype.kind != "f":
+        return 0, 0, 0
+    counts = np.zeros(3, np.int64)
+    rows = cube.data if cube.is_image else cube.data[None]
+    step = max(1, 2**23 // max(1, rows[0].size))
+    for start in range(0, rows.shape[0], step):
+        gone = (~np.isfinite(np.asarray(rows[start : start + step]))).sum(-1)
+        counts += [gone.sum(), (gone > 0).sum(), (gone == cube.shape[-1]).sum()]
+    return int(counts[0]), int(counts[1]), int(counts[2])
 
 
 def fill(spectra: FloatArray) -> FloatArray:

@@ -46,6 +46,10 @@ class Step(Named):
         """Return this step with what it learns from spectra of shape (..., n, L) filled in; neighbours along n are neighbours in place."""
         return self
 
+    def notes(self, cube: Cube) -> list[str]:
+        """Return what to say of this step where it is applied to `cube`, in sentences."""
+        return []
+
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
         """Return settings to begin with on data of this axis, where the defaults do not say them."""

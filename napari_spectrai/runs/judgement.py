@@ -35,6 +35,8 @@ class Report:
     """Names of the classes, where classes are judged."""
     confusion: list[list[int]] = field(default_factory=list)
     """Rows the truth, columns the result."""
+    notes: list[str] = field(default_factory=list)
+    """What to know of the figures, in sentences."""
 
     @property
     def by_class(self) -> dict[str, dict[str, float]]:
@@ -59,7 +61,7 @@ class Report:
             for name, row in self.by_class.items():
                 shown = f"{row['recall']:>10.3f}{row['precision']:>11.3f}{row['f1']:>8.3f}{row['iou']:>8.3f}"
                 lines.append(f"{name[:25]:<26}{shown}{row['support']:>9.0f}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def lines(self) -> Iterator[list[Any]]:
         """Yield the lines of the table, those of the classes and the confusion matrix after it."""
