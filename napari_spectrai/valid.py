@@ -157,8 +157,8 @@ def holds_data(cube: Cube, *, partly: bool = False, bands: npt.NDArray[np.intp] 
     key = (lazy.name, ignore, partly, None if bands is None else bands.tobytes()) if isinstance(data, da.Array) else None
     if key is None or key not in _known:
         whole = lazy.rechunk({-1: -1}) if len(lazy.chunks[-1]) > 1 else lazy
-        codes = whole.map_blocks(coded_block, ignore, bands, partly, dtype=np.uint8, drop_axis=whole.ndim - 1, meta=np.empty((0,) * (whole.ndim - 1), np.uint8))
-        found: Codes = np.asarray(codes)
+        meta = np.empty((0,) * (whole.ndim - 1), np.uint8)
+        found: Codes = np.asarray(whole.map_blocks(coded_block, ignore, bands, partly, dtype=np.uint8, drop_axis=whole.ndim - 1, meta=meta))
         if key is None:
             return decided(found)
         _known[key] = found

@@ -42,6 +42,8 @@ class ModelCard:
         The kinds of the classical methods kept in the file.
     temperature : float
         What logits are divided by, so that probabilities are as sure as they are right in validation.
+    intensities : list of float
+        The 1st, 50th and 99th percentile of the magnitudes that were learnt from, before preparation; empty where they are not known.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ModelCard:
     classes: list[Class] = field(default_factory=list)
     rivals: list[str] = field(default_factory=list)
     temperature: float = 1.0
+    intensities: list[float] = field(default_factory=list)
 
     @property
     def out(self) -> int:
@@ -104,6 +107,9 @@ class ModelCard:
             ("Trained on", "; ".join(self.trained_on) or "not said"),
             ("Date", self.date),
         ]
+        if self.intensities:
+            low, middle, high = self.intensities
+            rows.insert(3, ("Intensities", f"{low:.3g} to {high:.3g}, half of them below {middle:.3g} (percentiles 1, 99 and 50)"))
         if self.classes:
             rows.insert(3, ("Classes", ", ".join(one.name for one in self.classes)))
         if experiment.task.enlarges > 1:

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.cube import SpectralWarning as SpectralWarning
+from napari_spectrai.cube import SpectralAxis, SpectralWarning
 
 if TYPE_CHECKING:
     import dask.array as da

@@ -10,6 +10,7 @@ import torch
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.compatibility import intensities_of
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.plan.division import Division, divide, flatters, refuse_empty, wanted_parts
@@ -63,6 +64,7 @@ def assemble(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Tru
         maps=division.maps, places=places, labels=torch.from_numpy(labels),
         names=[f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes], notes=notes,
         times=task.enlarges if task.needs_truth else 1, shared=division.layout.shared, classes=division.classes, of_images=task.of_images,
+        intensities=intensities_of(fitting),
         holds=None if all(d.all() for d in division.data) else torch.from_numpy(holds),
     )  # fmt: skip
 
@@ -74,7 +76,9 @@ def _thinned(spectra: FloatArray) -> FloatArray:
 def _prepared(
     cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, division: Division, *, times: int = 1
 ) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis]:
-    """Return prepared spectra; in place of what is missing zeros, or in patches the nearest that is known. Pixels that become NaN or infinite are taken out of `division`.
+    """Return prepared spectra; in place of what is missing zeros, or in patches the nearest that is known.
+
+    Pixels that become NaN or infinite are taken out of `division`.
 
     Raises
     ------

@@ -53,6 +53,7 @@ class Dataset:
     classes: list[Class] = field(default_factory=list)
     of_images: bool = False
     holds: Tensor | None = None
+    intensities: list[float] = field(default_factory=list)
 
     @property
     def out(self) -> int:

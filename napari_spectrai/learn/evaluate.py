@@ -13,12 +13,14 @@ import numpy as np
 import torch
 
 from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.labels import Labels, as_labels
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.agreement import agreement
 from napari_spectrai.learn.dataset import means
+from napari_spectrai.learn.joining import on_axis_of
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import Prediction, predict
@@ -104,6 +106,8 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
         source = as_cube(cube)
         if task.same_axis and task.enlarges == 1:
             source, target = paired(source, target)
+    source, fit = on_axis_of(model, source, resample=False)
+    target = brought(target, model.description, fit) if fit.how == "renamed" and task.same_axis else target
     predicted = _predicted(model, source).result.numpy()
     held, fine = (usable(one, model.preparation.steps) for one in (source, target))
     coarse = held.mask if task.enlarges == 1 else held.mask.repeat(task.enlarges, -2).repeat(task.enlarges, -1)
@@ -154,6 +158,7 @@ def _enlarged(factors: Any, source: Cube, times: int) -> Any:
 
 
 def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
+    source, _ = on_axis_of(model, source, resample=False)
     prediction = _predicted(model, source)
     classes, task = model.description.classes, model.description.experiment.task
     shape = prediction.result.shape

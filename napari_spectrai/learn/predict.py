@@ -16,13 +16,15 @@ import torch
 
 from napari_spectrai import io
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.compatibility import Fit, another_scale
 from napari_spectrai.files import replacing
-from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.io import SpectralWarning
+from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
-from napari_spectrai.learn.joining import called, refuse_other_axis, refuse_others
+from napari_spectrai.learn.joining import called, on_axis_of, refuse_others
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.learn.walk import Walk, has_dropout
 from napari_spectrai.preparation.chain import seen
@@ -92,6 +94,7 @@ def predict(
     views: bool = False,
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
+    resample: bool = False,
 ) -> Prediction:
     """Apply a model to a cube, an array or a napari layer.
 
@@ -100,7 +103,7 @@ def predict(
     model : Model, path, or the name of a classical method that needs no training
         Such as ``"wavelet"``, ``"svd_nlm"``, ``"bicubic"`` or ``"kmeans"``; see `napari_spectrai.learn.model.ready`.
     cube : Cube, array, napari layer, or path
-        With the model's axis; a lazy cube is read tile by tile.
+        On the model's axis, or one that becomes it (see `resample`); a lazy cube is read tile by tile.
     out : path, optional
         A Zarr store (``.zarr``) to write to as tiles finish (of classes: their probabilities); default: memory.
     tile : int, optional
@@ -118,12 +121,20 @@ def predict(
         Others of the same axis and result, trained from other seeds or on other parts: the mean of all is taken.
     then : models
         Applied to the result, one after another: denoise, then enlarge.
+    resample : bool
+        Bring a cube whose axis covers the model's onto it, by cropping or interpolation; the result is then on the model's axis. Another
+        unit (nm, um) and the opposite order of bands need no consent, and the result keeps the cube's own.
 
     Raises
     ------
     ValueError
-        If the axis is another one (resample it), values are missing, the models do not go together, or the model has no dropout for
-        an uncertainty.
+        If the axis is another one (the message names the remedy), no spectrum holds data, the models do not go together, or the model has
+        no dropout for an uncertainty.
+
+    Warns
+    -----
+    SpectralWarning
+        Of spectra that hold no data, intensities of another scale than the model learnt from, and a cube that was resampled.
     """
     steps = predicting(
         model,
@@ -137,6 +148,7 @@ def predict(
         views=views,
         ensemble=ensemble,
         then=then,
+        resample=resample,
     )
     while True:
         try:
@@ -161,6 +173,7 @@ def predicting(
     views: bool = False,
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
+    resample: bool = False,
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
     """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written.
@@ -182,12 +195,12 @@ def predicting(
     for number, one in enumerate(links[:-1]):
         if one.description.classes:
             raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
-        options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views}
+        options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample}
         done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
         notes += [note for note in done.notes if note not in notes]
         source = replace(done.result, name=source.name)
     last = models if len(links) == 1 else links[-1:]
-    options = {"tile": tile, "device": choose_device(device), "views": views, "part": part}
+    options = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample, "part": part}
     prediction = yield from _applied(last, source, out=out, uncertainty=uncertainty, **options)
     return replace(prediction, notes=[*notes, *(note for note in prediction.notes if note not in notes)])
 
@@ -201,11 +214,12 @@ def _applied(
     uncertainty: bool,
     device: torch.device,
     views: bool,
+    resample: bool,
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
-    card = models[0].description
-    for model in models:
-        refuse_other_axis(model, source)
+    card, given = models[0].description, source
+    source, fit = on_axis_of(models[0], source, resample=resample)
+    notes = _about(card, source, fit)
     first, components = _with_components(models[0], source)
     models = [first, *models[1:]]
     if uncertainty and len(models) == 1 and not has_dropout(models[0]):
@@ -222,11 +236,18 @@ def _applied(
         raise ValueError("rotated views are for networks that look at images, and this one sees single spectra; leave views away")
     name = f"{source.name} · {card.name}" if source.name else card.name
     shaped = _shaped(models[0], source, name)
+    # the same bands in another unit or order: the result is on the cube's own axis
+    own = fit.how == "renamed" and not card.classes and card.axis.mismatch(card.truth_axis) is None
+    if own:
+        shaped = replace(shaped, axis=given.axis, metadata=_shaped(models[0], given, name).metadata)
     walk = Walk(models, device, tile, draws=uncertainty, views=views)
     with ExitStack() as files:
         result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
-        walking = walk.images(source, result, spread) if card.experiment.task.of_images else walk.over(source, result, spread)
+        turn: Any = Turned if own and fit.turned else _as_it_is
+        into: Any = turn(result)
+        beside: Any = None if spread is None else turn(spread)
+        walking = walk.images(source, into, beside) if card.experiment.task.of_images else walk.over(source, into, beside)
         told: Progress | None = None
         try:
             for told in walking:
@@ -243,12 +264,38 @@ def _applied(
             walk.leave_out(result, held)
             if spread is not None:
                 walk.leave_out(spread, held, spread=True)
-    notes = [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
+    notes += [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
         return Prediction(done, uncertainty=deviation, notes=notes)
     return Prediction(_told(done, card.classes), done, deviation, card.classes, components, notes)
+
+
+class Turned:
+    """An array to be written with its last dimension in the opposite order."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.shape = array, array.shape
+
+    def __setitem__(self, key: Any, values: Any) -> None:
+        self.array[key] = values[..., ::-1]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.array[key][..., ::-1]
+
+
+def _as_it_is(array: Any) -> Any:
+    return array
+
+
+def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
+    """Return what to say of a cube on the model's axis before the model is applied."""
+    notes = []
+    if fit.step is not None:
+        done = "cropped to" if fit.step.kind == "crop" else "resampled onto"
+        notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on.")
+    return notes + ([words] if (words := another_scale(card, source)) else [])
 
 
 def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:

@@ -106,7 +106,7 @@ def judged_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = No
     empty &= ~missing
     held = Held(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
     if not held.count:
-        raise ValueError(f"there is nothing to judge: {said([held], 'are left out')[:-1]}; choose other data, or fill them with the step 'fill'")
+        raise ValueError(f"there is nothing to judge: {said([held])[:-1]}; choose other data, or fill them with the step 'fill'")
     return held
 
 
@@ -277,7 +277,8 @@ class _Sums:
 def _ssim(result: Cube, truth: Cube, span: float, scaled: Scaling, mask: Mask) -> Iterator[tuple[int, int, float]]:
     """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
 
-    Where pixels are not judged, windows count that hold none of them; NaN if there is none. A window sees `REACH` rows to each side: a block is read with as many more, and told of without.
+    Where pixels are not judged, windows count that hold none of them; NaN if there is none. A window sees `REACH` rows to each side: a
+    block is read with as many more, and told of without.
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
@@ -296,7 +297,8 @@ def _ssim(result: Cube, truth: Cube, span: float, scaled: Scaling, mask: Mask) -
     for number, (plane, begin, end, some) in enumerate(parts):
         first = max(0, begin - REACH)
         place = (*plane, slice(first, min(end + REACH, height)))
-        parts_of = [scaled.again(side, np.asarray(c.data[(*place, slice(None), some)], np.float32), place) for side, c in enumerate((result, truth))]
+        where = (*place, slice(None), some)
+        parts_of = [scaled.again(side, np.asarray(c.data[where], np.float32), place) for side, c in enumerate((result, truth))]
         if not complete:
             parts_of = [np.where(mask[place][..., None], part, np.float32(0)) for part in parts_of]
         images = [torch.from_numpy(np.ascontiguousarray(part)) for part in parts_of]

@@ -160,7 +160,8 @@ class Walk:
     def _block(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
         """Return the mean result of a block that begins at `origin`, flat (n, λ), and over several its spread."""
         spectra = values_of(block).reshape(-1, block.shape[-1])
-        codes = np.asarray([coded_block(spectra, ignored(block), *bands_needed(m.preparation.steps, block.axis)) for m in self.models]).min(0)
+        needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
+        codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
         seen = without(spectra, codes != MISSING)
         if not self.spectral:
             seen = continued(seen, codes == MISSING, block.spatial_shape)

@@ -224,8 +224,13 @@ def _lazily(source: Cube, chain: Preparation) -> Cube:
     import dask.array as da
 
     masks = [] if empty is None else [da.from_array(empty[..., None], chunks=(*whole.chunks[:-1], (1,)))]
+
+    def apply(block: FloatArray, *mask: Mask) -> FloatArray:
+        done = chain.apply(block, source.axis)[0]
+        return np.where(mask[0], np.float32(0), done) if mask else done
+
     prepared = da.map_blocks(
-        lambda block, *mask: np.where(mask[0], np.float32(0), chain.apply(block, source.axis)[0]) if mask else chain.apply(block, source.axis)[0],
+        apply,
         whole,
         *masks,
         dtype=np.float32,

@@ -84,14 +84,13 @@ class Reflectance(Step):
 
     def notes(self, cube: Cube) -> list[str]:
         """Return in which bands the white reference is not above the dark one."""
-        bad = np.flatnonzero(~(np.broadcast_to(self._span(), len(cube.axis) if np.size(self._span()) == 1 else np.shape(self._span())) > 0))
+        span = np.atleast_1d(self._span())
+        bad = np.flatnonzero(~((span if span.size > 1 else span.repeat(len(cube.axis))) > 0))
         if not bad.size:
             return []
         some = ", ".join(map(str, bad[:8])) + (", …" if bad.size > 8 else "")
-        return [
-            f"{self.title}: white is not above dark in {bad.size:,} of {len(cube.axis):,} bands ({some}), which become NaN; remove them with "
-            "the step 'remove_bands', or measure the references anew."
-        ]
+        where = f"{bad.size:,} of {len(cube.axis):,} bands ({some})"
+        return [f"{self.title}: white is not above dark in {where}, which become NaN; remove them with 'remove_bands', or measure anew."]
 
 
 class Calibrate(Step):
