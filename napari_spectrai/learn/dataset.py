@@ -129,6 +129,7 @@ class Dataset:
             x, counts = place.of(self.inputs), place.of(shown)
             y = None if self.truths is None else place.of(self.truths, self.times)
             holds = None if self.holds is None else place.of(self.holds)
+            x = x if holds is None else x.masked_fill(~holds[..., None], 0)
             if self.of_images and y is not None:
                 x, y, counts = means(x, holds), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
                 holds = None if holds is None else holds.any(2, True).any(1, True)

@@ -89,7 +89,7 @@ def blocks(shape: Sequence[int]) -> Iterator[Places]:
 def judged_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = None) -> Held:
     """Return which pixels all results are judged by: those that hold data in the truth, in every result and in the source.
 
-    A truth that is all zero is one, unless all results are zero there, too.
+    A truth that is all zero is one, unless all results are zero there, too; where nothing else is left, those zeros are judged.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def judged_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = No
     if source is not None and index is not None:
         seen = holds_data(source)
         missing, empty = missing | seen.unknown[np.ix_(*index)], empty | (~seen.mask & ~seen.unknown)[np.ix_(*index)]
-    empty &= ~missing
+    empty &= ~missing & bool((~missing & ~empty).any())
     held = Held(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
     if not held.count:
         raise ValueError(f"there is nothing to judge: {said([held])[:-1]}; choose other data, or fill them with the step 'fill'")

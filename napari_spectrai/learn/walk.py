@@ -45,7 +45,7 @@ class Walk:
 
     Notes
     -----
-    In place of a missing spectrum the nearest known one is seen; it stays as it is in a result of the same bands, else it becomes NaN.
+    In place of a missing spectrum the nearest known one is seen (zeros in sets of spectra, and by classical methods of whole images); it stays as it is in a result of the same bands, else it becomes NaN.
     What is all zero is told after the walk (`held`), since counting may explain it: `leave_out` then makes it zero again, or NaN
     where the result is the probabilities of classes.
     """
@@ -64,6 +64,7 @@ class Walk:
         whole = any(spec.whole for spec in specs)
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
         self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
+        self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
         # a tile four contexts wide repeats at most half of its work in the overlap
         self.overlap = 0 if self.spectral else 2 * self.context + self.grid
         self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
@@ -163,7 +164,7 @@ class Walk:
         needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
         codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
         seen = without(spectra, codes != MISSING)
-        if not self.spectral:
+        if self.continues:  # classical methods of whole images find themselves what is empty
             seen = continued(seen, codes == MISSING, block.spatial_shape)
         prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
         usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))

@@ -235,10 +235,9 @@ class PredictDock(Dock):
 
     def _of_another_scale(self) -> str:
         """Return what to say of layers in memory whose intensities are a factor away from what the model learnt from."""
-        card, words = self._card, []
-        for cube in (as_cube(layer) for layer in self.layers):
-            if card is not None and isinstance(cube.data, np.ndarray):
-                words.append(another_scale(card, brought(cube, card, fit_axis(card, cube.axis, cube.name))))
+        card = self._card
+        cubes = [] if card is None else [cube for layer in self.layers if isinstance((cube := as_cube(layer)).data, np.ndarray)]
+        words = [another_scale(card, brought(cube, card, fit_axis(card, cube.axis, cube.name))) for cube in cubes if card is not None]
         return " ".join(filter(None, words))
 
     def _against_files(self) -> tuple[str, str]:
