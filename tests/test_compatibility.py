@@ -95,7 +95,7 @@ def test_every_axis_is_decided_in_one_way_and_the_decision_holds(kind, scene, cl
             with pytest.warns(SpectralWarning, match="model's axis"):
                 done = predict(model, cube, resample=True)
             assert (model is classifier) or done.result.axis == model.axis
-    if how in ("same", "renamed") or kind not in ("shifted by more than a band",) and how == "step":
+    if how in ("same", "renamed") or (kind not in ("shifted by more than a band",) and how == "step"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SpectralWarning)
             told = predict(classifier, cube, resample=True).result

@@ -10,6 +10,7 @@ from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import UNKNOWN, as_labels
 from napari_spectrai.noise import eigenimages
+from napari_spectrai.valid import held_by
 
 T = TypeVar("T")
 
@@ -67,7 +68,7 @@ def _components(cube: Cube) -> int:
         return min(8, most)
     spectra = cube.data.reshape(-1, cube.shape[-1])
     sample = np.asarray(spectra[:: max(1, len(spectra) // SEEN)], np.float64)
-    sample = sample[np.isfinite(sample).all(-1)]
+    sample = sample[held_by(sample).mask]
     return min(eigenimages(sample)[0].shape[-1], most) if len(sample) > 1 else min(8, most)
 
 

@@ -45,9 +45,9 @@ class Walk:
 
     Notes
     -----
-    In place of a missing spectrum the nearest known one is seen (zeros in sets of spectra, and by classical methods of whole images); it stays as it is in a result of the same bands, else it becomes NaN.
-    What is all zero is told after the walk (`held`), since counting may explain it: `leave_out` then makes it zero again, or NaN
-    where the result is the probabilities of classes.
+    In place of a missing spectrum the nearest known one is seen, by networks of single spectra and classical methods of whole images
+    zeros. It stays as it is in a result of the same bands, else it becomes NaN. What is all zero is told after the walk (`held`), since
+    counting may explain it: `leave_out` then makes it zero again, or NaN where the result is the probabilities of classes.
     """
 
     def __init__(

@@ -127,7 +127,7 @@ def _whole(labels: Map, label: int, patch: int, data: npt.NDArray[np.bool_] | No
     corners = origins(_with_holes(labels, label, data), label, patch)
     if not len(corners):
         return corners
-    for least in ([1] if label in (VALIDATION, TEST) else [max(1, patch * patch // 4), 1]):
+    for least in [1] if label in (VALIDATION, TEST) else [max(1, patch * patch // 4), 1]:
         enough = np.zeros(labels.shape, bool)
         enough[tuple(origins(labels, label, patch, least=least).T)] = True
         kept: npt.NDArray[np.int64] = corners[enough[tuple(corners.T)]]

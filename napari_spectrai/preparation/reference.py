@@ -76,7 +76,6 @@ class Reflectance(Step):
         span = self._span()
         return ((spectra - dark) / np.where(span > 0, span, np.nan)).astype(spectra.dtype), axis
 
-
     def _span(self) -> npt.NDArray[np.float64]:
         """Return by how much white lies above dark, in every band."""
         dark = np.asarray(self.dark if self.dark is not None else 0.0, np.float64)
