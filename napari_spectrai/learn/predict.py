@@ -295,6 +295,7 @@ def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
     if fit.step is not None:
         done = "cropped to" if fit.step.kind == "crop" else "resampled onto"
         notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on.")
+    notes += [note for step in card.experiment.preparation for note in step.notes(source)]
     return notes + ([words] if (words := another_scale(card, source)) else [])
 
 
