@@ -78,7 +78,7 @@ def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
 
 def _other_unit(onto: SpectralAxis, axis: SpectralAxis) -> str:
     if axis.unit and onto.unit:
-        return f"Positions in {axis.unit} cannot be told in {onto.unit} without guessing; choose data in {onto.unit}, or another model."
+        return f"Positions in {axis.unit} are not converted to {onto.unit} without guessing; choose data in {onto.unit}, or another model."
     if not axis.unit and len(axis) == len(onto):
         return "If its bands are the model's, say so: as_cube(cube, axis=model.axis)."
     if not axis.unit:

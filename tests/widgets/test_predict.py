@@ -142,7 +142,7 @@ def test_another_axis_is_drawn_explained_and_mended_by_a_button(viewer, dock, mo
     assert "were not measured" in dock.problem
     assert not dock._remedy.visible
     dock.layer = add_cube(viewer, image(axis=SpectralAxis(np.linspace(400, 700, 25), "nm"), name="light"))
-    assert "The units differ" in dock.problem
+    assert "not converted to 1/cm" in dock.problem
     assert not dock._remedy.visible
 
 
