@@ -33,6 +33,10 @@ _ALIASES = {
 }  # fmt: skip
 
 
+class SpectralWarning(UserWarning):
+    """Something that data do not say, or that was guessed, left out or mended; the message names the remedy."""
+
+
 @runtime_checkable
 class Layer(Protocol):
     """What is asked of a napari layer: its array and its metadata."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Layer
+from napari_spectrai.cube import Layer, SpectralWarning
 
 Colour = tuple[float, float, float, float]
 
@@ -24,6 +25,18 @@ class Class:
     colour: Colour | None = None
 
 
+UNKNOWN = -1
+"""The number that means unlabelled in every label image."""
+NO_DATA = "no data"
+"""The name of the number that stands for pixels without a class, where 0 is a class itself."""
+
+
+def unlabelled(classes: Sequence[Class]) -> int:
+    """Return the number that stands for "no class" beside some classes: 0 where that is free, else the first above them."""
+    values = [one.value for one in classes]
+    return 0 if 0 not in values else max(values) + 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
     """The class of every pixel or spectrum.
@@ -31,7 +44,7 @@ class Labels:
     Parameters
     ----------
     data : integer array of shape (..., y, x) or (n,)
-        By custom 0 is unlabelled; a task's `unlabelled` says.
+        By custom 0 is unlabelled; a task's `unlabelled` says. So is -1, whatever the task; NaN becomes -1.
     names : mapping of number to name
         Of all classes or some; the others are named after their number.
     colours : mapping of number to (red, green, blue, opacity), 0 to 1
@@ -56,8 +69,9 @@ class Labels:
         if data.dtype.kind == "b":
             data = data.astype(np.uint8)
         if data.dtype.kind == "f":  # MATLAB's numbers
+            data = np.where(np.isnan(data), UNKNOWN, data)
             whole = np.round(data)
-            if not np.array_equal(whole, data):
+            if not np.array_equal(whole, data) or not np.isfinite(data).all():
                 bad = data[~np.isclose(whole, data)] if np.isfinite(data).all() else data[~np.isfinite(data)]
                 raise ValueError(f"labels are whole numbers, one a class, and these hold {bad.flat[0]:g}; choose a label image")
             data = whole.astype(np.int64)
@@ -71,12 +85,12 @@ class Labels:
         return tuple(self.data.shape)
 
     def values(self, unlabelled: int | None = 0) -> list[int]:
-        """Return the numbers that occur, without the one that means unlabelled."""
+        """Return the numbers that occur, without those that mean unlabelled."""
         if self.data.size and self.data.min() >= 0 and self.data.max() < 2**20:  # counting is far faster than sorting
             found = np.flatnonzero(np.bincount(self.data.ravel()))
         else:
             found = np.unique(self.data)
-        return [int(value) for value in found if value != unlabelled]
+        return [int(value) for value in found if value not in (unlabelled, UNKNOWN)]
 
     def classes(self, unlabelled: int | None = 0) -> list[Class]:
         """Return the classes that occur."""
@@ -104,7 +118,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     if isinstance(x, Labels):
         return x if names is None else replace(x, names=names)
     if isinstance(x, Layer) and not isinstance(x, np.ndarray):
-        return _from_layer(x, names)
+        return say_unknown(_from_layer(x, names))
     if isinstance(x, Sequence) and not isinstance(x, str) and x and all(isinstance(item, str) for item in x):
         return named(x)
     array = np.asarray(x)
@@ -112,7 +126,22 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
         return named([str(item) for item in array.ravel()], array.shape)
     if not array.ndim or not array.size:
         raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
-    return Labels(array, names or {})
+    return say_unknown(Labels(array, names or {}))
+
+
+def say_unknown(labels: Labels) -> Labels:
+    """Return the labels; warn of what is -1 or NaN in them, which counts as unlabelled.
+
+    Warns
+    -----
+    SpectralWarning
+    """
+    count = int((labels.data == UNKNOWN).sum()) if labels.data.dtype.kind == "i" else 0
+    if count:
+        name = repr(labels.name) if labels.name else "the labels"
+        more = "; so does 0 where 0 means unlabelled" if (labels.data == 0).any() else ""
+        warnings.warn(f"{count:,} pixels of {name} are -1 or NaN and count as unlabelled{more}", SpectralWarning, stacklevel=3)
+    return labels
 
 
 def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:

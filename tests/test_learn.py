@@ -386,17 +386,21 @@ def test_dead_spectra_are_left_out_and_told(pairs):
     noisy, clean = pairs
     noisy.data[3] = 0
     data = assemble(Experiment().override("split.validation=0.2"), [noisy], [clean])
-    assert len(data.parts["training"]) == 95
-    assert "1 of 96 spectra for training are all zero" in data.notes[0]
+    assert len(data.parts["training"]) + len(data.parts["validation"]) == 119
+    assert data.notes[0] == "1 of 120 spectra hold no data (1 all zero) and are left out."
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("side", [0, 1])
-def test_missing_values_are_refused_with_place_and_remedy(pairs, bad, side):
+def test_spectra_with_missing_values_are_left_out_unless_they_are_filled(pairs, bad, side):
     pairs[side].data[5, 7] = bad
-    with pytest.raises(ValueError, match=r"1 NaN or infinite values in 1 spectra, the first at pixel \(5\).*step 'fill'"):
-        assemble(Experiment().override("preparation=[]"), [pairs[0]], [pairs[1]])
-    assemble(Experiment().override("preparation=[fill, normalise]"), [pairs[0]], [pairs[1]])
+    data = assemble(Experiment().override("preparation=[]"), [pairs[0]], [pairs[1]])
+    assert data.maps[0].ravel()[5] == 0
+    assert "1 of 120 spectra hold no data (1 with missing values" in data.notes[0]
+    assert data.inputs.isfinite().all()
+    data = assemble(Experiment().override("preparation=[fill, normalise]"), [pairs[0]], [pairs[1]])
+    assert data.maps[0].ravel()[5] == 1
+    assert any("1 values of 1 of 120 spectra are interpolated" in note for note in data.notes) == (side == 0)
 
 
 def test_what_does_not_pair_is_refused(pairs, image_pairs):

@@ -149,13 +149,18 @@ def test_a_method_saved_without_having_learnt_is_one_again(blobs, tmp_path):
 @pytest.mark.parametrize("kind", WITHOUT_LABELS)
 def test_data_that_hold_too_little_are_refused_in_words(kind, blobs):
     cube, _ = blobs
-    for flat in (np.ones((4, 5, 6), np.float32), np.ones((1, 1, 6), np.float32), np.zeros((3, 6), np.float32)):
+    for flat in (np.ones((4, 5, 6), np.float32), np.ones((1, 1, 6), np.float32)):
         with pytest.raises(ValueError, match=r"\(count\), and the .* values hold 1 at most; there is nothing to tell apart"):
             predict(kind, Cube(flat))
     missing = cube.data.copy()
     missing[3, 4, 5] = np.nan
-    with pytest.raises(ValueError, match=r"1 NaN or infinite values in 1 spectra, the first at pixel \(3, 4\), band 5"):
-        predict(kind, Cube(missing))
+    with pytest.warns(UserWarning, match="1 with missing values .* and have no class"):
+        told = predict(kind, Cube(missing))
+    assert told.result[3, 4] == 0
+    assert np.isnan(told.probabilities.data).sum() == told.probabilities.shape[-1]
+    for value, words in ((0, "all 3 spectra are zero"), (np.nan, "no spectrum is left; choose other data")):
+        with pytest.raises(ValueError, match=words):
+            predict(kind, Cube(np.full((3, 6), value, np.float32)))
     with pytest.raises(ValueError, match=r"count: 1 does not fit: .*greater than or equal to 2"):
         predict(kind, cube, settings={"count": 1})
     with pytest.raises(ValueError, match=r"there is no setting 'counts' here; known: count, kind, seed"):

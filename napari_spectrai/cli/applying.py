@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,10 @@ from napari_spectrai.cli.shared import (
     listen_in,
     refuse_same,
     refuse_unwritten,
+    say_notes,
     told_to,
 )
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, SpectralWarning
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.ready import ready_kinds, ready_spec
 from napari_spectrai.files import replacing
@@ -57,6 +59,9 @@ def predict(
         Path | None,
         typer.Option(help="where the finished tiles go if it is stopped (.zarr); of classes probabilities"),
     ] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="bring a file on another axis that covers the model's onto it, by cropping or interpolation")
+    ] = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -86,7 +91,7 @@ def predict(
         others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
         steps = predicting(
             _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
-            settings=changed, views=views, ensemble=others, then=chain, part=part,
+            settings=changed, views=views, ensemble=others, then=chain, part=part, resample=resample,
         )  # fmt: skip
         prediction = followed(steps, folder, "predicting")
         if prediction is not None and tells:
@@ -96,9 +101,11 @@ def predict(
         if prediction is not None and prediction.uncertainty is not None:
             suffix = ".zarr" if tells else output.suffix
             write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
+        if prediction is not None:
+            say_notes(prediction.notes)
         if prediction is not None and folder is not None:
             folder.append(Saved("result", str(output)))
-            folder.append(Finished("done", model=str(model)))
+            folder.append(Finished("done", model=str(model), notes=prediction.notes))
     if prediction is None:
         raise typer.Exit(STOPPED)
 
@@ -157,10 +164,14 @@ def preprocess(
         refuse_unwritten(output)
     with exit_with(FAILED), told_to(folder):
         cube = read(source, dataset=dataset, spectral=spectral)
-        done = followed(_preprocessing(cube, wanted, output), folder, "preparing")
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", SpectralWarning)
+            done = followed(_preprocessing(cube, wanted, output), folder, "preparing")
+        notes = list(dict.fromkeys(str(one.message) for one in said if issubclass(one.category, SpectralWarning)))
+        say_notes(notes)
         if done is not None and folder is not None:
             folder.append(Saved("result", str(output)))
-            folder.append(Finished("done"))
+            folder.append(Finished("done", notes=notes))
     if done is None:
         raise typer.Exit(STOPPED)
 

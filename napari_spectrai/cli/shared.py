@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +112,13 @@ def refuse_unwritten(output: Path) -> None:
         writes = False
     if not writes:
         raise ValueError(f"{output.name}: results are not written in this format; {listed(writable)}")
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """Print what there is to know of a result."""
+    for note in notes:
+        console.print("note:", style="yellow", end=" ")
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
 
 
 def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:

@@ -50,6 +50,8 @@ class ModelCard:
         What a reader of the scores has to know: how they were made, which classes are not validated, how far they reach.
     temperature : float
         What logits are divided by, so that probabilities are as sure as they are right in validation.
+    intensities : list of float
+        The 1st, 50th and 99th percentile of the magnitudes that were learnt from, before preparation; empty where they are not known.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ModelCard:
     intervals: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
     compared: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    intensities: list[float] = field(default_factory=list)
 
     @property
     def out(self) -> int:
@@ -122,6 +125,9 @@ class ModelCard:
         ]
         if hasattr(experiment.network, "describe"):
             rows.insert(4, ("Chosen", experiment.network.describe()))
+        if self.intensities:
+            low, middle, high = self.intensities
+            rows.insert(3, ("Intensities", f"{low:.3g} to {high:.3g}, half of them below {middle:.3g} (percentiles 1, 99 and 50)"))
         if self.classes:
             rows.insert(3, ("Classes", ", ".join(one.name for one in self.classes)))
         if experiment.task.enlarges > 1:

@@ -9,8 +9,9 @@ import numpy as np
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.candidates import FEW
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.labels import as_labels
+from napari_spectrai.labels import UNKNOWN, as_labels
 from napari_spectrai.noise import eigenimages
+from napari_spectrai.valid import held_by
 
 T = TypeVar("T")
 
@@ -88,8 +89,7 @@ def _components(cube: Cube) -> int:
         return min(8, most)
     spectra = cube.data.reshape(-1, cube.shape[-1])
     sample = np.asarray(spectra[:: max(1, len(spectra) // SEEN)], np.float64)
-    sample = sample[np.isfinite(sample).all(-1)]
-    sample /= float(np.abs(sample).max(initial=0)) or 1.0  # squares of it are taken
+    sample = sample[held_by(sample).mask]
     return min(eigenimages(sample)[0].shape[-1], most) if len(sample) > 1 else min(8, most)
 
 
@@ -139,7 +139,7 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
             settings["of"] = "images"
         elif task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
             settings["unlabelled"] = 0 if 0 in np.unique(labels.data) else None
-        labelled = int(np.count_nonzero(labels.data))
+        labelled = int(np.count_nonzero((labels.data != 0) & (labels.data != UNKNOWN)))
     document: dict[str, Any] = {
         "task": settings,
         "preparation": ["scale"],

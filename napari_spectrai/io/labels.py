@@ -16,7 +16,7 @@ from napari_spectrai.files import replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain
 from napari_spectrai.io.found import UnreadableError
-from napari_spectrai.labels import Class, Colour, Labels
+from napari_spectrai.labels import Class, Colour, Labels, say_unknown
 from napari_spectrai.spec import listed
 
 _PICTURES = (".png", ".bmp", ".gif")
@@ -49,11 +49,12 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     try:
         data, names = _picture(path) if suffix in _PICTURES else _array(path, dataset)
         colours = _colours(path) if suffix == ".zarr" else {}
-        return Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
+        labels = Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
     except (UnreadableError, PermissionError):
         raise
     except Exception as error:  # whatever a library raises on broken bytes
         raise UnreadableError(f"{path}: cannot be read as labels: {error or type(error).__name__}") from error
+    return say_unknown(labels)
 
 
 def holds_labels(path: str | Path) -> bool:

@@ -18,9 +18,10 @@ import zarr
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose, from_labels
-from napari_spectrai.io.found import Found, OnDisk, affordable, mapped, plausible, positions
+from napari_spectrai.io.found import Found, OnDisk, affordable, mapped, plausible, positions, unpacked
 
 _OURS = "napari-spectrai "
+_GDAL_NODATA = 42113
 _BEST_COMPRESSION = 1100
 """More than any method of TIFF reaches (deflate: 1032)."""
 _LENGTHS = {"µm": "um", "um": "um", "micron": "um", "\\u00B5m": "um", "nm": "nm", "mm": "mm", "m": "m"}
@@ -76,6 +77,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
             return found
         place, sure = _spectral(axes)
         axis, size, unit = _said(file, series, data.shape[place])
+        data = unpacked(data, missing=_missing(series))
     return Found(data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
 
 
@@ -118,6 +120,15 @@ def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
 
     chunks = tuple(1 if axis not in "YXS" else length for axis, length in zip(series.axes.upper(), series.shape, strict=True))
     return OnDisk(path, series.shape, series.dtype, fetch).lazy(chunks)
+
+
+def _missing(series: tifffile.TiffPageSeries) -> float | None:
+    """Return the value that stands for "not measured" in a GeoTIFF (GDAL's tag), if it names one."""
+    tag = series.keyframe.tags.get(_GDAL_NODATA)
+    try:
+        return None if tag is None else float(str(tag.value).strip("\x00 "))
+    except ValueError:  # no number, so no value of the image
+        return None
 
 
 def _said(

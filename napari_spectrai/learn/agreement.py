@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.labels import Labels
+from napari_spectrai.labels import UNKNOWN, Labels
 from napari_spectrai.learn import metrics
 
 Mask = npt.NDArray[np.bool_]
@@ -38,12 +38,12 @@ class Agreement:
 
 
 def judged(known: Labels) -> Mask:
-    """Return where the truth is known: where it is not 0; of a set of spectra whose 0 has no name, everywhere."""
-    marked: Mask = known.data != 0
-    return marked if known.data.ndim > 1 or 0 in known.names else np.ones(known.shape, bool)
+    """Return where the truth is known: where it is neither 0 nor -1; of a set of spectra whose 0 has no name, where it is not -1."""
+    told: Mask = known.data != UNKNOWN
+    return told & (known.data != 0) if known.data.ndim > 1 or 0 in known.names else told
 
 
-def agreement(results: Mapping[str, Labels], known: Labels, names: Mapping[int, str] | None = None) -> Agreement:
+def agreement(results: Mapping[str, Labels], known: Labels, names: Mapping[int, str] | None = None, holds: Mask | None = None) -> Agreement:
     """Return how results agree with the truth.
 
     Parameters
@@ -52,6 +52,8 @@ def agreement(results: Mapping[str, Labels], known: Labels, names: Mapping[int, 
     known : Labels
     names : mapping of number to name, optional
         For classes that neither side names, such as those of the model.
+    holds : bool array, optional
+        Where the source holds data; nothing else is judged.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def agreement(results: Mapping[str, Labels], known: Labels, names: Mapping[int, 
     for told in results.values():
         if told.shape != known.shape:
             raise ValueError(f"the result has shape {told.shape} and the truth {known.shape}; they must show the same pixels")
-    where = judged(known)
+    where = judged(known) if holds is None else judged(known) & holds
     truth = known.data[where]
     if not len(truth):
         raise ValueError("the truth labels no pixel (all are 0), so there is nothing to judge by")

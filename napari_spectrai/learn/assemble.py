@@ -11,6 +11,7 @@ import torch
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.compatibility import intensities_of
 from napari_spectrai.experiment.idle import without_effect
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.fingerprints import learnt_from
@@ -19,9 +20,10 @@ from napari_spectrai.plan.division import Division, divide, flatters, missing_cl
 from napari_spectrai.plan.layout import Place, padded
 from napari_spectrai.plan.parts import PARTS
 from napari_spectrai.plan.remedies import refuse_empty
-from napari_spectrai.plan.split import TRAINING, Map
+from napari_spectrai.plan.split import TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.preparation import Preparation
+from napari_spectrai.valid import continued, finite, values_of, without
 
 FITTING_SPECTRA = 200_000
 """Spectra that a step which learns from the training data gets to see; a larger set is thinned to it."""
@@ -35,39 +37,39 @@ def assemble(
     Raises
     ------
     ValueError
-        If values are missing (NaN, infinite), a part has no samples, or a class none to learn from; with the place and the remedy.
+        If no pixel holds data, a part has no samples, or a class none to learn from; with the remedy.
     """
     task = experiment.task
     division = divide(experiment, cubes, truths, maps)
     marked, places = division.marked, division.places
-    raw = [cube.numpy().reshape(-1, cube.shape[-1]) for cube in cubes]
+    raw = [values_of(cube).reshape(-1, cube.shape[-1]) for cube in cubes]
     fitting = np.concatenate([_thinned(r[m.ravel() == TRAINING]) for r, m in zip(raw, division.maps, strict=True)])
     if not len(fitting):
         refuse_empty(experiment, division, [], cubes, truths)
-    if not any(step.kind == "fill" for step in experiment.preparation):
-        for cube, spectra in zip(cubes, raw, strict=True):
-            refuse_missing(spectra, cube, "input")
     preparation = Preparation(tuple(experiment.preparation)).fitted(fitting, cubes[0].axis)
-    notes: list[str] = []
+    said = (note for step in experiment.preparation for cube in cubes for note in step.notes(cube))
+    notes = list(dict.fromkeys(said))
     if task.own_unit:
         preparation = _fitted_to_target(preparation, truths, division.maps, notes)  # type: ignore[arg-type]
-    prepared, prepared_axis, removed = _prepared(cubes, raw, preparation, "input")
+    prepared, prepared_axis, removed = _prepared(cubes, raw, preparation, division)
     inputs = _pooled(prepared, places)
     targets, truth_axis, units = None, prepared_axis, None
     if marked:
         targets = torch.from_numpy(np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(marked, places, strict=True)]))
     elif truths:
-        flat = [t.numpy().reshape(-1, t.shape[-1]) for t in truths]  # type: ignore[union-attr]
-        sharp, truth_axis, own = _prepared(truths, flat, preparation.for_target(), "truth")  # type: ignore[arg-type]
-        targets = torch.from_numpy(_pooled(sharp, places, task.enlarges))
+        known = [values_of(t).reshape(-1, t.shape[-1]) for t in truths]  # type: ignore[arg-type]
+        times = task.enlarges if task.needs_truth else 1
+        sharp, truth_axis, own = _prepared(truths, known, preparation.for_target(), division, times=times)  # type: ignore[arg-type]
+        targets = torch.from_numpy(_pooled(sharp, places, times))
         if task.own_unit:
             back = [np.concatenate([one, other], -1) for one, other in zip(removed, own, strict=True)]
             units = torch.from_numpy(_pooled(back, places))
-    notes += without_effect(experiment, cubes)
+    notes = [*division.notes, *notes, *without_effect(experiment, cubes)]
     if flatters(experiment, cubes):
         notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
-    parts = _parts(division, inputs, notes)
+    parts = _parts(division)
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])
+    holds = np.concatenate([padded(d, place, edge=False).ravel() for d, place in zip(division.data, places, strict=True)])
     taught = bool(inputs[labels == TRAINING].any())  # of nothing but zeros no network can be fitted
     held = list(parts) if taught else sorted({*parts} - {"training"}) if inputs.any() else []
     refuse_empty(experiment, division, held, cubes, truths, None if validates else ["training"])
@@ -79,6 +81,8 @@ def assemble(
         times=task.enlarges if task.needs_truth else 1, enlarges=task.enlarges, shared=division.layout.shared,
         classes=division.classes, of_images=task.of_images, units=units,
         fingerprints=learnt_from(cubes, truths, division.maps, marked, experiment.training.start),
+        intensities=intensities_of(fitting),
+        holds=None if all(d.all() for d in division.data) else torch.from_numpy(holds),
     )  # fmt: skip
 
 
@@ -90,7 +94,7 @@ def rearranged(experiment: Experiment, data: Dataset, division: Division) -> Dat
     ValueError
         If the division leaves nothing to train on.
     """
-    parts = _parts(division, data.inputs.cpu().numpy(), [])
+    parts = _parts(division)
     missing = missing_classes(division)
     if "training" not in parts or missing:
         lacks = f" of {', '.join(missing)}" if missing else ""
@@ -118,20 +122,52 @@ def _fitted_to_target(preparation: Preparation, truths: Sequence[Cube], maps: Se
 
 
 def _prepared(
-    cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, side: str
+    cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, division: Division, *, times: int = 1
 ) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis, list[npt.NDArray[np.float32]]]:
-    """Return prepared spectra, their axis, and by what they are multiplied and shifted to come back, (n, 2)."""
+    """Return prepared spectra, their axis, and by what they are multiplied and shifted to come back, (n, 2).
+
+    In place of what is missing stand zeros, or in patches the nearest that is known. Pixels that become NaN or infinite are taken out of
+    `division`.
+
+    Raises
+    ------
+    ValueError
+        If all do.
+    """
     prepared, back = [], []
-    axis = cubes[0].axis
-    for cube, spectra in zip(cubes, raw, strict=True):
-        result, axis, removed = preparation.apply(spectra, cube.axis)
-        refuse_missing(spectra, cube, side, result)
+    axis, lost = cubes[0].axis, 0
+    for number, (cube, spectra) in enumerate(zip(cubes, raw, strict=True)):
+        known = division.data[number] if times == 1 else division.data[number].repeat(times, 1).repeat(times, 2)
+        held = known.ravel()
+        seen = without(spectra, held)
+        if division.layout.patch > 1:  # what lies beside a missing pixel is to see no hole
+            seen = continued(seen, ~held & ~finite(spectra), known.shape)
+        result, axis, removed = preparation.apply(seen, cube.axis)
+        usable = finite(result)
+        gone = held & ~usable
+        if gone.all():
+            refuse_missing(spectra, cube, "prepared", result, remedy="take the step away that makes them so, or remove those bands before")
+        if gone.any():
+            lost += int(gone.sum()) // times**2
+            _take_out(division, number, gone.reshape(known.shape), times)
         # a copy of what a file maps, which must not be written
-        prepared.append(np.require(result, np.float32, ["C", "W"]))
+        prepared.append(np.require(without(result, usable), np.float32, ["C", "W"]))
         offset = Preparation.restore(np.zeros((len(spectra), 1)), removed)
         scale = Preparation.restore(np.ones((len(spectra), 1)), removed) - offset
         back.append(np.concatenate([scale, offset], -1).astype(np.float32))
+    if lost:
+        division.notes.append(f"{lost:,} spectra become NaN or infinite in the preparation and are left out.")
     return prepared, axis, back
+
+
+def _take_out(division: Division, number: int, gone: npt.NDArray[np.bool_], times: int) -> None:
+    """Let pixels of a cube belong to no part and no class."""
+    z, height, width = division.shapes[number]
+    coarse = np.asarray(gone.reshape(z, height, times, width, times).any((2, 4)))
+    division.maps[number][coarse] = UNUSED
+    division.data[number] &= ~coarse
+    if division.marked:
+        division.marked[number][coarse] = 0
 
 
 def _pooled(prepared: Sequence[npt.NDArray[np.float32]], places: Sequence[Place], times: int = 1) -> npt.NDArray[np.float32]:
@@ -172,7 +208,7 @@ def refuse_missing(
     )
 
 
-def _parts(division: Division, inputs: FloatArray, notes: list[str]) -> dict[str, Samples]:
+def _parts(division: Division) -> dict[str, Samples]:
     parts: dict[str, Samples] = {}
     patch = division.layout.patch
     for label, name in PARTS.items():
@@ -183,12 +219,6 @@ def _parts(division: Division, inputs: FloatArray, notes: list[str]) -> dict[str
             column.append(corners[:, 2])
             row.append(np.full(len(corners), width))
         firsts, columns, rows = np.concatenate(first), np.concatenate(column), np.concatenate(row)
-        if patch == 1 and len(firsts):
-            # a spectrum of zeros (a dead pixel) has nothing to be learnt from, nor to be judged by
-            alive: npt.NDArray[np.bool_] = np.asarray(inputs[firsts].any(-1))
-            if not alive.all():
-                notes.append(f"{int((~alive).sum()):,} of {len(alive):,} spectra for {name} are all zero and are left out.")
-            firsts, columns, rows = firsts[alive], columns[alive], rows[alive]
         if len(firsts):
             parts[name] = Samples(torch.from_numpy(firsts), torch.from_numpy(columns), torch.from_numpy(rows), patch, label)
     return parts

@@ -67,7 +67,7 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
         name=experiment.name or folder.path.name,
         experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
         axis=data.axis, truth_axis=data.truth_axis, date=f"{datetime.now():%Y-%m-%d %H:%M}", trained_on=data.names, scores=figures,
-        versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes,
+        versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes, intensities=data.intensities,
         rivals=[rival.spec.kind for rival in rivals.values()], intervals=ranges,
     )  # fmt: skip
     model = Model(method.eval(), card, rivals, data.fingerprints)

@@ -37,6 +37,8 @@ class Dataset:
     times, enlarges : int
         Pixels along each side of an input pixel: of the truths, and of what the task asks for (images that are degraded on purpose have no
         truth of their own).
+    holds : bool Tensor of shape (pixels,), or None
+        Which pixels of the pool hold data; the others are seen, not learnt from. None: all of the cubes' pixels do.
     """
 
     inputs: Tensor
@@ -59,6 +61,8 @@ class Dataset:
     units: Tensor | None = None
     """Where the truth has a unit of its own: by what outputs and truths of each pixel come back to it (`in_units`); (pixels, 4)."""
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    holds: Tensor | None = None
+    intensities: list[float] = field(default_factory=list)
 
     @property
     def out(self) -> int:
@@ -66,13 +70,20 @@ class Dataset:
         return len(self.classes) or len(self.truth_axis)
 
     def batch(self, samples: Samples, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Return inputs of shape (N, patch, patch, λ) and truths on `device`; of classes as shares (…, C), 0 where there is none."""
+        """Return inputs of shape (N, patch, patch, λ) and truths on `device`; of classes as shares (…, C), 0 where there is none.
+
+        Where a pixel of a patch holds no data, a truth is NaN, and without truths the input.
+        """
         pixels = samples.pixels()
         x = self.inputs[pixels].to(device, non_blocking=True)
+        empty = None if self.holds is None or samples.patch == 1 else ~self.holds[pixels].to(device, non_blocking=True)
         if self.truths is None:
-            return x, None
+            return x if empty is None else x.masked_fill(empty[..., None], torch.nan), None
         if not self.classes:
-            return x, self.truths[samples.pixels(self.times) if self.times > 1 else pixels].to(device, non_blocking=True)
+            y = self.truths[samples.pixels(self.times) if self.times > 1 else pixels].to(device, non_blocking=True)
+            if empty is not None:
+                y = y.masked_fill(empty.repeat_interleave(self.times, 1).repeat_interleave(self.times, 2)[..., None], torch.nan)
+            return x, y
         # a patch may reach into another part: what it shows there is seen, its truth is not
         known = torch.where(self.labels[pixels] == samples.part, self.truths[pixels], 0).to(device, non_blocking=True)
         if self.of_images:  # an image has one class, also where it is reflected
@@ -97,9 +108,8 @@ class Dataset:
             if part in self.parts:
                 wanted[self.parts[part].part] = True
         pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
-        alive = pixels[self.inputs.any(-1)[pixels]]
-        inputs = self.inputs[alive]
-        return inputs, inputs if self.truths is None else self.truths[alive]
+        inputs = self.inputs[pixels]
+        return inputs, inputs if self.truths is None else self.truths[pixels]
 
     def lifted(self, features: Callable[[Tensor], Tensor]) -> Dataset:
         """Return the data set of what `features` makes of the window around each sample, one pixel a sample."""
@@ -114,11 +124,14 @@ class Dataset:
             first += len(samples)
         pixels = torch.cat(middles)
         truths, units = (None if known is None else known[pixels] for known in (self.truths, self.units))
-        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[], units=units)
+        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[], units=units, holds=None)
 
     def seen(self) -> Tensor:
         """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""
-        return self.inputs[self.inputs.any(-1)] if self.shared else self.spectra("training")[0]
+        if not self.shared:
+            return self.spectra("training")[0]
+        # margins of zeros are no spectra either
+        return self.inputs[self.inputs.any(-1)] if self.holds is None else self.inputs[self.holds]
 
     def scenes(self, *parts: str) -> Iterator[Scene]:
         """Yield every cube whole, with those pixels counting that samples of some parts show; of images with a class, their means."""
@@ -130,9 +143,12 @@ class Dataset:
         for place in self.places:
             x, counts = place.of(self.inputs), place.of(shown)
             y = None if self.truths is None else place.of(self.truths, self.times)
+            holds = None if self.holds is None else place.of(self.holds)
+            x = x if holds is None else x.masked_fill(~holds[..., None], 0)
             if self.of_images and y is not None:
                 x, y, counts = mean_spectrum(x), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
-            yield Scene(x, y, counts, None if self.units is None else place.of(self.units))
+                holds = None if holds is None else holds.any(2, True).any(1, True)
+            yield Scene(x, y, counts, None if self.units is None else place.of(self.units), holds)
 
     def held_with(self, samples: Samples, side: int = 12) -> Tensor:
         """Return what each sample is held out with, (n,): of an image the square of `side` pixels it lies in, else the sample itself."""
@@ -162,5 +178,6 @@ class Dataset:
             truths=None if self.truths is None else self.truths.to(device),
             labels=self.labels.to(device),
             units=None if self.units is None else self.units.to(device),
+            holds=None if self.holds is None else self.holds.to(device),
             parts={name: samples.to(device) for name, samples in self.parts.items()},
         )

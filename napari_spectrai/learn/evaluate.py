@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +14,24 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.experiment.metrics import ClassMean
+from napari_spectrai.io import SpectralWarning
 from napari_spectrai.labels import Class, Labels, as_labels
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.judged_classes import absent
 from napari_spectrai.learn.judgement import finished, judge, kept_steps, of_cubes
+from napari_spectrai.learn.joining import on_axis_of
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.overlap import overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.pool import mean_spectrum
-from napari_spectrai.learn.predict import predict
+from napari_spectrai.learn.predict import Prediction, predict
 from napari_spectrai.learn.scoring import paired
 from napari_spectrai.networks.enlarge import degraded
 from napari_spectrai.plan.truths import class_table, numbered
+from napari_spectrai.preparation.missing import usable
 from napari_spectrai.runs.scores import Report
+from napari_spectrai.valid import finite, said, values_of, without
 
 
 def evaluate(
@@ -96,13 +102,22 @@ def compare(model: Model | str | Path, cube: Any, truth: Any, *, normalise: str 
     if task.truth == "labels":
         return _compare_classes(model, as_cube(cube), as_labels(truth), class_mean)
     source, target, notes = _pair(model, cube, as_cube(truth))
-    predicted = predict(model, source).result
+    source, fit = on_axis_of(model, source, resample=False)
+    target = brought(target, model.description, fit) if fit.how == "renamed" and task.same_axis else target
+    predicted = _predicted(model, source).result
     kept = kept_steps(model)
     seen = [_as_prepared(model, one) if kept else one for one in (target, source)]
     found = finished(of_cubes(task, {"network": predicted}, seen[0], source, model, normalise, seen[1] if kept else None))
     report = found.report()
     order = {row.name: {"raw": 0, "classical": 1, "result": 2}[row.role] for row in found.rows}
     return replace(report, notes=[*notes, *report.notes], rows={name: report.rows[name] for name in sorted(order, key=order.__getitem__)})
+
+
+def _predicted(model: Model, source: Cube) -> Prediction:
+    """Return what a model says of a cube; what there is to know of it is said by the report."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SpectralWarning)
+        return predict(model, source)
 
 
 def _pair(model: Model, cube: Any, target: Cube) -> tuple[Cube, Cube, list[str]]:
@@ -149,8 +164,9 @@ def _refuse_other_size(source: Cube, target: Cube, times: int) -> None:
 
 def _as_prepared(model: Model, cube: Cube) -> Cube:
     """Return a cube after a model's preparation, its scalings undone as those of the model's results are."""
-    spectra, axis, removed = model.preparation.apply(cube.numpy().reshape(-1, cube.shape[-1]), cube.axis)
-    restored = model.preparation.restore(spectra, removed).astype(np.float32)
+    held = usable(cube, model.preparation.steps).mask.ravel()
+    spectra, axis, removed = model.preparation.apply(without(values_of(cube).reshape(-1, cube.shape[-1]), held), cube.axis)
+    restored = np.where(held[:, None], model.preparation.restore(spectra, removed), np.nan).astype(np.float32)
     return replace(cube, data=restored.reshape(*cube.spatial_shape, -1), axis=axis, source=None)
 
 
@@ -158,14 +174,18 @@ def _as_prepared(model: Model, cube: Cube) -> Cube:
 
 
 def _compare_classes(model: Model, source: Cube, labels: Labels, class_mean: ClassMean) -> Report:
-    prediction = predict(model, source)
+    source, _ = on_axis_of(model, source, resample=False)
+    prediction = _predicted(model, source)
     task, shape = model.description.experiment.task, prediction.result.shape
     if task.of_images and labels.shape == source.spatial_shape:  # every pixel of an image has its class
         labels = replace(labels, data=labels.data.max((-2, -1)).reshape(shape))
     if labels.shape != shape:
         raise ValueError(f"the labels have shape {labels.shape} and the result {shape}; they must show the same pixels")
     classes, truth = _with_unknown(model, labels)
-    judged = truth > 0
+    held = usable(source, model.preparation.steps)
+    judged = (truth > 0) & (held.mask if held.mask.shape == shape else held.mask.any((-2, -1)).reshape(shape))
+    if not judged.any():
+        raise ValueError("no labelled pixel holds data, so there is nothing to compare; open the cube that the labels belong to")
     wanted = torch.from_numpy(truth[judged] - 1)
     assert prediction.probabilities is not None  # noqa: S101
     shares = {name: _padded(values.view(*shape, -1)[judged], len(classes)) for name, values in _classical(model, source).items()}
@@ -176,6 +196,7 @@ def _compare_classes(model: Model, source: Cube, labels: Labels, class_mean: Cla
     overlap = overlap_of(model, source, scored=judged)
     notes = [
         *overlap_notes(model, overlap, source),
+        *([words] if (words := said([held], "are not judged")) else []),
         *_unknown(model, classes, truth),
         *absent(matrix.numpy(), names, "network", class_mean),
     ]
@@ -191,7 +212,9 @@ def _compare_classes(model: Model, source: Cube, labels: Labels, class_mean: Cla
 
 def _classical(model: Model, source: Cube) -> dict[str, Tensor]:
     """Return the probabilities (pixels, C) that the classical methods kept in a model give."""
-    spectra, _, _ = model.preparation.apply(source.numpy().reshape(-1, source.shape[-1]), source.axis)
+    held = usable(source, model.preparation.steps).mask.ravel()
+    spectra, _, _ = model.preparation.apply(without(values_of(source).reshape(-1, source.shape[-1]), held), source.axis)
+    spectra = without(spectra, finite(spectra))
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
     x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
     if model.description.experiment.task.of_images:

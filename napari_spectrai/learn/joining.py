@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.compatibility import Fit, brought, fit_axis
 from napari_spectrai.learn.model import Model
-from napari_spectrai.preparation.axis import bringing
 
 
 def called(given: Model | str | Path, model: Model) -> str:
@@ -32,15 +32,20 @@ def refuse_others(models: Sequence[Model], names: Sequence[str]) -> None:
             )
 
 
-def refuse_other_axis(model: Model, cube: Cube) -> None:
-    """Raise ValueError if the cube's axis is not the model's, with the remedy; a model that fits any axis has none to refuse."""
-    difference = model.axis.mismatch(cube.axis)
-    if difference is None or model.description.experiment.any_axis:
-        return
-    try:
-        step = bringing(cube.axis, model.axis)
-        how = "Resample.onto(model.axis)" if step.kind == "resample" else f"Crop(low={step.low!r}, high={step.high!r})"
-        remedy = f"bring it onto the model's axis: preprocess(cube, [{how}])"
-    except ValueError as error:
-        remedy = f"it has other bands than the model was trained on, and resampling cannot help ({error})"
-    raise ValueError(f"{cube.name or 'the cube'!r} has {difference} (the model: {model.axis.describe()}); {remedy}")
+def on_axis_of(model: Model, cube: Cube, *, resample: bool) -> tuple[Cube, Fit]:
+    """Return a cube on a model's axis, and how it got there: in another unit or order at once, by interpolation where that is agreed to.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be brought there, or `resample` is False and it would have to be changed; with the remedy.
+    """
+    name = cube.name or "the cube"
+    fit = fit_axis(model.description, cube.axis, name)
+    if fit.how == "never":
+        raise ValueError(f"{fit.words} {fit.remedy}")
+    if fit.how == "step" and not resample:
+        assert fit.step is not None  # noqa: S101
+        done = "Crop" if fit.step.kind == "crop" else "Resample"
+        raise ValueError(f"{fit.words} {done} it with predict(model, cube, resample=True), or --resample on the command line.")
+    return brought(cube, model.description, fit), fit

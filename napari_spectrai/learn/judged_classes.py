@@ -22,6 +22,7 @@ from napari_spectrai.learn.overlap import Overlap, overlap_notes, overlap_of, wo
 from napari_spectrai.learn.rivals import STEPS, free, mapped, rivals, within
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row
+from napari_spectrai.valid import holds_data, said
 
 
 def of_classes(
@@ -52,9 +53,12 @@ def of_classes(
         taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
         notes.append(f"{name}: each cluster was taken for the class that most of its judged pixels have: {taken}.")
     given_names = {} if model is None else {one.value: one.name for one in model.description.classes}
-    agreed, where = agreement(told, truth, given_names), judged(truth)
+    held = None if source is None or source.spatial_shape != truth.shape else holds_data(source)
+    agreed = agreement(told, truth, given_names, None if held is None else held.mask)
+    where = judged(truth) if held is None else judged(truth) & held.mask
     overlap = None if source is None else overlap_of(model, source, scored=where)
     notes = [*overlap_notes(model, overlap, source), *notes]
+    notes += [said([held], "are not judged")] if held is not None and not held.complete else []
     yield Progress(STEPS, STEPS)
     rows = []
     for name, role in roles.items():

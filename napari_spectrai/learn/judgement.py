@@ -20,11 +20,12 @@ from napari_spectrai.learn.judged_classes import of_classes
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.rivals import free, mapped, rivals, within
-from napari_spectrai.learn.scoring import Scaling, Scored, figures_of, paired, scoring, under, wanted
+from napari_spectrai.learn.scoring import Scaling, Scored, figures_of, judged_pixels, paired, scoring, under, wanted
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row, Spot
+from napari_spectrai.valid import said
 
 DIFFERENT = 0.1
 """A difference in brightness that the figures are mostly made of, and that is therefore said."""
@@ -77,7 +78,7 @@ def judge(
     Raises
     ------
     ValueError
-        If shapes or axes differ, values are missing, no pixel is labelled, a model is given without a source, or the task or way to
+        If shapes or axes differ, no pixel holds data or is labelled, a model is given without a source, or the task or way to
         normalise is unknown.
     """
     return finished(judging(results, truth, task, source=source, model=model, normalise=normalise, match=match, class_mean=class_mean))
@@ -141,15 +142,17 @@ def of_cubes(
     raw, names = _alike(source if prepared is None else prepared, truth), wanted(spec)
     methods = rivals(model, spare="raw" if raw is not None else "")
     count = len(pairs) + len(methods) + (raw is not None)
-    overlap = None if source is None else overlap_of(model, source, truth)
+    held = judged_pixels(truth, [result for result, _ in pairs.values()], source)
+    overlap = None if source is None else overlap_of(model, source, truth, scored=held.mask)
     compared = methods.get("raw") if raw is None else raw
     notes = [*overlap_notes(model, overlap, source, truth), *_about(source, compared, model, prepared=prepared is not None)]
     scaling = Scaling(step, truth.spatial_shape, source if prepared is None else prepared)
+    notes += [words] if (words := said([held], "are not judged")) else []
     rows: list[Row] = []
     spots: list[Spot] = []
     maps = {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
-        found: Scored = yield from within(scoring(result, known, names, scaling), number, count)
+        found: Scored = yield from within(scoring(result, known, names, scaling, held.mask), number, count)
         rows.append(Row(name, "result", figures_of(spec, found.figures)))
         spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
@@ -161,12 +164,12 @@ def of_cubes(
     for number, (name, role, method) in enumerate(others, len(pairs)):
         with ExitStack() as files:
             given = raw if method is None else (yield from within(mapped(model, method, source, files), number, count))
-            found = yield from within(scoring(*paired(given, truth), names, scaling), number, count, begin=0.5 if method else 0)
+            found = yield from within(scoring(*paired(given, truth), names, scaling, held.mask), number, count, begin=0.5 if method else 0)
         rows.append(Row(free(name, rows), role, figures_of(spec, found.figures)))
     return Judgement(
         spec.kind, rows, intensities=_intensities(step, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
         positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
-        scored=truth.count, learnt_from=None if overlap is None else overlap.count,
+        scored=held.count, learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
 
 

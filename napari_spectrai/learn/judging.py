@@ -108,11 +108,16 @@ class Judge:
         if self.data.classes:
             return confusion(epoch, self.data.classes, output, truth, part)
         sample, middle = len(output) // 2, output.shape[1] // 2
+        row = column = middle
+        if bool(truth[sample, row, column].isnan().any()):  # no data there: another that is known
+            known = torch.nonzero(~truth.isnan().any(-1))
+            sample, row, column = known[len(known) // 2].tolist()
         some = self.data.parts[part][sample : sample + 1]
         posed = self.task.pose(*self.data.batch(some, self.accelerator.device), self._generator())
-        near = posed.x.shape[1] // 2
-        seen, _ = self.data.in_units(some, posed.x, posed.y)
-        return preview(epoch, self.data.truth_axis, seen[0, near, near], output[sample, middle, middle], truth[sample, middle, middle])
+        beyond, times = posed.x.shape[1] // 2 - middle, max(1, output.shape[1] // posed.x.shape[1])
+        given, _ = self.data.in_units(some, posed.x, posed.y)
+        seen = given[0, row // times + beyond, column // times + beyond] if times == 1 else given[0, row // times, column // times]
+        return preview(epoch, self.data.truth_axis, seen, output[sample, row, column], truth[sample, row, column])
 
 
 def temperature(probabilities: Tensor, truth: Tensor) -> float:

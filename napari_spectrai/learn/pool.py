@@ -60,12 +60,20 @@ class Scene:
     counts : bool Tensor of shape (z, y, x)
     units : Tensor of shape (z, y, x, 4) or None
         Where the truth has a unit of its own: what `in_units` brings outputs and truths back by.
+    holds : bool Tensor of shape (z, y, x), or None
+        Which pixels hold data; None: all.
     """
 
     x: Tensor
     y: Tensor | None
     counts: Tensor
     units: Tensor | None = None
+    holds: Tensor | None = None
+
+    @property
+    def held(self) -> Tensor:
+        """The spectra (n, λ) of all pixels that hold data."""
+        return self.x.flatten(0, -2) if self.holds is None else self.x[self.holds]
 
     def pairs(self) -> tuple[Tensor, Tensor]:
         """Return the spectra (n, λ) and truths (n, ...) of the pixels that count; of classes, of those that have one."""

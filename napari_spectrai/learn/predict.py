@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,16 +16,21 @@ import torch
 
 from napari_spectrai import io
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.compatibility import Fit, another_scale
 from napari_spectrai.files import replacing
+from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io import zarr as zarr_format
-from napari_spectrai.labels import Class, Labels
+from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
-from napari_spectrai.learn.joining import called, refuse_other_axis, refuse_others
+from napari_spectrai.learn.joining import called, on_axis_of, refuse_others
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.learn.walk import Walk, has_dropout
 from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
+from napari_spectrai.valid import held_by, said
 
 LOOKED_AT = 2**25
 """Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
@@ -46,6 +52,13 @@ class Prediction:
         Number, name and colour of each class; empty where a cube comes out.
     components : Cube or None
         The spectra (k, λ) of clusters or components, by methods that find such in the cube; in the order of the classes.
+    notes : list of str
+        What to know of the result, in sentences: how many spectra held no data, intensities of another scale, another axis.
+
+    Notes
+    -----
+    Where the source holds no data (`napari_spectrai.valid`), a cube keeps what is there (zero or NaN), a pixel has no class (0, or a
+    number that is no class where 0 is one), and probabilities and uncertainty are NaN.
     """
 
     result: Any
@@ -53,6 +66,7 @@ class Prediction:
     uncertainty: Cube | None = None
     classes: list[Class] = field(default_factory=list)
     components: Cube | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> Labels | None:
@@ -60,6 +74,9 @@ class Prediction:
         if not self.classes or self.probabilities is None:
             return None
         names = {one.value: one.name for one in self.classes}
+        free = unlabelled(self.classes)
+        if free and (self.result == free).any():
+            names[free] = NO_DATA
         colours = {one.value: one.colour for one in self.classes if one.colour is not None}
         return Labels(self.result, names, colours, name=self.probabilities.name)
 
@@ -77,6 +94,7 @@ def predict(
     views: bool = False,
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
+    resample: bool = False,
 ) -> Prediction:
     """Apply a model to a cube, an array or a napari layer.
 
@@ -85,7 +103,7 @@ def predict(
     model : Model, path, or the name of a classical method that needs no training
         Such as ``"wavelet"``, ``"svd_nlm"``, ``"bicubic"`` or ``"kmeans"``; see `napari_spectrai.learn.model.ready`.
     cube : Cube, array, napari layer, or path
-        With the model's axis; a lazy cube is read tile by tile.
+        On the model's axis, or one that becomes it (see `resample`); a lazy cube is read tile by tile.
     out : path, optional
         A Zarr store (``.zarr``) to write to as tiles finish (of classes: their probabilities); default: memory.
     tile : int, optional
@@ -103,12 +121,20 @@ def predict(
         Others of the same axis and result, trained from other seeds or on other parts: the mean of all is taken.
     then : models
         Applied to the result, one after another: denoise, then enlarge.
+    resample : bool
+        Bring a cube whose axis covers the model's onto it, by cropping or interpolation; the result is then on the model's axis. Another
+        unit (nm, um) and the opposite order of bands need no consent, and the result keeps the cube's own.
 
     Raises
     ------
     ValueError
-        If the axis is another one (resample it), values are missing, the models do not go together, or the model has no dropout for
-        an uncertainty.
+        If the axis is another one (the message names the remedy), no spectrum holds data, the models do not go together, or the model has
+        no dropout for an uncertainty.
+
+    Warns
+    -----
+    SpectralWarning
+        Of spectra that hold no data, intensities of another scale than the model learnt from, and a cube that was resampled.
     """
     steps = predicting(
         model,
@@ -122,12 +148,15 @@ def predict(
         views=views,
         ensemble=ensemble,
         then=then,
+        resample=resample,
     )
     while True:
         try:
             next(steps)
         except StopIteration as end:
             prediction: Prediction = end.value
+            for note in prediction.notes:
+                warnings.warn(note, SpectralWarning, stacklevel=2)
             return prediction
 
 
@@ -144,6 +173,7 @@ def predicting(
     views: bool = False,
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
+    resample: bool = False,
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
     """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written.
@@ -161,15 +191,18 @@ def predicting(
     links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
     models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
     refuse_others(models, [called(given, one) for given, one in zip((model, *ensemble), models, strict=True)])
+    notes: list[str] = []
     for number, one in enumerate(links[:-1]):
         if one.description.classes:
             raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
-        options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views}
+        options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample}
         done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
+        notes += [note for note in done.notes if note not in notes]
         source = replace(done.result, name=source.name)
     last = models if len(links) == 1 else links[-1:]
-    options = {"tile": tile, "device": choose_device(device), "views": views, "part": part}
-    return (yield from _applied(last, source, out=out, uncertainty=uncertainty, **options))
+    options = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample, "part": part}
+    prediction = yield from _applied(last, source, out=out, uncertainty=uncertainty, **options)
+    return replace(prediction, notes=[*notes, *(note for note in prediction.notes if note not in notes)])
 
 
 def _applied(
@@ -181,11 +214,12 @@ def _applied(
     uncertainty: bool,
     device: torch.device,
     views: bool,
+    resample: bool,
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
-    card = models[0].description
-    for model in models:
-        refuse_other_axis(model, source)
+    card, given = models[0].description, source
+    source, fit = on_axis_of(models[0], source, resample=resample)
+    notes = _about(card, source, fit)
     first, components = _with_components(models[0], source)
     models = [first, *models[1:]]
     if uncertainty and len(models) == 1 and not has_dropout(models[0]):
@@ -202,11 +236,18 @@ def _applied(
         raise ValueError("rotated views are for networks that look at images, and this one sees single spectra; leave views away")
     name = f"{source.name} · {card.name}" if source.name else card.name
     shaped = _shaped(models[0], source, name)
+    # the same bands in another unit or order: the result is on the cube's own axis
+    own = fit.how == "renamed" and not card.classes and card.axis.mismatch(card.truth_axis) is None
+    if own:
+        shaped = replace(shaped, axis=given.axis, metadata=_shaped(models[0], given, name).metadata)
     walk = Walk(models, device, tile, draws=uncertainty, views=views)
     with ExitStack() as files:
         result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
-        walking = walk.images(source, result, spread) if card.experiment.task.of_images else walk.over(source, result, spread)
+        turn: Any = Turned if own and fit.turned else _as_it_is
+        into: Any = turn(result)
+        beside: Any = None if spread is None else turn(spread)
+        walking = walk.images(source, into, beside) if card.experiment.task.of_images else walk.over(source, into, beside)
         told: Progress | None = None
         try:
             for told in walking:
@@ -216,11 +257,46 @@ def _applied(
             if part is not None and told is not None and told.done < told.total:
                 io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
             raise
+        held = walk.held()
+        if not held.count:
+            raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
+        if not held.complete:
+            walk.leave_out(result, held)
+            if spread is not None:
+                walk.leave_out(spread, held, spread=True)
+    notes += [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
-        return Prediction(done, uncertainty=deviation)
-    return Prediction(_told(done, card.classes), done, deviation, card.classes, components)
+        return Prediction(done, uncertainty=deviation, notes=notes)
+    return Prediction(_told(done, card.classes), done, deviation, card.classes, components, notes)
+
+
+class Turned:
+    """An array to be written with its last dimension in the opposite order."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.shape = array, array.shape
+
+    def __setitem__(self, key: Any, values: Any) -> None:
+        self.array[key] = values[..., ::-1]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.array[key][..., ::-1]
+
+
+def _as_it_is(array: Any) -> Any:
+    return array
+
+
+def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
+    """Return what to say of a cube on the model's axis before the model is applied."""
+    notes = []
+    if fit.step is not None:
+        done = "cropped to" if fit.step.kind == "crop" else "resampled onto"
+        notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on.")
+    notes += [note for step in card.experiment.preparation for note in step.notes(source)]
+    return notes + ([words] if (words := another_scale(card, source)) else [])
 
 
 def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:
@@ -242,9 +318,10 @@ def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
     network = model.network
     if not isinstance(network, Unmixing) or network.has_learnt:
         return model, None
-    spectra = torch.from_numpy(np.require(seen(source, LOOKED_AT), np.float32, ["C", "W"])).flatten(0, -2)
-    if not bool(spectra.isfinite().all(-1).any()):
-        return model, None  # the walk says where values are missing
+    spectra = torch.from_numpy(np.ascontiguousarray(seen(source, LOOKED_AT))).flatten(0, -2)
+    held = held_by(spectra.numpy())
+    if not held.count:
+        raise ValueError(nothing_held([source], [held]))
     found = network.found_in(spectra)
     components = Cube(found.components.numpy(), source.axis, name=f"{source.name} · {model.description.name}".lstrip(" ·"))
     return replace(model, network=found), components
@@ -278,11 +355,11 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
 
 
 def _told(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
-    """Return the number of the most probable class of each pixel."""
+    """Return the number of the most probable class of each pixel; that of no class where probabilities are NaN."""
     values = np.array([one.value for one in classes])
     data = probabilities.data
-    best = data.argmax(-1)
-    told: npt.NDArray[np.int64] = values[np.asarray(best)]
+    known = np.asarray(np.isfinite(data[..., 0]))
+    told: npt.NDArray[np.int64] = np.where(known, values[np.asarray(data.argmax(-1))], unlabelled(classes))
     return told
 
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn import metrics
-from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.peaks import peak_differences
 from napari_spectrai.plan.truths import share_axis
 from napari_spectrai.preparation.normalise import Normalise
+from napari_spectrai.valid import Held, Mask, finite, holds_data, said
 
 BLOCK = 2**22
 """Values of a block, about: at least 64 × 64 pixels, as files are chunked."""
@@ -40,9 +40,9 @@ class Scored:
     figures : dict
         By the name of the metric; NaN where it cannot be told of these data.
     error, angle : ndarray of shape (..., y, x) or (n,), float32
-        Root mean squared error over the bands; angle in degrees, NaN where a spectrum is all zero.
+        Root mean squared error over the bands; angle in degrees. NaN where a pixel is not judged, the angle where a spectrum is all zero.
     alive : bool ndarray of the same shape
-        Where the truth is not all zero.
+        Where the truth is not all zero, and the pixel is judged.
     brightness : float
         By what the result has to be multiplied, as a whole, to come nearest to the truth.
     """
@@ -98,33 +98,63 @@ def blocks(shape: Sequence[int]) -> Iterator[Places]:
             yield from ((*front, slice(y, min(y + down, height)), slice(x, min(x + across, width))) for x in range(0, width, across))
 
 
-def scoring(result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling | None = None) -> Generator[tuple[int, int], None, Scored]:
-    """Yield (done, total) after each block, and return the figures of a pair of cubes."""
+def judged_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = None) -> Held:
+    """Return which pixels all results are judged by: those that hold data in the truth, in every result and in the source.
+
+    A truth that is all zero is one, unless all results are zero there, too; where nothing else is left, those zeros are judged.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    known, told = holds_data(truth), [holds_data(result) for result in results]
+    missing = np.logical_or.reduce([known.unknown | np.zeros_like(known.mask), *(one.unknown for one in told)])
+    empty = ~known.mask & np.logical_and.reduce([~one.mask for one in told])
+    index = None if source is None else under(truth.spatial_shape, source)
+    if source is not None and index is not None:
+        seen = holds_data(source)
+        missing, empty = missing | seen.unknown[np.ix_(*index)], empty | (~seen.mask & ~seen.unknown)[np.ix_(*index)]
+    empty &= ~missing & bool((~missing & ~empty).any())
+    held = Held(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
+    if not held.count:
+        raise ValueError(f"there is nothing to judge: {said([held])[:-1]}; choose other data, or fill them with the step 'fill'")
+    return held
+
+
+def scoring(
+    result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling | None = None, mask: Mask | None = None
+) -> Generator[tuple[int, int], None, Scored]:
+    """Yield (done, total) after each block, and return the figures of a pair of cubes; `mask` (..., y, x): which pixels are judged."""
+    mask = judged_pixels(truth, [result]).mask if mask is None else mask
     places = list(blocks(truth.shape))
     scaled = scaled or Scaling(None, truth.spatial_shape)
     sums = _Sums(truth.axis, peaks="peak_position" in names)
     error, angle = (np.empty(truth.spatial_shape, np.float32) for _ in range(2))
     alive = np.empty(truth.spatial_shape, bool)
     for number, place in enumerate(places):
-        one, other = (_block(cube, place, side) for cube, side in ((result, "result"), (truth, "truth")))
-        alive[place] = other.any(-1)
+        known = mask[place]
+        one, other = (_block(cube, place, known) for cube in (result, truth))
+        alive[place] = other.any(-1) & known
         one, other = scaled.seen(0, one, place), scaled.seen(1, other, place)
-        shape = other.shape[:-1]
-        error[place], angle[place] = (values.numpy().reshape(shape) for values in sums.add(_flat(one), _flat(other)))
+        for target, values in zip((error, angle), sums.add(_flat(one[known]), _flat(other[known])), strict=True):
+            own = np.full(known.shape, np.nan, np.float32)
+            own[known] = values.numpy()
+            target[place] = own
         yield number + 1, len(places)
     figures = sums.figures()
     if "ssim" in names:
-        for part, of, value in _ssim(result, truth, sums.limits, scaled):
+        for part, of, value in _ssim(result, truth, sums.limits, scaled, mask):
             figures["ssim"] = value
             yield part, of
     return Scored({name: figures[name] for name in names if name in figures}, error, angle, alive, sums.brightness)
 
 
-def _block(cube: Cube, place: Places, side: str) -> Array:
-    part = cube[place]
-    values = part.numpy()
-    refuse_missing(values.reshape(-1, values.shape[-1]), part, side, origin=tuple(s.start for s in place))
-    return values
+def _block(cube: Cube, place: Places, known: Mask | None = None) -> Array:
+    """Return the values of a block, zero where a pixel is not judged, or (without `known`) where they are missing."""
+    values = cube[place].numpy()
+    known = finite(values) if known is None else known
+    return values if known.all() else np.where(known[..., None], values, np.float32(0))
 
 
 def _flat(values: Array) -> Tensor:
@@ -158,7 +188,7 @@ class Scaling:
         assert self.step is not None  # noqa: S101
         maps = [np.empty((*source.spatial_shape, 1), np.float32) for _ in range(2)]
         for place in blocks(source.shape):
-            for one, part in zip(maps, self.step.factors(_block(source, place, "the source")), strict=True):
+            for one, part in zip(maps, self.step.factors(_block(source, place)), strict=True):
                 one[place] = part
         index = np.ix_(*under(spatial, source))  # type: ignore[misc]
         self._removed[0] = tuple(one[index] for one in maps)
@@ -200,6 +230,8 @@ class _Sums:
 
     def add(self, result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         """Add spectra (n, λ); return the error and the angle of each."""
+        if not len(truth):  # no pixel of this block is judged
+            return torch.zeros(0), torch.zeros(0)
         one, other = result.double(), truth.double()
         squares = (one - other).square()
         self._count += len(other)
@@ -244,10 +276,11 @@ class _Sums:
         }
 
 
-def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scaling) -> Iterator[tuple[int, int, float]]:
+def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scaling, mask: Mask) -> Iterator[tuple[int, int, float]]:
     """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
 
-    A window sees `REACH` rows to each side: a block is read with as many more, and scored without.
+    Where pixels are not judged, windows count that hold none of them; NaN if there is none. A window sees `REACH` rows to each side: a
+    block is read with as many more, and scored without.
     """
     low, high = limits
     if not truth.is_image or min(truth.spatial_shape[-2:]) < metrics.WINDOW or low == high:
@@ -261,16 +294,24 @@ def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scalin
         for y in range(REACH, height - REACH, step)
         for band in range(0, bands, BANDS)
     ]
-    total, count = 0.0, 0
+    complete, total, count = bool(mask.all()), 0.0, 0
     for number, (plane, begin, end, some) in enumerate(parts):
         place = (*plane, slice(begin - REACH, end + REACH))
-        images = [
-            torch.from_numpy(
-                np.ascontiguousarray(scaled.again(side, np.asarray(cube.data[(*place, slice(None), some)], np.float32), place))
-            )
-            for side, cube in enumerate((result, truth))
-        ]
-        one, other = (image.permute(2, 0, 1)[None].double() for image in images)
+        where = (*place, slice(None), some)
+        given = [scaled.again(side, np.asarray(c.data[where], np.float32), place) for side, c in enumerate((result, truth))]
+        if not complete:
+            given = [np.where(mask[place][..., None], part, np.float32(0)) for part in given]
+        one, other = (torch.from_numpy(np.require(part, np.float32, ["C", "W"])).permute(2, 0, 1)[None].double() for part in given)
         own = metrics.similarities(one, other, low, high)[:, :, REACH:-REACH, REACH:-REACH]
+        if not complete:
+            own = own[..., torch.from_numpy(_inner(mask[place])[REACH:-REACH, REACH:-REACH])]
         total, count = total + float(own.sum()), count + own.numel()
-        yield number + 1, len(parts), total / count
+        yield number + 1, len(parts), total / count if count else math.nan
+
+
+def _inner(mask: Mask) -> Mask:
+    """Return the pixels (y, x) whose whole window is judged."""
+    from scipy.ndimage import binary_erosion
+
+    inner: Mask = binary_erosion(mask, np.ones((2 * REACH + 1,) * 2, bool), border_value=1)
+    return inner

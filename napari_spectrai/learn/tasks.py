@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -51,6 +51,7 @@ class Restoration:
         if self.learns_from == "bands":
             count = getattr(experiment.network, "components", 0) or 16
             self._mean, self._basis = subspace(data.spectra("training")[0], count)
+        self._holes = data.holds is not None
         self._noise: Tensor | None = None
         if self.learns_from == "recorrupted":
             spectra = data.spectra("training")[0].cpu().numpy()
@@ -60,8 +61,14 @@ class Restoration:
         """Return what the network is asked; `learning` tells whether it is to practise, or to be judged."""
         if y is not None:
             if self.learns_from == "repeats" and bool(torch.rand((), generator=generator, device=x.device) < 0.5):
-                return Posed(y, x)  # both are noisy: either may predict the other
+                return Posed(y.nan_to_num(nan=0.0), torch.where(y.isnan(), y, x))  # both are noisy: either may predict the other
             return Posed(x, y)
+        empty = x.isnan() if self._holes else None
+        posed = self._posed(x if empty is None else x.nan_to_num(nan=0.0), generator)
+        return posed if empty is None else replace(posed, y=posed.y.masked_fill(empty, torch.nan))
+
+    def _posed(self, x: Tensor, generator: Generator) -> Posed:
+        """Return what is asked without a truth."""
         if self._basis is not None:
             return Posed(*self._halves(x, generator))
         if self._noise is not None:
@@ -90,20 +97,26 @@ class Restoration:
         return halves[0], halves[1]
 
     def loss(self, output: Tensor, posed: Posed) -> Tensor:
-        """Return what training makes small."""
+        """Return what training makes small; where the truth is NaN nothing counts."""
+        truth = posed.y
         if posed.counts is not None:
-            output = torch.where(posed.counts, output, posed.y)
-        value: Tensor = self._loss(self._spec, output, posed.y)
+            output = torch.where(posed.counts, output, truth)
+        if self._holes:
+            empty = truth.isnan()
+            output, truth = output.masked_fill(empty, 0), truth.masked_fill(empty, 0)
+        value: Tensor = self._loss(self._spec, output, truth)
         return value
 
     def told(self, output: Tensor, posed: Posed) -> tuple[Tensor, Tensor]:
-        """Return what `scores` needs of one batch."""
+        """Return what `scores` needs of one batch; truths are NaN where nothing counts."""
         if posed.counts is not None:
             return torch.where(posed.counts, output, posed.y), posed.y
         return output, posed.y
 
     def scores(self, output: Tensor, truth: Tensor) -> dict[str, float]:
         """Return the task's figures; the first decides which epoch is best."""
+        if self._holes and bool((empty := truth.isnan().any(-1)).any()):
+            output, truth = output[~empty], truth[~empty]
         return metrics.scores(output, truth, self.names)
 
 
@@ -128,8 +141,9 @@ class SuperResolution(Restoration):
         """Return what the network is asked; `learning` tells whether it is to practise, or to be judged."""
         if y is not None:
             return Posed(x, y)
+        seen = x.nan_to_num(nan=0.0) if self._holes else x
         if not (learning and self.practises):
-            return Posed(degraded(x, self.times), x)
+            return Posed(degraded(seen, self.times), x)
         sides = x.shape[1]
         factors = [factor for factor in {*PRACTISED, self.times} if sides // factor >= 3]
         drawn = torch.randint(0, 2**31 - 1, (3,), generator=generator, device=x.device).tolist()
@@ -137,8 +151,8 @@ class SuperResolution(Restoration):
         times = turns[drawn[0] % len(turns)]
         side = min(SIDE, sides // times) * times
         top, left = (number % (sides - side + 1) for number in drawn[1:])
-        sharp = x[:, top : top + side, left : left + side]
-        return Posed(degraded(sharp, times), sharp, times=times)
+        cut = (slice(None), slice(top, top + side), slice(left, left + side))
+        return Posed(degraded(seen[cut], times), x[cut], times=times)
 
 
 class Classes:

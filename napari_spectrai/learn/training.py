@@ -118,6 +118,7 @@ class Training:
             axis=self.data.axis,
             truth_axis=self.data.truth_axis,
             classes=self.data.classes,
+            intensities=self.data.intensities,
             rivals=[method.spec.kind for method in self.classical.values()],
             date=f"{datetime.now():%Y-%m-%d %H:%M}",
             trained_on=self.data.names,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import mean_spectrum
 from napari_spectrai.learn.tiles import Span, tiles
 from napari_spectrai.preparation import Preparation
+from napari_spectrai.preparation.missing import bands_needed
 from napari_spectrai.runs import Progress
+from napari_spectrai.valid import EMPTY, MISSING, MORE, Codes, Held, coded_block, continued, decided, finite, ignored, values_of, without
 
 BATCH = 4096
 """Spectra a step, for networks that see single spectra; halved when memory runs out."""
@@ -42,6 +43,12 @@ class Walk:
     tile : height and width of a tile, in pixels; None: chosen
     draws : whether networks with dropout pass several times, for a spread
     views : whether each image is seen in its eight rotations and reflections
+
+    Notes
+    -----
+    In place of a missing spectrum the nearest known one is seen, by networks of single spectra and classical methods of whole images
+    zeros. It stays as it is in a result of the same bands, else it becomes NaN. What is all zero is told after the walk (`held`), since
+    counting may explain it: `leave_out` then makes it zero again, or NaN where the result is the probabilities of classes.
     """
 
     def __init__(
@@ -52,10 +59,13 @@ class Walk:
         self.passes = [PASSES if draws and has_dropout(model) else 1 for model in models]
         self.classes, self.times = bool(card.classes), card.experiment.task.enlarges
         self.of_images = card.experiment.task.of_images
+        self.same_bands = not self.classes and self.times == 1 and (card.experiment.task.same_axis or card.experiment.any_axis)
+        self._codes: Codes = np.empty(0, np.uint8)
         specs = [model.description.experiment.network for model in models]
         whole = any(spec.whole for spec in specs)
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
         self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
+        self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
         # a tile four contexts wide repeats at most half of its work in the overlap
         self.overlap = 0 if self.spectral else 2 * self.context + self.grid
         self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
@@ -80,6 +90,7 @@ class Walk:
 
     def over(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
         """Fill `result` (and `spread`) of shape (..., y, x, λ), telling progress."""
+        self._codes = np.full(source.spatial_shape, MORE, np.uint8)
         try:
             spatial = source.spatial_shape
             if len(spatial) == 1:
@@ -93,6 +104,7 @@ class Walk:
 
     def images(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
         """Fill `result` (and `spread`) of shape (..., classes) with one answer an image, telling progress."""
+        self._codes = np.full(source.spatial_shape, MORE, np.uint8)
         try:
             planes = list(np.ndindex(*source.spatial_shape[:-2])) if len(source.spatial_shape) > 2 else [()]
             for number, plane in enumerate(planes):
@@ -149,19 +161,56 @@ class Walk:
 
     def _block(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
         """Return the mean result of a block that begins at `origin`, flat (n, λ), and over several its spread."""
+        spectra = values_of(block).reshape(-1, block.shape[-1])
+        needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
+        codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
+        seen = without(spectra, codes != MISSING)
+        if self.continues:  # classical methods of whole images find themselves what is empty
+            seen = continued(seen, codes == MISSING, block.spatial_shape)
+        prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
+        usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
+        codes[~usable & (codes != EMPTY)] = MISSING
+        place = tuple(slice(start, start + length) for start, length in zip(origin, block.spatial_shape, strict=True))
+        self._codes[place] = codes.reshape(block.spatial_shape)
+        known = usable & (codes != MISSING)
         drawn = [
-            values for model, passes in zip(self.models, self.passes, strict=True) for values in self._of(model, passes, block, origin)
+            values
+            for model, passes, (values, _, removed) in zip(self.models, self.passes, prepared, strict=True)
+            for values in self._of(model, passes, block, without(values, finite(values)), removed)
         ]
-        if len(drawn) == 1:
-            return (drawn[0],)
-        stacked = np.stack(drawn)
-        return stacked.mean(0), stacked.std(0)
+        results = (drawn[0],) if len(drawn) == 1 else (np.stack(drawn).mean(0), np.stack(drawn).std(0))
+        return results if known.all() else self._with_missing(results, spectra, known, block)
 
-    def _of(self, model: Model, passes: int, block: Cube, origin: tuple[int, ...]) -> list[Array]:
-        """Return what one model gives of a block in each of its passes."""
-        spectra = block.numpy().reshape(-1, block.shape[-1])
-        prepared, _, removed = model.preparation.apply(spectra, block.axis)
-        refuse_missing(spectra, block, "the cube", prepared, origin=origin, remedy="fill them with the step 'fill' of Preprocess")
+    def _with_missing(self, results: tuple[Array, ...], spectra: Any, known: npt.NDArray[np.bool_], block: Cube) -> tuple[Array, ...]:
+        """Return results whose missing spectra are as they came, or NaN."""
+        if self.of_images:  # one answer an image
+            return results if known.any() else tuple(np.full_like(values, np.nan) for values in results)
+        lost = ~(known if self.times == 1 else self._enlarged(known[:, None], block)[:, 0])
+        marked = [np.where(lost[:, None], np.float32(np.nan), values) for values in results]
+        if self.same_bands and marked[0].shape[-1] == spectra.shape[-1]:
+            marked[0][lost] = spectra[lost]
+        return tuple(marked)
+
+    def held(self) -> Held:
+        """Return which spectra of the source held data, once all blocks were walked over."""
+        return decided(self._codes)
+
+    def leave_out(self, result: Any, held: Held, *, spread: bool = False) -> None:
+        """Make what is all zero in the source zero in `result`, an array of shape (..., y, x, λ); of probabilities and a spread NaN."""
+        empty = ~held.mask & ~held.unknown
+        value = np.float32(np.nan if self.classes or spread else 0)
+        if self.of_images:
+            empty = np.atleast_1d(~held.mask.any((-2, -1)) if held.mask.ndim > 1 else ~held.mask)
+        for place in _slabs(empty.shape):
+            part = empty[place]
+            if part.any():
+                where = (*place[:-1], slice(place[-1].start * self.times, place[-1].stop * self.times)) if self.times > 1 else place
+                values = np.asarray(result[where])
+                values[part if self.times == 1 else part.repeat(self.times, -2).repeat(self.times, -1)] = value
+                result[where] = values
+
+    def _of(self, model: Model, passes: int, block: Cube, prepared: Any, removed: Sequence[tuple[Array, Array]]) -> list[Array]:
+        """Return what one model gives of a prepared block in each of its passes."""
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
         batch = torch.from_numpy(np.require(prepared, np.float32, ["C", "W"])).view(shape)  # a copy of what a file maps
         if self.of_images and self.spectral:  # the class of an image by its mean spectrum, as was learnt
@@ -212,6 +261,14 @@ class Walk:
                 total = total + torch.rot90(told.flip(1) if flipped else told, -turns, (1, 2))
         mean = total / 8
         return mean.clamp(min=1e-12).log() if self.classes else mean
+
+
+def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yield the places of slabs of up to 256 rows, or 65,536 spectra, that together are an array of some shape (..., y, x) or (n,)."""
+    rows = 256 if len(shape) > 1 else 65_536
+    for plane in np.ndindex(*shape[:-2]):
+        for start in range(0, shape[len(plane)], rows):
+            yield (*plane, slice(start, min(start + rows, shape[len(plane)])))
 
 
 def _write(targets: Sequence[Any], sums: Sequence[Array], plane: tuple[int, ...], down: Span, times: int, *, until: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,10 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.plan.layout import Layout, Place, corners_of, layout_of, places_of
 from napari_spectrai.plan.parts import PARTS
-from napari_spectrai.plan.split import DRAWS, TRAINING, Map, split_maps
+from napari_spectrai.plan.split import DRAWS, TRAINING, UNUSED, Map, split_maps
 from napari_spectrai.plan.truths import Truth, class_table, numbered
+from napari_spectrai.preparation.missing import nothing_held, usable
+from napari_spectrai.valid import Held, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Division:
         Empty where cubes are the truth.
     marked : list of arrays of these shapes
         The place of each pixel's class in `classes`, from 1, 0 where it has none; empty where cubes are the truth.
+    data : list of bool arrays of these shapes
+        Which pixels hold data; the others are unused in `maps` and have no class in `marked`. Empty where none was looked at.
+    notes : list of str
+        What was left out, in sentences.
     """
 
     layout: Layout
@@ -43,12 +49,15 @@ class Division:
     places: list[Place]
     classes: list[Class]
     marked: list[npt.NDArray[np.int64]]
+    data: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def corners(self, part: int) -> list[npt.NDArray[np.int64]]:
         """Return for each cube the first corners (n, 3) of the samples of a part, in its padded planes."""
         known = [m > 0 for m in self.marked] if self.marked else [None] * len(self.maps)
-        cubes = zip(self.maps, self.places, known, strict=True)
-        return [corners_of(labels, part, self.layout, place, has_class) for labels, place, has_class in cubes]
+        held: list[npt.NDArray[np.bool_] | None] = [*self.data] or [None] * len(self.maps)
+        cubes = zip(self.maps, self.places, known, held, strict=True)
+        return [corners_of(labels, part, self.layout, place, has_class, data) for labels, place, has_class, data in cubes]
 
     def counts(self) -> dict[str, int]:
         """Return how many samples each part has; those that have none are left out."""
@@ -68,25 +77,58 @@ def divide(
 ) -> Division:
     """Say which pixel belongs to which part. `maps` (of a resumed run) replaces a new split; blocks are drawn `draws` times at most.
 
-    No spectrum is read, so that a window can ask before a training begins.
+    Spectra are read, block by block, to tell which hold data: pixels that hold none belong to no part.
 
     Raises
     ------
     ValueError
-        If the split does not suit the data, or `maps` are of other cubes.
+        If no pixel holds data, the split does not suit the data, or `maps` are of other cubes.
     """
     task = experiment.task
     layout = layout_of(experiment)
     shapes = [as_volume(cube) for cube in cubes]
     table = class_table(truths, task.unlabelled) if task.truth == "labels" else []  # type: ignore[attr-defined]
     marked = [numbered(truth, table).reshape(shape) for truth, shape in zip(truths, shapes, strict=False) if isinstance(truth, Labels)]
+    held = _held(experiment, cubes, truths)
+    data = [one.mask.reshape(shape) for one, shape in zip(held, shapes, strict=True)]
+    marked = [np.where(d, m, 0) for d, m in zip(data, marked, strict=True)] if marked else []
     if maps is None:
         patch = 1 if layout.shared else layout.patch
         groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
-        maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, draws=draws)
+        maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, data=data, draws=draws)
     if [m.shape for m in maps] != shapes:
         raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
-    return Division(layout, shapes, list(maps), places_of(shapes, layout), table, marked)
+    maps = [np.where(d, m, UNUSED).astype(np.uint8) for d, m in zip(data, maps, strict=True)]
+    notes = [words] if (words := said(held)) else []
+    return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
+
+
+def _held(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]) -> list[Held]:
+    """Return which pixels of each cube hold data to learn from: the cube does, and no value of its truth is missing.
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
+    steps, times = experiment.preparation, experiment.task.enlarges if experiment.task.needs_truth else 1
+    found = [usable(cube, steps) for cube in cubes]
+    for number, truth in enumerate(truths):
+        if isinstance(truth, Cube):
+            known = _coarser(~usable(truth, steps).unknown, cubes[number].spatial_shape, times)
+            own = found[number]
+            found[number] = replace(own, mask=own.mask & known, missing=own.missing + int((own.mask & ~known).sum()))
+    if not any(one.count for one in found):
+        raise ValueError(nothing_held(cubes, found, steps))
+    return found
+
+
+def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -> npt.NDArray[np.bool_]:
+    """Return which pixels of an input are known throughout in a truth with `times` as many pixels a side."""
+    if times == 1:
+        return known
+    *front, height, width = shape
+    return np.asarray(known.reshape(*front, height, times, width, times).all((-3, -1)))
 
 
 def flatters(experiment: Experiment, cubes: Sequence[Cube]) -> bool:

@@ -74,7 +74,7 @@ class Extent:
 
 
 def extent(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], division: Division) -> Extent:
-    """Say how large a training is, without reading a spectrum."""
+    """Say how large a training is."""
     layout, counts = division.layout, division.counts()
     pixels = sum(int((m == TRAINING).sum()) for m in division.maps)
     images = sum(len(np.unique(corners[:, 0])) for corners in division.corners(TRAINING)) if experiment.data.per_image else 1
@@ -103,6 +103,7 @@ def _words(experiment: Experiment, cubes: Sequence[Cube], division: Division, co
     if division.classes:
         said.append(_classes(division))
     said += without_effect(experiment, cubes)
+    said += division.notes
     return "\n".join(part for part in said if part)
 
 

@@ -93,13 +93,18 @@ def padded(values: npt.NDArray[Any], place: Place, *, edge: bool, times: int = 1
     return np.pad(values, around, mode="edge") if edge else np.pad(values, around)
 
 
-def corners_of(labels: Map, label: int, layout: Layout, place: Place, known: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
-    """Return the first corners (n, 3) of the patches of one part, in the padded planes of its place."""
+def corners_of(
+    labels: Map, label: int, layout: Layout, place: Place, known: npt.NDArray[np.bool_] | None, data: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.int64]:  # fmt: skip
+    """Return the first corners (n, 3) of the patches of one part, in the padded planes of its place.
+
+    Patches may reach over pixels that hold no `data`, which belong to no part.
+    """
     wanted = labels == label if known is None else (labels == label) & known
     if layout.pixelwise:
         corners: npt.NDArray[np.int64] = np.argwhere(wanted)  # of the window around each pixel, since the margin shifts it
         if not layout.shared:
-            inside = np.pad(labels, [(0, 0), *[(layout.margin, layout.margin)] * 2], constant_values=label)
+            inside = np.pad(_with_holes(labels, label, data), [(0, 0), *[(layout.margin, layout.margin)] * 2], constant_values=label)
             whole = np.zeros(labels.shape, bool)
             whole[tuple(origins(inside, label, layout.patch).T)] = True
             corners = corners[np.asarray(whole[tuple(corners.T)])]
@@ -114,7 +119,28 @@ def corners_of(labels: Map, label: int, layout: Layout, place: Place, known: npt
         on_grid: npt.NDArray[np.int64] = corners[(corners[:, 1] % step == 0) & (corners[:, 2] % step == 0)]
         return on_grid
     labels = padded(labels, place, edge=True)  # of an image smaller than a patch, what is reflected is of its part
-    corners = origins(labels, label, layout.patch)
+    corners = _whole(labels, label, layout.patch, None if data is None else padded(data, place, edge=True))
     if known is not None and len(corners):
         corners = corners[[known[z, y : y + layout.patch, x : x + layout.patch].any() for z, y, x in corners]]
     return apart(corners, layout.patch) if held else corners
+
+
+def _with_holes(labels: Map, label: int, data: npt.NDArray[np.bool_] | None) -> Map:
+    """Return a map in which pixels without data belong to a part, too."""
+    return labels if data is None else np.where(data, labels, label).astype(np.uint8)
+
+
+def _whole(labels: Map, label: int, patch: int, data: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
+    """Return the corners of patches in one part that hold some of its pixels: to learn from, a quarter of theirs where that can be."""
+    if data is None or data.all():
+        return origins(labels, label, patch)
+    corners = origins(_with_holes(labels, label, data), label, patch)
+    if not len(corners):
+        return corners
+    for least in [1] if label in (VALIDATION, TEST) else [max(1, patch * patch // 4), 1]:
+        enough = np.zeros(labels.shape, bool)
+        enough[tuple(origins(labels, label, patch, least=least).T)] = True
+        kept: npt.NDArray[np.int64] = corners[enough[tuple(corners.T)]]
+        if len(kept):
+            break
+    return kept

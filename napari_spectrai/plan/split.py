@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_spectrai.experiment import Split
 from napari_spectrai.plan.parts import PARTS
+from napari_spectrai.plan.split_data import scattered, stretches
 
 UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
 
@@ -28,10 +29,12 @@ def split_maps(
     groups: Sequence[npt.NDArray[np.integer[Any]]] | None = None,
     parts: Sequence[str] | None = None,
     draws: int = DRAWS,
+    data: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[Map]:
     """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
 
     A set of n spectra has shape (1, n, 1). Pixels of training nearer than the gap to held-out ones are unused.
+    So are pixels that hold no data: shares are of those that do.
 
     Parameters
     ----------
@@ -43,19 +46,19 @@ def split_maps(
         The group of each pixel, which a split by group keeps together.
     parts : sequence of str, optional
         The part that each cube is as a whole. Where none is for validation, those for training are split as the settings say.
+    data : bool arrays of the same shapes, optional
+        Which pixels hold data; default: all. Classes of the others do not count.
 
     Raises
     ------
     ValueError
         If the method does not suit the data.
     """
+    if data is not None and not all(d.all() for d in data):
+        return _among_data(shapes, split, patch, data, classes=classes, groups=groups, parts=parts)
     if parts is not None:
         return _given(shapes, split, patch, parts, classes)
-    method = split.method
-    if method == "auto":
-        method = "file" if len(shapes) > 1 else "contiguous"
-        if classes is not None and method == "contiguous":
-            method = "stratified" if shapes[0][2] == 1 else "blocks"
+    method = _method(shapes, split, classes)
     rng = np.random.default_rng(split.seed)
     makers: dict[str, Callable[[], list[Map]]] = {
         "file": lambda: _by_file(shapes, split, classes),
@@ -68,6 +71,63 @@ def split_maps(
     return makers[method]()
 
 
+def _method(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Any) -> str:
+    """Return how to split, where the settings leave it open."""
+    if split.method != "auto":
+        return split.method
+    if len(shapes) > 1:
+        return "file"
+    if classes is None:
+        return "contiguous"
+    return "stratified" if shapes[0][2] == 1 else "blocks"
+
+
+def _among_data(
+    shapes: Sequence[tuple[int, int, int]],
+    split: Split,
+    patch: int,
+    data: Sequence[npt.NDArray[np.bool_]],
+    *,
+    classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
+    groups: Sequence[npt.NDArray[np.integer[Any]]] | None,
+    parts: Sequence[str] | None,
+) -> list[Map]:
+    """Split the pixels that hold data; the others are unused, and so are cubes without any."""
+    maps = [np.full(shape, UNUSED, np.uint8) for shape in shapes]
+    live = [number for number, d in enumerate(data) if d.any()]
+    if not live:
+        return maps
+    shapes, data = [shapes[number] for number in live], [data[number] for number in live]
+    classes = None if classes is None else [np.where(d, classes[number], 0) for number, d in zip(live, data, strict=True)]
+    # the others belong to a group that is there anyway
+    groups = None if groups is None else [np.where(d, groups[number], groups[number][d][0]) for number, d in zip(live, data, strict=True)]
+    rng, method = np.random.default_rng(split.seed), _method(shapes, split, classes)
+    if parts is not None:
+        found = _given(shapes, split, patch, [parts[number] for number in live], classes, data)
+    elif method == "contiguous":
+        found = [_with_gap(np.where(d, chosen, UNUSED), gap) for d in data for chosen, gap in [stretches(d, split, patch)]]
+    elif method == "blocks":
+        for shape in shapes:
+            _refuse_blocks_of_a_set(shape)
+        found = _in_blocks(shapes, split, patch, classes, rng, DRAWS, data)
+    elif method == "random":
+        found = [_random_among(d, split, rng) for d in data]
+    elif method == "file":
+        known = None if classes is None else [c[d] for c, d in zip(classes, data, strict=True)]
+        found = _by_file(shapes, split, known)
+    else:
+        found = split_maps(shapes, split, patch, classes=classes, groups=groups)
+    for number, chosen, d in zip(live, found, data, strict=True):
+        maps[number] = np.where(d, chosen, UNUSED).astype(np.uint8)
+    return maps
+
+
+def _random_among(data: npt.NDArray[np.bool_], split: Split, rng: np.random.Generator) -> Map:
+    chosen = np.zeros(data.shape, np.uint8)
+    chosen[data] = _random((1, int(data.sum()), 1), split, rng).ravel()
+    return chosen
+
+
 def _in_blocks(
     shapes: Sequence[tuple[int, int, int]],
     split: Split,
@@ -75,12 +135,16 @@ def _in_blocks(
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
     rng: np.random.Generator,
     most: int,
+    data: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[Map]:
     """Return blocks; drawn anew until each class has some to learn from, if it can have."""
-    draws = (
-        [_with_gap(_blocks(shape, split, rng), _gap(shape, split, patch)) for shape in shapes]
-        for _ in range(1 if classes is None else most)
-    )
+
+    def drawn(number: int) -> Map:
+        shape = shapes[number]
+        chosen = _blocks(shape, split, rng) if data is None else np.where(data[number], scattered(data[number], split, patch, rng), UNUSED)
+        return _with_gap(chosen, _gap(shape, split, patch))
+
+    draws = ([drawn(number) for number in range(len(shapes))] for _ in range(1 if classes is None else most))
     first = next(draws)
     return first if classes is None or not _untaught(first, classes) else next((m for m in draws if not _untaught(m, classes)), first)
 
@@ -101,6 +165,7 @@ def _given(
     patch: int,
     parts: Sequence[str],
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
+    data: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[Map]:
     numbers = {name: number for number, name in PARTS.items()}
     maps = [np.full(shape, numbers[part], np.uint8) for shape, part in zip(shapes, parts, strict=True)]
@@ -112,6 +177,7 @@ def _given(
         split.model_copy(update={"test": 0.0} if "test" in parts else {}),
         patch,
         classes=None if classes is None else [classes[number] for number in chosen],
+        data=None if data is None else [data[number] for number in chosen],
     )
     for number, divided in zip(chosen, rest, strict=True):
         maps[number] = divided
@@ -209,9 +275,13 @@ def _contiguous(shape: tuple[int, int, int], split: Split, patch: int) -> Map:
     return chosen
 
 
-def _blocks(shape: tuple[int, int, int], split: Split, rng: np.random.Generator) -> Map:
+def _refuse_blocks_of_a_set(shape: tuple[int, int, int]) -> None:
     if shape[2] == 1:
         raise ValueError("blocks are squares of an image, and this is a set of spectra; choose split.method=contiguous")
+
+
+def _blocks(shape: tuple[int, int, int], split: Split, rng: np.random.Generator) -> Map:
+    _refuse_blocks_of_a_set(shape)
     across = tuple(-(-length // split.block) for length in shape[1:])
     count = across[0] * across[1]
     whole = np.zeros(across, bool)

@@ -40,7 +40,7 @@ class Crop(Step):
 
 
 class Resample(Step):
-    """Bring spectra onto other positions by interpolation; never outside what was measured.
+    """Bring spectra onto other positions by interpolation; never outside what was measured, but for `beyond`.
 
     ``"pchip"`` keeps monotone flanks monotone (Fritsch & Carlson 1980, doi:10.1137/0717021).
     """
@@ -48,8 +48,11 @@ class Resample(Step):
     title: ClassVar = "Resample onto another axis"
     kind: Literal["resample"] = "resample"
     values: tuple[float, ...] = Field(min_length=1, description="positions wanted")
-    unit: str = Field("", description="unit of these positions, which must be the cube's")
+    unit: str = Field("", description="unit of these positions: the cube's, or nm of a cube in um and the reverse")
     method: Literal["linear", "pchip"] = Field("linear", description="interpolation")
+    beyond: float = Field(
+        0.0, ge=0, description="how far outside the measured range positions may lie, in their unit; they take the nearest value"
+    )
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
@@ -64,30 +67,47 @@ class Resample(Step):
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return spectra of shape (..., len(values))."""
         target = SpectralAxis(np.asarray(self.values), self.unit)
-        if target.unit != axis.unit:
+        own = in_unit(axis, target.unit)
+        if own is None:
             raise ValueError(f"positions in {target.unit or 'band numbers'!r} wanted of a cube in {axis.unit or 'band numbers'!r}")
-        low, high = axis.values.min(), axis.values.max()
-        if target.values.min() < low or target.values.max() > high:
+        axis, low, high = own, own.values.min(), own.values.max()
+        if target.values.min() < low - self.beyond or target.values.max() > high + self.beyond:
             raise ValueError(
                 f"positions {target.values.min():g}–{target.values.max():g} {axis.unit} reach outside the measured "
                 f"{low:g}–{high:g}; crop the wanted axis to it"
             )
+        wanted = np.clip(target.values, low, high)
         positions, first = np.unique(axis.values, return_index=True)
         known = np.take(spectra, first, axis=-1)
         if self.method == "pchip":
             from scipy.interpolate import PchipInterpolator
 
-            return on_finite(known, lambda finite: PchipInterpolator(positions, finite, axis=-1)(target.values), len(target)), target
-        right = np.clip(np.searchsorted(positions, target.values), 1, max(len(positions) - 1, 1))
+            return on_finite(known, lambda finite: PchipInterpolator(positions, finite, axis=-1)(wanted), len(target)), target
+        right = np.clip(np.searchsorted(positions, wanted), 1, max(len(positions) - 1, 1))
         left = right - 1 if len(positions) > 1 else right * 0
         right = np.minimum(right, len(positions) - 1)
         span = positions[right] - positions[left]
-        weight = np.where(span > 0, (target.values - positions[left]) / np.where(span > 0, span, 1), 0).astype(spectra.dtype)
+        weight = np.where(span > 0, (wanted - positions[left]) / np.where(span > 0, span, 1), 0).astype(spectra.dtype)
         return known[..., left] * (1 - weight) + known[..., right] * weight, target
+
+
+ENDS = 2.0
+"""Bands by which the ends of two axes may lie apart, where one is shifted against the other."""
+
+
+def in_unit(axis: SpectralAxis, unit: str) -> SpectralAxis | None:
+    """Return an axis in another unit where nothing has to be guessed: the same one, or nm and um; else None."""
+    factors = {("nm", "um"): 1e-3, ("um", "nm"): 1e3}
+    if axis.unit == unit:
+        return axis
+    factor = factors.get((axis.unit, unit))
+    return None if factor is None else SpectralAxis(axis.values * factor, unit)
 
 
 def bringing(axis: SpectralAxis, onto: SpectralAxis) -> Crop | Resample:
     """Return the step that brings spectra on `axis` onto another: a crop where the bands inside are the same ones, else a resampling.
+
+    Where the axes are shifted against each other by up to two bands, the outermost positions take the nearest measured value.
 
     Raises
     ------
@@ -101,7 +121,12 @@ def bringing(axis: SpectralAxis, onto: SpectralAxis) -> Crop | Resample:
         inside = axis.window(crop.low, crop.high)
         if inside.size and onto.mismatch(axis.take(inside)) is None:
             return crop
-    step = Resample.onto(onto)
+    own, step = in_unit(axis, onto.unit), Resample.onto(onto)
+    if own is not None and len(own) > 1:
+        spacing = max(float(np.median(np.abs(np.diff(one.values)))) for one in (own, onto) if len(one) > 1)
+        outside = max(float(own.values.min() - onto.values.min()), float(onto.values.max() - own.values.max()), 0.0)
+        if 0 < outside <= ENDS * spacing:
+            step = step.model_copy(update={"beyond": outside * (1 + 1e-9)})
     step.apply(np.zeros((1, len(axis)), np.float32), axis)
     return step
 
@@ -115,6 +140,14 @@ class Fill(Step):
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return spectra without missing values, in band order (the axis itself may be uneven)."""
         return fill(spectra), axis
+
+    def notes(self, cube: Cube) -> list[str]:
+        """Return how many values of how many spectra are filled; a lazy cube is read to count them."""
+        values, spectra, whole = missing_values(cube)
+        if not values:
+            return []
+        rest = f"; {whole:,} of them hold no value at all and become zeros" if whole else ""
+        return [f"{self.title}: {values:,} values of {spectra:,} of {cube.count:,} spectra are interpolated{rest}."]
 
 
 class RemoveBands(Step):
@@ -140,6 +173,19 @@ class RemoveBands(Step):
         if not kept.size:
             raise ValueError(f"all {len(axis)} bands would be removed; leave some")
         return spectra[..., kept], axis.take(kept)
+
+
+def missing_values(cube: Cube) -> tuple[int, int, int]:
+    """Return how many values of a cube are NaN or infinite, how many spectra hold such, and how many hold nothing else."""
+    if cube.data.dtype.kind != "f":
+        return 0, 0, 0
+    counts = np.zeros(3, np.int64)
+    rows = cube.data if cube.is_image else cube.data[None]
+    step = max(1, 2**23 // max(1, rows[0].size))
+    for start in range(0, rows.shape[0], step):
+        gone = (~np.isfinite(np.asarray(rows[start : start + step]))).sum(-1)
+        counts += [gone.sum(), (gone > 0).sum(), (gone == cube.shape[-1]).sum()]
+    return int(counts[0]), int(counts[1]), int(counts[2])
 
 
 def fill(spectra: FloatArray) -> FloatArray:

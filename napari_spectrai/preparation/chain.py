@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -9,9 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube, as_float32
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, SpectralWarning, as_cube, as_float32
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
+from napari_spectrai.valid import Mask, held_by, holds_data, ignored
 
 Factors = tuple[FloatArray, FloatArray]
 
@@ -106,6 +108,15 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | 
     ------
     ValueError
         If a step does not fit the cube; the message says which value, which limit and what to do.
+
+    Warns
+    -----
+    SpectralWarning
+        Of what a step has to say: how many values were filled, bands in which white is not above dark.
+
+    Notes
+    -----
+    Spectra that hold no data (`napari_spectrai.valid`) are not learnt from; those that are all zero stay zero.
     """
     work = preparing(cube, [steps] if isinstance(steps, Step | dict | str) else steps)
     while True:
@@ -132,8 +143,10 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
             yield (number + 1) * 1000, len(groups) * 1000
             continue
         chain = Preparation(group)
+        for note in (note for step in group for note in step.notes(source)):
+            warnings.warn(note, SpectralWarning, stacklevel=3)
         if any(not step.is_fitted for step in group):
-            chain = chain.fitted(seen(source), source.axis)
+            chain = chain.fitted(_learnable(seen(source)), source.axis)
         if not isinstance(source.data, np.ndarray) and hasattr(source.data, "map_blocks"):
             source = _lazily(source, chain)
         else:
@@ -154,9 +167,21 @@ def seen(source: Cube, values: int = SEEN) -> FloatArray:
     rows = source.data.reshape(-1, length, bands) if len(front) != 1 else source.data
     if not front:
         rows, most = source.data.reshape(1, length, bands), max(1, values // bands)
-        return as_float32(rows[:, :: max(1, -(-length // most))])
+        return _known(source, rows[:, :: max(1, -(-length // most))])
     most = max(1, values // (length * bands))
-    return as_float32(rows[:: max(1, -(-rows.shape[0] // most))])
+    return _known(source, rows[:: max(1, -(-rows.shape[0] // most))])
+
+
+def _known(source: Cube, values: Any) -> FloatArray:
+    """Return some values of a cube as float32, ignored ones as NaN."""
+    ignore, found = ignored(source), as_float32(values)
+    return found if ignore is None else np.where(np.asarray(values) == ignore, np.float32(np.nan), found)
+
+
+def _learnable(rows: FloatArray) -> FloatArray:
+    """Return rows of pixels (rows, x, L) in which spectra that hold no data are NaN, which no step learns from."""
+    held = held_by(rows, partly=True)
+    return rows if held.complete or not held.count else np.where(held.mask[..., None], rows, np.float32(np.nan))
 
 
 def _axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
@@ -169,7 +194,7 @@ def _axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
 
 def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]:
     """Prepare block by block into the result, so that no more than one block stands beside it."""
-    axis = _axis_after(source, chain)
+    axis, apply = _axis_after(source, chain), _keeping_empty(source, chain)
     result = np.empty((*source.spatial_shape, len(axis)), np.float32)
     rows, done = source.data.shape[0], 0
     at_once = max(1, BLOCK // max(1, source.data[0].size))
@@ -180,23 +205,61 @@ def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]
             step = max(1, BLOCK // max(1, source.data[0, 0].size))
             for second in range(0, length, step):
                 part = as_float32(source.data[start, second : second + step], source.name)
-                result[start, second : second + step] = chain.apply(part, source.axis)[0]
+                result[start, second : second + step] = apply(part, (start, slice(second, second + step)))
                 yield (start + min(second + step, length) / length) / rows
         else:
             part = as_float32(source.data[start : start + at_once], source.name)
-            result[start : start + at_once] = chain.apply(part, source.axis)[0]
+            result[start : start + at_once] = apply(part, (slice(start, start + at_once),))
         done = min(start + at_once, rows)
         yield done / rows
     return source.with_data(result, axis=axis)
 
 
+def _keeping_empty(source: Cube, chain: Preparation) -> Callable[[FloatArray, tuple[Any, ...]], FloatArray]:
+    """Return what prepares a part of a cube in memory, given the place of the part; spectra that are empty stay zero."""
+    empty = _empty(source)
+
+    def apply(part: FloatArray, place: tuple[Any, ...]) -> FloatArray:
+        done = chain.apply(part, source.axis)[0]
+        return done if empty is None else np.where(empty[place][..., None], np.float32(0), done)
+
+    return apply
+
+
+def _keeps_zero(source: Cube, chain: Preparation) -> bool:
+    """Whether spectra that are all zero stay so, tried on one; a lazy cube is then not read to find them."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        try:
+            done = chain.apply(np.zeros((1, len(source.axis)), np.float32), source.axis)[0]
+        except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+            return True  # what fails on zeros would fail on those in the data, and say why
+    return not bool(done.any())
+
+
+def _empty(source: Cube) -> Mask | None:
+    """Return which spectra of a cube are empty; None if none is."""
+    held = holds_data(source, partly=True)
+    return ~held.mask & ~held.unknown if held.empty else None
+
+
 def _lazily(source: Cube, chain: Preparation) -> Cube:
     axis = _axis_after(source, chain)
+    empty = None if _keeps_zero(source, chain) else _empty(source)
     # spectra whole, and few enough of them that several threads at work stay small
     pieces = dict.fromkeys(range(source.data.ndim - 1), "auto") | {source.data.ndim - 1: -1}
     whole = source.data.rechunk(pieces, block_size_limit=BLOCK // 2 * source.data.dtype.itemsize).astype(np.float32)
-    prepared = whole.map_blocks(
-        lambda block: chain.apply(block, source.axis)[0],
+    import dask.array as da
+
+    masks = [] if empty is None else [da.from_array(empty[..., None], chunks=(*whole.chunks[:-1], (1,)))]
+
+    def apply(block: FloatArray, *mask: Mask) -> FloatArray:
+        done = chain.apply(block, source.axis)[0]
+        return np.where(mask[0], np.float32(0), done) if mask else done
+
+    prepared = da.map_blocks(
+        apply,
+        whole,
+        *masks,
         dtype=np.float32,
         chunks=(*whole.chunks[:-1], (len(axis),)),
         meta=np.empty((0,) * whole.ndim, np.float32),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
@@ -73,8 +74,23 @@ class Reflectance(Step):
         dark = np.asarray(self.dark if self.dark is not None else 0.0)
         if self.white is None:
             return (spectra - dark).astype(spectra.dtype), axis
-        span = np.asarray(self.white) - dark
+        span = self._span()
         return ((spectra - dark) / np.where(span > 0, span, np.nan)).astype(spectra.dtype), axis
+
+    def _span(self) -> npt.NDArray[np.float64]:
+        """Return by how much white lies above dark, in every band."""
+        dark = np.asarray(self.dark if self.dark is not None else 0.0, np.float64)
+        return np.asarray(self.white if self.white is not None else np.inf, np.float64) - dark
+
+    def notes(self, cube: Cube) -> list[str]:
+        """Return in which bands the white reference is not above the dark one."""
+        span = np.atleast_1d(self._span())
+        bad = np.flatnonzero(~((span if span.size > 1 else span.repeat(len(cube.axis))) > 0))
+        if not bad.size:
+            return []
+        some = ", ".join(map(str, bad[:8])) + (", …" if bad.size > 8 else "")
+        where = f"{bad.size:,} of {len(cube.axis):,} bands ({some})"
+        return [f"{self.title}: white is not above dark in {where}, which become NaN; remove them with 'remove_bands', or measure anew."]
 
 
 class Calibrate(Step):

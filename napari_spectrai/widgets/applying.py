@@ -201,9 +201,9 @@ class Applying(Container[Any]):
         done = isinstance(ending, Finished) and ending.reason == "done"
         if isinstance(ending, Finished) or self._insisted:
             self._stopping |= not done
-            work = self._work
+            work, notes = self._work, ending.notes if isinstance(ending, Finished) else []
             self._say("loading the result …")
-            self._aside(lambda: work.load(folder, not done), lambda loaded: self._loaded(folder, loaded))
+            self._aside(lambda: work.load(folder, not done), lambda loaded: self._loaded(folder, loaded, notes))
         else:
             if isinstance(follower.job.folder.last_event(), Failed):  # all is said; else its log may tell
                 shutil.rmtree(folder, ignore_errors=True)
@@ -214,10 +214,10 @@ class Applying(Container[Any]):
             self._activity.close()
             self._activity = None
 
-    def _loaded(self, folder: Path, loaded: Any) -> None:
+    def _loaded(self, folder: Path, loaded: Any, notes: Sequence[str] = ()) -> None:
         if loaded is not None:
             try:
-                self._told.append(self._work.show(loaded))
+                self._told.append("\n".join([self._work.show(loaded), *notes]))
             except Exception as error:  # noqa: BLE001  # told, and the others are done
                 self._failures.append((self._work.name, str(error) or type(error).__name__))
         if not any(folder.glob("*.zarr")):  # else it is read as it is looked at
@@ -244,7 +244,7 @@ class Applying(Container[Any]):
             self.status.value = f"{how}: {len(told)} of {len(self._works)}" + (f"; {told[-1]}" if told else "")
         else:
             self.status.value = f"{how}: {told[-1]}" if told else how
-        self._viewer.status = f"{self.start.text}: {self.status.value}"
+        self._viewer.status = f"{self.start.text}: {self.status.value}".splitlines()[0]
         self.start.enabled = bool(self._failures)
         self.ended.emit(how)
         if self._failures:

@@ -207,11 +207,11 @@ def test_two_processes_do_not_work_in_one_folder(pairs, quick, tmp_path):
 
 def test_a_failure_is_told_with_its_cause(pairs, quick, tmp_path):
     noisy, clean = pairs
-    noisy.data[3, 3] = np.nan
+    noisy.data[:, 3] = np.nan
     run = launch(quick(), noisy, clean, run=tmp_path / "run")
     *_, last = run.events()
     assert isinstance(last, Failed)
-    assert "band 3" in last.message
+    assert "missing everywhere (3)" in last.message
     assert run.wait() == 1
     run.close()
 

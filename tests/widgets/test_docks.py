@@ -251,11 +251,12 @@ def test_predict_refuses_another_axis_and_foreign_files(open_image, tmp_path):
 
 def test_a_failure_is_shown_in_words(open_pairs, until):
     viewer, noisy, _ = open_pairs
-    noisy.data[3, 5] = np.nan
     train = dock(viewer, "Train")
+    until(lambda: train._start.enabled)
+    noisy.data[3] = np.nan  # behind the dock's back
     train.start()
     until(lambda: train.state == "idle" and train.view.status == "failed")
-    assert "pixel (5), band 3" in train.view._trouble.value
+    assert "missing everywhere (3)" in train.view._trouble.value
     assert train._start.enabled
 
 

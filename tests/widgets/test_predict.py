@@ -142,7 +142,7 @@ def test_another_axis_is_drawn_explained_and_mended_by_a_button(viewer, dock, mo
     assert "were not measured" in dock.problem
     assert not dock._remedy.visible
     dock.layer = add_cube(viewer, image(axis=SpectralAxis(np.linspace(400, 700, 25), "nm"), name="light"))
-    assert "The units differ" in dock.problem
+    assert "not converted to 1/cm" in dock.problem
     assert not dock._remedy.visible
 
 
@@ -192,15 +192,15 @@ def test_several_layers_one_after_another_though_one_goes(viewer, dock, until):
 
 
 def test_one_that_fails_does_not_keep_the_others_and_says_why(viewer, dock, model, until):
-    missing = image(name="missing")
-    missing.data[3, 4, 5] = np.nan
-    layers = [add_cube(viewer, missing), add_cube(viewer, image(1, 1, name="dot"))]
+    blank = image(name="blank")
+    blank.data[:] = 0
+    layers = [add_cube(viewer, blank), add_cube(viewer, image(1, 1, name="dot"))]
     dock.model = model
     dock.layers = layers
     dock.start()
     finish(dock, until)
     assert dock.status.startswith("done: 1 of 2")
-    assert "missing: the cube 'missing' holds 1 NaN" in dock.problem
+    assert "blank: 'blank': all 120 spectra are zero" in dock.problem
     assert "dot · denoised by Savitzky–Golay" in viewer.layers
     # at once, while the data are copied
     dock.start()
@@ -211,6 +211,47 @@ def test_one_that_fails_does_not_keep_the_others_and_says_why(viewer, dock, mode
     dock.start()
     finish(dock, until, "failed")
     assert "smoother.safetensors is there no more; choose another model" in dock.problem
+
+
+def test_pixels_without_data_are_counted_and_left_as_they_are(viewer, dock, model, until):
+    holes = image(name="holes")
+    holes.data[3, 4, 5] = np.nan
+    holes.data[:2] = 0
+    layer = add_cube(viewer, holes)
+    dock.model = model
+    dock.layer = layer
+    dock.start()
+    finish(dock, until)
+    assert "21 of 120 spectra hold no data (1 with missing values" in dock.status
+    result = as_cube(viewer.layers["holes · denoised by Savitzky–Golay"]).numpy()
+    np.testing.assert_array_equal(result[3, 4], holes.data[3, 4])
+    assert not result[:2].any()
+    dock.model = "kmeans"
+    dock.start()
+    finish(dock, until)
+    classes = next(one for one in viewer.layers if "classes" in one.name)
+    assert not classes.data[:2].any()
+    assert classes.data[3, 4] == 0
+    assert (classes.data > 0).sum() == 99
+
+
+def test_files_on_another_axis_are_resampled_with_one_consent(viewer, dock, model, until, tmp_path):
+    shifted = SpectralAxis(AXIS.values + 0.3 * np.diff(AXIS.values).mean(), AXIS.unit)
+    paths = [write(image(seed=seed, axis=axis), tmp_path / f"map {seed}.npz") for seed, axis in ((1, AXIS), (2, shifted), (3, shifted))]
+    dock.model = model
+    dock.files = paths
+    until(lambda: dock._start.enabled)
+    assert "map 2.npz" in dock._note.value
+    assert dock._remedy.text == "Resample 2 files to the model"
+    dock._remedy.native.click()
+    assert not dock._note.value
+    assert not dock._remedy.visible
+    dock._targets.files.out.value = tmp_path / "out"
+    dock.start()
+    finish(dock, until)
+    assert dock.status.startswith("done: 3 of 3")
+    assert "resampled onto the model's axis" in dock.status
+    assert all(read(path).axis.mismatch(AXIS) is None for path in (tmp_path / "out").iterdir())
 
 
 def test_files_with_results_beside_them(viewer, dock, model, until, tmp_path):

@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.noise import eigenimages
+from napari_spectrai.valid import held_by
 
 
 def nl_bayes(noisy: Tensor, guide: Tensor | None, *, patch: int, reach: int, similar: int, step: int = 2) -> Tensor:
@@ -72,8 +74,17 @@ class Eigenimages(Method, ABC):
         return torch.from_numpy(np.stack(done).astype(np.float32)).to(x.device)
 
     def _image(self, image: FloatArray) -> FloatArray:
-        scores, back, mean = eigenimages(image, self.spec.components)
-        return np.asarray(self.denoised(scores) @ back + mean)
+        held = held_by(image)
+        if held.complete or not held.count:
+            scores, back, mean = eigenimages(image, self.spec.components)
+            return np.asarray(self.denoised(scores) @ back + mean)
+        # components of the spectra that hold data; where there are none, the nearest continue the image
+        some, back, mean = eigenimages(image[held.mask], self.spec.components)
+        scores = np.zeros((*image.shape[:2], some.shape[-1]))
+        scores[held.mask] = some
+        nearest = distance_transform_edt(~held.mask, return_distances=False, return_indices=True)
+        done = self.denoised(scores[tuple(nearest)]) @ back + mean
+        return np.where(held.mask[..., None], done, image)
 
     @abstractmethod
     def denoised(self, scores: FloatArray) -> FloatArray:

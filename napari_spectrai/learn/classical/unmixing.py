@@ -16,6 +16,7 @@ from torch.nn import functional
 from napari_spectrai.learn.classical.abundances import abundances
 from napari_spectrai.learn.classical.method import Method, thinned
 from napari_spectrai.learn.pool import Scene
+from napari_spectrai.valid import held_by
 
 LEAST = 1e-6
 """The share of which the logarithm is given, at least."""
@@ -45,7 +46,7 @@ class Unmixing(Method, ABC):
     def found_in(self, spectra: Tensor) -> Unmixing:
         """Return a copy that has found its components in spectra (n, λ), those first that are the largest share of most spectra.
 
-        Spectra with missing values, and empty ones, are left out.
+        Spectra that hold no data (`napari_spectrai.valid`) are left out.
 
         Raises
         ------
@@ -73,7 +74,7 @@ class Unmixing(Method, ABC):
         No truth is looked at to find them. Each is named by the class that most of those labelled spectra have in which its share is
         the largest; one that is the largest in none by the nearest that is.
         """
-        alive = _alive(torch.cat([scene.x.flatten(0, -2) for scene in scenes]))
+        alive = torch.cat([scene.held for scene in scenes])
         x, y = (torch.cat(parts) for parts in zip(*(scene.pairs() for scene in scenes), strict=True))
         self.find(alive, max(1, min(max(2 * self.out, self.spec.count), self.most(alive))))
         met = x.new_zeros(len(self.components), self.out)
@@ -105,9 +106,8 @@ class Unmixing(Method, ABC):
 
 
 def _alive(spectra: Tensor) -> Tensor:
-    finite = spectra[spectra.isfinite().all(-1)]
-    alive = finite[finite.any(-1)]
-    return alive if len(alive) else finite
+    held = held_by(spectra.cpu().numpy())
+    return spectra[torch.from_numpy(held.mask).to(spectra.device)] if held.count else spectra[spectra.isfinite().all(-1)]
 
 
 class KMeans(Unmixing):

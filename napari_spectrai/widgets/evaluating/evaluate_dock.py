@@ -12,7 +12,6 @@ from qtpy.QtCore import QTimer
 
 from napari_spectrai.runs import Judgement, prepare_evaluation
 from napari_spectrai.widgets.applying import Applying, Work
-from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, message, say, text
 from napari_spectrai.widgets.evaluating import judged
 from napari_spectrai.widgets.evaluating.judged_choices import JudgedChoices
@@ -33,13 +32,8 @@ class EvaluateDock(Dock):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
-        self._seen: tuple[Any, str] = (None, "")
-        self._asking = self._wanted = False
         self._build()
         super().__init__("Evaluate", self._sections)
-        self._looking = Latest(self.native)
-        self._looking.answered.connect(self._on_looked)
-        self._looking.failed.connect(lambda error: say(self.choices.problem, f"The layers cannot be read: {error}"))
         self._later = QTimer(self.native)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._look_at_layers)
@@ -176,33 +170,12 @@ class EvaluateDock(Dock):
         self.boxes.visible = self.choices.visible = anything
         say(self._problem, "" if results or not anything else _NONE)
         wrong = self.choices.against()
-        known, self._asking = not wrong, False
-        if results and known and not self.choices.tells_classes:
-            known = self._complete([layer for layer in (*results, self.truth, self.source) if isinstance(layer, Image)])
-        self._start.enabled = bool(results) and known and not self._applying.busy
-
-    def _complete(self, layers: list[Image]) -> bool:
-        """Whether layers are known to hold all of their values; what is not known yet is asked, what is missing said."""
-        key = tuple((id(layer.data), layer.name) for layer in layers)
-        if self._seen[0] != key:
-            self._asking = True
-            self._looking.ask(lambda: (key, judged.missing(layers)))
-            return False
-        if self._seen[1]:
-            say(self.choices.problem, self._seen[1])
-        return not self._seen[1]
-
-    def _on_looked(self, answer: tuple[Any, str]) -> None:
-        self._seen = answer
-        self._check()
-        if self._wanted and not self._asking:
-            self.start()
+        self._start.enabled = bool(results) and not wrong and not self._applying.busy
 
     # ---------------------------------------------------------------- work
 
     def start(self) -> None:
-        """Judge the results; where it is not known yet whether they hold all of their values, as soon as it is."""
-        self._wanted = self._asking and not self._applying.busy
+        """Judge the results."""
         if not self._start.enabled or self.truth is None:
             return
         results, source, labels = self.results, self.source, self.choices.tells_classes

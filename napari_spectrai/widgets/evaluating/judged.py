@@ -14,11 +14,12 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.compatibility import fit_axis
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.preparation.normalise import Normalise
-from napari_spectrai.widgets.layers import label_layers, painted, spectral_layers, spectral_position
+from napari_spectrai.widgets.layers import label_layers, painted, spectral_layers
 
 MADE = "spectrai_evaluation"
 """In the metadata of layers that an evaluation made, and that are nothing to judge."""
@@ -209,23 +210,5 @@ def against_model(path: Path | None, source: Image | None, kind: str) -> str:
     if (card.experiment.task.truth == "labels") != (tasks[kind].truth == "labels"):
         return f"The model is for {card.experiment.task.title.lower()}, and {tasks[kind].title.lower()} is judged; take it away."
     cube = as_cube(source)
-    difference = card.axis.mismatch(cube.axis)
-    if difference and not card.experiment.any_axis:
-        return f"{source.name!r} has {difference} (the model: {card.axis.describe()}); choose another source, or take the model away."
-    return ""
-
-
-def missing(layers: Sequence[Image]) -> str:
-    """Return which of some layers in memory hold values that are missing, in words. May take a while."""
-    for layer in layers:
-        data = layer.data
-        if isinstance(data, np.ndarray) and data.dtype.kind == "f":
-            bad = sum(int(plane.size - np.isfinite(plane).sum()) for plane in data)
-            if bad:
-                place = np.argwhere(~np.isfinite(data))[0].tolist()
-                band = place.pop(spectral_position(layer))
-                return (
-                    f"{layer.name!r} holds {bad:,} NaN or infinite values, the first at pixel ({', '.join(map(str, place))}), band {band}; "
-                    "fill or crop them in Preprocess."
-                )
-    return ""
+    fit = fit_axis(card, cube.axis, str(source.name))
+    return "" if fit.fits else f"{fit.words} Choose another source, or take the model away."

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.compatibility import fit_axis
 from napari_spectrai.preparation import Step
-from napari_spectrai.preparation.axis import bringing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,8 @@ def misfit(card: ModelCard, name: str, axis: SpectralAxis, *, is_image: bool) ->
     """Return what stands against applying a model to a cube; None if it fits."""
     if card.experiment.looks_around and not is_image:
         return Misfit(f"{name!r} is a set of spectra, and this model looks at images; choose an image.")
-    difference = card.axis.mismatch(axis)
-    if difference is None or card.experiment.any_axis:
-        return None
-    words = f"{name!r} has {difference} ({axis.describe()}; the model: {card.axis.describe()})."
-    if axis.unit != card.axis.unit:
-        return Misfit(f"{words} The units differ; choose data in {card.axis.unit or 'band numbers'}, or another model.")
-    try:
-        step = bringing(axis, card.axis)
-    except ValueError:
-        return Misfit(f"{words} The model needs bands that were not measured; choose other data, or train on the bands in common.")
-    if step.kind == "crop":
-        return Misfit(f"{words} Those inside the model's range are the same.", step)
-    return Misfit(f"{words} Interpolation brings it onto the model's bands.", step)
+    fit = fit_axis(card, axis, name)
+    return None if fit.fits else Misfit(f"{fit.words} {fit.remedy}".strip(), fit.step)
 
 
 def misfits_chain(first: ModelCard, second: ModelCard, name: str) -> str:

@@ -17,6 +17,7 @@ from napari.layers import Labels
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.compatibility import fit_axis
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.labels import Class
@@ -181,4 +182,4 @@ class CardView(Container[Any]):
         one = card is not None and not card.experiment.any_axis
         self.strip.visible = one
         if one and card is not None:
-            self.strip.draw(card.axis, layer, fits=layer is None or card.axis.mismatch(layer) is None, what=what)
+            self.strip.draw(card.axis, layer, fits=layer is None or fit_axis(card, layer, what).fits, what=what)

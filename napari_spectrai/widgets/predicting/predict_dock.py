@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from magicgui.widgets import PushButton
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.compatibility import another_scale, brought, fit_axis
 from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.dock import Dock, rows, say, text
@@ -44,6 +46,8 @@ class PredictDock(Dock):
         self._card: ModelCard | None = None
         self._trouble = ""
         self._remedy_for: tuple[Image, Step] | None = None
+        self._could_resample: list[Path] = []
+        self._agreed: frozenset[Path] = frozenset()
         self._pairs: list[tuple[Path, Path]] = []
         self._build()
         super().__init__("Predict", self._sections)
@@ -153,7 +157,7 @@ class PredictDock(Dock):
         self._targets.refresh()
 
     def _on_model(self, _: Any = None) -> None:
-        self._card, self._trouble = None, ""
+        self._card, self._trouble, self._agreed = None, "", frozenset()
         model = self.model
         self._method.show_kind(model if isinstance(model, str) else "")
         if isinstance(model, Path):
@@ -171,13 +175,14 @@ class PredictDock(Dock):
 
     def _check(self, _: Any = None) -> None:
         """Say what is wrong, offer the remedy, and let it begin when nothing is."""
-        self._remedy_for, self._pairs = None, []
+        self._remedy_for, self._pairs, self._could_resample = None, [], []
         trouble, note = self._trouble, ""
         if self.model is None:
             gone = self._models.gone
             trouble = trouble or (f"{gone} is there no more; choose another model." if gone else _NO_MODEL)
         elif not trouble:
             trouble, note = self._against_files() if self._targets.what.value == FILES else (self._against_layers(), "")
+            note = note or ("" if trouble or self._targets.what.value == FILES else self._of_another_scale())
         card, layer = self._card, self.layer
         self._options.suit(card)
         if not trouble and card is not None:
@@ -193,9 +198,13 @@ class PredictDock(Dock):
         self._show_remedy()
 
     def _show_remedy(self) -> None:
-        self._remedy.visible = self._remedy_for is not None
+        self._remedy.visible = self._remedy_for is not None or bool(self._could_resample)
         self._remedy.enabled = not self._applying.busy
-        if self._remedy_for is not None:
+        if self._could_resample:
+            several = len(self._could_resample) > 1
+            self._remedy.text = f"Resample {len(self._could_resample)} files to the model" if several else "Resample the file to the model"
+            self._remedy.tooltip = "bring them onto the model's axis as it is applied; the files stay as they are"
+        elif self._remedy_for is not None:
             crop = self._remedy_for[1].kind == "crop"
             self._remedy.text = "Crop to the model's bands" if crop else "Resample to the model"
             self._remedy.tooltip = f"make {self._remedy_for[0].name!r} anew on the model's bands, as a new layer; it stays as it is"
@@ -224,6 +233,13 @@ class PredictDock(Dock):
                     return str(error)
         return ""
 
+    def _of_another_scale(self) -> str:
+        """Return what to say of layers in memory whose intensities are a factor away from what the model learnt from."""
+        card = self._card
+        cubes = [] if card is None else [cube for layer in self.layers if isinstance((cube := as_cube(layer)).data, np.ndarray)]
+        words = [another_scale(card, brought(cube, card, fit_axis(card, cube.axis, cube.name))) for cube in cubes if card is not None]
+        return " ".join(filter(None, words))
+
     def _against_files(self) -> tuple[str, str]:
         if self._method.kind:
             first = self._targets.files.first_axis
@@ -237,7 +253,11 @@ class PredictDock(Dock):
         def against(one: Looked) -> str:
             assert one.axis is not None  # noqa: S101
             found: Misfit | None = None if card is None else misfit(card, one.path.name, one.axis, is_image=one.is_image)
-            return "" if found is None else found.words
+            if found is None or (found.step is not None and one.path in self._agreed):
+                return ""
+            if found.step is not None:
+                self._could_resample.append(one.path)
+            return found.words
 
         name = "" if self.model is None else named(str(self.model))
         self._pairs, trouble, note = self._targets.files.ready(name, against)
@@ -270,6 +290,8 @@ class PredictDock(Dock):
         arguments, settings, name = options.arguments(), options.settings(), shown_name(model, card)
         if self._method.kind:
             arguments, settings = [*arguments, *self._method.arguments()], settings | self._method.settings()
+        if self._agreed and self._targets.what.value == FILES:
+            arguments, settings = [*arguments, "--resample"], settings | {"resample": True}
         if options.ensemble.ticked:
             name = f"{name} and {len(options.ensemble.ticked)} more"
         follower = options.follower(card.truth_axis)
@@ -281,7 +303,11 @@ class PredictDock(Dock):
         return Order(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files, around)
 
     def mend(self) -> None:
-        """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that."""
+        """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that; agree to resample files."""
+        if self._could_resample and not self._applying.busy:
+            self._agreed |= frozenset(self._could_resample)
+            self._check()
+            return
         if self._remedy_for is None or self._applying.busy:
             return
         (layer, step), chosen = self._remedy_for, self._targets.layers

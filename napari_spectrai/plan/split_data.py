@@ -1,0 +1,74 @@
+"""Stretches and blocks of an image in which only some pixels hold data: shares are of those pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.experiment import Split
+from napari_spectrai.plan.parts import PARTS
+
+TRAINING, VALIDATION, TEST = PARTS
+LEAST_BLOCKS = 4
+"""Blocks that hold data, at least, so that some can be held out; blocks are made smaller until there are as many."""
+
+Map = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+
+def stretches(data: Mask, split: Split, patch: int) -> tuple[Map, int]:
+    """Return a map (z, y, x) whose last rows are held out, and the gap that leaves some to learn from.
+
+    Rows lie across the longer side of what holds data. As many are held out as hold the shares of the pixels with data, and as patches
+    need that may reach into the empty rows beyond.
+    """
+    sides = [np.ptp(np.flatnonzero(data.any((0, 3 - axis)))) for axis in (1, 2)]
+    axis = 1 if sides[0] >= sides[1] else 2
+    counts = data.sum(tuple(other for other in range(3) if other != axis))
+    live = np.flatnonzero(counts)
+    ends = len(counts) - 1 - int(live[-1])  # empty rows that a patch may reach into
+    stop, rows = int(live[-1]) + 1, {}
+    for part, share in ((TEST, split.test), (VALIDATION, split.validation)):
+        if not share:
+            continue
+        wanted = max(1, round(share * int(counts.sum())))
+        length = int(np.searchsorted(np.cumsum(counts[:stop][::-1]), wanted)) + 1
+        begin = max(0, stop - max(length, min(patch - ends, patch)))
+        rows[part] = slice(begin, stop)
+        stop, ends = begin, 0
+    chosen = np.full(data.shape, TRAINING, np.uint8)
+    along = np.moveaxis(chosen, axis, 0)
+    for part, where in rows.items():
+        along[where] = part
+    left = int(np.count_nonzero(counts[:stop]))
+    wanted_gap = split.gap if split.gap is not None else (0 if data.shape[2] == 1 else min(patch, left // 2))
+    return chosen, wanted_gap
+
+
+def scattered(data: Mask, split: Split, patch: int, rng: np.random.Generator) -> Map:
+    """Return a map (z, y, x) of blocks, of which those that hold data are drawn; laid out from the first pixel with data."""
+    top, left = (int(np.flatnonzero(data.any((0, 3 - axis)))[0]) for axis in (1, 2))
+    block = split.block
+    while True:
+        number = _numbered(data.shape[1:], top, left, block)
+        held = np.bincount(number.ravel(), weights=data.sum(0).ravel())
+        live = np.flatnonzero(held)
+        if len(live) >= LEAST_BLOCKS or block == 1 or patch > 1:
+            break
+        block = max(1, block // 2)
+    parts = np.full(len(held), TRAINING, np.uint8)
+    order = rng.permutation(live)
+    share = np.cumsum(held[order]) / held.sum()
+    validation = int(np.searchsorted(share, split.validation)) + 1
+    test = int(np.searchsorted(share, share[min(validation, len(share)) - 1] + split.test)) + 1 if split.test else validation
+    validation = min(validation, max(1, len(order) - 2))
+    parts[order[:validation]] = VALIDATION
+    parts[order[validation : min(test, len(order) - 1)]] = TEST
+    return np.broadcast_to(parts[number], data.shape).copy()
+
+
+def _numbered(shape: tuple[int, ...], top: int, left: int, block: int) -> npt.NDArray[np.intp]:
+    """Return the number of the block that each pixel (y, x) lies in; one begins at (top, left)."""
+    rows, columns = ((np.arange(length) - start) // block for length, start in zip(shape, (top, left), strict=True))
+    rows, columns = rows - rows[0], columns - columns[0]
+    return np.asarray(rows[:, None] * (columns[-1] + 1) + columns, np.intp)

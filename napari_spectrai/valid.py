@@ -1,0 +1,224 @@
+"""Which spectra of a cube hold data: not missing (NaN, infinite, the file's ignore value), not empty (all zero)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube, FloatArray
+
+Mask = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.uint8]
+
+MISSING, EMPTY, ONE, TWO, MORE = range(5)
+"""What a spectrum holds: values that are missing, zeros alone, one band above zero, two, more."""
+IGNORED = "ignore_value"
+"""Key of a cube's metadata: the value that stands for "not measured" (readers turn it into NaN themselves)."""
+
+BLOCK = 2**23
+"""Values looked at at a time."""
+REGION = 9
+"""Height and width, in pixels, of a field of zeros that no counting noise leaves."""
+MARGIN = 3
+"""By how many times the zeros that counting explains may be exceeded: the estimate is a lower bound."""
+_REMEMBERED = 16
+_known: OrderedDict[Any, Codes] = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Which spectra hold data.
+
+    Attributes
+    ----------
+    mask : bool ndarray of shape (..., y, x) or (n,)
+        True where a spectrum holds data.
+    missing : int
+        How many are left out for values that are NaN, infinite or the file's ignore value.
+    empty : int
+        How many are left out because they are all zero.
+    unknown : bool ndarray of the same shape
+        True where values are missing.
+    """
+
+    mask: Mask
+    missing: int = 0
+    empty: int = 0
+    unknown: Mask = field(default_factory=lambda: np.zeros((), bool))
+
+    @property
+    def count(self) -> int:
+        """How many spectra hold data."""
+        return int(self.mask.size) - self.missing - self.empty
+
+    @property
+    def complete(self) -> bool:
+        """Whether every spectrum holds data."""
+        return not (self.missing or self.empty)
+
+    @property
+    def reasons(self) -> str:
+        """Why spectra are left out, with counts: ``"12 with missing values, 340 all zero"``."""
+        parts = [(self.missing, "with missing values (NaN, infinite or the file's ignore value)"), (self.empty, "all zero")]
+        return ", ".join(f"{count:,} {what}" for count, what in parts if count)
+
+
+def said(held: Sequence[Held], what: str = "are left out") -> str:
+    """Return in one sentence how many spectra of some cubes hold no data; nothing if all do."""
+    total = Held(np.empty(0, bool), sum(one.missing for one in held), sum(one.empty for one in held))
+    if total.complete:
+        return ""
+    return f"{total.missing + total.empty:,} of {sum(one.mask.size for one in held):,} spectra hold no data ({total.reasons}) and {what}."
+
+
+def coded(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: bool = False) -> Codes:
+    """Return what each spectrum of shape (..., L) holds, by the codes above.
+
+    Parameters
+    ----------
+    ignore : float, optional
+        The value that stands for "not measured".
+    partly : bool
+        Whether a spectrum of which some values are missing holds the others (they will be filled); else it counts as missing.
+    """
+    gone = np.zeros(1, bool) if spectra.dtype.kind in "iub" else ~np.isfinite(spectra)
+    if ignore is not None:
+        gone = gone | (spectra == ignore)
+    above = np.minimum(np.count_nonzero(spectra, axis=-1), 3).astype(np.uint8)
+    if not gone.any():
+        return np.asarray(above + np.uint8(EMPTY), np.uint8)
+    if partly:
+        above = np.minimum(np.count_nonzero((spectra != 0) & ~gone, axis=-1), 3).astype(np.uint8)
+    return np.where(gone.all(-1) if partly else gone.any(-1), MISSING, above + EMPTY).astype(np.uint8)
+
+
+def decided(codes: Codes) -> Held:
+    """Return which spectra hold data, from what they hold; `codes` of shape (..., y, x) or (n,).
+
+    A spectrum that is all zero holds no data, unless counting leaves it: where few photons are counted, some pixels see none. How many
+    such there are is estimated from those with one and with two bands above zero (Chao 1987, doi:10.2307/2531532). Where that explains
+    the zeros, only fields of them are empty: whole rows and columns at the edge, and squares of 9 × 9 pixels.
+    """
+    missing, zero = codes == MISSING, codes == EMPTY
+    if not zero.any():
+        return Held(~missing, int(missing.sum()), 0, missing)
+    one, two = int((codes == ONE).sum()), int((codes == TWO).sum())
+    explained = one * (one - 1) / (2 * (two + 1))
+    empty = zero
+    if explained > 0:
+        fields = np.zeros_like(zero)
+        if zero.ndim > 1:
+            planes = zero.reshape(-1, *zero.shape[-2:])
+            fields = np.stack([_fields(plane) for plane in planes]).reshape(zero.shape)
+        if int((zero & ~fields).sum()) <= MARGIN * explained:
+            empty = fields
+    return Held(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
+
+
+def _fields(zero: Mask) -> Mask:
+    """Return where zeros (y, x) fill whole rows or columns from an edge inwards, or squares."""
+    from scipy.ndimage import binary_opening
+
+    fields: Mask = binary_opening(zero, np.ones((REGION, REGION), bool))
+    for dimension in (0, 1):
+        lines = np.flatnonzero(~zero.all(1 - dimension))
+        along = np.moveaxis(fields, dimension, 0)
+        first, last = (lines[0], lines[-1] + 1) if lines.size else (zero.shape[dimension], zero.shape[dimension])
+        along[:first] = along[last:] = True
+    return fields
+
+
+def held_by(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: bool = False) -> Held:
+    """Return which of spectra in memory, of shape (..., y, x, L) or (n, L), hold data."""
+    return decided(coded(spectra, ignore=ignore, partly=partly))
+
+
+def holds_data(cube: Cube, *, partly: bool = False, bands: npt.NDArray[np.intp] | None = None) -> Held:
+    """Return which spectra of a cube hold data; a lazy cube is read block by block.
+
+    Parameters
+    ----------
+    partly : bool
+        Whether spectra of which some values are missing hold the others.
+    bands : array of int, optional
+        The bands whose missing values count; default: all. Whether a spectrum is empty is told by all bands.
+    """
+    data, ignore = cube.data, ignored(cube)
+    if isinstance(data, np.ndarray):
+        return decided(_blockwise(data, ignore, bands, partly=partly))
+    import dask.array as da
+
+    lazy = data if isinstance(data, da.Array) else da.from_array(data)
+    key = (lazy.name, ignore, partly, None if bands is None else bands.tobytes()) if isinstance(data, da.Array) else None
+    if key is None or key not in _known:
+        whole = lazy.rechunk({-1: -1}) if len(lazy.chunks[-1]) > 1 else lazy
+        meta = np.empty((0,) * (whole.ndim - 1), np.uint8)
+        found: Codes = np.asarray(whole.map_blocks(coded_block, ignore, bands, partly, dtype=np.uint8, drop_axis=whole.ndim - 1, meta=meta))
+        if key is None:
+            return decided(found)
+        _known[key] = found
+        while len(_known) > _REMEMBERED:
+            _known.popitem(last=False)
+    return decided(_known[key])
+
+
+def ignored(cube: Cube) -> float | None:
+    """Return the value that stands for "not measured" in a cube, if its metadata name one."""
+    value = cube.metadata.get(IGNORED)
+    return None if value is None else float(value)
+
+
+def values_of(cube: Cube) -> FloatArray:
+    """Return the values as float32 in memory, ignored ones as NaN; no copy where the cube holds float32 without such."""
+    values, ignore = cube.numpy(), ignored(cube)
+    if ignore is None or not (gone := np.asarray(cube.data) == ignore).any():
+        return values
+    return np.where(gone, np.float32(np.nan), values)
+
+
+def finite(spectra: FloatArray) -> Mask:
+    """Return which spectra of shape (..., L) have no missing value."""
+    known: Mask = np.asarray(np.isfinite(spectra).all(-1))
+    return known
+
+
+def without(spectra: FloatArray, mask: Mask) -> FloatArray:
+    """Return spectra (n, L) with zeros where `mask` (n,) says that they hold no data; the same array where all do."""
+    return spectra if mask.all() else np.where(mask[:, None], spectra, np.float32(0))
+
+
+def continued(spectra: FloatArray, missing: Mask, shape: tuple[int, ...]) -> FloatArray:
+    """Return spectra (n, L) of an image of some shape (..., y, x), in which the nearest known spectrum stands for a missing one."""
+    if not missing.any() or missing.all():
+        return spectra
+    from scipy.ndimage import distance_transform_edt
+
+    done = spectra.reshape(-1, *shape[-2:], spectra.shape[-1]).copy()
+    for image, lost in zip(done, missing.reshape(-1, *shape[-2:]), strict=True):
+        if lost.any() and not lost.all():
+            y, x = distance_transform_edt(lost, return_distances=False, return_indices=True)
+            image[lost] = image[y[lost], x[lost]]
+    return done.reshape(spectra.shape)
+
+
+def coded_block(values: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, partly: bool) -> Codes:  # noqa: FBT001  # dask calls it
+    """Return what each spectrum of a block holds; of `bands`, if such are given, none or not one (`partly`) may be missing altogether."""
+    if bands is None:
+        return coded(values, ignore=ignore, partly=partly)
+    whole, kept = coded(values, ignore=ignore, partly=True), coded(values[..., bands], ignore=ignore, partly=partly)
+    return np.where(kept == MISSING, np.uint8(MISSING), whole)
+
+
+def _blockwise(data: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, *, partly: bool) -> Codes:
+    codes = np.empty(data.shape[:-1], np.uint8)
+    rows = data.reshape(-1, *data.shape[-2:]) if data.ndim > 2 and data.flags.c_contiguous else data
+    flat = codes.reshape(rows.shape[:-1])
+    step = max(1, BLOCK // max(1, int(np.prod(rows.shape[1:]))))
+    for start in range(0, len(rows), step):
+        flat[start : start + step] = coded_block(np.asarray(rows[start : start + step]), ignore, bands, partly)
+    return codes
