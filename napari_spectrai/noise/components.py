@@ -1,4 +1,4 @@
-"""What is noise in a spectral image, told from the image alone: its size in every band, and how many components stand above it."""
+"""The size of the noise in every band of a spectral image, and how many components stand above it."""
 
 from __future__ import annotations
 
@@ -35,17 +35,26 @@ def eigenimages(image: FloatArray, components: int | None = None) -> tuple[Float
     noise = np.maximum(noise_of_bands(spectra), 1e-9 * max(float(np.abs(spectra).max()), 1e-30))
     mean = spectra.mean(0)
     white = (spectra - mean) / noise
-    values, vectors = np.linalg.eigh(white.T @ white)
-    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     ratio = bands / count
-    # the level of the noise once more, from the middle of the eigenvalues, most of which are noise
-    level = math.sqrt(max(float(np.median(values)) / count / _middle(ratio), 1e-30)) if ratio < 0.5 else 1.0
-    kept = components or int((np.sqrt(values) > level * (math.sqrt(count) + math.sqrt(bands))).sum())
-    kept = max(1, min(kept, bands, count))
+    values, vectors, level, above = leading(white)
+    kept = max(1, min(components or above, bands, count))
     leak = np.array([_leaked(value / count / level**2, ratio) for value in values[:kept]])
     basis = vectors[:, :kept]
     back = (basis * noise[:, None]).T * (level * leak)[:, None]
     return (white @ basis / (level * leak)).reshape(*image.shape[:-1], kept), back, mean
+
+
+def leading(white: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
+    """Return the eigenvalues and eigenvectors of whitened spectra (n, λ), largest first, the level of the noise, and how many are signal.
+
+    The level is told once more by the middle of the eigenvalues, most of which are noise; above the edge of pure noise lies signal.
+    """
+    count, bands = white.shape
+    ratio = bands / count
+    values, vectors = np.linalg.eigh(white.T @ white)
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    level = math.sqrt(max(float(np.median(values)) / count / _middle(ratio), 1e-30)) if ratio < 0.5 else 1.0
+    return values, vectors, level, int((np.sqrt(values) > level * (math.sqrt(count) + math.sqrt(bands))).sum())
 
 
 def _middle(ratio: float) -> float:
