@@ -33,6 +33,17 @@ class ClassicalSpec(NetworkSpec):
         return []
 
 
+class DenoiserSpec(ClassicalSpec):
+    """A classical method that denoises, inside a variance-stabilising transform where that is asked for."""
+
+    tasks: ClassVar = DENOISING
+    stabilise: Literal["auto", "never", "always"] = Field(
+        "auto",
+        description="make the noise of counted photons equally large everywhere before, and undo it without bias (generalised Anscombe "
+        "transform); auto: where the data show such noise",
+    )
+
+
 class Raw(ClassicalSpec):
     """The input as it is; on other bands: interpolated linearly."""
 
@@ -43,53 +54,49 @@ class Raw(ClassicalSpec):
     tasks: ClassVar = RESTORATION
 
 
-class SavitzkyGolay(ClassicalSpec):
+class SavitzkyGolay(DenoiserSpec):
     """Local polynomial smoothing (Savitzky & Golay 1964, doi:10.1021/ac60214a047)."""
 
     title: ClassVar = "Savitzky–Golay"
     label: ClassVar = "Savitzky–Golay"
     kind: Literal["savitzky_golay"] = "savitzky_golay"
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:SavitzkyGolay"
-    tasks: ClassVar = DENOISING
     window: int | None = Field(None, ge=3, le=999, description="bands of the window, odd; empty: tuned, without truth 9")
     order: int | None = Field(None, ge=0, le=9, description="order of the polynomial; empty: tuned, without truth 2")
 
 
-class Whittaker(ClassicalSpec):
+class Whittaker(DenoiserSpec):
     """Penalised least squares (Eilers 2003, doi:10.1021/ac034173t)."""
 
     title: ClassVar = "Whittaker"
     label: ClassVar = "Whittaker"
     kind: Literal["whittaker"] = "whittaker"
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Whittaker"
-    tasks: ClassVar = DENOISING
     smoothness: float | None = Field(
         None, gt=0, le=1e12, description="weight of the second differences; empty: tuned, without truth by cross-validation"
     )
 
 
-class Wavelet(ClassicalSpec):
+class Wavelet(DenoiserSpec):
     """Soft shrinkage of wavelet coefficients along the spectrum (Donoho & Johnstone 1994, doi:10.1093/biomet/81.3.425)."""
 
     title: ClassVar = "Wavelet shrinkage"
     label: ClassVar = "wavelet"
     kind: Literal["wavelet"] = "wavelet"
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Wavelet"
-    tasks: ClassVar = DENOISING
     family: str = Field("sym8", description="name of the wavelet, as in PyWavelets")
     threshold: float | None = Field(
         None, ge=0, le=100, description="in noise standard deviations (from the finest level); empty: tuned, without truth sqrt(2 ln L)"
     )
 
 
-class PCA(ClassicalSpec):
+class PCA(DenoiserSpec):
     """Projection onto the first principal components of the noisy training spectra."""
 
     title: ClassVar = "PCA"
     label: ClassVar = "PCA"
     kind: Literal["pca"] = "pca"
     implementation: ClassVar = "napari_spectrai.learn.classical.linear:PCA"
-    tasks: ClassVar = DENOISING
     learns: ClassVar = True
     components: int | None = Field(None, ge=1, le=1024, description="how many are kept; empty: tuned")
 
@@ -106,7 +113,7 @@ class Ridge(ClassicalSpec):
     alpha: float | None = Field(None, gt=0, le=1e12, description="penalty; empty: chosen on the last tenth of the training rows")
 
 
-class SVDNLM(ClassicalSpec):
+class SVDNLM(DenoiserSpec):
     """Non-local means on the eigenimages of a scene.
 
     The leading singular vectors of the whitened scene span its spectra (as in FastHyDe, Zhuang & Bioucas-Dias 2018,
@@ -118,7 +125,6 @@ class SVDNLM(ClassicalSpec):
     label: ClassVar = "SVD+NLM"
     kind: Literal["svd_nlm"] = "svd_nlm"
     implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:SVDNLM"
-    tasks: ClassVar = DENOISING
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True
@@ -128,7 +134,7 @@ class SVDNLM(ClassicalSpec):
     search: int = Field(10, ge=2, le=64, description="largest distance of a compared patch, in pixels")
 
 
-class NLBayes(ClassicalSpec):
+class NLBayes(DenoiserSpec):
     """Non-local Bayes (Lebrun, Buades & Morel 2013, doi:10.1137/120874989) on the eigenimages of a scene, all together.
 
     Similar patches of all eigenimages share a Gaussian, by which each is filtered; repeated with the estimate as the guide.
@@ -138,7 +144,6 @@ class NLBayes(ClassicalSpec):
     label: ClassVar = "NL-Bayes"
     kind: Literal["nl_bayes"] = "nl_bayes"
     implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:NLBayes"
-    tasks: ClassVar = DENOISING
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True

@@ -18,6 +18,7 @@ from napari_spectrai.cube import Cube, SpectralAxis, as_cube
 from napari_spectrai.files import replacing
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import Class, Labels
+from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.joining import called, refuse_other_axis, refuse_others
@@ -46,6 +47,8 @@ class Prediction:
         Number, name and colour of each class; empty where a cube comes out.
     components : Cube or None
         The spectra (k, λ) of clusters or components, by methods that find such in the cube; in the order of the classes.
+    notes : list of str
+        What a classical method found out about the cube, in sentences: the noise that it was denoised by.
     """
 
     result: Any
@@ -53,6 +56,7 @@ class Prediction:
     uncertainty: Cube | None = None
     classes: list[Class] = field(default_factory=list)
     components: Cube | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> Labels | None:
@@ -187,7 +191,8 @@ def _applied(
     for model in models:
         refuse_other_axis(model, source)
     first, components = _with_components(models[0], source)
-    models = [first, *models[1:]]
+    models = [_with_noise(model, source) for model in (first, *models[1:])]
+    notes = list(dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser) and model.network.said))
     if uncertainty and len(models) == 1 and not has_dropout(models[0]):
         raise ValueError(
             "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble "
@@ -219,7 +224,7 @@ def _applied(
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
-        return Prediction(done, uncertainty=deviation)
+        return Prediction(done, uncertainty=deviation, notes=notes)
     return Prediction(_told(done, card.classes), done, deviation, card.classes, components)
 
 
@@ -248,6 +253,15 @@ def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
     found = network.found_in(spectra)
     components = Cube(found.components.numpy(), source.axis, name=f"{source.name} · {model.description.name}".lstrip(" ·"))
     return replace(model, network=found), components
+
+
+def _with_noise(model: Model, source: Cube) -> Model:
+    """Return the model with the noise that a classical denoiser looks for in the whole cube, so that tiles and planes share it."""
+    network = model.network
+    if not isinstance(network, Denoiser) or network.has_learnt:
+        return model
+    spectra, _, _ = model.preparation.apply(seen(source), source.axis)
+    return replace(model, network=network.found_in(spectra))
 
 
 def _shaped(model: Model, source: Cube, name: str) -> Cube:

@@ -13,7 +13,7 @@ from napari_spectrai.cube import FloatArray
 from napari_spectrai.noise.residuals import Residuals, of_components, of_neighbours
 from napari_spectrai.noise.stabilise import Doubles, Stabiliser
 
-SEEN = 2**19
+SEEN = 2**20
 """Values, at most, by which the noise is told: spectra evenly spread."""
 BANDS = 256
 """Bands, at most, by which it is told: of more, as many evenly spread; what is found of these is interpolated."""
@@ -86,18 +86,21 @@ def _number(values: Doubles) -> str:
     return f"{middle:.3g} ({low:.3g} to {high:.3g} over the bands)"
 
 
-def noise_model(values: FloatArray) -> NoiseModel:
+def noise_model(values: FloatArray, *, counting: bool = False) -> NoiseModel:
     """Return the model of the noise in spectra, told from these alone.
 
     Squared residuals (against the components of the signal; of few bands or spectra against neighbours) are compared with the
     intensity, in the manner of Foi et al. 2008 (doi:10.1109/TIP.2008.2001399). Constant noise, photon noise with one gain and with one
     for each band, and noise in proportion to intensity are fitted to parts of the data, and judged by their likelihood in the other
-    parts: photon noise is found where it is likelier by twice the standard error over the parts.
+    parts: photon noise is found where it is likelier by twice the standard error over the parts, and given up for noise in proportion
+    where that is likelier by three times.
 
     Parameters
     ----------
     values : ndarray of shape (..., n, L)
         Neighbours along n are neighbours in place. Spectra with NaN, and those all zero, are left out.
+    counting : bool
+        Take counted photons for granted, and tell the gain alone; default: only where the data show them.
 
     Returns
     -------
@@ -109,12 +112,15 @@ def noise_model(values: FloatArray) -> NoiseModel:
     bands = given.shape[-1]
     if bands > BANDS:
         chosen = np.linspace(0, bands - 1, BANDS).round().astype(int)
-        return _on_bands(noise_model(given[..., chosen]), chosen, bands)
+        return _on_bands(noise_model(given[..., chosen], counting=counting), chosen, bands)
     found = _of_spectra(given) or _of_lines(given)
     if found is None or not found.count.any():
         return NoiseModel.of(0.0)
     if float(_mean(found)) <= (8 * np.finfo(np.float32).eps * _largest(given)) ** 2:  # what rounding leaves
         return NoiseModel.of(0.0)
+    if counting:
+        slope, intercept = (np.atleast_1d(part) for part in _line(found))
+        return _photons(slope, intercept) if slope[0] > 0 else NoiseModel.of(0.0, read=float(intercept[0]) ** 0.5)
     return _decided(found)
 
 
@@ -185,7 +191,7 @@ def _decided(found: Residuals) -> NoiseModel:
 
     plain, counted, steeper = best("constant", "bands"), best("counting", "counting bands"), best("proportional", "proportional bands")
     if _surely(likelihood[counted] - max((likelihood["constant"], likelihood["bands"]), key=np.mean)):
-        if _surely(likelihood[steeper] - likelihood[counted]):
+        if _surely(likelihood[steeper] - likelihood[counted], 3):
             return NoiseModel(np.zeros(1), np.zeros(1), np.sqrt(np.atleast_1d(_mean(found))), "proportional")
         slope, intercept = (np.atleast_1d(part) for part in candidates[counted](found)[:2])
         if _matters(found, slope, intercept):
@@ -207,9 +213,9 @@ def _photons(slope: Doubles, intercept: Doubles) -> NoiseModel:
     return NoiseModel(slope, offset, np.sqrt(np.maximum(intercept, 0)), "counting")
 
 
-def _surely(gain: Doubles) -> bool:
-    """Whether a difference in likelihood over the folds is above zero by twice its standard error."""
-    return len(gain) > 2 and bool(gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)))
+def _surely(gain: Doubles, errors: float = 2) -> bool:
+    """Whether a difference in likelihood over the folds is above zero by so many standard errors."""
+    return len(gain) > 2 and bool(gain.mean() > errors * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
 def _squares(part: Residuals) -> Residuals:
@@ -230,7 +236,7 @@ def _line(part: Residuals, axis: tuple[int, int] | None = None) -> tuple[Doubles
     mean = _mean(part, axis)
     variance = np.broadcast_to(mean, part.squared.shape)
     slope, intercept = np.zeros_like(mean), mean
-    for _ in range(12):
+    for _ in range(8):
         weight = part.count * np.square(mean / variance)
         total = np.maximum(weight.sum(axis), 1e-300)
         x, y = (weight * part.level).sum(axis) / total, (weight * part.squared).sum(axis) / total

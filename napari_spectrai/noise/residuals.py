@@ -17,7 +17,7 @@ CEILING = 1e-3
 """Share of the values that has to be exactly the largest one for it to be taken for a detector's limit."""
 FOLDS = 10
 """Parts of the data that lie together; the spread over them says how sure a decision is."""
-GROUPS = 24
+GROUPS = 16
 """Groups of like brightness."""
 CUT = 16.0
 """Squared residuals beyond so many variances count no more than this: cosmic rays and edges are no noise."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from skimage.restoration import denoise_nl_means
 from torch import Tensor
 
 from napari_spectrai.cube import FloatArray
-from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.classical.stabilised import Denoiser
+from napari_spectrai.learn.pool import Scene
 from napari_spectrai.noise import eigenimages
 
 
@@ -62,10 +64,14 @@ def _patches(image: Tensor, size: int) -> Tensor:
     return image.unfold(0, size, 1).unfold(1, size, 1).permute(0, 1, 3, 4, 2).flatten(2).contiguous()
 
 
-class Eigenimages(Method, ABC):
+class Eigenimages(Denoiser, ABC):
     """Denoises the eigenimages of each image, then goes back to the bands."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def fit(self, scenes: Sequence[Scene]) -> None:
+        """Look at the noise; all else is found in each image."""
+        self.keep(self.noise_in(scenes))
+
+    def denoise(self, x: Tensor) -> Tensor:
         """Map images ``(N, y, x, λ)``."""
         done = [self._image(image) for image in x.detach().cpu().numpy()]
         return torch.from_numpy(np.stack(done).astype(np.float32)).to(x.device)

@@ -69,6 +69,9 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
     method: Method = spec.load()(spec, data.inputs.shape[1], data.out, classes=bool(data.classes), enlarges=data.times)
     method.chosen = dict(chosen or {})
     method.fit(list(data.scenes(*parts)))
+    said = getattr(method, "said", "")
+    if said and said not in data.notes:
+        data.notes.append(said)
     return method.to(data.inputs.device)
 
 
