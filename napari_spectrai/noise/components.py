@@ -27,21 +27,39 @@ def eigenimages(image: FloatArray, components: int | None = None) -> tuple[Float
     """Return scores (y, x, k) with noise of standard deviation 1, the map back (k, λ), and the mean (λ,).
 
     Bands are whitened by their noise; without `components`, as many singular values are kept as stand above those of pure noise
-    (the edge of Marčenko & Pastur 1967, doi:10.1070/SM1967v001n04ABEH001994). The noise of each score includes what leaks in because
-    the singular vectors are noisy themselves (the spiked model, Benaych-Georges & Nadakuditi 2012, doi:10.1016/j.jmva.2012.04.019).
+    (the edge of Marčenko & Pastur 1967, doi:10.1070/SM1967v001n04ABEH001994), and of an image those alone that neighbouring pixels
+    share: what stands above the edge and lies at random in the image is noise that neighbouring bands share, and tells how large that is.
+    The noise of each score includes what leaks in because the singular vectors are noisy themselves (the spiked model, Benaych-Georges &
+    Nadakuditi 2012, doi:10.1016/j.jmva.2012.04.019).
     """
     spectra = image.reshape(-1, image.shape[-1]).astype(np.float64)
     count, bands = spectra.shape
     noise = np.maximum(noise_of_bands(spectra), 1e-9 * max(float(np.abs(spectra).max()), 1e-30))
     mean = spectra.mean(0)
     white = (spectra - mean) / noise
-    ratio = bands / count
     values, vectors, level, above = leading(white)
-    kept = max(1, min(components or above, bands, count))
-    leak = np.array([_leaked(value / count / level**2, ratio) for value in values[:kept]])
-    basis = vectors[:, :kept]
-    back = (basis * noise[:, None]).T * (level * leak)[:, None]
-    return (white @ basis / (level * leak)).reshape(*image.shape[:-1], kept), back, mean
+    kept = np.arange(max(1, min(components or above, bands, count)))
+    leak = level * np.array([_leaked(value / count / level**2, bands / count) for value in values[kept]])
+    scores = (white @ vectors[:, kept]).reshape(*image.shape[:-1], len(kept))
+    if components is None and image.ndim == 3 and len(kept) > 1:
+        shared = _shared(scores)
+        shared[0] |= not shared.any()
+        if not shared.all():
+            leak = np.maximum(leak, math.sqrt(float(values[kept][~shared].mean()) / count))[shared]
+            kept, scores = kept[shared], scores[..., shared]
+    back = (vectors[:, kept] * noise[:, None]).T * leak[:, None]
+    return scores / leak, back, mean
+
+
+def _shared(scores: FloatArray) -> FloatArray:
+    """Return which of the images (y, x, k) neighbouring pixels share: their correlation is above that of noise, by three times its spread."""
+    total, pairs = np.zeros(scores.shape[-1]), 0
+    centred = scores - scores.mean((0, 1))
+    for first, second in ((centred[1:], centred[:-1]), (centred[:, 1:], centred[:, :-1])):
+        total += (first * second).sum((0, 1))
+        pairs += first[..., 0].size
+    variance = np.maximum(np.square(centred).mean((0, 1)), 1e-300)
+    return np.asarray(total / max(1, pairs) / variance > 3 / math.sqrt(max(1, pairs)))
 
 
 def leading(white: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
