@@ -22,6 +22,7 @@ from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import predict
 from napari_spectrai.learn.scoring import paired, scored
 from napari_spectrai.networks.enlarge import degraded
+from napari_spectrai.noise import Stabiliser
 from napari_spectrai.plan.truths import numbered
 from napari_spectrai.runs.judgement import Report
 
@@ -103,9 +104,13 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     truths, _, _ = model.preparation.apply(target.numpy().reshape(-1, target.shape[-1]), target.axis)
     refuse_missing(target.numpy().reshape(-1, target.shape[-1]), target, "truth", truths)
     network = predicted.reshape(-1, predicted.shape[-1])
-    for offset, scale in removed:
+    for part in removed:
+        if isinstance(part, Stabiliser):
+            network = part.forward(network)
+            continue
+        offset, scale = part
         if task.enlarges > 1:
-            offset, scale = (_enlarged(part, source, task.enlarges) for part in (offset, scale))  # noqa: PLW2901
+            offset, scale = (_enlarged(one, source, task.enlarges) for one in (offset, scale))
         network = (network - offset) / (scale + (scale == 0))
     planes = source.spatial_shape if source.is_image else (1, source.count, 1)
     x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])

@@ -15,7 +15,9 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.learn.assemble import refuse_missing
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.tiles import Span, tiles
+from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation import Preparation
+from napari_spectrai.preparation.chain import Removed
 from napari_spectrai.runs import Progress
 
 BATCH = 4096
@@ -162,10 +164,12 @@ class Walk:
         refuse_missing(spectra, block, "the cube", prepared, origin=origin, remedy="fill them with the step 'fill' of Preprocess")
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
         batch = torch.from_numpy(np.ascontiguousarray(prepared, dtype=np.float32)).view(shape)
-        removed = [(self._enlarged(offset, block), self._enlarged(scale, block)) for offset, scale in removed]
+        removed = [
+            part if isinstance(part, Stabiliser) else (self._enlarged(part[0], block), self._enlarged(part[1], block)) for part in removed
+        ]
         return [self._restored(model, self._mapped(model, batch), removed) for _ in range(passes)]
 
-    def _restored(self, model: Model, mapped: Array, removed: Sequence[tuple[Array, Array]]) -> Array:
+    def _restored(self, model: Model, mapped: Array, removed: Sequence[Removed]) -> Array:
         """Return cubes in the intensities of the source, and classes as probabilities."""
         if not self.classes:
             return Preparation.restore(mapped, removed)

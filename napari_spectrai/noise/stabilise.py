@@ -27,6 +27,8 @@ class Stabiliser:
         Intensity where there is no light.
     read : ndarray of shape (L,) or (1,)
         Standard deviation of the noise where there is no light, in intensity units; above 0 where the gain is 0.
+    unbiased : bool
+        Whether the inverse is of stabilised means (what denoising noisy data gives), or that of single values (of clean truths).
 
     References
     ----------
@@ -36,6 +38,7 @@ class Stabiliser:
     gain: Doubles
     offset: Doubles
     read: Doubles
+    unbiased: bool = True
 
     def forward(self, intensity: FloatArray) -> FloatArray:
         """Return stabilised intensities, of the shape (..., L) that was given."""
@@ -53,8 +56,9 @@ class Stabiliser:
         read = self._read_in_photons()
         least = 2 * np.sqrt(0.375 + np.square(read))
         inside = np.maximum(given, least)
-        beyond = np.minimum(given - least, 0) * _slope(least)
-        photons = _unbiased(inside) - np.square(read) + beyond
+        beyond = np.minimum(given - least, 0) * (_slope(least) if self.unbiased else least / 2)
+        known = _unbiased(inside) if self.unbiased else np.square(inside) / 4 - 0.375
+        photons = known - np.square(read) + beyond
         counted = photons * np.where(self.gain > 0, self.gain, 1) + self.offset
         return self._chosen(counted, stabilised, given * self._unit)
 
