@@ -23,6 +23,7 @@ from napari_spectrai.preparation.reference import Calibrate, ReferencePeak, Refl
 from napari_spectrai.preparation.scatter import EMSC, MSC
 from napari_spectrai.preparation.smooth import Gaussian, SavitzkyGolay, Whittaker
 from napari_spectrai.preparation.spatial import Bin, Shift
+from napari_spectrai.preparation.stabilise import Stabilise
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.preparation.whittaker import penalty, solve
 
@@ -39,6 +40,7 @@ POINTWISE = [
     Whittaker(),
     Gaussian(sigma=1.5),
     Scale(factor=2.0),
+    Stabilise(gain=0.01, read=0.05, inverse="algebraic"),
     *(Normalise(by=by) for by in ("maximum", "area", "vector", "minmax", "snv", "rnv")),
     Despike(),
     *(kind(smoothness=100) for kind in (ALS, ArPLS, AirPLS)),
@@ -53,7 +55,7 @@ POINTWISE = [
     Calibrate(measured=(700.0, 1700.0), known=(702.0, 1701.0)),
     ReferencePeak(position=1200, width=100),
 ]
-LEARNING = [Scale(), MSC(), EMSC(), PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False)]
+LEARNING = [Scale(), Stabilise(), MSC(), EMSC(), PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False)]
 SPATIAL = [DespikeNeighbours(), Bin(y=2, x=3), Shift(y=0.5, x=-1)]
 
 

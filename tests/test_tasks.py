@@ -351,7 +351,13 @@ def test_denoising_without_truth_improves_the_data(learns_from, tmp_path):
     experiment = small(Experiment.default("denoising", noisy), f"task.learns_from={learns_from}", *network, "split.validation=0.5",
                        "training.epochs=6")  # fmt: skip
     events, model = run(experiment, noisy, None, tmp_path / "run")
-    assert events[0].baselines == {}
+    assert {"raw", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "SVD+NLM"} == set(events[0].baselines)
+    assert set(events[-1].scores["validation"]) == {*events[0].baselines, "network"}
+    assert "mean spectrum moved" in events[-1].notes[0]
+    assert model.description.notes == events[-1].notes[:2]
+    shown = [event for event in events if isinstance(event, Preview)]
+    assert {event.target for event in shown} == {experiment.task.target}
+    assert "truth" not in experiment.task.target
     result = predict(model, noisy).result.numpy()
     assert np.square(result - clean).mean() < 0.5 * np.square(noisy.data - clean).mean()
 

@@ -18,6 +18,7 @@ from napari_spectrai.cli.shared import (
     WRONG_USE,
     Attached,
     app,
+    console,
     exit_with,
     followed,
     listen_in,
@@ -96,9 +97,12 @@ def predict(
         if prediction is not None and prediction.uncertainty is not None:
             suffix = ".zarr" if tells else output.suffix
             write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
+        if prediction is not None:
+            for note in prediction.notes:
+                console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
         if prediction is not None and folder is not None:
             folder.append(Saved("result", str(output)))
-            folder.append(Finished("done", model=str(model)))
+            folder.append(Finished("done", model=str(model), notes=prediction.notes))
     if prediction is None:
         raise typer.Exit(STOPPED)
 

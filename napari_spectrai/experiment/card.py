@@ -42,6 +42,8 @@ class ModelCard:
         The kinds of the classical methods kept in the file.
     temperature : float
         What logits are divided by, so that probabilities are as sure as they are right in validation.
+    notes : list of str
+        What was found in the data: their noise, and where there was no truth what was removed, in sentences.
     """
 
     name: str
@@ -55,6 +57,7 @@ class ModelCard:
     classes: list[Class] = field(default_factory=list)
     rivals: list[str] = field(default_factory=list)
     temperature: float = 1.0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def out(self) -> int:
@@ -108,6 +111,9 @@ class ModelCard:
             rows.insert(3, ("Classes", ", ".join(one.name for one in self.classes)))
         if experiment.task.enlarges > 1:
             rows.insert(3, ("Enlarges", f"{experiment.task.enlarges} times a side"))
+        if experiment.task.target != "truth":
+            rows.append(("Judged by", f"{experiment.task.target}: no truth was given"))
+        rows += [("Note", note) for note in self.notes]
         metric = experiment.task.metrics[0]
         for part, methods in self.scores.items():
             told = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}

@@ -27,6 +27,9 @@ class ClassicalSpec(NetworkSpec):
     images: ClassVar[bool] = False
     """Whether it looks at neighbouring pixels, and so needs an image."""
 
+    without_truth: ClassVar[bool] = False
+    """Whether it denoises data that no truth is known of."""
+
     @property
     def finds(self) -> list[Class]:
         """What it tells apart without any labels, by number and name; nothing where it has to learn, or gives cubes."""
@@ -37,6 +40,7 @@ class DenoiserSpec(ClassicalSpec):
     """A classical method that denoises, inside a variance-stabilising transform where that is asked for."""
 
     tasks: ClassVar = DENOISING
+    without_truth: ClassVar = True
     stabilise: Literal["auto", "never", "always"] = Field(
         "auto",
         description="make the noise of counted photons equally large everywhere before, and undo it without bias (generalised Anscombe "
@@ -52,6 +56,7 @@ class Raw(ClassicalSpec):
     kind: Literal["raw"] = "raw"
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Raw"
     tasks: ClassVar = RESTORATION
+    without_truth: ClassVar = True
 
 
 class SavitzkyGolay(DenoiserSpec):

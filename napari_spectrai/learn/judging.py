@@ -12,7 +12,10 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.classical.judge import MOST, counted, judged
 from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.learn.pool import Samples
+from napari_spectrai.learn.posed import posed_data
 from napari_spectrai.learn.shown import confusion, preview
+from napari_spectrai.learn.tasks import Posed
 from napari_spectrai.runs import Confusion, Preview
 
 MOST_LIFTED = 500_000
@@ -34,6 +37,8 @@ class Judge:
         self.experiment, self.task, self.data, self.fed, self.accelerator = experiment, task, data, data, accelerator
         # what varies the spectra would have to come before what is computed once
         wanted = experiment.network.lifts and not experiment.augmentation
+        # without truth, all are asked the same
+        self.posed = posed_data(task, data, experiment.training.seed)
         self.lifts = wanted and sum(map(len, data.parts.values())) <= MOST_LIFTED
 
     @torch.no_grad()
@@ -57,11 +62,12 @@ class Judge:
 
     @torch.no_grad()
     def _over(self, part: str, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        device, generator = self.accelerator.device, self._generator()
+        generator = self._generator()
         outputs: list[Tensor] = []
         truths: list[Tensor] = []
-        for batch in self.fed.batches(part, self.experiment.training.batch * 4, device):
-            posed = self.task.pose(*batch, generator)
+        samples, size = self.fed.parts[part], self.experiment.training.batch * 4
+        for start in range(0, len(samples), size):
+            posed = self._posed(samples[start : start + size], generator)
             with self.accelerator.autocast():
                 output = network(posed.x).float()
             for kept, value in zip((outputs, truths), self.task.told(output, posed), strict=True):
@@ -72,6 +78,10 @@ class Judge:
         """Return the figures of the classical methods on a part: whole images, judged where the network is."""
         if self.experiment.task.enlarges > 1:
             return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
+        if self.posed is not None:
+            return {name: self.task.scores(*self.posed.judged(method, part, self.task)) for name, method in methods.items()}
+        if self.data.truths is None:  # too many to pose the problem once: as the network sees them
+            return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
         scenes = list(self.data.scenes(part))
         told = {name: judged(method, scenes, MOST) for name, method in methods.items()}
         pixels = sum(int(counted(scene).sum()) for scene in scenes)
@@ -79,14 +89,24 @@ class Judge:
             self.data.notes.append(f"Classical methods are judged by {MOST:,} or fewer of the {pixels:,} pixels for {part}, evenly spread.")
         return {name: self.task.scores(*outcome) for name, outcome in told.items()}
 
+    def _posed(self, samples: Samples, generator: torch.Generator) -> Posed:
+        """Return what is asked of some samples."""
+        if self.posed is not None:
+            return self.posed.batch(samples, self.accelerator.device)
+        posed: Posed = self.task.pose(*self.fed.batch(samples, self.accelerator.device), generator)
+        return posed
+
     def shown(self, epoch: int, output: Tensor, truth: Tensor, part: str = "validation") -> Preview | Confusion:
         """Return what is shown of the outputs for a part: one spectrum, or how the classes are told apart."""
         if self.data.classes:
             return confusion(epoch, self.data.classes, output, truth, part)
         sample, middle = len(output) // 2, output.shape[1] // 2
-        posed = self.task.pose(*self.data.batch(self.data.parts[part][sample : sample + 1], self.accelerator.device), self._generator())
+        posed = self._posed(self.data.parts[part][sample : sample + 1], self._generator())
         near = posed.x.shape[1] // 2
-        return preview(epoch, self.data.truth_axis, posed.x[0, near, near], output[sample, middle, middle], truth[sample, middle, middle])
+        return preview(
+            epoch, self.data.truth_axis, posed.x[0, near, near], output[sample, middle, middle], truth[sample, middle, middle],
+            self.experiment.task.target,
+        )  # fmt: skip
 
 
 def temperature(probabilities: Tensor, truth: Tensor) -> float:

@@ -120,7 +120,8 @@ def noise_model(values: FloatArray, *, counting: bool = False) -> NoiseModel:
         return NoiseModel.of(0.0)
     if counting:
         slope, intercept = (np.atleast_1d(part) for part in _line(found))
-        return _photons(slope, intercept) if slope[0] > 0 else NoiseModel.of(0.0, read=float(intercept[0]) ** 0.5)
+        lowest = _lowest(found)
+        return _photons(slope, intercept, lowest) if slope[0] > 0 else NoiseModel.of(0.0, read=float(intercept[0]) ** 0.5)
     return _decided(found)
 
 
@@ -145,16 +146,15 @@ def _of_spectra(values: FloatArray) -> Residuals | None:
     flat = flat[flat.any(-1)]
     if min(flat.shape) < 5:
         return None
-    found = of_components(flat)
+    outcome = of_components(flat)
     for _ in range(2):
-        if found is None:
+        if outcome is None:
             return None
+        found, flat = outcome
         slope, intercept = _line(found)
-        if slope <= 0:
-            return found
         brightness = slope * flat.mean(1) + intercept
-        found = of_components(flat, np.maximum(brightness, LEAST * float(_mean(found)))) or found
-    return found
+        outcome = of_components(flat, np.maximum(brightness, LEAST * float(_mean(found)))) or outcome
+    return None if outcome is None else outcome[0]
 
 
 def _of_lines(values: FloatArray) -> Residuals | None:
@@ -195,7 +195,7 @@ def _decided(found: Residuals) -> NoiseModel:
             return NoiseModel(np.zeros(1), np.zeros(1), np.sqrt(np.atleast_1d(_mean(found))), "proportional")
         slope, intercept = (np.atleast_1d(part) for part in candidates[counted](found)[:2])
         if _matters(found, slope, intercept):
-            return _photons(slope, intercept)
+            return _photons(slope, intercept, _lowest(found))
     read = np.sqrt(np.atleast_1d(candidates[plain](found)[1]))
     return NoiseModel(np.zeros_like(read), np.zeros_like(read), read, "constant")
 
@@ -207,10 +207,21 @@ def _matters(found: Residuals, slope: Doubles, intercept: Doubles) -> bool:
     return bool(high - low > MATTERS * high)
 
 
-def _photons(slope: Doubles, intercept: Doubles) -> NoiseModel:
-    # only gain and intercept are seen: what is below zero is an offset, what is above it read noise
-    offset = np.where((slope > 0) & (intercept < 0), -intercept / np.where(slope > 0, slope, 1), 0)
-    return NoiseModel(slope, offset, np.sqrt(np.maximum(intercept, 0)), "counting")
+def _lowest(found: Residuals) -> float:
+    """Return the lowest mean intensity of a group, as far as it is surely below zero; else 0."""
+    count = found.count.sum(0)
+    known = np.maximum(count, 1)
+    level, variance = ((part * found.count).sum(0) / known for part in (found.level, found.squared))
+    below = (level + 3 * np.sqrt(variance / known))[count > 0]
+    return min(float(below.min()), 0.0) if below.size else 0.0
+
+
+def _photons(slope: Doubles, intercept: Doubles, lowest: float) -> NoiseModel:
+    # only gain and intercept are seen: what makes the variance vanish above zero is an offset, what is left of it at zero read noise;
+    # where there are intensities below zero, read noise is what is left at the lowest
+    vanishes = np.where(slope > 0, -intercept / np.where(slope > 0, slope, 1), 0)
+    offset = np.where(slope > 0, np.maximum(vanishes, lowest), 0)
+    return NoiseModel(slope, offset, np.sqrt(np.maximum(intercept + slope * offset, 0)), "counting")
 
 
 def _surely(gain: Doubles, errors: float = 2) -> bool:

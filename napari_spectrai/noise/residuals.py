@@ -17,10 +17,14 @@ CEILING = 1e-3
 """Share of the values that has to be exactly the largest one for it to be taken for a detector's limit."""
 FOLDS = 10
 """Parts of the data that lie together; the spread over them says how sure a decision is."""
+STRETCHES = 8
+"""Stretches of neighbouring rows that a fold is made of."""
 GROUPS = 16
 """Groups of like brightness."""
-CUT = 16.0
+CUT = 36.0
 """Squared residuals beyond so many variances count no more than this: cosmic rays and edges are no noise."""
+WILD = 100.0
+"""Squared residuals beyond so many variances are no noise of any kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,11 @@ class Residuals:
         return Residuals(self.squared[[fold]], self.level[[fold]], self.count[[fold]])
 
 
-def of_components(flat: Doubles, variance: Doubles | None = None) -> Residuals | None:
+def of_components(flat: Doubles, variance: Doubles | None = None) -> tuple[Residuals, Doubles] | None:
     """Return what the components that stand above the noise leave of spectra (n, λ); None where hardly anything is left beside them.
 
-    `variance` (n,) of the spectra's noise, as far as it is known, weighs them: else components follow the noise of bright spectra.
+    `variance` (n,) of the spectra's noise, as far as it is known, weighs them: else components follow the noise of bright spectra. Returned, too,
+    are the spectra with wild values (cosmic rays) replaced by what the components say, so that the next round is not led by them.
     """
     count, bands = flat.shape
     rows = np.ones((count, 1)) if variance is None else np.sqrt(variance)[:, None]
@@ -66,11 +71,22 @@ def of_components(flat: Doubles, variance: Doubles | None = None) -> Residuals |
     left = np.eye(bands) - (basis / noise[:, None]) @ (basis * noise[:, None]).T
     share = np.square(left)
     free = share.sum(0)
-    squared = np.square(flat @ left) / free * (count / (count - kept))
+    rest = flat @ left
+    squared = np.square(rest) / free * (count / (count - kept))
     brightness = np.abs(white @ vectors[:, 0]) * rows[:, 0]
     # by all bands together, so that brightness does not follow the noise of the one that is looked at
     groups = np.broadcast_to(_groups(brightness)[:, None], flat.shape)
-    return _gathered(squared, flat, groups, _below_ceiling(flat, squared), share / free)
+    wild = squared > WILD * _typical(squared, groups)[groups, np.arange(bands)]
+    counts = _below_ceiling(flat, squared) & ~wild.any(1, keepdims=True)
+    return _gathered(squared, flat, groups, counts, share / free), np.where(wild, flat - rest, flat)
+
+
+def _typical(squared: Doubles, groups: npt.NDArray[np.intp]) -> Doubles:
+    """Return the mean of each group, (groups, λ)."""
+    bands, number = squared.shape[1], int(groups.max()) + 1
+    place = (groups * bands + np.arange(bands)).ravel()
+    total, count = (np.bincount(place, weights, number * bands).reshape(number, bands) for weights in (squared.ravel(), None))
+    return np.asarray(total / np.maximum(count, 1))
 
 
 def of_neighbours(values: Doubles) -> Residuals | None:
@@ -106,7 +122,8 @@ def _gathered(
 ) -> Residuals:
     """Return means over folds of rows and groups of brightness, of values (n, λ) that count; `share` (λ, λ') mixes intensities."""
     rows, bands = squared.shape
-    folds = np.arange(rows) * min(FOLDS, rows) // rows
+    # several stretches each, far from one another, so that folds are alike
+    folds = np.arange(rows) * min(FOLDS * STRETCHES, rows) // rows % min(FOLDS, rows)
     shape = (min(FOLDS, rows), min(GROUPS, rows), bands)
     place = (folds[:, None] * shape[1] + groups) * bands + np.arange(bands)
 

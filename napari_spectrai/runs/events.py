@@ -52,7 +52,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One fixed validation spectrum: noisy, predicted, true; in prepared intensities. The last one is of the best epoch."""
+    """One fixed validation spectrum: noisy, predicted, and the target; in prepared intensities. The last one is of the best epoch."""
 
     epoch: int
     unit: str
@@ -60,6 +60,8 @@ class Preview:
     input: list[float]
     prediction: list[float]
     truth: list[float]
+    target: str = "truth"
+    """What `truth` is, in words: where there is none, the held-out signal or another noisy acquisition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Patch:
     truth: list[list[int]]
     colours: list[str]
     where: str
+    target: str = "truth"
 
 
 @dataclass(frozen=True, slots=True)

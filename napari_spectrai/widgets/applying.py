@@ -201,7 +201,7 @@ class Applying(Container[Any]):
         done = isinstance(ending, Finished) and ending.reason == "done"
         if isinstance(ending, Finished) or self._insisted:
             self._stopping |= not done
-            work = self._work
+            work, self._notes = self._work, list(getattr(ending, "notes", ()))
             self._say("loading the result …")
             self._aside(lambda: work.load(folder, not done), lambda loaded: self._loaded(folder, loaded))
         else:
@@ -217,7 +217,7 @@ class Applying(Container[Any]):
     def _loaded(self, folder: Path, loaded: Any) -> None:
         if loaded is not None:
             try:
-                self._told.append(self._work.show(loaded))
+                self._told.append("\n".join([self._work.show(loaded), *self._notes]))
             except Exception as error:  # noqa: BLE001  # told, and the others are done
                 self._failures.append((self._work.name, str(error) or type(error).__name__))
         if not any(folder.glob("*.zarr")):  # else it is read as it is looked at
