@@ -55,7 +55,8 @@ POINTWISE = [
     Calibrate(measured=(700.0, 1700.0), known=(702.0, 1701.0)),
     ReferencePeak(position=1200, width=100),
 ]
-LEARNING = [Scale(), Stabilise(), MSC(), EMSC(), PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False)]
+LEARNING = [Scale(), Stabilise(), MSC(), EMSC()]
+LEARNING += [PCA(components=3), PCA(components=3, back=False), MNF(components=3), MNF(components=3, back=False)]
 SPATIAL = [DespikeNeighbours(), Bin(y=2, x=3), Shift(y=0.5, x=-1)]
 
 

@@ -18,7 +18,7 @@ from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.device import choose_precision
 from napari_spectrai.learn.judging import temperature, tempered
 from napari_spectrai.learn.tasks import Classes, Restoration
-from napari_spectrai.runs import Confusion, Finished, Progress, RunFolder, Started
+from napari_spectrai.runs import Confusion, Finished, Preview, Progress, RunFolder, Started
 from napari_spectrai.spec import SettingsError
 
 AXIS = SpectralAxis(np.linspace(400, 700, 16), "nm")

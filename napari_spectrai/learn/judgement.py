@@ -162,7 +162,8 @@ def _about(source: Cube | None, raw: Cube | None, model: Model | None) -> list[s
         notes.append("The source has other pixels or bands than the truth, and is no row of the table.")
     if model is not None and source is not None and any(_is_named(one, source.name) for one in model.description.trained_on):
         notes.append("The model was trained on data of this name: on these, its figures and those beside it flatter.")
-    kept = [] if model is None else [step.title for step in model.preparation.steps if type(step).factors is Step.factors and not step.transform()]
+    steps = () if model is None else model.preparation.steps
+    kept = [step.title for step in steps if type(step).factors is Step.factors and type(step).transform is Step.transform]
     if kept:
         notes.append(f"What the model's preparation takes away ({', '.join(kept)}) stays away in its results; prepare the truth alike.")
     return notes

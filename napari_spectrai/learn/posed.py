@@ -1,4 +1,4 @@
-"""Data without truth as the problem that a task poses of them, once for all: a network and the methods beside it give the same answer to it."""
+"""Data without truth, as the problem that a task poses of them: once, so that a network and the methods beside it are asked the same."""
 
 from __future__ import annotations
 

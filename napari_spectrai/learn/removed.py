@@ -67,7 +67,8 @@ def _structure(removed: FloatArray, before: FloatArray) -> list[str]:
     image = before if min(before.shape[:2]) > 1 else before.reshape(-1, bands)
     basis = np.linalg.qr(eigenimages(image)[1].T)[0]
     along, chance = float(np.square(removed @ basis).sum()) / total, basis.shape[1] / bands
-    words = [f"{100 * along:.0f} % of its variance lies along the signal's {basis.shape[1]} components (of pure noise, {100 * chance:.0f} %)"]
+    where = f"along the signal's {basis.shape[1]} components"
+    words = [f"{100 * along:.0f} % of its variance lies {where} (of pure noise, {100 * chance:.0f} %)"]
     if min(removed.shape[:2]) > 1:
         centred = removed - removed.mean((0, 1))
         shared = [(centred[1:] * centred[:-1]).mean(), (centred[:, 1:] * centred[:, :-1]).mean()]

@@ -18,8 +18,8 @@ def preview(epoch: int, axis: SpectralAxis, seen: Tensor, output: Tensor, truth:
     given = seen.tolist()
     if len(given) != len(axis):  # on the truth's bands, to be drawn beside it
         given = np.interp(np.linspace(0, 1, len(axis)), np.linspace(0, 1, len(given)), given).tolist()
-    rounded = ([float(f"{value:.5g}") for value in curve] for curve in (given, output.tolist(), truth.tolist()))
-    return Preview(epoch, axis.unit, axis.values.tolist(), *rounded, target=target)
+    seen_at, told, known = ([float(f"{value:.5g}") for value in curve] for curve in (given, output.tolist(), truth.tolist()))
+    return Preview(epoch, axis.unit, axis.values.tolist(), seen_at, told, known, target)
 
 
 def confusion(epoch: int, classes: Sequence[Class], output: Tensor, truth: Tensor, part: str = "validation") -> Confusion:

@@ -74,7 +74,8 @@ class Window:
         axis, scale = self._data.truth_axis, reference[0, ..., band]
         where = f"{axis.values[band]:.6g} {axis.unit}" if axis.unit and len(axis) == reference.shape[-1] else f"band {band}"
         told = _grey(output[0, ..., band], scale)
-        return Patch(epoch, _grey(seen, scale), told, [] if truth is None else _grey(truth[0, ..., band], scale), [], where, self._experiment.task.target)
+        known = [] if truth is None else _grey(truth[0, ..., band], scale)
+        return Patch(epoch, _grey(seen, scale), told, known, [], where, self._experiment.task.target)
 
     def _truth(self) -> Tensor | None:
         if self._data.truths is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_spectrai.cube import FloatArray
 
@@ -51,8 +52,8 @@ def eigenimages(image: FloatArray, components: int | None = None) -> tuple[Float
     return scores / leak, back, mean
 
 
-def _shared(scores: FloatArray) -> FloatArray:
-    """Return which of the images (y, x, k) neighbouring pixels share: their correlation is above that of noise, by three times its spread."""
+def _shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which images of (y, x, k) neighbouring pixels share: their correlation is above that of noise by three standard deviations."""
     total, pairs = np.zeros(scores.shape[-1]), 0
     centred = scores - scores.mean((0, 1))
     for first, second in ((centred[1:], centred[:-1]), (centred[:, 1:], centred[:, :-1])):

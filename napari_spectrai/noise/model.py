@@ -146,7 +146,7 @@ def _of_spectra(values: FloatArray) -> Residuals | None:
     flat = flat[flat.any(-1)]
     if min(flat.shape) < 5:
         return None
-    outcome = of_components(flat)
+    outcome = of_components(np.asarray(flat, np.float64))
     for _ in range(2):
         if outcome is None:
             return None

@@ -54,8 +54,9 @@ class Residuals:
 def of_components(flat: Doubles, variance: Doubles | None = None) -> tuple[Residuals, Doubles] | None:
     """Return what the components that stand above the noise leave of spectra (n, λ); None where hardly anything is left beside them.
 
-    `variance` (n,) of the spectra's noise, as far as it is known, weighs them: else components follow the noise of bright spectra. Returned, too,
-    are the spectra with wild values (cosmic rays) replaced by what the components say, so that the next round is not led by them.
+    `variance` (n,) of the spectra's noise, as far as it is known, weighs them: else components follow the noise of bright spectra.
+    Returned, too, are the spectra with wild values (cosmic rays) replaced by what the components say, so that the next round is not led
+    by them.
     """
     count, bands = flat.shape
     rows = np.ones((count, 1)) if variance is None else np.sqrt(variance)[:, None]
@@ -107,7 +108,9 @@ def of_neighbours(values: Doubles) -> Residuals | None:
     flat, of, at = (part.reshape(bands, -1).T for part in (squared, level, far))
     groups = np.stack([_groups(column) for column in at.T], 1)
     # an edge is no noise: the middle of those as bright says what is too much
-    typical = np.array([[np.median(flat[groups[:, b] == g, b]) if (groups[:, b] == g).any() else 0 for b in range(bands)] for g in range(GROUPS)])
+    typical = np.zeros((GROUPS, bands))
+    for group, band in np.argwhere(np.stack([(groups == group).any(0) for group in range(GROUPS)])):
+        typical[group, band] = np.median(flat[groups[:, band] == group, band])
     cut = CUT * typical[groups, np.arange(bands)] / 0.455
     return _gathered(np.where(cut > 0, np.minimum(flat, cut), flat), of, groups, _below_ceiling(of, flat), np.eye(bands))
 
@@ -117,9 +120,7 @@ def _groups(brightness: Doubles) -> npt.NDArray[np.intp]:
     return np.asarray(order * min(GROUPS, len(order)) // len(order))
 
 
-def _gathered(
-    squared: Doubles, level: Doubles, groups: npt.NDArray[np.intp], counts: FloatArray, share: Doubles
-) -> Residuals:
+def _gathered(squared: Doubles, level: Doubles, groups: npt.NDArray[np.intp], counts: FloatArray, share: Doubles) -> Residuals:
     """Return means over folds of rows and groups of brightness, of values (n, λ) that count; `share` (λ, λ') mixes intensities."""
     rows, bands = squared.shape
     # several stretches each, far from one another, so that folds are alike

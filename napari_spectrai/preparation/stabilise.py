@@ -27,10 +27,10 @@ class Stabilise(Step):
     read: float | None = Field(
         None,
         ge=0,
-        description="standard deviation of the noise without light, in intensity units; found with the gain, 0 where only the gain is given",
+        description="standard deviation of the noise without light, in intensities; found with the gain, 0 where only the gain is given",
     )
     inverse: Literal["unbiased", "algebraic"] = Field(
-        "unbiased", description="what undoes it: unbiased, for what was learnt from noisy data; algebraic, where clean truths were learnt from"
+        "unbiased", description="what undoes it: unbiased where noisy data are learnt from; algebraic where clean truths are"
     )
     found: tuple[tuple[float, ...], ...] | None = Field(
         None, description="gain, offset and read noise as found, of each band or of all", json_schema_extra=LEARNT

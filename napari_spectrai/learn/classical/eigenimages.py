@@ -15,7 +15,6 @@ from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.pool import Scene
 from napari_spectrai.noise import eigenimages
 
-
 BLOCK = 24
 """Height and width of the blocks, in patches, whose reference patches look for similar ones in the same window."""
 SHRINK = 8.0
@@ -45,8 +44,8 @@ def nl_bayes(noisy: Tensor, guide: Tensor | None, *, patch: int, reach: int, sim
     offsets = (corner[:, None] * noisy.shape[1] + corner).flatten()
     met = torch.zeros(rows * columns, dtype=torch.bool)
     for step in (2 * patch, patch):  # the finer grid's patches cover every pixel
-        for references, window in _blocks(rows, columns, step, reach):
-            references = references[~met[references]]
+        for inside, window in _blocks(rows, columns, step, reach):
+            references = inside[~met[inside]]
             if not len(references):
                 continue
             distance = torch.addmm(length[window], seen[references], seen[window].T, alpha=-2)
@@ -65,9 +64,7 @@ def _blocks(rows: int, columns: int, step: int, reach: int) -> Iterator[tuple[Te
     for y in range(0, rows, BLOCK):
         for x in range(0, columns, BLOCK):
             inside = [part[(part >= first) & (part < first + BLOCK)] for part, first in ((down, y), (across, x))]
-            spans = [
-                torch.arange(max(first - reach, 0), min(first + BLOCK + reach, length)) for first, length in ((y, rows), (x, columns))
-            ]
+            spans = [torch.arange(max(first - reach, 0), min(first + BLOCK + reach, length)) for first, length in ((y, rows), (x, columns))]
             (near, beside), (high, wide) = inside, spans
             yield (near[:, None] * columns + beside).flatten(), (high[:, None] * columns + wide).flatten()
 
@@ -84,8 +81,8 @@ def _filtered(model: Tensor, group: Tensor | None) -> Tensor:
     spread = (centred @ centred.transpose(1, 2) if few else centred.transpose(1, 2) @ centred) / others
     unit = torch.eye(spread.shape[1])
     if group is None:
-        # s² / (s² + c) of each eigenvalue s, as s (s + c / s)⁻¹ would be; in double, since s² spans many decades
-        squared = (spread.double() @ spread.double())
+        # each eigenvalue s becomes s² / (s² + c); in double, since s² spans many decades
+        squared = spread.double() @ spread.double()
         gain = torch.cholesky_solve(squared, torch.linalg.cholesky(squared + SHRINK * unit.double())).to(model.dtype)
         return (gain @ centred if few else centred @ gain) + mean
     factor, off = torch.linalg.cholesky(spread + unit), group - mean
