@@ -68,7 +68,8 @@ class Preview:
 class Patch:
     """One fixed window of an image, as rows of grey values 0 … 255 on the truth's scale; of classes their places in the table, from 1.
 
-    `truth` is empty where there is none; `colours` (``"#rrggbb"``, or empty where none is told) are those of the classes; `where` says
+    `truth` is empty where there is none; `removed`, where no truth is known, is what the prediction took from the input, over its own range
+    with 0 in the middle; `colours` (``"#rrggbb"``, or empty where none is told) are those of the classes; `where` says
     which band is shown.
     """
 
@@ -79,6 +80,7 @@ class Patch:
     colours: list[str]
     where: str
     target: str = "truth"
+    removed: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,7 @@ class TrainingView(Container[Any]):
         else:
             shown["predicted"] = np.asarray(event.prediction, np.uint8)
             shown |= {event.target: np.asarray(event.truth, np.uint8)} if event.truth else {}
+            shown |= {"removed": np.asarray(event.removed, np.uint8)} if event.removed else {}
         self.pictures.show(shown, f"a window of the image, {event.where}, after epoch {event.epoch}")
 
     # ---------------------------------------------------------------- other runs
