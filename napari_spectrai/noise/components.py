@@ -10,6 +10,12 @@ import numpy.typing as npt
 from napari_spectrai.cube import FloatArray
 
 
+FEW = 3
+"""Components at random in the image that are not yet taken for noise that bands share."""
+OUT = 10.0
+"""A component of so many times the usual variance of those at random in the image stands out."""
+
+
 def noise_of_bands(spectra: FloatArray) -> FloatArray:
     """Return the noise standard deviation of each band of spectra (n, λ): what the other bands do not explain of it.
 
@@ -43,13 +49,23 @@ def eigenimages(image: FloatArray, components: int | None = None) -> tuple[Float
     leak = level * np.array([_leaked(value / count / level**2, bands / count) for value in values[kept]])
     scores = (white @ vectors[:, kept]).reshape(*image.shape[:-1], len(kept))
     if components is None and image.ndim == 3 and len(kept) > 1:
-        shared = _shared(scores)
-        shared[0] |= not shared.any()
-        if not shared.all():
-            leak = np.maximum(leak, math.sqrt(float(values[kept][~shared].mean()) / count))[shared]
-            kept, scores = kept[shared], scores[..., shared]
+        stays = _standing(values[kept], _shared(scores))
+        if not stays.all():
+            leak = np.maximum(leak, math.sqrt(float(values[kept][~stays].mean()) / count))[stays]
+            kept, scores = kept[stays], scores[..., stays]
     back = (vectors[:, kept] * noise[:, None]).T * leak[:, None]
     return scores / leak, back, mean
+
+
+def _standing(values: FloatArray, shared: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which components are signal: those that pixels share, and those that stand out among the others (rare grains do).
+
+    Where pixels share none, they are too far apart to tell, and where the others are few they do no harm: all are.
+    """
+    alone = ~shared
+    if not shared.any() or alone.sum() < FEW:
+        return np.ones(len(values), bool)
+    return np.asarray(shared | (values > OUT * np.median(values[alone])))
 
 
 def _shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
