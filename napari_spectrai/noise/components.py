@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import FloatArray
 
-
 FEW = 3
 """Components at random in the image that are not yet taken for noise that bands share."""
 OUT = 10.0
