@@ -24,6 +24,7 @@ from napari_spectrai.preparation.reference import Calibrate, ReferencePeak, Refl
 from napari_spectrai.preparation.scatter import EMSC, MSC
 from napari_spectrai.preparation.smooth import Gaussian, SavitzkyGolay, Whittaker
 from napari_spectrai.preparation.spatial import Bin, Shift
+from napari_spectrai.preparation.stabilise import Stabilise
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.preparation.whittaker import penalty, solve
 
@@ -40,6 +41,7 @@ POINTWISE = [
     Whittaker(),
     Gaussian(sigma=1.5),
     Scale(factor=2.0),
+    Stabilise(gain=0.01, read=0.05, inverse="algebraic"),
     *(Normalise(by=by) for by in ("maximum", "area", "vector", "minmax", "snv", "rnv")),
     Despike(),
     *(kind(smoothness=100) for kind in (ALS, ArPLS, AirPLS)),
@@ -58,6 +60,7 @@ CONDITIONS = (REFERENCE, tuple(1.1 * value + 0.05 for value in REFERENCE), tuple
 LEARNING = [
     Despike(),
     Scale(),
+    Stabilise(),
     EPO(conditions=CONDITIONS, components=2),
     MSC(),
     EMSC(),

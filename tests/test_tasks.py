@@ -18,7 +18,7 @@ from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.device import choose_precision
 from napari_spectrai.learn.judging import temperature, tempered
 from napari_spectrai.learn.tasks import Classes, Restoration
-from napari_spectrai.runs import Confusion, Finished, Progress, RunFolder, Started
+from napari_spectrai.runs import Confusion, Finished, Patch, Preview, Progress, RunFolder, Started
 from napari_spectrai.spec import SettingsError
 
 AXIS = SpectralAxis(np.linspace(400, 700, 16), "nm")
@@ -351,7 +351,21 @@ def test_denoising_without_truth_improves_the_data(learns_from, tmp_path):
     experiment = small(Experiment.default("denoising", noisy), f"task.learns_from={learns_from}", *network, "split.validation=0.5",
                        "training.epochs=6")  # fmt: skip
     events, model = run(experiment, noisy, None, tmp_path / "run")
-    assert events[0].baselines == {}
+    assert {"raw", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "SVD+NLM"} == set(events[0].baselines)
+    assert set(events[-1].scores["validation"]) == {*events[0].baselines, "network"}
+    assert "mean spectrum moved" in events[-1].notes[0]
+    assert model.description.notes == events[-1].notes[:2]
+    shown = [event for event in events if isinstance(event, Preview)]
+    assert {event.target for event in shown} == {experiment.task.target}
+    maps = [event.removed for event in events if isinstance(event, Patch)]
+    assert maps
+    assert all(len(rows) == len(rows[0]) == 32 for rows in maps)
+    assert "truth" not in experiment.task.target
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert f"{experiment.task.target}</text>" in page
+    assert "truth</text>" not in page
+    assert "No truth was given" in page
+    assert f"{experiment.task.target}: no truth was given" in str(model.card())
     result = predict(model, noisy).result.numpy()
     assert np.square(result - clean).mean() < 0.5 * np.square(noisy.data - clean).mean()
 

@@ -30,10 +30,25 @@ class ClassicalSpec(NetworkSpec):
     least_spectra: ClassVar[int] = 1
     """Bands and training spectra below which it cannot be computed."""
 
+    without_truth: ClassVar[bool] = False
+    """Whether it denoises data that no truth is known of."""
+
     @property
     def finds(self) -> list[Class]:
         """What it tells apart without any labels, by number and name; nothing where it has to learn, or gives cubes."""
         return []
+
+
+class DenoiserSpec(ClassicalSpec):
+    """A classical method that denoises, inside a variance-stabilising transform where that is asked for."""
+
+    tasks: ClassVar = DENOISING
+    without_truth: ClassVar = True
+    stabilise: Literal["auto", "never", "always"] = Field(
+        "auto",
+        description="make the noise of counted photons equally large everywhere before, and undo it without bias (generalised Anscombe "
+        "transform); auto: where the data show such noise",
+    )
 
 
 class Raw(ClassicalSpec):
@@ -44,9 +59,10 @@ class Raw(ClassicalSpec):
     kind: Literal["raw"] = "raw"
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Raw"
     tasks: ClassVar = RESTORATION
+    without_truth: ClassVar = True
 
 
-class SavitzkyGolay(ClassicalSpec):
+class SavitzkyGolay(DenoiserSpec):
     """Local polynomial smoothing (Savitzky & Golay 1964, doi:10.1021/ac60214a047)."""
 
     title: ClassVar = "Savitzky–Golay"
@@ -54,12 +70,11 @@ class SavitzkyGolay(ClassicalSpec):
     kind: Literal["savitzky_golay"] = "savitzky_golay"
     least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:SavitzkyGolay"
-    tasks: ClassVar = DENOISING
     window: int | None = Field(None, ge=3, le=999, description="bands of the window, odd; empty: tuned, without truth 9")
     order: int | None = Field(None, ge=0, le=9, description="order of the polynomial; empty: tuned, without truth 2")
 
 
-class Whittaker(ClassicalSpec):
+class Whittaker(DenoiserSpec):
     """Penalised least squares (Eilers 2003, doi:10.1021/ac034173t)."""
 
     title: ClassVar = "Whittaker"
@@ -67,13 +82,12 @@ class Whittaker(ClassicalSpec):
     kind: Literal["whittaker"] = "whittaker"
     least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Whittaker"
-    tasks: ClassVar = DENOISING
     smoothness: float | None = Field(
         None, gt=0, le=1e12, description="weight of the second differences; empty: tuned, without truth by cross-validation"
     )
 
 
-class Wavelet(ClassicalSpec):
+class Wavelet(DenoiserSpec):
     """Soft shrinkage of wavelet coefficients along the spectrum (Donoho & Johnstone 1994, doi:10.1093/biomet/81.3.425)."""
 
     title: ClassVar = "Wavelet shrinkage"
@@ -81,21 +95,19 @@ class Wavelet(ClassicalSpec):
     kind: Literal["wavelet"] = "wavelet"
     least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Wavelet"
-    tasks: ClassVar = DENOISING
     family: str = Field("sym8", description="name of the wavelet, as in PyWavelets")
     threshold: float | None = Field(
         None, ge=0, le=100, description="in noise standard deviations (from the finest level); empty: tuned, without truth sqrt(2 ln L)"
     )
 
 
-class PCA(ClassicalSpec):
+class PCA(DenoiserSpec):
     """Projection onto the first principal components of the noisy training spectra."""
 
     title: ClassVar = "PCA"
     label: ClassVar = "PCA"
     kind: Literal["pca"] = "pca"
     implementation: ClassVar = "napari_spectrai.learn.classical.linear:PCA"
-    tasks: ClassVar = DENOISING
     learns: ClassVar = True
     components: int | None = Field(None, ge=1, le=1024, description="how many are kept; empty: tuned")
 
@@ -115,7 +127,7 @@ class Ridge(ClassicalSpec):
     )
 
 
-class SVDNLM(ClassicalSpec):
+class SVDNLM(DenoiserSpec):
     """Non-local means on the eigenimages of a scene.
 
     The leading singular vectors of the whitened scene span its spectra (as in FastHyDe, Zhuang & Bioucas-Dias 2018,
@@ -127,7 +139,6 @@ class SVDNLM(ClassicalSpec):
     label: ClassVar = "SVD+NLM"
     kind: Literal["svd_nlm"] = "svd_nlm"
     implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:SVDNLM"
-    tasks: ClassVar = DENOISING
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True
@@ -137,7 +148,7 @@ class SVDNLM(ClassicalSpec):
     search: int = Field(10, ge=2, le=64, description="largest distance of a compared patch, in pixels")
 
 
-class NLBayes(ClassicalSpec):
+class NLBayes(DenoiserSpec):
     """Non-local Bayes (Lebrun, Buades & Morel 2013, doi:10.1137/120874989) on the eigenimages of a scene, all together.
 
     Similar patches of all eigenimages share a Gaussian, by which each is filtered; repeated with the estimate as the guide.
@@ -147,7 +158,6 @@ class NLBayes(ClassicalSpec):
     label: ClassVar = "NL-Bayes"
     kind: Literal["nl_bayes"] = "nl_bayes"
     implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:NLBayes"
-    tasks: ClassVar = DENOISING
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True

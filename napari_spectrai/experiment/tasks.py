@@ -26,6 +26,11 @@ class TaskSpec(Named):
         return True
 
     @property
+    def target(self) -> str:
+        """What a result is compared with, as people are told: the truth, or what stands for it where there is none."""
+        return "truth"
+
+    @property
     def enlarges(self) -> int:
         """Pixels of the result along each side of a pixel of the input."""
         return 1
@@ -70,6 +75,12 @@ class Denoising(TaskSpec):
     def needs_truth(self) -> bool:
         """Whether a truth has to be given beside each input."""
         return self.learns_from in ("pairs", "repeats")
+
+    @property
+    def target(self) -> str:
+        """What a result is compared with: a clean truth only where pairs are given."""
+        words = {"pairs": "truth", "bands": "held-out signal", "masked": "held-out signal"}
+        return words.get(self.learns_from, "noisy target")
 
 
 class Calibration(TaskSpec):

@@ -16,6 +16,7 @@ from napari_spectrai.experiment.idle import without_effect
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.fingerprints import learnt_from
 from napari_spectrai.learn.pool import Samples
+from napari_spectrai.noise import Stabiliser
 from napari_spectrai.plan.division import Division, divide, flatters, missing_classes
 from napari_spectrai.plan.layout import Place, padded
 from napari_spectrai.plan.parts import PARTS
@@ -61,7 +62,7 @@ def assemble(
         times = task.enlarges if task.needs_truth else 1
         sharp, truth_axis, own = _prepared(truths, known, preparation.for_target(), division, times=times)  # type: ignore[arg-type]
         targets = torch.from_numpy(_pooled(sharp, places, times))
-        if task.own_unit:
+        if task.own_unit and removed and own:
             back = [np.concatenate([one, other], -1) for one, other in zip(removed, own, strict=True)]
             units = torch.from_numpy(_pooled(back, places))
     notes = [*division.notes, *notes, *without_effect(experiment, cubes)]
@@ -124,7 +125,7 @@ def _fitted_to_target(preparation: Preparation, truths: Sequence[Cube], maps: Se
 def _prepared(
     cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, division: Division, *, times: int = 1
 ) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis, list[npt.NDArray[np.float32]]]:
-    """Return prepared spectra, their axis, and by what they are multiplied and shifted to come back, (n, 2).
+    """Return prepared spectra, their axis, and by what they are multiplied and shifted to come back, (n, 2), where that is all there is.
 
     In place of what is missing stand zeros, or in patches the nearest that is known. Pixels that become NaN or infinite are taken out of
     `division`.
@@ -152,9 +153,10 @@ def _prepared(
             _take_out(division, number, gone.reshape(known.shape), times)
         # a copy of what a file maps, which must not be written
         prepared.append(np.require(without(result, usable), np.float32, ["C", "W"]))
-        offset = Preparation.restore(np.zeros((len(spectra), 1)), removed)
-        scale = Preparation.restore(np.ones((len(spectra), 1)), removed) - offset
-        back.append(np.concatenate([scale, offset], -1).astype(np.float32))
+        if not any(isinstance(part, Stabiliser) for part in removed):
+            offset = Preparation.restore(np.zeros((len(spectra), 1)), removed)
+            scale = Preparation.restore(np.ones((len(spectra), 1)), removed) - offset
+            back.append(np.concatenate([scale, offset], -1).astype(np.float32))
     if lost:
         division.notes.append(f"{lost:,} spectra become NaN or infinite in the preparation and are left out.")
     return prepared, axis, back

@@ -19,6 +19,8 @@ from napari_spectrai.learn.classical.judge import counted, judged
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.posed import posed_data
+from napari_spectrai.learn.removed import what_was_removed
 from napari_spectrai.learn.shown import confusion, preview
 from napari_spectrai.runs import Event, Finished, RunFolder, Saved, Started
 from napari_spectrai.runs.report import concluded
@@ -29,21 +31,22 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
     begun = time.monotonic()
     spec: Any = experiment.network
     names, parts = experiment.task.metrics, data.parts
-    judges = data.truths is not None and experiment.task.enlarges == 1
+    task = experiment.task.load()(experiment, data)
+    asked = posed_data(task, data, experiment.training.seed)
+    judges = (data.truths is not None or asked is not None) and experiment.task.enlarges == 1
 
     def told(event: Event) -> Event:
         folder.append(event)
         return event
 
     def scores(part: str, methods: dict[str, Any]) -> dict[str, dict[str, float]]:
-        task = experiment.task.load()(experiment, data)
-        scenes, rows = list(data.scenes(part)), {}
+        scenes, rows = list((data if asked is None else asked.data).scenes(part)), {}
         for name, one in methods.items():
-            outputs = judged(one, scenes)
+            outputs = judged(one, scenes) if asked is None else asked.judged(one, part, task)
             rows[name] = task.scores(*outputs)
             ranges.setdefault(part, {})[name] = _intervals(data, scenes, *outputs, tuple(names))
             if name == "network":
-                shown.extend(_shown(data, part, scenes, *outputs))
+                shown.extend(_shown(data, part, scenes, *outputs, experiment.task.target))
         return rows
 
     shown: list[Event] = []
@@ -63,12 +66,16 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
     if judges and "test" in parts:
         rivals = classical.rivals(experiment, data, "training", "validation", before=rivals)
         figures["test"] = scores("test", rivals | {"network": method})
+    took = what_was_removed(experiment, data, method.eval())
     card = ModelCard(
         name=experiment.name or folder.path.name,
         experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
         axis=data.axis, truth_axis=data.truth_axis, date=f"{datetime.now():%Y-%m-%d %H:%M}", trained_on=data.names, scores=figures,
         versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes, intensities=data.intensities,
         rivals=[rival.spec.kind for rival in rivals.values()], intervals=ranges,
+        notes=[*filter(None, [getattr(method, "said", "")]), *took],
+        versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes,
+        rivals=[rival.spec.kind for rival in rivals.values()], notes=[*filter(None, [getattr(method, "said", "")]), *took],
     )  # fmt: skip
     model = Model(method.eval(), card, rivals, data.fingerprints)
     for which, path in (("best", folder.best), ("last", folder.last)):
@@ -76,7 +83,7 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
         yield told(Saved(which, str(path)))  # type: ignore[arg-type]
     yield from map(told, shown)
     folder.discard_data()
-    yield concluded(folder, Finished("done", 1, 1, figures, time.monotonic() - begun, str(folder.best), intervals=ranges))
+    yield concluded(folder, Finished("done", 1, 1, figures, time.monotonic() - begun, str(folder.best), notes=took, intervals=ranges))
     return model
 
 
@@ -90,10 +97,12 @@ def _intervals(
     return intervals.of_cubes({"mse": (output.double() - truth.double()).square().mean(-1).numpy()}, units)
 
 
-def _shown(data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor) -> Iterator[Event]:
+def _shown(
+    data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, target: str
+) -> Iterator[Event]:
     """Yield what is shown of a method: one validation spectrum, or how it tells the classes of a part apart."""
     if data.classes:
         yield confusion(1, data.classes, output, truth, part)
     elif part == "validation":
         seen, middle = judged(nn.Identity(), scenes)[0], len(output) // 2
-        yield preview(1, data.truth_axis, seen[middle], output[middle], truth[middle])
+        yield preview(1, data.truth_axis, seen[middle], output[middle], truth[middle], target)

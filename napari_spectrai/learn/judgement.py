@@ -192,7 +192,7 @@ def _intensities(normalise: Normalise | None, *, scaled_by_source: bool) -> str:
 
 def kept_steps(model: Model) -> list[str]:
     """Return the titles of the steps of a model's preparation that are not undone in its results."""
-    return [step.title for step in model.preparation.steps if type(step).factors is Step.factors]
+    return [step.title for step in model.preparation.steps if type(step).factors is Step.factors and type(step).transform is Step.transform]
 
 
 def _about(source: Cube | None, raw: Cube | Method | None, model: Model | None, *, prepared: bool) -> list[str]:

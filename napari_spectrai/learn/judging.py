@@ -15,7 +15,10 @@ from napari_spectrai.learn import intervals
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.classical.judge import MOST, counted, judged
 from napari_spectrai.learn.dataset import Dataset
+from napari_spectrai.learn.pool import Samples
+from napari_spectrai.learn.posed import posed_data
 from napari_spectrai.learn.shown import confusion, preview
+from napari_spectrai.learn.tasks import Posed
 from napari_spectrai.runs import Confusion, Preview
 
 MOST_LIFTED = 500_000
@@ -37,6 +40,8 @@ class Judge:
         self.experiment, self.task, self.data, self.fed, self.accelerator = experiment, task, data, data, accelerator
         # what varies the spectra would have to come before what is computed once
         wanted = experiment.network.lifts and not experiment.augmentation
+        # without truth, all are asked the same
+        self.posed = posed_data(task, data, experiment.training.seed)
         self.lifts = wanted and sum(map(len, data.parts.values())) <= MOST_LIFTED
 
     @torch.no_grad()
@@ -60,12 +65,12 @@ class Judge:
 
     @torch.no_grad()
     def _over(self, part: str, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        device, generator = self.accelerator.device, self._generator()
+        generator = self._generator()
         outputs: list[Tensor] = []
         truths: list[Tensor] = []
         samples, size = self.fed.parts[part], self.experiment.training.batch * 4
         for some in (samples[start : start + size] for start in range(0, len(samples), size)):
-            posed = self.task.pose(*self.fed.batch(some, device), generator)
+            posed = self._posed(some, generator)
             with self.accelerator.autocast():
                 output = network(posed.x).float()
             for kept, value in zip((outputs, truths), self.fed.in_units(some, *self.task.told(output, posed)), strict=True):
@@ -96,12 +101,23 @@ class Judge:
         """Return the figures of the classical methods on a part: whole images, judged where the network is."""
         if self.experiment.task.enlarges > 1:
             return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
+        if self.posed is not None:
+            return {name: self.task.scores(*self.posed.judged(method, part, self.task)) for name, method in methods.items()}
+        if self.data.truths is None:  # too many to pose the problem once: as the network sees them
+            return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
         scenes = list(self.data.scenes(part))
         told = {name: judged(method, scenes, MOST) for name, method in methods.items()}
         pixels = sum(int(counted(scene).sum()) for scene in scenes)
         if self.data.classes and pixels > MOST:
             self.data.notes.append(f"Classical methods are judged by {MOST:,} or fewer of the {pixels:,} pixels for {part}, evenly spread.")
         return {name: self.task.scores(*outcome) for name, outcome in told.items()}
+
+    def _posed(self, samples: Samples, generator: torch.Generator) -> Posed:
+        """Return what is asked of some samples."""
+        if self.posed is not None:
+            return self.posed.batch(samples, self.accelerator.device)
+        posed: Posed = self.task.pose(*self.fed.batch(samples, self.accelerator.device), generator)
+        return posed
 
     def shown(self, epoch: int, output: Tensor, truth: Tensor, part: str = "validation") -> Preview | Confusion:
         """Return what is shown of the outputs for a part: one spectrum, or how the classes are told apart."""
@@ -113,11 +129,12 @@ class Judge:
             known = torch.nonzero(~truth.isnan().any(-1))
             sample, row, column = known[len(known) // 2].tolist()
         some = self.data.parts[part][sample : sample + 1]
-        posed = self.task.pose(*self.data.batch(some, self.accelerator.device), self._generator())
+        posed = self._posed(some, self._generator())
         beyond, times = posed.x.shape[1] // 2 - middle, max(1, output.shape[1] // posed.x.shape[1])
         given, _ = self.data.in_units(some, posed.x, posed.y)
         seen = given[0, row // times + beyond, column // times + beyond] if times == 1 else given[0, row // times, column // times]
-        return preview(epoch, self.data.truth_axis, seen, output[sample, row, column], truth[sample, row, column])
+        target = self.experiment.task.target
+        return preview(epoch, self.data.truth_axis, seen, output[sample, row, column], truth[sample, row, column], target)
 
 
 def temperature(probabilities: Tensor, truth: Tensor) -> float:

@@ -22,6 +22,8 @@ from napari_spectrai.files import replacing
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
+from napari_spectrai.learn.automatic.blend import Blend
+from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.joining import called, on_axis_of, refuse_others
@@ -221,7 +223,8 @@ def _applied(
     source, fit = on_axis_of(models[0], source, resample=resample)
     notes = _about(card, source, fit)
     first, components = _with_components(models[0], source)
-    models = [first, *models[1:]]
+    models = [_with_noise(model, source) for model in (first, *models[1:])]
+    notes += dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
     if uncertainty and len(models) == 1 and not has_dropout(models[0]):
         raise ValueError(
             "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble "
@@ -325,6 +328,17 @@ def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
     found = network.found_in(spectra)
     components = Cube(found.components.numpy(), source.axis, name=f"{source.name} · {model.description.name}".lstrip(" ·"))
     return replace(model, network=found), components
+
+
+def _with_noise(model: Model, source: Cube) -> Model:
+    """Return the model with the noise that a classical denoiser looks for in the whole cube, so that tiles and planes share it."""
+    network = model.network
+    if not isinstance(network, Denoiser | Blend) or (isinstance(network, Denoiser) and network.has_learnt):
+        return model
+    if isinstance(network, Blend) and not network.looks_for_noise:
+        return model
+    spectra, _, _ = model.preparation.apply(seen(source), source.axis)
+    return replace(model, network=network.found_in(spectra))
 
 
 def _shaped(model: Model, source: Cube, name: str) -> Cube:

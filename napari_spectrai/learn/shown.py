@@ -13,13 +13,13 @@ from napari_spectrai.learn import metrics
 from napari_spectrai.runs import Confusion, Preview
 
 
-def preview(epoch: int, axis: SpectralAxis, seen: Tensor, output: Tensor, truth: Tensor) -> Preview:
-    """Return one spectrum: what was seen, what came out and the truth, each of shape (λ,); to be drawn on the truth's `axis`."""
+def preview(epoch: int, axis: SpectralAxis, seen: Tensor, output: Tensor, truth: Tensor, target: str = "truth") -> Preview:
+    """Return one spectrum: what was seen, what came out and the truth or other `target`, each of shape (λ,); drawn on its `axis`."""
     given = seen.tolist()
     if len(given) != len(axis):  # on the truth's bands, to be drawn beside it
         given = np.interp(np.linspace(0, 1, len(axis)), np.linspace(0, 1, len(given)), given).tolist()
-    rounded = ([float(f"{value:.5g}") for value in curve] for curve in (given, output.tolist(), truth.tolist()))
-    return Preview(epoch, axis.unit, axis.values.tolist(), *rounded)
+    seen_at, told, known = ([float(f"{value:.5g}") for value in curve] for curve in (given, output.tolist(), truth.tolist()))
+    return Preview(epoch, axis.unit, axis.values.tolist(), seen_at, told, known, target)
 
 
 def confusion(epoch: int, classes: Sequence[Class], output: Tensor, truth: Tensor, part: str = "validation") -> Confusion:

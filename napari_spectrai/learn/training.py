@@ -31,6 +31,7 @@ from napari_spectrai.learn.drawing import in_turn, planes_of
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.learn.previews import Previews
+from napari_spectrai.learn.removed import what_was_removed
 from napari_spectrai.learn.window import Window
 from napari_spectrai.plan.extent import an_epoch, steps_of
 from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Saved, Started, Step
@@ -316,8 +317,9 @@ class Training:
             if self.data.classes or part == "validation":
                 shown.append(self.judge.shown(place.best_epoch, output, truth, part))
         scores |= {"blocks": beside} if beside else {}
+        took = what_was_removed(self.experiment, self.data, self.average.module)
         model = self._model(place.best_weights, scores)
-        model = replace(model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=self._validated()))
+        model = replace(model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=[*took, *self._validated()]))
         model.save(self.folder.best)
         yield self._told(Saved("best", str(self.folder.best)))
         for event in shown:

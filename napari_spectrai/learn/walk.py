@@ -15,8 +15,10 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import mean_spectrum
 from napari_spectrai.learn.tiles import Span, tiles
+from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.missing import bands_needed
+from napari_spectrai.preparation.chain import Removed
 from napari_spectrai.runs import Progress
 from napari_spectrai.valid import EMPTY, MISSING, MORE, Codes, Held, coded_block, continued, decided, finite, ignored, values_of, without
 
@@ -209,16 +211,18 @@ class Walk:
                 values[part if self.times == 1 else part.repeat(self.times, -2).repeat(self.times, -1)] = value
                 result[where] = values
 
-    def _of(self, model: Model, passes: int, block: Cube, prepared: Any, removed: Sequence[tuple[Array, Array]]) -> list[Array]:
+    def _of(self, model: Model, passes: int, block: Cube, prepared: Any, removed: Sequence[Removed]) -> list[Array]:
         """Return what one model gives of a prepared block in each of its passes."""
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
         batch = torch.from_numpy(np.require(prepared, np.float32, ["C", "W"])).view(shape)  # a copy of what a file maps
         if self.of_images and self.spectral:  # the class of an image by its mean spectrum, as was learnt
             batch = mean_spectrum(batch.view(1, -1, 1, batch.shape[-1]))
-        removed = [(self._enlarged(offset, block), self._enlarged(scale, block)) for offset, scale in removed]
+        removed = [
+            part if isinstance(part, Stabiliser) else (self._enlarged(part[0], block), self._enlarged(part[1], block)) for part in removed
+        ]
         return [self._restored(model, self._mapped(model, batch), removed) for _ in range(passes)]
 
-    def _restored(self, model: Model, mapped: Array, removed: Sequence[tuple[Array, Array]]) -> Array:
+    def _restored(self, model: Model, mapped: Array, removed: Sequence[Removed]) -> Array:
         """Return cubes in the intensities of the source, and classes as probabilities."""
         if not self.classes:
             return Preparation.restore(mapped, removed)

@@ -74,7 +74,13 @@ class Window:
         axis, scale = self._data.truth_axis, reference[0, ..., band]
         where = f"{axis.values[band]:.6g} {axis.unit}" if axis.unit and len(axis) == reference.shape[-1] else f"band {band}"
         told = _grey(output[0, ..., band], scale)
-        return Patch(epoch, _grey(seen, scale), told, [] if truth is None else _grey(truth[0, ..., band], scale), [], where)
+        known = [] if truth is None else _grey(truth[0, ..., band], scale)
+        target, removed = self._experiment.task.target, []
+        if target != "truth" and x.shape[-1] == reference.shape[-1]:
+            rest = seen - output[0, ..., band]
+            most = float(rest.abs().max())
+            removed = _grey(rest, rest.new_tensor([-most, most]))
+        return Patch(epoch, _grey(seen, scale), told, known, [], where, target, removed)
 
     def _truth(self) -> Tensor | None:
         if self._data.truths is None:

@@ -11,11 +11,14 @@ from typing import Any, Self
 import numpy as np
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, SpectralWarning, as_cube, as_float32
+from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
 from napari_spectrai.valid import Mask, held_by, holds_data, ignored
 
 Factors = tuple[FloatArray, FloatArray]
+Removed = Factors | Stabiliser
+"""What `restore` needs of a step: offset and scale of each spectrum, or a transform of every value."""
 
 SEEN = 2**22
 """Values that a step sees, at most, to learn from a cube: whole rows of pixels, evenly spread."""
@@ -64,26 +67,26 @@ class Preparation:
                 gain *= float(removed[1].item() / back[1].item())
         return gain
 
-    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis, list[Factors]]:
-        """Return the prepared spectra, their axis, and the factors that `restore` needs.
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis, list[Removed]]:
+        """Return the prepared spectra, their axis, and what `restore` needs.
 
         Parameters
         ----------
         spectra : ndarray of shape (..., L)
         """
-        removed: list[Factors] = []
+        removed: list[Removed] = []
         for step in self.steps:
-            factors = step.given_back(spectra)
-            if factors is not None:
-                removed.append(factors)
+            undone = step.given_back(spectra) or step.transform()
+            if undone is not None:
+                removed.append(undone)
             spectra, axis = step.apply(spectra, axis)
         return spectra, axis, removed
 
     @staticmethod
-    def restore(spectra: FloatArray, removed: Sequence[Factors]) -> FloatArray:
-        """Bring prepared intensities back: multiply and shift by what `apply` removed, last first."""
-        for offset, scale in reversed(removed):
-            spectra = spectra * scale + offset
+    def restore(spectra: FloatArray, removed: Sequence[Removed]) -> FloatArray:
+        """Bring prepared intensities back: undo the transforms, multiply and shift by what `apply` removed, last first."""
+        for undone in reversed(removed):
+            spectra = undone.inverse(spectra) if isinstance(undone, Stabiliser) else spectra * undone[1] + undone[0]
         return spectra
 
 

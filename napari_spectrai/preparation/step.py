@@ -10,6 +10,7 @@ import numpy as np
 from pydantic.config import JsonDict
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.noise import Stabiliser
 from napari_spectrai.spec import Named, Registry
 
 LEARNT: JsonDict = {"learnt": True}
@@ -40,6 +41,10 @@ class Step(Named):
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray] | None:
         """Return the (offset, scale), of shape (..., 1), that `apply` removes; None if it removes none."""
+        return None
+
+    def transform(self) -> Stabiliser | None:
+        """Return what `apply` does to every value alike and `restore` undoes, where it is no scaling; None if it is none."""
         return None
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:

@@ -52,7 +52,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One fixed validation spectrum: noisy, predicted, true; in prepared intensities. The last one is of the best epoch."""
+    """One fixed validation spectrum: noisy, predicted, and the target; in prepared intensities. The last one is of the best epoch."""
 
     epoch: int
     unit: str
@@ -60,13 +60,16 @@ class Preview:
     input: list[float]
     prediction: list[float]
     truth: list[float]
+    target: str = "truth"
+    """What `truth` is, in words: where there is none, the held-out signal or another noisy acquisition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
     """One fixed window of an image, as rows of grey values 0 … 255 on the truth's scale; of classes their places in the table, from 1.
 
-    `truth` is empty where there is none; `colours` (``"#rrggbb"``, or empty where none is told) are those of the classes; `where` says
+    `truth` is empty where there is none; `removed`, where no truth is known, is what the prediction took from the input, over its own range
+    with 0 in the middle; `colours` (``"#rrggbb"``, or empty where none is told) are those of the classes; `where` says
     which band is shown.
     """
 
@@ -76,6 +79,8 @@ class Patch:
     truth: list[list[int]]
     colours: list[str]
     where: str
+    target: str = "truth"
+    removed: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

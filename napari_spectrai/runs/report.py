@@ -249,9 +249,11 @@ def _caution(experiment: Experiment, told: _Told, *, tested: bool) -> list[str]:
         words.append(f"The classical methods were tuned on the training rows{also}.")
     if not tested and not experiment.network.classical:
         words.append("There is no test part: these rows also chose the best epoch, so expect a little less on other data (split.test).")
-    task = experiment.task
-    if task.enlarges == 1 and (not task.needs_truth or getattr(task, "learns_from", "") == "repeats"):
-        words.append("Nothing here is a clean truth: the figures compare with other noisy data.")
+    if experiment.task.target != "truth":
+        words.append(
+            f"No truth was given: all rows are compared with the same {experiment.task.target}, whose noise stays in every figure, so that "
+            "small differences may mean much."
+        )
     return words
 
 
@@ -299,7 +301,7 @@ def _spectrum(experiment: Experiment, told: _Told) -> Markup:
     if shown is None:
         return Markup()
     axis = SpectralAxis(np.asarray(shown.positions), shown.unit)
-    truth = "truth" if experiment.task.needs_truth or experiment.task.enlarges > 1 else "what it was to tell (noisy)"
+    truth = experiment.task.target
     curves = [
         Curve("input", shown.positions, shown.input, "source"), Curve(truth, shown.positions, shown.truth, "truth"),
         Curve("prediction", shown.positions, shown.prediction, "accent"),

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 import napari_spectrai as spectrai
 from napari_spectrai import Cube, Experiment, SpectralAxis, write
 from napari_spectrai.experiment.card import read_card
-from napari_spectrai.runs import Confusion, Epoch, Finished, Preview, RunFolder, Started
+from napari_spectrai.runs import Confusion, Epoch, Finished, Patch, Preview, RunFolder, Started
 from napari_spectrai.runs.estimate import Estimate
 from napari_spectrai.widgets.layers import add_cube, choose_dimension
 from napari_spectrai.widgets.training.train_ready import Readiness
@@ -452,6 +452,17 @@ def test_a_plot_that_showed_classes_shows_spectra_again(viewer):
     view.begin("spectra")
     view.tell([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
     assert view.preview._titles["left"] == "Prepared intensity"
+
+
+def test_what_is_learnt_from_without_truth_is_not_called_truth(viewer):
+    view = spectrai.widgets.train(viewer).view
+    view.begin("no truth")
+    target = "held-out signal"
+    view.tell([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0], target),
+               Patch(1, [[0, 1], [2, 3]], [[0, 1], [2, 3]], [], [], "band 1", target, [[127, 128], [0, 255]])])  # fmt: skip
+    assert target in view.preview.names()
+    assert "truth" not in view.preview.names()
+    assert view.pictures.names() == ["input", "predicted", "removed"]
 
 
 def test_a_task_set_otherwise_is_offered_what_suits_it(viewer, until):

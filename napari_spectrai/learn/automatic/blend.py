@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from napari_spectrai.cube import FloatArray
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.learn.automatic.guided import COMPONENTS, guided_filter
 from napari_spectrai.learn.automatic.views import seen
 from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.networks import build
 
 LEAST = 1e-12
@@ -65,6 +68,25 @@ class Blend(Method):
     def has_learnt(self) -> bool:
         """Whether there is a member."""
         return len(self.fitted_members) > 0
+
+    @property
+    def looks_for_noise(self) -> bool:
+        """Whether a member looks for the noise in each cube that it is applied to."""
+        return any(isinstance(module, Denoiser) and not module.has_learnt for module in self.fitted_members)
+
+    @property
+    def said(self) -> str:
+        """What its members found out about the noise, in a sentence."""
+        return next((module.said for module in self.fitted_members if isinstance(module, Denoiser) and module.said), "")
+
+    def found_in(self, spectra: FloatArray) -> Blend:
+        """Return a copy whose denoisers know the noise of spectra (..., n, λ)."""
+        made = copy.copy(self)
+        made._modules = dict(self._modules)  # noqa: SLF001  # the members of the copy alone are exchanged
+        made.fitted_members = nn.ModuleList(
+            module.found_in(spectra) if isinstance(module, Denoiser) and not module.has_learnt else module for module in self.fitted_members
+        )
+        return made
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, y, x, λ)`` to bands, or to the logarithms of class probabilities; of images with one class to ``(N, 1, 1, C)``."""

@@ -77,4 +77,4 @@ class Scoring:
             return
         middle = len(held.truth) // 2
         seen = torch.cat([scene.x[a] for masks in self.asked for scene, a in zip(data.scenes(), masks, strict=True)])
-        yield preview(1, data.truth_axis, seen[middle], chosen.output[middle], held.truth[middle])
+        yield preview(1, data.truth_axis, seen[middle], chosen.output[middle], held.truth[middle], self.bench.experiment.task.target)

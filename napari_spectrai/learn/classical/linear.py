@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.learn.classical.method import FITTING_SPECTRA, TUNING_SPECTRA, Method, pairs, thinned
+from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.metrics import mse
 from napari_spectrai.learn.pool import Scene
 from napari_spectrai.networks.ridge import ridge_map
+from napari_spectrai.noise import NoiseModel, eigenimages
 
 LEFT_OUT = 1_000
 """Spectra, at most, of which each is left out in turn to choose a penalty."""
@@ -19,33 +21,65 @@ WIDE = 1_500
 """Bands above which a penalty is chosen that way whatever the number of spectra."""
 
 
-class PCA(Method):
+class PCA(Denoiser):
     """Projection onto the first principal components."""
 
     mean: Tensor
     components: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
+    def denoise(self, x: Tensor) -> Tensor:
         """Return the projection of ``(..., λ)``."""
         return (x - self.mean) @ self.components.T @ self.components + self.mean
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Choose how many components by the error on training pairs."""
+        """Choose how many components by the error on training pairs, stabilised or not; without truth, those that stand above the noise."""
+        noise = self.noise_in(scenes)
+        counted = noise is not None and noise.counting
+        if any(scene.y is None for scene in scenes):
+            x = thinned(torch.cat([scene.x[scene.counts] for scene in scenes]), TUNING_SPECTRA)
+            self._learn_from(x, None, noise if counted else None)
+            return
         x, y = pairs(scenes, TUNING_SPECTRA)
+        ways = [None, noise] if counted else [None]
+        if self.spec.stabilise == "always":
+            ways = ways[-1:]
+        errors = []
+        for way in ways:
+            self._learn_from(x, y, way)
+            errors.append(mse(self(x), y))
+        if len(ways) > 1 and errors[0] <= errors[1]:
+            self._learn_from(x, y, None)
+        self.chosen["noise"] = noise
+
+    def _learn_from(self, x: Tensor, y: Tensor | None, noise: NoiseModel | None) -> None:
+        """Find the components in spectra (n, λ), stabilised where a noise is given, and how many of them are kept."""
+        if noise is not None:
+            around = noise.stabiliser()
+            x, y = (None if part is None else torch.from_numpy(around.forward(part.cpu().numpy())).to(part) for part in (x, y))  # type: ignore[assignment]
         mean = x.mean(0)
         _, vectors = torch.linalg.eigh((x - mean).T.double() @ (x - mean).double())
         components = vectors.flip(1).T.to(x.dtype)
-        most = min(64, len(components), len(x))
-        best = min(self.spec.components, len(components)) if self.spec.components else 1
-        if not self.spec.components:
-            weights = (x - mean) @ components[:most].T
-            left, best_error = y - mean, float("inf")
-            for count in range(1, most + 1):
-                left = left - weights[:, count - 1 : count] * components[count - 1]
-                error = float(left.double().square().mean())
-                if error < best_error:
-                    best, best_error = count, error
+        if self.spec.components:
+            best = min(self.spec.components, len(components))
+        elif y is None:
+            best = eigenimages(x.cpu().numpy())[0].shape[-1]
+        else:
+            best = _count(x - mean, y - mean, components)
         self.learn({"mean": mean, "components": components[:best]})
+        self.keep(noise)
+
+
+def _count(x: Tensor, y: Tensor, components: Tensor) -> int:
+    """Return how many components (k, λ) bring centred spectra x (n, λ) nearest to y."""
+    most = min(64, len(components), len(x))
+    weights = x @ components[:most].T
+    left, best, best_error = y, 1, float("inf")
+    for count in range(1, most + 1):
+        left = left - weights[:, count - 1 : count] * components[count - 1]
+        error = float(left.double().square().mean())
+        if error < best_error:
+            best, best_error = count, error
+    return best
 
 
 class Ridge(Method):

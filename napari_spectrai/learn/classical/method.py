@@ -94,29 +94,34 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
     if not data.classes:
         method.axes, method.gain = (data.prepared_axis, data.truth_axis), data.preparation.gain
     method.fit(list(data.scenes(*parts)))
+    said = getattr(method, "said", "")
+    if said and said not in data.notes:
+        data.notes.append(said)
     return method.to(data.inputs.device)
 
 
 def rivals(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None) -> dict[str, Method]:
     """Return the classical methods of the task, tuned on some parts, by their label: those that the data allow.
 
-    What cross-validation chose for those of `before` is not sought again.
+    Without truth they are those that need none, and follow their rules. What cross-validation chose for those of `before` is not sought
+    again; nor is the noise, once it was found.
     """
     task = experiment.task
-    if not task.needs_truth and task.enlarges == 1:
-        return {}  # tuned they could not be, and judged against noise neither
+    truthless = not task.needs_truth and task.enlarges == 1
+    noise: dict[str, Any] = {}
     is_image = any(place.shape[2] > 1 for place in data.places) and not data.of_images
     found: dict[str, Method] = {}
     for kind in task.baselines:
         spec: Any = networks.parse(kind)
-        if (spec.images and not is_image) or lacking(spec, data, *parts):
+        if (spec.images and not is_image) or lacking(spec, data, *parts) or (truthless and not spec.without_truth):
             continue
         if task.enlarges > 1:
             found[spec.label] = fitted(spec, data)
             continue
         known = (before or {}).get(spec.label)
         try:
-            found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else None)
+            found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else noise if hasattr(spec, "stabilise") else None)
+            noise |= {name: value for name, value in found[spec.label].chosen.items() if name == "noise"}
         except (ArithmeticError, ValueError, RuntimeError) as error:  # what it cannot learn from, the network may
             data.notes.append(f"{spec.label} is left out beside the network: {error}")
     return found

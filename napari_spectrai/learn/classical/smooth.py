@@ -16,8 +16,10 @@ from torch.nn import functional
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.learn.classical.method import TUNING_SPECTRA, Method, interpolated, pairs
+from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.metrics import mse
 from napari_spectrai.learn.pool import Scene
+from napari_spectrai.noise import NoiseModel
 from napari_spectrai.units import aligned
 
 
@@ -43,23 +45,43 @@ class Raw(Method):
         return functional.interpolate(flat, size=self.out, mode="linear", align_corners=True).view(*x.shape[:-1], -1)
 
 
-class _Smoother(Method, ABC):
+class _Smoother(Denoiser, ABC):
     """Maps spectra (n, λ) by settings that were given, tuned on pairs, or chosen by a rule."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def denoise(self, x: Tensor) -> Tensor:
         """Return smoothed spectra."""
         spectra = x.detach().cpu().numpy().reshape(-1, x.shape[-1])
         smooth = self.smooth(spectra, self.settings(spectra)).astype(np.float32)
         return torch.from_numpy(np.ascontiguousarray(smooth)).to(x.device).view(x.shape)
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Choose the settings with the smallest error on the training pairs."""
+        """Choose the settings with the smallest error on the training pairs, stabilised or not; without truth, look at the noise alone."""
+        noise = self.noise_in(scenes)
         if any(scene.y is None for scene in scenes):
+            self.keep(noise)
             return
-        x, y = pairs(scenes, TUNING_SPECTRA)
-        spectra = x.cpu().numpy()
-        best = min(self.grid(spectra.shape[-1]), key=lambda s: mse(self.smooth(spectra, s), y.cpu()))
+        x, y = (part.cpu().numpy() for part in pairs(scenes, TUNING_SPECTRA))
+        ways = [None, noise] if noise is not None and noise.counting else [None]
+        if self.spec.stabilise == "always":
+            ways = ways[-1:]
+        found = [(*self._tuned(x, y, way), way) for way in ways]
+        _, best, way = min(found, key=lambda one: one[0])
         self.learn({"tuned": torch.tensor(best, dtype=torch.float64)})
+        self.keep(way)
+        self.chosen["noise"] = noise  # whatever was better: not sought again
+
+    def _tuned(self, x: FloatArray, y: FloatArray, noise: NoiseModel | None) -> tuple[float, tuple[float, ...]]:
+        """Return the least error on pairs (n, λ), and the settings that have it."""
+        around = None if noise is None else noise.stabiliser()
+        seen = x if around is None else around.forward(x)
+
+        def error(settings: tuple[float, ...]) -> float:
+            smooth = self.smooth(seen, settings)
+            return mse(smooth if around is None else around.inverse(smooth), y)
+
+        errors = {settings: error(settings) for settings in self.grid(x.shape[-1])}
+        best = min(errors, key=errors.__getitem__)
+        return errors[best], best
 
     def settings(self, spectra: FloatArray) -> tuple[float, ...]:
         """Return the settings: tuned, given, or by rule from the data."""

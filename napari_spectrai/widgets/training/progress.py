@@ -261,7 +261,7 @@ class TrainingView(Container[Any]):
         axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
         self.preview.titles(x=axis.label)
         self.preview.curve("noisy", event.positions, event.input, SOURCE, width=1)
-        self.preview.curve("truth", event.positions, event.truth, TRUTH, width=1.2)
+        self.preview.curve(event.target, event.positions, event.truth, TRUTH, width=1.2)
         self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
 
     def _show_patch(self, event: Patch) -> None:
@@ -269,10 +269,11 @@ class TrainingView(Container[Any]):
         shown = {"input": np.asarray(event.input, np.uint8)}
         if event.colours:
             shown["predicted"] = coloured(event.prediction, event.colours, CYCLE)
-            shown |= {"truth": coloured(event.truth, event.colours, CYCLE)} if event.truth else {}
+            shown |= {event.target: coloured(event.truth, event.colours, CYCLE)} if event.truth else {}
         else:
             shown["predicted"] = np.asarray(event.prediction, np.uint8)
-            shown |= {"truth": np.asarray(event.truth, np.uint8)} if event.truth else {}
+            shown |= {event.target: np.asarray(event.truth, np.uint8)} if event.truth else {}
+            shown |= {"removed": np.asarray(event.removed, np.uint8)} if event.removed else {}
         self.pictures.show(shown, f"a window of the image, {event.where}, after epoch {event.epoch}")
 
     # ---------------------------------------------------------------- other runs

@@ -1,0 +1,95 @@
+"""Denoisers that see intensities whose noise was made equally large, where photons are counted in them."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_spectrai.cube import FloatArray
+from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.pool import Scene
+from napari_spectrai.noise import NoiseModel, Stabiliser, noise_model
+
+
+class Denoiser(Method, ABC):
+    """Denoises inside a variance-stabilising transform and its unbiased inverse, as its settings say or the data ask for.
+
+    The noise is told by the data that it is fitted on; by those it is applied to (`found_in`, before tiles are cut), where it was not.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., λ)``."""
+        around = self.stabiliser(x)
+        if around is None:
+            return self.denoise(x)
+        return _through(around.inverse, self.denoise(_through(around.forward, x)))
+
+    @abstractmethod
+    def denoise(self, x: Tensor) -> Tensor:
+        """Map ``(..., λ)``, as they are or stabilised."""
+
+    def stabiliser(self, x: Tensor) -> Stabiliser | None:
+        """Return the transform to work in, if any."""
+        if "noise" in self._buffers:
+            return self._kept()
+        if self.spec.stabilise == "never" or self.has_learnt:  # what was tuned before there was a transform does without
+            return None
+        model = self.told(x.detach().cpu().numpy())
+        return model.stabiliser() if model.counting else None
+
+    def told(self, spectra: FloatArray) -> NoiseModel:
+        """Return the noise in spectra (..., n, λ)."""
+        return noise_model(spectra, counting=self.spec.stabilise == "always")
+
+    def found_in(self, spectra: FloatArray) -> Self:
+        """Return a copy that knows the noise of spectra (..., n, λ)."""
+        method = copy.deepcopy(self)
+        if method.spec.stabilise != "never":
+            method.keep(method.told(spectra))
+        return method
+
+    def keep(self, model: NoiseModel | None) -> None:
+        """Keep a model of the noise; None: work on intensities as they are."""
+        self.chosen["noise"] = model
+        if model is None or not model.counting:
+            self.learn({"noise": torch.zeros(3, 1, dtype=torch.float64)})
+        else:
+            self.learn({"noise": torch.from_numpy(np.stack([model.gain, model.offset, model.read]))})
+
+    def noise_in(self, scenes: Sequence[Scene]) -> NoiseModel | None:
+        """Return the noise of the pixels that count, if it is to be looked for; told before, it is not sought again."""
+        if self.spec.stabilise == "never":
+            return None
+        if "noise" not in self.chosen:
+            self.chosen["noise"] = self.told(torch.cat([scene.x[scene.counts] for scene in scenes]).cpu().numpy())
+        known: NoiseModel | None = self.chosen["noise"]
+        return known
+
+    @property
+    def said(self) -> str:
+        """What is to be said of the transform; nothing where none is made."""
+        if self._kept() is None:
+            return ""
+        gain, offset, read = self._buffers["noise"].cpu().numpy()  # type: ignore[union-attr]
+        return (
+            f"{NoiseModel(gain, offset, read, 'counting')} Classical denoisers work on intensities whose noise was made equally large "
+            "(generalised Anscombe transform), where that is better."
+        )
+
+    def _kept(self) -> Stabiliser | None:
+        noise: Any = self._buffers.get("noise")
+        if noise is None or not bool((noise[0] > 0).any()):
+            return None
+        gain, offset, read = noise.cpu().numpy()
+        return NoiseModel(gain, offset, read, "counting").stabiliser()
+
+
+def _through(transform: Any, values: Tensor) -> Tensor:
+    done = transform(values.detach().cpu().numpy())
+    return torch.from_numpy(np.ascontiguousarray(done, dtype=np.float32)).to(values.device)

@@ -1,0 +1,109 @@
+"""The size of the noise in every band of a spectral image, and how many components stand above it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import FloatArray
+
+FEW = 3
+"""Components at random in the image that are not yet taken for noise that bands share."""
+OUT = 10.0
+"""A component of so many times the usual variance of those at random in the image stands out."""
+
+
+def noise_of_bands(spectra: FloatArray) -> FloatArray:
+    """Return the noise standard deviation of each band of spectra (n, λ): what the other bands do not explain of it.
+
+    The residual of regressing each band on all others (Roger & Arnold 1996, doi:10.1080/01431169608949106), by one inverse.
+    """
+    count, bands = spectra.shape
+    double = spectra.astype(np.float64)
+    gram = double.T @ double
+    if count <= bands + 1:
+        return np.asarray(np.median(np.abs(np.diff(double, axis=-1)), axis=0, keepdims=False).mean() / 0.9539 * np.ones(bands))
+    gram += 1e-6 * np.trace(gram) / bands * np.eye(bands) + 1e-30 * np.eye(bands)
+    return np.asarray(np.sqrt(1 / np.diagonal(np.linalg.inv(gram)) / (count - bands + 1)))
+
+
+def eigenimages(image: FloatArray, components: int | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return scores (y, x, k) with noise of standard deviation 1, the map back (k, λ), and the mean (λ,).
+
+    Bands are whitened by their noise; without `components`, as many singular values are kept as stand above those of pure noise
+    (the edge of Marčenko & Pastur 1967, doi:10.1070/SM1967v001n04ABEH001994), and of an image those alone that neighbouring pixels
+    share: what stands above the edge and lies at random in the image is noise that neighbouring bands share, and tells how large that is.
+    The noise of each score includes what leaks in because the singular vectors are noisy themselves (the spiked model, Benaych-Georges &
+    Nadakuditi 2012, doi:10.1016/j.jmva.2012.04.019).
+    """
+    spectra = image.reshape(-1, image.shape[-1]).astype(np.float64)
+    count, bands = spectra.shape
+    noise = np.maximum(noise_of_bands(spectra), 1e-9 * max(float(np.abs(spectra).max()), 1e-30))
+    mean = spectra.mean(0)
+    white = (spectra - mean) / noise
+    values, vectors, level, above = leading(white)
+    kept = np.arange(max(1, min(components or above, bands, count)))
+    leak = level * np.array([_leaked(value / count / level**2, bands / count) for value in values[kept]])
+    scores = (white @ vectors[:, kept]).reshape(*image.shape[:-1], len(kept))
+    if components is None and image.ndim == 3 and len(kept) > 1:
+        stays = _standing(values[kept], _shared(scores))
+        if not stays.all():
+            leak = np.maximum(leak, math.sqrt(float(values[kept][~stays].mean()) / count))[stays]
+            kept, scores = kept[stays], scores[..., stays]
+    back = (vectors[:, kept] * noise[:, None]).T * leak[:, None]
+    return scores / leak, back, mean
+
+
+def _standing(values: FloatArray, shared: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which components are signal: those that pixels share, and those that stand out among the others (rare grains do).
+
+    Where pixels share none, they are too far apart to tell, and where the others are few they do no harm: all are.
+    """
+    alone = ~shared
+    if not shared.any() or alone.sum() < FEW:
+        return np.ones(len(values), bool)
+    return np.asarray(shared | (values > OUT * np.median(values[alone])))
+
+
+def _shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which images of (y, x, k) neighbouring pixels share: their correlation is above that of noise by three standard deviations."""
+    total, pairs = np.zeros(scores.shape[-1]), 0
+    centred = scores - scores.mean((0, 1))
+    for first, second in ((centred[1:], centred[:-1]), (centred[:, 1:], centred[:, :-1])):
+        total += (first * second).sum((0, 1))
+        pairs += first[..., 0].size
+    variance = np.maximum(np.square(centred).mean((0, 1)), 1e-300)
+    return np.asarray(total / max(1, pairs) / variance > 3 / math.sqrt(max(1, pairs)))
+
+
+def leading(white: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
+    """Return the eigenvalues and eigenvectors of whitened spectra (n, λ), largest first, the level of the noise, and how many are signal.
+
+    The level is told once more by the middle of the eigenvalues, most of which are noise; above the edge of pure noise lies signal.
+    """
+    count, bands = white.shape
+    ratio = bands / count
+    values, vectors = np.linalg.eigh(white.T @ white)
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    level = math.sqrt(max(float(np.median(values)) / count / _middle(ratio), 1e-30)) if ratio < 0.5 else 1.0
+    return values, vectors, level, int((np.sqrt(values) > level * (math.sqrt(count) + math.sqrt(bands))).sum())
+
+
+def _middle(ratio: float) -> float:
+    """Return the median eigenvalue of pure noise of variance one, for bands / spectra = `ratio`."""
+    low, high = (1 - math.sqrt(ratio)) ** 2, (1 + math.sqrt(ratio)) ** 2
+    x = np.linspace(low, high, 4097)[1:-1]
+    share = np.cumsum(np.sqrt((high - x) * (x - low)) / x)
+    return float(x[np.searchsorted(share, share[-1] / 2)])
+
+
+def _leaked(value: float, ratio: float) -> float:
+    """Return the standard deviation of the noise in the score of an eigenvalue, in units of the noise of a band."""
+    middle = value - 1 - ratio
+    strength = (middle + math.sqrt(max(middle**2 - 4 * ratio, 0))) / 2
+    if strength <= math.sqrt(ratio):
+        return math.sqrt(max(value, 1e-3))
+    cosine = max((1 - ratio / strength**2) / (1 + ratio / strength), 0)
+    return math.sqrt(max(value - strength * cosine, 1e-3))

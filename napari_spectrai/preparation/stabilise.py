@@ -1,0 +1,75 @@
+"""Making the noise of counted photons equally large everywhere, undone without bias after prediction."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from napari_spectrai.cube import FloatArray, SpectralAxis
+from napari_spectrai.noise import Stabiliser, noise_model
+from napari_spectrai.preparation.step import LEARNT, Step
+
+
+class Stabilise(Step):
+    """The generalised Anscombe transform: intensities whose noise has a standard deviation of one, bright or dark.
+
+    Gain, offset and read noise are found on the training spectra (`napari_spectrai.noise.noise_model`), where they are not given; data
+    without photon noise stay as they are. After prediction comes the unbiased inverse (Mäkitalo & Foi 2013,
+    doi:10.1109/TIP.2012.2202675).
+    """
+
+    title: ClassVar = "Stabilise photon noise"
+    kind: Literal["stabilise"] = "stabilise"
+    gain: float | None = Field(None, gt=0, le=1e12, description="intensity units that one photon gives; found on the data when empty")
+    offset: float | None = Field(None, description="intensity where there is no light; found with the gain, 0 where only the gain is given")
+    read: float | None = Field(
+        None,
+        ge=0,
+        description="standard deviation of the noise without light, in intensities; found with the gain, 0 where only the gain is given",
+    )
+    inverse: Literal["unbiased", "algebraic"] = Field(
+        "unbiased", description="what undoes it: unbiased where noisy data are learnt from; algebraic where clean truths are"
+    )
+    found: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="gain, offset and read noise as found, of each band or of all", json_schema_extra=LEARNT
+    )
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the noise is known."""
+        return self.gain is not None or self.found is not None
+
+    def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
+        """Find the noise of spectra (..., n, L), unless the gain is given."""
+        if self.is_fitted:
+            return self
+        model = noise_model(spectra)
+        parts = (model.gain, model.offset, model.read) if model.counting else ([0.0], [0.0], [0.0])
+        return self.model_copy(update={"found": tuple(tuple(float(value) for value in part) for part in parts)})
+
+    def transform(self) -> Stabiliser | None:
+        """Return what is applied and undone; None where there is no photon noise."""
+        if self.gain is not None:
+            known = np.array([[self.gain], [self.offset or 0.0], [self.read or 0.0]])
+        elif self.found is not None:
+            known = np.asarray(self.found)
+            for place, given in ((1, self.offset), (2, self.read)):
+                known[place] = known[place] if given is None else given
+        else:
+            raise ValueError(f"{self.title}: the noise is not known yet; it is found in training and by preprocess, or give gain=…")
+        if not (known[0] > 0).any():
+            return None
+        # a band whose noise does not grow is brought to one by what it is
+        read = np.where((known[0] > 0) | (known[2] > 0), known[2], 1.0)
+        return Stabiliser(known[0], known[1], read, unbiased=self.inverse == "unbiased")
+
+    def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
+        """Return stabilised spectra."""
+        transform = self.transform()
+        if transform is None:
+            return spectra, axis
+        if len(transform.gain) not in (1, len(axis)):
+            raise ValueError(f"{self.title}: its noise was found on {len(transform.gain)} bands, and the cube has {len(axis)}; fit it anew")
+        return transform.forward(spectra), axis
