@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Layer
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import Placement, placed
 
 Colour = tuple[float, float, float, float]
 
@@ -70,6 +72,11 @@ class Labels:
         """Shape of the array."""
         return tuple(self.data.shape)
 
+    @property
+    def placement(self) -> Placement | None:
+        """Where the pixels lie, as the layer did that the labels came from; None if unknown."""
+        return placed(self.metadata, self.shape)
+
     def values(self, unlabelled: int | None = 0) -> list[int]:
         """Return the numbers that occur, without the one that means unlabelled."""
         if self.data.size and self.data.min() >= 0 and self.data.max() < 2**20:  # counting is far faster than sorting
@@ -84,6 +91,12 @@ class Labels:
 
     def __repr__(self) -> str:
         return f"Labels({self.name or 'unnamed'}: {' × '.join(map(str, self.shape))}, {len(self.values())} classes)"
+
+
+def in_short(names: Sequence[str], most: int = 6) -> str:
+    """Return names in one line, those beyond the first few as their number: ``"fat, water and 398 more"``."""
+    shown = list(names) if len(names) <= most else [*names[: most - 1]]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
 
 
 def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
@@ -145,11 +158,18 @@ def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
 
 
 def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
+    if hasattr(layer, "shape_type") or hasattr(layer, "symbol"):
+        raise ValueError(
+            f"{str(getattr(layer, 'name', ''))!r} holds points or shapes, which are classes only of the pixels of a cube; give it as the "
+            "truth of that cube, or convert it to a Labels layer"
+        )
     data = np.asarray(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     if names is None:
         kept = layer.metadata.get("class_names")
         names = {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)
-    labels = Labels(data, names, name=str(getattr(layer, "name", "")))
+    lies = Placement.of_layer(layer, data.shape)
+    metadata = {} if lies is None else {PLACEMENT: lies.to_json()}
+    labels = Labels(data, names, name=str(getattr(layer, "name", "")), metadata=metadata)
     colour = getattr(layer, "get_color", None)
     if colour is None:
         return labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
@@ -34,6 +34,10 @@ def evaluate(
     match: Annotated[
         bool, typer.Option("--match", help="the numbers of the results are clusters: name each by its commonest class")
     ] = False,
+    pairing: Annotated[
+        Literal["position", "pixels"],
+        typer.Option(help="position: files with stage coordinates are compared where they lie; pixels: pixel by pixel"),
+    ] = "position",
     maps: Annotated[
         Path | None, typer.Option(help="folder for maps: error and spectral angle of each pixel, or which pixels are wrong (.zarr)")
     ] = None,
@@ -64,7 +68,7 @@ def evaluate(
         opened: Any = read_labels if tells else read
         results = {label: opened(file) for label, file in files.items()}
         noisy = None if source is None else read(source)
-        steps = judging(results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match)
+        steps = judging(results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match, pairing=pairing)
         judgement = followed(steps, folder, "judging")
         if judgement is not None:
             typer.echo(judgement)

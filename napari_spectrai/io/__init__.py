@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.cube import Cube, SpectralAxis, SpectralWarning, as_cube
 from napari_spectrai.files import replacing
-from napari_spectrai.io.found import Found, Picture, SpectralWarning, UnreadableError, warn
+from napari_spectrai.io.found import Found, Picture, UnreadableError, warn
 from napari_spectrai.spec import listed
 
 __all__ = ["FORMATS", "Format", "Picture", "SpectralWarning", "UnreadableError", "format_of", "inspect", "pictures", "read", "write"]

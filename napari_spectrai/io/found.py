@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.cube import SpectralAxis, SpectralWarning
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -25,10 +25,6 @@ LARGEST = 2**46
 
 CHUNK, MOST_CHUNKS = 2**22, 50_000
 """Values that are read at a time, and how many such chunks an array may have at most."""
-
-
-class SpectralWarning(UserWarning):
-    """Something a file does not say and that was guessed or left open; the message names the remedy."""
 
 
 class UnreadableError(ValueError):

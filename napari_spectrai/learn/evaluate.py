@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube, SpectralWarning, as_cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.labels import Labels, as_labels
+from napari_spectrai.labels import Labels, as_labels, in_short
 from napari_spectrai.learn import metrics
 from napari_spectrai.learn.agreement import agreement
 from napari_spectrai.learn.assemble import refuse_missing
@@ -22,6 +23,9 @@ from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import predict
 from napari_spectrai.learn.scoring import paired, scored
 from napari_spectrai.networks.enlarge import degraded
+from napari_spectrai.plan.marks import is_marks, labels_of_marks
+from napari_spectrai.plan.pairing import labels_on_truth, results_on_truth
+from napari_spectrai.plan.pairing import paired as pair_of
 from napari_spectrai.plan.truths import numbered
 from napari_spectrai.runs.judgement import Report
 
@@ -37,15 +41,23 @@ def evaluate(result: Any, truth: Any, task: str = "denoising") -> Report:
         Which figures: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of classes
         accuracies, kappa, F1, mIoU, and those of each class.
 
+    Layers, and files with stage coordinates, are compared where both are: cut to that, labels on the truth's pixels, with a warning.
+    Arrays are compared pixel by pixel.
+
     Raises
     ------
     ValueError
-        If shapes or axes differ, values are missing, or the task is unknown.
+        If shapes or axes differ, both lie so that their pixels do not coincide, values are missing, or the task is unknown.
+
+    Warns
+    -----
+    SpectralWarning
+        If both lie elsewhere, and what they share is compared.
     """
     spec = tasks.parse(task)
     if spec.truth == "labels":
         return _evaluate_labels(result, truth)
-    first, second = paired(result, truth)
+    first, second = paired(*at_one_place(result, truth))
     return Report({"result": figures_of(spec, scored(first, second, wanted(spec)).figures)})
 
 
@@ -60,9 +72,22 @@ def figures_of(spec: TaskSpec, figures: Mapping[str, float]) -> dict[str, float]
     return {name: value for name, value in figures.items() if name in spec.metrics or not math.isnan(value)}
 
 
+def at_one_place(result: Any, truth: Any) -> tuple[Cube, Cube]:
+    """Return two cubes cut to the pixels that both show, with a warning where anything was cut."""
+    told, known, words = results_on_truth({"result": as_cube(result)}, as_cube(truth))
+    _say(words)
+    return told["result"], known
+
+
+def _say(words: list[str]) -> None:
+    for sentence in words:
+        warnings.warn(sentence, SpectralWarning, stacklevel=4)
+
+
 def _evaluate_labels(result: Any, truth: Any) -> Report:
-    told, known = as_labels(result), as_labels(truth)
-    agreed = agreement({"result": told}, known)
+    told, known, words = labels_on_truth({"result": as_labels(result)}, as_labels(truth))
+    _say(words)
+    agreed = agreement(told, known)
     matrix = agreed.matrices["result"]
     return Report({"result": metrics.from_confusion(matrix)}, classes=agreed.names, confusion=matrix.tolist())
 
@@ -84,7 +109,8 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
     model = model if isinstance(model, Model) else Model.load(model)
     task = model.description.experiment.task
     if task.truth == "labels":
-        return _compare_classes(model, as_cube(cube), as_labels(truth))
+        source = as_cube(cube)
+        return _compare_classes(model, source, labels_of_marks(truth, source) if is_marks(truth) else as_labels(truth))
     target = as_cube(truth)
     if cube is None:
         if task.enlarges == 1:
@@ -96,6 +122,11 @@ def compare(model: Model | str | Path, cube: Any, truth: Any) -> Report:
         source = target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:]))
     else:
         source = as_cube(cube)
+        pair = pair_of(task, source, target)
+        if pair.trouble:
+            raise ValueError(pair.trouble)
+        _say([pair.words] if pair.words else [])
+        source, target = pair.cube, pair.truth  # type: ignore[assignment]
         if task.same_axis and task.enlarges == 1:
             source, target = paired(source, target)
     predicted = predict(model, source).result.numpy()
@@ -133,8 +164,13 @@ def _enlarged(factors: Any, source: Cube, times: int) -> Any:
 
 
 def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
-    prediction = predict(model, source)
     classes, task = model.description.classes, model.description.experiment.task
+    pair = pair_of(task, source, labels)
+    if pair.trouble:
+        raise ValueError(pair.trouble)
+    _say([pair.words] if pair.words else [])
+    source, labels = pair.cube, as_labels(pair.truth)
+    prediction = predict(model, source)
     shape = prediction.result.shape
     if task.of_images and labels.shape == source.spatial_shape:  # every pixel of an image has its class
         labels = replace(labels, data=labels.data.max((-2, -1)).reshape(shape))
@@ -143,7 +179,7 @@ def _compare_classes(model: Model, source: Cube, labels: Labels) -> Report:
     truth = numbered(labels, classes)
     judged = torch.from_numpy(truth > 0)
     if not bool(judged.any()):
-        raise ValueError(f"the labels hold none of the model's classes ({', '.join(f'{one.value}: {one.name}' for one in classes)})")
+        raise ValueError(f"the labels hold none of the model's classes ({in_short([f'{one.value}: {one.name}' for one in classes])})")
     wanted = torch.from_numpy(truth)[judged] - 1
     assert prediction.probabilities is not None  # noqa: S101
     shares = torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[judged]

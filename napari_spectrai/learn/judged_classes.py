@@ -17,23 +17,24 @@ from napari_spectrai.learn import metrics
 from napari_spectrai.learn.agreement import agreement, matched
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.rivals import STEPS, free, mapped, rivals, within
+from napari_spectrai.plan.pairing import labels_on_truth
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row
 
 
 def of_classes(
-    spec: TaskSpec, named: dict[str, Any], truth: Labels, source: Cube | None, model: Model | None, *, match: bool
+    spec: TaskSpec, named: dict[str, Any], truth: Labels, source: Cube | None, model: Model | None, *, match: bool, placed: bool = True
 ) -> Generator[Progress, None, Judgement]:
-    """Judge labels against the truth, beside the classical methods of a model; tell progress."""
-    told = {name: as_labels(result) for name, result in named.items()}
-    notes: list[str] = []
+    """Judge labels against the truth, beside the classical methods of a model; tell progress. `placed`: positions count."""
+    told, truth, notes = labels_on_truth({name: as_labels(result) for name, result in named.items()}, truth, known=placed)
     methods = rivals(model)
     roles: dict[str, Role] = dict.fromkeys(told, "result")
     for number, (name, method) in enumerate(methods.items()):
         with ExitStack() as files:
             given = yield from within(mapped(model, method, source, files, labels=True), number, len(methods) + 1)
         label = free(name, [Row(taken, "result", {}) for taken in told])
-        told[label], roles[label] = given, "classical"
+        own, truth, _ = labels_on_truth({label: given}, truth, known=placed)
+        told[label], roles[label] = own[label], "classical"
     sizes = {one.shape for one in told.values()}
     if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class an image
         truth = replace(truth, data=truth.data.max((-2, -1)).reshape(next(iter(sizes))))

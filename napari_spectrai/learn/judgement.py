@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from napari_spectrai.learn.judged_classes import of_classes
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.rivals import free, mapped, rivals, within
 from napari_spectrai.learn.scoring import Scaling, Scored, paired, scoring, under
+from napari_spectrai.plan.pairing import relation, results_on_truth
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
@@ -38,6 +39,7 @@ def judge(
     model: Model | str | Path | None = None,
     normalise: str | None = None,
     match: bool = False,
+    pairing: Literal["position", "pixels"] = "position",
 ) -> Judgement:
     """Judge one or several results against the truth, beside the source as it came and the classical methods of a model.
 
@@ -62,6 +64,9 @@ def judge(
         With the source and a model that normalises alike, the figures are those of `compare`. Default: the intensities given.
     match : bool
         Of classes: the numbers of the results are clusters. Each is taken for the class that most of its judged pixels have.
+    pairing : str
+        ``"position"``: layers, and files with stage coordinates, are compared where they lie, cut to what all of them show, and a note says
+        so. ``"pixels"``: pixel by pixel, as arrays always are.
 
     Returns
     -------
@@ -71,10 +76,10 @@ def judge(
     Raises
     ------
     ValueError
-        If shapes or axes differ, values are missing, no pixel is labelled, a model is given without a source, or the task or way to
-        normalise is unknown.
+        If shapes or axes differ, positions are such that pixels do not coincide, values are missing, no pixel is labelled, a model is
+        given without a source, or the task or way to normalise is unknown.
     """
-    steps = judging(results, truth, task, source=source, model=model, normalise=normalise, match=match)
+    steps = judging(results, truth, task, source=source, model=model, normalise=normalise, match=match, pairing=pairing)
     while True:
         try:
             next(steps)
@@ -92,6 +97,7 @@ def judging(
     model: Model | str | Path | None = None,
     normalise: str | None = None,
     match: bool = False,
+    pairing: Literal["position", "pixels"] = "position",
 ) -> Generator[Progress, None, Judgement]:
     """Do what `judge` does, and tell after each block."""
     spec = tasks.parse(task)
@@ -107,9 +113,22 @@ def judging(
             f"the model is of the task {loaded.description.experiment.task.kind!r}, and {task!r} is judged; choose one of its kind"
         )
     if spec.truth == "labels":
-        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, match=match))
-    step = None if normalise is None else Normalise.model_validate({"by": normalise})
-    return (yield from _of_cubes(spec, named, as_cube(truth), noisy, loaded, step))
+        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, match=match, placed=pairing == "position"))
+    step, placed = None if normalise is None else Normalise.model_validate({"by": normalise}), pairing == "position"
+    results, known, words = results_on_truth({name: as_cube(result) for name, result in named.items()}, as_cube(truth), known=placed)
+    judgement = yield from _of_cubes(spec, results, known, _under_truth(noisy, known, words, placed=placed), loaded, step)
+    judgement.notes[:0] = words
+    return judgement
+
+
+def _under_truth(source: Cube | None, truth: Cube, words: list[str], *, placed: bool) -> Cube | None:
+    """Return the source of the results as it is needed beside their truth: cut as that was."""
+    if source is None or not words or not placed or relation(truth, source) is None:
+        return source
+    cut, known, _ = results_on_truth({"the source": source}, truth)
+    if known.shape != truth.shape:
+        raise ValueError("the source does not show all pixels that results and truth share; choose another source, or none")
+    return cut["the source"]
 
 
 # ---------------------------------------------------------------- cubes

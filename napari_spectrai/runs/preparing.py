@@ -24,13 +24,14 @@ def prepare_evaluation(
     model: str | Path | None = None,
     normalise: str | None = None,
     match: bool = False,
+    pairing: str = "position",
     folder: str | Path | None = None,
 ) -> Job:
     """Return the job, not yet started, that judges results: a `Judgement` will be in the folder ``judgement`` of the job's.
 
     Parameters
     ----------
-    results, truth, task, source, model, normalise, match : as for `napari_spectrai.learn.judgement.judge`
+    results, truth, task, source, model, normalise, match, pairing : as for `napari_spectrai.learn.judgement.judge`
         What did not come unchanged from a file is copied into the job's folder.
     folder : path, optional
         Default: a new one among temporary files.
@@ -57,6 +58,8 @@ def prepare_evaluation(
         arguments += ["--model", str(Path(model).absolute())]
     if normalise is not None:
         arguments += ["--normalise", normalise]
+    if pairing != "position":
+        arguments += ["--pairing", pairing]
     return Job(place, [*arguments, *(["--match"] if match else [])])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +13,13 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai import cube as cubes
+from napari_spectrai.cube import Cube, SpectralAxis, spectral_dimension
 from napari_spectrai.io import pictures, read
 from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import Placement, placed
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -39,16 +42,42 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
     if cube.pixel_size is not None and cube.is_image:
         scale[-2:], units[-2:] = list(cube.pixel_size), [cube.pixel_unit] * 2
         translate[-2:] = [float(c) for c in cube.metadata.get("origin", (0.0, 0.0))]
-    options: dict[str, Any] = {
+    lies = placed(cube.metadata, cube.spatial_shape)
+    options: dict[str, Any] = {} if lies is None else _lying(lies, scale, translate, units)
+    options |= {
         "name": cube.name or "cube",
         "axis_labels": (cube.axis.quantity, *spatial),
         "scale": scale,
         "translate": translate,
         "units": units,
-        "metadata": {**cube.metadata, "spectral_axis": cube.axis.to_json() | {"position": 0}, **_file(cube, data)},
+        "metadata": {
+            **_without(cube.metadata, PLACEMENT, "spectral_position"),
+            "spectral_axis": cube.axis.to_json() | {"position": 0},
+            **_file(cube, data),
+        },
         "contrast_limits": _contrast(data),
     }
     return data, options | more, "image"
+
+
+def _lying(lies: Placement, scale: list[float], translate: list[float], units: list[str]) -> dict[str, Any]:
+    """Give the last dimensions of a layer their scale, translation and units; return its affine where it is turned or mirrored."""
+    count = len(lies.shape)
+    linear, shift = lies.matrix[:-1, :-1], lies.matrix[:-1, -1]
+    straight = bool(np.allclose(linear, np.diag(np.diag(linear)))) and bool((np.diag(linear) > 0).all())
+    if lies.unit == "um":
+        units[-2:] = ["um"] * 2
+    scale[-count:] = np.diag(linear).tolist() if straight else list(lies.pixel_size)
+    translate[-count:] = shift.tolist() if straight else [0.0] * count
+    if straight:
+        return {}
+    affine = np.eye(len(scale) + 1)
+    affine[-count - 1 : -1, -count - 1 : -1], affine[-count - 1 : -1, -1] = linear / np.array(lies.pixel_size), shift
+    return {"affine": affine}
+
+
+def _without(metadata: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if key not in names}
 
 
 def _file(cube: Cube, data: Any) -> dict[str, Any]:
@@ -84,6 +113,23 @@ def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
     return cast("Image", viewer.add_image(data, **options))
 
 
+def as_cube(layer: Layer) -> Cube:
+    """Return a layer as a cube; until somebody chooses another, the first dimension of one that does not say is shown as the spectral one.
+
+    Docks that compute ask first: `undecided`.
+    """
+    return cubes.as_cube(layer, position=spectral_position(layer))
+
+
+def undecided(layer: Layer) -> str:
+    """Say that nothing tells which dimension of a layer is spectral; nothing where its metadata, axis labels or a person do."""
+    if spectral_dimension(layer) is not None:
+        return ""
+    sizes = " × ".join(map(str, layer.data.shape))
+    cut = "is a projection or a part of another layer, whose spectral axis fits it no more" if "spectral_axis" in layer.metadata else ""
+    return f"{layer.name!r} ({sizes}) {cut or 'does not say which of its dimensions is spectral'}; choose its spectral dimension"
+
+
 def spectral_layers(viewer: ViewerModel) -> list[Image]:
     """Return the image layers that can be read as cubes: two dimensions or more, not RGB, and no image that was made from bands."""
     stacks = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not layer.rgb]
@@ -110,8 +156,11 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": labels.name or "classes",
         "features": {"class": names},
-        "metadata": {**labels.metadata, "class_names": dict(labels.names)},
+        "metadata": {**_without(labels.metadata, PLACEMENT), "class_names": dict(labels.names)},
     }
+    if (lies := labels.placement) is not None and labels.data.ndim > 1:
+        scale, translate, units = [1.0] * labels.data.ndim, [0.0] * labels.data.ndim, ["pixel"] * labels.data.ndim
+        options |= _lying(lies, scale, translate, units) | {"scale": scale, "translate": translate, "units": units}
     if labels.colours:
         colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
         colours.update(labels.colours.items())
@@ -163,12 +212,10 @@ def likely_source(layers: Sequence[Image]) -> Image | None:
 
 
 def spectral_position(layer: Layer, chosen: int | None = None) -> int:
-    """Return which dimension of the layer is spectral: the one chosen, the one its metadata name, else the first."""
+    """Return which dimension of the layer is spectral: the one chosen, the one its metadata or axis labels name, else the first."""
     if chosen is not None:
         return chosen
-    known = layer.metadata.get("spectral_axis")
-    position = int(known.get("position", 0)) if isinstance(known, dict) else 0
-    return position if position < layer.ndim else 0
+    return spectral_dimension(layer) or 0
 
 
 class _Turned:

@@ -12,13 +12,13 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.preparation.normalise import Normalise
-from napari_spectrai.widgets.layers import label_layers, painted, spectral_layers, spectral_position
+from napari_spectrai.widgets.layers import as_cube, label_layers, painted, spectral_layers, spectral_position
 
 MADE = "spectrai_evaluation"
 """In the metadata of layers that an evaluation made, and that are nothing to judge."""

@@ -10,11 +10,11 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import SpectralAxis, as_cube
+from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.layers import choose_dimension, spectral_position, turned
+from napari_spectrai.widgets.layers import as_cube, choose_dimension, spectral_position, turned
 from napari_spectrai.widgets.looking.chips import LayerChips
 from napari_spectrai.widgets.looking.places import Spectrum, cursor_places, pinned_places, reading, spectrum_of, under
 from napari_spectrai.widgets.looking.region_means import RegionMeans, Watch

@@ -10,13 +10,12 @@ from magicgui.widgets import PushButton
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.jobs import ends
-from napari_spectrai.widgets.layers import spectral_layers, turned
+from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned
 from napari_spectrai.widgets.predicting.file_list import Looked
 from napari_spectrai.widgets.predicting.fitting import Misfit, misfit
 from napari_spectrai.widgets.predicting.methods import MethodForm

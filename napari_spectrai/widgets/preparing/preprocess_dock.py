@@ -12,7 +12,7 @@ from magicgui.widgets import ComboBox, PushButton, show_file_dialog
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
@@ -21,7 +21,7 @@ from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.beside import Frame, add_beside
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
-from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position, turned
+from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_layers, spectral_position, turned
 from napari_spectrai.widgets.looking.region_means import Watch
 from napari_spectrai.widgets.ordered import OrderedForm
 from napari_spectrai.widgets.plot import SOURCE, Plot

@@ -11,13 +11,13 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.plan.truths import from_files
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import line, message, rows, say
-from napari_spectrai.widgets.layers import choose_dimension, likely_source, spectral_layers, spectral_position, turned
+from napari_spectrai.widgets.layers import as_cube, choose_dimension, likely_source, spectral_layers, spectral_position, turned
 from napari_spectrai.widgets.training import truth
 from napari_spectrai.widgets.training.pair_row import PairRow
 from napari_spectrai.widgets.training.paths import PathList

@@ -10,14 +10,13 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.plan import parts
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import message, say, text
-from napari_spectrai.widgets.layers import show_parts
+from napari_spectrai.widgets.layers import as_cube, show_parts
 from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.training import truth
 from napari_spectrai.widgets.training.estimating import Estimating, too_much

@@ -8,11 +8,11 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.plan.parts import PARTS
-from napari_spectrai.widgets.layers import label_layers, lie_over, painted, spectral_layers, spectral_position
+from napari_spectrai.widgets.layers import as_cube, label_layers, lie_over, painted, spectral_layers, spectral_position
 
 _TRUTH = "Choose the layer that shows how the input should look."
 _WANTED = {
