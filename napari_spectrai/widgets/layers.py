@@ -20,6 +20,7 @@ from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
+from napari_spectrai.widgets.layer_choice import is_made
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -168,12 +169,16 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     return options
 
 
-def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "") -> None:
-    """Show the parts of a split over the image they are of; a layer of that name is brought up to date."""
+def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "", cube: Cube | None = None) -> None:
+    """Show the parts of a split over the image they are of, or the part of it that is learnt from; a layer of that name is brought up to date."""
     name = name or f"{source.name if source is not None else 'data'} · split"
     known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
     data = labels.data.astype(np.uint8)
-    if source is not None:
+    part = cube is not None and source is not None and cube.spatial_shape != as_cube(source).spatial_shape
+    if part and cube is not None:
+        data = data.reshape(cube.spatial_shape)
+        labels = replace(labels, metadata={**labels.metadata, PLACEMENT: cube.metadata.get(PLACEMENT)})
+    elif source is not None:
         place = spectral_position(source)
         lengths = tuple(length for d, length in enumerate(source.data.shape) if d != place)
         if data.size == np.prod(lengths):  # of a series of volumes, the planes of all of them lie one after another
@@ -182,7 +187,7 @@ def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
             data = np.ascontiguousarray(np.broadcast_to(data[:, None], source.data.shape))
     whole = replace(labels, data=data)
     layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
-    if source is not None:
+    if source is not None and not part:
         lie_over(layer, source)
     if known is not None:
         viewer.layers.remove(known)
@@ -205,8 +210,8 @@ def _colour(layer: Labels, value: int) -> Colour:
 
 
 def likely_source(layers: Sequence[Image]) -> Image | None:
-    """Return the layer one would begin with: the uppermost whose name does not say that it is the truth."""
-    named = [layer for layer in layers if "truth" not in layer.name.lower()]
+    """Return the layer one would begin with: the uppermost that is neither called a truth nor made here of another one."""
+    named = [layer for layer in layers if "truth" not in layer.name.lower() and not is_made(layer)]
     known = [layer for layer in named if "spectral_axis" in layer.metadata]
     return next(reversed(known or named or list(layers)), None)
 

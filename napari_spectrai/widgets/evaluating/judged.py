@@ -18,10 +18,10 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.preparation.normalise import Normalise
+from napari_spectrai.widgets.layer_choice import EVALUATED
 from napari_spectrai.widgets.layers import as_cube, label_layers, painted, spectral_layers, spectral_position
 
-MADE = "spectrai_evaluation"
-"""In the metadata of layers that an evaluation made, and that are nothing to judge."""
+MADE = EVALUATED
 _SAID = ("denoised", "calibrated")
 
 
