@@ -365,11 +365,9 @@ def spectral_dimension(layer: Layer) -> int | None:
     A layer that napari projected or cut keeps the metadata of its source: an axis that does not fit its dimension says nothing.
     """
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    known = layer.metadata.get("spectral_axis")
-    if isinstance(known, Mapping) and "values" in known:
-        place = int(known.get("position", 0))
-        if 0 <= place < len(data.shape) and len(known["values"]) == data.shape[place]:
-            return place
+    place = _axis_position(layer, data.shape)
+    if place is not None:
+        return place
     if getattr(layer, "rgb", False):
         return len(data.shape) - 1
     labels = [str(label).strip().lower() for label in getattr(layer, "axis_labels", ())]
@@ -379,6 +377,15 @@ def spectral_dimension(layer: Layer) -> int | None:
             if len(places) == 1:
                 return places[0]
     return None
+
+
+def _axis_position(layer: Layer, shape: Sequence[int]) -> int | None:
+    """Return the dimension of the spectral axis that a layer's metadata hold, where it has as many bands."""
+    known = layer.metadata.get("spectral_axis")
+    if not isinstance(known, Mapping) or "values" not in known:
+        return None
+    place = int(known.get("position", 0))
+    return place if 0 <= place < len(shape) and len(known["values"]) == shape[place] else None
 
 
 def _guessed(layer: Layer, shape: Sequence[int]) -> int:
@@ -395,10 +402,9 @@ def _guessed(layer: Layer, shape: Sequence[int]) -> int:
 
 def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None) -> Cube:
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    place, known = spectral_dimension(layer), layer.metadata.get("spectral_axis")
-    fits = isinstance(known, Mapping) and "values" in known and int(known.get("position", 0)) == place
-    if fits and axis is None and position in (None, place):
-        axis = SpectralAxis.from_json(known)  # type: ignore[arg-type]
+    place = spectral_dimension(layer)
+    if axis is None and _axis_position(layer, data.shape) is not None and position in (None, place):
+        axis = SpectralAxis.from_json(layer.metadata["spectral_axis"])
     if position is None:
         position = place if place is not None else _guessed(layer, data.shape)
     if getattr(layer, "rgb", False) and data.shape[-1] == 4:

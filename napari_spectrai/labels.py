@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,13 @@ import numpy.typing as npt
 from napari_spectrai.cube import Layer
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
+
+MANY_CLASSES = 100
+"""Numbers without names beyond which labels are asked about: no label image has so many classes that nobody named."""
+FEW_OBJECTS = 30
+"""Numbers without names from which on labels are looked at for objects."""
+LOOSE = 2.5
+"""How often the boxes around objects may cover the pixels that these fill: a disc fills 0.79 of its own, an oblique ellipse half."""
 
 Colour = tuple[float, float, float, float]
 
@@ -84,6 +92,25 @@ class Labels:
         else:
             found = np.unique(self.data)
         return [int(value) for value in found if value != unlabelled]
+
+    def objects(self, unlabelled: int | None = 0) -> int:
+        """Return how many objects these seem to number, as an instance segmentation does; 0 where the numbers look like classes.
+
+        Beyond `MANY_CLASSES` numbers without names they are taken for objects; from `FEW_OBJECTS` on where each fills a spot of its
+        own, so that the boxes around them hardly overlap: those of classes lie all over an image.
+        """
+        values = [value for value in self.values(unlabelled) if value and value not in self.names]
+        if len(values) > MANY_CLASSES:
+            return len(values)
+        if len(values) < FEW_OBJECTS or self.data.ndim < 2:
+            return 0
+        from scipy.ndimage import find_objects
+
+        _, places = np.unique(np.where(np.isin(self.data, values), self.data, 0), return_inverse=True)
+        boxes = [box for box in find_objects(places.reshape(self.shape)) if box is not None]
+        covered = sum(math.prod(part.stop - part.start for part in box) for box in boxes)
+        filled = int(np.isin(self.data, values).sum())
+        return len(values) if covered < LOOSE * filled else 0
 
     def classes(self, unlabelled: int | None = 0) -> list[Class]:
         """Return the classes that occur."""

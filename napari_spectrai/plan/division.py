@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.labels import Class, Labels
+from napari_spectrai.labels import Class, Labels, in_short
 from napari_spectrai.plan.layout import Layout, Place, corners_of, layout_of, places_of
 from napari_spectrai.plan.parts import PARTS
 from napari_spectrai.plan.split import TRAINING, Map, split_maps
@@ -106,7 +106,7 @@ def refuse_empty(experiment: Experiment, division: Division, held: Sequence[str]
     missing = [one.name for one, count in zip(division.classes, division.of_classes(TRAINING), strict=True) if not count]
     if missing:
         raise ValueError(
-            f"no training samples are left of {', '.join(missing)}; choose another split.seed, smaller split.block, a stratified split, "
+            f"no training samples are left of {in_short(missing)}; choose another split.seed, smaller split.block, a stratified split, "
             "or lower split.validation and split.test"
         )
 

@@ -90,7 +90,7 @@ def _classes(layer: Any, name: str) -> Labels:
     column = next((known for known in COLUMNS if known in features), None)
     if column is not None:
         return _numbered([*features[column]])
-    text = [str(value) for value in getattr(getattr(layer, "text", None), "values", ())]
+    text = [str(value) for value in np.atleast_1d(getattr(getattr(layer, "text", None), "values", ()))]
     if len(text) == len(layer.data) and any(text):
         return _numbered(text)
     colours = np.round(np.atleast_2d(np.asarray(getattr(layer, "face_color", ()), np.float64)), 3)

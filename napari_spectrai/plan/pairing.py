@@ -40,7 +40,11 @@ def relation(first: Cube | Labels, second: Cube | Labels) -> Correspondence | No
     It is not known of arrays, of files without stage coordinates, of two layers that nobody has placed, and of labels with one number
     for a whole image.
     """
-    one, other = first.placement, second.placement
+    return relation_of(first.placement, second.placement)
+
+
+def relation_of(one: Placement | None, other: Placement | None) -> Correspondence | None:
+    """Return how two images lie to each other by their placements; None where these do not tell."""
     if one is None or other is None or (one.is_default and other.is_default) or len(one.shape) != len(other.shape):
         return None
     return correspondence(one, other)

@@ -19,8 +19,10 @@ PREPARED = "prepared"
 _TRUTH = re.compile(r"(?i)(^|[^a-z])(truth|gt|ground[ _-]?truth)([^a-z]|$)")
 _LABELS = re.compile(r"(?i)(^|[^a-z])(truth|gt|annotations?|strokes|classes)([^a-z]|$)")
 _RESULT = re.compile(
-    r"(?i) · (denoised|calibrated|predicted|classes|probabilities|uncertainty|prepared|resampled|cropped|\d+ × enlarged)\b"
+    r"(?i) · (denoised|calibrated|predicted|classes|probabilities|uncertainty|\d+ × enlarged) by"
+    r"| · (prepared|resampled|cropped|denoised|calibrated)( \[\d+\])?$"
 )
+"""Ends of the names that layers made here have: a file may have lost everything else."""
 
 
 class LayerChoice(ComboBox):

@@ -132,9 +132,18 @@ def undecided(layer: Layer) -> str:
 
 
 def spectral_layers(viewer: ViewerModel) -> list[Image]:
-    """Return the image layers that can be read as cubes: two dimensions or more, not RGB, and no image that was made from bands."""
-    stacks = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not layer.rgb]
+    """Return the image layers that can be read as cubes: two dimensions or more of real numbers, not RGB, and not made from bands."""
+    stacks = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not left_out(layer)]
     return [layer for layer in stacks if layer.metadata.get("spectral", True)]
+
+
+def left_out(layer: Layer) -> str:
+    """Return why an image layer is not offered as a cube: it is a colour picture, or of complex numbers; nothing where it is."""
+    if isinstance(layer, Image) and layer.rgb:
+        return f"{layer.name!r} is a picture in colours, not a spectral image."
+    if isinstance(layer, Image) and np.dtype(layer.dtype).kind not in "fiub":
+        return f"{layer.name!r} holds {layer.dtype} numbers; add its real part or its modulus as a layer."
+    return ""
 
 
 def label_layers(viewer: ViewerModel) -> list[Labels]:
@@ -170,7 +179,7 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
 
 
 def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "", cube: Cube | None = None) -> None:
-    """Show the parts of a split over the image they are of, or the part of it that is learnt from; a layer of that name is brought up to date."""
+    """Show the parts of a split over the image they are of, or over a part of it (`cube`); a layer of that name is brought up to date."""
     name = name or f"{source.name if source is not None else 'data'} · split"
     known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
     data = labels.data.astype(np.uint8)

@@ -116,9 +116,8 @@ class TrainData(Container[Any]):
         self._pairs_box.append(pair)
         taken = [other.input.value for other in self.pairs[:-1]]
         if taken:
-            pair.input.value = next(
-                (one for one in self._inputs() if one not in taken and not is_made(one) and not is_named_truth(one)), None
-            )
+            known = [one for one in self._inputs() if one not in taken and not is_made(one) and not is_named_truth(one)]
+            pair.input.value = next(iter(known), None)
         else:
             pair.input.value = likely_source(self._inputs())
             self._propose_truth(pair)
@@ -326,7 +325,7 @@ class TrainData(Container[Any]):
         return cubes, truths
 
     def placed(self, experiment: Experiment) -> tuple[list[Cube], list[Any], list[Problem]]:
-        """Return the cubes and truths as they are learnt from, aligned by position where a person has agreed to, and what stands against it.
+        """Return the cubes and truths as they are learnt from, aligned where a person has agreed to it, and what stands against that.
 
         Where a truth lies elsewhere than its input and both could be aligned exactly, that is offered.
         """

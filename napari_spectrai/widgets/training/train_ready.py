@@ -17,7 +17,7 @@ from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import message, say, text
-from napari_spectrai.widgets.layers import show_parts, spectral_layers
+from napari_spectrai.widgets.layers import left_out, show_parts, spectral_layers
 from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.training import truth
 from napari_spectrai.widgets.training.estimating import Estimating, too_much
@@ -174,7 +174,8 @@ class Readiness:
             return [Problem(field, words) for field, words in asked.items()]
         if not cubes:
             told = data.reading or data.problem.value
-            there = CHOOSE if spectral_layers(self._viewer) else EMPTY
+            refused = " ".join(filter(None, map(left_out, self._viewer.layers)))
+            there = CHOOSE if spectral_layers(self._viewer) else f"{refused} {EMPTY}".strip()
             return [Problem("input", "" if told else gone.get("input", there) if data.from_layers else NO_FILES)]
         if not truths and data.takes_truth:
             wanted = truth.wanted(self._form.task.value)
