@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.layer_axes import Layer, SpectralWarning, axis_position, guessed, spectral_dimension
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
+
+__all__ = ["QUANTITIES", "Cube", "FloatArray", "Layer", "SpectralAxis", "SpectralWarning", "as_cube", "spectral_dimension"]
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -35,39 +38,6 @@ _ALIASES = {
     "cm-1": "1/cm", "cm^-1": "1/cm", "cm⁻¹": "1/cm", "/cm": "1/cm", "wavenumber": "1/cm",
     "ev": "eV", "mz": "m/z", "band": "", "bands": "", "none": "", "unknown": "", "index": "",
 }  # fmt: skip
-
-
-SPECTRAL_NAMES = (
-    (
-        "wavelength",
-        "wavelengths",
-        "λ",
-        "lambda",
-        "wavenumber",
-        "wavenumbers",
-        "raman",
-        "energy",
-        "mass",
-        "m/z",
-        "mz",
-        "emission",
-        "spectral",
-    ),
-    ("band", "bands", "channel", "channels", "c"),
-)
-"""First words of the axis labels of spectral dimensions, in lower case; those of the first row count before those of the second."""
-
-
-class SpectralWarning(UserWarning):
-    """Something that data do not say and that was guessed, left open or mended; the message names the remedy."""
-
-
-@runtime_checkable
-class Layer(Protocol):
-    """What is asked of a napari layer: its array and its metadata."""
-
-    data: Any
-    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -293,8 +263,8 @@ class Cube:
         """Return the metadata of a part of the image, which begins elsewhere."""
         place = self.placement
         kept = {name: value for name, value in self.metadata.items() if name not in (PLACEMENT, "origin")}
-        if Ellipsis in keys:
-            gap = keys.index(Ellipsis)
+        gap = next((number for number, part in enumerate(keys) if part is Ellipsis), None)
+        if gap is not None:
             keys = keys[:gap] + (slice(None),) * (len(self.spatial_shape) - len(keys) + 1) + keys[gap + 1 :]
         keys += (slice(None),) * (len(self.spatial_shape) - len(keys))
         if place is None:
@@ -359,54 +329,13 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *
     return _layer_as_cube(x, axis, position)
 
 
-def spectral_dimension(layer: Layer) -> int | None:
-    """Return which dimension of a layer is spectral, as its metadata or its axis labels say; None where they do not.
-
-    A layer that napari projected or cut keeps the metadata of its source: an axis that does not fit its dimension says nothing.
-    """
-    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    place = _axis_position(layer, data.shape)
-    if place is not None:
-        return place
-    if getattr(layer, "rgb", False):
-        return len(data.shape) - 1
-    labels = [str(label).strip().lower() for label in getattr(layer, "axis_labels", ())]
-    if len(labels) == len(data.shape):
-        for names in SPECTRAL_NAMES:
-            places = [place for place, label in enumerate(labels) if label.replace("(", " ").split()[:1] and label.split()[0] in names]
-            if len(places) == 1:
-                return places[0]
-    return None
-
-
-def _axis_position(layer: Layer, shape: Sequence[int]) -> int | None:
-    """Return the dimension of the spectral axis that a layer's metadata hold, where it has as many bands."""
-    known = layer.metadata.get("spectral_axis")
-    if not isinstance(known, Mapping) or "values" not in known:
-        return None
-    place = int(known.get("position", 0))
-    return place if 0 <= place < len(shape) and len(known["values"]) == shape[place] else None
-
-
-def _guessed(layer: Layer, shape: Sequence[int]) -> int:
-    """Return the first dimension as the spectral one of a layer that does not say, with a warning."""
-    sizes = " × ".join(map(str, shape))
-    warnings.warn(
-        f"the layer {str(getattr(layer, 'name', ''))!r} ({sizes}) does not say which of its dimensions is spectral; the first, of "
-        f"{shape[0]} bands, is taken, as napari shows stacks. Give as_cube(layer, position=…), or name the layer's axis_labels",
-        SpectralWarning,
-        stacklevel=4,
-    )
-    return 0
-
-
 def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None) -> Cube:
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     place = spectral_dimension(layer)
-    if axis is None and _axis_position(layer, data.shape) is not None and position in (None, place):
+    if axis is None and axis_position(layer, data.shape) is not None and position in (None, place):
         axis = SpectralAxis.from_json(layer.metadata["spectral_axis"])
     if position is None:
-        position = place if place is not None else _guessed(layer, data.shape)
+        position = place if place is not None else guessed(layer, data.shape)
     if getattr(layer, "rgb", False) and data.shape[-1] == 4:
         warnings.warn(
             "the fourth channel of a colour image is its opacity, which is no band and is left out", SpectralWarning, stacklevel=3

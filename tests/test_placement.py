@@ -290,3 +290,42 @@ def test_predicted_classes_are_judged_where_they_lie():
     assert {name: int(np.sum(matrix)) for name, matrix in found.confusions.items()} == {"part": 150, "coarse": 150}
     with pytest.raises(ValueError, match="no pixel in common"):
         evaluate(layer(known, spectral=False, translate=(99.0, 0.0)), truth, "segmentation")
+
+
+def test_the_command_line_pairs_files_by_stage_coordinates_unless_it_is_told_not_to(tmp_path, monkeypatch, image_pairs):
+    from typer.testing import CliRunner
+
+    from napari_spectrai.cli import app
+
+    monkeypatch.setattr("napari_spectrai.cli.shared.signal.signal", lambda *_: None)
+    files = []
+    for name, cube, rows in (("result", image_pairs[0], 2), ("truth", image_pairs[1], 0)):
+        place = {"pixel_size": (0.5, 0.5), "pixel_unit": "um", "metadata": {"origin": (10.0 + rows / 2, 3.0)}}
+        files.append(str(write(Cube(cube.data[rows:], cube.axis, **place), tmp_path / f"{name}.npz")))
+    done = CliRunner().invoke(app, ["evaluate", *files])
+    assert done.exit_code == 0, done.output
+    assert "2 pixels lower" in done.output
+    done = CliRunner().invoke(app, ["evaluate", *files, "--pairing", "pixels"])
+    assert done.exit_code == 1
+    assert "must show the same pixels" in done.output
+
+
+def test_a_default_suits_what_will_be_cut(image_pairs):
+    noisy, clean = (np.moveaxis(cube.data, -1, 0) for cube in image_pairs)
+    moved = layer(clean[:, 5:], translate=(0, 5.0, 0))
+    assert Experiment.default("denoising", layer(noisy), moved).task.learns_from == "pairs"
+    with pytest.raises(ValueError, match="must show the same pixels and bands"):
+        Experiment.default("denoising", layer(noisy), layer(clean[:, 5:]))
+
+
+def test_compare_judges_a_model_where_the_truth_lies(quick, image_pairs, tmp_path):
+    import napari_spectrai as spectrai
+
+    noisy, clean = (np.moveaxis(cube.data, -1, 0) for cube in image_pairs)
+    model = spectrai.train(quick(), layer(noisy), layer(clean), run=tmp_path / "run")
+    with pytest.warns(SpectralWarning, match="3 pixels lower"):
+        report = spectrai.compare(model, layer(noisy), layer(clean[:, 3:], translate=(0, 3.0, 0)))
+    wanted = spectrai.compare(model, layer(noisy[:, 3:]), layer(clean[:, 3:]))
+    assert report.rows["network"] == pytest.approx(wanted.rows["network"], rel=1e-4)
+    result = spectrai.predict(model, layer(noisy, translate=(0, 7.0, 2.0))).result
+    np.testing.assert_allclose(result.placement.matrix[:2, 2], [7, 2])

@@ -22,8 +22,8 @@ from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.peaks import peak_errors
 from napari_spectrai.learn.predict import predict
 from napari_spectrai.learn.scoring import paired, scored
+from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.networks.enlarge import degraded
-from napari_spectrai.plan.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.pairing import labels_on_truth, results_on_truth
 from napari_spectrai.plan.pairing import paired as pair_of
 from napari_spectrai.plan.truths import numbered

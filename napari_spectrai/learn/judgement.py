@@ -211,7 +211,7 @@ def _map(values: npt.NDArray[np.float32], like: Cube, name: str) -> Cube:
 
 
 def _placed(cube: Cube) -> dict[str, Any]:
-    return {key: cube.metadata[key] for key in ("origin",) if key in cube.metadata}
+    return {key: cube.metadata[key] for key in ("origin", "placement") if key in cube.metadata}
 
 
 def _spots(name: str, result: Cube, truth: Cube, source: Cube | None, found: Scored, scaling: Scaling) -> Iterator[Spot]:

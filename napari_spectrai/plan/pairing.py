@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from napari_spectrai.correspondence import Correspondence, relation_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.labels import Labels
-from napari_spectrai.placement import KEY, Correspondence, Placement, correspondence
+from napari_spectrai.placement import KEY, Placement
 
 UNPLACED = "give it the position of the other one (scale, translate), or hand over the array alone to pair pixel by pixel"
 _REGISTER = "register one of them (Preprocess: Shift pixels), or give it the position of the other one (scale, translate)"
@@ -41,13 +42,6 @@ def relation(first: Cube | Labels, second: Cube | Labels) -> Correspondence | No
     for a whole image.
     """
     return relation_of(first.placement, second.placement)
-
-
-def relation_of(one: Placement | None, other: Placement | None) -> Correspondence | None:
-    """Return how two images lie to each other by their placements; None where these do not tell."""
-    if one is None or other is None or (one.is_default and other.is_default) or len(one.shape) != len(other.shape):
-        return None
-    return correspondence(one, other)
 
 
 def paired(task: TaskSpec, cube: Cube, truth: Cube | Labels) -> Pair:

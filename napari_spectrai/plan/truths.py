@@ -17,7 +17,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.labels import Class, Labels, labels_of
-from napari_spectrai.plan.marks import is_marks, labels_of_marks
+from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError
 

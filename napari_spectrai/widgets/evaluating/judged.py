@@ -12,13 +12,14 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 
+from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.placement import Placement
-from napari_spectrai.plan.pairing import refusal, relation_of
+from napari_spectrai.plan.pairing import refusal
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
 from napari_spectrai.widgets.layers import as_cube, label_layers, painted, spectral_layers, spectral_position, undecided

@@ -55,12 +55,12 @@ class Readiness:
         self._looked_at: Experiment | None = None
         self._default: tuple[str, list[Any], list[Any]] | None = None
         self.problem, self.rest = message(), message()
-        self.summary, self.time = text("summary"), text("time")
+        self.summary, self.note, self.time = text("summary"), text("note"), text("time")
         self.split = PushButton(
             text="Show the split", name="show_split", enabled=False,
             tooltip="show which pixels will train, validate and test, as a Labels layer over the input",
         )  # fmt: skip
-        self.of_data: Container[Any] = Container(widgets=[self.problem, self.summary, self.time, self.split], labels=False)
+        self.of_data: Container[Any] = Container(widgets=[self.problem, self.summary, self.note, self.time, self.split], labels=False)
         self.of_rest: Container[Any] = Container(widgets=[self.rest], labels=False)
         self.of_data.margins = self.of_rest.margins = (0, 0, 0, 0)
 
@@ -154,6 +154,8 @@ class Readiness:
         rest = self._form.show_problems([p for p in found if p.path not in ("input", "truth")])
         say(self.rest, "\n".join(str(p) for p in rest))
         self.summary.value = self._in_short(cubes)
+        self.note.value = "\n".join(self._data.notes if self._data.from_layers else ())
+        self.note.visible = bool(self.note.value)
         self._say_time("")
         self.split.enabled = False
         if not found and experiment is not None:

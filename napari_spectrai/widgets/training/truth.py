@@ -13,7 +13,7 @@ from napari_spectrai.cube import Cube, SpectralWarning
 from napari_spectrai.cube import as_cube as cube_of
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.plan.marks import labels_of_marks
+from napari_spectrai.marks import labels_of_marks
 from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
 from napari_spectrai.widgets.layers import as_cube, lie_over, painted, spectral_layers, spectral_position, undecided
 
