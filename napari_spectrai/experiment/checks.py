@@ -78,8 +78,9 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
     task, network = experiment.task, experiment.network
     unlabelled: int | None = task.unlabelled  # type: ignore[attr-defined]
     values = {value for truth in truths if isinstance(truth, Labels) for value in truth.values(unlabelled)}
-    if objects := max((truth.objects(unlabelled) for truth in truths if isinstance(truth, Labels)), default=0):
-        return [Problem("truth", _are_objects(objects, truths[0]))]
+    for truth in truths:
+        if isinstance(truth, Labels) and (objects := truth.objects(unlabelled)):
+            return [Problem("truth", _are_objects(objects, truth))]
     if len(values) < 2:
         held = f"only class {values.pop()}" if values else "no class at all"
         zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""

@@ -113,6 +113,12 @@ def test_predict_evaluate_and_preprocess_keep_their_choices_too(viewer):
     assert "'other' was removed" in evaluate.choices.problem.value
     viewer.layers.remove(cells)
     assert (predict.layer, prepare.layer) == (None, None)
+    predict.layer = first
+    box = viewer.add_labels(**halves(first, "box"))
+    predict._targets.region.choice.value = box
+    viewer.layers.remove(box)
+    with pytest.raises(ValueError, match="'box', around which the region was, was removed; choose a region, or the whole"):
+        predict._targets.region.of(first)
     assert "'cells' was removed" in prepare._about.value
 
 

@@ -106,6 +106,10 @@ class TrainData(Container[Any]):
     def _inputs(self) -> list[Image]:
         return spectral_layers(self._viewer)
 
+    def _known(self) -> list[Image]:
+        """Return the layers that may be learnt from without asking: neither called truths nor made of others."""
+        return [layer for layer in self._inputs() if not is_made(layer) and not is_named_truth(layer)]
+
     def _truths(self) -> list[Any]:
         return truth.choices(self._viewer, self.kind)
 
@@ -116,10 +120,9 @@ class TrainData(Container[Any]):
         self._pairs_box.append(pair)
         taken = [other.input.value for other in self.pairs[:-1]]
         if taken:
-            known = [one for one in self._inputs() if one not in taken and not is_made(one) and not is_named_truth(one)]
-            pair.input.value = next(iter(known), None)
+            pair.input.value = next((layer for layer in self._known() if layer not in taken), None)
         else:
-            pair.input.value = likely_source(self._inputs())
+            pair.input.value = likely_source(self._known())
             self._propose_truth(pair)
         pair.input.changed.connect(lambda _: self._on_input(pair))
         pair.truth.changed.connect(lambda _: self._on_choice())
@@ -141,8 +144,7 @@ class TrainData(Container[Any]):
             for choice in (pair.input, pair.truth):
                 choice.reset_choices()
         if not self._begun:
-            known = [layer for layer in self._inputs() if not is_made(layer) and not is_named_truth(layer)]
-            self.first.input.value = likely_source(known)
+            self.first.input.value = likely_source(self._known())
         self._on_choice()
 
     def choose_again(self) -> None:
