@@ -70,10 +70,12 @@ def correspondence(first: Placement, second: Placement) -> Correspondence:
     if len(first.shape) != len(second.shape):
         counts = len(second.shape), len(first.shape)
         return Correspondence("refuse", f"{{second}} has {counts[0]} dimensions beside its bands, and {{first}} {counts[1]}")
-    extents = [np.multiply(one.pixel_size, one.shape) for one in (first, second)]
-    bare = first.is_default != second.is_default and not _alike(first, second)
-    if bare and (first.shape == second.shape or not np.allclose(*extents)):
-        return Correspondence("refuse", _unplaced(first, second))
+    own = second
+    second = second.beside(first)
+    extent, other = (np.multiply(one.pixel_size, one.shape) for one in (first, second))
+    bare = first.is_default != own.is_default and not _alike(first, second)
+    if bare and (first.shape == second.shape or not np.allclose(extent, other)):
+        return Correspondence("refuse", _unplaced(first, own))
     inner: Matrix = np.linalg.solve(second.matrix, first.matrix).astype(np.float64)
     order, steps = _whole(inner[:-1, :-1], first.shape)
     if not steps:

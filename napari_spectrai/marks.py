@@ -130,7 +130,7 @@ def _onto(layer: Any, cube: Cube) -> npt.NDArray[np.float64]:
     lies, own = cube.placement, Placement.of_layer(layer, (1,) * dimensions, spectral)
     if lies is None or own is None:
         return dropped
-    inner: npt.NDArray[np.float64] = np.linalg.solve(lies.matrix, own.matrix) @ dropped
+    inner: npt.NDArray[np.float64] = np.linalg.solve(lies.matrix, own.beside(lies).matrix) @ dropped
     return inner
 
 

@@ -29,13 +29,17 @@ class Placement:
         From the index of a pixel to the place of its centre in the world, homogeneous, over the d dimensions that are not spectral.
     shape : tuple of d lengths
         Of the image, without its bands.
-    unit : str
-        ``"um"`` (other lengths are converted), or ``"pixel"`` where the world has no unit.
+    units : tuple of d texts
+        Of the world along each dimension: ``"um"``, ``"mm"``, ``"nm"`` …, or ``"pixel"`` where it has none. Default: none.
     """
 
     matrix: Matrix
     shape: tuple[int, ...]
-    unit: str = "pixel"
+    units: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        units = self.units if len(self.units) == len(self.shape) else ("pixel",) * len(self.shape)
+        object.__setattr__(self, "units", tuple(_SPELLINGS.get(unit, unit) for unit in units))
 
     @classmethod
     def of_layer(cls, layer: Any, shape: Sequence[int], spectral: int | None = None) -> Self | None:
@@ -59,8 +63,8 @@ class Placement:
         whole = (matrix if matrix.shape == whole.shape else np.eye(count + 1)) @ whole
         kept = [d for d in range(count) if spectral is None or d != spectral % count]
         units = [str(unit) for unit in getattr(layer, "units", None) or ()]
-        units = [units[d] for d in kept] if len(units) == count else ["pixel"] * len(kept)
-        return cls._in_micrometres(whole[np.ix_([*kept, -1], [*kept, -1])], tuple(shape[d] for d in kept), units)
+        units = [units[d] for d in kept] if len(units) == count else []
+        return cls(whole[np.ix_([*kept, -1], [*kept, -1])], tuple(shape[d] for d in kept), tuple(units))
 
     @classmethod
     def of_stage(cls, origin: Sequence[float], pixel_size: Sequence[float], unit: str, shape: Sequence[int]) -> Self | None:
@@ -71,15 +75,17 @@ class Placement:
         matrix = np.eye(count + 1)
         for place, (start, length) in enumerate(zip(origin, pixel_size, strict=True), count - 2):
             matrix[place, place], matrix[place, -1] = length, start
-        return cls._in_micrometres(matrix, tuple(shape), ["pixel"] * (count - 2) + [unit] * 2)
+        return cls(matrix, tuple(shape), ("pixel",) * (count - 2) + (unit,) * 2)
 
-    @classmethod
-    def _in_micrometres(cls, matrix: Matrix, shape: tuple[int, ...], units: Sequence[str]) -> Self:
-        known = [_SPELLINGS.get(unit, unit) for unit in units]
-        factors = np.array([_MICROMETRES.get(unit, 1.0) for unit in known])
-        scaled = np.array(matrix)
-        scaled[:-1] *= factors[:, None]
-        return cls(scaled, shape, "um" if any(unit in _MICROMETRES for unit in known[-2:]) else "pixel")
+    def beside(self, other: Placement) -> Placement:
+        """Return the same place in the units of another; where one of both has no length there, numbers are compared, as napari does."""
+        factors = [
+            _MICROMETRES[own] / _MICROMETRES[wanted] if own in _MICROMETRES and wanted in _MICROMETRES else 1.0
+            for own, wanted in zip(self.units, other.units, strict=True)
+        ]
+        matrix = np.array(self.matrix)
+        matrix[:-1] *= np.array(factors)[:, None]
+        return replace(self, matrix=matrix, units=other.units)
 
     @classmethod
     def from_json(cls, value: Any) -> Self | None:
@@ -87,7 +93,7 @@ class Placement:
         try:
             matrix = np.asarray(value["matrix"], np.float64)
             shape = tuple(int(length) for length in value["shape"])
-            found = cls(matrix, shape, str(value.get("unit", "pixel")))
+            found = cls(matrix, shape, tuple(str(unit) for unit in value.get("units", ())))
         except (TypeError, ValueError, KeyError, AttributeError):
             return None
         fits = matrix.shape == (len(shape) + 1,) * 2 and bool(np.isfinite(matrix).all()) and abs(np.linalg.det(matrix)) > 0
@@ -95,12 +101,12 @@ class Placement:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and text."""
-        return {"matrix": self.matrix.tolist(), "shape": list(self.shape), "unit": self.unit}
+        return {"matrix": self.matrix.tolist(), "shape": list(self.shape), "units": list(self.units)}
 
     @property
     def is_default(self) -> bool:
         """Whether nobody has placed it: pixels of one by one, beginning at zero, as napari shows any array."""
-        return self.unit == "pixel" and bool(np.array_equal(self.matrix, np.eye(len(self.matrix))))
+        return all(unit == "pixel" for unit in self.units) and bool(np.array_equal(self.matrix, np.eye(len(self.matrix))))
 
     @property
     def pixel_size(self) -> tuple[float, ...]:
@@ -109,8 +115,9 @@ class Placement:
 
     @property
     def words(self) -> str:
-        """The pixel size and, where they have one, its unit: ``"0.5 × 0.5 µm"``."""
-        return " × ".join(f"{length:.4g}" for length in self.pixel_size[-2:]) + (" µm" if self.unit == "um" else "")
+        """The pixel size and, where it has one, its unit: ``"0.5 × 0.5 µm"``."""
+        unit = "" if self.units[-1] == "pixel" else f" {self.units[-1].replace('um', 'µm')}"
+        return " × ".join(f"{length:.4g}" for length in self.pixel_size[-2:]) + unit
 
     def cut(self, slices: Sequence[slice]) -> Placement:
         """Return the placement of a part of the image, given by one slice for each dimension."""

@@ -329,3 +329,13 @@ def test_compare_judges_a_model_where_the_truth_lies(quick, image_pairs, tmp_pat
     assert report.rows["network"] == pytest.approx(wanted.rows["network"], rel=1e-4)
     result = spectrai.predict(model, layer(noisy, translate=(0, 7.0, 2.0))).result
     np.testing.assert_allclose(result.placement.matrix[:2, 2], [7, 2])
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("micrometer", 1.0), ("nanometer", 1e3), ("millimeter", 1e-3), ("pixel", 1.0)])
+def test_lengths_are_converted_and_numbers_without_a_unit_are_compared_as_they_are(unit, factor):
+    size = np.array([1, 0.5, 0.25])
+    cube = as_cube(layer(np.zeros((3, 8, 8), np.float32), scale=size, units=("pixel", "micrometer", "micrometer")))
+    labels = as_labels(layer(np.ones((6, 8), int), spectral=False, scale=size[1:] * factor, translate=(1.0 * factor, 0), units=(unit,) * 2))
+    pair = paired(tasks.parse("segmentation"), cube, labels)
+    assert "lies 2 pixels lower" in pair.words
+    assert labels.placement.units[-1] == {"micrometer": "um", "nanometer": "nm", "millimeter": "mm", "pixel": "pixel"}[unit]

@@ -66,8 +66,7 @@ def _lying(lies: Placement, scale: list[float], translate: list[float], units: l
     count = len(lies.shape)
     linear, shift = lies.matrix[:-1, :-1], lies.matrix[:-1, -1]
     straight = bool(np.allclose(linear, np.diag(np.diag(linear)))) and bool((np.diag(linear) > 0).all())
-    if lies.unit == "um":
-        units[-2:] = ["um"] * 2
+    units[-count:] = lies.units
     scale[-count:] = np.diag(linear).tolist() if straight else list(lies.pixel_size)
     translate[-count:] = shift.tolist() if straight else [0.0] * count
     if straight:
