@@ -42,7 +42,8 @@ class Layer(Protocol):
 def spectral_dimension(layer: Layer) -> int | None:
     """Return which dimension of a layer is spectral, as its metadata or its axis labels say; None where they do not.
 
-    A layer that napari projected or cut keeps the metadata of its source: an axis that does not fit its dimension says nothing.
+    A layer that napari projected or cut keeps the metadata of its source: an axis that does not fit its dimension says nothing, and
+    neither does the label of a dimension of which a single band is left.
     """
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     place = axis_position(layer, data.shape)
@@ -55,7 +56,8 @@ def spectral_dimension(layer: Layer) -> int | None:
         for names in SPECTRAL_NAMES:
             places = [place for place, label in enumerate(labels) if label.replace("(", " ").split()[:1] and label.split()[0] in names]
             if len(places) == 1:
-                return places[0]
+                projected = data.shape[places[0]] == 1 and "spectral_axis" in layer.metadata
+                return None if projected else places[0]
     return None
 
 

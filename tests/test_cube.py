@@ -142,8 +142,9 @@ def test_labels_that_name_no_spectral_dimension_or_two_do_not_decide():
         with pytest.warns(SpectralWarning, match="position="):
             as_cube(labelled(np.zeros((3, 4, 5), np.float32), *labels))
     projected = layer(np.zeros((1, 4, 5), np.float32), spectral_axis={"values": [1.0, 2.0, 3.0], "unit": "nm", "position": 0})
-    with pytest.warns(SpectralWarning, match="1 × 4 × 5"):
-        assert as_cube(projected).axis.unit == ""
+    for one in (projected, SimpleNamespace(**vars(projected), axis_labels=("wavelength", "y", "x"))):
+        with pytest.warns(SpectralWarning, match="1 × 4 × 5"):
+            assert as_cube(one).axis.unit == ""
 
 
 def test_a_colour_image_has_three_bands_and_its_opacity_is_none():
