@@ -42,10 +42,13 @@ class Correspondence:
     order: tuple[int, ...] = ()
     steps: tuple[float, ...] = ()
     starts: tuple[float, ...] = ()
+    unplaced: bool = False
+    """Whether it is refused since only one of two images of equal shape has been placed: a person may know that pixels are the same."""
 
     def sentence(self, first: str, second: str) -> str:
         """Return the words with the names of both images in them."""
-        return self.words.format(first=first, second=second)
+        words = self.words.format(first=first, second=second)
+        return words[:1].upper() + words[1:]
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -75,7 +78,7 @@ def correspondence(first: Placement, second: Placement) -> Correspondence:
     extent, other = (np.multiply(one.pixel_size, one.shape) for one in (first, second))
     bare = first.is_default != own.is_default and not _alike(first, second)
     if bare and (first.shape == second.shape or not np.allclose(extent, other)):
-        return Correspondence("refuse", _unplaced(first, own))
+        return Correspondence("refuse", _unplaced(first, own), unplaced=first.shape == second.shape)
     inner: Matrix = np.linalg.solve(second.matrix, first.matrix).astype(np.float64)
     order, steps = _whole(inner[:-1, :-1], first.shape)
     if not steps:

@@ -27,12 +27,14 @@ class Pair:
     ----------
     words : what was done so that they show the same place; empty where nothing had to be
     trouble : why they cannot be paired by position, with a remedy; they are then as they were
+    alike : the truth as it would be if it lay where the input lies, where only one of them has been placed and a person has to know
     """
 
     cube: Cube
     truth: Cube | Labels
     words: str = ""
     trouble: str = ""
+    alike: Cube | Labels | None = None
 
 
 def relation(first: Cube | Labels, second: Cube | Labels) -> Correspondence | None:
@@ -52,6 +54,9 @@ def paired(task: TaskSpec, cube: Cube, truth: Cube | Labels) -> Pair:
     found = relation(cube, truth)
     if found is None or found.kind == "same":
         return Pair(cube, truth)
+    if found.unplaced and cube.placement is not None:
+        placed = replace(truth, metadata={**truth.metadata, KEY: cube.placement.to_json()})
+        return Pair(cube, truth, trouble=refusal(found, *_names(cube, truth)), alike=placed)
     if isinstance(truth, Labels):
         return _with_labels(cube, truth, found, getattr(task, "unlabelled", None))
     return _with_cube(cube, truth, found, task.enlarges)
@@ -62,15 +67,10 @@ def _names(first: Cube | Labels, second: Cube | Labels) -> tuple[str, str]:
     return repr(first.name or "the input"), f"{what} {second.name!r}" if second.name else f"the {what}"
 
 
-def _sentence(found: Correspondence, first: str, second: str) -> str:
-    words = found.sentence(first, second)
-    return words[:1].upper() + words[1:]
-
-
 def refusal(found: Correspondence, first: str, second: str) -> str:
     """Return in words why two images cannot be paired, with a remedy."""
     remedy = UNPLACED if "no pixel size" in found.words else _REGISTER if found.kind == "refuse" else _BIN
-    return f"{_sentence(found, first, second)}; {remedy}"
+    return f"{found.sentence(first, second)}; {remedy}"
 
 
 def _size(parts: Sequence[slice]) -> str:
@@ -91,7 +91,7 @@ def _with_cube(cube: Cube, truth: Cube, found: Correspondence, times: int) -> Pa
     if whole and times > 1 and covers(found, truth.spatial_shape):
         return Pair(cube, truth)
     size = _size(found.first)
-    words = f"{_sentence(found, *_names(cube, truth))}: paired by position, both are cut to the {size} that they share."
+    words = f"{found.sentence(*_names(cube, truth))}: paired by position, both are cut to the {size} that they share."
     return Pair(cube if whole else cube[found.first], _under(truth, found, cube.placement), words)
 
 
@@ -128,8 +128,8 @@ def _with_labels(cube: Cube, labels: Labels, found: Correspondence, unlabelled: 
     inside, mixed = onto(labels, found, 0 if unlabelled is None else unlabelled)
     if mixed and unlabelled is None:
         what = f"{mixed:,} pixels of the input hold several classes, and the task has no number for unlabelled"
-        return Pair(cube, labels, trouble=f"{_sentence(found, *names)}: {what}; set task.unlabelled")
-    words = f"{_sentence(found, *names)}: paired by position"
+        return Pair(cube, labels, trouble=f"{found.sentence(*names)}: {what}; set task.unlabelled")
+    words = f"{found.sentence(*names)}: paired by position"
     words += ", labels taken from the nearest pixel" if found.kind == "resample" else ""
     words += f", {mixed:,} pixels that hold several classes are unlabelled" if mixed else ""
     shown, count = inside.data.size, cube.count
@@ -190,7 +190,7 @@ def results_on_truth(results: Mapping[str, Cube], truth: Cube, *, known: bool = 
         if each is not None and each.kind in ("resample", "refuse"):
             raise ValueError(refusal(each, "the truth", repr(name)))
         if each is not None and each.kind == "cut":
-            words.append(_sentence(each, "the truth", repr(name)))
+            words.append(each.sentence("the truth", repr(name)))
     if not words:
         return dict(results), truth, []
     parts = [each.first for each in found.values() if each is not None]
@@ -224,11 +224,11 @@ def labels_on_truth(results: Mapping[str, Labels], truth: Labels, *, known: bool
         if each.kind == "refuse":
             raise ValueError(refusal(each, "the truth", repr(name)))
         if len(truth.shape) < 2:
-            raise ValueError(f"{_sentence(each, 'the truth', repr(name))}; give both the same spectra")
+            raise ValueError(f"{each.sentence('the truth', repr(name))}; give both the same spectra")
         inside, mixed = onto(result, each, 0)
         whole, shows = np.zeros(truth.shape, inside.data.dtype), np.zeros(truth.shape, bool)
         whole[each.first], shows[each.first] = inside.data, True
         told[name], data = _placed(replace(inside, data=whole), truth.placement), np.where(shows, data, 0)
         more = f" ({mixed:,} of its pixels hold several classes and count as unlabelled)" if mixed else ""
-        words.append(f"{_sentence(each, 'the truth', repr(name))}; compared by position where both are{more}.")
+        words.append(f"{each.sentence('the truth', repr(name))}; compared by position where both are{more}.")
     return told, truth if data is truth.data else replace(truth, data=data), words

@@ -172,7 +172,16 @@ def test_labels_of_another_pixel_size_are_resampled_on_a_button_or_refused(viewe
     train.data.first.truth.value = same
     assert "has no pixel size of its own" in train.ready.problem.value
     assert not train._start.enabled
-    same.scale = cells.scale[1:]
+    assert train.data.first.align_button.text == "Pair pixel by pixel"
+    train.data.first.align_button.native.click()
+    _, (labels,), found = train.data.placed(train.experiment)
+    assert found == []
+    np.testing.assert_array_equal(labels.data, same.data)
+    assert "no pixel size" not in train.ready.problem.value
+    other = viewer.add_labels(halves(cells)["data"], name="another")
+    train.data.first.truth.value = other
+    assert "'another' has no pixel size of its own" in train.ready.problem.value
+    other.scale = cells.scale[1:]
     until(lambda: "no pixel size" not in train.ready.problem.value)
 
 

@@ -150,7 +150,15 @@ def spectra_under(layer: Layer, source: Image | None) -> Image | None:
 # ---------------------------------------------------------------- what stands against it
 
 
-def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image | None) -> str:
+def unplaced(results: Sequence[Layer], truth: Layer | None) -> bool:
+    """Whether only results, or only their truth, have been placed, and a person has to know whether they show the same pixels."""
+    if truth is None:
+        return False
+    found = [relation_of(_lies(truth), _lies(result)) for result in results]
+    return any(one is not None for one in found) and all(one is None or one.kind == "same" or one.unplaced for one in found)
+
+
+def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image | None, *, placed: bool = True) -> str:
     """Return what is wrong with the truth for these results, in words; nothing if it fits."""
     if truth is None:
         kind = (
@@ -163,10 +171,14 @@ def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image |
         if isinstance(layer, Image) and (words := undecided(layer)):
             return f"{words} in the dock Spectra."
     for result in results:
-        words = _same_data(result, truth) or against_place(result, truth)[0]
+        words = _same_data(result, truth) or (against_place(result, truth)[0] if placed else "")
         words = words or (_labels_against(result, truth, source) if isinstance(truth, Labels) else _cubes_against(result, truth))
         if words:
             return words
+    if placed and source is not None and isinstance(truth, Image):
+        found = relation_of(_lies(truth), _lies(source))
+        if found is not None and found.kind in ("cut", "refuse"):
+            return f"{found.sentence(repr(truth.name), f'the source {source.name!r}')}; choose another source, or none."
     return ""
 
 

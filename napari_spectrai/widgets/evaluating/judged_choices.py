@@ -42,7 +42,9 @@ class JudgedChoices(Container[Any]):
         self._found: Path | None = None
         self._settling = False
         self._build()
-        super().__init__(widgets=[self._rows, self.problem, self.align_button, self.beside, self.fold], labels=False, name="choices")
+        super().__init__(
+            widgets=[self._rows, self.problem, self.align_button, self.pixels_button, self.beside, self.fold], labels=False, name="choices"
+        )
         self.margins = (0, 0, 0, 0)
         self._truth.changed.connect(self._on_truth)
         self._source.changed.connect(self._on_source)
@@ -77,6 +79,11 @@ class JudgedChoices(Container[Any]):
             text="Align by position", name="align", visible=False,
             tooltip="make layers of the pixels that results and truth share, and choose those; the others stay as they are",
         )  # fmt: skip
+        self.pixels_button = PushButton(
+            text="Pair pixel by pixel", name="pixels", visible=False, tooltip="results and truth show the same pixels, wherever they lie"
+        )
+        self.pixels_button.changed.connect(self._agree)
+        self._agreed: tuple[Layer | None, ...] = ()
         self._rows = rows(self._truth, self._source, self.task_choice, self.intensities, self.match)
         self.fold = Fold("Classical methods of a model", [rows(self._model), self._model_problem])
 
@@ -198,7 +205,10 @@ class JudgedChoices(Container[Any]):
 
     def against(self) -> str:
         """Say beside each field what is wrong with it, and return all of it."""
-        words = [judged.against_truth(self._results, self.truth, self.source) if self._results else ""]
+        bare = judged.unplaced(self._results, self.truth)
+        agreed = bare and self._agreed == (*self._results, self.truth)
+        self.pixels_button.visible = bare and not agreed
+        words = [judged.against_truth(self._results, self.truth, self.source, placed=not agreed) if self._results else ""]
         words.append(judged.against_model(self.model, self.source, self.task) if self._results and self.task else "")
         gone = self._truth.gone
         say(self.problem, f"{gone!r} was removed. {words[0]}" if gone and words[0] and self.truth is None else words[0])
@@ -210,6 +220,10 @@ class JudgedChoices(Container[Any]):
         say(self.beside, "" if card is None else f"Beside it: the classical methods of the model {card.name!r}.")
         self.intensities.visible, self.match.visible = not self.tells_classes, self.tells_classes
         return "".join(words)
+
+    def _agree(self, _: Any = None) -> None:
+        self._agreed = (*self._results, self.truth)
+        self._tell()
 
     def asked(self) -> dict[str, Any]:
         """Return what the job is told beside the layers."""

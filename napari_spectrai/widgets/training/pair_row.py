@@ -22,7 +22,7 @@ class PairRow(Container[Any]):
         )
         self.align_button = PushButton(
             text="Align by position", name="align", visible=False,
-            tooltip="learn from the pixels that lie at the same place in both; the layers stay as they are",
+            tooltip="learn from the pixels that belong together, as it is said above; the layers stay as they are",
         )  # fmt: skip
         self.remove_button = PushButton(
             text="Remove this pair", name="remove", visible=not first, tooltip="learn from the other layers only"
@@ -39,9 +39,10 @@ class PairRow(Container[Any]):
         self.truths[kind] = self.truth.value
         self.truths = {task: layer for task, layer in self.truths.items() if layer is not None and layer in viewer.layers}
 
-    def offer(self, words: str) -> None:
-        """Offer to align input and truth, which lie to each other as the words say; nothing to offer where there are none."""
+    def offer(self, words: str, *, pixels: bool = False) -> None:
+        """Offer to align input and truth, which lie to each other as the words say, or to pair their pixels; without words nothing."""
         self.offered = words
+        self.align_button.text = "Pair pixel by pixel" if pixels else "Align by position"
         self.align_button.visible = bool(words)
 
     @property

@@ -340,7 +340,14 @@ class TrainData(Container[Any]):
         found: list[Problem] = []
         for number, pair in enumerate(chosen):
             aligned = paired(experiment.task, cubes[number], truths[number])
-            if aligned.trouble:
+            if aligned.alike is not None and aligned.trouble == pair.agreed:
+                truths[number] = aligned.alike
+            elif aligned.alike is not None:
+                pair.offer(aligned.trouble, pixels=True)
+                found.append(
+                    Problem("truth", f"{aligned.trouble.partition(';')[0]}; if they show the same pixels, pair them pixel by pixel.")
+                )
+            elif aligned.trouble:
                 remedy = "or choose 'pixels' as the pairing under Patches and groups"
                 found.append(Problem("truth", f"{aligned.trouble}, {remedy}"))
             elif aligned.words and aligned.words != pair.agreed:
