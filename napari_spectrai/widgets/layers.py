@@ -131,17 +131,15 @@ def undecided(layer: Layer) -> str:
 
 
 def spectral_layers(viewer: ViewerModel) -> list[Image]:
-    """Return the image layers that can be read as cubes: two dimensions or more of real numbers, not RGB, and not made from bands."""
+    """Return the image layers that can be read as cubes: two dimensions or more, not RGB, and not made from bands."""
     stacks = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not left_out(layer)]
     return [layer for layer in stacks if layer.metadata.get("spectral", True)]
 
 
 def left_out(layer: Layer) -> str:
-    """Return why an image layer is not offered as a cube: it is a colour picture, or of complex numbers; nothing where it is."""
+    """Return why an image layer is not offered as a cube: it is a picture in colours; nothing where it is (napari shows no complex ones)."""
     if isinstance(layer, Image) and layer.rgb:
         return f"{layer.name!r} is a picture in colours, not a spectral image."
-    if isinstance(layer, Image) and np.dtype(layer.dtype).kind not in "fiub":
-        return f"{layer.name!r} holds {layer.dtype} numbers; add its real part or its modulus as a layer."
     return ""
 
 

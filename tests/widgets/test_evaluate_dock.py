@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
         return problem(evaluate)
 
     assert "shows 20 × 24 pixels, and 't' 5 × 24; align by position" in told(data=np.ones((5, 24, 10), np.float32))
-    assert "'t' has no pixel size of its own" in told(place={"pixel_size": None, "metadata": {}})
+    assert "has no pixel size of its own" in told(place={"pixel_size": None, "metadata": {}})
     assert "10 bands and the truth 4" in told(positions=np.arange(4.0))
     assert "up to 50 1/cm" in told(positions=np.linspace(650, 1850, 10))
     holes = np.ones((20, 24, 10), np.float32)
