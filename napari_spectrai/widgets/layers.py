@@ -137,7 +137,7 @@ def spectral_layers(viewer: ViewerModel) -> list[Image]:
 
 
 def left_out(layer: Layer) -> str:
-    """Return why an image layer is not offered as a cube: it is a picture in colours; nothing where it is (napari shows no complex ones)."""
+    """Return why an image layer is not offered as a cube: it is a picture in colours; nothing where it is offered."""
     if isinstance(layer, Image) and layer.rgb:
         return f"{layer.name!r} is a picture in colours, not a spectral image."
     return ""
