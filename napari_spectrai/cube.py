@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from napari_spectrai.layer_axes import Layer, SpectralWarning, axis_position, guessed, spectral_dimension
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import Placement, placed
+
+__all__ = ["QUANTITIES", "Cube", "FloatArray", "Layer", "SpectralAxis", "SpectralWarning", "as_cube", "spectral_dimension"]
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
@@ -31,18 +38,6 @@ _ALIASES = {
     "cm-1": "1/cm", "cm^-1": "1/cm", "cm⁻¹": "1/cm", "/cm": "1/cm", "wavenumber": "1/cm",
     "ev": "eV", "mz": "m/z", "band": "", "bands": "", "none": "", "unknown": "", "index": "",
 }  # fmt: skip
-
-
-class SpectralWarning(UserWarning):
-    """Something that data do not say, or that was guessed, left out or mended; the message names the remedy."""
-
-
-@runtime_checkable
-class Layer(Protocol):
-    """What is asked of a napari layer: its array and its metadata."""
-
-    data: Any
-    metadata: dict[str, Any]
 
 
 def as_float32(values: Any, name: str = "") -> FloatArray:
@@ -268,20 +263,49 @@ class Cube:
         shape = " × ".join(map(str, self.shape))
         return f"Cube({self.name or 'unnamed'}: {shape} {self.data.dtype}, {self.axis.describe()})"
 
+    @property
+    def placement(self) -> Placement | None:
+        """Where the pixels lie: as the layer did that the cube came from, or by the stage coordinates of its file; None if unknown."""
+        known = placed(self.metadata, self.spatial_shape)
+        origin = self.metadata.get("origin")
+        if known is not None or origin is None or self.pixel_size is None or PLACEMENT in self.metadata:
+            return known
+        return Placement.of_stage(origin, self.pixel_size, self.pixel_unit, self.spatial_shape)
+
     def __getitem__(self, key: Any) -> Cube:
         """Index the spatial dimensions; the bands stay whole. An integer keeps its dimension."""
         keys = key if isinstance(key, tuple) else (key,)
         if len(keys) > len(self.spatial_shape):
             raise IndexError(f"{len(keys)} indices for {len(self.spatial_shape)} spatial dimensions; bands stay whole")
         keys = tuple(slice(k, k + 1 or None) if isinstance(k, (int, np.integer)) else k for k in keys)
-        return replace(self, data=self.data[keys], source=None)
+        return replace(self, data=self.data[keys], source=None, metadata=self._placed(keys))
+
+    def _placed(self, keys: tuple[Any, ...]) -> Mapping[str, Any]:
+        """Return the metadata of a part of the image, which begins elsewhere."""
+        place = self.placement
+        kept = {name: value for name, value in self.metadata.items() if name not in (PLACEMENT, "origin")}
+        gap = next((number for number, part in enumerate(keys) if part is Ellipsis), None)
+        if gap is not None:
+            keys = keys[:gap] + (slice(None),) * (len(self.spatial_shape) - len(keys) + 1) + keys[gap + 1 :]
+        keys += (slice(None),) * (len(self.spatial_shape) - len(keys))
+        if place is None:
+            return self.metadata
+        if not all(isinstance(part, slice) for part in keys):
+            return kept
+        if "origin" in self.metadata and self.pixel_size is not None:
+            begins = [part.indices(length)[0] for part, length in zip(keys[-2:], self.spatial_shape[-2:], strict=True)]
+            pairs = zip(self.metadata["origin"], begins, self.pixel_size, strict=True)
+            kept["origin"] = tuple(float(start) + begin * length for start, begin, length in pairs)
+        return kept | {PLACEMENT: place.cut(keys).to_json()}
 
     def with_data(self, data: Any, *, axis: SpectralAxis | None = None, name: str | None = None) -> Cube:
         """Return a cube of the same place and pixel size with other values, no longer tied to the file.
 
-        What the file said of single bands is dropped with another axis, and what is said of a prediction that made the values.
+        What the file said of single bands is dropped with another axis, and what is said of a prediction that made the values; with
+        another number of pixels where it lies.
         """
         stale = {"prediction"} | ({"bad_bands"} if axis is not None and axis != self.axis else set())
+        stale |= {PLACEMENT, "origin"} if np.shape(data)[:-1] != self.spatial_shape else set()
         metadata = {key: value for key, value in self.metadata.items() if key not in stale}
         name = self.name if name is None else name
         return replace(self, data=data, axis=self.axis if axis is None else axis, name=name, source=None, metadata=metadata)
@@ -304,7 +328,8 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *
     ----------
     x : Cube, array or napari layer
         A layer is told by its ``.data`` and ``.metadata``; its spectral dimension stands in
-        ``metadata["spectral_axis"]``, else it is taken to lead, as napari shows it.
+        ``metadata["spectral_axis"]`` or among its ``axis_labels``, else it is taken to lead, as napari shows it, with a
+        warning. Where the layer lies (scale, translate, rotate, shear, affine) stays known, as the cube's `placement`.
     axis : SpectralAxis, optional
         The band positions, where `x` does not bring them.
     position : int, optional
@@ -314,6 +339,11 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *
     ------
     ValueError
         If the axis does not fit, or `position` is not a dimension of `x`.
+
+    Warns
+    -----
+    SpectralWarning
+        If a layer does not say which of its dimensions is spectral, and `position` does not, either.
     """
     if isinstance(x, Cube):
         # with another axis it is no longer what its file says
@@ -328,16 +358,18 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | None = None, *
 
 def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None) -> Cube:
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    known = layer.metadata.get("spectral_axis")
-    known = known if isinstance(known, Mapping) and "values" in known else None
-    place = int(known.get("position", 0)) if known is not None else 0
-    # a layer that napari projected or cut keeps the metadata of its source; an axis that no longer fits is not its own
-    if known is not None and place < len(data.shape) and len(known["values"]) == data.shape[place]:
-        axis = SpectralAxis.from_json(known) if axis is None and position in (None, place) else axis
-        position = place if position is None else position
+    place = spectral_dimension(layer)
+    if axis is None and axis_position(layer, data.shape) is not None and position in (None, place):
+        axis = SpectralAxis.from_json(layer.metadata["spectral_axis"])
     if position is None:
-        position = -1 if getattr(layer, "rgb", False) else 0
+        position = place if place is not None else guessed(layer, data.shape)
+    if getattr(layer, "rgb", False) and data.shape[-1] == 4:
+        warnings.warn(
+            "the fourth channel of a colour image is its opacity, which is no band and is left out", SpectralWarning, stacklevel=3
+        )
+        data = data[..., :3]
     last = _spectral_last(data, position)
+    lies = Placement.of_layer(layer, data.shape, position)
     name = str(getattr(layer, "name", ""))
     scale = [float(s) for s in getattr(layer, "scale", ())]
     units = [str(unit) for unit in getattr(layer, "units", ()) or ()]
@@ -357,8 +389,18 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
         pixel_unit={"micrometer": "um", "millimeter": "mm", "nanometer": "nm"}.get(units[-1], units[-1]) if sized else "pixel",
         name=name,
         source=source,
-        metadata=MappingProxyType({k: v for k, v in layer.metadata.items() if k not in ("spectral_axis", "spectral_file")}),
+        metadata=MappingProxyType(_without_axis(layer.metadata) | _lying(lies, position % len(data.shape))),
     )
+
+
+def _lying(lies: Placement | None, position: int) -> dict[str, Any]:
+    """Return where a layer lies, as metadata, with the dimension of its bands where that is not the first, for marks made over it."""
+    found = {} if lies is None else {PLACEMENT: lies.to_json()}
+    return found | ({"spectral_position": position} if position else {})
+
+
+def _without_axis(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if key not in ("spectral_axis", "spectral_file", "spectral_position", PLACEMENT)}
 
 
 def _spectral_last(data: Any, position: int) -> Any:

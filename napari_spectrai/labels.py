@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Layer, SpectralWarning
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import Placement, placed
+
+MANY_CLASSES = 100
+"""Numbers without names beyond which labels are asked about: no label image has so many classes that nobody named."""
+FEW_OBJECTS = 30
+"""Numbers without names from which on labels are looked at for objects."""
+LOOSE = 2.5
+"""How often the boxes around objects may cover the pixels that these fill: a disc fills 0.79 of its own, an oblique ellipse half."""
 
 Colour = tuple[float, float, float, float]
 
@@ -84,6 +94,11 @@ class Labels:
         """Shape of the array."""
         return tuple(self.data.shape)
 
+    @property
+    def placement(self) -> Placement | None:
+        """Where the pixels lie, as the layer did that the labels came from; None if unknown."""
+        return placed(self.metadata, self.shape)
+
     def values(self, unlabelled: int | None = 0) -> list[int]:
         """Return the numbers that occur, without those that mean unlabelled."""
         if self.data.size and self.data.min() >= 0 and self.data.max() < 2**20:  # counting is far faster than sorting
@@ -92,12 +107,37 @@ class Labels:
             found = np.unique(self.data)
         return [int(value) for value in found if value not in (unlabelled, UNKNOWN)]
 
+    def objects(self, unlabelled: int | None = 0) -> int:
+        """Return how many objects these seem to number, as an instance segmentation does; 0 where the numbers look like classes.
+
+        Beyond `MANY_CLASSES` numbers without names they are taken for objects; from `FEW_OBJECTS` on where each fills a spot of its
+        own, so that the boxes around them hardly overlap: those of classes lie all over an image.
+        """
+        values = [value for value in self.values(unlabelled) if value and value not in self.names]
+        if len(values) > MANY_CLASSES:
+            return len(values)
+        if len(values) < FEW_OBJECTS or self.data.ndim < 2:
+            return 0
+        from scipy.ndimage import find_objects
+
+        _, places = np.unique(np.where(np.isin(self.data, values), self.data, 0), return_inverse=True)
+        boxes = [box for box in find_objects(places.reshape(self.shape)) if box is not None]
+        covered = sum(math.prod(part.stop - part.start for part in box) for box in boxes)
+        filled = int(np.isin(self.data, values).sum())
+        return len(values) if covered < LOOSE * filled else 0
+
     def classes(self, unlabelled: int | None = 0) -> list[Class]:
         """Return the classes that occur."""
         return [Class(value, self.names.get(value, f"class {value}"), self.colours.get(value)) for value in self.values(unlabelled)]
 
     def __repr__(self) -> str:
         return f"Labels({self.name or 'unnamed'}: {' × '.join(map(str, self.shape))}, {len(self.values())} classes)"
+
+
+def in_short(names: Sequence[str], most: int = 6) -> str:
+    """Return names in one line, those beyond the first few as their number: ``"fat, water and 398 more"``."""
+    shown = list(names) if len(names) <= most else [*names[: most - 1]]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
 
 
 def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
@@ -174,11 +214,18 @@ def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
 
 
 def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
+    if hasattr(layer, "shape_type") or hasattr(layer, "symbol"):
+        raise ValueError(
+            f"{str(getattr(layer, 'name', ''))!r} holds points or shapes, which are classes only of the pixels of a cube; give it as the "
+            "truth of that cube, or convert it to a Labels layer"
+        )
     data = np.asarray(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
     if names is None:
         kept = layer.metadata.get("class_names")
         names = {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)
-    labels = Labels(data, names, name=str(getattr(layer, "name", "")))
+    lies = Placement.of_layer(layer, data.shape)
+    metadata = {} if lies is None else {PLACEMENT: lies.to_json()}
+    labels = Labels(data, names, name=str(getattr(layer, "name", "")), metadata=metadata)
     colour = getattr(layer, "get_color", None)
     if colour is None:
         return labels

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, SpectralAxis, as_cube
+from napari_spectrai.cube import SpectralWarning
 
 
 def test_axis_keeps_values_exactly_even_if_they_descend_or_repeat():
@@ -112,15 +113,60 @@ def test_a_layer_is_viewed_without_a_copy():
 
 def test_a_layer_of_another_reader_and_its_spectral_dimension():
     data = np.zeros((3, 4, 5), np.float32)
-    assert as_cube(layer(data)).shape == (4, 5, 3)
+    with pytest.warns(SpectralWarning, match="does not say which of its dimensions is spectral; the first, of 3 bands"):
+        assert as_cube(layer(data)).shape == (4, 5, 3)
     assert as_cube(layer(data), position=2).shape == (3, 4, 5)
     with pytest.raises(ValueError, match="dimension 7 does not exist"):
         as_cube(layer(data), position=7)
 
 
+def labelled(data, *labels):
+    return SimpleNamespace(**vars(layer(data)), axis_labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "shape"),
+    [
+        (("y", "x", "Wavelength (nm)"), (3, 4, 5)),
+        (("y", "λ", "x"), (3, 5, 4)),
+        (("t", "y", "c"), (3, 4, 5)),
+        (("c", "y", "wavenumber"), (3, 4, 5)),  # a word for a spectrum says more than a channel
+    ],
+)
+def test_the_spectral_dimension_is_taken_from_axis_labels(labels, shape):
+    assert as_cube(labelled(np.zeros((3, 4, 5), np.float32), *labels)).shape == shape
+
+
+def test_labels_that_name_no_spectral_dimension_or_two_do_not_decide():
+    for labels in (("z", "y", "x"), ("band", "channel", "x"), ("-3", "-2", "-1")):
+        with pytest.warns(SpectralWarning, match="position="):
+            as_cube(labelled(np.zeros((3, 4, 5), np.float32), *labels))
+    projected = layer(np.zeros((1, 4, 5), np.float32), spectral_axis={"values": [1.0, 2.0, 3.0], "unit": "nm", "position": 0})
+    for one in (projected, SimpleNamespace(**vars(projected), axis_labels=("wavelength", "y", "x"))):
+        with pytest.warns(SpectralWarning, match="1 × 4 × 5"):
+            assert as_cube(one).axis.unit == ""
+
+
+def test_a_colour_image_has_three_bands_and_its_opacity_is_none():
+    colours = SimpleNamespace(**vars(layer(np.zeros((4, 5, 4), np.uint8))), rgb=True)
+    with pytest.warns(SpectralWarning, match="opacity"):
+        assert as_cube(colours).shape == (4, 5, 3)
+    with pytest.raises(ValueError, match="real numbers, not complex64"):
+        as_cube(layer(np.zeros((3, 4, 5), np.complex64)), position=0)
+
+
+def test_a_part_of_a_cube_keeps_its_place():
+    stage = Cube(np.zeros((6, 8, 2), np.float32), pixel_size=(2.0, 3.0), pixel_unit="um", metadata={"origin": (10.0, 20.0)})
+    part = stage[2:5, 3]
+    assert part.metadata["origin"] == (14.0, 29.0)
+    np.testing.assert_allclose(part.placement.matrix @ [0, 0, 1], [14, 29, 1])
+    np.testing.assert_allclose(stage[::-2, ...].placement.matrix @ [0, 0, 1], [20, 20, 1])
+    assert stage.with_data(np.zeros((3, 8, 2))).placement is None  # nobody knows where these pixels lie
+
+
 def test_lazy_layers_stay_lazy():
     data = da.zeros((5, 30, 40), chunks=(5, 10, 10))
-    cube = as_cube(layer(data))
+    cube = as_cube(layer(data), position=0)
     assert isinstance(cube.data, da.Array)
     assert cube.shape == (30, 40, 5)
 

@@ -412,7 +412,7 @@ def test_outputs_and_labels_are_called_what_they_are(classes, tmp_path, command)
 
 def test_layers_are_written_prepared_alone_and_read_at_full_resolution(tmp_path):
     data = np.random.default_rng(0).random((3, 4, 5))
-    layer = SimpleNamespace(data=data, metadata={}, name="cells")
+    layer = SimpleNamespace(data=data, metadata={}, name="cells", axis_labels=("band", "y", "x"))
     np.testing.assert_array_equal(read(write(layer, tmp_path / "cells.npz")).data, np.moveaxis(data, 0, -1))
     for step in ("normalise", {"kind": "normalise"}):
         np.testing.assert_array_equal(preprocess(layer, step).data, preprocess(layer, [step]).data)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_spectrai import Cube, Experiment
+from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io import UnreadableError
 from napari_spectrai.io.labels import read_labels, write_labels
-from napari_spectrai.labels import Class, Labels, as_labels
+from napari_spectrai.labels import Class, Labels, as_labels, in_short
 from napari_spectrai.plan.truths import class_table, numbered
 
 
@@ -93,3 +95,42 @@ def test_colours_go_with_a_store_and_reach_the_model(tmp_path):
     again = read_labels(write_labels(labels, tmp_path / "kinds.zarr"))
     assert (again.names, again.colours) == (labels.names, labels.colours)
     assert [one.colour for one in class_table([again], 0)] == list(labels.colours.values())
+
+
+def grains(count: int, side: int = 256) -> np.ndarray:
+    """Discs, each with its number."""
+    data, steps = np.zeros((side, side), int), int(np.ceil(count**0.5))
+    rows, columns = np.ogrid[:side, :side]
+    for number in range(count):
+        y, x = ((np.array(divmod(number, steps)) + 0.5) * side / steps).astype(int)
+        data[(rows - y) ** 2 + (columns - x) ** 2 < (0.4 * side / steps) ** 2] = number + 1
+    return data
+
+
+@pytest.mark.parametrize("count", [40, 400])
+def test_numbers_of_objects_are_asked_about_in_one_sentence_and_not_listed(count):
+    data = grains(count)
+    assert Labels(data).objects() == count
+    cube, experiment = (
+        Cube(np.zeros((*data.shape, 3), np.float32)),
+        Experiment.from_mapping({"task": "segmentation", "network": "spectral_mlp"}),
+    )
+    (problem,) = problems_with(experiment, [cube], [Labels(data, name="cells")])
+    assert problem.path == "truth"
+    assert f"'cells' holds {count} numbers without names" in problem.message
+    assert "are these objects" in problem.message
+    assert len(problem.message) < 400
+    assert not problems_with(experiment, [cube], [Labels((data > 0) + 1)])
+    assert not problems_with(experiment, [cube], [Labels(data, {value: f"mineral {value}" for value in range(1, count + 1)})])
+
+
+def test_classes_that_lie_all_over_an_image_are_no_objects():
+    rng = np.random.default_rng(0)
+    assert Labels(rng.integers(0, 60, (80, 80))).objects() == 0
+    assert Labels(np.kron(rng.integers(1, 41, (20, 20)), np.ones((5, 5), int))).objects() == 0
+    assert Labels(np.where(grains(9) == 0, 0, grains(9))).objects() == 0  # a stroke for each of a few classes
+
+
+def test_long_lists_of_names_are_cut_short():
+    assert in_short(["fat", "water"]) == "fat, water"
+    assert in_short([f"class {n}" for n in range(400)]) == "class 0, class 1, class 2, class 3, class 4 and 395 more"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
@@ -44,6 +44,10 @@ def evaluate(
         str,
         typer.Option(help="classes that F1, IoU and Dice are averaged over: truth, or union with those of the result, as scikit-learn"),
     ] = "truth",
+    pairing: Annotated[
+        Literal["position", "pixels"],
+        typer.Option(help="position: files with stage coordinates are compared where they lie; pixels: pixel by pixel"),
+    ] = "position",
     maps: Annotated[
         Path | None, typer.Option(help="folder for maps: error and spectral angle of each pixel, or which pixels are wrong (.zarr)")
     ] = None,
@@ -76,7 +80,7 @@ def evaluate(
         results = {label: opened(file) for label, file in files.items()}
         noisy = None if source is None else read(source)
         rule: Any = class_mean
-        steps = judging(results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match, class_mean=rule)
+        steps = judging(results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match, class_mean=rule, pairing=pairing)
         judgement = followed(steps, folder, "judging")
         if judgement is not None:
             typer.echo(judgement)

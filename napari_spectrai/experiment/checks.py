@@ -121,6 +121,9 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
     task, network = experiment.task, experiment.network
     unlabelled: int | None = task.unlabelled  # type: ignore[attr-defined]
     values = {value for truth in truths if isinstance(truth, Labels) for value in truth.values(unlabelled)}
+    for truth in truths:
+        if isinstance(truth, Labels) and (objects := truth.objects(unlabelled)):
+            return [Problem("truth", _are_objects(objects, truth))]
     if len(values) < 2:
         held = f"only class {values.pop()}" if values else "no class at all"
         zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
@@ -136,6 +139,14 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
         where = "network.dims" if hasattr(network, "dims") else "network"
         return [Problem(where, f"{network.title} gives one class for all it sees; to tell pixels apart {_of_spectra(experiment)}")]
     return []
+
+
+def _are_objects(count: int, labels: Cube | Labels) -> str:
+    return (
+        f"{_name(labels)} holds {count:,} numbers without names, each of which would be a class: are these objects (cells, grains), "
+        "each with a number of its own? Then give all objects of a kind one number, such as (labels > 0) + 1 for background 1 and "
+        "objects 2. If they are classes, name them (a column 'class' of the layer's features, or as_labels(…, names=…))"
+    )
 
 
 def _start(experiment: Experiment) -> list[Problem]:

@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.candidates import FEW
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import UNKNOWN, as_labels
+from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.noise import eigenimages
 from napari_spectrai.valid import held_by
 
@@ -95,7 +97,9 @@ def _components(cube: Cube) -> int:
 
 def _refuse_other_pixels(task: TaskSpec, cube: Cube, truth: Cube) -> None:
     same = truth.shape == cube.shape if task.same_axis else truth.spatial_shape == cube.spatial_shape
-    if not same:
+    found = relation_of(cube.placement, truth.placement)
+    cut = found is not None and found.kind == "cut" and (truth.shape[-1] == cube.shape[-1] or not task.same_axis)
+    if not same and not cut:
         what = "pixels and bands" if task.same_axis else "pixels"
         raise ValueError(f"the truth has shape {truth.shape} and the cube {cube.shape}; they must show the same {what}")
 
@@ -133,7 +137,7 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"kind": task.kind}
     labelled, of_images = cube.count, False
     if truth is not None:
-        labels = as_labels(truth)
+        labels = labels_of_marks(truth, cube) if is_marks(truth) else as_labels(truth)
         of_images = task.kind == "classification" and len(cube.shape) > 3 and labels.shape == cube.spatial_shape[:-2]
         if of_images:
             settings["of"] = "images"

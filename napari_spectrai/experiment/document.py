@@ -43,6 +43,11 @@ class Data(Spec):
     parts: list[Literal["training", "validation", "test"]] = Field(
         default_factory=list, description="which part each input (file, or folder of files) is, where that is not left to the split"
     )
+    pairing: Literal["position", "pixels"] = Field(
+        "position",
+        description="which pixels of input and truth belong together. position: those at the same place in the world, where both have one; "
+        "pixels: those of the same row and column, wherever they lie",
+    )
     spectral: int | None = Field(
         None, ge=-5, le=4, description="which dimension of the arrays, as they lie in the files, holds the bands; empty: as the files say"
     )

@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis
 from napari_spectrai.io.found import Found, affordable, plausible, warn
 
-KEPT = ("laser_nm", "origin", "bad_bands", "prediction")
+KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared")
 """What is known of a cube beyond its axis, and kept in every format of ours (but for ENVI, *prediction*: how the window made it)."""
 
 

@@ -178,11 +178,14 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
 def write_labels(labels: Labels, path: str | Path) -> Path:
     """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr``.
 
-    The last two keep the names and how a prediction made them, the last the colours too.
+    The last two keep the names, where they lie and how a prediction made them, the last the colours too.
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    data, kept = labels.data, {key: value for key, value in labels.metadata.items() if key == "prediction" and is_plain(value)}
+    data, kept = (
+        labels.data,
+        {key: value for key, value in labels.metadata.items() if key in ("prediction", "placement") and is_plain(value)},
+    )
     if suffix not in WRITTEN:
         raise ValueError(f"{path.name}: labels are not written in this format; {listed(WRITTEN, suffix)}")
     if suffix == ".png" and (data.ndim != 2 or data.min(initial=0) < 0 or data.max(initial=0) > 65_535):

@@ -74,8 +74,6 @@ def closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Gen
         versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes, intensities=data.intensities,
         rivals=[rival.spec.kind for rival in rivals.values()], intervals=ranges,
         notes=[*filter(None, [getattr(method, "said", "")]), *took],
-        versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes,
-        rivals=[rival.spec.kind for rival in rivals.values()], notes=[*filter(None, [getattr(method, "said", "")]), *took],
     )  # fmt: skip
     model = Model(method.eval(), card, rivals, data.fingerprints)
     for which, path in (("best", folder.best), ("last", folder.last)):

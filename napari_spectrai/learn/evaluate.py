@@ -16,6 +16,7 @@ from torch import Tensor
 from napari_spectrai.cube import Cube, as_cube
 from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.experiment.metrics import ClassMean
+from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.labels import Class, Labels, as_labels
 from napari_spectrai.learn import metrics
@@ -27,7 +28,10 @@ from napari_spectrai.learn.overlap import overlap_notes, overlap_of, words_of_ot
 from napari_spectrai.learn.pool import mean_spectrum
 from napari_spectrai.learn.predict import Prediction, predict
 from napari_spectrai.learn.scoring import paired
+from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.networks.enlarge import degraded
+from napari_spectrai.plan.pairing import labels_on_truth, results_on_truth
+from napari_spectrai.plan.pairing import paired as pair_of
 from napari_spectrai.plan.truths import class_table, numbered
 from napari_spectrai.preparation.missing import usable
 from napari_spectrai.runs.scores import Report
@@ -62,12 +66,21 @@ def evaluate(
         validated on are counted (`Report.learnt_from`) and noted.
     normalise, class_mean : as for `judge`
 
+    Layers, and files with stage coordinates, are compared where both are: cut to that, labels on the truth's pixels, with a warning.
+    Arrays are compared pixel by pixel.
+
     Raises
     ------
     ValueError
         If shapes or axes differ, values are missing, a model is given without a source, or the task is unknown.
     """
-    return judge({"result": result}, truth, task, source=source, model=model, normalise=normalise, class_mean=class_mean).report()
+    report = judge({"result": result}, truth, task, source=source, model=model, normalise=normalise, class_mean=class_mean).report()
+    if tasks.parse(task).truth == "labels":
+        words = labels_on_truth({"result": as_labels(result)}, as_labels(truth))[2]
+    else:
+        words = results_on_truth({"result": as_cube(result)}, as_cube(truth))[2]
+    _say(words)
+    return report
 
 
 def compare(model: Model | str | Path, cube: Any, truth: Any, *, normalise: str | None = None, class_mean: ClassMean = "truth") -> Report:
@@ -100,7 +113,9 @@ def compare(model: Model | str | Path, cube: Any, truth: Any, *, normalise: str 
     model = model if isinstance(model, Model) else Model.load(model)
     task = model.description.experiment.task
     if task.truth == "labels":
-        return _compare_classes(model, as_cube(cube), as_labels(truth), class_mean)
+        source = as_cube(cube)
+        labels = labels_of_marks(truth, source) if is_marks(truth) else as_labels(truth)
+        return _compare_classes(model, source, labels, class_mean)
     source, target, notes = _pair(model, cube, as_cube(truth))
     source, fit = on_axis_of(model, source, resample=False)
     target = brought(target, model.description, fit) if fit.how == "renamed" and task.same_axis else target
@@ -125,6 +140,11 @@ def _pair(model: Model, cube: Any, target: Cube) -> tuple[Cube, Cube, list[str]]
     task = model.description.experiment.task
     if cube is not None:
         source = as_cube(cube)
+        pair = pair_of(task, source, target)
+        if pair.trouble:
+            raise ValueError(pair.trouble)
+        _say([pair.words] if pair.words else [])
+        source, target = pair.cube, pair.truth  # type: ignore[assignment]
         if task.same_axis and task.enlarges == 1:
             return (*paired(source, target), [])
         if task.enlarges > 1:
@@ -136,6 +156,11 @@ def _pair(model: Model, cube: Any, target: Cube) -> tuple[Cube, Cube, list[str]]
     sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
     coarse = degraded(sharp, task.enlarges).numpy()
     return target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:])), target, notes
+
+
+def _say(words: Sequence[str]) -> None:
+    for sentence in words:
+        warnings.warn(sentence, SpectralWarning, stacklevel=4)
 
 
 def _divisible(target: Cube, times: int) -> tuple[Cube, list[str]]:
@@ -174,6 +199,11 @@ def _as_prepared(model: Model, cube: Cube) -> Cube:
 
 
 def _compare_classes(model: Model, source: Cube, labels: Labels, class_mean: ClassMean) -> Report:
+    pair = pair_of(model.description.experiment.task, source, labels)
+    if pair.trouble:
+        raise ValueError(pair.trouble)
+    _say([pair.words] if pair.words else [])
+    source, labels = pair.cube, as_labels(pair.truth)
     source, _ = on_axis_of(model, source, resample=False)
     prediction = _predicted(model, source)
     task, shape = model.description.experiment.task, prediction.result.shape

@@ -20,6 +20,7 @@ from napari_spectrai.learn.agreement import agreement, judged, matched
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.rivals import STEPS, free, mapped, rivals, within
+from napari_spectrai.plan.pairing import labels_on_truth
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.judgement import Judgement, Role, Row
 from napari_spectrai.valid import holds_data, said
@@ -34,17 +35,18 @@ def of_classes(
     *,
     match: bool,
     class_mean: ClassMean,
+    placed: bool = True,
 ) -> Generator[Progress, None, Judgement]:
-    """Score labels against the truth, with the classical methods of a model for comparison; yield progress."""
-    told = {name: as_labels(result) for name, result in named.items()}
-    notes: list[str] = []
+    """Score labels against the truth, with the classical methods of a model for comparison; yield progress. `placed`: positions count."""
+    told, truth, notes = labels_on_truth({name: as_labels(result) for name, result in named.items()}, truth, known=placed)
     methods = rivals(model)
     roles: dict[str, Role] = dict.fromkeys(told, "result")
     for number, (name, method) in enumerate(methods.items()):
         with ExitStack() as files:
             given = yield from within(mapped(model, method, source, files, labels=True), number, len(methods) + 1)
         label = free(name, [Row(taken, "result", {}) for taken in told])
-        told[label], roles[label] = given, "classical"
+        own, truth, _ = labels_on_truth({label: given}, truth, known=placed)
+        told[label], roles[label] = own[label], "classical"
     sizes = {one.shape for one in told.values()}
     if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class an image
         truth = replace(truth, data=truth.data.max((-2, -1)).reshape(next(iter(sizes))))

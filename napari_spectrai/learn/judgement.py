@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.rivals import free, mapped, rivals, within
 from napari_spectrai.learn.scoring import Scaling, Scored, figures_of, judged_pixels, paired, scoring, under, wanted
+from napari_spectrai.plan.pairing import relation, results_on_truth
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
@@ -41,6 +42,7 @@ def judge(
     normalise: str | None = None,
     match: bool = False,
     class_mean: ClassMean = "truth",
+    pairing: Literal["position", "pixels"] = "position",
 ) -> Judgement:
     """Score one or several results against the truth, with the raw source and the classical methods of a model for comparison.
 
@@ -69,6 +71,9 @@ def judge(
     class_mean : {"truth", "union"}
         Over which classes F1, IoU and Dice are averaged: those of the truth, or, as scikit-learn does, those of truth and result; a
         class that is predicted and that the truth does not hold has F1 and IoU 0 then.
+    pairing : str
+        ``"position"``: layers, and files with stage coordinates, are compared where they lie, cut to what all of them show, and a note says
+        so. ``"pixels"``: pixel by pixel, as arrays always are.
 
     Returns
     -------
@@ -81,7 +86,10 @@ def judge(
         If shapes or axes differ, no pixel holds data or is labelled, a model is given without a source, or the task or way to
         normalise is unknown.
     """
-    return finished(judging(results, truth, task, source=source, model=model, normalise=normalise, match=match, class_mean=class_mean))
+    steps = judging(
+        results, truth, task, source=source, model=model, normalise=normalise, match=match, class_mean=class_mean, pairing=pairing
+    )
+    return finished(steps)
 
 
 def finished(steps: Generator[Progress, None, Judgement]) -> Judgement:
@@ -104,6 +112,7 @@ def judging(
     normalise: str | None = None,
     match: bool = False,
     class_mean: ClassMean = "truth",
+    pairing: Literal["position", "pixels"] = "position",
 ) -> Generator[Progress, None, Judgement]:
     """Do what `judge` does, and tell after each block."""
     spec = tasks.parse(task)
@@ -119,8 +128,23 @@ def judging(
             f"the model is of the task {loaded.description.experiment.task.kind!r}, and {task!r} is judged; choose one of its kind"
         )
     if spec.truth == "labels":
-        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, match=match, class_mean=class_mean))
-    return (yield from of_cubes(spec, named, as_cube(truth), noisy, loaded, normalise))
+        asked = of_classes(spec, named, as_labels(truth), noisy, loaded, match=match, class_mean=class_mean, placed=pairing == "position")
+        return (yield from asked)
+    placed = pairing == "position"
+    cubes, known, words = results_on_truth({name: as_cube(result) for name, result in named.items()}, as_cube(truth), known=placed)
+    judgement = yield from of_cubes(spec, cubes, known, _under_truth(noisy, known, words, placed=placed), loaded, normalise)
+    judgement.notes[:0] = words
+    return judgement
+
+
+def _under_truth(source: Cube | None, truth: Cube, words: list[str], *, placed: bool) -> Cube | None:
+    """Return the source of the results as it is needed beside their truth: cut as that was."""
+    if source is None or not words or not placed or relation(truth, source) is None:
+        return source
+    cut, known, _ = results_on_truth({"the source": source}, truth)
+    if known.shape != truth.shape:
+        raise ValueError("the source does not show all pixels that results and truth share; choose another source, or none")
+    return cut["the source"]
 
 
 # ---------------------------------------------------------------- cubes
@@ -230,7 +254,7 @@ def _map(values: npt.NDArray[np.float32], like: Cube, name: str) -> Cube:
 
 
 def _placed(cube: Cube) -> dict[str, Any]:
-    return {key: cube.metadata[key] for key in ("origin",) if key in cube.metadata}
+    return {key: cube.metadata[key] for key in ("origin", "placement") if key in cube.metadata}
 
 
 def _spots(name: str, result: Cube, truth: Cube, source: Cube | None, found: Scored, scaling: Scaling) -> Iterator[Spot]:

@@ -29,6 +29,7 @@ from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.joining import called, on_axis_of, refuse_others
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.learn.walk import Walk, has_dropout
+from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.preparation.chain import seen
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
@@ -354,6 +355,8 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
         axis = source.axis
     size = source.pixel_size
     metadata = {key: value for key, value in source.metadata.items() if key != "prediction"}
+    if times > 1 and (lies := source.placement) is not None:
+        metadata[PLACEMENT] = lies.divided([*[1] * (len(spatial) - 2), times, times]).to_json()
     if size is not None and times > 1:
         size = (size[0] / times, size[1] / times)
         if "origin" in metadata:  # the centre of the first pixel moves into its corner

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
+from napari_spectrai.labels import in_short
 from napari_spectrai.plan.division import Division, divide, missing_classes, parts_of, wanted_parts
 from napari_spectrai.plan.truths import Truth
 
@@ -43,7 +44,7 @@ def refuse_empty(
             raise ValueError(f"{_none_left(part, experiment, division)}; {_remedy(experiment, cubes, truths)}")
     missing = missing_classes(division)
     if missing:
-        raise ValueError(f"no training samples are left of {', '.join(missing)}; {_remedy(experiment, cubes, truths)}")
+        raise ValueError(f"no training samples are left of {in_short(missing)}; {_remedy(experiment, cubes, truths)}")
 
 
 def _none_left(part: str, experiment: Experiment, division: Division) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai import io
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube, SpectralWarning, as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.labels import Class, Labels, labels_of
+from napari_spectrai.marks import is_marks, labels_of_marks
+from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError
 
 Truth = Cube | Labels
@@ -28,17 +31,17 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
     ------
     SettingsError
         A ValueError: if there is none, a truth is missing, or shapes or axes differ; the message names the pair.
+
+    Warns
+    -----
+    SpectralWarning
+        If a truth lies elsewhere than its input, and both were cut to the place that they share, or labels resampled.
     """
     task = experiment.task
-    if cubes is None:
-        inputs, targets = from_files(experiment)
-    else:
-        inputs = _told_parts(experiment.data.parts, [[as_cube(cube)] for cube in _as_list(cubes)])
-        targets = (
-            [as_cube(t) for t in _as_list(truths)]
-            if task.truth == "cube"
-            else [*labels_of(truths, [cube.spatial_shape for cube in inputs])]
-        )
+    inputs, targets = from_files(experiment) if cubes is None else given(experiment, cubes, truths)
+    inputs, targets, words = by_position(experiment, inputs, targets)
+    for sentence in words:
+        warnings.warn(sentence, SpectralWarning, stacklevel=3)
     if task.of_images:
         inputs, targets = _planes(inputs, targets)
     if task.same_axis and len(inputs) == len(targets):
@@ -48,6 +51,40 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
     if found:
         raise SettingsError(found)
     return inputs, targets
+
+
+def given(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube], list[Truth]]:
+    """Return cubes, arrays or layers, one or several, and their truths as lists; points and shapes as labels on their input's pixels.
+
+    Raises
+    ------
+    ValueError
+        If something given is no cube, or no labels.
+    """
+    inputs = _told_parts(experiment.data.parts, [[as_cube(cube)] for cube in _as_list(cubes)])
+    if experiment.task.truth == "cube":
+        return inputs, [as_cube(truth) for truth in _as_list(truths)]
+    items = _as_list(truths)
+    if any(is_marks(item) for item in items):
+        truths = [labels_of_marks(item, cube) if is_marks(item) else item for item, cube in zip(items, inputs, strict=False)]
+    return inputs, [*labels_of(truths, [cube.spatial_shape for cube in inputs])]
+
+
+def by_position(experiment: Experiment, inputs: Sequence[Cube], targets: Sequence[Truth]) -> tuple[list[Cube], list[Truth], list[str]]:
+    """Return pairs that show the same place, and what was done to them; unchanged where positions are unknown, or do not count.
+
+    Raises
+    ------
+    SettingsError
+        A ValueError: if the pixels of a pair do not coincide.
+    """
+    if experiment.data.pairing != "position" or not experiment.task.needs_truth or len(inputs) != len(targets):
+        return list(inputs), list(targets), []
+    pairs = [paired(experiment.task, cube, truth) for cube, truth in zip(inputs, targets, strict=True)]
+    found = [Problem("truth", f"{pair.trouble}, or set data.pairing=pixels") for pair in pairs if pair.trouble]
+    if found:
+        raise SettingsError(found)
+    return [pair.cube for pair in pairs], [pair.truth for pair in pairs], [pair.words for pair in pairs if pair.words]
 
 
 def _planes(cubes: list[Cube], truths: list[Truth]) -> tuple[list[Cube], list[Truth]]:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.preparation.step import SpatialStep
 
 
@@ -38,6 +39,10 @@ class Bin(SpatialStep):
         origin = cube.metadata.get("origin")
         metadata = dict(cube.metadata)
         metadata.pop("prediction", None)
+        metadata.pop(PLACEMENT, None)
+        if (lies := cube.placement) is not None:
+            whole = lies.cut([*[slice(None)] * len(front), slice(rows * self.y), slice(columns * self.x)])
+            metadata[PLACEMENT] = whole.divided([*[1] * len(front), 1 / self.y, 1 / self.x]).to_json()
         if origin is not None and cube.pixel_size is not None:  # the centre of the first block
             metadata["origin"] = [o + s * (n - 1) / 2 for o, s, n in zip(origin, cube.pixel_size, (self.y, self.x), strict=True)]
         return replace(cube, data=mean.astype(np.float32), pixel_size=size, metadata=metadata, source=None)

@@ -26,13 +26,14 @@ def prepare_evaluation(
     normalise: str | None = None,
     match: bool = False,
     class_mean: ClassMean = "truth",
+    pairing: str = "position",
     folder: str | Path | None = None,
 ) -> Job:
     """Return the job, not yet started, that judges results: a `Judgement` will be in the folder ``judgement`` of the job's.
 
     Parameters
     ----------
-    results, truth, task, source, model, normalise, match, class_mean : as for `napari_spectrai.learn.judgement.judge`
+    results, truth, task, source, model, normalise, match, class_mean, pairing : as for `napari_spectrai.learn.judgement.judge`
         What did not come unchanged from a file is copied into the job's folder.
     folder : path, optional
         Default: a new one among temporary files.
@@ -61,6 +62,8 @@ def prepare_evaluation(
         arguments += ["--normalise", normalise]
     if tells and class_mean != "truth":
         arguments += ["--class-mean", class_mean]
+    if pairing != "position":
+        arguments += ["--pairing", pairing]
     return Job(place, [*arguments, *(["--match"] if match else [])])
 
 

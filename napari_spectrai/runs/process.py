@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube, SpectralWarning, as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.losses import losses
@@ -17,7 +18,8 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.experiment.training import optimisers, schedules
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
-from napari_spectrai.labels import labels_of
+from napari_spectrai.plan.pairing import relation
+from napari_spectrai.plan.truths import by_position, given
 from napari_spectrai.preparation import Step, save_steps
 from napari_spectrai.preparation import steps as registry
 from napari_spectrai.runs.folder import RunFolder
@@ -37,8 +39,16 @@ def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, ru
 
 def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) -> Experiment:
     """Return the experiment with the files that hold its data; what did not come unchanged from a file is written into `folder`."""
+    paths: dict[str, Any]
     if cubes is not None:
-        paths = {"input": hand_over(cubes, folder, "input"), "truth": _truths(experiment, cubes, truths, folder)}
+        inputs, targets = given(experiment, cubes, truths)
+        known = any(relation(cube, truth) is not None for cube, truth in zip(inputs, targets, strict=False))
+        inputs, targets, words = by_position(experiment, inputs, targets)
+        for sentence in words:
+            warnings.warn(sentence, SpectralWarning, stacklevel=3)
+        paths = {"input": hand_over(inputs, folder, "input"), "truth": _truths(experiment, targets, folder)}
+        # where the files lie is no longer asked: a layer may have been moved since it was opened
+        paths |= {"pairing": "pixels"} if known else {}
     else:
         paths = {side: [file.absolute() for file in getattr(experiment.data, side)] for side in ("input", "truth")}
     return experiment.model_copy(update={"data": experiment.data.model_copy(update=paths)})
@@ -102,15 +112,12 @@ def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Pat
     return Job(place, ["preprocess", str(document), str(source), "-o", str(place.path / "result.zarr"), "--run", str(place.path)])
 
 
-def _truths(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) -> list[Path]:
-    if truths is None:
-        return []
+def _truths(experiment: Experiment, truths: Sequence[Any], folder: RunFolder) -> list[Path]:
     if experiment.task.truth == "cube":
-        return hand_over(truths, folder, "truth")
-    shapes = [as_cube(cube).spatial_shape for cube in (cubes if isinstance(cubes, list | tuple) else [cubes])]
+        return hand_over(list(truths), folder, "truth")
     return [
         labels.source.absolute() if labels.source is not None else write_labels(labels, folder.data / f"truth-{number}.zarr")
-        for number, labels in enumerate(labels_of(truths, shapes))
+        for number, labels in enumerate(truths)
     ]
 
 

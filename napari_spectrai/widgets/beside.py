@@ -85,6 +85,8 @@ class Frame:
             return
         times = np.array(lengths) / self.cut
         kept = list(self.kept)
+        if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):  # as its file says that it lies
+            layer.affine = np.eye(layer.ndim + 1)
         layer.scale = [*layer.scale[:lead], *(self.place["scale"][kept] / times)]
         layer.translate = [*layer.translate[:lead], *self.place["translate"][kept]]
         layer.units = [*layer.units[:lead], *(self.units[d] for d in kept)]

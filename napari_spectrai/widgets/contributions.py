@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from napari import current_viewer
 
-from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import UnreadableError, format_of, write
 from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
 from napari_spectrai.labels import Labels
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import Placement
 from napari_spectrai.samples import sample
 from napari_spectrai.widgets.dock import opened
-from napari_spectrai.widgets.layers import LayerData, label_options, layer_data, layers_from_file
+from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, layer_data, layers_from_file
 
 
 def raman_pairs() -> list[LayerData]:
@@ -102,14 +103,13 @@ def _read_model(paths: str | list[str], **_: Any) -> list[tuple[None]]:
 
 def write_cube(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one image layer as a spectral file, in the format of the suffix."""
-    layer = SimpleNamespace(
-        data=data, metadata=meta.get("metadata", {}), name=meta.get("name", ""), scale=meta.get("scale", ()), units=meta.get("units", ()),
-        rgb=meta.get("rgb", False), multiscale=False,
-    )  # fmt: skip
+    layer = SimpleNamespace(data=data, **{"metadata": {}, "name": "", "rgb": False} | meta | {"multiscale": False})
     return [str(write(as_cube(layer), path))]
 
 
 def write_classes(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one Labels layer with the names of its classes."""
-    known = meta.get("metadata", {})
-    return [str(write_labels(Labels(np.asarray(data), known.get("class_names", {}), metadata=known), path))]
+    array, known = np.asarray(data), dict(meta.get("metadata", {}))
+    if (lies := Placement.of_layer(SimpleNamespace(**meta), array.shape)) is not None:
+        known[PLACEMENT] = lies.to_json()
+    return [str(write_labels(Labels(array, known.get("class_names", {}), metadata=known), path))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +13,14 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai import cube as cubes
+from napari_spectrai.cube import Cube, SpectralAxis, spectral_dimension
 from napari_spectrai.io import pictures, read
 from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.placement import Placement, placed
+from napari_spectrai.widgets.layer_choice import is_made
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -39,16 +43,41 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
     if cube.pixel_size is not None and cube.is_image:
         scale[-2:], units[-2:] = list(cube.pixel_size), [cube.pixel_unit] * 2
         translate[-2:] = [float(c) for c in cube.metadata.get("origin", (0.0, 0.0))]
-    options: dict[str, Any] = {
+    lies = placed(cube.metadata, cube.spatial_shape)
+    options: dict[str, Any] = {} if lies is None else _lying(lies, scale, translate, units)
+    options |= {
         "name": cube.name or "cube",
         "axis_labels": (cube.axis.quantity, *spatial),
         "scale": scale,
         "translate": translate,
         "units": units,
-        "metadata": {**cube.metadata, "spectral_axis": cube.axis.to_json() | {"position": 0}, **_file(cube, data)},
+        "metadata": {
+            **_without(cube.metadata, PLACEMENT, "spectral_position"),
+            "spectral_axis": cube.axis.to_json() | {"position": 0},
+            **_file(cube, data),
+        },
         "contrast_limits": _contrast(data),
     }
     return data, options | more, "image"
+
+
+def _lying(lies: Placement, scale: list[float], translate: list[float], units: list[str]) -> dict[str, Any]:
+    """Give the last dimensions of a layer their scale, translation and units; return its affine where it is turned or mirrored."""
+    count = len(lies.shape)
+    linear, shift = lies.matrix[:-1, :-1], lies.matrix[:-1, -1]
+    straight = bool(np.allclose(linear, np.diag(np.diag(linear)))) and bool((np.diag(linear) > 0).all())
+    units[-count:] = lies.units
+    scale[-count:] = np.diag(linear).tolist() if straight else list(lies.pixel_size)
+    translate[-count:] = shift.tolist() if straight else [0.0] * count
+    if straight:
+        return {}
+    affine = np.eye(len(scale) + 1)
+    affine[-count - 1 : -1, -count - 1 : -1], affine[-count - 1 : -1, -1] = linear / np.array(lies.pixel_size), shift
+    return {"affine": affine}
+
+
+def _without(metadata: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if key not in names}
 
 
 def _file(cube: Cube, data: Any) -> dict[str, Any]:
@@ -84,10 +113,34 @@ def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
     return cast("Image", viewer.add_image(data, **options))
 
 
+def as_cube(layer: Layer) -> Cube:
+    """Return a layer as a cube; until somebody chooses another, the first dimension of one that does not say is shown as the spectral one.
+
+    Docks that compute ask first: `undecided`.
+    """
+    return cubes.as_cube(layer, position=spectral_position(layer))
+
+
+def undecided(layer: Layer) -> str:
+    """Say that nothing tells which dimension of a layer is spectral; nothing where its metadata, axis labels or a person do."""
+    if spectral_dimension(layer) is not None:
+        return ""
+    sizes = " × ".join(map(str, layer.data.shape))
+    cut = "is a projection or a part of another layer, whose spectral axis fits it no more" if "spectral_axis" in layer.metadata else ""
+    return f"{layer.name!r} ({sizes}) {cut or 'does not say which of its dimensions is spectral'}; choose its spectral dimension"
+
+
 def spectral_layers(viewer: ViewerModel) -> list[Image]:
-    """Return the image layers that can be read as cubes: two dimensions or more, not RGB, and no image that was made from bands."""
-    stacks = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not layer.rgb]
+    """Return the image layers that can be read as cubes: two dimensions or more, not RGB, and not made from bands."""
+    stacks = [layer for layer in viewer.layers if isinstance(layer, Image) and layer.ndim >= 2 and not left_out(layer)]
     return [layer for layer in stacks if layer.metadata.get("spectral", True)]
+
+
+def left_out(layer: Layer) -> str:
+    """Return why an image layer is not offered as a cube: it is a picture in colours; nothing where it is offered."""
+    if isinstance(layer, Image) and layer.rgb:
+        return f"{layer.name!r} is a picture in colours, not a spectral image."
+    return ""
 
 
 def label_layers(viewer: ViewerModel) -> list[Labels]:
@@ -110,8 +163,11 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     options: dict[str, Any] = {
         "name": labels.name or "classes",
         "features": {"class": names},
-        "metadata": {**labels.metadata, "class_names": dict(labels.names)},
+        "metadata": {**_without(labels.metadata, PLACEMENT), "class_names": dict(labels.names)},
     }
+    if (lies := labels.placement) is not None and labels.data.ndim > 1:
+        scale, translate, units = [1.0] * labels.data.ndim, [0.0] * labels.data.ndim, ["pixel"] * labels.data.ndim
+        options |= _lying(lies, scale, translate, units) | {"scale": scale, "translate": translate, "units": units}
     if labels.colours:
         colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
         colours.update(labels.colours.items())
@@ -119,12 +175,16 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     return options
 
 
-def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "") -> None:
-    """Show the parts of a split over the image they are of; a layer of that name is brought up to date."""
+def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "", cube: Cube | None = None) -> None:
+    """Show the parts of a split over the image they are of, or over a part of it (`cube`); a layer of that name is brought up to date."""
     name = name or f"{source.name if source is not None else 'data'} · split"
     known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
     data = labels.data.astype(np.uint8)
-    if source is not None:
+    part = cube is not None and source is not None and cube.spatial_shape != as_cube(source).spatial_shape
+    if part and cube is not None:
+        data = data.reshape(cube.spatial_shape)
+        labels = replace(labels, metadata={**labels.metadata, PLACEMENT: cube.metadata.get(PLACEMENT)})
+    elif source is not None:
         place = spectral_position(source)
         lengths = tuple(length for d, length in enumerate(source.data.shape) if d != place)
         if data.size == np.prod(lengths):  # of a series of volumes, the planes of all of them lie one after another
@@ -133,7 +193,7 @@ def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
             data = np.ascontiguousarray(np.broadcast_to(data[:, None], source.data.shape))
     whole = replace(labels, data=data)
     layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
-    if source is not None:
+    if source is not None and not part:
         lie_over(layer, source)
     if known is not None:
         viewer.layers.remove(known)
@@ -156,19 +216,17 @@ def _colour(layer: Labels, value: int) -> Colour:
 
 
 def likely_source(layers: Sequence[Image]) -> Image | None:
-    """Return the layer one would begin with: the uppermost whose name does not say that it is the truth."""
-    named = [layer for layer in layers if "truth" not in layer.name.lower()]
+    """Return the layer one would begin with: the uppermost that is neither called a truth nor made here of another one."""
+    named = [layer for layer in layers if "truth" not in layer.name.lower() and not is_made(layer)]
     known = [layer for layer in named if "spectral_axis" in layer.metadata]
     return next(reversed(known or named or list(layers)), None)
 
 
 def spectral_position(layer: Layer, chosen: int | None = None) -> int:
-    """Return which dimension of the layer is spectral: the one chosen, the one its metadata name, else the first."""
+    """Return which dimension of the layer is spectral: the one chosen, the one its metadata or axis labels name, else the first."""
     if chosen is not None:
         return chosen
-    known = layer.metadata.get("spectral_axis")
-    position = int(known.get("position", 0)) if isinstance(known, dict) else 0
-    return position if position < layer.ndim else 0
+    return spectral_dimension(layer) or 0
 
 
 class _Turned:

@@ -161,12 +161,14 @@ def test_several_results_in_one_table_that_fits(viewer, scene, evaluate, until, 
 def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
     def told(**change):
         axis = SpectralAxis(change.get("positions", np.linspace(600, 1800, 10)), "1/cm")
-        evaluate.truth = add_cube(viewer, Cube(change.get("data", np.ones((20, 24, len(axis)), np.float32)), axis, name="t"))
+        place = {"pixel_size": (3.0, 2.0), "pixel_unit": "um", "metadata": {"origin": (40.0, -10.0)}} | change.get("place", {})
+        evaluate.truth = add_cube(viewer, Cube(change.get("data", np.ones((20, 24, len(axis)), np.float32)), axis, name="t", **place))
         until(lambda: evaluate._start.enabled or problem(evaluate))
         assert evaluate._start.enabled == (not problem(evaluate))
         return problem(evaluate)
 
-    assert "has 20 × 24 pixels and the truth 5 × 24 pixels" in told(data=np.ones((5, 24, 10), np.float32))
+    assert "shows 20 × 24 pixels, and 't' 5 × 24; align by position" in told(data=np.ones((5, 24, 10), np.float32))
+    assert "has no pixel size of its own" in told(place={"pixel_size": None, "metadata": {}})
     assert "10 bands and the truth 4" in told(positions=np.arange(4.0))
     assert "up to 50 1/cm" in told(positions=np.linspace(650, 1850, 10))
     holes = np.ones((20, 24, 10), np.float32)
@@ -454,4 +456,5 @@ def test_predicted_classes_are_known_after_they_were_opened_again(tmp_path, view
     assert again.metadata["class_names"] == NAMES
     QApplication.processEvents()
     assert evaluate.result is again
-    assert evaluate.truth is known
+    assert evaluate.truth is None  # a size makes no truth: it is asked for
+    assert known in evaluate.choices._truth.choices

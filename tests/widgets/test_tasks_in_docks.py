@@ -27,7 +27,7 @@ def scene(viewer):
     )
     marked = classes.copy()
     marked[::5] = 0
-    labels = viewer.add_labels(marked, name="strokes", metadata={"class_names": {1: "fat", 2: "water", 3: "bone"}})
+    labels = viewer.add_labels(marked, name="strokes", scale=(3.0, 3.0), metadata={"class_names": {1: "fat", 2: "water", 3: "bone"}})
     return viewer, layer, labels
 
 

@@ -14,13 +14,14 @@ from napari_spectrai.runs import Judgement, prepare_evaluation
 from napari_spectrai.widgets.applying import Applying, Work
 from napari_spectrai.widgets.dock import Dock, message, say, text
 from napari_spectrai.widgets.evaluating import judged
+from napari_spectrai.widgets.evaluating.aligning import aligned
 from napari_spectrai.widgets.evaluating.judged_choices import JudgedChoices
 from napari_spectrai.widgets.evaluating.judgement_view import JudgementView
 from napari_spectrai.widgets.evaluating.result_boxes import ResultBoxes
 from napari_spectrai.widgets.layers import turned
 
 _EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; predict, and evaluate what comes out."
-_NONE = "Tick the layer to be judged. Layers made by the Predict dock are ticked by themselves."
+_NONE = "Tick the layer to be judged."
 
 
 class EvaluateDock(Dock):
@@ -32,6 +33,7 @@ class EvaluateDock(Dock):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
+        self._begun = False
         self._build()
         super().__init__("Evaluate", self._sections)
         self._later = QTimer(self.native)
@@ -58,6 +60,7 @@ class EvaluateDock(Dock):
         self.native.destroyed.connect(self._leave)
         self.boxes.ticked.connect(self._on_results)
         self.choices.told.connect(self._check)
+        self.choices.align_button.changed.connect(self.align)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._check)
 
@@ -155,13 +158,14 @@ class EvaluateDock(Dock):
 
     def _look_at_layers(self) -> None:
         self.boxes.offer(judged.candidates(self._viewer))
-        likely = None if self.boxes.by_hand else judged.likely_result(self._viewer)
-        if likely is not None and likely is not self.result:
+        likely = None if self._begun else judged.likely_result(self._viewer)
+        if likely is not None:
             self.boxes.tick([likely], by_hand=False)
         else:
             self._on_results()
 
     def _on_results(self) -> None:
+        self._begun = self._begun or bool(self.results)
         self.choices.follow(self.results)
 
     def _check(self, _: Any = None) -> None:
@@ -171,6 +175,17 @@ class EvaluateDock(Dock):
         say(self._problem, "" if results or not anything else _NONE)
         wrong = self.choices.against()
         self._start.enabled = bool(results) and not wrong and not self._applying.busy
+
+    def align(self) -> None:
+        """Make layers of the pixels that results, truth and source share, by position, and choose those."""
+        truth, results, source = self.truth, self.results, self.source
+        if truth is None or not judged.alignable(results, truth):
+            return
+        made = aligned(self._viewer, results, truth, source)
+        self.results = made.results
+        self.truth = made.truth
+        if made.source is not None:
+            self.source = made.source
 
     # ---------------------------------------------------------------- work
 
@@ -189,7 +204,8 @@ class EvaluateDock(Dock):
         layers = {layer.name: layer for layer in results}
         work = Work(
             "",
-            lambda: prepare_evaluation(handed, known, kind, source=noisy, **options),
+            # they coincide as the layers lie now, whatever their files say
+            lambda: prepare_evaluation(handed, known, kind, source=noisy, pairing="pixels", **options),
             lambda folder, stopped: None if stopped else Judgement.load(folder / "judgement"),
             lambda judgement: self._show(judgement, layers),
         )

@@ -12,17 +12,20 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.correspondence import relation_of
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.compatibility import fit_axis
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.labels import as_labels
+from napari_spectrai.placement import Placement
+from napari_spectrai.plan.pairing import refusal
 from napari_spectrai.preparation.normalise import Normalise
-from napari_spectrai.widgets.layers import label_layers, painted, spectral_layers
+from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
+from napari_spectrai.widgets.layers import as_cube, label_layers, painted, spectral_layers, spectral_position, undecided
 
-MADE = "spectrai_evaluation"
-"""In the metadata of layers that an evaluation made, and that are nothing to judge."""
+MADE = EVALUATED
 _SAID = ("denoised", "calibrated")
 
 
@@ -72,14 +75,12 @@ def truths(viewer: Viewer, results: Sequence[Layer]) -> list[Layer]:
 
 
 def likely_truth(viewer: Viewer, results: Sequence[Layer]) -> Layer | None:
-    """Return the layer that is most likely the truth: as large as the result, not made by a prediction, its name says so."""
+    """Return the layer of the result's size that somebody has called its truth, or None: a size alone makes no truth."""
     if not results:
         return None
     source = _source_of(viewer, results[0])
-    alike = [layer for layer in truths(viewer, results) if layer is not source and not told(layer)]
-    alike = [layer for layer in alike if spatial(layer) == spatial(results[0])]
-    named = [layer for layer in alike if "truth" in layer.name.lower()]
-    return next(iter(named or alike), None)
+    named = [layer for layer in truths(viewer, results) if layer is not source and is_named_truth(layer)]
+    return next((layer for layer in named if spatial(layer) == spatial(results[0])), None)
 
 
 def spatial(layer: Layer) -> tuple[int, ...]:
@@ -150,7 +151,15 @@ def spectra_under(layer: Layer, source: Image | None) -> Image | None:
 # ---------------------------------------------------------------- what stands against it
 
 
-def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image | None) -> str:
+def unplaced(results: Sequence[Layer], truth: Layer | None) -> bool:
+    """Whether only results, or only their truth, have been placed, and a person has to know whether they show the same pixels."""
+    if truth is None:
+        return False
+    found = [relation_of(_lies(truth), _lies(result)) for result in results]
+    return any(one is not None for one in found) and all(one is None or one.kind == "same" or one.unplaced for one in found)
+
+
+def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image | None, *, placed: bool = True) -> str:
     """Return what is wrong with the truth for these results, in words; nothing if it fits."""
     if truth is None:
         kind = (
@@ -159,17 +168,50 @@ def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image |
             else "the layer that shows how it should be"
         )
         return f"Choose the truth: {kind}."
+    for layer in (*results, truth):
+        if isinstance(layer, Image) and (words := undecided(layer)):
+            return f"{words} in the dock Spectra."
     for result in results:
-        words = _labels_against(result, truth, source) if isinstance(truth, Labels) else _cubes_against(result, truth)
+        words = _same_data(result, truth) or (against_place(result, truth)[0] if placed else "")
+        words = words or (_labels_against(result, truth, source) if isinstance(truth, Labels) else _cubes_against(result, truth))
         if words:
             return words
+    if placed and source is not None and isinstance(truth, Image):
+        found = relation_of(_lies(truth), _lies(source))
+        if found is not None and found.kind in ("cut", "refuse"):
+            return f"{found.sentence(repr(truth.name), f'the source {source.name!r}')}; choose another source, or none."
     return ""
+
+
+def _same_data(result: Layer, truth: Layer) -> str:
+    same = result is truth or (isinstance(result, Image) and result.data is truth.data)
+    return f"{result.name!r} and its truth are the same data; choose another truth." if same else ""
+
+
+def against_place(result: Layer, truth: Layer) -> tuple[str, bool]:
+    """Return in words how a result lies beside its truth, and whether both could be aligned exactly; nothing where they coincide."""
+    found = relation_of(_lies(truth), _lies(result))
+    if found is None or found.kind == "same":
+        return "", True
+    exact = found.kind == "cut" or (found.kind == "resample" and isinstance(result, Labels))
+    names = repr(truth.name), repr(result.name)
+    return (f"{found.sentence(*names)}; align by position." if exact else f"{refusal(found, *names)}."), exact
+
+
+def _lies(layer: Layer) -> Placement | None:
+    return Placement.of_layer(layer, layer.data.shape, spectral_position(layer) if isinstance(layer, Image) else None)
+
+
+def alignable(results: Sequence[Layer], truth: Layer | None) -> bool:
+    """Whether some results lie beside their truth, and all of them could be aligned with it."""
+    if truth is None or any(isinstance(result, Labels) != isinstance(truth, Labels) for result in results):
+        return False
+    found = [against_place(result, truth) for result in results]
+    return any(words for words, _ in found) and all(exact for _, exact in found)
 
 
 def _cubes_against(result: Layer, truth: Layer) -> str:
     first, second = as_cube(result), as_cube(truth)
-    if result is truth or first.data is second.data:
-        return f"{result.name!r} and its truth are the same data; choose another truth."
     if len(first.axis) != len(second.axis):
         return f"{result.name!r} has {len(first.axis)} bands and the truth {len(second.axis)}; crop or resample one of them in Preprocess."
     if first.spatial_shape != second.spatial_shape:

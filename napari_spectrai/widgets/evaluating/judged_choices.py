@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, PushButton
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from psygnal import Signal
@@ -16,6 +16,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.widgets.dock import message, rows, say, text
 from napari_spectrai.widgets.evaluating import judged
 from napari_spectrai.widgets.form import Fold
+from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layers import spectral_layers
 
 _INTENSITIES = {
@@ -38,11 +39,12 @@ class JudgedChoices(Container[Any]):
         self._viewer = viewer
         self._results: list[Layer] = []
         self._told: list[dict[str, Any]] = []
-        self._last: dict[str, Layer | None] = {"truth": None, "source": None}
         self._found: Path | None = None
         self._settling = False
         self._build()
-        super().__init__(widgets=[self._rows, self.problem, self.beside, self.fold], labels=False, name="choices")
+        super().__init__(
+            widgets=[self._rows, self.problem, self.align_button, self.pixels_button, self.beside, self.fold], labels=False, name="choices"
+        )
         self.margins = (0, 0, 0, 0)
         self._truth.changed.connect(self._on_truth)
         self._source.changed.connect(self._on_source)
@@ -51,12 +53,12 @@ class JudgedChoices(Container[Any]):
             field.changed.connect(self._tell)
 
     def _build(self) -> None:
-        self._truth = ComboBox(
-            choices=lambda _: judged.truths(self._viewer, self._results), nullable=True, label="Truth", name="truth_choice",
+        self._truth = LayerChoice(
+            self._viewer, lambda: judged.truths(self._viewer, self._results), label="Truth", name="truth_choice",
             tooltip="the layer that shows how it should be: a cube, or for classes a Labels layer (0 is not judged)",
         )  # fmt: skip
-        self._source = ComboBox(
-            choices=lambda _: self._sources(), nullable=True, label="Source", name="source_choice",
+        self._source = LayerChoice(
+            self._viewer, self._sources, label="Source", name="source_choice",
             tooltip="what the results were made from; it is judged, too, as the row 'raw'",
         )  # fmt: skip
         self.task_choice = ComboBox(choices=lambda _: self._tasks(), label="Task", name="task_choice", tooltip="which figures are told")
@@ -81,6 +83,15 @@ class JudgedChoices(Container[Any]):
             "and spectra that it learnt from are counted",
         )  # fmt: skip
         self.problem, self._model_problem, self.beside = message(), message(), text("beside")
+        self.align_button = PushButton(
+            text="Align by position", name="align", visible=False,
+            tooltip="make layers of the pixels that results and truth share, and choose those; the others stay as they are",
+        )  # fmt: skip
+        self.pixels_button = PushButton(
+            text="Pair pixel by pixel", name="pixels", visible=False, tooltip="results and truth show the same pixels, wherever they lie"
+        )
+        self.pixels_button.changed.connect(self._agree)
+        self._agreed: tuple[Layer | None, ...] = ()
         self._rows = rows(self._truth, self._source, self.task_choice, self.intensities, self.match, self.class_mean)
         self.fold = Fold("Classical methods of a model", [rows(self._model), self._model_problem])
 
@@ -137,16 +148,18 @@ class JudgedChoices(Container[Any]):
     # ---------------------------------------------------------------- what follows from what
 
     def follow(self, results: Sequence[Layer]) -> None:
-        """Choose what suits these results; with those of before, only lists of layers are made anew."""
+        """Choose what suits these results, where they are others than before; else what is chosen stays, whatever layers come or go."""
         told = [dict(judged.told(layer)) for layer in results]
         others = list(results) != self._results or told != self._told
         self._results, self._told = list(results), told
         self._settling = True
         self._truth.reset_choices()
-        kept = self._last["truth"]
-        fits = kept is not None and bool(results) and kept in self._truth.choices and judged.spatial(kept) == judged.spatial(results[0])
-        self._truth.value = kept if fits else judged.likely_truth(self._viewer, results)
-        self._choose_source()
+        self._source.reset_choices()
+        if others:
+            kept = self.truth
+            if kept is None or not results or judged.spatial(kept) != judged.spatial(results[0]):
+                self._truth.choose(judged.likely_truth(self._viewer, results) or kept)
+            self._choose_source()
         self.task_choice.reset_choices()
         if others:
             self._choose_settings()
@@ -155,9 +168,10 @@ class JudgedChoices(Container[Any]):
 
     def _choose_source(self) -> None:
         self._source.reset_choices()
-        result, kept = next(iter(self._results), None), self._last["source"]
+        result = next(iter(self._results), None)
         likely = judged.likely_source(self._viewer, result, self.truth)
-        self._source.value = likely or (kept if result is not None and kept in self._source.choices else None)
+        if likely is not None and likely in self._source.choices:
+            self._source.choose(likely)
 
     def _choose_settings(self) -> None:
         first = next(iter(self._results), None)
@@ -193,17 +207,20 @@ class JudgedChoices(Container[Any]):
 
     def _tell(self, _: Any = None) -> None:
         if not self._settling:
-            # napari makes lists of layers anew when one is renamed, and forgets what was chosen
-            self._last = {"truth": self.truth or self._last["truth"], "source": self.source or self._last["source"]}
             self.told.emit()
 
     # ---------------------------------------------------------------- what stands against it
 
     def against(self) -> str:
         """Say beside each field what is wrong with it, and return all of it."""
-        words = [judged.against_truth(self._results, self.truth, self.source) if self._results else ""]
+        bare = judged.unplaced(self._results, self.truth)
+        agreed = bare and self._agreed == (*self._results, self.truth)
+        self.pixels_button.visible = bare and not agreed
+        words = [judged.against_truth(self._results, self.truth, self.source, placed=not agreed) if self._results else ""]
         words.append(judged.against_model(self.model, self.source, self.task) if self._results and self.task else "")
-        say(self.problem, words[0])
+        gone = self._truth.gone
+        say(self.problem, f"{gone!r} was removed. {words[0]}" if gone and words[0] and self.truth is None else words[0])
+        self.align_button.visible = judged.alignable(self._results, self.truth)
         say(self._model_problem, words[1])
         if words[1] and not self.fold.content.visible:
             self.fold.toggle()
@@ -213,6 +230,10 @@ class JudgedChoices(Container[Any]):
         self.intensities.visible = not self.tells_classes
         self.match.visible = self.class_mean.visible = self.tells_classes
         return "".join(words)
+
+    def _agree(self, _: Any = None) -> None:
+        self._agreed = (*self._results, self.truth)
+        self._tell()
 
     def asked(self) -> dict[str, Any]:
         """Return what the job is told beside the layers."""

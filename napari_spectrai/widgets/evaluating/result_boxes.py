@@ -10,7 +10,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 from qtpy.QtCore import Qt
 
-from napari_spectrai.cube import as_cube
+from napari_spectrai.widgets.layers import as_cube
 
 WIDTH = 320
 """Pixels of a layer's name, at most."""

@@ -10,9 +10,8 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from psygnal import Signal
 
-from napari_spectrai.cube import as_cube
 from napari_spectrai.widgets.colours import Tinted
-from napari_spectrai.widgets.layers import spectral_layers
+from napari_spectrai.widgets.layers import as_cube, spectral_layers
 
 
 class LayerChips(Container[Any]):

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from napari.layers import Image, Points
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import SpectralAxis, as_cube
-from napari_spectrai.widgets.layers import pixel_at
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.widgets.layers import as_cube, pixel_at
 from napari_spectrai.widgets.looking.slider import band_on_slider
 
 _MOST_POINTS = 50

@@ -15,10 +15,11 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.summary import RegionSpectrum, region_spectrum
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import text
+from napari_spectrai.widgets.layers import as_cube
 from napari_spectrai.widgets.looking.regions import regions
 from napari_spectrai.widgets.plot import Plot
 

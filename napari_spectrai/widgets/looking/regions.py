@@ -11,8 +11,7 @@ import numpy.typing as npt
 from napari.layers import Image, Labels, Shapes
 from napari.utils.colormaps.standardize_color import rgb_to_hex
 
-from napari_spectrai.cube import as_cube
-from napari_spectrai.widgets.layers import spectral_position
+from napari_spectrai.widgets.layers import as_cube, spectral_position
 
 MOST_REGIONS = 30
 Region = tuple[str, str, npt.NDArray[np.intp]]

@@ -10,11 +10,11 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import SpectralAxis, as_cube
+from napari_spectrai.cube import SpectralAxis, spectral_dimension
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import Fold
-from napari_spectrai.widgets.layers import choose_dimension, spectral_position, turned
+from napari_spectrai.widgets.layers import as_cube, choose_dimension, turned
 from napari_spectrai.widgets.looking.chips import LayerChips
 from napari_spectrai.widgets.looking.places import Spectrum, cursor_places, pinned_places, reading, spectrum_of, under
 from napari_spectrai.widgets.looking.region_means import RegionMeans, Watch
@@ -167,7 +167,7 @@ class SpectraDock(Dock):
         cube = None if layer is None else as_cube(layer)
         with self._dimension.changed.blocked():
             self._dimension.reset_choices()
-            self._dimension.value = None if layer is None else spectral_position(layer)
+            self._dimension.value = None if layer is None else spectral_dimension(layer)  # none where nothing tells: to be chosen
             self._dimension.enabled = cube is not None and not cube.axis.unit
         self.axis.use(cube)
         self.tools.use(layer, self._positions(cube.axis) if cube is not None else None)

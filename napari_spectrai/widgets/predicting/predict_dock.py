@@ -11,14 +11,13 @@ from magicgui.widgets import PushButton
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.compatibility import another_scale, brought, fit_axis
 from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.jobs import ends
-from napari_spectrai.widgets.layers import spectral_layers, turned
+from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned, undecided
 from napari_spectrai.widgets.predicting.file_list import Looked
 from napari_spectrai.widgets.predicting.fitting import Misfit, misfit
 from napari_spectrai.widgets.predicting.methods import MethodForm
@@ -212,8 +211,12 @@ class PredictDock(Dock):
     def _against_layers(self) -> str:
         layers = self.layers
         if not layers:
-            return EMPTY if not spectral_layers(self._viewer) else "Choose a layer."
+            gone = self._targets.choice.gone
+            chosen = f"{gone!r} was removed; choose another layer." if gone else "Choose a layer."
+            return EMPTY if not spectral_layers(self._viewer) else chosen
         for layer in layers:
+            if words := undecided(layer):
+                return f"{words} in the dock Spectra."
             cube = as_cube(layer)
             if self._method.kind:
                 try:

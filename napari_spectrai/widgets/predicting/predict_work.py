@@ -13,12 +13,14 @@ from typing import Any, Self
 from napari.layers import Image
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.preparation import Step
 from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
 from napari_spectrai.widgets.applying import Work, loaded
 from napari_spectrai.widgets.beside import Frame, Region, add_beside
+from napari_spectrai.widgets.layer_choice import PREPARED
+from napari_spectrai.widgets.layers import as_cube
 from napari_spectrai.widgets.predicting.predicted import Applied, cut_out, read_outcome, show_outcome
 
 
@@ -124,6 +126,7 @@ def mending(viewer: Viewer, layer: Image, step: Step, then: Callable[[Image], No
     def show(brought: Cube) -> str:
         latest = frame.now(viewer)
         made = add_beside(viewer, brought, latest, f"{latest.name} · {done}")
+        made.metadata[PREPARED] = {"source": latest.name}
         then(made)
         return f"layer {made.name!r}, which is chosen now"
 

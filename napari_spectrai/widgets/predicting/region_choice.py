@@ -24,20 +24,33 @@ class RegionChoice:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self.choice = ComboBox(
-            choices=self._offered, value=WHOLE, label="Region", name="region",
+            choices=self._offered, value=WHOLE, nullable=True, label="Region", name="region",
             tooltip="all of it, what the canvas shows, or the box around what a Shapes or Labels layer marks",
         )  # fmt: skip
+        self._chosen: Any = WHOLE
+        self._name = ""
+        self.choice.changed.connect(self._remember)
+
+    def _remember(self, chosen: Any) -> None:
+        before = self._chosen
+        if chosen is None and (before is None or isinstance(before, str)):
+            self._chosen = None
+        elif chosen is None:  # a person's word, unless napari has made the list anew because that layer went or has another name
+            self._chosen = None if before in self._viewer.layers and str(before.name) == self._name else before
+        else:
+            self._chosen, self._name = chosen, "" if isinstance(chosen, str) else str(chosen.name)
 
     def _offered(self, _: Any = None) -> list[tuple[str, Any]]:
         marks = [layer for layer in self._viewer.layers if isinstance(layer, Labels | Shapes)]
         return [("whole", WHOLE), (IN_VIEW, IN_VIEW), *((f"box around {layer.name}", layer) for layer in marks)]
 
     def refresh(self) -> None:
-        """Offer the layers there are now; the one chosen stays while it is there."""
-        kept = self.choice.value
+        """Offer the layers there are now; the one chosen stays while it is there, and then there is none."""
+        kept = self._chosen
         with self.choice.changed.blocked():
             self.choice.reset_choices()
-            self.choice.value = kept if isinstance(kept, str) or kept in self._viewer.layers else WHOLE
+            there = isinstance(kept, str) or (kept is not None and kept in self._viewer.layers)
+            self.choice.value = kept if there else None
 
     def of(self, image: Image) -> Region | None:
         """Return the region in pixels of a layer, which its rotation and shear are undone for; None: all of it.
@@ -48,7 +61,10 @@ class RegionChoice:
             If there is none: the layer is a set of spectra, or nothing is marked on it.
         """
         chosen = self.choice.value
-        if chosen in (None, WHOLE):
+        if chosen is None:
+            gone = f"{self._name!r}, around which the region was, was removed; " if self._name else ""
+            raise ValueError(f"{gone}choose a region, or the whole")
+        if chosen == WHOLE:
             return None
         spatial = [d for d in range(image.ndim) if d != spectral_position(image)]
         if len(spatial) < 2:

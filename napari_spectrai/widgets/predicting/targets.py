@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container
+from magicgui.widgets import Container
 from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.widgets.dock import rows
+from napari_spectrai.widgets.layer_choice import LayerChoice, is_made, is_named_truth
 from napari_spectrai.widgets.layers import likely_source, spectral_layers
 from napari_spectrai.widgets.predicting.file_list import FileList
 from napari_spectrai.widgets.predicting.model_list import Ticks
@@ -37,14 +38,12 @@ class Targets(Container[Any]):
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
-        self._last: Image | None = None
+        self._begun = False
         self.what = Ways(
             _SAYS, label="Apply to", name="apply_to",
             tooltip="one layer; several, one after another; or files, whose results are written as files",
         )  # fmt: skip
-        self.choice = ComboBox(
-            choices=self._layers, nullable=True, label="Layer", name="layer_choice", tooltip="what the model is applied to"
-        )
+        self.choice = LayerChoice(viewer, self._layers, label="Layer", name="layer_choice", tooltip="what the model is applied to")
         self.several = Ticks("several_layers", "apply the model to this layer")
         self.several.label = "Layers"
         self.region = RegionChoice(viewer)
@@ -59,7 +58,7 @@ class Targets(Container[Any]):
         self.files.told.connect(self._tell)
         self._on_what()
 
-    def _layers(self, _: Any = None) -> list[Image]:
+    def _layers(self) -> list[Image]:
         return spectral_layers(self._viewer)
 
     def _on_what(self, _: Any = None) -> None:
@@ -69,18 +68,14 @@ class Targets(Container[Any]):
         self._tell()
 
     def _tell(self, _: Any = None) -> None:
-        self._last = self.choice.value or self._last
+        self._begun = self._begun or self.choice.value is not None
         self.told.emit()
 
     def refresh(self) -> None:
         """Offer the layers there are now; those chosen stay."""
-        with self.choice.changed.blocked():
-            self.choice.reset_choices()
-            # napari makes the list anew when a layer comes, goes or is renamed, and forgets
-            if self._last is not None and self._last in self._viewer.layers and "truth" not in self._last.name.lower():
-                self.choice.value = self._last
-            elif self.choice.value is None or "truth" in self.choice.value.name.lower():
-                self.choice.value = likely_source(self._layers())
+        self.choice.reset_choices()
+        if not self._begun:  # a form in which nothing was chosen yet begins with the first that suits
+            self.choice.choose(likely_source([layer for layer in self._layers() if not is_made(layer) and not is_named_truth(layer)]))
         self.several.offer([(layer.name, layer) for layer in self._layers()], lambda layer: layer is self.choice.value)
         self.region.refresh()
         self._tell()

@@ -12,7 +12,7 @@ from magicgui.widgets import ComboBox, PushButton, show_file_dialog
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_cube
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Spikes, Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
@@ -21,7 +21,8 @@ from napari_spectrai.widgets.applying import Applying
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.beside import Frame, add_beside
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
-from napari_spectrai.widgets.layers import likely_source, spectral_layers, spectral_position, turned
+from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
+from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_layers, spectral_position, turned, undecided
 from napari_spectrai.widgets.looking.region_means import Watch
 from napari_spectrai.widgets.ordered import Item, OrderedForm
 from napari_spectrai.widgets.plot import SOURCE, Plot
@@ -68,7 +69,8 @@ class PreprocessDock(Dock):
         self._on_layers()
 
     def _build(self) -> None:
-        self._layer = ComboBox(choices=self._layers, nullable=True, label="Layer", name="layer_choice", tooltip="what is prepared")
+        self._layer = LayerChoice(self._viewer, self._layers, label="Layer", name="layer_choice", tooltip="what is prepared")
+        self._begun = False
         self._about = text("about")
         self._form = OrderedForm(steps, [])
         self._onto = ComboBox(
@@ -105,7 +107,7 @@ class PreprocessDock(Dock):
 
     # ---------------------------------------------------------------- choices
 
-    def _layers(self, _: Any = None) -> list[Image]:
+    def _layers(self) -> list[Image]:
         return spectral_layers(self._viewer)
 
     def _others(self, _: Any = None) -> list[Image]:
@@ -151,11 +153,8 @@ class PreprocessDock(Dock):
         return self._form
 
     def _on_layers(self, _: Any = None) -> None:
-        kept = self._layer.value
         self._layer.reset_choices()
-        if kept is not None and kept in self._viewer.layers:
-            self._layer.value = kept
-        elif self._layer.value is None:
+        if not self._begun:  # a form in which nothing was chosen yet begins with the first that suits
             self._layer.value = likely_source(self._layers())
         self._on_layer()
 
@@ -165,9 +164,11 @@ class PreprocessDock(Dock):
         with self._onto.changed.blocked():
             self._onto.reset_choices()
             self._onto.value = None
+        self._begun = self._begun or layer is not None
         if layer is None:
             self._place = None
-            self._about.value = EMPTY
+            gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."
+            self._about.value = gone if self._layers() else EMPTY
             self._form.axis = None
         else:
             cube = as_cube(layer)
@@ -197,12 +198,13 @@ class PreprocessDock(Dock):
         except SettingsError as error:
             found = error.problems
         self._form.show_problems(found)
-        ready = self.layer is not None and wanted is not None and bool(wanted)
+        asked = "" if self.layer is None else undecided(self.layer)
+        ready = self.layer is not None and wanted is not None and bool(wanted) and not asked
         self._applying.start.enabled = ready and not self._applying.busy
         self._save_button.enabled = self._train_button.enabled = bool(wanted)
         self._preview = Preview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
-        if wanted is not None:
-            say(self._problem, "")
+        if wanted is not None or asked:
+            say(self._problem, f"{asked} in the dock Spectra." if asked else "")
         self._count(wanted)
         self._look()
 
@@ -279,6 +281,8 @@ class PreprocessDock(Dock):
         self._after.curve("after", axis.values, after, self._after.accent, legend=False)
         moved = f" (without {', '.join(preview.left_out)}, which moves pixels)" if preview.left_out else ""
         self._note.value = f"pixel {place[0] if len(place) == 1 else place}{moved}"
+        if self.layer is not None and undecided(self.layer):
+            return
         say(self._problem, "" if np.isfinite(after).any() else "What comes out holds NaN; begin with 'Fill missing values'.")
 
     def _on_preview_failed(self, error: Exception) -> None:
@@ -333,6 +337,7 @@ class PreprocessDock(Dock):
     def _show(self, prepared: Cube, frame: Frame) -> str:
         frame = frame.now(self._viewer)
         layer = add_beside(self._viewer, prepared, frame, f"{frame.name} · prepared", alike=False)
+        layer.metadata[PREPARED] = {"source": frame.name}
         return f"layer {layer.name!r}"
 
 

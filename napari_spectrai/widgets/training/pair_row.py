@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from magicgui.widgets import ComboBox, Container, PushButton
+from magicgui.widgets import Container, PushButton
 from napari.viewer import Viewer
 
 from napari_spectrai.widgets.dock import rows
+from napari_spectrai.widgets.layer_choice import LayerChoice
 
 
 class PairRow(Container[Any]):
     """One input layer, and the layer that shows how it should be."""
 
-    def __init__(self, inputs: Any, truths: Any, *, first: bool) -> None:
-        self.input = ComboBox(choices=inputs, nullable=True, label="Input", name="input", tooltip="the layer to learn from")
-        self.truth = ComboBox(
-            choices=truths,
-            nullable=True,
-            label="Truth",
-            name="truth",
-            tooltip="the layer that shows how it should be, or holds the classes",
+    def __init__(self, viewer: Viewer, inputs: Callable[[], list[Any]], truths: Callable[[], list[Any]], *, first: bool) -> None:
+        self.input = LayerChoice(viewer, inputs, label="Input", name="input", tooltip="the layer to learn from")
+        self.truth = LayerChoice(
+            viewer, truths, label="Truth", name="truth", tooltip="the layer that shows how it should be, or holds the classes"
         )
+        self.align_button = PushButton(
+            text="Align by position", name="align", visible=False,
+            tooltip="learn from the pixels that belong together, as it is said above; the layers stay as they are",
+        )  # fmt: skip
         self.remove_button = PushButton(
             text="Remove this pair", name="remove", visible=not first, tooltip="learn from the other layers only"
         )
-        super().__init__(widgets=[rows(self.input, self.truth), self.remove_button], labels=False)
+        super().__init__(widgets=[rows(self.input, self.truth), self.align_button, self.remove_button], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.last: Any = None
         self.truths: dict[str, Any] = {}
         """The truth last chosen for each task."""
-        self.by_hand: Any = None
-        """The input that a person has chosen."""
+        self.offered = self.agreed = ""
+        """How the truth lies to the input, in words: as it is offered to align both, and as a person has agreed to."""
 
-    def remember(self, kind: str) -> None:
-        """Keep in mind what is chosen: napari makes the lists anew when a layer is renamed, and forgets; and tasks go to and fro."""
-        self.last = self.last if self.input.value is None else self.input.value
-        if self.truth.value is not None:
-            self.truths[kind] = self.truth.value
+    def remember(self, viewer: Viewer, kind: str) -> None:
+        """Keep in mind the truth that is chosen for a task, since tasks go to and fro; layers that are gone are forgotten."""
+        self.truths[kind] = self.truth.value
+        self.truths = {task: layer for task, layer in self.truths.items() if layer is not None and layer in viewer.layers}
 
-    def forget(self, viewer: Viewer) -> None:
-        """Let go of layers that are no more."""
-        self.last, self.by_hand = (layer if layer in viewer.layers else None for layer in (self.last, self.by_hand))
-        self.truths = {kind: layer for kind, layer in self.truths.items() if layer in viewer.layers}
+    def offer(self, words: str, *, pixels: bool = False) -> None:
+        """Offer to align input and truth, which lie to each other as the words say, or to pair their pixels; without words nothing."""
+        self.offered = words
+        self.align_button.text = "Pair pixel by pixel" if pixels else "Align by position"
+        self.align_button.visible = bool(words)
 
-    def choose_again(self, kind: str) -> None:
-        """Choose what was chosen."""
-        for choice, layer in ((self.input, self.last), (self.truth, self.truths.get(kind))):
-            choice.reset_choices()
-            if layer is not None and layer in choice.choices:
-                choice.value = layer
+    @property
+    def gone(self) -> dict[str, str]:
+        """The names of the layers that were chosen and have been removed, by field."""
+        return {field: choice.gone for field, choice in (("input", self.input), ("truth", self.truth)) if choice.gone}

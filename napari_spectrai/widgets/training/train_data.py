@@ -6,24 +6,29 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, PushButton
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Points, Shapes
 from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube, spectral_dimension
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.plan.pairing import paired
 from napari_spectrai.plan.truths import from_files
+from napari_spectrai.spec import Problem
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import line, message, rows, say
-from napari_spectrai.widgets.layers import choose_dimension, likely_source, spectral_layers, spectral_position, turned
+from napari_spectrai.widgets.layer_choice import is_made, is_named_truth
+from napari_spectrai.widgets.layers import as_cube, choose_dimension, likely_source, spectral_layers, turned
 from napari_spectrai.widgets.training import truth
 from napari_spectrai.widgets.training.pair_row import PairRow
 from napari_spectrai.widgets.training.paths import PathList
 from napari_spectrai.widgets.ways import Ways
 
 _SAYS = {"Layers": "learn from layers of this window", "Files": "learn from files and folders on disk"}
+_MOVED = ("scale", "translate", "rotate", "shear", "affine")
+_MARKED = ("paint", "data", "set_data", "features", "properties", "face_color", "current_face_color")  # set_data: also an undone stroke
 BRUSH = 250
 """Milliseconds after a stroke until what it made is looked at."""
 
@@ -42,10 +47,14 @@ class TrainData(Container[Any]):
         self._viewer = viewer
         self.kind = "denoising"
         self.takes_truth = True
-        self.reading = self._guessing = False
+        self.reading = self._begun = False
         self._read: tuple[list[Cube], list[Any]] = ([], [])
+        self.asks: dict[str, str] = {}
+        """What has to be known before the layers chosen can be learnt from, by field."""
+        self.notes: list[str] = []
+        """What was done so that they can be."""
         self._asked: Experiment | None = None
-        self._watched: list[Labels] = []
+        self._watched: list[Any] = []
         self.source = Ways(_SAYS, label="Data", name="source", tooltip="learn from layers of this window, or from files on disk")
         self.pairs: list[PairRow] = []
         self._pairs_box: Container[Any] = Container(labels=False, name="pairs")
@@ -94,25 +103,30 @@ class TrainData(Container[Any]):
         """The first pair of layers."""
         return self.pairs[0]
 
-    def _inputs(self, _: Any = None) -> list[Image]:
+    def _inputs(self) -> list[Image]:
         return spectral_layers(self._viewer)
 
-    def _truths(self, _: Any = None) -> list[Any]:
+    def _known(self) -> list[Image]:
+        """Return the layers that may be learnt from without asking: neither called truths nor made of others."""
+        return [layer for layer in self._inputs() if not is_made(layer) and not is_named_truth(layer)]
+
+    def _truths(self) -> list[Any]:
         return truth.choices(self._viewer, self.kind)
 
     def add(self) -> PairRow:
         """Add another pair of layers."""
-        pair = PairRow(self._inputs, self._truths, first=not self.pairs)
+        pair = PairRow(self._viewer, self._inputs, self._truths, first=not self.pairs)
         self.pairs.append(pair)
         self._pairs_box.append(pair)
-        for choice in (pair.input, pair.truth):
-            choice.reset_choices()
         taken = [other.input.value for other in self.pairs[:-1]]
-        pair.input.value = None if self.pairs[:-1] else likely_source(self._inputs())
-        if self.pairs[:-1]:
-            pair.input.value = next((layer for layer in self._inputs() if layer not in taken and "truth" not in layer.name.lower()), None)
+        if taken:
+            pair.input.value = next((layer for layer in self._known() if layer not in taken), None)
+        else:
+            pair.input.value = likely_source(self._known())
+            self._propose_truth(pair)
         pair.input.changed.connect(lambda _: self._on_input(pair))
         pair.truth.changed.connect(lambda _: self._on_choice())
+        pair.align_button.changed.connect(lambda: self._agree(pair))
         pair.remove_button.changed.connect(lambda: self.take_out(pair))
         self._on_choice()
         return pair
@@ -125,43 +139,47 @@ class TrainData(Container[Any]):
         self._on_choice()
 
     def refresh(self) -> None:
-        """Offer the layers there are now, and choose likely ones where none is chosen."""
+        """Offer the layers there are now. What is chosen stays; a form in which nothing was chosen yet begins with the first that suits."""
         for pair in self.pairs:
-            pair.forget(self._viewer)
             for choice in (pair.input, pair.truth):
                 choice.reset_choices()
-        self._likely(self.first)
+        if not self._begun:
+            self.first.input.value = likely_source(self._known())
         self._on_choice()
 
-    def _likely(self, pair: PairRow) -> None:
-        source = pair.input.value
-        if source is None or ("truth" in source.name.lower() and source != pair.by_hand):
-            self._guessing = True
-            pair.input.value = likely_source(self._inputs())
-            self._guessing = False
-        if pair.truth.value is None or pair.truth.value is pair.input.value:
+    def choose_again(self) -> None:
+        """Show the names that layers have by now."""
+        for pair in self.pairs:
+            pair.input.reset_choices()
+            pair.truth.reset_choices()
+        self._on_choice()
+
+    def _propose_truth(self, pair: PairRow) -> None:
+        """Choose a truth where somebody has called a layer so, and none is chosen; everything else is asked."""
+        if pair.truth.value is None and not pair.truth.gone:
             pair.truth.value = truth.likely(self._viewer, self.kind, pair.input.value)
 
-    def choose_again(self) -> None:
-        """Choose again what was chosen, after a layer was renamed."""
-        for pair in self.pairs:
-            pair.choose_again(self.kind)
-
     def _on_input(self, pair: PairRow) -> None:
-        if not self._guessing:
-            pair.by_hand = pair.input.value
+        if pair.input.value is not None:
+            self._propose_truth(pair)
         self._on_choice()
 
     def _on_choice(self) -> None:
+        self._begun = self._begun or self.first.input.value is not None
         for pair in self.pairs:
-            pair.remember(self.kind)
+            pair.remember(self._viewer, self.kind)
         layer = self.first.input.value
+        known = None if layer is None else spectral_dimension(layer)
         with self.dimension.changed.blocked():
             self.dimension.reset_choices()
-            self.dimension.value = None if layer is None else spectral_position(layer)
+            self.dimension.value = known
         # a file that told the positions of its bands told which dimension they are
-        self.dimension.visible = layer is not None and not as_cube(layer).axis.unit
+        self.dimension.visible = layer is not None and (known is None or not as_cube(layer).axis.unit)
         self._watch()
+        self.edited.emit()
+
+    def _agree(self, pair: PairRow) -> None:
+        pair.agreed = pair.offered
         self.edited.emit()
 
     def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
@@ -170,25 +188,28 @@ class TrainData(Container[Any]):
 
     def _on_dimension(self, position: int | None) -> None:
         layer = self.first.input.value
-        if layer is not None and position is not None and position != spectral_position(layer):
+        if layer is not None and position is not None and position != spectral_dimension(layer):
             choose_dimension(layer, position)
 
     def _on_turned(self, _: Any = None) -> None:
         self._on_choice()
 
     def _watch(self) -> None:
-        """Heed strokes of the brush in the labels that are chosen."""
-        wanted = [pair.truth.value for pair in self.pairs if isinstance(pair.truth.value, Labels)]
+        """Look again after strokes of the brush in the labels that are chosen, marks that are added, and layers that are moved."""
+        wanted: list[Any] = []
+        for pair in self.pairs:
+            for layer in (pair.input.value, pair.truth.value):
+                if layer is not None:
+                    names = (*_MOVED, *(_MARKED if isinstance(layer, Labels | Points | Shapes) else ()))
+                    wanted += [getattr(layer.events, name) for name in names if hasattr(layer.events, name)]
         self._unwatch()
-        for layer in wanted:
-            for event in (layer.events.paint, layer.events.data, layer.events.set_data):  # the last one also of an undone stroke
-                event.connect(self._on_paint)
+        for event in wanted:
+            event.connect(self._on_paint)
         self._watched = wanted
 
     def _unwatch(self) -> None:
-        for layer in self._watched:
-            for event in (layer.events.paint, layer.events.data, layer.events.set_data):
-                event.disconnect(self._on_paint)
+        for event in self._watched:
+            event.disconnect(self._on_paint)
         self._watched = []
 
     def _on_paint(self, _: Any = None) -> None:
@@ -274,8 +295,9 @@ class TrainData(Container[Any]):
                     pair.truth.reset_choices()
                     known = pair.truths.get(kind)
                     again = known is not None and known in pair.truth.choices
-                    pair.truth.value = known if again else truth.likely(self._viewer, kind, pair.input.value)
-                pair.remember(kind)
+                    chosen = known if again else truth.likely(self._viewer, kind, pair.input.value)
+                    pair.truth.choose(chosen)
+                pair.remember(self._viewer, kind)
         self._watch()
         self._paint.visible = labelled
         self.truths.visible = takes_truth
@@ -293,10 +315,54 @@ class TrainData(Container[Any]):
             return self._read
         cubes: list[Cube] = []
         truths: list[Any] = []
+        self.asks, self.notes = {}, []
         for pair in self.pairs:
-            one, other = truth.pair(self.kind, pair.input.value, pair.truth.value)
+            try:
+                one, other, notes = truth.pair(self.kind, pair.input.value, pair.truth.value)
+            except ValueError as error:  # points without classes; a layer that does not say which dimension is spectral
+                self.asks[getattr(error, "field", "truth")] = str(error)
+                return [], []
             cubes, truths = cubes + one, truths + (other if one else [])
+            self.notes += notes
         return cubes, truths
+
+    def placed(self, experiment: Experiment) -> tuple[list[Cube], list[Any], list[Problem]]:
+        """Return the cubes and truths as they are learnt from, aligned where a person has agreed to it, and what stands against that.
+
+        Where a truth lies elsewhere than its input and both could be aligned exactly, that is offered.
+        """
+        cubes, truths = self.held()
+        chosen = [pair for pair in self.pairs if pair.input.value is not None]
+        for pair in self.pairs:
+            pair.offer("")
+        if not self.from_layers or experiment.data.pairing == "pixels" or not len(cubes) == len(truths) == len(chosen):
+            return cubes, truths, []
+        found: list[Problem] = []
+        for number, pair in enumerate(chosen):
+            aligned = paired(experiment.task, cubes[number], truths[number])
+            if aligned.alike is not None and aligned.trouble == pair.agreed:
+                truths[number] = aligned.alike
+            elif aligned.alike is not None:
+                pair.offer(aligned.trouble, pixels=True)
+                found.append(
+                    Problem("truth", f"{aligned.trouble.partition(';')[0]}; if they show the same pixels, pair them pixel by pixel.")
+                )
+            elif aligned.trouble:
+                remedy = "or choose 'pixels' as the pairing under Patches and groups"
+                found.append(Problem("truth", f"{aligned.trouble}, {remedy}"))
+            elif aligned.words and aligned.words != pair.agreed:
+                pair.offer(aligned.words)
+                found.append(Problem("truth", aligned.words.replace(": paired by position", "; aligned by position", 1)))
+            else:
+                cubes[number], truths[number] = aligned.cube, aligned.truth
+                self.notes += [aligned.words] if aligned.words else []
+        return cubes, truths, found
+
+    @property
+    def gone(self) -> dict[str, str]:
+        """What to say of layers that were chosen and have been removed, by field."""
+        removed = {field: name for pair in self.pairs for field, name in pair.gone.items()} if self.from_layers else {}
+        return {field: f"{name!r} was removed; choose another layer." for field, name in removed.items()}
 
     @property
     def source_layers(self) -> list[Image]:

@@ -159,8 +159,9 @@ class TrainDock(Dock):
 
     def _document(self) -> tuple[Experiment, list[Cube] | None, list[Any] | None]:
         """Return the document, and the cubes and truths of layers; None of files, which it names."""
-        cubes, truths = self.data.held()
-        return (self.experiment, cubes, truths) if self.data.from_layers else (self.experiment, None, None)
+        experiment = self.experiment
+        cubes, truths, _ = self.data.placed(experiment)
+        return (experiment, cubes, truths) if self.data.from_layers else (experiment, None, None)
 
     def start(self) -> None:
         """Start training on the chosen data."""

@@ -10,14 +10,14 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_spectrai.cube import as_cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.plan import parts
+from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.background import Latest
 from napari_spectrai.widgets.dock import message, say, text
-from napari_spectrai.widgets.layers import show_parts
+from napari_spectrai.widgets.layers import left_out, show_parts, spectral_layers
 from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.training import truth
 from napari_spectrai.widgets.training.estimating import Estimating, too_much
@@ -26,6 +26,7 @@ from napari_spectrai.widgets.training.train_data import TrainData
 from napari_spectrai.widgets.training.train_form import TrainForm
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
+CHOOSE = "Choose the layer to learn from."
 NO_FILES = "Choose the files or the folder to learn from."
 
 
@@ -54,12 +55,12 @@ class Readiness:
         self._looked_at: Experiment | None = None
         self._default: tuple[str, list[Any], list[Any]] | None = None
         self.problem, self.rest = message(), message()
-        self.summary, self.time = text("summary"), text("time")
+        self.summary, self.note, self.time = text("summary"), text("note"), text("time")
         self.split = PushButton(
             text="Show the split", name="show_split", enabled=False,
             tooltip="show which pixels will train, validate and test, as a Labels layer over the input",
         )  # fmt: skip
-        self.of_data: Container[Any] = Container(widgets=[self.problem, self.summary, self.time, self.split], labels=False)
+        self.of_data: Container[Any] = Container(widgets=[self.problem, self.summary, self.note, self.time, self.split], labels=False)
         self.of_rest: Container[Any] = Container(widgets=[self.rest], labels=False)
         self.of_data.margins = self.of_rest.margins = (0, 0, 0, 0)
 
@@ -87,7 +88,7 @@ class Readiness:
     def _on_data(self) -> None:
         """Begin with what suits the data, where nobody has set anything else."""
         self._data.show_task(self._form.task.value, takes_truth=self._form.takes_truth())
-        cubes, truths = self._data.candidates()
+        cubes, truths = self._aligned(*self._data.candidates())
         kind = self._form.task.value
         self._default = None
         self._form.refresh(is_image=any(cube.is_image for cube in cubes) if cubes else True)
@@ -97,6 +98,17 @@ class Readiness:
         else:
             self._begin_with(truth.suited(kind, cubes, truths))
         self.check()
+
+    def _aligned(self, cubes: list[Any], truths: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Return pairs as they would be learnt from: what suits them depends on their sizes."""
+        try:
+            experiment = self._form.experiment()
+        except SettingsError:
+            return cubes, truths
+        if not self._data.from_layers or experiment.data.pairing == "pixels" or len(cubes) != len(truths):
+            return cubes, truths
+        pairs = [paired(experiment.task, cube, known) for cube, known in zip(cubes, truths, strict=True)]
+        return [pair.cube for pair in pairs], [pair.truth for pair in pairs]
 
     def settle(self) -> None:
         """Find out now what a thread is still looking for; for scripts, which do not wait."""
@@ -131,18 +143,19 @@ class Readiness:
         except SettingsError as error:
             found = error.problems
         else:
-            if cubes and (truths or not self._data.takes_truth):
+            cubes, truths, misplaced = self._data.placed(experiment)
+            if misplaced:
+                found = misplaced
+            elif cubes and (truths or not self._data.takes_truth):
                 found = problems_with(experiment, cubes, truths)
-        if not cubes:
-            told = self._data.reading or self._data.problem.value
-            found.append(Problem("input", "" if told else EMPTY if self._data.from_layers else NO_FILES))
-        elif not truths and self._data.takes_truth:
-            found.append(Problem("truth", truth.wanted(self._form.task.value)))
+        found += self._missing(cubes, truths)
         self._found, self._against, self.examined = found, "", None
         say(self.problem, "\n".join(p.message for p in found if p.path in ("input", "truth") and p.message))
         rest = self._form.show_problems([p for p in found if p.path not in ("input", "truth")])
         say(self.rest, "\n".join(str(p) for p in rest))
         self.summary.value = self._in_short(cubes)
+        self.note.value = "\n".join(self._data.notes if self._data.from_layers else ())
+        self.note.visible = bool(self.note.value)
         self._say_time("")
         self.split.enabled = False
         if not found and experiment is not None:
@@ -154,6 +167,22 @@ class Readiness:
             self._looking.forget()
             self.estimating.forget()
         self.changed.emit()
+
+    def _missing(self, cubes: list[Any], truths: list[Any]) -> list[Problem]:
+        """Return what has to be chosen, or said of what is chosen, before anything can be learnt."""
+        data = self._data
+        asked, gone = (data.asks, data.gone) if data.from_layers else ({}, {})
+        if asked:
+            return [Problem(field, words) for field, words in asked.items()]
+        if not cubes:
+            told = data.reading or data.problem.value
+            refused = " ".join(filter(None, map(left_out, self._viewer.layers)))
+            there = CHOOSE if spectral_layers(self._viewer) else f"{refused} {EMPTY}".strip()
+            return [Problem("input", "" if told else gone.get("input", there) if data.from_layers else NO_FILES)]
+        if not truths and data.takes_truth:
+            wanted = truth.wanted(self._form.task.value)
+            return [Problem("truth", f"{gone['truth']} {wanted}" if "truth" in gone else wanted)]
+        return []
 
     def _in_short(self, cubes: list[Any]) -> str:
         if self._data.reading:
@@ -207,9 +236,10 @@ class Readiness:
         if self.examined is None:
             return
         layers = self._data.source_layers
-        for layer, cube, labels in zip(layers, map(as_cube, layers), parts.as_labels(self.examined.division.maps), strict=False):
+        cubes, _, _ = self._data.placed(self.examined.experiment)
+        for layer, cube, labels in zip(layers, cubes, parts.as_labels(self.examined.division.maps), strict=False):
             if labels.data.size == cube.count:
-                show_parts(self._viewer, labels, layer)
+                show_parts(self._viewer, labels, layer, cube=cube)
 
 
 def _looked(asked: Experiment, look: Callable[[], Examined]) -> tuple[Experiment, Examined | ValueError]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Points, Shapes
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube, SpectralWarning
+from napari_spectrai.cube import as_cube as cube_of
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.plan.parts import PARTS
-from napari_spectrai.widgets.layers import label_layers, lie_over, painted, spectral_layers, spectral_position
+from napari_spectrai.marks import labels_of_marks
+from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
+from napari_spectrai.widgets.layers import as_cube, lie_over, painted, spectral_layers, spectral_position, undecided
 
 _TRUTH = "Choose the layer that shows how the input should look."
 _WANTED = {
     "denoising": f"{_TRUTH} Without one, choose 'bands' or 'masked' under Learns from.",
-    "segmentation": "Choose the Labels layer to learn from, or paint a few strokes into a new one (0 is unlabelled).",
+    "segmentation": "Choose the Labels layer to learn from (or Points or Shapes), or paint a few strokes into a new one (0 is unlabelled).",
     "classification": "Choose the Labels layer that holds the class of each spectrum.",
 }
 
@@ -28,25 +31,23 @@ def wanted(kind: str) -> str:
 
 
 def choices(viewer: Viewer, kind: str) -> list[Any]:
-    """Return the layers that can be a task's truth."""
-    return label_layers(viewer) if tasks[kind].truth == "labels" else spectral_layers(viewer)
+    """Return the layers that can be a task's truth: cubes; or labels, and points or shapes whose classes are told."""
+    if tasks[kind].truth != "labels":
+        return list(spectral_layers(viewer))
+    return [layer for layer in viewer.layers if isinstance(layer, Labels | Points | Shapes) and EVALUATED not in layer.metadata]
 
 
 def likely(viewer: Viewer, kind: str, source: Image | None) -> Any:
-    """Return the layer that is most likely the truth of `source`, or None."""
+    """Return the layer of the source's size that somebody has called its truth, or None: a size alone makes no truth."""
     if source is None:
         return None
-    found = choices(viewer, kind)
+    found = [layer for layer in choices(viewer, kind) if layer is not source and is_named_truth(layer)]
     if tasks[kind].truth == "labels":
         shapes = {as_cube(source).spatial_shape, source.data.shape}
-        return next((layer for layer in reversed(found) if layer.data.shape in shapes and not _is_split(layer)), None)
-    others = [layer for layer in found if layer is not source and layer.data.shape == source.data.shape]
-    named = [layer for layer in others if "truth" in layer.name.lower()]
-    return next(iter(named or others), None)
-
-
-def _is_split(layer: Labels) -> bool:
-    return bool(layer.metadata.get("class_names") == PARTS)
+        alike = [layer for layer in reversed(found) if isinstance(layer, Labels) and layer.data.shape in shapes]
+    else:
+        alike = [layer for layer in found if layer.data.shape == source.data.shape]
+    return next(iter(alike), None)
 
 
 def canvas(viewer: Viewer, source: Image) -> Labels:
@@ -70,12 +71,39 @@ def is_taken(kind: str, settings: dict[str, Any]) -> bool:
         return bool(tasks.parse(kind).needs_truth)
 
 
-def pair(kind: str, source: Image | None, truth: Any) -> tuple[list[Cube], list[Any]]:
-    """Return the input and, where there is one, the truth, each as a list of at most one."""
+class UndecidedError(ValueError):
+    """A layer that does not say which of its dimensions is spectral."""
+
+    def __init__(self, words: str, field: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+def pair(kind: str, source: Image | None, truth: Any) -> tuple[list[Cube], list[Any], list[str]]:
+    """Return the input and, where there is one, the truth, each as a list of at most one, and what was done to read them.
+
+    Raises
+    ------
+    ValueError
+        If a layer does not say which of its dimensions is spectral, or points and shapes do not tell their classes.
+    """
+    if source is not None and (words := undecided(source)):
+        raise UndecidedError(f"{words}.", "input")
     cubes = [as_cube(source)] if source is not None else []
-    if truth is None:
-        return cubes, []
-    return cubes, [painted(truth, source) if tasks[kind].truth == "labels" else as_cube(truth)]
+    if truth is None or source is None:
+        return cubes, [], []
+    if tasks[kind].truth == "labels":
+        if isinstance(truth, Labels):
+            return cubes, [painted(truth, source)], []
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", SpectralWarning)
+            labels = labels_of_marks(truth, cubes[0])
+        return cubes, [labels], [str(warning.message) for warning in told]
+    if not (words := undecided(truth)):
+        return cubes, [as_cube(truth)], []
+    if truth.data.shape != source.data.shape:
+        raise UndecidedError(f"{words} in the dock Spectra.", "truth")
+    return cubes, [cube_of(truth, position=spectral_position(source))], []
 
 
 def suited(kind: str, cubes: list[Cube], truths: list[Any]) -> Experiment | None:

@@ -1,0 +1,140 @@
+"""Points and shapes as labels: the pixel under each point, the pixels inside each shape, with the class that its features name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube, SpectralWarning
+from napari_spectrai.labels import Labels, named
+from napari_spectrai.placement import KEY, Placement
+
+COLUMNS = ("class", "label", "classes", "labels", "name")
+"""Columns of a layer's features that may name the class of each point or shape, the first that is there."""
+
+
+def is_marks(item: Any) -> bool:
+    """Whether something is a napari layer of points or shapes, told by what these have."""
+    return hasattr(item, "features") and hasattr(item, "data") and (hasattr(item, "shape_type") or hasattr(item, "symbol"))
+
+
+def labels_of_marks(layer: Any, cube: Cube) -> Labels:
+    """Return the classes that points or shapes give to the pixels of a cube; 0 where there are none.
+
+    Parameters
+    ----------
+    layer : napari Points or Shapes layer
+        The class of each stands in a column ``"class"`` or ``"label"`` of its features, in its text, or in its face colour where there are
+        several. Points and shapes that have no class there are left out.
+    cube : Cube
+        Whose pixels they mark, by position in the world where both are placed; marks made at one band hold at all of them.
+
+    Raises
+    ------
+    ValueError
+        If nothing tells classes, or no point or shape lies on the image.
+
+    Warns
+    -----
+    SpectralWarning
+        If some of them lie outside the image, or several classes on one pixel, which is then unlabelled.
+    """
+    name = str(getattr(layer, "name", "")) or "the layer"
+    if not len(layer.data):
+        raise ValueError(f"{name!r} is empty; mark some pixels of each class")
+    if not cube.is_image:
+        raise ValueError(f"{name!r} marks places, and {cube.name or 'the input'!r} is a set of spectra without any; give a Labels layer")
+    classes = _classes(layer, name)
+    shape = cube.spatial_shape
+    inner = _onto(layer, cube)
+    data = np.zeros(shape, np.int64)
+    outside = clashes = 0
+    for number, place in enumerate(layer.data):
+        value = int(classes.data[number])
+        if not value:
+            continue
+        places = np.atleast_2d(np.asarray(place, np.float64)) @ inner[:-1, :-1].T + inner[:-1, -1]
+        kind = str(layer.shape_type[number]) if hasattr(layer, "shape_type") else ""
+        pixels = _filled(layer, places, kind, shape) if kind else tuple(np.rint(places).astype(np.intp).T)
+        inside = np.all([(along >= 0) & (along < length) for along, length in zip(pixels, shape, strict=True)], axis=0)
+        pixels = tuple(along[inside] for along in pixels)
+        outside += not inside.any()
+        before = data[pixels]
+        clashes += int(((before != 0) & (before != value)).sum())
+        data[pixels] = np.where((before == 0) | (before == value), value, -1)
+    data[data < 0] = 0
+    _report(name, len(layer.data), outside, clashes, found=bool(data.any()))
+    lies = cube.placement
+    metadata = {} if lies is None else {KEY: lies.to_json()}
+    return Labels(data, classes.names, name=name, metadata=metadata)
+
+
+def _report(name: str, count: int, outside: int, clashes: int, *, found: bool) -> None:
+    if not found:
+        raise ValueError(
+            f"none of the {count:,} marks of {name!r} gives a pixel of the input a class; they lie beside it or on one another"
+        )
+    words = [f"{outside:,} of its {count:,} marks lie outside the input and are left out"] if outside else []
+    words += [f"{clashes:,} times marks of two classes lie on one pixel, which is left unlabelled"] if clashes else []
+    if words:
+        warnings.warn(f"{name}: {'; '.join(words)}", SpectralWarning, stacklevel=4)
+
+
+def _classes(layer: Any, name: str) -> Labels:
+    """Return the class of each mark as numbers with names; 0 where it has none."""
+    features = layer.features
+    column = next((known for known in COLUMNS if known in features), None)
+    if column is not None:
+        return _numbered([*features[column]])
+    text = [str(value) for value in np.atleast_1d(getattr(getattr(layer, "text", None), "values", ()))]
+    if len(text) == len(layer.data) and any(text):
+        return _numbered(text)
+    colours = np.round(np.atleast_2d(np.asarray(getattr(layer, "face_color", ()), np.float64)), 3)
+    if len(colours) == len(layer.data) and len(np.unique(colours, axis=0)) > 1:
+        return named(["#" + "".join(f"{round(part * 255):02x}" for part in colour[:3]) for colour in colours])
+    raise ValueError(
+        f"{name!r} does not say of which class its {len(layer.data):,} marks are; name the class of each in a column 'class' of the "
+        "layer's features, or give each class a face colour"
+    )
+
+
+def _numbered(values: Sequence[Any]) -> Labels:
+    """Return classes given as whole numbers or names; empty ones and numbers that are missing are none."""
+    missing = [value is None or value != value or not str(value).strip() for value in values]  # noqa: PLR0124  # NaN
+    known = [value for value, gone in zip(values, missing, strict=True) if not gone]
+    if known and all(isinstance(value, int | float | np.integer | np.floating) and float(value).is_integer() for value in known):
+        return Labels(np.array([0 if gone else int(value) for value, gone in zip(values, missing, strict=True)], np.int64))
+    if not known:
+        return Labels(np.zeros(len(values), np.int64))
+    told = named([str(value).strip() for value in known])
+    data = np.zeros(len(values), np.int64)
+    data[~np.array(missing)] = told.data
+    return Labels(data, told.names)
+
+
+def _onto(layer: Any, cube: Cube) -> npt.NDArray[np.float64]:
+    """Return the affine matrix from places in the layer's data to pixels of the cube, without the dimension of the bands."""
+    dimensions, count = np.atleast_2d(np.asarray(layer.data[0])).shape[-1], len(cube.spatial_shape)
+    if dimensions not in (count, count + 1):
+        raise ValueError(
+            f"the marks of {str(getattr(layer, 'name', ''))!r} have {dimensions} coordinates, and the input {count} without its bands; "
+            f"give {count}, or {count + 1} with the band first"
+        )
+    spectral = None if dimensions == count else int(cube.metadata.get("spectral_position", 0))
+    kept = [d for d in range(dimensions) if d != spectral]
+    dropped = np.eye(dimensions + 1)[[*kept, -1]]
+    lies, own = cube.placement, Placement.of_layer(layer, (1,) * dimensions, spectral)
+    if lies is None or own is None:
+        return dropped
+    inner: npt.NDArray[np.float64] = np.linalg.solve(lies.matrix, own.beside(lies).matrix) @ dropped
+    return inner
+
+
+def _filled(layer: Any, vertices: npt.NDArray[np.float64], kind: str, shape: Sequence[int]) -> tuple[npt.NDArray[np.intp], ...]:
+    """Return the pixels that a shape encloses, or that a line passes, as napari fills them."""
+    alone = type(layer)([vertices], shape_type=[kind], ndim=len(shape))
+    return tuple(np.nonzero(alone.to_labels(labels_shape=tuple(shape))))
