@@ -233,7 +233,9 @@ def test_a_guided_filter_smooths_regions_and_keeps_edges():
     image[:, :, 10:] = 1
     image += torch.from_numpy(rng.normal(0, 0.02, image.shape)).float()
     probabilities = torch.zeros(1, 20, 20, 2)
-    probabilities[..., 0] = torch.from_numpy(np.clip(np.where(np.arange(20) < 10, 0.8, 0.2) + rng.normal(0, 0.2, (1, 20, 20)), 0, 1)).float()
+    probabilities[..., 0] = torch.from_numpy(
+        np.clip(np.where(np.arange(20) < 10, 0.8, 0.2) + rng.normal(0, 0.2, (1, 20, 20)), 0, 1)
+    ).float()
     probabilities[..., 1] = 1 - probabilities[..., 0]
     mean, basis = components(image.flatten(0, 2))
     smooth = guided_filter(probabilities, (image - mean) @ basis, 4)

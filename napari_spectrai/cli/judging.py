@@ -80,7 +80,9 @@ def evaluate(
         results = {label: opened(file) for label, file in files.items()}
         noisy = None if source is None else read(source)
         rule: Any = class_mean
-        steps = judging(results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match, class_mean=rule, pairing=pairing)
+        steps = judging(
+            results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match, class_mean=rule, pairing=pairing
+        )
         judgement = followed(steps, folder, "judging")
         if judgement is not None:
             typer.echo(judgement)

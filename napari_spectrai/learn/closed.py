@@ -95,9 +95,7 @@ def _intervals(
     return intervals.of_cubes({"mse": (output.double() - truth.double()).square().mean(-1).numpy()}, units)
 
 
-def _shown(
-    data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, target: str
-) -> Iterator[Event]:
+def _shown(data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, target: str) -> Iterator[Event]:
     """Yield what is shown of a method: one validation spectrum, or how it tells the classes of a part apart."""
     if data.classes:
         yield confusion(1, data.classes, output, truth, part)

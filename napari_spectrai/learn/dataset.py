@@ -123,7 +123,9 @@ class Dataset:
             first += len(samples)
         pixels = torch.cat(middles)
         truths, units = (None if known is None else known[pixels] for known in (self.truths, self.units))
-        return replace(self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[], units=units, holds=None)
+        return replace(
+            self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[], units=units, holds=None
+        )
 
     def seen(self) -> Tensor:
         """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""

@@ -70,9 +70,7 @@ class Model:
         kept = classical.to_tensors(self.classical) | (self.applicability.tensors() if self.applicability is not None else {})
         with replacing(path) as temporary:
             # bytes, since save_file makes the file readable for its owner only
-            temporary.write_bytes(
-                to_bytes(weights | kept | self.fingerprints.to_tensors(), {KEY: self.description.to_json()})
-            )
+            temporary.write_bytes(to_bytes(weights | kept | self.fingerprints.to_tensors(), {KEY: self.description.to_json()}))
         return path
 
     @classmethod

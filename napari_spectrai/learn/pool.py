@@ -87,6 +87,8 @@ def mean_spectrum(x: Tensor) -> Tensor:
     """Return the mean spectrum of each image ``(N, y, x, λ)`` as ``(N, 1, 1, λ)``, over the pixels that are not all zero."""
     held = x.any(-1, keepdim=True).to(x.dtype)
     return (x * held).sum((1, 2), keepdim=True) / held.sum((1, 2), keepdim=True).clamp(min=1)
+
+
 def in_units(units: Tensor | None, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Return outputs and truths (..., λ) in the unit of the truth; without `units` as they are, in prepared intensities.
 

@@ -200,6 +200,7 @@ class Training:
             self.place.epoch, self.place.step, self.place.loss = self.place.epoch + 1, 0, 0.0
             if self.pace == "epoch":
                 self.schedule.step()
+
     @property
     def _shown_loss(self) -> float:
         return float(self._total) * getattr(self.task, "loss_unit", 1.0)
@@ -319,7 +320,9 @@ class Training:
         scores |= {"blocks": beside} if beside else {}
         took = what_was_removed(self.experiment, self.data, self.average.module)
         model = self._model(place.best_weights, scores)
-        model = replace(model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=[*took, *self._validated()]))
+        model = replace(
+            model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=[*took, *self._validated()])
+        )
         model.save(self.folder.best)
         yield self._told(Saved("best", str(self.folder.best)))
         for event in shown:

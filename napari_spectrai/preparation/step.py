@@ -66,6 +66,7 @@ class Step(Named):
     def findings(self, cube: Cube) -> Any:
         """Return what the step finds in a cube and would change there, with a text for a person; None for a step that does not count."""
         return None
+
     def notes(self, cube: Cube) -> list[str]:
         """Return what to say of this step where it is applied to `cube`, in sentences."""
         return []

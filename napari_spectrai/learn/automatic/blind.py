@@ -72,7 +72,9 @@ class BlindComparison:
         generator = torch.Generator().manual_seed(0)
         self.posed = [self._posed(generator) for _ in range(DRAWS)]
         units = np.concatenate([_units(m) + number * 10**9 for number, m in enumerate(self.shown)])
-        target = torch.cat([torch.cat([place.of(p.target)[m] for place, m in zip(data.places, self.shown, strict=True)]) for p in self.posed])
+        target = torch.cat(
+            [torch.cat([place.of(p.target)[m] for place, m in zip(data.places, self.shown, strict=True)]) for p in self.posed]
+        )
         # squares like those of a chessboard: weights are found on one colour and judged on the other
         self.held = Held.of(target, np.tile(units % 2, DRAWS), np.tile(units, DRAWS), 0)
 
