@@ -54,6 +54,7 @@ class Automatic(ClassicalSpec):
     implementation: ClassVar = "napari_spectrai.learn.automatic.blend:Blend"
     tasks: ClassVar = RESTORATION | CLASSES
     learns: ClassVar = True
+    chooses: ClassVar = True
     candidates: list[Annotated[SerializeAsAny[NetworkSpec], networks]] = Field(
         default_factory=list, json_schema_extra={"learnt": True},
         description="what is compared; empty: the methods and networks that suit the task and the size of the data",

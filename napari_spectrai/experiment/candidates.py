@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FEW = 20_000
 """Labelled pixels, at most, from which a network on local means learns better than one of convolutions."""
+PATCH = 32
+"""Pixels along each side of the patches of a denoising network."""
 WIDE = 1_000
 """Bands from which a network on all bands takes too long to be compared."""
 
@@ -117,6 +119,19 @@ def _of_pairs(kind: str, size: Size) -> list[tuple[str, str]]:
     return [(one, "spectra") for one in found]
 
 
+def denoisers_for(experiment: Experiment, size: Size) -> list[Candidate]:
+    """Return the denoisers that need no truth, the simplest first."""
+    listed = getattr(experiment.network, "candidates", ())
+    if listed:
+        return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
+    kinds = ["raw", *(["savitzky_golay", "whittaker", "wavelet"] if size.bands >= 5 else [])]
+    if size.sides is not None and min(size.sides) > 2:
+        kinds += ["svd_nlm", "nl_bayes"]
+        if min(size.sides) >= PATCH and size.bands >= 5:
+            kinds.append("eigenimage_cnn")
+    return [Candidate(named(networks.parse(kind), "spectra"), with_recipe(experiment, kind, size)) for kind in kinds]
+
+
 def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool = False) -> Experiment:
     """Return an experiment for one network: with the loss, patches and training that suit it and the size of the data.
 
@@ -135,7 +150,7 @@ def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool =
         document[section] = {**document[section], **values} if merges else values
     document["network"] = chosen.get("network", {"kind": kind}) if isinstance(network, str) else network.model_dump(mode="json")
     document["split"] |= {"context": "shared", "gap": 0, "folds": 0} if experiment.task.truth == "labels" else {"folds": 0}
-    if kind not in ("unet", "resunet") and not own:
+    if not own:
         document["augmentation"] = chosen.get("augmentation", [])
     return type(experiment).model_validate(document)
 
@@ -170,6 +185,12 @@ def recipe(kind: str, task: str, size: Size) -> dict[str, Any]:
             "augmentation": ["flip", "rotate"],
             "training": {"batch": 8, "epochs": 60, "keep": "last"},
             "loss": {"kind": "cross_entropy", "weights": "balanced"},
+        }
+    if kind == "eigenimage_cnn":
+        return {
+            "data": {"patch": PATCH, "samples": 64},
+            "augmentation": ["flip", "rotate"],
+            "training": {"batch": 8, "epochs": 25, "keep": "last"},
         }
     if kind == "residual_mlp":
         batch = 32 if samples <= 5_000 else 256

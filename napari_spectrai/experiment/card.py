@@ -134,7 +134,6 @@ class ModelCard:
             rows.insert(3, ("Enlarges", f"{experiment.task.enlarges} times a side"))
         if experiment.task.target != "truth":
             rows.append(("Judged by", f"{experiment.task.target}: no truth was given"))
-        rows += [("Note", note) for note in self.notes]
         metric = experiment.task.metrics[0]
         for part, methods in self.scores.items():
             told = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}

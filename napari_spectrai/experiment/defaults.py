@@ -12,8 +12,6 @@ from napari_spectrai.experiment.candidates import FEW
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import UNKNOWN, as_labels
 from napari_spectrai.marks import is_marks, labels_of_marks
-from napari_spectrai.noise import eigenimages
-from napari_spectrai.valid import held_by
 
 T = TypeVar("T")
 
@@ -21,8 +19,6 @@ FEWEST_PAIRS = 5
 """Pairs of spectra below which nothing but gains and offsets can be learnt of two instruments."""
 MOST_HELD = 5
 """Pairs for validation, where there are few; the method learns from them in the end."""
-SEEN = 10_000
-"""Spectra, at most, by which the number of components is chosen."""
 
 
 def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
@@ -49,21 +45,12 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     }
     if task.kind != "denoising" or truth is not None:
         return document
-    # without truth: odd against even bands of an image, hidden bands of a set, or of a map too small for patches apart from one another
-    sides = cube.spatial_shape[-2:]
-    in_patches = cube.is_image and min(sides) >= 4 and max(sides) >= 12
-    document |= {"task": {"kind": "denoising", "learns_from": "bands" if in_patches else "masked"}, "augmentation": []}
-    if in_patches:
-        # a map of few pixels has to hold more than one patch to learn from, a gap of its width and one to validate
-        patch = max(4, min(32, *sides)) if max(sides) >= 96 else max(4, min(*sides, max(sides) // 4) // 4 * 4)
-        document |= {
-            "network": {"kind": "unet", "dims": 2, "depth": 2, "ridge": False, "components": _components(cube)},
-            "augmentation": ["flip", "rotate"],
-            "data": {"patch": patch, "samples": 64},
-            "training": {"batch": 8, "epochs": 60},
-        }
-    else:
-        document["network"] = {"kind": "unet", "dims": 1, "ridge": False}
+    # without truth: candidates, compared on the data with noise added
+    document |= {
+        "task": {"kind": "denoising", "learns_from": "recorrupted"}, "preparation": ["scale"],
+        "network": {"kind": "automatic", "seconds": 60.0}, "augmentation": [],
+    }  # fmt: skip
+    del document["training"]
     return document
 
 
@@ -82,17 +69,6 @@ def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     elif cube.count < 20 * MOST_HELD:
         document["split"] = {"method": "random", "validation": max(1, min(MOST_HELD, cube.count // 5)) / max(2, cube.count)}
     return document
-
-
-def _components(cube: Cube) -> int:
-    """Return how many components of an image stand above its noise; of one that is not in memory, a usual number."""
-    most = max(1, len(cube.axis) // 2)
-    if not isinstance(cube.data, np.ndarray):
-        return min(8, most)
-    spectra = cube.data.reshape(-1, cube.shape[-1])
-    sample = np.asarray(spectra[:: max(1, len(spectra) // SEEN)], np.float64)
-    sample = sample[held_by(sample).mask]
-    return min(eigenimages(sample)[0].shape[-1], most) if len(sample) > 1 else min(8, most)
 
 
 def _refuse_other_pixels(task: TaskSpec, cube: Cube, truth: Cube) -> None:

@@ -28,7 +28,8 @@ def means_of_images(cls: type[NetworkSpec]) -> bool:
 
 def without_truth(task: TaskSpec, cls: type[NetworkSpec]) -> bool:
     """Whether a kind is a classical method that has to learn from a truth which the task does not have."""
-    return cls.classical and getattr(cls, "learns", False) and task.truth == "cube" and not task.needs_truth
+    learns = cls.classical and getattr(cls, "learns", False) and not getattr(cls, "chooses", False)
+    return learns and task.truth == "cube" and not task.needs_truth
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import rich.progress
@@ -23,6 +24,7 @@ class TrainingBar:
         )  # fmt: skip
         self._task = self._bar.add_task("starting", total=None, figures="")
         self._epochs = 1
+        self._said: set[str] = set()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -40,8 +42,7 @@ class TrainingBar:
                 f"{event.training:,} samples for training, {event.validation:,} for validation, {event.test:,} for the test; "
                 f"{event.parameters:,} weights; {event.device}, {event.precision}"
             )
-            for note in event.notes:
-                self.console.print(f"note: {note}")
+            self._say(event.notes)
             if event.baselines:
                 figures = " · ".join(f"{name} {value:.5f}" for name, value in event.baselines.items())
                 self.console.print(f"validation {METRICS[event.metric].title}: {figures}")
@@ -62,5 +63,11 @@ class TrainingBar:
         elif isinstance(event, Progress):
             self._bar.update(self._task, figures=f"once more on blocks, for the honest figure: epoch {event.done}/{event.total}")
         elif isinstance(event, Finished | Failed):
-            for note in dict.fromkeys(event.notes):
+            self._say(event.notes)
+
+    def _say(self, notes: Sequence[str]) -> None:
+        """Print notes that were not printed before."""
+        for note in notes:
+            if note not in self._said:
+                self._said.add(note)
                 self.console.print(f"note: {note}", markup=False, highlight=False)

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.labels import Class
-from napari_spectrai.learn.pool import Samples, Scene, in_units, mean_spectrum
 from napari_spectrai.learn.fingerprints import Fingerprints
+from napari_spectrai.learn.pool import Samples, Scene, in_units, mean_spectrum
 from napari_spectrai.plan.layout import Place
 from napari_spectrai.plan.split import Map
 from napari_spectrai.preparation import Preparation

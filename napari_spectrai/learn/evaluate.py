@@ -20,9 +20,9 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.labels import Class, Labels, as_labels
 from napari_spectrai.learn import metrics
+from napari_spectrai.learn.joining import on_axis_of
 from napari_spectrai.learn.judged_classes import absent
 from napari_spectrai.learn.judgement import finished, judge, kept_steps, of_cubes
-from napari_spectrai.learn.joining import on_axis_of
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.overlap import overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.pool import mean_spectrum

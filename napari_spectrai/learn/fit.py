@@ -10,8 +10,10 @@ from typing import Any
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.automatic.run import CrossValidation, is_cross_validated
+from napari_spectrai.learn.automatic.unpaired import BlindChoice
 from napari_spectrai.learn.beside import Beside, is_needed
 from napari_spectrai.learn.closed import closed_form
 from napari_spectrai.learn.dataset import Dataset
@@ -73,6 +75,10 @@ def fit(
             if resume:  # the comparison is repeated: its candidates are fitted anew within its time
                 folder.truncate(0)
             return (yield from CrossValidation(experiment, inputs, targets, folder).events())
+        if isinstance(experiment.network, Automatic):
+            if resume:
+                folder.truncate(0)
+            return (yield from BlindChoice(experiment, inputs, folder).events())
         data = _dataset(experiment, inputs, targets, folder, resume=resume)
         if experiment.network.classical:
             return (yield from closed_form(experiment, data, folder))

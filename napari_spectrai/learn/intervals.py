@@ -61,13 +61,15 @@ def of_classes(probabilities: Tensor, truth: Tensor, units: npt.NDArray[np.int64
     return found
 
 
-def of_cubes(errors: Mapping[str, npt.NDArray[np.float64]], units: npt.NDArray[np.int64]) -> Intervals:
+def of_cubes(errors: Mapping[str, npt.NDArray[np.float64]], units: npt.NDArray[np.int64], *, least: float = 0.0) -> Intervals:
     """Return 90 % intervals of means over spectra, such as the squared error and the spectral angle of each.
 
     Parameters
     ----------
     errors : mapping of name to array of shape (n,)
     units : int array of shape (n,)
+    least : float
+        What a mean cannot lie below.
     """
     _, numbers = np.unique(units, return_inverse=True)
     counts = np.bincount(numbers).astype(np.float64)
@@ -77,7 +79,7 @@ def of_cubes(errors: Mapping[str, npt.NDArray[np.float64]], units: npt.NDArray[n
         total = float(weights @ counts)
         return {name: float(weights @ values) / total for name, values in sums.items()}
 
-    return _bootstrap(len(counts), scores, {}, (0.0, math.inf))
+    return _bootstrap(len(counts), scores, {}, (least, math.inf))
 
 
 def squares(asked: Tensor, side: int = 12) -> npt.NDArray[np.int64]:

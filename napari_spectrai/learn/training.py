@@ -26,8 +26,8 @@ from napari_spectrai.learn.checkpoint import Place
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
-from napari_spectrai.learn.judging import Judge, crossed_temperature, temperature, tempered
 from napari_spectrai.learn.drawing import in_turn, planes_of
+from napari_spectrai.learn.judging import Judge, crossed_temperature, temperature, tempered
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.learn.previews import Previews

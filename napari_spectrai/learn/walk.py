@@ -17,8 +17,8 @@ from napari_spectrai.learn.pool import mean_spectrum
 from napari_spectrai.learn.tiles import Span, tiles
 from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation import Preparation
-from napari_spectrai.preparation.missing import bands_needed
 from napari_spectrai.preparation.chain import Removed
+from napari_spectrai.preparation.missing import bands_needed
 from napari_spectrai.runs import Progress
 from napari_spectrai.valid import EMPTY, MISSING, MORE, Codes, Held, coded_block, continued, decided, finite, ignored, values_of, without
 

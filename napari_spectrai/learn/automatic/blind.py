@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +21,9 @@ from napari_spectrai.noise import NoiseModel, noise_model
 
 ADDED = 0.5
 """Noise that is added, as a share of the data's own standard deviation; the target has noise of sqrt(1 + 1 / ADDED²) times that."""
-DRAWS = 2
-"""How often noise is drawn."""
-MOST_VALUES = 2**22
+MOST_DRAWS = 4
+"""How often noise is drawn, at most; once where there are many values."""
+MOST_VALUES = 2**21
 """Values of an image, at most, that candidates are compared on; of a larger one its middle."""
 SQUARE = 12
 """Side of the squares over which the spread of a loss is measured, in pixels."""
@@ -61,22 +62,26 @@ class BlindComparison:
         Candidates that are not done by then are left out.
     stopping : callable
         Whether to stop now.
+    laid_out : callable
+        Returns the data in patches, as a network sees them.
     """
 
-    def __init__(self, data: Dataset, seconds: float, stopping: Stopping) -> None:
-        self.data, self.seconds, self.stopping = data, seconds, stopping
+    def __init__(self, data: Dataset, seconds: float, stopping: Stopping, laid_out: Callable[[Candidate], Dataset]) -> None:
+        self.data, self.seconds, self.stopping, self._laid_out = data, seconds, stopping, laid_out
         self.began = time.monotonic()
+        self._told: dict[int, dict[str, Any]] = {}
         self.shown = _middle(data)
         spectra = torch.cat([s.x[m].cpu() for s, m in zip(data.scenes(), self.shown, strict=True)]).numpy()
         self.noise: NoiseModel = noise_model(spectra)
         generator = torch.Generator().manual_seed(0)
-        self.posed = [self._posed(generator) for _ in range(DRAWS)]
+        draws = max(1, min(MOST_DRAWS, MOST_VALUES // max(1, spectra.size)))
+        self.posed = [self._posed(generator) for _ in range(draws)]
         units = np.concatenate([_units(m) + number * 10**9 for number, m in enumerate(self.shown)])
         target = torch.cat(
             [torch.cat([place.of(p.target)[m] for place, m in zip(data.places, self.shown, strict=True)]) for p in self.posed]
         )
         # squares like those of a chessboard: weights are found on one colour and judged on the other
-        self.held = Held.of(target, np.tile(units % 2, DRAWS), np.tile(units, DRAWS), 0)
+        self.held = Held.of(target, np.tile(units % 2, draws), np.tile(units, draws), 0)
 
     @property
     def left(self) -> float:
@@ -84,12 +89,11 @@ class BlindComparison:
         return self.seconds - (time.monotonic() - self.began)
 
     @property
-    def constant(self) -> float:
-        """The mean squared noise of the target, which is no error of a denoiser."""
-        deviation = self._deviation(self.data.inputs)
-        return float(np.mean([float(deviation[place.base : place.base + place.size].square().mean()) for place in self.data.places])) * (
-            1 + 1 / ADDED**2
-        )
+    def floor(self) -> np.ndarray:
+        """The squared noise that is expected in the target of each sample (n,), which is no error of a denoiser."""
+        deviation = self._deviation(self.data.inputs.cpu())
+        shown = torch.cat([place.of(deviation)[m] for place, m in zip(self.data.places, self.shown, strict=True)])
+        return np.tile(shown.double().square().mean(-1).numpy() * (1 + 1 / ADDED**2), len(self.posed))
 
     def _deviation(self, inputs: Tensor) -> Tensor:
         """Return the standard deviation of the noise in each value, by a smooth estimate of the signal."""
@@ -144,9 +148,16 @@ class BlindComparison:
     def fitted(self, candidate: Candidate, data: Dataset, stopping: Stopping) -> nn.Module:
         """Return a candidate fitted on data without truth."""
         if candidate.network.classical:
-            return classical.fitted(candidate.network, data, "training")  # type: ignore[arg-type]
+            noise = self._told.get(id(data.inputs))  # the same data are not searched for their noise again
+            method = classical.fitted(candidate.network, data, "training", chosen=noise)  # type: ignore[arg-type]
+            if "noise" in method.chosen:
+                self._told[id(data.inputs)] = {"noise": method.chosen["noise"]}
+            return method
+        patches = self._laid_out(candidate)
+        if patches.inputs.shape != data.inputs.shape:
+            raise ValueError("the image is smaller than the patches of this network, so that it cannot be compared")
         with torch.enable_grad():
-            return trained_on(candidate.experiment, data, stopping)
+            return trained_on(candidate.experiment, replace(patches, inputs=data.inputs), stopping)
 
 
 def _answers(module: nn.Module, x: Tensor) -> Tensor:

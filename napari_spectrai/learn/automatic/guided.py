@@ -46,7 +46,8 @@ def guided_filter(probabilities: Tensor, guide: Tensor, radius: int) -> Tensor:
     slope = _box(slope.flatten(3).permute(0, 3, 1, 2), radius).permute(0, 2, 3, 1).unflatten(3, (count, channels))
     offset = _box(offset.permute(0, 3, 1, 2), radius).permute(0, 2, 3, 1)
     smooth = ((slope * guide[..., None]).sum(-2) + offset).clamp(min=0)
-    return smooth / smooth.sum(-1, keepdim=True).clamp(min=1e-12)
+    whole: Tensor = smooth / smooth.sum(-1, keepdim=True).clamp(min=1e-12)
+    return whole
 
 
 def components(spectra: Tensor) -> tuple[Tensor, Tensor]:

@@ -78,7 +78,7 @@ class Refit:
             name=self.experiment.name or name,
             experiment=self.experiment.model_copy(update={"preparation": list(data.preparation.steps), "network": own.network}),
             axis=data.axis, truth_axis=data.truth_axis, classes=data.classes, date=f"{datetime.now():%Y-%m-%d %H:%M}",
-            rivals=[method.spec.kind for method in baselines.values()], trained_on=data.names, scores=scores, intervals=ranges,
+            rivals=[method.spec.kind for method in baselines.values()], trained_on=data.names, scores=scores, intervals=ranges, intensities=data.intensities,
             versions={package: version(package) for package in ("napari-spectrai", "torch")}, temperature=temperature, notes=notes,
             compared=[asdict(self.scoring.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
         )  # fmt: skip

@@ -1,0 +1,142 @@
+"""What every comparison of candidates shares: steering, events, a model at the end."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.candidates import Candidate
+from napari_spectrai.learn.automatic.bench import Stopped
+from napari_spectrai.learn.automatic.comparison import Outcome
+from napari_spectrai.learn.model import Model
+from napari_spectrai.runs import Compared, Event, Finished, Fold, Paused, RunFolder, Saved, Started
+from napari_spectrai.runs.report import concluded
+
+
+class StoppedEarlyError(RuntimeError):
+    """A comparison was stopped before there was anything to keep."""
+
+
+def has_truth(experiment: Experiment) -> bool:
+    """Whether the task has a truth to score by."""
+    return experiment.task.truth == "labels" or experiment.task.needs_truth
+
+
+class Race(ABC):
+    """One comparison of candidates; `events` runs it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    folder : RunFolder
+    """
+
+    rounds: int
+    """Folds, or drawings of noise."""
+    notes: list[str]
+
+    def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
+        self.experiment, self.folder = experiment, folder
+        self.began = time.monotonic()
+        self.seconds = float(getattr(experiment.network, "seconds", float("inf")))
+        self.outcomes: list[Outcome] = []
+
+    # ------------------------------------------------------------------ what a comparison is
+
+    @abstractmethod
+    def candidates(self) -> list[Candidate]:
+        """Return what is compared."""
+
+    @abstractmethod
+    def started(self, candidates: Sequence[Candidate]) -> Started:
+        """Return the first event."""
+
+    @abstractmethod
+    def over(self, candidates: Sequence[Candidate]) -> Iterator[Any]:
+        """Yield (candidate, rounds done), and outcomes."""
+
+    @abstractmethod
+    def compared(self, outcome: Outcome, weight: float = 0.0) -> Compared:
+        """Return the event of a candidate that was compared or left out."""
+
+    @abstractmethod
+    def model(self, outcomes: list[Outcome]) -> tuple[Model, list[tuple[Outcome, float]], list[Event]]:
+        """Choose, refit, and return the model, its members with their weights, and what is shown of it."""
+
+    # ------------------------------------------------------------------ steering
+
+    def _stopping(self) -> bool:
+        while self.folder.command() == "pause":
+            time.sleep(0.05)
+        return self.folder.command() == "stop"
+
+    def _pausing(self) -> Generator[Event, None, None]:
+        if self.folder.command() == "pause":
+            yield self._record(Paused(True))
+            self._stopping()
+            yield self._record(Paused(False))
+
+    def _record(self, event: Event) -> Event:
+        self.folder.append(event)
+        return event
+
+    # ------------------------------------------------------------------ events
+
+    def events(self) -> Generator[Event, None, Model]:
+        """Compare, choose, refit and save.
+
+        Raises
+        ------
+        ValueError
+            If no candidate could be fitted; with the reasons.
+        StoppedEarlyError
+            If it was stopped before the first candidate was compared.
+        """
+        candidates = self.candidates()
+        yield self._record(self.started(candidates))
+        reason = yield from self._compare(candidates)
+        compared = [outcome for outcome in self.outcomes if outcome.answers is not None]
+        if compared:
+            return (yield from self._conclude(reason))
+        if reason == "stopped":
+            yield concluded(self.folder, Finished("stopped", notes=["Stopped before any candidate was compared; there is no model yet."]))
+            raise StoppedEarlyError("stopped before any candidate was compared; resume the run to begin the comparison again")
+        reasons = "; ".join(f"{outcome.candidate.name}: {outcome.note}" for outcome in self.outcomes)
+        raise ValueError(f"no candidate could be fitted ({reasons}); add samples, or choose another network")
+
+    def _compare(self, candidates: Sequence[Candidate]) -> Generator[Event, None, Any]:
+        limited = self.seconds < float("inf")
+        try:
+            for step in self.over(candidates):
+                if isinstance(step, Outcome):
+                    self.outcomes.append(step)
+                    yield self._record(self.compared(step))
+                else:
+                    candidate, number = step
+                    left = max(self.seconds - (time.monotonic() - self.began), 0.0) if limited else 0.0
+                    place = candidates.index(candidate) + 1
+                    yield self._record(Fold(candidate.name, number, self.rounds, place, len(candidates), left))
+                yield from self._pausing()
+        except Stopped:
+            self.folder.say("")
+            return "stopped"
+        return "done"
+
+    def _conclude(self, reason: Any) -> Generator[Event, None, Model]:
+        model, members, shown = self.model(self.outcomes)
+        for outcome, weight in members:
+            yield self._record(self.compared(outcome, weight))
+        for which, path in (("best", self.folder.best), ("last", self.folder.last)):
+            model.save(path)
+            yield self._record(Saved(which, str(path)))  # type: ignore[arg-type]
+        yield from map(self._record, shown)
+        if reason != "stopped":
+            self.folder.discard_data()
+        card, count = model.description, len(self.outcomes)
+        took = time.monotonic() - self.began
+        ending = Finished(reason, count, count, card.scores, took, str(self.folder.best), notes=card.notes, intervals=card.intervals)
+        yield concluded(self.folder, ending)
+        return model
