@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -198,6 +200,19 @@ def test_a_fold_is_never_calibrated_by_itself():
     scores[:20] = scores[:20].flip(1) * 10
     after = crossed([Answers("a", scores)], held, blend=False).by_fold[0]
     np.testing.assert_array_equal(before[1], after[1])
+
+
+def test_a_prediction_says_where_the_training_data_apply(trained, scene):
+    model, _, _ = trained
+    cube, labels, _ = scene
+    found = predict(model, cube, applicability=True).applicability
+    assert found.shape == (24, 30, 1)
+    assert (found.numpy()[labels.data > 0] <= 1.5).all()
+    strange = Cube(cube.numpy()[:, ::-1] * 0 + np.linspace(0, 20, 12, dtype=np.float32))
+    with pytest.warns(match="intensities"):
+        assert (predict(model, strange, applicability=True).applicability.numpy() > 1).all()
+    with pytest.raises(ValueError, match="keeps no training spectra"):
+        predict(replace(model, applicability=None), cube, applicability=True)
 
 
 # ---------------------------------------------------------------- intervals

@@ -47,6 +47,9 @@ def predict(
     output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
     tile: Annotated[int | None, typer.Option(min=8, help="height and width of a tile, in pixels")] = None,
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write OUTPUT's standard deviation")] = False,
+    applicability: Annotated[
+        bool, typer.Option("--applicability", help="also write how unlike the training spectra each pixel is; above 1 scores say nothing")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     factor: Annotated[int, typer.Option(min=2, max=16, help="how many times a classical method enlarges each side")] = 2,
     views: Annotated[bool, typer.Option("--views", help="mean over the eight rotations and reflections of each image")] = False,
@@ -101,6 +104,8 @@ def predict(
         if prediction is not None and prediction.uncertainty is not None:
             suffix = ".zarr" if tells else output.suffix
             write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
+        if prediction is not None and applicability:
+            _write_applicability(model, source, output, resample=resample)
         if prediction is not None:
             say_notes(prediction.notes)
         if prediction is not None and folder is not None:
@@ -108,6 +113,16 @@ def predict(
             folder.append(Finished("done", model=str(model), notes=prediction.notes))
     if prediction is None:
         raise typer.Exit(STOPPED)
+
+
+def _write_applicability(model: Path, source: Any, output: Path, *, resample: bool) -> None:
+    from napari_spectrai.learn.applicability import applicability_map
+    from napari_spectrai.learn.joining import on_axis_of
+    from napari_spectrai.learn.model import Model
+
+    loaded = Model.load(model)
+    found = applicability_map(loaded, on_axis_of(loaded, source, resample=resample)[0])
+    write(found, output.with_name(f"{output.stem}-applicability.zarr"))
 
 
 def _given(model: Path) -> Path | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,17 +77,14 @@ def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
     return [Candidate(named(networks.parse(kind), sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
 
 
-def _name(spec: NetworkSpec, all_of_them: Any) -> str:
+def _name(spec: NetworkSpec, all_of_them: Sequence[NetworkSpec]) -> str:
     """Return the name of a network that a person listed: with its settings where two are of one kind."""
     name = named(spec, "spectra")
     if sum(one.kind == spec.kind for one in all_of_them) == 1:
         return name
-    changed = {
-        key: value
-        for key, value in spec.model_dump(mode="json").items()
-        if key != "kind" and value != type(spec)().model_dump(mode="json")[key]
-    }
-    return f"{name} ({', '.join(f'{key}={value}' for key, value in changed.items()) or 'default'})"
+    usual = networks.parse(spec.kind).model_dump(mode="json")
+    changed = [f"{key}={value}" for key, value in spec.model_dump(mode="json").items() if value != usual[key]]
+    return f"{name} ({', '.join(changed) or 'default'})"
 
 
 def _of_classes(size: Size, *, of_images: bool) -> list[tuple[str, str]]:

@@ -128,16 +128,24 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
         held = f"only class {values.pop()}" if values else "no class at all"
         zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
         return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
-    if task.of_images and not (network.pools and experiment.looks_around) and not means_of_images(type(network)):
+    if task.of_images:
+        return _whole_images(experiment)
+    if network.pools and experiment.looks_around:
+        where = "network.dims" if hasattr(network, "dims") else "network"
+        return [Problem(where, f"{network.title} gives one class for all it sees; to tell pixels apart {_of_spectra(experiment)}")]
+    return []
+
+
+def _whole_images(experiment: Experiment) -> list[Problem]:
+    """Return what stands against telling the class of whole images."""
+    task, network = experiment.task, experiment.network
+    if not (network.pools and experiment.looks_around) and not means_of_images(type(network)):
         if network.pools:
             return [Problem("network.dims", f"{network.title} with dims=1 tells the class of pixels; for whole images set network.dims=2")]
         fitting = [kind for kind in networks if fits_images(networks[kind]) and task.kind in networks[kind].tasks]
         return [Problem("network", f"{network.title} tells the class of pixels; for images choose another network; {listed(fitting)}")]
-    if task.of_images and experiment.split.method not in ("auto", "file", "group"):
+    if experiment.split.method not in ("auto", "file", "group"):
         return [Problem("split.method", f"{experiment.split.method} would cut images apart; whole images are split by file or by group")]
-    if not task.of_images and network.pools and experiment.looks_around:
-        where = "network.dims" if hasattr(network, "dims") else "network"
-        return [Problem(where, f"{network.title} gives one class for all it sees; to tell pixels apart {_of_spectra(experiment)}")]
     return []
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.valid import finite, values_of, without
 
 COMPONENTS = 20
 """Principal components, at most, in which spectra are compared."""
@@ -64,7 +67,7 @@ class Applicability(nn.Module):
         return made.float()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the index of prepared spectra ``(..., λ)`` divided by its threshold, ``(..., 1)``: above 1 the training data do not apply."""
+        """Return the index of prepared spectra ``(..., λ)`` over its threshold, ``(..., 1)``: above 1 the training data do not apply."""
         scores = ((x - self.mean) @ self.basis).reshape(-1, self.basis.shape[1])
         nearest = torch.cat([torch.cdist(part, self.reference).amin(1) for part in scores.split(AT_ONCE)])
         return (nearest / self.threshold.clamp(min=1e-12)).view(*x.shape[:-1], 1)
@@ -83,6 +86,37 @@ class Applicability(nn.Module):
         for name, tensor in own.items():
             setattr(made, name, tensor.clone())
         return made
+
+
+@torch.no_grad()
+def applicability_map(model: Any, source: Cube) -> Cube:
+    """Return how unlike the training spectra of a model each spectrum of a cube is, (..., 1); NaN where it holds no data.
+
+    Parameters
+    ----------
+    model : Model
+    source : Cube
+        On the model's axis; read row by row.
+
+    Raises
+    ------
+    ValueError
+        If the model keeps no training spectra to compare with.
+    """
+    if model.applicability is None:
+        raise ValueError(
+            f"the model {model.description.name!r} keeps no training spectra to compare with; "
+            "train it with network=automatic or split.folds=5"
+        )
+    result = np.full((*source.spatial_shape, 1), np.nan, np.float32)
+    for number in range(source.spatial_shape[0]):
+        values = values_of(source[number : number + 1])
+        spectra = values.reshape(-1, values.shape[-1])
+        known = finite(spectra) & spectra.any(-1)
+        prepared = model.preparation.apply(without(spectra, known), source.axis)[0]
+        index = model.applicability(torch.from_numpy(np.require(prepared, np.float32, ["C", "W"]))).numpy()
+        result[number] = np.where(known[:, None], index, np.nan).reshape(result[number].shape)
+    return Cube(result, SpectralAxis.bands(1), source.pixel_size, source.pixel_unit, f"{source.name} · applicability".lstrip(" ·"))
 
 
 def _without_outliers(values: npt.NDArray[np.float64]) -> float:

@@ -12,6 +12,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.run import CrossValidation, is_cross_validated
 from napari_spectrai.learn.automatic.unpaired import BlindChoice
 from napari_spectrai.learn.beside import Beside, is_needed
@@ -71,14 +72,9 @@ def fit(
     folder.claim()
     try:
         inputs, targets = gather(experiment, cubes, truths)
-        if is_cross_validated(experiment):
-            if resume:  # the comparison is repeated: its candidates are fitted anew within its time
-                folder.truncate(0)
-            return (yield from CrossValidation(experiment, inputs, targets, folder).events())
-        if isinstance(experiment.network, Automatic):
-            if resume:
-                folder.truncate(0)
-            return (yield from BlindChoice(experiment, inputs, folder).events())
+        race = _race(experiment, inputs, targets, folder, resume=resume)
+        if race is not None:
+            return (yield from race.events())
         data = _dataset(experiment, inputs, targets, folder, resume=resume)
         if experiment.network.classical:
             return (yield from closed_form(experiment, data, folder))
@@ -93,6 +89,17 @@ def fit(
         raise
     finally:
         folder.release()
+
+
+def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Race | None:
+    """Return the comparison of candidates that an experiment asks for; resumed, it begins again."""
+    if not is_cross_validated(experiment) and not isinstance(experiment.network, Automatic):
+        return None
+    if resume:
+        folder.truncate(0)
+    if is_cross_validated(experiment):
+        return CrossValidation(experiment, inputs, targets, folder)
+    return BlindChoice(experiment, inputs, folder)
 
 
 def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Dataset:

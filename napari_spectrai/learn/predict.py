@@ -22,6 +22,7 @@ from napari_spectrai.files import replacing
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
+from napari_spectrai.learn.applicability import applicability_map
 from napari_spectrai.learn.automatic.blend import Blend
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
@@ -55,6 +56,9 @@ class Prediction:
         Number, name and colour of each class; empty where a cube comes out.
     components : Cube or None
         The spectra (k, λ) of clusters or components, by methods that find such in the cube; in the order of the classes.
+    applicability : Cube or None
+        How unlike the training spectra each spectrum is (one band), if it was asked for: up to 1 the training data apply, above it no
+        score of the model says how good its answer is there.
     notes : list of str
         What to know of the result, in sentences: how many spectra held no data, intensities of another scale, another axis.
 
@@ -70,6 +74,7 @@ class Prediction:
     classes: list[Class] = field(default_factory=list)
     components: Cube | None = None
     notes: list[str] = field(default_factory=list)
+    applicability: Cube | None = None
 
     @property
     def labels(self) -> Labels | None:
@@ -98,6 +103,7 @@ def predict(
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
     resample: bool = False,
+    applicability: bool = False,
 ) -> Prediction:
     """Apply a model to a cube, an array or a napari layer.
 
@@ -127,6 +133,8 @@ def predict(
     resample : bool
         Bring a cube whose axis covers the model's onto it, by cropping or interpolation; the result is then on the model's axis. Another
         unit (nm, um) and the opposite order of bands need no consent, and the result keeps the cube's own.
+    applicability : bool
+        Also return how unlike the training spectra each spectrum is (`Prediction.applicability`), for models trained by cross-validation.
 
     Raises
     ------
@@ -160,6 +168,10 @@ def predict(
             prediction: Prediction = end.value
             for note in prediction.notes:
                 warnings.warn(note, SpectralWarning, stacklevel=2)
+            if applicability:
+                loaded = model if isinstance(model, Model) else Model.load(model)
+                source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
+                return replace(prediction, applicability=applicability_map(loaded, on_axis_of(loaded, source, resample=resample)[0]))
             return prediction
 
 

@@ -148,6 +148,7 @@ def wanted_parts(experiment: Experiment, cubes: Sequence[Cube]) -> list[str]:
 
 
 def as_volume(cube: Cube) -> tuple[int, int, int]:
+    """Return (z, y, x) of a cube; a set of n spectra is (1, n, 1)."""
     spatial = cube.spatial_shape
     if len(spatial) == 1:
         return (1, spatial[0], 1)

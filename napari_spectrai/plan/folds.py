@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,7 @@ class Folds:
 
     @property
     def reached(self) -> float:
-        """Share of the pixels to be predicted that lie no farther from a label than held-out pixels lie from what their fold learns from."""
+        """Share of the pixels to be predicted that lie as near to a label as held-out pixels do to what their fold learns from."""
         if not len(self.ahead) or not self.away:
             return 1.0
         known = np.concatenate([a[np.isfinite(a)] for a in self.away])
@@ -149,7 +150,7 @@ def _spread(used: Sequence[npt.NDArray[np.bool_]], values: Floats) -> list[Float
     return maps
 
 
-def _gathered(used: Sequence[npt.NDArray[np.bool_]], maps: Sequence[npt.NDArray[np.integer]] | None) -> Numbers:  # type: ignore[type-arg]
+def _gathered(used: Sequence[npt.NDArray[np.bool_]], maps: Sequence[npt.NDArray[np.integer[Any]]] | None) -> Numbers:
     if maps is None:
         return np.zeros(sum(int(u.sum()) for u in used), np.int64)
     return np.concatenate([np.asarray(m)[u] for m, u in zip(maps, used, strict=True)]).astype(np.int64)

@@ -114,7 +114,7 @@ class Bench:
 
 
 def _samples(data: Dataset, asked: Sequence[Tensor], patch: int) -> Samples:
-    """Return the samples of single pixels: their spectra, or the windows around them, whose first corners the margin puts at their place."""
+    """Return the samples of single pixels: their spectra, or the windows around them, whose corners the margin puts at their place."""
     first, columns, rows = [], [], []
     for chosen, place in zip(asked, data.places, strict=True):
         z, y, x = torch.nonzero(chosen, as_tuple=True)

@@ -123,10 +123,13 @@ class BlindComparison:
     @torch.no_grad()
     def _one(self, candidate: Candidate, *, first: bool) -> Iterator[Outcome | tuple[Candidate, int]]:
         began, outputs = time.monotonic(), []
-        late = (lambda: False) if first else (lambda: self.left <= 0)
+
+        def stopping() -> bool:
+            return self.stopping() or (not first and self.left <= 0)
+
         for number, posed in enumerate(self.posed):
             try:
-                module = self.fitted(candidate, posed.noisier, lambda: self.stopping() or late())
+                module = self.fitted(candidate, posed.noisier, stopping)
             except Stopped:
                 if self.stopping():
                     raise

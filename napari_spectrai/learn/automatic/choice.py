@@ -121,7 +121,7 @@ class Choice:
 
 
 def best_temperature(scores: Tensor, truth: Tensor, weight: Tensor) -> float:
-    """Return what scores of classes are to be divided by: the least weighted negative log-likelihood (Guo et al. 2017, arXiv:1706.04599)."""
+    """Return the temperature of scores with the least weighted negative log-likelihood (Guo et al. 2017, arXiv:1706.04599)."""
     if not len(truth):
         return 1.0
     scores, candidates = scores.double(), torch.logspace(-2, 2, 81, dtype=torch.float64)
@@ -248,9 +248,9 @@ def choose(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Choice:
     Returns
     -------
     Choice
-        Of classifiers their mixture (see `mixture_weights`): averaging what the folds cannot tell apart is safer than picking one of them. Of
-        spectra a combination, where its loss lies below that of the best candidate by more than the standard error of the difference.
-        Else, or without `blend`, the simplest candidate whose loss is no more than one standard error above the least.
+        Of classifiers their mixture (see `mixture_weights`): averaging what the folds cannot tell apart is safer than picking one of
+        them. Of spectra a combination, where its loss lies below that of the best candidate by more than the standard error of the
+        difference. Else, or without `blend`, the simplest candidate whose loss is no more than one standard error above the least.
     """
     single = [crossed([candidate], held, blend=False) for candidate in candidates]
     losses = [losses_of(one.output, held) for one in single]

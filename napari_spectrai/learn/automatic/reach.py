@@ -83,7 +83,7 @@ def expected_accuracy(
 
 
 def near_and_far(probabilities: Tensor, truth: Tensor, distances: npt.NDArray[np.float64]) -> str:
-    """Return the accuracy of held-out pixels near to training pixels and far from them, in words; empty where there are too few of either."""
+    """Return the accuracy of held-out pixels near training pixels and far from them, in words; empty with too few of either."""
     known = np.isfinite(distances)
     if not known.any():
         return ""

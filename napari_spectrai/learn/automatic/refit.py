@@ -78,7 +78,8 @@ class Refit:
             name=self.experiment.name or name,
             experiment=self.experiment.model_copy(update={"preparation": list(data.preparation.steps), "network": own.network}),
             axis=data.axis, truth_axis=data.truth_axis, classes=data.classes, date=f"{datetime.now():%Y-%m-%d %H:%M}",
-            rivals=[method.spec.kind for method in baselines.values()], trained_on=data.names, scores=scores, intervals=ranges, intensities=data.intensities,
+            rivals=[method.spec.kind for method in baselines.values()], trained_on=data.names, scores=scores, intervals=ranges,
+            intensities=data.intensities,
             versions={package: version(package) for package in ("napari-spectrai", "torch")}, temperature=temperature, notes=notes,
             compared=[asdict(self.scoring.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
         )  # fmt: skip
@@ -92,7 +93,7 @@ class Refit:
         if not isinstance(spec, Automatic):
             return modules[0], chosen.temperatures[0], members[0].candidate
         kept = [
-            Member(network=o.candidate.network, weight=w, temperature=t, sees=o.candidate.sees)  # type: ignore[arg-type]
+            Member(network=o.candidate.network, weight=w, temperature=t, sees=o.candidate.sees)
             for o, w, t in zip(members, chosen.weights, chosen.temperatures, strict=True)
         ]
         settings = spec.model_copy(update={"members": kept, "radius": radius})

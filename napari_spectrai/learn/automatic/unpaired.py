@@ -58,12 +58,11 @@ class BlindChoice(Race):
         image = next((cube for cube in cubes if cube.is_image), None)
         sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])
         self.size = Size(sum(cube.count for cube in cubes), self.data.inputs.shape[-1], sides)
-        self.notes = [
-            f"{self.comparison.noise}",
+        how = (
             f"No truth is known: candidates see the data with {ADDED:g} times their noise added, and are compared with the data from which "
-            "that noise was taken away. The mean squared noise of that target is subtracted, so that scores estimate the error.",
-            *self.data.notes,
-        ]
+            "that noise was taken away. The mean squared noise of that target is subtracted, so that scores estimate the error."
+        )
+        self.notes = [f"{self.comparison.noise}", how, *self.data.notes]
 
     def _laid_out(self, candidate: Candidate) -> Any:
         """Return the data in patches, as a network sees them."""

@@ -43,7 +43,7 @@ def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: in
 
 
 def answers_at(method: Any, scene: Scene) -> Tensor:
-    """Return what a method or network gives for the pixels of a scene that count, (n, bands or classes); it maps no others if it need not."""
+    """Return what a method or network gives for the pixels of a scene that count, (n, bands or classes)."""
     if not bool(scene.counts.any()):
         return scene.x.new_empty(0, 1)
     return _of(getattr(method, "same", method), scene.x, scene.counts)

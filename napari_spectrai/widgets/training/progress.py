@@ -166,10 +166,7 @@ class TrainingView(Container[Any]):
                 self._show_start(event)
             elif isinstance(event, Epoch):
                 self._epochs.append(event)
-            elif isinstance(event, Compared):
-                self._candidates[event.name] = event
-        if Compared in latest:
-            self._show_candidates()
+        self._show_candidates([event for event in events if isinstance(event, Compared)])
         if self._epochs and {Started, Epoch} & latest.keys():  # a resumed run brings its old curve in one go
             self._show_epochs()
         match latest.get(Confusion):
@@ -216,8 +213,11 @@ class TrainingView(Container[Any]):
             self._activity.update(event.resumed_after)
             self._told_activity = time.monotonic()
 
-    def _show_candidates(self) -> None:
+    def _show_candidates(self, compared: Sequence[Compared]) -> None:
         """Draw the out-of-fold score of each candidate, with its 90 % interval, and list them."""
+        if not compared:
+            return
+        self._candidates |= {event.name: event for event in compared}
         known = [(number, one) for number, one in enumerate(self._candidates.values(), 1) if self._name in one.scores]
         numbers = [float(number) for number, _ in known]
         self.curves.titles(x="Candidate", y=f"{self._metric.title}, out of fold")
