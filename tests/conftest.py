@@ -26,6 +26,18 @@ def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def few_candidates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the automatic choice compare a few quick candidates, except in tests marked ``all_candidates``."""
+    if "all_candidates" in request.keywords:
+        return
+    place = "napari_spectrai.experiment.candidates"
+    monkeypatch.setattr(f"{place}._of_classes", lambda *_, **__: [("logistic_regression", "spectra"), ("pca_lda", "spectra")])
+    monkeypatch.setattr(
+        f"{place}._of_noisy", lambda size: ["raw", *(["whittaker"] if size.bands > 4 else []), *(["svd_nlm"] if size.sides else [])]
+    )
+
+
 def _is_ours(process: psutil.Process) -> bool:
     try:
         return "napari_spectrai" in " ".join(process.cmdline())

@@ -139,6 +139,7 @@ def test_time_that_is_used_up_leaves_candidates_out_and_names_them(scene, tmp_pa
     assert "time was used up" in notes["forest"]
 
 
+@pytest.mark.all_candidates
 def test_candidates_can_be_fitted_in_the_order_of_their_simplicity():
     experiment = Experiment.from_mapping({"task": "segmentation", "network": "automatic"})
     for size in (Size(90, 200, (100, 100)), Size(50_000, 60, (400, 400)), Size(100, 3_551)):

@@ -121,12 +121,16 @@ def denoisers_for(experiment: Experiment, size: Size) -> list[Candidate]:
     listed = getattr(experiment.network, "candidates", ())
     if listed:
         return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
+    return [Candidate(named(networks.parse(kind), "spectra"), with_recipe(experiment, kind, size)) for kind in _of_noisy(size)]
+
+
+def _of_noisy(size: Size) -> list[str]:
     kinds = ["raw", *(["savitzky_golay", "whittaker", "wavelet"] if size.bands >= 5 else [])]
     if size.sides is not None and min(size.sides) > 2:
         kinds += ["svd_nlm", "nl_bayes"]
         if min(size.sides) >= PATCH and size.bands >= 5:
             kinds.append("eigenimage_cnn")
-    return [Candidate(named(networks.parse(kind), "spectra"), with_recipe(experiment, kind, size)) for kind in kinds]
+    return kinds
 
 
 def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool = False) -> Experiment:
