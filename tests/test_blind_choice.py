@@ -1,0 +1,68 @@
+"""The denoiser that is chosen where no truth is known: never worse than the data, chosen as the truth would have chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, Experiment, Model, fit, predict
+from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.runs import Compared
+
+
+def clean_scene() -> np.ndarray:
+    """Two materials that fade into each other, forty bands."""
+    bands = np.linspace(0, 1, 40)
+    materials = np.stack([1 + np.exp(-(((bands - place) / 0.08) ** 2)) for place in (0.3, 0.7)])
+    share = np.linspace(0, 1, 24)[:, None].repeat(24, 1)
+    return share[..., None] * materials[0] + (1 - share[..., None]) * materials[1]
+
+
+def noisy(kind: str) -> np.ndarray:
+    rng, clean = np.random.default_rng(1), clean_scene()
+    return {"gaussian": clean + rng.normal(0, 0.2, clean.shape), "photons": rng.poisson(clean * 10) / 10, "none": clean}[kind].astype(
+        np.float32
+    )
+
+
+def denoised(cube: Cube, folder) -> tuple[Model, list, np.ndarray]:
+    experiment = Experiment.default("denoising", cube)
+    assert isinstance(experiment.network, Automatic)
+    events = list(fit(experiment, cube, run=folder))
+    model = Model.load(folder / "best.safetensors")
+    return model, events, predict(model, cube).result.numpy()
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "photons"])
+def test_noise_is_removed_without_a_truth(kind, tmp_path):
+    cube = Cube(noisy(kind))
+    model, events, result = denoised(cube, tmp_path / "run")
+    before, after = (float(np.mean((values - clean_scene()) ** 2)) for values in (cube.numpy(), result))
+    assert after < before / 5
+    compared = {event.name: event for event in events if isinstance(event, Compared)}
+    assert len(compared) == 3
+    assert sum(event.weight for event in compared.values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_risk_orders_the_candidates_as_the_truth_does(tmp_path):
+    cube = Cube(noisy("gaussian"))
+    _, events, _ = denoised(cube, tmp_path / "run")
+    risk = {event.name: float(np.mean(event.folds)) for event in events if isinstance(event, Compared)}
+    kinds = {"raw": None, "Whittaker": "whittaker", "SVD+NLM": "svd_nlm"}
+    error = {
+        name: float(np.mean(((cube if kind is None else predict(kind, cube).result).numpy() - clean_scene()) ** 2))
+        for name, kind in kinds.items()
+    }
+    assert risk.keys() == error.keys()
+    assert sorted(error, key=error.__getitem__) == sorted(error, key=risk.__getitem__)
+
+
+def test_data_without_noise_stay_what_they_are(tmp_path):
+    cube = Cube(noisy("none"))
+    _, _, result = denoised(cube, tmp_path / "run")
+    assert np.abs(result - cube.numpy()).max() < 0.02 * np.ptp(cube.numpy())
+
+
+def test_the_card_says_that_there_was_no_truth(tmp_path):
+    model, _, _ = denoised(Cube(noisy("gaussian")), tmp_path / "run")
+    assert "Judged by:        noisy target: no truth was given" in str(model.card())
