@@ -166,7 +166,11 @@ class TestStep:
         clean = 20 * signal(side=24)
         noisy = Cube(counted(signal(side=24), 20, gain=5))
         experiment = Experiment.default("denoising", noisy).override(
-            "preparation=[stabilise, scale]", "training.epochs=3", "data.samples=8", "network.width=8", "network.depth=1", "split.gap=0"
+            "preparation=[stabilise, scale]",
+            "training.epochs=3",
+            "data.samples=8",
+            "network={kind: unet, width: 8, depth: 1}",
+            "split.gap=0",
         )
         model = Model.load(train(experiment, noisy, run=tmp_path / "run").save(tmp_path / "model.safetensors"))
         result = predict(model, noisy).result.numpy()
@@ -182,7 +186,8 @@ class TestDenoisers:
         errors = {}
         for way in ("never", "auto", "always"):
             prediction = predict(kind, noisy, settings={"stabilise": way})
-            assert bool(prediction.notes) == (way != "never")
+            assert bool(prediction.found) == (way != "never")
+            assert not prediction.notes
             errors[way] = np.square(prediction.result.numpy() - clean).mean()
         assert errors["auto"] < errors["never"]
         assert errors["always"] == pytest.approx(errors["auto"], rel=0.1)
@@ -191,7 +196,7 @@ class TestDenoisers:
         noisy = Cube((signal() + np.random.default_rng(0).normal(0, 0.1, (60, 60, 30))).astype(np.float32))
         one, other = (predict("svd_nlm", noisy, settings={"stabilise": way}) for way in ("auto", "never"))
         np.testing.assert_array_equal(one.result.numpy(), other.result.numpy())
-        assert not one.notes
+        assert not one.found
 
     def test_tiles_and_lazy_cubes_share_the_noise(self):
         import dask.array as da

@@ -107,10 +107,10 @@ def predict(
         if prediction is not None and applicability:
             _write_applicability(model, source, output, resample=resample)
         if prediction is not None:
-            say_notes(prediction.notes)
+            say_notes([*prediction.notes, *prediction.found])
         if prediction is not None and folder is not None:
             folder.append(Saved("result", str(output)))
-            folder.append(Finished("done", model=str(model), notes=prediction.notes))
+            folder.append(Finished("done", model=str(model), notes=[*prediction.notes, *prediction.found]))
     if prediction is None:
         raise typer.Exit(STOPPED)
 

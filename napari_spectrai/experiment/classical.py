@@ -24,8 +24,6 @@ class ClassicalSpec(NetworkSpec):
     dimensions: ClassVar = (1,)
     label: ClassVar[str] = ""
     learns: ClassVar[bool] = False
-    chooses: ClassVar[bool] = False
-    """Whether it chooses among others, and without a truth among those that need none."""
     images: ClassVar[bool] = False
     """Whether it looks at neighbouring pixels, and so needs an image."""
     least_bands: ClassVar[int] = 1

@@ -22,6 +22,8 @@ class NetworkSpec(Named):
     dimensions: ClassVar[tuple[int, ...]] = (1, 2, 3)
     classical: ClassVar[bool] = False
     """Whether it is a classical method: found in closed form, or without any learning."""
+    chooses: ClassVar[bool] = False
+    """Whether it chooses among others, in a time (`seconds`) that it is given, and without a truth among those that need none."""
     whole: ClassVar[bool] = False
     """Whether it has to see an image in one piece."""
     convolutional: ClassVar[bool] = True

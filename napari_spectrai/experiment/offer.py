@@ -28,7 +28,7 @@ def means_of_images(cls: type[NetworkSpec]) -> bool:
 
 def without_truth(task: TaskSpec, cls: type[NetworkSpec]) -> bool:
     """Whether a kind is a classical method that has to learn from a truth which the task does not have."""
-    learns = cls.classical and getattr(cls, "learns", False) and not getattr(cls, "chooses", False)
+    learns = cls.classical and getattr(cls, "learns", False) and not cls.chooses
     return learns and task.truth == "cube" and not task.needs_truth
 
 

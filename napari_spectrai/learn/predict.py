@@ -60,7 +60,10 @@ class Prediction:
         How unlike the training spectra each spectrum is (one band), if it was asked for: up to 1 the training data apply, above it no
         score of the model says how good its answer is there.
     notes : list of str
-        What to know of the result, in sentences: how many spectra held no data, intensities of another scale, another axis.
+        What to beware of in the result, in sentences: how many spectra held no data, intensities of another scale, another axis. `predict`
+        also warns of it.
+    found : list of str
+        What methods found in the cube and went by, in sentences: its noise.
 
     Notes
     -----
@@ -75,6 +78,7 @@ class Prediction:
     components: Cube | None = None
     notes: list[str] = field(default_factory=list)
     applicability: Cube | None = None
+    found: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> Labels | None:
@@ -206,18 +210,20 @@ def predicting(
     links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
     models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
     refuse_others(models, [called(given, one) for given, one in zip((model, *ensemble), models, strict=True)])
-    notes: list[str] = []
+    notes, found = list[str](), list[str]()
     for number, one in enumerate(links[:-1]):
         if one.description.classes:
             raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
         options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample}
         done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
         notes += [note for note in done.notes if note not in notes]
+        found += [note for note in done.found if note not in found]
         source = replace(done.result, name=source.name)
     last = models if len(links) == 1 else links[-1:]
     options = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample, "part": part}
     prediction = yield from _applied(last, source, out=out, uncertainty=uncertainty, **options)
-    return replace(prediction, notes=[*notes, *(note for note in prediction.notes if note not in notes)])
+    notes += [note for note in prediction.notes if note not in notes]
+    return replace(prediction, notes=notes, found=[*found, *(note for note in prediction.found if note not in found)])
 
 
 def _applied(
@@ -237,7 +243,9 @@ def _applied(
     notes = _about(card, source, fit)
     first, components = _with_components(models[0], source)
     models = [_with_noise(model, source) for model in (first, *models[1:])]
-    notes += dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
+    found = list(
+        dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
+    )
     if uncertainty and len(models) == 1 and not has_dropout(models[0]):
         raise ValueError(
             "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble "
@@ -284,8 +292,8 @@ def _applied(
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
-        return Prediction(done, uncertainty=deviation, notes=notes)
-    return Prediction(_told(done, card.classes), done, deviation, card.classes, components, notes)
+        return Prediction(done, uncertainty=deviation, notes=notes, found=found)
+    return Prediction(_told(done, card.classes), done, deviation, card.classes, components, notes, found=found)
 
 
 class Turned:

@@ -1,4 +1,4 @@
-"""How long to train and how wide a network, in three words: a quick look, balanced, best."""
+"""How long to train (or to compare) and how wide a network, in three words: a quick look, balanced, best."""
 
 from __future__ import annotations
 
@@ -19,16 +19,27 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset("Quick look", 1 / 6, 1, "a sixth of the usual epochs: whether it learns at all, and what the result will look like"),
-    "balanced": Preset("Balanced", 1, 1, "the usual number of epochs for data of this size"),
+    "quick": Preset(
+        "Quick look",
+        1 / 6,
+        1,
+        "a sixth of the usual epochs, or of the time to compare methods: whether it learns at all, and what the result will look like",
+    ),
+    "balanced": Preset("Balanced", 1, 1, "the usual number of epochs, or time to compare methods, for data of this size"),
     "best": Preset(
-        "Best", 2, 2, "twice the epochs and, where the network has a width, twice that: a little better, for several times the time"
+        "Best",
+        2,
+        2,
+        "twice the epochs (or the time to compare methods) and twice the width of a network that has one: a little better, for several "
+        "times the time",
     ),
 }
 
 
 def preset(experiment: Experiment, kind: str) -> Experiment:
     """Return the experiment with the epochs and width of a preset; the weights are averaged over the same share of the training.
+
+    What chooses among methods has the time for their comparison changed instead.
 
     Raises
     ------
@@ -40,6 +51,8 @@ def preset(experiment: Experiment, kind: str) -> Experiment:
     chosen, training = PRESETS[kind], experiment.training
     if chosen.times == chosen.wider == 1:
         return experiment
+    if experiment.network.chooses:
+        return experiment.override(f"network.seconds={experiment.network.seconds * chosen.times:g}")  # type: ignore[attr-defined]
     epochs = max(2, round(training.epochs * chosen.times))
     # the average forgets within 1 / (1 - ema) steps
     ema = 1 - min(1.0, (1 - training.ema) * training.epochs / epochs) if training.ema else 0.0
@@ -56,10 +69,10 @@ def applied(experiment: Experiment, usual: Experiment, kind: str) -> Experiment:
     wanted = preset(usual, kind)
     update = {"epochs": wanted.training.epochs, "ema": wanted.training.ema}
     made = experiment.model_copy(update={"training": experiment.training.model_copy(update=update)})
-    width = getattr(wanted.network, "width", None)
-    if width is None or made.network.kind != usual.network.kind:
+    sizes = {name: getattr(wanted.network, name) for name in ("width", "seconds") if hasattr(wanted.network, name)}
+    if not sizes or made.network.kind != usual.network.kind:
         return made
-    return made.model_copy(update={"network": made.network.model_copy(update={"width": width})})
+    return made.model_copy(update={"network": made.network.model_copy(update=sizes)})
 
 
 def found_in(experiment: Experiment, usual: Experiment) -> str | None:

@@ -49,7 +49,9 @@ class Estimate:
     where: str
 
     def seconds(self, experiment: Experiment, extent: Extent) -> float:
-        """Return how long the network will train; the classical methods beside it not counted."""
+        """Return how long the network will train (the classical methods beside it not counted), or methods be compared at most."""
+        if experiment.network.chooses:
+            return float(experiment.network.seconds)  # type: ignore[attr-defined]
         once = extent.steps * self.seconds_a_step + extent.validation * self.seconds_a_judged
         return experiment.training.epochs * once
 
@@ -60,6 +62,9 @@ class Estimate:
     def words(self, experiment: Experiment, extent: Extent) -> str:
         """Return time, memory and device in words."""
         memory = f"{self.bytes(extent) / 1e9:.2g} GB of memory"
+        if experiment.network.chooses:
+            took = duration(self.seconds(experiment, extent))
+            return f"up to {took} to compare methods, then what was chosen is fitted on everything; {memory}; {self.where}"
         if experiment.network.classical:
             return f"{memory}; {self.where}"
         took = duration(self.seconds(experiment, extent))

@@ -255,7 +255,7 @@ def choose(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Choice:
     single = [crossed([candidate], held, blend=False) for candidate in candidates]
     losses = [losses_of(one.output, held) for one in single]
     best = int(np.argmin([float(loss.mean()) for loss in losses]))
-    if blend and len(candidates) > 1:
+    if blend and len(candidates) > 1 and len(np.unique(held.fold)) > 1:  # a blend is judged by folds that it was not found on
         mixed = crossed(candidates, held, blend=True)
         gap, error = difference(losses[best], losses_of(mixed.output, held), held.unit)
         better = f"its out-of-fold loss lies {gap:.2g} ± {error:.2g} below that of {candidates[best].name} alone"

@@ -36,7 +36,9 @@ def abundances(spectra: Tensor, components: Tensor, *, sum_to_one: bool = True, 
     gram, target = gram / largest, target / largest
     project = onto_simplex if sum_to_one else torch.relu
     at_once = max(256, AT_ONCE // len(gram)) if target.device.type == "cpu" else len(target)
-    return torch.cat([_nearest(part, gram, project, tolerance) for part in target.split(max(1, at_once))])
+    # in double precision: else a spectrum rests a few steps sooner or later by the rounding of those computed beside it
+    gram, double = gram.double(), (part.double() for part in target.split(max(1, at_once)))
+    return torch.cat([_nearest(part, gram, project, tolerance) for part in double]).to(spectra.dtype)
 
 
 def _nearest(target: Tensor, gram: Tensor, project: Callable[[Tensor], Tensor], tolerance: float) -> Tensor:

@@ -136,9 +136,10 @@ class SVDNLM(Eigenimages):
         """Return an estimate of scores (y, x, k) with unit noise."""
         reach = min(self.spec.search, max(1, min(scores.shape[:2]) - 1))
         for number in range(scores.shape[-1]):
-            scores[..., number] = denoise_nl_means(
+            image = denoise_nl_means(
                 scores[..., number], patch_size=self.spec.patch, patch_distance=reach, h=self.spec.strength, sigma=1.0, fast_mode=True
             )
+            scores[..., number] = image.reshape(scores.shape[:2])  # it drops a side of one pixel
         return scores
 
 

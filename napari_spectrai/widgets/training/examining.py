@@ -53,6 +53,6 @@ def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any]
 def times_of_presets(presets: Mapping[str, Question], estimates: Sequence[Estimate]) -> dict[str, str]:
     """Return how long each preset will take, in words."""
     return {
-        kind: f"about {duration(estimate.seconds(question.experiment, question.extent))}"
-        for (kind, question), estimate in zip(presets.items(), estimates, strict=True)
+        kind: f"{'up to' if asked.experiment.network.chooses else 'about'} {duration(estimate.seconds(asked.experiment, asked.extent))}"
+        for (kind, asked), estimate in zip(presets.items(), estimates, strict=True)
     }
