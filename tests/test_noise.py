@@ -166,12 +166,9 @@ class TestStep:
         clean = 20 * signal(side=24)
         noisy = Cube(counted(signal(side=24), 20, gain=5))
         experiment = Experiment.default("denoising", noisy).override(
-            "preparation=[stabilise, scale]",
-            "training.epochs=3",
-            "data.samples=8",
-            "network={kind: unet, width: 8, depth: 1}",
-            "split.gap=0",
-        )
+            "preparation=[stabilise, scale]", "training={epochs: 3, batch: 8}", "data={samples: 8, patch: 8}", "split.gap=0",
+            "network={kind: unet, dims: 2, width: 8, depth: 1, ridge: false, components: 4}", "task.learns_from=bands",
+        )  # fmt: skip
         model = Model.load(train(experiment, noisy, run=tmp_path / "run").save(tmp_path / "model.safetensors"))
         result = predict(model, noisy).result.numpy()
         assert np.square(result / 5 - clean).mean() < np.square(noisy.data / 5 - clean).mean()
