@@ -73,7 +73,12 @@ def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
     if listed:
         return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
     task = experiment.task
-    chosen = _of_classes(size, of_images=task.of_images) if task.truth == "labels" else _of_pairs(task.kind, size)
+    # a classification is of spectra by themselves or of whole images, whatever lies beside them
+    chosen = (
+        _of_classes(size, around=task.kind == "segmentation" and size.sides is not None)
+        if task.truth == "labels"
+        else _of_pairs(task.kind, size)
+    )
     return [Candidate(named(networks.parse(kind), sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
 
 
@@ -87,19 +92,19 @@ def _name(spec: NetworkSpec, all_of_them: Sequence[NetworkSpec]) -> str:
     return f"{name} ({', '.join(changed) or 'default'})"
 
 
-def _of_classes(size: Size, *, of_images: bool) -> list[tuple[str, str]]:
+def _of_classes(size: Size, *, around: bool) -> list[tuple[str, str]]:
     found = [("logistic_regression", "spectra"), ("logistic_regression", "shapes"), ("pca_lda", "spectra")]
     if size.samples <= 20_000:
         found += [("svm", "spectra"), ("svm", "shapes")]
     found += [("random_forest", "spectra")]
-    if size.sides is not None and not of_images:
+    if around:
         found += [
             ("logistic_local_means", "spectra"), ("pca_lda_local_means", "spectra"), ("svm_local_means", "spectra"),
             ("logistic_regression", "superpixels"), ("svm", "superpixels"),
         ]  # fmt: skip
     if size.bands <= WIDE:
         found += [("spectral_mlp", "spectra")]
-    if size.sides is not None and not of_images:
+    if around:
         found += [("local_means_mlp", "spectra")]
         if size.samples > FEW:
             found += [("unet", "spectra")]

@@ -239,6 +239,7 @@ def test_spectra_that_the_model_learnt_from_are_counted(viewer, evaluate, until,
     evaluate._on_layers()
     assert evaluate.model == path
     assert "recognised and counted" in evaluate.choices.beside.value
+    evaluate.truth = viewer.layers["clean"]
     found = judged(evaluate, until)
     assert (found.learnt_from, found.scored) == (40, 60)
     assert "40 of the 60 scored spectra were used to train or validate" in evaluate.view.about.value

@@ -210,7 +210,7 @@ def test_lazy_layers_are_read_where_they_lie_and_their_layer_may_go(viewer, unti
     viewer.layers.remove(layer)
     until(lambda: dock.status.startswith(("done", "failed")))
     assert [layer.name for layer in viewer.layers] == ["image · prepared"]
-    assert "Open a hypercube" in dock._about.value or dock.layer is viewer.layers[0]
+    assert dock._about.value == "'image' was removed; choose another layer."
 
 
 def test_what_is_seen_is_what_is_prepared(viewer, until, image_pairs, tmp_path):

@@ -55,6 +55,7 @@ def kinds_of(_: Cube, __: Cube, kinds: Labels) -> Labels:
     return kinds
 
 
+QUICK = ("network={kind: automatic, candidates: [logistic_regression, pca_lda]}",)
 MLP = ("training.epochs=20", "network.width=32", "split.validation=0.2")
 RCAN = (
     "network.width=8", "network.groups=1", "network.blocks=1", "network.components=3", "data.samples=16", "data.patch=4",
@@ -63,8 +64,8 @@ RCAN = (
 STORIES = [
     Story("denoising", MLP, lambda _, clean, __: clean, "mse", lambda value: value < 0.008),
     Story("calibration", ("network={kind: residual_mlp, width: 32}", *MLP), doubled, "mse", lambda value: value < 0.02),
-    Story("classification", ("training.epochs=20", "split.validation=0.2"), kinds_of, "overall_accuracy", lambda value: value > 0.95),
-    Story("segmentation", ("training.epochs=20",), kinds_of, "overall_accuracy", lambda value: value > 0.85),
+    Story("classification", QUICK, kinds_of, "overall_accuracy", lambda value: value > 0.95),
+    Story("segmentation", QUICK, kinds_of, "overall_accuracy", lambda value: value > 0.85),
     Story("super_resolution", RCAN, lambda *_: None, "mse", lambda value: value < 0.03),
 ]
 
@@ -118,7 +119,8 @@ def test_the_whole_story(story, make_napari_viewer, until, tmp_path):
     evaluate = spectrai.widgets.evaluate(viewer)
     if enlarges:
         sharp = np.repeat(np.repeat(clean.data, 2, 0), 2, 1)
-        shown = viewer.add_image(np.moveaxis(sharp, -1, 0), name="sharp", metadata={"spectral_axis": AXIS.to_json() | {"position": 0}})
+        shown = viewer.add_image(np.moveaxis(sharp, -1, 0), name="sharp", metadata={"spectral_axis": AXIS.to_json() | {"position": 0}},
+                                 scale=result.scale, translate=result.translate, units=result.units)  # fmt: skip
     evaluate.result, evaluate.truth = result, shown
     until(lambda: evaluate._start.enabled)
     evaluate.start()

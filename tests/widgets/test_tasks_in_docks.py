@@ -84,7 +84,7 @@ def test_a_task_begins_anew_and_says_what_it_needs(scene, until):
     train = dock(viewer, "Train")
     assert train.form.task.value == "denoising"
     until(lambda: train._start.enabled)  # an image without truth teaches itself
-    assert train.experiment.task.learns_from == "bands"
+    assert train.experiment.task.learns_from == "recorrupted"
     assert not train.data.first.truth.visible
     train.form.settings._parts["learns_from"].editor.value = "pairs"
     assert "Choose the layer that shows how the input should look" in train.ready.problem.value
@@ -97,7 +97,7 @@ def test_a_task_begins_anew_and_says_what_it_needs(scene, until):
     assert "Labels layer" in train.ready.problem.value
     assert not train._start.enabled
     train.form.task.value = "denoising"
-    assert train.experiment.task.learns_from == "bands"
+    assert train.experiment.task.learns_from == "recorrupted"
 
 
 def test_a_super_resolved_layer_lies_exactly_over_its_source(scene, until):
@@ -125,7 +125,9 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
     viewer.add_labels(strokes, name="kinds", metadata={"class_names": {1: "A", 2: "B"}})
     train = dock(viewer, "Train")
     train.form.task.value = "classification"
-    model = trained(train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "training.epochs=15")
+    model = trained(
+        train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "training={epochs: 30, batch: 8, ema: 0.9}"
+    )
     predicted(viewer, model, layer, until)
     result = viewer.layers["cells · classes by Spectral CNN"]
     assert result.data.shape == layer.data.shape

@@ -322,6 +322,7 @@ def test_the_split_lies_over_spectra_with_their_bands_last_and_over_series_of_vo
     assert split.shape == (100, 20)
     assert (split == split[:, :1]).all()
     series = viewer.add_image(rng.random((4, 2, 3, 24, 24), np.float32), name="series")
+    choose_dimension(series, 0)
     train.data.first.input.value = series
     train.experiment = train.experiment.override("task.learns_from=bands", "data.patch=4", "network=unet")
     until(lambda: train.ready.examined is not None and train.ready.examined.division.shapes == [(6, 24, 24)])
@@ -471,9 +472,10 @@ def test_a_task_set_otherwise_is_offered_what_suits_it(viewer, until):
     viewer.add_labels(np.repeat([1, 2], 6)[:, None, None] * np.ones((1, 32, 32), int), name="classes")
     train = spectrai.widgets.train(viewer)
     train.form.task.value = "classification"
-    assert train.experiment.network.kind == "spectral_mlp"
+    assert train.experiment.network.kind == "automatic"
     train.form.settings._parts["of"].editor.value = "images"
-    assert (train.experiment.network.kind, train.experiment.network.dims) == ("resnet", 2)
+    assert train.experiment.task.of_images
+    assert train.experiment.network.kind == "automatic"
     until(lambda: train.ready.examined is not None)
     assert "12 cubes" in train.ready.summary.value
 

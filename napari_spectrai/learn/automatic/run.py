@@ -115,7 +115,7 @@ class CrossValidation(Race):
         self.notes.append(chosen.why)
         by_name = {outcome.candidate.name: outcome for outcome in outcomes}
         members, radius = [by_name[name] for name in chosen.names], 0
-        image = self.size.sides is not None and not self.experiment.task.of_images
+        image = self.size.sides is not None and self.experiment.task.kind == "segmentation"
         if getattr(spec, "smooth", False) and held.classes and image:
             radius, chosen, why = best_radius(self.comparison, members, chosen)
             self.notes += [why] if why else []
