@@ -103,6 +103,19 @@ def test_any_network_can_be_cross_validated(scene, tmp_path):
     assert predict(tmp_path / "run" / "best.safetensors", cube).result.shape == (24, 30)
 
 
+def test_a_class_in_one_place_is_learnt_though_no_fold_can_judge_it(scene, tmp_path):
+    cube, labels, truth = scene
+    rare = labels.data.copy()
+    rare[0, :2] = 4
+    named = Labels(rare, labels.names | {4: "dust"})
+    document = Experiment.default("segmentation", cube, named).model_dump(mode="json") | {"network": QUICK}
+    model = train(Experiment.from_mapping(document), cube, named, run=tmp_path / "run")
+    card = model.card()
+    assert [one.name for one in card.classes] == ["glass", "resin", "fat", "dust"]
+    assert any("dust" in note and "Not validated" in note for note in card.notes)
+    assert (predict(model, cube).result == truth).mean() > 0.8
+
+
 def test_leave_one_group_out_of_spectra(scene, tmp_path):
     rng = np.random.default_rng(1)
     y = np.arange(60) % 2

@@ -17,7 +17,7 @@ from napari_spectrai.learn.dataset import Dataset
 from napari_spectrai.learn.fingerprints import learnt_from
 from napari_spectrai.learn.pool import Samples
 from napari_spectrai.noise import Stabiliser
-from napari_spectrai.plan.division import Division, divide, flatters, missing_classes
+from napari_spectrai.plan.division import Division, divide, flatters
 from napari_spectrai.plan.layout import Place, padded
 from napari_spectrai.plan.parts import PARTS
 from napari_spectrai.plan.remedies import refuse_empty
@@ -88,7 +88,7 @@ def assemble(
 
 
 def rearranged(experiment: Experiment, data: Dataset, division: Division) -> Dataset:
-    """Return the same prepared data with other pixels for training, validation and test.
+    """Return the same prepared data with other pixels for training, validation and test; a class may have none to learn from.
 
     Raises
     ------
@@ -96,10 +96,8 @@ def rearranged(experiment: Experiment, data: Dataset, division: Division) -> Dat
         If the division leaves nothing to train on.
     """
     parts = _parts(division)
-    missing = missing_classes(division)
-    if "training" not in parts or missing:
-        lacks = f" of {', '.join(missing)}" if missing else ""
-        raise ValueError(f"a fold leaves nothing to learn from{lacks}; label more places, or set a smaller split.folds")
+    if "training" not in parts:
+        raise ValueError("a fold leaves nothing to learn from; label more places, or set a smaller split.folds")
     padded_maps = [padded(m, place, edge=False).ravel() for m, place in zip(division.maps, data.places, strict=True)]
     labels = torch.from_numpy(np.concatenate(padded_maps)).to(data.labels.device)
     return replace(data, parts=parts, maps=division.maps, labels=labels, notes=[]).to(data.inputs.device)

@@ -125,11 +125,9 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
     viewer.add_labels(strokes, name="kinds", metadata={"class_names": {1: "A", 2: "B"}})
     train = dock(viewer, "Train")
     train.form.task.value = "classification"
-    model = trained(
-        train, until, "network=spectral_cnn", "network.width=8", "network.stages=1", "training={epochs: 30, batch: 8, ema: 0.9}"
-    )
+    model = trained(train, until, "network=spectral_mlp", "network.width=16", "training={epochs: 30, batch: 8, ema: 0.9}")
     predicted(viewer, model, layer, until)
-    result = viewer.layers["cells · classes by Spectral CNN"]
+    result = viewer.layers["cells · classes by Spectral MLP"]
     assert result.data.shape == layer.data.shape
     assert (result.data[0] == classes + 1).mean() > 0.9
 
