@@ -17,7 +17,7 @@ from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic.choice import Answers, Held, choose, crossed, mixture_weights
 from napari_spectrai.learn.automatic.guided import components, guided_filter
 from napari_spectrai.learn.automatic.views import shapes, superpixel_means
-from napari_spectrai.runs import Compared, Finished, Started
+from napari_spectrai.runs import Compared, Finished, RunFolder, Started
 
 QUICK = {"kind": "automatic", "candidates": ["logistic_regression", "pca_lda"]}
 
@@ -101,6 +101,22 @@ def test_any_network_can_be_cross_validated(scene, tmp_path):
     (compared,) = {event.name: event for event in events if isinstance(event, Compared)}.values()
     assert 1 < len(compared.folds) <= 4
     assert predict(tmp_path / "run" / "best.safetensors", cube).result.shape == (24, 30)
+
+
+def test_the_test_score_is_that_of_the_prediction(scene, tmp_path):
+    cube, _, truth = scene
+    labels = Labels(truth, {1: "glass", 2: "resin", 3: "fat"})
+    noisy = Cube(cube.numpy() + np.random.default_rng(1).normal(0, 0.4, cube.shape).astype(np.float32))
+    document = (
+        Experiment.default("segmentation", noisy, labels).override("split={method: blocks, block: 6, test: 0.3}").model_dump(mode="json")
+    )
+    document["network"] = {"kind": "automatic", "candidates": ["logistic_regression", "logistic_local_means"]}
+    model = train(Experiment.from_mapping(document), noisy, labels, run=tmp_path / "run")
+    (tested,) = (part == 3 for part in RunFolder(tmp_path / "run").maps())
+    told = predict(model, noisy).result
+    score = model.card().scores["test"]["network"]["overall_accuracy"]
+    assert score == pytest.approx((told == truth)[tested[0]].mean(), abs=1e-3)
+    assert score > model.card().scores["test"]["logistic"]["overall_accuracy"]
 
 
 def test_a_class_in_one_place_is_learnt_though_no_fold_can_judge_it(scene, tmp_path):

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_spectrai.experiment.classical import ClassicalSpec
+from napari_spectrai.experiment.networks import looks_around
 from napari_spectrai.learn.pool import Scene, in_units
 
 MOST = 50_000
@@ -51,7 +53,8 @@ def answers_at(method: Any, scene: Scene) -> Tensor:
 
 def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:
     """Return what a method gives for some pixels of images; what looks at single spectra, or can tell some alone, maps no others."""
-    if not getattr(getattr(method, "spec", None), "images", True):
+    spec = getattr(method, "spec", None)
+    if isinstance(spec, ClassicalSpec) and not looks_around(spec):
         output: Tensor = method(x[asked][None, :, None])[0, :, 0]
         return output
     chosen: Tensor = method.only(x, asked) if hasattr(method, "only") else method(x)[asked]
