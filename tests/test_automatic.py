@@ -10,7 +10,7 @@ import torch
 
 from napari_spectrai import Cube, Experiment, Model, fit, predict, train
 from napari_spectrai.experiment.automatic import Automatic
-from napari_spectrai.experiment.candidates import Size, candidates_for
+from napari_spectrai.experiment.candidates import Size, candidates_for, in_turn
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn import intervals
 from napari_spectrai.learn.applicability import Applicability
@@ -183,6 +183,17 @@ def test_candidates_can_be_fitted_in_the_order_of_their_simplicity():
 
 def _held(truth, fold, classes=2):
     return Held.of(torch.as_tensor(truth), np.asarray(fold), np.arange(len(truth)), classes)
+
+
+def test_of_many_samples_what_takes_the_square_of_their_number_comes_late():
+    scene = np.random.default_rng(0).random((8, 8, 4)).astype(np.float32)
+    experiment = Experiment.default("segmentation", Cube(scene), Labels(np.arange(64).reshape(8, 8) % 2 + 1))
+    listed = ["svm", "logistic_regression", "unet", "local_means_mlp", "pca_lda"]
+    document = experiment.model_dump(mode="json") | {"network": {"kind": "automatic", "candidates": listed}}
+    found = candidates_for(Experiment.from_mapping(document), Size(5_000, 4, (8, 8)))
+    kinds = [candidate.network.kind for candidate in in_turn(found, Size(5_000, 4, (8, 8)))]
+    assert kinds == ["logistic_regression", "pca_lda", "local_means_mlp", "svm", "unet"]
+    assert in_turn(found, Size(500, 4, (8, 8))) == found
 
 
 def test_what_cannot_be_told_apart_leaves_the_simplest():

@@ -18,6 +18,9 @@ PATCH = 32
 """Pixels along each side of the patches of a denoising network."""
 WIDE = 1_000
 """Bands from which a network on all bands takes too long to be compared."""
+MANY = 1_000
+"""Samples from which the order of the comparison heeds what grows faster than their number."""
+_LATE = {"local_means_mlp": 1, "random_forest": 2, "spectral_mlp": 2, "svm": 3, "svm_local_means": 3, "unet": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,16 @@ def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
         else _of_pairs(task.kind, size)
     )
     return [Candidate(named(networks.parse(kind), sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
+
+
+def in_turn(candidates: Sequence[Candidate], size: Size) -> list[Candidate]:
+    """Return candidates in the order of their comparison, so that a time that is too short for all leaves out the least promising.
+
+    With many samples, what takes the square of their number, and a network over whole patches, come after what looks around cheaply.
+    """
+    if size.samples <= MANY:
+        return list(candidates)
+    return sorted(candidates, key=lambda candidate: _LATE.get(candidate.network.kind, 0))
 
 
 def _name(spec: NetworkSpec, all_of_them: Sequence[NetworkSpec]) -> str:

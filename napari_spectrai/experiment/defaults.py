@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube, as_cube
-from napari_spectrai.experiment.candidates import FEW
+from napari_spectrai.experiment.candidates import FEW, MANY
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import UNKNOWN, as_labels
 from napari_spectrai.marks import is_marks, labels_of_marks
@@ -123,8 +123,8 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     document: dict[str, Any] = {
         "task": settings,
         "preparation": ["scale"],
-        # a network of convolutions over many labelled pixels takes minutes for each fold
-        "network": {"kind": "automatic", "seconds": 120.0 if labelled <= FEW else 600.0},
+        # the more is labelled, the longer each fold takes, and the more there is to gain by networks
+        "network": {"kind": "automatic", "seconds": 120.0 if labelled <= MANY else 300.0 if labelled <= FEW else 600.0},
         # of what is named or drawn for the test, if anything is; validation is by folds
         "split": {"validation": 0.15} | ({"gap": 0, "context": "shared"} if cube.is_image and not of_images else {}),
     }

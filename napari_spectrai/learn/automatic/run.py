@@ -10,7 +10,7 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
-from napari_spectrai.experiment.candidates import Candidate, Size, candidates_for
+from napari_spectrai.experiment.candidates import Candidate, Size, candidates_for, in_turn
 from napari_spectrai.experiment.networks import looks_around
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.bench import Bench
@@ -63,6 +63,7 @@ class CrossValidation(Race):
         self.size = Size(len(self.comparison.held.truth), self.bench.base.inputs.shape[-1], sides)
         self.scoring = Scoring(self.bench, self.comparison.held, self.comparison.asked)
         self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self.bench.base.notes]
+        self._simplicity: dict[str, int] = {}
         self._warn(cubes)
 
     def _warn(self, cubes: Sequence[Cube]) -> None:
@@ -91,6 +92,8 @@ class CrossValidation(Race):
             split = self.experiment.split.model_copy(update={"folds": 0, "beside": False})
             return [Candidate("network", self.experiment.model_copy(update={"split": split}))]
         found = candidates_for(self.experiment, self.size)
+        self._simplicity = {candidate.name: place for place, candidate in enumerate(found)}
+        found = in_turn(found, self.size)
         if network.candidates or self.folds.reached >= LEAST_REACHED:
             return found
         self.notes.append(
@@ -111,6 +114,7 @@ class CrossValidation(Race):
     def model(self, outcomes: list[Outcome]) -> tuple[Model, list[tuple[Outcome, float]], list[Event]]:
         """Choose, refit, and return the model, its members with their weights, and what is shown of it."""
         spec, held = self.experiment.network, self.comparison.held
+        outcomes = sorted(outcomes, key=lambda outcome: self._simplicity.get(outcome.candidate.name, 0))
         chosen = choice.choose([o.answers for o in outcomes if o.answers is not None], held, blend=getattr(spec, "blend", False))
         self.notes.append(chosen.why)
         by_name = {outcome.candidate.name: outcome for outcome in outcomes}
