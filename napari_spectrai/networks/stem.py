@@ -53,7 +53,7 @@ class Subspace(nn.Module):
         return told
 
     def features(self, batch: Tensor) -> Tensor:
-        """Return what of `core` does not learn, where it can be told apart."""
+        """Return the part of `core` that has no weights to learn, where it is separable."""
         scores = (batch.float() - self.mean) @ (self.basis / self.scale)
         features: Tensor = self.core.features(scores)  # type: ignore[operator]
         return features

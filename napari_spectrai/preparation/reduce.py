@@ -56,7 +56,7 @@ class _Reduction(Step):
         if self.forward is None or self.mean is None:
             raise ValueError(f"{self.title} has no components yet; they are found in preprocess or training")
         if len(self.mean) != len(axis):
-            raise ValueError(f"{self.title}: its components have {len(self.mean)} bands, the cube {len(axis)}; fit it anew")
+            raise ValueError(f"{self.title}: its components have {len(self.mean)} bands, the cube {len(axis)}; fit it again")
         scores = (spectra - np.asarray(self.mean)) @ np.asarray(self.forward)
         if self.back:
             return self.inverse(scores).astype(spectra.dtype), axis

@@ -90,7 +90,7 @@ class Reflectance(Step):
             return []
         some = ", ".join(map(str, bad[:8])) + (", …" if bad.size > 8 else "")
         where = f"{bad.size:,} of {len(cube.axis):,} bands ({some})"
-        return [f"{self.title}: white is not above dark in {where}, which become NaN; remove them with 'remove_bands', or measure anew."]
+        return [f"{self.title}: white is not above dark in {where}, which become NaN; remove them with 'remove_bands', or measure again."]
 
 
 class Calibrate(Step):

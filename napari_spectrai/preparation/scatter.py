@@ -37,7 +37,7 @@ class _AgainstReference(Step):
         if self.reference is None:
             raise ValueError(f"{self.title} has no reference yet; it is found in preprocess or training, or give reference=…")
         if len(self.reference) != len(axis):
-            raise ValueError(f"{self.title}: its reference has {len(self.reference)} bands, the cube {len(axis)}; fit it anew")
+            raise ValueError(f"{self.title}: its reference has {len(self.reference)} bands, the cube {len(axis)}; fit it again")
         span = np.ptp(axis.values) or 1.0
         powers = np.polynomial.legendre.legvander(2 * (axis.values - axis.values.min()) / span - 1, order)
         return np.column_stack([np.asarray(self.reference), powers])

@@ -71,5 +71,7 @@ class Stabilise(Step):
         if transform is None:
             return spectra, axis
         if len(transform.gain) not in (1, len(axis)):
-            raise ValueError(f"{self.title}: its noise was found on {len(transform.gain)} bands, and the cube has {len(axis)}; fit it anew")
+            raise ValueError(
+                f"{self.title}: its noise was found on {len(transform.gain)} bands, and the cube has {len(axis)}; fit it again"
+            )
         return transform.forward(spectra), axis

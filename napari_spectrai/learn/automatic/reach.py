@@ -18,7 +18,7 @@ MOST = 20_000
 MODEL_ERROR = 0.07
 """Standard error of an expected accuracy that no fold shows: scenes differ in more than distance."""
 LEAST_EACH = 10
-"""Held-out pixels, at least, both near and far, for the two to be told apart."""
+"""Least number of held-out pixels both near and far for the two accuracies to be reported."""
 
 
 @dataclass(frozen=True, slots=True)
