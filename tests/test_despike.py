@@ -76,10 +76,12 @@ def found_of(before, after, put):
         "three spectra", "constant", "zero", "two bands", "five bands", "noise",
     ],
 )  # fmt: skip
-def test_what_has_no_spikes_stays(data):
+def test_what_has_no_spikes_stays(data, request):
     altered = (preprocess(Cube(data), ["despike"]).data != data).any(-1)
     # a line that one spectrum alone has is as much a spike as a peak
-    assert altered.mean() < 0.01
+    # 2 of 256 and 1 of 256 spectra; everywhere else none of a thousand
+    known = request.node.callspec.id in ("rare lines", "few counts")
+    assert altered.mean() < (0.01 if known else 0.001)
 
 
 @pytest.mark.parametrize("seed", range(3))
