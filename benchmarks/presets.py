@@ -13,11 +13,11 @@ import numpy as np
 
 from napari_spectrai import Experiment, fit, sample
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.fit import follow
-from napari_spectrai.learn.rehearsal import rehearse
-from napari_spectrai.plan.division import divide
-from napari_spectrai.plan.extent import extent
+from napari_spectrai.learn.train.fit import follow
+from napari_spectrai.learn.train.step_timing import time_steps
+from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.presets import PRESETS, preset
+from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Epoch, RunFolder
 from napari_spectrai.runs.estimate import questioned
@@ -42,7 +42,7 @@ def main() -> None:
         for kind, known in PRESETS.items():
             one = preset(experiment, kind)
             large = extent(one, inputs, targets, divide(one, inputs, targets))
-            foretold = rehearse(questioned(one, large, inputs, targets)).seconds(one, large)
+            foretold = time_steps(questioned(one, large, inputs, targets)).seconds(one, large)
             figures, took = [], []
             for seed in SEEDS:
                 with tempfile.TemporaryDirectory() as place:

@@ -14,11 +14,11 @@ import napari
 import numpy as np
 from qtpy.QtWidgets import QApplication
 
-from napari_spectrai.widgets import memory
+from napari_spectrai.widgets import fold_state
 from napari_spectrai.widgets.dock import opened
 
 IMAGES = Path(__file__).parent / "images"
-memory.place = lambda: Path(os.environ["NAPARI_SPECTRAI_RUNS"]) / "folds.json"  # as nobody has left them
+fold_state.place = lambda: Path(os.environ["NAPARI_SPECTRAI_RUNS"]) / "folds.json"  # as nobody has left them
 
 
 def settle(seconds: float = 0.6, until: Callable[[], bool] | None = None) -> None:

@@ -23,13 +23,13 @@ _HOMES = {
     "Experiment": "experiment",
     "launch": "runs",
     "Run": "runs",
-    "train": "learn.fit",
-    "fit": "learn.fit",
-    "predict": "learn.predict",
+    "train": "learn.train.fit",
+    "fit": "learn.train.fit",
+    "predict": "learn.inference.predict",
     "Model": "learn.model",
-    "evaluate": "learn.evaluate",
-    "compare": "learn.evaluate",
-    "judge": "learn.judgement",
+    "evaluate": "learn.evaluation.evaluate",
+    "compare": "learn.evaluation.evaluate",
+    "judge": "learn.evaluation.cubes",
     "sample": "samples",
 }
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from napari_spectrai.cube import Cube, SpectralAxis, as_cube
     from napari_spectrai.experiment import Experiment
     from napari_spectrai.io import inspect, read, write
-    from napari_spectrai.learn.evaluate import compare, evaluate
-    from napari_spectrai.learn.fit import fit, train
-    from napari_spectrai.learn.judgement import judge
+    from napari_spectrai.learn.evaluation.cubes import judge
+    from napari_spectrai.learn.evaluation.evaluate import compare, evaluate
+    from napari_spectrai.learn.inference.predict import predict
     from napari_spectrai.learn.model import Model
-    from napari_spectrai.learn.predict import predict
+    from napari_spectrai.learn.train.fit import fit, train
     from napari_spectrai.preparation.chain import preprocess
     from napari_spectrai.runs import Run, launch
     from napari_spectrai.samples import sample

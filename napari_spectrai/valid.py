@@ -31,7 +31,7 @@ _known: OrderedDict[Any, Codes] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class DataMask:
     """Which spectra hold data.
 
     Attributes
@@ -68,9 +68,9 @@ class Held:
         return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
 
-def said(held: Sequence[Held], what: str = "are left out") -> str:
+def said(held: Sequence[DataMask], what: str = "are left out") -> str:
     """Return in one sentence how many spectra of some cubes hold no data; nothing if all do."""
-    total = Held(np.empty(0, bool), sum(one.missing for one in held), sum(one.empty for one in held))
+    total = DataMask(np.empty(0, bool), sum(one.missing for one in held), sum(one.empty for one in held))
     if total.complete:
         return ""
     return f"{total.missing + total.empty:,} of {sum(one.mask.size for one in held):,} spectra hold no data ({total.reasons}) and {what}."
@@ -97,7 +97,7 @@ def coded(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: boo
     return np.where(gone.all(-1) if partly else gone.any(-1), MISSING, above + EMPTY).astype(np.uint8)
 
 
-def decided(codes: Codes) -> Held:
+def decided(codes: Codes) -> DataMask:
     """Return which spectra hold data, from what they hold; `codes` of shape (..., y, x) or (n,).
 
     A spectrum that is all zero holds no data, unless counting leaves it: where few photons are counted, some pixels see none. How many
@@ -106,7 +106,7 @@ def decided(codes: Codes) -> Held:
     """
     missing, zero = codes == MISSING, codes == EMPTY
     if not zero.any():
-        return Held(~missing, int(missing.sum()), 0, missing)
+        return DataMask(~missing, int(missing.sum()), 0, missing)
     one, two = int((codes == ONE).sum()), int((codes == TWO).sum())
     explained = one * (one - 1) / (2 * (two + 1))
     empty = zero
@@ -117,7 +117,7 @@ def decided(codes: Codes) -> Held:
             fields = np.stack([_fields(plane) for plane in planes]).reshape(zero.shape)
         if int((zero & ~fields).sum()) <= MARGIN * explained:
             empty = fields
-    return Held(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
+    return DataMask(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
 
 
 def _fields(zero: Mask) -> Mask:
@@ -133,12 +133,12 @@ def _fields(zero: Mask) -> Mask:
     return fields
 
 
-def held_by(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: bool = False) -> Held:
+def held_by(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: bool = False) -> DataMask:
     """Return which of spectra in memory, of shape (..., y, x, L) or (n, L), hold data."""
     return decided(coded(spectra, ignore=ignore, partly=partly))
 
 
-def holds_data(cube: Cube, *, partly: bool = False, bands: npt.NDArray[np.intp] | None = None) -> Held:
+def holds_data(cube: Cube, *, partly: bool = False, bands: npt.NDArray[np.intp] | None = None) -> DataMask:
     """Return which spectra of a cube hold data; a lazy cube is read block by block.
 
     Parameters

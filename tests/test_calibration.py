@@ -18,7 +18,7 @@ from napari_spectrai.learn.classical import from_tensors, to_tensors
 from napari_spectrai.learn.classical.linear import _penalty_left_out
 from napari_spectrai.learn.classical.method import interpolated
 from napari_spectrai.learn.classical.piecewise import latent, moments
-from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.normalise import Normalise, Scale

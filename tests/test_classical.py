@@ -9,13 +9,13 @@ import torch
 from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.networks import networks
-from napari_spectrai.learn import metrics
-from napari_spectrai.learn.assemble import assemble
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
-from napari_spectrai.learn.classical.judge import judged
-from napari_spectrai.learn.pool import Scene
-from napari_spectrai.networks.enlarge import back_projected, bicubic, degraded, lanczos
+from napari_spectrai.learn.classical.scored_pixels import judged
+from napari_spectrai.learn.data.assemble import assemble
+from napari_spectrai.learn.data.pool import Scene
+from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.networks.ridge import ridge_map
+from napari_spectrai.networks.upsampling import back_projected, bicubic, degraded, lanczos
 from napari_spectrai.noise import eigenimages, noise_of_bands
 
 # what blends others has tests of its own (test_automatic.py)

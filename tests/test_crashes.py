@@ -16,16 +16,16 @@ import torch
 from napari_spectrai import Cube, Experiment, SpectralAxis, fit, predict
 from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.experiment.idle import without_effect
+from napari_spectrai.experiment.ineffective import without_effect
 from napari_spectrai.experiment.losses import losses
 from napari_spectrai.experiment.networks import looks_around, networks
-from napari_spectrai.experiment.offer import Offer
+from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.training import OneCycle, optimisers, schedules
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.rehearsal import rehearse
-from napari_spectrai.plan.division import divide
-from napari_spectrai.plan.extent import extent
+from napari_spectrai.learn.train.step_timing import time_steps
+from napari_spectrai.plan.partition import divide
+from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.preparation import steps
 from napari_spectrai.runs import Started
@@ -132,7 +132,7 @@ def test_every_kind_alone_trains_or_is_refused_in_words(where, kind, case, tmp_p
     found = _trained(case, *narrow, f"{where}=[{kind}]" if where == "augmentation" else f"{where}={kind}", folder=tmp_path / "run")
     if isinstance(found, str):
         assert "does not suit the task" in found or "cuts patches smaller" in found
-        offer = Offer(Experiment.default(task, cube, truth).task, in_windows=where == "augmentation")
+        offer = Suitability(Experiment.default(task, cube, truth).task, in_windows=where == "augmentation")
         assert offer.why_not((losses if where == "loss" else augmentations)[kind])
 
 
@@ -155,7 +155,7 @@ def test_every_network_trains_and_is_applied_or_is_refused_in_words(kind, case, 
         with pytest.raises(ValueError, match="does not suit the task"):
             Experiment.default(task, cube, truth).override(f"network={kind}")
         return
-    offer = Offer(suits, is_image=cube.is_image)
+    offer = Suitability(suits, is_image=cube.is_image)
     begins = [f"network.{name}={value}" for name, value in offer.start(cls).items()]
     model = _trained(case, f"network={kind}", *begins, *_narrow(kind), "training.batch=32", folder=tmp_path / "run")
     if offer.why_not(cls):
@@ -227,13 +227,13 @@ def test_a_schedule_of_any_length_runs_to_its_end(kind, rise):
 @pytest.mark.parametrize("case", list(CASES))
 @pytest.mark.parametrize("changes", ["training.epochs=1", "training.epochs=1 training.batch=2", "training.epochs=1 training.batch=99"])
 def test_a_training_of_any_length_is_estimated(case, changes, monkeypatch):
-    monkeypatch.setattr("napari_spectrai.learn.rehearsal.SECONDS", 0.2)
+    monkeypatch.setattr("napari_spectrai.learn.train.step_timing.SECONDS", 0.2)
     task, cube, truth, settings = CASES[case]
     experiment = Experiment.default(task, cube, truth).override(*SHORT, *settings, "training.schedule=one_cycle", *changes.split())
     experiment = experiment.override(*_narrow(experiment.network.kind))
     cubes, truths = gather(experiment, cube, truth)
     large = extent(experiment, cubes, truths, divide(experiment, cubes, truths))
-    estimate = rehearse(questioned(experiment, large, cubes, truths))
+    estimate = time_steps(questioned(experiment, large, cubes, truths))
     assert estimate.seconds(experiment, large) > 0
     assert ("up to" if experiment.network.chooses else "about") in estimate.words(experiment, large)
 
@@ -340,7 +340,7 @@ def test_what_does_nothing_is_not_offered_and_said_where_it_is_set():
             nothing = patches_only and not looks
             said = without_effect(document.override(f"network.dims={dims}"), [cube])
             assert bool(said) == nothing
-            assert bool(Offer(task, is_image=cube.is_image, looks_around=looks).why_not(cls)) == nothing
+            assert bool(Suitability(task, is_image=cube.is_image, looks_around=looks).why_not(cls)) == nothing
             assert not nothing or (cls.title in said[0] and "single spectra" in said[0] + "single spectra" * (not cube.is_image))
     mirrored = Experiment().override("augmentation=[{kind: flip, spectral: true}]")
     assert not without_effect(mirrored, [spectra])
@@ -348,7 +348,7 @@ def test_what_does_nothing_is_not_offered_and_said_where_it_is_set():
     assert "batch" in without_effect(Experiment().override("augmentation=[mixup]", "training.batch=1"), [spectra])[0]
     classical = Experiment().override("network=ridge", "augmentation=[noise]")
     assert "Ridge regression learns from the data as they are" in without_effect(classical, [spectra])[0]
-    assert Offer(task, learns=False).why_not(augmentations["noise"])
+    assert Suitability(task, learns=False).why_not(augmentations["noise"])
 
 
 @pytest.mark.parametrize("kind", list(augmentations))
@@ -449,7 +449,7 @@ def test_a_kind_that_is_taken_is_said_and_the_first_stays(monkeypatch):
 
 def test_a_kind_of_this_process_only_is_refused_to_another(monkeypatch):
     from napari_spectrai.experiment.training import AdamW
-    from napari_spectrai.runs.process import _refuse_local
+    from napari_spectrai.runs.start import _refuse_local
 
     monkeypatch.setattr(optimisers, "_kinds", {**optimisers._all()})
     monkeypatch.setattr(optimisers, "_local", set())

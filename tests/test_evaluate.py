@@ -16,11 +16,12 @@ from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, judg
 from napari_spectrai.cli import app
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn import metrics, scoring
-from napari_spectrai.learn.scoring import blocks
-from napari_spectrai.runs import Failed, Finished, Judgement, Progress, prepare_evaluation
-from napari_spectrai.runs.curves import rounded
-from napari_spectrai.runs.judgement_page import write_page
+from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.evaluation import streaming as scoring
+from napari_spectrai.learn.evaluation.streaming import blocks
+from napari_spectrai.reports.evaluation_report import write_page
+from napari_spectrai.reports.svg import rounded
+from napari_spectrai.runs import Evaluation, Failed, Finished, Progress, prepare_evaluation
 
 NAMES = {1: "fat", 2: "water", 3: "bone"}
 
@@ -46,7 +47,7 @@ def trained(tmp_path_factory, make_spectra):
 @pytest.fixture
 def command(monkeypatch):
     """Run the command line here; signals stay with the tests."""
-    monkeypatch.setattr("napari_spectrai.cli.shared.signal.signal", lambda *_: None)
+    monkeypatch.setattr("napari_spectrai.cli.common.signal.signal", lambda *_: None)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
@@ -181,7 +182,7 @@ def test_brightness_is_noted(trained):
     assert dim.rows[0].figures["sam"] == pytest.approx(0, abs=0.05)
     same = judge({"mine": clean}, clean)
     assert math.isinf(same.rows[0].figures["psnr"])
-    assert Judgement.from_json(same.to_json()).rows == same.rows
+    assert Evaluation.from_json(same.to_json()).rows == same.rows
 
 
 def test_a_coarser_source_scales_what_was_made_of_it():
@@ -297,16 +298,16 @@ def test_a_judgement_is_saved_and_loaded_whole(trained, classes, tmp_path):
     _, _, noisy, clean = trained
     sized = dataclasses.replace(Cube(clean.data.reshape(5, 6, 40), clean.axis), pixel_size=(2.0, 3.0), pixel_unit="um")
     found = judge({"a/b · c": sized.with_data(sized.data * 1.1), "d": sized}, sized)
-    again = Judgement.load(found.save(tmp_path / "one"))
+    again = Evaluation.load(found.save(tmp_path / "one"))
     assert again.to_json() == found.to_json()
     assert again.maps["a/b · c"]["error"].pixel_size == (2.0, 3.0)
     np.testing.assert_array_equal(again.maps["d"]["error"].data, 0)
     told, known = classes
     found = judge({"mine": told}, known, "segmentation")
-    again = Judgement.load(found.save(tmp_path / "two"))
+    again = Evaluation.load(found.save(tmp_path / "two"))
     np.testing.assert_array_equal(again.pixels("fat", "water"), found.pixels("fat", "water"))
     with pytest.raises(FileNotFoundError, match=r"judgement\.json"):
-        Judgement.load(tmp_path)
+        Evaluation.load(tmp_path)
 
 
 def test_the_command_line_judges_as_python_does(trained, tmp_path, command):
@@ -357,7 +358,7 @@ def test_a_job_tells_how_far_it_is_and_leaves_a_judgement(classes, tmp_path, com
     events = list(job.folder.events())
     assert isinstance(events[-1], Finished), events
     assert any(isinstance(event, Progress) for event in events)
-    found = Judgement.load(tmp_path / "job" / "judgement")
+    found = Evaluation.load(tmp_path / "job" / "judgement")
     assert found.results == ["mine = 1", "k"]
     assert len(found.pixels("fat", "water")) == 4
     assert json.loads((tmp_path / "job" / "judgement" / "judgement.json").read_text())["task"] == "segmentation"

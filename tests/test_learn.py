@@ -14,14 +14,14 @@ from napari_spectrai.experiment.augmentations import Flip, Mixup, Noise, Spectra
 from napari_spectrai.experiment.losses import losses
 from napari_spectrai.experiment.networks import ResidualMLP
 from napari_spectrai.experiment.training import AdamW, Training, optimisers, schedules
-from napari_spectrai.learn import metrics
-from napari_spectrai.learn.assemble import assemble
-from napari_spectrai.learn.augment import Chain
-from napari_spectrai.learn.augment import SpectralShift as Shift
-from napari_spectrai.learn.averaging import WeightAverage
+from napari_spectrai.learn.data.assemble import assemble
+from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.device import choose_device, choose_precision
-from napari_spectrai.learn.pool import Samples
-from napari_spectrai.learn.tiles import spans
+from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.inference.tiles import spans
+from napari_spectrai.learn.train.augment import Chain
+from napari_spectrai.learn.train.augment import SpectralShift as Shift
+from napari_spectrai.learn.train.ema import EMA
 from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, apart, origins, split_maps
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.spec import SettingsError
@@ -251,7 +251,7 @@ def test_every_schedule_runs_to_the_end_and_stays_below_the_peak(kind):
 def test_the_weight_average_starts_quickly_and_follows_slowly():
     module = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(module.weight)
-    average = WeightAverage(module, 0.99)
+    average = EMA(module, 0.99)
     torch.nn.init.ones_(module.weight)
     for _ in range(10):
         average.update(module)

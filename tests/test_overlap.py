@@ -15,10 +15,10 @@ from napari_spectrai.cli import app
 from napari_spectrai.experiment.card import KEY
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn import fingerprints
-from napari_spectrai.learn.fingerprints import Fingerprints
-from napari_spectrai.runs import Judgement
-from napari_spectrai.runs.judgement_page import write_page
+from napari_spectrai.learn.data import fingerprints
+from napari_spectrai.learn.data.fingerprints import Fingerprints
+from napari_spectrai.reports.evaluation_report import write_page
+from napari_spectrai.runs import Evaluation
 
 AXIS = SpectralAxis(np.linspace(600, 1800, 40), "1/cm")
 
@@ -26,7 +26,7 @@ AXIS = SpectralAxis(np.linspace(600, 1800, 40), "1/cm")
 @pytest.fixture
 def command(monkeypatch):
     """Run the command line here; signals stay with the tests."""
-    monkeypatch.setattr("napari_spectrai.cli.shared.signal.signal", lambda *_: None)
+    monkeypatch.setattr("napari_spectrai.cli.common.signal.signal", lambda *_: None)
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
@@ -177,7 +177,7 @@ def test_the_command_line_csv_and_page_say_it(denoiser, tmp_path, command):
     assert rows["intensities"] == ["as they are"]
     assert "90 of the 130" in rows["note"][0] or "90 of the 130" in (tmp_path / "t.csv").read_text()
     found = judge(read(result), clean, source=noisy, model=path)
-    assert Judgement.from_json(found.to_json()).learnt_from == 90
+    assert Evaluation.from_json(found.to_json()).learnt_from == 90
     assert "90 of the 130" in write_page(found, tmp_path / "q.html").read_text()
 
 

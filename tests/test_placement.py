@@ -297,7 +297,7 @@ def test_the_command_line_pairs_files_by_stage_coordinates_unless_it_is_told_not
 
     from napari_spectrai.cli import app
 
-    monkeypatch.setattr("napari_spectrai.cli.shared.signal.signal", lambda *_: None)
+    monkeypatch.setattr("napari_spectrai.cli.common.signal.signal", lambda *_: None)
     files = []
     for name, cube, rows in (("result", image_pairs[0], 2), ("truth", image_pairs[1], 0)):
         place = {"pixel_size": (0.5, 0.5), "pixel_unit": "um", "metadata": {"origin": (10.0 + rows / 2, 3.0)}}

@@ -12,14 +12,14 @@ from napari_spectrai import Cube, Experiment, SpectralAxis, fit
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.fit import follow
-from napari_spectrai.learn.rehearsal import rehearse
-from napari_spectrai.plan import parts
-from napari_spectrai.plan.division import divide
-from napari_spectrai.plan.extent import extent
+from napari_spectrai.learn.train.fit import follow
+from napari_spectrai.learn.train.step_timing import time_steps
+from napari_spectrai.plan import subsets
+from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.presets import PRESETS, preset
+from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
-from napari_spectrai.runs import RunFolder, Started, estimate, keeping, listing
+from napari_spectrai.runs import RunFolder, Started, estimate, export, history
 from napari_spectrai.runs.estimate import Question, questioned
 
 
@@ -73,7 +73,7 @@ def test_the_split_before_is_the_split_of_the_run(image_pairs, quick, tmp_path):
     experiment = quick("split.method=blocks", "split.block=4", "split.test=0.2", "training.epochs=1")
     division, *_ = planned(experiment, noisy, clean)
     follow(fit(experiment, noisy, clean, run=tmp_path / "run"))
-    (shown,), (kept,) = parts.as_labels(division.maps), RunFolder(tmp_path / "run").parts()
+    (shown,), (kept,) = subsets.as_labels(division.maps), RunFolder(tmp_path / "run").parts()
     np.testing.assert_array_equal(shown.data, kept.data)
     assert shown.shape == noisy.spatial_shape
     assert {1, 2, 3} <= set(np.unique(shown.data))
@@ -112,7 +112,7 @@ def test_a_few_steps_tell_time_and_memory(kind, image_pairs):
         experiment = experiment.override("network.dims=1", "network.width=8")
     _, large, cubes, truths = planned(experiment, cube, truth)
     question = questioned(experiment, large, cubes, truths)
-    found = rehearse(Question.from_json(question.to_json()))
+    found = time_steps(Question.from_json(question.to_json()))
     assert found.process_bytes > 50e6
     assert "CPU" in found.where
     if not networks[kind].classical:
@@ -156,13 +156,13 @@ def run(pairs, quick):
 
 def test_a_row_tells_what_a_run_has_reached_and_the_best_rival(run):
     folder, finished = run
-    (row,) = listing.rows()
+    (row,) = history.rows()
     assert (row.name, row.task, row.network, row.state) == ("first", "Denoising", "Residual MLP", "finished")
     told = {name: figures["mse"] for name, figures in finished.scores["test"].items() if name not in ("network", "raw")}
     assert (row.metric, row.part) == ("mse", "test")
     assert row.figure == finished.scores["test"]["network"]["mse"]
     assert (row.rival_name, row.rival) == min(told.items(), key=lambda pair: pair[1])
-    epochs, values, metric = listing.curve(folder)
+    epochs, values, metric = history.curve(folder)
     assert (epochs, metric) == ([1, 2], "mse")
     assert min(values) == pytest.approx(finished.scores["validation"]["network"]["mse"], rel=0.2)
 
@@ -172,27 +172,27 @@ def test_a_run_is_renamed_with_its_model_and_deleted(run, pairs):
 
     folder, _ = run
     before = predict(folder.best, pairs[0]).result.numpy()
-    listing.rename(folder, "  cells, 5 mW ")
-    assert listing.rows()[0].name == read_card(folder.best).name == read_card(folder.last).name == "cells, 5 mW"
+    history.rename(folder, "  cells, 5 mW ")
+    assert history.rows()[0].name == read_card(folder.best).name == read_card(folder.last).name == "cells, 5 mW"
     assert Model.load(folder.best).description.experiment.name == "cells, 5 mW"
     np.testing.assert_array_equal(predict(folder.best, pairs[0]).result.numpy(), before)
     with pytest.raises(ValueError, match="the name is empty"):
-        listing.rename(folder, " ")
+        history.rename(folder, " ")
     folder.claim()
-    for forbidden in (lambda: listing.rename(folder, "x"), lambda: listing.delete(folder)):
+    for forbidden in (lambda: history.rename(folder, "x"), lambda: history.delete(folder)):
         with pytest.raises(RuntimeError, match="stop the run before it is"):
             forbidden()
     folder.release()
-    listing.delete(folder)
+    history.delete(folder)
     assert not folder.path.exists()
-    assert listing.rows() == []
+    assert history.rows() == []
 
 
 def test_nothing_but_a_run_is_deleted(tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
     with pytest.raises(ValueError, match="holds no run"):
-        listing.delete(RunFolder(tmp_path / "letters"))
+        history.delete(RunFolder(tmp_path / "letters"))
     assert (tmp_path / "letters" / "a.txt").exists()
 
 
@@ -202,12 +202,12 @@ def test_nothing_but_a_run_is_deleted(tmp_path):
 def test_a_kept_experiment_its_command_and_its_script_repeat_the_run(pairs, quick, tmp_path):
     experiment = quick("training.epochs=2")
     model, _ = follow(fit(experiment, *pairs, run=tmp_path / "here"))
-    path = keeping.keep(experiment, *pairs)
-    line = keeping.command(path).split()
+    path = export.keep(experiment, *pairs)
+    line = export.command(path).split()
     assert line[:2] == ["napari-spectrai", "train"]
     command = [sys.executable, "-m", "napari_spectrai", *line[1:], "--run", str(tmp_path / "command")]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    (tmp_path / "again.py").write_text(keeping.script(path))
+    (tmp_path / "again.py").write_text(export.script(path))
     subprocess.run([sys.executable, str(tmp_path / "again.py")], check=True, capture_output=True, timeout=120, cwd=tmp_path)
     from_script = max((tmp_path / "runs").glob("*/best.safetensors"), key=lambda p: p.stat().st_mtime)
     expected = model.description.scores["validation"]["network"]
@@ -219,12 +219,12 @@ def test_a_kept_experiment_names_the_files_that_hold_its_data(pairs, tmp_path):
     from napari_spectrai import read, write
 
     source = read(write(pairs[0], tmp_path / "in.zarr"))
-    path = keeping.keep(Experiment(), source, pairs[1], tmp_path / "kept" / "one.yml")
+    path = export.keep(Experiment(), source, pairs[1], tmp_path / "kept" / "one.yml")
     data = Experiment.load(path).data
     assert data.input == [tmp_path / "in.zarr"]
     assert data.truth[0].is_relative_to(tmp_path / "kept" / "one")
     with pytest.raises(ValueError, match=r"name it \.yml"):
-        keeping.keep(Experiment(), *pairs, tmp_path / "one.txt")
+        export.keep(Experiment(), *pairs, tmp_path / "one.txt")
 
 
 @pytest.mark.parametrize("shape", [(24, 20), (35, 25), (60, 60), (2, 28, 28), (96, 96)])

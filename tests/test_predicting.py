@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, read
+from napari_spectrai.learn.inference.predict import predict, predicting
 from napari_spectrai.learn.model import ready
-from napari_spectrai.learn.predict import predict, predicting
 
 
 def stopped(steps, after):

@@ -10,8 +10,8 @@ from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.assemble import assemble
-from napari_spectrai.learn.drawing import in_turn, planes_of
+from napari_spectrai.learn.data.assemble import assemble
+from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
 from napari_spectrai.networks import build
 from napari_spectrai.networks.blocks import padded
 from napari_spectrai.plan.reflection import extended, reflect, reflected

@@ -13,14 +13,14 @@ from napari_spectrai import Cube, Experiment, Model, Run, SpectralAxis, fit
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.document import Split
 from napari_spectrai.labels import Labels
-from napari_spectrai.plan import parts, split
+from napari_spectrai.plan import split, subsets
+from napari_spectrai.reports.html import element, escaped
+from napari_spectrai.reports.run_report import write_report
+from napari_spectrai.reports.split_maps import PARTS, split_pictures
+from napari_spectrai.reports.svg import Curve, plot
+from napari_spectrai.reports.tables import confusion_tables, verdict
 from napari_spectrai.runs import Confusion, Epoch, Failed, Finished, Preview, RunFolder, Started
-from napari_spectrai.runs.curves import Curve, plot
 from napari_spectrai.runs.events import from_json, to_json
-from napari_spectrai.runs.figures import confusion_tables, verdict
-from napari_spectrai.runs.page import element, escaped
-from napari_spectrai.runs.pictures import PARTS, split_pictures
-from napari_spectrai.runs.report import write_report
 
 ODD = """<b>&"'</b> λ 😀 </script>"""
 
@@ -153,7 +153,7 @@ def test_a_report_that_cannot_be_written_loses_nothing(pairs, quick, tmp_path, m
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_spectrai.runs.report.write_text", full)
+    monkeypatch.setattr("napari_spectrai.reports.run_report.write_text", full)
     events = list(fit(quick("training.epochs=1"), *pairs, run=tmp_path / "run"))
     folder = RunFolder(tmp_path / "run")
     assert events[-1].reason == "done"
@@ -235,7 +235,7 @@ def test_many_classes_and_files_and_odd_names():
 
 
 def test_the_words_and_numbers_of_the_split_are_those_of_the_house():
-    assert PARTS == {**parts.PARTS, split.UNUSED: "unused"}
+    assert PARTS == {**subsets.PARTS, split.UNUSED: "unused"}
     words = str(Split.model_fields["method"].description)
     for method in ("auto", "file", "group", "contiguous", "blocks", "stratified", "random"):
         assert f"{method}: " in words or method == "file"
@@ -279,7 +279,7 @@ def test_events_with_and_without_what_is_new():
 
 
 def test_what_went_wrong_beside_it_is_printed(capsys):
-    from napari_spectrai.learn.console import TrainingBar
+    from napari_spectrai.learn.train.console import TrainingBar
 
     TrainingBar().show(Finished("done", notes=["The report was not written [x]"]))
     assert "note: The report was not written [x]" in capsys.readouterr().err

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 from napari_spectrai import Experiment, Model, fit, predict, read, train
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.experiment.spectrai import from_spectrai, recognised
-from napari_spectrai.experiment.spectrai_keys import KEYS
+from napari_spectrai.experiment.legacy.spectrai import from_spectrai, recognised
+from napari_spectrai.experiment.legacy.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Epoch

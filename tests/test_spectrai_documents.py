@@ -16,13 +16,13 @@ from scipy.io import savemat
 from torch import nn
 
 from napari_spectrai import Experiment, Model, fit, predict
-from napari_spectrai.experiment.spectrai import from_spectrai
-from napari_spectrai.experiment.spectrai_keys import KEYS
+from napari_spectrai.experiment.legacy.spectrai import from_spectrai
+from napari_spectrai.experiment.legacy.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
-from napari_spectrai.learn.augment import Chain
+from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.networks import build
-from napari_spectrai.plan.division import divide
-from napari_spectrai.plan.extent import extent
+from napari_spectrai.plan.partition import divide
+from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished, Started
 

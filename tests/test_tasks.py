@@ -14,10 +14,10 @@ from napari_spectrai.experiment.networks import networks
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.assemble import assemble
+from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.device import choose_precision
-from napari_spectrai.learn.judging import temperature, tempered
-from napari_spectrai.learn.tasks import Classes, Restoration
+from napari_spectrai.learn.train.tasks import Classes, Restoration
+from napari_spectrai.learn.train.validation import temperature, tempered
 from napari_spectrai.runs import Confusion, Finished, Patch, Preview, Progress, RunFolder, Started
 from napari_spectrai.spec import SettingsError
 
@@ -279,11 +279,11 @@ def test_several_factors_are_practised_and_judged_by_the_one():
     task = experiment.task.load()(experiment, data)
     batch = data.batch(data.parts["training"][:2], torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
-    seen = {task.pose(*batch, generator, learning=True).times for _ in range(40)}
+    seen = {task.make_pair(*batch, generator, learning=True).times for _ in range(40)}
     assert seen == {2, 4, 8}
-    posed = task.pose(*batch, generator, learning=True)
+    posed = task.make_pair(*batch, generator, learning=True)
     assert posed.y.shape[1] == posed.x.shape[1] * posed.times <= 32
-    judged = task.pose(*batch, generator)
+    judged = task.make_pair(*batch, generator)
     assert (judged.times, judged.x.shape[1], judged.y.shape[1]) == (None, 16, 32)
 
 
@@ -382,7 +382,7 @@ def test_halves_of_the_bands_share_no_noise():
     image = Cube(noisy.data.reshape(20, 20, 20))
     data = assemble(experiment.override("split.gap=0", "split.validation=0.3"), [image], [])
     task = Restoration(experiment, data)
-    posed = task.pose(torch.from_numpy(image.numpy())[None], None, torch.Generator().manual_seed(0))
+    posed = task.make_pair(torch.from_numpy(image.numpy())[None], None, torch.Generator().manual_seed(0))
     errors = [(half[0].numpy().reshape(-1, 20) - clean).ravel() for half in (posed.x, posed.y)]
     assert abs(np.corrcoef(*errors)[0, 1]) < 0.2
 
@@ -613,7 +613,7 @@ def test_a_figure_on_blocks_that_fails_is_told_and_costs_nothing(scene, tmp_path
     def refuse(*_):
         raise ValueError("no block holds a sample")
 
-    monkeypatch.setattr("napari_spectrai.learn.beside.assemble", refuse)
+    monkeypatch.setattr("napari_spectrai.learn.train.block_split.assemble", refuse)
     experiment = Experiment.default("segmentation", cube, labels).override(
         "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]",
         "split={method: stratified, block: 4, validation: 0.2}", "training={epochs: 2, batch: 64, device: cpu}",

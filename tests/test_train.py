@@ -70,7 +70,7 @@ def test_it_learns_and_the_same_seed_gives_the_same(pairs, quick, tmp_path):
 )
 @pytest.mark.parametrize("schedule", ["one_cycle", "plateau"])
 def test_resumed_is_as_uninterrupted(pairs, quick, tmp_path, network, schedule, monkeypatch):
-    monkeypatch.setattr("napari_spectrai.learn.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("napari_spectrai.learn.train.trainer.SAVE_SECONDS", 0.0)
     experiment = quick(
         *network, "augmentation=[noise, mixup]", f"training.schedule={schedule}", "training.epochs=6", "training.precision=fp32"
     )
@@ -86,7 +86,7 @@ def test_resumed_is_as_uninterrupted(pairs, quick, tmp_path, network, schedule, 
 
 
 def test_stop_in_mid_epoch_and_resume_exactly(pairs, quick, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_spectrai.learn.training.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("napari_spectrai.learn.train.trainer.STEP_SECONDS", 0.0)
     experiment = quick("augmentation=[noise]")
     whole, _ = drain(fit(experiment, *pairs, run=tmp_path / "whole"))
     folder = RunFolder(tmp_path / "cut")
@@ -105,7 +105,7 @@ def test_stop_in_mid_epoch_and_resume_exactly(pairs, quick, tmp_path, monkeypatc
 
 
 def test_pause_holds_and_goes_on(pairs, quick, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_spectrai.learn.training.STEP_SECONDS", 0.0)
+    monkeypatch.setattr("napari_spectrai.learn.train.trainer.STEP_SECONDS", 0.0)
     folder = RunFolder(tmp_path / "run")
     seen = []
     for event in fit(quick(), *pairs, run=folder.path):
@@ -182,9 +182,9 @@ def test_a_run_folder_that_cannot_be_written(pairs, quick, tmp_path):
 
 
 def test_a_full_disk_during_training_keeps_what_was_saved(pairs, quick, tmp_path, monkeypatch):
-    from napari_spectrai.learn import checkpoint
+    from napari_spectrai.learn.train import checkpoint
 
-    monkeypatch.setattr("napari_spectrai.learn.training.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("napari_spectrai.learn.train.trainer.SAVE_SECONDS", 0.0)
     events = fit(quick(), *pairs, run=tmp_path / "run")
     for event in events:
         if isinstance(event, Epoch) and event.epoch == 2:
@@ -210,7 +210,7 @@ def test_a_finished_run_is_not_resumed(pairs, quick, tmp_path):
 
 
 def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
-    from napari_spectrai.learn.training import Training
+    from napari_spectrai.learn.train.trainer import Training
 
     steps = []
 
@@ -348,7 +348,7 @@ def test_uncertainty_from_dropout(trained, tmp_path, pairs, quick):
 
 
 def test_a_cancelled_prediction_leaves_nothing(trained, tmp_path):
-    from napari_spectrai.learn.predict import predicting
+    from napari_spectrai.learn.inference.predict import predicting
 
     model, cube, _ = trained
     steps = predicting(model, Cube(np.resize(cube.data, (40, 40, 40)), cube.axis), out=tmp_path / "r.zarr", tile=8)

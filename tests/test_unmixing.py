@@ -12,16 +12,16 @@ from napari_spectrai import Cube, Experiment, Model, SpectralAxis, predict, read
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.classical import PCALDA, HydraRidge
 from napari_spectrai.experiment.networks import networks
-from napari_spectrai.experiment.ready import ready_kinds
 from napari_spectrai.experiment.unmixing import VCA
+from napari_spectrai.experiment.untrained import ready_kinds
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.classical import from_tensors, to_tensors
 from napari_spectrai.learn.classical.abundances import abundances, onto_simplex
-from napari_spectrai.learn.classical.judge import judged
+from napari_spectrai.learn.classical.scored_pixels import judged
 from napari_spectrai.learn.classical.unmixing import vertices
+from napari_spectrai.learn.data.pool import Scene
+from napari_spectrai.learn.inference.predict import predicting
 from napari_spectrai.learn.model import ready
-from napari_spectrai.learn.pool import Scene
-from napari_spectrai.learn.predict import predicting
 
 WITHOUT_LABELS = [kind for kind in ready_kinds() if networks[kind]().finds]
 BAND = np.arange(40)

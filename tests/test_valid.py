@@ -9,8 +9,8 @@ import pytest
 from napari_spectrai import Cube, Experiment, compare, evaluate, judge, predict, preprocess, read, sample, train
 from napari_spectrai.cube import SpectralWarning
 from napari_spectrai.labels import as_labels
-from napari_spectrai.learn.assemble import assemble
-from napari_spectrai.plan.division import divide
+from napari_spectrai.learn.data.assemble import assemble
+from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.preparation import steps
 from napari_spectrai.preparation.axis import Fill, RemoveBands

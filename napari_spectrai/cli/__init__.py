@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from napari_spectrai.cli import applying, judging, working
-from napari_spectrai.cli.shared import app
+from napari_spectrai.cli import evaluate_command as judging
+from napari_spectrai.cli import predict_command as applying
+from napari_spectrai.cli import train_command as working
+from napari_spectrai.cli.common import app
 
 __all__ = ["app", "applying", "judging", "main", "working"]
 

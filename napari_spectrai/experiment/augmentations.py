@@ -31,7 +31,7 @@ class Noise(AugmentationSpec):
 
     title: ClassVar = "Noise"
     kind: Literal["noise"] = "noise"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Noise"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Noise"
     sigma: float = Field(0.2, gt=0, le=10, description="standard deviation, in prepared intensities (of a spectrum with maximum 1)")
 
 
@@ -40,7 +40,7 @@ class Mixup(AugmentationSpec):
 
     title: ClassVar = "Mixup"
     kind: Literal["mixup"] = "mixup"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Mixup"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Mixup"
     blends: ClassVar = True
     alpha: float = Field(0.4, gt=0, le=10, description="shape of the Beta distribution of blending weights")
 
@@ -50,7 +50,7 @@ class SpectralShift(AugmentationSpec):
 
     title: ClassVar = "Spectral shift"
     kind: Literal["spectral_shift"] = "spectral_shift"
-    implementation: ClassVar = "napari_spectrai.learn.augment:SpectralShift"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:SpectralShift"
     of_neighbours: ClassVar = True
     bands: float = Field(2.0, gt=0, le=1000, description="largest shift to either side, in bands")
 
@@ -60,7 +60,7 @@ class Flip(AugmentationSpec):
 
     title: ClassVar = "Flip"
     kind: Literal["flip"] = "flip"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Flip"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Flip"
     of_patches: ClassVar = True
     probability: float = Field(0.5, gt=0, le=1, description="chance of each mirroring")
     spatial: bool = Field(True, description="mirror patches up-down and left-right")
@@ -76,7 +76,7 @@ class Rotate(AugmentationSpec):
 
     title: ClassVar = "Rotate by quarters"
     kind: Literal["rotate"] = "rotate"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Rotate"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Rotate"
     of_patches: ClassVar = True
 
 
@@ -85,7 +85,7 @@ class RandomCrop(AugmentationSpec):
 
     title: ClassVar = "Random crop"
     kind: Literal["random_crop"] = "random_crop"
-    implementation: ClassVar = "napari_spectrai.learn.augment:RandomCrop"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:RandomCrop"
     of_patches: ClassVar = True
     cuts: ClassVar = True
     share: float = Field(0.75, gt=0, lt=1, description="height and width of what is kept, as a share of the patch")
@@ -96,7 +96,7 @@ class Scaling(AugmentationSpec):
 
     title: ClassVar = "Scaling"
     kind: Literal["scaling"] = "scaling"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Scaling"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Scaling"
     sigma: float = Field(0.1, gt=0, le=2, description="standard deviation of the logarithm of the factor")
 
 
@@ -105,7 +105,7 @@ class Baseline(AugmentationSpec):
 
     title: ClassVar = "Baseline"
     kind: Literal["baseline"] = "baseline"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Baseline"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Baseline"
     size: float = Field(0.1, gt=0, le=10, description="standard deviation of each polynomial term, in prepared intensities")
 
 
@@ -114,7 +114,7 @@ class Spikes(AugmentationSpec):
 
     title: ClassVar = "Spikes"
     kind: Literal["spikes"] = "spikes"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Spikes"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Spikes"
     rate: float = Field(0.5, gt=0, le=100, description="mean number of spikes a spectrum")
     height: float = Field(1.0, gt=0, le=100, description="mean height, in prepared intensities (exponentially distributed)")
 
@@ -124,7 +124,7 @@ class Broadening(AugmentationSpec):
 
     title: ClassVar = "Broadening"
     kind: Literal["broadening"] = "broadening"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Broadening"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Broadening"
     of_neighbours: ClassVar = True
     bands: float = Field(1.5, gt=0, le=100, description="largest standard deviation of the Gaussian, in bands")
 
@@ -134,7 +134,7 @@ class BandDropout(AugmentationSpec):
 
     title: ClassVar = "Band dropout"
     kind: Literal["band_dropout"] = "band_dropout"
-    implementation: ClassVar = "napari_spectrai.learn.augment:BandDropout"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:BandDropout"
     share: float = Field(0.1, gt=0, lt=1, description="chance of each band")
 
 
@@ -143,7 +143,7 @@ class Poisson(AugmentationSpec):
 
     title: ClassVar = "Poisson noise"
     kind: Literal["poisson"] = "poisson"
-    implementation: ClassVar = "napari_spectrai.learn.augment:Poisson"
+    implementation: ClassVar = "napari_spectrai.learn.train.augment:Poisson"
     counts: float = Field(500.0, gt=0, le=1e9, description="counts at a prepared intensity of 1; below zero there is none")
 
 

@@ -16,7 +16,7 @@ from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
 from napari_spectrai.labels import Class
 
 KEY = "napari_spectrai"
-MOST_RIVALS = 4
+MOST_BASELINES = 4
 """The best classical methods, as many as are named in a card's lines; the file has them all."""
 FORMAT = 2
 PART_TITLES = {"map": "expected over the map"}
@@ -63,7 +63,7 @@ class ModelCard:
     scores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     classes: list[Class] = field(default_factory=list)
-    rivals: list[str] = field(default_factory=list)
+    baselines: list[str] = field(default_factory=list)
     temperature: float = 1.0
     intervals: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
     compared: list[dict[str, Any]] = field(default_factory=list)
@@ -98,6 +98,8 @@ class ModelCard:
             version = plain.pop("format", None)
             if version != FORMAT:
                 raise ValueError(f"{where}: model format {version}, and this version reads {FORMAT}; update napari-spectrai")
+            if "rivals" in plain:  # as it was called before 0.2
+                plain["baselines"] = plain.pop("rivals")
             plain["experiment"] = Experiment.from_mapping(plain["experiment"], where)
             plain["axis"] = SpectralAxis.from_json(plain["axis"])
             plain["truth_axis"] = SpectralAxis.from_json(plain["truth_axis"])
@@ -137,8 +139,8 @@ class ModelCard:
         metric = experiment.task.metrics[0]
         for part, methods in self.scores.items():
             told = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}
-            rivals = sorted((m for m in told if m != "network"), key=lambda m: told[m], reverse=METRICS[metric].larger_is_better)
-            shown = [m for m in ("network", *rivals[:MOST_RIVALS]) if m in told]
+            baselines = sorted((m for m in told if m != "network"), key=lambda m: told[m], reverse=METRICS[metric].larger_is_better)
+            shown = [m for m in ("network", *baselines[:MOST_BASELINES]) if m in told]
             ranges = {m: self.intervals.get(part, {}).get(m, {}).get(metric) for m in shown}
             figures = " · ".join(f"{method} {told[method]:.3g}{_range(ranges[method])}" for method in shown)
             if figures:

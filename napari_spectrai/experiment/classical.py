@@ -57,7 +57,7 @@ class Raw(ClassicalSpec):
     title: ClassVar = "Nothing (raw)"
     label: ClassVar = "raw"
     kind: Literal["raw"] = "raw"
-    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Raw"
+    implementation: ClassVar = "napari_spectrai.learn.classical.spectral_smoothing:Raw"
     tasks: ClassVar = RESTORATION
     without_truth: ClassVar = True
 
@@ -69,7 +69,7 @@ class SavitzkyGolay(DenoiserSpec):
     label: ClassVar = "Savitzky–Golay"
     kind: Literal["savitzky_golay"] = "savitzky_golay"
     least_bands: ClassVar = 5
-    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:SavitzkyGolay"
+    implementation: ClassVar = "napari_spectrai.learn.classical.spectral_smoothing:SavitzkyGolay"
     window: int | None = Field(None, ge=3, le=999, description="bands of the window, odd; empty: tuned, without truth 9")
     order: int | None = Field(None, ge=0, le=9, description="order of the polynomial; empty: tuned, without truth 2")
 
@@ -81,7 +81,7 @@ class Whittaker(DenoiserSpec):
     label: ClassVar = "Whittaker"
     kind: Literal["whittaker"] = "whittaker"
     least_bands: ClassVar = 5
-    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Whittaker"
+    implementation: ClassVar = "napari_spectrai.learn.classical.spectral_smoothing:Whittaker"
     smoothness: float | None = Field(
         None, gt=0, le=1e12, description="weight of the second differences; empty: tuned, without truth by cross-validation"
     )
@@ -94,7 +94,7 @@ class Wavelet(DenoiserSpec):
     label: ClassVar = "wavelet"
     kind: Literal["wavelet"] = "wavelet"
     least_bands: ClassVar = 5
-    implementation: ClassVar = "napari_spectrai.learn.classical.smooth:Wavelet"
+    implementation: ClassVar = "napari_spectrai.learn.classical.spectral_smoothing:Wavelet"
     family: str = Field("sym8", description="name of the wavelet, as in PyWavelets")
     threshold: float | None = Field(
         None, ge=0, le=100, description="in noise standard deviations (from the finest level); empty: tuned, without truth sqrt(2 ln L)"
@@ -138,7 +138,7 @@ class SVDNLM(DenoiserSpec):
     title: ClassVar = "SVD and non-local means"
     label: ClassVar = "SVD+NLM"
     kind: Literal["svd_nlm"] = "svd_nlm"
-    implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:SVDNLM"
+    implementation: ClassVar = "napari_spectrai.learn.classical.subspace:SVDNLM"
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True
@@ -157,7 +157,7 @@ class NLBayes(DenoiserSpec):
     title: ClassVar = "SVD and non-local Bayes"
     label: ClassVar = "NL-Bayes"
     kind: Literal["nl_bayes"] = "nl_bayes"
-    implementation: ClassVar = "napari_spectrai.learn.classical.eigenimages:NLBayes"
+    implementation: ClassVar = "napari_spectrai.learn.classical.subspace:NLBayes"
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True
@@ -174,7 +174,7 @@ class Bicubic(ClassicalSpec):
     title: ClassVar = "Bicubic"
     label: ClassVar = "bicubic"
     kind: Literal["bicubic"] = "bicubic"
-    implementation: ClassVar = "napari_spectrai.learn.classical.enlarge:Bicubic"
+    implementation: ClassVar = "napari_spectrai.learn.classical.interpolation:Bicubic"
     tasks: ClassVar = SUPER_RESOLUTION
     dimensions: ClassVar = (2,)
     images: ClassVar = True
@@ -191,7 +191,7 @@ class BackProjection(Bicubic):
     title: ClassVar = "Back-projection"
     label: ClassVar = "back-projection"
     kind: Literal["back_projection"] = "back_projection"  # type: ignore[assignment]
-    implementation: ClassVar = "napari_spectrai.learn.classical.enlarge:BackProjection"
+    implementation: ClassVar = "napari_spectrai.learn.classical.interpolation:BackProjection"
 
     @property
     def context(self) -> int:
@@ -205,7 +205,7 @@ class Lanczos(Bicubic):
     title: ClassVar = "Lanczos"
     label: ClassVar = "Lanczos"
     kind: Literal["lanczos"] = "lanczos"  # type: ignore[assignment]
-    implementation: ClassVar = "napari_spectrai.learn.classical.enlarge:Lanczos"
+    implementation: ClassVar = "napari_spectrai.learn.classical.interpolation:Lanczos"
 
     @property
     def context(self) -> int:

@@ -12,9 +12,9 @@ import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from napari_spectrai.cube import as_cube
-from napari_spectrai.experiment import spectrai
 from napari_spectrai.experiment.augmentations import AugmentationSpec, augmentations
 from napari_spectrai.experiment.defaults import suited
+from napari_spectrai.experiment.legacy import spectrai
 from napari_spectrai.experiment.losses import LossSpec, losses
 from napari_spectrai.experiment.networks import NetworkSpec, ResidualMLP, looks_around, networks
 from napari_spectrai.experiment.tasks import TaskSpec, tasks

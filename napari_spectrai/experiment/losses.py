@@ -27,7 +27,7 @@ class MSE(LossSpec):
 
     title: ClassVar = "Mean squared error"
     kind: Literal["mse"] = "mse"
-    implementation: ClassVar = "napari_spectrai.learn.losses:mse"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:mse"
 
 
 class L1(LossSpec):
@@ -35,7 +35,7 @@ class L1(LossSpec):
 
     title: ClassVar = "Mean absolute error (L1)"
     kind: Literal["l1"] = "l1"
-    implementation: ClassVar = "napari_spectrai.learn.losses:l1"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:l1"
 
 
 class Charbonnier(LossSpec):
@@ -43,7 +43,7 @@ class Charbonnier(LossSpec):
 
     title: ClassVar = "Charbonnier"
     kind: Literal["charbonnier"] = "charbonnier"
-    implementation: ClassVar = "napari_spectrai.learn.losses:charbonnier"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:charbonnier"
     epsilon: float = Field(1e-3, gt=0, le=1, description="error below which the loss is nearly quadratic, in prepared intensities")
 
 
@@ -55,7 +55,7 @@ class SpectralAngle(LossSpec):
 
     title: ClassVar = "Spectral angle"
     kind: Literal["spectral_angle"] = "spectral_angle"
-    implementation: ClassVar = "napari_spectrai.learn.losses:spectral_angle"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:spectral_angle"
     of_shape: ClassVar = True
 
 
@@ -64,7 +64,7 @@ class Derivative(LossSpec):
 
     title: ClassVar = "L1 of the derivative"
     kind: Literal["derivative"] = "derivative"
-    implementation: ClassVar = "napari_spectrai.learn.losses:derivative"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:derivative"
     of_shape: ClassVar = True
 
 
@@ -80,7 +80,7 @@ class CrossEntropy(_Classed):
 
     title: ClassVar = "Cross-entropy"
     kind: Literal["cross_entropy"] = "cross_entropy"
-    implementation: ClassVar = "napari_spectrai.learn.losses:cross_entropy"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:cross_entropy"
     smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes (Szegedy et al. 2016)")
 
 
@@ -89,7 +89,7 @@ class BinaryCrossEntropy(_Classed):
 
     title: ClassVar = "Binary cross-entropy"
     kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
-    implementation: ClassVar = "napari_spectrai.learn.losses:binary_cross_entropy"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:binary_cross_entropy"
 
 
 class Focal(_Classed):
@@ -97,7 +97,7 @@ class Focal(_Classed):
 
     title: ClassVar = "Focal"
     kind: Literal["focal"] = "focal"
-    implementation: ClassVar = "napari_spectrai.learn.losses:focal"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:focal"
     gamma: float = Field(2.0, ge=0, le=10, description="how strongly what is right is played down; 0: cross-entropy")
 
 
@@ -106,7 +106,7 @@ class Dice(_Classed):
 
     title: ClassVar = "Dice"
     kind: Literal["dice"] = "dice"
-    implementation: ClassVar = "napari_spectrai.learn.losses:dice"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:dice"
 
 
 class Sum(LossSpec):
@@ -114,7 +114,7 @@ class Sum(LossSpec):
 
     title: ClassVar = "Sum of losses"
     kind: Literal["sum"] = "sum"
-    implementation: ClassVar = "napari_spectrai.learn.losses:added"
+    implementation: ClassVar = "napari_spectrai.learn.train.losses:added"
     tasks: ClassVar = CUBES | CLASSES
     parts: list[Annotated[SerializeAsAny[LossSpec], losses]] = Field(default_factory=list, description="the losses; empty: the task's own")
     shares: list[Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=list, description="the weight of each; empty: 1")

@@ -31,7 +31,7 @@ class NetworkSpec(Named):
     """Whether it has convolutions that skip positions, or 3-D ones whatever its dimensions."""
     any_axis: ClassVar[bool] = False
     """Whether a trained model may be applied to cubes on another axis."""
-    lifts: ClassVar[bool] = False
+    frozen_features: ClassVar[bool] = False
     """Whether all that looks around comes before all that learns, as its `features`, so that these can be computed once."""
     any_factor: ClassVar[bool] = False
     """Whether its `forward` takes the factor by which to enlarge as ``times``, so that it can learn several together."""
@@ -246,7 +246,7 @@ class LocalMeansMLP(Stemmed):
     tasks: ClassVar = frozenset({"segmentation"})
     dimensions: ClassVar = (2,)
     convolutional: ClassVar = False
-    lifts: ClassVar = True
+    frozen_features: ClassVar = True
     components: int = Field(30, ge=1, le=1024, description="principal components that the network sees, each of variance one")
     smallest: int = Field(3, ge=1, le=63, description="height and width of the smallest window, in pixels")
     largest: int = Field(29, ge=1, le=63, description="height and width of the largest window, in pixels")

@@ -62,7 +62,7 @@ class Denoising(TaskSpec):
 
     title: ClassVar = "Denoising"
     kind: Literal["denoising"] = "denoising"
-    implementation: ClassVar = "napari_spectrai.learn.tasks:Restoration"
+    implementation: ClassVar = "napari_spectrai.learn.train.tasks:Restoration"
     metrics: ClassVar = ("mse", "psnr", "sam")
     baselines: ClassVar = ("raw", "savitzky_golay", "whittaker", "wavelet", "pca", "svd_nlm", "ridge")
     learns_from: Literal["pairs", "repeats", "bands", "masked", "recorrupted"] = Field(
@@ -91,7 +91,7 @@ class Calibration(TaskSpec):
 
     title: ClassVar = "Calibration"
     kind: Literal["calibration"] = "calibration"
-    implementation: ClassVar = "napari_spectrai.learn.tasks:Restoration"
+    implementation: ClassVar = "napari_spectrai.learn.train.tasks:Restoration"
     metrics: ClassVar = ("mse", "psnr", "sam")
     baselines: ClassVar = ("raw", "gain_offset", "ds", "pds", "sst", "ridge")
 
@@ -111,7 +111,7 @@ class SuperResolution(TaskSpec):
 
     title: ClassVar = "Super-resolution"
     kind: Literal["super_resolution"] = "super_resolution"
-    implementation: ClassVar = "napari_spectrai.learn.tasks:SuperResolution"
+    implementation: ClassVar = "napari_spectrai.learn.train.tasks:SuperResolution"
     metrics: ClassVar = ("mpsnr", "mse", "sam")
     network: ClassVar = "rcan"
     loss: ClassVar = "l1"
@@ -152,7 +152,7 @@ class Classification(_Classes):
 
     title: ClassVar = "Classification"
     kind: Literal["classification"] = "classification"
-    implementation: ClassVar = "napari_spectrai.learn.tasks:Classes"
+    implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
     network: ClassVar = "spectral_cnn"
     of: Literal["spectra", "images"] = Field("spectra", description="what has a class: each spectrum, or each image as a whole")
     unlabelled: int | None = Field(None, description="the number that means no class; empty: every number is a class")
@@ -168,7 +168,7 @@ class Segmentation(_Classes):
 
     title: ClassVar = "Segmentation"
     kind: Literal["segmentation"] = "segmentation"
-    implementation: ClassVar = "napari_spectrai.learn.tasks:Classes"
+    implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
     network: ClassVar = "unet"
     unlabelled: int | None = Field(0, description="the number that means no class; empty: every number is a class")
 

@@ -72,7 +72,7 @@ class Constant(ScheduleSpec):
 
     title: ClassVar = "Constant"
     kind: Literal["constant"] = "constant"
-    implementation: ClassVar = "napari_spectrai.learn.schedules:constant"
+    implementation: ClassVar = "napari_spectrai.learn.train.schedules:constant"
 
 
 class OneCycle(ScheduleSpec):
@@ -80,7 +80,7 @@ class OneCycle(ScheduleSpec):
 
     title: ClassVar = "One cycle"
     kind: Literal["one_cycle"] = "one_cycle"
-    implementation: ClassVar = "napari_spectrai.learn.schedules:one_cycle"
+    implementation: ClassVar = "napari_spectrai.learn.train.schedules:one_cycle"
     rise: float = Field(0.3, gt=0, lt=1, description="share of the training in which the rate rises")
 
 
@@ -89,7 +89,7 @@ class Cosine(ScheduleSpec):
 
     title: ClassVar = "Cosine"
     kind: Literal["cosine"] = "cosine"
-    implementation: ClassVar = "napari_spectrai.learn.schedules:cosine"
+    implementation: ClassVar = "napari_spectrai.learn.train.schedules:cosine"
     floor: float = Field(0.0, ge=0, lt=1, description="last learning rate, as a share of the first")
 
 
@@ -98,7 +98,7 @@ class StepDown(ScheduleSpec):
 
     title: ClassVar = "Steps"
     kind: Literal["step"] = "step"
-    implementation: ClassVar = "napari_spectrai.learn.schedules:step_down"
+    implementation: ClassVar = "napari_spectrai.learn.train.schedules:step_down"
     every: int = Field(30, ge=1, le=100_000, description="epochs between steps")
     factor: float = Field(0.1, gt=0, lt=1, description="factor at each step")
 
@@ -108,7 +108,7 @@ class Multiplicative(ScheduleSpec):
 
     title: ClassVar = "Multiplicative"
     kind: Literal["multiplicative"] = "multiplicative"
-    implementation: ClassVar = "napari_spectrai.learn.schedules:multiplicative"
+    implementation: ClassVar = "napari_spectrai.learn.train.schedules:multiplicative"
     factor: float = Field(0.95, gt=0, le=1, description="factor an epoch")
 
 
@@ -117,7 +117,7 @@ class Cyclic(ScheduleSpec):
 
     title: ClassVar = "Cyclic"
     kind: Literal["cyclic"] = "cyclic"
-    implementation: ClassVar = "napari_spectrai.learn.schedules:cyclic"
+    implementation: ClassVar = "napari_spectrai.learn.train.schedules:cyclic"
     floor: float = Field(0.1, ge=0, lt=1, description="lowest learning rate, as a share of the highest")
     half_period: float = Field(5.0, gt=0, le=10_000, description="epochs from lowest to highest")
 
@@ -127,7 +127,7 @@ class Plateau(ScheduleSpec):
 
     title: ClassVar = "Reduce on plateau"
     kind: Literal["plateau"] = "plateau"
-    implementation: ClassVar = "napari_spectrai.learn.schedules:plateau"
+    implementation: ClassVar = "napari_spectrai.learn.train.schedules:plateau"
     factor: float = Field(0.3, gt=0, lt=1, description="factor at each reduction")
     patience: int = Field(10, ge=0, le=100_000, description="epochs without improvement before a reduction")
 

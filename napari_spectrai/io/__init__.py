@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis, SpectralWarning, as_cube
 from napari_spectrai.files import replacing
-from napari_spectrai.io.found import Found, Picture, UnreadableError, warn
+from napari_spectrai.io.found import Picture, RawArray, UnreadableError, warn
 from napari_spectrai.spec import listed
 
 __all__ = ["FORMATS", "Format", "Picture", "SpectralWarning", "UnreadableError", "format_of", "inspect", "pictures", "read", "write"]
@@ -95,7 +95,7 @@ def read(path: str | Path, *, dataset: str | None = None, axis: SpectralAxis | N
         If the file does not say which dimension is spectral, or the unit of its positions.
     """
     path = Path(path)
-    found: Found = _guarded(path, _existing(path), "read", dataset=dataset)
+    found: RawArray = _guarded(path, _existing(path), "read", dataset=dataset)
     if len(found.data.shape) == 1:  # one spectrum is a set of one
         found = replace(found, data=found.data[None, :], spectral=-1, sure=True)
     dimensions = len(found.data.shape)

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import Found, affordable, plausible, warn
+from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared")
 """What is known of a cube beyond its axis, and kept in every format of ours (but for ENVI, *prediction*: how the window made it)."""
@@ -39,12 +39,12 @@ def is_plain(value: Any) -> bool:
     return True
 
 
-def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = None, **more: Any) -> Found:
+def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = None, **more: Any) -> RawArray:
     """Return the array with what `header_of` wrote."""
     size = header.get("pixel_size")
     if "spectral_axis" in header:
         axis = SpectralAxis.from_json(header["spectral_axis"])
-    return Found(
+    return RawArray(
         data,
         axis=axis,
         pixel_size=(float(size[0]), float(size[1])) if size else None,
@@ -81,7 +81,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: shape for name, (shape, _) in _members(path).items()}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read a ``.npy`` as a memory map (its axis from ``NAME.npy.json`` if there is one), or a ``.npz``."""
     if path.suffix.lower() == ".npy":
         choose(inspect(path), dataset)
@@ -105,7 +105,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
     axis, place = find_axis(lists, data.shape, path=path)
     size, unit = _spacing(lists, data.shape)
-    return Found(data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit)
+    return RawArray(data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit)
 
 
 def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:

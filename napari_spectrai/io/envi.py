@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import Found, mapped, positions, unpacked, warn
+from napari_spectrai.io.found import RawArray, mapped, positions, unpacked, warn
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
@@ -76,7 +76,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {"data": tuple(_whole(fields, name) for name in ("lines", "samples", "bands"))}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Map the values; divide by the reflectance scale factor and turn ignored values into NaN, lazily, where the header says so."""
     if dataset not in (None, "data"):
         choose(inspect(path), dataset)
@@ -98,7 +98,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
     ignore = float(fields["data ignore value"]) if "data ignore value" in fields else None
     data = unpacked(np.moveaxis(data, place, -1), divisor=float(fields.get("reflectance scale factor", 1)) or 1.0, missing=ignore)
     size, unit = _pixel(fields)
-    return Found(
+    return RawArray(
         data[0] if "set of spectra" in fields else data, axis=_axis(path, fields, shape[place]), pixel_size=size, pixel_unit=unit,
         name=fields.get("description", "").strip("{} ") if fields.get("written by") == _OURS else "",
         metadata=_metadata(path, fields, shape[place]),

@@ -32,7 +32,7 @@ class UnreadableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RawArray:
     """An array as it lies in its file, and what the file says of it.
 
     Parameters

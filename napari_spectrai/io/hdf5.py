@@ -12,7 +12,7 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import Found, OnDisk, plausible
+from napari_spectrai.io.found import OnDisk, RawArray, plausible
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -64,7 +64,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: item.shape for name, item in datasets(file).items()}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open one data set lazily."""
     with h5py.File(path, "r") as file:
         arrays = datasets(file)
@@ -72,7 +72,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         main = arrays[name]
         axis, place = find_axis(lists(arrays, name), main.shape, units_of(arrays), path=path)
         size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
-        return Found(
+        return RawArray(
             lazily(path, name, main),
             spectral=-1 if place is None else place,
             axis=axis,

@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import Found, affordable
+from napari_spectrai.io.found import RawArray, affordable
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
@@ -29,7 +29,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: tuple(shape) for name, shape, _ in whosmat(path)}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read the cube of a ``.mat`` file and, where one stands beside it, its wavelengths.
 
     A matrix ``(bands, pixels)`` beside ``nRow`` and ``nCol`` is an image whose pixels lie in MATLAB's (Fortran) order.
@@ -59,7 +59,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
     )
 
 
-def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str]) -> Found:
+def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str]) -> RawArray:
     axis, place = find_axis(beside, tuple(data.shape), units, path=path)
     numbers = {n.lower(): float(np.ravel(a)[0]) for n, a in beside.items() if np.size(a) == 1}
     rows = next((int(numbers[n]) for n in _ROWS if n in numbers), 0)
@@ -68,11 +68,11 @@ def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str])
         bands_first = data.shape[1] == rows * columns
         spectra = data.T if bands_first else data
         # pixel number row + rows × column: reshape by columns, then turn rows up
-        return Found(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
+        return RawArray(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
     size = np.ravel(beside.get("pixel_size", ()))
     if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, MATLAB's way of one spectrum
         place = 0
-    return Found(
+    return RawArray(
         data,
         spectral=-1 if place is None else place,
         # a bare matrix may be spectra in rows or, as MATLAB users often have it, in columns

@@ -11,7 +11,7 @@ from scipy.io import netcdf_file
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import Found, plausible, unpacked
+from napari_spectrai.io.found import RawArray, plausible, unpacked
 from napari_spectrai.io.hdf5 import datasets, lazily, lists, text, units_of
 
 _PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
@@ -27,7 +27,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
         return {name: tuple(variable.shape) for name, variable in classic.variables.items()}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open one variable; its coordinate variables give the spectral axis and the pixel size."""
     if not h5py.is_hdf5(path):
         return _classic(path, dataset)
@@ -41,7 +41,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         return _found(path, data, scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", "")))
 
 
-def _classic(path: Path, dataset: str | None) -> Found:
+def _classic(path: Path, dataset: str | None) -> RawArray:
     with netcdf_file(path, "r", mmap=False) as file:
         shapes = {name: tuple(variable.shape) for name, variable in file.variables.items()}
         for name, variable in file.variables.items():
@@ -62,7 +62,7 @@ def _unpacked(data: Any, packing: dict[str, Any]) -> Any:
     return unpacked(data, factor=scale, offset=offset, missing=None if missing is None else float(np.ravel(missing)[0]))
 
 
-def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, Any], units: dict[str, str], name: str) -> Found:
+def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, Any], units: dict[str, str], name: str) -> RawArray:
     axis: SpectralAxis | None
     axis, place = find_axis(coordinates, tuple(data.shape), units, path=path)
     spatial = [d for number, d in enumerate(dimensions) if number != (place if place is not None else len(dimensions) - 1)][-2:]
@@ -70,4 +70,6 @@ def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, 
     even = len(sizes) == 2 and all(step[0] and np.allclose(step, step[0], rtol=1e-3) for step in sizes)
     unit = _SPATIAL.get(units.get(spatial[-1], "") if spatial else "", "")
     size = (abs(float(sizes[0].mean())), abs(float(sizes[1].mean()))) if even and unit else None
-    return Found(data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit if size else "pixel", name=name)
+    return RawArray(
+        data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit if size else "pixel", name=name
+    )

@@ -11,7 +11,7 @@ import zarr
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import from_labels
-from napari_spectrai.io.found import Found
+from napari_spectrai.io.found import RawArray
 from napari_spectrai.io.zarr import arrays_of, lazily
 
 _UNITS = {"um": "micrometer", "nm": "nanometer", "mm": "millimeter", "m": "meter"}
@@ -36,7 +36,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: item.shape for name, item in arrays_of(path).items()}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open the image lazily."""
     images = multiscales(path)
     if not images:
@@ -59,7 +59,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
     units = {entry["name"].lower(): entry.get("unit") for entry in image["axes"] if isinstance(entry, dict)}
     unit = next((short for short, long in _UNITS.items() if long == units.get("x")), None)
     size = (float(scale[names.index("y")]), float(scale[names.index("x")])) if scale and unit and {"x", "y"} <= set(names) else None
-    return Found(
+    return RawArray(
         data, spectral=place, sure="c" in names, axis=axis if axis is not None and len(axis) == data.shape[place] else None,
         pixel_size=size, pixel_unit=unit if size and unit else "pixel", name=str(image.get("name", "")),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from PIL import Image
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import Found, Picture, affordable, mapped, plausible, positions, warn
+from napari_spectrai.io.found import Picture, RawArray, affordable, mapped, plausible, positions, warn
 
 _UNITS = {1: "1/cm", 2: "1/cm", 3: "nm", 4: "eV", 5: "um"}
 _LENGTHS = {3: ("nm", 1.0), 5: ("um", 1.0), 8: ("mm", 1.0), 9: ("m", 1.0)}
@@ -104,7 +104,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {"data": (measured.count, measured.points)}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Map the spectra; those of a grid become an image ordered by their stage coordinates, others a set of spectra."""
     choose(inspect(path), dataset or "data")
     measured = _measurement(path)
@@ -122,9 +122,9 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         for kind, name in ((_X, "x"), (_Y, "y"), (5, "z")):
             if kind in coordinates:
                 metadata[f"stage_{name}"] = coordinates[kind][0].tolist()
-        return Found(spectra, axis=axis, name=measured.title, metadata=metadata)
+        return RawArray(spectra, axis=axis, name=measured.title, metadata=metadata)
     image, size, origin = _image(path, spectra, measured, grid)
-    return Found(
+    return RawArray(
         image, axis=axis, pixel_size=size, pixel_unit=coordinates[_X][1], name=measured.title, metadata=metadata | {"origin": list(origin)}
     )
 

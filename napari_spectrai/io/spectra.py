@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import Found, affordable, positions
+from napari_spectrai.io.found import RawArray, affordable, positions
 from napari_spectrai.io.optional import need
 
 _UNITS = {
@@ -44,7 +44,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: np.shape(y) for name, _, y, _ in _blocks(path)}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read the spectra of a file that share their positions; where they differ, one is chosen by name."""
     blocks = _blocks(path)
     if dataset is not None:
@@ -56,4 +56,4 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
     if len(x) != len(blocks[0][2]):
         raise ValueError(f"it gives {len(x)} positions for {len(blocks[0][2])} intensities; it is truncated")
     data = np.stack([np.asarray(y, np.float64) for _, _, y, _ in blocks])
-    return Found(data, axis=positions(path, x, _UNITS.get(unit.strip().lower(), unit)), name=blocks[0][0] if len(blocks) == 1 else "")
+    return RawArray(data, axis=positions(path, x, _UNITS.get(unit.strip().lower(), unit)), name=blocks[0][0] if len(blocks) == 1 else "")

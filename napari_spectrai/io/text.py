@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.found import Found, affordable, positions, warn
+from napari_spectrai.io.found import RawArray, affordable, positions, warn
 
 _OURS = "# napari-spectrai "
 _UNIT = re.compile(r"(1/cm|cm-1|cm\^-1|cm⁻¹|\bnm\b|µm|μm|\bum\b|micro(?:n|met)|\beV\b)", re.IGNORECASE)
@@ -78,7 +78,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {"table": _table(path)[1].shape}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read a table of spectra.
 
     Understood: what `write` wrote; ``x, y, wavenumber, intensity`` a line (a map); positions in the first column and a spectrum
@@ -93,12 +93,12 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
     head = _head(title)
     if head is not None and head.size in (numbers.shape[1], numbers.shape[1] - 1):
         spectra = numbers[:, numbers.shape[1] - head.size :]
-        return Found(spectra, axis=positions(path, head, _unit(" ".join(words))))
+        return RawArray(spectra, axis=positions(path, head, _unit(" ".join(words))))
     first = numbers[:, 0]
     steps = np.diff(first)
     if numbers.shape[1] > 1 and len(first) > 2 and np.isfinite(first).all() and ((steps > 0).all() or (steps < 0).all()):
-        return Found(numbers[:, 1:], spectral=0, axis=positions(path, first, _unit(" ".join(words))))
-    return Found(numbers, spectral=0, sure=False)
+        return RawArray(numbers[:, 1:], spectral=0, axis=positions(path, first, _unit(" ".join(words))))
+    return RawArray(numbers, spectral=0, sure=False)
 
 
 def _head(title: str) -> npt.NDArray[np.float64] | None:
@@ -111,14 +111,14 @@ def _head(title: str) -> npt.NDArray[np.float64] | None:
     return None if np.array_equal(np.diff(head), np.ones(len(head) - 1)) and head[0] in (0, 1) else head
 
 
-def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> Found:
+def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> RawArray:
     shape, dtype = tuple(int(length) for length in header["shape"]), np.dtype(header["dtype"])
     if dtype.kind not in "fiub" or numbers.shape != (shape[-1], 1 + int(np.prod(shape[:-1]))):
         raise ValueError(f"its table of {numbers.shape} does not hold the {shape} that its first line promises; it is truncated")
     return from_header(numbers[:, 1:].T.reshape(shape).astype(dtype), header)
 
 
-def _map(path: Path, numbers: npt.NDArray[np.float64], title: str) -> Found:
+def _map(path: Path, numbers: npt.NDArray[np.float64], title: str) -> RawArray:
     cells = [cell.strip().lower() for cell in re.split(r"[,;\t\s]+(?![^()]*\))", title) if cell.strip()]
     places = {name: next((n for n, cell in enumerate(cells) if cell.lstrip("#").startswith(name)), -1) for name in ("x", "y", "i")}
     if sorted(places.values())[0] < 0 or max(places.values()) > 3 or len(set(places.values())) < 3:
@@ -137,11 +137,11 @@ def _map(path: Path, numbers: npt.NDArray[np.float64], title: str) -> Found:
     height, width = int(row.max()) + 1, int(column.max()) + 1
     if height * width != len(spectra) or np.unique(row * width + column).size != len(spectra):
         warn(path, "its points form no grid; they are read as a set of spectra with their places in metadata['stage_x'] and ['stage_y']")
-        return Found(spectra, axis=axis, metadata={"stage_x": x.tolist(), "stage_y": y.tolist()})
+        return RawArray(spectra, axis=axis, metadata={"stage_x": x.tolist(), "stage_y": y.tolist()})
     image = np.empty_like(spectra)
     image[row * width + column] = spectra
     known = next((unit for word, unit in (("um", "um"), ("µm", "um"), ("mm", "mm")) if f"({word})" in title.lower()), "")
-    return Found(
+    return RawArray(
         image.reshape(height, width, bands),
         axis=axis,
         pixel_size=(down or across or 1.0, across or down or 1.0) if known else None,

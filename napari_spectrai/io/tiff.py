@@ -18,7 +18,7 @@ import zarr
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose, from_labels
-from napari_spectrai.io.found import Found, OnDisk, affordable, mapped, plausible, positions, unpacked
+from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, positions, unpacked
 
 _OURS = "napari-spectrai "
 _GDAL_NODATA = 42113
@@ -62,7 +62,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
         return {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open a series; its channel dimension holds the bands, else the stack of pages is taken."""
     with _opened(path) as file:
         shapes = {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
@@ -78,7 +78,7 @@ def read(path: Path, *, dataset: str | None = None) -> Found:
         place, sure = _spectral(axes)
         axis, size, unit = _said(file, series, data.shape[place])
         data = unpacked(data, missing=_missing(series))
-    return Found(data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
+    return RawArray(data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
 
 
 def _spectral(axes: str) -> tuple[int, bool]:
@@ -153,7 +153,7 @@ def _said(
     return None, None, "pixel"
 
 
-def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> Found | None:
+def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | None:
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         raise ValueError("its OME-XML declares entities; that is refused")
     image = [element for element in ET.fromstring(xml) if element.tag.endswith("}Image")][number]  # noqa: S314  # no entities
@@ -170,7 +170,7 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> Found | Non
     size = [pixels.get(f"PhysicalSize{side}") for side in "YX"]
     unit = _LENGTHS.get(pixels.get("PhysicalSizeXUnit", "µm"), "")
     sized = unit and all(value and float(value) > 0 for value in size)
-    return Found(
+    return RawArray(
         data, spectral=place, sure=sure, axis=axis, pixel_size=(float(size[0] or 0), float(size[1] or 0)) if sized else None,
         pixel_unit=unit if sized else "pixel",
     )  # fmt: skip

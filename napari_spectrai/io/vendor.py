@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import Found, affordable, positions
+from napari_spectrai.io.found import RawArray, affordable, positions
 from napari_spectrai.io.optional import need
 
 _READERS = {
@@ -29,7 +29,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {_title(entry, number): tuple(entry["data"].shape) for number, entry in enumerate(_entries(path))}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read one measurement."""
     suffix = path.suffix.lower()
     if suffix == ".imzml":
@@ -49,7 +49,7 @@ def _title(entry: dict[str, Any], number: int) -> str:
     return str(entry.get("metadata", {}).get("General", {}).get("title", "") or number)
 
 
-def _rosetta(path: Path, entry: dict[str, Any]) -> Found:
+def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
     """Return what RosettaSciIO found; its signal axis is the spectral one."""
     data, axes = entry["data"], entry["axes"]
     if data.ndim == 1:
@@ -64,13 +64,13 @@ def _rosetta(path: Path, entry: dict[str, Any]) -> Found:
     size = tuple(abs(float(axis["scale"])) for axis in rest if axis.get("scale"))
     unit = str(rest[-1].get("units", "")).replace("µm", "um") if rest else ""
     sized = len(size) == 2 and unit in ("um", "nm", "mm")
-    return Found(
+    return RawArray(
         data, spectral=place, axis=positions(path, values, str(band.get("units", "") or "")),
         pixel_size=(size[0], size[1]) if sized else None, pixel_unit=unit if sized else "pixel",
     )  # fmt: skip
 
 
-def _opus(path: Path, dataset: str | None) -> Found:
+def _opus(path: Path, dataset: str | None) -> RawArray:
     """Return a block of an OPUS file: absorbance if there is one."""
     measured = need("brukeropus", "Bruker OPUS").read_opus(str(path))
     blocks = {name: getattr(measured, name) for name in _OPUS if getattr(measured, name, None) is not None}
@@ -78,10 +78,10 @@ def _opus(path: Path, dataset: str | None) -> Found:
         raise ValueError("it holds no spectrum")
     block = blocks[dataset if dataset in blocks else next(iter(blocks))]
     data = np.atleast_2d(np.asarray(block.y, np.float64))
-    return Found(data, axis=positions(path, block.x, "1/cm"), name=str(getattr(measured, "sample_name", "") or ""))
+    return RawArray(data, axis=positions(path, block.x, "1/cm"), name=str(getattr(measured, "sample_name", "") or ""))
 
 
-def _imzml(path: Path) -> Found:
+def _imzml(path: Path) -> RawArray:
     """Return a continuous imzML image; a processed one keeps other masses at each pixel and has no common axis."""
     parser_module = need("pyimzml.ImzMLParser", "imzML")
     with parser_module.ImzMLParser(str(path)) as parser:
@@ -95,4 +95,4 @@ def _imzml(path: Path) -> Found:
             if len(here) != len(masses) or not np.array_equal(here, masses):
                 raise ValueError("its pixels hold different masses (a processed imzML); bin them to a common axis first")
             image[y, x] = values
-    return Found(image, axis=positions(path, masses, "m/z"))
+    return RawArray(image, axis=positions(path, masses, "m/z"))

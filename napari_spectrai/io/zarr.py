@@ -13,7 +13,7 @@ import zarr
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import Found, OnDisk
+from napari_spectrai.io.found import OnDisk, RawArray
 
 CHUNK = (64, 64, 32)
 """Chunk of the last three dimensions: near 0.5 MB of float32, for both a plane and a spectrum."""
@@ -39,7 +39,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     return {name: item.shape for name, item in arrays_of(path).items()}
 
 
-def read(path: Path, *, dataset: str | None = None) -> Found:
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open one array lazily; a store with OME metadata is read as OME-Zarr."""
     from napari_spectrai.io import omezarr
 

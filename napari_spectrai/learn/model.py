@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
-from napari_spectrai.experiment.ready import ready_card, ready_spec
+from napari_spectrai.experiment.untrained import ready_card, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
-from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.fingerprints import Fingerprints
+from napari_spectrai.learn.data.fingerprints import Fingerprints
+from napari_spectrai.learn.inference.applicability import Applicability
 from napari_spectrai.networks import build
 from napari_spectrai.preparation import Preparation
 
@@ -93,7 +93,7 @@ class Model:
             network.learn(weights) if isinstance(network, Method) else network.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(f"{path}: the weights do not fit the network its card describes: {error}") from error
-        kept = classical.from_tensors(card.rivals, tensors, bands, card.out, card.experiment.task.enlarges)
+        kept = classical.from_tensors(card.baselines, tensors, bands, card.out, card.experiment.task.enlarges)
         return cls(network.eval(), card, kept, Fingerprints.from_tensors(tensors), Applicability.from_tensors(tensors))
 
     @torch.no_grad()

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from napari_spectrai.experiment.networks import NetworkSpec
-from napari_spectrai.networks.enlarge import Enlarging
 from napari_spectrai.networks.ridge import RidgeSkip
 from napari_spectrai.networks.stem import Adds, Subspace
+from napari_spectrai.networks.upsampling import Enlarging
 
 __all__ = ["RidgeSkip", "Subspace", "build"]
 

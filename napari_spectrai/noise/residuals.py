@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import FloatArray
+from napari_spectrai.noise.anscombe import Doubles
 from napari_spectrai.noise.components import leading, noise_of_bands
-from napari_spectrai.noise.stabilise import Doubles
 
 LEAST_FREE = 0.2
 """Share of the noise, at least, that has to be left outside the signal's components for them to be taken away."""

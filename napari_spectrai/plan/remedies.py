@@ -8,7 +8,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.labels import in_short
-from napari_spectrai.plan.division import Division, divide, missing_classes, parts_of, wanted_parts
+from napari_spectrai.plan.partition import Division, divide, missing_classes, parts_of, wanted_parts
 from napari_spectrai.plan.truths import Truth
 
 DRAWS = 20

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Split
-from napari_spectrai.plan.parts import PARTS
 from napari_spectrai.plan.split_data import scattered, stretches
+from napari_spectrai.plan.subsets import PARTS
 
 UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Split
-from napari_spectrai.plan.parts import PARTS
+from napari_spectrai.plan.subsets import PARTS
 
 TRAINING, VALIDATION, TEST = PARTS
 LEAST_BLOCKS = 4

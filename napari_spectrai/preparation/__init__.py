@@ -1,9 +1,9 @@
 """Preparing spectra: steps that are settings with a pure ``(spectra, axis) -> (spectra, axis)``, and chains of them."""
 
 from napari_spectrai.preparation.chain import Preparation, preparing, preprocess
+from napari_spectrai.preparation.chain_file import load_steps, read_steps, save_steps
 from napari_spectrai.preparation.despike import Despike, find_spikes
-from napari_spectrai.preparation.document import load_steps, read_steps, save_steps
-from napari_spectrai.preparation.spikes.report import Spikes
+from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step, steps
 
 __all__ = [

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
-from napari_spectrai.preparation.spikes.explanation import Explanation, Found, alone
-from napari_spectrai.preparation.spikes.report import Spikes
+from napari_spectrai.preparation.spikes.context import Explanation, Found, alone
+from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import LEARNT, NeighbourStep
 from napari_spectrai.spec import Spec
 
@@ -85,7 +85,7 @@ class Despike(NeighbourStep):
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
         """Learn what spectra have in common; those with NaN do not count."""
-        from napari_spectrai.preparation.spikes.learning import learn
+        from napari_spectrai.preparation.spikes.spectra_statistics import learn
 
         if self.is_fitted:
             return self

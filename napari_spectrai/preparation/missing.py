@@ -10,7 +10,7 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.preparation.axis import Crop, Fill, RemoveBands
 from napari_spectrai.preparation.step import Step
-from napari_spectrai.valid import Held, holds_data
+from napari_spectrai.valid import DataMask, holds_data
 
 
 def bands_needed(steps: Sequence[Step], axis: SpectralAxis) -> tuple[npt.NDArray[np.intp] | None, bool]:
@@ -28,13 +28,13 @@ def bands_needed(steps: Sequence[Step], axis: SpectralAxis) -> tuple[npt.NDArray
     return None if bands.shape == whole.shape else bands[0].astype(np.intp), fills
 
 
-def usable(cube: Cube, steps: Sequence[Step]) -> Held:
+def usable(cube: Cube, steps: Sequence[Step]) -> DataMask:
     """Return which spectra of a cube hold data once the missing values that `steps` fill or leave out do not count."""
     bands, fills = bands_needed(steps, cube.axis)
     return holds_data(cube, partly=fills, bands=bands)
 
 
-def nothing_held(cubes: Sequence[Cube], held: Sequence[Held], steps: Sequence[Step] = ()) -> str:
+def nothing_held(cubes: Sequence[Cube], held: Sequence[DataMask], steps: Sequence[Step] = ()) -> str:
     """Return why there is nothing to work on where no spectrum holds data, and what can be done."""
     names = ", ".join(repr(cube.name or "cube") for cube in cubes)
     total, missing = sum(one.mask.size for one in held), sum(one.missing for one in held)

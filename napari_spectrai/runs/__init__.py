@@ -1,5 +1,7 @@
 """Runs: their events, their folder, and the process that works in it. Nothing here imports torch."""
 
+from napari_spectrai.runs.commands import prepare_evaluation
+from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.events import (
     Compared,
     Confusion,
@@ -18,22 +20,20 @@ from napari_spectrai.runs.events import (
 )
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
 from napari_spectrai.runs.job import Job, Run
-from napari_spectrai.runs.judgement import Judgement
-from napari_spectrai.runs.listening import launched
-from napari_spectrai.runs.preparing import prepare_evaluation
-from napari_spectrai.runs.process import launch, prepare, prepare_prediction, prepare_preprocessing
-from napari_spectrai.runs.recent import recent_models, remember_model
+from napari_spectrai.runs.launch_signal import launched
+from napari_spectrai.runs.recent_models import recent_models, remember_model
+from napari_spectrai.runs.start import launch, prepare, prepare_prediction, prepare_preprocessing
 
 __all__ = [
     "Compared",
     "Confusion",
     "Epoch",
+    "Evaluation",
     "Event",
     "Failed",
     "Finished",
     "Fold",
     "Job",
-    "Judgement",
     "Patch",
     "Paused",
     "Preview",

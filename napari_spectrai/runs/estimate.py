@@ -15,11 +15,11 @@ from platformdirs import user_cache_path
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import write_text
-from napari_spectrai.plan.extent import Extent
+from napari_spectrai.plan.size import Extent
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
-from napari_spectrai.runs.passing import workplace
+from napari_spectrai.runs.scratch import job_folder
 
 MOST_REMEMBERED = 300
 
@@ -159,7 +159,7 @@ def remember(questions: Sequence[Question], estimates: Sequence[Estimate]) -> No
 
 def prepare_estimate(questions: Sequence[Question]) -> Job:
     """Return the job, not yet started, that answers `questions`; `answers` reads what it found."""
-    with workplace() as place:
+    with job_folder() as place:
         write_text(place.path / "asked.json", json.dumps([question.to_json() for question in questions]))
     return Job(place, ["estimate", str(place.path / "asked.json"), "--run", str(place.path)])
 

@@ -23,9 +23,9 @@ from platformdirs import user_data_path
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing, write_text
 from napari_spectrai.labels import Labels
-from napari_spectrai.plan import parts
+from napari_spectrai.plan import subsets
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
-from napari_spectrai.runs.owner import Owner
+from napari_spectrai.runs.process_info import ProcessInfo
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
@@ -119,7 +119,7 @@ class RunFolder:
 
     def parts(self) -> list[Labels]:
         """Return which pixels train, validate and test, as labels (y, x) of each image or (n,) of a set; none before the split."""
-        return parts.as_labels(self.maps())
+        return subsets.as_labels(self.maps())
 
     def discard_data(self) -> None:
         """Remove the arrays that were handed over in the folder; a run that ended well needs them no more."""
@@ -176,7 +176,7 @@ class RunFolder:
         owner = self.owner()
         if owner is not None:
             raise RuntimeError(f"process {owner} is already working in {self.path}; stop it first, or choose another run folder")
-        write_text(self._owner, json.dumps(asdict(Owner.here())))
+        write_text(self._owner, json.dumps(asdict(ProcessInfo.here())))
         versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
         environment = {"python": sys.version, "platform": platform.platform(), "host": platform.node(), "versions": versions}
         write_text(self.environment, json.dumps(environment, indent=1))
@@ -185,10 +185,10 @@ class RunFolder:
         """Say that no process works here any more."""
         self._owner.unlink(missing_ok=True)
 
-    def worker(self) -> Owner | None:
+    def worker(self) -> ProcessInfo | None:
         """Return the living process that works here, if there is one, with all that it says of itself."""
         try:
-            claim = Owner(**json.loads(self._owner.read_text(encoding="utf-8")))
+            claim = ProcessInfo(**json.loads(self._owner.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
         return claim if claim.alive else None

@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json
 from napari_spectrai.runs.folder import RunFolder
-from napari_spectrai.runs.owner import Elsewhere
+from napari_spectrai.runs.process_info import ForeignProcess
 from napari_spectrai.spec import resolve
 
 _LET_GO = b"1"
@@ -100,7 +100,7 @@ class Job:
     @property
     def attached(self) -> bool:
         """Whether this handle only follows and steers what another one has started."""
-        return isinstance(self._worker, Elsewhere)
+        return isinstance(self._worker, ForeignProcess)
 
     def poll(self, most: int = -1) -> list[Event]:
         """Return what has been told since the last call, at once; a death without a word is told as `Failed`.
@@ -198,7 +198,7 @@ class Job:
     def _cause_of_death(self) -> str:
         code = self.wait()
         how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
-        if isinstance(self._worker, Elsewhere):
+        if isinstance(self._worker, ForeignProcess):
             how = "ended"  # only its starter is told more
         return f"The process {how} without a word; {self._remains_words()}"
 
@@ -245,7 +245,7 @@ class Run(Job):
     def _find_worker(self) -> bool:
         owner = self.folder.worker()
         if owner is not None:
-            self._worker, self._ended = Elsewhere(owner, lambda: self.folder.worker() == owner, self._code), False
+            self._worker, self._ended = ForeignProcess(owner, lambda: self.folder.worker() == owner, self._code), False
         return owner is not None
 
     def _code(self) -> int:
@@ -296,5 +296,5 @@ class Run(Job):
 
     def report(self) -> Path:
         """Write the report of what there is by now, and return its path; at the end of a training it is written anyway."""
-        path: Path = resolve("napari_spectrai.runs.report:write_report")(self.folder)
+        path: Path = resolve("napari_spectrai.reports.run_report:write_report")(self.folder)
         return path

@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QApplication
 from napari_spectrai.io import read
 from napari_spectrai.samples import sample
 from napari_spectrai.widgets.layers import add_cube
-from napari_spectrai.widgets.looking.spectra_dock import SpectraDock
 from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
+from napari_spectrai.widgets.spectra_dock.spectra_dock import SpectraDock
 
 ROWS = (850, 900, 950)
 """Test spectra that the figure shows."""

@@ -15,8 +15,8 @@ from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # 
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
 from napari_spectrai.widgets.colours import Tinted
-from napari_spectrai.widgets.links import Words
 from napari_spectrai.widgets.menus import offer_on_layers
+from napari_spectrai.widgets.sample_links import Words
 
 _WRONG = "#e0503f"
 WIDTH = 390

@@ -13,11 +13,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from napari_spectrai.spec import Named, Problem, Registry
-from napari_spectrai.widgets import memory
+from napari_spectrai.widgets import fold_state
 from napari_spectrai.widgets.dock import Visibility, dock_name, message, rows, say
 
 
-class Offer(Protocol):
+class Choices(Protocol):
     """Says which kinds a choice offers, and what they begin with."""
 
     def why_not(self, cls: type[Named]) -> str:
@@ -35,7 +35,7 @@ def words(name: str) -> str:
     return {"lr": "Learning rate", "ema": "Weight averaging", "dims": "Dimensions"}.get(name, name.replace("_", " ").capitalize())
 
 
-class Fold(Container[Any]):
+class FoldBox(Container[Any]):
     """A heading that shows or hides what is under it, and remembers from one window to the next how it was left.
 
     Parameters
@@ -72,14 +72,14 @@ class Fold(Container[Any]):
         self._show()
         name = dock_name(self.native)
         if name:
-            memory.leave(f"{name}: {self._key}", is_open=self._open)
+            fold_state.leave(f"{name}: {self._key}", is_open=self._open)
 
     def _recall(self, visible: bool) -> None:  # noqa: FBT001
         name = dock_name(self.native)
         if not visible or self._recalled or not name:
             return
         self._recalled = True
-        left = memory.was_open(f"{name}: {self._key}")
+        left = fold_state.was_open(f"{name}: {self._key}")
         if left is not None and left != self._open:
             self._open = left
             self._show()
@@ -89,7 +89,7 @@ class Fold(Container[Any]):
         self.content.visible = self._open
 
 
-class Row(Container[Any]):
+class FormRow(Container[Any]):
     """One value: its name, its field, and under it what is wrong with it."""
 
     def __init__(self, name: str, field: FieldInfo, value: Any) -> None:
@@ -161,7 +161,7 @@ def defaults(cls: type[BaseModel]) -> dict[str, Any]:
     return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
 
 
-def not_offered(registry: Registry[Any], offer: Offer | None) -> str:
+def not_offered(registry: Registry[Any], offer: Choices | None) -> str:
     """Return which kinds are not offered, by the reason, as the end of a tooltip; nothing where all are."""
     reasons: dict[str, list[str]] = {}
     for kind in registry:
@@ -183,7 +183,7 @@ class SpecForm(Container[Any]):
     skip : names of fields that are shown elsewhere
     """
 
-    def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, offer: Offer | None = None, skip: Sequence[str] = ()) -> None:
+    def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, offer: Choices | None = None, skip: Sequence[str] = ()) -> None:
         self._parts: dict[str, Any] = {}
         self._kept: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
@@ -218,7 +218,7 @@ class SpecForm(Container[Any]):
         rest = list(problems)
         for name, part in self._parts.items():
             mine = [p for p in rest if p.path == name or p.path.startswith(f"{name}.")]
-            if isinstance(part, Row):
+            if isinstance(part, FormRow):
                 part.show_problem("; ".join(p.message for p in mine))
                 rest = [p for p in rest if p not in mine]
             else:
@@ -227,7 +227,7 @@ class SpecForm(Container[Any]):
         return rest
 
 
-def part_form(name: str, field: FieldInfo, value: Any, offer: Offer | None = None) -> Any:
+def part_form(name: str, field: FieldInfo, value: Any, offer: Choices | None = None) -> Any:
     """Return the form of one field: a row, a choice of kinds, a list of specs, or a nested spec."""
     annotation = field.annotation
     registry = _registry(field.metadata)
@@ -236,18 +236,20 @@ def part_form(name: str, field: FieldInfo, value: Any, offer: Offer | None = Non
     if get_origin(annotation) is list:
         inner = _registry(getattr(get_args(annotation)[0], "__metadata__", ()))
         if inner is not None:
-            from napari_spectrai.widgets.ordered import OrderedForm  # which is made of these forms
+            from napari_spectrai.widgets.step_list import OrderedForm  # which is made of these forms
 
             return OrderedForm(inner, value or [], offer=offer)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return SpecForm(annotation, value or {}, offer=offer)
-    return Row(name, field, value)
+    return FormRow(name, field, value)
 
 
 class KindForm(Container[Any]):
     """One of several kinds, and the settings of the one chosen."""
 
-    def __init__(self, name: str, field: FieldInfo, registry: Registry[Any], value: dict[str, Any], *, offer: Offer | None = None) -> None:
+    def __init__(
+        self, name: str, field: FieldInfo, registry: Registry[Any], value: dict[str, Any], *, offer: Choices | None = None
+    ) -> None:
         self._registry, self._offer = registry, offer
         self._values: dict[str, dict[str, Any]] = {}
         self.choice = ComboBox(
@@ -257,7 +259,7 @@ class KindForm(Container[Any]):
         )  # fmt: skip
         self.problem = message()
         self._settings: SpecForm | None = None
-        self._fold = Fold("settings", [], key=f"{words(name)}, settings")
+        self._fold = FoldBox("settings", [], key=f"{words(name)}, settings")
         super().__init__(widgets=[rows(self.choice), self.problem, self._fold], labels=False)
         self.margins = (0, 0, 0, 0)
         self._shown = ""

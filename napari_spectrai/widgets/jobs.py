@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_spectrai import runs
 from napari_spectrai.runs import Event, Failed, Finished, Job, Run, RunFolder, all_runs
-from napari_spectrai.runs.passing import forsake
+from napari_spectrai.runs.scratch import discard
 from napari_spectrai.widgets.dock import docks
 
 Answer = Literal["stop", "run on", "cancel"]
@@ -115,7 +115,7 @@ class Follower(QObject):
         _running.discard(self)
         _let_go(self.job)
         if unheard and not self.job.alive:
-            forsake(self.job.folder)
+            discard(self.job.folder)
 
     def start(self) -> None:
         """Begin to follow."""

@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox
 from napari.layers import Labels, Layer
 from napari.viewer import Viewer
 
-from napari_spectrai.plan.parts import PARTS
+from napari_spectrai.plan.subsets import PARTS
 
 EVALUATED = "spectrai_evaluation"
 """In the metadata of layers that an evaluation made, and that are nothing to judge."""

@@ -250,9 +250,9 @@ def lie_over(layer: Image | Labels, source: Image) -> None:
 
     The spectral dimension keeps its own scale.
     """
-    from napari_spectrai.widgets.beside import Frame  # which stands on this module
+    from napari_spectrai.widgets.layer_frame import LayerFrame  # which stands on this module
 
-    Frame.of(source).lay(layer)
+    LayerFrame.of(source).lay(layer)
 
 
 def placing(source: Layer, keep: Sequence[int]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from napari_spectrai.widgets import jobs, memory
+from napari_spectrai.widgets import fold_state, jobs
 from napari_spectrai.widgets.layers import add_cube
-from napari_spectrai.widgets.training.train_ready import Readiness
+from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
 
 @pytest.fixture(autouse=True)
@@ -23,13 +23,13 @@ def closes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_remembered(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the window remembers inside the test's folder."""
-    monkeypatch.setattr(memory, "place", lambda: tmp_path / "folds.json")
+    monkeypatch.setattr(fold_state, "place", lambda: tmp_path / "folds.json")
 
 
 @pytest.fixture(autouse=True)
 def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start no process that tries a few steps, except where a test is about it."""
-    monkeypatch.setattr(Readiness, "measures", False)
+    monkeypatch.setattr(TrainingChecks, "measures", False)
 
 
 @pytest.fixture

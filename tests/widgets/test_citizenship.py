@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel,
 
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
-from napari_spectrai.widgets import memory, menus, preferences
+from napari_spectrai.widgets import fold_state, menus, preferences
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
 from napari_spectrai.widgets.form import Fold
@@ -238,14 +238,14 @@ def test_a_fold_remembers_how_it_was_left(viewer, make_napari_viewer, qtbot):
     fold = next(folds(first))
     assert not fold.content.visible
     fold.heading.native.click()
-    assert memory.place().exists()
+    assert fold_state.place().exists()
     other = make_napari_viewer(show=True)
     again = list(folds(dock(other, "Spectra")))
     qtbot.wait(20)
     assert again[0].content.visible
     assert not again[1].content.visible
-    memory.place().write_text("{")  # damaged, it is as if nothing were remembered
-    assert memory.was_open("Spectra: x") is None
+    fold_state.place().write_text("{")  # damaged, it is as if nothing were remembered
+    assert fold_state.was_open("Spectra: x") is None
 
 
 @pytest.fixture

@@ -322,11 +322,11 @@ def test_the_report_of_a_run_opens_in_the_browser_and_its_split_as_labels(open_p
     assert layer.data.shape == source.data.shape  # of a set of spectra, over all of its bands
     opened = []
     monkeypatch.setattr(
-        "napari_spectrai.widgets.training.run_list.QDesktopServices.openUrl", lambda url: bool(opened.append(url.toLocalFile()) or True)
+        "napari_spectrai.widgets.train_dock.run_list.QDesktopServices.openUrl", lambda url: bool(opened.append(url.toLocalFile()) or True)
     )
     train.runs.report.native.click()
     assert opened == [str(train.run.folder.report)]
-    monkeypatch.setattr("napari_spectrai.widgets.training.run_list.QDesktopServices.openUrl", lambda _: False)
+    monkeypatch.setattr("napari_spectrai.widgets.train_dock.run_list.QDesktopServices.openUrl", lambda _: False)
     train.runs.show_report()
     assert "no browser opened" in train.view.status
     train.run.folder.report.unlink()

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 from napari_spectrai import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.samples import sample, sample_model
-from napari_spectrai.widgets.evaluating import judgement_view
+from napari_spectrai.widgets.evaluate_dock import evaluation_view as judgement_view
 from napari_spectrai.widgets.layers import add_cube
 
 NAMES = {1: "fat", 2: "water", 3: "bone"}

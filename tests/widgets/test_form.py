@@ -4,7 +4,7 @@ import pytest
 
 from napari_spectrai import Experiment
 from napari_spectrai.experiment.networks import networks
-from napari_spectrai.experiment.offer import Offer
+from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.form import SpecForm
@@ -69,7 +69,7 @@ def test_a_problem_is_said_beside_its_field(form, part, text):
 
 def test_only_what_suits_is_offered(qtbot):
     start = Experiment().model_dump(mode="json")
-    form = SpecForm(Experiment, start, offer=Offer(tasks.parse("denoising")))
+    form = SpecForm(Experiment, start, offer=Suitability(tasks.parse("denoising")))
     assert set(form._parts["network"].choice.choices) == {kind for kind in networks if "denoising" in networks[kind].tasks}
     assert "rcan" in form._parts["network"].choice.choices
     assert "svm" not in form._parts["network"].choice.choices
@@ -79,7 +79,7 @@ def test_only_what_suits_is_offered(qtbot):
 
 def test_what_does_not_fit_a_set_of_spectra_is_left_out_with_the_reason_and_the_rest_begins_with_what_fits(qtbot):
     start = Experiment().model_dump(mode="json")
-    form = SpecForm(Experiment, start, offer=Offer(tasks.parse("denoising"), is_image=False))
+    form = SpecForm(Experiment, start, offer=Suitability(tasks.parse("denoising"), is_image=False))
     choice = form._parts["network"].choice
     assert "restormer" not in choice.choices
     assert not {"nl_bayes", "svd_nlm"} & set(choice.choices)

@@ -14,7 +14,7 @@ from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, predict, re
 from napari_spectrai.runs import recent_models, remember_model
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.layers import add_cube
-from napari_spectrai.widgets.predicting.predict_work import Around
+from napari_spectrai.widgets.predict_dock.predict_request import Around
 
 AXIS = SpectralAxis(np.linspace(600, 1800, 25), "1/cm")
 

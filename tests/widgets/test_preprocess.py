@@ -14,8 +14,8 @@ from napari_spectrai.preparation.step import steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.widgets.dock import opened as opened_dock
 from napari_spectrai.widgets.layers import add_cube
-from napari_spectrai.widgets.ordered import OrderedForm
-from napari_spectrai.widgets.preparing.findings import middle
+from napari_spectrai.widgets.preprocess_dock.step_findings import middle
+from napari_spectrai.widgets.step_list import OrderedForm
 
 
 @pytest.fixture

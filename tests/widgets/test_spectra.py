@@ -14,8 +14,8 @@ from napari_spectrai import Cube, SpectralAxis, as_cube, read
 from napari_spectrai.units import SHIFT
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.layers import add_cube
-from napari_spectrai.widgets.looking.regions import regions
-from napari_spectrai.widgets.looking.spectra_tools import parse_range
+from napari_spectrai.widgets.spectra_dock.regions import regions
+from napari_spectrai.widgets.spectra_dock.spectra_tools import parse_range
 
 
 @pytest.fixture

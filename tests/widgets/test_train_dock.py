@@ -16,7 +16,7 @@ from napari_spectrai.experiment.card import read_card
 from napari_spectrai.runs import Confusion, Epoch, Finished, Patch, Preview, RunFolder, Started
 from napari_spectrai.runs.estimate import Estimate
 from napari_spectrai.widgets.layers import add_cube, choose_dimension
-from napari_spectrai.widgets.training.train_ready import Readiness
+from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
 SHORT = ("training.epochs=3", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu")
 
@@ -145,7 +145,7 @@ def test_presets_set_the_length_and_own_settings_stay(open_pairs):
 
 def test_the_time_and_memory_are_tried_in_a_process_and_told(open_pairs, until, monkeypatch):
     viewer, *_ = open_pairs
-    monkeypatch.setattr(Readiness, "measures", True)
+    monkeypatch.setattr(TrainingChecks, "measures", True)
     train = spectrai.widgets.train(viewer)
     until(lambda: "trying a few steps" in train.ready.time.value)
     until(lambda: "for the network" in train.ready.time.value)
@@ -413,7 +413,7 @@ def test_a_curve_read_late_is_not_drawn_over_another_run(open_pairs, runs_folder
 
 
 def test_closing_the_dock_ends_its_threads_and_trials(open_pairs, until, monkeypatch, qtbot):
-    monkeypatch.setattr(Readiness, "measures", True)
+    monkeypatch.setattr(TrainingChecks, "measures", True)
     viewer, *_ = open_pairs
     threads = set(threading.enumerate())
     train = spectrai.widgets.train(viewer)

@@ -40,7 +40,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldOut:
     """The samples that were held out.
 
     Attributes
@@ -61,7 +61,7 @@ class Held:
     classes: int
 
     @classmethod
-    def of(cls, truth: Tensor, fold: npt.NDArray[np.int64], unit: npt.NDArray[np.int64], classes: int) -> Held:
+    def of(cls, truth: Tensor, fold: npt.NDArray[np.int64], unit: npt.NDArray[np.int64], classes: int) -> HeldOut:
         """Return samples whose classes count alike."""
         weight = torch.ones(len(truth), dtype=torch.float64)
         if classes:
@@ -130,7 +130,7 @@ def best_temperature(scores: Tensor, truth: Tensor, weight: Tensor) -> float:
     return round(float(candidates[int(np.argmin(losses))]), 4)
 
 
-def losses_of(output: Tensor, held: Held) -> Tensor:
+def losses_of(output: Tensor, held: HeldOut) -> Tensor:
     """Return the weighted loss of each sample (n,): negative log-likelihood of probabilities, or mean squared error of spectra."""
     if held.classes:
         return _loss_of(output, held.truth, held.weight)
@@ -194,7 +194,7 @@ def difference(one: Tensor, other: Tensor, units: npt.NDArray[np.int64]) -> tupl
     return float(gap.mean()), error * float(student.ppf(0.8413447, count - 1))
 
 
-def crossed(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Crossed:
+def crossed(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Crossed:
     """Calibrate candidates and weigh them; what a fold is judged by is found on the others."""
     prior = np.array([candidate.prior for candidate in candidates])
 
@@ -234,7 +234,7 @@ def probabilities(scores: Tensor, temperature: float) -> Tensor:
     return (scores.double() / temperature).softmax(-1)
 
 
-def choose(candidates: Sequence[Answers], held: Held, *, blend: bool) -> Choice:
+def choose(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Choice:
     """Choose one candidate, or a blend of several.
 
     Parameters
@@ -284,12 +284,12 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _not_worse(one: Tensor, best: Tensor, held: Held) -> bool:
+def _not_worse(one: Tensor, best: Tensor, held: HeldOut) -> bool:
     gap, error = difference(one, best, held.unit)
     return gap <= error
 
 
-def _blend(candidates: Sequence[Answers], mixed: Crossed, held: Held, why: str) -> Choice:
+def _blend(candidates: Sequence[Answers], mixed: Crossed, held: HeldOut, why: str) -> Choice:
     kept = [int(number) for number in np.argsort(-mixed.weights) if mixed.weights[number] >= LEAST_WEIGHT]
     if len(kept) < len(candidates):
         mixed = crossed([candidates[number] for number in kept], held, blend=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_spectrai.experiment.candidates import Candidate
-from napari_spectrai.learn.automatic.bench import Bench, Stopped
-from napari_spectrai.learn.automatic.choice import Answers, Held
+from napari_spectrai.learn.automatic.choice import Answers, HeldOut
+from napari_spectrai.learn.automatic.fold_fit import Bench, Stopped
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.split import Map
@@ -22,7 +22,7 @@ Scores = Callable[[Tensor, Tensor], dict[str, float]]
 
 
 @dataclass(slots=True)
-class Outcome:
+class FoldOutcome:
     """One candidate after its folds.
 
     Attributes
@@ -71,7 +71,7 @@ class Comparison:
         self.asked = [[chosen & known for chosen, known in zip(bench.asked(maps), kept, strict=True)]
                       for maps, kept in zip(self.maps, learnable, strict=True)]  # fmt: skip
         units = [torch.from_numpy(u) for u in folds.units]
-        self.held = Held.of(
+        self.held = HeldOut.of(
             torch.cat([bench.truth(asked) for asked in self.asked]),
             np.concatenate([np.full(sum(int(a.sum()) for a in asked), number) for number, asked in enumerate(self.asked)]),
             torch.cat([u.view(a.shape[0], *u.shape[1:])[a] if a.shape == u.shape else u[:, :1, :1][a]
@@ -105,16 +105,16 @@ class Comparison:
         """Return the folds that hold anything out, and for each cube which pixels."""
         return [(number, asked) for number, asked in enumerate(self.asked) if any(bool(a.any()) for a in asked)]
 
-    def over(self, candidates: Sequence[Candidate]) -> Iterator[Outcome | tuple[Candidate, int]]:
+    def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
         """Yield (candidate, folds done) as they are done, and each candidate once it is compared or left out."""
         for number, candidate in enumerate(candidates):
             began = time.monotonic()
             if self.left <= 0 and number:
-                yield Outcome(candidate, None, 0.0, "not compared: the time was used up")
+                yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up")
                 continue
             yield from self._one(candidate, began, first=number == 0)
 
-    def _one(self, candidate: Candidate, began: float, *, first: bool) -> Iterator[Outcome | tuple[Candidate, int]]:
+    def _one(self, candidate: Candidate, began: float, *, first: bool) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
         outputs: list[Tensor] = []
         tuned: dict[str, Any] = {}
         modules: dict[int, nn.Module] = {}
@@ -125,7 +125,7 @@ class Comparison:
             except Stopped:
                 raise
             except (ArithmeticError, ValueError, RuntimeError) as error:
-                yield Outcome(candidate, None, time.monotonic() - began, f"left out: {error}")
+                yield FoldOutcome(candidate, None, time.monotonic() - began, f"left out: {error}")
                 return
             modules[number] = module
             if isinstance(module, Method):
@@ -136,8 +136,8 @@ class Comparison:
             a_fold = (time.monotonic() - began) / (number + 1)
             if not first and a_fold * (len(self.maps) - number - 1) > max(self.left, 0):
                 note = f"not compared: its folds would take about {a_fold * len(self.maps):.0f} s, and {max(self.left, 0):.0f} s were left"
-                yield Outcome(candidate, None, time.monotonic() - began, note)
+                yield FoldOutcome(candidate, None, time.monotonic() - began, note)
                 return
-        yield Outcome(
+        yield FoldOutcome(
             candidate, Answers(candidate.name, torch.cat(outputs), candidate.prior), time.monotonic() - began, tuned=tuned, modules=modules
         )

@@ -9,11 +9,11 @@ from typing import Any
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.candidates import Candidate
-from napari_spectrai.learn.automatic.bench import Stopped
-from napari_spectrai.learn.automatic.comparison import Outcome
+from napari_spectrai.learn.automatic.comparison import FoldOutcome
+from napari_spectrai.learn.automatic.fold_fit import Stopped
 from napari_spectrai.learn.model import Model
+from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Compared, Event, Finished, Fold, Paused, RunFolder, Saved, Started
-from napari_spectrai.runs.report import concluded
 
 
 class StoppedEarlyError(RuntimeError):
@@ -42,7 +42,7 @@ class Race(ABC):
         self.experiment, self.folder = experiment, folder
         self.began = time.monotonic()
         self.seconds = float(getattr(experiment.network, "seconds", float("inf")))
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[FoldOutcome] = []
 
     # ------------------------------------------------------------------ what a comparison is
 
@@ -59,11 +59,11 @@ class Race(ABC):
         """Yield (candidate, rounds done), and outcomes."""
 
     @abstractmethod
-    def compared(self, outcome: Outcome, weight: float = 0.0) -> Compared:
+    def compared(self, outcome: FoldOutcome, weight: float = 0.0) -> Compared:
         """Return the event of a candidate that was compared or left out."""
 
     @abstractmethod
-    def model(self, outcomes: list[Outcome]) -> tuple[Model, list[tuple[Outcome, float]], list[Event]]:
+    def model(self, outcomes: list[FoldOutcome]) -> tuple[Model, list[tuple[FoldOutcome, float]], list[Event]]:
         """Choose, refit, and return the model, its members with their weights, and what is shown of it."""
 
     # ------------------------------------------------------------------ steering
@@ -111,7 +111,7 @@ class Race(ABC):
         limited = self.seconds < float("inf")
         try:
             for step in self.over(candidates):
-                if isinstance(step, Outcome):
+                if isinstance(step, FoldOutcome):
                     self.outcomes.append(step)
                     yield self._record(self.compared(step))
                 else:

@@ -16,16 +16,16 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.experiment.card import ModelCard
-from napari_spectrai.learn import intervals
-from napari_spectrai.learn.applicability import Applicability
-from napari_spectrai.learn.automatic import reach
-from napari_spectrai.learn.automatic.bench import Bench
+from napari_spectrai.learn.automatic import map_accuracy
 from napari_spectrai.learn.automatic.blend import Blend
+from napari_spectrai.learn.automatic.candidate_scores import Scoring
 from napari_spectrai.learn.automatic.choice import Choice, probabilities
-from napari_spectrai.learn.automatic.comparison import Outcome
+from napari_spectrai.learn.automatic.comparison import FoldOutcome
+from napari_spectrai.learn.automatic.fold_fit import Bench
 from napari_spectrai.learn.automatic.guided import components
-from napari_spectrai.learn.automatic.scoring import Scoring
 from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.evaluation import intervals
+from napari_spectrai.learn.inference.applicability import Applicability
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.split import TEST, Map
@@ -48,7 +48,7 @@ class Refit:
         self.experiment, self.bench, self.base, self.folds, self.scoring = experiment, bench, list(base), folds, scoring
         self._fitted: dict[str, nn.Module] = {}
 
-    def fitted(self, outcome: Outcome) -> nn.Module:
+    def fitted(self, outcome: FoldOutcome) -> nn.Module:
         """Return a candidate fitted on everything; each is fitted once."""
         name = outcome.candidate.name
         if name not in self._fitted:
@@ -56,7 +56,7 @@ class Refit:
         return self._fitted[name]
 
     def model(
-        self, outcomes: Sequence[Outcome], members: Sequence[Outcome], chosen: Choice, radius: int, notes: list[str], name: str
+        self, outcomes: Sequence[FoldOutcome], members: Sequence[FoldOutcome], chosen: Choice, radius: int, notes: list[str], name: str
     ) -> Model:
         """Return the model of the chosen members, with its scores, intervals and the candidates it was compared with."""
         data, held = self.bench.base, self.scoring.held
@@ -67,7 +67,7 @@ class Refit:
         tested = self._test(compared, network, own, temperature)
         if tested is not None:
             scores["test"], ranges["test"] = tested
-        sentences, expected = self._reach(network, own, temperature, chosen)
+        sentences, expected = self._map_accuracy(network, own, temperature, chosen)
         notes = [*notes, *sentences]
         if expected is not None:
             scores["map"] = {"network": {"average_accuracy": expected.accuracy}}
@@ -78,7 +78,7 @@ class Refit:
             name=self.experiment.name or name,
             experiment=self.experiment.model_copy(update={"preparation": list(data.preparation.steps), "network": own.network}),
             axis=data.axis, truth_axis=data.truth_axis, classes=data.classes, date=f"{datetime.now():%Y-%m-%d %H:%M}",
-            rivals=[method.spec.kind for method in baselines.values()], trained_on=data.names, scores=scores, intervals=ranges,
+            baselines=[method.spec.kind for method in baselines.values()], trained_on=data.names, scores=scores, intervals=ranges,
             intensities=data.intensities,
             versions={package: version(package) for package in ("napari-spectrai", "torch")}, temperature=temperature, notes=notes,
             compared=[asdict(self.scoring.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
@@ -87,7 +87,7 @@ class Refit:
         applies = Applicability.of(spectra, held.fold) if len(spectra) > 2 else None
         return Model(network.eval(), card, baselines, data.fingerprints, applies)
 
-    def _network(self, members: Sequence[Outcome], chosen: Choice, radius: int) -> tuple[nn.Module, float, Candidate]:
+    def _network(self, members: Sequence[FoldOutcome], chosen: Choice, radius: int) -> tuple[nn.Module, float, Candidate]:
         data, spec = self.bench.base, self.experiment.network
         modules = [self.fitted(outcome) for outcome in members]
         if not isinstance(spec, Automatic):
@@ -102,7 +102,7 @@ class Refit:
         return blend, chosen.crossed.temperature, Candidate("network", self.experiment.model_copy(update={"network": settings}))
 
     def _test(
-        self, compared: Sequence[Outcome], network: nn.Module, own: Candidate, temperature: float
+        self, compared: Sequence[FoldOutcome], network: nn.Module, own: Candidate, temperature: float
     ) -> tuple[dict[str, Any], dict[str, Any]] | None:
         asked = self.bench.asked(self.base, "test")
         if not any(bool(a.any()) for a in asked):
@@ -117,7 +117,9 @@ class Refit:
         rows = {name: self.scoring.scores(output, truth) for name, output in outputs.items()}
         return rows, {name: self.scoring.intervals(output, truth, units) for name, output in outputs.items()}
 
-    def _reach(self, network: nn.Module, own: Candidate, temperature: float, chosen: Choice) -> tuple[list[str], reach.Expected | None]:
+    def _map_accuracy(
+        self, network: nn.Module, own: Candidate, temperature: float, chosen: Choice
+    ) -> tuple[list[str], map_accuracy.Expected | None]:
         """Return how far the scores of a class map reach, in sentences, and the accuracy expected over the map."""
         held, data = self.scoring.held, self.bench.base
         if not held.classes or not len(self.folds.ahead):
@@ -129,14 +131,14 @@ class Refit:
         ]  # fmt: skip
         confidence = None
         if any(w.any() for w in wanted):
-            answers = self.bench.answers(own, network, reach.spread(wanted))
+            answers = self.bench.answers(own, network, map_accuracy.spread(wanted))
             confidence = float(probabilities(answers, temperature).max(-1).values.mean())
         distances = np.concatenate([a[m.numpy()] for maps in self.scoring.asked for a, m in zip(self.folds.away, maps, strict=True)])
-        expected = reach.expected_accuracy(chosen.output, held.truth, held.unit, reached=self.folds.reached, confidence=confidence)
-        sentences = (reach.near_and_far(chosen.output, held.truth, distances), expected.words if expected else "")
+        expected = map_accuracy.expected_accuracy(chosen.output, held.truth, held.unit, reached=self.folds.reached, confidence=confidence)
+        sentences = (map_accuracy.near_and_far(chosen.output, held.truth, distances), expected.words if expected else "")
         return [words for words in sentences if words], expected
 
-    def _baselines(self, compared: Sequence[Outcome]) -> dict[str, Method]:
+    def _baselines(self, compared: Sequence[FoldOutcome]) -> dict[str, Method]:
         """Return the classical candidates fitted on everything, for tables beside the model's results."""
         kept: dict[str, Method] = {}
         for outcome in compared if len(compared) > 1 else ():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.learn.automatic.choice import LEAST, Choice, difference, losses_of, probabilities
-from napari_spectrai.learn.automatic.comparison import Comparison, Outcome
+from napari_spectrai.learn.automatic.comparison import Comparison, FoldOutcome
 from napari_spectrai.learn.automatic.guided import components, guided_filter
 
 RADII = (2, 5, 9)
@@ -18,7 +18,7 @@ MOST_VALUES = 2**28
 """Probabilities of a whole image, times folds, beyond which smoothing is not tried."""
 
 
-def best_radius(comparison: Comparison, members: Sequence[Outcome], choice: Choice) -> tuple[int, Choice, str]:
+def best_radius(comparison: Comparison, members: Sequence[FoldOutcome], choice: Choice) -> tuple[int, Choice, str]:
     """Return the radius with the least out-of-fold loss, 0 where none is better than no smoothing by more than a standard error.
 
     Returns

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_spectrai.learn.classical.method import Method
-from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.data.pool import Scene
 
 FOLDS = 3
 

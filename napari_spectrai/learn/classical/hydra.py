@@ -74,8 +74,8 @@ class HydraRidge(PixelClassifier):
 
     def _counts(self, x: Tensor, kernels: Tensor) -> Tensor:
         """Return the counts (n, features) of spectra (n, λ)."""
-        _, _, groups, rivals, _ = kernels.shape
-        at_once = max(1, AT_ONCE // (groups * rivals * x.shape[1]))
+        _, _, groups, baselines, _ = kernels.shape
+        at_once = max(1, AT_ONCE // (groups * baselines * x.shape[1]))
         return torch.cat([_counted(part, kernels) for part in x.split(at_once)])
 
 

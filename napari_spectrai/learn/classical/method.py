@@ -12,8 +12,8 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.networks import networks
-from napari_spectrai.learn.dataset import Dataset
-from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.data.pool import Scene
 
 TUNING_SPECTRA = 4_000
 """More spectra than this do not change which settings are best; a larger training set is thinned to it."""
@@ -100,7 +100,7 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
     return method.to(data.inputs.device)
 
 
-def rivals(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None) -> dict[str, Method]:
+def fit_baselines(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None) -> dict[str, Method]:
     """Return the classical methods of the task, tuned on some parts, by their label: those that the data allow.
 
     Without truth they are those that need none, and follow their rules. What cross-validation chose for those of `before` is not sought

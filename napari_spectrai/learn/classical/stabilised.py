@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.learn.classical.method import Method
-from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.noise import NoiseModel, Stabiliser, noise_model
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.learn.classical.method import Method, interpolated, pairs
-from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.units import aligned
 
 Array = npt.NDArray[np.float64]

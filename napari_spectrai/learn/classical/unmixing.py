@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from napari_spectrai.learn.classical.abundances import abundances
 from napari_spectrai.learn.classical.method import Method, thinned
-from napari_spectrai.learn.pool import Scene
+from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.valid import held_by
 
 LEAST = 1e-6

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from napari_spectrai.preparation.spikes.explanation import Doubles, Explanation, Found, Integers, Mask
+from napari_spectrai.preparation.spikes.context import Doubles, Explanation, Found, Integers, Mask
 from napari_spectrai.preparation.spikes.widths import SAMPLED, SINGLE, line_widths
 
 _FLANK = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from napari_spectrai.preparation.spikes.explanation import Doubles
+from napari_spectrai.preparation.spikes.context import Doubles
 
 _PEAKED = 10.0
 """Noise standard deviations of a line whose width is measured."""

@@ -1,0 +1,145 @@
+"""What the commands share: exit codes, messages, signals, progress."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from napari_spectrai.io import FORMATS, format_of
+from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
+from napari_spectrai.runs.process_info import works_alone
+from napari_spectrai.runs.scratch import discard
+from napari_spectrai.spec import listed
+
+DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
+DEVICES = ("auto", "cpu", "cuda", "mps")
+GRACE = 20.0
+"""Seconds an attached job gets to save after its starter has died."""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deep learning on spectral images.", pretty_exceptions_enable=False)
+console = Console(stderr=True)
+
+
+@contextmanager
+def exit_with(code: int) -> Iterator[None]:
+    """Turn what a user can mend into its message and an exit code; what is left is a bug and shows itself."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError, ImportError) as error:
+        console.print("error:", style="red", end=" ")
+        console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+        raise typer.Exit(code) from error
+
+
+def listen(folder: RunFolder, *, attached: bool) -> None:
+    """Let signals, and the death of whoever started us, leave the word to stop in the run folder."""
+
+    def on_signal(number: int, frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)  # the second one ends at once
+        folder.say("stop")
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    works_alone()
+
+    def watch() -> None:
+        let_go = os.read(0, 1)  # not sys.stdin, whose lock would be held while the interpreter ends
+        atexit.register(discard, folder)  # either way nobody follows
+        if let_go:
+            return  # a byte is the word to run on, whatever becomes of the starter
+        folder.say("stop")
+        time.sleep(GRACE)
+        discard(folder)
+        os._exit(STOPPED)
+
+    if attached:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop when standard input ends")]
+
+
+def leave(number: int, frame: Any) -> None:
+    """End at once, on a signal."""
+    raise SystemExit(STOPPED)  # what is half-written is cleaned up on the way out
+
+
+@contextmanager
+def log_failures(folder: RunFolder | None) -> Iterator[None]:
+    """Tell failures to a run's journal, too."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
+        if folder is not None:
+            folder.append(Failed(str(error)))
+        raise
+
+
+def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
+    """Heed signals: in a run folder's way, or by leaving at once."""
+    if run is not None:
+        folder = RunFolder(run)
+        listen(folder, attached=attached)
+        return folder
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    return None
+
+
+def refuse_same(output: Path, *read: Path) -> None:
+    """Refuse to write over what is read."""
+    if any(other.exists() and other.resolve() == output.resolve() for other in read):
+        raise ValueError(f"{output} is read by this command, and would be lost; choose another output")
+
+
+def refuse_unwritten(output: Path) -> None:
+    """Refuse an output before the work, not after it."""
+    writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
+    try:
+        writes = format_of(output).writes
+    except ValueError:  # not read either, which is not the question here
+        writes = False
+    if not writes:
+        raise ValueError(f"{output.name}: results are not written in this format; {listed(writable)}")
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """Print what there is to know of a result."""
+    for note in notes:
+        console.print("note:", style="yellow", end=" ")
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
+
+
+def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:
+    """Drain a generator of progress behind a bar, and tell the folder; return its value, or None if it was stopped.
+
+    A word to stop that comes when all is done is not heeded.
+    """
+    left = True
+    with Bar(console=console) as bar:
+        task = bar.add_task(what, total=None)
+        while True:
+            if left and folder is not None and folder.command() == "stop":
+                steps.close()
+                folder.append(Finished("stopped"))
+                return None
+            try:
+                told = next(steps)
+            except StopIteration as end:
+                return end.value
+            progress = told if isinstance(told, Progress) else Progress(*told)
+            left = progress.done < progress.total
+            bar.update(task, completed=progress.done, total=progress.total)
+            if folder is not None:
+                folder.append(progress)

@@ -1,0 +1,189 @@
+"""train, report, info, demo."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_spectrai.cli.common import (
+    FAILED,
+    STOPPED,
+    WRONG_USE,
+    Attached,
+    app,
+    console,
+    exit_with,
+    listen,
+    listen_in,
+    log_failures,
+)
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.card import read_card
+from napari_spectrai.io import SpectralWarning, UnreadableError, inspect, read, write
+from napari_spectrai.io.labels import holds_labels, read_labels
+from napari_spectrai.plan.partition import divide
+from napari_spectrai.plan.remedies import refuse_empty
+from napari_spectrai.plan.size import extent
+from napari_spectrai.plan.truths import gather
+from napari_spectrai.reports.run_report import write_report
+from napari_spectrai.runs import Finished, RunFolder
+from napari_spectrai.runs.estimate import answer, asked, questioned
+from napari_spectrai.runs.scores import Report
+
+
+def _loaded(path: Path) -> Experiment:
+    """Open an experiment, and print what was changed in a document of spectrai."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", SpectralWarning)
+        experiment = Experiment.load(path)
+    for warning in told:
+        console.print(str(warning.message), style="yellow", highlight=False, soft_wrap=True, markup=False)
+    return experiment
+
+
+@app.command()
+def train(
+    experiment: Annotated[Path, typer.Argument(help="an experiment (.yml), or a run folder that holds one")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
+    run: Annotated[Path | None, typer.Option(help="the run folder; default: a new one in the user's data folder")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on from the run's checkpoint")] = False,
+    attached: Attached = False,
+) -> None:
+    """Train a network; stop with Ctrl-C, resume with --resume."""
+    is_folder = experiment.is_dir()
+    with exit_with(WRONG_USE):
+        if resume and overrides:
+            raise ValueError("a resumed run keeps its settings; start a new run to change them")
+        if is_folder:
+            run = experiment if run is None else run
+        if resume and run is None:
+            raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or give it with --run")
+        document = RunFolder(experiment).experiment() if is_folder else _loaded(experiment)
+        document = document.override(*overrides or [])
+        for path in (*document.data.input, *document.data.truth):
+            if not resume and not path.exists():
+                raise FileNotFoundError(f"{path}, which the experiment names, does not exist")
+        folder = RunFolder(run) if resume and run is not None else RunFolder.create(document, run)
+    if not attached:
+        folder.say("")  # a starter has done so, and may have left word since
+    listen(folder, attached=attached)
+    with exit_with(FAILED):
+        from napari_spectrai.learn.train.fit import fit, follow
+
+        model, finished = follow(fit(None if resume else document, run=folder.path, resume=resume))
+    if finished.reason == "stopped":
+        console.print(f"stopped; resume with: napari-spectrai train {folder.path} --resume", soft_wrap=True)
+        raise typer.Exit(STOPPED)
+    typer.echo(model.card())
+    typer.echo(f"{'Saved as:':<18}{finished.model}")
+    if folder.report.exists():
+        typer.echo(f"{'Report:':<18}{folder.report}")
+
+
+@app.command()
+def estimate(
+    experiment: Annotated[Path, typer.Argument(help="an experiment (.yml) that names its data")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
+    run: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    attached: Attached = False,
+) -> None:
+    """Say how large a training is, how long it will take here and how much memory, from a few steps on made-up data."""
+    folder = listen_in(run, attached=attached)
+    with exit_with(FAILED), log_failures(folder):
+        from napari_spectrai.learn.train.step_timing import time_steps
+
+        if folder is not None:
+            questions = asked(folder)
+            found = {question.key: time_steps(question) for question in {question.key: question for question in questions}.values()}
+            answer(folder, [found[question.key] for question in questions])
+            folder.append(Finished("done"))
+            return
+        document = _loaded(experiment).override(*overrides or [])
+        cubes, truths = gather(document, None, None)
+        division = divide(document, cubes, truths)
+        refuse_empty(document, division, list(division.counts()), cubes, truths)
+        large = extent(document, cubes, truths, division)
+        told = time_steps(questioned(document, large, cubes, truths)).words(document, large)
+        typer.echo(f"{large.words}\n{told}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="a run folder, of a finished run or not")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="default: report.html in the run folder")] = None,
+) -> None:
+    """Write the report of a run, one HTML file, from what its folder holds."""
+    with exit_with(WRONG_USE):
+        if output is not None and output.suffix.lower() not in (".html", ".htm"):
+            raise ValueError(f"{output.name}: a report is an HTML page; name it .html")
+    with exit_with(FAILED):
+        typer.echo(write_report(run, output))
+
+
+@app.command()
+def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a run folder, an experiment or a spectral file")]) -> None:
+    """Say what a file is."""
+    with exit_with(FAILED):
+        if path.suffix == ".safetensors":
+            typer.echo(read_card(path))
+        elif (path / "experiment.yml").exists():
+            typer.echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
+        elif path.suffix in (".yml", ".yaml"):
+            typer.echo(_loaded(path).to_yaml())
+        else:
+            arrays = inspect(path)
+            for name, shape in arrays.items():
+                typer.echo(f"{name}: {' × '.join(map(str, shape))}")
+            if holds_labels(path):
+                typer.echo(read_labels(path))
+                return
+            try:
+                typer.echo(read(path))
+            except UnreadableError as error:
+                if "choose one with dataset=" not in str(error):
+                    raise
+                typer.echo("several arrays: choose one with --dataset")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for the model, the figure and the run")] = Path("demo_output"),
+    screenshot: Annotated[bool, typer.Option("--screenshot", help="save a picture of napari and close it")] = False,
+    window: Annotated[bool, typer.Option(help="show the result in napari")] = True,
+) -> None:
+    """Train a Raman denoiser on the bundled pairs, print it against the classical methods, and show it."""
+    from napari_spectrai.samples import sample
+
+    pairs = sample("raman_pairs")
+    assert pairs.truth is not None  # noqa: S101
+    experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
+    typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759 train, 760–799 choose the epoch, 800–999 test.")
+    with exit_with(FAILED):
+        from napari_spectrai.learn.inference.predict import predict as apply
+        from napari_spectrai.learn.train.fit import fit, follow
+
+        folder = RunFolder.create(experiment, out / f"run-{time.strftime('%Y%m%d-%H%M%S')}")
+        model, finished = follow(fit(experiment, pairs.cube, pairs.truth, run=folder.path))
+        report = Report(finished.scores["test"], intensities=model.card().scored_in)
+        typer.echo(f"\nTest rows 800–999, each spectrum divided by its own maximum ({finished.seconds:.0f} s of training):\n{report}\n")
+        report.to_csv(out / "scores.csv")
+        saved = model.save(out / "raman_denoiser.safetensors")
+        result = write(apply(model, pairs.cube).result, out / "denoised.zarr")
+    typer.echo(f"model: {saved}\nresult: {result}\nscores: {out / 'scores.csv'}")
+    if window:
+        _show(out, screenshot=screenshot)
+
+
+def _show(out: Path, *, screenshot: bool) -> None:
+    # a process of its own: the window never shares one with torch
+    command = [sys.executable, "-m", "napari_spectrai.widgets.demo", str(out), *(["--screenshot"] if screenshot else [])]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        console.print(f"napari did not open (exit code {code}); what it would have shown is in {out}")
+        raise typer.Exit(FAILED)

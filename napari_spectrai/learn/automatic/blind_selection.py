@@ -1,0 +1,203 @@
+"""Choosing a denoiser where no truth is known: by what it makes of data with more noise, judged by data whose noise is independent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_spectrai.experiment.candidates import Candidate
+from napari_spectrai.learn import classical
+from napari_spectrai.learn.automatic.choice import Answers, HeldOut
+from napari_spectrai.learn.automatic.comparison import FoldOutcome
+from napari_spectrai.learn.automatic.fold_fit import Stopped, Stopping, trained_on
+from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.noise import NoiseModel, noise_model
+
+ADDED = 0.5
+"""Noise that is added, as a share of the data's own standard deviation; the target has noise of sqrt(1 + 1 / ADDED²) times that."""
+MOST_DRAWS = 4
+"""How often noise is drawn, at most; once where there are many values."""
+MOST_VALUES = 2**21
+"""Values of an image, at most, that candidates are compared on; of a larger one its middle."""
+SQUARE = 12
+"""Side of the squares over which the spread of a loss is measured, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPair:
+    """One drawing of the problem.
+
+    Attributes
+    ----------
+    noisier : Dataset
+        The data with noise added.
+    target : Tensor of shape (pixels, λ)
+        The data with the same noise taken away, scaled: its error is independent of that of `noisier`.
+    """
+
+    noisier: Dataset
+    target: Tensor
+
+
+class BlindComparison:
+    """Compares denoisers without a truth.
+
+    Noise z of the size that the data have is added to one side and taken from the other: ``y + a z`` and ``y - z / a`` have independent
+    errors, so the mean squared difference between what a denoiser makes of the former and the latter is its squared error plus a constant
+    (Recorrupted-to-Recorrupted, Pang et al. 2021, doi:10.1109/CVPR46437.2021.00208; Oliveira, Lei & Tibshirani 2024,
+    doi:10.1080/10618600.2023.2248556). The size of the noise is told from the data (`noise.noise_model`), pixel by pixel where photons are
+    counted.
+
+    Parameters
+    ----------
+    data : Dataset
+        Prepared, without truth, one sample for each pixel.
+    seconds : float
+        Candidates that are not done by then are left out.
+    stopping : callable
+        Whether to stop now.
+    laid_out : callable
+        Returns the data in patches, as a network sees them.
+    """
+
+    def __init__(self, data: Dataset, seconds: float, stopping: Stopping, laid_out: Callable[[Candidate], Dataset]) -> None:
+        self.data, self.seconds, self.stopping, self._laid_out = data, seconds, stopping, laid_out
+        self.began = time.monotonic()
+        self._told: dict[int, dict[str, Any]] = {}
+        self.shown = _middle(data)
+        spectra = torch.cat([s.x[m].cpu() for s, m in zip(data.scenes(), self.shown, strict=True)]).numpy()
+        self.noise: NoiseModel = noise_model(spectra)
+        generator = torch.Generator().manual_seed(0)
+        draws = max(1, min(MOST_DRAWS, MOST_VALUES // max(1, spectra.size)))
+        self.posed = [self._make_pair(generator) for _ in range(draws)]
+        units = np.concatenate([_units(m) + number * 10**9 for number, m in enumerate(self.shown)])
+        target = torch.cat(
+            [torch.cat([place.of(p.target)[m] for place, m in zip(data.places, self.shown, strict=True)]) for p in self.posed]
+        )
+        # squares like those of a chessboard: weights are found on one colour and judged on the other
+        self.held = HeldOut.of(target, np.tile(units % 2, draws), np.tile(units, draws), 0)
+
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return self.seconds - (time.monotonic() - self.began)
+
+    @property
+    def floor(self) -> np.ndarray:
+        """The squared noise that is expected in the target of each sample (n,), which is no error of a denoiser."""
+        deviation = self._deviation(self.data.inputs.cpu())
+        shown = torch.cat([place.of(deviation)[m] for place, m in zip(self.data.places, self.shown, strict=True)])
+        return np.tile(shown.double().square().mean(-1).numpy() * (1 + 1 / ADDED**2), len(self.posed))
+
+    def _deviation(self, inputs: Tensor) -> Tensor:
+        """Return the standard deviation of the noise in each value, by a smooth estimate of the signal."""
+        if not self.noise.counting:
+            read = torch.from_numpy(np.asarray(self.noise.read)).to(inputs.dtype)
+            return read.expand(inputs.shape[-1]).expand_as(inputs)
+        smooth = torch.empty_like(inputs)
+        for place in self.data.places:
+            place.of(smooth).copy_(_smoothed(place.of(inputs)))
+        return torch.from_numpy(np.sqrt(self.noise.variance(smooth.numpy()))).to(inputs.dtype)
+
+    def _make_pair(self, generator: torch.Generator) -> TrainingPair:
+        inputs = self.data.inputs.cpu()
+        z = torch.randn(inputs.shape, generator=generator) * self._deviation(inputs)
+        alive = inputs.any(-1, keepdim=True)  # pixels without data get no noise
+        z = torch.where(alive, z, torch.zeros(()))
+        return TrainingPair(replace(self.data, inputs=inputs + ADDED * z), inputs - z / ADDED)
+
+    def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
+        """Yield (candidate, drawings done) as they are done, and each candidate once it is compared or left out."""
+        for number, candidate in enumerate(candidates):
+            if self.left <= 0 and number:
+                yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up")
+                continue
+            yield from self._one(candidate, first=number == 0)
+
+    @torch.no_grad()
+    def _one(self, candidate: Candidate, *, first: bool) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
+        began, outputs = time.monotonic(), []
+
+        def stopping() -> bool:
+            return self.stopping() or (not first and self.left <= 0)
+
+        for number, posed in enumerate(self.posed):
+            try:
+                module = self.fitted(candidate, posed.noisier, stopping)
+            except Stopped:
+                if self.stopping():
+                    raise
+                yield FoldOutcome(candidate, None, time.monotonic() - began, f"not compared: not done within {self.seconds:.0f} s")
+                return
+            except (ArithmeticError, ValueError, RuntimeError) as error:
+                yield FoldOutcome(candidate, None, time.monotonic() - began, f"left out: {error}")
+                return
+            outputs += [_answers(module, s.x)[m] for s, m in zip(posed.noisier.scenes(), self.shown, strict=True)]
+            if self.stopping():
+                raise Stopped
+            yield candidate, number + 1
+        output = torch.cat(outputs).float()
+        if not bool(output.isfinite().all()):
+            yield FoldOutcome(candidate, None, time.monotonic() - began, "left out: its result is not finite")
+            return
+        yield FoldOutcome(candidate, Answers(candidate.name, output), time.monotonic() - began)
+
+    def fitted(self, candidate: Candidate, data: Dataset, stopping: Stopping) -> nn.Module:
+        """Return a candidate fitted on data without truth."""
+        if candidate.network.classical:
+            noise = self._told.get(id(data.inputs))  # the same data are not searched for their noise again
+            method = classical.fitted(candidate.network, data, "training", chosen=noise)  # type: ignore[arg-type]
+            if "noise" in method.chosen:
+                self._told[id(data.inputs)] = {"noise": method.chosen["noise"]}
+            return method
+        patches = self._laid_out(candidate)
+        if patches.inputs.shape != data.inputs.shape:
+            raise ValueError("the image is smaller than the patches of this network, so that it cannot be compared")
+        with torch.enable_grad():
+            return trained_on(candidate.experiment, replace(patches, inputs=data.inputs), stopping)
+
+
+def _answers(module: nn.Module, x: Tensor) -> Tensor:
+    planes = [getattr(module, "same", module)(plane[None]).float() for plane in x]
+    return torch.cat(planes).cpu()
+
+
+def _middle(data: Dataset) -> list[Tensor]:
+    """Return which pixels of each cube candidates are compared on."""
+    bands = data.inputs.shape[1]
+    most = max(1, MOST_VALUES // bands // max(1, len(data.places)))
+    masks = []
+    for scene, place in zip(data.scenes(), data.places, strict=True):
+        z, y, x = place.shape
+        mask = torch.zeros(z, y, x, dtype=torch.bool)
+        side = max(1, int((most / z) ** 0.5)) if x > 1 else most
+        height, width = min(y, side), min(x, side) if x > 1 else 1
+        top, left = (y - height) // 2, (x - width) // 2
+        mask[:, top : top + height, left : left + width] = True
+        masks.append(mask & scene.x.any(-1).cpu())
+    return masks
+
+
+def _units(mask: Tensor) -> np.ndarray:
+    """Return the square of an image that each chosen pixel lies in, neighbouring squares of unlike parity; of a set the stretch of rows."""
+    z, y, x = (c.numpy().astype(np.int64) for c in torch.nonzero(mask, as_tuple=True))
+    if mask.shape[2] == 1:
+        return np.asarray(y * 64 // max(1, mask.shape[1]))
+    down, across = y // SQUARE, x // SQUARE
+    return np.asarray(2 * ((z * 10**4 + down) * 10**4 + across) + (down + across) % 2)
+
+
+def _smoothed(x: Tensor) -> Tensor:
+    """Return a rough estimate of the signal in images ``(N, y, x, λ)``: the mean over three pixels and three bands."""
+    from torch.nn import functional
+
+    along = functional.avg_pool1d(x.flatten(0, 2)[:, None], 3, 1, 1, count_include_pad=False)[:, 0].view_as(x)
+    if min(x.shape[1:3]) < 2:
+        return along
+    return functional.avg_pool2d(along.permute(0, 3, 1, 2), 3, 1, 1, count_include_pad=False).permute(0, 2, 3, 1)

@@ -1,0 +1,141 @@
+"""A training by cross-validation: candidates compared, one or a blend chosen, refitted on everything, and saved as a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.experiment.candidates import Candidate, Size, candidates_for, in_turn
+from napari_spectrai.experiment.networks import looks_around
+from napari_spectrai.learn.automatic import choice
+from napari_spectrai.learn.automatic.candidate_scores import Scoring
+from napari_spectrai.learn.automatic.comparison import Comparison, FoldOutcome
+from napari_spectrai.learn.automatic.fold_fit import Bench
+from napari_spectrai.learn.automatic.race import Race, has_truth
+from napari_spectrai.learn.automatic.refit import Refit
+from napari_spectrai.learn.automatic.smoothing import best_radius
+from napari_spectrai.learn.model import Model
+from napari_spectrai.plan.folds import Folds, folds_of
+from napari_spectrai.plan.partition import as_volume, divide, flatters, parts_of, pixel_groups
+from napari_spectrai.plan.split import TEST, TRAINING, VALIDATION, Map
+from napari_spectrai.plan.truths import Truth
+from napari_spectrai.runs import Compared, Event, RunFolder, Started
+
+LEAST_REACHED = 0.5
+"""Share of the pixels to be predicted that the folds have to reach for neighbourhoods to be judged."""
+
+
+def is_cross_validated(experiment: Experiment) -> bool:
+    """Whether an experiment is trained by cross-validation: its network is ``automatic``, or its split asks for folds."""
+    return (isinstance(experiment.network, Automatic) and has_truth(experiment)) or experiment.split.folds > 0
+
+
+class CrossValidation(Race):
+    """One training by cross-validation; `events` runs it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    cubes, truths : as `gather` returns them
+    folder : RunFolder
+    """
+
+    def __init__(self, experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], folder: RunFolder) -> None:
+        super().__init__(experiment, folder)
+        self.base = _base_maps(experiment, cubes, truths)
+        folder.keep_maps(self.base)
+        division = divide(experiment, cubes, truths, self.base)
+        self.folds: Folds = folds_of(
+            division.maps, experiment.split, classes=division.marked or None, groups=pixel_groups(experiment, cubes, division.shapes),
+            predicted=[d & (m == 0) for d, m in zip(division.data, division.marked, strict=True)] if division.marked else None,
+            by_file=len(cubes) > 1,
+        )  # fmt: skip
+        self.bench = Bench(experiment, cubes, truths, self.base)
+        self.comparison = Comparison(self.bench, self.folds, self.base, self.seconds, self._stopping)
+        self.rounds = self.folds.count
+        image = next((cube for cube in cubes if cube.is_image), None)
+        sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])
+        self.size = Size(len(self.comparison.held.truth), self.bench.base.inputs.shape[-1], sides)
+        self.scoring = Scoring(self.bench, self.comparison.held, self.comparison.asked)
+        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self.bench.base.notes]
+        self._simplicity: dict[str, int] = {}
+        self._warn(cubes)
+
+    def _warn(self, cubes: Sequence[Cube]) -> None:
+        missing = self.comparison.not_validated()
+        if missing:
+            self.notes.append(
+                f"Not validated: {', '.join(missing)}. All labels of such a class lie in one fold, so that no score speaks for it; "
+                "label it in a second place."
+            )
+        if flatters(self.experiment, cubes):
+            self.notes.append("Neighbouring pixels are held out at random: scores are optimistic. Use split.method=auto or blocks.")
+
+    def started(self, candidates: Sequence[Candidate]) -> Started:
+        """Return the first event."""
+        count = len(self.comparison.held.truth)
+        tested = sum(int((m == TEST).sum()) for m in self.base) if "test" in self.bench.base.parts else 0
+        return Started(
+            device=str(self.bench.base.inputs.device), precision="fp32", training=count, validation=count, test=tested,
+            epochs=len(candidates), parameters=0, metric=self.scoring.names[0], notes=self.notes,
+        )  # fmt: skip
+
+    def candidates(self) -> list[Candidate]:
+        """Return what is compared."""
+        network = self.experiment.network
+        if not isinstance(network, Automatic):
+            split = self.experiment.split.model_copy(update={"folds": 0, "beside": False})
+            return [Candidate("network", self.experiment.model_copy(update={"split": split}))]
+        found = candidates_for(self.experiment, self.size)
+        self._simplicity = {candidate.name: place for place, candidate in enumerate(found)}
+        found = in_turn(found, self.size)
+        if network.candidates or self.folds.reached >= LEAST_REACHED:
+            return found
+        self.notes.append(
+            f"Only {100 * self.folds.reached:.0f} % of the pixels to be predicted lie as near to a label as held-out pixels lie to "
+            "training pixels. Methods that average neighbours cannot be judged by that, and are left out; label further places to have "
+            "them compared."
+        )
+        return [c for c in found if not looks_around(c.network) and c.sees != "superpixels"]
+
+    def over(self, candidates: Sequence[Candidate]) -> Iterator[Any]:
+        """Yield (candidate, folds done), and outcomes."""
+        return self.comparison.over(candidates)
+
+    def compared(self, outcome: FoldOutcome, weight: float = 0.0) -> Compared:
+        """Return the event of a candidate that was compared or left out."""
+        return self.scoring.compared(outcome, weight)
+
+    def model(self, outcomes: list[FoldOutcome]) -> tuple[Model, list[tuple[FoldOutcome, float]], list[Event]]:
+        """Choose, refit, and return the model, its members with their weights, and what is shown of it."""
+        spec, held = self.experiment.network, self.comparison.held
+        outcomes = sorted(outcomes, key=lambda outcome: self._simplicity.get(outcome.candidate.name, 0))
+        chosen = choice.choose([o.answers for o in outcomes if o.answers is not None], held, blend=getattr(spec, "blend", False))
+        self.notes.append(chosen.why)
+        by_name = {outcome.candidate.name: outcome for outcome in outcomes}
+        members, radius = [by_name[name] for name in chosen.names], 0
+        image = self.size.sides is not None and self.experiment.task.kind == "segmentation"
+        if getattr(spec, "smooth", False) and held.classes and image:
+            radius, chosen, why = best_radius(self.comparison, members, chosen)
+            self.notes += [why] if why else []
+        refit = Refit(self.experiment, self.bench, self.base, self.folds, self.scoring)
+        model = refit.model(outcomes, members, chosen, radius, self.notes, self.folder.path.name)
+        return model, list(zip(members, chosen.weights, strict=True)), list(self.scoring.shown(chosen))
+
+
+def _base_maps(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]) -> list[Map]:
+    """Return which pixels are cross-validated (as training), and which are kept for the test."""
+    split = experiment.split
+    if parts_of(cubes) is None and not split.test:
+        return [np.full(as_volume(cube), TRAINING, np.uint8) for cube in cubes]
+    if parts_of(cubes) is None:  # the test part is drawn as a split without validation draws it
+        held = split.model_copy(update={"validation": split.test, "test": 0.0})
+        maps = divide(experiment.model_copy(update={"split": held}), cubes, truths).maps
+        return [np.where(m == VALIDATION, TEST, m).astype(np.uint8) for m in maps]
+    maps = divide(experiment, cubes, truths).maps
+    return [np.where(m == VALIDATION, TRAINING, m).astype(np.uint8) for m in maps]

@@ -1,0 +1,66 @@
+"""Judging methods that see images whole by the pixels that count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_spectrai.experiment.classical import ClassicalSpec
+from napari_spectrai.experiment.networks import looks_around
+from napari_spectrai.learn.data.pool import Scene, in_units
+
+MOST = 50_000
+"""Pixels at most by which a training judges a classifier: its accuracy is then known to a fifth of a percent."""
+
+
+@torch.no_grad()
+def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return what a method gives for the pixels that count, and their truth: spectra, or probabilities and class numbers from 0.
+
+    Spectra are in prepared intensities, or in the truth's where it has a unit of its own.
+
+    `most` is how many pixels at most a classifier of single pixels is asked for, evenly spread.
+    """
+    results, truths = [], []
+    known = [counted(scene) for scene in scenes]
+    every = 1 if most is None else max(1, -(-sum(int(counts.sum()) for counts in known) // most))
+    for scene, counts in zip(scenes, known, strict=True):
+        if scene.y is None or not bool(counts.any()):
+            continue
+        of_classes, asked = scene.y.ndim == 3, counts
+        if of_classes and every > 1:
+            asked = torch.zeros_like(counts)
+            asked.view(-1)[torch.nonzero(counts.reshape(-1))[::every, 0]] = True
+        output = _of(method, scene.x, asked)
+        if of_classes:
+            output, truth = output.softmax(-1), scene.y[asked] - 1
+        else:
+            output, truth = in_units(None if scene.units is None else scene.units[asked], output, scene.y[asked])
+        results.append(output)
+        truths.append(truth)
+    return torch.cat(results), torch.cat(truths)
+
+
+def answers_at(method: Any, scene: Scene) -> Tensor:
+    """Return what a method or network gives for the pixels of a scene that count, (n, bands or classes)."""
+    if not bool(scene.counts.any()):
+        return scene.x.new_empty(0, 1)
+    return _of(getattr(method, "same", method), scene.x, scene.counts)
+
+
+def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:
+    """Return what a method gives for some pixels of images; what looks at single spectra, or can tell some alone, maps no others."""
+    spec = getattr(method, "spec", None)
+    if isinstance(spec, ClassicalSpec) and not looks_around(spec):
+        output: Tensor = method(x[asked][None, :, None])[0, :, 0]
+        return output
+    chosen: Tensor = method.only(x, asked) if hasattr(method, "only") else method(x)[asked]
+    return chosen
+
+
+def counted(scene: Scene) -> Tensor:
+    """Return which pixels of a scene count, (z, y, x): of classes, those that have one."""
+    return scene.counts & (scene.y > 0) if scene.y is not None and scene.y.ndim == 3 else scene.counts

@@ -1,0 +1,1 @@
+"""Data sets for training: cubes divided, prepared, pooled and sampled."""

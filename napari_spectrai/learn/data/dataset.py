@@ -1,0 +1,184 @@
+"""Everything a training reads: a batch of spectra or patches is one fancy index into a pool of prepared spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.labels import Class
+from napari_spectrai.learn.data.fingerprints import Fingerprints
+from napari_spectrai.learn.data.pool import Samples, Scene, in_units, mean_spectrum
+from napari_spectrai.plan.patches import Place
+from napari_spectrai.plan.split import Map
+from napari_spectrai.preparation import Preparation
+
+LIFTED = 256
+"""Windows whose features are computed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Everything a training reads.
+
+    Attributes
+    ----------
+    inputs : Tensor of shape (pixels, λ)
+        Prepared spectra of all cubes, one after another.
+    truths : Tensor of shape (pixels, λ') or (pixels,), or None
+        Prepared spectra; or the place of each pixel's class in `classes`, from 1, 0 where it has none.
+    parts : dict
+        `Samples` of ``"training"``, ``"validation"`` and ``"test"``.
+    times, enlarges : int
+        Pixels along each side of an input pixel: of the truths, and of what the task asks for (images that are degraded on purpose have no
+        truth of their own).
+    holds : bool Tensor of shape (pixels,), or None
+        Which pixels of the pool hold data; the others are seen, not learnt from. None: all of the cubes' pixels do.
+    """
+
+    inputs: Tensor
+    truths: Tensor | None
+    parts: dict[str, Samples]
+    preparation: Preparation
+    axis: SpectralAxis
+    prepared_axis: SpectralAxis
+    truth_axis: SpectralAxis
+    maps: list[Map]
+    places: list[Place]
+    labels: Tensor
+    names: list[str]
+    notes: list[str]
+    times: int = 1
+    enlarges: int = 1
+    shared: bool = False
+    classes: list[Class] = field(default_factory=list)
+    of_images: bool = False
+    units: Tensor | None = None
+    """Where the truth has a unit of its own: by what outputs and truths of each pixel come back to it (`in_units`); (pixels, 4)."""
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    holds: Tensor | None = None
+    intensities: list[float] = field(default_factory=list)
+
+    @property
+    def out(self) -> int:
+        """How many values the network gives a pixel: bands, or classes."""
+        return len(self.classes) or len(self.truth_axis)
+
+    def batch(self, samples: Samples, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """Return inputs of shape (N, patch, patch, λ) and truths on `device`; of classes as shares (…, C), 0 where there is none.
+
+        Where a pixel of a patch holds no data, a truth is NaN, and without truths the input.
+        """
+        pixels = samples.pixels()
+        x = self.inputs[pixels].to(device, non_blocking=True)
+        empty = None if self.holds is None or samples.patch == 1 else ~self.holds[pixels].to(device, non_blocking=True)
+        if self.truths is None:
+            return x if empty is None else x.masked_fill(empty[..., None], torch.nan), None
+        if not self.classes:
+            y = self.truths[samples.pixels(self.times) if self.times > 1 else pixels].to(device, non_blocking=True)
+            if empty is not None:
+                y = y.masked_fill(empty.repeat_interleave(self.times, 1).repeat_interleave(self.times, 2)[..., None], torch.nan)
+            return x, y
+        # a patch may reach into another part: what it shows there is seen, its truth is not
+        known = torch.where(self.labels[pixels] == samples.part, self.truths[pixels], 0).to(device, non_blocking=True)
+        if self.of_images:  # an image has one class, also where it is reflected
+            known = known.amax((1, 2), keepdim=True).expand_as(known)
+        return x, functional.one_hot(known, len(self.classes) + 1)[..., 1:].to(x.dtype)
+
+    def in_units(self, samples: Samples, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+        """Return outputs and truths of some samples in the truth's own unit; where it has none, as they are."""
+        return in_units(None if self.units is None else self.units[samples.pixels()], output, truth)
+
+    def batches(self, part: str, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield a part in order."""
+        samples = self.parts[part]
+        for start in range(0, len(samples), size):
+            yield self.batch(samples[start : start + size], device)
+
+    def spectra(self, *parts: str) -> tuple[Tensor, Tensor]:
+        """Return the input and truth spectra (n, λ) of some parts; without truth, the inputs twice."""
+        # of the split, not of the patches, which show each pixel many times
+        wanted = torch.zeros(4, dtype=torch.bool, device=self.labels.device)
+        for part in parts:
+            if part in self.parts:
+                wanted[self.parts[part].part] = True
+        pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
+        inputs = self.inputs[pixels]
+        return inputs, inputs if self.truths is None else self.truths[pixels]
+
+    def with_cached_features(self, features: Callable[[Tensor], Tensor]) -> Dataset:
+        """Return the data set of what `features` makes of the window around each sample, one pixel a sample."""
+        pool, middles, first, parts = [], [], 0, {}
+        for name, samples in self.parts.items():
+            for start in range(0, len(samples), LIFTED):
+                windows = samples[start : start + LIFTED].pixels()
+                pool.append(features(self.inputs[windows])[:, 0, 0])
+                middles.append(windows[:, samples.patch // 2, samples.patch // 2])
+            places = torch.arange(first, first + len(samples), device=samples.first.device)
+            parts[name] = Samples(places, torch.zeros_like(places), torch.ones_like(places), 1, samples.part)
+            first += len(samples)
+        pixels = torch.cat(middles)
+        truths, units = (None if known is None else known[pixels] for known in (self.truths, self.units))
+        return replace(
+            self, inputs=torch.cat(pool), truths=truths, labels=self.labels[pixels], parts=parts, places=[], units=units, holds=None
+        )
+
+    def seen(self) -> Tensor:
+        """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""
+        if not self.shared:
+            return self.spectra("training")[0]
+        # margins of zeros are no spectra either
+        return self.inputs[self.inputs.any(-1)] if self.holds is None else self.inputs[self.holds]
+
+    def scenes(self, *parts: str) -> Iterator[Scene]:
+        """Yield every cube whole, with those pixels counting that samples of some parts show; of images with a class, their means."""
+        shown = torch.zeros(len(self.inputs), dtype=torch.bool, device=self.inputs.device)
+        for part in parts:
+            if part in self.parts:
+                samples = self.parts[part]
+                shown |= samples.shown(len(shown)) & (self.labels == samples.part)
+        for place in self.places:
+            x, counts = place.of(self.inputs), place.of(shown)
+            y = None if self.truths is None else place.of(self.truths, self.times)
+            holds = None if self.holds is None else place.of(self.holds)
+            x = x if holds is None else x.masked_fill(~holds[..., None], 0)
+            if self.of_images and y is not None:
+                x, y, counts = mean_spectrum(x), y.amax((1, 2), keepdim=True), counts.any(2, True).any(1, True)
+                holds = None if holds is None else holds.any(2, True).any(1, True)
+            yield Scene(x, y, counts, None if self.units is None else place.of(self.units), holds)
+
+    def held_with(self, samples: Samples, side: int = 12) -> Tensor:
+        """Return what each sample is held out with, (n,): of an image the square of `side` pixels it lies in, else the sample itself."""
+        numbers = torch.arange(len(samples), device=samples.first.device)
+        for number, place in enumerate(self.places):
+            if place.shape[2] == 1:
+                continue
+            inside = (samples.first >= place.base) & (samples.first < place.base + place.size)
+            rest = samples.first - place.base
+            width, plane = place.padded[2], place.padded[1] * place.padded[2]
+            down, across = rest % plane // width // side, rest % width // side
+            unit = ((number * 10**4 + rest // plane) * 10**4 + down) * 10**4 + across
+            numbers = torch.where(inside, unit + 10**9, numbers)
+        if self.of_images:  # an image is judged once, by all its pixels
+            bases = torch.tensor([place.base for place in self.places], device=samples.first.device)
+            numbers = torch.searchsorted(bases, samples.first, right=True)
+        return numbers
+
+    def to(self, device: torch.device) -> Dataset:
+        """Return the dataset on `device` if it fits there with room to work, else as it is."""
+        size = 4 * self.inputs.nelement() + (0 if self.truths is None else 4 * self.truths.nelement())
+        if device.type == "cuda" and size > 0.5 * torch.cuda.mem_get_info(device)[0]:
+            return self
+        return replace(
+            self,
+            inputs=self.inputs.to(device),
+            truths=None if self.truths is None else self.truths.to(device),
+            labels=self.labels.to(device),
+            units=None if self.units is None else self.units.to(device),
+            holds=None if self.holds is None else self.holds.to(device),
+            parts={name: samples.to(device) for name, samples in self.parts.items()},
+        )

@@ -1,0 +1,138 @@
+"""Scoring classes: scores, confusion, and which pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.metrics import ClassMean
+from napari_spectrai.experiment.tasks import TaskSpec
+from napari_spectrai.labels import Labels, as_labels
+from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.evaluation.confusion import agreement, judged, matched
+from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
+from napari_spectrai.learn.inference.baselines import STEPS, baselines, free, mapped, within
+from napari_spectrai.learn.model import Model
+from napari_spectrai.plan.pairing import labels_on_truth
+from napari_spectrai.runs import Progress
+from napari_spectrai.runs.evaluation import Evaluation, Role, Row
+from napari_spectrai.valid import holds_data, said
+
+
+def of_classes(
+    spec: TaskSpec,
+    named: dict[str, Any],
+    truth: Labels,
+    source: Cube | None,
+    model: Model | None,
+    *,
+    match: bool,
+    class_mean: ClassMean,
+    placed: bool = True,
+) -> Generator[Progress, None, Evaluation]:
+    """Score labels against the truth, with the classical methods of a model for comparison; yield progress. `placed`: positions count."""
+    told, truth, notes = labels_on_truth({name: as_labels(result) for name, result in named.items()}, truth, known=placed)
+    methods = baselines(model)
+    roles: dict[str, Role] = dict.fromkeys(told, "result")
+    for number, (name, method) in enumerate(methods.items()):
+        with ExitStack() as files:
+            given = yield from within(mapped(model, method, source, files, labels=True), number, len(methods) + 1)
+        label = free(name, [Row(taken, "result", {}) for taken in told])
+        own, truth, _ = labels_on_truth({label: given}, truth, known=placed)
+        told[label], roles[label] = own[label], "classical"
+    sizes = {one.shape for one in told.values()}
+    if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class an image
+        truth = replace(truth, data=truth.data.max((-2, -1)).reshape(next(iter(sizes))))
+    for name in [name for name, role in roles.items() if match and role == "result"]:
+        told[name], words = matched(told[name], truth)
+        taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
+        notes.append(f"{name}: each cluster was taken for the class that most of its judged pixels have: {taken}.")
+    given_names = {} if model is None else {one.value: one.name for one in model.description.classes}
+    held = None if source is None or source.spatial_shape != truth.shape else holds_data(source)
+    agreed = agreement(told, truth, given_names, None if held is None else held.mask)
+    where = judged(truth) if held is None else judged(truth) & held.mask
+    overlap = None if source is None else overlap_of(model, source, scored=where)
+    notes = [*overlap_notes(model, overlap, source), *notes]
+    notes += [said([held], "are not judged")] if held is not None and not held.complete else []
+    yield Progress(STEPS, STEPS)
+    rows = []
+    for name, role in roles.items():
+        figures = metrics.from_confusion(agreed.matrices[name], class_mean)
+        rows.append(Row(name, role, figures))
+        if role == "result":
+            notes += _of_others(overlap, agreed.cells[name], len(agreed.values), spec, name, class_mean)
+    names = dict(zip(agreed.values, agreed.names, strict=True))
+    notes += [] if match else _otherwise_named(told, roles, truth, names)
+    mine = [name for name, role in roles.items() if role == "result"]
+    notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
+    return Evaluation(
+        spec.kind, rows, shape=list(truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
+        confusions={name: matrix.tolist() for name, matrix in agreed.matrices.items()},
+        maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine}, class_mean=class_mean,
+        scored=int(where.sum()), learnt_from=None if overlap is None else overlap.count,
+    )  # fmt: skip
+
+
+def absent(matrix: npt.NDArray[Any], names: Sequence[str], result: str, class_mean: ClassMean) -> Iterator[str]:
+    """Yield which classes a result holds that the truth does not, and what that means for the averages."""
+    there, predicted = matrix.sum(1), matrix.sum(0)
+    only = [name for name, known, taken in zip(names, there, predicted, strict=True) if taken and not known]
+    if only:
+        pixels = int(predicted[there == 0].sum())
+        rule = (
+            "the averages of F1 and IoU leave them out (class_mean='union' counts them as 0, as scikit-learn does)"
+            if class_mean == "truth"
+            else "they have F1 and IoU 0 in the averages, as in scikit-learn"
+        )
+        classes = f"{', '.join(only[:5])}{', …' if len(only) > 5 else ''}"
+        yield f"{result!r} has {pixels:,} scored pixels in classes that the truth does not hold ({classes}); {rule}."
+
+
+def _of_others(
+    overlap: Overlap | None, cells: npt.NDArray[Any], count: int, spec: TaskSpec, name: str, class_mean: ClassMean
+) -> Iterator[str]:
+    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    others = None if overlap is None else overlap.others
+    if others is None:
+        return
+    own = others.reshape(cells.shape) & (cells > 0)
+    pairs = np.bincount(cells[own].astype(np.int64) - 1, minlength=count * count).reshape(count, count)
+    metric = spec.metrics[0]
+    score = metrics.from_confusion(torch.from_numpy(pairs), class_mean)[metric]
+    yield words_of_others(int(own.sum()), name, metric, score)
+
+
+def _class_maps(name: str, cells: npt.NDArray[Any], count: int) -> dict[str, Labels]:
+    index = cells.astype(np.int64) - 1
+    wrong = np.where(index < 0, 0, np.where(index // count == index % count, 1, 2)).astype(np.uint8)
+    return {"wrong": Labels(wrong, {1: "right", 2: "wrong"}, name=f"{name} · wrong pixels"), "cells": Labels(cells, name=f"{name} · cells")}
+
+
+def _otherwise_named(told: Mapping[str, Labels], roles: Mapping[str, Role], truth: Labels, names: Mapping[int, str]) -> list[str]:
+    """Return what to say where a number is one class in a result, and another in the truth, or no class there at all."""
+    found = []
+    known = set(truth.values())
+    for name in (one for one, role in roles.items() if role == "result"):
+        if not known & set(told[name].values()):
+            found.append(
+                f"No number in {name!r} is one of the truth's, so that none can be right; if they are clusters, match them to the classes."
+            )
+            continue
+        other = {
+            value: (told[name].names[value], truth.names[value]) for value in names if value in told[name].names and value in truth.names
+        }
+        differing = {value: pair for value, pair in other.items() if pair[0] != pair[1]}
+        if differing:
+            value, (mine, theirs) = next(iter(differing.items()))
+            found.append(
+                f"{len(differing)} numbers have other names in {name!r} than in the truth, such as {value}: {mine} there, {theirs} here. "
+                "They are compared by number; if they are clusters, match them to the classes."
+            )
+    return found

@@ -1,0 +1,285 @@
+"""Scoring results: one table of the same pixels in the same intensities, maps, and the spectra and pixels worth looking at."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.metrics import AS_GIVEN, ClassMean
+from napari_spectrai.experiment.tasks import TaskSpec, tasks
+from napari_spectrai.labels import as_labels
+from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.evaluation.classes import of_classes
+from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
+from napari_spectrai.learn.evaluation.streaming import CubeScores, Scaling, figures_of, judged_pixels, paired, scoring, under, wanted
+from napari_spectrai.learn.inference.baselines import baselines, free, mapped, within
+from napari_spectrai.learn.model import Model
+from napari_spectrai.plan.pairing import relation, results_on_truth
+from napari_spectrai.preparation import Step
+from napari_spectrai.preparation.normalise import Normalise
+from napari_spectrai.runs import Progress
+from napari_spectrai.runs.evaluation import Evaluation, Role, Row, Spot
+from napari_spectrai.valid import said
+
+DIFFERENT = 0.1
+"""A difference in brightness that the figures are mostly made of, and that is therefore said."""
+
+
+def judge(
+    results: Mapping[str, Any] | Any,
+    truth: Any,
+    task: str = "denoising",
+    *,
+    source: Any = None,
+    model: Model | str | Path | None = None,
+    normalise: str | None = None,
+    match: bool = False,
+    class_mean: ClassMean = "truth",
+    pairing: Literal["position", "pixels"] = "position",
+) -> Evaluation:
+    """Score one or several results against the truth, with the raw source and the classical methods of a model for comparison.
+
+    All rows are of the same pixels, in the same intensities: those given, or, where `normalise` says so, each spectrum scaled by itself.
+    `evaluate` and `compare` follow the same rule and give the same scores. Cubes are read block by block, and may be larger than memory.
+
+    Parameters
+    ----------
+    results : mapping of name to result, or one result
+        Cubes, arrays or napari layers of the truth's shape (..., y, x, λ) or (n, λ); for classes labels of shape (..., y, x) or (n,).
+    truth : Cube, array or napari layer; for classes labels
+        Pixels whose truth is 0 are not judged where classes are compared.
+    task : str
+        Which figures; see `evaluate`.
+    source : Cube, array or napari layer, optional
+        What the results were made from: the row "raw", where it has the truth's pixels and bands.
+    model : Model or path, optional
+        The classical methods kept in it are applied to the source as `predict` applies models, and are rows, too. Spectra that it was
+        trained or validated on are recognised by their values, counted (`Evaluation.learnt_from`) and noted.
+    normalise : str, optional
+        ``"maximum"``, ``"area"``, ``"vector"``, ``"minmax"``, ``"snv"`` or ``"rnv"``: scale each spectrum of the truth by itself, and those
+        of results by the source's that they were made from (without a source by themselves), to compare shapes without brightness.
+        Default: the intensities given.
+    match : bool
+        Of classes: the numbers of the results are clusters. Each is taken for the class that most of its judged pixels have.
+    class_mean : {"truth", "union"}
+        Over which classes F1, IoU and Dice are averaged: those of the truth, or, as scikit-learn does, those of truth and result; a
+        class that is predicted and that the truth does not hold has F1 and IoU 0 then.
+    pairing : str
+        ``"position"``: layers, and files with stage coordinates, are compared where they lie, cut to what all of them show, and a note says
+        so. ``"pixels"``: pixel by pixel, as arrays always are.
+
+    Returns
+    -------
+    Judgement
+        Its table with ``print``; `maps`, `spots` (best, median and worst spectrum of each result), `confusions`, `pixels`.
+
+    Raises
+    ------
+    ValueError
+        If shapes or axes differ, no pixel holds data or is labelled, a model is given without a source, or the task or way to
+        normalise is unknown.
+    """
+    steps = judging(
+        results, truth, task, source=source, model=model, normalise=normalise, match=match, class_mean=class_mean, pairing=pairing
+    )
+    return finished(steps)
+
+
+def finished(steps: Generator[Progress, None, Evaluation]) -> Evaluation:
+    """Return what a generator returns at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            judgement: Evaluation = end.value
+            return judgement
+
+
+def judging(
+    results: Mapping[str, Any] | Any,
+    truth: Any,
+    task: str = "denoising",
+    *,
+    source: Any = None,
+    model: Model | str | Path | None = None,
+    normalise: str | None = None,
+    match: bool = False,
+    class_mean: ClassMean = "truth",
+    pairing: Literal["position", "pixels"] = "position",
+) -> Generator[Progress, None, Evaluation]:
+    """Do what `judge` does, and tell after each block."""
+    spec = tasks.parse(task)
+    named = dict(results) if isinstance(results, Mapping) else {"result": results}
+    if not named:
+        raise ValueError("there is no result to judge; give one or several")
+    if model is not None and source is None:
+        raise ValueError("the classical methods of a model have to be applied to something; give the source, too")
+    loaded = model if model is None or isinstance(model, Model) else Model.load(model)
+    noisy = None if source is None else as_cube(source)
+    if loaded is not None and (loaded.description.experiment.task.truth == "labels") != (spec.truth == "labels"):
+        raise ValueError(
+            f"the model is of the task {loaded.description.experiment.task.kind!r}, and {task!r} is judged; choose one of its kind"
+        )
+    if spec.truth == "labels":
+        asked = of_classes(spec, named, as_labels(truth), noisy, loaded, match=match, class_mean=class_mean, placed=pairing == "position")
+        return (yield from asked)
+    placed = pairing == "position"
+    cubes, known, words = results_on_truth({name: as_cube(result) for name, result in named.items()}, as_cube(truth), known=placed)
+    judgement = yield from of_cubes(spec, cubes, known, _under_truth(noisy, known, words, placed=placed), loaded, normalise)
+    judgement.notes[:0] = words
+    return judgement
+
+
+def _under_truth(source: Cube | None, truth: Cube, words: list[str], *, placed: bool) -> Cube | None:
+    """Return the source of the results as it is needed beside their truth: cut as that was."""
+    if source is None or not words or not placed or relation(truth, source) is None:
+        return source
+    cut, known, _ = results_on_truth({"the source": source}, truth)
+    if known.shape != truth.shape:
+        raise ValueError("the source does not show all pixels that results and truth share; choose another source, or none")
+    return cut["the source"]
+
+
+# ---------------------------------------------------------------- cubes
+
+
+def of_cubes(
+    spec: TaskSpec,
+    named: dict[str, Any],
+    truth: Cube,
+    source: Cube | None,
+    model: Model | None,
+    normalise: str | None,
+    prepared: Cube | None = None,
+) -> Generator[Progress, None, Evaluation]:
+    """Score cubes, as `judging` does; `prepared` is the source as it is to be compared, where a model's preparation has changed it."""
+    step = None if normalise is None else Normalise.model_validate({"by": normalise})
+    pairs = {name: paired(result, truth) for name, result in named.items()}
+    truth = next(iter(pairs.values()))[1]
+    raw, names = _alike(source if prepared is None else prepared, truth), wanted(spec)
+    methods = baselines(model, spare="raw" if raw is not None else "")
+    count = len(pairs) + len(methods) + (raw is not None)
+    held = judged_pixels(truth, [result for result, _ in pairs.values()], source)
+    overlap = None if source is None else overlap_of(model, source, truth, scored=held.mask)
+    compared = methods.get("raw") if raw is None else raw
+    notes = [*overlap_notes(model, overlap, source, truth), *_about(source, compared, model, prepared=prepared is not None)]
+    scaling = Scaling(step, truth.spatial_shape, source if prepared is None else prepared)
+    notes += [words] if (words := said([held], "are not judged")) else []
+    rows: list[Row] = []
+    spots: list[Spot] = []
+    maps = {}
+    for number, (name, (result, known)) in enumerate(pairs.items()):
+        found: CubeScores = yield from within(scoring(result, known, names, scaling, held.mask), number, count)
+        rows.append(Row(name, "result", figures_of(spec, found.figures)))
+        spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
+        maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
+        if step is None and abs(found.brightness - 1) > DIFFERENT and not number:
+            notes.append(_brightness(found.brightness, name))
+        notes += _of_others(overlap, found, name)
+    others: list[tuple[str, Role, Method | None]] = [(name, "classical", method) for name, method in methods.items()]
+    others += [("raw", "raw", None)] if raw is not None else []
+    for number, (name, role, method) in enumerate(others, len(pairs)):
+        with ExitStack() as files:
+            given = raw if method is None else (yield from within(mapped(model, method, source, files), number, count))
+            found = yield from within(scoring(*paired(given, truth), names, scaling, held.mask), number, count, begin=0.5 if method else 0)
+        rows.append(Row(free(name, rows), role, figures_of(spec, found.figures)))
+    return Evaluation(
+        spec.kind, rows, intensities=_intensities(step, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
+        positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
+        scored=held.count, learnt_from=None if overlap is None else overlap.count,
+    )  # fmt: skip
+
+
+def _of_others(overlap: Overlap | None, found: CubeScores, name: str) -> Iterator[str]:
+    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    others = None if overlap is None else overlap.others
+    if others is not None:
+        error = float(np.square(found.error[others], dtype=np.float64).mean())
+        yield words_of_others(int(others.sum()), name, "mse", error)
+
+
+def _intensities(normalise: Normalise | None, *, scaled_by_source: bool) -> str:
+    """Return in words what the figures are measured in."""
+    if normalise is None:
+        return AS_GIVEN
+    words = {"maximum": "its maximum", "area": "its mean absolute value", "vector": "its length"}.get(normalise.by)
+    scaled = f"each spectrum divided by {words}" if words else f"each spectrum scaled by itself ({normalise.by})"
+    return scaled + (", results by their source's" if scaled_by_source else "")
+
+
+def kept_steps(model: Model) -> list[str]:
+    """Return the titles of the steps of a model's preparation that are not undone in its results."""
+    return [step.title for step in model.preparation.steps if type(step).factors is Step.factors and type(step).transform is Step.transform]
+
+
+def _about(source: Cube | None, raw: Cube | Method | None, model: Model | None, *, prepared: bool) -> list[str]:
+    notes = []
+    if source is not None and raw is None:
+        notes.append("The source has other pixels or bands than the truth and is not in the table.")
+    kept = [] if model is None else kept_steps(model)
+    if kept and prepared:
+        notes.append(f"Truth and raw data were prepared as the model prepares its input ({', '.join(kept)}), since its results are, too.")
+    elif kept:
+        notes.append(
+            f"The model's results stay prepared by {', '.join(kept)}, which is not undone; apply the same steps to the truth, "
+            "as compare() does."
+        )
+    return notes
+
+
+def _brightness(factor: float, name: str) -> str:
+    return (
+        f"As a whole the truth is {factor:.3g} times as bright as {name!r}; all scores but angle and peaks include this difference. "
+        "To compare shapes, normalise each spectrum (normalise='area', or Intensities in the dock)."
+    )
+
+
+def _alike(source: Cube | None, truth: Cube) -> Cube | None:
+    """Return the source where it has the truth's pixels and bands."""
+    if source is None or source.shape != truth.shape:
+        return None
+    differs = truth.axis.mismatch(source.axis) and truth.axis.unit and source.axis.unit
+    return None if differs else source
+
+
+def _map(values: npt.NDArray[np.float32], like: Cube, name: str) -> Cube:
+    return replace(like, data=values[..., None], axis=SpectralAxis.bands(1), name=name, source=None, metadata=_placed(like))
+
+
+def _placed(cube: Cube) -> dict[str, Any]:
+    return {key: cube.metadata[key] for key in ("origin", "placement") if key in cube.metadata}
+
+
+def _spots(name: str, result: Cube, truth: Cube, source: Cube | None, found: CubeScores, scaling: Scaling) -> Iterator[Spot]:
+    """Yield the best, the median and the worst spectrum, of those whose truth is not all zero."""
+    error = found.error.ravel()
+    alive = np.flatnonzero(found.alive.ravel())
+    alive = alive if alive.size else np.arange(error.size)
+    places = {"best": 0, "median": (alive.size - 1) // 2, "worst": alive.size - 1}
+    order = alive[np.argpartition(error[alive], sorted(set(places.values())))]
+    for which, place in places.items():
+        pixel = tuple(int(index) for index in np.unravel_index(order[place], found.error.shape))
+        one, other = (scaling.again(side, _at(cube, pixel), pixel) for side, cube in enumerate((result, truth)))
+        noisy = _at_source(source, truth, pixel, scaling.step)
+        yield Spot(name, which, list(pixel), float(error[order[place]]), one.tolist(), other.tolist(), noisy)  # type: ignore[arg-type]
+
+
+def _at(cube: Cube, pixel: tuple[int, ...]) -> npt.NDArray[np.floating[Any]]:
+    return cube[pixel].numpy().reshape(-1)
+
+
+def _at_source(source: Cube | None, truth: Cube, pixel: tuple[int, ...], normalise: Normalise | None) -> list[float]:
+    """Return the source's spectrum under a pixel, where it has the truth's bands."""
+    index = None if source is None else under(truth.spatial_shape, source)
+    if source is None or index is None or len(source.axis) != len(truth.axis):
+        return []
+    values = _at(source, tuple(int(along[place]) for along, place in zip(index, pixel, strict=True)))
+    scaled = values if normalise is None else normalise.apply(values[None], source.axis)[0][0]
+    return [float(value) for value in scaled]

@@ -1,0 +1,1 @@
+"""Applying models: sliding windows, tiles, chains of models."""

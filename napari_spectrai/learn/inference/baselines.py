@@ -1,0 +1,60 @@
+"""The classical methods that are kept in a model, applied beside it; and the progress of one row among others."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.inference.predict import predicting
+from napari_spectrai.learn.model import Model
+from napari_spectrai.runs import Progress
+from napari_spectrai.runs.evaluation import Row
+
+IN_MEMORY = 2**31
+"""What a classical method gives of a source of so many values and more is written beside, and read as it is judged."""
+STEPS = 100
+"""Steps of progress of one row."""
+
+Steps = Generator[Progress, None, Any]
+
+
+def baselines(model: Model | None, *, spare: str = "") -> dict[str, Method]:
+    """Return the classical methods kept in a model, by their label, but one."""
+    return {} if model is None else {name: method for name, method in model.classical.items() if name != spare}
+
+
+def free(name: str, rows: Sequence[Row]) -> str:
+    """Return a name that no row has yet."""
+    return f"{name} (classical)" if name in {row.name for row in rows} else name
+
+
+def mapped(model: Model | None, method: Method, source: Cube | None, files: ExitStack, *, labels: bool = False) -> Steps:
+    """Apply a classical method that is kept in a model, as `predict` applies models; tell (done, total), return the result."""
+    assert model is not None  # noqa: S101
+    assert source is not None  # noqa: S101
+    card = model.description
+    experiment = card.experiment.model_copy(update={"network": method.spec})
+    alone = Model(method.eval(), replace(card, experiment=experiment, baselines=[], temperature=1.0), {})
+    out = None
+    if not labels and source.count * card.out >= IN_MEMORY:
+        out = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="napari-spectrai-"))) / "method.zarr"
+    prediction = yield from predicting(alone, source, out=out)
+    return prediction.labels if labels else prediction.result
+
+
+def within(steps: Generator[Any, None, Any], number: int, count: int, *, begin: float = 0.0) -> Steps:
+    """Tell the progress of one row as that of the whole."""
+    while True:
+        try:
+            told = next(steps)
+        except StopIteration as end:
+            return end.value
+        done, total = (told.done, told.total) if isinstance(told, Progress) else told
+        part = begin + (1 - begin) * done / total
+        yield Progress(int(STEPS * (number + part)), STEPS * count)

@@ -1,0 +1,408 @@
+"""Applying a model: tile by tile, read lazily, blended, written as it goes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from napari_spectrai import io
+from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.compatibility import Fit, another_scale
+from napari_spectrai.files import replacing
+from napari_spectrai.io import SpectralWarning
+from napari_spectrai.io import zarr as zarr_format
+from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
+from napari_spectrai.learn.automatic.blend import Blend
+from napari_spectrai.learn.classical.stabilised import Denoiser
+from napari_spectrai.learn.classical.unmixing import Unmixing
+from napari_spectrai.learn.device import choose_device
+from napari_spectrai.learn.inference.applicability import applicability_map
+from napari_spectrai.learn.inference.chaining import called, on_axis_of, refuse_others
+from napari_spectrai.learn.inference.sliding_window import SlidingWindow, has_dropout
+from napari_spectrai.learn.model import Model, ready
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation.missing import nothing_held
+from napari_spectrai.runs import Progress
+from napari_spectrai.valid import held_by, said
+
+LOOKED_AT = 2**25
+"""Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of a cube.
+
+    Attributes
+    ----------
+    result : Cube, or integer array of shape (..., y, x)
+        A cube in the intensities of the source; or the number of each pixel's class, as in the labels that were learnt from.
+    probabilities : Cube or None
+        Of the classes (last dimension), for tasks that have them.
+    uncertainty : Cube or None
+        Standard deviation over passes with dropout, if it was asked for: of the result, or of the probabilities.
+    classes : list of Class
+        Number, name and colour of each class; empty where a cube comes out.
+    components : Cube or None
+        The spectra (k, λ) of clusters or components, by methods that find such in the cube; in the order of the classes.
+    applicability : Cube or None
+        How unlike the training spectra each spectrum is (one band), if it was asked for: up to 1 the training data apply, above it no
+        score of the model says how good its answer is there.
+    notes : list of str
+        What to beware of in the result, in sentences: how many spectra held no data, intensities of another scale, another axis. `predict`
+        also warns of it.
+    found : list of str
+        What methods found in the cube and went by, in sentences: its noise.
+
+    Notes
+    -----
+    Where the source holds no data (`napari_spectrai.valid`), a cube keeps what is there (zero or NaN), a pixel has no class (0, or a
+    number that is no class where 0 is one), and probabilities and uncertainty are NaN.
+    """
+
+    result: Any
+    probabilities: Cube | None = None
+    uncertainty: Cube | None = None
+    classes: list[Class] = field(default_factory=list)
+    components: Cube | None = None
+    notes: list[str] = field(default_factory=list)
+    applicability: Cube | None = None
+    found: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> Labels | None:
+        """The result as labels with names and colours, where classes come out."""
+        if not self.classes or self.probabilities is None:
+            return None
+        names = {one.value: one.name for one in self.classes}
+        free = unlabelled(self.classes)
+        if free and (self.result == free).any():
+            names[free] = NO_DATA
+        colours = {one.value: one.colour for one in self.classes if one.colour is not None}
+        return Labels(self.result, names, colours, name=self.probabilities.name)
+
+
+def predict(
+    model: Model | str | Path,
+    cube: Any,
+    *,
+    out: str | Path | None = None,
+    tile: int | None = None,
+    uncertainty: bool = False,
+    device: str = "auto",
+    factor: int = 2,
+    settings: Mapping[str, Any] | None = None,
+    views: bool = False,
+    ensemble: Sequence[Model | str | Path] = (),
+    then: Sequence[Model | str | Path] = (),
+    resample: bool = False,
+    applicability: bool = False,
+) -> Prediction:
+    """Apply a model to a cube, an array or a napari layer.
+
+    Parameters
+    ----------
+    model : Model, path, or the name of a classical method that needs no training
+        Such as ``"wavelet"``, ``"svd_nlm"``, ``"bicubic"`` or ``"kmeans"``; see `napari_spectrai.learn.model.ready`.
+    cube : Cube, array, napari layer, or path
+        On the model's axis, or one that becomes it (see `resample`); a lazy cube is read tile by tile.
+    out : path, optional
+        A Zarr store (``.zarr``) to write to as tiles finish (of classes: their probabilities); default: memory.
+    tile : int, optional
+        Height and width of a tile in pixels; default: chosen so that tiles do not show in the result.
+    uncertainty : bool
+        Also return the standard deviation: over passes with dropout (Gal & Ghahramani 2016, arXiv:1506.02142), and over the
+        models of an ensemble (Lakshminarayanan et al. 2017, arXiv:1612.01474).
+    factor : int
+        For a classical method that enlarges: pixels out along each side of a pixel in.
+    settings : mapping, optional
+        For a classical method: its settings, such as ``{"count": 8}``.
+    views : bool
+        Mean over the eight rotations and reflections of each image (test-time augmentation), for networks over the image.
+    ensemble : models
+        Others of the same axis and result, trained from other seeds or on other parts: the mean of all is taken.
+    then : models
+        Applied to the result, one after another: denoise, then enlarge.
+    resample : bool
+        Bring a cube whose axis covers the model's onto it, by cropping or interpolation; the result is then on the model's axis. Another
+        unit (nm, um) and the opposite order of bands need no consent, and the result keeps the cube's own.
+    applicability : bool
+        Also return how unlike the training spectra each spectrum is (`Prediction.applicability`), for models trained by cross-validation.
+
+    Raises
+    ------
+    ValueError
+        If the axis is another one (the message names the remedy), no spectrum holds data, the models do not go together, or the model has
+        no dropout for an uncertainty.
+
+    Warns
+    -----
+    SpectralWarning
+        Of spectra that hold no data, intensities of another scale than the model learnt from, and a cube that was resampled.
+    """
+    steps = predicting(
+        model,
+        cube,
+        out=out,
+        tile=tile,
+        uncertainty=uncertainty,
+        device=device,
+        factor=factor,
+        settings=settings,
+        views=views,
+        ensemble=ensemble,
+        then=then,
+        resample=resample,
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            prediction: Prediction = end.value
+            for note in prediction.notes:
+                warnings.warn(note, SpectralWarning, stacklevel=2)
+            if applicability:
+                loaded = model if isinstance(model, Model) else Model.load(model)
+                source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
+                return replace(prediction, applicability=applicability_map(loaded, on_axis_of(loaded, source, resample=resample)[0]))
+            return prediction
+
+
+def predicting(
+    model: Model | str | Path,
+    cube: Any,
+    *,
+    out: str | Path | None = None,
+    tile: int | None = None,
+    uncertainty: bool = False,
+    device: str = "auto",
+    factor: int = 2,
+    settings: Mapping[str, Any] | None = None,
+    views: bool = False,
+    ensemble: Sequence[Model | str | Path] = (),
+    then: Sequence[Model | str | Path] = (),
+    resample: bool = False,
+    part: str | Path | None = None,
+) -> Generator[Progress, None, Prediction]:
+    """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written.
+
+    Parameters
+    ----------
+    part : path, optional
+        A Zarr store (``.zarr``) for the tiles that have come to an end when the generator is closed, NaN elsewhere; of classes their
+        probabilities. It is not written where all is finished, or nothing is, or where a model of a chain has yet to follow.
+    """
+    source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
+    ensemble, then = ([given] if isinstance(given, Model | str | Path) else list(given) for given in (ensemble, then))
+    if out is not None and isinstance(cube, str | Path) and Path(out).resolve() == Path(cube).resolve():
+        raise ValueError(f"{out} is read here, and would be lost; choose another out=")
+    links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
+    models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
+    refuse_others(models, [called(given, one) for given, one in zip((model, *ensemble), models, strict=True)])
+    notes, found = list[str](), list[str]()
+    for number, one in enumerate(links[:-1]):
+        if one.description.classes:
+            raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
+        options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample}
+        done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
+        notes += [note for note in done.notes if note not in notes]
+        found += [note for note in done.found if note not in found]
+        source = replace(done.result, name=source.name)
+    last = models if len(links) == 1 else links[-1:]
+    options = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample, "part": part}
+    prediction = yield from _applied(last, source, out=out, uncertainty=uncertainty, **options)
+    notes += [note for note in prediction.notes if note not in notes]
+    return replace(prediction, notes=notes, found=[*found, *(note for note in prediction.found if note not in found)])
+
+
+def _applied(
+    models: Sequence[Model],
+    source: Cube,
+    *,
+    out: str | Path | None,
+    tile: int | None,
+    uncertainty: bool,
+    device: torch.device,
+    views: bool,
+    resample: bool,
+    part: str | Path | None = None,
+) -> Generator[Progress, None, Prediction]:
+    card, given = models[0].description, source
+    source, fit = on_axis_of(models[0], source, resample=resample)
+    notes = _about(card, source, fit)
+    first, components = _with_components(models[0], source)
+    models = [_with_noise(model, source) for model in (first, *models[1:])]
+    found = list(
+        dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
+    )
+    if uncertainty and len(models) == 1 and not has_dropout(models[0]):
+        raise ValueError(
+            "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble "
+            "(of a chain, the last model has to have the dropout)"
+        )
+    around = any(model.description.experiment.looks_around for model in models)
+    if not source.is_image and around:
+        raise ValueError(
+            f"{source.name or 'the cube'!r} is a set of spectra, and this network looks at images; give one of shape (y, x, bands)"
+        )
+    if views and not around:
+        raise ValueError("rotated views are for networks that look at images, and this one sees single spectra; leave views away")
+    name = f"{source.name} · {card.name}" if source.name else card.name
+    shaped = _shaped(models[0], source, name)
+    # the same bands in another unit or order: the result is on the cube's own axis
+    own = fit.how == "renamed" and not card.classes and card.axis.mismatch(card.truth_axis) is None
+    if own:
+        shaped = replace(shaped, axis=given.axis, metadata=_shaped(models[0], given, name).metadata)
+    walk = SlidingWindow(models, device, tile, draws=uncertainty, views=views)
+    with ExitStack() as files:
+        result = _destination(shaped, out, files, np.nan if part is not None else 0)
+        spread = np.empty(shaped.shape, np.float32) if uncertainty else None
+        turn: Any = Turned if own and fit.turned else _as_it_is
+        into: Any = turn(result)
+        beside: Any = None if spread is None else turn(spread)
+        walking = walk.images(source, into, beside) if card.experiment.task.of_images else walk.over(source, into, beside)
+        told: Progress | None = None
+        try:
+            for told in walking:
+                yield told
+        except (GeneratorExit, SystemExit):  # closed at a tile's end, or by a signal within a tile
+            walking.close()  # which writes what has come to an end
+            if part is not None and told is not None and told.done < told.total:
+                io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
+            raise
+        held = walk.held()
+        if not held.count:
+            raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
+        if not held.complete:
+            walk.leave_out(result, held)
+            if spread is not None:
+                walk.leave_out(spread, held, spread=True)
+    notes += [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
+    done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
+    deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
+    if not card.classes:
+        return Prediction(done, uncertainty=deviation, notes=notes, found=found)
+    return Prediction(_told(done, card.classes), done, deviation, card.classes, components, notes, found=found)
+
+
+class Turned:
+    """An array to be written with its last dimension in the opposite order."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.shape = array, array.shape
+
+    def __setitem__(self, key: Any, values: Any) -> None:
+        self.array[key] = values[..., ::-1]
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.array[key][..., ::-1]
+
+
+def _as_it_is(array: Any) -> Any:
+    return array
+
+
+def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
+    """Return what to say of a cube on the model's axis before the model is applied."""
+    notes = []
+    if fit.step is not None:
+        done = "cropped to" if fit.step.kind == "crop" else "resampled onto"
+        notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on.")
+    notes += [note for step in card.experiment.preparation for note in step.notes(source)]
+    return notes + ([words] if (words := another_scale(card, source)) else [])
+
+
+def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:
+    """Return a model that was given, lies in a file, or is a classical method of that name."""
+    named = isinstance(model, str) and "." not in model and "/" not in model and not Path(model).exists()
+    if settings and not named:
+        raise ValueError(
+            f"settings {', '.join(settings)} are for a classical method given by its name; a model keeps those it was made with"
+        )
+    if isinstance(model, Model):
+        return model
+    if named:
+        return ready(str(model), source.axis, factor=factor, settings=settings)
+    return Model.load(model)
+
+
+def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
+    """Return the model with the components that it finds in a cube, if it does so, and those components."""
+    network = model.network
+    if not isinstance(network, Unmixing) or network.has_learnt:
+        return model, None
+    spectra = torch.from_numpy(np.ascontiguousarray(seen(source, LOOKED_AT))).flatten(0, -2)
+    held = held_by(spectra.numpy())
+    if not held.count:
+        raise ValueError(nothing_held([source], [held]))
+    found = network.found_in(spectra)
+    components = Cube(found.components.numpy(), source.axis, name=f"{source.name} · {model.description.name}".lstrip(" ·"))
+    return replace(model, network=found), components
+
+
+def _with_noise(model: Model, source: Cube) -> Model:
+    """Return the model with the noise that a classical denoiser looks for in the whole cube, so that tiles and planes share it."""
+    network = model.network
+    if not isinstance(network, Denoiser | Blend) or (isinstance(network, Denoiser) and network.has_learnt):
+        return model
+    if isinstance(network, Blend) and not network.looks_for_noise:
+        return model
+    spectra, _, _ = model.preparation.apply(seen(source), source.axis)
+    return replace(model, network=network.found_in(spectra))
+
+
+def _shaped(model: Model, source: Cube, name: str) -> Cube:
+    """Return an empty cube of the shape, axis and pixel size of the result."""
+    card, times = model.description, model.description.experiment.task.enlarges
+    spatial = source.spatial_shape
+    if card.experiment.task.of_images:
+        spatial = spatial[:-2] or (1,)
+    elif times > 1:
+        spatial = (*spatial[:-2], spatial[-2] * times, spatial[-1] * times)
+    axis = SpectralAxis.bands(card.out) if card.classes else card.truth_axis
+    if card.experiment.any_axis:
+        axis = source.axis
+    size = source.pixel_size
+    metadata = {key: value for key, value in source.metadata.items() if key != "prediction"}
+    if times > 1 and (lies := source.placement) is not None:
+        metadata[PLACEMENT] = lies.divided([*[1] * (len(spatial) - 2), times, times]).to_json()
+    if size is not None and times > 1:
+        size = (size[0] / times, size[1] / times)
+        if "origin" in metadata:  # the centre of the first pixel moves into its corner
+            metadata["origin"] = tuple(
+                float(start) - length * (times - 1) / 2 for start, length in zip(metadata["origin"], size, strict=True)
+            )
+    if card.classes:
+        metadata = {key: value for key, value in metadata.items() if key != "bad_bands"} | {
+            "class_names": {one.value: one.name for one in card.classes}
+        }
+    empty = np.broadcast_to(np.float32(0), (*spatial, len(axis)))
+    return replace(source, data=empty, axis=axis, name=name, source=None, pixel_size=size, metadata=metadata)
+
+
+def _told(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
+    """Return the number of the most probable class of each pixel; that of no class where probabilities are NaN."""
+    values = np.array([one.value for one in classes])
+    data = probabilities.data
+    known = np.asarray(np.isfinite(data[..., 0]))
+    told: npt.NDArray[np.int64] = np.where(known, values[np.asarray(data.argmax(-1))], unlabelled(classes))
+    return told
+
+
+def _destination(shaped: Cube, out: str | Path | None, files: ExitStack, fill: float) -> Any:
+    if out is None:
+        return np.full(shaped.shape, fill, np.float32)
+    if Path(out).suffix != ".zarr":
+        raise ValueError(f"predictions stream into a .zarr store, not {Path(out).name!r}; or leave out= away and write() the result")
+    return zarr_format.create(files.enter_context(replacing(out)), shaped, np.float32, fill=fill)

@@ -1,0 +1,295 @@
+"""The way of models over a cube: blocks are read, prepared, mapped, restored and written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.learn.data.pool import mean_spectrum
+from napari_spectrai.learn.inference.tiles import Span, tiles
+from napari_spectrai.learn.model import Model
+from napari_spectrai.noise import Stabiliser
+from napari_spectrai.preparation import Preparation
+from napari_spectrai.preparation.chain import Removed
+from napari_spectrai.preparation.missing import bands_needed
+from napari_spectrai.runs import Progress
+from napari_spectrai.valid import (
+    EMPTY,
+    MISSING,
+    MORE,
+    Codes,
+    DataMask,
+    coded_block,
+    continued,
+    decided,
+    finite,
+    ignored,
+    values_of,
+    without,
+)
+
+BATCH = 4096
+"""Spectra a step, for networks that see single spectra; halved when memory runs out."""
+PASSES = 16
+"""Passes with dropout for an uncertainty."""
+
+Array = npt.NDArray[np.float32]
+
+
+def has_dropout(model: Model) -> bool:
+    """Whether passes through the network can differ."""
+    kinds = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+    return any(isinstance(module, kinds) and module.p > 0 for module in model.network.modules())
+
+
+class SlidingWindow:
+    """Walks over cubes with one model, or several whose mean is taken.
+
+    Parameters
+    ----------
+    models : models for the same axis that give the same
+    tile : height and width of a tile, in pixels; None: chosen
+    draws : whether networks with dropout pass several times, for a spread
+    views : whether each image is seen in its eight rotations and reflections
+
+    Notes
+    -----
+    In place of a missing spectrum the nearest known one is seen, by networks of single spectra and classical methods of whole images
+    zeros. It stays as it is in a result of the same bands, else it becomes NaN. What is all zero is told after the walk (`held`), since
+    counting may explain it: `leave_out` then makes it zero again, or NaN where the result is the probabilities of classes.
+    """
+
+    def __init__(
+        self, models: Sequence[Model], device: torch.device, tile: int | None, *, draws: bool = False, views: bool = False
+    ) -> None:
+        self.models, self.device, self.views, self.batch = models, device, views, BATCH
+        card = models[0].description
+        self.passes = [PASSES if draws and has_dropout(model) else 1 for model in models]
+        self.classes, self.times = bool(card.classes), card.experiment.task.enlarges
+        self.of_images = card.experiment.task.of_images
+        self.same_bands = not self.classes and self.times == 1 and (card.experiment.task.same_axis or card.experiment.any_axis)
+        self._codes: Codes = np.empty(0, np.uint8)
+        specs = [model.description.experiment.network for model in models]
+        whole = any(spec.whole for spec in specs)
+        self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
+        self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
+        self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
+        # a tile four contexts wide repeats at most half of its work in the overlap
+        self.overlap = 0 if self.spectral else 2 * self.context + self.grid
+        self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
+        if whole:  # what it makes of an image depends on all of it
+            self.tile, self.overlap = 2**31, 0
+        least = 1 if self.spectral else 2 * (2 * self.context + self.grid)
+        if self.tile < least:
+            raise ValueError(
+                f"tiles of {self.tile} pixels would show in the result, since this network looks {self.context} pixels around; "
+                f"choose {least} or more, or leave the tile to be chosen"
+            )
+        for model, passes in zip(models, self.passes, strict=True):
+            model.network.to(device).eval()
+            if passes > 1:
+                for module in model.network.modules():
+                    if isinstance(module, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
+                        module.train()
+
+    def _rest(self) -> None:
+        for model in self.models:
+            model.network.eval().cpu()
+
+    def over(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
+        """Fill `result` (and `spread`) of shape (..., y, x, λ), telling progress."""
+        self._codes = np.full(source.spatial_shape, MORE, np.uint8)
+        try:
+            spatial = source.spatial_shape
+            if len(spatial) == 1:
+                yield from self._set(source, result, spread)
+                return
+            planes = list(np.ndindex(*spatial[:-2]))
+            for number, plane in enumerate(planes):
+                yield from self._plane(source, plane, result, spread, number, len(planes))
+        finally:
+            self._rest()
+
+    def images(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
+        """Fill `result` (and `spread`) of shape (..., classes) with one answer an image, telling progress."""
+        self._codes = np.full(source.spatial_shape, MORE, np.uint8)
+        try:
+            planes = list(np.ndindex(*source.spatial_shape[:-2])) if len(source.spatial_shape) > 2 else [()]
+            for number, plane in enumerate(planes):
+                block = source[(*plane, slice(None), slice(None))]
+                for target, values in zip((result, spread), self._block(block, (*plane, 0, 0)), strict=False):
+                    target[plane or (0,)] = values[0]
+                yield Progress(number + 1, len(planes))
+        finally:
+            self._rest()
+
+    def _set(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
+        count = source.spatial_shape[0]
+        size = 4 * BATCH
+        for start in range(0, count, size):
+            part = slice(start, min(start + size, count))
+            for target, values in zip((result, spread), self._block(source[part], (start,)), strict=False):
+                target[part] = values
+            yield Progress(part.stop, count)
+
+    def _plane(
+        self, source: Cube, plane: tuple[int, ...], result: Any, spread: Any, number: int, planes: int
+    ) -> Generator[Progress, None, None]:
+        height, width = source.spatial_shape[-2:]
+        rows = list(tiles(height, width, self.tile, self.overlap, self.grid))
+        total = sum(map(len, rows)) * planes
+        done = number * sum(map(len, rows))
+        targets = [target for target in (result, spread) if target is not None]
+        carried: list[Array] = []
+        for row in rows:
+            down = row[0][0]
+            times = self.times
+            sums = [np.zeros(((down.stop - down.start) * times, width * times, target.shape[-1]), np.float32) for target in targets]
+            for strip, left in zip(sums, carried, strict=False):
+                strip[: len(left)] += left
+            for y, x in row:
+                block = source[(*plane, slice(y.start, y.stop), slice(x.start, x.stop))]
+                for strip, values in zip(sums, self._block(block, (*plane, y.start, x.start)), strict=False):
+                    sides = [length * times for length in block.spatial_shape[-2:]]
+                    strip[:, x.start * times : x.stop * times] += values.reshape(*sides, -1) * self._weights(y, x)
+                done += 1
+                try:
+                    yield Progress(done, total)
+                except GeneratorExit:  # the tiles of this row that have come to an end are kept
+                    _write(targets, sums, plane, down, times, until=x.stop - x.after)
+                    raise
+            _write(targets, sums, plane, down, times, until=width)
+            carried = [strip[(down.stop - down.start - down.after) * times :] for strip in sums]
+
+    def _weights(self, y: Span, x: Span) -> Array:
+        # the ramps of neighbours add to one in each direction, so that no division follows
+        down, across = (span.weights(self.context).repeat(self.times) for span in (y, x))
+        weights: Array = (down[:, None] * across)[..., None]
+        return weights
+
+    def _block(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
+        """Return the mean result of a block that begins at `origin`, flat (n, λ), and over several its spread."""
+        spectra = values_of(block).reshape(-1, block.shape[-1])
+        needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
+        codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
+        seen = without(spectra, codes != MISSING)
+        if self.continues:  # classical methods of whole images find themselves what is empty
+            seen = continued(seen, codes == MISSING, block.spatial_shape)
+        prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
+        usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
+        codes[~usable & (codes != EMPTY)] = MISSING
+        place = tuple(slice(start, start + length) for start, length in zip(origin, block.spatial_shape, strict=True))
+        self._codes[place] = codes.reshape(block.spatial_shape)
+        known = usable & (codes != MISSING)
+        drawn = [
+            values
+            for model, passes, (values, _, removed) in zip(self.models, self.passes, prepared, strict=True)
+            for values in self._of(model, passes, block, without(values, finite(values)), removed)
+        ]
+        results = (drawn[0],) if len(drawn) == 1 else (np.stack(drawn).mean(0), np.stack(drawn).std(0))
+        return results if known.all() else self._with_missing(results, spectra, known, block)
+
+    def _with_missing(self, results: tuple[Array, ...], spectra: Any, known: npt.NDArray[np.bool_], block: Cube) -> tuple[Array, ...]:
+        """Return results whose missing spectra are as they came, or NaN."""
+        if self.of_images:  # one answer an image
+            return results if known.any() else tuple(np.full_like(values, np.nan) for values in results)
+        lost = ~(known if self.times == 1 else self._enlarged(known[:, None], block)[:, 0])
+        marked = [np.where(lost[:, None], np.float32(np.nan), values) for values in results]
+        if self.same_bands and marked[0].shape[-1] == spectra.shape[-1]:
+            marked[0][lost] = spectra[lost]
+        return tuple(marked)
+
+    def held(self) -> DataMask:
+        """Return which spectra of the source held data, once all blocks were walked over."""
+        return decided(self._codes)
+
+    def leave_out(self, result: Any, held: DataMask, *, spread: bool = False) -> None:
+        """Make what is all zero in the source zero in `result`, an array of shape (..., y, x, λ); of probabilities and a spread NaN."""
+        empty = ~held.mask & ~held.unknown
+        value = np.float32(np.nan if self.classes or spread else 0)
+        if self.of_images:
+            empty = np.atleast_1d(~held.mask.any((-2, -1)) if held.mask.ndim > 1 else ~held.mask)
+        for place in _slabs(empty.shape):
+            part = empty[place]
+            if part.any():
+                where = (*place[:-1], slice(place[-1].start * self.times, place[-1].stop * self.times)) if self.times > 1 else place
+                values = np.asarray(result[where])
+                values[part if self.times == 1 else part.repeat(self.times, -2).repeat(self.times, -1)] = value
+                result[where] = values
+
+    def _of(self, model: Model, passes: int, block: Cube, prepared: Any, removed: Sequence[Removed]) -> list[Array]:
+        """Return what one model gives of a prepared block in each of its passes."""
+        shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
+        batch = torch.from_numpy(np.require(prepared, np.float32, ["C", "W"])).view(shape)  # a copy of what a file maps
+        if self.of_images and self.spectral:  # the class of an image by its mean spectrum, as was learnt
+            batch = mean_spectrum(batch.view(1, -1, 1, batch.shape[-1]))
+        removed = [
+            part if isinstance(part, Stabiliser) else (self._enlarged(part[0], block), self._enlarged(part[1], block)) for part in removed
+        ]
+        return [self._restored(model, self._mapped(model, batch), removed) for _ in range(passes)]
+
+    def _restored(self, model: Model, mapped: Array, removed: Sequence[Removed]) -> Array:
+        """Return cubes in the intensities of the source, and classes as probabilities."""
+        if not self.classes:
+            return Preparation.restore(mapped, removed)
+        shares: Array = (torch.from_numpy(mapped) / model.description.temperature).softmax(-1).numpy()
+        return shares
+
+    def _enlarged(self, factors: Any, block: Cube) -> Any:
+        """Return the factors (n, 1) of the source's pixels for those of the result."""
+        if self.times == 1:
+            return factors
+        image = factors.reshape(*block.spatial_shape[-2:], -1).repeat(self.times, 0).repeat(self.times, 1)
+        return image.reshape(-1, image.shape[-1])
+
+    def _mapped(self, model: Model, batch: Tensor) -> Array:
+        outputs = []
+        start = 0
+        while start < len(batch):
+            try:
+                outputs.append(self._seen(model, batch[start : start + self.batch].to(self.device)).float().cpu())
+                start += self.batch
+            except torch.OutOfMemoryError as error:
+                if self.batch == 1 or len(batch) == 1:
+                    raise MemoryError(
+                        f"a tile of {self.tile} pixels does not fit into the memory of {self.device}; choose a smaller tile="
+                    ) from error
+                self.batch = max(1, self.batch // 2)
+        mapped: Array = torch.cat(outputs).flatten(0, -2).numpy()
+        return mapped
+
+    def _seen(self, model: Model, batch: Tensor) -> Tensor:
+        """Return what a model gives; over the views of an image the mean of its cubes, or of its probabilities."""
+        if not self.views or self.spectral:
+            return model.prepared(batch)
+        total = torch.zeros(())
+        for turns in range(4):
+            for flipped in (False, True):
+                view = torch.rot90(batch, turns, (1, 2))
+                told = model.prepared(view.flip(1) if flipped else view).float()
+                told = told.softmax(-1) if self.classes else told
+                total = total + torch.rot90(told.flip(1) if flipped else told, -turns, (1, 2))
+        mean = total / 8
+        return mean.clamp(min=1e-12).log() if self.classes else mean
+
+
+def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yield the places of slabs of up to 256 rows, or 65,536 spectra, that together are an array of some shape (..., y, x) or (n,)."""
+    rows = 256 if len(shape) > 1 else 65_536
+    for plane in np.ndindex(*shape[:-2]):
+        for start in range(0, shape[len(plane)], rows):
+            yield (*plane, slice(start, min(start + rows, shape[len(plane)])))
+
+
+def _write(targets: Sequence[Any], sums: Sequence[Array], plane: tuple[int, ...], down: Span, times: int, *, until: int) -> None:
+    """Write of a strip of tiles what no further tile adds to: up to the overlap below, and up to column `until` of the source."""
+    ready, first = (down.stop - down.start - down.after) * times, down.start * times
+    for target, strip in zip(targets, sums, strict=True):
+        target[(*plane, slice(first, first + ready), slice(0, until * times))] = strip[:ready, : until * times]

@@ -1,0 +1,1 @@
+"""Training: the loop, its validation, checkpoints and events."""

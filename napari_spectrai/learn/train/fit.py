@@ -1,0 +1,139 @@
+"""Training as a stream of events, and `train`, which drains it behind a progress bar."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.learn.automatic.race import Race
+from napari_spectrai.learn.automatic.self_supervised import BlindChoice
+from napari_spectrai.learn.automatic.supervised import CrossValidation, is_cross_validated
+from napari_spectrai.learn.data.assemble import assemble
+from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.train.block_split import BlockScore, is_needed
+from napari_spectrai.learn.train.closed_form import fit_closed_form
+from napari_spectrai.learn.train.trainer import Trainer
+from napari_spectrai.plan.truths import Truth, gather
+from napari_spectrai.reports.run_report import concluded
+from napari_spectrai.runs import Event, Failed, Finished, RunFolder
+
+
+def fit(
+    experiment: Experiment | None,
+    cubes: Any = None,
+    truths: Any = None,
+    *,
+    run: str | Path | None = None,
+    resume: bool = False,
+) -> Generator[Event, None, Model]:
+    """Train, one event at a time; the generator's return value is the best model.
+
+    Every event is in the run folder before it is yielded, and so are the files it speaks of. Closing the
+    generator saves a checkpoint.
+
+    Parameters
+    ----------
+    experiment : Experiment or None
+        None only to resume: the run folder holds it.
+    cubes, truths : Cube, array, napari layer or list of them, optional
+        Default: the files that ``experiment.data`` names.
+    run : path, optional
+        The run folder; default: a new one in ``$NAPARI_SPECTRAI_RUNS`` or the user's data folder.
+    resume : bool
+        Go on from the checkpoint in `run`: optimiser, schedule, random state, split and curve.
+
+    Yields
+    ------
+    Started, Step, Epoch, Preview, Saved, Paused, Finished or Failed
+
+    Raises
+    ------
+    ValueError
+        If the data do not fit together or the experiment does not fit the data.
+    """
+    if resume:
+        if run is None:
+            raise ValueError("which run is to be resumed? give run=its folder")
+        folder = RunFolder(run)
+        experiment = folder.experiment()
+        if folder.state() == "finished":
+            raise ValueError(f"the run in {folder.path} has finished; its model is {folder.best}. Start a new run to learn more")
+    elif experiment is None:
+        raise ValueError("there is no experiment; make one with Experiment.default(task, cube, truth)")
+    else:
+        folder = RunFolder.create(experiment, run)
+    folder.claim()
+    try:
+        inputs, targets = gather(experiment, cubes, truths)
+        race = _race(experiment, inputs, targets, folder, resume=resume)
+        if race is not None:
+            return (yield from race.events())
+        data = _dataset(experiment, inputs, targets, folder, resume=resume)
+        if experiment.network.classical:
+            return (yield from fit_closed_form(experiment, data, folder))
+        training = Trainer(experiment, data, folder)
+        if is_needed(experiment, inputs, data):
+            training.beside = BlockScore(experiment, inputs, targets, folder)
+        if resume:
+            training.restore()
+        return (yield from training.events())
+    except Exception as error:
+        yield concluded(folder, Failed(str(error) or type(error).__name__, traceback.format_exc()))
+        raise
+    finally:
+        folder.release()
+
+
+def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Race | None:
+    """Return the comparison of candidates that an experiment asks for; resumed, it begins again."""
+    if not is_cross_validated(experiment) and not isinstance(experiment.network, Automatic):
+        return None
+    if resume:
+        folder.truncate(0)
+    if is_cross_validated(experiment):
+        return CrossValidation(experiment, inputs, targets, folder)
+    return BlindChoice(experiment, inputs, folder)
+
+
+def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Dataset:
+    data = assemble(experiment, inputs, targets, (folder.maps() or None) if resume else None)
+    folder.keep_maps(data.maps)
+    return data
+
+
+def train(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Model:
+    """Train with a progress bar and return the best model.
+
+    Parameters are those of `fit`.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth)
+    >>> model = spectrai.train(experiment, pairs.cube, pairs.truth)  # doctest: +SKIP
+    """
+    return follow(fit(experiment, cubes, truths, run=run))[0]
+
+
+def follow(events: Generator[Event, None, Model]) -> tuple[Model, Finished]:
+    """Drain a training behind a progress bar; return the model and how the training ended."""
+    from napari_spectrai.learn.train.console import TrainingBar
+
+    finished = Finished("stopped")
+    with closing(events), TrainingBar() as bar:
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return end.value, finished
+            bar.show(event)
+            if isinstance(event, Finished):
+                finished = event

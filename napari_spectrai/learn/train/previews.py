@@ -1,0 +1,39 @@
+"""What a training shows of itself between epochs, seldom enough to cost little."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from napari_spectrai.learn.train.checkpoint import TrainingPosition
+from napari_spectrai.learn.train.snapshots import WatchedWindow
+from napari_spectrai.learn.train.validation import Validator
+from napari_spectrai.runs import Event
+
+LEAST, SHARE, RARER = 1.0, 0.02, 0.005
+"""Seconds between previews at least; how much of the time they may take; how their distance grows with the training's age."""
+
+
+class Previews:
+    """One fixed validation spectrum, or how classes are told apart, and one fixed window of an image."""
+
+    def __init__(self, validator: Validator, window: WatchedWindow) -> None:
+        self._validator, self._window = validator, window
+        self._next = 0.0
+        self._began = time.monotonic()
+
+    def of(self, place: TrainingPosition, output: Tensor, truth: Tensor, network: Any, *, last: bool) -> Iterator[Event]:
+        """Yield what is shown after an epoch, if it is time; after the last it is."""
+        begun = time.monotonic()
+        if begun < self._next and not last:
+            return
+        yield self._validator.shown(place.epoch, output, truth)
+        if self._window.there:
+            with self._validator.accelerator.autocast():
+                patch = self._window.shown(place.epoch, network)
+            yield patch
+        now = time.monotonic()
+        self._next = now + max(LEAST, (now - begun) / SHARE, RARER * (now - self._began))  # a long training's journal stays small

@@ -1,0 +1,376 @@
+"""The loop: batches, steps, epochs, saves; steered through the run folder, told as events."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.learn import classical
+from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.data.pool import Samples
+from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
+from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
+from napari_spectrai.learn.inference.removed import what_was_removed
+from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.train import checkpoint
+from napari_spectrai.learn.train.augment import Chain
+from napari_spectrai.learn.train.block_split import BlockScore
+from napari_spectrai.learn.train.checkpoint import TrainingPosition
+from napari_spectrai.learn.train.ema import EMA
+from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
+from napari_spectrai.learn.train.previews import Previews
+from napari_spectrai.learn.train.snapshots import WatchedWindow
+from napari_spectrai.learn.train.validation import Validator, crossed_temperature, temperature, tempered
+from napari_spectrai.plan.size import an_epoch, steps_of
+from napari_spectrai.reports.run_report import concluded
+from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Saved, Started, Step
+
+SAVE_SECONDS = 2.0
+"""Least time between saves of a fast training; a killed run loses no more than this, or one epoch."""
+STEP_SECONDS = 0.25
+"""Least time between `Step` events, and between looks at the control file."""
+FEW_VALIDATED = 30
+"""Validation samples below which cross-validation is recommended."""
+LONG_EPOCH_SECONDS = 60.0
+"""Most time between saves, also within an epoch."""
+
+
+class Trainer:
+    """One training of one network; `events` runs it."""
+
+    def __init__(self, experiment: Experiment, data: Dataset, folder: RunFolder, *, shown: bool = True) -> None:
+        self.settings = settings = experiment.training
+        self.experiment, self.folder, self.place = experiment, folder, TrainingPosition()
+        self.device = choose_device(settings.device)
+        torch.manual_seed(settings.seed)
+        self.precision = choose_precision(settings, self.device, experiment.network)
+        self.accelerator = accelerator(self.device, self.precision)
+        self.data = data = data.to(self.device)
+        network = initialise(experiment, data, anew=not folder.checkpoint.exists())
+        self._still = freeze(network, settings.frozen)
+        optimiser = experiment.training.optimiser
+        arguments = optimiser.model_dump(exclude={"kind"})
+        self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
+        self.average = EMA(self.network, settings.ema)
+        samples = data.parts["training"]
+        pixels = len(data.spectra("training")[0]) if samples.patch > 1 else len(samples)
+        self.images = planes_of(samples, data.places)
+        self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels, len(self.images.unique()))
+        if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch holds many values
+            refuse_single(network, experiment, self.drawn)
+        self.steps = steps_of(self.drawn, settings.batch)
+        if self.steps < 4:
+            data.notes.append(
+                f"Only {self.steps} step{'s' if self.steps > 1 else ''} an epoch ({self.drawn} samples, batch {settings.batch}); "
+                "lower training.batch for more."
+            )
+        schedule = settings.schedule
+        self.schedule, self.pace = schedule.load()(schedule, self.optimiser.optimizer, self.steps, settings.epochs)
+        self.task = experiment.task.load()(experiment, data)
+        self.metric = METRICS[self.task.names[0]]
+        self.place.best = self.metric.worst
+        self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
+        self.generator = torch.Generator(self.device).manual_seed(settings.seed)
+        self.validator = Validator(experiment, self.task, data, self.accelerator)
+        self.previews = Previews(self.validator, WatchedWindow(experiment, data)) if shown else None
+        self.beside: BlockScore | None = None
+        """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
+        self.classical: dict[str, Method] = {}
+        self.baselines: dict[str, dict[str, float]] = {}
+        self._total = torch.zeros((), device=self.device)
+        self._saved_at = self._looked_at = 0.0
+        self._clock = time.monotonic()
+
+    # ------------------------------------------------------------------ state
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.network, "average": self.average.module, "optimiser": self.optimiser, "schedule": self.schedule}
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint; without one, to the beginning."""
+        if self.folder.checkpoint.exists():
+            self.place = checkpoint.load(self.folder.checkpoint, self._parts, self.generator)
+            self.average.updates = self.place.epoch * self.steps + self.place.step
+        self.folder.truncate(self.place.journal)
+
+    def _told(self, event: Event) -> Event:
+        self.folder.append(event)
+        return event
+
+    def _model(self, weights: dict[str, Tensor], scores: dict[str, dict[str, dict[str, float]]]) -> Model:
+        network = copy.deepcopy(self.average.module)  # not built anew: that would draw from the random state
+        network.load_state_dict(weights)
+        card = ModelCard(
+            name=self.experiment.name or self.folder.path.name,
+            experiment=self.experiment.model_copy(update={"preparation": list(self.data.preparation.steps)}),
+            axis=self.data.axis,
+            truth_axis=self.data.truth_axis,
+            classes=self.data.classes,
+            intensities=self.data.intensities,
+            baselines=[method.spec.kind for method in self.classical.values()],
+            date=f"{datetime.now():%Y-%m-%d %H:%M}",
+            trained_on=self.data.names,
+            scores=scores,
+            versions={name: version(name) for name in ("napari-spectrai", "torch")},
+        )
+        return Model(network.eval(), card, self.classical, self.data.fingerprints)
+
+    def _save(self, *, force: bool = False) -> Iterator[Event]:
+        if not force and time.monotonic() - self._saved_at < SAVE_SECONDS:
+            return
+        place = self.place
+        place.loss = float(self._total) if place.step else 0.0
+        place.seconds += time.monotonic() - self._clock
+        self._clock = time.monotonic()
+        if place.best_weights:
+            scores = {"validation": self.baselines | {"network": place.best_scores}}
+            self._model(place.best_weights, scores).save(self.folder.best)
+            yield self._told(Saved("best", str(self.folder.best)))
+        self._model(self.average.module.state_dict(), {}).save(self.folder.last)
+        yield self._told(Saved("last", str(self.folder.last)))
+        place.journal = self.folder.journal_length
+        checkpoint.save(self.folder.checkpoint, place, self._parts, self.generator)
+        self._saved_at = time.monotonic()
+
+    # ------------------------------------------------------------------ events
+
+    def events(self) -> Generator[Event, None, Model]:
+        """Train to the end, or until stopped."""
+        self.validator.cache_features(self.network)
+        # judged as the network is, tuned on training rows only
+        self.classical = classical.fit_baselines(self.experiment, self.data, "training")
+        self.baselines = self.validator.baseline_scores("validation", self.classical)
+        yield self._told(self._started())
+        reason = "done"
+        try:
+            while self.place.epoch < self.settings.epochs:
+                stopped = (yield from self._handle_command()) or (yield from self._epoch())
+                if stopped:
+                    reason = "stopped"
+                    break
+                if self.settings.patience and self.place.epoch - self.place.best_epoch >= self.settings.patience:
+                    reason = "early"
+                    break
+        except (GeneratorExit, KeyboardInterrupt):
+            for _ in self._save(force=True):
+                pass
+            raise
+        yield from self._save(force=True)
+        rows = None
+        if self.beside is not None and reason != "stopped":
+            for event in self.beside:
+                yield self._told(event)
+            rows = self.beside.rows
+            if self.beside.stopped:
+                reason = "stopped"
+                self.folder.say("")  # heeded
+        return (yield from self._finished(reason, rows))
+
+    def _started(self) -> Started:
+        parts = self.data.parts
+        return Started(
+            device=str(self.device), precision=self.precision,
+            training=len(parts["training"]), validation=len(parts["validation"]), test=len(parts.get("test", ())),
+            epochs=self.settings.epochs, parameters=sum(p.numel() for p in self.network.parameters()),
+            metric=self.task.names[0], baselines={name: figures[self.task.names[0]] for name, figures in self.baselines.items()},
+            notes=self.data.notes, resumed_after=self.place.epoch,
+        )  # fmt: skip
+
+    def epochs(self) -> Generator[Event, None, None]:
+        """Train to the last epoch; nothing is validated or saved, `average` holds the weights."""
+        self.validator.cache_features(self.network)
+        self._saved_at = math.inf
+        while self.place.epoch < self.settings.epochs:
+            if (yield from self._steps()):
+                return
+            self._refuse_divergence(float(self._total) / self.steps)
+            self.place.epoch, self.place.step, self.place.loss = self.place.epoch + 1, 0, 0.0
+            if self.pace == "epoch":
+                self.schedule.step()
+
+    @property
+    def _shown_loss(self) -> float:
+        return float(self._total) * getattr(self.task, "loss_unit", 1.0)
+
+    def _epoch(self) -> Generator[Event, None, bool]:
+        """Run the rest of one epoch and validate it; return whether it was stopped."""
+        began = time.monotonic()
+        if (yield from self._steps()):
+            return True
+        mean = self._shown_loss / self.steps
+        self._refuse_divergence(mean)
+        yield from self._validate(mean, began)
+        return False
+
+    def _steps(self) -> Generator[Event, None, bool]:
+        """Run the rest of the steps of one epoch; return whether it was stopped."""
+        place = self.place
+        samples, order = self.validator.cached.parts["training"], self._order(place.epoch)
+        self._total.fill_(place.loss)
+        self.network.train()
+        for module in self._still:
+            module.eval()
+        while place.step < self.steps:
+            start = place.step * self.settings.batch
+            end = None if place.step == self.steps - 1 else start + self.settings.batch
+            self._total += self._step(samples[order[start:end]])
+            place.step += 1
+            if time.monotonic() - self._looked_at > STEP_SECONDS:
+                self._looked_at = time.monotonic()
+                mean = self._shown_loss / place.step
+                self._refuse_divergence(mean)
+                yield self._told(Step(place.epoch + 1, place.step, self.steps, mean, self._rate()))
+                if (yield from self._handle_command()):
+                    return True
+                if time.monotonic() - self._saved_at > LONG_EPOCH_SECONDS:
+                    yield from self._save()
+        return False
+
+    def _step(self, samples: Samples) -> Tensor:
+        posed = self.task.make_pair(*self.validator.cached.batch(samples, self.device), self.generator, learning=True)
+        x, y = self.augment(posed.x, posed.y, self.generator) if self.augment.parts else (posed.x, posed.y)
+        with self.accelerator.autocast():
+            output = self.validator.forward(self.network, x) if posed.times is None else self.network(x, times=posed.times)
+        loss: Tensor = self.task.loss(output.float(), replace(posed, x=x, y=y))
+        self.optimiser.zero_grad()
+        self.accelerator.backward(loss)
+        if self.settings.clip:
+            self.accelerator.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.optimiser.step()
+        if self.pace == "step":
+            self.schedule.step()
+        self.average.update(self.network)
+        return loss.detach()
+
+    def _validate(self, training: float, began: float) -> Iterator[Event]:
+        place, rate = self.place, self._rate()
+        output, truth = self.validator.outputs("validation", self.average.module)
+        scores = self.task.scores(output, truth)
+        value = scores[self.task.names[0]]
+        place.epoch, place.step, place.loss = place.epoch + 1, 0, 0.0
+        best = self.metric.is_better(value, place.best)
+        if best:
+            place.best, place.best_epoch, place.best_scores = value, place.epoch, scores
+            place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
+        if self.pace != "step":
+            self.schedule.step(*([-value if self.metric.larger_is_better else value] if self.pace == "metric" else []))
+        took = time.monotonic() - began
+        left = took * (self.settings.epochs - place.epoch)
+        # in the journal before the save, so that a resumed run begins after it; yielded after, so that its files exist
+        event = self._told(Epoch(place.epoch, self.settings.epochs, training, value, scores, rate, best, took, left))
+        saved = list(self._save(force=place.epoch == 1))
+        yield event
+        yield from saved
+        if self.previews is not None:
+            for shown in self.previews.of(place, output, truth, self.average.module, last=place.epoch == self.settings.epochs):
+                yield self._told(shown)
+
+    def _handle_command(self) -> Generator[Event, None, bool]:
+        """Do what the control file says; return whether to stop."""
+        if self.folder.command() == "pause":
+            yield from self._save(force=True)
+            yield self._told(Paused(True))
+            while self.folder.command() == "pause":
+                time.sleep(0.05)
+            self._clock = time.monotonic()
+            if self.folder.command() != "stop":
+                yield self._told(Paused(False))
+        if self.folder.command() != "stop":
+            return False
+        self.folder.say("")  # heeded, so that a resumed run does not stop again
+        return True
+
+    def _finished(self, reason: Any, beside: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
+        place = self.place
+        if not place.best_weights or self.settings.keep == "last":  # stopped within the first epoch: what there is, is the best
+            place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
+            place.best_epoch = place.epoch
+        self.average.module.load_state_dict(place.best_weights)
+        scores = {"validation": dict(self.baselines)}
+        if reason != "stopped" and self.settings.keep == "best":
+            # those that are kept and tested may learn from the validation rows too, as the network did to choose its best epoch
+            self.classical = classical.fit_baselines(self.experiment, self.data, "training", "validation", before=self.classical)
+        if "test" in self.data.parts:
+            scores["test"] = self.validator.baseline_scores("test", self.classical)
+        shown, warmth, ranges = [], 1.0, {}
+        for part, rows in scores.items():
+            output, truth = self.validator.outputs(part, self.average.module)
+            if self.data.classes and part == "validation":
+                warmth = temperature(output, truth)
+                output = crossed_temperature(output, truth, self.validator.units(part))
+            elif self.data.classes:
+                output = tempered(output, warmth)
+            rows["network"] = self.task.scores(output, truth)
+            ranges[part] = {"network": self.validator.intervals(part, output, truth)}
+            if self.data.classes or part == "validation":
+                shown.append(self.validator.shown(place.best_epoch, output, truth, part))
+        scores |= {"blocks": beside} if beside else {}
+        took = what_was_removed(self.experiment, self.data, self.average.module)
+        model = self._model(place.best_weights, scores)
+        model = replace(
+            model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=[*took, *self._validated()])
+        )
+        model.save(self.folder.best)
+        yield self._told(Saved("best", str(self.folder.best)))
+        for event in shown:
+            yield self._told(event)
+        if reason != "stopped":
+            self.folder.discard_data()
+        notes = [*(self.beside.notes if self.beside is not None else []), *model.description.notes]
+        ending = Finished(
+            reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best), notes=notes, intervals=ranges
+        )
+        yield concluded(self.folder, ending)
+        return model
+
+    def _validated(self) -> list[str]:
+        """Return which classes no validation sample speaks for, and how few samples there are, in sentences."""
+        if not self.data.classes:
+            return []
+        _, truth = self.validator.outputs("validation", self.average.module)
+        held = torch.bincount(truth.flatten(), minlength=len(self.data.classes)).tolist()
+        missing = [one.name for one, count in zip(self.data.classes, held, strict=True) if not count]
+        notes = []
+        if missing:
+            notes.append(
+                f"Not validated: {', '.join(missing)}. No validation sample has such a class; set split.folds=5 to hold out each once."
+            )
+        if len(truth) < FEW_VALIDATED:
+            notes.append(f"Only {len(truth)} validation samples; set split.folds=5 for scores from all of them.")
+        return notes
+
+    # ------------------------------------------------------------------ order
+
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self.data.parts["training"]), generator=generator)
+        if self.experiment.data.per_image is not None:
+            order = in_turn(order, self.images)
+        if self.drawn > len(order):  # few patches are shown several times
+            order = order.repeat(-(-self.drawn // len(order)))
+        return order[: self.drawn].to(self.data.parts["training"].first.device)
+
+    def _rate(self) -> float:
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def _refuse_divergence(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            exact = "training.precision=fp32, or " if self.precision == "bf16" else ""
+            raise FloatingPointError(
+                f"the loss became {loss} in epoch {self.place.epoch + 1}; start a new run with {exact}a lower "
+                f"training.optimiser.lr ({self.settings.optimiser.lr:g})"
+            )

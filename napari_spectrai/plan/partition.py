@@ -1,0 +1,177 @@
+"""Which pixels of which cubes are which part of a training, and the classes they have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.labels import Class, Labels
+from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
+from napari_spectrai.plan.split import DRAWS, TRAINING, UNUSED, Map, split_maps
+from napari_spectrai.plan.subsets import PARTS
+from napari_spectrai.plan.truths import Truth, class_table, numbered
+from napari_spectrai.preparation.missing import nothing_held, usable
+from napari_spectrai.valid import DataMask, said
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Where each pixel of a training belongs.
+
+    Attributes
+    ----------
+    layout : Layout
+        How samples lie in the cubes.
+    shapes : list of (z, y, x)
+        Of each cube; a set of n spectra is (1, n, 1).
+    maps : list of arrays of these shapes
+        The number of each pixel's part.
+    places : list of Place
+        Where each cube lies in the pool of all pixels.
+    classes : list of Class
+        Empty where cubes are the truth.
+    marked : list of arrays of these shapes
+        The place of each pixel's class in `classes`, from 1, 0 where it has none; empty where cubes are the truth.
+    data : list of bool arrays of these shapes
+        Which pixels hold data; the others are unused in `maps` and have no class in `marked`. Empty where none was looked at.
+    notes : list of str
+        What was left out, in sentences.
+    """
+
+    layout: Layout
+    shapes: list[tuple[int, int, int]]
+    maps: list[Map]
+    places: list[Place]
+    classes: list[Class]
+    marked: list[npt.NDArray[np.int64]]
+    data: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def corners(self, part: int) -> list[npt.NDArray[np.int64]]:
+        """Return for each cube the first corners (n, 3) of the samples of a part, in its padded planes."""
+        known = [m > 0 for m in self.marked] if self.marked else [None] * len(self.maps)
+        held: list[npt.NDArray[np.bool_] | None] = [*self.data] or [None] * len(self.maps)
+        cubes = zip(self.maps, self.places, known, held, strict=True)
+        return [corners_of(labels, part, self.layout, place, has_class, data) for labels, place, has_class, data in cubes]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many samples each part has; those that have none are left out."""
+        found = {name: sum(map(len, self.corners(part))) for part, name in PARTS.items()}
+        return {name: count for name, count in found.items() if count}
+
+    def of_classes(self, part: int | None = None) -> npt.NDArray[np.int64]:
+        """Return how many pixels each of `classes` has: of a part, or of all."""
+        found = np.zeros(len(self.classes) + 1, np.int64)
+        for marked, labels in zip(self.marked, self.maps, strict=False):
+            found += np.bincount((marked if part is None else marked[labels == part]).ravel(), minlength=len(found))
+        return found[1:]
+
+
+def divide(
+    experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None, *, draws: int = DRAWS
+) -> Division:
+    """Say which pixel belongs to which part. `maps` (of a resumed run) replaces a new split; blocks are drawn `draws` times at most.
+
+    Spectra are read, block by block, to tell which hold data: pixels that hold none belong to no part.
+
+    Raises
+    ------
+    ValueError
+        If no pixel holds data, the split does not suit the data, or `maps` are of other cubes.
+    """
+    task = experiment.task
+    layout = layout_of(experiment)
+    shapes = [as_volume(cube) for cube in cubes]
+    table = class_table(truths, task.unlabelled) if task.truth == "labels" else []  # type: ignore[attr-defined]
+    marked = [numbered(truth, table).reshape(shape) for truth, shape in zip(truths, shapes, strict=False) if isinstance(truth, Labels)]
+    held = _held(experiment, cubes, truths)
+    data = [one.mask.reshape(shape) for one, shape in zip(held, shapes, strict=True)]
+    marked = [np.where(d, m, 0) for d, m in zip(data, marked, strict=True)] if marked else []
+    if maps is None:
+        patch = 1 if layout.shared else layout.patch
+        groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
+        maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, data=data, draws=draws)
+    if [m.shape for m in maps] != shapes:
+        raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
+    maps = [np.where(d, m, UNUSED).astype(np.uint8) for d, m in zip(data, maps, strict=True)]
+    notes = [words] if (words := said(held)) else []
+    return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
+
+
+def _held(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]) -> list[DataMask]:
+    """Return which pixels of each cube hold data to learn from: the cube does, and no value of its truth is missing.
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
+    steps, times = experiment.preparation, experiment.task.enlarges if experiment.task.needs_truth else 1
+    found = [usable(cube, steps) for cube in cubes]
+    for number, truth in enumerate(truths):
+        if isinstance(truth, Cube):
+            known = _coarser(~usable(truth, steps).unknown, cubes[number].spatial_shape, times)
+            own = found[number]
+            found[number] = replace(own, mask=own.mask & known, missing=own.missing + int((own.mask & ~known).sum()))
+    if not any(one.count for one in found):
+        raise ValueError(nothing_held(cubes, found, steps))
+    return found
+
+
+def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -> npt.NDArray[np.bool_]:
+    """Return which pixels of an input are known throughout in a truth with `times` as many pixels a side."""
+    if times == 1:
+        return known
+    *front, height, width = shape
+    return np.asarray(known.reshape(*front, height, times, width, times).all((-3, -1)))
+
+
+def flatters(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
+    """Whether neighbouring pixels of a scene are split at random, so that scores will flatter."""
+    at_random = experiment.split.method in ("random", "stratified")
+    return at_random and any(cube.is_image for cube in cubes) and not experiment.task.of_images
+
+
+def missing_classes(division: Division) -> list[str]:
+    """Return the names of the classes that have no training samples."""
+    return [one.name for one, count in zip(division.classes, division.of_classes(TRAINING), strict=True) if not count]
+
+
+def wanted_parts(experiment: Experiment, cubes: Sequence[Cube]) -> list[str]:
+    """Return the parts that a training cannot do without."""
+    return ["training", "validation", *(["test"] if experiment.split.test and parts_of(cubes) is None else [])]
+
+
+def as_volume(cube: Cube) -> tuple[int, int, int]:
+    """Return (z, y, x) of a cube; a set of n spectra is (1, n, 1)."""
+    spatial = cube.spatial_shape
+    if len(spatial) == 1:
+        return (1, spatial[0], 1)
+    return (int(np.prod(spatial[:-2], dtype=int)), spatial[-2], spatial[-1])
+
+
+def pixel_groups(
+    experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, int]]
+) -> list[npt.NDArray[np.int64]] | None:
+    """Return the group of each pixel: named for each input, or told by a cube's metadata (``"groups"``, one a spectrum)."""
+    if experiment.data.groups:
+        _, numbers = np.unique(experiment.data.groups, return_inverse=True)
+        return [np.full(shape, number, np.int64) for shape, number in zip(shapes, numbers, strict=True)]
+    told = [cube.metadata.get("groups") for cube in cubes]
+    if any(group is None for group in told):
+        return None
+    flat = [np.broadcast_to(np.asarray(group, dtype=str), cube.spatial_shape).ravel() for group, cube in zip(told, cubes, strict=True)]
+    _, numbers = np.unique(np.concatenate(flat), return_inverse=True)
+    cuts = np.cumsum([len(f) for f in flat])[:-1]
+    return [part.reshape(shape) for part, shape in zip(np.split(numbers, cuts), shapes, strict=True)]
+
+
+def parts_of(cubes: Sequence[Cube]) -> list[str] | None:
+    """Return the part that each cube is (``metadata["part"]``), where that is told."""
+    told = [str(cube.metadata.get("part", "")) for cube in cubes]
+    return told if all(told) else None

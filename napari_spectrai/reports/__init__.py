@@ -1,0 +1,1 @@
+"""HTML pages written from run folders and evaluations; no torch."""

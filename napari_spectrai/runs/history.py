@@ -1,0 +1,174 @@
+"""Runs in a list: what each has reached, its curve, its name, and how it is taken away."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from napari_spectrai.experiment.card import KEY, ModelCard, read_card
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.files import replacing
+from napari_spectrai.runs.events import Epoch, Started, from_json
+from napari_spectrai.runs.folder import RunFolder, State, all_runs
+
+MOST = 100
+"""Runs in the list, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run, as a list shows it.
+
+    Attributes
+    ----------
+    figure, rival : float
+        What the network has reached in validation (in the test, where there was one) and the best classical method beside it; NaN
+        before there is anything.
+    """
+
+    path: Path
+    name: str
+    task: str
+    network: str
+    when: str
+    state: State
+    metric: str = ""
+    part: str = ""
+    figure: float = math.nan
+    rival_name: str = ""
+    rival: float = math.nan
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder."""
+        return RunFolder(self.path)
+
+
+_known: dict[Path, tuple[tuple[float, ...], RunSummary]] = {}
+
+
+def summaries() -> list[RunSummary]:
+    """Return the newest runs; one whose files have not changed since the last time is not read again."""
+    return [row for folder in all_runs()[:MOST] if (row := _row(folder)) is not None]
+
+
+def _row(folder: RunFolder) -> RunSummary | None:
+    try:
+        stamp = tuple(path.stat().st_mtime if path.exists() else 0.0 for path in (folder.document, folder.journal, folder.best))
+        known = _known.get(folder.path)
+        state = folder.state()
+        if known is not None and known[0] == stamp:
+            return replace(known[1], state=state)
+        row = _read(folder, state)
+    except (OSError, ValueError):  # taken away while it was read, or of another version: still to be seen, and deleted
+        return RunSummary(folder.path, folder.path.name, "", "", "", "unreadable") if folder.path.is_dir() else None
+    _known[folder.path] = (stamp, row)
+    return row
+
+
+def _read(folder: RunFolder, state: State) -> RunSummary:
+    experiment = folder.experiment()
+    when = f"{datetime.fromtimestamp(_begun(folder)):%d %b %H:%M}"
+    row = RunSummary(folder.path, experiment.name or folder.path.name, experiment.task.title, experiment.network.title, when, state)
+    if not folder.best.exists():
+        return row
+    scores = read_card(folder.best).scores
+    metric = experiment.task.metrics[0]
+    part = "test" if "test" in scores else "validation"
+    told = {name: figures[metric] for name, figures in scores.get(part, {}).items() if not math.isnan(figures.get(metric, math.nan))}
+    figure = told.pop("network", math.nan)
+    told.pop("raw", None)
+    choose = max if METRICS[metric].larger_is_better else min
+    best = choose(told, key=lambda name: told[name]) if told else ""
+    return replace(row, metric=metric, part=part, figure=figure, rival_name=best, rival=told.get(best, math.nan))
+
+
+def _begun(folder: RunFolder) -> float:
+    """Return when a run began: its folder's name tells, else its document."""
+    try:
+        return datetime.strptime(folder.path.name[:15], "%Y%m%d-%H%M%S").timestamp()
+    except ValueError:
+        return folder.document.stat().st_mtime
+
+
+def curve(folder: RunFolder) -> tuple[list[int], list[float], str]:
+    """Return the epochs of a run, its validation figures, and which metric they are."""
+    epochs: dict[int, float] = {}
+    metric = ""
+    for line in _lines(folder):
+        if line.startswith(('{"event": "Epoch"', '{"event": "Started"')):
+            event = from_json(line)
+            if isinstance(event, Epoch):
+                epochs[event.epoch] = event.validation
+            elif isinstance(event, Started):
+                metric = event.metric
+    return list(epochs), list(epochs.values()), metric
+
+
+def _lines(folder: RunFolder) -> Iterator[str]:
+    if folder.journal.exists():
+        with folder.journal.open(encoding="utf-8") as file:
+            yield from (line for line in file if line.endswith("\n"))
+
+
+def rename(folder: RunFolder, name: str) -> None:
+    """Give a run, and the models in it, another name.
+
+    Raises
+    ------
+    ValueError
+        If the name is empty or longer than 200 characters.
+    RuntimeError
+        If the run is being worked on.
+    """
+    _refuse_running(folder, "renamed")
+    name = name.strip()
+    if not name:
+        raise ValueError("the name is empty; a run needs one to be told by")
+    experiment = folder.experiment().override(f"name={json.dumps(name)}")
+    for path in (folder.best, folder.last):
+        if path.exists():
+            _rename_model(path, name)
+    experiment.save(folder.document)
+
+
+def _rename_model(path: Path, name: str) -> None:
+    """Write a model file's header anew; the weights are copied as they are."""
+    card: ModelCard = replace(read_card(path), name=name)
+    card = replace(card, experiment=card.experiment.model_copy(update={"name": name}))
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+        header["__metadata__"][KEY] = card.to_json()
+        text = json.dumps(header, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        with replacing(path) as temporary, temporary.open("wb") as target:
+            target.write(struct.pack("<Q", len(text)) + text)
+            shutil.copyfileobj(file, target, 16 * 1024 * 1024)
+
+
+def delete(folder: RunFolder) -> None:
+    """Take a run away, with its models; it cannot be brought back.
+
+    Raises
+    ------
+    RuntimeError
+        If the run is being worked on.
+    """
+    _refuse_running(folder, "deleted")
+    if not folder.document.exists():
+        raise ValueError(f"{folder.path} holds no run (no experiment.yml in it), so nothing there is deleted")
+    shutil.rmtree(folder.path)
+    _known.pop(folder.path, None)
+
+
+def _refuse_running(folder: RunFolder, what: str) -> None:
+    owner = folder.owner()
+    if owner is not None:
+        raise RuntimeError(f"process {owner} is working in {folder.path}; stop the run before it is {what}")

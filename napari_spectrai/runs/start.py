@@ -1,0 +1,153 @@
+"""What a process of its own is given to work on, so that the window never waits and stopping always works."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.cube import Cube, SpectralWarning, as_cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.augmentations import augmentations
+from napari_spectrai.experiment.losses import losses
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.experiment.training import optimisers, schedules
+from napari_spectrai.io import write
+from napari_spectrai.io.labels import write_labels
+from napari_spectrai.plan.pairing import relation
+from napari_spectrai.plan.truths import by_position, given
+from napari_spectrai.preparation import Step, save_steps
+from napari_spectrai.preparation import steps as registry
+from napari_spectrai.runs.folder import RunFolder
+from napari_spectrai.runs.job import Job, Run
+from napari_spectrai.runs.launch_signal import launched
+from napari_spectrai.runs.scratch import job_folder
+from napari_spectrai.spec import Registry
+
+
+def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
+    """Do everything `launch` does but the start: may take a while, and can be done on a thread."""
+    _refuse_local(experiment)
+    folder = RunFolder.create(experiment, run)
+    data_in(experiment, cubes, truths, folder).save(folder.document)
+    return Run(folder)
+
+
+def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) -> Experiment:
+    """Return the experiment with the files that hold its data; what did not come unchanged from a file is written into `folder`."""
+    paths: dict[str, Any]
+    if cubes is not None:
+        inputs, targets = given(experiment, cubes, truths)
+        known = any(relation(cube, truth) is not None for cube, truth in zip(inputs, targets, strict=False))
+        inputs, targets, words = by_position(experiment, inputs, targets)
+        for sentence in words:
+            warnings.warn(sentence, SpectralWarning, stacklevel=3)
+        paths = {"input": hand_over(inputs, folder, "input"), "truth": _truths(experiment, targets, folder)}
+        # where the files lie is no longer asked: a layer may have been moved since it was opened
+        paths |= {"pairing": "pixels"} if known else {}
+    else:
+        paths = {side: [file.absolute() for file in getattr(experiment.data, side)] for side in ("input", "truth")}
+    return experiment.model_copy(update={"data": experiment.data.model_copy(update=paths)})
+
+
+def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
+    """Train in a process of its own; return at once with a handle. In napari's console, the Train dock follows it.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    cubes, truths : Cube, array, layer or list of them, optional
+        Default: the files that ``experiment.data`` names. What did not come unchanged from a file is copied into the run folder.
+    run : path, optional
+        The run folder; default: a new one in `default_folder`.
+
+    Raises
+    ------
+    ValueError
+        If a kind was added in this process only, so that another cannot know it.
+    """
+    started = prepare(experiment, cubes, truths, run=run)
+    started.start()
+    launched.tell(started)
+    return started
+
+
+def prepare_prediction(
+    model: str | Path, cube: Any, *, folder: str | Path | None = None, options: Sequence[str] = (), out: str | Path | None = None
+) -> Job:
+    """Return the job, not yet started, that applies a model.
+
+    Parameters
+    ----------
+    model : path of a model file, or the kind of a method that needs no training
+    cube : Cube, array, napari layer, or path of a file, which is read by the job
+    folder : path, optional
+        Where the job works; default: a temporary folder.
+    options : sequence of str
+        More arguments of ``napari-spectrai predict``.
+    out : path, optional
+        Where the result goes. Default: ``result.zarr`` in the job's folder, and if the job is stopped what is finished by then goes to
+        ``result-part.zarr`` beside it.
+    """
+    with job_folder(folder) as place:
+        source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
+    written = out is not None
+    if out is None:
+        out, options = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *options]
+    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *options], remains=written)
+
+
+def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:
+    """Return the job, not yet started, that applies preparation steps: the result will be ``result.zarr`` in the job's folder."""
+    for step in steps:
+        _refuse_unknown(registry, step.kind)
+    with job_folder(folder) as place:
+        (source,) = hand_over(cube, place, "input")
+        document = place.path / "steps.yml"
+        save_steps(steps, document)
+    return Job(place, ["preprocess", str(document), str(source), "-o", str(place.path / "result.zarr"), "--run", str(place.path)])
+
+
+def _truths(experiment: Experiment, truths: Sequence[Any], folder: RunFolder) -> list[Path]:
+    if experiment.task.truth == "cube":
+        return hand_over(list(truths), folder, "truth")
+    return [
+        labels.source.absolute() if labels.source is not None else write_labels(labels, folder.data / f"truth-{number}.zarr")
+        for number, labels in enumerate(truths)
+    ]
+
+
+def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
+    """Return files that hold `cubes`: their own where they came unchanged from one, else copies in the run folder."""
+    items = list(cubes) if isinstance(cubes, list | tuple) else [cubes]
+    paths = []
+    for number, item in enumerate(items):
+        cube: Cube = as_cube(item)
+        if cube.source is not None and not isinstance(cube.data, np.ndarray):
+            paths.append(cube.source.absolute())
+        else:
+            paths.append(write(cube, folder.data / f"{side}-{number}.zarr"))
+    return paths
+
+
+def _refuse_local(experiment: Experiment) -> None:
+    used: list[tuple[Registry[Any], str]] = [(networks, experiment.network.kind), (losses, experiment.loss.kind)]
+    used += [(losses, part.kind) for part in getattr(experiment.loss, "parts", ())]
+    used += [(tasks, experiment.task.kind), (optimisers, experiment.training.optimiser.kind)]
+    used += [(schedules, experiment.training.schedule.kind)]
+    used += [(augmentations, augmentation.kind) for augmentation in experiment.augmentation]
+    used += [(registry, step.kind) for step in experiment.preparation]
+    for kinds, kind in used:
+        _refuse_unknown(kinds, kind)
+
+
+def _refuse_unknown(kinds: Registry[Any], kind: str) -> None:
+    if kinds.is_local(kind):
+        raise ValueError(
+            f"{kinds.what} {kind!r} was added in this process only and another cannot know it; "
+            f"declare it in the entry-point group {kinds.group!r}, or work here with fit or preprocess"
+        )

@@ -1,0 +1,220 @@
+"""The Evaluate dock: results against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
+
+from napari_spectrai.runs import Evaluation, prepare_evaluation
+from napari_spectrai.widgets.dock import Dock, message, say, text
+from napari_spectrai.widgets.evaluate_dock import evaluate_defaults
+from napari_spectrai.widgets.evaluate_dock.aligned_layers import aligned
+from napari_spectrai.widgets.evaluate_dock.evaluate_options import JudgedChoices
+from napari_spectrai.widgets.evaluate_dock.evaluation_view import JudgementView
+from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
+from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
+from napari_spectrai.widgets.layers import turned
+
+_EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; predict, and evaluate what comes out."
+_NONE = "Tick the layer to be judged."
+
+
+class EvaluateDock(Dock):
+    """Judge one or several layers against a truth, in a process of its own.
+
+    From a script: set ``dock.result`` (or ``dock.results``) and ``dock.truth``, perhaps ``dock.source``, ``dock.model`` and ``dock.task``;
+    call ``dock.start()``; then ``dock.report`` is the `Evaluation`, and ``dock.save_csv`` and ``dock.save_report`` save it.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        self._viewer = napari_viewer
+        self._begun = False
+        self._build()
+        super().__init__("Evaluate", self._sections)
+        self._later = QTimer(self.native)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._look_at_layers)
+        self._connect()
+        self._look_at_layers()
+
+    def _build(self) -> None:
+        self._empty = text("empty", _EMPTY)
+        self.boxes, self._problem = ResultBoxes(), message()
+        self.choices = JudgedChoices(self._viewer)
+        self._applying = JobQueue(self._viewer, "Evaluate", "judge the ticked layers against the truth", "starting: loading torch …")
+        self._start, self._cancel = self._applying.start, self._applying.cancel
+        self._cancel.tooltip = "stop; what was found before stays"
+        self.view = JudgementView(self._viewer)
+        self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view]
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.renamed):
+            event.connect(self._on_layers)
+        turned.turned.connect(self._check)
+        self.native.destroyed.connect(self._leave)
+        self.boxes.ticked.connect(self._on_results)
+        self.choices.told.connect(self._check)
+        self.choices.align_button.changed.connect(self.align)
+        self._start.changed.connect(self.start)
+        self._applying.ended.connect(self._check)
+
+    def _leave(self) -> None:
+        self._applying.gone = True
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.renamed):
+            event.disconnect(self._on_layers)
+        turned.turned.disconnect(self._check, missing_ok=True)
+
+    # ---------------------------------------------------------------- what a script sets and reads
+
+    @property
+    def results(self) -> list[Layer]:
+        """The layers that are judged."""
+        return self.boxes.layers
+
+    @results.setter
+    def results(self, layers: Sequence[Layer]) -> None:
+        self.boxes.tick(layers)
+
+    @property
+    def result(self) -> Layer | None:
+        """The layer that is judged; of several the first."""
+        return next(iter(self.results), None)
+
+    @result.setter
+    def result(self, layer: Layer) -> None:
+        self.results = [layer]
+
+    def take(self, layer: Layer) -> None:
+        """Judge a layer, if it can be."""
+        if layer in self.boxes.of:
+            self.result = layer
+
+    @property
+    def truth(self) -> Layer | None:
+        """The layer it is judged by."""
+        return self.choices.truth
+
+    @truth.setter
+    def truth(self, layer: Layer) -> None:
+        self.choices.truth = layer
+
+    @property
+    def source(self) -> Image | None:
+        """What the results were made from."""
+        return self.choices.source
+
+    @source.setter
+    def source(self, layer: Image | None) -> None:
+        self.choices.source = layer
+
+    @property
+    def model(self) -> Path | None:
+        """The model whose classical methods are judged, too."""
+        return self.choices.model
+
+    @model.setter
+    def model(self, path: str | Path | None) -> None:
+        self.choices.model = path
+
+    @property
+    def task(self) -> str:
+        """As which task the results are judged."""
+        return self.choices.task
+
+    @task.setter
+    def task(self, kind: str) -> None:
+        self.choices.task = kind
+
+    @property
+    def status(self) -> str:
+        """The status in words."""
+        return str(self._applying.status.value)
+
+    @property
+    def report(self) -> Evaluation | None:
+        """What was found: rows, confusions, maps, and the spectra worth looking at."""
+        return self.view.judgement
+
+    def save_csv(self, path: str | Path) -> Path:
+        """Save the tables."""
+        return self.view.save_csv(path)
+
+    def save_report(self, path: str | Path) -> Path:
+        """Save everything as one HTML page."""
+        return self.view.save_report(path)
+
+    # ---------------------------------------------------------------- what stands against it
+
+    def _on_layers(self, _: Any = None) -> None:
+        self._look_at_layers()
+        self._later.start(0)  # what made a layer stands in its metadata only after it has come
+
+    def _look_at_layers(self) -> None:
+        self.boxes.offer(evaluate_defaults.candidates(self._viewer))
+        likely = None if self._begun else evaluate_defaults.likely_result(self._viewer)
+        if likely is not None:
+            self.boxes.tick([likely], by_hand=False)
+        else:
+            self._on_results()
+
+    def _on_results(self) -> None:
+        self._begun = self._begun or bool(self.results)
+        self.choices.follow(self.results)
+
+    def _check(self, _: Any = None) -> None:
+        results, anything = self.results, bool(self.boxes.of)
+        self._empty.visible = not anything
+        self.boxes.visible = self.choices.visible = anything
+        say(self._problem, "" if results or not anything else _NONE)
+        wrong = self.choices.against()
+        self._start.enabled = bool(results) and not wrong and not self._applying.busy
+
+    def align(self) -> None:
+        """Make layers of the pixels that results, truth and source share, by position, and choose those."""
+        truth, results, source = self.truth, self.results, self.source
+        if truth is None or not evaluate_defaults.alignable(results, truth):
+            return
+        made = aligned(self._viewer, results, truth, source)
+        self.results = made.results
+        self.truth = made.truth
+        if made.source is not None:
+            self.source = made.source
+
+    # ---------------------------------------------------------------- work
+
+    def start(self) -> None:
+        """Judge the results."""
+        if not self._start.enabled or self.truth is None:
+            return
+        results, source, labels = self.results, self.source, self.choices.tells_classes
+        spectra = evaluate_defaults.spectra_under(results[0], source)
+        handed = {layer.name: evaluate_defaults.handed(layer, spectra) for layer in results}
+        known = evaluate_defaults.handed(self.truth, spectra)
+        options, kind = self.choices.asked(), self.task
+        # classes have no raw row: their source is for the methods of a model alone
+        needed = source is not None and (not labels or options["model"] is not None)
+        noisy = evaluate_defaults.handed(source, None) if needed and source is not None else None
+        layers = {layer.name: layer for layer in results}
+        work = JobSpec(
+            "",
+            # they coincide as the layers lie now, whatever their files say
+            lambda: prepare_evaluation(handed, known, kind, source=noisy, pairing="pixels", **options),
+            lambda folder, stopped: None if stopped else Evaluation.load(folder / "judgement"),
+            lambda judgement: self._show(judgement, layers),
+        )
+        self._applying.run_all([work], self.native)
+
+    def cancel(self) -> None:
+        """Stop; what was found before stays."""
+        self._applying.stop()
+
+    def _show(self, judgement: Evaluation, layers: dict[str, Layer]) -> str:
+        self.view.show_judgement(judgement, layers)
+        return f"{len(layers)} results judged" if len(layers) > 1 else "1 result judged"

@@ -1,0 +1,243 @@
+"""What results are judged by: truth, source, task, intensities, and the model whose classical methods stand beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, PushButton
+from napari.layers import Image, Labels, Layer
+from napari.viewer import Viewer
+from psygnal import Signal
+
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.widgets.dock import message, rows, say, text
+from napari_spectrai.widgets.evaluate_dock import evaluate_defaults
+from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.layer_choice import LayerChoice
+from napari_spectrai.widgets.layers import spectral_layers
+
+_INTENSITIES = {
+    "as they are": "", "divided by the maximum": "maximum", "divided by the mean": "area", "divided by the length": "vector",
+    "0 to 1": "minmax", "SNV": "snv", "robust SNV": "rnv",
+}  # fmt: skip
+
+
+class JudgedChoices(Container[Any]):
+    """Fields that follow the results: other results bring what suits them, and what a person chose stays with the same ones.
+
+    Signals
+    -------
+    told : something was chosen
+    """
+
+    told = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._results: list[Layer] = []
+        self._told: list[dict[str, Any]] = []
+        self._found: Path | None = None
+        self._settling = False
+        self._build()
+        super().__init__(
+            widgets=[self._rows, self.problem, self.align_button, self.pixels_button, self.beside, self.fold], labels=False, name="choices"
+        )
+        self.margins = (0, 0, 0, 0)
+        self._truth.changed.connect(self._on_truth)
+        self._source.changed.connect(self._on_source)
+        self._model.changed.connect(self._on_model)
+        for field in (self.task_choice, self.intensities, self.match, self.class_mean):
+            field.changed.connect(self._tell)
+
+    def _build(self) -> None:
+        self._truth = LayerChoice(
+            self._viewer, lambda: evaluate_defaults.truths(self._viewer, self._results), label="Truth", name="truth_choice",
+            tooltip="the layer that shows how it should be: a cube, or for classes a Labels layer (0 is not judged)",
+        )  # fmt: skip
+        self._source = LayerChoice(
+            self._viewer, self._sources, label="Source", name="source_choice",
+            tooltip="what the results were made from; it is judged, too, as the row 'raw'",
+        )  # fmt: skip
+        self.task_choice = ComboBox(choices=lambda _: self._tasks(), label="Task", name="task_choice", tooltip="which figures are told")
+        self.intensities = ComboBox(
+            choices=list(_INTENSITIES.items()), value="", label="Intensities", name="intensities",
+            tooltip="as they are, or scaled to compare shapes: the truth's spectra by themselves, results by their source's; "
+            "chosen as the model normalises",
+        )  # fmt: skip
+        self.match = CheckBox(
+            value=False, text="Match clusters to classes", name="match",
+            tooltip="the numbers of the result are clusters: each is taken for the class that most of its judged pixels have",
+        )  # fmt: skip
+        self.class_mean = ComboBox(
+            choices=[("classes of the truth", "truth"), ("classes of truth or result", "union")], value="truth", label="Mean over",
+            name="class_mean",
+            tooltip="classes that F1, IoU and Dice are averaged over; with those of the result, too, a class that the truth does not hold "
+            "counts as 0, as in scikit-learn",
+        )  # fmt: skip
+        self._model = FileEdit(
+            mode=FileDialogMode.EXISTING_FILE, filter="*.safetensors", label="Model", name="model_choice", nullable=True,
+            tooltip="a model file: the classical methods kept in it are applied to the source and scored, too, "
+            "and spectra that it learnt from are counted",
+        )  # fmt: skip
+        self.problem, self._model_problem, self.beside = message(), message(), text("beside")
+        self.align_button = PushButton(
+            text="Align by position", name="align", visible=False,
+            tooltip="make layers of the pixels that results and truth share, and choose those; the others stay as they are",
+        )  # fmt: skip
+        self.pixels_button = PushButton(
+            text="Pair pixel by pixel", name="pixels", visible=False, tooltip="results and truth show the same pixels, wherever they lie"
+        )
+        self.pixels_button.changed.connect(self._agree)
+        self._agreed: tuple[Layer | None, ...] = ()
+        self._rows = rows(self._truth, self._source, self.task_choice, self.intensities, self.match, self.class_mean)
+        self.fold = FoldBox("Classical methods of a model", [rows(self._model), self._model_problem])
+
+    def _sources(self) -> list[Image]:
+        return [layer for layer in spectral_layers(self._viewer) if layer is not self.truth and layer not in self._results]
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether classes are judged."""
+        return bool(self._results) and isinstance(self._results[0], Labels)
+
+    def _tasks(self) -> list[tuple[str, str]]:
+        return [(tasks[kind].title, kind) for kind in tasks if (tasks[kind].truth == "labels") == self.tells_classes]
+
+    @property
+    def truth(self) -> Layer | None:
+        """The layer that is judged by."""
+        chosen: Layer | None = self._truth.value
+        return chosen
+
+    @truth.setter
+    def truth(self, layer: Layer) -> None:
+        self._truth.value = layer
+
+    @property
+    def source(self) -> Image | None:
+        """What the results were made from."""
+        chosen: Image | None = self._source.value
+        return chosen
+
+    @source.setter
+    def source(self, layer: Image | None) -> None:
+        self._source.value = layer
+
+    @property
+    def model(self) -> Path | None:
+        """The model whose classical methods are judged, too."""
+        path: Any = self._model.value
+        return None if path is None or path == Path() else Path(str(path))
+
+    @model.setter
+    def model(self, path: str | Path | None) -> None:
+        self._model.value = None if path is None else Path(path)
+
+    @property
+    def task(self) -> str:
+        """As which task the results are judged."""
+        return str(self.task_choice.value or "")
+
+    @task.setter
+    def task(self, kind: str) -> None:
+        self.task_choice.value = kind
+
+    # ---------------------------------------------------------------- what follows from what
+
+    def follow(self, results: Sequence[Layer]) -> None:
+        """Choose what suits these results, where they are others than before; else what is chosen stays, whatever layers come or go."""
+        told = [dict(evaluate_defaults.told(layer)) for layer in results]
+        others = list(results) != self._results or told != self._told
+        self._results, self._told = list(results), told
+        self._settling = True
+        self._truth.reset_choices()
+        self._source.reset_choices()
+        if others:
+            kept = self.truth
+            if kept is None or not results or evaluate_defaults.spatial(kept) != evaluate_defaults.spatial(results[0]):
+                self._truth.choose(evaluate_defaults.likely_truth(self._viewer, results) or kept)
+            self._choose_source()
+        self.task_choice.reset_choices()
+        if others:
+            self._choose_settings()
+        self._settling = False
+        self._tell()
+
+    def _choose_source(self) -> None:
+        self._source.reset_choices()
+        result = next(iter(self._results), None)
+        likely = evaluate_defaults.likely_source(self._viewer, result, self.truth)
+        if likely is not None and likely in self._source.choices:
+            self._source.choose(likely)
+
+    def _choose_settings(self) -> None:
+        first = next(iter(self._results), None)
+        path = evaluate_defaults.model_of(first)
+        if self.model in (None, self._found):  # one that a person chose stays
+            self.model = self._found = path
+        self._choose_task()
+        self.intensities.value = evaluate_defaults.normalised_by(evaluate_defaults.card_of(self.model))
+        self.match.value = evaluate_defaults.finds_clusters(first, self.truth)
+
+    def _choose_task(self) -> None:
+        kind = evaluate_defaults.likely_task(next(iter(self._results), None), self.source)
+        if kind in self.task_choice.choices:
+            self.task_choice.value = kind
+
+    def _on_truth(self, _: Any = None) -> None:
+        if not self._settling:
+            self._settling = True
+            self._choose_source()
+            self.match.value = evaluate_defaults.finds_clusters(next(iter(self._results), None), self.truth)
+            self._settling = False
+            self._tell()
+
+    def _on_source(self, _: Any = None) -> None:
+        if not self._settling:
+            self._choose_task()
+            self._tell()
+
+    def _on_model(self, _: Any = None) -> None:
+        if not self._settling:
+            self.intensities.value = evaluate_defaults.normalised_by(evaluate_defaults.card_of(self.model))
+            self._tell()
+
+    def _tell(self, _: Any = None) -> None:
+        if not self._settling:
+            self.told.emit()
+
+    # ---------------------------------------------------------------- what stands against it
+
+    def against(self) -> str:
+        """Say beside each field what is wrong with it, and return all of it."""
+        bare = evaluate_defaults.unplaced(self._results, self.truth)
+        agreed = bare and self._agreed == (*self._results, self.truth)
+        self.pixels_button.visible = bare and not agreed
+        words = [evaluate_defaults.against_truth(self._results, self.truth, self.source, placed=not agreed) if self._results else ""]
+        words.append(evaluate_defaults.against_model(self.model, self.source, self.task) if self._results and self.task else "")
+        gone = self._truth.gone
+        say(self.problem, f"{gone!r} was removed. {words[0]}" if gone and words[0] and self.truth is None else words[0])
+        self.align_button.visible = evaluate_defaults.alignable(self._results, self.truth)
+        say(self._model_problem, words[1])
+        if words[1] and not self.fold.content.visible:
+            self.fold.toggle()
+        card = None if words[1] else evaluate_defaults.card_of(self.model)
+        compared = f"Also scored: the classical methods of the model {'' if card is None else card.name!r}."
+        say(self.beside, "" if card is None else f"{compared} Spectra that it learnt from are recognised and counted.")
+        self.intensities.visible = not self.tells_classes
+        self.match.visible = self.class_mean.visible = self.tells_classes
+        return "".join(words)
+
+    def _agree(self, _: Any = None) -> None:
+        self._agreed = (*self._results, self.truth)
+        self._tell()
+
+    def asked(self) -> dict[str, Any]:
+        """Return what the job is told beside the layers."""
+        return {
+            "model": self.model, "normalise": None if self.tells_classes else self.intensities.value or None,
+            "match": self.tells_classes and bool(self.match.value), "class_mean": self.class_mean.value,
+        }  # fmt: skip

@@ -1,0 +1,200 @@
+"""A table of figures: rows that can be sorted and copied, the best of each column bold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from magicgui.widgets import Container
+from psygnal import Signal
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QKeySequence, QPalette, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
+from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableWidget, QTableWidgetItem
+
+from napari_spectrai.reports.svg import rounded
+
+MOST_ROWS = 17
+"""Rows shown at once; more of them scroll."""
+NAMES = 112
+"""Pixels, at most, of the names at the left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its head, what it is, and which way is better (None: neither)."""
+
+    title: str
+    words: str = ""
+    larger_is_better: bool | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row: its name, its values, and whether it stands back."""
+
+    name: str
+    values: Sequence[float]
+    dimmed: bool = False
+    words: str = field(default="")
+
+
+def _wrapped(title: str) -> str:
+    """Return a head on two lines where it is long, or has a unit."""
+    before, space, last = title.rpartition(" ")
+    return f"{before}\n{last}" if space and (len(title) > 9 or last.startswith("(")) else title
+
+
+class _Head(QHeaderView):
+    """Heads that wrap."""
+
+    def sectionSizeFromContents(self, section: int) -> Any:  # noqa: N802
+        size = super().sectionSizeFromContents(section)
+        model = self.model()
+        text = str(model.headerData(section, Qt.Orientation.Horizontal, Qt.ItemDataRole.DisplayRole)) if model is not None else ""
+        widest = max((self.fontMetrics().horizontalAdvance(word) for word in text.split("\n")), default=0)
+        size.setWidth(widest + 12)
+        return size
+
+
+class ScoreTable(Container[Any]):
+    """Figures by row. A click on a head sorts, best first, then worst first, then as it was; Ctrl+C copies.
+
+    Signals
+    -------
+    chosen : name of the row that was clicked
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self, name: str, tooltip: str) -> None:
+        super().__init__(name=name, labels=False)
+        self.margins = (0, 0, 0, 0)
+        self._lines: list[Line] = []
+        self._columns: list[Column] = []
+        self._sorted: tuple[int, int] = (-1, 0)
+        self.table: Any = QTableWidget()
+        self.table.setHorizontalHeader(_Head(Qt.Orientation.Horizontal))
+        self.table.setToolTip(tooltip)
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        heads: Any = self.table.horizontalHeader()
+        sides: Any = self.table.verticalHeader()
+        heads.setSectionsClickable(True)
+        heads.setHighlightSections(False)
+        heads.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        heads.sectionClicked.connect(self.sort)
+        sides.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        sides.setHighlightSections(False)
+        sides.setMaximumWidth(NAMES)
+        self.table.cellClicked.connect(lambda row, _: self.chosen.emit(self.names()[row]))
+        sides.sectionClicked.connect(lambda row: self.chosen.emit(self.names()[row]))
+        keys = QShortcut(QKeySequence("Ctrl+C"), self.table)
+        keys.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        keys.activated.connect(self.copy)
+        self.native.layout().addWidget(self.table)
+
+    def show_rows(self, columns: Sequence[Column], lines: Sequence[Line]) -> None:
+        """Show other figures, in the order given."""
+        self._columns, self._lines, self._sorted = list(columns), list(lines), (-1, 0)
+        self.redraw()
+
+    def _order(self) -> list[Line]:
+        column, way = self._sorted
+        if not way or column >= len(self._columns):
+            return self._lines
+        best_first = -1 if self._columns[column].larger_is_better is not False else 1
+        known = [line for line in self._lines if not math.isnan(line.values[column])]
+        known.sort(key=lambda line: line.values[column] * best_first * way)
+        return known + [line for line in self._lines if line not in known]
+
+    def sort(self, column: int) -> None:
+        """Sort by a column: best first, then worst first, then as the rows were given."""
+        before, way = self._sorted
+        self._sorted = (column, {0: 1, 1: -1, -1: 0}[way if before == column else 0])
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw anew, in the colours of now."""
+        lines, table = self._order(), self.table
+        table.setRowCount(len(lines))
+        table.setColumnCount(len(self._columns))
+        arrow = {1: " ▾", -1: " ▴", 0: ""}
+        for number, column in enumerate(self._columns):
+            head = QTableWidgetItem(_wrapped(column.title) + (arrow[self._sorted[1]] if self._sorted[0] == number else ""))
+            head.setToolTip(f"{column.words or column.title}; click to sort")
+            table.setHorizontalHeaderItem(number, head)
+        best = [self._best(number) for number in range(len(self._columns))]
+        for row, line in enumerate(lines):
+            name = QTableWidgetItem(table.fontMetrics().elidedText(line.name, Qt.TextElideMode.ElideMiddle, NAMES - 14))
+            name.setToolTip(f"{line.name}: {line.words}" if line.words else line.name)
+            table.setVerticalHeaderItem(row, name)
+            for number, column in enumerate(self._columns):
+                table.setItem(row, number, self._cell(line, number, column, best=best[number]))
+        self._fit(len(lines))
+
+    def _best(self, column: int) -> float | None:
+        way = self._columns[column].larger_is_better
+        known = [line.values[column] for line in self._lines if not math.isnan(line.values[column])]
+        if way is None or len(known) < 2:
+            return None
+        return max(known) if way else min(known)
+
+    def _cell(self, line: Line, number: int, column: Column, *, best: float | None) -> QTableWidgetItem:
+        value = line.values[number]
+        item = QTableWidgetItem(rounded(value, whole=column.whole))
+        item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        item.setToolTip(f"{line.name}, {column.title}: {value:.9g}")
+        font = item.font()
+        font.setBold(best is not None and value == best)
+        item.setFont(font)
+        colour = QColor(self.table.palette().color(QPalette.ColorRole.Text))
+        if line.dimmed:
+            colour.setAlpha(165)
+        item.setForeground(colour)
+        return item
+
+    def _fit(self, rows: int) -> None:
+        """Take as much room as the rows need, up to a limit."""
+        table = self.table
+        table.resizeColumnsToContents()
+        for column in range(table.columnCount()):  # bold figures are wider than Qt takes them for
+            table.setColumnWidth(column, table.columnWidth(column) + (6 if self._best(column) is not None else 0))
+        table.resizeRowsToContents()
+        inside = sum(table.rowHeight(row) for row in range(min(rows, MOST_ROWS)))
+        heads = table.horizontalHeader().sizeHint().height()
+        table.setFixedHeight(inside + heads + 2 * table.frameWidth() + table.horizontalScrollBar().sizeHint().height() + 2)
+
+    # ---------------------------------------------------------------- what stands in it
+
+    def names(self) -> list[str]:
+        """Return the names of the rows, from above."""
+        return [line.name for line in self._order()]
+
+    def text(self, row: str, column: str) -> str:
+        """Return a cell as it is shown."""
+        number = next(n for n, one in enumerate(self._columns) if one.title == column)
+        item = self.table.item(self.names().index(row), number)
+        return "" if item is None else item.text()
+
+    def bold(self, column: str) -> list[str]:
+        """Return the rows whose figure is bold in a column."""
+        number = next(n for n, one in enumerate(self._columns) if one.title == column)
+        items = {name: self.table.item(row, number) for row, name in enumerate(self.names())}
+        return [name for name, item in items.items() if item is not None and item.font().bold()]
+
+    def copied(self) -> str:
+        """Return the table as text with tabs, as a spreadsheet takes it."""
+        lines = [["", *(column.title for column in self._columns)]]
+        lines += [[line.name, *(f"{value:.9g}" for value in line.values)] for line in self._order()]
+        return "\n".join("\t".join(line) for line in lines)
+
+    def copy(self) -> None:
+        """Put the table on the clipboard."""
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None  # noqa: S101  # there is one while there is a window
+        clipboard.setText(self.copied())

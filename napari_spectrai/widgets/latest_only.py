@@ -1,0 +1,82 @@
+"""Answers that may take a while, off the main thread: only the latest question counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from psygnal import Signal
+from qtpy.QtCore import QObject
+from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
+
+
+class LatestOnly(QObject):
+    """One thread that answers the latest question; those overtaken while it was busy are dropped.
+
+    Signals
+    -------
+    answered : what the function returned, on the main thread
+    failed : the exception it raised instead
+    """
+
+    answered = Signal(object)
+    failed = Signal(object)
+    _back = QtSignal(object, bool)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._wanted = threading.Condition()
+        self._question: Callable[[], Any] | None = None
+        self._leaving = self._busy = False
+        self._thread: threading.Thread | None = None
+        self._back.connect(self._deliver)
+        # a bound method of what is destroyed is never called
+        self.destroyed.connect(lambda _=None: self.leave())
+
+    def ask(self, question: Callable[[], Any]) -> None:
+        """Ask; whatever waits is forgotten."""
+        with self._wanted:
+            self._question = question
+            if self._thread is None and not self._leaving:
+                self._thread = threading.Thread(target=self._answer, daemon=True, name="napari-spectrai answers")
+                self._thread.start()
+            self._wanted.notify()
+
+    def forget(self) -> None:
+        """Take back what waits to be answered."""
+        with self._wanted:
+            self._question = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a question is open."""
+        with self._wanted:
+            return self._busy or self._question is not None
+
+    def leave(self) -> None:
+        """End the thread when its work is done; nothing more is answered."""
+        with self._wanted:
+            self._leaving, self._question = True, None
+            self._wanted.notify()
+
+    def _answer(self) -> None:
+        while True:
+            with self._wanted:
+                self._busy = False
+                while self._question is None and not self._leaving:
+                    self._wanted.wait()
+                question, self._question = self._question, None
+                self._busy = question is not None
+            if question is None:  # leaving
+                return
+            try:
+                word, good = question(), True
+            except Exception as error:  # noqa: BLE001  # shown by whoever asked
+                word, good = error, False
+            if not self._leaving:
+                self._back.emit(word, good)
+
+    def _deliver(self, word: Any, good: bool) -> None:  # noqa: FBT001
+        if not self._leaving:
+            (self.answered if good else self.failed).emit(word)

@@ -1,0 +1,169 @@
+"""Laying results beside their source: exactly over it, whatever its pixels, and also when it has gone meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Layer
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.widgets.layers import add_cube, add_labels, spectral_position
+
+Span = tuple[int, int]
+Region = tuple[Span, Span]
+"""First pixel and the one after the last, of y and of x."""
+
+_AFFINE_PARTS = ("scale", "translate", "rotate", "shear")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerFrame:
+    """Where a source lies and how it looks, kept for the time when it may be gone.
+
+    Parameters
+    ----------
+    layer : the source
+    region : the part of it that was worked on, in pixels; None: all of it
+    """
+
+    layer: Image
+    name: str
+    spatial: tuple[int, ...]
+    kept: tuple[int, ...]
+    place: dict[str, npt.NDArray[np.float64]]
+    affine: npt.NDArray[np.float64]
+    units: tuple[Any, ...]
+    colormap: str
+    contrast: tuple[float, float]
+    region: Region | None = None
+
+    @classmethod
+    def of(cls, layer: Image, region: Region | None = None) -> Self:
+        """Return the frame of a layer as it lies now."""
+        kept = tuple(d for d in range(layer.ndim) if d != spectral_position(layer))
+        return cls(
+            layer=layer,
+            name=str(layer.name),
+            spatial=tuple(layer.data.shape[d] for d in kept),
+            kept=kept,
+            place={part: np.array(getattr(layer, part), np.float64) for part in _AFFINE_PARTS},
+            affine=np.array(layer.affine.affine_matrix, np.float64),
+            units=tuple(layer.units),
+            colormap=layer.colormap.name,
+            contrast=tuple(layer.contrast_limits),
+            region=region,
+        )
+
+    def now(self, viewer: ViewerModel) -> LayerFrame:
+        """Return the frame as it is by now; as it was, if the layer has gone or holds other data."""
+        if self.layer not in viewer.layers:
+            return self
+        latest = LayerFrame.of(self.layer, self.region)
+        return latest if latest.spatial == self.spatial else self
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Lengths of the spatial dimensions that were worked on."""
+        if self.region is None:
+            return self.spatial
+        return (*self.spatial[:-2], *(stop - start for start, stop in self.region))
+
+    def lay(self, layer: Image | Labels) -> None:
+        """Put a λ-leading layer, or labels, over the part that was worked on; it may have a whole number of times as many pixels a side.
+
+        The spectral dimension keeps its own scale.
+        """
+        lead = layer.ndim - len(self.kept)
+        lengths = layer.data.shape[lead:]
+        if lead not in (0, 1) or any(length % own for length, own in zip(lengths, self.cut, strict=True)):
+            return
+        times = np.array(lengths) / self.cut
+        kept = list(self.kept)
+        if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):  # as its file says that it lies
+            layer.affine = np.eye(layer.ndim + 1)
+        layer.scale = [*layer.scale[:lead], *(self.place["scale"][kept] / times)]
+        layer.translate = [*layer.translate[:lead], *self.place["translate"][kept]]
+        layer.units = [*layer.units[:lead], *(self.units[d] for d in kept)]
+        self._turn(layer, lead)
+        # the centre of the first pixel lies in the corner of the first one that was worked on
+        first = np.zeros(len(kept))
+        if self.region is not None:
+            first[-2:] = [start for start, _ in self.region]
+        here = np.zeros(layer.ndim)
+        there = self._world(first - 0.5 + 0.5 / times)
+        missed = there - np.asarray(layer.data_to_world(here))[lead:]
+        linear = np.asarray(layer.affine.linear_matrix)[lead:, lead:]
+        layer.translate = [*layer.translate[:lead], *(layer.translate[lead:] + np.linalg.solve(linear, missed))]
+
+    def _turn(self, layer: Image | Labels, lead: int) -> None:
+        """Turn, shear and transform a layer as the source is, where it is."""
+        kept, count, own = np.ix_(self.kept, self.kept), len(self.place["scale"]), layer.ndim
+        rotate, affine = np.eye(own), np.eye(own + 1)
+        rotate[lead:, lead:] = self.place["rotate"][kept]
+        linear, shift = self.affine[:-1, :-1], self.affine[:-1, -1]
+        affine[lead:-1, lead:-1], affine[lead:-1, -1] = linear[kept], shift[list(self.kept)]
+        full, shear = np.eye(count), np.eye(own)
+        full[np.triu_indices(count, 1)] = self.place["shear"]
+        shear[lead:, lead:] = full[kept]
+        if not np.allclose(rotate, np.eye(own)) or not np.allclose(shear, np.eye(own)):
+            layer.rotate = rotate
+            layer.shear = shear[np.triu_indices(own, 1)]
+        if not np.allclose(affine, np.eye(own + 1)):
+            layer.affine = affine
+
+    def _world(self, place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return where a place in the source's pixels lies in the world, by the spatial dimensions."""
+        kept = np.ix_(self.kept, self.kept)
+        count = len(self.place["scale"])
+        shear = np.eye(count)
+        shear[np.triu_indices(count, 1)] = self.place["shear"]
+        linear = (self.place["rotate"] @ shear @ np.diag(self.place["scale"]))[kept]
+        physical = linear @ place + self.place["translate"][list(self.kept)]
+        world: npt.NDArray[np.float64] = self.affine[:-1, :-1][kept] @ physical + self.affine[:-1, -1][list(self.kept)]
+        return world
+
+
+def add_beside(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:
+    """Add a cube above its source; `alike`: with its contrast."""
+    layer = add_cube(viewer, cube, name=name, **more)
+    layer.colormap = frame.colormap
+    frame.lay(layer)
+    if alike:
+        layer.contrast_limits = frame.contrast
+    _raise(viewer, layer, frame)
+    return layer
+
+
+def add_classes_beside(viewer: ViewerModel, labels: SpectralLabels, frame: LayerFrame, name: str, **more: Any) -> Labels:
+    """Add labels above their source; classes of whole images as labels of their pixels."""
+    cut = frame.cut
+    if len(cut) > 1 and labels.shape == (cut[:-2] or (1,)):
+        labels = replace(labels, data=np.broadcast_to(labels.data.reshape(*cut[:-2], 1, 1), cut).copy())
+    layer = add_labels(viewer, labels, frame.layer, name=name, opacity=0.6)
+    layer.metadata.update(more.get("metadata", {}))
+    frame.lay(layer)
+    _raise(viewer, layer, frame)
+    return layer
+
+
+def _raise(viewer: ViewerModel, layer: Layer, frame: LayerFrame) -> None:
+    """Bring a layer above its source, and above what was made of that before: the newest is what is seen, and evaluated."""
+    if frame.layer not in viewer.layers:
+        return
+    place = viewer.layers.index(frame.layer) + 1
+    for other in viewer.layers[place:]:
+        if other is layer or not _is_made_of(other, frame.name):
+            break
+        place += 1
+    viewer.layers.move(viewer.layers.index(layer), place)
+
+
+def _is_made_of(layer: Layer, name: str) -> bool:
+    made = layer.metadata.get("prediction")
+    return isinstance(made, Mapping) and made.get("source") == name

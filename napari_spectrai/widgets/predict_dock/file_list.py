@@ -1,0 +1,217 @@
+"""Files that a model is applied to: chosen one by one or by the folder, looked into in the background, and where the results go."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, Container, FileEdit, PushButton, show_file_dialog
+from psygnal import Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io import SpectralWarning, format_of, read
+from napari_spectrai.widgets.dock import line, rows, text
+from napari_spectrai.widgets.latest_only import LatestOnly
+
+SHOWN = 6
+"""Files that are named; of more the number is told."""
+_ASK, _KEEP, _ANEW = "choose …", "keep them, do the others", "write them anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What is known of a file before it is worked on: its axis and whether it is an image, or why it cannot be read."""
+
+    path: Path
+    axis: SpectralAxis | None = None
+    is_image: bool = False
+    trouble: str = ""
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without what tells its format."""
+    name = path.name.lower()
+    suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
+    return path.name[: -max(map(len, suffixes))]
+
+
+def spectral_files(folder: Path) -> list[Path]:
+    """Return what can be read in a folder, by name; of an ENVI pair the header."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        try:
+            known = format_of(path)
+        except ValueError:
+            continue
+        if (path.is_dir() and path.suffix.lower() != ".zarr") or (known.name == "ENVI" and path.suffix.lower() != ".hdr"):
+            continue
+        found.append(path)
+    return found
+
+
+def _look(paths: Sequence[Path]) -> list[Looked]:
+    found = []
+    for path in paths:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SpectralWarning)
+                cube = read(path)
+            found.append(Looked(path, cube.axis, cube.is_image))
+        except (ValueError, OSError, ModuleNotFoundError) as error:
+            found.append(Looked(path, trouble=str(error)))
+    return found
+
+
+def _some(words: Sequence[str], between: str) -> str:
+    """Return the first few, and how many more there are."""
+    return between.join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
+
+
+class FileList(Container[Any]):
+    """Files, and the folder for their results.
+
+    Signals
+    -------
+    told : other files, more is known of them, or the results go elsewhere
+    """
+
+    told = Signal()
+
+    def __init__(self) -> None:
+        self._paths: list[Path] = []
+        self.looked: list[Looked] = []
+        self._existing: list[Path] = []
+        self._names = text("files")
+        self._add = PushButton(text="Add files…", name="add_files", tooltip="spectral files that the model is applied to")
+        self._folder = PushButton(text="Add a folder…", name="add_folder", tooltip="all spectral files of a folder, such as a .zarr too")
+        self._clear = PushButton(text="Clear", name="clear_files", tooltip="take all files off the list")
+        self.out = FileEdit(
+            mode=FileDialogMode.EXISTING_DIRECTORY, nullable=True, value=None, label="Results in", name="results",
+            tooltip="folder for the results, each called <file>-<model>.zarr; empty: beside each file",
+        )  # fmt: skip
+        self.out.line_edit.native.setPlaceholderText("beside each file")
+        self.existing = ComboBox(
+            choices=[_ASK, _KEEP, _ANEW], value=_ASK, label="There already", name="existing",
+            tooltip="what to do with results of this model that stand there from before",
+        )  # fmt: skip
+        super().__init__(
+            widgets=[line(self._add, self._folder, self._clear), self._names, rows(self.out, self.existing)], labels=False, name="file_list"
+        )
+        self.margins = (0, 0, 0, 0)
+        self._add.changed.connect(self._on_add)
+        self._folder.changed.connect(self._on_folder)
+        self._clear.changed.connect(lambda: self.fill([]))
+        self.out.changed.connect(lambda _: self.told.emit())
+        self.existing.changed.connect(lambda _: self.told.emit())
+        self._show()
+
+    def live_in(self, parent: QWidget) -> None:
+        """Work as long as `parent` lives."""
+        self._work = LatestOnly(parent)
+        self._work.answered.connect(self._on_looked)
+        self._work.failed.connect(lambda error: self._on_looked([Looked(path, trouble=str(error)) for path in self._paths]))
+
+    def leave(self) -> None:
+        """Let go of the thread."""
+        self._work.leave()
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files."""
+        return list(self._paths)
+
+    def fill(self, paths: Sequence[str | Path]) -> None:
+        """Take these files, and look into them in the background."""
+        self._paths = list(dict.fromkeys(Path(path).absolute() for path in paths))
+        self.looked = []
+        wanted = list(self._paths)
+        if wanted:
+            self._work.ask(lambda: _look(wanted))
+        self._show()
+        self.told.emit()
+
+    def _on_looked(self, looked: list[Looked]) -> None:
+        if [one.path for one in looked] == self._paths:
+            self.looked = looked
+            self._show()
+            self.told.emit()
+
+    @property
+    def looking(self) -> bool:
+        """Whether files are still being looked into."""
+        return bool(self._paths) and not self.looked
+
+    @property
+    def first_axis(self) -> SpectralAxis | None:
+        """The axis of the first file that can be read."""
+        return next((one.axis for one in self.looked if one.axis is not None), None)
+
+    def _show(self) -> None:
+        plain = [path.name for path in self._paths]
+        names = [f"{path.parent.name}/{path.name}" if plain.count(path.name) > 1 else path.name for path in self._paths]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        self._names.value = (
+            f"{len(names)} file{'s' if len(names) > 1 else ''}: {', '.join(names[:SHOWN])}{more}" if names else "No files yet."
+        )
+        self._clear.enabled = bool(names)
+
+    def destination(self, path: Path, model: str) -> Path:
+        """Return where the result of a file goes."""
+        folder = path.parent if self.out.value in (None, "", Path()) else Path(str(self.out.value))
+        words = "-".join("".join(c if c.isalnum() or c in "-_." else " " for c in model).split())
+        return folder / f"{stem(path)}-{words}.zarr"
+
+    def ready(self, model: str, against: Callable[[Looked], str]) -> tuple[list[tuple[Path, Path]], str, str]:
+        """Return files with the places of their results, what stands against beginning, and what is left out.
+
+        Parameters
+        ----------
+        against : says why a file cannot be worked on, or nothing
+        """
+        self.existing.visible = False
+        if not self._paths or self.looking:
+            return [], *(("", "looking into the files …") if self.looking else ("Add the files that the model is applied to.", ""))
+        unfit = [(one.path, one.trouble or against(one)) for one in self.looked]
+        left_out = [f"{path.name}: {words}" for path, words in unfit if words]
+        note = f"Left out: {_some(left_out, '; ')}" if left_out else ""
+        pairs = [(path, self.destination(path, model)) for path, words in unfit if not words]
+        if not pairs:
+            return [], note, ""
+        places = [place for _, place in pairs]
+        twice = next((place for place in places if places.count(place) > 1), None)
+        if twice is not None:
+            return [], f"Two of the files would give {twice.name}; leave one out, or give each its own folder.", note
+        return self._beside_others(pairs, [place for place in places if place.exists()], note)
+
+    def _beside_others(self, pairs: list[tuple[Path, Path]], there: Sequence[Path], note: str) -> tuple[list[tuple[Path, Path]], str, str]:
+        """Ask what to do where results are there already, and do as was answered."""
+        self.existing.visible = bool(there)
+        names, answer = _some([place.name for place in there], ", "), self.existing.value
+        if there and answer == _ASK:
+            verb = "is" if len(there) == 1 else "are"
+            return [], f"{names} {verb} there already; say under the files what to do, or choose another folder.", note
+        if there and answer == _KEEP:
+            pairs = [(path, place) for path, place in pairs if place not in there]
+            if not pairs:
+                return [], "All results are there already, and are kept; write them anew, or choose another folder.", note
+            note = f"Kept as they are: {names}. {note}".strip()
+        return pairs, "", note
+
+    def _on_add(self) -> None:
+        paths = show_file_dialog(FileDialogMode.EXISTING_FILES, caption="Spectral files", parent=self.native)
+        if paths:
+            self.fill([*self._paths, *(Path(str(path)) for path in paths)])
+
+    def _on_folder(self) -> None:
+        folder = show_file_dialog(FileDialogMode.EXISTING_DIRECTORY, caption="A folder of spectral files", parent=self.native)
+        if folder:
+            chosen = Path(str(folder))
+            # a Zarr store is a folder, too
+            self.fill([*self._paths, *([chosen] if chosen.suffix.lower() == ".zarr" else spectral_files(chosen))])

@@ -1,0 +1,330 @@
+"""The Predict dock: a model, its card, what it is applied to, and the result beside the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import PushButton
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+
+from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.compatibility import another_scale, brought, fit_axis
+from napari_spectrai.preparation import Step
+from napari_spectrai.widgets.dock import Dock, rows, say, text
+from napari_spectrai.widgets.job_queue import JobQueue
+from napari_spectrai.widgets.jobs import ends
+from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned, undecided
+from napari_spectrai.widgets.predict_dock.file_list import Looked
+from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
+from napari_spectrai.widgets.predict_dock.model_card import CardView
+from napari_spectrai.widgets.predict_dock.model_fit import Misfit, misfit
+from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name
+from napari_spectrai.widgets.predict_dock.predict_options import PredictOptions
+from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest, mending, on_axis
+from napari_spectrai.widgets.predict_dock.region_choice import IN_VIEW
+from napari_spectrai.widgets.predict_dock.untrained_methods import MethodForm
+
+_NO_MODEL = "Train a model in the Train dock, or choose a model file."
+EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
+
+
+class PredictDock(Dock):
+    """Apply a model to layers or files, in a process of its own.
+
+    From a script: set ``dock.model`` and ``dock.layer`` (or ``dock.layers``, ``dock.files``), call ``dock.start()``; the result is added
+    as a layer beside its source, of files as a file.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        viewer = napari_viewer
+        self._viewer = viewer
+        self._card: ModelCard | None = None
+        self._trouble = ""
+        self._remedy_for: tuple[Image, Step] | None = None
+        self._could_resample: list[Path] = []
+        self._agreed: frozenset[Path] = frozenset()
+        self._pairs: list[tuple[Path, Path]] = []
+        self._build()
+        super().__init__("Predict", self._sections)
+        self._targets.files.live_in(self.native)
+        layers = viewer.layers.events
+        self._layer_events = [layers.inserted, layers.removed, layers.renamed]
+        for event in self._layer_events:
+            event.connect(self._on_layers)
+        self.native.destroyed.connect(self._leave)
+        self._models.chosen.connect(self._on_model)
+        self._models.refused.connect(lambda words: say(self._problem, words))
+        self._targets.told.connect(self._check)
+        self._method.changed.connect(self._check)
+        self._options.told.connect(self._check)
+        self._remedy.changed.connect(self.mend)
+        self._start.changed.connect(self.start)
+        self._applying.ended.connect(self._on_end)
+        turned.turned.connect(self._check)
+        ends.ended.connect(self.refresh)  # a training that has ended leaves a model
+        self.refresh()
+
+    def _build(self) -> None:
+        self._models = ModelList()
+        self._description = CardView(self._viewer)
+        self._method = MethodForm()
+        self._targets = Targets(self._viewer)
+        self._options = PredictOptions()
+        self._note = text("note")
+        self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
+        self._applying = JobQueue(
+            self._viewer, "Predict", "apply the model; the source stays as it is", "starting: loading torch and the model …",
+            kept="tiles that are finished are kept", remedies=[self._remedy],
+        )  # fmt: skip
+        self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
+        self._sections = [
+            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._applying,
+        ]  # fmt: skip
+
+    def _leave(self) -> None:
+        self._applying.gone = True
+        self._targets.files.leave()
+        for event in self._layer_events:
+            event.disconnect(self._on_layers)
+        turned.turned.disconnect(self._check, missing_ok=True)
+        ends.ended.disconnect(self.refresh, missing_ok=True)
+
+    # ---------------------------------------------------------------- choices
+
+    @property
+    def model(self) -> Path | str | None:
+        """The model file, or the kind of a method that needs no training."""
+        return self._models.model
+
+    @model.setter
+    def model(self, path: str | Path) -> None:
+        self._models.choose(path)
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer it is applied to, the first of several."""
+        return next(iter(self._targets.layers), None)
+
+    @layer.setter
+    def layer(self, layer: Image) -> None:
+        self._targets.take([layer])
+
+    @property
+    def layers(self) -> list[Image]:
+        """The layers it is applied to."""
+        return self._targets.layers
+
+    @layers.setter
+    def layers(self, layers: Sequence[Image]) -> None:
+        self._targets.take(layers)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files it is applied to; none where layers are chosen."""
+        return self._targets.files.paths if self._targets.what.value == FILES else []
+
+    @files.setter
+    def files(self, paths: Sequence[str | Path]) -> None:
+        self._targets.what.value = FILES
+        self._targets.files.fill(paths)
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer that the model is applied to."""
+        if layer in spectral_layers(self._viewer):
+            self._targets.take([layer])
+
+    @property
+    def status(self) -> str:
+        """The status in words."""
+        return str(self._applying.status.value)
+
+    @property
+    def problem(self) -> str:
+        """What stands against it, in words."""
+        return str(self._problem.value)
+
+    def refresh(self) -> None:
+        """List the models and layers there are now."""
+        self._models.refresh()
+        self._on_layers()
+
+    def _on_layers(self, _: Any = None) -> None:
+        self._targets.refresh()
+
+    def _on_model(self, _: Any = None) -> None:
+        self._card, self._trouble, self._agreed = None, "", frozenset()
+        model = self.model
+        self._method.show_kind(model if isinstance(model, str) else "")
+        if isinstance(model, Path):
+            try:
+                self._card = read_card(model)
+            except (ValueError, OSError) as error:
+                self._trouble = str(error)
+        self._description.show_card(self._card)
+        if isinstance(model, str):
+            self._description.show_method(model)
+        self._options.offer(self._models.found, model, self._card)
+        self._check()
+
+    # ---------------------------------------------------------------- what stands against it
+
+    def _check(self, _: Any = None) -> None:
+        """Say what is wrong, offer the remedy, and let it begin when nothing is."""
+        self._remedy_for, self._pairs, self._could_resample = None, [], []
+        trouble, note = self._trouble, ""
+        if self.model is None:
+            gone = self._models.gone
+            trouble = trouble or (f"{gone} is there no more; choose another model." if gone else _NO_MODEL)
+        elif not trouble:
+            trouble, note = self._against_files() if self._targets.what.value == FILES else (self._against_layers(), "")
+            note = note or ("" if trouble or self._targets.what.value == FILES else self._of_another_scale())
+        card, layer = self._card, self.layer
+        self._options.suit(card)
+        if not trouble and card is not None:
+            trouble = self._options.against(card)
+        of_file = self._targets.what.value == FILES
+        axis = self._targets.files.first_axis if of_file else None if layer is None else as_cube(layer).axis
+        self._description.show_axes(None if self._method.kind else card, axis, "file" if of_file else "layer")
+        if not self._applying.busy:
+            say(self._problem, trouble)
+        self._note.value, self._note.visible = note, bool(note)
+        ready = bool(self._pairs) if self._targets.what.value == FILES else bool(self.layers)
+        self._start.enabled = ready and not trouble and card is not None and not self._applying.busy
+        self._show_remedy()
+
+    def _show_remedy(self) -> None:
+        self._remedy.visible = self._remedy_for is not None or bool(self._could_resample)
+        self._remedy.enabled = not self._applying.busy
+        if self._could_resample:
+            several = len(self._could_resample) > 1
+            self._remedy.text = f"Resample {len(self._could_resample)} files to the model" if several else "Resample the file to the model"
+            self._remedy.tooltip = "bring them onto the model's axis as it is applied; the files stay as they are"
+        elif self._remedy_for is not None:
+            crop = self._remedy_for[1].kind == "crop"
+            self._remedy.text = "Crop to the model's bands" if crop else "Resample to the model"
+            self._remedy.tooltip = f"make {self._remedy_for[0].name!r} anew on the model's bands, as a new layer; it stays as it is"
+
+    def _against_layers(self) -> str:
+        layers = self.layers
+        if not layers:
+            gone = self._targets.choice.gone
+            chosen = f"{gone!r} was removed; choose another layer." if gone else "Choose a layer."
+            return EMPTY if not spectral_layers(self._viewer) else chosen
+        for layer in layers:
+            if words := undecided(layer):
+                return f"{words} in the dock Spectra."
+            cube = as_cube(layer)
+            if self._method.kind:
+                try:
+                    self._card = self._method.card(cube.axis)
+                except ValueError as error:
+                    return str(error)
+            assert self._card is not None  # noqa: S101
+            found = misfit(self._card, str(layer.name), cube.axis, is_image=cube.is_image)
+            if found is not None:
+                if found.step is not None:
+                    self._remedy_for = (layer, found.step)
+                return found.words
+            if self._targets.region.choice.value != IN_VIEW:  # the view changes without a word; it is asked when work begins
+                try:
+                    self._targets.region.of(layer)
+                except ValueError as error:
+                    return str(error)
+        return ""
+
+    def _of_another_scale(self) -> str:
+        """Return what to say of layers in memory whose intensities are a factor away from what the model learnt from."""
+        card = self._card
+        cubes = [] if card is None else [cube for layer in self.layers if isinstance((cube := as_cube(layer)).data, np.ndarray)]
+        words = [another_scale(card, brought(cube, card, fit_axis(card, cube.axis, cube.name))) for cube in cubes if card is not None]
+        return " ".join(filter(None, words))
+
+    def _against_files(self) -> tuple[str, str]:
+        if self._method.kind:
+            first = self._targets.files.first_axis
+            if first is not None:
+                try:
+                    self._card = self._method.card(first)
+                except ValueError as error:
+                    return str(error), ""
+        card = self._card
+
+        def against(one: Looked) -> str:
+            assert one.axis is not None  # noqa: S101
+            found: Misfit | None = None if card is None else misfit(card, one.path.name, one.axis, is_image=one.is_image)
+            if found is None or (found.step is not None and one.path in self._agreed):
+                return ""
+            if found.step is not None:
+                self._could_resample.append(one.path)
+            return found.words
+
+        name = "" if self.model is None else named(str(self.model))
+        self._pairs, trouble, note = self._targets.files.ready(name, against)
+        return trouble, note
+
+    # ---------------------------------------------------------------- work
+
+    def start(self) -> None:
+        """Apply the model to what is chosen, one after another."""
+        self._check()  # the layer may hold other data by now
+        if not self._start.enabled:
+            return
+        order = self._order()
+        if self._targets.what.value == FILES:
+            works = [order.on_file(path, out) for path, out in self._pairs]
+        else:
+            try:
+                works = [order.on_layer(layer, self._targets.region.of(layer)) for layer in self.layers]
+            except ValueError as error:
+                say(self._problem, str(error))
+                return
+        self._applying.run_all(works, self.native)
+        self._remedy.enabled = False
+
+    def _order(self) -> PredictRequest:
+        model, card, options = self.model, self._card, self._options
+        assert model is not None  # noqa: S101
+        assert card is not None  # noqa: S101
+        first = card
+        arguments, settings, name = options.arguments(), options.settings(), shown_name(model, card)
+        if self._method.kind:
+            arguments, settings = [*arguments, *self._method.arguments()], settings | self._method.settings()
+        if self._agreed and self._targets.what.value == FILES:
+            arguments, settings = [*arguments, "--resample"], settings | {"resample": True}
+        if options.ensemble.ticked:
+            name = f"{name} and {len(options.ensemble.ticked)} more"
+        follower = options.follower(card.truth_axis)
+        if follower is not None:
+            name, card = f"{name}, {named(options.then.value)}", follower
+        models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
+        files = [one for one in models if isinstance(one, Path)]
+        around = Around.of([first, *options.averaged_with], follower)
+        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files, around)
+
+    def mend(self) -> None:
+        """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that; agree to resample files."""
+        if self._could_resample and not self._applying.busy:
+            self._agreed |= frozenset(self._could_resample)
+            self._check()
+            return
+        if self._remedy_for is None or self._applying.busy:
+            return
+        (layer, step), chosen = self._remedy_for, self._targets.layers
+
+        def choose(made: Image) -> None:
+            self._targets.refresh()
+            self._targets.take([made if one is layer else one for one in chosen if one is layer or one in self._viewer.layers])
+
+        self._remedy.enabled = False
+        self._applying.run_all([mending(self._viewer, layer, step, choose)], self.native)
+
+    def cancel(self) -> None:
+        """Stop; the tiles that are finished are kept."""
+        self._applying.stop()
+
+    def _on_end(self, _: str) -> None:
+        self._check()

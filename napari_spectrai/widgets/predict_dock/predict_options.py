@@ -1,0 +1,153 @@
+"""How a model is applied: tiles, device, uncertainty, views, and further models to average with or to follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container
+from psygnal import Signal
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.untrained import ready_card, ready_spec
+from napari_spectrai.widgets.dock import rows, text
+from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.predict_dock.model_fit import misfits_chain, misfits_ensemble
+from napari_spectrai.widgets.predict_dock.model_list import Entry, Ticks, as_model, named
+from napari_spectrai.widgets.preferences import preferences
+
+_TILES = (16, 32, 64, 128, 256, 512, 1024, 2048)
+ALONE = "no second model"
+_DEVICES = [("automatic", "auto"), ("processor (CPU)", "cpu"), ("graphics card (CUDA)", "cuda"), ("graphics chip (Apple)", "mps")]
+
+
+class PredictOptions(Container[Any]):
+    """The settings under the fold.
+
+    Signals
+    -------
+    told : something was changed
+    """
+
+    told = Signal()
+
+    def __init__(self) -> None:
+        self._followers: list[Entry] = []
+        self.tile = ComboBox(
+            choices=[("automatic", 0), *((f"{side} × {side} pixels", side) for side in _TILES)], value=0, label="Tile", name="tile",
+            tooltip="how much of an image is worked on at a time: smaller ones take less memory, larger ones are faster",
+        )  # fmt: skip
+        self.device = ComboBox(choices=_DEVICES, value=preferences().device, label="Device", name="device", tooltip="where to compute")
+        self.uncertain = CheckBox(
+            value=False, text="Uncertainty", name="uncertainty",
+            tooltip="standard deviation as a second layer: over passes with dropout, or over the models that are averaged",
+        )  # fmt: skip
+        self.views = CheckBox(
+            value=False, text="Eight views", name="views",
+            tooltip="mean over the rotations and reflections of each image: slower, a little better",
+        )  # fmt: skip
+        self.then = ComboBox(
+            choices=lambda _: [(ALONE, ""), *self._followers], label="Then", name="then",
+            tooltip="a second model for the result of the first: denoise, then enlarge",
+        )  # fmt: skip
+        self._about = text("averages")
+        self.ensemble = Ticks("average_with", "average the results with those of this model")
+        inside = [rows(self.tile, self.device, self.uncertain, self.views, self.then), self._about, self.ensemble]
+        super().__init__(widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options")
+        self.margins = (0, 0, 0, 0)
+        for editor in (self.tile, self.device, self.uncertain, self.views, self.then):
+            editor.changed.connect(lambda _: self.told.emit())
+        self.ensemble.told.connect(self.told)
+
+    def offer(self, found: list[Entry], model: Path | str | None, card: ModelCard | None) -> None:
+        """Offer the models that go together with the one chosen."""
+        kept = self.then.value
+        with self.then.changed.blocked():
+            self._followers = []
+            self.then.reset_choices()
+            self._followers = [entry for entry in found if entry[1] != str(model)]
+            self.then.reset_choices()
+            self.then.value = kept if kept in [value for _, value in self._followers] else ""
+        like: list[Entry] = []
+        if card is not None and isinstance(model, Path):
+            for label, value in found:
+                other = as_model(value)
+                if isinstance(other, Path) and other != model and (told := _card(other)) is not None and not misfits_ensemble(card, told):
+                    like.append((label, value))
+        self.ensemble.offer(like)
+        self._about.value = (
+            "Average with" if like else "Average with: no other model of the list has this one's task, axis and classes."
+            if isinstance(model, Path) else "Average with: for trained models, not for methods."
+        )  # fmt: skip
+
+    def suit(self, card: ModelCard | None) -> None:
+        """Switch off what does not go with the models chosen."""
+        cards = [] if card is None else [card]
+        if self.then.value and (follower := self.follower(card.axis if card else SpectralAxis.bands(1))) is not None:
+            cards.append(follower)
+        self.views.enabled = bool(cards) and all(one.experiment.looks_around for one in cards)
+        last = cards[-1] if cards else None
+        drops = last is not None and float(getattr(last.experiment.network, "dropout", 0.0)) > 0
+        averaged = bool(self.ensemble.ticked) and len(cards) == 1
+        self.uncertain.enabled = drops or averaged
+
+    @property
+    def averaged_with(self) -> list[ModelCard]:
+        """The cards of the models that are averaged with the one chosen."""
+        return [card for path in self.ensemble.ticked if (card := _card(Path(path))) is not None]
+
+    def follower(self, axis: SpectralAxis) -> ModelCard | None:
+        """Return the card of the second model, if there is one.
+
+        Raises
+        ------
+        ValueError
+            If its file cannot be read.
+        """
+        model = as_model(self.then.value or None)
+        if model is None:
+            return None
+        return ready_card(ready_spec(model), axis) if isinstance(model, str) else read_card(model)
+
+    def against(self, card: ModelCard) -> str:
+        """Return what stands against these settings with a model; nothing if they fit."""
+        try:
+            follower = self.follower(card.truth_axis)
+        except (ValueError, OSError) as error:
+            return str(error)
+        if follower is not None and (words := misfits_chain(card, follower, named(self.then.value))):
+            return words
+        tile, network = self.tile.value, card.experiment.network
+        least = 2 * (2 * network.context + network.grid) if card.experiment.looks_around else 8
+        if tile and not network.whole and tile < least:
+            return f"Tiles of {tile} pixels would show in the result; choose {least} or more, or leave it automatic."
+        return ""
+
+    def arguments(self) -> list[str]:
+        """Return the settings as arguments of the command line."""
+        words = ["--device", self.device.value]
+        if self.tile.value:
+            words += ["--tile", str(self.tile.value)]
+        if self.uncertain.value and self.uncertain.enabled:
+            words.append("--uncertainty")
+        if self.views.value and self.views.enabled:
+            words.append("--views")
+        for model in self.ensemble.ticked:
+            words += ["--ensemble", model]
+        return words + (["--then", self.then.value] if self.then.value else [])
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as plain values."""
+        return {
+            "tile": self.tile.value or None, "device": self.device.value,
+            "uncertainty": bool(self.uncertain.value and self.uncertain.enabled), "views": bool(self.views.value and self.views.enabled),
+            "ensemble": list(self.ensemble.ticked), "then": self.then.value or None,
+        }  # fmt: skip
+
+
+def _card(path: Path) -> ModelCard | None:
+    try:
+        return read_card(path)
+    except (ValueError, OSError):  # said when it is chosen itself
+        return None

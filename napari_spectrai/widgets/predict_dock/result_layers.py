@@ -1,0 +1,153 @@
+"""From what a prediction leaves in its folder to layers beside the source."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+from napari.viewer import Viewer
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.io.labels import read_labels
+from napari_spectrai.labels import Class, Colour, Labels
+from napari_spectrai.widgets.job_queue import loaded
+from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_beside, add_classes_beside
+
+MOST_NAME = 28
+"""Letters of a model's name in the names of layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was applied to a source, for the names and metadata of the layers that come.
+
+    Parameters
+    ----------
+    model : path of the file, or kind of the method
+    name : what a person calls it
+    card : of the last model, whose results are shown
+    settings : plain values
+    """
+
+    model: str
+    name: str
+    card: ModelCard
+    settings: Mapping[str, Any]
+
+    @property
+    def short(self) -> str:
+        """The name, short enough for the list of layers."""
+        return self.name if len(self.name) <= MOST_NAME else self.name[: MOST_NAME - 1].rstrip() + "…"
+
+    def metadata(self, source: str, role: str) -> dict[str, Any]:
+        """Return what a result layer keeps of its making, for *Evaluate*."""
+        told = {
+            "model": self.model, "name": self.name, "task": self.card.experiment.task.kind, "source": source,
+            "settings": dict(self.settings), "role": role,
+        }  # fmt: skip
+        return {"prediction": told}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job left, read into memory where that is no burden."""
+
+    cube: Cube | None = None
+    labels: Labels | None = None
+    shares: Cube | None = None
+    spread: Cube | None = None
+    partly: bool = False
+
+
+def read_outcome(folder: Path, card: ModelCard, *, stopped: bool) -> Outcome | None:
+    """Read what a job left; of one that was stopped the tiles that were finished, None if there are none."""
+    if stopped:
+        part = folder / "result-part.zarr"
+        if not part.exists():
+            return None
+        cube = loaded(part)
+        return Outcome(labels=_told(cube, card.classes), shares=cube, partly=True) if card.classes else Outcome(cube, partly=True)
+    spread = folder / "result-sd.zarr"
+    deviation = loaded(spread) if spread.exists() else None
+    if not card.classes:
+        return Outcome(loaded(folder / "result.zarr"), spread=deviation)
+    labels = read_labels(folder / "result.zarr")
+    shutil.rmtree(folder / "result.zarr")
+    return Outcome(labels=labels, shares=loaded(folder / "result-probabilities.zarr"), spread=deviation)
+
+
+def cut_out(outcome: Outcome | None, region: Region | None, seen: Region | None) -> Outcome | None:
+    """Return of an outcome the part that was asked for, where more was seen so that it is as it would be in the whole."""
+    if outcome is None or region is None or seen is None or region == seen:
+        return outcome
+
+    def cut(array: Any, *, ends: int) -> tuple[Any, ...]:
+        sides = array.shape[-2 - ends : array.ndim - ends]
+        times = [length // (stop - start) for length, (start, stop) in zip(sides, seen, strict=True)]
+        pairs = zip(times, region, seen, strict=True)
+        inner = [slice((start - first) * each, (stop - first) * each) for each, (start, stop), (first, _) in pairs]
+        return (..., *inner, *[slice(None)] * ends)
+
+    def of(cube: Cube | None) -> Cube | None:
+        return None if cube is None else cube.with_data(cube.data[cut(cube.data, ends=1)])
+
+    labels = outcome.labels
+    told = None if labels is None else replace(labels, data=labels.data[cut(labels.data, ends=0)])
+    return replace(outcome, cube=of(outcome.cube), labels=told, shares=of(outcome.shares), spread=of(outcome.spread))
+
+
+def _told(shares: Cube, classes: Sequence[Class]) -> Labels:
+    """Return the most probable class of each pixel; those that were not reached get a number that is no class: 0 where that is free."""
+    values = np.array([one.value for one in classes])
+    missing = 0 if 0 not in values else int(values.max()) + 1
+    probabilities = shares.numpy()
+    known = np.isfinite(probabilities.sum(-1))
+    told = np.where(known, values[np.where(known[..., None], probabilities, 0).argmax(-1)], missing)
+    names = {one.value: one.name for one in classes}
+    return Labels(told, names if missing == 0 else names | {missing: "not reached"})
+
+
+def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame) -> str:
+    """Add the layers of an outcome beside their source; return what to say."""
+    frame, card = frame.now(viewer), applied.card
+    end = f" by {applied.short}" + (" (part)" if outcome.partly else "")
+
+    def lay(cube: Cube, what: str, role: str, *, alike: bool) -> Layer:
+        layer = add_beside(viewer, cube, frame, f"{frame.name} · {what}{end}", alike=alike)
+        layer.metadata.update(applied.metadata(frame.name, role))
+        return layer
+
+    if outcome.spread is not None:
+        lay(outcome.spread, "uncertainty", "uncertainty", alike=False).visible = False
+    if outcome.labels is None:
+        assert outcome.cube is not None  # noqa: S101
+        layer = lay(outcome.cube, _done(card), "result", alike=True)
+    else:
+        if outcome.shares is not None and not card.experiment.task.of_images:
+            lay(outcome.shares, "probabilities", "probabilities", alike=False).visible = False
+        colours: dict[int, Colour] = {one.value: one.colour for one in card.classes if one.colour is not None}
+        labels = replace(outcome.labels, colours=colours, name="")
+        layer = add_classes_beside(viewer, labels, frame, f"{frame.name} · classes{end}", metadata=applied.metadata(frame.name, "result"))
+        if outcome.labels.data.size == 1 and outcome.shares is not None and not outcome.partly:  # a single image
+            (one,) = (known for known in card.classes if known.value == outcome.labels.data.flat[0])
+            return f"{one.name} ({float(outcome.shares.numpy().max()):.0%})"
+    if outcome.partly:
+        empty = "NaN" if not card.classes else "'not reached'" if any(one.value == 0 for one in card.classes) else "0"
+        return f"what was finished is in layer {layer.name!r}, {empty} where it was not reached"
+    hidden = [what for what, there in (("uncertainty", outcome.spread), ("probabilities", outcome.shares)) if there is not None]
+    if card.experiment.task.of_images and "probabilities" in hidden:
+        hidden.remove("probabilities")
+    return f"layer {layer.name!r}" + (f", and hidden with it its {' and '.join(hidden)}" if hidden else "")
+
+
+def _done(card: ModelCard) -> str:
+    """Return what was done to a cube, in a word."""
+    if card.experiment.task.enlarges > 1:
+        return f"{card.experiment.task.enlarges} × enlarged"
+    return {"denoising": "denoised", "calibration": "calibrated"}.get(card.experiment.task.kind, "predicted")

@@ -1,0 +1,345 @@
+"""The Preprocess dock: an ordered list of steps, the spectrum before and after, and a new layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, PushButton, show_file_dialog
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.preparation import Spikes, Step, load_steps, read_steps, save_steps, steps
+from napari_spectrai.runs import prepare_preprocessing
+from napari_spectrai.spec import SettingsError
+from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
+from napari_spectrai.widgets.job_queue import JobQueue
+from napari_spectrai.widgets.latest_only import LatestOnly
+from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
+from napari_spectrai.widgets.layer_frame import LayerFrame, add_beside
+from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_layers, spectral_position, turned, undecided
+from napari_spectrai.widgets.plot import SOURCE, Plot
+from napari_spectrai.widgets.preprocess_dock.spectrum_preview import SpectrumPreview
+from napari_spectrai.widgets.preprocess_dock.step_findings import Counting, Finding, mark
+from napari_spectrai.widgets.spectra_dock.region_means import Watch
+from napari_spectrai.widgets.step_list import Item, OrderedForm
+
+EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
+
+
+class PreprocessDock(Dock):
+    """Prepare a layer step by step.
+
+    From a script: set ``dock.steps`` and ``dock.layer``, call ``dock.start()``; the result is added as a layer.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        self._viewer = napari_viewer
+        self._place: tuple[int, ...] | None = None
+        self._preview: SpectrumPreview | None = None
+        self._begin: tuple[int, ...] = ()
+        self._problem = message()
+        self._build()
+        super().__init__("Preprocess", self._sections)
+        self._latest = LatestOnly(self.native)
+        self._latest.answered.connect(self._on_preview)
+        self._latest.failed.connect(self._on_preview_failed)
+        self._counting = Counting(self.native, self._on_counted)
+        layers = napari_viewer.layers.events
+        self._layer_events = [layers.inserted, layers.removed, layers.renamed]
+        for event in self._layer_events:
+            event.connect(self._on_layers)
+        napari_viewer.mouse_move_callbacks.append(self._on_mouse)
+        turned.turned.connect(self._on_layer)
+        self._data = Watch(self._on_layer)
+        self.native.destroyed.connect(self._leave)
+        self._layer.changed.connect(self._on_layer)
+        self._form.edited.connect(self._check)
+        self._onto.changed.connect(self._on_onto)
+        self._load_button.changed.connect(self._on_load)
+        self._save_button.changed.connect(self._on_save)
+        self._train_button.changed.connect(self.hand_to_train)
+        self._applying.start.changed.connect(self.start)
+        self._applying.ended.connect(lambda how: self._check() if how != "failed" else None)
+        self._on_layers()
+
+    def _build(self) -> None:
+        self._layer = LayerChoice(self._viewer, self._layers, label="Layer", name="layer_choice", tooltip="what is prepared")
+        self._begun = False
+        self._about = text("about")
+        self._form = OrderedForm(steps, [])
+        self._onto = ComboBox(
+            choices=self._others, nullable=True, value=None, label="Resample onto", name="onto",
+            tooltip="add a step that brings the layer onto another layer's axis",
+        )  # fmt: skip
+        self._load_button = PushButton(
+            text="Load…", name="load", tooltip="open a list of steps (YAML), or the preparation of an experiment"
+        )
+        self._save_button = PushButton(
+            text="Save…", name="save", tooltip="save the steps as YAML: napari-spectrai preprocess applies them too"
+        )
+        self._train_button = PushButton(text="To Train", name="to_train", tooltip="make these steps the preparation in the Train dock")
+        self._plot = Plot(self._viewer, x="Band number", y="Before", height=150, name="before")
+        self._after = Plot(self._viewer, x="Band number", y="After", height=150, name="after")
+        self._note = text("note")
+        self._applying = JobQueue(self._viewer, "Apply to new layer", "prepare the whole layer; the source stays as it is", "starting …")
+        self._sections = [
+            rows(self._layer), self._about, self._form, rows(self._onto),
+            line(self._load_button, self._save_button, self._train_button), self._problem,
+            self._plot, self._after, self._note, self._applying,
+        ]  # fmt: skip
+
+    def _leave(self) -> None:
+        self._applying.gone = True
+        self._latest.leave()
+        self._counting.leave()
+        self._data.follow(None)
+        turned.turned.disconnect(self._on_layer, missing_ok=True)
+        for event in self._layer_events:
+            event.disconnect(self._on_layers)
+        if self._on_mouse in self._viewer.mouse_move_callbacks:
+            self._viewer.mouse_move_callbacks.remove(self._on_mouse)
+
+    # ---------------------------------------------------------------- choices
+
+    def _layers(self) -> list[Image]:
+        return spectral_layers(self._viewer)
+
+    def _others(self, _: Any = None) -> list[Image]:
+        return [layer for layer in self._layers() if layer is not self._layer.value and "spectral_axis" in layer.metadata]
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that is prepared."""
+        return self._layer.value
+
+    @layer.setter
+    def layer(self, layer: Image) -> None:
+        self._layer.value = layer
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer that is prepared."""
+        if layer in self._layers():
+            self._layer.value = layer
+
+    @property
+    def steps(self) -> list[Step]:
+        """The steps that are switched on, in order.
+
+        Raises
+        ------
+        SettingsError
+            If a field has a problem.
+        """
+        return read_steps(self._form.read())
+
+    @steps.setter
+    def steps(self, wanted: Sequence[Step | dict[str, Any] | str]) -> None:
+        self._form.fill([steps.parse(step).model_dump(mode="json") for step in wanted])
+
+    @property
+    def status(self) -> str:
+        """The status in words."""
+        return str(self._applying.status.value)
+
+    @property
+    def form(self) -> OrderedForm:
+        """The list of steps."""
+        return self._form
+
+    def _on_layers(self, _: Any = None) -> None:
+        self._layer.reset_choices()
+        if not self._begun:  # a form in which nothing was chosen yet begins with the first that suits
+            self._layer.value = likely_source(self._layers())
+        self._on_layer()
+
+    def _on_layer(self, _: Any = None) -> None:
+        layer = self.layer
+        self._data.follow(layer)
+        with self._onto.changed.blocked():
+            self._onto.reset_choices()
+            self._onto.value = None
+        self._begun = self._begun or layer is not None
+        if layer is None:
+            self._place = None
+            gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."
+            self._about.value = gone if self._layers() else EMPTY
+            self._form.axis = None
+        else:
+            cube = as_cube(layer)
+            bad = len(cube.metadata.get("bad_bands", ()))
+            self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}" + (
+                f"; its file calls {bad} of them bad" if bad else ""
+            )
+            self._form.axis = cube.axis
+            if self._place is None or len(self._place) != len(cube.spatial_shape) or not _inside(self._place, cube):
+                self._place = tuple(length // 2 for length in cube.spatial_shape)
+        self._check()
+
+    def _on_onto(self, layer: Image | None) -> None:
+        if layer is not None:
+            axis = as_cube(layer).axis
+            self._form.fill(
+                [*self._form.read(), {"kind": "resample", "values": axis.values.tolist(), "unit": axis.unit, "method": "linear"}]
+            )
+            with self._onto.changed.blocked():
+                self._onto.value = None
+
+    def _check(self, _: Any = None) -> None:
+        """Say what is wrong beside its field, and show the steps at work on one spectrum."""
+        found, wanted = [], None
+        try:
+            wanted = self.steps
+        except SettingsError as error:
+            found = error.problems
+        self._form.show_problems(found)
+        asked = "" if self.layer is None else undecided(self.layer)
+        ready = self.layer is not None and wanted is not None and bool(wanted) and not asked
+        self._applying.start.enabled = ready and not self._applying.busy
+        self._save_button.enabled = self._train_button.enabled = bool(wanted)
+        self._preview = SpectrumPreview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
+        if wanted is not None or asked:
+            say(self._problem, f"{asked} in the dock Spectra." if asked else "")
+        self._count(wanted)
+        self._look()
+
+    # ---------------------------------------------------------------- what steps find
+
+    def _count(self, wanted: Sequence[Step] | None) -> None:
+        for item in self._form.items:
+            item.extra.visible = False
+        cube = as_cube(self.layer) if self.layer is not None else None
+        if self._counting.ask(cube, wanted or []):
+            for item, step in zip(self._active, wanted or [], strict=True):
+                if type(step).findings is not Step.findings:
+                    self._finding(item).say("counting …")
+
+    @property
+    def _active(self) -> list[Item]:
+        return [item for item in self._form.items if item.on.value]
+
+    def _finding(self, item: Item) -> Finding:
+        """Return where it stands what a step found."""
+        if not len(item.extra):
+            item.extra.append(finding := Finding())
+            finding.show_button.changed.connect(lambda: self._mark(finding))
+        item.extra.visible = True
+        return cast("Finding", item.extra[0])
+
+    def _on_counted(self, found: dict[int, Spikes | str], begin: tuple[int, ...]) -> None:
+        self._begin = begin
+        active = self._active
+        for number, said in found.items():
+            part = " in the middle of the layer" if any(begin) else ""
+            if isinstance(said, Spikes):
+                self._finding(active[number]).say(f"{said}{part}", said)
+            else:
+                self._finding(active[number]).say(f"not counted: {said}")
+
+    def _mark(self, finding: Finding) -> None:
+        if self.layer is not None and finding.found is not None:
+            mark(self._viewer, self.layer, finding.found, self._begin)
+
+    # ---------------------------------------------------------------- before and after
+
+    def _on_mouse(self, _: Any, event: Any) -> None:
+        layer = self.layer
+        world = tuple(event.position)
+        if layer is None or len(world) < layer.ndim:
+            return
+        place = [round(float(c)) for c in layer.world_to_data(world[-layer.ndim :])]
+        del place[spectral_position(layer)]
+        if _inside(place, as_cube(layer)):
+            self.look_at(tuple(place))
+
+    def look_at(self, place: tuple[int, ...]) -> None:
+        """Show the spectrum at a pixel, before and after."""
+        if place != self._place:
+            self._place = place
+            self._look()
+
+    def _look(self) -> None:
+        preview, place = self._preview, self._place
+        if preview is None or place is None:
+            self._plot.clear_curves()
+            self._after.clear_curves()
+            return
+        self._latest.ask(lambda: (preview, place, *preview.at(place)))
+
+    def _on_preview(self, answer: tuple[SpectrumPreview, tuple[int, ...], FloatArray, SpectralAxis, FloatArray]) -> None:
+        preview, place, before, axis, after = answer
+        if preview is not self._preview:
+            return
+        self._plot.titles(x=preview.cube.axis.label)
+        self._after.titles(x=axis.label)
+        self._plot.curve("before", preview.cube.axis.values, before, SOURCE, legend=False)
+        self._after.curve("after", axis.values, after, self._after.accent, legend=False)
+        moved = f" (without {', '.join(preview.left_out)}, which moves pixels)" if preview.left_out else ""
+        self._note.value = f"pixel {place[0] if len(place) == 1 else place}{moved}"
+        if self.layer is not None and undecided(self.layer):
+            return
+        say(self._problem, "" if np.isfinite(after).any() else "What comes out holds NaN; begin with 'Fill missing values'.")
+
+    def _on_preview_failed(self, error: Exception) -> None:
+        say(self._problem, str(error))
+        self._after.clear_curves()
+        self._applying.start.enabled = False
+
+    # ---------------------------------------------------------------- files, Train, work
+
+    def _on_load(self) -> None:
+        path = show_file_dialog(FileDialogMode.EXISTING_FILE, caption="Steps", filter="YAML (*.yml *.yaml)", parent=self.native)
+        if path:
+            self.open_steps(Path(str(path)))
+
+    def open_steps(self, path: str | Path) -> None:
+        """Show the steps of a file."""
+        try:
+            self.steps = load_steps(path)
+        except (ValueError, OSError) as error:
+            say(self._problem, str(error))
+
+    def _on_save(self) -> None:
+        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption="Steps", filter="YAML (*.yml *.yaml)", parent=self.native)
+        if path:
+            self.save_steps(Path(str(path)))
+
+    def save_steps(self, path: str | Path) -> None:
+        """Write the steps that are on."""
+        try:
+            save_steps(self.steps, Path(path).with_suffix(Path(path).suffix or ".yml"))
+        except (ValueError, OSError) as error:
+            say(self._problem, str(error))
+
+    def hand_to_train(self) -> None:
+        """Make these steps the preparation in the Train dock, which opens if it is not."""
+        experiment = Experiment.from_mapping({"preparation": self._form.read()})
+        train = opened(self._viewer, "Train")
+        train.experiment = train.experiment.model_copy(update={"preparation": experiment.preparation})
+
+    def start(self) -> None:
+        """Prepare the layer in a process of its own."""
+        if not self._applying.start.enabled or self.layer is None:
+            return
+        frame, cube, wanted = LayerFrame.of(self.layer), as_cube(self.layer), self.steps
+        say(self._applying.problem, "")
+        self._applying.run(lambda: prepare_preprocessing(wanted, cube), lambda prepared: self._show(prepared, frame), self.native)
+
+    def cancel(self) -> None:
+        """Stop; nothing half-done is shown."""
+        self._applying.stop()
+
+    def _show(self, prepared: Cube, frame: LayerFrame) -> str:
+        frame = frame.now(self._viewer)
+        layer = add_beside(self._viewer, prepared, frame, f"{frame.name} · prepared", alike=False)
+        layer.metadata[PREPARED] = {"source": frame.name}
+        return f"layer {layer.name!r}"
+
+
+def _inside(place: Sequence[int], cube: Cube) -> bool:
+    return all(0 <= c < length for c, length in zip(place, cube.spatial_shape, strict=True))

@@ -1,0 +1,157 @@
+"""Mean ± standard deviation of the regions of a Labels or Shapes layer, kept up to date while one paints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from magicgui.widgets import ComboBox
+from napari.layers import Image, Labels, Layer, Shapes
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QWidget
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.summary import RegionSpectrum, region_spectrum
+from napari_spectrai.widgets.dock import text
+from napari_spectrai.widgets.latest_only import LatestOnly
+from napari_spectrai.widgets.layers import as_cube
+from napari_spectrai.widgets.plot import Plot
+from napari_spectrai.widgets.spectra_dock.regions import regions
+
+_PAINTING = 150
+"""Milliseconds without a stroke after which the means are taken anew."""
+_MOST_SPREADS = 6
+"""Regions whose standard deviation is drawn too; of more it would hide the means."""
+
+Mean = tuple[str, str, RegionSpectrum]
+
+
+class Watch:
+    """Calls `slot` when the data of one layer change, whichever layer that is at the moment."""
+
+    _EVENTS = ("data", "labels_update", "paint")
+
+    def __init__(self, slot: Callable[[Any], None]) -> None:
+        self._slot = slot
+        self.layer: Layer | None = None
+
+    def follow(self, layer: Layer | None) -> None:
+        """Follow another layer, or none."""
+        for one, name in ((self.layer, "disconnect"), (layer, "connect")):
+            for event in self._EVENTS:
+                if one is not None and (emitter := getattr(one.events, event, None)) is not None:
+                    getattr(emitter, name)(self._slot)
+        self.layer = layer
+
+
+class RegionMeans:
+    """The choice of a layer, its regions' means over an image, and their legend.
+
+    Signals
+    -------
+    changed : there are other means to draw
+    failed : why there are none, in words
+    """
+
+    changed = Signal()
+    failed = Signal(str)
+
+    def __init__(self, viewer: Viewer, image: Callable[[], Image | None]) -> None:
+        self._viewer, self._image = viewer, image
+        self._watch = Watch(self._on_stroke)
+        self.means: list[Mean] = []
+        self._of: Image | None = None
+        self.choice = ComboBox(
+            choices=lambda _: [layer for layer in viewer.layers if isinstance(layer, Labels | Shapes)], nullable=True, value=None,
+            label="Regions", name="regions",
+            tooltip="a Labels or Shapes layer: mean ± standard deviation of each region of the selected layer",
+        )  # fmt: skip
+        self.legend = text("legend")
+        self.legend.visible = False
+        self.choice.changed.connect(self._on_choice)
+
+    def live_in(self, parent: QWidget) -> None:
+        """Work as long as `parent` lives."""
+        self._work = LatestOnly(parent)
+        self._work.answered.connect(self._on_means)
+        self._work.failed.connect(lambda error: self.failed.emit(str(error)))
+        self._strokes = QTimer(parent)
+        self._strokes.setSingleShot(True)
+        self._strokes.setInterval(_PAINTING)
+        self._strokes.timeout.connect(self.take)
+
+    def leave(self) -> None:
+        """Let go of the layer."""
+        self._watch.follow(None)
+        self._work.leave()
+
+    def on_layers(self) -> None:
+        """Offer the layers there are now; the one chosen stays."""
+        kept = self._watch.layer
+        with self.choice.changed.blocked():
+            self.choice.reset_choices()
+            self.choice.value = kept if kept is not None and kept in self._viewer.layers else None
+        if self.choice.value is None:
+            self._on_choice(None)
+
+    def _on_choice(self, layer: Layer | None) -> None:
+        self._watch.follow(layer)
+        self._show([])
+        self.take()
+        self.changed.emit()
+
+    def _on_stroke(self, _: Any = None) -> None:
+        self._strokes.start()
+
+    def take(self) -> None:
+        """Take the means anew, in the background."""
+        layer: Labels | Shapes | None = self.choice.value
+        image = self._image()
+        if layer is None or image is None:
+            self._show([])
+            return
+        point, cube = tuple(self._viewer.dims.point), as_cube(image)
+        if image is not self._of:
+            self._show([])
+        self._work.ask(lambda: (image, _means(layer, image, cube, point)))
+
+    def _on_means(self, answer: tuple[Image, list[Mean]]) -> None:
+        image, means = answer
+        if image is self._image() and self.choice.value is not None:
+            self._of = image
+            self._show(means)
+            self.changed.emit()
+
+    def _show(self, means: list[Mean]) -> None:
+        self.means = means
+        words = (
+            f"<span style='color:{colour};'>■</span>&nbsp;{escape(name).replace(' ', '&nbsp;').replace('-', '‑')}"
+            for name, colour, _ in means
+        )
+        self.legend.value = " &nbsp; ".join(words)
+        self.legend.visible = bool(means)
+
+    def draw(self, plot: Plot, positions: npt.NDArray[np.float64], shown: Callable[[Any], npt.NDArray[Any]]) -> None:
+        """Draw the means, and the spread of a few, at `positions`; `shown` turns intensities into what is drawn."""
+        if self._of is not self._image():
+            return
+        for name, colour, found in self.means:
+            if len(found.mean) != len(positions):
+                continue
+            low, mean, high = (shown(values) for values in (found.mean - found.deviation, found.mean, found.mean + found.deviation))
+            if len(self.means) <= _MOST_SPREADS and mean is found.mean:
+                plot.spread(f"± {name}", positions, low, high, colour)
+            plot.curve(name, positions, mean, colour, width=2, legend=False)
+
+
+def _means(layer: Labels | Shapes, image: Image, cube: Cube, point: tuple[float, ...]) -> list[Mean]:
+    try:
+        found = regions(layer, image, point)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{layer.name!r} does not lie on {image.name!r}; they have different dimensions") from error
+    return [(name, colour, region_spectrum(cube, places)) for name, colour, places in found]

@@ -1,0 +1,245 @@
+"""Parts of the Spectra dock: images from bands, and curves out of the plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from magicgui.types import FileDialogMode
+from magicgui.widgets import CheckBox, Container, LineEdit, PushButton, show_file_dialog
+from napari.layers import Image
+from napari.qt.threading import thread_worker
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtWidgets import QApplication
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.files import write_text
+from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
+from napari_spectrai.widgets.dock import line, message, rows, say, text
+from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.layers import add_cube, as_cube, lie_over, placing, spectral_position
+from napari_spectrai.widgets.plot import Plot
+
+_NUMBER = r"\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*"
+Range = tuple[float, float]
+
+
+def parse_range(words: str) -> Range:
+    """Return low and high of ``"1000-1010"`` (any dash, or ``..``).
+
+    Raises
+    ------
+    ValueError
+        If it is no range.
+    """
+    match = re.fullmatch(rf"{_NUMBER}(?:-|–|\.\.|to){_NUMBER}", words)
+    if not match:
+        raise ValueError(f"{words!r} is no range; write it as 1000–1010")
+    low, high = float(match.group(1)), float(match.group(2))
+    return min(low, high), max(low, high)
+
+
+class BandTools(Container[Any]):
+    """A range of bands as an image, a ratio of two, a crop, and colours."""
+
+    done = Signal(str)
+
+    def __init__(self, viewer: Viewer, plot: Plot) -> None:
+        self._viewer, self._plot = viewer, plot
+        self._layer: Image | None = None
+        self._positions: npt.NDArray[np.float64] = np.zeros(0)
+        self.pick = CheckBox(value=False, text="Select a range in the plot", name="pick", tooltip="a range whose ends can be dragged")
+        self.range = LineEdit(value="", label="Range", name="range", tooltip="from–to, in the unit shown, such as 1000–1010")
+        self.by = LineEdit(value="", label="Divide by", name="by", tooltip="a second range, for the ratio of the two")
+        self.colours = LineEdit(value="", label="Red, green, blue", name="colours", tooltip="three positions in the unit shown")
+        self._buttons = {
+            "mean": PushButton(text="Band image", name="band_image", tooltip="mean over the range, as a new layer"),
+            "area": PushButton(text="Area image", name="area_image", tooltip="area under the range, in intensity × unit, as a new layer"),
+            "ratio": PushButton(text="Ratio", name="ratio", tooltip="mean of the range over mean of the second range"),
+            "crop": PushButton(text="Crop", name="crop", tooltip="a layer of these bands alone; it shares the source's memory"),
+            "rgb": PushButton(text="RGB", name="rgb", tooltip="the three bands as red, green and blue"),
+            "true": PushButton(text="True colour", name="true_colour", tooltip="as an eye would see it; needs bands from 430 to 670 nm"),
+        }
+        self._problem, self._status = message(), text("band_status")
+        self._status.visible = False
+        inside = [
+            self.pick, rows(self.range, self.by), line(*(self._buttons[b] for b in ("mean", "area"))),
+            line(*(self._buttons[b] for b in ("ratio", "crop"))), rows(self.colours),
+            line(*(self._buttons[b] for b in ("rgb", "true"))), self._problem, self._status,
+        ]  # fmt: skip
+        super().__init__(widgets=[FoldBox("Images from bands", inside)], labels=False, name="tools")
+        self.margins = (0, 0, 0, 0)
+        self.pick.changed.connect(self._on_pick)
+        self.range.changed.connect(self._on_typed)
+        for what, button in self._buttons.items():
+            button.changed.connect(lambda _=None, what=what: self.make(what))
+        self.use(None, None)
+
+    def use(self, layer: Image | None, positions: npt.NDArray[np.float64] | None) -> None:
+        """Work on another layer, whose bands are shown at `positions`."""
+        changed = layer is not self._layer or positions is None or not np.array_equal(positions, self._positions)
+        self._layer = layer
+        self._positions = np.zeros(0) if positions is None else positions
+        cube = None if layer is None else as_cube(layer)
+        for what, button in self._buttons.items():
+            button.enabled = cube is not None and (what == "crop" or cube.is_image)
+        self._buttons["true"].enabled = cube is not None and cube.is_image and covers_visible(cube.axis)
+        if changed and cube is not None and positions is not None and positions.size:
+            low, high = float(positions.min()), float(positions.max())
+            with self.range.changed.blocked():
+                self.range.value = f"{low + (high - low) * 0.45:.5g}–{low + (high - low) * 0.55:.5g}"
+            order = (0.8, 0.5, 0.2) if cube.axis.unit in ("nm", "um", "") else (0.2, 0.5, 0.8)
+            self.colours.value = ", ".join(f"{low + (high - low) * share:.5g}" for share in order)
+            self.by.value = ""
+            self._on_typed()
+
+    def _on_pick(self, on: bool) -> None:  # noqa: FBT001
+        if on:
+            self._on_typed()
+        else:
+            self._plot.range(None, None)
+
+    def _on_typed(self, _: Any = None) -> None:
+        try:
+            low, high = parse_range(self.range.value)
+        except ValueError:
+            return
+        if self.pick.value:
+            self._plot.range(low, high, self._on_dragged)
+
+    def _on_dragged(self, low: float, high: float) -> None:
+        with self.range.changed.blocked():
+            self.range.value = f"{low:.6g}–{high:.6g}"
+
+    def _native(self, wanted: Range) -> Range:
+        """Return the range in the unit of the layer's axis that covers the bands shown inside `wanted`."""
+        assert self._layer is not None  # noqa: S101
+        axis = as_cube(self._layer).axis
+        if len(axis) != len(self._positions):
+            raise ValueError(f"{self._layer.name!r} has changed to {len(axis)} bands; select it again")
+        inside = (self._positions >= wanted[0]) & (self._positions <= wanted[1])
+        if not inside.any():
+            raise ValueError(
+                f"no band lies in {wanted[0]:g}–{wanted[1]:g}; the layer's lie at {self._positions.min():g}–{self._positions.max():g}"
+            )
+        return float(axis.values[inside].min()), float(axis.values[inside].max())
+
+    def make(self, what: str) -> None:
+        """Make a layer: ``"mean"``, ``"area"``, ``"ratio"``, ``"crop"``, ``"rgb"`` or ``"true"``."""
+        layer = self._layer
+        if layer is None or not self._buttons[what].enabled:
+            return
+        say(self._problem, "")
+        try:
+            work, name = self._work(what, as_cube(layer))
+        except ValueError as error:
+            say(self._problem, str(error))
+            return
+        if what == "crop":
+            lie_over(add_cube(self._viewer, work(), name=f"{layer.name} · {name}", colormap=layer.colormap.name), layer)
+            self.done.emit(name)
+            return
+        self._status.value, self._status.visible = f"making {name} …", True
+        worker = thread_worker(work)()
+        worker.returned.connect(lambda data: self._add(data, layer, name))
+        worker.errored.connect(lambda error: say(self._problem, str(error)))
+        worker.finished.connect(lambda: setattr(self._status, "visible", False))
+        worker.start()
+
+    def _work(self, what: str, cube: Cube) -> tuple[Callable[[], Any], str]:
+        if what == "true":
+            return lambda: true_colour(cube), "true colour"
+        if what == "rgb":
+            numbers = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", self.colours.value)]
+            if len(numbers) != 3:
+                raise ValueError(f"{self.colours.value!r} does not name three positions; write them as 650, 550, 450")
+            at = tuple(float(cube.axis.values[int(np.abs(self._positions - number).argmin())]) for number in numbers)
+            return lambda: composite(cube, (at[0], at[1], at[2])), f"RGB {', '.join(f'{number:g}' for number in numbers)}"
+        wanted = parse_range(self.range.value)
+        low, high = self._native(wanted)
+        name = f"{wanted[0]:g}–{wanted[1]:g}"
+        if what == "crop":
+            bands = cube.axis.window(low, high)
+            part = slice(int(bands[0]), int(bands[-1]) + 1)
+            return lambda: cube.with_data(cube.data[..., part], axis=cube.axis.take(part)), name
+        if what == "ratio":
+            below = parse_range(self.by.value)
+            other = self._native(below)
+            return lambda: np.asarray(band_ratio(cube, (low, high), other)), f"{name} ÷ {below[0]:g}–{below[1]:g}"
+        return lambda: np.asarray(band_image(cube, low, high, integrate=what == "area")), f"{'area ' if what == 'area' else ''}{name}"
+
+    def _add(self, data: npt.NDArray[Any], source: Image, name: str) -> None:
+        keep = [d for d in range(source.ndim) if d != spectral_position(source)]
+        options: dict[str, Any] = {
+            "name": f"{source.name} · {name}", "metadata": {"spectral": False}, "axis_labels": [source.axis_labels[d] for d in keep],
+            **placing(source, keep),
+        }  # fmt: skip
+        if data.ndim > len(keep):
+            self._viewer.add_image(data, rgb=True, **options)
+        else:
+            self._viewer.add_image(data, colormap="viridis", **options)
+        self.done.emit(name)
+
+
+class Export(Container[Any]):
+    """Copy and save what is drawn."""
+
+    def __init__(self, plots: Callable[[], list[Plot]]) -> None:
+        self._plots = plots
+        copy = PushButton(text="Copy", name="copy", tooltip="copy the curves as a table, for a spreadsheet")
+        table = PushButton(text="CSV…", name="csv", tooltip="save the curves as a table")
+        picture = PushButton(text="Picture…", name="picture", tooltip="save the plot as PNG or SVG")
+        self._problem = message()
+        super().__init__(widgets=[line(copy, table, picture), self._problem], labels=False, name="export")
+        self.margins = (0, 0, 0, 0)
+        copy.changed.connect(self.copy)
+        table.changed.connect(lambda: self._ask("Curves", "Tables (*.csv)", self.to_csv))
+        picture.changed.connect(lambda: self._ask("Plot", "Pictures (*.png *.svg)", self.to_picture))
+
+    def _ask(self, caption: str, suffixes: str, save: Callable[[str], None]) -> None:
+        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption=caption, filter=suffixes, parent=self.native)
+        if path:
+            try:
+                save(str(path))
+                say(self._problem, "")
+            except OSError as error:
+                say(self._problem, str(error))
+
+    def table(self, delimiter: str = ",") -> str:
+        """Return the curves: a column of positions and a column a curve; where positions differ, a block each."""
+        curves = [(plot.x_title, name, *plot.data(name)) for plot in self._plots() for name in plot.names() if plot.is_curve(name)]
+        blocks: list[tuple[str, Any, list[tuple[str, Any]]]] = []
+        for label, name, x, y in curves:
+            block = next((b for b in blocks if b[0] == label and np.array_equal(b[1], x)), None)
+            if block is None:
+                blocks.append((label, x, [(name, y)]))
+            else:
+                block[2].append((name, y))
+        out = io.StringIO()
+        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+        for label, x, columns in blocks:
+            writer.writerow([label, *(name for name, _ in columns)])
+            for row, position in enumerate(x):
+                writer.writerow([repr(float(position)), *(f"{float(y[row]):.9g}" for _, y in columns)])
+        return out.getvalue()
+
+    def copy(self) -> None:
+        """Put the curves on the clipboard."""
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None  # noqa: S101  # there is one while there is a window
+        clipboard.setText(self.table("\t"))
+
+    def to_csv(self, path: str) -> None:
+        """Save the curves."""
+        write_text(Path(path if Path(path).suffix else f"{path}.csv"), self.table())
+
+    def to_picture(self, path: str) -> None:
+        """Save the plot."""
+        self._plots()[0].save(path if Path(path).suffix else f"{path}.png")

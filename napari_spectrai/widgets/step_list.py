@@ -1,0 +1,182 @@
+"""A list of specs in order: add, remove, move, switch off, and the settings of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, PushButton
+from psygnal import Signal
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.spec import Named, Problem, Registry
+from napari_spectrai.widgets.dock import line, message, say
+from napari_spectrai.widgets.form import Choices, SpecForm, defaults, not_offered
+
+
+def _button(text: str, tooltip: str) -> PushButton:
+    made = PushButton(text=text, tooltip=tooltip)
+    made.native.setFixedWidth(28)
+    made.native.setStyleSheet("padding: 2px 0px;")
+    made.native.setAccessibleName(tooltip)
+    return made
+
+
+class Item(Container[Any]):
+    """One spec: its name with a switch, its settings in a fold, and buttons to move and remove it."""
+
+    def __init__(self, cls: type[Named], value: dict[str, Any], *, on: bool = True, open_: bool = False) -> None:
+        self.kind = str(value["kind"])
+        self.on = CheckBox(value=on, text=cls.title or self.kind, tooltip=(cls.__doc__ or "").split("\n\n")[0])
+        self.up, self.down = _button("▲", "move up"), _button("▼", "move down")
+        self.unfold, self.remove_button = _button("▾", "settings"), _button("✕", "remove")
+        self.form = SpecForm(cls, value)
+        self.form.margins = (20, 0, 0, 0)
+        self.problem = message()
+        self.extra: Container[Any] = Container(labels=False)
+        """Shown under the name, also while the settings are folded: for what a dock has to say of this entry."""
+        self.extra.margins = (0, 0, 0, 0)
+        self.extra.visible = False
+        heading = line(self.on, self.up, self.down, self.unfold, self.remove_button)
+        heading.native.layout().setStretch(0, 1)
+        super().__init__(widgets=[heading, self.extra, self.form, self.problem], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.form.visible = open_
+        self.unfold.enabled = len(self.form) > 0
+        self.unfold.changed.connect(self.toggle)
+
+    def toggle(self) -> None:
+        """Show or hide the settings."""
+        self._open(not self.form.visible)
+
+    def _open(self, open_: bool) -> None:  # noqa: FBT001
+        self.form.visible = open_
+        self.unfold.text = "▴" if open_ else "▾"
+
+
+class OrderedForm(Container[Any]):
+    """Specs of one registry, in an order that matters.
+
+    Parameters
+    ----------
+    value : list of mappings
+    offer : which kinds are offered
+    """
+
+    edited = Signal()
+
+    def __init__(self, registry: Registry[Any], value: Sequence[dict[str, Any]], *, offer: Choices | None = None) -> None:
+        self._registry = registry
+        self.axis: SpectralAxis | None = None
+        """Of the data at hand: what is added starts with settings that fit it."""
+        self._items: list[Item] = []
+        self._offer = offer
+        # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
+        self.choice = ComboBox(choices=lambda _: self._offered(), value="", name="add", tooltip=f"add a {registry.what} at the end")
+        self._tell()
+        super().__init__(widgets=[self.choice], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.choice.changed.connect(self._on_choice)
+        self.fill(value)
+
+    def _why_not(self, kind: str) -> str:
+        return "" if self._offer is None else self._offer.why_not(self._registry[kind])
+
+    def _offered(self) -> list[tuple[str, str]]:
+        kinds = sorted((self._registry[kind].title or kind, kind) for kind in self._registry if not self._why_not(kind))
+        return [(f"+ Add {self._registry.what} …", ""), *kinds]
+
+    def refresh(self) -> None:
+        """Offer again what suits now; what is in the list stays."""
+        with self.choice.changed.blocked():
+            self.choice.reset_choices()
+            self.choice.value = ""
+        self._tell()
+
+    def _tell(self) -> None:
+        self.choice.tooltip = f"add a {self._registry.what} at the end{not_offered(self._registry, self._offer)}"
+
+    def _on_choice(self, kind: str) -> None:
+        if kind:
+            with self.choice.changed.blocked():
+                self.choice.value = ""
+            self.add(kind)
+
+    def add(self, kind: str) -> Item:
+        """Add one at the end, its settings shown."""
+        cls = self._registry[kind]
+        start = cls.start(self.axis) if self.axis is not None and hasattr(cls, "start") else {}
+        item = self._append({"kind": kind, **start}, open_=True)
+        self._told()
+        return item
+
+    def _append(self, value: dict[str, Any], *, open_: bool = False) -> Item:
+        cls = self._registry[str(value["kind"])]
+        item = Item(cls, defaults(cls) | value, open_=open_)
+        item.up.changed.connect(lambda: self.move(item, -1))
+        item.down.changed.connect(lambda: self.move(item, 1))
+        item.remove_button.changed.connect(lambda: self.take_out(item))
+        item.on.changed.connect(self._told)
+        item.form.changed.connect(self._told)
+        self._items.append(item)
+        self.insert(len(self) - 1, item)
+        return item
+
+    def move(self, item: Item, by: int) -> None:
+        """Move an item up or down."""
+        at = self._items.index(item)
+        to = at + by
+        if 0 <= to < len(self._items):
+            self._items.insert(to, self._items.pop(at))
+            shown, said = bool(item.form.visible), bool(item.extra.visible)
+            self.remove(item)
+            self.insert(to, item)
+            item.visible = True
+            item.form.visible, item.extra.visible = shown, said
+            self._told()
+
+    def take_out(self, item: Item) -> None:
+        """Remove an item."""
+        self._items.remove(item)
+        self.remove(item)
+        item.native.deleteLater()
+        self._told()
+
+    def _told(self, _: Any = None) -> None:
+        for number, item in enumerate(self._items):
+            item.up.enabled, item.down.enabled = number > 0, number < len(self._items) - 1
+        self.edited.emit()
+        self.changed.emit(self)
+
+    @property
+    def items(self) -> list[Item]:
+        """The items in order."""
+        return list(self._items)
+
+    def fill(self, value: Sequence[dict[str, Any]]) -> None:
+        """Show another list; what was switched off is forgotten."""
+        for item in self._items:
+            self.remove(item)
+            item.native.deleteLater()
+        self._items = []
+        for entry in value:
+            self._append(entry)
+        self._told()
+
+    def read(self) -> list[dict[str, Any]]:
+        """Return the specs that are on, in order."""
+        return [{"kind": item.kind, **item.form.read()} for item in self._items if item.on.value]
+
+    def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Say each problem beside its field; the path begins with the number among those that are on."""
+        active = [item for item in self._items if item.on.value]
+        for item in self._items:
+            item.form.show_problems([])
+            say(item.problem, "")
+        for number, item in enumerate(active):
+            mine = [Problem(p.path.partition(".")[2], p.message) for p in problems if p.path.partition(".")[0] == str(number)]
+            unplaced = item.form.show_problems(mine)
+            say(item.problem, "; ".join(dict.fromkeys(p.message for p in unplaced)))
+            if mine and len(unplaced) < len(mine) and not item.form.visible:
+                item.toggle()
+        return [p for p in problems if not p.path.partition(".")[0].isdigit() or int(p.path.partition(".")[0]) >= len(active)]

@@ -1,0 +1,83 @@
+"""A training to take along: as a script, as a command, as an experiment file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import PushButton
+from napari.qt.threading import thread_worker
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QApplication, QFileDialog, QMenu
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.runs.export import command, keep, script
+
+Document = tuple[Experiment, list[Cube] | None, list[Any] | None]
+
+
+class Keeping:
+    """A button with a menu: copy as script, copy as command, save the experiment.
+
+    What lies only in the window is written beside the document, on a thread.
+
+    Parameters
+    ----------
+    document : gives the experiment, and the cubes and truths of layers
+    say : takes words for the person
+    """
+
+    def __init__(self, document: Callable[[], Document], say: Callable[[str], None]) -> None:
+        self._document, self._say = document, say
+        self.button = PushButton(
+            text="⋯",
+            name="keep",
+            enabled=False,
+            tooltip="take this training along: copy it as a script or a command, or save the experiment",
+        )
+        self.button.native.setFixedWidth(36)
+        self.button.native.setAccessibleName("take this training along")
+        menu: Any = QMenu(self.button.native)
+        for words, act in (("Copy as script", self.copy_script), ("Copy as command", self.copy_command), ("Save experiment…", self._ask)):
+            menu.addAction(words).triggered.connect(lambda _=False, act=act: act())
+        self.button.native.setMenu(menu)
+
+    def copy_script(self) -> None:
+        """Put a Python script that repeats the training on the clipboard."""
+        self._keep(None, lambda path: self._copy(script(path), "the script", path))
+
+    def copy_command(self) -> None:
+        """Put a command line that repeats the training on the clipboard."""
+        self._keep(None, lambda path: self._copy(command(path), "the command", path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the experiment as YAML, with data that lie only in the window beside it."""
+        self._keep(Path(path), lambda path: self._say(f"saved: {path}"))
+
+    def _ask(self) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self.button.native, "Save experiment", "experiment.yml", "Experiment (*.yml *.yaml)")
+        if chosen:
+            self.save(chosen if Path(chosen).suffix else f"{chosen}.yml")
+
+    def _keep(self, path: Path | None, done: Callable[[Path], None]) -> None:
+        experiment, cubes, truths = self._document()
+        self.button.enabled = False
+        worker = thread_worker(keep, ignore_errors=True)(experiment, cubes, truths, path)
+        worker.returned.connect(lambda path: self._back(done, path))
+        worker.errored.connect(lambda error: self._back(self._say, str(error)))
+        worker.finished.connect(self._free)
+        worker.start()
+
+    def _back(self, tell: Callable[[Any], None], word: Any) -> None:
+        if isalive(self.button.native):  # type: ignore[no-untyped-call]  # the dock may have been closed meanwhile
+            tell(word)
+
+    def _free(self) -> None:
+        self._back(lambda on: setattr(self.button, "enabled", on), True)
+
+    def _copy(self, words: str, what: str, path: Path) -> None:
+        clipboard: Any = QApplication.clipboard()
+        clipboard.setText(words)
+        self._say(f"{what} is on the clipboard; the experiment is {path}")

@@ -1,0 +1,394 @@
+"""How a training is shown: its curves, its status in words, and one validation spectrum."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import CheckBox, Container
+from napari.components import ViewerModel
+from napari.qt.threading import thread_worker
+from napari.utils import progress
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.runs import (
+    Compared,
+    Confusion,
+    Epoch,
+    Event,
+    Failed,
+    Finished,
+    Fold,
+    Patch,
+    Paused,
+    Preview,
+    Progress,
+    RunFolder,
+    Saved,
+    Started,
+    Step,
+)
+from napari_spectrai.widgets.dock import message, say, text
+from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
+from napari_spectrai.widgets.train_dock.image_row import Pictures, coloured
+
+REDRAW = 0.5
+"""Seconds between drawings while nothing but epochs, steps and previews is told."""
+_FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion, Fold)
+
+
+def _shown(event: Started) -> dict[str, str]:
+    """Return the classical methods drawn beside the network, with their colours: the two best of those it is measured by."""
+    known = [name for name, value in event.baselines.items() if name != "raw" and not math.isnan(value)]
+    best = sorted(known, key=lambda name: event.baselines[name], reverse=METRICS[event.metric].larger_is_better)
+    return dict(zip(best, (CLASSICAL, SOURCE), strict=False))
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+ACTIVITY = 1.0
+"""Seconds between two words to napari's activity dock, each of which paints the whole window anew."""
+
+
+def _candidate(number: int, one: Compared, metric: str) -> str:
+    """Return a candidate of a cross-validation in a line."""
+    if metric not in one.scores:
+        return f"{number}  {one.name}: {one.note}"
+    ends = f" ({one.interval[0]:.3g}–{one.interval[1]:.3g})" if one.interval else ""
+    kept = f" · share {one.weight:.2f}" if one.weight else ""
+    return f"{number}  {one.name}: {one.scores[metric]:.3g}{ends}{kept}"
+
+
+class TrainingView(Container[Any]):
+    """Curves, status and previews of one run; curves of others beside them."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._status = text("status")
+        self._trouble = message()
+        self._log = text("log")
+        self._log_fold = FoldBox("Log", [self._log])
+        self._log_fold.visible = False
+        self.logarithmic = CheckBox(
+            value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="draw the figures by decades, or evenly"
+        )
+        self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True)
+        self.preview = Plot(viewer, x="Band number", y="Prepared intensity", height=190, name="preview")
+        self.pictures = Pictures()
+        self.candidates = text("candidates")
+        self.candidates.visible = False
+        widgets = [
+            self._status, self._trouble, self._log_fold, self.curves, self.logarithmic, self.candidates, self.preview, self.pictures,
+        ]  # fmt: skip
+        super().__init__(widgets=widgets, labels=False, name="view")
+        self.margins = (0, 0, 0, 0)
+        self.curves.visible = self.preview.visible = False
+        self._activity: Any = None
+        self._told_activity = 0.0
+        self._replaying: RunFolder | None = None
+        self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
+        self._drawn: list[str] = []
+        self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
+        self._later = QTimer(self.native)
+        self._later.setSingleShot(True)
+        self._later.setInterval(round(1000 * REDRAW))
+        self._later.timeout.connect(self.catch_up)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._epochs: list[Epoch] = []
+        self._started: Started | None = None
+        self._metric = METRICS["mse"]
+        self._name = "mse"
+        self._rate = 0.0
+        self._later.stop()
+        self._waiting: list[Event] = []
+        self._shown_at = 0.0
+        self._candidates: dict[str, Compared] = {}
+
+    @property
+    def status(self) -> str:
+        """The status in words."""
+        return str(self._status.value)
+
+    def say(self, text: str) -> None:
+        """Show a status."""
+        self._status.value = text
+
+    def begin(self, text: str) -> None:
+        """Clear for a new or resumed run."""
+        self._reset()
+        self.curves.clear_curves()
+        self.preview.clear_curves()
+        self.preview.put_legend(low=False)
+        self.preview.titles(y="Prepared intensity")
+        self.pictures.clear_pictures()
+        self._replaying = None
+        self.curves.visible = self.preview.visible = True
+        self.curves.titles(x="Epoch")
+        self.candidates.value, self.candidates.visible = "", False
+        self._log_fold.visible = False
+        say(self._trouble, "")
+        self.say(text)
+        self._close_activity()
+        self._activity = progress(total=0, desc="training")
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Show what has been told since the last time, soon: a training of short epochs tells more often than a window should be drawn."""
+        self._waiting += events
+        if any(not isinstance(event, _FREQUENT) for event in events) or time.monotonic() - self._shown_at > REDRAW:
+            self.catch_up()
+        elif not self._later.isActive():
+            self._later.start()
+
+    def catch_up(self) -> None:
+        """Show what waits: every epoch in the curve, drawn once, and the latest of the rest."""
+        self._later.stop()
+        events, self._waiting = self._waiting, []
+        if events:
+            self._shown_at = time.monotonic()
+            self._show(events)
+
+    def _show(self, events: Sequence[Event]) -> None:
+        latest = {type(event): event for event in events}
+        for event in events:
+            if isinstance(event, Started):
+                self._show_start(event)
+            elif isinstance(event, Epoch):
+                self._epochs.append(event)
+        self._show_candidates([event for event in events if isinstance(event, Compared)])
+        if self._epochs and {Started, Epoch} & latest.keys():  # a resumed run brings its old curve in one go
+            self._show_epochs()
+        match latest.get(Confusion):
+            case Confusion() as confusion:
+                self._show_confusion(confusion)
+        match latest.get(Preview):
+            case Preview() as preview:
+                self._show_preview(preview)
+        match latest.get(Patch):
+            case Patch() as patch:
+                self._show_patch(patch)
+        match events[-1]:
+            case Step() as step:
+                self._show_step(step)
+            case Fold() as fold:
+                left = f" · {_duration(fold.left)} left for the comparison" if fold.left else ""
+                self.say(f"{fold.candidate}: fold {fold.fold} of {fold.folds} · candidate {fold.number} of {fold.candidates}{left}")
+            case Progress(done=done, total=total):
+                self.say(f"once more on blocks, for the honest figure: epoch {done} of {total}")
+            case Paused(paused=paused):
+                self.say("paused" if paused else "going on …")
+
+    def _show_start(self, event: Started) -> None:
+        self._started = event
+        # a resumed run lives again through what came after its checkpoint
+        self._epochs = [epoch for epoch in self._epochs if epoch.epoch <= event.resumed_after]
+        for name, colour in _shown(event).items():
+            if name in event.baselines:
+                self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
+        self._name, self._metric = event.metric, METRICS[event.metric]
+        inverted = self._metric.larger_is_better  # such figures are drawn as they are, beside no loss of another scale
+        self.logarithmic.visible = not inverted
+        self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
+        self.curves.put_legend(low=inverted)  # such curves rise
+        self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title}, prepared")
+        where = "GPU" if event.device.startswith("cuda") else event.device.upper()
+        notes = "".join(f"\n{note}" for note in event.notes)
+        self.say(
+            f"{event.training:,} samples train, {event.validation:,} validate, {event.test:,} test · {where}, {event.precision}{notes}"
+        )
+        self._draw_compared()
+        if self._activity is not None:
+            self._activity.reset(total=event.epochs)
+            self._activity.update(event.resumed_after)
+            self._told_activity = time.monotonic()
+
+    def _show_candidates(self, compared: Sequence[Compared]) -> None:
+        """Draw the out-of-fold score of each candidate, with its 90 % interval, and list them."""
+        if not compared:
+            return
+        self._candidates |= {event.name: event for event in compared}
+        known = [(number, one) for number, one in enumerate(self._candidates.values(), 1) if self._name in one.scores]
+        numbers = [float(number) for number, _ in known]
+        self.curves.titles(x="Candidate", y=f"{self._metric.title}, out of fold")
+        self.curves.curve("score", numbers, [one.scores[self._name] for _, one in known], self.curves.accent, width=2, points=True)
+        for end, name in enumerate(("90 % interval, lower end", "upper end")):
+            ends = [one.interval[end] if one.interval else float("nan") for _, one in known]
+            self.curves.curve(name, numbers, ends, CLASSICAL, width=1, dashed=True)
+        self.candidates.value = "\n".join(_candidate(number, one, self._name) for number, one in enumerate(self._candidates.values(), 1))
+        self.candidates.visible = True
+        if self._activity is not None:
+            self._activity.update(len(self._candidates) - self._activity.n)
+
+    def _show_step(self, event: Step) -> None:
+        if self._started is not None:
+            self._rate = event.lr
+            self.say(f"epoch {event.epoch} of {self._started.epochs} · step {event.step} of {event.steps}{self._best()}")
+
+    def _best(self) -> str:
+        if not self._epochs or self._started is None:
+            return ""
+        choose = max if self._metric.larger_is_better else min
+        best = choose(epoch.validation for epoch in self._epochs)
+        baselines = {name: value for name, value in self._started.baselines.items() if name != "raw" and not math.isnan(value)}
+        simple = choose(baselines, key=lambda name: baselines[name]) if baselines else None
+        against = f", {simple} {baselines[simple]:.3g}" if simple is not None else ""
+        rate = self._rate or self._epochs[-1].lr
+        return f" · best validation {best:.3g}{against} · learning rate {rate:.1e} · {_duration(self._epochs[-1].left)} left"
+
+    def _show_epochs(self) -> None:
+        event = self._epochs[-1]
+        epochs = [epoch.epoch for epoch in self._epochs]
+        if not self._metric.larger_is_better:  # the loss has the figure's scale
+            self.curves.curve("training", epochs, [epoch.training for epoch in self._epochs], SOURCE)
+        self.curves.curve("validation", epochs, [epoch.validation for epoch in self._epochs], self.curves.accent, width=2)
+        self.say(f"epoch {event.epoch} of {event.epochs}{self._best()}")
+        if self._activity is not None and time.monotonic() - self._told_activity >= ACTIVITY:
+            self._activity.update(event.epoch - self._activity.n)
+            self._told_activity = time.monotonic()
+
+    def _show_preview(self, event: Preview) -> None:
+        axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
+        self.preview.titles(x=axis.label)
+        self.preview.curve("noisy", event.positions, event.input, SOURCE, width=1)
+        self.preview.curve(event.target, event.positions, event.truth, TRUTH, width=1.2)
+        self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
+
+    def _show_patch(self, event: Patch) -> None:
+        """Show what goes in, comes out and should come out of one window of the image."""
+        shown = {"input": np.asarray(event.input, np.uint8)}
+        if event.colours:
+            shown["predicted"] = coloured(event.prediction, event.colours, CYCLE)
+            shown |= {event.target: coloured(event.truth, event.colours, CYCLE)} if event.truth else {}
+        else:
+            shown["predicted"] = np.asarray(event.prediction, np.uint8)
+            shown |= {event.target: np.asarray(event.truth, np.uint8)} if event.truth else {}
+            shown |= {"removed": np.asarray(event.removed, np.uint8)} if event.removed else {}
+        self.pictures.show(shown, f"a window of the image, {event.where}, after epoch {event.epoch}")
+
+    # ---------------------------------------------------------------- other runs
+
+    def compare(self, path: str, name: str, epochs: list[int], values: list[float], metric: str, colour: str) -> str:
+        """Draw the curve of another run beside this one's; return why it cannot be, or nothing."""
+        if self._started is None and not self._compared and metric:  # nothing is drawn yet: the first decides
+            self._name, self._metric = metric, METRICS[metric]
+            inverted = self._metric.larger_is_better
+            self.logarithmic.visible, self.curves.visible = not inverted, True
+            self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
+            self.curves.titles(y=self._metric.title)
+        if metric != self._name:
+            told = METRICS[metric].title if metric else "no epoch"
+            return f"{name} is judged by {told}, and the curves here by {self._metric.title}; it is not drawn"
+        self._compared[path] = (name, epochs, values, metric, colour)
+        self._draw_compared()
+        return ""
+
+    def compare_no_more(self, path: str) -> None:
+        """Take the curve of another run away."""
+        self._compared.pop(path, None)
+        self._draw_compared()
+
+    def _draw_compared(self) -> None:
+        for name in self._drawn:
+            self.curves.remove_curve(name)
+        self._drawn = []
+        names = [told[0] for told in self._compared.values()]
+        for number, (name, epochs, values, metric, colour) in enumerate(self._compared.values()):
+            if metric != self._name or not epochs:
+                continue
+            same = names.count(name) > 1 or name in self.curves.names()
+            label = f"{name} ({names[: number + 1].count(name)})" if same else name
+            self.curves.curve(label, epochs, values, colour, width=1.4)
+            self._drawn.append(label)
+
+    def replay(self, folder: RunFolder) -> None:
+        """Show what a run has told until now."""
+        self.begin(f"reading {folder.path.name} …")
+        self._close_activity()
+        self._replaying = folder
+        worker = thread_worker(lambda: [event for event in folder.events() if not isinstance(event, Step)], ignore_errors=True)()
+        worker.returned.connect(lambda events: self._replayed(folder, events))
+        worker.errored.connect(lambda error: self._not_replayed(folder, error))
+        worker.start()
+
+    def _not_replayed(self, folder: RunFolder, error: Exception) -> None:
+        if self._replaying is folder and isalive(self.native):  # type: ignore[no-untyped-call]
+            self.failed(str(error), "")
+
+    def _replayed(self, folder: RunFolder, events: list[Event]) -> None:
+        if self._replaying is not folder or not isalive(self.native):  # type: ignore[no-untyped-call]
+            return  # another run is shown by now, or the dock was closed
+        self._replaying = None
+        self.tell(events) if events else self.say("this run has told nothing yet")
+        if events and isinstance(events[-1], Finished | Failed):
+            self.ended(events[-1])
+
+    def _show_confusion(self, event: Confusion) -> None:
+        """Show how many of each class are found, and how many of those told are right."""
+        there = [sum(row) for row in event.matrix]
+        told = [sum(column) for column in zip(*event.matrix, strict=True)]
+        right = [row[number] for number, row in enumerate(event.matrix)]
+        numbers = [float(number) for number in range(1, len(right) + 1)]
+        self.preview.titles(x="Class, in the order of the labels", y=f"Share, {event.part}")
+        recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
+        precision = [a / b if b else float("nan") for a, b in zip(right, told, strict=True)]
+        self.preview.put_legend(low=True)  # good shares are high
+        self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
+        self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
+
+    def ended(self, ending: Event) -> None:
+        """Show how the run ended."""
+        self.catch_up()
+        self._close_activity()
+        if isinstance(ending, Failed):
+            self.failed("\n".join([ending.message, *ending.notes]), ending.details)
+        elif isinstance(ending, Finished) and ending.reason == "stopped":
+            say(self._trouble, "\n".join(ending.notes))
+            self.say(f"stopped after epoch {ending.epoch}; what was learnt is saved, and the run can be resumed")
+        elif isinstance(ending, Finished):
+            say(self._trouble, "\n".join(ending.notes))
+            part = "test" if "test" in ending.scores else "validation"
+            metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
+            ranges = {name: row.get(metric) for name, row in ending.intervals.get(part, {}).items()}
+            figures = ", ".join(
+                f"{name} {row[metric]:.3g}" + (f" ({ends[0]:.3g}–{ends[1]:.3g})" if (ends := ranges.get(name)) else "")
+                for name, row in self._told(ending.scores.get(part, {}), metric).items()
+            )
+            early = " (no longer improving)" if ending.reason == "early" else ""
+            blocks = ending.scores.get("blocks", {}).get("network", {}).get(metric)
+            honest = "" if blocks is None else f" · on blocks of the scene only {blocks:.3g}"
+            took, best = _duration(ending.seconds), ending.best_epoch
+            reached = f"{len(self._candidates)} candidates compared" if self._candidates else f"best epoch {best}"
+            self.say(f"done{early} in {took} · {reached} · {part} {self._metric.title}: {figures}{honest}")
+
+    def _told(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
+        """Return the rows worth a line: the network, the best of its rivals, and the raw data."""
+        baselines = {
+            name: row[metric] for name, row in rows.items() if name not in ("network", "raw") and not math.isnan(row.get(metric, math.nan))
+        }
+        choose = max if self._metric.larger_is_better else min
+        best = choose(baselines, key=lambda name: baselines[name]) if baselines else None
+        return {name: row for name, row in rows.items() if name in ("network", best, "raw") and metric in row}
+
+    def failed(self, text: str, details: str) -> None:
+        """Show what went wrong."""
+        self._close_activity()
+        self.say("failed")
+        self._log.value = details
+        self._log_fold.visible = bool(details)
+        say(self._trouble, text)
+
+    def _close_activity(self) -> None:
+        if self._activity is not None:
+            self._activity.close()
+            self._activity = None

@@ -1,0 +1,217 @@
+"""The runs in the Train dock: compared, resumed, reopened, renamed, deleted; their reports and splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import Container, PushButton
+from napari.layers import Image
+from napari.qt.threading import thread_worker
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QInputDialog, QLineEdit, QMessageBox
+
+from napari_spectrai.runs import RunFolder
+from napari_spectrai.runs.history import RunSummary, curve, delete, rename, summaries
+from napari_spectrai.widgets.dock import line
+from napari_spectrai.widgets.latest_only import LatestOnly
+from napari_spectrai.widgets.layers import show_parts, spectral_position
+from napari_spectrai.widgets.train_dock.progress_view import TrainingView
+from napari_spectrai.widgets.train_dock.run_table import RunTable
+
+
+class RunList:
+    """Runs and what can be done with the one chosen.
+
+    Signals
+    -------
+    chosen_changed : another run is chosen
+    resumed, reopened : the button for it was pressed
+    """
+
+    chosen_changed = Signal()
+    resumed = Signal()
+    reopened = Signal()
+
+    def __init__(self, viewer: Viewer, view: TrainingView) -> None:
+        self._viewer, self._view = viewer, view
+        self._active = False
+        self._mine: Path | None = None
+        self.table = RunTable(view.curves.colour)
+        self.resume = PushButton(
+            text="Resume", name="resume", enabled=False, tooltip="go on from the run's checkpoint; a run at work elsewhere is followed"
+        )
+        self.reopen = PushButton(
+            text="Reopen", name="reopen", enabled=False, tooltip="show the settings and curves of this run, to change some and train again"
+        )
+        self.report = PushButton(
+            text="Report", name="report", enabled=False, tooltip="open the report of this run, one HTML page, in the browser"
+        )
+        self.split = PushButton(
+            text="Split", name="split", enabled=False, tooltip="show which pixels trained, validated and tested, as a Labels layer"
+        )
+        self.rename_button = PushButton(text="Rename…", name="rename", enabled=False, tooltip="give the run and its model another name")
+        self.delete_button = PushButton(
+            text="Delete…", name="delete", enabled=False, tooltip="delete the run's folder with its models; you are asked before"
+        )
+        first, second = line(self.resume, self.reopen, self.report), line(self.split, self.rename_button, self.delete_button)
+        self.shown: Container[Any] = Container(widgets=[self.table, first, second], labels=False, name="run_list", visible=False)
+        self.shown.margins = (0, 0, 0, 0)
+        self._reading = LatestOnly(self.table.native)
+        self._reading.answered.connect(self._on_rows)
+        self._reading.failed.connect(lambda error: self._view.say(str(error)))
+        self.table.chosen_changed.connect(self._on_chosen)
+        self.table.compared.connect(self._on_compared)
+        self.resume.changed.connect(self.resumed.emit)
+        self.reopen.changed.connect(self.reopened.emit)
+        self.report.changed.connect(self.show_report)
+        self.split.changed.connect(self.show_split)
+        self.rename_button.changed.connect(self._ask_name)
+        self.delete_button.changed.connect(self._ask_deletion)
+
+    @property
+    def chosen(self) -> RunFolder | None:
+        """The run that is chosen; until the list has been read, the one asked for."""
+        if self._reading.busy and self._mine is not None:
+            return RunFolder(self._mine)
+        row = self.table.chosen
+        return None if row is None else row.folder
+
+    def choose(self, path: str | Path) -> None:
+        """Choose a run."""
+        self._mine = Path(path)
+        self.table.choose(self._mine)
+
+    def update(self, *, active: bool) -> None:
+        """Enable what can be done with the chosen run; `active`: while one is followed in the dock."""
+        self._active, row = active, self.table.chosen
+        folder = None if row is None else row.folder
+        here = row is not None and folder is not None and row.state != "running"
+        running = row is not None and row.state == "running"
+        self.resume.text = "Follow" if running else "Resume"
+        self.resume.enabled = not active and row is not None and row.state in ("running", "stopped", "interrupted", "failed", "new")
+        self.reopen.enabled = not active and row is not None and row.state != "unreadable"
+        self.report.enabled = folder is not None and folder.report.exists()
+        self.split.enabled = folder is not None and folder.split.exists()
+        self.rename_button.enabled = here and row is not None and row.state != "unreadable"
+        self.delete_button.enabled = here
+
+    def refresh(self, mine: RunFolder | None = None) -> None:
+        """Read the list anew, on a thread; choose `mine`, else what was chosen, else one that can go on."""
+        if mine is not None:
+            self._mine = mine.path
+        self._reading.ask(summaries)
+
+    def _on_rows(self, found: list[RunSummary]) -> None:
+        chosen = self.table.chosen
+        paths = [row.path for row in found]
+        unfinished = [row.path for row in found if row.state in ("stopped", "interrupted")]
+        kept = None if chosen is None else chosen.path
+        wanted = next((path for path in (self._mine, kept, *unfinished) if path in paths), None)
+        before = self._compared()
+        self.table.fill(found, wanted)
+        if self._compared() != before:  # one was renamed or is no more, and those after it have other colours now
+            for path in before:
+                self._view.compare_no_more(str(path))
+            for path in self.table.ticked:
+                self._draw(path)
+        self.shown.visible = bool(found)
+        self._mine = None
+        self.chosen_changed.emit()
+
+    def _compared(self) -> dict[Path, str]:
+        return {row.path: row.name for row in self.table.rows if row.path in self.table.ticked}
+
+    def _on_chosen(self) -> None:
+        self.chosen_changed.emit()
+
+    # ---------------------------------------------------------------- curves
+
+    def _on_compared(self, path: Path, on: bool) -> None:  # noqa: FBT001  # a signal's
+        if not on:
+            self._view.compare_no_more(str(path))
+        for other in self.table.ticked:  # those after it have other colours now
+            self._draw(other)
+
+    def _draw(self, path: Path) -> None:
+        name = next(row.name for row in self.table.rows if row.path == path)
+        worker = thread_worker(lambda: (path, name, curve(RunFolder(path))), ignore_errors=True)()
+        worker.returned.connect(self._on_curve)
+        worker.errored.connect(lambda error: self._view.say(str(error)))
+        worker.start()
+
+    def _on_curve(self, word: Any) -> None:
+        path, name, (epochs, values, metric) = word
+        if path not in self.table.ticked:
+            return
+        trouble = self._view.compare(str(path), name, epochs, values, metric, self.table.colour_of(path))
+        if trouble:
+            self._view.say(trouble)
+
+    # ---------------------------------------------------------------- the chosen one
+
+    def show_report(self) -> None:
+        """Open the report of the chosen run in the browser."""
+        report = None if self.chosen is None else self.chosen.report
+        if report is not None and not (report.exists() and QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))):
+            self._view.say(f"no browser opened; the report is {report}" if report.exists() else f"{report} is no more")
+            self.update(active=self._active)
+
+    def show_split(self) -> None:
+        """Add the split of the chosen run as Labels layers, over the images of its shape."""
+        if self.chosen is None:
+            return
+        images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        for number, labels in enumerate(self.chosen.parts()):
+            over = next((layer for layer in images if _spatial(layer) == labels.shape), None)
+            show_parts(self._viewer, labels, over, f"{self.chosen.path.name} · split{f' {number + 1}' if number else ''}")
+
+    def _ask_name(self) -> None:
+        row = self.table.chosen
+        if row is not None:
+            name, good = QInputDialog.getText(self.table.native, "Rename run", "Name", QLineEdit.EchoMode.Normal, row.name)
+            if good:
+                self._rename(row, name)
+
+    def rename(self, name: str) -> None:
+        """Give the chosen run another name."""
+        row = self.table.chosen
+        if row is not None:
+            self._rename(row, name)
+
+    def _rename(self, row: RunSummary, name: str) -> None:
+        try:
+            rename(row.folder, name)
+        except (OSError, RuntimeError, ValueError) as error:
+            self._view.say(str(error))
+        self.refresh(row.folder)
+
+    def _ask_deletion(self) -> None:
+        row = self.table.chosen
+        if row is None:
+            return
+        answer = QMessageBox.question(
+            self.table.native, "Delete run?", f"{row.name} and its models will be deleted; they cannot be brought back.\n\n{row.path}",
+            QMessageBox.StandardButton.Discard | QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Cancel,
+        )  # fmt: skip
+        if answer == QMessageBox.StandardButton.Discard:  # meanwhile another may have been chosen, by a run that ended
+            self._delete(row)
+
+    def delete(self) -> None:
+        """Delete the chosen run."""
+        row = self.table.chosen
+        if row is not None:
+            self._delete(row)
+
+    def _delete(self, row: RunSummary) -> None:
+        worker = thread_worker(delete, ignore_errors=True)(row.folder)
+        worker.errored.connect(lambda error: self._view.say(str(error)))
+        worker.finished.connect(self.refresh)
+        worker.start()
+
+
+def _spatial(layer: Image) -> tuple[int, ...]:
+    return tuple(length for d, length in enumerate(layer.data.shape) if d != spectral_position(layer))

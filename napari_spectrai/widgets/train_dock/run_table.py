@@ -1,0 +1,160 @@
+"""Runs as a table: what each has reached, against what, and which are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import Container
+from psygnal import Signal
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.runs.history import RunSummary
+
+STATES = {
+    "running": "running",
+    "stopped": "stopped",
+    "interrupted": "interrupted",
+    "failed": "failed",
+    "finished": "finished",
+    "unreadable": "cannot be read",
+    "new": "not begun",
+}
+_HEADS = ("Run", "Reached", "State")
+HEIGHT = 150
+
+
+class RunTable(Container[Any]):
+    """A table of runs; the box before a name compares its curve.
+
+    Signals
+    -------
+    chosen_changed : another run is selected
+    compared : path and whether its curve is wanted
+    """
+
+    chosen_changed = Signal()
+    compared = Signal(object, bool)
+
+    def __init__(self, colour: Callable[[int], str]) -> None:
+        super().__init__(labels=False, name="runs")
+        self.margins = (0, 0, 0, 0)
+        self._colour = colour
+        self.rows: list[RunSummary] = []
+        self._ticked: list[Path] = []
+        self._filling = False
+        self._table = QTableWidget(0, len(_HEADS))
+        self._table.setHorizontalHeaderLabels(_HEADS)
+        rows: Any = self._table.verticalHeader()
+        rows.setVisible(False)
+        self._table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self._table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._table.setTabKeyNavigation(False)
+        self._table.setFixedHeight(HEIGHT)
+        self._table.setToolTip("your runs, the newest first; tick one to draw its curve beside the others")
+        self._table.setAccessibleName("runs")
+        header: Any = self._table.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in (1, 2):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self.native.layout().addWidget(self._table)
+        self._table.itemSelectionChanged.connect(self._on_selection)
+        self._table.itemChanged.connect(self._on_item)
+
+    def fill(self, rows: Sequence[RunSummary], chosen: Path | None) -> None:
+        """Show other rows; what was ticked stays so."""
+        self._filling = True
+        self.rows = list(rows)
+        self._table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            for column, words in enumerate((f"{row.name} · {row.network}" if row.network else row.name, _reached(row), STATES[row.state])):
+                item = QTableWidgetItem(words)
+                item.setToolTip(_about(row))
+                if column == 1:
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                if column == 0:
+                    item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+                    item.setCheckState(Qt.CheckState.Checked if row.path in self._ticked else Qt.CheckState.Unchecked)
+                self._table.setItem(number, column, item)
+        self._ticked = [path for path in self._ticked if any(row.path == path for row in rows)]
+        self._paint()
+        self.choose(chosen)
+        self._filling = False
+
+    def _paint(self) -> None:
+        """Give the names of compared runs the colours of their curves."""
+        for number, row in enumerate(self.rows):
+            item: Any = self._table.item(number, 0)
+            if row.path in self._ticked:
+                item.setForeground(QColor(self.colour_of(row.path)))
+            else:
+                item.setData(Qt.ItemDataRole.ForegroundRole, None)
+
+    def colour_of(self, path: Path) -> str:
+        """Return the colour of a compared run."""
+        return self._colour(1 + self._ticked.index(path))
+
+    def choose(self, path: Path | None) -> None:
+        """Select a run; none if it is not there."""
+        number = next((n for n, row in enumerate(self.rows) if row.path == path), None)
+        if number is None:
+            self._table.clearSelection()
+        else:
+            self._table.selectRow(number)
+
+    @property
+    def chosen(self) -> RunSummary | None:
+        """The run that is selected."""
+        selection: Any = self._table.selectionModel()
+        selected = selection.selectedRows()
+        return self.rows[selected[0].row()] if selected else None
+
+    @property
+    def ticked(self) -> list[Path]:
+        """The runs that are compared, in the order in which they were ticked."""
+        return list(self._ticked)
+
+    def tick(self, path: Path, *, on: bool = True) -> None:
+        """Compare a run, or not, as a click on its box does."""
+        number = next(n for n, row in enumerate(self.rows) if row.path == path)
+        item: Any = self._table.item(number, 0)
+        item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+
+    def _on_selection(self) -> None:
+        if not self._filling:
+            self.chosen_changed.emit()
+
+    def _on_item(self, item: QTableWidgetItem) -> None:
+        if self._filling or item.column() != 0:
+            return
+        path, on = self.rows[item.row()].path, item.checkState() == Qt.CheckState.Checked
+        if on == (path in self._ticked):
+            return
+        self._ticked = [*self._ticked, path] if on else [other for other in self._ticked if other != path]
+        self._filling = True
+        self._paint()
+        self._filling = False
+        self.compared.emit(path, on)
+
+    def text(self) -> list[list[str]]:
+        """Return what the table says, row by row."""
+        table: Any = self._table
+        return [[table.item(row, column).text() for column in range(len(_HEADS))] for row in range(table.rowCount())]
+
+
+def _reached(row: RunSummary) -> str:
+    return "" if math.isnan(row.figure) else f"{row.figure:.3g}"
+
+
+def _about(row: RunSummary) -> str:
+    lines = [row.name, f"{row.task} · {row.network} · {row.when} · {STATES[row.state]}" if row.task else STATES[row.state]]
+    if not math.isnan(row.figure):
+        against = "" if math.isnan(row.rival) else f", {row.rival_name.replace('_', ' ')} {row.rival:.3g}"
+        lines.append(f"{METRICS[row.metric].title}, {row.part}: network {row.figure:.3g}{against}")
+    return "\n".join([*lines, str(row.path)])

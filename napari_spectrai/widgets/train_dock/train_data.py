@@ -1,0 +1,383 @@
+"""What a training learns from, in the Train dock: pairs of layers, or files and folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, PushButton
+from napari.layers import Image, Labels, Points, Shapes
+from napari.viewer import Viewer
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_spectrai.cube import Cube, spectral_dimension
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.plan.pairing import paired
+from napari_spectrai.plan.truths import from_files
+from napari_spectrai.spec import Problem
+from napari_spectrai.widgets.dock import line, message, rows, say
+from napari_spectrai.widgets.latest_only import LatestOnly
+from napari_spectrai.widgets.layer_choice import is_made, is_named_truth
+from napari_spectrai.widgets.layers import as_cube, choose_dimension, likely_source, spectral_layers, turned
+from napari_spectrai.widgets.radio_row import Ways
+from napari_spectrai.widgets.train_dock import truth_choice
+from napari_spectrai.widgets.train_dock.pair_row import PairRow
+from napari_spectrai.widgets.train_dock.path_list import PathList
+
+_SAYS = {"Layers": "learn from layers of this window", "Files": "learn from files and folders on disk"}
+_MOVED = ("scale", "translate", "rotate", "shear", "affine")
+_MARKED = ("paint", "data", "set_data", "features", "properties", "face_color", "current_face_color")  # set_data: also an undone stroke
+BRUSH = 250
+"""Milliseconds after a stroke until what it made is looked at."""
+
+
+class TrainData(Container[Any]):
+    """Layers or files to learn from.
+
+    Signals
+    -------
+    edited : other data are chosen, or what is chosen has changed
+    """
+
+    edited = Signal()
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self.kind = "denoising"
+        self.takes_truth = True
+        self.reading = self._begun = False
+        self._read: tuple[list[Cube], list[Any]] = ([], [])
+        self.asks: dict[str, str] = {}
+        """What has to be known before the layers chosen can be learnt from, by field."""
+        self.notes: list[str] = []
+        """What was done so that they can be."""
+        self._asked: Experiment | None = None
+        self._watched: list[Any] = []
+        self.source = Ways(_SAYS, label="Data", name="source", tooltip="learn from layers of this window, or from files on disk")
+        self.pairs: list[PairRow] = []
+        self._pairs_box: Container[Any] = Container(labels=False, name="pairs")
+        self._pairs_box.margins = (0, 0, 0, 0)
+        self._add = PushButton(text="+ Add a layer", name="add_layer", tooltip="learn from several layers at once")
+        self._paint = PushButton(
+            text="Paint classes", name="paint", tooltip="add a Labels layer over the input, ready for a few strokes a class"
+        )
+        self.dimension = ComboBox(
+            choices=self._dimensions, nullable=True, label="Spectral dimension", name="dimension",
+            tooltip="which dimension of the input is spectral, for a layer whose file did not say; every dock heeds it",
+        )  # fmt: skip
+        self.inputs = PathList("Input", "spectral files, folders of them, or for classes a folder that holds one folder a class")
+        self.truths = PathList("Truth", "one file for each input, in the same order; label images for classes", repeated=True)
+        self._layers_page = Container(widgets=[self._pairs_box, line(self._add, self._paint), rows(self.dimension)], labels=False)
+        self._files_page = Container(widgets=[self.inputs, self.truths], labels=False, visible=False)
+        self.problem = message()
+        super().__init__(widgets=[rows(self.source), self._layers_page, self._files_page, self.problem], labels=False)
+        for box in (self, self._layers_page, self._files_page):
+            box.margins = (0, 0, 0, 0)
+        self._latest = LatestOnly(self.native)
+        self._latest.answered.connect(self._on_read)
+        self._latest.failed.connect(self._on_unreadable)
+        self._brush = QTimer(self.native)  # a stroke is many events, and looking at what it made takes a while
+        self._brush.setSingleShot(True)
+        self._brush.setInterval(BRUSH)
+        self._brush.timeout.connect(self.edited.emit)
+        self.add()
+        self._add.changed.connect(lambda _: self.add())
+        self._paint.changed.connect(self.paint)
+        self.source.changed.connect(self._on_source)
+        self.dimension.changed.connect(self._on_dimension)
+        self.inputs.edited.connect(self._read_files)
+        self.truths.edited.connect(self._read_files)
+        turned.turned.connect(self._on_turned)
+
+    # ---------------------------------------------------------------- layers
+
+    @property
+    def from_layers(self) -> bool:
+        """Whether layers are chosen, not files."""
+        return bool(self.source.value == "Layers")
+
+    @property
+    def first(self) -> PairRow:
+        """The first pair of layers."""
+        return self.pairs[0]
+
+    def _inputs(self) -> list[Image]:
+        return spectral_layers(self._viewer)
+
+    def _known(self) -> list[Image]:
+        """Return the layers that may be learnt from without asking: neither called truths nor made of others."""
+        return [layer for layer in self._inputs() if not is_made(layer) and not is_named_truth(layer)]
+
+    def _truths(self) -> list[Any]:
+        return truth_choice.choices(self._viewer, self.kind)
+
+    def add(self) -> PairRow:
+        """Add another pair of layers."""
+        pair = PairRow(self._viewer, self._inputs, self._truths, first=not self.pairs)
+        self.pairs.append(pair)
+        self._pairs_box.append(pair)
+        taken = [other.input.value for other in self.pairs[:-1]]
+        if taken:
+            pair.input.value = next((layer for layer in self._known() if layer not in taken), None)
+        else:
+            pair.input.value = likely_source(self._known())
+            self._propose_truth(pair)
+        pair.input.changed.connect(lambda _: self._on_input(pair))
+        pair.truth.changed.connect(lambda _: self._on_choice())
+        pair.align_button.changed.connect(lambda: self._agree(pair))
+        pair.remove_button.changed.connect(lambda: self.take_out(pair))
+        self._on_choice()
+        return pair
+
+    def take_out(self, pair: PairRow) -> None:
+        """Learn without a pair."""
+        self.pairs.remove(pair)
+        self._pairs_box.remove(pair)
+        pair.native.deleteLater()
+        self._on_choice()
+
+    def refresh(self) -> None:
+        """Offer the layers there are now. What is chosen stays; a form in which nothing was chosen yet begins with the first that suits."""
+        for pair in self.pairs:
+            for choice in (pair.input, pair.truth):
+                choice.reset_choices()
+        if not self._begun:
+            self.first.input.value = likely_source(self._known())
+        self._on_choice()
+
+    def choose_again(self) -> None:
+        """Show the names that layers have by now."""
+        for pair in self.pairs:
+            pair.input.reset_choices()
+            pair.truth.reset_choices()
+        self._on_choice()
+
+    def _propose_truth(self, pair: PairRow) -> None:
+        """Choose a truth where somebody has called a layer so, and none is chosen; everything else is asked."""
+        if pair.truth.value is None and not pair.truth.gone:
+            pair.truth.value = truth_choice.likely(self._viewer, self.kind, pair.input.value)
+
+    def _on_input(self, pair: PairRow) -> None:
+        if pair.input.value is not None:
+            self._propose_truth(pair)
+        self._on_choice()
+
+    def _on_choice(self) -> None:
+        self._begun = self._begun or self.first.input.value is not None
+        for pair in self.pairs:
+            pair.remember(self._viewer, self.kind)
+        layer = self.first.input.value
+        known = None if layer is None else spectral_dimension(layer)
+        with self.dimension.changed.blocked():
+            self.dimension.reset_choices()
+            self.dimension.value = known
+        # a file that told the positions of its bands told which dimension they are
+        self.dimension.visible = layer is not None and (known is None or not as_cube(layer).axis.unit)
+        self._watch()
+        self.edited.emit()
+
+    def _agree(self, pair: PairRow) -> None:
+        pair.agreed = pair.offered
+        self.edited.emit()
+
+    def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
+        layer = self.pairs[0].input.value if self.pairs else None
+        return [] if layer is None else [(f"{number}: {length} bands", number) for number, length in enumerate(layer.data.shape)]
+
+    def _on_dimension(self, position: int | None) -> None:
+        layer = self.first.input.value
+        if layer is not None and position is not None and position != spectral_dimension(layer):
+            choose_dimension(layer, position)
+
+    def _on_turned(self, _: Any = None) -> None:
+        self._on_choice()
+
+    def _watch(self) -> None:
+        """Look again after strokes of the brush in the labels that are chosen, marks that are added, and layers that are moved."""
+        wanted: list[Any] = []
+        for pair in self.pairs:
+            for layer in (pair.input.value, pair.truth.value):
+                if layer is not None:
+                    names = (*_MOVED, *(_MARKED if isinstance(layer, Labels | Points | Shapes) else ()))
+                    wanted += [getattr(layer.events, name) for name in names if hasattr(layer.events, name)]
+        self._unwatch()
+        for event in wanted:
+            event.connect(self._on_paint)
+        self._watched = wanted
+
+    def _unwatch(self) -> None:
+        for event in self._watched:
+            event.disconnect(self._on_paint)
+        self._watched = []
+
+    def _on_paint(self, _: Any = None) -> None:
+        self._brush.start()
+
+    def paint(self) -> Labels | None:
+        """Add a Labels layer over the input, with the brush in hand."""
+        source = self.first.input.value
+        if source is None:
+            return None
+        layer = truth_choice.canvas(self._viewer, source)
+        self.first.truth.reset_choices()
+        self.first.truth.value = layer
+        return layer
+
+    # ---------------------------------------------------------------- files
+
+    def _on_source(self, _: Any = None) -> None:
+        self._layers_page.visible, self._files_page.visible = self.from_layers, not self.from_layers
+        if self.from_layers:
+            say(self.problem, "")  # of files
+            self.edited.emit()
+        else:
+            self._read_files()
+
+    def choose_files(self, inputs: list[str | Path], truths: list[str | Path]) -> None:
+        """Learn from files."""
+        if not self.from_layers and self.inputs.paths == list(map(Path, inputs)) and self.truths.paths == list(map(Path, truths)):
+            return
+        with self.inputs.edited.blocked(), self.truths.edited.blocked():
+            self.inputs.paths, self.truths.paths = inputs, truths
+        self.source.value = "Files"
+        self._read_files()
+
+    def _read_files(self) -> None:
+        """Read what the files say of themselves, off the main thread; arrays stay on disk where the format allows."""
+        self._read = ([], [])
+        task = {"kind": self.kind} | ({"unlabelled": None} if tasks[self.kind].truth == "labels" else {})
+        self._asked = Experiment.from_mapping({"task": task, "data": self.paths}) if self.inputs.paths else None
+        self.reading = self._asked is not None
+        say(self.problem, "")
+        if self._asked is not None:
+            asked = self._asked
+            self._latest.ask(lambda: (asked, from_files(asked)))
+        self.edited.emit()
+
+    def settle(self) -> None:
+        """Read now what a thread is still reading; for scripts, which do not wait."""
+        if self.reading and self._asked is not None:
+            try:
+                self._on_read((self._asked, from_files(self._asked)))
+            except (ValueError, OSError) as error:
+                self._on_unreadable(error)
+
+    def _on_read(self, word: Any) -> None:
+        asked, found = word
+        if asked is self._asked and self.reading:
+            self.reading, self._read = False, found
+            self.edited.emit()
+
+    def _on_unreadable(self, error: Exception) -> None:
+        self.reading = False
+        say(self.problem, str(error))
+        self.edited.emit()
+
+    @property
+    def paths(self) -> dict[str, list[Path]]:
+        """The files, as the document names them; none while layers are chosen."""
+        if self.from_layers:
+            return {"input": [], "truth": []}
+        return {"input": self.inputs.paths, "truth": self.truths.paths if self.takes_truth else []}
+
+    # ---------------------------------------------------------------- what they hold
+
+    def show_task(self, kind: str, *, takes_truth: bool) -> None:
+        """Offer what is a truth for a task."""
+        changed, self.kind, self.takes_truth = kind != self.kind, kind, takes_truth
+        labelled = tasks[kind].truth == "labels"
+        for pair in self.pairs:
+            pair.truth.visible = takes_truth
+            if changed:
+                with pair.truth.changed.blocked():
+                    pair.truth.reset_choices()
+                    known = pair.truths.get(kind)
+                    again = known is not None and known in pair.truth.choices
+                    chosen = known if again else truth_choice.likely(self._viewer, kind, pair.input.value)
+                    pair.truth.choose(chosen)
+                pair.remember(self._viewer, kind)
+        self._watch()
+        self._paint.visible = labelled
+        self.truths.visible = takes_truth
+        if changed and not self.from_layers:
+            self._read_files()
+
+    def held(self) -> tuple[list[Cube], list[Any]]:
+        """Return the cubes chosen and, where the task takes them, their truths."""
+        cubes, truths = self.candidates()
+        return cubes, truths if self.takes_truth else []
+
+    def candidates(self) -> tuple[list[Cube], list[Any]]:
+        """Return the cubes chosen, and their truths also where the task, as it is set, takes none."""
+        if not self.from_layers:
+            return self._read
+        cubes: list[Cube] = []
+        truths: list[Any] = []
+        self.asks, self.notes = {}, []
+        for pair in self.pairs:
+            try:
+                one, other, notes = truth_choice.pair(self.kind, pair.input.value, pair.truth.value)
+            except ValueError as error:  # points without classes; a layer that does not say which dimension is spectral
+                self.asks[getattr(error, "field", "truth")] = str(error)
+                return [], []
+            cubes, truths = cubes + one, truths + (other if one else [])
+            self.notes += notes
+        return cubes, truths
+
+    def placed(self, experiment: Experiment) -> tuple[list[Cube], list[Any], list[Problem]]:
+        """Return the cubes and truths as they are learnt from, aligned where a person has agreed to it, and what stands against that.
+
+        Where a truth lies elsewhere than its input and both could be aligned exactly, that is offered.
+        """
+        cubes, truths = self.held()
+        chosen = [pair for pair in self.pairs if pair.input.value is not None]
+        for pair in self.pairs:
+            pair.offer("")
+        if not self.from_layers or experiment.data.pairing == "pixels" or not len(cubes) == len(truths) == len(chosen):
+            return cubes, truths, []
+        found: list[Problem] = []
+        for number, pair in enumerate(chosen):
+            aligned = paired(experiment.task, cubes[number], truths[number])
+            if aligned.alike is not None and aligned.trouble == pair.agreed:
+                truths[number] = aligned.alike
+            elif aligned.alike is not None:
+                pair.offer(aligned.trouble, pixels=True)
+                found.append(
+                    Problem("truth", f"{aligned.trouble.partition(';')[0]}; if they show the same pixels, pair them pixel by pixel.")
+                )
+            elif aligned.trouble:
+                remedy = "or choose 'pixels' as the pairing under Patches and groups"
+                found.append(Problem("truth", f"{aligned.trouble}, {remedy}"))
+            elif aligned.words and aligned.words != pair.agreed:
+                pair.offer(aligned.words)
+                found.append(Problem("truth", aligned.words.replace(": paired by position", "; aligned by position", 1)))
+            else:
+                cubes[number], truths[number] = aligned.cube, aligned.truth
+                self.notes += [aligned.words] if aligned.words else []
+        return cubes, truths, found
+
+    @property
+    def gone(self) -> dict[str, str]:
+        """What to say of layers that were chosen and have been removed, by field."""
+        removed = {field: name for pair in self.pairs for field, name in pair.gone.items()} if self.from_layers else {}
+        return {field: f"{name!r} was removed; choose another layer." for field, name in removed.items()}
+
+    @property
+    def source_layers(self) -> list[Image]:
+        """The layers that are learnt from; none of files."""
+        return [pair.input.value for pair in self.pairs if pair.input.value is not None] if self.from_layers else []
+
+    @property
+    def title(self) -> str:
+        """What a model that learns from these may be called."""
+        if not self.from_layers:
+            return self.inputs.paths[0].stem if self.inputs.paths else ""
+        return str(self.first.input.value.name) if self.first.input.value is not None else ""
+
+    def leave(self) -> None:
+        """Let go of the layers."""
+        self._unwatch()
+        self._brush.stop()
+        turned.turned.disconnect(self._on_turned, missing_ok=True)

@@ -1,0 +1,306 @@
+"""The Train dock: choose, start, watch, pause, stop, resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import PushButton
+from napari.layers import Layer
+from napari.qt.threading import thread_worker
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, Step, prepare
+from napari_spectrai.spec import SettingsError
+from napari_spectrai.widgets.dock import Dock, line, opened, rows
+from napari_spectrai.widgets.jobs import Follower, guard, launched
+from napari_spectrai.widgets.train_dock.export_menu import Keeping
+from napari_spectrai.widgets.train_dock.progress_view import TrainingView
+from napari_spectrai.widgets.train_dock.run_list import RunList
+from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
+from napari_spectrai.widgets.train_dock.train_data import TrainData
+from napari_spectrai.widgets.train_dock.train_form import TrainForm
+
+PATIENCE = 5000
+"""Milliseconds that a run gets to save before it can be ended at once."""
+
+
+class TrainDock(Dock):
+    """Train a network on layers or files, in a process of its own.
+
+    From a script: ``dock.experiment`` is the document in the form (readable and settable), ``dock.start()``,
+    ``dock.pause()`` and ``dock.stop()`` press the buttons, and ``dock.run`` is the run.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        viewer = napari_viewer
+        self._viewer = viewer
+        self.run: Run | None = None
+        self._follower: Follower | None = None
+        self._state = "idle"
+        self._gone = False
+        self.form, self.data = TrainForm(), TrainData(viewer)
+        self._view = TrainingView(viewer)
+        self.runs = RunList(viewer, self._view)
+        self.keeping = Keeping(self._document, self._view.say)
+        self.ready = TrainingChecks(self.form, self.data, viewer)
+        self._build()
+        super().__init__("Train", self._sections)
+        self.ready.begin(self.native)
+        self._connect()
+        self.data.refresh()
+        self.runs.refresh()
+
+    def _build(self) -> None:
+        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free")
+        self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="hold after this step; nothing is lost")
+        self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
+        self._apply = PushButton(
+            text="Predict with it", name="apply", visible=False, tooltip="open the dock Predict with the model of this run"
+        )
+        self._steering = line(self._start, self._pause, self._stop, self.keeping.button)
+        form = self.form
+        self._sections = [
+            rows(form.task, form.preset), form.settings_box, self.data, self.ready.of_data, form.main, *form.folds.values(),
+            self.ready.of_rest, self._steering, self._view, self._apply, self.runs.shown,
+        ]  # fmt: skip
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers.events
+        for event in (layers.inserted, layers.removed):
+            event.connect(self._on_layers)
+        layers.renamed.connect(self._on_renamed)
+        self.native.destroyed.connect(self._leave)
+        self.ready.changed.connect(self._update_buttons)
+        self._start.changed.connect(self.start)
+        self._pause.changed.connect(self.pause)
+        self._stop.changed.connect(self.stop)
+        self._apply.changed.connect(self.predict)
+        self.runs.chosen_changed.connect(self._update_buttons)
+        self.runs.resumed.connect(self.resume)
+        self.runs.reopened.connect(self._reopen)
+        launched.connect(self._on_launched)
+        self._patience = QTimer(self.native)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE)
+        self._patience.timeout.connect(self._update_buttons)
+
+    def _leave(self) -> None:
+        self._gone = True
+        layers = self._viewer.layers.events
+        for event, slot in ((layers.inserted, self._on_layers), (layers.removed, self._on_layers), (layers.renamed, self._on_renamed)):
+            event.disconnect(slot)
+        launched.disconnect(self._on_launched, missing_ok=True)
+        self.data.leave()
+
+    def _on_layers(self, _: Any = None) -> None:
+        self.data.refresh()
+
+    def _on_renamed(self, _: Any = None) -> None:
+        self.data.choose_again()
+
+    # ---------------------------------------------------------------- what a script sees
+
+    @property
+    def state(self) -> str:
+        """``"idle"``, ``"preparing"``, ``"starting"``, ``"running"``, ``"paused"`` or ``"stopping"``."""
+        return self._state
+
+    @property
+    def view(self) -> TrainingView:
+        """The curves, status and preview."""
+        return self._view
+
+    @property
+    def experiment(self) -> Experiment:
+        """The document in the form.
+
+        Raises
+        ------
+        SettingsError
+            If a field has a problem.
+        """
+        self.ready.settle()
+        return self.form.experiment(self.data.title, self.data.paths)
+
+    @experiment.setter
+    def experiment(self, experiment: Experiment) -> None:
+        self.ready.settle()
+        if experiment.data.input:
+            self.data.choose_files(list(experiment.data.input), list(experiment.data.truth))
+        self.form.fill(experiment)
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer to learn from."""
+        if layer in self.data.first.input.choices:
+            self.data.source.value = "Layers"
+            self.data.first.input.value = layer
+
+    # ---------------------------------------------------------------- states
+
+    def _update_buttons(self) -> None:
+        active = self._state != "idle"
+        self._start.enabled = self.ready.is_ready and not active
+        self._pause.enabled = self._state in ("running", "paused")
+        self._pause.text = "Resume" if self._state == "paused" else "Pause"
+        stopping = self._state == "stopping"
+        self._stop.enabled = self._state in ("starting", "running", "paused") or (stopping and not self._patience.isActive())
+        self._stop.text = ("Stopping …" if self._patience.isActive() else "Stop now") if stopping else "Stop"
+        self.keeping.button.enabled = self.ready.is_ready
+        self.runs.update(active=active)
+
+    def _set_state(self, state: str) -> None:
+        self._state = state
+        self._update_buttons()
+
+    # ---------------------------------------------------------------- steering
+
+    def _document(self) -> tuple[Experiment, list[Cube] | None, list[Any] | None]:
+        """Return the document, and the cubes and truths of layers; None of files, which it names."""
+        experiment = self.experiment
+        cubes, truths, _ = self.data.placed(experiment)
+        return (experiment, cubes, truths) if self.data.from_layers else (experiment, None, None)
+
+    def start(self) -> None:
+        """Start training on the chosen data."""
+        self.ready.settle()
+        if self._state != "idle" or not self.ready.is_ready:
+            return
+        experiment, cubes, truths = self._document()
+        self._set_state("preparing")
+        self._apply.visible = False
+        self._view.begin("copying data …")
+        self.scroll_to(self._steering)
+        worker = thread_worker(prepare, ignore_errors=True)(experiment, cubes, truths)
+        worker.returned.connect(self._started)
+        worker.errored.connect(self._not_started)
+        worker.start()
+
+    def _started(self, run: Run) -> None:
+        if self._gone:  # the dock was closed while the data were copied
+            return
+        try:
+            run.start()
+        except OSError as error:  # a full disk, or one that cannot be written
+            self._not_started(error)
+            return
+        self.follow(run)
+
+    def _not_started(self, error: Exception) -> None:
+        if self._gone:
+            return
+        self._set_state("idle")
+        self._view.failed(str(error), "")
+
+    def follow(self, run: Run) -> None:
+        """Show a run that has been started, here or elsewhere."""
+        self.run = run
+        guard(self.native)
+        self._apply.visible = False
+        # first of all: napari draws while the view begins, in which time the dock may be closed
+        self._follower = Follower(run, self.native)
+        self._set_state("starting")
+        self._view.begin("starting: loading torch, reading data …")
+        if self._gone:
+            return
+        self._follower.told.connect(self._on_events)
+        self._follower.ended.connect(self._on_end)
+        self._follower.start()
+        self.runs.refresh(run.folder)
+
+    def _on_launched(self, run: Run) -> None:
+        """Follow what was launched from the console, if nothing else is followed."""
+        if self._state == "idle" and not self._gone:
+            self.follow(Run.attach(run))
+
+    def _on_events(self, events: list[Event]) -> None:
+        self._view.tell(events)
+        for event in events:
+            if isinstance(event, Paused) and self._state != "stopping":
+                self._set_state("paused" if event.paused else "running")
+            elif isinstance(event, Step | Epoch) and self._state == "starting":
+                self._set_state("running")
+                self.runs.refresh()
+
+    def _on_end(self, ending: Finished | Failed) -> None:
+        self._view.ended(ending)
+        self._follower = None
+        self._patience.stop()
+        self._state = "idle"
+        self._apply.visible = self.run is not None and self.run.folder.best.exists()
+        self.runs.refresh(None if self.run is None else self.run.folder)
+        self._update_buttons()
+
+    def pause(self) -> None:
+        """Pause, or go on."""
+        if self.run is None or self._state not in ("running", "paused"):
+            return
+        try:
+            (self.run.resume if self._state == "paused" else self.run.pause)()
+        except OSError as error:  # the word is a file in the run folder
+            self._view.say(f"the run was not told: {error}")
+
+    def stop(self) -> None:
+        """Save and end; a second time: end now."""
+        if self._follower is None:
+            return
+        if self._state == "stopping":
+            self._follower.insist()
+            return
+        try:
+            self._follower.stop()
+        except OSError as error:  # what cannot be asked can be ended
+            self._view.say(f"the run was not told: {error}; 'Stop now' ends it without a word")
+            self._set_state("stopping")
+            return
+        self._patience.start()
+        self._set_state("stopping")
+        self._view.say("stopping: saving …")
+
+    def resume(self) -> None:
+        """Go on with the run chosen in the list; one that somebody else's process works in is followed."""
+        chosen = self.runs.chosen
+        if self._state != "idle" or chosen is None:
+            return
+        if not chosen.document.exists():
+            self._view.failed(f"{chosen.path} is no more; it cannot be resumed", "")
+            self.runs.refresh()
+            return
+        if chosen.owner() is not None:
+            self.follow(Run.attach(chosen))
+            return
+        run = Run(chosen.path)
+        try:
+            run.resume()
+        except OSError as error:
+            self._view.failed(str(error), "")
+            return
+        self.follow(run)
+
+    def _reopen(self) -> None:
+        """Show the settings and the curves of the run chosen in the list."""
+        chosen = self.runs.chosen
+        if chosen is None:
+            return
+        try:
+            document = chosen.experiment()
+        except (OSError, ValueError) as error:
+            self._view.say(str(error))
+            return
+        # copies of layers are in the run's own folder until it has ended well; files that are gone are told beside their list
+        copies = any(path.is_relative_to(chosen.path) for path in document.data.input)
+        keep = {} if document.data.input and not copies else {"data": document.data.model_copy(update={"input": [], "truth": []})}
+        try:
+            self.experiment = document.model_copy(update=keep)
+        except SettingsError as error:
+            self._view.say(str(error))
+            return
+        if self._state == "idle":
+            self._view.replay(chosen)
+
+    def predict(self) -> None:
+        """Open the dock Predict with the model of the last run."""
+        if self.run is not None and self.run.folder.best.exists():
+            opened(self._viewer, "Predict").model = self.run.folder.best

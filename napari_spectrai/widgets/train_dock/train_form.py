@@ -1,0 +1,233 @@
+"""The document of a training as a form: the task, a preset, the network and the loss; the rest folded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container
+from psygnal import Signal
+
+from napari_spectrai.experiment import Data, Experiment
+from napari_spectrai.experiment.networks import looks_around, networks
+from napari_spectrai.experiment.suitability import Suitability
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.plan.presets import PRESETS, applied, found_in, preset
+from napari_spectrai.spec import Problem, SettingsError
+from napari_spectrai.widgets.form import FoldBox, SpecForm, part_form
+from napari_spectrai.widgets.train_dock import truth_choice
+
+OWN = "own"
+_SHOWN_ELSEWHERE = ("task", "name", "data", "split", "preparation", "augmentation", "training")
+_FOLDED = {
+    "split": "Split",
+    "data": "Patches and groups",
+    "preparation": "Preparation",
+    "augmentation": "Augmentation",
+    "training": "Training",
+}
+
+
+class TrainForm:
+    """The fields of an `Experiment` but for its data.
+
+    Signals
+    -------
+    edited : a field has changed
+    task_changed : another task is chosen, its settings are shown
+    """
+
+    edited = Signal()
+    task_changed = Signal()
+
+    def __init__(self) -> None:
+        self.task = ComboBox(
+            choices=[(tasks[kind].title, kind) for kind in tasks], value="denoising", label="Task", name="task", tooltip="what is learnt"
+        )
+        told = "; ".join(f"{known.title}: {known.about}" for known in PRESETS.values())
+        self._times: dict[str, str] = {}
+        self.preset = ComboBox(
+            choices=self._presets, value="balanced", label="Preset", name="preset", tooltip=f"how long to train, on this machine. {told}"
+        )
+        start = Experiment().model_dump(mode="json")
+        self.offer = Suitability(tasks.parse("denoising"))
+        self._filling = False
+        self._usual: Experiment | None = None
+        """What suits the data, before a preset."""
+        self.settings_box: Container[Any] = Container(labels=False, name="task_settings")
+        self.settings_box.margins = (0, 0, 0, 0)
+        self._show_settings(start["task"])
+        self.main = SpecForm(Experiment, start, offer=self.offer, skip=_SHOWN_ELSEWHERE)
+        self.parts = {name: self._sub_form(name, start) for name in _FOLDED}
+        self.folds = {name: FoldBox(title, [self.parts[name]]) for name, title in _FOLDED.items()}
+        self.task.changed.connect(self._on_task)
+        self.preset.changed.connect(self._on_preset)
+        for widget in (self.main, *self.parts.values()):
+            widget.changed.connect(self._on_edit)
+
+    def _presets(self, _: Any = None) -> list[tuple[str, str]]:
+        offered = [
+            (f"{known.title} · {self._times[kind]}" if kind in self._times else known.title, kind) for kind, known in PRESETS.items()
+        ]
+        return [*offered, ("Own settings", OWN)]
+
+    def tell_times(self, times: dict[str, str]) -> None:
+        """Say how long each preset will take."""
+        if times == self._times:
+            return
+        self._times = times
+        with self.preset.changed.blocked():
+            chosen = self.preset.value
+            self.preset.reset_choices()
+            self.preset.value = chosen
+
+    @property
+    def usual(self) -> Experiment | None:
+        """What suits the data, before a preset and a person's own settings."""
+        return self._usual
+
+    def _sub_form(self, name: str, document: dict[str, Any]) -> Any:
+        if name == "data":
+            return SpecForm(Data, document[name], skip=("input", "truth"))
+        return part_form(name, Experiment.model_fields[name], document[name], self.offer)
+
+    # ---------------------------------------------------------------- the document
+
+    def experiment(self, name: str = "", paths: dict[str, Any] | None = None) -> Experiment:
+        """Return the document, called `name`, with the `paths` of its files.
+
+        Raises
+        ------
+        SettingsError
+            If a field has a problem.
+        """
+        document: dict[str, Any] = {"task": {"kind": self.task.value, **self.settings.read()}, **self.main.read()}
+        document |= {part: form.read() for part, form in self.parts.items()}
+        document["data"] |= paths or {}
+        document["name"] = name
+        return Experiment.from_mapping(document)
+
+    def fill(self, experiment: Experiment) -> None:
+        """Show another document."""
+        document = experiment.model_dump(mode="json")
+        self._filling = True  # one edit, not one for each field
+        with self.task.changed.blocked():
+            self.task.value = experiment.task.kind
+        self._show_task(document["task"])
+        self.main.fill(document)
+        for name, form in self.parts.items():
+            form.fill(document[name])
+        self._filling = False
+        self._on_edit()
+
+    def takes_truth(self) -> bool:
+        """Whether the task, as it is set, takes a truth."""
+        return truth_choice.is_taken(self.task.value, self.settings.read())
+
+    def _show_task(self, task: dict[str, Any]) -> None:
+        self._show_settings(task)
+        self.refresh()
+
+    def _show_settings(self, task: dict[str, Any]) -> None:
+        self.settings = SpecForm(tasks[task["kind"]], task)
+        self.settings.changed.connect(self._on_settings)
+        self.settings_box.clear()
+        self.settings_box.append(self.settings)
+        self.settings_box.visible = len(self.settings) > 0
+
+    def refresh(self, *, is_image: bool | None = None) -> None:
+        """Offer what fits the task and the data."""
+        try:
+            self.offer.task = tasks.parse({"kind": self.task.value, **self.settings.read()})
+        except ValueError:  # said beside the field
+            self.offer.task = tasks.parse(self.task.value)
+        if is_image is not None:
+            self.offer.is_image = is_image
+        self.main.refresh()
+        self._follow_network()
+        for form in self.parts.values():
+            form.refresh()
+
+    def _follow_network(self) -> bool:
+        """Know what the chosen network can make use of; return whether that is something else now."""
+        try:
+            network = networks.parse(self.main.read()["network"])
+        except ValueError:  # said beside the field
+            return False
+        found = looks_around(network), network.around > 0, not network.classical
+        changed = found != (self.offer.looks_around, self.offer.in_windows, self.offer.learns)
+        self.offer.looks_around, self.offer.in_windows, self.offer.learns = found
+        return changed
+
+    def _on_task(self, _: Any = None) -> None:
+        """Begin with what suits the other task."""
+        self._show_task(tasks.parse(self.task.value).model_dump(mode="json"))
+        self._usual = None
+        self.task_changed.emit()
+
+    def _on_settings(self, _: Any = None) -> None:
+        self.refresh()  # a task that is set otherwise takes other networks
+        self._on_edit()
+
+    def _on_edit(self, _: Any = None) -> None:
+        if self._filling:
+            return
+        if self._follow_network():
+            self.parts["augmentation"].refresh()
+        with self.preset.changed.blocked():
+            self.preset.value = self._chosen_preset()
+        self.edited.emit()
+
+    # ---------------------------------------------------------------- what suits the data
+
+    def load_pretrained(self, usual: Experiment) -> None:
+        """Take over settings that suit the data, unless a person has set others."""
+        usual = self._as_read(usual)
+        kind = self.preset.value if self.preset.value in PRESETS else "balanced"
+        first, untouched = self._usual is None, self._is_untouched()
+        self._usual = usual  # also beside own settings: a preset that is chosen later suits the data that are there by then
+        suited = preset(usual, kind)
+        if first or (untouched and self._read_quietly() != suited):  # filling makes much of the form anew
+            self.fill(suited)
+
+    def _is_untouched(self) -> bool:
+        current, kind = self._read_quietly(), self.preset.value
+        return self._usual is not None and kind in PRESETS and current == preset(self._usual, kind)
+
+    def _chosen_preset(self) -> str:
+        """Return the preset that the form shows; `OWN` where another length is set."""
+        current = self._read_quietly()
+        if self._usual is None or current is None:
+            return str(self.preset.value)
+        return found_in(current, self._usual) or OWN
+
+    def _on_preset(self, kind: str) -> None:
+        current = self._read_quietly()
+        if kind in PRESETS and self._usual is not None and current is not None:
+            self.fill(applied(current, self._usual, kind))
+
+    def _read_quietly(self) -> Experiment | None:
+        try:
+            return self.experiment()
+        except SettingsError:
+            return None
+
+    @staticmethod
+    def _as_read(experiment: Experiment) -> Experiment:
+        """Return an experiment as it comes back from a form: without files and name."""
+        data = experiment.data.model_copy(update={"input": [], "truth": []})
+        return experiment.model_copy(update={"name": "", "data": data})
+
+    # ---------------------------------------------------------------- problems
+
+    def show_problems(self, found: Sequence[Problem]) -> list[Problem]:
+        """Say each problem beside its field; return those that have none here, or whose field is folded away."""
+        mine = [Problem(p.path.removeprefix("task."), p.message) for p in found if p.path.startswith("task.")]
+        rest = [p for p in found if not p.path.startswith("task.")] + self.settings.show_problems(mine)
+        rest = self.main.show_problems(rest)
+        for name, form in self.parts.items():
+            mine = [Problem(p.path.removeprefix(f"{name}."), p.message) for p in rest if p.path == name or p.path.startswith(f"{name}.")]
+            rest = [p for p in rest if p.path != name and not p.path.startswith(f"{name}.")]
+            rest += [Problem(f"{name}.{p.path}".rstrip("."), p.message) for p in form.show_problems(mine)]
+            rest += [Problem("", f"{p.message} (under {_FOLDED[name]}: {p.path})") for p in mine]
+        return rest
