@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, SpectralWarning
+from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels, named
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.placement import KEY, Placement
 
 COLUMNS = ("class", "label", "classes", "labels", "name")

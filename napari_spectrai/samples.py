@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai import repr_html
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
 from napari_spectrai.spec import listed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sample:
     """A bundled data set: the cube, and where there are such, the truth beside it and labels of its pixels.
 
@@ -32,6 +33,16 @@ class Sample:
     notice: str
     labels: npt.NDArray[np.uint8] | None = None
     class_names: Mapping[int, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        more = [name for name in ("truth", "labels") if getattr(self, name) is not None]
+        return f"Sample({self.name}: {', '.join(['cube', *more])})"
+
+    def _repr_html_(self) -> str:
+        rows = [("Cube", repr(self.cube))]
+        rows += [("Truth", repr(self.truth))] if self.truth is not None else []
+        rows += [("Labels", f"{len(self.class_names)} classes: {', '.join(self.class_names.values())}")] if self.labels is not None else []
+        return repr_html.card("Sample", self.title, rows)
 
 
 _TITLES = {
@@ -59,7 +70,7 @@ def sample(name: str) -> Sample:
     Parameters
     ----------
     name : str
-        ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, acquired briefly (the cube) and at length
+        ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, acquired for 0.1 s (the cube) and 1 s
         (the truth); the source gives no axis (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
         ``"cartilage"``: a Raman map, 25 × 35 pixels × 300 bands, already denoised by its authors (hySpc.chondro).
         ``"lambda_stack"``: a confocal lambda stack of five dyes, 256 × 256 pixels × 28 channels (doi:10.6084/m9.figshare.28067108.v4).

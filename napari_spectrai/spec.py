@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, core_schema
@@ -33,6 +33,14 @@ class Spec(BaseModel):
 
     title: ClassVar[str] = ""
     """Words for a person, where `kind` is a code."""
+
+    if not TYPE_CHECKING:  # type checkers see the signature that the fields make
+
+        def __init__(self, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise SettingsError(problems(error), type(self).__name__) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -171,7 +179,11 @@ class Registry(Generic[S]):
             raise ValueError(f"which {self.what}? its 'kind' is missing; {listed(self._all())}")
         kind = str(value["kind"])
         kind = self._renamed.get(kind, kind)
-        return self[kind].model_validate({**value, "kind": kind})
+        try:
+            parsed = self[kind].model_validate({**value, "kind": kind})
+        except ValidationError as error:
+            raise SettingsError(problems(error)) from None
+        return parsed
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.parse, handler(source))
@@ -196,6 +208,8 @@ def problems(error: ValidationError) -> list[Problem]:
         cause = (line.get("ctx") or {}).get("error")
         if isinstance(cause, ValidationError):
             found += [Problem(".".join(filter(None, [path, p.path])), p.message) for p in problems(cause)]
+        elif isinstance(cause, SettingsError):
+            found += [Problem(".".join(filter(None, [path, p.path])), p.message) for p in cause.problems]
         elif isinstance(cause, ValueError):
             found.append(Problem(path, str(cause)))
         else:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, predict, preprocess, read, train, write
-from napari_spectrai.cube import SpectralWarning
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import another_scale, fit_axis, intensities_of, usual
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.model import Model
 from napari_spectrai.preparation.axis import Crop, Fill, Resample
 from napari_spectrai.preparation.normalise import Scale

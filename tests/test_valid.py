@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, Experiment, compare, evaluate, judge, predict, preprocess, read, sample, train
-from napari_spectrai.cube import SpectralWarning
 from napari_spectrai.labels import as_labels
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.truths import gather

@@ -27,7 +27,7 @@ from napari_spectrai.cli.common import (
     refuse_unwritten,
     say_notes,
 )
-from napari_spectrai.cube import Cube, SpectralWarning
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.untrained import ready_kinds, ready_spec
 from napari_spectrai.files import replacing
@@ -35,6 +35,7 @@ from napari_spectrai.io import format_of, read, write
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Finished, Saved
 from napari_spectrai.spec import listed

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from safetensors import SafetensorError, safe_open
 
+from napari_spectrai import repr_html
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
@@ -148,6 +149,17 @@ class ModelCard:
         if self.scored_in and any(self.scores.values()):
             rows.append(("Scores", units_of([metric], intensities=self.scored_in)))
         return rows + [("Note", note) for note in self.notes]
+
+    @property
+    def brief(self) -> str:
+        """Name, task, network and axis on one line."""
+        return f"{self.name or 'unnamed'}: {self.experiment.task.title.lower()}, {self.experiment.network.title}, {self.axis.describe()}"
+
+    def __repr__(self) -> str:
+        return f"ModelCard({self.brief})"
+
+    def _repr_html_(self) -> str:
+        return repr_html.card("Model", self.name, self.lines()[1:])
 
     def __str__(self) -> str:
         return "\n".join(f"{label + ':':<18}{text}" for label, text in self.lines())

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from napari_spectrai.conversion import as_cube
 from napari_spectrai.correspondence import relation_of
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.candidates import FEW, MANY
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import UNKNOWN, as_labels

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from napari_spectrai.cube import as_cube
+from napari_spectrai import repr_html
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
 from napari_spectrai.experiment.augmentations import AugmentationSpec, augmentations
 from napari_spectrai.experiment.defaults import suited
 from napari_spectrai.experiment.legacy import spectrai
@@ -144,6 +146,36 @@ class Experiment(Spec):
                 raise ValueError(f"loss {part.kind!r} in the sum does not suit the task {self.task.kind!r}; {listed(suited)}")
         return self
 
+    def __repr__(self) -> str:
+        return f"Experiment({', '.join(part for part in (self.name, self.task.kind, self.network.kind, self._length) if part)})"
+
+    def __str__(self) -> str:
+        return self.to_yaml()
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("Task", self.task.title),
+            ("Network", self.network.title),
+            ("Loss", "" if self._closed else self.loss.title),
+            ("Preparation", ", ".join(step.title for step in self.preparation) or "none"),
+            ("Augmentation", ", ".join(one.title for one in self.augmentation) or "none"),
+            ("Length", self._length),
+            ("Data", ", ".join(path.name for path in self.data.input)),
+        ]
+        return repr_html.card("Experiment", self.name, [row for row in rows if row[1]])
+
+    @property
+    def _closed(self) -> bool:
+        """Whether no gradient steps are made: a classical method, or a comparison in a given time."""
+        return self.network.classical or hasattr(self.network, "seconds")
+
+    @property
+    def _length(self) -> str:
+        if self.network.classical:
+            return ""
+        seconds = getattr(self.network, "seconds", None)
+        return f"{self.training.epochs} epochs" if seconds is None else f"up to {seconds:g} s of comparison"
+
     @property
     def minimised(self) -> LossSpec:
         """What training makes small: the loss, or of a sum that names no parts the task's own."""
@@ -260,6 +292,7 @@ class Experiment(Spec):
         """
         document = self.model_dump(mode="json")
         for setting in settings:
+            of_type(setting, str, "a setting", 'write path=value, such as override("training.epochs=50", "network.width=32")')
             path, equals, text = setting.partition("=")
             if not equals:
                 raise ValueError(f"{setting!r} sets nothing; write path=value, such as training.epochs=50")

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from napari_spectrai.cube import SpectralAxis, SpectralWarning
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.layer_axes import SpectralWarning
 
 if TYPE_CHECKING:
     import dask.array as da

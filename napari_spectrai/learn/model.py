@@ -47,6 +47,12 @@ class Model:
     """Of the spectra it was trained and validated on; none in files of earlier versions."""
     applicability: Applicability | None = None
 
+    def __repr__(self) -> str:
+        return f"Model({self.description.brief})"
+
+    def _repr_html_(self) -> str:
+        return self.description._repr_html_()
+
     @property
     def axis(self) -> SpectralAxis:
         """The axis a cube must have."""

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai import io
-from napari_spectrai.cube import Cube, SpectralWarning, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.labels import Class, Labels, labels_of
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError

@@ -10,7 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, SpectralWarning, as_cube, as_float32
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_float32
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
@@ -121,7 +124,9 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | 
     -----
     Spectra that hold no data (`napari_spectrai.valid`) are not learnt from; those that are all zero stay zero.
     """
-    work = preparing(cube, [steps] if isinstance(steps, Step | dict | str) else steps)
+    chain = [steps] if isinstance(steps, Step | dict | str) else steps
+    of_type(chain, Iterable, "the second argument of preprocess", 'give steps, such as [Crop(low=600, high=1800), "normalise"]')
+    work = preparing(cube, chain)
     while True:
         try:
             next(work)

@@ -173,6 +173,6 @@ def find_spikes(cube: Cube, step: Despike | None = None) -> Spikes:
     Spikes
         ``str(found)`` is "37 spikes in 21 spectra".
     """
-    from napari_spectrai.cube import as_cube
+    from napari_spectrai.conversion import as_cube
 
     return (Despike() if step is None else step).findings(as_cube(cube))

@@ -71,14 +71,7 @@ class RunFolder:
     @classmethod
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
         """Make a folder for a new run of `experiment` and write its document."""
-        if path is None:
-            words = re.sub(r"[^\w-]+", "-", experiment.name or experiment.task.kind).strip("-")
-            stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
-            path = default_folder() / stem
-            number = 2
-            while path.exists():
-                path, number = default_folder() / f"{stem}-{number}", number + 1
-        folder = cls(path)
+        folder = cls(cls.new(experiment) if path is None else path)
         if folder.journal.exists():
             raise FileExistsError(f"{folder.path} already holds a run; resume it (--resume), or choose another folder")
         try:
@@ -87,6 +80,16 @@ class RunFolder:
         except OSError as error:
             raise type(error)(f"{folder.path} cannot be written ({error.strerror}); choose another run folder") from error
         return folder
+
+    @staticmethod
+    def new(experiment: Experiment) -> Path:
+        """Return a path in the default folder where nothing is yet, named by the time and the experiment."""
+        words = re.sub(r"[^\w-]+", "-", experiment.name or experiment.task.kind).strip("-")
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
+        path, number = default_folder() / stem, 2
+        while path.exists():
+            path, number = default_folder() / f"{stem}-{number}", number + 1
+        return path
 
     def experiment(self) -> Experiment:
         """Return the document of this run."""

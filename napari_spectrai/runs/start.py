@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, SpectralWarning, as_cube
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.losses import losses
@@ -18,6 +20,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.experiment.training import optimisers, schedules
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.plan.pairing import relation
 from napari_spectrai.plan.truths import by_position, given
 from napari_spectrai.preparation import Step, save_steps
@@ -70,6 +73,7 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     ValueError
         If a kind was added in this process only, so that another cannot know it.
     """
+    of_type(experiment, Experiment, "the first argument of launch", "make one with Experiment.default(task, cube, truth)")
     started = prepare(experiment, cubes, truths, run=run)
     started.start()
     launched.tell(started)

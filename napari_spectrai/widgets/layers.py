@@ -13,11 +13,12 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
-from napari_spectrai import cube as cubes
-from napari_spectrai.cube import Cube, SpectralAxis, spectral_dimension
+from napari_spectrai import conversion
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import pictures, read
 from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
 from napari_spectrai.widgets.layer_choice import is_made
@@ -118,7 +119,7 @@ def as_cube(layer: Layer) -> Cube:
 
     Docks that compute ask first: `undecided`.
     """
-    return cubes.as_cube(layer, position=spectral_position(layer))
+    return conversion.as_cube(layer, position=spectral_position(layer))
 
 
 def undecided(layer: Layer) -> str:

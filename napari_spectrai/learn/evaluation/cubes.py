@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.metrics import AS_GIVEN, ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import as_labels

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import tasks

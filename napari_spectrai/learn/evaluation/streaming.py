@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.evaluation.peaks import peak_differences

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_spectrai import io
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai import io, repr_html
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import Fit, another_scale
 from napari_spectrai.files import replacing
@@ -40,9 +41,9 @@ LOOKED_AT = 2**25
 """Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
-    """What a model says of a cube.
+    """The result of a model for a cube.
 
     Attributes
     ----------
@@ -79,6 +80,17 @@ class Prediction:
     notes: list[str] = field(default_factory=list)
     applicability: Cube | None = None
     found: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        more = [name for name in ("probabilities", "uncertainty", "components", "applicability") if getattr(self, name) is not None]
+        return f"Prediction({', '.join([repr(self.labels if self.classes else self.result), *more])})"
+
+    def _repr_html_(self) -> str:
+        shown = self.labels if self.classes else self.result
+        more = [name for name in ("probabilities", "uncertainty", "components", "applicability") if getattr(self, name) is not None]
+        rows = [("Also", ", ".join(more))] if more else []
+        rows += [("Note", note) for note in (*self.notes, *self.found)]
+        return repr_html.card("Prediction", "", rows, "" if shown is None else shown._repr_html_())
 
     @property
     def labels(self) -> Labels | None:

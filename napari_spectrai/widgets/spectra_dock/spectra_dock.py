@@ -10,7 +10,8 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import SpectralAxis, spectral_dimension
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import FoldBox
 from napari_spectrai.widgets.latest_only import LatestOnly

@@ -11,9 +11,10 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_spectrai.cube import Cube, spectral_dimension
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.plan.pairing import paired
 from napari_spectrai.plan.truths import from_files
 from napari_spectrai.spec import Problem

@@ -9,10 +9,11 @@ import numpy as np
 from napari.layers import Image, Labels, Points, Shapes
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, SpectralWarning
-from napari_spectrai.cube import as_cube as cube_of
+from napari_spectrai.conversion import as_cube as cube_of
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import labels_of_marks
 from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
 from napari_spectrai.widgets.layers import as_cube, lie_over, painted, spectral_layers, spectral_position, undecided
