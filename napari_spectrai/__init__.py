@@ -34,40 +34,40 @@ _HOMES = {
     "Model": "learn.model",
     "evaluate": "learn.evaluation.evaluate",
     "compare": "learn.evaluation.evaluate",
-    "judge": "learn.evaluation.cubes",
+    "judge": "learn.evaluation.evaluate",
     "Evaluation": "runs.evaluation",
     "sample": "samples",
     "Sample": "samples",
 }
 
 __all__ = [
-    "__version__",
-    "widgets",
     "Cube",
+    "Evaluation",
+    "Experiment",
+    "Labels",
+    "Model",
+    "Prediction",
+    "Preparation",
+    "Run",
+    "Sample",
     "SpectralAxis",
     "SpectralWarning",
+    "__version__",
     "as_cube",
-    "Labels",
     "as_labels",
-    "read",
-    "write",
-    "inspect",
-    "preprocess",
-    "Preparation",
-    "Experiment",
-    "launch",
-    "Run",
-    "train",
-    "fit",
-    "predict",
-    "Prediction",
-    "Model",
-    "evaluate",
     "compare",
+    "evaluate",
+    "fit",
+    "inspect",
     "judge",
-    "Evaluation",
+    "launch",
+    "predict",
+    "preprocess",
+    "read",
     "sample",
-    "Sample",
+    "train",
+    "widgets",
+    "write",
 ]
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ if TYPE_CHECKING:
     from napari_spectrai.io import inspect, read, write
     from napari_spectrai.labels import Labels, as_labels
     from napari_spectrai.layer_axes import SpectralWarning
-    from napari_spectrai.learn.evaluation.cubes import judge
-    from napari_spectrai.learn.evaluation.evaluate import compare, evaluate
+    from napari_spectrai.learn.evaluation.evaluate import compare, evaluate, judge
     from napari_spectrai.learn.inference.predict import Prediction, predict
     from napari_spectrai.learn.model import Model
     from napari_spectrai.learn.train.fit import fit, train

@@ -8,7 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, evaluate, judge, write
+from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, evaluate, write
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels, write_labels
@@ -266,13 +266,13 @@ def test_results_are_judged_where_they_lie(image_pairs):
         report = evaluate(moved, truth)
     wanted = evaluate(image_pairs[0].data[4:], image_pairs[1].data[4:])
     assert report.rows["result"] == pytest.approx(wanted.rows["result"])
-    found = judge({"moved": moved, "whole": layer(noisy)}, truth, source=layer(noisy))
+    found = evaluate({"moved": moved, "whole": layer(noisy)}, truth, source=layer(noisy))
     assert {row.name: row.figures["mse"] for row in found.rows}["moved"] == pytest.approx(wanted.rows["result"]["mse"])
     assert len({round(row.figures["mse"], 9) for row in found.rows}) == 1  # all of them on the same pixels
     assert any("4 pixels lower" in note for note in found.notes)
     with pytest.raises(ValueError, match="lies 0.5 pixels lower"):
-        judge(layer(noisy, translate=(0, 0.5, 0)), truth)
-    assert judge(layer(noisy, translate=(0, 0.5, 0)), truth, pairing="pixels").rows
+        evaluate(layer(noisy, translate=(0, 0.5, 0)), truth)
+    assert evaluate(layer(noisy, translate=(0, 0.5, 0)), truth, pairing="pixels").rows
 
 
 def test_predicted_classes_are_judged_where_they_lie():
@@ -286,7 +286,7 @@ def test_predicted_classes_are_judged_where_they_lie():
     coarse = layer(known[::2, ::2], spectral=False, scale=(2.0, 2.0), translate=(0.5, 0.5), name="coarse")
     with pytest.warns(SpectralWarning, match="pixels of 2 × 2"):
         assert evaluate(coarse, truth, "segmentation").rows["result"]["overall_accuracy"] == 1
-    found = judge({"part": part, "coarse": coarse}, truth, "segmentation")
+    found = evaluate({"part": part, "coarse": coarse}, truth, "segmentation")
     assert {name: int(np.sum(matrix)) for name, matrix in found.confusions.items()} == {"part": 150, "coarse": 150}
     with pytest.raises(ValueError, match="no pixel in common"):
         evaluate(layer(known, spectral=False, translate=(99.0, 0.0)), truth, "segmentation")

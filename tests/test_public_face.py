@@ -180,7 +180,7 @@ MISUSE = {
         r"Experiment, not the str 'denoising'; make one with Experiment.default",
     ),
     "train(cube, cube)": (lambda: train(Cube(VALUES), Cube(VALUES)), "Experiment, not a Cube"),
-    "train()": (lambda: train(), "Experiment, not None"),
+    "train()": (train, "Experiment, not None"),
     "fit(dict)": (lambda: next(spectrai.fit({}, VALUES)), "Experiment, not a dict"),
     "launch(path)": (lambda: spectrai.launch(Path("a.yml")), "Experiment, not"),
     "override(dict)": (lambda: Experiment().override({"training.epochs": 3}), r"a str, not a dict; write path=value"),

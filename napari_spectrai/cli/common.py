@@ -23,7 +23,6 @@ from napari_spectrai.runs.scratch import discard
 from napari_spectrai.spec import listed
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
-DEVICES = ("auto", "cpu", "cuda", "mps")
 GRACE = 20.0
 """Seconds an attached job gets to save after its starter has died."""
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import typer
 
 from napari_spectrai.cli.common import FAILED, STOPPED, WRONG_USE, Attached, app, exit_with, followed, listen_in, log_failures, refuse_same
-from napari_spectrai.experiment.metrics import CLASS_MEANS
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels
-from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.runs import Finished, Saved
+from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.spec import listed
 
 
@@ -22,7 +21,7 @@ from napari_spectrai.spec import listed
 def evaluate(
     result: Annotated[Path, typer.Argument(help="a predicted file")],
     truth: Annotated[Path, typer.Argument(help="the truth")],
-    task: Annotated[str, typer.Option(help="what was learnt")] = "denoising",
+    task: Annotated[str, typer.Option(help="the task whose metrics are computed")] = "denoising",
     csv: Annotated[Path | None, typer.Option(help="also write the table here")] = None,
     name: Annotated[str, typer.Option(help="what the result is called in the table")] = "result",
     also: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="a further result; repeat it")] = None,
@@ -65,7 +64,8 @@ def evaluate(
         files = {name: result} | dict(_named(text) for text in also or [])
         if len(files) != 1 + len(also or []):
             raise ValueError(f"two results have the same name; choose others than {listed(files)}")
-        _refuse_unknown(normalise, class_mean)
+        rule: Any = class_mean
+        options = EvaluateOptions(normalise=normalise, match=match, class_mean=rule, pairing=pairing)
         if model is not None and source is None:
             raise ValueError("--model applies its classical methods to a source; name it with --source")
         if html is not None and html.suffix.lower() not in (".html", ".htm"):
@@ -74,37 +74,26 @@ def evaluate(
             if output is not None:
                 refuse_same(output, *files.values(), truth, *(path for path in (source, model) if path is not None))
     with exit_with(FAILED), log_failures(folder):
-        from napari_spectrai.learn.evaluation.cubes import judging
+        from napari_spectrai.learn.evaluation.evaluate import evaluating
 
         opened: Any = read_labels if tells else read
         results = {label: opened(file) for label, file in files.items()}
         noisy = None if source is None else read(source)
-        rule: Any = class_mean
-        steps = judging(
-            results, opened(truth), task, source=noisy, model=model, normalise=normalise, match=match, class_mean=rule, pairing=pairing
-        )
-        judgement = followed(steps, folder, "judging")
-        if judgement is not None:
-            typer.echo(judgement)
+        steps = evaluating(results, opened(truth), task, source=noisy, model=model, options=options)
+        evaluation = followed(steps, folder, "evaluating")
+        if evaluation is not None:
+            typer.echo(evaluation)
             if csv is not None:
-                judgement.to_csv(csv)
+                evaluation.to_csv(csv)
             if html is not None:
-                write_page(judgement, html)
+                write_page(evaluation, html)
             if maps is not None:
-                judgement.save_maps(maps)
+                evaluation.save_maps(maps)
             if folder is not None:
-                folder.append(Saved("result", str(judgement.save(folder.path / "judgement"))))
+                folder.append(Saved("result", str(evaluation.save(folder.path / "judgement"))))
                 folder.append(Finished("done"))
-    if judgement is None:
+    if evaluation is None:
         raise typer.Exit(STOPPED)
-
-
-def _refuse_unknown(normalise: str | None, class_mean: str) -> None:
-    ways = get_args(Normalise.model_fields["by"].annotation)
-    if normalise is not None and normalise not in ways:
-        raise ValueError(f"there is no way {normalise!r} to normalise; {listed(ways, normalise)}")
-    if class_mean not in CLASS_MEANS:
-        raise ValueError(f"there is no mean over {class_mean!r}; {listed(CLASS_MEANS, class_mean)}")
 
 
 def _named(text: str) -> tuple[str, Path]:

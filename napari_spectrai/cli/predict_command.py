@@ -13,7 +13,6 @@ import typer
 import yaml
 
 from napari_spectrai.cli.common import (
-    DEVICES,
     FAILED,
     STOPPED,
     WRONG_USE,
@@ -38,6 +37,7 @@ from napari_spectrai.io.zarr import writing
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Finished, Saved
+from napari_spectrai.runs.options import PredictOptions, model_path
 from napari_spectrai.spec import listed
 
 
@@ -84,19 +84,18 @@ def predict(
                 raise ValueError(f"{output.name}: classes are not written in this format; {listed((*WRITTEN, '.csv'))}")
         else:
             refuse_unwritten(output)
-        if device not in DEVICES:
-            raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
+        others, chain = ([model_path(one) for one in given or []] for given in (ensemble, then))
+        options = PredictOptions(
+            tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
+            then=tuple(chain), resample=resample, applicability=applicability,
+        )  # fmt: skip
         if part is not None and (part.suffix != ".zarr" or part.resolve() == output.resolve()):
             raise ValueError(f"{part.name}: what is finished goes into a .zarr store of its own; choose such a name")
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.inference.predict import predicting
 
         streams = not tells and format_of(output).module == "zarr"
-        others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
-        steps = predicting(
-            _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
-            settings=changed, views=views, ensemble=others, then=chain, part=part, resample=resample,
-        )  # fmt: skip
+        steps = predicting(model_path(model), source, options, out=output if streams else None, part=part)
         prediction = followed(steps, folder, "predicting")
         if prediction is not None and tells:
             _write_classes(prediction, output)
@@ -105,8 +104,8 @@ def predict(
         if prediction is not None and prediction.uncertainty is not None:
             suffix = ".zarr" if tells else output.suffix
             write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
-        if prediction is not None and applicability:
-            _write_applicability(model, source, output, resample=resample)
+        if prediction is not None and prediction.applicability is not None:
+            write(prediction.applicability, output.with_name(f"{output.stem}-applicability.zarr"))
         if prediction is not None:
             say_notes([*prediction.notes, *prediction.found])
         if prediction is not None and folder is not None:
@@ -114,21 +113,6 @@ def predict(
             folder.append(Finished("done", model=str(model), notes=[*prediction.notes, *prediction.found]))
     if prediction is None:
         raise typer.Exit(STOPPED)
-
-
-def _write_applicability(model: Path, source: Any, output: Path, *, resample: bool) -> None:
-    from napari_spectrai.learn.inference.applicability import applicability_map
-    from napari_spectrai.learn.inference.chaining import on_axis_of
-    from napari_spectrai.learn.model import Model
-
-    loaded = Model.load(model)
-    found = applicability_map(loaded, on_axis_of(loaded, source, resample=resample)[0])
-    write(found, output.with_name(f"{output.stem}-applicability.zarr"))
-
-
-def _given(model: Path) -> Path | str:
-    """Return a model file, or the name of a method that needs no training."""
-    return model if model.exists() or model.suffix else str(model)
 
 
 def _tells(model: Path, changed: dict[str, Any]) -> bool:

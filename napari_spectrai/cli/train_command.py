@@ -34,7 +34,7 @@ from napari_spectrai.plan.truths import gather
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
-from napari_spectrai.runs.scores import Report
+from napari_spectrai.runs.score_table import Scores
 
 
 def _loaded(path: Path) -> Experiment:
@@ -170,7 +170,8 @@ def demo(
 
         folder = RunFolder.create(experiment, out / f"run-{time.strftime('%Y%m%d-%H%M%S')}")
         model, finished = follow(fit(experiment, pairs.cube, pairs.truth, run=folder.path))
-        report = Report(finished.scores["test"], intensities=model.card().scored_in)
+        rows = finished.scores["test"]
+        report = Scores("denoising", rows, {**dict.fromkeys(rows, "classical"), "network": "result"}, intensities=model.card().scored_in)
         typer.echo(f"\nTest rows 800–999, each spectrum divided by its own maximum ({finished.seconds:.0f} s of training):\n{report}\n")
         report.to_csv(out / "scores.csv")
         saved = model.save(out / "raman_denoiser.safetensors")

@@ -140,7 +140,7 @@ class ModelCard:
         metric = experiment.task.metrics[0]
         for part, methods in self.scores.items():
             told = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}
-            baselines = sorted((m for m in told if m != "network"), key=lambda m: told[m], reverse=METRICS[metric].larger_is_better)
+            baselines = [method for method in METRICS[metric].ranked(told) if method != "network"]
             shown = [m for m in ("network", *baselines[:MOST_BASELINES]) if m in told]
             ranges = {m: self.intervals.get(part, {}).get(m, {}).get(metric) for m in shown}
             figures = " · ".join(f"{method} {told[method]:.3g}{_range(ranges[method])}" for method in shown)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +32,15 @@ class Metric:
     def is_better(self, one: float, other: float) -> bool:
         """Whether `one` is better than `other`."""
         return one > other if self.larger_is_better else one < other
+
+    def ranked(self, scores: Mapping[str, float]) -> list[str]:
+        """Return the names of the scores, the best first; those that are NaN are left out."""
+        known = [name for name, value in scores.items() if not math.isnan(value)]
+        return sorted(known, key=lambda name: scores[name], reverse=self.larger_is_better)
+
+    def best(self, scores: Mapping[str, float]) -> str | None:
+        """Return the name of the best score; None if there is none."""
+        return next(iter(self.ranked(scores)), None)
 
     @property
     def worst(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ import numpy as np
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_float32
+from napari_spectrai.generators import drain, mapped
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
@@ -126,13 +128,12 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | 
     """
     chain = [steps] if isinstance(steps, Step | dict | str) else steps
     of_type(chain, Iterable, "the second argument of preprocess", 'give steps, such as [Crop(low=600, high=1800), "normalise"]')
-    work = preparing(cube, chain)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            prepared: Cube = end.value
-            return prepared
+    return drain(preparing(cube, chain))
+
+
+def _progress(number: int, count: int, part: float) -> tuple[int, int]:
+    """Return (done, total) of all groups of steps, where a part of one is done."""
+    return int((number + part) * 1000), count * 1000
 
 
 def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Generator[tuple[int, int], None, Cube]:
@@ -158,14 +159,7 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
         if not isinstance(source.data, np.ndarray) and hasattr(source.data, "map_blocks"):
             source = _lazily(source, chain)
         else:
-            work = _in_blocks(source, chain)
-            while True:
-                try:
-                    part = next(work)
-                except StopIteration as end:
-                    source = end.value
-                    break
-                yield int((number + part) * 1000), len(groups) * 1000
+            source = yield from mapped(_in_blocks(source, chain), partial(_progress, number, len(groups)))
     return source if source.data.dtype == np.float32 else source.with_data(source.data.astype(np.float32))
 
 

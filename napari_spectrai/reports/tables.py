@@ -36,9 +36,9 @@ def figures_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals
     names = list(dict.fromkeys(name for row in scores.values() for name in row))
     best = {}
     for name in names:
-        known = [row[name] for row in scores.values() if not math.isnan(row.get(name, math.nan))]
-        if len(known) > 1:
-            best[name] = (max if _metric(name).larger_is_better else min)(known)
+        ranked = _metric(name).ranked({method: row.get(name, math.nan) for method, row in scores.items()})
+        if len(ranked) > 1:
+            best[name] = scores[ranked[0]][name]
     head = [f"{_metric(name).title} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
     lines = []
     for method, row in scores.items():
@@ -79,12 +79,12 @@ def verdict(
     ends = (intervals or {}).get("network", {}).get(name)
     metric, what = _metric(name), "this method" if classical else "the network"
     mine = scores.get("network", {}).get(name, math.nan)
-    baselines = {m: row[name] for m, row in scores.items() if m not in ("network", label) and not math.isnan(row.get(name, math.nan))}
+    baselines = {method: row.get(name, math.nan) for method, row in scores.items() if method not in ("network", label)}
     if not math.isfinite(mine):
         return f"On the {part} part, {what} has no figure to compare."
-    if not baselines:
+    best = metric.best(baselines)
+    if best is None:
         return f"On the {part} part, {what} has nothing beside it to compare with."
-    best = (max if metric.larger_is_better else min)(baselines, key=lambda method: baselines[method])
     other = baselines[best]
     rival = "the data as they came" if best == "raw" else f"the best classical row, {best}"
     name, _, unit = metric.title.rstrip(")").partition(" (")

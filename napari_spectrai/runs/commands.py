@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
+from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.runs.scratch import job_folder
 from napari_spectrai.runs.start import hand_over
 
@@ -23,18 +23,16 @@ def prepare_evaluation(
     *,
     source: Any = None,
     model: str | Path | None = None,
-    normalise: str | None = None,
-    match: bool = False,
-    class_mean: ClassMean = "truth",
-    pairing: str = "position",
+    options: EvaluateOptions | None = None,
     folder: str | Path | None = None,
 ) -> Job:
-    """Return the job, not yet started, that judges results: a `Evaluation` will be in the folder ``judgement`` of the job's.
+    """Return the job, not yet started, that evaluates results: an `Evaluation` will be in the folder ``judgement`` of the job's.
 
     Parameters
     ----------
-    results, truth, task, source, model, normalise, match, class_mean, pairing : as for `napari_spectrai.learn.evaluation.cubes.judge`
-        What did not come unchanged from a file is copied into the job's folder.
+    results, truth, task, source, model
+        As for `napari_spectrai.evaluate`; what did not come unchanged from a file is copied into the job's folder.
+    options : EvaluateOptions, optional
     folder : path, optional
         Default: a new one among temporary files.
 
@@ -44,7 +42,7 @@ def prepare_evaluation(
         If there is no result, or something given is no cube, or no labels.
     """
     if not results:
-        raise ValueError("there is no result to judge; give one or several")
+        raise ValueError("there is no result to evaluate; give one or several")
     tells = tasks[task].truth == "labels"
     items = [*results.values(), truth]
     with job_folder(folder) as place:
@@ -58,13 +56,7 @@ def prepare_evaluation(
         arguments += ["--source", str(file)]
     if model is not None:
         arguments += ["--model", str(Path(model).absolute())]
-    if normalise is not None:
-        arguments += ["--normalise", normalise]
-    if tells and class_mean != "truth":
-        arguments += ["--class-mean", class_mean]
-    if pairing != "position":
-        arguments += ["--pairing", pairing]
-    return Job(place, [*arguments, *(["--match"] if match else [])])
+    return Job(place, [*arguments, *(options or EvaluateOptions()).arguments()])
 
 
 def _labels(item: Any, place: RunFolder, number: int) -> Path:

@@ -84,8 +84,7 @@ def _read(folder: RunFolder, state: State) -> RunSummary:
     told = {name: figures[metric] for name, figures in scores.get(part, {}).items() if not math.isnan(figures.get(metric, math.nan))}
     figure = told.pop("network", math.nan)
     told.pop("raw", None)
-    choose = max if METRICS[metric].larger_is_better else min
-    best = choose(told, key=lambda name: told[name]) if told else ""
+    best = METRICS[metric].best(told) or ""
     return replace(row, metric=metric, part=part, figure=figure, rival_name=best, rival=told.get(best, math.nan))
 
 

@@ -28,6 +28,7 @@ from napari_spectrai.preparation import steps as registry
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job, Run
 from napari_spectrai.runs.launch_signal import launched
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.scratch import job_folder
 from napari_spectrai.spec import Registry
 
@@ -81,7 +82,12 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
 
 
 def prepare_prediction(
-    model: str | Path, cube: Any, *, folder: str | Path | None = None, options: Sequence[str] = (), out: str | Path | None = None
+    model: str | Path,
+    cube: Any,
+    options: PredictOptions | None = None,
+    *,
+    folder: str | Path | None = None,
+    out: str | Path | None = None,
 ) -> Job:
     """Return the job, not yet started, that applies a model.
 
@@ -89,10 +95,9 @@ def prepare_prediction(
     ----------
     model : path of a model file, or the kind of a method that needs no training
     cube : Cube, array, napari layer, or path of a file, which is read by the job
+    options : PredictOptions, optional
     folder : path, optional
         Where the job works; default: a temporary folder.
-    options : sequence of str
-        More arguments of ``napari-spectrai predict``.
     out : path, optional
         Where the result goes. Default: ``result.zarr`` in the job's folder, and if the job is stopped what is finished by then goes to
         ``result-part.zarr`` beside it.
@@ -100,9 +105,10 @@ def prepare_prediction(
     with job_folder(folder) as place:
         source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
     written = out is not None
+    arguments = (options or PredictOptions()).arguments()
     if out is None:
-        out, options = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *options]
-    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *options], remains=written)
+        out, arguments = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *arguments]
+    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *arguments], remains=written)
 
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:

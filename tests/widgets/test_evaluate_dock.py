@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 from napari_spectrai import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.samples import sample, sample_model
-from napari_spectrai.widgets.evaluate_dock import evaluation_view as judgement_view
+from napari_spectrai.widgets.evaluate_dock import evaluation_view
 from napari_spectrai.widgets.layers import add_cube
 
 NAMES = {1: "fat", 2: "water", 3: "bone"}
@@ -68,9 +68,9 @@ def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot,
     table = evaluate.view.scores
     assert table.names() == ["cells · denoised", "raw"]
     assert table.bold("MSE") == ["cells · denoised"]
-    figures = found.rows[0].figures
+    figures = found.metrics
     truth, clean = (as_cube(scene[name]).numpy() for name in ("truth", "cells · denoised"))
-    assert evaluate.report.report().rows["cells · denoised"] == figures
+    assert evaluate.report.rows["cells · denoised"] == figures
     assert figures["mse"] == pytest.approx(float(np.mean((truth - clean) ** 2)), rel=1e-5)
     assert "480 spectra are scored. Intensities: as they are (not normalised). MSE in intensity²" in evaluate.view.about.value
     assert table.text("cells · denoised", "MSE") == f"{figures['mse']:#.3g}"
@@ -211,7 +211,7 @@ def test_the_bundled_model_and_its_methods_on_spectra_it_has_not_seen(viewer, ev
     assert (evaluate.source.name, evaluate.truth.name) == ("cells", "truth")
     assert evaluate.choices.intensities.value == "maximum"
     found = judged(evaluate, until)
-    rows = {row.name: row.figures["mse"] for row in found.rows}
+    rows = {name: scores["mse"] for name, scores in found.rows.items()}
     assert rows[result.name] == pytest.approx(0.001861, abs=2e-6)  # as benchmarks and the card have it
     assert "MSE in normalised intensity²" in evaluate.view.about.value
     assert rows["ridge"] == pytest.approx(0.002169, abs=2e-6)
@@ -272,7 +272,7 @@ def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
     assert found.class_mean == "union"
     assert "as scikit-learn does" in evaluate.view.about.value
     where = truth.data > 0
-    assert found.rows[0].figures["overall_accuracy"] == pytest.approx((truth.data == result.data)[where].mean())
+    assert found.metrics["overall_accuracy"] == pytest.approx((truth.data == result.data)[where].mean())
     grid = evaluate.view.grid
     viewer.scene.camera.zoom *= 10
     viewer.scene.camera.center = (0, 0, 0)
@@ -314,7 +314,7 @@ def test_clusters_are_matched_and_layers_may_go_while_a_job_runs(viewer, labels,
     viewer.layers.remove(truth)
     viewer.layers.remove(result)
     until(lambda: not evaluate._applying.busy)
-    assert evaluate.report.rows[0].figures["overall_accuracy"] > 0.9
+    assert evaluate.report.metrics["overall_accuracy"] > 0.9
     assert "each cluster was taken for" in evaluate.view.about.value
     evaluate.view.grid.click("kind 2", "kind 1")
     assert "no longer there" in evaluate.view.place.value
@@ -358,14 +358,14 @@ def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene,
         with pytest.raises(RuntimeError, match="nothing to save"):
             evaluate.save_csv(tmp_path / "t.csv")
     asked, opened = [], []
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **more: asked.append(more["filter"]) or tmp_path / "r.html")
-    monkeypatch.setattr(judgement_view.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **more: asked.append(more["filter"]) or tmp_path / "r.html")
+    monkeypatch.setattr(evaluation_view.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
     judged(evaluate, until)
     evaluate.view.report.native.click()
     assert asked == ["Pages (*.html)"]
     assert opened == [str(tmp_path / "r.html")]
     (tmp_path / "full").write_text("")
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: tmp_path / "full" / "t.csv")
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **__: tmp_path / "full" / "t.csv")
     evaluate.view.csv.native.click()
     assert evaluate.view.problem.value
 
@@ -416,11 +416,11 @@ def test_a_report_does_not_replace_a_table(viewer, scene, evaluate, until, tmp_p
     told = table.read_text()
     with pytest.raises(ValueError, match=r"name it figures\.html"):
         evaluate.save_report(table)
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: table)
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **__: table)
     evaluate.view.report.native.click()
     assert "name it figures.html" in evaluate.view.problem.value
     assert table.read_text() == told
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: "/proc/figures.csv")
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **__: "/proc/figures.csv")
     evaluate.view.csv.native.click()
     assert evaluate.view.problem.value.endswith("'/proc/figures.csv'")
 

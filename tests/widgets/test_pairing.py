@@ -268,7 +268,7 @@ def test_results_are_aligned_with_their_truth_on_a_button(viewer, until):
     evaluate.start()
     until(lambda: not evaluate._applying.busy)
     wanted = np.mean((np.asarray(result.data)[:, :22, :19] - np.asarray(truth.data)[:, 2:, 1:]) ** 2)
-    assert evaluate.report.rows[0].figures["mse"] == pytest.approx(wanted, rel=1e-4)
+    assert evaluate.report.metrics["mse"] == pytest.approx(wanted, rel=1e-4)
     result.translate = [result.translate[0], 0.1, 0]
     evaluate.results, evaluate.truth = [result], truth
     assert "lies 0.2 pixels lower" in evaluate.choices.problem.value

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from napari_spectrai import generators
 from napari_spectrai.cube import Cube
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.inference.predict import predicting
 from napari_spectrai.learn.model import Model
 from napari_spectrai.runs import Progress
-from napari_spectrai.runs.evaluation import Row
 
 IN_MEMORY = 2**31
 """What a classical method gives of a source of so many values and more is written beside, and read as it is judged."""
@@ -29,9 +29,9 @@ def baselines(model: Model | None, *, spare: str = "") -> dict[str, Method]:
     return {} if model is None else {name: method for name, method in model.classical.items() if name != spare}
 
 
-def free(name: str, rows: Sequence[Row]) -> str:
+def free(name: str, taken: Iterable[str]) -> str:
     """Return a name that no row has yet."""
-    return f"{name} (classical)" if name in {row.name for row in rows} else name
+    return f"{name} (classical)" if name in set(taken) else name
 
 
 def mapped(model: Model | None, method: Method, source: Cube | None, files: ExitStack, *, labels: bool = False) -> Steps:
@@ -50,11 +50,10 @@ def mapped(model: Model | None, method: Method, source: Cube | None, files: Exit
 
 def within(steps: Generator[Any, None, Any], number: int, count: int, *, begin: float = 0.0) -> Steps:
     """Tell the progress of one row as that of the whole."""
-    while True:
-        try:
-            told = next(steps)
-        except StopIteration as end:
-            return end.value
-        done, total = (told.done, told.total) if isinstance(told, Progress) else told
+
+    def of_all(step: Any) -> Progress:
+        done, total = (step.done, step.total) if isinstance(step, Progress) else step
         part = begin + (1 - begin) * done / total
-        yield Progress(int(STEPS * (number + part)), STEPS * count)
+        return Progress(int(STEPS * (number + part)), STEPS * count)
+
+    return (yield from generators.mapped(steps, of_all))

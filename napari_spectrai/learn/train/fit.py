@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from napari_spectrai.arguments import of_type
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.generators import drain
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.self_supervised import BlindChoice
 from napari_spectrai.learn.automatic.supervised import CrossValidation, is_cross_validated
@@ -176,13 +176,12 @@ def follow(events: Generator[Event, None, Model]) -> tuple[Model, Finished]:
     """Drain a training behind a progress bar; return the model and how the training ended."""
     from napari_spectrai.learn.train.console import TrainingBar
 
-    finished = Finished("stopped")
-    with closing(events), TrainingBar() as bar:
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as end:
-                return end.value, finished
+    ended = [Finished("stopped")]
+    with TrainingBar() as bar:
+
+        def show(event: Event) -> None:
             bar.show(event)
             if isinstance(event, Finished):
-                finished = event
+                ended.append(event)
+
+        return drain(events, show), ended[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ class EvaluateDock(Dock):
     @property
     def report(self) -> Evaluation | None:
         """What was found: rows, confusions, maps, and the spectra worth looking at."""
-        return self.view.judgement
+        return self.view.evaluation
 
     def save_csv(self, path: str | Path) -> Path:
         """Save the tables."""
@@ -197,17 +198,17 @@ class EvaluateDock(Dock):
         spectra = evaluate_defaults.spectra_under(results[0], source)
         handed = {layer.name: evaluate_defaults.handed(layer, spectra) for layer in results}
         known = evaluate_defaults.handed(self.truth, spectra)
-        options, kind = self.choices.asked(), self.task
+        model, options, kind = self.choices.model, replace(self.choices.chosen(), pairing="pixels"), self.task
         # classes have no raw row: their source is for the methods of a model alone
-        needed = source is not None and (not labels or options["model"] is not None)
+        needed = source is not None and (not labels or model is not None)
         noisy = evaluate_defaults.handed(source, None) if needed and source is not None else None
         layers = {layer.name: layer for layer in results}
         work = JobSpec(
             "",
             # they coincide as the layers lie now, whatever their files say
-            lambda: prepare_evaluation(handed, known, kind, source=noisy, pairing="pixels", **options),
+            lambda: prepare_evaluation(handed, known, kind, source=noisy, model=model, options=options),
             lambda folder, stopped: None if stopped else Evaluation.load(folder / "judgement"),
-            lambda judgement: self._show(judgement, layers),
+            lambda evaluation: self._show(evaluation, layers),
         )
         self._applying.run_all([work], self.native)
 
@@ -215,6 +216,6 @@ class EvaluateDock(Dock):
         """Stop; what was found before stays."""
         self._applying.stop()
 
-    def _show(self, judgement: Evaluation, layers: dict[str, Layer]) -> str:
-        self.view.show_judgement(judgement, layers)
+    def _show(self, evaluation: Evaluation, layers: dict[str, Layer]) -> str:
+        self.view.show_evaluation(evaluation, layers)
         return f"{len(layers)} results judged" if len(layers) > 1 else "1 result judged"

@@ -13,6 +13,7 @@ from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.widgets.dock import message, rows, say, text
 from napari_spectrai.widgets.evaluate_dock import evaluate_defaults
 from napari_spectrai.widgets.form import FoldBox
@@ -235,9 +236,9 @@ class JudgedChoices(Container[Any]):
         self._agreed = (*self._results, self.truth)
         self._tell()
 
-    def asked(self) -> dict[str, Any]:
-        """Return what the job is told beside the layers."""
-        return {
-            "model": self.model, "normalise": None if self.tells_classes else self.intensities.value or None,
-            "match": self.tells_classes and bool(self.match.value), "class_mean": self.class_mean.value,
-        }  # fmt: skip
+    def chosen(self) -> EvaluateOptions:
+        """Return how the results are to be scored."""
+        return EvaluateOptions(
+            normalise=None if self.tells_classes else self.intensities.value or None,
+            match=self.tells_classes and bool(self.match.value), class_mean=self.class_mean.value if self.tells_classes else "truth",
+        )  # fmt: skip

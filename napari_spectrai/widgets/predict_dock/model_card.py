@@ -42,7 +42,7 @@ def score(card: ModelCard) -> str:
             continue
         own = known.pop("network", None)
         known.pop("raw", None)
-        ranked = sorted(known, key=lambda method: known[method], reverse=METRICS[metric].larger_is_better)
+        ranked = METRICS[metric].ranked(known)
         words = [] if own is None else [f"{METRICS[metric].title} {figure(own, 3)} in {part}"]
         words += [f"best classical, {_title(method)}: {figure(known[method], 3)}" for method in ranked[:1]]
         return "; ".join(words)

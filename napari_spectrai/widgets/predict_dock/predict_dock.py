@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
 from napari_spectrai.widgets.predict_dock.model_card import CardView
 from napari_spectrai.widgets.predict_dock.model_fit import Misfit, misfit
 from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name
-from napari_spectrai.widgets.predict_dock.predict_options import PredictOptions
+from napari_spectrai.widgets.predict_dock.predict_options import PredictOptionsForm
 from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest, mending, on_axis
 from napari_spectrai.widgets.predict_dock.region_choice import IN_VIEW
 from napari_spectrai.widgets.predict_dock.untrained_methods import MethodForm
@@ -73,7 +74,7 @@ class PredictDock(Dock):
         self._description = CardView(self._viewer)
         self._method = MethodForm()
         self._targets = Targets(self._viewer)
-        self._options = PredictOptions()
+        self._options = PredictOptionsForm()
         self._note = text("note")
         self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
         self._applying = JobQueue(
@@ -290,11 +291,11 @@ class PredictDock(Dock):
         assert model is not None  # noqa: S101
         assert card is not None  # noqa: S101
         first = card
-        arguments, settings, name = options.arguments(), options.settings(), shown_name(model, card)
+        asked, settings, name = options.chosen(), options.settings(), shown_name(model, card)
         if self._method.kind:
-            arguments, settings = [*arguments, *self._method.arguments()], settings | self._method.settings()
+            asked, settings = self._method.added_to(asked), settings | self._method.settings()
         if self._agreed and self._targets.what.value == FILES:
-            arguments, settings = [*arguments, "--resample"], settings | {"resample": True}
+            asked, settings = replace(asked, resample=True), settings | {"resample": True}
         if options.ensemble.ticked:
             name = f"{name} and {len(options.ensemble.ticked)} more"
         follower = options.follower(card.truth_axis)
@@ -303,7 +304,7 @@ class PredictDock(Dock):
         models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
         files = [one for one in models if isinstance(one, Path)]
         around = Around.of([first, *options.averaged_with], follower)
-        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files, around)
+        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around)
 
     def mend(self) -> None:
         """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that; agree to resample files."""

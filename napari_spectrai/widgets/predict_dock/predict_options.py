@@ -11,6 +11,7 @@ from psygnal import Signal
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.dock import rows, text
 from napari_spectrai.widgets.form import FoldBox
 from napari_spectrai.widgets.predict_dock.model_fit import misfits_chain, misfits_ensemble
@@ -22,7 +23,7 @@ ALONE = "no second model"
 _DEVICES = [("automatic", "auto"), ("processor (CPU)", "cpu"), ("graphics card (CUDA)", "cuda"), ("graphics chip (Apple)", "mps")]
 
 
-class PredictOptions(Container[Any]):
+class PredictOptionsForm(Container[Any]):
     """The settings under the fold.
 
     Signals
@@ -124,25 +125,20 @@ class PredictOptions(Container[Any]):
             return f"Tiles of {tile} pixels would show in the result; choose {least} or more, or leave it automatic."
         return ""
 
-    def arguments(self) -> list[str]:
-        """Return the settings as arguments of the command line."""
-        words = ["--device", self.device.value]
-        if self.tile.value:
-            words += ["--tile", str(self.tile.value)]
-        if self.uncertain.value and self.uncertain.enabled:
-            words.append("--uncertainty")
-        if self.views.value and self.views.enabled:
-            words.append("--views")
-        for model in self.ensemble.ticked:
-            words += ["--ensemble", model]
-        return words + (["--then", self.then.value] if self.then.value else [])
+    def chosen(self) -> PredictOptions:
+        """Return how the model is to be applied."""
+        return PredictOptions(
+            tile=self.tile.value or None, device=self.device.value, uncertainty=bool(self.uncertain.value and self.uncertain.enabled),
+            views=bool(self.views.value and self.views.enabled), ensemble=tuple(self.ensemble.ticked),
+            then=(self.then.value,) if self.then.value else (),
+        )  # fmt: skip
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings as plain values."""
+        """Return the settings as plain values, for the metadata of results."""
+        options = self.chosen()
         return {
-            "tile": self.tile.value or None, "device": self.device.value,
-            "uncertainty": bool(self.uncertain.value and self.uncertain.enabled), "views": bool(self.views.value and self.views.enabled),
-            "ensemble": list(self.ensemble.ticked), "then": self.then.value or None,
+            "tile": options.tile, "device": options.device, "uncertainty": options.uncertainty, "views": options.views,
+            "ensemble": list(options.ensemble), "then": self.then.value or None,
         }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.preparation import Step
 from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.job_queue import JobSpec, loaded
 from napari_spectrai.widgets.layer_choice import PREPARED
 from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_beside
@@ -59,8 +60,8 @@ class PredictRequest:
     model : path of a file, or kind of a method
     name : what a person calls it, and those averaged with it or applied after it
     card : tells the card of what comes out, for a source on an axis
-    arguments : of the command line
-    settings : the same as plain values
+    options : how it is applied
+    settings : the same as plain values, for the metadata of results
     files : of all the models, which have to be there when it begins
     around : how far the models look
     """
@@ -69,7 +70,7 @@ class PredictRequest:
     model: Path | str
     name: str
     card: Callable[[SpectralAxis], ModelCard]
-    arguments: Sequence[str]
+    options: PredictOptions
     settings: Mapping[str, Any]
     files: Sequence[Path] = ()
     around: Around = field(default_factory=Around)
@@ -80,7 +81,7 @@ class PredictRequest:
         card = self.card(cube.axis)
         settings = {**self.settings, "region": None if region is None else [list(span) for span in region]}
         applied = Applied(str(self.model), self.name, card, settings)
-        viewer, options = self.viewer, list(self.arguments)
+        viewer, options = self.viewer, self.options
         part, seen = cube, region
         if region is not None:
             seen = self.around.grown(region, cube.spatial_shape[-2:])  # so that the part is as it is in the whole
@@ -95,7 +96,7 @@ class PredictRequest:
 
     def on_file(self, path: Path, out: Path) -> JobSpec:
         """Return the work on a file, whose result is a file."""
-        options = list(self.arguments)
+        options = self.options
         return JobSpec(
             path.name,
             prepare=lambda: self._prepared(path, options, out),
@@ -104,11 +105,11 @@ class PredictRequest:
             unit="tiles",
         )
 
-    def _prepared(self, source: Cube | Path, options: Sequence[str], out: Path | None = None) -> Job:
+    def _prepared(self, source: Cube | Path, options: PredictOptions, out: Path | None = None) -> Job:
         gone = next((path for path in self.files if not path.is_file()), None)
         if gone is not None:
             raise FileNotFoundError(f"{gone} is there no more; choose another model")
-        return prepare_prediction(self.model, source, options=options, out=out)
+        return prepare_prediction(self.model, source, options, out=out)
 
 
 def _without_remains(out: Path) -> None:

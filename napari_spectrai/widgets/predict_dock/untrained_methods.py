@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Any
 
 from magicgui.widgets import Container, SpinBox
@@ -11,6 +11,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.experiment.untrained import ready_card, ready_kinds, ready_spec
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.form import SpecForm, defaults
 
 
@@ -53,10 +54,9 @@ class MethodForm(Container[Any]):
         """
         return ready_card(ready_spec(self.kind, self._changed()), axis, factor=self._factor.value)
 
-    def arguments(self) -> list[str]:
-        """Return the settings as arguments of the command line."""
-        changed = [word for name, value in self._changed().items() for word in ("--set", f"{name}={json.dumps(value)}")]
-        return [*changed, "--factor", str(self._factor.value)]
+    def added_to(self, options: PredictOptions) -> PredictOptions:
+        """Return options with the settings of the method."""
+        return replace(options, settings=self._changed(), factor=self._factor.value)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain values."""

@@ -46,8 +46,7 @@ _FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion, Fold)
 
 def _shown(event: Started) -> dict[str, str]:
     """Return the classical methods drawn beside the network, with their colours: the two best of those it is measured by."""
-    known = [name for name, value in event.baselines.items() if name != "raw" and not math.isnan(value)]
-    best = sorted(known, key=lambda name: event.baselines[name], reverse=METRICS[event.metric].larger_is_better)
+    best = [name for name in METRICS[event.metric].ranked(event.baselines) if name != "raw"]
     return dict(zip(best, (CLASSICAL, SOURCE), strict=False))
 
 
@@ -240,8 +239,8 @@ class TrainingView(Container[Any]):
             return ""
         choose = max if self._metric.larger_is_better else min
         best = choose(epoch.validation for epoch in self._epochs)
-        baselines = {name: value for name, value in self._started.baselines.items() if name != "raw" and not math.isnan(value)}
-        simple = choose(baselines, key=lambda name: baselines[name]) if baselines else None
+        baselines = {name: value for name, value in self._started.baselines.items() if name != "raw"}
+        simple = self._metric.best(baselines)
         against = f", {simple} {baselines[simple]:.3g}" if simple is not None else ""
         rate = self._rate or self._epochs[-1].lr
         return f" · best validation {best:.3g}{against} · learning rate {rate:.1e} · {_duration(self._epochs[-1].left)} left"
@@ -373,11 +372,7 @@ class TrainingView(Container[Any]):
 
     def _told(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
         """Return the rows worth a line: the network, the best of its rivals, and the raw data."""
-        baselines = {
-            name: row[metric] for name, row in rows.items() if name not in ("network", "raw") and not math.isnan(row.get(metric, math.nan))
-        }
-        choose = max if self._metric.larger_is_better else min
-        best = choose(baselines, key=lambda name: baselines[name]) if baselines else None
+        best = self._metric.best({name: row.get(metric, math.nan) for name, row in rows.items() if name not in ("network", "raw")})
         return {name: row for name, row in rows.items() if name in ("network", best, "raw") and metric in row}
 
     def failed(self, text: str, details: str) -> None:
