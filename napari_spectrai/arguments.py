@@ -27,7 +27,9 @@ def of_type(given: Any, kind: type[T] | Any, what: str, remedy: str) -> T:
     """
     if isinstance(given, kind):
         return cast("T", given)
-    raise TypeError(f"{what} is {_article(kind.__name__)}, not {described(given)}; {remedy}")
+    kinds = getattr(kind, "__args__", (kind,))
+    expected = " or ".join(_article(one.__name__) for one in kinds)
+    raise TypeError(f"{what} is {expected}, not {described(given)}; {remedy}")
 
 
 def described(given: Any) -> str:

@@ -127,7 +127,7 @@ def test_classical_rows_are_what_predict_gives(trained):
     found = evaluate({"mine": mine}, clean, source=noisy, model=path)
     rows = found.rows
     assert list(rows) == ["mine", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "ridge", "raw"]
-    assert [rows[name].role for name in ("mine", "ridge", "raw")] == ["result", "classical", "raw"]
+    assert [found.roles[name] for name in ("mine", "ridge", "raw")] == ["result", "classical", "raw"]
     assert rows["mine"] == evaluate(mine, clean).metrics
     assert rows["raw"] == evaluate(noisy, clean).metrics
     # by hand: prepared, mapped, brought back to the intensities of the source
@@ -221,7 +221,7 @@ def test_extremes_of_cubes():
         ({"results": {}}, "no result to evaluate"),
         ({"truth": np.ones((3, 4), np.float32)}, "must show the same pixels"),
         ({"truth": np.full((5, 4), np.nan, np.float32)}, "5 of 5 spectra hold no data"),
-        ({"model": "m.safetensors"}, "give the source"),
+        ({"model": "m.safetensors"}, "give source="),
         ({"task": "cooking"}, "no task 'cooking'"),
         ({"normalise": "brightness"}, "maximum"),
     ],

@@ -127,7 +127,9 @@ def test_models_count_what_they_have_learnt_from(denoiser, tmp_path):
     ):
         result = predict(again, cube).result
         reports = (
-            compare(again, cube, truth), evaluate(result, truth, source=cube, model=path), evaluate(result, truth, source=cube, model=again),
+            compare(again, cube, truth),
+            evaluate(result, truth, source=cube, model=path),
+            evaluate(result, truth, source=cube, model=again),
         )  # fmt: skip
         for report in reports:
             assert (report.learnt_from, report.scored) == (count, cube.count)
