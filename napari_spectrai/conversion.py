@@ -36,6 +36,11 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike 
     position : int, optional
         Which dimension is spectral. Default: as above, and the last of an array.
 
+    Returns
+    -------
+    Cube
+        A view of the values, with the bands last.
+
     Raises
     ------
     ValueError

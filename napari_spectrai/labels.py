@@ -52,22 +52,35 @@ def unlabelled(classes: Sequence[Class]) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """The class of every pixel or spectrum.
+    """The class of every pixel or spectrum: whole numbers, and the names and colours of the classes.
 
     Parameters
     ----------
     data : integer array of shape (..., y, x) or (n,)
-        By custom 0 is unlabelled; a task's `unlabelled` says. So is -1, whatever the task; NaN becomes -1.
-    names : mapping of number to name
-        Of all classes or some; the others are named after their number.
-    colours : mapping of number to (red, green, blue, opacity), 0 to 1
-    metadata : mapping
-        What else is known; of it *prediction*, how the window made them, is kept in files.
+        By convention 0 is unlabelled (a task's `unlabelled` may be another number, or None). -1 is unlabelled for every task; NaN becomes
+        -1.
+    names : mapping of int to str, optional
+        Names of all classes or of some; the others are named after their number.
+    colours : mapping of int to (red, green, blue, opacity), optional
+        Each from 0 to 1.
+    name : str, default ""
+        What layers, tables and messages call the labels.
+    source : Path, optional
+        The file that holds exactly these labels.
+    metadata : mapping, optional
+        Anything else that is known. Of it *prediction*, which the docks write into results, is kept in files.
 
     Raises
     ------
     ValueError
         If the values are not whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_spectrai import Labels
+    >>> Labels(np.array([[0, 1], [2, 2]]), {1: "fat", 2: "water"}, name="cells")
+    Labels(cells: 2 × 2, 2 classes)
     """
 
     data: npt.NDArray[np.integer[Any]]
@@ -163,6 +176,10 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
         ones (None, NaN) are unlabelled.
     names : mapping of number to name, optional
         The names of numbered classes.
+
+    Returns
+    -------
+    Labels
 
     Raises
     ------

@@ -17,13 +17,27 @@ from napari_spectrai.spec import listed
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sample:
-    """A bundled data set: the cube, and where there are such, the truth beside it and labels of its pixels.
+    """A bundled data set: a cube, and where there are any, the truth and labels of its pixels.
 
     Parameters
     ----------
+    name, title : str
+        The name that `sample` takes, and the same for people.
+    cube : Cube
+    truth : Cube or None
+        The same spectra with less noise.
+    notice : str
+        Source and licence.
     labels : ndarray of shape (y, x) or None
-        0: unlabelled.
-    class_names : mapping of label to name
+        Class numbers; 0 is unlabelled.
+    class_names : mapping of int to str
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> scene = spectrai.sample("indian_pines")
+    >>> spectrai.Labels(scene.labels, scene.class_names)
+    Labels(unnamed: 145 × 145, 16 classes)
     """
 
     name: str
@@ -76,10 +90,20 @@ def sample(name: str) -> Sample:
         ``"lambda_stack"``: a confocal lambda stack of five dyes, 256 × 256 pixels × 28 channels (doi:10.6084/m9.figshare.28067108.v4).
         ``"indian_pines"``: an AVIRIS scene, 145 × 145 pixels × 200 bands, with 16 classes (doi:10.4231/R7RX991C).
 
+    Returns
+    -------
+    Sample
+
     Raises
     ------
     ValueError
-        If there is no such sample, with those there are.
+        If there is no such sample; the message lists those there are.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> spectrai.sample("lambda_stack").cube.shape
+    (256, 256, 28)
     """
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
     if key not in _TITLES:

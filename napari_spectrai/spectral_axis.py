@@ -31,13 +31,13 @@ _ALIASES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpectralAxis:
-    """Where each band lies.
+    """The position of each band, with its unit.
 
     Parameters
     ----------
     values : array_like of shape (L,)
-        Position of each band, kept exactly as given: they may descend, repeat or be unevenly spaced.
-    unit : str
+        Positions, kept exactly as given: they may descend, repeat or be unevenly spaced.
+    unit : str, default ""
         ``"nm"``, ``"um"``, ``"1/cm"``, ``"eV"``, ``"m/z"`` or ``""`` for band numbers. Usual
         spellings (``"cm-1"``, ``"µm"``, ``"nanometers"``) are understood.
 
@@ -45,6 +45,15 @@ class SpectralAxis:
     ------
     ValueError
         If there is no band, a position is not finite, or the unit is unknown.
+
+    Examples
+    --------
+    >>> from napari_spectrai import SpectralAxis
+    >>> axis = SpectralAxis([600, 700, 800], "cm-1")
+    >>> axis
+    SpectralAxis(3 bands, 600–800 1/cm)
+    >>> axis.index(690), axis.window(650, 800).tolist()
+    (1, [1, 2])
     """
 
     values: npt.NDArray[np.float64]

@@ -39,6 +39,11 @@ class NetworkSpec(Named):
     """Whether it gives one answer for all that it sees along its dimensions: a class, not a cube."""
 
     @property
+    def has_dropout(self) -> bool:
+        """Whether passes of a trained model with dropout differ, so that they give an uncertainty."""
+        return float(getattr(self, "dropout", 0.0)) > 0
+
+    @property
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel; 0 for a network that sees single spectra."""
         return 0

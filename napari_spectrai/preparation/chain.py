@@ -33,7 +33,23 @@ BLOCK = 2**23
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """The steps before a network, with what they learnt; `restore` undoes the scalings afterwards."""
+    """The preprocessing steps of a model, with what they have learnt from its training data.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        Applied in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_spectrai import Preparation, SpectralAxis
+    >>> from napari_spectrai.preparation.normalise import Normalise
+    >>> chain = Preparation((Normalise(by="maximum"),))
+    >>> spectra, axis, removed = chain.apply(np.array([[1, 2, 4]], "float32"), SpectralAxis.bands(3))
+    >>> spectra.tolist(), chain.restore(spectra, removed).tolist()
+    ([[0.25, 0.5, 1.0]], [[1.0, 2.0, 4.0]])
+    """
 
     steps: tuple[Step, ...] = ()
 
@@ -121,6 +137,13 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | 
     -----
     SpectralWarning
         Of what a step has to say: how many values were filled, bands in which white is not above dark.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> cube = spectrai.sample("cartilage").cube
+    >>> spectrai.preprocess(cube, [{"kind": "crop", "low": 800, "high": 1200}, "normalise"]).shape
+    (25, 35, 100)
 
     Notes
     -----

@@ -210,7 +210,22 @@ class Job:
 
 
 class Run(Job):
-    """A training in its own process."""
+    """A training in a process of its own; get one from `launch`, or `attach` to one by its folder.
+
+    Parameters
+    ----------
+    folder : RunFolder or path
+        The run folder. Nothing is started: `resume` continues a run that was stopped or killed, in a new process.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=2")
+    >>> model = spectrai.train(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> spectrai.Run("my-run").model().axis == model.axis
+    True
+    """
 
     def __init__(self, folder: RunFolder | str | Path) -> None:
         folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)

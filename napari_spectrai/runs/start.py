@@ -69,10 +69,29 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     run : path, optional
         The run folder; default: a new one in `default_folder`.
 
+    Returns
+    -------
+    Run
+        ``.events()``, ``.pause()``, ``.stop()``, ``.resume()``, ``.wait()`` and ``.model()``.
+
     Raises
     ------
+    TypeError
+        If `experiment` is no Experiment.
     ValueError
         If a kind was added in this process only, so that another cannot know it.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=2")
+    >>> run = spectrai.launch(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> run.wait()
+    0
+    >>> run.close()
+    >>> run.model().axis == pairs.cube.axis
+    True
     """
     of_type(experiment, Experiment, "the first argument of launch", "make one with Experiment.default(task, cube, truth)")
     started = prepare(experiment, cubes, truths, run=run)

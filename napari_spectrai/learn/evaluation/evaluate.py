@@ -10,6 +10,7 @@ from typing import Any, Literal
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.experiment.metrics import ClassMean
+from napari_spectrai.experiment.obstacles import Onto, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.generators import drain
 from napari_spectrai.labels import Labels, as_labels
@@ -23,6 +24,8 @@ from napari_spectrai.plan.pairing import results_on_truth
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.options import EvaluateOptions
+
+GIVE_MODEL = "give a Model, or the path of its file"
 
 
 def evaluate(
@@ -122,12 +125,14 @@ def evaluating(
     named = {name: _plain(one) for name, one in (result.items() if isinstance(result, Mapping) else [("result", result)])}
     if not named:
         raise ValueError("there is no result to evaluate; give one or several")
-    loaded = _loaded(model, source)
+    loaded: Model | None = (
+        None if model is None else of_type(Model.load(model) if isinstance(model, str | Path) else model, Model, "model=", GIVE_MODEL)
+    )
     spec = tasks.parse(task if task is not None else _task_of(loaded, [*named.values(), truth]))
     noisy = None if source is None else as_cube(source)
-    if loaded is not None and (loaded.description.experiment.task.truth == "labels") != (spec.truth == "labels"):
-        kind = loaded.description.experiment.task.kind
-        raise ValueError(f"the model is of the task {kind!r}, and the results are evaluated as {spec.kind!r}; choose one of its kind")
+    against = "" if loaded is None else model_obstacle(loaded.description, spec, None if noisy is None else Onto.of(noisy))
+    if against:
+        raise ValueError(against)
     if spec.truth == "labels":
         return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, options, moved))
     placed = options.pairing == "position"
@@ -153,16 +158,6 @@ def _plain(result: Any) -> Any:
     if not isinstance(result, Prediction):
         return result
     return result.labels if result.classes else result.result
-
-
-def _loaded(model: Any, source: Any) -> Model | None:
-    if model is None:
-        return None
-    if source is None:
-        raise ValueError("the classical methods of a model are applied to the source; give source=, too")
-    if isinstance(model, str | Path):
-        return Model.load(model)
-    return of_type(model, Model, "model=", "give a Model, or the path of its file")
 
 
 def _task_of(model: Model | None, given: list[Any]) -> str:

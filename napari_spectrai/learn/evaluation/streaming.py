@@ -14,6 +14,7 @@ from torch import Tensor
 
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.evaluation.peaks import peak_differences
@@ -64,11 +65,8 @@ def paired(result: Any, truth: Any) -> tuple[Cube, Cube]:
         If their shapes or axes differ.
     """
     first, second = as_cube(result), as_cube(truth)
-    if first.shape != second.shape:
-        raise ValueError(f"the result has shape {first.shape} and the truth {second.shape}; they must show the same pixels and bands")
-    difference = second.axis.mismatch(first.axis)
-    if difference and first.axis.unit and second.axis.unit:
-        raise ValueError(f"the result has {difference} (the truth: {second.axis.describe()}); resample one of them")
+    if words := different_cubes(first, second):
+        raise ValueError(words)
     return share_axis(first, second)
 
 

@@ -1,8 +1,7 @@
-"""What keeps a model from a cube, or from another model; told by the names that a person knows them by."""
+"""Cubes brought onto the axis of a model, and the names of models for messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from napari_spectrai.cube import Cube
@@ -16,20 +15,6 @@ def called(given: Model | str | Path, model: Model) -> str:
         return repr(model.description.name)
     path = Path(given)
     return f"{path.parent.name}/{path.name}" if path.stem in ("best", "last") else path.name
-
-
-def refuse_others(models: Sequence[Model], names: Sequence[str]) -> None:
-    """Refuse an ensemble whose models do not give the same."""
-    first = models[0].description
-    for card, name in zip((model.description for model in models[1:]), names[1:], strict=True):
-        difference = first.axis.mismatch(card.axis) or first.truth_axis.mismatch(card.truth_axis)
-        if difference:
-            raise ValueError(f"{name} cannot join {names[0]}: it has {difference}; average models of one axis")
-        told = [(one.value, one.name) for one in card.classes]
-        if told != [(one.value, one.name) for one in first.classes] or card.experiment.task.enlarges != first.experiment.task.enlarges:
-            raise ValueError(
-                f"{name} cannot join {names[0]}: it gives other classes, or enlarges by another factor; average models of one task"
-            )
 
 
 def on_axis_of(model: Model, cube: Cube, *, resample: bool) -> tuple[Cube, Fit]:

@@ -20,6 +20,7 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import Fit, another_scale
+from napari_spectrai.experiment.obstacles import Applied, Onto, obstacles
 from napari_spectrai.files import replacing
 from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
@@ -30,8 +31,8 @@ from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
 from napari_spectrai.learn.inference.applicability import applicability_map
-from napari_spectrai.learn.inference.chaining import called, on_axis_of, refuse_others
-from napari_spectrai.learn.inference.sliding_window import SlidingWindow, has_dropout
+from napari_spectrai.learn.inference.chaining import called, on_axis_of
+from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.preparation.chain import seen
@@ -68,6 +69,12 @@ class Prediction:
         also warns of it.
     found : list of str
         What methods found in the cube and went by, in sentences: its noise.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> spectrai.predict("wavelet", spectrai.sample("cartilage").cube)
+    Prediction(Cube(cartilage · Wavelet: 25 × 35 × 300 float32, 300 bands, 602–1798 1/cm))
 
     Notes
     -----
@@ -135,11 +142,13 @@ def predict(
     out : path, optional
         A Zarr store (``.zarr``) to write to as tiles finish (of classes: their probabilities); default: memory.
     tile : int, optional
-        Height and width of a tile in pixels; default: chosen so that tiles do not show in the result.
+        Height and width of a tile in pixels; default: chosen so that tiles leave no seams.
     uncertainty : bool
         Also return the standard deviation: over passes with dropout (Gal & Ghahramani 2016, arXiv:1506.02142), and over the
         models of an ensemble (Lakshminarayanan et al. 2017, arXiv:1612.01474).
-    factor : int
+    device : {"auto", "cpu", "cuda", "mps"}, default "auto"
+        Where to compute; "auto" takes the fastest there is.
+    factor : int, default 2
         For a classical method that enlarges: pixels out along each side of a pixel in.
     settings : mapping, optional
         For a classical method: its settings, such as ``{"count": 8}``.
@@ -155,8 +164,14 @@ def predict(
     applicability : bool
         Also return how unlike the training spectra each spectrum is (`Prediction.applicability`), for models trained by cross-validation.
 
+    Returns
+    -------
+    Prediction
+
     Raises
     ------
+    TypeError
+        If `model` is no model.
     ValueError
         If the axis is another one (the message names the remedy), no spectrum holds data, the models do not go together, or the model has
         no dropout for an uncertainty.
@@ -165,6 +180,15 @@ def predict(
     -----
     SpectralWarning
         Of spectra that hold no data, intensities of another scale than the model learnt from, and a cube that was resampled.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> cube = spectrai.sample("cartilage").cube
+    >>> spectrai.predict("kmeans", cube, settings={"count": 4}).labels.values()
+    [1, 2, 3, 4]
+    >>> spectrai.predict("savitzky_golay", cube).result.shape
+    (25, 35, 300)
     """
     model = of_type(model, Model | str | Path, "the first argument of predict", "give a model, its file, or the name of a classical method")
     options = PredictOptions(
@@ -206,11 +230,13 @@ def predicting(
         *(_model(one, source, options.factor, None) for one in options.then),
     ]
     models = [links[0], *(_model(one, source, options.factor, None) for one in options.ensemble)]
-    refuse_others(models, [called(given, one) for given, one in zip((model, *options.ensemble), models, strict=True)])
+    averaged = [Applied(called(name, one), one.description) for name, one in zip((model, *options.ensemble), models, strict=True)]
+    then = [Applied(called(name, one), one.description) for name, one in zip(options.then, links[1:], strict=True)]
+    asked = {name: getattr(options, name) for name in ("tile", "views", "uncertainty", "resample")}
+    if against := obstacles(averaged, then, Onto.of(source), **asked):
+        raise ValueError("\n".join(one.words for one in against))
     notes, found, given = list[str](), list[str](), source
     for number, one in enumerate(links[:-1]):
-        if one.description.classes:
-            raise ValueError(f"{one.description.name!r} gives classes, which no model can take; let it be the last")
         alone = replace(options, uncertainty=False)
         done = yield from _applied(models if not number else [one], source, alone, out=None)
         notes += [note for note in done.notes if note not in notes]
@@ -240,18 +266,6 @@ def _applied(
     found = list(
         dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
     )
-    if uncertainty and len(models) == 1 and not has_dropout(models[0]):
-        raise ValueError(
-            "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble "
-            "(of a chain, the last model has to have the dropout)"
-        )
-    around = any(model.description.experiment.looks_around for model in models)
-    if not source.is_image and around:
-        raise ValueError(
-            f"{source.name or 'the cube'!r} is a set of spectra, and this network looks at images; give one of shape (y, x, bands)"
-        )
-    if views and not around:
-        raise ValueError("rotated views are for networks that look at images, and this one sees single spectra; remove views=True")
     name = f"{source.name} · {card.name}" if source.name else card.name
     shaped = _shaped(models[0], source, name)
     # the same bands in another unit or order: the result is on the cube's own axis

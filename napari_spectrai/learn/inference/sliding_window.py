@@ -86,12 +86,6 @@ class SlidingWindow:
         self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
         if whole:  # what it makes of an image depends on all of it
             self.tile, self.overlap = 2**31, 0
-        least = 1 if self.spectral else 2 * (2 * self.context + self.grid)
-        if self.tile < least:
-            raise ValueError(
-                f"tiles of {self.tile} pixels would show in the result, since this network looks {self.context} pixels around; "
-                f"choose {least} or more, or leave the tile to be chosen"
-            )
         for model, passes in zip(models, self.passes, strict=True):
             model.network.to(device).eval()
             if passes > 1:

@@ -15,7 +15,7 @@ from napari.viewer import Viewer
 from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard, read_card
-from napari_spectrai.experiment.compatibility import fit_axis
+from napari_spectrai.experiment.obstacles import Onto, different_cubes, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.labels import as_labels
@@ -211,17 +211,8 @@ def alignable(results: Sequence[Layer], truth: Layer | None) -> bool:
 
 
 def _cubes_against(result: Layer, truth: Layer) -> str:
-    first, second = as_cube(result), as_cube(truth)
-    if len(first.axis) != len(second.axis):
-        return f"{result.name!r} has {len(first.axis)} bands and the truth {len(second.axis)}; crop or resample one of them in Preprocess."
-    if first.spatial_shape != second.spatial_shape:
-        return (
-            f"{result.name!r} has {_size(first.spatial_shape)} and the truth {_size(second.spatial_shape)}; they must show the same pixels."
-        )
-    difference = second.axis.mismatch(first.axis)
-    if difference and first.axis.unit and second.axis.unit:
-        return f"{result.name!r} has {difference} (the truth: {second.axis.describe()}); resample one of them in Preprocess."
-    return ""
+    words = different_cubes(as_cube(result), as_cube(truth), repr(result.name))
+    return f"{words}." if words else ""
 
 
 def _labels_against(result: Layer, truth: Labels, source: Image | None) -> str:
@@ -247,10 +238,4 @@ def against_model(path: Path | None, source: Image | None, kind: str) -> str:
         card = read_card(path)
     except (OSError, ValueError) as error:
         return str(error)
-    if source is None:
-        return "Choose the source, which the model's classical methods are applied to, or take the model away."
-    if (card.experiment.task.truth == "labels") != (tasks[kind].truth == "labels"):
-        return f"The model is for {card.experiment.task.title.lower()}, and {tasks[kind].title.lower()} is judged; take it away."
-    cube = as_cube(source)
-    fit = fit_axis(card, cube.axis, str(source.name))
-    return "" if fit.fits else f"{fit.words} Choose another source, or take the model away."
+    return model_obstacle(card, tasks.parse(kind), None if source is None else Onto.of(as_cube(source)))

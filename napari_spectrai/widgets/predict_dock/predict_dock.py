@@ -14,6 +14,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.compatibility import another_scale, brought, fit_axis
+from napari_spectrai.experiment.obstacles import Onto
 from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.job_queue import JobQueue
@@ -22,7 +23,6 @@ from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned, und
 from napari_spectrai.widgets.predict_dock.file_list import Looked
 from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
 from napari_spectrai.widgets.predict_dock.model_card import CardView
-from napari_spectrai.widgets.predict_dock.model_fit import Misfit, misfit
 from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name
 from napari_spectrai.widgets.predict_dock.predict_options import PredictOptionsForm
 from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest, mending, on_axis
@@ -185,8 +185,6 @@ class PredictDock(Dock):
             note = note or ("" if trouble or self._targets.what.value == FILES else self._of_another_scale())
         card, layer = self._card, self.layer
         self._options.suit(card)
-        if not trouble and card is not None:
-            trouble = self._options.against(card)
         of_file = self._targets.what.value == FILES
         axis = self._targets.files.first_axis if of_file else None if layer is None else as_cube(layer).axis
         self._description.show_axes(None if self._method.kind else card, axis, "file" if of_file else "layer")
@@ -225,11 +223,11 @@ class PredictDock(Dock):
                 except ValueError as error:
                     return str(error)
             assert self._card is not None  # noqa: S101
-            found = misfit(self._card, str(layer.name), cube.axis, is_image=cube.is_image)
-            if found is not None:
-                if found.step is not None:
-                    self._remedy_for = (layer, found.step)
-                return found.words
+            found = self._options.obstacles(self._name, self._card, Onto(str(layer.name), cube.axis, cube.is_image))
+            if found:
+                if found[0].step is not None:
+                    self._remedy_for = (layer, found[0].step)
+                return found[0].words
             if self._targets.region.choice.value != IN_VIEW:  # the view changes without a word; it is asked when work begins
                 try:
                     self._targets.region.of(layer)
@@ -244,6 +242,11 @@ class PredictDock(Dock):
         words = [another_scale(card, brought(cube, card, fit_axis(card, cube.axis, cube.name))) for cube in cubes if card is not None]
         return " ".join(filter(None, words))
 
+    @property
+    def _name(self) -> str:
+        """What a person calls the model that is chosen."""
+        return "" if self.model is None else named(str(self.model))
+
     def _against_files(self) -> tuple[str, str]:
         if self._method.kind:
             first = self._targets.files.first_axis
@@ -252,18 +255,16 @@ class PredictDock(Dock):
                     self._card = self._method.card(first)
                 except ValueError as error:
                     return str(error), ""
-        card = self._card
+        card, name = self._card, self._name
 
         def against(one: Looked) -> str:
             assert one.axis is not None  # noqa: S101
-            found: Misfit | None = None if card is None else misfit(card, one.path.name, one.axis, is_image=one.is_image)
-            if found is None or (found.step is not None and one.path in self._agreed):
-                return ""
-            if found.step is not None:
+            onto = Onto(one.path.name, one.axis, one.is_image)
+            found = [] if card is None else self._options.obstacles(name, card, onto, resample=one.path in self._agreed)
+            if found and found[0].step is not None:
                 self._could_resample.append(one.path)
-            return found.words
+            return found[0].words if found else ""
 
-        name = "" if self.model is None else named(str(self.model))
         self._pairs, trouble, note = self._targets.files.ready(name, against)
         return trouble, note
 

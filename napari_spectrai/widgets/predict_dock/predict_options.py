@@ -10,11 +10,11 @@ from psygnal import Signal
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.obstacles import Applied, Obstacle, Onto, differs, obstacles
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.dock import rows, text
 from napari_spectrai.widgets.form import FoldBox
-from napari_spectrai.widgets.predict_dock.model_fit import misfits_chain, misfits_ensemble
 from napari_spectrai.widgets.predict_dock.model_list import Entry, Ticks, as_model, named
 from napari_spectrai.widgets.preferences import preferences
 
@@ -74,7 +74,7 @@ class PredictOptionsForm(Container[Any]):
         if card is not None and isinstance(model, Path):
             for label, value in found:
                 other = as_model(value)
-                if isinstance(other, Path) and other != model and (told := _card(other)) is not None and not misfits_ensemble(card, told):
+                if isinstance(other, Path) and other != model and (told := _card(other)) is not None and not differs(card, told):
                     like.append((label, value))
         self.ensemble.offer(like)
         self._about.value = (
@@ -89,7 +89,7 @@ class PredictOptionsForm(Container[Any]):
             cards.append(follower)
         self.views.enabled = bool(cards) and all(one.experiment.looks_around for one in cards)
         last = cards[-1] if cards else None
-        drops = last is not None and float(getattr(last.experiment.network, "dropout", 0.0)) > 0
+        drops = last is not None and last.experiment.network.has_dropout
         averaged = bool(self.ensemble.ticked) and len(cards) == 1
         self.uncertain.enabled = drops or averaged
 
@@ -111,19 +111,24 @@ class PredictOptionsForm(Container[Any]):
             return None
         return ready_card(ready_spec(model), axis) if isinstance(model, str) else read_card(model)
 
-    def against(self, card: ModelCard) -> str:
-        """Return what stands against these settings with a model; nothing if they fit."""
+    def obstacles(self, name: str, card: ModelCard, onto: Onto, *, resample: bool = False) -> list[Obstacle]:
+        """Return what keeps a model, with these settings, from a cube; nothing if it can be applied."""
         try:
             follower = self.follower(card.truth_axis)
         except (ValueError, OSError) as error:
-            return str(error)
-        if follower is not None and (words := misfits_chain(card, follower, named(self.then.value))):
-            return words
-        tile, network = self.tile.value, card.experiment.network
-        least = 2 * (2 * network.context + network.grid) if card.experiment.looks_around else 8
-        if tile and not network.whole and tile < least:
-            return f"Tiles of {tile} pixels would show in the result; choose {least} or more, or leave it automatic."
-        return ""
+            return [Obstacle(str(error))]
+        others = [Applied(Path(path).name, other) for path in self.ensemble.ticked if (other := _card(Path(path))) is not None]
+        then = [] if follower is None else [Applied(named(self.then.value), follower)]
+        chosen = self.chosen()
+        return obstacles(
+            [Applied(name, card), *others],
+            then,
+            onto,
+            tile=chosen.tile,
+            views=chosen.views,
+            uncertainty=chosen.uncertainty,
+            resample=resample,
+        )
 
     def chosen(self) -> PredictOptions:
         """Return how the model is to be applied."""
