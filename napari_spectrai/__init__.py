@@ -36,6 +36,7 @@ _HOMES = {
     "compare": "learn.evaluation.evaluate",
     "judge": "learn.evaluation.evaluate",
     "Evaluation": "runs.evaluation",
+    "write_report": "reports.run_report",
     "sample": "samples",
     "Sample": "samples",
 }
@@ -68,6 +69,7 @@ __all__ = [
     "train",
     "widgets",
     "write",
+    "write_report",
 ]
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from napari_spectrai.learn.model import Model
     from napari_spectrai.learn.train.fit import fit, train
     from napari_spectrai.preparation.chain import Preparation, preprocess
+    from napari_spectrai.reports.run_report import write_report
     from napari_spectrai.runs import Run, launch
     from napari_spectrai.runs.evaluation import Evaluation
     from napari_spectrai.samples import Sample, sample

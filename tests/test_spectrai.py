@@ -15,12 +15,19 @@ from typer.testing import CliRunner
 from napari_spectrai import Experiment, Model, fit, predict, read, train
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.experiment.legacy.spectrai import from_spectrai, recognised
+from napari_spectrai.experiment.legacy.spectrai import recognised, translated
 from napari_spectrai.experiment.legacy.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Epoch
 from napari_spectrai.spec import SettingsError
+
+
+def from_spectrai(old, path):
+    """Return the experiment of a document of spectrai, and the changes."""
+    taken, changes = translated(old, path)
+    return Experiment.from_mapping(taken, str(path)), changes
+
 
 DOCUMENTS = sorted((Path(__file__).parent / "data" / "spectrai").glob("*.yml"))
 QUICK = ("training.epochs=2", "training.device=cpu", "training.precision=fp32", "network.width=8")

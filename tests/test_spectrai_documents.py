@@ -16,7 +16,7 @@ from scipy.io import savemat
 from torch import nn
 
 from napari_spectrai import Experiment, Model, fit, predict
-from napari_spectrai.experiment.legacy.spectrai import from_spectrai
+from napari_spectrai.experiment.legacy.spectrai import translated as plain_of
 from napari_spectrai.experiment.legacy.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.learn.train.augment import Chain
@@ -25,6 +25,13 @@ from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished, Started
+
+
+def from_spectrai(old, path):
+    """Return the experiment of a document of spectrai, and the changes."""
+    taken, changes = plain_of(old, path)
+    return Experiment.from_mapping(taken, str(path)), changes
+
 
 DOCUMENTS = {path.stem: path for path in sorted((Path(__file__).parent / "data" / "spectrai").glob("*.yml"))}
 SIZES = {1: (75, 70), 2: (59, 70), 3: (55, 60)}

@@ -29,7 +29,7 @@ Scores = dict[str, dict[str, dict[str, float]]]
 
 
 def write_report(folder: RunFolder | str | Path, path: str | Path | None = None, *, ending: Finished | Failed | None = None) -> Path:
-    """Write the report of a run, whole or not at all, and return its path.
+    """Write the HTML report of a run, whole or not at all, and return its path; at the end of a training it is written anyway.
 
     Parameters
     ----------
@@ -40,12 +40,25 @@ def write_report(folder: RunFolder | str | Path, path: str | Path | None = None,
     ending : Finished or Failed, optional
         How the run ended, where its journal does not say so yet.
 
+    Returns
+    -------
+    Path
+
     Raises
     ------
     FileNotFoundError
         If the folder holds no run.
     ValueError
         If its files cannot be read.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=1")
+    >>> model = spectrai.train(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> spectrai.write_report("my-run", "report.html").name
+    'report.html'
     """
     folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
     path = folder.report if path is None else Path(path)

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import napari_spectrai
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.process_info import ForeignProcess
-from napari_spectrai.spec import resolve
 
 _LET_GO = b"1"
 """What a starter says through the pipe, so that its own end is not taken as the word to stop."""
@@ -307,9 +307,8 @@ class Run(Job):
     def model(self, which: str = "best") -> Any:
         """Load the ``"best"`` or ``"last"`` model. Imports torch."""
         path = {"best": self.folder.best, "last": self.folder.last}[which]
-        return resolve("napari_spectrai.learn.model:Model").load(path)
+        return napari_spectrai.Model.load(path)
 
     def report(self) -> Path:
         """Write the report of what there is by now, and return its path; at the end of a training it is written anyway."""
-        path: Path = resolve("napari_spectrai.reports.run_report:write_report")(self.folder)
-        return path
+        return napari_spectrai.write_report(self.folder.path)

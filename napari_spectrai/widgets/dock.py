@@ -15,7 +15,7 @@ from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # 
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
 from napari_spectrai.widgets.colours import Tinted
-from napari_spectrai.widgets.menus import offer_on_layers
+from napari_spectrai.widgets.context_menu import offer_on_layers
 from napari_spectrai.widgets.sample_links import Words
 
 _WRONG = "#e0503f"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
@@ -12,22 +12,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from napari_spectrai.spec import Named, Problem, Registry
+from napari_spectrai.spec import Problem, Registry
 from napari_spectrai.widgets import fold_state
+from napari_spectrai.widgets.choices import Choices, not_offered
 from napari_spectrai.widgets.dock import Visibility, dock_name, message, rows, say
-
-
-class Choices(Protocol):
-    """Says which kinds a choice offers, and what they begin with."""
-
-    def why_not(self, cls: type[Named]) -> str:
-        """Return why a kind is not offered, in words; nothing where it is."""
-
-    def instead(self, kinds: Sequence[str]) -> str:
-        """Return which of the kinds that fit takes the place of one that does no longer."""
-
-    def start(self, cls: type[Named]) -> dict[str, Any]:
-        """Return what differs from the kind's own defaults when it is chosen."""
+from napari_spectrai.widgets.step_list import OrderedForm
 
 
 def words(name: str) -> str:
@@ -156,22 +145,6 @@ def _registry(metadata: Sequence[Any]) -> Registry[Any] | None:
     return next((item for item in metadata if isinstance(item, Registry)), None)
 
 
-def defaults(cls: type[BaseModel]) -> dict[str, Any]:
-    """Return the fields of a spec as they are when nobody has set them; one without a default is empty."""
-    return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
-
-
-def not_offered(registry: Registry[Any], offer: Choices | None) -> str:
-    """Return which kinds are not offered, by the reason, as the end of a tooltip; nothing where all are."""
-    reasons: dict[str, list[str]] = {}
-    for kind in registry:
-        why = "" if offer is None else offer.why_not(registry[kind])
-        if why:
-            reasons.setdefault(why, []).append(registry[kind].title or kind)
-    told = [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
-    return "\n\nNot offered here:\n" + "\n".join(told) if told else ""
-
-
 class SpecForm(Container[Any]):
     """The fields of a spec, one under the other; nested specs indented.
 
@@ -236,9 +209,7 @@ def part_form(name: str, field: FieldInfo, value: Any, offer: Choices | None = N
     if get_origin(annotation) is list:
         inner = _registry(getattr(get_args(annotation)[0], "__metadata__", ()))
         if inner is not None:
-            from napari_spectrai.widgets.step_list import OrderedForm  # which is made of these forms
-
-            return OrderedForm(inner, value or [], offer=offer)
+            return OrderedForm(inner, value or [], SpecForm, offer=offer)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return SpecForm(annotation, value or {}, offer=offer)
     return FormRow(name, field, value)

@@ -1,4 +1,4 @@
-"""Laying results beside their source: exactly over it, whatever its pixels, and also when it has gone meanwhile."""
+"""Placing results exactly over their source, whatever its pixels, and also when it has been removed meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from napari.layers import Image, Labels, Layer
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
-from napari_spectrai.widgets.layers import add_cube, add_labels, spectral_position
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.widgets.layers import add_cube, add_labels, as_cube, spectral_position
 
 Span = tuple[int, int]
 Region = tuple[Span, Span]
@@ -74,7 +75,7 @@ class LayerFrame:
             return self.spatial
         return (*self.spatial[:-2], *(stop - start for start, stop in self.region))
 
-    def lay(self, layer: Image | Labels) -> None:
+    def align(self, layer: Image | Labels) -> None:
         """Put a λ-leading layer, or labels, over the part that was worked on; it may have a whole number of times as many pixels a side.
 
         The spectral dimension keeps its own scale.
@@ -133,7 +134,7 @@ def add_beside(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *,
     """Add a cube above its source; `alike`: with its contrast."""
     layer = add_cube(viewer, cube, name=name, **more)
     layer.colormap = frame.colormap
-    frame.lay(layer)
+    frame.align(layer)
     if alike:
         layer.contrast_limits = frame.contrast
     _raise(viewer, layer, frame)
@@ -147,7 +148,7 @@ def add_classes_beside(viewer: ViewerModel, labels: SpectralLabels, frame: Layer
         labels = replace(labels, data=np.broadcast_to(labels.data.reshape(*cut[:-2], 1, 1), cut).copy())
     layer = add_labels(viewer, labels, frame.layer, name=name, opacity=0.6)
     layer.metadata.update(more.get("metadata", {}))
-    frame.lay(layer)
+    frame.align(layer)
     _raise(viewer, layer, frame)
     return layer
 
@@ -167,3 +168,36 @@ def _raise(viewer: ViewerModel, layer: Layer, frame: LayerFrame) -> None:
 def _is_made_of(layer: Layer, name: str) -> bool:
     made = layer.metadata.get("prediction")
     return isinstance(made, Mapping) and made.get("source") == name
+
+
+def lie_over(layer: Image | Labels, source: Image) -> None:
+    """Put a λ-leading layer, or labels, where its source lies; it may have a whole number of times as many pixels a side.
+
+    The spectral dimension keeps its own scale.
+    """
+    LayerFrame.of(source).align(layer)
+
+
+def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "", cube: Cube | None = None) -> None:
+    """Show the parts of a split over the image they are of, or over a part of it (`cube`); a layer of that name is brought up to date."""
+    name = name or f"{source.name if source is not None else 'data'} · split"
+    known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
+    data = labels.data.astype(np.uint8)
+    part = cube is not None and source is not None and cube.spatial_shape != as_cube(source).spatial_shape
+    if part and cube is not None:
+        data = data.reshape(cube.spatial_shape)
+        labels = replace(labels, metadata={**labels.metadata, PLACEMENT: cube.metadata.get(PLACEMENT)})
+    elif source is not None:
+        place = spectral_position(source)
+        lengths = tuple(length for d, length in enumerate(source.data.shape) if d != place)
+        if data.size == np.prod(lengths):  # of a series of volumes, the planes of all of them lie one after another
+            data = data.reshape(lengths)
+        if data.ndim == 1 and place == 1:
+            data = np.ascontiguousarray(np.broadcast_to(data[:, None], source.data.shape))
+    whole = replace(labels, data=data)
+    layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
+    if source is not None and not part:
+        lie_over(layer, source)
+    if known is not None:
+        viewer.layers.remove(known)
+        layer.name = name

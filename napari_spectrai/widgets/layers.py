@@ -176,31 +176,6 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     return options
 
 
-def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "", cube: Cube | None = None) -> None:
-    """Show the parts of a split over the image they are of, or over a part of it (`cube`); a layer of that name is brought up to date."""
-    name = name or f"{source.name if source is not None else 'data'} · split"
-    known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
-    data = labels.data.astype(np.uint8)
-    part = cube is not None and source is not None and cube.spatial_shape != as_cube(source).spatial_shape
-    if part and cube is not None:
-        data = data.reshape(cube.spatial_shape)
-        labels = replace(labels, metadata={**labels.metadata, PLACEMENT: cube.metadata.get(PLACEMENT)})
-    elif source is not None:
-        place = spectral_position(source)
-        lengths = tuple(length for d, length in enumerate(source.data.shape) if d != place)
-        if data.size == np.prod(lengths):  # of a series of volumes, the planes of all of them lie one after another
-            data = data.reshape(lengths)
-        if data.ndim == 1 and place == 1:
-            data = np.ascontiguousarray(np.broadcast_to(data[:, None], source.data.shape))
-    whole = replace(labels, data=data)
-    layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
-    if source is not None and not part:
-        lie_over(layer, source)
-    if known is not None:
-        viewer.layers.remove(known)
-        layer.name = name
-
-
 def painted(layer: Labels, source: Image | None) -> SpectralLabels:
     """Return the labels of a layer; painted over a set of spectra, bands × spectra, a stroke anywhere on a spectrum marks it."""
     labels = as_labels(layer)
@@ -244,16 +219,6 @@ def choose_dimension(layer: Image, position: int) -> None:
     bands = SpectralAxis.bands(layer.data.shape[position])
     layer.metadata["spectral_axis"] = bands.to_json() | {"position": position}
     turned.turned.emit(layer)
-
-
-def lie_over(layer: Image | Labels, source: Image) -> None:
-    """Put a λ-leading layer, or labels, where its source lies; it may have a whole number of times as many pixels a side.
-
-    The spectral dimension keeps its own scale.
-    """
-    from napari_spectrai.widgets.layer_frame import LayerFrame  # which stands on this module
-
-    LayerFrame.of(source).lay(layer)
 
 
 def placing(source: Layer, keep: Sequence[int]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, Container, PushButton
@@ -10,8 +10,8 @@ from psygnal import Signal
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.spec import Named, Problem, Registry
+from napari_spectrai.widgets.choices import Choices, defaults, not_offered
 from napari_spectrai.widgets.dock import line, message, say
-from napari_spectrai.widgets.form import Choices, SpecForm, defaults, not_offered
 
 
 def _button(text: str, tooltip: str) -> PushButton:
@@ -25,12 +25,12 @@ def _button(text: str, tooltip: str) -> PushButton:
 class Item(Container[Any]):
     """One spec: its name with a switch, its settings in a fold, and buttons to move and remove it."""
 
-    def __init__(self, cls: type[Named], value: dict[str, Any], *, on: bool = True, open_: bool = False) -> None:
+    def __init__(self, cls: type[Named], value: dict[str, Any], form: Any, *, on: bool = True, open_: bool = False) -> None:
         self.kind = str(value["kind"])
         self.on = CheckBox(value=on, text=cls.title or self.kind, tooltip=(cls.__doc__ or "").split("\n\n")[0])
         self.up, self.down = _button("▲", "move up"), _button("▼", "move down")
         self.unfold, self.remove_button = _button("▾", "settings"), _button("✕", "remove")
-        self.form = SpecForm(cls, value)
+        self.form = form
         self.form.margins = (20, 0, 0, 0)
         self.problem = message()
         self.extra: Container[Any] = Container(labels=False)
@@ -59,14 +59,25 @@ class OrderedForm(Container[Any]):
 
     Parameters
     ----------
+    registry : Registry
     value : list of mappings
-    offer : which kinds are offered
+    make_form : callable
+        Returns the form of one spec, from its class and its fields.
+    offer : Choices, optional
+        Which kinds are offered.
     """
 
     edited = Signal()
 
-    def __init__(self, registry: Registry[Any], value: Sequence[dict[str, Any]], *, offer: Choices | None = None) -> None:
-        self._registry = registry
+    def __init__(
+        self,
+        registry: Registry[Any],
+        value: Sequence[dict[str, Any]],
+        make_form: Callable[[type[Any], dict[str, Any]], Any],
+        *,
+        offer: Choices | None = None,
+    ) -> None:
+        self._registry, self._make_form = registry, make_form
         self.axis: SpectralAxis | None = None
         """Of the data at hand: what is added starts with settings that fit it."""
         self._items: list[Item] = []
@@ -112,7 +123,8 @@ class OrderedForm(Container[Any]):
 
     def _append(self, value: dict[str, Any], *, open_: bool = False) -> Item:
         cls = self._registry[str(value["kind"])]
-        item = Item(cls, defaults(cls) | value, open_=open_)
+        whole = defaults(cls) | value
+        item = Item(cls, whole, self._make_form(cls, whole), open_=open_)
         item.up.changed.connect(lambda: self.move(item, -1))
         item.down.changed.connect(lambda: self.move(item, 1))
         item.remove_button.changed.connect(lambda: self.take_out(item))

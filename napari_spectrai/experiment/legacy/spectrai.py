@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_spectrai.experiment.legacy.spectrai_keys import KEYS, NONE, SECTION, Old
 from napari_spectrai.experiment.legacy.spectrai_training import Learning
 from napari_spectrai.spec import Problem, SettingsError, listed
-
-if TYPE_CHECKING:
-    from napari_spectrai.experiment.document import Experiment
 
 TASKS = {
     "Calibration": "calibration", "Classification": "classification", "Denoising": "denoising", "Segmentation": "segmentation",
@@ -37,8 +34,8 @@ def recognised(document: Any) -> bool:
     return isinstance(document, Mapping) and ("Task_Options" in document or len(KEYS.keys() & document.keys()) > 1)
 
 
-def from_spectrai(document: Mapping[str, Any], path: str | Path) -> tuple[Experiment, list[str]]:
-    """Return the experiment of a document of spectrai, and in words all that was changed, corrected or could not be kept.
+def translated(document: Mapping[str, Any], path: str | Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the experiment of a document of spectrai, as plain data, and in words all that was changed, corrected or could not be kept.
 
     Parameters
     ----------
@@ -52,14 +49,6 @@ def from_spectrai(document: Mapping[str, Any], path: str | Path) -> tuple[Experi
     SettingsError
         A ValueError: every key or value that is not understood, with those that are.
     """
-    from napari_spectrai.experiment.document import Experiment
-
-    taken, changes = translated(document, path)
-    return Experiment.from_mapping(taken, str(path)), changes
-
-
-def translated(document: Mapping[str, Any], path: str | Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the same as `from_spectrai`, as plain data."""
     old = Old(document)
     task = TASKS[old.choice("task", TASKS)]
     if old.problems:  # nothing else can be told without the task

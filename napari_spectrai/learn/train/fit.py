@@ -102,7 +102,7 @@ def fit(
             return (yield from fit_closed_form(experiment, data, folder))
         training = Trainer(experiment, data, folder)
         if is_needed(experiment, inputs, data):
-            training.beside = BlockScore(experiment, inputs, targets, folder)
+            training.block_score = BlockScore(experiment, inputs, targets, folder)
         if resume:
             training.restore()
         return (yield from training.events())

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -27,7 +27,6 @@ from napari_spectrai.learn.inference.removed import what_was_removed
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.augment import Chain
-from napari_spectrai.learn.train.block_split import BlockScore
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.ema import EMA
 from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
@@ -46,6 +45,17 @@ FEW_VALIDATED = 30
 """Validation samples below which cross-validation is recommended."""
 LONG_EPOCH_SECONDS = 60.0
 """Most time between saves, also within an epoch."""
+
+
+class SecondTraining(Protocol):
+    """Another training after this one: iterated over for its progress, it has scores or says why there are none."""
+
+    rows: dict[str, dict[str, float]] | None
+    notes: list[str]
+    stopped: bool
+
+    def __iter__(self) -> Iterator[Event]:
+        """Train, and yield progress."""
 
 
 class Trainer:
@@ -86,7 +96,7 @@ class Trainer:
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.validator = Validator(experiment, self.task, data, self.accelerator)
         self.previews = Previews(self.validator, WatchedWindow(experiment, data)) if shown else None
-        self.beside: BlockScore | None = None
+        self.block_score: SecondTraining | None = None
         """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
@@ -171,11 +181,11 @@ class Trainer:
             raise
         yield from self._save(force=True)
         rows = None
-        if self.beside is not None and reason != "stopped":
-            for event in self.beside:
+        if self.block_score is not None and reason != "stopped":
+            for event in self.block_score:
                 yield self._told(event)
-            rows = self.beside.rows
-            if self.beside.stopped:
+            rows = self.block_score.rows
+            if self.block_score.stopped:
                 reason = "stopped"
                 self.folder.say("")  # heeded
         return (yield from self._finished(reason, rows))
@@ -330,7 +340,7 @@ class Trainer:
             yield self._told(event)
         if reason != "stopped":
             self.folder.discard_data()
-        notes = [*(self.beside.notes if self.beside is not None else []), *model.description.notes]
+        notes = [*(self.block_score.notes if self.block_score is not None else []), *model.description.notes]
         ending = Finished(
             reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best), notes=notes, intervals=ranges
         )

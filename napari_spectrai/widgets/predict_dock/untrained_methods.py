@@ -12,7 +12,8 @@ from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.experiment.untrained import ready_card, ready_kinds, ready_spec
 from napari_spectrai.runs.options import PredictOptions
-from napari_spectrai.widgets.form import SpecForm, defaults
+from napari_spectrai.widgets.choices import defaults
+from napari_spectrai.widgets.form import SpecForm
 
 
 def offered() -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from napari_spectrai.preparation import Spikes, Step, load_steps, read_steps, sa
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
+from napari_spectrai.widgets.form import SpecForm
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
@@ -72,7 +73,7 @@ class PreprocessDock(Dock):
         self._layer = LayerChoice(self._viewer, self._layers, label="Layer", name="layer_choice", tooltip="what is prepared")
         self._begun = False
         self._about = text("about")
-        self._form = OrderedForm(steps, [])
+        self._form = OrderedForm(steps, [], SpecForm)
         self._onto = ComboBox(
             choices=self._others, nullable=True, value=None, label="Resample onto", name="onto",
             tooltip="add a step that brings the layer onto another layer's axis",

@@ -24,7 +24,8 @@ from napari_spectrai.files import write_text
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.form import FoldBox
-from napari_spectrai.widgets.layers import add_cube, as_cube, lie_over, placing, spectral_position
+from napari_spectrai.widgets.layer_frame import lie_over
+from napari_spectrai.widgets.layers import add_cube, as_cube, placing, spectral_position
 from napari_spectrai.widgets.plot import Plot
 
 _NUMBER = r"\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*"

@@ -18,7 +18,8 @@ from napari_spectrai.runs import RunFolder
 from napari_spectrai.runs.history import RunSummary, curve, delete, rename, summaries
 from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.latest_only import LatestOnly
-from napari_spectrai.widgets.layers import show_parts, spectral_position
+from napari_spectrai.widgets.layer_frame import show_parts
+from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_table import RunTable
 

@@ -17,7 +17,8 @@ from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.latest_only import LatestOnly
-from napari_spectrai.widgets.layers import left_out, show_parts, spectral_layers
+from napari_spectrai.widgets.layer_frame import show_parts
+from napari_spectrai.widgets.layers import left_out, spectral_layers
 from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.train_dock import truth_choice
 from napari_spectrai.widgets.train_dock.data_check import Examined, examine, times_of_presets

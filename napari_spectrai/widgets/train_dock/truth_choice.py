@@ -16,7 +16,8 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import labels_of_marks
 from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
-from napari_spectrai.widgets.layers import as_cube, lie_over, painted, spectral_layers, spectral_position, undecided
+from napari_spectrai.widgets.layer_frame import lie_over
+from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers, spectral_position, undecided
 
 _TRUTH = "Choose the layer that shows how the input should look."
 _WANTED = {
