@@ -27,8 +27,8 @@ _HOMES = {
     "Experiment": "experiment",
     "launch": "runs",
     "Run": "runs",
-    "train": "learn.train.fit",
-    "fit": "learn.train.fit",
+    "train": "learn.fit",
+    "fit": "learn.fit",
     "predict": "learn.inference.predict",
     "Prediction": "learn.inference.predict",
     "Model": "learn.model",
@@ -81,9 +81,9 @@ if TYPE_CHECKING:
     from napari_spectrai.labels import Labels, as_labels
     from napari_spectrai.layer_axes import SpectralWarning
     from napari_spectrai.learn.evaluation.evaluate import compare, evaluate, judge
+    from napari_spectrai.learn.fit import fit, train
     from napari_spectrai.learn.inference.predict import Prediction, predict
     from napari_spectrai.learn.model import Model
-    from napari_spectrai.learn.train.fit import fit, train
     from napari_spectrai.preparation.chain import Preparation, preprocess
     from napari_spectrai.reports.run_report import write_report
     from napari_spectrai.runs import Run, launch

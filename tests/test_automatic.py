@@ -12,11 +12,11 @@ from napari_spectrai import Cube, Experiment, Model, fit, predict, train
 from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.candidates import Size, candidates_for, in_turn
 from napari_spectrai.labels import Labels
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic.choice import Answers, Held, choose, crossed, mixture_weights
-from napari_spectrai.learn.automatic.guided import components, guided_filter
-from napari_spectrai.learn.automatic.spectral_views import shapes, superpixel_means
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.applicability import Applicability
+from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
+from napari_spectrai.learn.mixture.spectral_views import shapes, superpixel_means
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.runs import Compared, Finished, RunFolder, Started
 
 QUICK = {"kind": "automatic", "candidates": ["logistic_regression", "pca_lda"]}

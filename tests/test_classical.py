@@ -13,7 +13,7 @@ from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
 from napari_spectrai.learn.classical.scored_pixels import judged
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.networks.upsampling import back_projected, bicubic, degraded, lanczos
 from napari_spectrai.noise import eigenimages, noise_of_bands

@@ -16,9 +16,9 @@ from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, pred
 from napari_spectrai.cli import app
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.evaluation import streaming as scoring
 from napari_spectrai.learn.evaluation.streaming import blocks
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.reports.svg import rounded
 from napari_spectrai.runs import Evaluation, Failed, Finished, Progress, prepare_evaluation

@@ -11,9 +11,9 @@ from napari_spectrai.experiment.networks import networks
 from napari_spectrai.learn.classical import baselines
 from napari_spectrai.learn.classical.subspace import nl_bayes
 from napari_spectrai.learn.data.assemble import assemble
-from napari_spectrai.learn.data.unpaired_data import posed_data
-from napari_spectrai.learn.inference.removed import sentences
+from napari_spectrai.learn.train.removed import sentences
 from napari_spectrai.learn.train.tasks import Restoration
+from napari_spectrai.learn.train.unpaired_data import posed_data
 from napari_spectrai.noise import NoiseModel, Stabiliser, eigenimages, noise_model
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.stabilise import Stabilise

@@ -74,7 +74,7 @@ def train(
         folder.say("")  # a starter has done so, and may have left word since
     listen(folder, attached=attached)
     with exit_with(FAILED):
-        from napari_spectrai.learn.train.fit import fit, follow
+        from napari_spectrai.learn.fit import fit, follow
 
         model, finished = follow(fit(None if resume else document, run=folder.path, resume=resume))
     if finished.reason == "stopped":
@@ -165,8 +165,8 @@ def demo(
     experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
     typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759 train, 760–799 choose the epoch, 800–999 test.")
     with exit_with(FAILED):
+        from napari_spectrai.learn.fit import fit, follow
         from napari_spectrai.learn.inference.predict import predict as apply
-        from napari_spectrai.learn.train.fit import fit, follow
 
         folder = RunFolder.create(experiment, out / f"run-{time.strftime('%Y%m%d-%H%M%S')}")
         model, finished = follow(fit(experiment, pairs.cube, pairs.truth, run=folder.path))

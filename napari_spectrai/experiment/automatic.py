@@ -51,7 +51,7 @@ class Automatic(ClassicalSpec):
     title: ClassVar = "Automatic"
     label: ClassVar = "automatic"
     kind: Literal["automatic"] = "automatic"
-    implementation: ClassVar = "napari_spectrai.learn.automatic.blend:Blend"
+    implementation: ClassVar = "napari_spectrai.learn.mixture.blend:Blend"
     tasks: ClassVar = RESTORATION | CLASSES
     learns: ClassVar = True
     chooses: ClassVar = True

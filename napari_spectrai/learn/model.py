@@ -20,9 +20,9 @@ from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.fingerprints import Fingerprints
-from napari_spectrai.learn.inference.applicability import Applicability
 from napari_spectrai.networks import build
 from napari_spectrai.preparation import Preparation
 

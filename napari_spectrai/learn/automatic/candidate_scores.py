@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_spectrai.learn.automatic.choice import Choice, HeldOut, crossed, losses_of
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
-from napari_spectrai.learn.evaluation import intervals
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.runs import Compared, Event
 

@@ -14,12 +14,12 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.learn import classical
-from napari_spectrai.learn.automatic.blend import answers
-from napari_spectrai.learn.automatic.spectral_views import seen
 from napari_spectrai.learn.classical.scored_pixels import answers_at, counted
 from napari_spectrai.learn.data.assemble import assemble, rearranged
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples, in_units
+from napari_spectrai.learn.mixture.blend import answers
+from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.patches import Layout, layout_of

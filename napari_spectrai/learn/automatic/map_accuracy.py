@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.evaluation import intervals
+from napari_spectrai.learn.scoring import intervals
 
 MOST = 20_000
 """Pixels of the map, at most, whose probabilities are looked at."""

@@ -16,17 +16,17 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic import map_accuracy
-from napari_spectrai.learn.automatic.blend import Blend
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
 from napari_spectrai.learn.automatic.choice import Choice, probabilities
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
-from napari_spectrai.learn.automatic.guided import components
 from napari_spectrai.learn.classical.method import Method
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.applicability import Applicability
+from napari_spectrai.learn.mixture.blend import Blend
+from napari_spectrai.learn.mixture.guided_filter import components
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.split import TEST, Map
 

@@ -17,16 +17,16 @@ from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate, Size, denoisers_for
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.learn.automatic import choice
-from napari_spectrai.learn.automatic.blend import Blend
 from napari_spectrai.learn.automatic.blind_selection import ADDED, BlindComparison
 from napari_spectrai.learn.automatic.choice import losses_of
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.data.assemble import assemble
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.removed import what_was_removed
+from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import preview
 from napari_spectrai.plan.partition import as_volume
 from napari_spectrai.plan.split import TRAINING

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from napari_spectrai.learn.automatic.choice import LEAST, Choice, difference, losses_of, probabilities
 from napari_spectrai.learn.automatic.comparison import Comparison, FoldOutcome
-from napari_spectrai.learn.automatic.guided import components, guided_filter
+from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
 
 RADII = (2, 5, 9)
 """Radii that are tried, in pixels; those beyond a quarter of the image are not."""

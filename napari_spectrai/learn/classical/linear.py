@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_spectrai.learn.classical.method import FITTING_SPECTRA, TUNING_SPECTRA, Method, pairs, thinned
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.evaluation.metrics import mse
+from napari_spectrai.learn.scoring.metrics import mse
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.noise import NoiseModel, eigenimages
 

@@ -18,7 +18,7 @@ from napari_spectrai.cube import FloatArray
 from napari_spectrai.learn.classical.method import TUNING_SPECTRA, Method, interpolated, pairs
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.evaluation.metrics import mse
+from napari_spectrai.learn.scoring.metrics import mse
 from napari_spectrai.noise import NoiseModel
 from napari_spectrai.units import aligned
 

@@ -15,11 +15,11 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.labels import Labels, as_labels
-from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.evaluation.confusion import agreement, judged, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.inference.baselines import STEPS, baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.plan.pairing import labels_on_truth
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.evaluation import Evaluation

@@ -18,7 +18,6 @@ from napari_spectrai.experiment.compatibility import brought
 from napari_spectrai.labels import Class, Labels, as_labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.pool import mean_spectrum
-from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.evaluation.classes import absent
 from napari_spectrai.learn.evaluation.cubes import kept_steps, of_cubes
 from napari_spectrai.learn.evaluation.overlap import overlap_notes, overlap_of, words_of_others
@@ -26,6 +25,7 @@ from napari_spectrai.learn.evaluation.streaming import paired
 from napari_spectrai.learn.inference.chaining import on_axis_of
 from napari_spectrai.learn.inference.predict import Prediction, predict
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.plan.pairing import paired as pair_of

@@ -16,8 +16,8 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
-from napari_spectrai.learn.evaluation import metrics
-from napari_spectrai.learn.evaluation.peaks import peak_differences
+from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.learn.scoring.peaks import peak_differences
 from napari_spectrai.plan.truths import share_axis
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.valid import DataMask, Mask, finite, holds_data, said

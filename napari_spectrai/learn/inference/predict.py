@@ -26,13 +26,13 @@ from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
-from napari_spectrai.learn.automatic.blend import Blend
+from napari_spectrai.learn.applicability import applicability_map
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
-from napari_spectrai.learn.inference.applicability import applicability_map
 from napari_spectrai.learn.inference.chaining import called, on_axis_of
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
+from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.preparation.chain import seen

@@ -18,11 +18,11 @@ from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical.scored_pixels import counted, judged
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.data.unpaired_data import posed_data
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.removed import what_was_removed
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import confusion, preview
+from napari_spectrai.learn.train.unpaired_data import posed_data
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Event, Finished, RunFolder, Saved, Started
 

@@ -14,7 +14,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class
 from napari_spectrai.learn.data.dataset import Dataset
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.plan.patches import Place
 from napari_spectrai.plan.split import VALIDATION

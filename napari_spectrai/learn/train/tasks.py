@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.noise import noise_of_bands
 

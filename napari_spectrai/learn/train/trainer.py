@@ -23,7 +23,6 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
-from napari_spectrai.learn.inference.removed import what_was_removed
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.augment import Chain
@@ -31,6 +30,7 @@ from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.ema import EMA
 from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
 from napari_spectrai.learn.train.previews import Previews
+from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import WatchedWindow
 from napari_spectrai.learn.train.validation import Validator, crossed_temperature, temperature, tempered
 from napari_spectrai.plan.size import an_epoch, steps_of

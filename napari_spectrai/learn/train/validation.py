@@ -15,10 +15,10 @@ from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.classical.scored_pixels import MOST, counted, judged
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples
-from napari_spectrai.learn.data.unpaired_data import posed_data
-from napari_spectrai.learn.evaluation import intervals
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.learn.train.tasks import TrainingPair
+from napari_spectrai.learn.train.unpaired_data import posed_data
 from napari_spectrai.runs import Confusion, Preview
 
 MOST_LIFTED = 500_000

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.automatic.guided import components
+from napari_spectrai.learn.mixture.guided_filter import components
 
 AREA = 25
 """Pixels of a superpixel, about."""

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.experiment.automatic import Automatic, Member
-from napari_spectrai.learn.automatic.guided import COMPONENTS, guided_filter
-from napari_spectrai.learn.automatic.spectral_views import seen
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.classical.stabilised import Denoiser
+from napari_spectrai.learn.mixture.guided_filter import COMPONENTS, guided_filter
+from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.networks import build
 
 LEAST = 1e-12
