@@ -1,4 +1,4 @@
-"""Bundled data: small, real, with licence and provenance beside them."""
+"""Bundled data: small real data sets with their licence and provenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_spectrai.spec import listed
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A bundled data set: the cube, and where there are such, the truth beside it and labels of its pixels.
+    """A bundled data set: the cube and, if they exist, its truth and labels of its pixels.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ _TITLES = {
 
 
 def sample_folder() -> Path:
-    """Return where the bundled data are: in the package once installed, beside it in a checkout."""
+    """Return the folder of the bundled data: in the package once installed, next to it in a checkout."""
     inside = Path(__file__).parent / "sample_data"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "sample_data"
 
@@ -59,8 +59,8 @@ def sample(name: str) -> Sample:
     Parameters
     ----------
     name : str
-        ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, acquired briefly (the cube) and at length
-        (the truth); the source gives no axis (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
+        ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, with a short (the cube) and a long acquisition
+        (the truth); the source has no axis (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
         ``"cartilage"``: a Raman map, 25 × 35 pixels × 300 bands, already denoised by its authors (hySpc.chondro).
         ``"lambda_stack"``: a confocal lambda stack of five dyes, 256 × 256 pixels × 28 channels (doi:10.6084/m9.figshare.28067108.v4).
         ``"indian_pines"``: an AVIRIS scene, 145 × 145 pixels × 200 bands, with 16 classes (doi:10.4231/R7RX991C).
@@ -68,7 +68,7 @@ def sample(name: str) -> Sample:
     Raises
     ------
     ValueError
-        If there is no such sample, with those there are.
+        If there is no such sample; the message lists the existing ones.
     """
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
     if key not in _TITLES:
@@ -76,9 +76,9 @@ def sample(name: str) -> Sample:
     folder = sample_folder() / key
     truth, marked = folder / "truth.npz", folder / "labels.npz"
     notice = (folder / "README.md").read_text(encoding="utf-8")
-    found = Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
+    bundled = Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
     if not marked.exists():
-        return found
+        return bundled
     with marked.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = {number: str(name) for number, name in enumerate(archive["class_names"]) if number}
-        return replace(found, labels=archive["labels"], class_names=names)
+        return replace(bundled, labels=archive["labels"], class_names=names)

@@ -1,4 +1,4 @@
-"""What is done before a job can start: its data are handed over, its command is written."""
+"""Prepare jobs that evaluate results: hand over their data, and write their command."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ def prepare_evaluation(
     pairing: str = "position",
     folder: str | Path | None = None,
 ) -> Job:
-    """Return the job, not yet started, that judges results: a `Evaluation` will be in the folder ``judgement`` of the job's.
+    """Return the job, not yet started, that evaluates results; the `Evaluation` will be in ``judgement`` in the job's folder.
 
     Parameters
     ----------
     results, truth, task, source, model, normalise, match, class_mean, pairing : as for `napari_spectrai.learn.evaluation.cubes.judge`
-        What did not come unchanged from a file is copied into the job's folder.
+        Data that are not an unchanged file are copied into the job's folder.
     folder : path, optional
-        Default: a new one among temporary files.
+        Default: a new temporary folder.
 
     Raises
     ------
     ValueError
-        If there is no result, or something given is no cube, or no labels.
+        If there is no result, or if something is neither a cube nor labels.
     """
     if not results:
-        raise ValueError("there is no result to judge; give one or several")
-    tells = tasks[task].truth == "labels"
+        raise ValueError("there is no result to evaluate; pass one or several")
+    is_classes = tasks[task].truth == "labels"
     items = [*results.values(), truth]
     with job_folder(folder) as place:
-        files = [_labels(item, place, number) for number, item in enumerate(items)] if tells else hand_over(items, place, "judged")
+        files = [_labels(item, place, number) for number, item in enumerate(items)] if is_classes else hand_over(items, place, "result")
         noisy = [] if source is None else hand_over(source, place, "source")
-    *judged, known = files
-    first, *others = zip(results, judged, strict=True)
+    *handed, known = files
+    first, *others = zip(results, handed, strict=True)
     arguments = ["evaluate", str(first[1]), str(known), "--task", task, f"--name={first[0]}", "--run", str(place.path)]
     arguments += [f"--also={name}={file}" for name, file in others]
     for file in noisy:
@@ -60,7 +60,7 @@ def prepare_evaluation(
         arguments += ["--model", str(Path(model).absolute())]
     if normalise is not None:
         arguments += ["--normalise", normalise]
-    if tells and class_mean != "truth":
+    if is_classes and class_mean != "truth":
         arguments += ["--class-mean", class_mean]
     if pairing != "position":
         arguments += ["--pairing", pairing]
@@ -69,4 +69,4 @@ def prepare_evaluation(
 
 def _labels(item: Any, place: RunFolder, number: int) -> Path:
     labels = as_labels(item)
-    return labels.source.absolute() if labels.source is not None else write_labels(labels, place.data / f"judged-{number}.zarr")
+    return labels.source.absolute() if labels.source is not None else write_labels(labels, place.data / f"result-{number}.zarr")

@@ -27,7 +27,7 @@ DOCUMENT = "judgement.json"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: what was judged, and its figures by the name of the metric."""
+    """One row of the table: its name, its role, and its scores by the name of the metric."""
 
     name: str
     role: Role
@@ -38,7 +38,7 @@ class Row:
 class Spot:
     """The best, median or worst spectrum of a result: its pixel, its root mean squared error over the bands, and the spectra there.
 
-    `source` is empty where none was given.
+    `source` is empty if none was given.
     """
 
     of: str
@@ -52,36 +52,36 @@ class Spot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What `judge` found.
+    """The result of an evaluation.
 
     Attributes
     ----------
     task : str
     rows : list of Row
-        The results, the classical methods of the model, and the source as it came.
+        The results, the classical methods of the model, and the unprocessed source.
     intensities : str
-        In words, what the figures of cubes are measured in: intensities as they are, or each spectrum scaled by itself.
+        What the scores of cubes are computed on, in words: unchanged intensities, or individually scaled spectra.
     unit, positions : the spectral axis of the spectra in `spots`
     shape : list of int
-        Of the pixels judged: (..., y, x) or (n,).
+        Shape of the evaluated pixels: (..., y, x) or (n,).
     spots : list of Spot
-        Of each result that is a cube.
+        For each result that is a cube.
     values, classes : list of int, list of str
-        Numbers and names of the classes, where classes are judged.
+        Numbers and names of the classes, if classes are evaluated.
     confusions : dict
-        By row, ``matrix[i][j]``: pixels of class i told as class j.
+        By row, ``matrix[i][j]``: number of pixels of class i predicted as class j.
     notes : list of str
-        What has to be known to read the scores.
+        What a reader must know to interpret the scores.
     class_mean : {"truth", "union"}
-        Over which classes F1, IoU and Dice are averaged.
+        Classes over which F1, IoU and Dice are averaged.
     scored : int
-        How many pixels or spectra the scores are of.
+        Number of pixels or spectra that the scores are computed on.
     learnt_from : int or None
-        How many of them the model was trained or validated on; None where that is not known.
+        How many of them the model was trained or validated on; None if unknown.
     maps : dict
-        By result. Of cubes ``"error"``, the root mean squared error over the bands of each pixel, and ``"angle"``, the angle between the
-        spectra in degrees (NaN where a spectrum is all zero), as a Cube of shape (..., y, x, 1) or (n, 1). Of classes as Labels ``"wrong"``
-        (1 right, 2 wrong, 0 not judged) and ``"cells"`` (truth i told as j is i · C + j + 1).
+        By result. For cubes ``"error"``, the root mean squared error over the bands of each pixel, and ``"angle"``, the angle between the
+        spectra in degrees (NaN where a spectrum is all zero), as a Cube of shape (..., y, x, 1) or (n, 1). For classes ``"wrong"``
+        (1 right, 2 wrong, 0 not evaluated) and ``"cells"`` (i · C + j + 1 for true class i predicted as j), as Labels.
     """
 
     task: str
@@ -107,7 +107,7 @@ class Evaluation:
 
     @property
     def metrics(self) -> list[str]:
-        """The names of the figures, in the order of the table."""
+        """The names of the metrics, in the order of the table."""
         return list(dict.fromkeys(name for row in self.rows for name in row.figures))
 
     @property
@@ -116,7 +116,7 @@ class Evaluation:
         return SpectralAxis(np.asarray(self.positions), self.unit) if self.positions else None
 
     def best(self, metric: str) -> float | None:
-        """Return the best value of a column; None where there is nothing to compare."""
+        """Return the best value of a column; None if there is nothing to compare."""
         known = [row.figures[metric] for row in self.rows if not math.isnan(row.figures.get(metric, math.nan))]
         if len(known) < 2:
             return None
@@ -124,7 +124,7 @@ class Evaluation:
 
     @property
     def about(self) -> str:
-        """What the scores are of: how many pixels, the intensities, the unit of each score, the rule for means over classes."""
+        """Description of the scores: number of pixels, intensities, unit of each score, and averaging over classes."""
         return self.report().about
 
     def report(self, of: str = "") -> Report:
@@ -140,12 +140,12 @@ class Evaluation:
         """Return the best, median and worst spectrum of a result."""
         return {spot.which: spot for spot in self.spots if spot.of == result}
 
-    def pixels(self, truth: str, told: str, of: str = "") -> npt.NDArray[np.intp]:
-        """Return which pixels of one class were told as another, as indices of shape (n, dimensions)."""
+    def pixels(self, truth: str, predicted: str, of: str = "") -> npt.NDArray[np.intp]:
+        """Return the pixels of one class that were predicted as another, as indices of shape (n, dimensions)."""
         of = of or self.results[0]
         if "cells" not in self.maps.get(of, {}):
-            raise ValueError(f"there is no map of the classes of {of!r}; known: {', '.join(self.maps) or 'none'}")
-        cell = self.classes.index(truth) * len(self.classes) + self.classes.index(told) + 1
+            raise ValueError(f"there is no class map for {of!r}; known: {', '.join(self.maps) or 'none'}")
+        cell = self.classes.index(truth) * len(self.classes) + self.classes.index(predicted) + 1
         return np.argwhere(self.maps[of]["cells"].data == cell)
 
     def __str__(self) -> str:
@@ -158,16 +158,16 @@ class Evaluation:
     def to_csv(self, path: str | Path) -> Path:
         """Write the table as CSV, then the classes of each result, the unit of each score and the notes."""
         first = self.report()
-        found = list(first.lines())[: 1 + len(self.rows)]
+        lines = list(first.lines())[: 1 + len(self.rows)]
         for name in self.results if self.classes else []:
-            found += [[], ["result", name]] if name != self.results[0] else []
-            found += self.report(name).class_lines()
-        return write_csv(path, [*found, *first.about_lines()])
+            lines += [[], ["result", name]] if name != self.results[0] else []
+            lines += self.report(name).class_lines()
+        return write_csv(path, [*lines, *first.about_lines()])
 
-    # ---------------------------------------------------------------- to files and back
+    # ---------------------------------------------------------------- input and output
 
     def to_json(self) -> str:
-        """Return everything but the maps."""
+        """Return everything except the maps."""
         plain = {name: getattr(self, name) for name in self.__slots__ if name != "maps"}
         return json.dumps(plain | {"rows": [asdict(row) for row in self.rows], "spots": [asdict(spot) for spot in self.spots]})
 
@@ -186,7 +186,7 @@ class Evaluation:
         return folder
 
     def save_maps(self, folder: str | Path) -> list[Path]:
-        """Write the maps into a folder, ``error.zarr``, ``angle.zarr`` or ``wrong.zarr``, of several results with their names."""
+        """Write the maps into a folder, as ``error.zarr``, ``angle.zarr`` or ``wrong.zarr``; for several results, with their names."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         return [
             write_labels(drawn, path) if isinstance(drawn, Labels) else write(drawn, path)
@@ -195,25 +195,27 @@ class Evaluation:
 
     @classmethod
     def load(cls, folder: str | Path) -> Evaluation:
-        """Read what `save` wrote, the maps into memory.
+        """Read what `save` wrote, with the maps in memory.
 
         Raises
         ------
         FileNotFoundError
-            If there is no judgement in the folder.
+            If the folder contains no evaluation.
         """
         folder = Path(folder)
         if not (folder / DOCUMENT).exists():
-            raise FileNotFoundError(f"{folder} holds no {DOCUMENT}; write one with: napari-spectrai evaluate RESULT TRUTH --maps {folder}")
-        judged = cls.from_json((folder / DOCUMENT).read_text(encoding="utf-8"))
-        kinds = ("wrong", "cells") if judged.classes else ("error", "angle")
-        for (result, what), _, path in _files(judged.results, folder, {name: dict.fromkeys(kinds) for name in judged.results}):
-            judged.maps.setdefault(result, {})[what] = read_labels(path) if judged.classes else _in_memory(read(path))
-        return judged
+            raise FileNotFoundError(
+                f"{folder} contains no {DOCUMENT}; create it with: napari-spectrai evaluate RESULT TRUTH --maps {folder}"
+            )
+        evaluation = cls.from_json((folder / DOCUMENT).read_text(encoding="utf-8"))
+        kinds = ("wrong", "cells") if evaluation.classes else ("error", "angle")
+        for (result, what), _, path in _files(evaluation.results, folder, {name: dict.fromkeys(kinds) for name in evaluation.results}):
+            evaluation.maps.setdefault(result, {})[what] = read_labels(path) if evaluation.classes else _in_memory(read(path))
+        return evaluation
 
 
 def _files(results: Sequence[str], folder: Path, maps: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], Any, Path]]:
-    """Yield result and kind of each map, the map, and where it is or goes."""
+    """Yield result and kind of each map, the map, and its path."""
     for number, (result, drawn) in enumerate(maps.items(), 1):
         words = re.sub(r"[^\w-]+", "-", result).strip("-")
         tail = "" if len(results) == 1 else f"-{number}-{words}"

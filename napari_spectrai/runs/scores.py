@@ -1,4 +1,4 @@
-"""A table of scores by method, with what has to be known to read it, as text and as CSV."""
+"""A table of scores by method, with the notes needed to interpret it, as text and as CSV."""
 
 from __future__ import annotations
 
@@ -19,47 +19,48 @@ class Report:
 
     rows: dict[str, dict[str, float]]
     unit: str = ""
-    """Of the spectral axis, for positions and widths of peaks."""
+    """Unit of the spectral axis, for positions and widths of peaks."""
     classes: list[str] = field(default_factory=list)
-    """Names of the classes, where classes are judged."""
+    """Names of the classes, if classes are evaluated."""
     confusion: list[list[int]] = field(default_factory=list)
-    """Rows the truth, columns the result."""
+    """Rows are true classes, columns predicted ones."""
     intensities: str = ""
-    """In words, what the scores of cubes are of: intensities as they are, or each spectrum scaled by itself."""
+    """What the scores of cubes are computed on, in words: unchanged intensities, or individually scaled spectra."""
     notes: list[str] = field(default_factory=list)
-    """What has to be known to read the scores."""
+    """What a reader must know to interpret the scores."""
     class_mean: ClassMean = "truth"
-    """Over which classes F1, IoU and Dice are averaged."""
+    """Classes over which F1, IoU and Dice are averaged."""
     scored: int = 0
-    """How many pixels or spectra the scores are of."""
+    """Number of pixels or spectra that the scores are computed on."""
     learnt_from: int | None = None
-    """How many of them the model was trained or validated on; None where that is not known."""
+    """How many of them the model was trained or validated on; None if unknown."""
 
     @property
     def by_class(self) -> dict[str, dict[str, float]]:
         """Precision, recall, F1, IoU and support of each class."""
         if not self.classes:
             return {}
-        figures = by_class(self.confusion)
-        return {name: {what: values[number] for what, values in figures.items()} for number, name in enumerate(self.classes)}
+        scores = by_class(self.confusion)
+        return {name: {what: values[number] for what, values in scores.items()} for number, name in enumerate(self.classes)}
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The scores of the result itself: the network's row."""
+        """The scores of the result: the network's row."""
         return self.rows["network"] if "network" in self.rows else next(iter(self.rows.values()))
 
     @property
     def about(self) -> str:
-        """What the scores are of: how many pixels, the intensities, the unit of each score, the rule for means over classes."""
-        count = f"{self.scored:,} {'pixels whose class is known' if self.classes else 'spectra'} are scored." if self.scored else ""
+        """Description of the scores: number of pixels, intensities, unit of each score, and averaging over classes."""
+        count = f"{self.scored:,} {'labelled pixels' if self.classes else 'spectra'} are scored." if self.scored else ""
         units = units_of(self.metrics, intensities=self.intensities, axis=self.unit)
         return " ".join(part for part in (count, units, CLASS_MEANS[self.class_mean] if self.classes else "") if part)
 
     def __str__(self) -> str:
         names, wide = list(self.metrics), max(18, *(len(method) + 2 for method in self.rows))
-        lines = [" " * wide + "".join(f"{METRICS[name].title:>14}" for name in names)]
-        for method, figures in self.rows.items():
-            lines.append(f"{method:<{wide}}" + "".join(f"{figures.get(name, math.nan):>14.5g}" for name in names))
+        columns = {name: max(14, len(METRICS[name].title) + 2) for name in names}
+        lines = [" " * wide + "".join(f"{METRICS[name].title:>{columns[name]}}" for name in names)]
+        for method, row in self.rows.items():
+            lines.append(f"{method:<{wide}}" + "".join(f"{row.get(name, math.nan):>{columns[name]}.5g}" for name in names))
         lines += ["", *self.class_table()] if self.classes else []
         return "\n".join([*lines, "", self.about, *(f"note: {note}" for note in self.notes)])
 
@@ -73,24 +74,24 @@ class Report:
         return lines
 
     def lines(self) -> Iterator[list[Any]]:
-        """Yield the lines of the table, those of the classes and the confusion matrix, and what the scores are of."""
+        """Yield the rows of the table, then those of the classes and the confusion matrix, and the description of the scores."""
         yield ["method", *self.metrics]
-        yield from ([method, *(figures.get(name, math.nan) for name in self.metrics)] for method, figures in self.rows.items())
+        yield from ([method, *(row.get(name, math.nan) for name in self.metrics)] for method, row in self.rows.items())
         yield from self.class_lines()
         yield from self.about_lines()
 
     def class_lines(self) -> Iterator[list[Any]]:
-        """Yield the lines of the classes and of the confusion matrix."""
+        """Yield the rows of the classes and of the confusion matrix."""
         if self.classes:
             yield []
             yield ["class", *next(iter(self.by_class.values()))]
-            yield from ([name, *figures.values()] for name, figures in self.by_class.items())
+            yield from ([name, *row.values()] for name, row in self.by_class.items())
             yield []
             yield ["truth \\ result", *self.classes]
             yield from ([name, *row] for name, row in zip(self.classes, self.confusion, strict=True))
 
     def about_lines(self) -> Iterator[list[Any]]:
-        """Yield the unit of each score, and what else has to be known to read them."""
+        """Yield the unit of each score, and the notes."""
         yield []
         yield ["metric", "title", "unit"]
         for name in self.metrics:
@@ -107,7 +108,7 @@ class Report:
 
 
 def write_csv(path: str | Path, lines: Any) -> Path:
-    """Write lines as CSV, whole or not at all, and return the path."""
+    """Write rows as CSV, atomically, and return the path."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(lines)
     return Path(path)

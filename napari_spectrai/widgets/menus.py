@@ -15,16 +15,16 @@ from napari_spectrai.widgets.preferences import PLUGIN
 APP, CONTEXT = "napari", "napari/layers/context"
 _OURS = f"{PLUGIN}/layer"
 _TITLES = {
-    "show": "Show spectra",
-    "prepare": "Prepare spectra",
-    "train_on": "Train on it",
-    "predict_on": "Apply a model",
-    "evaluate_on": "Judge it",
+    "show": "Spectra",
+    "prepare": "Preprocess",
+    "train_on": "Train",
+    "predict_on": "Predict",
+    "evaluate_on": "Evaluate",
 }
 
 
 def opened_on(viewer: Viewer, name: str, kinds: type[Layer] | UnionType = Image) -> None:
-    """Open a dock with the selected layer chosen in it."""
+    """Open a dock and choose the selected layer in it."""
     from napari_spectrai.widgets.dock import opened
 
     dock = opened(viewer, name)
@@ -32,7 +32,7 @@ def opened_on(viewer: Viewer, name: str, kinds: type[Layer] | UnionType = Image)
     if isinstance(layer, kinds):
         dock.take(layer)
     else:
-        show_info(f"{name}: select the layer that is meant")
+        show_info(f"{name}: select a layer first")
 
 
 def show(viewer: Viewer) -> None:
@@ -41,7 +41,7 @@ def show(viewer: Viewer) -> None:
 
 
 def prepare(viewer: Viewer) -> None:
-    """Prepare the spectra of the selected layer."""
+    """Preprocess the selected layer."""
     opened_on(viewer, "Preprocess")
 
 
@@ -51,19 +51,19 @@ def train_on(viewer: Viewer) -> None:
 
 
 def predict_on(viewer: Viewer) -> None:
-    """Apply a model to the selected layer."""
+    """Predict on the selected layer."""
     opened_on(viewer, "Predict")
 
 
 def evaluate_on(viewer: Viewer) -> None:
-    """Judge the selected layer."""
+    """Evaluate the selected layer."""
     opened_on(viewer, "Evaluate", Image | Labels)
 
 
 def offer_on_layers() -> None:
-    """Add our commands to the context menu of layers, once; a manifest cannot contribute there."""
+    """Add the commands to the context menu of layers, once; a manifest cannot contribute to it."""
     app = Application.get_app(APP)
-    if app is None or _OURS in app.menus:  # docks without napari's window, or done before
+    if app is None or _OURS in app.menus:  # no napari window, or done before
         return
     on_image, on_both = "active_layer_type == 'image'", "active_layer_type == 'image' or active_layer_type == 'labels'"
     known = [(f"{PLUGIN}.{name}", title) for name, title in _TITLES.items() if f"{PLUGIN}.{name}" in app.commands]

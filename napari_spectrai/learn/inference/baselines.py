@@ -1,4 +1,4 @@
-"""The classical methods that are kept in a model, applied beside it; and the progress of one row among others."""
+"""Apply a model's baselines; and the progress of one row among several."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from napari_spectrai.runs import Progress
 from napari_spectrai.runs.evaluation import Row
 
 IN_MEMORY = 2**31
-"""What a classical method gives of a source of so many values and more is written beside, and read as it is judged."""
+"""Number of values of a source from which the result of a baseline is written to disk, and read while it is scored."""
 STEPS = 100
-"""Steps of progress of one row."""
+"""Number of progress steps per row."""
 
 Steps = Generator[Progress, None, Any]
 
 
 def baselines(model: Model | None, *, spare: str = "") -> dict[str, Method]:
-    """Return the classical methods kept in a model, by their label, but one."""
+    """Return the classical methods saved in a model by label, except one."""
     return {} if model is None else {name: method for name, method in model.classical.items() if name != spare}
 
 
@@ -35,7 +35,7 @@ def free(name: str, rows: Sequence[Row]) -> str:
 
 
 def mapped(model: Model | None, method: Method, source: Cube | None, files: ExitStack, *, labels: bool = False) -> Steps:
-    """Apply a classical method that is kept in a model, as `predict` applies models; tell (done, total), return the result."""
+    """Apply a classical method saved in a model, as `predict` applies models; yield (done, total), return the result."""
     assert model is not None  # noqa: S101
     assert source is not None  # noqa: S101
     card = model.description
@@ -49,12 +49,12 @@ def mapped(model: Model | None, method: Method, source: Cube | None, files: Exit
 
 
 def within(steps: Generator[Any, None, Any], number: int, count: int, *, begin: float = 0.0) -> Steps:
-    """Tell the progress of one row as that of the whole."""
+    """Convert the progress of one row to that of all rows."""
     while True:
         try:
-            told = next(steps)
+            step = next(steps)
         except StopIteration as end:
             return end.value
-        done, total = (told.done, told.total) if isinstance(told, Progress) else told
+        done, total = (step.done, step.total) if isinstance(step, Progress) else step
         part = begin + (1 - begin) * done / total
         yield Progress(int(STEPS * (number + part)), STEPS * count)
