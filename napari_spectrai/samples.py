@@ -1,4 +1,4 @@
-"""Bundled data: small, real, with licence and provenance beside them."""
+"""Bundled data: small real data sets with their licence and provenance."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _TITLES = {
 
 
 def sample_folder() -> Path:
-    """Return where the bundled data are: in the package once installed, beside it in a checkout."""
+    """Return the folder of the bundled data: in the package once installed, next to it in a checkout."""
     inside = Path(__file__).parent / "sample_data"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "sample_data"
 
@@ -111,9 +111,9 @@ def sample(name: str) -> Sample:
     folder = sample_folder() / key
     truth, marked = folder / "truth.npz", folder / "labels.npz"
     notice = (folder / "README.md").read_text(encoding="utf-8")
-    found = Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
+    bundled = Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
     if not marked.exists():
-        return found
+        return bundled
     with marked.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = {number: str(name) for number, name in enumerate(archive["class_names"]) if number}
-        return replace(found, labels=archive["labels"], class_names=names)
+        return replace(bundled, labels=archive["labels"], class_names=names)

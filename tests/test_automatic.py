@@ -252,7 +252,7 @@ def test_a_prediction_says_where_the_training_data_apply(trained, scene):
     strange = Cube(cube.numpy()[:, ::-1] * 0 + np.linspace(0, 20, 12, dtype=np.float32))
     with pytest.warns(match="intensities"):
         assert (predict(model, strange, applicability=True).applicability.numpy() > 1).all()
-    with pytest.raises(ValueError, match="keeps no training spectra"):
+    with pytest.raises(ValueError, match="contains no training spectra"):
         predict(replace(model, applicability=None), cube, applicability=True)
 
 

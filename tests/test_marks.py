@@ -74,7 +74,7 @@ def test_marks_alone_are_no_labels_and_mark_no_set_of_spectra():
     assert not is_marks(image())
     with pytest.raises(ValueError, match="'spots' holds points or shapes, which are classes only of the pixels of a cube"):
         as_labels(spots)
-    with pytest.raises(ValueError, match="a set of spectra without any"):
+    with pytest.raises(ValueError, match="a set of spectra; use a Labels layer"):
         labels_of_marks(spots, Cube(np.zeros((5, 3))))
 
 

@@ -263,7 +263,7 @@ class TestWithoutTruth:
         assert "ridge" not in methods
         scores = {name: task.scores(*asked.judged(method, "validation", task))["mse"] for name, method in methods.items()}
         posed = asked.batch(found.parts["validation"], torch.device("cpu"))
-        output, target = task.told(posed.x, posed)
+        output, target = task.score_inputs(posed.x, posed)
         assert float((output - target).square().mean()) == pytest.approx(scores["raw"], rel=0.35)  # patches overlap
         assert learns == "bands" or scores["SVD+NLM"] < scores["raw"]  # halves are told in the subspace already
 

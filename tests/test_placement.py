@@ -78,7 +78,7 @@ def test_an_image_turned_by_a_right_angle_is_turned_back():
     other = numbered((6, 6), (0.5, 0.5), world(one, (5, 0)), turn=turn)
     pair = paired(tasks.parse("denoising"), one, other)
     np.testing.assert_allclose(pair.cube.data, pair.truth.data, atol=1e-5)
-    assert "turned by a right angle" in pair.words
+    assert "rotated by a right angle" in pair.words
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -159,7 +159,7 @@ def test_arrays_and_layers_that_nobody_placed_pair_by_shape_as_before():
     cube, data = as_cube(layer(np.zeros((3, 20, 20), np.float32))), np.ones((18, 20), int)
     for labels in (as_labels(data), as_labels(layer(data, spectral=False))):
         assert not paired(tasks.parse("segmentation"), cube, labels).trouble
-        with pytest.raises(ValueError, match="they must show the same ones"):
+        with pytest.raises(ValueError, match="they must have the same size"):
             gather(Experiment.from_mapping({"task": "segmentation"}), cube, labels)
 
 
@@ -280,7 +280,7 @@ def test_predicted_classes_are_judged_where_they_lie():
     known = np.repeat([1, 2], [10, 10])[None].repeat(12, 0)
     truth = layer(known, spectral=False, name="known")
     part = layer(known[2:, 5:], spectral=False, translate=(2.0, 5.0), name="part")
-    with pytest.warns(SpectralWarning, match="compared by position where both are"):
+    with pytest.warns(SpectralWarning, match="compared by position where they overlap"):
         report = evaluate(part, truth, "segmentation")
     assert np.sum(report.confusion) == 10 * 15
     assert report.rows["result"]["overall_accuracy"] == 1

@@ -248,7 +248,7 @@ def test_data_without_any_data_are_refused_in_words(tmp_path):
 def test_spectra_that_the_preparation_makes_infinite_are_left_out_and_said():
     noisy, clean, *_ = scene(object_side=48)
     experiment = Experiment().override("preparation=[{kind: reflectance, white: [2.0, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2], dark: [0.0]}]")
-    with pytest.raises(ValueError, match="take the step away that makes them so, or remove those bands"):
+    with pytest.raises(ValueError, match="remove the step that causes them, or remove those bands"):
         assemble(experiment, [noisy], [clean])
 
 

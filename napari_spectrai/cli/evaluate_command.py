@@ -1,4 +1,4 @@
-"""evaluate."""
+"""The command evaluate."""
 
 from __future__ import annotations
 
@@ -29,38 +29,40 @@ def evaluate(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="the model: its classical methods are applied to the source, as further rows, and spectra that it learnt from are counted"
+            help="a model: its classical methods are applied to the source and added as rows; spectra it was trained on are counted"
         ),
     ] = None,
     normalise: Annotated[
         str | None,
-        typer.Option(help="scale the truth's spectra by themselves, results by their source's, to compare shapes: maximum, area …"),
+        typer.Option(
+            help="compare shapes: scale the truth's spectra by their own factors, results by those of their source: maximum, area …"
+        ),
     ] = None,
     match: Annotated[
-        bool, typer.Option("--match", help="the numbers of the results are clusters: name each by its commonest class")
+        bool, typer.Option("--match", help="the results hold cluster numbers: assign to each cluster its most frequent class")
     ] = False,
     class_mean: Annotated[
         str,
-        typer.Option(help="classes that F1, IoU and Dice are averaged over: truth, or union with those of the result, as scikit-learn"),
+        typer.Option(help="classes that F1, IoU and Dice are averaged over: truth, or union (also those of the result, as scikit-learn)"),
     ] = "truth",
     pairing: Annotated[
         Literal["position", "pixels"],
-        typer.Option(help="position: files with stage coordinates are compared where they lie; pixels: pixel by pixel"),
+        typer.Option(help="position: compare files with stage coordinates by position; pixels: pixel by pixel"),
     ] = "position",
     maps: Annotated[
-        Path | None, typer.Option(help="folder for maps: error and spectral angle of each pixel, or which pixels are wrong (.zarr)")
+        Path | None, typer.Option(help="write maps to this folder: error and spectral angle of each pixel, or the wrong pixels (.zarr)")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="also write a page with tables, curves and maps here")] = None,
+    html: Annotated[Path | None, typer.Option(help="also write an HTML report with tables, curves and maps to this file")] = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
     """Print the scores of results against the truth, with the raw source and classical methods for comparison.
 
-    Scores are of the intensities in the files, unless --normalise says otherwise.
+    Scores are computed on the intensities in the files, unless --normalise is given.
     """
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE):
-        tells = tasks[task].truth == "labels"
+        is_classes = tasks[task].truth == "labels"
         files = {name: result} | dict(_named(text) for text in also or [])
         if len(files) != 1 + len(also or []):
             raise ValueError(f"two results have the same name; choose others than {listed(files)}")
@@ -76,7 +78,7 @@ def evaluate(
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.evaluation.evaluate import evaluating
 
-        opened: Any = read_labels if tells else read
+        opened: Any = read_labels if is_classes else read
         results = {label: opened(file) for label, file in files.items()}
         noisy = None if source is None else read(source)
         steps = evaluating(results, opened(truth), task, source=noisy, model=model, options=options)
@@ -97,9 +99,9 @@ def evaluate(
 
 
 def _named(text: str) -> tuple[str, Path]:
-    """Return the name and the file of a further result; where a name holds an equals sign, the file is what exists."""
+    """Return the name and the file of another result; if a name contains an equals sign, the file that exists decides."""
     parts = text.split("=")
     pairs = [("=".join(parts[:cut]), Path("=".join(parts[cut:]))) for cut in range(1, len(parts))]
     if not pairs or not pairs[0][0]:
-        raise ValueError(f"{text!r} names no result; write NAME=FILE, such as ridge=ridge.zarr")
+        raise ValueError(f"{text!r} does not name a result; write NAME=FILE, such as ridge=ridge.zarr")
     return next((pair for pair in pairs if pair[1].exists()), pairs[0])

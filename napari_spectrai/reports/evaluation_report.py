@@ -14,17 +14,17 @@ from napari_spectrai.files import write_text
 from napari_spectrai.reports.heatmaps import class_map, heat_map
 from napari_spectrai.reports.html import Markup, element, joined, page, section
 from napari_spectrai.reports.svg import Curve, plot, rounded
-from napari_spectrai.reports.tables import confusion_tables, figures_table
+from napari_spectrai.reports.tables import confusion_tables, scores_table
 from napari_spectrai.runs.evaluation import Evaluation, Spot
 from napari_spectrai.runs.events import Confusion
 
-_WRONG = (("not judged", "#d7dade"), ("right", "#7fb2dc"), ("wrong", "#d2571a"))
+_WRONG = (("not evaluated", "#d7dade"), ("right", "#7fb2dc"), ("wrong", "#d2571a"))
 
 
 def write_page(evaluation: Evaluation, path: str | Path) -> Path:
     """Write a evaluation as one HTML file, whole or not at all, and return its path.
 
-    Its maps are shown where it has them.
+    Maps are included if the evaluation has them.
     """
     names = ", ".join(evaluation.results)
     title = f"{names} · {tasks[evaluation.task].title}"
@@ -43,7 +43,7 @@ def _figures(evaluation: Evaluation) -> list[Markup]:
     scores = {row: {name: value for name, value in found.items() if name != "dice"} for row, found in evaluation.rows.items()}
     words = ["All rows are of the same pixels.", evaluation.about]
     words.append("The best of each column is bold; ↑ larger is better, ↓ smaller.")
-    return [element("p", best_words(evaluation), class_="verdict"), figures_table(scores, ""), element("p", " ".join(words), class_="soft")]
+    return [element("p", best_words(evaluation), class_="verdict"), scores_table(scores, ""), element("p", " ".join(words), class_="soft")]
 
 
 def best_words(evaluation: Evaluation) -> str:
@@ -83,20 +83,21 @@ def _maps(evaluation: Evaluation, drawn: dict[str, object]) -> Markup:
         "error": ("Error", "root mean squared error over the bands", ""),
         "angle": ("Angle", "between the spectra of result and truth", "°"),
     }
-    found = []
-    for what, (title, told, unit) in words.items():
+    drawn_maps = []
+    for what, (title, about, unit) in words.items():
         cube = drawn.get(what)
         if cube is None:
             continue
         values = np.asarray(cube.data[..., 0])  # type: ignore[attr-defined]
         if values.ndim > 1:
-            found.append(heat_map(values, title, told, unit))
+            drawn_maps.append(heat_map(values, title, about, unit))
         else:
             curve = Curve(title.lower(), list(range(len(values))), values.tolist(), "accent")
             y = "Angle (°)" if unit else f"RMSE ({evaluation.intensities})"
-            found.append(element("figure", plot([curve], x="Spectrum", y=y[:44], whole=True), element("figcaption", f"{title}: {told}.")))
+            caption = element("figcaption", f"{title}: {about}.")
+            drawn_maps.append(element("figure", plot([curve], x="Spectrum", y=y[:44], whole=True), caption))
     maps = len(evaluation.shape) > 1
-    return element("div", *found, class_="maps" if maps else None) if found else Markup()
+    return element("div", *drawn_maps, class_="maps" if maps else None) if drawn_maps else Markup()
 
 
 def _spectra(evaluation: Evaluation, name: str) -> list[Markup]:
@@ -114,7 +115,7 @@ def _spectra(evaluation: Evaluation, name: str) -> list[Markup]:
 
 
 def place_words(spot: Spot) -> str:
-    """Return where a spectrum is, in words."""
+    """Describe the position of a spectrum."""
     if len(spot.pixel) == 1:
         return f"spectrum {spot.pixel[0]}"
     names = (*(f"t{n}" for n in range(len(spot.pixel) - 3)), "z", "y", "x")[-len(spot.pixel) :]

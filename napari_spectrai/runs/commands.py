@@ -1,4 +1,4 @@
-"""What is done before a job can start: its data are handed over, its command is written."""
+"""Prepare jobs that evaluate results: hand over their data, and write their command."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def prepare_evaluation(
         As for `napari_spectrai.evaluate`; what did not come unchanged from a file is copied into the job's folder.
     options : EvaluateOptions, optional
     folder : path, optional
-        Default: a new one among temporary files.
+        Default: a new temporary folder.
 
     Raises
     ------
     ValueError
-        If there is no result, or something given is no cube, or no labels.
+        If there is no result, or if something is neither a cube nor labels.
     """
     if not results:
         raise ValueError("there is no result to evaluate; give one or several")
-    tells = tasks[task].truth == "labels"
+    is_classes = tasks[task].truth == "labels"
     items = [*results.values(), truth]
     with job_folder(folder) as place:
-        files = [_labels(item, place, number) for number, item in enumerate(items)] if tells else hand_over(items, place, "judged")
+        files = [_labels(item, place, number) for number, item in enumerate(items)] if is_classes else hand_over(items, place, "result")
         noisy = [] if source is None else hand_over(source, place, "source")
-    *judged, known = files
-    first, *others = zip(results, judged, strict=True)
+    *handed, known = files
+    first, *others = zip(results, handed, strict=True)
     arguments = ["evaluate", str(first[1]), str(known), "--task", task, f"--name={first[0]}", "--run", str(place.path)]
     arguments += [f"--also={name}={file}" for name, file in others]
     for file in noisy:
@@ -61,4 +61,4 @@ def prepare_evaluation(
 
 def _labels(item: Any, place: RunFolder, number: int) -> Path:
     labels = as_labels(item)
-    return labels.source.absolute() if labels.source is not None else write_labels(labels, place.data / f"judged-{number}.zarr")
+    return labels.source.absolute() if labels.source is not None else write_labels(labels, place.data / f"result-{number}.zarr")

@@ -26,7 +26,7 @@ DOCUMENT = "judgement.json"
 class Spot:
     """The best, median or worst spectrum of a result: its pixel, its root mean squared error over the bands, and the spectra there.
 
-    `source` is empty where none was given.
+    `source` is empty if none was given.
     """
 
     of: str
@@ -129,7 +129,7 @@ class Evaluation(Scores):
         return folder
 
     def save_maps(self, folder: str | Path) -> list[Path]:
-        """Write the maps into a folder, ``error.zarr``, ``angle.zarr`` or ``wrong.zarr``, of several results with their names."""
+        """Write the maps into a folder, as ``error.zarr``, ``angle.zarr`` or ``wrong.zarr``; for several results, with their names."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         return [
             write_labels(drawn, path) if isinstance(drawn, Labels) else write(drawn, path)
@@ -156,7 +156,7 @@ class Evaluation(Scores):
 
 
 def _files(results: Sequence[str], folder: Path, maps: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], Any, Path]]:
-    """Yield result and kind of each map, the map, and where it is or goes."""
+    """Yield result and kind of each map, the map, and its path."""
     for number, (result, drawn) in enumerate(maps.items(), 1):
         words = re.sub(r"[^\w-]+", "-", result).strip("-")
         tail = "" if len(results) == 1 else f"-{number}-{words}"

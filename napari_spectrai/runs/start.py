@@ -1,4 +1,4 @@
-"""What a process of its own is given to work on, so that the window never waits and stopping always works."""
+"""Prepare and start jobs: hand over their data, so that the window never waits and stopping always works."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from napari_spectrai.spec import Registry
 
 
 def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
-    """Do everything `launch` does but the start: may take a while, and can be done on a thread."""
+    """Do everything that `launch` does except starting the process; may take a while, and can run on a thread."""
     _refuse_local(experiment)
     folder = RunFolder.create(experiment, run)
     data_in(experiment, cubes, truths, folder).save(folder.document)
@@ -42,7 +42,7 @@ def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, ru
 
 
 def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) -> Experiment:
-    """Return the experiment with the files that hold its data; what did not come unchanged from a file is written into `folder`."""
+    """Return the experiment with the files of its data; data that are not an unchanged file are written into `folder`."""
     paths: dict[str, Any]
     if cubes is not None:
         inputs, targets = given(experiment, cubes, truths)
@@ -51,7 +51,7 @@ def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) 
         for sentence in words:
             warnings.warn(sentence, SpectralWarning, stacklevel=3)
         paths = {"input": hand_over(inputs, folder, "input"), "truth": _truths(experiment, targets, folder)}
-        # where the files lie is no longer asked: a layer may have been moved since it was opened
+        # the positions in the files are not used: a layer may have been moved since it was opened
         paths |= {"pairing": "pixels"} if known else {}
     else:
         paths = {side: [file.absolute() for file in getattr(experiment.data, side)] for side in ("input", "truth")}
@@ -59,13 +59,13 @@ def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) 
 
 
 def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
-    """Train in a process of its own; return at once with a handle. In napari's console, the Train dock follows it.
+    """Train in a separate process, and return a handle at once. In napari's console, the Train dock follows the run.
 
     Parameters
     ----------
     experiment : Experiment
     cubes, truths : Cube, array, layer or list of them, optional
-        Default: the files that ``experiment.data`` names. What did not come unchanged from a file is copied into the run folder.
+        Default: the files named by ``experiment.data``. Data that are not an unchanged file are copied into the run folder.
     run : path, optional
         The run folder; default: a new one in `default_folder`.
 
@@ -96,7 +96,7 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     of_type(experiment, Experiment, "the first argument of launch", "make one with Experiment.default(task, cube, truth)")
     started = prepare(experiment, cubes, truths, run=run)
     started.start()
-    launched.tell(started)
+    launched.emit(started)
     return started
 
 
@@ -112,14 +112,14 @@ def prepare_prediction(
 
     Parameters
     ----------
-    model : path of a model file, or the kind of a method that needs no training
+    model : path of a model file, or the kind of a method without training
     cube : Cube, array, napari layer, or path of a file, which is read by the job
     options : PredictOptions, optional
     folder : path, optional
         Where the job works; default: a temporary folder.
     out : path, optional
-        Where the result goes. Default: ``result.zarr`` in the job's folder, and if the job is stopped what is finished by then goes to
-        ``result-part.zarr`` beside it.
+        Path of the result. Default: ``result.zarr`` in the job's folder; if the job is stopped, the finished part is written to
+        ``result-part.zarr`` next to it.
     """
     with job_folder(folder) as place:
         source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
@@ -131,7 +131,7 @@ def prepare_prediction(
 
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:
-    """Return the job, not yet started, that applies preparation steps: the result will be ``result.zarr`` in the job's folder."""
+    """Return the job, not yet started, that applies preparation steps; the result will be ``result.zarr`` in the job's folder."""
     for step in steps:
         _refuse_unknown(registry, step.kind)
     with job_folder(folder) as place:
@@ -151,7 +151,7 @@ def _truths(experiment: Experiment, truths: Sequence[Any], folder: RunFolder) ->
 
 
 def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
-    """Return files that hold `cubes`: their own where they came unchanged from one, else copies in the run folder."""
+    """Return files with the data of `cubes`: their own if unchanged, else copies in the run folder."""
     items = list(cubes) if isinstance(cubes, list | tuple) else [cubes]
     paths = []
     for number, item in enumerate(items):
@@ -177,6 +177,6 @@ def _refuse_local(experiment: Experiment) -> None:
 def _refuse_unknown(kinds: Registry[Any], kind: str) -> None:
     if kinds.is_local(kind):
         raise ValueError(
-            f"{kinds.what} {kind!r} was added in this process only and another cannot know it; "
-            f"declare it in the entry-point group {kinds.group!r}, or work here with fit or preprocess"
+            f"{kinds.what} {kind!r} was registered in this process only, and another process cannot know it;  "
+            f"declare it in the entry-point group {kinds.group!r}, or use fit or preprocess in this process"
         )

@@ -25,12 +25,12 @@ _AFFINE_PARTS = ("scale", "translate", "rotate", "shear")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerFrame:
-    """Where a source lies and how it looks, kept for the time when it may be gone.
+    """Placement and appearance of a source, kept in case it is removed.
 
     Parameters
     ----------
     layer : the source
-    region : the part of it that was worked on, in pixels; None: all of it
+    region : the processed part of it, in pixels; None: all of it
     """
 
     layer: Image
@@ -46,7 +46,7 @@ class LayerFrame:
 
     @classmethod
     def of(cls, layer: Image, region: Region | None = None) -> Self:
-        """Return the frame of a layer as it lies now."""
+        """Return the frame of a layer at its present position."""
         kept = tuple(d for d in range(layer.ndim) if d != spectral_position(layer))
         return cls(
             layer=layer,
@@ -62,7 +62,7 @@ class LayerFrame:
         )
 
     def now(self, viewer: ViewerModel) -> LayerFrame:
-        """Return the frame as it is by now; as it was, if the layer has gone or holds other data."""
+        """Return the frame as it is now; unchanged, if the layer was removed or holds other data."""
         if self.layer not in viewer.layers:
             return self
         latest = LayerFrame.of(self.layer, self.region)
@@ -70,7 +70,7 @@ class LayerFrame:
 
     @property
     def cut(self) -> tuple[int, ...]:
-        """Lengths of the spatial dimensions that were worked on."""
+        """Lengths of the processed spatial dimensions."""
         if self.region is None:
             return self.spatial
         return (*self.spatial[:-2], *(stop - start for start, stop in self.region))
@@ -86,13 +86,13 @@ class LayerFrame:
             return
         times = np.array(lengths) / self.cut
         kept = list(self.kept)
-        if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):  # as its file says that it lies
+        if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):  # its file defines its position
             layer.affine = np.eye(layer.ndim + 1)
         layer.scale = [*layer.scale[:lead], *(self.place["scale"][kept] / times)]
         layer.translate = [*layer.translate[:lead], *self.place["translate"][kept]]
         layer.units = [*layer.units[:lead], *(self.units[d] for d in kept)]
         self._turn(layer, lead)
-        # the centre of the first pixel lies in the corner of the first one that was worked on
+        # the first pixel covers one corner of the first processed pixel
         first = np.zeros(len(kept))
         if self.region is not None:
             first[-2:] = [start for start, _ in self.region]
@@ -103,7 +103,7 @@ class LayerFrame:
         layer.translate = [*layer.translate[:lead], *(layer.translate[lead:] + np.linalg.solve(linear, missed))]
 
     def _turn(self, layer: Image | Labels, lead: int) -> None:
-        """Turn, shear and transform a layer as the source is, where it is."""
+        """Rotate, shear and transform a layer as the source is, at its position."""
         kept, count, own = np.ix_(self.kept, self.kept), len(self.place["scale"]), layer.ndim
         rotate, affine = np.eye(own), np.eye(own + 1)
         rotate[lead:, lead:] = self.place["rotate"][kept]
@@ -119,7 +119,7 @@ class LayerFrame:
             layer.affine = affine
 
     def _world(self, place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return where a place in the source's pixels lies in the world, by the spatial dimensions."""
+        """Return the world coordinates of a position in the source's pixels, by the spatial dimensions."""
         kept = np.ix_(self.kept, self.kept)
         count = len(self.place["scale"])
         shear = np.eye(count)
@@ -130,8 +130,8 @@ class LayerFrame:
         return world
 
 
-def add_beside(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:
-    """Add a cube above its source; `alike`: with its contrast."""
+def add_above(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:
+    """Add a cube above its source; `alike`: with the source's contrast limits."""
     layer = add_cube(viewer, cube, name=name, **more)
     layer.colormap = frame.colormap
     frame.align(layer)
@@ -141,8 +141,8 @@ def add_beside(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *,
     return layer
 
 
-def add_classes_beside(viewer: ViewerModel, labels: SpectralLabels, frame: LayerFrame, name: str, **more: Any) -> Labels:
-    """Add labels above their source; classes of whole images as labels of their pixels."""
+def add_classes_above(viewer: ViewerModel, labels: SpectralLabels, frame: LayerFrame, name: str, **more: Any) -> Labels:
+    """Add labels above their source; classes of whole images become labels of all their pixels."""
     cut = frame.cut
     if len(cut) > 1 and labels.shape == (cut[:-2] or (1,)):
         labels = replace(labels, data=np.broadcast_to(labels.data.reshape(*cut[:-2], 1, 1), cut).copy())
@@ -154,7 +154,7 @@ def add_classes_beside(viewer: ViewerModel, labels: SpectralLabels, frame: Layer
 
 
 def _raise(viewer: ViewerModel, layer: Layer, frame: LayerFrame) -> None:
-    """Bring a layer above its source, and above what was made of that before: the newest is what is seen, and evaluated."""
+    """Move a layer above its source and above earlier results of that: the newest is visible, and evaluated by default."""
     if frame.layer not in viewer.layers:
         return
     place = viewer.layers.index(frame.layer) + 1

@@ -27,7 +27,7 @@ def show(viewer: Viewer) -> None:
 
 
 def prepare(viewer: Viewer) -> None:
-    """Prepare the spectra of the selected layer."""
+    """Preprocess the selected layer."""
     opened_on(viewer, "Preprocess")
 
 
@@ -37,10 +37,10 @@ def train_on(viewer: Viewer) -> None:
 
 
 def predict_on(viewer: Viewer) -> None:
-    """Apply a model to the selected layer."""
+    """Predict on the selected layer."""
     opened_on(viewer, "Predict")
 
 
 def evaluate_on(viewer: Viewer) -> None:
-    """Judge the selected layer."""
+    """Evaluate the selected layer."""
     opened_on(viewer, "Evaluate", Image | Labels)

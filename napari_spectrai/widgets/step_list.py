@@ -1,4 +1,4 @@
-"""A list of specs in order: add, remove, move, switch off, and the settings of each."""
+"""An ordered list of specs: add, remove, move, switch off, and edit the settings of each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Item(Container[Any]):
         self.form.margins = (20, 0, 0, 0)
         self.problem = message()
         self.extra: Container[Any] = Container(labels=False)
-        """Shown under the name, also while the settings are folded: for what a dock has to say of this entry."""
+        """Shown under the name, also while the settings are folded: space for messages of a dock about this entry."""
         self.extra.margins = (0, 0, 0, 0)
         self.extra.visible = False
         heading = line(self.on, self.up, self.down, self.unfold, self.remove_button)
@@ -79,12 +79,12 @@ class OrderedForm(Container[Any]):
     ) -> None:
         self._registry, self._make_form = registry, make_form
         self.axis: SpectralAxis | None = None
-        """Of the data at hand: what is added starts with settings that fit it."""
+        """Properties of the present data: new entries start with settings that fit them."""
         self._items: list[Item] = []
         self._offer = offer
         # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
         self.choice = ComboBox(choices=lambda _: self._offered(), value="", name="add", tooltip=f"add a {registry.what} at the end")
-        self._tell()
+        self._describe()
         super().__init__(widgets=[self.choice], labels=False)
         self.margins = (0, 0, 0, 0)
         self.choice.changed.connect(self._on_choice)
@@ -98,13 +98,13 @@ class OrderedForm(Container[Any]):
         return [(f"+ Add {self._registry.what} …", ""), *kinds]
 
     def refresh(self) -> None:
-        """Offer again what suits now; what is in the list stays."""
+        """Update the choices to what fits now; the list stays unchanged."""
         with self.choice.changed.blocked():
             self.choice.reset_choices()
             self.choice.value = ""
-        self._tell()
+        self._describe()
 
-    def _tell(self) -> None:
+    def _describe(self) -> None:
         self.choice.tooltip = f"add a {self._registry.what} at the end{not_offered(self._registry, self._offer)}"
 
     def _on_choice(self, kind: str) -> None:
@@ -114,11 +114,11 @@ class OrderedForm(Container[Any]):
             self.add(kind)
 
     def add(self, kind: str) -> Item:
-        """Add one at the end, its settings shown."""
+        """Append an entry, with its settings shown."""
         cls = self._registry[kind]
         start = cls.start(self.axis) if self.axis is not None and hasattr(cls, "start") else {}
         item = self._append({"kind": kind, **start}, open_=True)
-        self._told()
+        self._emit()
         return item
 
     def _append(self, value: dict[str, Any], *, open_: bool = False) -> Item:
@@ -128,8 +128,8 @@ class OrderedForm(Container[Any]):
         item.up.changed.connect(lambda: self.move(item, -1))
         item.down.changed.connect(lambda: self.move(item, 1))
         item.remove_button.changed.connect(lambda: self.take_out(item))
-        item.on.changed.connect(self._told)
-        item.form.changed.connect(self._told)
+        item.on.changed.connect(self._emit)
+        item.form.changed.connect(self._emit)
         self._items.append(item)
         self.insert(len(self) - 1, item)
         return item
@@ -140,21 +140,21 @@ class OrderedForm(Container[Any]):
         to = at + by
         if 0 <= to < len(self._items):
             self._items.insert(to, self._items.pop(at))
-            shown, said = bool(item.form.visible), bool(item.extra.visible)
+            shown, noted = bool(item.form.visible), bool(item.extra.visible)
             self.remove(item)
             self.insert(to, item)
             item.visible = True
-            item.form.visible, item.extra.visible = shown, said
-            self._told()
+            item.form.visible, item.extra.visible = shown, noted
+            self._emit()
 
     def take_out(self, item: Item) -> None:
         """Remove an item."""
         self._items.remove(item)
         self.remove(item)
         item.native.deleteLater()
-        self._told()
+        self._emit()
 
-    def _told(self, _: Any = None) -> None:
+    def _emit(self, _: Any = None) -> None:
         for number, item in enumerate(self._items):
             item.up.enabled, item.down.enabled = number > 0, number < len(self._items) - 1
         self.edited.emit()
@@ -166,21 +166,21 @@ class OrderedForm(Container[Any]):
         return list(self._items)
 
     def fill(self, value: Sequence[dict[str, Any]]) -> None:
-        """Show another list; what was switched off is forgotten."""
+        """Show another list; entries switched off are dropped."""
         for item in self._items:
             self.remove(item)
             item.native.deleteLater()
         self._items = []
         for entry in value:
             self._append(entry)
-        self._told()
+        self._emit()
 
     def read(self) -> list[dict[str, Any]]:
-        """Return the specs that are on, in order."""
+        """Return the enabled specs, in order."""
         return [{"kind": item.kind, **item.form.read()} for item in self._items if item.on.value]
 
     def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
-        """Say each problem beside its field; the path begins with the number among those that are on."""
+        """Show each problem next to its field; its path starts with the number among the enabled entries."""
         active = [item for item in self._items if item.on.value]
         for item in self._items:
             item.form.show_problems([])

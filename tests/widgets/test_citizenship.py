@@ -245,7 +245,7 @@ def test_a_fold_remembers_how_it_was_left(viewer, make_napari_viewer, qtbot):
     assert again[0].content.visible
     assert not again[1].content.visible
     fold_state.place().write_text("{")  # damaged, it is as if nothing were remembered
-    assert fold_state.was_open("Spectra: x") is None
+    assert fold_state.load("Spectra: x") is None
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The classical methods that are kept in a model, applied beside it; and the progress of one row among others."""
+"""Apply a model's baselines; and the progress of one row among several."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from napari_spectrai.learn.model import Model
 from napari_spectrai.runs import Progress
 
 IN_MEMORY = 2**31
-"""What a classical method gives of a source of so many values and more is written beside, and read as it is judged."""
+"""Number of values of a source from which the result of a baseline is written to disk, and read while it is scored."""
 STEPS = 100
-"""Steps of progress of one row."""
+"""Number of progress steps per row."""
 
 Steps = Generator[Progress, None, Any]
 
 
 def baselines(model: Model | None, *, spare: str = "") -> dict[str, Method]:
-    """Return the classical methods kept in a model, by their label, but one."""
+    """Return the classical methods saved in a model by label, except one."""
     return {} if model is None else {name: method for name, method in model.classical.items() if name != spare}
 
 
@@ -35,7 +35,7 @@ def free(name: str, taken: Iterable[str]) -> str:
 
 
 def mapped(model: Model | None, method: Method, source: Cube | None, files: ExitStack, *, labels: bool = False) -> Steps:
-    """Apply a classical method that is kept in a model, as `predict` applies models; tell (done, total), return the result."""
+    """Apply a classical method saved in a model, as `predict` applies models; yield (done, total), return the result."""
     assert model is not None  # noqa: S101
     assert source is not None  # noqa: S101
     card = model.description

@@ -10,7 +10,7 @@ from napari_spectrai.learn.model import Model
 
 
 def called(given: Model | str | Path, model: Model) -> str:
-    """Return what a person calls a model: its file, with the run's folder where all files are called alike."""
+    """Return the display name of a model: its file, with the run's folder if all files have the same name."""
     if isinstance(given, Model) or not Path(given).exists():
         return repr(model.description.name)
     path = Path(given)
@@ -18,12 +18,12 @@ def called(given: Model | str | Path, model: Model) -> str:
 
 
 def on_axis_of(model: Model, cube: Cube, *, resample: bool) -> tuple[Cube, Fit]:
-    """Return a cube on a model's axis, and how it got there: in another unit or order at once, by interpolation where that is agreed to.
+    """Return a cube on a model's axis, and how: another unit or order is converted, and interpolation requires consent.
 
     Raises
     ------
     ValueError
-        If it cannot be brought there, or `resample` is False and it would have to be changed; with the remedy.
+        If it cannot be converted, or `resample` is False and it would have to be changed; with the remedy.
     """
     name = cube.name or "the cube"
     fit = fit_axis(model.description, cube.axis, name)

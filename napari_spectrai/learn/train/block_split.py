@@ -15,7 +15,7 @@ from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Epoch, Event, Finished, Progress, RunFolder
 
 VALIDATION, TEST = 0.05, 0.3
-"""Shares of the blocks."""
+"""Fractions of the blocks."""
 
 
 def is_needed(experiment: Experiment, cubes: Sequence[Cube], data: Dataset) -> bool:

@@ -1,4 +1,4 @@
-"""What an evaluation found: its table, confusion, maps and single spectra, and how it is saved."""
+"""View of an evaluation: its table, confusion matrix, maps and example spectra, and the buttons that save it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from napari_spectrai.widgets.evaluate_dock.score_table import Column, Line, Scor
 from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
 
-_WORDS = {"result": "a result", "classical": "a classical method of the model, applied to the source", "raw": "the source as it came"}
+_WORDS = {"result": "a result", "classical": "a classical method of the model, applied to the source", "raw": "the source, unprocessed"}
 _PER_CLASS = (
-    Column("Prec.", "precision: of the pixels predicted as this class, the share that is", larger_is_better=None),
-    Column("Recall", "of the pixels of this class, the share that is found", larger_is_better=None),
+    Column("Prec.", "precision: of the pixels predicted as this class, the fraction that is this class", larger_is_better=None),
+    Column("Recall", "of the pixels of this class, the fraction predicted as it", larger_is_better=None),
     Column("F1", "harmonic mean of precision and recall", larger_is_better=None),
     Column("IoU", "intersection over union", larger_is_better=None),
-    Column("Pixels", "of this class in the truth", whole=True),
+    Column("Pixels", "number of pixels of this class in the truth", whole=True),
 )
-_GONE = "the layer that was judged is no longer there"
-_OTHER = "the layer that was judged holds other pixels by now; press Evaluate again"
+_GONE = "the evaluated layer no longer exists"
+_OTHER = "the data of the evaluated layer have changed; press Evaluate again"
 
 
 class JudgementView(Container[Any]):
@@ -46,7 +46,7 @@ class JudgementView(Container[Any]):
         self.evaluation: Evaluation | None = None
         self._layers: Mapping[str, Layer] = {}
         self._build()
-        super().__init__(widgets=self._sections, labels=False, name="found")
+        super().__init__(widgets=self._sections, labels=False, name="evaluation")
         self.margins = (0, 0, 0, 0)
         self.visible = False
         viewer.events.theme.connect(self.recolour)
@@ -57,40 +57,40 @@ class JudgementView(Container[Any]):
             button.changed.connect(lambda _=None, what=what: self.show_map(what))
         for which, button in self.spots.items():
             button.changed.connect(lambda _=None, which=which: self.show_spot(which))
-        self.csv.changed.connect(lambda: self._ask("Figures", "Tables (*.csv)", self.save_csv))
+        self.csv.changed.connect(lambda: self._ask("Scores", "Tables (*.csv)", self.save_csv))
         self.report.changed.connect(lambda: self._ask("Report", "Pages (*.html)", self._save_and_open))
 
     def _build(self) -> None:
         self.verdict, self.about, self.place = text("verdict"), text("about"), text("place")
         self.verdict.native.setStyleSheet("font-weight: bold;")
-        self.scores = ScoreTable("scores", "figures against the truth; a click on a head sorts, Ctrl+C copies the table")
-        self.which = ComboBox(choices=self._results, name="which", label="Shown", tooltip="the result whose pixels are shown below")
+        self.scores = ScoreTable("scores", "scores against the truth; click a column header to sort, Ctrl+C copies the table")
+        self.which = ComboBox(choices=self._results, name="which", label="Shown", tooltip="the result shown below")
         self._which = rows(self.which)
         self.grid = ConfusionGrid()
-        self.classes = ScoreTable("classes", "figures of each class; a click on a head sorts, Ctrl+C copies the table")
+        self.classes = ScoreTable("classes", "scores of each class; click a column header to sort, Ctrl+C copies the table")
         self.maps = {
             "error": PushButton(
-                text="Error map", name="error_map", tooltip="root mean squared error over the bands of each pixel, as a layer"
+                text="Error map", name="error_map", tooltip="show the root mean squared error over the bands of each pixel as a layer"
             ),
             "angle": PushButton(
-                text="Angle map", name="angle_map", tooltip="angle between the spectra of result and truth in degrees, as a layer"
+                text="Angle map", name="angle_map", tooltip="show the angle between the spectra of result and truth, in degrees, as a layer"
             ),
         }
         self.spots = {
-            which: PushButton(text=which.capitalize(), name=which, tooltip=f"draw the {which} spectrum, and go to its pixel")
+            which: PushButton(text=which.capitalize(), name=which, tooltip=f"draw the {which} spectrum, and move to its pixel")
             for which in ("best", "median", "worst")
         }
         self._maps, self._spots = line(*self.maps.values()), line(Label(value="Spectra"), *self.spots.values())
-        self.plot = Plot(self._viewer, x="Band number", y="Intensity", height=210, name="judged")
+        self.plot = Plot(self._viewer, x="Band number", y="Intensity", height=210, name="evaluated")
         self.csv = PushButton(text="CSV…", name="csv", tooltip="save the tables for a spreadsheet")
-        self.report = PushButton(text="Report…", name="report", tooltip="save everything as one HTML page, and open it in the browser")
+        self.report = PushButton(text="Report…", name="report", tooltip="save the evaluation as one HTML page, and open it in the browser")
         self.saved, self.problem = text("saved"), message()
         self._sections = [
             self.verdict, self.scores, self.about, self._which, self._maps, self._spots, self.grid, self.place, self.plot, self.classes,
             line(self.csv, self.report), self.saved, self.problem,
         ]  # fmt: skip
 
-    # ---------------------------------------------------------------- showing
+    # ---------------------------------------------------------------- display
 
     def _results(self, _: Any = None) -> list[str]:
         return [] if self.evaluation is None else self.evaluation.results
@@ -162,7 +162,7 @@ class JudgementView(Container[Any]):
         values = [[single[name][number] for name in ("precision", "recall", "f1", "iou", "support")] for number in range(len(matrix))]
         self.classes.show_rows(_PER_CLASS, [Line(name, row) for name, row in zip(evaluation.classes, values, strict=True)])
 
-    # ---------------------------------------------------------------- where it is
+    # ---------------------------------------------------------------- location in the viewer
 
     def _base(self) -> Layer | None:
         layer = self._layers.get(self._shown)
@@ -229,15 +229,15 @@ class JudgementView(Container[Any]):
         self.plot.curve("result", axis.values, spot.result, self.plot.accent, width=1.6)
         say(self.place, f"{spot.which}: {place_words(spot)}, error (RMSE) {rounded(spot.error)}")
 
-    def show_cell(self, truth: str, told: str) -> None:
-        """Show the pixels of one class that were told as another, and go there."""
+    def show_cell(self, truth: str, predicted: str) -> None:
+        """Show the pixels of one class that were predicted as another, and go there."""
         evaluation, base = self.evaluation, self._base()
         if evaluation is None or base is None or not isinstance(base, Labels):
             return
-        pixels = evaluation.pixels(truth, told, self._shown)
+        pixels = evaluation.pixels(truth, predicted, self._shown)
         say(self.place, "")
         others = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and "spectrai_evaluation" not in layer.metadata]
-        self._places.show_pixels(pixels, f"truth {truth}, told {told}", base, others)
+        self._places.show_pixels(pixels, f"truth {truth}, predicted {predicted}", base, others)
 
     # ---------------------------------------------------------------- saving
 
@@ -246,7 +246,7 @@ class JudgementView(Container[Any]):
         return self._save(lambda evaluation, there: evaluation.to_csv(there), path, ".csv")
 
     def save_report(self, path: str | Path) -> Path:
-        """Save everything as one HTML page."""
+        """Save the complete evaluation as one HTML page."""
         return self._save(write_page, path, ".html")
 
     def _save(self, write: Callable[[Evaluation, Path], Path], path: str | Path, suffix: str) -> Path:

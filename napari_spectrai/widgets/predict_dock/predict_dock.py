@@ -1,4 +1,4 @@
-"""The Predict dock: a model, its card, what it is applied to, and the result beside the source."""
+"""The Predict dock: a model, its card, its input, and the result next to the source."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ R
 
 
 class PredictDock(Dock):
-    """Apply a model to layers or files, in a process of its own.
+    """Apply a model to layers or files, in a separate process.
 
     From a script: set ``dock.model`` and ``dock.layer`` (or ``dock.layers``, ``dock.files``), call ``dock.start()``; the result is added
-    as a layer beside its source, of files as a file.
+    as a layer next to its source, or written as a file for a file.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -59,14 +59,14 @@ class PredictDock(Dock):
         self.native.destroyed.connect(self._leave)
         self._models.chosen.connect(self._on_model)
         self._models.refused.connect(lambda words: say(self._problem, words))
-        self._targets.told.connect(self._check)
+        self._targets.updated.connect(self._check)
         self._method.changed.connect(self._check)
-        self._options.told.connect(self._check)
+        self._options.updated.connect(self._check)
         self._remedy.changed.connect(self.mend)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._on_end)
         turned.turned.connect(self._check)
-        ends.ended.connect(self.refresh)  # a training that has ended leaves a model
+        ends.ended.connect(self.refresh)  # a training that has ended has saved a model
         self.refresh()
 
     def _build(self) -> None:
@@ -78,8 +78,8 @@ class PredictDock(Dock):
         self._note = text("note")
         self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
         self._applying = JobQueue(
-            self._viewer, "Predict", "apply the model; the source stays as it is", "starting: loading torch and the model …",
-            kept="tiles that are finished are kept", remedies=[self._remedy],
+            self._viewer, "Predict", "apply the model; the source stays unchanged", "starting: loading torch and the model …",
+            kept="finished tiles are kept", remedies=[self._remedy],
         )  # fmt: skip
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
@@ -98,7 +98,7 @@ class PredictDock(Dock):
 
     @property
     def model(self) -> Path | str | None:
-        """The model file, or the kind of a method that needs no training."""
+        """The model file, or the kind of a method without training."""
         return self._models.model
 
     @model.setter
@@ -107,7 +107,7 @@ class PredictDock(Dock):
 
     @property
     def layer(self) -> Image | None:
-        """The layer it is applied to, the first of several."""
+        """The layer to apply the model to; the first of several."""
         return next(iter(self._targets.layers), None)
 
     @layer.setter
@@ -116,7 +116,7 @@ class PredictDock(Dock):
 
     @property
     def layers(self) -> list[Image]:
-        """The layers it is applied to."""
+        """The layers to apply the model to."""
         return self._targets.layers
 
     @layers.setter
@@ -125,7 +125,7 @@ class PredictDock(Dock):
 
     @property
     def files(self) -> list[Path]:
-        """The files it is applied to; none where layers are chosen."""
+        """The files to apply the model to; empty if layers are chosen."""
         return self._targets.files.paths if self._targets.what.value == FILES else []
 
     @files.setter
@@ -134,7 +134,7 @@ class PredictDock(Dock):
         self._targets.files.fill(paths)
 
     def take(self, layer: Layer) -> None:
-        """Choose the layer that the model is applied to."""
+        """Choose the layer to apply the model to."""
         if layer in spectral_layers(self._viewer):
             self._targets.take([layer])
 
@@ -145,11 +145,11 @@ class PredictDock(Dock):
 
     @property
     def problem(self) -> str:
-        """What stands against it, in words."""
+        """What prevents the start, in words."""
         return str(self._problem.value)
 
     def refresh(self) -> None:
-        """List the models and layers there are now."""
+        """Update the lists of models and layers."""
         self._models.refresh()
         self._on_layers()
 
@@ -171,15 +171,15 @@ class PredictDock(Dock):
         self._options.offer(self._models.found, model, self._card)
         self._check()
 
-    # ---------------------------------------------------------------- what stands against it
+    # ---------------------------------------------------------------- checks
 
     def _check(self, _: Any = None) -> None:
-        """Say what is wrong, offer the remedy, and let it begin when nothing is."""
+        """Show what is wrong, offer the remedy, and enable the start if nothing is wrong."""
         self._remedy_for, self._pairs, self._could_resample = None, [], []
         trouble, note = self._trouble, ""
         if self.model is None:
             gone = self._models.gone
-            trouble = trouble or (f"{gone} is there no more; choose another model." if gone else _NO_MODEL)
+            trouble = trouble or (f"{gone} no longer exists; choose another model." if gone else _NO_MODEL)
         elif not trouble:
             trouble, note = self._against_files() if self._targets.what.value == FILES else (self._against_layers(), "")
             note = note or ("" if trouble or self._targets.what.value == FILES else self._of_another_scale())
@@ -201,11 +201,11 @@ class PredictDock(Dock):
         if self._could_resample:
             several = len(self._could_resample) > 1
             self._remedy.text = f"Resample {len(self._could_resample)} files to the model" if several else "Resample the file to the model"
-            self._remedy.tooltip = "bring them onto the model's axis as it is applied; the files stay as they are"
+            self._remedy.tooltip = "resample the spectra to the model's axis while it is applied; the files stay unchanged"
         elif self._remedy_for is not None:
             crop = self._remedy_for[1].kind == "crop"
             self._remedy.text = "Crop to the model's bands" if crop else "Resample to the model"
-            self._remedy.tooltip = f"make {self._remedy_for[0].name!r} anew on the model's bands, as a new layer; it stays as it is"
+            self._remedy.tooltip = f"make a copy of {self._remedy_for[0].name!r} on the model's bands, as a new layer"
 
     def _against_layers(self) -> str:
         layers = self.layers
@@ -215,7 +215,7 @@ class PredictDock(Dock):
             return EMPTY if not spectral_layers(self._viewer) else chosen
         for layer in layers:
             if words := undecided(layer):
-                return f"{words} in the dock Spectra."
+                return f"{words} in the Spectra dock."
             cube = as_cube(layer)
             if self._method.kind:
                 try:
@@ -236,7 +236,7 @@ class PredictDock(Dock):
         return ""
 
     def _of_another_scale(self) -> str:
-        """Return what to say of layers in memory whose intensities are a factor away from what the model learnt from."""
+        """Return a warning about layers in memory whose intensities differ by a factor from those of the training data."""
         card = self._card
         cubes = [] if card is None else [cube for layer in self.layers if isinstance((cube := as_cube(layer)).data, np.ndarray)]
         words = [another_scale(card, brought(cube, card, fit_axis(card, cube.axis, cube.name))) for cube in cubes if card is not None]
@@ -268,11 +268,11 @@ class PredictDock(Dock):
         self._pairs, trouble, note = self._targets.files.ready(name, against)
         return trouble, note
 
-    # ---------------------------------------------------------------- work
+    # ---------------------------------------------------------------- jobs
 
     def start(self) -> None:
-        """Apply the model to what is chosen, one after another."""
-        self._check()  # the layer may hold other data by now
+        """Apply the model to the chosen layers or files, one after the other."""
+        self._check()  # the data of the layer may have changed
         if not self._start.enabled:
             return
         order = self._order()
@@ -308,7 +308,7 @@ class PredictDock(Dock):
         return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around)
 
     def mend(self) -> None:
-        """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that; agree to resample files."""
+        """Resample the layer that does not fit to the model's axis, as a new layer, and choose that; for files, agree to resample them."""
         if self._could_resample and not self._applying.busy:
             self._agreed |= frozenset(self._could_resample)
             self._check()
@@ -325,7 +325,7 @@ class PredictDock(Dock):
         self._applying.run_all([mending(self._viewer, layer, step, choose)], self.native)
 
     def cancel(self) -> None:
-        """Stop; the tiles that are finished are kept."""
+        """Stop; finished tiles are kept."""
         self._applying.stop()
 
     def _on_end(self, _: str) -> None:

@@ -1,4 +1,4 @@
-"""How a model is applied: tiles, device, uncertainty, views, and further models to average with or to follow."""
+"""Settings of a prediction: tiles, device, uncertainty, test-time augmentation, and models to average with or to apply next."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ class PredictOptionsForm(Container[Any]):
 
     Signals
     -------
-    told : something was changed
+    updated : a setting has changed
     """
 
-    told = Signal()
+    updated = Signal()
 
     def __init__(self) -> None:
         self._followers: list[Entry] = []
         self.tile = ComboBox(
             choices=[("automatic", 0), *((f"{side} × {side} pixels", side) for side in _TILES)], value=0, label="Tile", name="tile",
-            tooltip="how much of an image is worked on at a time: smaller ones take less memory, larger ones are faster",
+            tooltip="how much of an image is processed at a time: smaller tiles take less memory, larger ones are faster",
         )  # fmt: skip
         self.device = ComboBox(choices=_DEVICES, value=preferences().device, label="Device", name="device", tooltip="where to compute")
         self.uncertain = CheckBox(
             value=False, text="Uncertainty", name="uncertainty",
-            tooltip="standard deviation as a second layer: over passes with dropout, or over the models that are averaged",
+            tooltip="standard deviation as a second layer: over several passes with dropout, or over the averaged models",
         )  # fmt: skip
         self.views = CheckBox(
             value=False, text="Eight views", name="views",
-            tooltip="mean over the rotations and reflections of each image: slower, a little better",
+            tooltip="test-time augmentation: average over rotations and reflections of each image; slower, a little better",
         )  # fmt: skip
         self.then = ComboBox(
             choices=lambda _: [(ALONE, ""), *self._followers], label="Then", name="then",
-            tooltip="a second model for the result of the first: denoise, then enlarge",
+            tooltip="a second model, applied to the result of the first: for example, denoise, then enlarge",
         )  # fmt: skip
         self._about = text("averages")
         self.ensemble = Ticks("average_with", "average the results with those of this model")
@@ -58,11 +58,11 @@ class PredictOptionsForm(Container[Any]):
         super().__init__(widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options")
         self.margins = (0, 0, 0, 0)
         for editor in (self.tile, self.device, self.uncertain, self.views, self.then):
-            editor.changed.connect(lambda _: self.told.emit())
-        self.ensemble.told.connect(self.told)
+            editor.changed.connect(lambda _: self.updated.emit())
+        self.ensemble.updated.connect(self.updated)
 
     def offer(self, found: list[Entry], model: Path | str | None, card: ModelCard | None) -> None:
-        """Offer the models that go together with the one chosen."""
+        """Offer the models that can be combined with the one chosen."""
         kept = self.then.value
         with self.then.changed.blocked():
             self._followers = []
@@ -78,12 +78,12 @@ class PredictOptionsForm(Container[Any]):
                     like.append((label, value))
         self.ensemble.offer(like)
         self._about.value = (
-            "Average with" if like else "Average with: no other model of the list has this one's task, axis and classes."
-            if isinstance(model, Path) else "Average with: for trained models, not for methods."
+            "Average with" if like else "Average with: no other model in the list has the same task, axis and classes."
+            if isinstance(model, Path) else "Average with: available for trained models, not for methods."
         )  # fmt: skip
 
     def suit(self, card: ModelCard | None) -> None:
-        """Switch off what does not go with the models chosen."""
+        """Disable what does not apply to the chosen models."""
         cards = [] if card is None else [card]
         if self.then.value and (follower := self.follower(card.axis if card else SpectralAxis.bands(1))) is not None:
             cards.append(follower)
@@ -95,7 +95,7 @@ class PredictOptionsForm(Container[Any]):
 
     @property
     def averaged_with(self) -> list[ModelCard]:
-        """The cards of the models that are averaged with the one chosen."""
+        """The cards of the models to average with the one chosen."""
         return [card for path in self.ensemble.ticked if (card := _card(Path(path))) is not None]
 
     def follower(self, axis: SpectralAxis) -> ModelCard | None:
@@ -150,5 +150,5 @@ class PredictOptionsForm(Container[Any]):
 def _card(path: Path) -> ModelCard | None:
     try:
         return read_card(path)
-    except (ValueError, OSError):  # said when it is chosen itself
+    except (ValueError, OSError):  # reported when it is chosen itself
         return None

@@ -1,4 +1,4 @@
-"""Methods that need no training, in the Predict dock: which there are, and the settings of the one chosen."""
+"""Methods without training in the Predict dock: the list of them, and the settings of the one chosen."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def offered() -> list[tuple[str, str]]:
 
 
 class MethodForm(Container[Any]):
-    """The settings of a method that needs no training; nothing while a model is chosen."""
+    """The settings of a method without training; empty while a model is chosen."""
 
     def __init__(self) -> None:
         self.kind = ""
         self._settings: SpecForm | None = None
-        self._factor = SpinBox(value=2, min=2, max=16, label="Factor", name="factor", tooltip="pixels out along each side of a pixel in")
+        self._factor = SpinBox(value=2, min=2, max=16, label="Factor", name="factor", tooltip="output pixels per input pixel, per side")
         super().__init__(widgets=[], labels=True, name="method")
         self.margins = (0, 0, 0, 0)
 
     def show_kind(self, kind: str) -> None:
-        """Show the settings of a method as they are by default; none for an empty kind."""
+        """Show the default settings of a method; none for an empty kind."""
         if kind == self.kind:
             return
         self.kind, self._settings = kind, None
