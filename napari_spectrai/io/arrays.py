@@ -93,9 +93,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             header = {}
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
-        return from_header(data, header)
+        return from_header(data, header, sure=bool(header) or data.ndim < 3)
     members = _members(path)
-    name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset)
+    name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
     affordable(*members[name])
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         data = archive[name]
@@ -105,7 +105,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
     axis, place = find_axis(lists, data.shape, path=path)
     size, unit = _spacing(lists, data.shape)
-    return RawArray(data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit)
+    sure = place is not None or data.ndim < 3
+    return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
 
 
 def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:

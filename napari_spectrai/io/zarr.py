@@ -46,13 +46,13 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if dataset is None and omezarr.multiscales(path):
         return omezarr.read(path)
     arrays = arrays_of(path)
-    name = choose({n: a.shape for n, a in arrays.items()}, dataset)
+    name = choose({n: a.shape for n, a in arrays.items()}, dataset, path)
     attributes: dict[str, Any] = dict(arrays[name].attrs)
     data = lazily(path, arrays[name])
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes)
     axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape, path=path)
-    return from_header(data, attributes, axis, spectral=-1 if place is None else place)
+    return from_header(data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or data.ndim < 3)
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0) -> zarr.Array[Any]:
