@@ -98,7 +98,7 @@ def usual_unit(quantity: str, values: npt.ArrayLike) -> Unit | None:
         scales = ((100, 30_000, Unit("nm")), (0.1, 30, Unit("um")), (1e-7, 3e-5, Unit("nm", 1e9)))
         return next((unit for least, most, unit in scales if low >= least and high <= most), None)
     if quantity == "energy":
-        return Unit("eV") if 0 <= low and high < 1e6 else None
+        return Unit("eV") if low >= 0 and high < 1e6 else None
     return {"wavenumber": Unit("1/cm"), "mass": Unit("m/z")}.get(quantity)
 
 

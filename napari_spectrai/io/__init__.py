@@ -168,7 +168,9 @@ def _existing(path: Path) -> Format:
 
 def _stem(path: Path) -> str:
     name = path.name.lower()
-    return path.name[: -max((len(suffix) for suffix in format_of(path).suffixes if name.endswith(suffix)), default=len(path.suffix)) or None]
+    return path.name[
+        : -max((len(suffix) for suffix in format_of(path).suffixes if name.endswith(suffix)), default=len(path.suffix)) or None
+    ]
 
 
 def _guarded(path: Path, known: Format, function: str, **options: Any) -> Any:

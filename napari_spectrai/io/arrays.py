@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared")
@@ -93,7 +93,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             header = {}
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
-        return from_header(data, header, sure=bool(header) or data.ndim < 3)
+        return from_header(data, header, sure=bool(header) or plainly_last(data.shape))
     members = _members(path)
     name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
     affordable(*members[name])
@@ -105,7 +105,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
     axis, place = find_axis(lists, data.shape, path=path)
     size, unit = _spacing(lists, data.shape)
-    sure = place is not None or data.ndim < 3
+    sure = place is not None or plainly_last(data.shape)
     return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
 
 

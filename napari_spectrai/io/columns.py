@@ -20,14 +20,17 @@ COORDINATES = ("x", "y", "z", "time")
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm)?[_ ]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
+_COUNTED = r"(pixel|point|data ?point|index|idx|no\.?|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
+_CALLED = r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename)(es|s| ?name)?"
+_BEHIND = r"(?:[ _.-]*(?:pos|coord|stage).*)?\s*(?:[\[(/].*)?"
 _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("index", re.compile(r"(pixel|point|data ?point|index|idx|no\.?|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?")),
-    ("label", re.compile(r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename)(es|s| ?name)?")),
+    ("index", re.compile(_COUNTED)),
+    ("label", re.compile(_CALLED)),
     ("time", re.compile(r"(t|time|elapsed.*|delay|.* time|zeit)\s*([\[(/].*)?")),
-    *((side, re.compile(rf"(?:(?:pos(?:ition)?|stage|coord(?:inate)?|map)s?[ _.-]*)?{side}(?:[ _.-]*(?:pos|coord|stage).*)?\s*(?:[\[(/].*)?"))
-      for side in "xyz"),
-)  # fmt: skip
-_INTENSITY = re.compile(r"intens|count|absorb|transm|reflect|irradian|emiss|dark|refer|raw|%|\babs\b|\bcps\b|\ba\.?u\.?\b|signal", re.IGNORECASE)
+    *((side, re.compile(rf"(?:(?:pos(?:ition)?|stage|coord(?:inate)?|map)s?[ _.-]*)?{side}{_BEHIND}")) for side in "xyz"),
+)
+_INTENSITY = re.compile(r"intens|count|absorb|transm|reflect|irradian|%|signal|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE)
+_PERHAPS_INTENSITY = re.compile(r"emiss|dark|refer|raw", re.IGNORECASE)
 _POSITION = re.compile(r"(x|x-? ?axis.*|abscissa.*|wave|wave\s*\(.*|shift.*|freq.*|position.*)")
 _AUXILIARY = re.compile(r"(dark|reference|background|white|blank)\b(?!.*subtract)", re.IGNORECASE)
 _CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected", re.IGNORECASE)
@@ -86,9 +89,9 @@ def role_of(name: str) -> str:
             return role
     if _INTENSITY.search(text):
         return "intensity"
-    if len(text) > 1 and (quantity_of(text) or unit_of(text)):
+    if quantity_of(text) or (len(text) > 1 and unit_of(text)) or _POSITION.fullmatch(text):
         return "position"
-    return "position" if _POSITION.fullmatch(text) else ""
+    return "intensity" if _PERHAPS_INTENSITY.search(text) else ""
 
 
 def in_order(values: npt.NDArray[np.float64], share: float = 1.0) -> bool:
@@ -137,19 +140,7 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     others = [column for column in range(table.width) if column not in bands]
     position = next((column for column in others if named[column] == "position"), None)
     running = counts_up(values) and not any(words)
-    if table.leads == 1:
-        own = table.numbers[:, 0]
-        if running and in_order(own) and not counts_up(own):
-            return None  # a table of spectra in columns that are numbered
-    if position is not None and position not in table.words:
-        own = table.numbers[:, position]
-        if in_order(own, 0.8) and not counts_up(own) and not any(words):
-            return None  # that column is the axis, and the numbers are names of its spectra
-        if running:
-            return None
-    elif not in_order(values, 0.8) and len(values) > 2 and table.leads is None:
-        return None
-    if running and not others:
+    if not _is_head(table, values, position, others, plain=not any(words), running=running):
         return None
     roles = ["intensity"] * table.width
     notes: list[str] = []
@@ -159,6 +150,19 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     if not unit and others and quantity_of(titles[others[0]]):
         unit = titles[others[0]]
     return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
+
+
+def _is_head(
+    table: Table, values: npt.NDArray[np.float64], position: int | None, others: Sequence[int], *, plain: bool, running: bool
+) -> bool:
+    """Whether numbers among the titles are the positions of bands, and not the names of spectra in columns."""
+    own = table.numbers[:, position if position is not None else 0]
+    axis = in_order(own, 0.8) and not counts_up(own)
+    if position is not None and position not in table.words:
+        return not running and not (axis and plain)
+    if table.leads == 1 and running and axis:
+        return False
+    return (in_order(values, 0.8) or len(values) == 2 or table.leads is not None) and (bool(others) or not running)
 
 
 def _head(titles: Sequence[str], leads: int | None) -> tuple[list[float | None], list[str]]:
@@ -212,7 +216,12 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     if len(places) > 1:
         others = ", ".join(titles[column] or str(column) for column in places)
         notes.append(f"positions stand in several columns ({others}); {titles[chosen] or chosen!r} is taken")
-    long = any(role in COORDINATES for role in roles) or repeats(numbers[:, chosen])
+    long = repeats(numbers[:, chosen])
+    for column, role in enumerate(roles):
+        values = numbers[:, column]
+        still = np.isfinite(values).all() and bool((values == values[0]).all())
+        if (role in COORDINATES and not long and not still) or (role == "label" and column not in table.words):
+            roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
     if not long:
         _leave_out(titles, roles, notes)
     if "intensity" not in roles:
@@ -250,7 +259,9 @@ def _leave_out(titles: Sequence[str], roles: list[str], notes: list[str]) -> Non
 
 def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
     """Make the last column the intensities where no title names any."""
-    free = [column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and np.isfinite(numbers[:, column]).any()]
+    free = [
+        column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and np.isfinite(numbers[:, column]).any()
+    ]
     if not free:
         raise ValueError("none of its columns holds intensities; name one with columns={…: 'intensity'}")
     roles[free[-1]] = "intensity"
@@ -262,7 +273,7 @@ def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
 def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
     """Return the layout that order and repetition suggest."""
     width = numbers.shape[1]
-    roles = ["intensity" if role in ("", "position") else role for role in named]
+    roles = ["intensity" if role in ("", "position", *COORDINATES) else role for role in named]
     if (long := _repeating(numbers)) is not None:
         sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
         note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"

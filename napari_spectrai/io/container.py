@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,12 @@ from napari_spectrai.units import quantity_of, unit_of, usual_unit
 _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
 _NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count")
 _MAIN_NAMES = ("data", "cube", "spectra", "image", "hsi")
+
+
+def _shared(name: str, other: str) -> int:
+    """Return how many groups two arrays have in common."""
+    groups = zip(name.split("/")[:-1], other.split("/")[:-1], strict=False)
+    return next((number for number, (one, two) in enumerate(groups) if one != two), min(name.count("/"), other.count("/")))
 
 
 def is_axis(name: str) -> bool:
@@ -57,6 +62,17 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
     return (named or deepest)[0]
 
 
+def plainly_last(shape: tuple[int, ...]) -> bool:
+    """Whether the lengths of an array alone say that its last dimension holds the bands.
+
+    They do where the two before it, height and width, are more alike than width and bands.
+    """
+    if len(shape) < 3:
+        return True
+    height, width, bands = (math.log(max(length, 1)) for length in shape[-3:])
+    return abs(height - width) < abs(bands - width)
+
+
 def find_axis(
     arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None, *, path: Path, main: str = ""
 ) -> tuple[SpectralAxis | None, int | None]:
@@ -70,7 +86,7 @@ def find_axis(
     for name, values in arrays.items():
         short, flat = name.rpartition("/")[2].casefold(), np.asarray(values).ravel()
         if is_axis(name) and flat.size in shape and flat.dtype.kind in "fiu" and np.isfinite(flat.astype(np.float64)).all():
-            near = len(os.path.commonprefix([name.split("/")[:-1], main.split("/")[:-1]]))
+            near = _shared(name, main)
             fitting.append(((-near, short in _AXIS_NAMES[1:]), name, flat))
     if not fitting:
         return None, None

@@ -87,7 +87,11 @@ def by_content(path: Path) -> Format | None:
 
 def envi_header(path: Path) -> Path | None:
     """Return the ENVI header that stands beside a file of raw values, if one does."""
-    for candidate in (path.with_name(path.name + ".hdr"), *(path.with_suffix(suffix) for suffix in (".hdr", ".HDR")), path.with_name(path.name + ".HDR")):
+    for candidate in (
+        path.with_name(path.name + ".hdr"),
+        *(path.with_suffix(suffix) for suffix in (".hdr", ".HDR")),
+        path.with_name(path.name + ".HDR"),
+    ):
         if candidate != path and candidate.is_file():
             with candidate.open("rb") as file:
                 if file.read(16).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"ENVI"):

@@ -60,16 +60,17 @@ def _head(content: bytes) -> _Head:
     if version == _OLD:
         flags, _, exponent, points, first, last, kind = struct.unpack_from("<BBhfffB", content)
         text = content[64:194]
-        return _Head(flags, "<", exponent, int(points), first, last, 0, _unit(kind, content[194:224], flags), "", _words(text), 0, 224, old=True)
+        return _Head(
+            flags, "<", exponent, int(points), first, last, 0, _unit(kind, content[194:224], flags), "", _words(text), 0, 224, old=True
+        )
     order = ">" if version == _BIG else "<"
     flags, _, _, exponent = struct.unpack_from("4b", content)
     points, first, last, count, kind, _, z_kind = struct.unpack_from(f"{order}iddiBBB", content, 4)
     flags &= 0xFF
     (log,) = struct.unpack_from(f"{order}i", content, 248)
     unit = _unit(kind, content[218:248], flags)
-    return _Head(
-        flags, order, exponent, points, first, last, max(count, 1), unit, _Z_UNITS.get(z_kind, ""), _words(content[88:218]), log, _HEADER, old=False
-    )  # fmt: skip
+    z_unit, comment = _Z_UNITS.get(z_kind, ""), _words(content[88:218])
+    return _Head(flags, order, exponent, points, first, last, max(count, 1), unit, z_unit, comment, log, _HEADER, old=False)
 
 
 def _words(text: bytes) -> str:

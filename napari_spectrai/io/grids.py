@@ -65,10 +65,7 @@ def laid_out(
     if count > len(spectra):
         warn(path, f"{count - len(spectra)} of {count} places of its {' × '.join(map(str, shape))} grid hold no spectrum; they are NaN")
     affordable((count, bands), np.float64)
-    if count == len(spectra):
-        image = np.empty_like(spectra)
-    else:
-        image = np.full((count, bands), np.nan, np.result_type(spectra.dtype, np.float32))
+    image = np.full((count, bands), np.nan, np.result_type(spectra.dtype, np.float32))
     image[place] = spectra
     size, unit = _pixel(varying, sizes, units)
     first = {name: float(values.min()) for name, values in known.items()}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, mapped
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, of_values
+from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
 from napari_spectrai.io.found import OnDisk, RawArray, plausible
 from napari_spectrai.io.nexus import Signal, signals, spacing, spectral, text
 
@@ -87,7 +87,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return RawArray(
             lazily(path, name, main),
             spectral=-1 if place is None else place,
-            sure=place is not None or main.ndim < 3,
+            sure=place is not None or plainly_last(main.shape),
             axis=axis,
             pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
             pixel_unit=unit,

@@ -43,7 +43,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     count = int(np.prod([float(length) for length in shape]))
     flat = np.ravel_multi_index(tuple((places - low).T), shape) if count < 2**62 else np.zeros(len(places), np.int64)
     if count * _LEAST_FILLED > len(places) or np.unique(flat).size != len(places):
-        warn(path, f"its {len(places)} pixels fill little of {' × '.join(map(str, shape))} places or lie on each other; they are a set of spectra")
+        warn(
+            path,
+            f"its {len(places)} pixels fill little of {' × '.join(map(str, shape))} places or lie on each other; they are a set of spectra",
+        )
         stage = {f"stage_{name}": places[:, column].tolist() for column, name in enumerate("zyx")}
         return RawArray(spectra, axis=axis, metadata=stage)
     affordable((count, len(masses)), np.float32)

@@ -92,7 +92,9 @@ def _named(found: Sequence[Spectrum]) -> list[Spectrum]:
     """Return the spectra under names of their own: their titles where these differ, else with their numbers."""
     titles = [spectrum.name for spectrum in found]
     return [
-        Spectrum(title if title and titles.count(title) == 1 else f"{title} {number + 1}".strip(), one.positions, one.values, one.unit, title)
+        Spectrum(
+            title if title and titles.count(title) == 1 else f"{title} {number + 1}".strip(), one.positions, one.values, one.unit, title
+        )
         for number, (title, one) in enumerate(zip(titles, found, strict=True))
     ]
 

@@ -14,7 +14,7 @@ from scipy.io import loadmat, savemat, whosmat
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
@@ -115,7 +115,7 @@ def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str],
         data,
         spectral=-1 if place is None else place,
         # a bare matrix may be spectra in rows or, as MATLAB users often have it, in columns
-        sure=place is not None or (data.ndim == 2 and not _square(data.shape[1])),
+        sure=place is not None or (plainly_last(tuple(data.shape)) if data.ndim > 2 else not _square(data.shape[1])),
         by_columns=True,
         axis=axis,
         pixel_size=(float(size[0]), float(size[1])) if size.size == 2 else None,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.io import netcdf_file
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, plausible, unpacked
 from napari_spectrai.io.hdf5 import datasets, lazily, lists, units_of
 from napari_spectrai.io.nexus import text
@@ -71,7 +71,13 @@ def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, 
     even = len(sizes) == 2 and all(step[0] and np.allclose(step, step[0], rtol=1e-3) for step in sizes)
     unit = _SPATIAL.get(units.get(spatial[-1], "") if spatial else "", "")
     size = (abs(float(sizes[0].mean())), abs(float(sizes[1].mean()))) if even and unit else None
-    sure = place is not None or data.ndim < 3
+    sure = place is not None or plainly_last(tuple(data.shape))
     return RawArray(
-        data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit if size else "pixel", name=name
+        data,
+        spectral=-1 if place is None else place,
+        sure=sure,
+        axis=axis,
+        pixel_size=size,
+        pixel_unit=unit if size else "pixel",
+        name=name,
     )

@@ -64,7 +64,9 @@ def axes_of(image: Mapping[str, Any]) -> list[Axis]:
     return found
 
 
-def lines(image: Mapping[str, Any], level: Mapping[str, Any], axes: Sequence[Axis], shape: Sequence[int], arrays: Mapping[str, Any]) -> list[_Line]:
+def lines(
+    image: Mapping[str, Any], level: Mapping[str, Any], axes: Sequence[Axis], shape: Sequence[int], arrays: Mapping[str, Any]
+) -> list[_Line]:
     """Return the positions along each dimension, after the transformations of the resolution and those of the image."""
     state = [_Line(int(length)) for length in shape]
     own = level.get("coordinateTransformations") or ()
@@ -75,6 +77,7 @@ def lines(image: Mapping[str, Any], level: Mapping[str, Any], axes: Sequence[Axi
 
 
 def _apply(transformation: Mapping[str, Any], state: Sequence[_Line], names: Sequence[str], arrays: Mapping[str, Any], depth: int) -> None:
+    """Apply a transformation to the positions along the dimensions that it is given."""
     kind = transformation.get("type")
     if depth > _DEEPEST:
         raise ValueError("its coordinate transformations are nested without end")
@@ -83,27 +86,31 @@ def _apply(transformation: Mapping[str, Any], state: Sequence[_Line], names: Seq
             _apply(inner, state, names, arrays, depth + 1)
     elif kind == "byDimension":
         for entry in transformation.get("transformations", ()):
-            inner = entry.get("transformation", entry)
             places = [_place(axis, names) for axis in entry.get("input_axes", entry.get("inputAxes", ()))]
-            if all(place is not None and place < len(state) for place in places):
-                chosen = [place for place in places if place is not None]
+            chosen = [place for place in places if place is not None and place < len(state)]
+            if len(chosen) == len(places):
+                inner = entry.get("transformation", entry)
                 _apply(inner, [state[place] for place in chosen], [names[place] for place in chosen], arrays, depth + 1)
-    elif kind in ("scale", "translation"):
-        values = _numbers(transformation, str(kind), arrays)
-        for line, value in zip(state, values, strict=False):
-            if kind == "scale":
-                line.scale, line.start = line.scale * value, line.start * value
-            else:
-                line.start += value
-    elif kind == "affine":
-        matrix = np.asarray(transformation.get("affine", ()), np.float64)
-        if matrix.ndim == 2 and matrix.shape[0] >= len(state) and matrix.shape[1] == matrix.shape[0] + 1:
-            for number, line in enumerate(state):
-                line.scale, line.start = line.scale * matrix[number, number], line.start * matrix[number, number] + matrix[number, -1]
     elif kind == "coordinates" and len(state) == 1:
         values = _numbers(transformation, "coordinates", arrays)
         if len(values) == state[0].length:
             state[0].values, state[0].scale, state[0].start = np.asarray(values, np.float64), 1.0, 0.0
+    else:
+        for line, (scale, start) in zip(state, _linear(transformation, len(state), arrays), strict=False):
+            line.scale, line.start = line.scale * scale, line.start * scale + start
+
+
+def _linear(transformation: Mapping[str, Any], dimensions: int, arrays: Mapping[str, Any]) -> list[tuple[float, float]]:
+    """Return factor and offset of each dimension."""
+    kind = transformation.get("type")
+    if kind == "scale":
+        return [(value, 0.0) for value in _numbers(transformation, "scale", arrays)]
+    if kind == "translation":
+        return [(1.0, value) for value in _numbers(transformation, "translation", arrays)]
+    matrix = np.asarray(transformation.get("affine", ()), np.float64)
+    if kind == "affine" and matrix.shape == (dimensions, dimensions + 1):
+        return [(float(matrix[number, number]), float(matrix[number, -1])) for number in range(dimensions)]
+    return []
 
 
 def _place(axis: Any, names: Sequence[str]) -> int | None:

@@ -114,7 +114,7 @@ def _folded(element: ET.Element) -> Modulo:
     if not labels and element.get("Start") is not None:
         start, step = float(element.get("Start", 0)), float(element.get("Step") or 1)
         end = float(element.get("End") or start)
-        count = int(round((end - start) / step)) + 1 if step else 1
+        count = round((end - start) / step) + 1 if step else 1
         if not 0 < count <= _MOST:
             raise ValueError(f"its dimension of {kind} from {start:g} to {end:g} in steps of {step:g} has no sensible length")
         labels = tuple(repr(float(value)) for value in start + step * np.arange(count))

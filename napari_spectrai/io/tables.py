@@ -50,7 +50,13 @@ class Syntax:
         return float(cell.replace("D", "E").replace("d", "e")) if "inf" not in cell.casefold() else np.nan
 
 
-SYNTAXES = (Syntax("\t", comma=True), Syntax(";", comma=True), Syntax(",", comma=False), Syntax(None, comma=False), Syntax(None, comma=True))
+SYNTAXES = (
+    Syntax("\t", comma=True),
+    Syntax(";", comma=True),
+    Syntax(",", comma=False),
+    Syntax(None, comma=False),
+    Syntax(None, comma=True),
+)
 
 
 @dataclass(frozen=True, slots=True)

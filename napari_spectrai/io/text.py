@@ -141,7 +141,9 @@ def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[st
     place, value = layout.columns("position")[0], layout.columns("intensity")
     numbers = table.numbers[np.isfinite(table.numbers[:, layout.columns("position")[0]])]
     if len(value) > 1:
-        notes.append(f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose with columns={{number: 'intensity'}}")
+        notes.append(
+            f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose with columns={{number: 'intensity'}}"
+        )
     wave, values = numbers[:, place], numbers[:, value[0]]
     known, units = _coordinates(table, layout, numbers)
     moves = np.zeros(len(wave) - 1, bool)

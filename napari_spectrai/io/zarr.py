@@ -12,7 +12,7 @@ import zarr
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import OnDisk, RawArray
 
 CHUNK = (64, 64, 32)
@@ -52,7 +52,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes)
     axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape, path=path)
-    return from_header(data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or data.ndim < 3)
+    return from_header(data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or plainly_last(data.shape))
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0) -> zarr.Array[Any]:
