@@ -63,7 +63,8 @@ def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _members(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+def members_of(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of the arrays of a ``.npz``, from their heads alone."""
     with zipfile.ZipFile(path) as archive:
         found = {}
         for item in archive.infolist():
@@ -78,7 +79,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
             return {"data": _shape(file)[0]}
-    return {name: shape for name, (shape, _) in _members(path).items()}
+    return {name: shape for name, (shape, _) in members_of(path).items()}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
@@ -94,7 +95,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
         return from_header(data, header, sure=bool(header) or plainly_last(data.shape))
-    members = _members(path)
+    members = members_of(path)
     name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
     affordable(*members[name])
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

@@ -91,7 +91,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
             spectral = spectral or value
         elif _SPECTRAL_OWN.match(key) and not _OTHER_QUANTITY.search(key) and unit_of(key) is not None:
             spectral = spectral or key
-        elif not _OTHER_QUANTITY.search(line):
+        elif not _OTHER_QUANTITY.search(line) and not _NUMBER.search(value):
             spectral = spectral or _free(line)
     named = next((axis.get("unit", "") for axis in axes.values() if axis.get("type", "").casefold().startswith("spectr")), "")
     leads = tuple(

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
 from napari_spectrai.io.found import OnDisk, RawArray, plausible
@@ -77,7 +77,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         axes = known[name].axes if name in known else _scales(main, arrays)
         place = spectral(axes, units)
         if place is not None:
-            axis = of_values(path, np.ravel(arrays[axes[place]][()]), units.get(axes[place], ""), axes[place].rpartition("/")[2])
+            axis: SpectralAxis | None = of_values(
+                path, np.ravel(arrays[axes[place]][()]), units.get(axes[place], ""), axes[place].rpartition("/")[2]
+            )
             side, length, origin = spacing(axes, place, units, arrays)
             if origin is not None and any(origin):
                 more["metadata"] = {"origin": origin} | more["metadata"]

@@ -109,11 +109,10 @@ def common_axis(masses: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], 
 
 def _pixel(parser: Any) -> tuple[tuple[float, float] | None, str]:
     """Return the pixel size in µm, if the file gives it."""
-    said = getattr(parser, "imzmldict", {}) or {}
-    wide = said.get("pixel size x") or said.get("pixel size")
-    high = said.get("pixel size y") or wide
+    said: dict[str, Any] = getattr(parser, "imzmldict", {}) or {}
+    wide = said.get("pixel size x", 0)
     try:
-        size = (float(high), float(wide))
+        size = (float(said.get("pixel size y", wide)), float(wide))
     except (TypeError, ValueError):
         return None, "pixel"
     return (size, "um") if min(size) > 0 else (None, "pixel")

@@ -115,7 +115,7 @@ def _single(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spect
     end, step = block.number("LASTX"), block.number("DELTAX")
     if not len(y) or start is None or (end is None and step is None and len(y) > 1):
         raise ValueError("it gives no positions (FIRSTX, and LASTX or DELTAX)")
-    x = np.linspace(start, end, len(y)) if end is not None else start + (step or 0.0) * np.arange(len(y))
+    x: FloatList = np.linspace(start, end, len(y)) if end is not None else start + (step or 0.0) * np.arange(len(y), dtype=np.float64)
     return Spectrum(title, x, y * factors[1], unit, title)
 
 

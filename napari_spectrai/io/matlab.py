@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     )
 
 
-def _structs(path: Path, shapes: dict[str, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
+def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
     """Return the numeric arrays within structs and cells, by their path: ``s/data``, ``s/axisscale{1}``."""
     names = [name for name, (_, kind) in shapes.items() if kind in _STRUCTS]
     if not names:

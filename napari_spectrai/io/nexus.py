@@ -72,7 +72,7 @@ def _signal(group: h5py.Group, name: str, arrays: Mapping[str, h5py.Dataset]) ->
         return known
     marked = [key for key, item in arrays.items() if key.rpartition("/")[0] == name and "signal" in item.attrs]
     first = [key for key in marked if text(arrays[key].attrs["signal"]) == "1"]
-    return (first or marked or [None])[0]
+    return next(iter(first or marked), None)
 
 
 def _axes(group: h5py.Group, name: str, main: h5py.Dataset, arrays: Mapping[str, h5py.Dataset]) -> tuple[str, ...]:

@@ -250,12 +250,17 @@ def _carefully(lines: Sequence[str], syntax: Syntax) -> tuple[list[str], FloatTa
     while width > 1 and not any(row[width - 1] for row in cells if len(row) >= width):
         width -= 1  # a delimiter ends each line
     affordable((len(cells), width * 8), np.float64)
-    first = cells[0][:width]
+    first = [_pointed(cell, syntax) for cell in cells[0][:width]]
     rows = [(row + [""] * width)[:width] for row in cells]
     found = [[syntax.number(cell) for cell in row] for row in rows]
     numbers = np.array([[np.nan if value is None else value for value in row] for row in found], np.float64)
     texts = {column for row in found[1:] for column, value in enumerate(row) if value is None}
     return first, numbers, {column: [row[column] for row in rows] for column in sorted(texts)}
+
+
+def _pointed(cell: str, syntax: Syntax) -> str:
+    """Return a number with a decimal point, words as they are."""
+    return cell.replace(",", ".") if syntax.comma and re.fullmatch(r"[-+]?\d+,\d+", cell) else cell
 
 
 def _head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) -> tuple[tuple[str, ...], int | None, FloatTable, Any]:

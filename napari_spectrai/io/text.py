@@ -22,6 +22,7 @@ from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.tables import Table, lines_of, table_of, text_of
 from napari_spectrai.units import quantity_of, unit_of
 
+_CLASS = re.compile(r"class|label|target|type|species|group|categor", re.IGNORECASE)
 _OURS = "# napari-spectrai "
 
 
@@ -97,7 +98,7 @@ def _in_rows(path: Path, table: Table, layout: Layout, facts: Facts, notes: list
     if layout.head is not None:
         axis = _axis(path, layout.head, [layout.head_unit], facts)
     coordinates, units = _coordinates(table, layout, numbers)
-    return laid_out(path, numbers[:, bands], axis, coordinates, units, metadata=facts.metadata | _labels(table, layout))
+    return laid_out(path, numbers[:, bands], axis, coordinates, units, metadata={**facts.metadata, **_labels(table, layout)})
 
 
 def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
@@ -187,7 +188,8 @@ def _titles(table: Table, column: int) -> list[str]:
 
 def _axis(path: Path, values: npt.NDArray[np.float64], titles: Sequence[str], facts: Facts) -> SpectralAxis:
     """Return the axis with the unit of its own title, else with the one that the lines around the table give for it."""
-    unit = next((title for title in titles if unit_of(title) is not None), "") or facts.spectral_unit
+    # a column that is called A or m is not in ångström or metres
+    unit = next((title for title in titles if len(title) > 1 and unit_of(title) is not None), "") or facts.spectral_unit
     quantity = next((title for title in titles if quantity_of(title)), "")
     return positions(path, values, unit, quantity=quantity)
 
@@ -206,6 +208,7 @@ def _labels(table: Table, layout: Layout) -> dict[str, Any]:
     found = layout.columns("label")
     if not found:
         return {}
+    found.sort(key=lambda column: not (table.names and _CLASS.search(table.names[column])))
     cells = table.words.get(found[0], [f"{value:g}" for value in table.numbers[:, found[0]]])
     return {"labels": list(cells[layout.skip :])}
 

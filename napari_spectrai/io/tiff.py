@@ -41,7 +41,7 @@ class _Complaints(logging.Handler):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+def opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file; pages that are missing at its end are an error."""
     logger, complaints = logging.getLogger("tifffile"), _Complaints()
     propagate, logger.propagate = logger.propagate, False
@@ -60,13 +60,13 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the series and their shapes."""
-    with _opened(path) as file:
+    with opened(path) as file:
         return {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open a series; its channel dimension holds the bands, else the stack of pages is taken."""
-    with _opened(path) as file:
+    with opened(path) as file:
         shapes = {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
         if not shapes:
             raise ValueError("it holds no image")
@@ -118,7 +118,7 @@ def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
     affordable(page.shape, page.dtype)
 
     def fetch(key: Any) -> Any:
-        with _opened(path) as file, file.series[number].aszarr(level=0) as store:
+        with opened(path) as file, file.series[number].aszarr(level=0) as store:
             array = zarr.open_array(store, mode="r")
             return array[key]
 
