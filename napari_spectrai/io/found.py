@@ -89,7 +89,7 @@ class OnDisk:
         except MemoryError:
             raise
         except Exception as error:  # a library raises anything on broken bytes
-            raise UnreadableError(f"{self.path}: a part of it cannot be read: {error or type(error).__name__}") from error
+            raise UnreadableError(f"{self.path}: a part of it cannot be read: {one_line(error)}") from error
 
     def lazy(self, chunks: Sequence[int] | None = None) -> da.Array:
         """Return a dask array whose chunks follow those of the file, yet are never so small that their number explodes."""

@@ -104,10 +104,9 @@ def _single(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spect
     factors = [block.number(label, 1.0) or 1.0 for label in ("XFACTOR", "YFACTOR")]
     unit, title = block.records.get("XUNITS", ""), block.records.get("TITLE", "").partition("\n")[0].strip()
     if "XY" in form.replace(" ", "").upper():
-        x, y = pairs(lines)
-        return Spectrum(title, x * factors[0], y * factors[1], unit, title)
-    values = _checked(path, lines)
-    y, first = values
+        across, along = pairs(lines)
+        return Spectrum(title, across * factors[0], along * factors[1], unit, title)
+    y, first = _checked(path, lines)
     expected = block.number("NPOINTS")
     if expected is not None and int(expected) != len(y):
         raise ValueError(f"it promises {int(expected)} points and gives {len(y)}; it is truncated or damaged")

@@ -114,9 +114,9 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     if suffix in (".tif", ".tiff"):
         from napari_spectrai.io.tiff import opened
 
-        with opened(path) as file:  # no other files, as an OME-TIFF may name
-            affordable(file.series[0].shape, file.series[0].dtype)
-            data = file.asarray(series=0)
+        with opened(path) as tiff:  # no other files, as an OME-TIFF may name
+            affordable(tiff.series[0].shape, tiff.series[0].dtype)
+            data = tiff.asarray(series=0)
         if data.ndim > 2 and data.shape[-1] in (3, 4):
             raise UnreadableError(f"{path}: a picture in colours holds no class numbers; save it as a grey image")
         return data, {}

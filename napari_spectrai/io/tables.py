@@ -305,9 +305,10 @@ def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
     bare = re.sub(r"^\s*(?:#|%|//|'|;)+", "", line)
     ways = [syntax.cells(bare) if syntax.delimiter else [], re.split(r"\t+|\s{2,}", bare.strip()), re.split(r"\s*[,;]\s*", bare.strip())]
     ways += [[cell for cell in syntax.cells(bare) if cell], bare.split()]
-    for cells in ways:
+    for number, cells in enumerate(ways):
         while len(cells) > width and not cells[-1]:
             cells.pop()
-        if len(cells) == width and sum(bool(cell) for cell in cells) > width // 2:
+        least = 0 if number == 0 else width // 2  # split as the numbers are, titles may leave cells empty
+        if len(cells) == width and sum(bool(cell) for cell in cells) > least:
             return tuple(cell.strip().lstrip("#").strip() for cell in cells)
     return ()

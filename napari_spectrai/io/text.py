@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, layout_of, period_of, plane_of
+from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, period_of, plane_of
 from napari_spectrai.io.facts import Facts, facts_of, length_unit
 from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
+from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.tables import Table, lines_of, table_of, text_of
 from napari_spectrai.units import quantity_of, unit_of
 

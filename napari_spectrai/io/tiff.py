@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, unpacked, warn
-from napari_spectrai.io.omexml import of_image
+from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.titles import from_labels, of_hyperstack
 
 for _name in ("spectral", "Lambda", "wavelength"):  # what programs write for the type "lambda" of OME
     tifffile.TIFF.AXES_CODES.setdefault(_name, "E")
+_FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
 _OURS = "napari-spectrai "
 _GDAL_NODATA = 42113
 _BEST_COMPRESSION = 1100
@@ -166,13 +167,7 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
         place = len(shape) - 3 if len(shape) > 4 else 0
         order = (*shape[:place], shape[-1], *shape[place:-1])
         return from_header(data.reshape(order), header, spectral=place)
-    for along, modulo in image.modulo.items():
-        # tifffile splits a dimension by the first annotation of an image alone
-        if modulo.kind == "lambda" and "E" not in axes and along in axes:
-            at, count = axes.index(along), len(modulo)
-            if count > 1 and data.shape[at] % count == 0:
-                data = data.reshape(*data.shape[:at], data.shape[at] // count, count, *data.shape[at + 1 :])
-                axes = axes[: at + 1] + "E" + axes[at + 1 :]
+    data, axes = _unfolded(data, axes, image.modulo)
     place, sure = spectral_dimension(path, axes)
     axis = image.wavelengths(path, data.shape[place]) if axes[place] == "E" else image.channels(path, data.shape[place])
     unit = _LENGTHS.get(image.size_unit, "")
@@ -180,6 +175,21 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
     return RawArray(
         data, spectral=place, sure=sure, axis=axis, pixel_size=image.pixel_size if sized else None, pixel_unit=unit if sized else "pixel",
     )  # fmt: skip
+
+
+def _unfolded(data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, str]:
+    """Split dimensions into which others are folded; tifffile does so by the first annotation of an image alone."""
+    for along, folded in modulo.items():
+        code, count = _FOLDED.get(folded.kind, "Q"), len(folded)
+        if code in axes or along not in axes or not count:
+            continue
+        place = axes.index(along)
+        if data.shape[place] == count:
+            axes = axes.replace(along, code, 1)
+        elif count > 1 and data.shape[place] % count == 0:
+            data = data.reshape(*data.shape[:place], data.shape[place] // count, count, *data.shape[place + 1 :])
+            axes = axes[: place + 1] + code + axes[place + 1 :]
+    return data, axes
 
 
 def write(cube: Cube, path: Path) -> None:
