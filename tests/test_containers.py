@@ -101,8 +101,10 @@ def test_lifetimes_are_no_spectrum(tmp_path):
     said = '<ModuloAlongC Type="lifetime" Unit="ps" Start="0" Step="50" End="150"/>'
     cube = read(folded(tmp_path / "c.ome.tif", data, {"C": 8}, said))
     assert cube.shape[-1] == 2
-    with pytest.warns(SpectralWarning, match="holds lifetimes, which are no spectrum"):
+    with pytest.warns(SpectralWarning) as told:
         read(folded(tmp_path / "d.ome.tif", data[:4], {"T": 4}, said.replace("AlongC", "AlongT")))
+    assert "holds lifetimes, which are no spectrum" in str(told[0].message)
+    assert "does not say which dimension" in str(told[1].message)
 
 
 # ------------------------------------------------------------------ OME-Zarr
