@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,11 @@ def _named(name: str) -> Format:
 
 def by_content(path: Path) -> Format | None:
     """Return the format that the first bytes of a file tell, or None where they do not decide."""
-    if not path.is_file():
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:  # a folder, or what may not be read; whoever reads it says so
         return None
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
     for magic, name in _CONTENT:
         if head.startswith(magic):
             return _named(name)
@@ -106,6 +107,12 @@ def is_text(path: Path) -> bool:
     return bool(head) and (head[:2] in (b"\xff\xfe", b"\xfe\xff") or not re.search(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]", head))
 
 
+def _of_suffix(known: Format, name: str, suffix: str) -> Format:
+    """Return the format of a file by its content, with the file's own suffix among its suffixes."""
+    fits = not suffix or any(name.endswith(one) for one in known.suffixes)
+    return known if fits else replace(known, suffixes=(*known.suffixes, suffix))
+
+
 def format_of(path: str | Path) -> Format:
     """Return the format of a file: as its suffix has it, or as its content says where that suffix is shared or unknown.
 
@@ -122,13 +129,13 @@ def format_of(path: str | Path) -> Format:
         return max(fitting, key=lambda pair: pair[0])[1]
     told = by_content(path)
     if told is not None:
-        return told
+        return _of_suffix(told, name, suffix)
     if fitting:
         known = max(fitting, key=lambda pair: pair[0])[1]
         if known.module == "envi" and suffix in (".dat", ".raw") and path.is_file() and is_text(path):
-            return _named("text")
+            return _of_suffix(_named("text"), name, suffix)
         return known
     if _OPUS_SUFFIX.fullmatch(suffix):
-        return _named("Bruker OPUS")
+        return _of_suffix(_named("Bruker OPUS"), name, suffix)
     suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
     raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
