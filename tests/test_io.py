@@ -104,6 +104,11 @@ def test_what_stood_there_before_does_not_speak_for_what_is_written(tmp_path, cu
     np.testing.assert_array_equal(read(tmp_path / "e.hdr").data, cube.data)
 
 
+def test_a_name_decides_what_is_written_whatever_stood_there(tmp_path, cube):
+    (tmp_path / "c.txt").write_text("##TITLE=x\n##JCAMP-DX=4.24\n##END=\n")
+    assert read(write(cube, tmp_path / "c.txt")).axis == cube.axis
+
+
 def test_a_folder_of_other_things_is_not_overwritten(tmp_path, cube):
     for name in ("thesis.h5", "thesis.zarr"):
         (tmp_path / name).mkdir()

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from napari_spectrai.io import FORMATS, format_of
+from napari_spectrai.io import FORMATS, writer_of
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
 from napari_spectrai.runs.process_info import works_alone
 from napari_spectrai.runs.scratch import discard
@@ -107,7 +107,7 @@ def refuse_unwritten(output: Path) -> None:
     """Refuse an output before the work, not after it."""
     writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
     try:
-        writes = format_of(output).writes
+        writes = writer_of(output).writes
     except ValueError:  # not read either, which is not the question here
         writes = False
     if not writes:

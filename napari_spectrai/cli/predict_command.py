@@ -31,7 +31,7 @@ from napari_spectrai.cube import Cube, SpectralWarning
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.untrained import ready_kinds, ready_spec
 from napari_spectrai.files import replacing
-from napari_spectrai.io import format_of, read, write
+from napari_spectrai.io import read, write, writer_of
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
@@ -90,7 +90,7 @@ def predict(
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.inference.predict import predicting
 
-        streams = not tells and format_of(output).module == "zarr"
+        streams = not tells and writer_of(output).module == "zarr"
         others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
         steps = predicting(
             _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
@@ -192,7 +192,7 @@ def preprocess(
 
 
 def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
-    streams = format_of(output).module == "zarr"
+    streams = writer_of(output).module == "zarr"
     if streams and isinstance(cube.data, np.memmap):  # read in parts, as it will be written
         cube = replace(cube, data=lazily(cube.data))
     prepared = yield from preparing(cube, wanted)

@@ -13,13 +13,13 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis, SpectralWarning, as_cube
 from napari_spectrai.files import replacing
 from napari_spectrai.io.columns import Column
-from napari_spectrai.io.formats import FORMATS, Format, format_of
+from napari_spectrai.io.formats import FORMATS, Format, format_of, writer_of
 from napari_spectrai.io.found import Picture, RawArray, UnreadableError, one_line, warn
 from napari_spectrai.spec import listed
 
 __all__ = [
     "FORMATS", "Column", "Format", "Picture", "SpectralWarning", "UnreadableError", "columns_of", "format_of", "inspect", "pictures",
-    "read", "write",
+    "read", "write", "writer_of",
 ]  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def write(cube: Any, path: str | Path) -> Path:
     The file appears whole or not at all: it is written beside its place and renamed.
     """
     path = Path(path)
-    known = format_of(path)
+    known = writer_of(path)
     if not known.writes:
         writable = {suffix for f in FORMATS if f.writes for suffix in f.suffixes}
         raise ValueError(f"{path}: {known.name} files are read, not written; {listed(writable)}")

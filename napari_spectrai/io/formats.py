@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from napari_spectrai.spec import listed
 
@@ -113,6 +113,22 @@ def _of_suffix(known: Format, name: str, suffix: str) -> Format:
     return known if fits else replace(known, suffixes=(*known.suffixes, suffix))
 
 
+def writer_of(path: str | Path) -> Format:
+    """Return the format that a name's suffix asks for, whatever stands there now, or raise ValueError listing those known."""
+    path = Path(path)
+    name = path.name.lower()
+    fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]
+    if fitting:
+        return max(fitting, key=lambda pair: pair[0])[1]
+    return _unknown(path)
+
+
+def _unknown(path: Path) -> NoReturn:
+    suffix = path.suffix.lower()
+    suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
+    raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
+
+
 def format_of(path: str | Path) -> Format:
     """Return the format of a file: as its suffix has it, or as its content says where that suffix is shared or unknown.
 
@@ -137,5 +153,4 @@ def format_of(path: str | Path) -> Format:
         return known
     if _OPUS_SUFFIX.fullmatch(suffix):
         return _of_suffix(_named("Bruker OPUS"), name, suffix)
-    suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
-    raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
+    return _unknown(path)
