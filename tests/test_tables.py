@@ -187,6 +187,21 @@ def test_roles_are_shown_and_changed(tmp_path):
         read(path, columns={"dark": "ignored"})
 
 
+def test_spectra_without_positions_have_none_however_they_fall(tmp_path):
+    tail = np.exp(-np.arange(40.0) / 6)
+    text = "\n".join(
+        f"{a:.6f},{b:.6f},{'' if n > 30 else n % 5}" for n, (a, b) in enumerate(zip(tail[::-1], np.sin(tail * 9), strict=True))
+    )
+    text = "0.99,,\n0.98,,\n0.97,0.5,\n" + text + "\n,0.1,3\n,0.2,1\n"
+    with pytest.warns(SpectralWarning, match="does not say which dimension holds the bands"):
+        assert read(written(tmp_path, text, "t.csv")).axis.unit == ""
+
+
+def test_a_number_among_words_is_no_table(tmp_path):
+    with pytest.raises(UnreadableError, match="it holds words, and no table of numbers"):
+        read(written(tmp_path, "A licence\n\n2020\n\nof many words\nand lines\n"))
+
+
 def test_a_table_cut_short_is_refused(tmp_path):
     with pytest.raises(UnreadableError, match="its line 40 holds 1 value where the table has 2; it is truncated"):
         read(written(tmp_path, in_columns(1)[:-4].rstrip()))

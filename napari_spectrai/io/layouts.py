@@ -191,8 +191,9 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
         note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
         return Layout("long", (*sides, "position", *["intensity"] * (width - long - 1)), notes=(note,))
     free = [column for column, role in enumerate(roles) if role == "intensity"]
-    ordered = [column for column in free if in_order(numbers[:, column])]
-    loose = [column for column in free if in_order(numbers[:, column], 0.9)]
+    complete = [column for column in free if np.isfinite(numbers[:, column]).all()]
+    ordered = [column for column in complete if in_order(numbers[:, column])]
+    loose = [column for column in complete if in_order(numbers[:, column], 0.9) and _even(numbers[:, column])]
     first = free[0] if free else 0
     counting = bool(ordered) and ordered[0] == first and counts_up(numbers[:, first]) and len(free) > 2
     if counting and len(ordered) > 1 and not counts_up(numbers[:, ordered[1]]):
@@ -210,6 +211,13 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
         roles[place] = "position"
         return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
     return Layout("bare", tuple(roles))
+
+
+def _even(values: npt.NDArray[np.float64]) -> bool:
+    """Whether most steps are of one size or nearly so, as between positions and not down the flank of a peak."""
+    steps = np.abs(np.diff(values))
+    middle = float(np.median(steps))
+    return middle > 0 and float(((steps > 0.3 * middle) & (steps < 3 * middle)).mean()) >= 0.8
 
 
 def _first_line(numbers: npt.NDArray[np.float64], note: str) -> Layout:

@@ -127,6 +127,8 @@ def table_of(content: str) -> Table:
         numbers = parsed
     else:
         first, numbers, words = _carefully([lines[number] for number in rows], syntax)
+    if np.isfinite(numbers).sum() < 3 and any(line.strip() for line in (*lines[:start], *lines[stop:])):
+        raise ValueError("it holds words, and no table of numbers")
     names, leads, numbers, words = _head(first, numbers, words)
     units: tuple[str, ...] = ()
     if not names and leads is None:
@@ -177,7 +179,8 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
         if not line.strip() or _is_remark(line):
             continue
         cells, numbers, words = _counts(line, syntax)
-        data = numbers >= 1 and words == 0 if single else numbers >= 2 and numbers >= words
+        sole = numbers >= 1 and words == 0 and (single or cells > 1)  # the cells beside the number are empty
+        data = sole or (not single and numbers >= 2 and numbers >= words)
         filled = len(syntax.cells(line.rstrip(f" {syntax.delimiter or ''}"))) if data else 0
         fits = start >= 0 and width in (cells, filled)
         longer = rows == 1 and start >= 0 and 0 < cells - width <= _MOST_LEADS and _orderly(lines[start], syntax)
