@@ -308,6 +308,34 @@ def test_values_of_envi_are_known_by_the_header_beside_them(tmp_path):
             np.testing.assert_array_equal(read(opened).data, IMAGE)
 
 
+def test_a_table_beside_a_scene_of_its_name_is_a_table(tmp_path):
+    (tmp_path / "scene.hdr").write_text("ENVI\nsamples = 5\nlines = 4\nbands = 7\ndata type = 4\n")
+    (tmp_path / "scene.csv").write_text("wavelength (nm),counts\n" + "\n".join(f"{400 + n},{n * n % 7}" for n in range(9)))
+    assert read(tmp_path / "scene.csv").shape == (1, 9)
+
+
+def test_the_command_line_says_what_a_file_leaves_open(tmp_path):
+    from typer.testing import CliRunner
+
+    from napari_spectrai.cli import app
+
+    np.savez(tmp_path / "c.npz", one=np.moveaxis(IMAGE, -1, 0), two=IMAGE)
+    (tmp_path / "t.csv").write_text("a,b,c\n" + "\n".join(f"{n % 5},{400 + n},{n % 3}" for n in range(9)))
+
+    def said(*words: str) -> str:
+        result = CliRunner().invoke(app, ["info", *words])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "choose one with --dataset" in said(str(tmp_path / "c.npz"))
+    whole = said(str(tmp_path / "c.npz"), "--dataset", "one", "--spectral", "0", "--axis", "400:700:nm")
+    assert "4 × 5 × 7 float32, 7 bands, 400–700 nm" in whole
+    table = said(str(tmp_path / "t.csv"), "--columns", "b=position", "--columns", "a=ignored", "--columns", "c=intensity", "--axis", "nm")
+    assert "1 × 9 float64, 9 bands, 400–408 nm" in table
+    refused = CliRunner().invoke(app, ["info", str(tmp_path / "t.csv"), "--columns", "b"])
+    assert refused.exit_code == 1
+
+
 def test_labels_are_guarded_as_cubes_are(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "secret.h5", "w") as file:
         file["labels"] = np.ones((3, 4), np.uint8)

@@ -18,7 +18,12 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     Attached,
+    Axis,
+    Columns,
+    Dataset,
+    Spectral,
     app,
+    cube_of,
     exit_with,
     followed,
     listen_in,
@@ -31,7 +36,7 @@ from napari_spectrai.cube import Cube, SpectralWarning
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.untrained import ready_kinds, ready_spec
 from napari_spectrai.files import replacing
-from napari_spectrai.io import read, write, writer_of
+from napari_spectrai.io import write, writer_of
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
@@ -62,6 +67,10 @@ def predict(
         Path | None,
         typer.Option(help="where the finished tiles go if it is stopped (.zarr); of classes probabilities"),
     ] = None,
+    dataset: Dataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="bring a file on another axis that covers the model's onto it, by cropping or interpolation")
     ] = False,
@@ -92,8 +101,10 @@ def predict(
 
         streams = not tells and writer_of(output).module == "zarr"
         others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
+        as_said = any(option is not None for option in (dataset, spectral, axis, columns))
+        read_as = cube_of(source, dataset, spectral, axis, columns) if as_said else source
         steps = predicting(
-            _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
+            _given(model), read_as, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
             settings=changed, views=views, ensemble=others, then=chain, part=part, resample=resample,
         )  # fmt: skip
         prediction = followed(steps, folder, "predicting")
@@ -166,8 +177,10 @@ def preprocess(
     steps: Annotated[Path, typer.Argument(help="a YAML list of steps")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
     output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
-    dataset: Annotated[str | None, typer.Option(help="which array of a container; info lists them")] = None,
-    spectral: Annotated[int | None, typer.Option(help="which dimension holds the bands, for a file that does not say")] = None,
+    dataset: Dataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -178,7 +191,7 @@ def preprocess(
         refuse_same(output, source, steps)
         refuse_unwritten(output)
     with exit_with(FAILED), log_failures(folder):
-        cube = read(source, dataset=dataset, spectral=spectral)
+        cube = cube_of(source, dataset, spectral, axis, columns)
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", SpectralWarning)
             done = followed(_preprocessing(cube, wanted, output), folder, "preparing")

@@ -81,7 +81,8 @@ def by_content(path: Path) -> Format | None:
         return _named("JCAMP-DX")
     if words.startswith(b"#FORMAT") and b"EMSA" in words:
         return _named("a vendor's format")
-    if envi_header(path) is not None:
+    # a table or a note beside a scene has its name, too
+    if path.suffix.lower() not in (*_named("text").suffixes, ".xml") and envi_header(path) is not None:
         return _named("ENVI")
     return None
 
