@@ -62,6 +62,10 @@ SPECTRA_IN_ROWS = {
     "class numbers": ("label," + head() + "\n" + in_rows(list("010101")), ""),
     "an id": ("id," + head() + "\n" + in_rows(list("123456")), ""),
     "an index without a title": ("," + head() + "\n" + in_rows(list("012345")), ""),
+    "types under the titles, of Orange": (
+        "type\t" + head("\t") + "\n" + "\t".join(["discrete", *["continuous"] * 40]) + "\nclass" + "\t" * 40 + "\n"
+        + in_rows(list("abcabc"), "\t"), "",
+    ),
     "two columns of words": ("sample,class," + head() + "\n" + in_rows([f"s{n},{'ab'[n % 2]}" for n in range(6)]), ""),
     "quoted names": ('"name","' + head('","') + '"\n' + in_rows([f'"a, {n}"' for n in range(6)]), ""),
     "names of R": ('"",' + ",".join(f'"X{value:g}"' for value in WAVE) + "\n" + in_rows([f'"{n}"' for n in range(6)]), ""),
@@ -185,6 +189,21 @@ def test_roles_are_shown_and_changed(tmp_path):
         read(path, columns={"Dark": "unused"})
     with pytest.raises(ValueError, match="names 'dark'.*Dark"):
         read(path, columns={"dark": "ignored"})
+
+
+def test_dark_and_reference_spectra_are_left_out_also_with_units_below_their_titles(tmp_path):
+    titles = "Wave   ;Sample   ;Dark     ;Reference;Absorbance\n[nm]   ;[counts] ;[counts] ;[counts] ;[-]\n\n"
+    with pytest.warns(SpectralWarning, match="and not Dark.*Reference"):
+        cube = read(written(tmp_path, titles + in_columns(4, ";")))
+    np.testing.assert_allclose(cube.data, SPECTRA[[0, 3]])
+    assert cube.axis.unit == "nm"
+
+
+def test_names_before_the_lines_make_these_the_spectra(tmp_path):
+    with pytest.warns(SpectralWarning, match="its lines have names and are taken for the spectra"):
+        cube = read(written(tmp_path, in_rows(list("abcabc")), "t.csv"))
+    np.testing.assert_allclose(cube.data, SPECTRA)
+    assert cube.metadata["labels"] == list("abcabc")
 
 
 def test_spectra_without_positions_have_none_however_they_fall(tmp_path):

@@ -31,10 +31,15 @@ def layout_of(table: Table) -> Layout:
     if found is not None:
         return found
     if "position" in named:
-        return _by_names(table, titles, named)
+        above = table.units or ("",) * width
+        return _by_names(table, [f"{over} {title}".strip() for over, title in zip(above, titles, strict=True)], named)
     if width == 1:
         return Layout("columns", ("intensity",))
-    return _by_values(numbers, named)
+    found = _by_values(numbers, named)
+    if found.kind == "bare" and table.words:
+        note = "its lines have names and are taken for the spectra, whose positions it does not give"
+        return Layout("rows", found.roles, notes=(note,))
+    return found
 
 
 # ------------------------------------------------------------------ a spectrum a line

@@ -295,6 +295,12 @@ def _in_order(values: FloatTable) -> bool:
 def _titles(above: Sequence[str], syntax: Syntax, width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the titles of the columns from the lines above, and those of a second line above them."""
     found: list[tuple[str, ...]] = []
+    for line in above[::-1][1:4]:  # types and notes may stand between positions and spectra
+        cells = _split(line, syntax, width)
+        numbers = [syntax.number(cell) for cell in cells]
+        known = np.array([number for number in numbers if number is not None and not np.isnan(number)])
+        if len(known) > 2 and len(known) >= width - _MOST_LEADS and _in_order(known):
+            return tuple(_pointed(cell, syntax) for cell in cells), ()
     for line in above[::-1][:2]:
         cells = _split(line, syntax, width)
         if not cells or (found and any(_NUMBER.fullmatch(cell) for cell in cells)):
