@@ -20,6 +20,7 @@ _HOMES = {
     "write": "io",
     "inspect": "io",
     "preprocess": "preparation.chain",
+    "maps": "mapping.maps",
     "Experiment": "experiment",
     "launch": "runs",
     "Run": "runs",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from napari_spectrai.learn.inference.predict import predict
     from napari_spectrai.learn.model import Model
     from napari_spectrai.learn.train.fit import fit, train
+    from napari_spectrai.mapping.maps import maps
     from napari_spectrai.preparation.chain import preprocess
     from napari_spectrai.runs import Run, launch
     from napari_spectrai.samples import sample

@@ -1,0 +1,169 @@
+"""Levenberg–Marquardt for many spectra at once: batched normal equations, bounds, standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.mapping.kind import Doubles
+
+Mask = npt.NDArray[np.bool_]
+Model = Callable[[Doubles], tuple[Doubles, Doubles]]
+"""From parameters (n, P) to values (n, m) and derivatives (n, P, m)."""
+
+STEPS = 100
+ACCURACY = 1e-3
+"""A fit ends when its next step is smaller than this share of the standard error, along every direction."""
+_START, _LEAST, _MOST = 1e-3, 1e-9, 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Fitted parameters of n spectra.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n, P)
+    covariance : ndarray of shape (n, P, P)
+        By the residual variance; NaN for parameters that stand at a bound, whose error the data do not tell.
+    squares : ndarray of shape (n,)
+        Sum of squared residuals.
+    converged : bool ndarray of shape (n,)
+    at_bound : bool ndarray of shape (n, P)
+        Parameters that a bound holds back.
+    """
+
+    parameters: Doubles
+    covariance: Doubles
+    squares: Doubles
+    converged: Mask
+    at_bound: Mask
+
+
+def levenberg_marquardt(model: Model, spectra: Doubles, start: Doubles, low: Doubles, high: Doubles) -> Fit:
+    """Fit a model to each spectrum by least squares, all at once.
+
+    Levenberg–Marquardt with the diagonal of the normal matrix as the scale (Moré 1978, doi:10.1007/BFb0067700); a parameter at a
+    bound whose gradient points outwards is held there.
+
+    Parameters
+    ----------
+    model : callable
+        From parameters (n, P) to values (n, m) and derivatives (n, P, m).
+    spectra : ndarray of shape (n, m)
+    start : ndarray of shape (n, P)
+    low, high : ndarray of shape (P,) or (n, P)
+        Bounds.
+    """
+    low, high = (np.broadcast_to(bound, start.shape) for bound in (low, high))
+    best = np.clip(start, low, high)
+    squares, converged = np.empty(len(spectra)), np.zeros(len(spectra), bool)
+    moving = np.arange(len(spectra))
+    state = _State.at(model, spectra, best, low, high)
+    for _ in range(STEPS):
+        ended = state.step(model)
+        if not ended.any():
+            continue
+        done = moving[ended]
+        best[done], squares[done], converged[done] = state.parameters[ended], state.squares[ended], state.well[ended]
+        moving, state = moving[~ended], state.only(~ended)
+        if not moving.size:
+            break
+    best[moving], squares[moving] = state.parameters, state.squares
+    final = _State.at(model, spectra, best, low, high)
+    covariance, regular = final.covariance()
+    return Fit(best, covariance, final.squares, converged & regular, final.held())
+
+
+@dataclass(slots=True)
+class _State:
+    """Where the fits that still move are; arrays that begin with n, the number of these."""
+
+    spectra: Doubles
+    low: Doubles
+    high: Doubles
+    parameters: Doubles
+    squares: Doubles
+    normal: Doubles
+    gradient: Doubles
+    damping: Doubles
+    floor: Doubles
+    well: Mask
+
+    @classmethod
+    def at(cls, model: Model, spectra: Doubles, parameters: Doubles, low: Doubles, high: Doubles) -> _State:
+        squares, normal, gradient = _equations(model, spectra, parameters)
+        n = len(spectra)
+        floor = 1e-24 * np.einsum("nm,nm->n", spectra, spectra)
+        return cls(
+            spectra, low, high, parameters.copy(), squares, normal, gradient, np.full(n, _START), floor, np.zeros(n, bool)
+        )  # fmt: skip
+
+    def only(self, kept: Mask) -> _State:
+        return _State(*(getattr(self, name)[kept] for name in _State.__slots__))
+
+    def held(self) -> Mask:
+        """Return which parameters a bound holds back."""
+        return ((self.parameters <= self.low) & (self.gradient <= 0)) | ((self.parameters >= self.high) & (self.gradient >= 0))
+
+    def step(self, model: Model) -> Mask:
+        """Try one step of each; return which fits have ended."""
+        held = self.held()
+        scale = _scale(self.normal)
+        matrix = _restricted(self.normal * scale[:, :, None] * scale[:, None, :], held)
+        number = np.arange(matrix.shape[1])
+        matrix[:, number, number] += self.damping[:, None]
+        change = np.linalg.solve(matrix, np.where(held, 0, self.gradient * scale)[..., None])[..., 0] * scale
+        trial = np.clip(self.parameters + change, self.low, self.high)
+        change = trial - self.parameters
+        squares, normal, gradient = _equations(model, self.spectra, trial)
+        better = squares <= self.squares
+        degrees = max(1, self.spectra.shape[1] - self.parameters.shape[1])
+        moved = np.einsum("ni,nij,nj->n", change, self.normal, change)
+        small = moved <= ACCURACY**2 * self.squares / degrees + self.floor
+        self.well = (better & small & (self.damping <= 1)) | (~better & small) | (~better & (self.damping >= _MOST))
+        self.parameters[better], self.squares[better] = trial[better], squares[better]
+        self.normal[better], self.gradient[better] = normal[better], gradient[better]
+        self.damping = np.where(better, np.maximum(self.damping / 10, _LEAST), np.minimum(self.damping * 10, _MOST * 10))
+        return self.well
+
+    def covariance(self) -> tuple[Doubles, Mask]:
+        """Return the covariance matrices, and which normal matrices are regular."""
+        held = self.held()
+        scale = _scale(self.normal)
+        matrix = _restricted(self.normal * scale[:, :, None] * scale[:, None, :], held)
+        regular = np.isfinite(matrix).all((1, 2))
+        matrix[~regular] = np.eye(matrix.shape[1])
+        eigenvalues = np.linalg.eigvalsh(matrix)
+        regular &= eigenvalues[:, 0] > 1e-13 * eigenvalues[:, -1]
+        matrix[~regular] = np.eye(matrix.shape[1])
+        free = self.parameters.shape[1] - held.sum(1)
+        variance = self.squares / np.maximum(1, self.spectra.shape[1] - free)
+        found = np.linalg.inv(matrix) * (scale[:, :, None] * scale[:, None, :] * variance[:, None, None])
+        found[held[:, :, None] | held[:, None, :]] = np.nan
+        return found, regular
+
+
+def _equations(model: Model, spectra: Doubles, parameters: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """Return the sums of squared residuals (n,), the normal matrices (n, P, P) and half the descent directions (n, P)."""
+    values, jacobian = model(parameters)
+    residual = spectra - values
+    gradient = (jacobian @ residual[..., None])[..., 0]
+    return np.einsum("nm,nm->n", residual, residual), jacobian @ jacobian.transpose(0, 2, 1), gradient
+
+
+def _scale(normal: Doubles) -> Doubles:
+    diagonal = np.einsum("nii->ni", normal)
+    return np.asarray(1 / np.sqrt(np.where(diagonal > 0, diagonal, 1)))
+
+
+def _restricted(matrix: Doubles, held: Mask) -> Doubles:
+    """Return normal matrices in which held parameters are left out."""
+    matrix = np.where(held[:, :, None] | held[:, None, :], 0.0, matrix)
+    number = np.arange(matrix.shape[1])
+    diagonal = matrix[:, number, number]
+    matrix[:, number, number] = np.where(held | (diagonal <= 0), 1.0, diagonal)
+    return matrix
