@@ -11,12 +11,14 @@ import numpy.typing as npt
 from napari_spectrai.mapping.kind import Doubles
 
 Mask = npt.NDArray[np.bool_]
-Model = Callable[[Doubles], tuple[Doubles, Doubles]]
-"""From parameters (n, P) to values (n, m) and derivatives (n, P, m)."""
+Model = Callable[[Doubles, Doubles], tuple[Doubles, Doubles]]
+"""From parameters (n, P) and spectra (n, m) to residuals (n, m) and derivatives of the model (n, P, m)."""
 
 STEPS = 100
-ACCURACY = 1e-3
-"""A fit ends when its next step is smaller than this share of the standard error, along every direction."""
+ACCURACY = 1e-2
+"""A fit ends with a step that is smaller than this share of the standard error, along every direction; what is left after it is less."""
+SINGULAR = 1e12
+"""Variance inflation of a parameter above which the data do not determine it."""
 _START, _LEAST, _MOST = 1e-3, 1e-9, 1e9
 
 
@@ -52,30 +54,27 @@ def levenberg_marquardt(model: Model, spectra: Doubles, start: Doubles, low: Dou
     Parameters
     ----------
     model : callable
-        From parameters (n, P) to values (n, m) and derivatives (n, P, m).
+        From parameters (n, P) and spectra (n, m) to residuals (n, m) and derivatives of the model (n, P, m).
     spectra : ndarray of shape (n, m)
     start : ndarray of shape (n, P)
     low, high : ndarray of shape (P,) or (n, P)
         Bounds.
     """
     low, high = (np.broadcast_to(bound, start.shape) for bound in (low, high))
-    best = np.clip(start, low, high)
-    squares, converged = np.empty(len(spectra)), np.zeros(len(spectra), bool)
-    moving = np.arange(len(spectra))
-    state = _State.at(model, spectra, best, low, high)
+    n, size = start.shape
+    result = Fit(np.empty((n, size)), np.empty((n, size, size)), np.empty(n), np.zeros(n, bool), np.zeros((n, size), bool))
+    moving = np.arange(n)
+    state = _State.at(model, spectra, np.clip(start, low, high), low, high)
     for _ in range(STEPS):
         ended = state.step(model)
-        if not ended.any():
-            continue
-        done = moving[ended]
-        best[done], squares[done], converged[done] = state.parameters[ended], state.squares[ended], state.well[ended]
-        moving, state = moving[~ended], state.only(~ended)
-        if not moving.size:
-            break
-    best[moving], squares[moving] = state.parameters, state.squares
-    final = _State.at(model, spectra, best, low, high)
-    covariance, regular = final.covariance()
-    return Fit(best, covariance, final.squares, converged & regular, final.held())
+        if ended.any():
+            state.only(ended).store(result, moving[ended])
+            moving, state = moving[~ended], state.only(~ended)
+            if not moving.size:
+                return result
+    state.store(result, moving)
+    result.converged[moving] = False
+    return result
 
 
 @dataclass(slots=True)
@@ -91,7 +90,6 @@ class _State:
     gradient: Doubles
     damping: Doubles
     floor: Doubles
-    well: Mask
 
     @classmethod
     def at(cls, model: Model, spectra: Doubles, parameters: Doubles, low: Doubles, high: Doubles) -> _State:
@@ -99,7 +97,7 @@ class _State:
         n = len(spectra)
         floor = 1e-24 * np.einsum("nm,nm->n", spectra, spectra)
         return cls(
-            spectra, low, high, parameters.copy(), squares, normal, gradient, np.full(n, _START), floor, np.zeros(n, bool)
+            spectra, low, high, parameters.copy(), squares, normal, gradient, np.full(n, _START), floor
         )  # fmt: skip
 
     def only(self, kept: Mask) -> _State:
@@ -124,33 +122,34 @@ class _State:
         degrees = max(1, self.spectra.shape[1] - self.parameters.shape[1])
         moved = np.einsum("ni,nij,nj->n", change, self.normal, change)
         small = moved <= ACCURACY**2 * self.squares / degrees + self.floor
-        self.well = (better & small & (self.damping <= 1)) | (~better & small) | (~better & (self.damping >= _MOST))
+        ended = (better & small & (self.damping <= 1)) | (~better & small) | (~better & (self.damping >= _MOST))
         self.parameters[better], self.squares[better] = trial[better], squares[better]
         self.normal[better], self.gradient[better] = normal[better], gradient[better]
         self.damping = np.where(better, np.maximum(self.damping / 10, _LEAST), np.minimum(self.damping * 10, _MOST * 10))
-        return self.well
+        return np.asarray(ended)
 
-    def covariance(self) -> tuple[Doubles, Mask]:
-        """Return the covariance matrices, and which normal matrices are regular."""
+    def store(self, result: Fit, places: npt.NDArray[np.intp]) -> None:
+        """Put these fits into their places, with the covariance of their parameters."""
         held = self.held()
         scale = _scale(self.normal)
         matrix = _restricted(self.normal * scale[:, :, None] * scale[:, None, :], held)
         regular = np.isfinite(matrix).all((1, 2))
         matrix[~regular] = np.eye(matrix.shape[1])
-        eigenvalues = np.linalg.eigvalsh(matrix)
-        regular &= eigenvalues[:, 0] > 1e-13 * eigenvalues[:, -1]
-        matrix[~regular] = np.eye(matrix.shape[1])
+        number = np.arange(matrix.shape[1])
+        matrix[:, number, number] += 1e-15  # never exactly singular
+        inverse = np.linalg.inv(matrix)
+        regular &= np.abs(inverse[:, number, number]).max(1) < SINGULAR
         free = self.parameters.shape[1] - held.sum(1)
         variance = self.squares / np.maximum(1, self.spectra.shape[1] - free)
-        found = np.linalg.inv(matrix) * (scale[:, :, None] * scale[:, None, :] * variance[:, None, None])
-        found[held[:, :, None] | held[:, None, :]] = np.nan
-        return found, regular
+        inverse *= scale[:, :, None] * scale[:, None, :] * variance[:, None, None]
+        inverse[held[:, :, None] | held[:, None, :]] = np.nan
+        result.parameters[places], result.covariance[places], result.squares[places] = self.parameters, inverse, self.squares
+        result.converged[places], result.at_bound[places] = regular, held
 
 
 def _equations(model: Model, spectra: Doubles, parameters: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     """Return the sums of squared residuals (n,), the normal matrices (n, P, P) and half the descent directions (n, P)."""
-    values, jacobian = model(parameters)
-    residual = spectra - values
+    residual, jacobian = model(parameters, spectra)
     gradient = (jacobian @ residual[..., None])[..., 0]
     return np.einsum("nm,nm->n", residual, residual), jacobian @ jacobian.transpose(0, 2, 1), gradient
 

@@ -82,12 +82,12 @@ class PeakModel:
 
     def values(self, parameters: Doubles) -> Doubles:
         """Return the model (n, m) of parameters (n, size)."""
-        return self.with_jacobian(parameters)[0]
+        return -self.residuals(parameters, np.zeros((len(parameters), len(self.positions))))[0]
 
-    def with_jacobian(self, parameters: Doubles) -> tuple[Doubles, Doubles]:
-        """Return the model (n, m) and its derivatives (n, size, m) at parameters (n, size)."""
+    def residuals(self, parameters: Doubles, spectra: Doubles) -> tuple[Doubles, Doubles]:
+        """Return spectra (n, m) minus the model, and the model's derivatives (n, size, m), at parameters (n, size)."""
         jacobian = np.empty((len(parameters), self.size, len(self.positions)))
-        found = parameters[:, self.count * self.each :] @ self.powers
+        found = spectra - parameters[:, self.count * self.each :] @ self.powers
         jacobian[:, self.count * self.each :] = self.powers
         for start in range(0, self.count * self.each, self.each):
             height, centre, fwhm = (parameters[:, start + number, None] for number in range(3))
@@ -100,7 +100,7 @@ class PeakModel:
             np.multiply(along, u, out=jacobian[:, start + 2])
             if self.each == 4:
                 jacobian[:, start + 3] *= height
-            found += height * line
+            found -= height * line
         return found, jacobian
 
     def _line(self, u: Doubles, fraction: Doubles | None, out: Doubles) -> tuple[Doubles, Doubles]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from napari_spectrai.mapping.kind import Doubles
 from napari_spectrai.mapping.least_squares import Fit, levenberg_marquardt
 from napari_spectrai.mapping.lineshapes import PeakModel
 from napari_spectrai.mapping.peak_start import Grid, evenly, packed, start
 
-AT_ONCE = 2**18
+AT_ONCE = 2**17
 """Derivatives computed at a time: as many as stay in the processor's cache."""
 
 Range = tuple[float, float]
@@ -106,11 +109,11 @@ class PeakFitter:
             heights[:] = np.maximum(heights, least[:, None])
         plain = len(free) == self.model.size
 
-        def free_model(parameters: Doubles) -> tuple[Doubles, Doubles]:
-            values, jacobian = self.model.with_jacobian(parameters @ matrix.T + offset)
-            return values, matrix.T @ jacobian
+        def free_model(parameters: Doubles, spectra: Doubles) -> tuple[Doubles, Doubles]:
+            residual, jacobian = self.model.residuals(parameters @ matrix.T + offset, spectra)
+            return residual, matrix.T @ jacobian
 
-        found = levenberg_marquardt(self.model.with_jacobian if plain else free_model, spectra, begin[:, free], low[free], high[free])
+        found = levenberg_marquardt(self.model.residuals if plain else free_model, spectra, begin[:, free], low[free], high[free])
         if plain:
             return found
         held = found.at_bound @ (np.abs(matrix.T) > 0)
@@ -128,7 +131,10 @@ class PeakFitter:
         """
         at_once = max(16, AT_ONCE // (self.model.size * spectra.shape[1]))
         mean = spectra.mean(0) if mean is None else mean
-        parts = [self._best(spectra[first : first + at_once], mean) for first in range(0, len(spectra), at_once)]
+        blocks = [spectra[first : first + at_once] for first in range(0, len(spectra), at_once)]
+        # numpy computes without the interpreter's lock, and each thread on small matrices, which BLAS would only slow down by threads
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1)) as pool:
+            parts = list(pool.map(lambda block: self._best(block, mean), blocks))
         names = ("parameters", "covariance", "squares", "converged", "at_bound")
         return self._sorted(Fit(*(np.concatenate([getattr(part, name) for part in parts]) for name in names)))
 
