@@ -7,8 +7,9 @@ The public function is `napari_spectrai.maps`; a kind of map is a subclass of `M
 from napari_spectrai.mapping.band import BandMaps
 from napari_spectrai.mapping.kind import MapKind, Maps, kinds
 from napari_spectrai.mapping.peaks import PeakMaps
+from napari_spectrai.mapping.unmix import UnmixMaps
 
-__all__ = ["BandMaps", "MapKind", "Maps", "PeakMaps", "kinds"]
+__all__ = ["BandMaps", "MapKind", "Maps", "PeakMaps", "UnmixMaps", "kinds"]
 
-for _kind in (BandMaps, PeakMaps):
+for _kind in (BandMaps, PeakMaps, UnmixMaps):
     kinds.add(_kind)

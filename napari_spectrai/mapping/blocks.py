@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +86,11 @@ class Pixels:
 
     def blocks(self, progress: Progress = silent) -> Iterator[tuple[Bands, Doubles]]:
         """Yield the flat numbers of pixels (n,) and their spectra (n, bands) as float64, block by block."""
+        for places, spectra in self.raw_blocks(progress):
+            yield places, np.asarray(spectra, np.float64)
+
+    def raw_blocks(self, progress: Progress = silent) -> Iterator[tuple[Bands, npt.NDArray[Any]]]:
+        """Yield what `blocks` does, in the type of the cube."""
         data, inner = self.cube.data, int(np.prod(self.cube.spatial_shape[1:], dtype=int))
         step = max(1, BLOCK // max(1, inner * len(self.cube.axis)))
         chunks = getattr(data, "chunks", None)
@@ -97,7 +103,7 @@ class Pixels:
             places = np.flatnonzero(held) + start * inner
             if places.size:
                 part = np.asarray(self._part(data[start : start + step])).reshape(-1, self.bands.size)
-                yield places, np.asarray(part if held.all() else part[held], np.float64)
+                yield places, part if held.all() else part[held]
             progress(min(self.cube.count, (start + step) * inner), self.cube.count)
 
     def _part(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
