@@ -62,7 +62,8 @@ class CumulativeBands:
         if self._areas is None:
             areas = np.zeros(self._values.shape)
             for band, step in enumerate(np.diff(self._positions), 1):
-                areas[band] = areas[band - 1] + (self._values[band] + self._values[band - 1]) * (step / 2)
+                pair = np.add(self._values[band], self._values[band - 1], dtype=np.float64)
+                areas[band] = areas[band - 1] + pair * (step / 2)
             self._areas = areas
         return self._areas
 
@@ -96,4 +97,4 @@ class CumulativeBands:
         if self._missing is not None:
             gone = gone | (self._missing[last + 1] > self._missing[first])
         found[gone] = np.nan
-        return found.reshape(self._shape)
+        return np.asarray(found.reshape(self._shape))

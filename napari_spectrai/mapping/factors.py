@@ -166,15 +166,12 @@ def alternating_least_squares(spectra: Doubles, initial: Doubles, *, sum_to_one:
     before = np.inf
     for _ in range(MCR_STEPS):
         abundances = nnls(components, spectra, sum_to_one=sum_to_one)
-        used = abundances.any(0)
+        used = np.asarray((abundances > 0).any(0))
         if not used.all():  # a component that no spectrum holds begins again where the fit is worst
             worst = np.square(spectra - abundances @ components).sum(1).argmax()
             components = np.where(used[:, None], components, np.maximum(spectra[worst], 0) if non_negative else spectra[worst])
             abundances = nnls(components, spectra, sum_to_one=sum_to_one)
-        if non_negative:
-            components = nnls(abundances.T, spectra.T).T
-        else:
-            components = np.linalg.lstsq(abundances, spectra, rcond=None)[0]
+        components = nnls(abundances.T, spectra.T).T if non_negative else np.linalg.lstsq(abundances, spectra, rcond=None)[0]
         if not sum_to_one:  # the scale of a component is free: its abundance goes up to one
             largest = np.maximum(np.quantile(abundances, 0.99, axis=0), 1e-300)
             components = components * largest[:, None]

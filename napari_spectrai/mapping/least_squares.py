@@ -17,6 +17,8 @@ Model = Callable[[Doubles, Doubles], tuple[Doubles, Doubles]]
 STEPS = 100
 ACCURACY = 1e-2
 """A fit ends with a step that is smaller than this share of the standard error, along every direction; what is left after it is less."""
+SLOW = 0.1
+"""The same share for fits that take more than `STEPS` steps."""
 SINGULAR = 1e12
 """Variance inflation of a parameter above which the data do not determine it."""
 _START, _LEAST, _MOST = 1e-3, 1e-9, 1e9
@@ -72,8 +74,10 @@ def levenberg_marquardt(model: Model, spectra: Doubles, start: Doubles, low: Dou
             moving, state = moving[~ended], state.only(~ended)
             if not moving.size:
                 return result
+    # slow on the last stretch: near enough all the same if a step changes little within the errors
+    near = state.moved <= SLOW**2 * state.squares / max(1, spectra.shape[1] - size)
     state.store(result, moving)
-    result.converged[moving] = False
+    result.converged[moving] &= near
     return result
 
 
@@ -90,15 +94,15 @@ class _State:
     gradient: Doubles
     damping: Doubles
     floor: Doubles
+    moved: Doubles
 
     @classmethod
     def at(cls, model: Model, spectra: Doubles, parameters: Doubles, low: Doubles, high: Doubles) -> _State:
         squares, normal, gradient = _equations(model, spectra, parameters)
         n = len(spectra)
         floor = 1e-24 * np.einsum("nm,nm->n", spectra, spectra)
-        return cls(
-            spectra, low, high, parameters.copy(), squares, normal, gradient, np.full(n, _START), floor
-        )  # fmt: skip
+        damping, moved = np.full(n, _START), np.full(n, np.inf)
+        return cls(spectra, low, high, parameters.copy(), squares, normal, gradient, damping, floor, moved)
 
     def only(self, kept: Mask) -> _State:
         return _State(*(getattr(self, name)[kept] for name in _State.__slots__))
@@ -117,15 +121,20 @@ class _State:
         change = np.linalg.solve(matrix, np.where(held, 0, self.gradient * scale)[..., None])[..., 0] * scale
         trial = np.clip(self.parameters + change, self.low, self.high)
         change = trial - self.parameters
+        promised = 2 * np.einsum("ni,ni->n", change, self.gradient) - np.einsum("ni,nij,nj->n", change, self.normal, change)
         squares, normal, gradient = _equations(model, self.spectra, trial)
         better = squares <= self.squares
+        gain = (self.squares - squares) / np.where(promised > 0, promised, 1)
         degrees = max(1, self.spectra.shape[1] - self.parameters.shape[1])
         moved = np.einsum("ni,nij,nj->n", change, self.normal, change)
         small = moved <= ACCURACY**2 * self.squares / degrees + self.floor
         ended = (better & small & (self.damping <= 1)) | (~better & small) | (~better & (self.damping >= _MOST))
         self.parameters[better], self.squares[better] = trial[better], squares[better]
         self.normal[better], self.gradient[better] = normal[better], gradient[better]
-        self.damping = np.where(better, np.maximum(self.damping / 10, _LEAST), np.minimum(self.damping * 10, _MOST * 10))
+        # by the reduction that the linear model has promised: steps that go too far need more damping even if they are accepted
+        factor = np.where(better, np.where(gain > 0.75, 0.1, np.where(gain < 0.25, 5.0, 1.0)), 10.0)
+        self.damping = np.clip(np.where(factor > 1, np.maximum(self.damping, 1e-3), self.damping) * factor, _LEAST, _MOST * 10)
+        self.moved = moved
         return np.asarray(ended)
 
     def store(self, result: Fit, places: npt.NDArray[np.intp]) -> None:

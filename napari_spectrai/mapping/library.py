@@ -79,13 +79,17 @@ class LibraryMaps(MapKind):
 
     def search(self, axis: SpectralAxis) -> Search:
         """Return the library made ready to be compared with spectra on `axis`."""
-        return Search.of(Library.of(self.references, MOST), axis, window(axis, self.low, self.high, least=LEAST, what="a search"), self.measure)
+        return Search.of(
+            Library.of(self.references, MOST), axis, window(axis, self.low, self.high, least=LEAST, what="a search"), self.measure
+        )
 
     def _hits(self, search: Search, found: Doubles) -> list[Row]:
         rows: list[Row] = []
         for number, name in enumerate(search.names):
             own = found[0] == number
-            rows.append({"number": number, "name": name, "pixels": int(own.sum()), "mean_score": float(found[1, own].mean()) if own.any() else None})
+            rows.append(
+                {"number": number, "name": name, "pixels": int(own.sum()), "mean_score": float(found[1, own].mean()) if own.any() else None}
+            )
         return rows
 
     def _particles(self, maps: dict[str, Doubles], names: tuple[str, ...], cube: Cube) -> tuple[Doubles, list[Row]]:
@@ -99,7 +103,8 @@ class LibraryMaps(MapKind):
             labels, count = ndimage.label(hit == value, np.ones((3,) * hit.ndim))
             places = np.arange(1, count + 1)
             sizes = ndimage.sum_labels(np.ones(hit.shape), labels, places)
-            means, centroids = ndimage.mean(score, labels, places), ndimage.center_of_mass(np.ones(hit.shape), labels, places)
+            means = ndimage.mean(score, labels, places)
+            centroids = np.atleast_2d(ndimage.center_of_mass(np.ones(hit.shape), labels, places))
             for label, size, mean, centre in zip(places, sizes, means, centroids, strict=True):
                 if size < self.min_size:
                     continue

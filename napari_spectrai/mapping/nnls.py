@@ -134,14 +134,14 @@ class _Pivots:
     def _product(self, target: Doubles, patterns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp] | None, Doubles]:
         """Return an order of the columns of z (k', n), or None to keep it, and coefficients and gradients (k, n) in that order."""
         if self._table is not None:
-            known, number, matrices = slice(None), patterns.astype(np.uint8), self._table
-            counts = np.bincount(patterns, minlength=len(matrices))
+            matrices, counts = self._table, np.bincount(patterns, minlength=len(self._table))
+            order = np.argsort(patterns.astype(np.uint8), kind="stable")
         else:
             known, number, counts = np.unique(patterns, return_inverse=True, return_counts=True)
             matrices = self._matrices(known)
             if len(known) * 8 > len(patterns):  # hardly two of the same kind
                 return None, np.asarray((matrices[number] @ target.T[..., None])[..., 0].T)
-        order = np.argsort(number, kind="stable")
+            order = np.argsort(number, kind="stable")
         grouped, found = target[:, order], np.empty((len(self._bits), len(patterns)))
         end = 0
         for pattern in np.flatnonzero(counts):
@@ -172,7 +172,7 @@ class _Pivots:
             if step >= FULL_EXCHANGES:
                 infeasible = np.left_shift(np.int64(1), np.log2(infeasible.astype(np.float64)).astype(np.int64))
             passive = passive ^ infeasible
-        return result * length
+        return np.asarray(result * length)
 
     def _store(self, result: Doubles, places: npt.NDArray[np.intp], found: Doubles, passive: npt.NDArray[np.int64], done: Mask) -> None:
         if not done.any():

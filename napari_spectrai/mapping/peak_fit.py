@@ -96,7 +96,8 @@ class PeakFitter:
         first = start(self.model, mean[None], grids, both_signs=self.negative)
         typical = self._fit(mean[None], first).parameters[0]
         places = np.arange(self.model.count) * self.model.each
-        yield packed(self.model, *(np.repeat(typical[None, places + number], len(spectra), 0) for number in (1, 2)), spectra)
+        centre, fwhm = (np.repeat(typical[None, places + number], len(spectra), 0) for number in (1, 2))
+        yield packed(self.model, centre, fwhm, spectra)
 
     def _fit(self, spectra: Doubles, begin: Doubles) -> Fit:
         """Return the fit from one start, in all parameters."""

@@ -103,4 +103,3 @@ def evenly(low: float, high: float, spacing: float, narrowest: float) -> Doubles
     step = max(spacing, narrowest / 2)
     count = int(np.clip(np.ceil((high - low) / step) + 1, 3, POSITIONS))
     return np.linspace(low, high, count)
-

@@ -26,8 +26,9 @@ class PeakMaps(MapKind):
     mean square residual, and where the fit failed (1). The fit is that of `scipy.optimize.curve_fit`, for all spectra at once; errors
     are those of the linearised model, scaled by the residual variance. Peaks are numbered by ascending position.
 
-    A fit has failed, and its maps are NaN, if it did not converge, or if a position or width ended at the limit of what was searched.
-    A single peak is NaN where its height is less than `significance` standard errors.
+    A fit has failed, and its maps are NaN, if it did not converge, if a position ended at the limit of its range, or if a width ended
+    at its upper limit while none is set. A single peak is NaN where its height is less than `significance` standard errors. The error
+    of a parameter that a bound holds is NaN.
     """
 
     title: ClassVar = "Peak fit"
@@ -40,7 +41,7 @@ class PeakMaps(MapKind):
     baseline: Baseline = Field("linear", description="polynomial fitted together with the peaks")
     positions: tuple[float, ...] = Field((), description="expected position of each peak, in the unit of the axis; empty: searched for")
     shift: float | None = Field(None, gt=0, description="how far a peak may lie from its expected position; empty: anywhere in the range")
-    min_fwhm: float | None = Field(None, gt=0, description="least FWHM, in the unit of the axis; empty: one band")
+    min_fwhm: float | None = Field(None, gt=0, description="least FWHM, in the unit of the axis; empty: half a band")
     max_fwhm: float | None = Field(None, gt=0, description="largest FWHM, in the unit of the axis; empty: twice the range")
     negative: bool = Field(False, description="whether peaks may point downwards")
     same_fwhm: bool = Field(False, description="tie: all peaks have the same width")
@@ -84,7 +85,7 @@ class PeakMaps(MapKind):
             (max(low, place - self.shift), min(high, place + self.shift)) if self.shift is not None else (low, high) for place in expected
         )
         spacing = (high - low) / (len(positions) - 1)
-        widths = (self.min_fwhm or spacing, self.max_fwhm or 2 * (high - low))
+        widths = (self.min_fwhm or spacing / 2, self.max_fwhm or 2 * (high - low))
         return PeakFitter(
             model, windows or ((low, high),) * self.count, widths, self.negative, self.same_fwhm,
             (0.0, *self.spacings) if self.spacings else None, (1.0, *self.ratios) if self.ratios else None,
@@ -133,7 +134,10 @@ class PeakMaps(MapKind):
                 progress(done, int(pixels.mask.sum()))
         maps = {name: pixels.shaped(values) for name, values in zip(names, found, strict=True)}
         failed = int(np.nansum(maps["failed"]))
-        notes = (f"{failed:,} of {done:,} fits failed.",) if failed else ()
+        notes: tuple[str, ...] = (f"{failed:,} of {done:,} fits failed.",) if failed else ()
+        narrow = max(int((maps[f"{prefix}fwhm"] <= fitter.widths[0]).sum()) for prefix in self._prefixes())
+        if narrow:
+            notes += (f"{narrow:,} peaks are as narrow as the least width, {fitter.widths[0]:.3g} {cube.axis.unit}: try another shape.",)
         return Maps(maps, table=[self._row(maps, peak) for peak in range(self.count)], notes=notes)
 
     def names(self) -> list[str]:
@@ -166,15 +170,14 @@ class PeakMaps(MapKind):
         return self.names(), np.stack([*columns, residual, failed.astype(np.float64)])
 
     def _at_limit(self, fitter: PeakFitter, found: Fit) -> Mask:
-        """Return the fits in which a position or a width stands at a limit that nobody has asked for."""
+        """Return the fits in which a position stands at a limit, or a width at an upper limit that nobody has set."""
         each = fitter.model.each
         at_limit = np.zeros(len(found.squares), bool)
         for peak in range(self.count):
             first, standing = peak * each, found.parameters[:, peak * each] != 0
             at_limit |= found.at_bound[:, first + 1] & standing
-            fwhm, held = found.parameters[:, first + 2], found.at_bound[:, first + 2] & standing
-            middle_fwhm = sum(fitter.widths) / 2
-            at_limit |= held & np.where(fwhm < middle_fwhm, self.min_fwhm is None, self.max_fwhm is None)
+            if self.max_fwhm is None:
+                at_limit |= found.at_bound[:, first + 2] & standing & (found.parameters[:, first + 2] >= fitter.widths[1])
         return at_limit
 
     def _row(self, maps: dict[str, Doubles], peak: int) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,11 +54,11 @@ class Library:
         if isinstance(references, Cube):
             cubes = [references]
         elif references.is_dir() and not _is_store(references):
-            cubes = [read(path) for path in sorted(references.iterdir()) if _is_spectral(path)]
+            cubes = [_opened(path) for path in sorted(references.iterdir()) if _is_spectral(path)]
             if not cubes:
                 raise ValueError(f"{references} holds no spectral files; give a folder of JCAMP-DX, SPC, CSV or text files")
         else:
-            cubes = [read(references)]
+            cubes = [_opened(references)]
         flat = tuple(replace(cube, data=cube.numpy().reshape(-1, len(cube.axis)), metadata=dict(cube.metadata)) for cube in cubes)
         count = sum(len(cube.data) for cube in flat)
         if count > most:
@@ -111,6 +112,27 @@ def onto(cube: Cube, axis: SpectralAxis, bands: Bands) -> Doubles:
     found = values[:, left] * (1 - weight) + values[:, right] * weight
     found[:, (wanted < positions[0] - room) | (wanted > positions[-1] + room)] = np.nan
     return np.asarray(found)
+
+
+def _opened(path: Path) -> Cube:
+    """Read spectra; in a table of several, their names are those of the columns."""
+    cube = read(path)
+    if cube.count == 1 or path.suffix.lower() not in (".csv", ".txt", ".tsv") or NAMES in cube.metadata or cube.is_image:
+        return cube
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        cells = next((line for line in file if not line.startswith("#")), "").strip()
+    names = [cell.strip().strip('"') for cell in re.split(r"[,;\t]", cells)][1:]
+    if len(names) != cube.count or any(_is_number(name) for name in names):
+        return cube
+    return replace(cube, metadata={**cube.metadata, NAMES: names})
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_store(path: Path) -> bool:

@@ -69,7 +69,7 @@ class UnmixMaps(MapKind):
         spectra = Pixels.of(cube, bands).sample(20_000)
         brightness = spectra.mean(1)
         darkest = spectra[brightness <= np.quantile(brightness, _DARK)].mean(0)
-        return np.maximum(darkest, 0)
+        return np.asarray(np.maximum(darkest, 0))
 
     def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
         """Return the abundance maps and the residual.
@@ -162,5 +162,3 @@ def _photon_noise(cube: Cube, bands: Bands) -> NoiseModel | None:
 
 def _distinct(names: list[str]) -> list[str]:
     return [f"{name} (reference)" if name == "residual" else name for name in names]
-
-
