@@ -20,6 +20,7 @@ _TITLES = {
     "train_on": "Train on it",
     "predict_on": "Apply a model",
     "evaluate_on": "Judge it",
+    "map": "Make maps",
 }
 
 
@@ -58,6 +59,11 @@ def predict_on(viewer: Viewer) -> None:
 def evaluate_on(viewer: Viewer) -> None:
     """Judge the selected layer."""
     opened_on(viewer, "Evaluate", Image | Labels)
+
+
+def map_layer(viewer: Viewer) -> None:
+    """Make maps of the selected layer."""
+    opened_on(viewer, "Maps")
 
 
 def offer_on_layers() -> None:
