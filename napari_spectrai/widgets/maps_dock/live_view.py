@@ -18,6 +18,8 @@ from napari_spectrai.valid import values_of
 
 SCREE = 12
 """Components of which the share of the variance is drawn."""
+LEAST_SHARE = 1e-7
+"""Share of the variance below which rounding is what is left."""
 _SEEN = 4000
 _TOLD = (("position", "position"), ("height", "height"), ("FWHM", "fwhm"))
 
@@ -32,10 +34,11 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is known of one pixel: its spectrum, what was fitted, and in words."""
+    """What is known of one pixel: its spectrum, what was fitted, the part of the spectrum that was, and the result in words."""
 
     spectrum: Curve
     fits: dict[str, Curve] = field(default_factory=dict)
+    measured: Curve | None = None
     words: str = ""
 
 
@@ -83,7 +86,7 @@ class Inspector:
         if isinstance(kind, ComponentMaps):
             inside = window(cube.axis, kind.low, kind.high, least=2, what="a decomposition")
             scree = PrincipalComponents.of(seen[:, np.isin(pixels.bands, inside)], 1).shares
-            return cls(cube, kind, mean, _explained(scree, kind.count), scree=scree[:SCREE])
+            return cls(cube, kind, mean, _explained(scree, kind.count), scree=scree[:SCREE][scree[:SCREE] > LEAST_SHARE])
         if isinstance(kind, PeakMaps):
             kind.bands(cube.axis)
         return cls(cube, kind, mean)
@@ -100,7 +103,10 @@ class Inspector:
         drawn = Curve(axis.values[order], spectrum[order])
         if not np.isfinite(spectrum).all():
             return Look(drawn, words="This spectrum holds missing values.")
-        return Look(drawn, *self._fitted(spectrum))
+        fits, words = self._fitted(spectrum)
+        part = fits.get("fit")
+        inside = None if part is None else np.searchsorted(drawn.x, part.x)
+        return Look(drawn, fits, None if inside is None else Curve(drawn.x[inside], drawn.y[inside]), words)
 
     def _fitted(self, spectrum: Doubles) -> tuple[dict[str, Curve], str]:
         kind, axis = self.kind, self.cube.axis

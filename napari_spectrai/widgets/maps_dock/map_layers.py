@@ -31,6 +31,7 @@ def add_maps(viewer: Viewer, result: Maps, kind: MapKind, frame: LayerFrame) -> 
     components = result.curves is not None and kind.kind in ("components", "unmix")
     names = list(result.maps)[: len(result.curves.data)] if components and result.curves is not None else []
     made: list[Layer] = []
+    coloured = False  # the lowest of the components hides the source, to which the others would be added
     for name, values in reversed(list(result.maps.items())):
         if values.ndim < 2:
             continue
@@ -40,7 +41,10 @@ def add_maps(viewer: Viewer, result: Maps, kind: MapKind, frame: LayerFrame) -> 
             continue
         colour = CYCLE[names.index(name) % len(CYCLE)] if name in names else ""
         shown = bool(colour) if names else name not in _BEHIND and not name.endswith("_error") and name == next(iter(result.maps))
-        made.append(_image(viewer, values, f"{frame.name} · {name}", about, frame, colour=colour, visible=shown))
+        title = name.replace("_", " ") if kind.kind == "peaks" else name  # names of references are left as they are
+        blending = "additive" if colour and coloured else "translucent_no_depth"
+        coloured = coloured or bool(colour)
+        made.append(_image(viewer, values, f"{frame.name} · {title}", about, frame, colour=colour, visible=shown, blending=blending))
     return made[::-1]
 
 
@@ -51,7 +55,7 @@ def _known(viewer: Viewer, name: str, about: dict[str, Any], kind: type[Layer]) 
 
 
 def _image(
-    viewer: Viewer, values: Doubles, name: str, about: dict[str, Any], frame: LayerFrame, *, colour: str, visible: bool
+    viewer: Viewer, values: Doubles, name: str, about: dict[str, Any], frame: LayerFrame, *, colour: str, visible: bool, blending: str
 ) -> Image:  # fmt: skip
     layer = _known(viewer, name, about, Image)
     if layer is not None and layer.data.shape == values.shape:
@@ -61,7 +65,7 @@ def _image(
             viewer.layers.remove(layer)
         colormap = Colormap(["#000000", colour], name=f"spectrai {colour}") if colour else "viridis"
         layer = viewer.add_image(
-            values, name=name, colormap=colormap, blending="additive" if colour else "translucent_no_depth", visible=visible,
+            values, name=name, colormap=colormap, blending=blending, visible=visible,
             metadata={"spectral": False, "map": about}, **lying(frame),
         )  # fmt: skip
         frame.lay(layer)

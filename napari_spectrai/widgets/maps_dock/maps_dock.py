@@ -64,16 +64,17 @@ class MapsDock(Dock):
         self._about = text("about")
         self.form = MapForm()
         self.references = ReferenceChoice(viewer, lambda: self.layer)
+        self._fit = Plot(viewer, x="Band number", y="Intensity", height=140, name="fit")
         self._follow = CheckBox(value=True, text="Show the map while dragging", name="follow", tooltip="a preview layer follows the range")
         self._plot = Plot(viewer, x="Band number", y="Intensity", height=170, name="spectrum")
         self._note = text("note")
-        self._scree = Plot(viewer, x="Principal component", y="Share of variance", height=110, name="scree", logarithmic=True)
+        self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True)
         self._remarks, self._problem = text("remarks"), message()
         self.work = MapWork()
         self.view = ResultView(viewer)
         self._preview = BandPreview(viewer)
         self._sections = [
-            rows(self._layer), self._about, self.form, self.references, self._plot, self._follow, self._note, self._scree,
+            rows(self._layer), self._about, self.form, self.references, self._plot, self._follow, self._fit, self._note, self._scree,
             self._remarks, self._problem, self.work, self.view,
         ]  # fmt: skip
 
@@ -170,7 +171,8 @@ class MapsDock(Dock):
         else:
             cube = as_cube(layer)
             self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}"
-            self._plot.titles(x=cube.axis.label)
+            for plot in (self._plot, self._fit):
+                plot.titles(x=cube.axis.label)
             self.form.axis = cube.axis
         self._check()
 
@@ -203,7 +205,7 @@ class MapsDock(Dock):
         """Say what is wrong at its field, draw the range, and look at the spectrum again."""
         self.references.visible = self.form.wants_references
         self._follow.visible = self.form.kind.value == "band"
-        self._scree.visible = False
+        self._scree.visible = self._fit.visible = False
         read, found = self._reader()
         self.form.show_problems(found)
         asked = "" if self.layer is None else undecided(self.layer)
@@ -318,9 +320,7 @@ class MapsDock(Dock):
             say(self._remarks, inspector.words)
             self._scree.visible = inspector.scree is not None
             if inspector.scree is not None:
-                self._scree.curve(
-                    "share", np.arange(1, len(inspector.scree) + 1), np.maximum(inspector.scree, 1e-12), SOURCE, legend=False, points=True
-                )
+                self._scree.curve("share", np.arange(1, len(inspector.scree) + 1), inspector.scree, SOURCE, legend=False, points=True)
         self._plot.curve("spectrum", look.spectrum.x, look.spectrum.y, SOURCE, legend=False)
         for name in ("fit", "baseline"):
             if name in look.fits:
@@ -328,6 +328,10 @@ class MapsDock(Dock):
                 self._plot.curve(name, look.fits[name].x, look.fits[name].y, colour, legend=False, dashed=name == "baseline", width=2)
             else:
                 self._plot.remove_curve(name)
+        self._fit.visible = look.measured is not None and self.form.kind.value == "peaks"
+        if look.measured is not None:
+            self._fit.curve("measured", look.measured.x, look.measured.y, SOURCE, legend=False, points=True)
+            self._fit.curve("fit", look.fits["fit"].x, look.fits["fit"].y, self._fit.accent, legend=False, width=2)
         where = "Mean spectrum" if place is None else f"Pixel {', '.join(map(str, place))}"
         say(self._note, f"{where}\n{look.words}" if look.words else where)
         if place != self._place and self._place is not None:  # the cursor moved on while the settings were read
