@@ -11,7 +11,7 @@ import pytest
 from napari.layers import Image, Labels
 
 import napari_spectrai as spectrai
-from napari_spectrai.widgets.layers import add_cube, spectral_layers
+from napari_spectrai.widgets.layers import add_cube, as_cube, spectral_layers
 from napari_spectrai.widgets.maps_dock.band_preview import NAME
 from napari_spectrai.widgets.maps_dock.references import spectra_of
 
@@ -157,7 +157,7 @@ def test_references_are_painted_and_their_means_unmixed(opened, cube, until):
 def test_points_give_one_reference_each(opened, cube):
     viewer, layer, _ = opened
     points = viewer.add_points(np.array([[2, 1], [14, 12]]) * [0.5, 0.25], units=["um", "um"])
-    given = spectra_of(points, cube, layer)
+    given = spectra_of(points, as_cube(layer), layer)
     assert given.metadata["names"] == ["point 1", "point 2"]
     np.testing.assert_allclose(given.numpy(), cube.numpy()[[2, 14], [1, 12]], rtol=1e-6)
     with pytest.raises(ValueError, match="is empty; paint a region"):

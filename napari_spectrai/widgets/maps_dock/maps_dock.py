@@ -89,7 +89,7 @@ class MapsDock(Dock):
         self._visibility = Visibility(self.native, self._on_visible)
         self._layer.changed.connect(self._on_layer)
         self.form.edited.connect(self._check)
-        self.references.changed.connect(self._check)
+        self.references.edited.connect(self._check)
         self._follow.changed.connect(self._on_follow)
         self.work.start.changed.connect(self.start)
         self.work.done.connect(self._on_done)

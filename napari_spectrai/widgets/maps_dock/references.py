@@ -11,6 +11,7 @@ from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
+from psygnal import Signal
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
@@ -29,7 +30,13 @@ class ReferenceChoice(Container[Any]):
     Parameters
     ----------
     source : gives the layer that is mapped
+
+    Signals
+    -------
+    edited : another layer, file or folder was chosen
     """
+
+    edited = Signal()
 
     def __init__(self, viewer: Viewer, source: Callable[[], Image | None]) -> None:
         self._viewer, self._source = viewer, source
@@ -49,8 +56,13 @@ class ReferenceChoice(Container[Any]):
         self._files = (rows(self.file), rows(self.folder))
         super().__init__(widgets=[rows(self.choice), *self._files], labels=False)
         self.margins = (0, 0, 0, 0)
-        self.choice.changed.connect(self._on_choice)
         self._on_choice(None)
+        self.choice.changed.connect(self._on_choice)
+        for field in (self.file, self.folder):
+            field.changed.connect(self._on_file)
+
+    def _on_file(self, _: Any = None) -> None:
+        self.edited.emit()
 
     def _choices(self, _: Any = None) -> list[tuple[str, Any]]:
         source = self._source()
@@ -67,12 +79,12 @@ class ReferenceChoice(Container[Any]):
             self.choice.value = there
         if there is None and before is not None:
             self._on_choice(None)
-            self.changed.emit(self)
 
     def _on_choice(self, chosen: Any) -> None:
         self._chosen = chosen
         for field, name in zip(self._files, (_FILE, _FOLDER), strict=True):
             field.visible = chosen == name
+        self.edited.emit()
 
     def choose(self, given: Layer | str | Path) -> None:
         """Choose a layer, a file or a folder."""
@@ -125,6 +137,7 @@ def _marked(layer: Points | Shapes, cube: Cube) -> SpectralLabels:
         data, state, _ = layer.as_layer_data_tuple()
         what = "point" if isinstance(layer, Points) else "shape"
         state["features"] = {"class": [f"{what} {number}" for number in range(1, len(data) + 1)]}
-        state.pop("feature_defaults", None)
+        for name in ("feature_defaults", "properties", "property_choices"):  # older names of the same, which would win
+            state.pop(name, None)
         layer = type(layer)(data, **state)
     return labels_of_marks(layer, cube)
