@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, SpectralAxis, as_cube
-from napari_spectrai.cube import SpectralWarning
+from napari_spectrai.layer_axes import SpectralWarning
 
 
 def test_axis_keeps_values_exactly_even_if_they_descend_or_repeat():

@@ -170,7 +170,7 @@ def test_files_named_in_the_experiment(pairs, quick, tmp_path):
 def test_a_folder_with_a_run_is_not_overwritten(pairs, quick, tmp_path):
     train(quick("training.epochs=1"), *pairs, run=tmp_path / "run")
     before = (tmp_path / "run" / "events.jsonl").read_text()
-    with pytest.raises(FileExistsError, match="already holds a run; resume it"):
+    with pytest.raises(FileExistsError, match="already contains a run; resume it"):
         train(quick(), *pairs, run=tmp_path / "run")
     assert (tmp_path / "run" / "events.jsonl").read_text() == before
 
@@ -254,7 +254,7 @@ def test_constant_and_single_band_data_train(quick, tmp_path, bands):
 def test_resuming_asks_for_a_run_and_its_split(pairs, quick, tmp_path):
     with pytest.raises(ValueError, match="give run="):
         next(fit(None, resume=True))
-    with pytest.raises(FileNotFoundError, match="holds no run"):
+    with pytest.raises(FileNotFoundError, match="contains no run"):
         next(fit(None, run=tmp_path / "none", resume=True))
     drain(fit(quick(), *pairs, run=tmp_path / "run"), until=lambda e: isinstance(e, Epoch))
     with pytest.raises(ValueError, match="saved split is for cubes of shape"):

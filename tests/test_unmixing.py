@@ -17,7 +17,7 @@ from napari_spectrai.experiment.untrained import ready_kinds
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.classical import from_tensors, to_tensors
 from napari_spectrai.learn.classical.abundances import abundances, onto_simplex
-from napari_spectrai.learn.classical.scored_pixels import judged
+from napari_spectrai.learn.classical.scored_pixels import predict_pixels
 from napari_spectrai.learn.classical.unmixing import vertices
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.inference.predict import predicting
@@ -236,7 +236,7 @@ def test_what_sees_single_spectra_is_judged_as_on_the_whole_image(blobs):
     scene = Scene(x, y, torch.rand(1, 16, 24, generator=torch.Generator().manual_seed(0)) < 0.4)
     method = VCA().load()(VCA(), 40, 3, classes=True)
     method.fit([scene])
-    shares, truth = judged(method, [scene])
+    shares, truth = predict_pixels(method, [scene])
     torch.testing.assert_close(shares, method(x)[scene.counts].softmax(-1))
     torch.testing.assert_close(truth, y[scene.counts] - 1)
 

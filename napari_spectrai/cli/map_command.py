@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from rich.progress import Progress as Bar
 
 from napari_spectrai.cli.common import FAILED, WRONG_USE, app, console, exit_with, listen_in, say_notes
-from napari_spectrai.cube import Cube, SpectralWarning
+from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.mapping.files import write_maps
 from napari_spectrai.spec import SettingsError, problems

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.blocks import Pixels, window
 from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, middle, silent
+from napari_spectrai.spectral_axis import SpectralAxis
 
 Range = tuple[float, float]
 How = Literal["sum", "mean", "max", "area"]
@@ -27,9 +28,13 @@ class BandMaps(MapKind):
     kind: Literal["band"] = "band"
     low: float = Field(description="first position of the range, in the unit of the axis")
     high: float = Field(description="last position of the range, in the unit of the axis")
-    how: How = Field("area", description="what is computed of the bands; area: above a straight line through both ends of the range")
-    more: tuple[Range, ...] = Field((), description="further ranges, each with a map of its own: [[low, high], …]")
-    over: Range | None = Field(None, description="range by which the others are divided: [low, high]; empty: no ratio")
+    how: How = Field(
+        "area", title="Value", description="what is computed of the bands; area: above a straight line through both ends of the range"
+    )
+    more: tuple[Range, ...] = Field((), title="Further ranges", description="further ranges, each with a map of its own: [[low, high], …]")
+    over: Range | None = Field(
+        None, title="Divide by range", description="range by which the others are divided: [low, high]; empty: no ratio"
+    )
 
     @field_validator("more", mode="before")
     @classmethod

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.kind import Doubles, Progress, silent
 from napari_spectrai.preparation.chain import seen
+from napari_spectrai.spectral_axis import SpectralAxis
 from napari_spectrai.valid import held_by, holds_data
 
 BLOCK = 2**22

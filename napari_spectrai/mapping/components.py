@@ -43,11 +43,13 @@ class ComponentMaps(MapKind):
     first: ClassVar = ("method", "count")
     kind: Literal["components"] = "components"
     method: Method = Field("vca_fcls", description="how components are found")
-    count: int = Field(4, ge=1, le=32, description="number of components")
+    count: int = Field(4, ge=1, le=32, title="Components", description="number of components")
     low: float | None = Field(None, description="first position that is used, in the unit of the axis; empty: all")
     high: float | None = Field(None, description="last position that is used, in the unit of the axis; empty: all")
     sum_to_one: bool = Field(False, description="closure (MCR-ALS): whether the abundances of a pixel add to one")
-    non_negative: bool = Field(True, description="MCR-ALS: whether the spectra of components are at least zero")
+    non_negative: bool = Field(
+        True, title="Non-negative spectra", description="MCR-ALS: whether the spectra of components are at least zero"
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the random choices")
 
     def compute(self, cube: Cube, progress: Progress = silent) -> Maps:

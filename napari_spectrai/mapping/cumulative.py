@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.band import How
 from napari_spectrai.mapping.blocks import window
 from napari_spectrai.mapping.kind import Doubles
+from napari_spectrai.spectral_axis import SpectralAxis
 from napari_spectrai.valid import holds_data, values_of
 
 MOST = 2**27

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.spec import Named, Registry
+from napari_spectrai.spectral_axis import SpectralAxis
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Row: TypeAlias = dict[str, str | int | float | bool | None]

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.blocks import Bands, Pixels, window
 from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, silent
 from napari_spectrai.mapping.references import NAMES, Library, References, onto
+from napari_spectrai.spectral_axis import SpectralAxis
 
 MOST = 10_000
 """Spectra of a library at most."""
@@ -48,10 +49,10 @@ class LibraryMaps(MapKind):
     first: ClassVar = ("measure", "min_score")
     kind: Literal["library"] = "library"
     references: References
-    measure: Measure = Field("correlation", description="how spectra are compared")
-    min_score: float = Field(0.0, ge=-1, le=1, description="least score of a hit; pixels below it have none")
+    measure: Measure = Field("correlation", title="Similarity", description="how spectra are compared")
+    min_score: float = Field(0.0, ge=-1, le=1, title="Minimum score", description="least score of a hit; pixels below it have none")
     particles: bool = Field(False, description="list connected regions with the same hit in the table, with size and score")
-    min_size: int = Field(1, ge=1, description="least number of pixels of a particle")
+    min_size: int = Field(1, ge=1, title="Minimum size (pixels)", description="least number of pixels of a particle")
     low: float | None = Field(None, description="first position that is compared, in the unit of the axis; empty: all")
     high: float | None = Field(None, description="last position that is compared, in the unit of the axis; empty: all")
 

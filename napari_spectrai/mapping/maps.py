@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from napari_spectrai.cube import as_cube
+from napari_spectrai.conversion import as_cube
 from napari_spectrai.mapping.kind import Maps, Progress, kinds, silent
 from napari_spectrai.spec import SettingsError, problems
 

@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.blocks import Pixels, window
 from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, middle, silent
 from napari_spectrai.mapping.least_squares import Fit, Mask
 from napari_spectrai.mapping.lineshapes import Baseline, PeakModel, Shape
 from napari_spectrai.mapping.peak_fit import PeakFitter
+from napari_spectrai.spectral_axis import SpectralAxis
 
 AT_ONCE = 2**13
 """Spectra between two reports of progress."""
@@ -36,17 +37,27 @@ class PeakMaps(MapKind):
     kind: Literal["peaks"] = "peaks"
     low: float = Field(description="first position that is fitted, in the unit of the axis")
     high: float = Field(description="last position that is fitted, in the unit of the axis")
-    count: int = Field(1, ge=1, le=6, description="number of peaks")
+    count: int = Field(1, ge=1, le=6, title="Peaks", description="number of peaks")
     shape: Shape = Field("gaussian", description="line shape; pseudo_voigt: a mixture of Gaussian and Lorentzian of the same width")
     baseline: Baseline = Field("linear", description="polynomial fitted together with the peaks")
-    positions: tuple[float, ...] = Field((), description="expected position of each peak, in the unit of the axis; empty: searched for")
-    shift: float | None = Field(None, gt=0, description="how far a peak may lie from its expected position; empty: anywhere in the range")
-    min_fwhm: float | None = Field(None, gt=0, description="least FWHM, in the unit of the axis; empty: half a band")
-    max_fwhm: float | None = Field(None, gt=0, description="largest FWHM, in the unit of the axis; empty: twice the range")
-    negative: bool = Field(False, description="whether peaks may point downwards")
-    same_fwhm: bool = Field(False, description="tie: all peaks have the same width")
-    spacings: tuple[float, ...] = Field((), description="tie: distance of the second and further peaks from the first; empty: free")
-    ratios: tuple[float, ...] = Field((), description="tie: height of the second and further peaks relative to the first; empty: free")
+    positions: tuple[float, ...] = Field(
+        (), title="Expected positions", description="expected position of each peak, in the unit of the axis; empty: searched for"
+    )
+    shift: float | None = Field(
+        None, gt=0, title="Maximum shift", description="how far a peak may lie from its expected position; empty: anywhere in the range"
+    )
+    min_fwhm: float | None = Field(None, gt=0, title="Minimum FWHM", description="least FWHM, in the unit of the axis; empty: half a band")
+    max_fwhm: float | None = Field(
+        None, gt=0, title="Maximum FWHM", description="largest FWHM, in the unit of the axis; empty: twice the range"
+    )
+    negative: bool = Field(False, title="Allow dips", description="whether peaks may point downwards")
+    same_fwhm: bool = Field(False, title="Same FWHM", description="tie: all peaks have the same width")
+    spacings: tuple[float, ...] = Field(
+        (), title="Fixed distances", description="tie: distance of the second and further peaks from the first; empty: free"
+    )
+    ratios: tuple[float, ...] = Field(
+        (), title="Fixed height ratios", description="tie: height of the second and further peaks relative to the first; empty: free"
+    )
     significance: float = Field(3.0, ge=0, description="least height of a peak, in standard errors; lower ones are left out as noise")
 
     @field_validator("positions", "spacings", "ratios", mode="before")

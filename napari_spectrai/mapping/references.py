@@ -11,11 +11,13 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.io import format_of, read
 from napari_spectrai.mapping.blocks import Bands, window
 from napari_spectrai.mapping.kind import Doubles
 from napari_spectrai.preparation.axis import in_unit
+from napari_spectrai.spectral_axis import SpectralAxis
 
 NAMES = "names"
 """Key of a cube's metadata: the names of its spectra."""

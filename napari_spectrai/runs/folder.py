@@ -1,4 +1,4 @@
-"""A run's folder: the document, the events, the weights, and the word of whoever steers it."""
+"""A run's folder: the document, the events, the weights, and the control file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Command = Literal["", "stop", "pause", "resume"]
 
 
 def default_folder() -> Path:
-    """Where runs live unless told otherwise: ``$NAPARI_SPECTRAI_RUNS``, else the user's data folder."""
+    """Return the default folder of runs: ``$NAPARI_SPECTRAI_RUNS`` if it is set, else a folder in the user's data folder."""
     chosen = os.environ.get("NAPARI_SPECTRAI_RUNS")
     return Path(chosen) if chosen else user_data_path("napari-spectrai", appauthor=False) / "runs"
 
@@ -40,12 +40,12 @@ def default_folder() -> Path:
 def all_runs(parent: Path | None = None) -> list[RunFolder]:
     """Return the runs in `parent` (default: `default_folder`), newest first."""
     parent = default_folder() if parent is None else parent
-    found = parent.glob("*/experiment.yml") if parent.is_dir() else ()
-    return [RunFolder(path.parent) for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]
+    documents = parent.glob("*/experiment.yml") if parent.is_dir() else ()
+    return [RunFolder(path.parent) for path in sorted(documents, key=lambda p: p.stat().st_mtime, reverse=True)]
 
 
 class RunFolder:
-    """The files of one run. Only the process that works in it writes; others read, and write `control`.
+    """The files of one run. Only the process that works on the run writes them; others read them, and write `control`.
 
     Raises
     ------
@@ -71,16 +71,9 @@ class RunFolder:
     @classmethod
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
         """Make a folder for a new run of `experiment` and write its document."""
-        if path is None:
-            words = re.sub(r"[^\w-]+", "-", experiment.name or experiment.task.kind).strip("-")
-            stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
-            path = default_folder() / stem
-            number = 2
-            while path.exists():
-                path, number = default_folder() / f"{stem}-{number}", number + 1
-        folder = cls(path)
+        folder = cls(cls.new(experiment) if path is None else path)
         if folder.journal.exists():
-            raise FileExistsError(f"{folder.path} already holds a run; resume it (--resume), or choose another folder")
+            raise FileExistsError(f"{folder.path} already contains a run; resume it (--resume), or choose another folder")
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             experiment.save(folder.document)
@@ -88,48 +81,58 @@ class RunFolder:
             raise type(error)(f"{folder.path} cannot be written ({error.strerror}); choose another run folder") from error
         return folder
 
+    @staticmethod
+    def new(experiment: Experiment) -> Path:
+        """Return a path in the default folder where nothing is yet, named by the time and the experiment."""
+        words = re.sub(r"[^\w-]+", "-", experiment.name or experiment.task.kind).strip("-")
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
+        path, number = default_folder() / stem, 2
+        while path.exists():
+            path, number = default_folder() / f"{stem}-{number}", number + 1
+        return path
+
     def experiment(self) -> Experiment:
         """Return the document of this run."""
         if not self.document.exists():
-            raise FileNotFoundError(f"{self.path} holds no run (no experiment.yml in it)")
+            raise FileNotFoundError(f"{self.path} contains no run (no experiment.yml in it)")
         return Experiment.load(self.document)
 
     def append(self, event: Event) -> None:
-        """Add an event to the journal."""
+        """Append an event to the journal."""
         with self.journal.open("a", encoding="utf-8") as file:
             file.write(to_json(event) + "\n")
 
     def events(self) -> Iterator[Event]:
-        """Yield the events so far; a torn last line (of a killed writer) is left out."""
+        """Yield the events so far; an incomplete last line (of a killed writer) is ignored."""
         if self.journal.exists():
             for line in self.journal.read_text(encoding="utf-8").split("\n")[:-1]:
                 yield from_json(line)
 
     def keep_maps(self, maps: Sequence[npt.NDArray[np.uint8]]) -> None:
-        """Write the split: for each cube a map (z, y, x) with the number of each pixel's part."""
+        """Write the split: for each cube, a map (z, y, x) with the number of each pixel's part."""
         with replacing(self.split) as temporary:
             np.savez_compressed(temporary, **{f"map{number}": labels for number, labels in enumerate(maps)})  # type: ignore[arg-type]
 
     def maps(self) -> list[npt.NDArray[np.uint8]]:
-        """Return the maps of the split; none before it is made."""
+        """Return the maps of the split; empty before the split."""
         if not self.split.exists():
             return []
         with np.load(self.split, allow_pickle=False) as saved:
             return [saved[f"map{number}"] for number in range(len(saved.files))]
 
     def parts(self) -> list[Labels]:
-        """Return which pixels train, validate and test, as labels (y, x) of each image or (n,) of a set; none before the split."""
+        """Return the pixels for training, validation and test, as labels (y, x) of each image or (n,) of a set; empty before the split."""
         return subsets.as_labels(self.maps())
 
     def discard_data(self) -> None:
-        """Remove the arrays that were handed over in the folder; a run that ended well needs them no more."""
+        """Remove the arrays that were copied into the folder; a finished run no longer needs them."""
         if self.data.is_dir():
             shutil.rmtree(self.data)
 
     def truncate(self, length: int) -> None:
-        """Cut the journal back to `length` bytes: what a resumed run will live through again.
+        """Cut the journal back to `length` bytes; a resumed run repeats what is removed.
 
-        It becomes a new file, by which those who follow it see that they must begin again.
+        A new file replaces it, from which readers recognise that they must start again.
         """
         if self.journal.exists():
             kept = self.journal.read_bytes()[:length]
@@ -137,13 +140,13 @@ class RunFolder:
                 temporary.write_bytes(kept)
 
     def last_event(self) -> Event | None:
-        """Return the last whole event, reading only the end of the journal."""
+        """Return the last complete event, reading only the end of the journal."""
         length = self.journal_length
         if not length:
             return None
         with self.journal.open("rb") as file:
             read = 0
-            while True:  # most events are short; a report of many classes is not
+            while True:  # most events are short; confusion matrices of many classes are not
                 read = min(length, max(8_192, 4 * read))
                 file.seek(-read, os.SEEK_END)
                 lines = file.read(read).split(b"\n")[:-1]
@@ -153,17 +156,17 @@ class RunFolder:
 
     @property
     def journal_length(self) -> int:
-        """Bytes in the journal."""
+        """Length of the journal in bytes."""
         return self.journal.stat().st_size if self.journal.exists() else 0
 
     def say(self, command: Command) -> None:
-        """Leave word for the process that works here."""
+        """Write a command for the process that works on the run."""
         write_text(self._control, command)
 
     def command(self) -> Command:
-        """Return the last word left."""
+        """Return the last command."""
         try:
-            # older than this process, it was meant for another that did not live to hear it
+            # a command older than this process was meant for an earlier process
             if self._control.stat().st_mtime < psutil.Process().create_time():
                 return ""
             word = self._control.read_text(encoding="utf-8").strip()
@@ -172,21 +175,21 @@ class RunFolder:
         return word if word in ("stop", "pause", "resume") else ""  # type: ignore[return-value]
 
     def claim(self) -> None:
-        """Say that this process works here; refuse if another, living one does."""
+        """Register this process as working on the run; refuse if another running process is registered."""
         owner = self.owner()
         if owner is not None:
-            raise RuntimeError(f"process {owner} is already working in {self.path}; stop it first, or choose another run folder")
+            raise RuntimeError(f"process {owner} is already working on {self.path}; stop it first, or choose another run folder")
         write_text(self._owner, json.dumps(asdict(ProcessInfo.here())))
         versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
         environment = {"python": sys.version, "platform": platform.platform(), "host": platform.node(), "versions": versions}
         write_text(self.environment, json.dumps(environment, indent=1))
 
     def release(self) -> None:
-        """Say that no process works here any more."""
+        """Unregister this process."""
         self._owner.unlink(missing_ok=True)
 
     def worker(self) -> ProcessInfo | None:
-        """Return the living process that works here, if there is one, with all that it says of itself."""
+        """Return the running process that works on the run, if there is one, with its description."""
         try:
             claim = ProcessInfo(**json.loads(self._owner.read_text(encoding="utf-8")))
         except FileNotFoundError:
@@ -194,17 +197,17 @@ class RunFolder:
         return claim if claim.alive else None
 
     def owner(self) -> int | None:
-        """Return the number of the living process that works here, if there is one."""
+        """Return the id of the running process that works on the run, if there is one."""
         worker = self.worker()
         return None if worker is None else worker.pid
 
     def state(self) -> State:
-        """Return how the run stands; ``"stopped"`` and ``"interrupted"`` can be resumed."""
+        """Return the state of the run; ``"stopped"`` and ``"interrupted"`` runs can be resumed."""
         try:
             if self.owner() is not None:
                 return "running"
             ending = self.last_event()
-        except (ValueError, KeyError, TypeError):  # files of another version, or damaged ones
+        except (ValueError, KeyError, TypeError):  # damaged files, or files of another version
             return "unreadable"
         if isinstance(ending, Finished):
             return "stopped" if ending.reason == "stopped" else "finished"

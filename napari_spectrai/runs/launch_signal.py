@@ -1,4 +1,4 @@
-"""Word of runs that are launched in this process, for a dock that stands beside the console."""
+"""Signal: a run was launched in this process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Listener = Callable[["Run"], Any]
 
 
 class Launched:
-    """Who wants to know that `launch` was called in this process, and what it has launched.
+    """Listeners to launches in this process, and the runs that were launched.
 
-    Bound methods are held weakly, so that a dock that is gone is forgotten. Listeners are called where `launch` was.
+    Bound methods are held weakly, so that a closed dock is forgotten. Listeners are called on the thread of `launch`.
     """
 
     def __init__(self) -> None:
@@ -24,24 +24,24 @@ class Launched:
         self._runs: list[Run] = []
 
     def connect(self, listener: Listener) -> None:
-        """Call `listener` with every run that is launched from now on."""
+        """Call `listener` with every run launched from now on."""
         self._listeners.append(weakref.WeakMethod(listener) if inspect.ismethod(listener) else lambda: listener)
 
     def disconnect(self, listener: Listener) -> None:
-        """Call it no more."""
+        """Stop calling a listener."""
         self._listeners = [other for other in self._listeners if other() not in (None, listener)]
 
     @property
     def runs(self) -> list[Run]:
-        """Runs launched here that are alive."""
+        """Running runs that were launched here."""
         for run in self._runs:
             if not run.alive:
                 run.close()
         self._runs = [run for run in self._runs if run.alive]
         return list(self._runs)
 
-    def tell(self, run: Run) -> None:
-        """Tell of a run; it is kept in mind while it lives, since a handle that is lost would end it."""
+    def emit(self, run: Run) -> None:
+        """Emit a run; a reference is kept while it is running, since dropping the last handle would end it."""
         self._runs = [*self.runs, run]
         for known in list(self._listeners):
             listener = known()

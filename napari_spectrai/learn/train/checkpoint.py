@@ -1,4 +1,4 @@
-"""The state a training goes on from: weights, optimiser, schedule, random state, place in the curve."""
+"""Checkpoints of a training: weights, optimiser, schedule, random state, position."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_spectrai.files import replacing
 
 @dataclass(slots=True)
 class TrainingPosition:
-    """Where a training stands. `epoch` epochs are complete, and `step` steps of the next."""
+    """Position of a training: `epoch` epochs are complete, and `step` steps of the next."""
 
     epoch: int = 0
     step: int = 0
@@ -43,7 +43,7 @@ def save(path: Path, place: TrainingPosition, parts: dict[str, Any], generator: 
 
 
 def load(path: Path, parts: dict[str, Any], generator: torch.Generator) -> TrainingPosition:
-    """Bring parts and random generators back to what `save` wrote."""
+    """Restore parts and random generators from what `save` wrote."""
     state = torch.load(path, map_location="cpu", weights_only=True)
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])

@@ -39,7 +39,7 @@ class BandPreview:
             self.layer = self._viewer.add_image(
                 values, name=NAME, colormap="viridis", metadata=metadata, contrast_limits=limits, **lying(frame)
             )
-            frame.lay(self.layer)
+            frame.align(self.layer)
             self._viewer.layers.selection.active = selected
         else:
             self.layer.data = values

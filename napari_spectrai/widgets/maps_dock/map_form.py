@@ -8,11 +8,12 @@ from typing import Any
 from magicgui.widgets import ComboBox, Container
 from psygnal import Signal
 
-from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.mapping import MapKind, kinds
 from napari_spectrai.spec import Problem
+from napari_spectrai.spectral_axis import SpectralAxis
+from napari_spectrai.widgets.choices import defaults
 from napari_spectrai.widgets.dock import message, rows, say
-from napari_spectrai.widgets.form import FoldBox, SpecForm, defaults
+from napari_spectrai.widgets.form import FoldBox, SpecForm
 
 ORDER = ("band", "peaks", "components", "unmix", "library")
 GIVEN = "references"

@@ -68,7 +68,7 @@ def _image(
             values, name=name, colormap=colormap, blending=blending, visible=visible,
             metadata={"spectral": False, "map": about}, **lying(frame),
         )  # fmt: skip
-        frame.lay(layer)
+        frame.align(layer)
     low, high = contrast(values)
     layer.contrast_limits = (0.0, high) if colour and low >= 0 and high > 0 else (low, high)
     return layer
@@ -86,5 +86,5 @@ def _labels(viewer: Viewer, values: Doubles, result: Maps, name: str, about: dic
         viewer.layers.remove(layer)
     options["metadata"] = {**options["metadata"], "map": about}
     layer = viewer.add_labels(numbers, **options | lying(frame))
-    frame.lay(layer)
+    frame.align(layer)
     return layer
