@@ -88,7 +88,7 @@ class Pixels:
     def blocks(self, progress: Progress = silent) -> Iterator[tuple[Bands, Doubles]]:
         """Yield the flat numbers of pixels (n,) and their spectra (n, bands) as float64, block by block."""
         for places, spectra in self.raw_blocks(progress):
-            yield places, np.asarray(spectra, np.float64)
+            yield places, np.ascontiguousarray(spectra, np.float64)
 
     def raw_blocks(self, progress: Progress = silent) -> Iterator[tuple[Bands, npt.NDArray[Any]]]:
         """Yield what `blocks` does, in the type of the cube."""
@@ -103,8 +103,13 @@ class Pixels:
             held = self.mask[start * inner : (start + step) * inner]
             places = np.flatnonzero(held) + start * inner
             if places.size:
-                part = np.asarray(self._part(data[start : start + step])).reshape(-1, self.bands.size)
-                yield places, part if held.all() else part[held]
+                part = np.asarray(self._part(data[start : start + step]))
+                if part.strides[-1] > part.strides[0]:  # bands lead in memory, as in a layer: spectra are columns, which need no copy
+                    columns = np.moveaxis(part, -1, 0).reshape(self.bands.size, -1)
+                    yield places, columns.T if held.all() else np.compress(held, columns, axis=1).T
+                else:
+                    part = part.reshape(-1, self.bands.size)
+                    yield places, part if held.all() else np.compress(held, part, axis=0)
             progress(min(self.cube.count, (start + step) * inner), self.cube.count)
 
     def _part(self, rows: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.mapping.kind import Doubles
-
-Mask = npt.NDArray[np.bool_]
 
 FULL_EXCHANGES = 15
 """Exchanges of all infeasible coefficients before only the last of them is exchanged, which always ends (Murty 1974)."""
@@ -115,9 +115,10 @@ class _Pivots:
         self._well = bool(singular[0] < _WELL_CONDITIONED * singular[-1])
         self._bits = np.left_shift(np.int64(1), np.arange(reduced.shape[1]))
         few = reduced.shape[1] <= _TABLE
+        self._dtype: type[Any] = np.uint8 if few else np.int64
         self._table = self._matrices(np.arange(2 ** reduced.shape[1])) if few else None
 
-    def _matrices(self, patterns: npt.NDArray[np.int64]) -> Doubles:
+    def _matrices(self, patterns: npt.NDArray[np.integer[Any]]) -> Doubles:
         """Return the matrices (p, k, k') of some patterns, for z of length k'."""
         passive = (patterns[:, None] & self._bits) > 0
         both = passive[:, :, None] & passive[:, None, :]
@@ -131,55 +132,54 @@ class _Pivots:
         gradient = self._gram @ solved - self._reduced.T
         return np.asarray(np.where(passive[:, :, None], solved, gradient))
 
-    def _product(self, target: Doubles, patterns: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.intp] | None, Doubles]:
-        """Return an order of the columns of z (k', n), or None to keep it, and coefficients and gradients (k, n) in that order."""
-        if self._table is not None:
-            matrices, counts = self._table, np.bincount(patterns, minlength=len(self._table))
-            order = np.argsort(patterns.astype(np.uint8), kind="stable")
-        else:
-            known, number, counts = np.unique(patterns, return_inverse=True, return_counts=True)
-            matrices = self._matrices(known)
-            if len(known) * 8 > len(patterns):  # hardly two of the same kind
-                return None, np.asarray((matrices[number] @ target.T[..., None])[..., 0].T)
-            order = np.argsort(number, kind="stable")
-        grouped, found = target[:, order], np.empty((len(self._bits), len(patterns)))
-        end = 0
-        for pattern in np.flatnonzero(counts):
-            start, end = end, end + int(counts[pattern])
-            np.matmul(matrices[pattern], grouped[:, start:end], out=found[:, start:end])
-        return order, found
+    def _product(self, target: Doubles, patterns: npt.NDArray[np.integer[Any]]) -> Doubles:
+        """Return coefficients and gradients (k, n) for z (k', n), which stand in the order of their patterns."""
+        starts = np.flatnonzero(np.append(True, patterns[1:] != patterns[:-1]))
+        known = patterns[starts]
+        matrices = self._matrices(known) if self._table is None else self._table[known]
+        if len(known) * 8 > len(patterns) and len(patterns) > 1:  # hardly two of the same kind
+            number = np.repeat(np.arange(len(known)), np.diff(starts, append=len(patterns)))
+            return np.asarray((matrices[number] @ target.T[..., None])[..., 0].T)
+        found = np.empty((len(self._bits), len(patterns)))
+        for matrix, start, end in zip(matrices, starts.tolist(), [*starts[1:].tolist(), len(patterns)], strict=True):
+            np.matmul(matrix, target[:, start:end], out=found[:, start:end])
+        return found
 
     def solve(self, target: Doubles) -> Doubles:
         """Return the coefficients (k, n) for z (k', n)."""
         k, n = len(self._bits), target.shape[1]
         result, moving = np.zeros((k, n)), np.arange(n)
-        length = np.sqrt(np.square(target).sum(0))
+        length = np.sqrt(np.einsum("kn,kn->n", target, target))
         target = target / np.where(length > 0, length, 1)
-        passive = np.full(n, self._bits.sum())
+        passive = np.full(n, self._bits.sum(), self._dtype)
         for step in range(STEPS * k):
-            order, found = self._product(target, passive)
-            if order is not None:
-                moving, passive, target = moving[order], passive[order], target[:, order]
-            infeasible = np.zeros(len(passive), np.int64)
+            found = self._product(target, passive)
+            infeasible = np.zeros(len(passive), self._dtype)
             for number, row in enumerate(found):
-                infeasible |= (row < _FEASIBLE).astype(np.int64) << number
-            kept = infeasible != 0
-            self._store(result, moving, found, passive, ~kept)
-            moving = moving[kept]
-            if not moving.size:
+                infeasible |= (row < _FEASIBLE).astype(self._dtype) << self._dtype(number)
+            last = step == STEPS * k - 1  # references that cannot be told apart: one answer is as good as another
+            self._store(result, moving, found, passive, np.flatnonzero((infeasible == 0) | last))
+            kept = np.flatnonzero(infeasible)
+            if not kept.size:
                 break
-            passive, infeasible, target = passive[kept], infeasible[kept], target[:, kept]
+            infeasible = infeasible[kept]
             if step >= FULL_EXCHANGES:
-                infeasible = np.left_shift(np.int64(1), np.log2(infeasible.astype(np.float64)).astype(np.int64))
-            passive = passive ^ infeasible
+                infeasible = self._dtype(1) << np.log2(infeasible.astype(np.float64)).astype(self._dtype)
+            passive = passive[kept] ^ infeasible
+            order = np.argsort(passive, kind="stable")
+            kept = kept[order]
+            passive, moving, target = passive[order], moving[kept], target[:, kept]
         return np.asarray(result * length)
 
-    def _store(self, result: Doubles, places: npt.NDArray[np.intp], found: Doubles, passive: npt.NDArray[np.int64], done: Mask) -> None:
-        if not done.any():
+    def _store(
+        self, result: Doubles, places: npt.NDArray[np.intp], found: Doubles, passive: npt.NDArray[Any], done: npt.NDArray[np.intp]
+    ) -> None:  # fmt: skip
+        if not done.size:
             return
-        places, passive = places[done], passive[done]
-        for number, (row, values) in enumerate(zip(result, found, strict=True)):
-            row[places] = np.where((passive >> number) & 1, np.maximum(values[done], 0), 0)
+        places, passive, found = places[done], passive[done], found[:, done]
+        np.maximum(found, 0, out=found)
+        for number, values in enumerate(found):
+            result[number, places] = values * ((passive >> self._dtype(number)) & self._dtype(1))
 
 
 def _each(gram: Doubles, target: Doubles) -> Doubles:

@@ -95,7 +95,8 @@ class UnmixMaps(MapKind):
                 parts = pool.map(solved, [spectra[first : first + solver.at_once] for first in starts])
                 for first, (abundances, residual) in zip(starts, parts, strict=True):
                     at = places[first : first + solver.at_once]
-                    found[:-1, at], found[-1, at] = abundances.T, residual
+                    for row, values in zip(found, (*abundances.T, residual), strict=True):
+                        row[at] = values
         curves = Cube(
             references.astype(np.float32), cube.axis.take(bands), name=f"{cube.name} · references".lstrip(" ·"), metadata={NAMES: names}
         )  # fmt: skip
