@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
@@ -113,14 +114,22 @@ class PeakMaps(MapKind):
         size = PeakModel(np.arange(2.0), self.shape, self.count, self.baseline).size
         return window(axis, self.low, self.high, least=size + 1, what=f"a fit of {size} parameters")
 
-    def curve(self, spectrum: Doubles, axis: SpectralAxis) -> tuple[Doubles, Doubles, dict[str, float]]:
-        """Fit a single spectrum (L,); return the positions fitted, the fitted curve there, and the values of the maps by name."""
+    def curve(self, spectrum: Doubles, axis: SpectralAxis, points: int = 0) -> tuple[Doubles, Doubles, dict[str, float]]:
+        """Fit a single spectrum (L,); return positions, the fitted curve there, and the values of the maps by name.
+
+        Parameters
+        ----------
+        points : number of evenly spaced positions of the curve; 0: those of the bands
+        """
         bands = self.bands(axis)
         positions, own = axis.values[bands], np.asarray(spectrum, np.float64)[bands]
         fitter = self.fitter(positions)
         found = fitter.fit(own[None])
         names, values = self._columns(fitter, found, own.size)
-        return positions, fitter.model.values(found.parameters)[0], {name: float(one[0]) for name, one in zip(names, values, strict=True)}
+        model = fitter.model
+        if points:  # both ends stay, to which the baseline is scaled
+            model = replace(model, positions=np.linspace(positions.min(), positions.max(), points))
+        return model.positions, model.values(found.parameters)[0], {name: float(one[0]) for name, one in zip(names, values, strict=True)}
 
     def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
         """Return the maps of all peaks.

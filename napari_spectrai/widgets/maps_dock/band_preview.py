@@ -7,30 +7,76 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 from napari.viewer import Viewer
+from qtpy.QtCore import QObject
 
-from napari_spectrai.mapping.cumulative import CumulativeBands
+from napari_spectrai.mapping.cumulative import MOST, CumulativeBands
 from napari_spectrai.mapping.kind import Doubles
+from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_frame import LayerFrame
+from napari_spectrai.widgets.layers import as_cube
 
 NAME = "band · preview"
 
 
-class BandPreview:
+class BandPreview(QObject):
     """The layer that shows the map of the range in the plot; made on first use, taken away by `remove`."""
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, parent: QObject) -> None:
+        super().__init__(parent)
         self._viewer = viewer
-        self.sums: CumulativeBands | None = None
+        self._sums: CumulativeBands | None = None
+        self._wanted: tuple[dict[str, Any], LayerFrame] | None = None
         self.layer: Image | None = None
+        self._summing = LatestOnly(self)
+        self._summing.answered.connect(self._on_summed)
 
-    def show(self, low: float, high: float, how: Any, frame: LayerFrame) -> bool:
-        """Show the map of a range; return whether there is one (else the range holds too few bands, or nothing is summed up yet)."""
-        if self.sums is None:
-            return False
+    def leave(self) -> None:
+        """End the thread."""
+        self._summing.leave()
+
+    def forget(self) -> None:
+        """Take the layer away, and forget what was summed up."""
+        self._sums, self._wanted = None, None
+        self._summing.forget()
+        self.remove()
+
+    def follow(self, values: dict[str, Any], frame: LayerFrame | None, *, wanted: bool) -> str:
+        """Show the band map of some settings of the layer of a frame, or nothing; return why there is none, in words.
+
+        Sums are computed on a thread first.
+        """
+        limits = [values.get("low"), values.get("high")]
+        if not wanted or frame is None or frame.layer.ndim < 3 or not all(isinstance(limit, int | float) for limit in limits):
+            self._wanted = None
+            self.remove()
+            return ""
+        self._wanted = (values, frame)
+        if self._sums is not None:
+            self._show(values["low"], values["high"], values["how"], frame)
+            return ""
+        layer, cube = frame.layer, as_cube(frame.layer)
+        if cube.count * len(cube.axis) > MOST:
+            return "This layer is too large for a map that follows the range; Make maps computes it."
+
+        def work() -> tuple[Image, CumulativeBands]:
+            sums = CumulativeBands(cube)
+            sums.prepare(values["how"])
+            return layer, sums
+
+        self._summing.ask(work)
+        return ""
+
+    def _on_summed(self, answer: tuple[Image, CumulativeBands]) -> None:
+        if self._wanted is not None and answer[0] is self._wanted[1].layer:
+            self._sums = answer[1]
+            self.follow(*self._wanted, wanted=True)
+
+    def _show(self, low: float, high: float, how: Any, frame: LayerFrame) -> None:
+        assert self._sums is not None  # noqa: S101
         try:
-            values = self.sums.map(low, high, how)
-        except ValueError:
-            return False
+            values = self._sums.map(low, high, how)
+        except ValueError:  # too few bands, which the form says
+            return
         limits = contrast(values)
         if self.layer is None or self.layer not in self._viewer.layers or self.layer.data.shape != values.shape:
             self.remove()
@@ -44,7 +90,6 @@ class BandPreview:
         else:
             self.layer.data = values
             self.layer.contrast_limits = limits
-        return True
 
     def remove(self) -> None:
         """Take the layer away."""

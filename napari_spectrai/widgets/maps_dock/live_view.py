@@ -18,6 +18,8 @@ from napari_spectrai.valid import values_of
 
 SCREE = 12
 """Components of which the share of the variance is drawn."""
+POINTS = 300
+"""Points of a fitted curve."""
 LEAST_SHARE = 1e-7
 """Share of the variance below which rounding is what is left."""
 _SEEN = 4000
@@ -104,14 +106,13 @@ class Inspector:
         if not np.isfinite(spectrum).all():
             return Look(drawn, words="This spectrum holds missing values.")
         fits, words = self._fitted(spectrum)
-        part = fits.get("fit")
-        inside = None if part is None else np.searchsorted(drawn.x, part.x)
-        return Look(drawn, fits, None if inside is None else Curve(drawn.x[inside], drawn.y[inside]), words)
+        bands = self.kind.bands(axis) if isinstance(self.kind, PeakMaps) else None
+        return Look(drawn, fits, None if bands is None else Curve(axis.values[bands], spectrum[bands]), words)
 
     def _fitted(self, spectrum: Doubles) -> tuple[dict[str, Curve], str]:
         kind, axis = self.kind, self.cube.axis
         if isinstance(kind, PeakMaps):
-            x, y, values = kind.curve(spectrum, axis)
+            x, y, values = kind.curve(spectrum, axis, POINTS)
             return {"fit": Curve(x, y)}, _peak_words(values, kind, axis.unit)
         if isinstance(kind, BandMaps) and kind.how == "area":
             bands = window(axis, kind.low, kind.high, least=2, what="an area")

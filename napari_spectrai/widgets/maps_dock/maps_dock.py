@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping import MapKind, Maps, kinds
-from napari_spectrai.mapping.cumulative import MOST, CumulativeBands
 from napari_spectrai.spec import Problem, problems
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.latest_only import LatestOnly
@@ -53,8 +52,7 @@ class MapsDock(Dock):
         self._live = LatestOnly(self.native)
         self._live.answered.connect(self._on_look)
         self._live.failed.connect(self._on_look_failed)
-        self._summing = LatestOnly(self.native)
-        self._summing.answered.connect(self._on_summed)
+        self._preview = BandPreview(napari_viewer, self.native)
         self._connect()
         self._on_layers()
 
@@ -64,15 +62,14 @@ class MapsDock(Dock):
         self._about = text("about")
         self.form = MapForm()
         self.references = ReferenceChoice(viewer, lambda: self.layer)
-        self._fit = Plot(viewer, x="Band number", y="Intensity", height=140, name="fit")
+        self._fit = Plot(viewer, x="Band number", y="Intensity", height=115, name="fit")
         self._follow = CheckBox(value=True, text="Show the map while dragging", name="follow", tooltip="a preview layer follows the range")
-        self._plot = Plot(viewer, x="Band number", y="Intensity", height=170, name="spectrum")
+        self._plot = Plot(viewer, x="Band number", y="Intensity", height=145, name="spectrum")
         self._note = text("note")
         self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True)
         self._remarks, self._problem = text("remarks"), message()
         self.work = MapWork()
         self.view = ResultView(viewer)
-        self._preview = BandPreview(viewer)
         self._sections = [
             rows(self._layer), self._about, self.form, self.references, self._plot, self._follow, self._fit, self._note, self._scree,
             self._remarks, self._problem, self.work, self.view,
@@ -90,7 +87,7 @@ class MapsDock(Dock):
         self._layer.changed.connect(self._on_layer)
         self.form.edited.connect(self._check)
         self.references.edited.connect(self._check)
-        self._follow.changed.connect(self._on_follow)
+        self._follow.changed.connect(self._show_band)
         self.work.start.changed.connect(self.start)
         self.work.done.connect(self._on_done)
         self.work.failed.connect(self._on_failed)
@@ -98,7 +95,7 @@ class MapsDock(Dock):
 
     def _leave(self) -> None:
         self._live.leave()
-        self._summing.leave()
+        self._preview.leave()
         self.work.leave()
         self._data.follow(None)
         turned.turned.disconnect(self._on_layer, missing_ok=True)
@@ -159,8 +156,7 @@ class MapsDock(Dock):
         layer = self.layer
         self._data.follow(layer)
         self._begun = self._begun or layer is not None
-        self._preview.remove()
-        self._preview.sums = None
+        self._preview.forget()
         self._frame = None if layer is None else LayerFrame.of(layer)
         self._place = None
         self._inspector = None
@@ -249,41 +245,12 @@ class MapsDock(Dock):
 
     # ---------------------------------------------------------------- the map while dragging
 
-    def _show_band(self) -> None:
+    def _show_band(self, _: Any = None) -> None:
         values = self.form.read()
-        low, high, frame = values.get("low"), values.get("high"), self._frame
-        follows = values["kind"] == "band" and bool(self._follow.value) and frame is not None and self.native.isVisible()
-        if not follows or frame is None or not isinstance(low, int | float) or not isinstance(high, int | float):
-            self._preview.remove()
-            return
-        if self._preview.sums is None:
-            self._sum_up(values["how"])
-        else:
-            self._preview.show(low, high, values["how"], frame)
-
-    def _sum_up(self, how: Any) -> None:
-        layer = self.layer
-        if layer is None or layer.ndim < 3:
-            return
-        cube = as_cube(layer)
-        if cube.count * len(cube.axis) > MOST:
-            say(self._remarks, "This layer is too large for a map that follows the range; Make maps computes it.")
-            return
-
-        def work() -> tuple[Image, CumulativeBands]:
-            sums = CumulativeBands(cube)
-            sums.prepare(how)
-            return layer, sums
-
-        self._summing.ask(work)
-
-    def _on_summed(self, answer: tuple[Image, CumulativeBands]) -> None:
-        if answer[0] is self.layer:
-            self._preview.sums = answer[1]
-            self._show_band()
-
-    def _on_follow(self, _: Any = None) -> None:
-        self._show_band()
+        wanted = values["kind"] == "band" and bool(self._follow.value) and bool(self.native.isVisible())
+        remark = self._preview.follow(values, self._frame, wanted=wanted)
+        if remark:
+            say(self._remarks, remark)
 
     def _on_visible(self, visible: bool) -> None:  # noqa: FBT001
         if visible:
@@ -328,7 +295,7 @@ class MapsDock(Dock):
                 self._plot.curve(name, look.fits[name].x, look.fits[name].y, colour, legend=False, dashed=name == "baseline", width=2)
             else:
                 self._plot.remove_curve(name)
-        self._fit.visible = look.measured is not None and self.form.kind.value == "peaks"
+        self._fit.visible = look.measured is not None
         if look.measured is not None:
             self._fit.curve("measured", look.measured.x, look.measured.y, SOURCE, legend=False, points=True)
             self._fit.curve("fit", look.fits["fit"].x, look.fits["fit"].y, self._fit.accent, legend=False, width=2)
