@@ -387,7 +387,7 @@ def test_a_background_is_one_more_component():
     assert found.curves.metadata["names"] == ["dye", "background"]
 
 
-def test_references_that_cannot_be_told_apart_are_named():
+def test_references_that_are_hard_to_distinguish_are_named():
     pair = np.stack([line("gaussian", 1000, 20), line("gaussian", 1000.3, 20), line("gaussian", 950, 20)])
     found = spectrai.maps(
         cube_of(np.ones((3, 3, 1)) * pair[0]),
@@ -395,7 +395,7 @@ def test_references_that_cannot_be_told_apart_are_named():
         references=spectrai.Cube(pair.astype(np.float32), AXIS, metadata={"names": ["a", "b", "c"]}),
     )
     assert len(found.notes) == 1
-    assert found.notes[0].startswith("a and b are hard to tell apart")
+    assert found.notes[0].startswith("a and b are hard to distinguish")
     assert found.table[0]["nearest"] == "b"
     assert found.table[0]["condition"] > 50
     assert found.table[2]["angle"] > 60

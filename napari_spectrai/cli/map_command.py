@@ -42,12 +42,12 @@ def map_command(
         if output.exists() and not output.is_dir():
             raise ValueError(f"{output} is a file; choose a folder")
     with exit_with(FAILED):
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
             cube = read(source, dataset=dataset, spectral=spectral)
             result = _computed(chosen, cube)
         written = write_maps(result, output, cube, format)
-        notes = [str(one.message) for one in said if issubclass(one.category, SpectralWarning)]
+        notes = [str(one.message) for one in caught if issubclass(one.category, SpectralWarning)]
         say_notes([*dict.fromkeys(notes), *result.notes])
         for path in written:
             console.print(str(path), highlight=False, soft_wrap=True, markup=False)

@@ -146,7 +146,7 @@ def centres(spectra: Doubles, count: int, seed: int) -> Doubles:
 def alternating_least_squares(spectra: Doubles, initial: Doubles, *, sum_to_one: bool, non_negative: bool) -> Doubles:
     """Return component spectra (k, m) of spectra (n, m) by multivariate curve resolution (MCR-ALS).
 
-    Abundances and components are computed in turn by least squares, abundances at least zero, until the lack of fit rests.
+    Abundances and components are computed in turn by least squares, abundances at least zero, until the lack of fit stops decreasing.
 
     Parameters
     ----------

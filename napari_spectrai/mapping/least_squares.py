@@ -121,12 +121,12 @@ class _State:
         change = np.linalg.solve(matrix, np.where(held, 0, self.gradient * scale)[..., None])[..., 0] * scale
         trial = np.clip(self.parameters + change, self.low, self.high)
         change = trial - self.parameters
-        promised = 2 * np.einsum("ni,ni->n", change, self.gradient) - np.einsum("ni,nij,nj->n", change, self.normal, change)
+        moved = np.einsum("ni,ni->n", change, (self.normal @ change[..., None])[..., 0])
+        promised = 2 * np.einsum("ni,ni->n", change, self.gradient) - moved
         squares, normal, gradient = _equations(model, self.spectra, trial)
         better = squares <= self.squares
         gain = (self.squares - squares) / np.where(promised > 0, promised, 1)
         degrees = max(1, self.spectra.shape[1] - self.parameters.shape[1])
-        moved = np.einsum("ni,nij,nj->n", change, self.normal, change)
         small = moved <= ACCURACY**2 * self.squares / degrees + self.floor
         ended = (better & small & (self.damping <= 1)) | (~better & small) | (~better & (self.damping >= _MOST))
         self.parameters[better], self.squares[better] = trial[better], squares[better]
@@ -170,7 +170,8 @@ def _scale(normal: Doubles) -> Doubles:
 
 def _restricted(matrix: Doubles, held: Mask) -> Doubles:
     """Return normal matrices in which held parameters are left out."""
-    matrix = np.where(held[:, :, None] | held[:, None, :], 0.0, matrix)
+    if held.any():
+        matrix = np.where(held[:, :, None] | held[:, None, :], 0.0, matrix)
     number = np.arange(matrix.shape[1])
     diagonal = matrix[:, number, number]
     matrix[:, number, number] = np.where(held | (diagonal <= 0), 1.0, diagonal)

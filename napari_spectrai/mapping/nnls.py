@@ -157,7 +157,7 @@ class _Pivots:
             infeasible = np.zeros(len(passive), self._dtype)
             for number, row in enumerate(found):
                 infeasible |= (row < _FEASIBLE).astype(self._dtype) << self._dtype(number)
-            last = step == STEPS * k - 1  # references that cannot be told apart: one answer is as good as another
+            last = step == STEPS * k - 1  # linearly dependent references: one answer is as good as another
             self._store(result, moving, found, passive, np.flatnonzero((infeasible == 0) | last))
             kept = np.flatnonzero(infeasible)
             if not kept.size:

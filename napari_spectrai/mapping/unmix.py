@@ -22,7 +22,7 @@ from napari_spectrai.preparation.chain import seen
 MOST = 64
 """References at most."""
 SIMILAR = 5.0
-"""Angle in degrees below which two references are reported as hard to tell apart."""
+"""Angle in degrees below which two references are reported as hard to distinguish."""
 _DARK = 0.05
 """Share of the spectra, the darkest ones, whose mean is taken for the background."""
 
@@ -60,7 +60,7 @@ class UnmixMaps(MapKind):
         if empty:
             raise ValueError(f"the reference {empty[0]!r} is zero in all bands used; leave it out")
         if len(names) > len(bands):
-            raise ValueError(f"{len(names)} references cannot be told apart by {len(bands)} bands; leave some out, or use more bands")
+            raise ValueError(f"{len(names)} references cannot be distinguished by {len(bands)} bands; leave some out, or use more bands")
         return bands, references, names
 
     def _background(self, cube: Cube, bands: Bands) -> Doubles:
@@ -120,7 +120,7 @@ class UnmixMaps(MapKind):
 
 
 def similarities(references: Doubles, names: list[str]) -> tuple[list[Row], tuple[str, ...]]:
-    """Return a row for each reference, and remarks on those that are hard to tell apart.
+    """Return a row for each reference, and remarks on those that are hard to distinguish.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def similarities(references: Doubles, names: list[str]) -> tuple[list[Row], tupl
             length = np.linalg.norm(pair, axis=1).prod()
             row |= {"nearest": names[near], "angle": angle, "correlation": float(pair[0] @ pair[1] / length) if length > 0 else None}
             if angle < SIMILAR and (near > number or cosine[near].argsort()[-2] != number):
-                notes.append(f"{name} and {names[near]} are hard to tell apart: their spectra differ by an angle of {angle:.1f}°.")
+                notes.append(f"{name} and {names[near]} are hard to distinguish: their spectra differ by an angle of {angle:.1f}°.")
         rows.append(row | {"error": float(errors[number]), "condition": condition})
     return rows, tuple(notes)
 

@@ -23,7 +23,7 @@ POINTS = 300
 LEAST_SHARE = 1e-7
 """Share of the variance below which rounding is what is left."""
 _SEEN = 4000
-_TOLD = (("position", "position"), ("height", "height"), ("FWHM", "fwhm"))
+_QUANTITIES = (("position", "position"), ("height", "height"), ("FWHM", "fwhm"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Inspector:
 
     Attributes
     ----------
-    words : remarks on the settings: which references cannot be told apart, how much principal components explain
+    words : remarks on the settings: which references are hard to distinguish, how much principal components explain
     scree : share of the variance of each principal component, for components
     """
 
@@ -138,8 +138,8 @@ def _peak_words(values: dict[str, float], kind: PeakMaps, unit: str) -> str:
         if not np.isfinite(position):
             lines.append(f"{head}{'the fit failed' if values['failed'] else 'no peak above the noise'}")
             continue
-        told = [f"{name} {_with_error(values[prefix + key], values[f'{prefix}{key}_error'])}" for name, key in _TOLD]
-        lines.append(head + " · ".join(told) + (f" ({unit})" if unit else ""))
+        parts = [f"{name} {_with_error(values[prefix + key], values[f'{prefix}{key}_error'])}" for name, key in _QUANTITIES]
+        lines.append(head + " · ".join(parts) + (f" ({unit})" if unit else ""))
     return "\n".join(lines)
 
 
