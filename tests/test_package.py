@@ -69,6 +69,7 @@ def test_the_plug_in_is_listed():
         "Train",
         "Predict",
         "Evaluate",
+        "Maps",
         "Open as a spectral image",
     ]
     assert (ROOT / "napari.yaml").resolve() == ROOT / "napari_spectrai" / "napari.yaml"
