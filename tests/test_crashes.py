@@ -464,7 +464,7 @@ def test_a_kind_of_this_process_only_is_refused_to_another(monkeypatch):
 
 def test_what_cannot_be_used_is_said_in_words(tmp_path):
     for values, unit, message in (
-        (["a", "b"], "nm", "are numbers, one a band"),
+        (["a", "b"], "nm", "are numbers, one per band"),
         ([1.0, np.inf], "nm", "band 1 is inf"),
         ([1.0, 2.0], 3, "unknown unit 3"),
     ):

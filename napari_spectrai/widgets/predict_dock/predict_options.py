@@ -74,7 +74,7 @@ class PredictOptionsForm(Container[Any]):
         if card is not None and isinstance(model, Path):
             for label, value in found:
                 other = as_model(value)
-                if isinstance(other, Path) and other != model and (told := _card(other)) is not None and not differs(card, told):
+                if isinstance(other, Path) and other != model and (read := _card(other)) is not None and not differs(card, read):
                     like.append((label, value))
         self.ensemble.offer(like)
         self._about.value = (
