@@ -280,7 +280,7 @@ def test_classical_classifiers_stand_beside(quick):
     assert set(rows) == set(beside.rows)
     for name, figures in beside.rows.items():
         assert rows[name]["overall_accuracy"] == pytest.approx(figures["overall_accuracy"]), name
-    with pytest.raises(ValueError, match="choose one of its kind"):
+    with pytest.raises(ValueError, match="choose a model of that kind"):
         evaluate({"a": cube}, cube, "denoising", source=cube, model=model)
 
 

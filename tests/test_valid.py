@@ -340,7 +340,7 @@ def test_fill_says_what_it_filled(lazy):
     data[1, 1, 3] = data[2, 2, :2] = np.nan
     data[3, 3] = np.inf
     cube = Cube(da.from_array(data, chunks=(2, 5, -1)) if lazy else data)
-    with pytest.warns(SpectralWarning, match="11 values of 3 of 30 spectra are interpolated; 1 of them hold no value at all"):
+    with pytest.warns(SpectralWarning, match="11 values of 3 of 30 spectra are interpolated; 1 of them contain no finite value"):
         preprocess(cube, [Fill()])
     assert Fill().notes(Cube(np.ones((2, 3), np.uint8))) == []
 
