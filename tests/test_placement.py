@@ -173,7 +173,7 @@ def test_the_finer_truth_of_a_super_resolution_is_its_place(image_pairs):
     part = paired(task, coarse, fine[4:, 3:20])
     assert (part.cube.spatial_shape, part.truth.spatial_shape) == ((8, 8), (16, 16))
     np.testing.assert_allclose(world(part.truth, (0.5, 0.5)), world(part.cube, (0, 0)))
-    assert "no whole" in paired(task, coarse, as_cube(layer(np.zeros((3, 20, 24), np.float32), scale=(1, 0.7, 0.7)))).trouble
+    assert "not an integer" in paired(task, coarse, as_cube(layer(np.zeros((3, 20, 24), np.float32), scale=(1, 0.7, 0.7)))).trouble
     assert "Bin pixels" in paired(tasks.parse("denoising"), coarse, fine).trouble
 
 

@@ -215,7 +215,7 @@ def test_unknown_keys_and_sections_are_refused_all_at_once(tmp_path):
     assert "did you mean network?" in said
     assert "there is no section 'Preprocesing'" in said
     assert "did you mean Preprocessing?" in said
-    assert "Data_Augmentation: 3 is no section" in said
+    assert "Data_Augmentation: 3 is not a section" in said
 
 
 def test_an_enlargement_that_is_none_is_refused(tmp_path):
