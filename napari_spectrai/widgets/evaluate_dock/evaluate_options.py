@@ -76,7 +76,7 @@ class EvaluationForm(Container[Any]):
             tooltip="the result holds cluster numbers: assign to each cluster the class of most of its labelled pixels",
         )  # fmt: skip
         self.class_mean = ComboBox(
-            choices=[("classes of the truth", "truth"), ("classes of truth or result", "union")], value="truth", label="Mean over",
+            choices=[("classes of the truth", "truth"), ("classes of truth or result", "union")], value="truth", label="Average over",
             name="class_mean",
             tooltip="classes that F1, IoU and Dice are averaged over; if the result's are included, a class missing from the truth "
             "counts as 0, as in scikit-learn",

@@ -64,7 +64,7 @@ class EvaluationView(Container[Any]):
         self.verdict, self.about, self.place = text("verdict"), text("about"), text("place")
         self.verdict.native.setStyleSheet("font-weight: bold;")
         self.scores = ScoreTable("scores", "scores against the truth; click a column header to sort, Ctrl+C copies the table")
-        self.which = ComboBox(choices=self._results, name="which", label="Shown", tooltip="the result shown below")
+        self.which = ComboBox(choices=self._results, name="which", label="Result", tooltip="the result shown below")
         self._which = rows(self.which)
         self.grid = ConfusionGrid()
         self.classes = ScoreTable("classes", "scores of each class; click a column header to sort, Ctrl+C copies the table")
