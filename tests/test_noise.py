@@ -261,7 +261,7 @@ class TestWithoutTruth:
         asked = prepare_unpaired(task, found, 0)
         methods = fit_baselines(experiment, found, "training")
         assert "ridge" not in methods
-        scores = {name: task.scores(*asked.judged(method, "validation", task))["mse"] for name, method in methods.items()}
+        scores = {name: task.scores(*asked.predict_pixels(method, "validation", task))["mse"] for name, method in methods.items()}
         posed = asked.batch(found.parts["validation"], torch.device("cpu"))
         output, target = task.score_inputs(posed.x, posed)
         assert float((output - target).square().mean()) == pytest.approx(scores["raw"], rel=0.35)  # patches overlap
