@@ -27,6 +27,7 @@ lint: $(VENV)/ready
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(PY) tests/test_wording.py
 	$(VENV)/bin/npe2 validate napari-spectrai
 
 pictures: $(VENV)/ready qt

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/gallery.md from the running program, one story a task: ``make gallery`` (needs a display; about ten minutes).
+"""Screenshots of docs/gallery.md from the running program, one example per task: ``make gallery`` (needs a display; about ten minutes).
 
 ``python docs/gallery.py segmentation`` takes those of one task.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pictures import settle, window  # beside this file
+from pictures import settle, window  # in the same folder
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 
@@ -23,7 +23,7 @@ IMAGES = Path(__file__).parent / "images" / "gallery"
 
 
 class Story:
-    """A window that goes through one task; every picture is numbered."""
+    """A napari window that demonstrates one task; screenshots are numbered."""
 
     def __init__(self, task: str, opened: str) -> None:
         self.task, self.number = task, 0
@@ -35,7 +35,7 @@ class Story:
             scene.contrast_limits = np.percentile(scene.data[30], (1, 99))
 
     def take(self, name: str) -> None:
-        """Take a picture of the whole window."""
+        """Take a screenshot of the whole window."""
         settle(0.8)
         self.number += 1
         IMAGES.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ class Story:
         print(path, flush=True)
 
     def look(self, place: tuple[float, ...], **points: Any) -> None:
-        """Look at the spectra under a place."""
+        """Show the spectra at a position."""
         spectra = spectrai.widgets.spectra(self.viewer)
         spectra.look_at(place)
         settle(1.2)
@@ -53,7 +53,7 @@ class Story:
         self.leave(spectra)
 
     def prepare(self, layer: Any, steps: list[Any], place: tuple[int, ...]) -> None:
-        """Show what preparation would do."""
+        """Show the effect of the preparation."""
         dock = spectrai.widgets.preprocess(self.viewer)
         dock.take(layer)
         dock.steps = steps
@@ -63,7 +63,7 @@ class Story:
         self.leave(dock)
 
     def train(self, source: Any, truth: Any, *settings: str, until: Callable[[Any], bool] | None = None) -> Path:
-        """Train; a picture before, with the split drawn, one under way, one of the end."""
+        """Train, with screenshots before (with the split), during and after the training."""
         dock = spectrai.widgets.train(self.viewer)
         dock.form.task.value = self.task
         dock.take(source)
@@ -99,7 +99,7 @@ class Story:
         return next(one for one in self.viewer.layers if one.metadata.get("prediction", {}).get("role") == "result")
 
     def evaluate(self, result: Any, truth: Any, show: Callable[[Any], Any] | None = None) -> None:
-        """Judge the result, and show what is worth a look."""
+        """Evaluate the result, and show maps, spectra or classes."""
         dock = spectrai.widgets.evaluate(self.viewer)
         dock.result, dock.truth = result, truth
         dock.start()
@@ -121,7 +121,7 @@ class Story:
 
 
 def denoising() -> None:
-    """Denoise Raman spectra of cells, one second against ten: learnt on the first 800 of them, judged on the last 200."""
+    """Denoise Raman spectra of cells, one second against ten: trained on the first 800 of them, tested on the last 200."""
     story = Story("denoising", "raman_pairs")
     noisy, truth = story.viewer.layers["Raman pairs"], story.viewer.layers["Raman pairs · truth"]
     story.look((250.0, 900.0))
@@ -141,7 +141,7 @@ def denoising() -> None:
 
 
 def calibration() -> None:
-    """Turn a Raman map as a coarser spectrometer would show it (made here) into what was measured."""
+    """Convert a Raman map of a simulated coarser spectrometer into the measured one."""
     story = Story("calibration", "cartilage")
     fine = story.viewer.layers["Cartilage"]
     cube = as_cube(fine)
@@ -156,7 +156,7 @@ def calibration() -> None:
 
 
 def classification() -> None:
-    """Tell the class of single spectra of Indian Pines."""
+    """Classify single spectra of Indian Pines."""
     story = Story("classification", "indian_pines")
     scene, classes = story.viewer.layers["Indian Pines"], story.viewer.layers["Indian Pines · classes"]
     story.look((30.0, 70.0, 70.0))
@@ -166,7 +166,7 @@ def classification() -> None:
 
 
 def segmentation() -> None:
-    """Learn from a few strokes a class, and map the whole scene."""
+    """Train on a few strokes per class, and map the whole scene."""
     story = Story("segmentation", "indian_pines")
     scene, classes = story.viewer.layers["Indian Pines"], story.viewer.layers["Indian Pines · classes"]
     classes.visible = False
@@ -194,14 +194,14 @@ def segmentation() -> None:
 
 
 def super_resolution() -> None:
-    """Learn on the left half of Indian Pines, enlarge the right half, which was made coarse."""
+    """Train on the left half of Indian Pines, and enlarge the degraded right half."""
     story = Story("super_resolution", "indian_pines")
     for layer in list(story.viewer.layers):
         story.viewer.layers.remove(layer)
     cube = sample("indian_pines").cube
     left, right = cube[:144, :72], cube[:144, 73:145]
     data = right.numpy()
-    # as the network practises it: bicubic, over a wider window, so that nothing finer is left
+    # as in the training: bicubic, over a wider window, so that no finer detail remains
     bands = [Image.fromarray(band).resize((36, 72), Image.Resampling.BICUBIC) for band in np.moveaxis(data, -1, 0).astype(np.float32)]
     coarse = np.stack([np.asarray(band) for band in bands], -1)
     sharp = add_cube(story.viewer, Cube(data, cube.axis, name="right half"))

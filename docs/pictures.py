@@ -1,4 +1,4 @@
-"""Take the pictures in the README from the running program: ``python docs/pictures.py`` (needs a display)."""
+"""Take the screenshots in the README from the running program: ``python docs/pictures.py`` (needs a display)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from napari_spectrai.widgets import fold_state
 from napari_spectrai.widgets.dock import opened
 
 IMAGES = Path(__file__).parent / "images"
-fold_state.place = lambda: Path(os.environ["NAPARI_SPECTRAI_RUNS"]) / "folds.json"  # as nobody has left them
+fold_state.place = lambda: Path(os.environ["NAPARI_SPECTRAI_RUNS"]) / "folds.json"  # default state
 
 
 def settle(seconds: float = 0.6, until: Callable[[], bool] | None = None) -> None:
-    """Let the window work, for a time or until something is true."""
+    """Process events, for a time or until a condition is true."""
     end = time.monotonic() + (240 if until else seconds)
     while time.monotonic() < end and not (until and until()):
         QApplication.processEvents()
@@ -30,7 +30,7 @@ def settle(seconds: float = 0.6, until: Callable[[], bool] | None = None) -> Non
 
 
 def save(viewer: napari.Viewer, name: str) -> None:
-    """Save a picture of the whole window."""
+    """Save a screenshot of the whole window."""
     settle()
     IMAGES.mkdir(exist_ok=True)
     viewer.screenshot(str(IMAGES / f"{name}.png"), canvas_only=False)

@@ -85,7 +85,7 @@ def sample(name: str) -> Sample:
     ----------
     name : str
         ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, acquired for 0.1 s (the cube) and 1 s
-        (the truth); the source gives no axis (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
+        (the truth); the source has no axis (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
         ``"cartilage"``: a Raman map, 25 × 35 pixels × 300 bands, already denoised by its authors (hySpc.chondro).
         ``"lambda_stack"``: a confocal lambda stack of five dyes, 256 × 256 pixels × 28 channels (doi:10.6084/m9.figshare.28067108.v4).
         ``"indian_pines"``: an AVIRIS scene, 145 × 145 pixels × 200 bands, with 16 classes (doi:10.4231/R7RX991C).

@@ -63,7 +63,7 @@ class SpectralAxis:
         try:
             values = np.array(self.values, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"the positions of a spectral axis are numbers, one a band: {error}") from error
+            raise ValueError(f"the positions of a spectral axis are numbers, one per band: {error}") from error
         if values.ndim != 1 or not values.size:
             raise ValueError(f"a spectral axis is a list of one or more positions, not an array of shape {values.shape}")
         if not np.isfinite(values).all():

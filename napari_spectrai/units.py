@@ -56,7 +56,7 @@ class Unit:
 
     Parameters
     ----------
-    name : the unit of `SpectralAxis` that stands for it
+    name : the unit of `SpectralAxis` that it is
     factor : what positions are multiplied by to stand in it, such as 0.1 for ångström, given in nm
     """
 

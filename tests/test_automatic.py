@@ -13,7 +13,7 @@ from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.candidates import Size, candidates_for, in_turn
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.applicability import Applicability
-from napari_spectrai.learn.automatic.choice import Answers, Held, choose, crossed, mixture_weights
+from napari_spectrai.learn.automatic.choice import Answers, HeldOut, choose, crossed, mixture_weights
 from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
 from napari_spectrai.learn.mixture.spectral_views import shapes, superpixel_means
 from napari_spectrai.learn.scoring import intervals
@@ -182,7 +182,7 @@ def test_candidates_can_be_fitted_in_the_order_of_their_simplicity():
 
 
 def _held(truth, fold, classes=2):
-    return Held.of(torch.as_tensor(truth), np.asarray(fold), np.arange(len(truth)), classes)
+    return HeldOut.of(torch.as_tensor(truth), np.asarray(fold), np.arange(len(truth)), classes)
 
 
 def test_of_many_samples_what_takes_the_square_of_their_number_comes_late():

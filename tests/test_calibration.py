@@ -406,7 +406,7 @@ def test_what_differs_between_conditions_is_left_out():
     [
         ([[1.0, 2]], 1, "at least 2 items"),
         ([[1.0, 2], [1.0]], 1, "1 and 2 bands"),
-        ([[1.0, 2], [2.0, 3]], 2, "in 1 directions at most, not 2"),
+        ([[1.0, 2], [2.0, 3]], 2, "in at most 1 directions, not 2"),
     ],
 )
 def test_conditions_that_do_not_fit_say_why(conditions, components, words):

@@ -189,7 +189,7 @@ def test_enlarging_by_name_in_tiles_and_whole(image_pairs):
 
 
 def test_what_has_to_learn_is_not_applied_by_name(image_pairs):
-    with pytest.raises(ValueError, match=r"'ridge' is neither a model file nor a method that needs no training; known: back_projection"):
+    with pytest.raises(ValueError, match=r"'ridge' is neither a model file nor a method without training; known: back_projection"):
         predict("ridge", image_pairs[0])
 
 

@@ -163,7 +163,7 @@ def test_a_cube_a_factor_away_is_said_with_the_factor(factor, scene, classifier)
 
 def test_counts_against_reflectance_are_said(scene, classifier):
     counts = Cube((scene[0].data.clip(0) * 4000).astype(np.uint16), SpectralAxis(VALUES, "nm"))
-    assert "learnt from" in another_scale(classifier.card(), counts)
+    assert "training data" in another_scale(classifier.card(), counts)
 
 
 @pytest.mark.parametrize("steps", [[{"kind": "normalise", "by": "snv"}], ["normalise"], [{"kind": "normalise", "by": "area"}]])

@@ -347,7 +347,7 @@ def test_what_does_nothing_is_not_offered_and_said_where_it_is_set():
     assert "1 band" in without_effect(mirrored.override("augmentation.0.spatial=false"), [Cube(spectra.data[:, :1], AXIS.take([0]))])[0]
     assert "batch" in without_effect(Experiment().override("augmentation=[mixup]", "training.batch=1"), [spectra])[0]
     classical = Experiment().override("network=ridge", "augmentation=[noise]")
-    assert "Ridge regression learns from the data as they are" in without_effect(classical, [spectra])[0]
+    assert "Ridge regression is fitted to the unchanged data" in without_effect(classical, [spectra])[0]
     assert Suitability(task, learns=False).why_not(augmentations["noise"])
 
 
@@ -418,7 +418,7 @@ def test_a_broken_package_is_named_and_disables_nothing_else(monkeypatch):
     for value, why in (
         ("no_such_package_here:Mine", "ModuleNotFoundError: No module named 'no_such_package_here'"),
         ("napari_spectrai.experiment.networks:Missing", "AttributeError"),
-        ("math:pi", "TypeError: math:pi is no settings class"),
+        ("math:pi", "TypeError: math:pi is not a settings class"),
         ("napari_spectrai.spec:Named", "has no kind"),
     ):
         registry = _registry(monkeypatch, EntryPoint("broken", value, group), unet)
@@ -455,7 +455,7 @@ def test_a_kind_of_this_process_only_is_refused_to_another(monkeypatch):
     monkeypatch.setattr(optimisers, "_local", set())
     optimisers.add(type("Mine", (AdamW,), {"__annotations__": {"kind": str}, "kind": "mine", "__module__": __name__}))
     assert issubclass(optimisers["mine"], Named)
-    with pytest.raises(ValueError, match="optimiser 'mine' was added in this process only"):
+    with pytest.raises(ValueError, match="optimiser 'mine' was registered in this process only"):
         _refuse_local(Experiment().override("training.optimiser=mine"))
 
 
@@ -464,7 +464,7 @@ def test_a_kind_of_this_process_only_is_refused_to_another(monkeypatch):
 
 def test_what_cannot_be_used_is_said_in_words(tmp_path):
     for values, unit, message in (
-        (["a", "b"], "nm", "are numbers, one a band"),
+        (["a", "b"], "nm", "are numbers, one per band"),
         ([1.0, np.inf], "nm", "band 1 is inf"),
         ([1.0, 2.0], 3, "unknown unit 3"),
     ):

@@ -114,7 +114,7 @@ def test_a_layer_is_viewed_without_a_copy():
 
 def test_a_layer_of_another_reader_and_its_spectral_dimension():
     data = np.zeros((3, 4, 5), np.float32)
-    with pytest.warns(SpectralWarning, match="does not say which of its dimensions is spectral; the first, of 3 bands"):
+    with pytest.warns(SpectralWarning, match="has no known spectral dimension; the first, with 3 bands"):
         assert as_cube(layer(data)).shape == (4, 5, 3)
     assert as_cube(layer(data), position=2).shape == (3, 4, 5)
     with pytest.raises(ValueError, match="dimension 7 does not exist"):

@@ -170,7 +170,7 @@ def test_in_a_model_spectra_are_held_against_what_was_learnt():
     new[0, 66:68] += 40  # on a peak
     done, _ = again.apply(new, SpectralAxis.bands(100))
     np.testing.assert_allclose(done, expected, atol=6)
-    with pytest.raises(ValueError, match="has learnt from 100 bands, the cube has 99; fit it to the cube again"):
+    with pytest.raises(ValueError, match="was fitted on 100 bands, but the cube has 99; fit it to this cube"):
         again.apply(new[:, 1:], SpectralAxis.bands(99))
 
 

@@ -280,7 +280,7 @@ def test_classical_classifiers_stand_beside(quick):
     assert set(rows) == set(beside.rows)
     for name, figures in beside.rows.items():
         assert rows[name]["overall_accuracy"] == pytest.approx(figures["overall_accuracy"]), name
-    with pytest.raises(ValueError, match="choose one of its kind"):
+    with pytest.raises(ValueError, match="choose a model of that kind"):
         evaluate({"a": cube}, cube, "denoising", source=cube, model=model)
 
 
@@ -346,7 +346,7 @@ def test_pages_show_maps_and_classes(classes, image, tmp_path):
     page = write_page(evaluate({"mine": told, "k": known}, known, "segmentation"), tmp_path / "classes.html").read_text()
     assert page.count("Wrong pixels") == 4  # a title and words for whoever cannot see it, of two results
     assert "data:image/png" in page
-    assert "told →" in page
+    assert "predicted →" in page
     page = write_page(evaluate({"mine": image[0]}, image[1], source=image[0]), tmp_path / "cube.html").read_text()
     assert page.count("data:image/png") == 2
     assert "The worst spectrum: pixel (y " in page

@@ -111,5 +111,5 @@ def test_what_is_too_little_is_refused_with_the_remedy():
     classes[0][0, 0, 0] = 1
     with pytest.raises(ValueError, match="at least 2 samples"):
         folds_of(_maps((1, 9, 9)), Split(), classes=classes)
-    with pytest.raises(ValueError, match="groups needs 2 or more"):
+    with pytest.raises(ValueError, match="groups needs at least 2"):
         folds_of(_maps((1, 9, 1)), Split(method="group"), groups=[np.zeros((1, 9, 1), np.int64)])

@@ -263,7 +263,7 @@ def test_device_and_precision():
     assert choose_precision(Training(), cpu, ResidualMLP()) == "fp32"
     assert choose_precision(Training(precision="bf16"), cpu, ResidualMLP()) == "bf16"
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="'cuda' is not on this machine; choose cpu"):
+        with pytest.raises(ValueError, match="'cuda' is not available on this machine; choose cpu"):
             choose_device("cuda")
 
 
@@ -320,7 +320,7 @@ def test_groups_stay_together():
     for group in range(8):
         assert len(np.unique(labels[groups[0] == group])) == 1
     assert sorted(np.bincount(labels.ravel())[1:].tolist()) == [10, 10, 20]
-    with pytest.raises(ValueError, match=r"name one for each input in data\.groups"):
+    with pytest.raises(ValueError, match=r"list one for each input in data\.groups"):
         split_maps([(1, 40, 1)], Split(method="group"), 1)
     with pytest.raises(ValueError, match="1 group cannot be split"):
         split_maps([(1, 4, 1)], Split(method="group"), 1, groups=[np.zeros((1, 4, 1), int)])
@@ -441,7 +441,7 @@ def test_blocks_hold_whole_patches_or_say_so(image_pairs):
     blocks = Experiment().override("network=unet", "network.dims=2", "data.patch=6", "split.method=blocks", "split.gap=0", "split.block=8")
     data = assemble(blocks, *([cube] for cube in image_pairs))
     assert len(data.parts["validation"]) >= 1
-    with pytest.raises(SettingsError, match=r"split\.block: blocks of 4 pixels hold no patch of 6"):
+    with pytest.raises(SettingsError, match=r"split\.block: blocks of 4 pixels cannot contain a patch of 6 pixels"):
         gather(blocks.override("split.block=4"), *image_pairs)
 
 

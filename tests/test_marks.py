@@ -56,11 +56,11 @@ def test_classes_come_from_text_and_colours_where_no_column_names_them():
     [
         (
             Points(np.array([[1.0, 1], [2, 2]]), name="spots"),
-            "does not say of which class its 2 marks are; name the class of each in a column 'class'",
+            "defines no classes for its 2 marks; set the class of each in a column 'class'",
         ),
         (Points(np.zeros((0, 2)), name="spots"), "is empty"),
         (Points(np.array([[99.0, 99]]), features={"class": ["a"]}, name="spots"), "none of the 1 marks"),
-        (Points(np.zeros((1, 5)), features={"class": ["a"]}, name="spots"), "have 5 coordinates, and the input 2 without its bands"),
+        (Points(np.zeros((1, 5)), features={"class": ["a"]}, name="spots"), "have 5 coordinates, but the input has 2 without its bands"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_in_words(layer, words):
@@ -80,7 +80,7 @@ def test_marks_alone_are_no_labels_and_mark_no_set_of_spectra():
 
 def test_marks_outside_and_on_one_another_are_said():
     places = np.array([[1.0, 1], [1.2, 0.9], [4, 4], [-9, 0]])
-    with pytest.warns(SpectralWarning, match=r"1 of its 4 marks lie outside .* 1 times marks of two classes lie on one pixel"):
+    with pytest.warns(SpectralWarning, match=r"1 of its 4 marks lie outside .* 1 pixels have marks of two classes"):
         labels = labels_of_marks(Points(places, features={"class": ["a", "b", "a", "b"]}), as_cube(image()))
     assert (labels.data[1, 1], labels.data[4, 4]) == (0, 1)
 

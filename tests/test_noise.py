@@ -8,12 +8,12 @@ import torch
 
 from napari_spectrai import Cube, Experiment, Model, predict, sample, train
 from napari_spectrai.experiment.networks import networks
-from napari_spectrai.learn.classical import baselines
+from napari_spectrai.learn.classical.method import fit_baselines
 from napari_spectrai.learn.classical.subspace import nl_bayes
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.train.removed import sentences
 from napari_spectrai.learn.train.tasks import Restoration
-from napari_spectrai.learn.train.unpaired_data import posed_data
+from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
 from napari_spectrai.noise import NoiseModel, Stabiliser, eigenimages, noise_model
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.stabilise import Stabilise
@@ -258,10 +258,10 @@ class TestWithoutTruth:
     def test_all_are_asked_the_same(self, learns, data):
         experiment, found = data(learns)
         task = Restoration(experiment, found)
-        asked = posed_data(task, found, 0)
-        methods = baselines(experiment, found, "training")
+        asked = prepare_unpaired(task, found, 0)
+        methods = fit_baselines(experiment, found, "training")
         assert "ridge" not in methods
-        scores = {name: task.scores(*asked.judged(method, "validation", task))["mse"] for name, method in methods.items()}
+        scores = {name: task.scores(*asked.predict_pixels(method, "validation", task))["mse"] for name, method in methods.items()}
         posed = asked.batch(found.parts["validation"], torch.device("cpu"))
         output, target = task.score_inputs(posed.x, posed)
         assert float((output - target).square().mean()) == pytest.approx(scores["raw"], rel=0.35)  # patches overlap

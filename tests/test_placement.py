@@ -114,7 +114,7 @@ def test_a_pixel_that_holds_several_classes_is_unlabelled_and_counted():
     matrix = np.diag([0.5, 0.5, 1.0])
     matrix[:2, 2] = -0.25
     pair = paired(tasks.parse("segmentation"), image, Labels(values, metadata={KEY: Placement(matrix, (8, 8)).to_json()}))
-    assert "1 pixels that hold several classes are unlabelled" in pair.words
+    assert "1 pixels that contain several classes are unlabelled" in pair.words
     assert (pair.truth.data[0, 0], pair.truth.data[0, 1]) == (0, 2)
     every = paired(tasks.parse("classification"), image, Labels(values, metadata={KEY: Placement(matrix, (8, 8)).to_json()}))
     assert "set task.unlabelled" in every.trouble
@@ -124,8 +124,8 @@ def test_a_pixel_that_holds_several_classes_is_unlabelled_and_counted():
     ("place", "words"),
     [
         ({"scale": (1, 1), "translate": (0, 0.4)}, "lies 0.4 pixels further right"),
-        ({"scale": (1.3, 1.3)}, "of which no whole|no whole number"),
-        ({"rotate": np.array([[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]])}, "turned by 5.73°"),
+        ({"scale": (1.3, 1.3)}, "not an integer ratio"),
+        ({"rotate": np.array([[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]])}, "rotated by 5.73°"),
         ({"shear": np.array([0.2])}, "sheared"),
         ({"translate": (500, 0)}, "no pixel in common"),
         ({"affine": np.array([[1, 0, 0.5], [0, 1, 0], [0, 0, 1.0]])}, "lies 0.5 pixels lower"),
@@ -173,7 +173,7 @@ def test_the_finer_truth_of_a_super_resolution_is_its_place(image_pairs):
     part = paired(task, coarse, fine[4:, 3:20])
     assert (part.cube.spatial_shape, part.truth.spatial_shape) == ((8, 8), (16, 16))
     np.testing.assert_allclose(world(part.truth, (0.5, 0.5)), world(part.cube, (0, 0)))
-    assert "no whole" in paired(task, coarse, as_cube(layer(np.zeros((3, 20, 24), np.float32), scale=(1, 0.7, 0.7)))).trouble
+    assert "not an integer" in paired(task, coarse, as_cube(layer(np.zeros((3, 20, 24), np.float32), scale=(1, 0.7, 0.7)))).trouble
     assert "Bin pixels" in paired(tasks.parse("denoising"), coarse, fine).trouble
 
 

@@ -87,10 +87,10 @@ def test_a_denoising_run(pairs, quick, tmp_path):
         f"best epoch {finished.best_epoch}",
         "Done",
         "Savitzky–Golay",
-        "72 samples train",
+        "72 training samples",
         "torch",
         "epochs: 4",
-        "Residual MLP over ridge",
+        "Residual MLP on top of ridge regression",
         "On the test part, the network",
     ):
         assert words in page.text
@@ -126,7 +126,7 @@ def test_a_classical_run(pairs, quick, tmp_path):
     assert len(told(tmp_path / "run", Preview)) == 1
     assert "this method (Ridge" in page.text
     assert "On the test part, this method" in page.text
-    assert "the best classical row, ridge" not in page.text
+    assert "the best classical method, ridge" not in page.text
 
 
 def test_a_stopped_run_and_its_end_after_resuming(pairs, quick, tmp_path):
@@ -198,18 +198,18 @@ def test_what_is_told_is_honest():
     rows = {"raw": {"mse": 0.9}, "ridge": {"mse": 0.2}, "network": {"mse": 0.1}}
     assert (
         verdict("test", rows, "mse")
-        == "On the test part, the network beats the best classical row, ridge: MSE 0.1 against 0.2, 50 % lower."
+        == "On the test part, the network beats the best classical method, ridge: MSE 0.1 against 0.2, 50 % lower."
     )
     rows["network"]["mse"] = 0.3
-    assert "does not beat the best classical row, ridge: MSE 0.3 against 0.2, 50 % higher" in verdict("test", rows, "mse")
+    assert "does not beat the best classical method, ridge: MSE 0.3 against 0.2, 50 % higher" in verdict("test", rows, "mse")
     rows["network"]["mse"] = 0.199
-    assert "0.5 % lower; so small a difference could turn with another seed" in verdict("test", rows, "mse")
+    assert "0.5 % lower; a difference this small could be reversed by another seed" in verdict("test", rows, "mse")
     rows["network"]["mse"] = 0.2
     assert "exactly as good as" in verdict("test", rows, "mse")
     rows["network"]["mse"] = float("nan")
     assert "no score to compare" in verdict("test", rows, "mse")
     assert "no baseline to compare with" in verdict("test", {"network": {"mse": 1.0}}, "mse")
-    assert "does not beat the data as they came" in verdict("test", {"raw": {"psnr": 30.0}, "network": {"psnr": 20.0}}, "psnr")
+    assert "does not beat the raw data" in verdict("test", {"raw": {"psnr": 30.0}, "network": {"psnr": 20.0}}, "psnr")
     assert "20 dB against 30 dB, 10 dB lower" in verdict("test", {"raw": {"psnr": 30.0}, "network": {"psnr": 20.0}}, "psnr")
 
 

@@ -188,7 +188,7 @@ def test_splits_in_percent_or_shares(tmp_path):
         ({"network": "UNett"}, r"Network_Hyperparameters\.network: 'UNett' is not understood; known: .*did you mean UNet\?"),
         ({"task": "Regression"}, r"Task_Options\.task: 'Regression' is not understood; known: Calibration, Classification"),
         ({"criterion": "L3"}, r"Training_Hyperparameters\.criterion: 'L3' .*known: Binary Cross Entropy, Cross Entropy, L1, L2 / MSE"),
-        ({"epochs": "many"}, r"epochs: 'many' is no whole number of 1 or more"),
+        ({"epochs": "many"}, r"epochs: 'many' is not an integer of at least 1"),
         ({"learning_rate": 0}, r"learning_rate: 0 is not above 0"),
         ({"spectral_crop_end": 0}, "spectral_crop_end"),
         ({"spectral_crop_start": 600}, "leaves no band after spectral_crop_start 600"),
@@ -215,11 +215,11 @@ def test_unknown_keys_and_sections_are_refused_all_at_once(tmp_path):
     assert "did you mean network?" in said
     assert "there is no section 'Preprocesing'" in said
     assert "did you mean Preprocessing?" in said
-    assert "Data_Augmentation: 3 is no section" in said
+    assert "Data_Augmentation: 3 is not a section" in said
 
 
 def test_an_enlargement_that_is_none_is_refused(tmp_path):
-    with pytest.raises(SettingsError, match=r"16 is 1 times input_image_size 16; the images are enlarged 2 to 16 times"):
+    with pytest.raises(SettingsError, match=r"16 is 1 times input_image_size 16; the factor must be 2 to 16"):
         from_spectrai(document("image_superresolution", target_image_size=16), tmp_path / "old.yml")
 
 
@@ -408,7 +408,7 @@ def test_a_test_part_alone_leaves_validation_to_the_split(lain, tmp_path):
 
 
 def test_parts_that_do_not_fit_the_inputs_are_refused(pairs, quick, tmp_path):
-    with pytest.raises(SettingsError, match=r"data\.parts: 2 parts for 1 inputs; name one for each"):
+    with pytest.raises(SettingsError, match=r"data\.parts: 2 parts for 1 inputs; list one for each"):
         train(quick("data.parts=[training, validation]"), *pairs, run=tmp_path / "run")
 
 

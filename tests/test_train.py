@@ -253,7 +253,7 @@ def test_constant_and_single_band_data_train(quick, tmp_path, bands):
 
 
 def test_resuming_asks_for_a_run_and_its_split(pairs, quick, tmp_path):
-    with pytest.raises(ValueError, match="give run="):
+    with pytest.raises(ValueError, match="give its folder with run="):
         next(fit(None, resume=True))
     with pytest.raises(FileNotFoundError, match="contains no run"):
         next(fit(None, run=tmp_path / "none", resume=True))

@@ -151,7 +151,7 @@ def test_a_method_saved_without_having_learnt_is_one_again(blobs, tmp_path):
 def test_data_that_hold_too_little_are_refused_in_words(kind, blobs):
     cube, _ = blobs
     for flat in (np.ones((4, 5, 6), np.float32), np.ones((1, 1, 6), np.float32)):
-        with pytest.raises(ValueError, match=r"\(count\), and the .* values hold 1 at most; there is nothing to tell apart"):
+        with pytest.raises(ValueError, match=r"\(count\), but the .* values contain at most 1; all spectra are the same"):
             predict(kind, Cube(flat))
     missing = cube.data.copy()
     missing[3, 4, 5] = np.nan
@@ -159,7 +159,7 @@ def test_data_that_hold_too_little_are_refused_in_words(kind, blobs):
         told = predict(kind, Cube(missing))
     assert told.result[3, 4] == 0
     assert np.isnan(told.probabilities.data).sum() == told.probabilities.shape[-1]
-    for value, words in ((0, "all 3 spectra are zero"), (np.nan, "no spectrum is left; choose other data")):
+    for value, words in ((0, "all 3 spectra are zero"), (np.nan, "no other spectrum is left; choose other data")):
         with pytest.raises(ValueError, match=words):
             predict(kind, Cube(np.full((3, 6), value, np.float32)))
     with pytest.raises(ValueError, match=r"count: 1 does not fit: .*greater than or equal to 2"):
@@ -292,5 +292,5 @@ def test_hydra_takes_few_bands_and_few_classes(bands, classes):
 
 def test_hydra_says_how_many_bands_it_needs():
     method = HydraRidge().load()(HydraRidge(), 8, 2, classes=True)
-    with pytest.raises(ValueError, match="Hydra and ridge needs 9 bands or more, since its kernels have as many, and here are 8"):
+    with pytest.raises(ValueError, match="Hydra and ridge needs at least 9 bands, the length of its kernels, not 8"):
         method.fit([Scene(torch.rand(1, 10, 1, 8), torch.arange(10).view(1, 10, 1) % 2 + 1, torch.ones(1, 10, 1, dtype=torch.bool))])

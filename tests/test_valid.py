@@ -283,20 +283,20 @@ def test_scores_are_of_the_pixels_that_hold_data(kind):
     report = evaluate(noisy, clean)
     assert report.metrics["mse"] == pytest.approx(alone, rel=1e-4)
     assert "are not judged" in str(report)
-    judgement = evaluate({"a": noisy, "b": clean}, clean, source=noisy)
-    assert [row.figures["mse"] for row in judgement.rows] == pytest.approx([alone, 0, alone], rel=1e-4)
-    assert any("are not judged" in note for note in judgement.notes)
-    np.testing.assert_array_equal(np.isfinite(judgement.maps["a"]["error"].numpy()[..., 0]), inside)
-    assert 0 < judgement.rows[0].figures["ssim"] <= 1
+    evaluation = evaluate({"a": noisy, "b": clean}, clean, source=noisy)
+    assert [row["mse"] for row in evaluation.rows.values()] == pytest.approx([alone, 0, alone], rel=1e-4)
+    assert any("are not judged" in note for note in evaluation.notes)
+    np.testing.assert_array_equal(np.isfinite(evaluation.maps["a"]["error"].numpy()[..., 0]), inside)
+    assert 0 < evaluation.rows["a"]["ssim"] <= 1
 
 
 def test_all_rows_are_judged_by_the_same_pixels():
     _, clean, *_ = scene(object_side=48)
     holed = clean.data.copy()
     holed[:10] = np.nan
-    judgement = evaluate({"a": holed, "b": clean.data + 1}, clean)
-    assert any("480 of 2,304 spectra hold no data" in note for note in judgement.notes)
-    assert judgement.rows[1].figures["mse"] == pytest.approx(1, rel=1e-4)
+    evaluation = evaluate({"a": holed, "b": clean.data + 1}, clean)
+    assert any("480 of 2,304 spectra hold no data" in note for note in evaluation.notes)
+    assert evaluation.rows["b"]["mse"] == pytest.approx(1, rel=1e-4)
     # a truth of zeros is a truth where a result says otherwise
     dark = clean.data.copy()
     dark[:10] = 0
@@ -340,7 +340,7 @@ def test_fill_says_what_it_filled(lazy):
     data[1, 1, 3] = data[2, 2, :2] = np.nan
     data[3, 3] = np.inf
     cube = Cube(da.from_array(data, chunks=(2, 5, -1)) if lazy else data)
-    with pytest.warns(SpectralWarning, match="11 values of 3 of 30 spectra are interpolated; 1 of them hold no value at all"):
+    with pytest.warns(SpectralWarning, match="11 values of 3 of 30 spectra are interpolated; 1 of them contain no finite value"):
         preprocess(cube, [Fill()])
     assert Fill().notes(Cube(np.ones((2, 3), np.uint8))) == []
 

@@ -19,13 +19,13 @@ from napari_spectrai.spec import listed
 
 @app.command()
 def evaluate(
-    result: Annotated[Path, typer.Argument(help="a predicted file")],
-    truth: Annotated[Path, typer.Argument(help="the truth")],
+    result: Annotated[Path, typer.Argument(help="file with the result")],
+    truth: Annotated[Path, typer.Argument(help="file with the truth")],
     task: Annotated[str, typer.Option(help="the task whose metrics are computed")] = "denoising",
-    csv: Annotated[Path | None, typer.Option(help="also write the table here")] = None,
-    name: Annotated[str, typer.Option(help="what the result is called in the table")] = "result",
-    also: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="a further result; repeat it")] = None,
-    source: Annotated[Path | None, typer.Option(help="what the results were made from: the row 'raw'")] = None,
+    csv: Annotated[Path | None, typer.Option(help="also write the table as CSV to this file")] = None,
+    name: Annotated[str, typer.Option(help="name of the result in the table")] = "result",
+    also: Annotated[list[str] | None, typer.Option(metavar="NAME=FILE", help="another result (repeatable)")] = None,
+    source: Annotated[Path | None, typer.Option(help="the file that the results were made from; adds the row 'raw'")] = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -65,7 +65,7 @@ def evaluate(
         is_classes = tasks[task].truth == "labels"
         files = {name: result} | dict(_named(text) for text in also or [])
         if len(files) != 1 + len(also or []):
-            raise ValueError(f"two results have the same name; choose others than {listed(files)}")
+            raise ValueError(f"two results have the same name; choose names other than {listed(files)}")
         rule: Any = class_mean
         options = EvaluateOptions(normalise=normalise, match=match, class_mean=rule, pairing=pairing)
         if model is not None and source is None:

@@ -1,4 +1,4 @@
-"""What a network may offer beyond ``forward``: each a Protocol that is recognised by its methods.
+"""Optional hooks of networks beyond ``forward``, each a Protocol recognised by its methods.
 
 A network is a module whose ``forward`` maps batches ``(N, y, x, in_bands)`` to ``(N, y, x, out_channels)``; nothing else is needed.
 """
@@ -54,7 +54,7 @@ class Classifying(Protocol):
 
 
 class OverRidge(Protocol):
-    """A network with a setting `ridge`: its constructor takes `sources`, 2 where its input is the spectra beside the ridge estimate."""
+    """A network with a setting `ridge`: its constructor takes `sources`, 2 if its inputs are the spectra and their ridge estimate."""
 
     def __init__(self, spec: Any, in_bands: int, out_channels: int, *, sources: int = 1) -> None:
         """Build the network, whose forward takes `sources` batches."""

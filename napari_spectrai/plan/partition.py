@@ -131,7 +131,7 @@ def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -
     return np.asarray(known.reshape(*front, height, times, width, times).all((-3, -1)))
 
 
-def flatters(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
+def is_optimistic(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
     """Whether neighbouring pixels of a scene are split at random, so that scores will be too optimistic."""
     at_random = experiment.split.method in ("random", "stratified")
     return at_random and any(cube.is_image for cube in cubes) and not experiment.task.of_images

@@ -33,7 +33,7 @@ BLOCK = 2**23
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """The preprocessing steps of a model, with what they have learnt from its training data.
+    """The preprocessing steps of a model, fitted to its training data.
 
     Parameters
     ----------

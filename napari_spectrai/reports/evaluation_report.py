@@ -1,4 +1,4 @@
-"""The page of a evaluation: one HTML file that stands by itself."""
+"""Report of an evaluation: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WRONG = (("not evaluated", "#d7dade"), ("right", "#7fb2dc"), ("wrong", "#d2571a
 
 
 def write_page(evaluation: Evaluation, path: str | Path) -> Path:
-    """Write a evaluation as one HTML file, whole or not at all, and return its path.
+    """Write an evaluation as one HTML file, atomically, and return its path.
 
     Maps are included if the evaluation has them.
     """
@@ -35,19 +35,19 @@ def write_page(evaluation: Evaluation, path: str | Path) -> Path:
     notes = joined(element("div", element("strong", "Note: "), note, class_="notice", role="note") for note in evaluation.notes)
     parts = [section(name if len(evaluation.results) > 1 else "Errors", *_of(evaluation, name)) for name in evaluation.results]
     path = Path(path)
-    write_text(path, page(title, head, notes, section("Figures", *_figures(evaluation)), *parts))
+    write_text(path, page(title, head, notes, section("Scores", *_scores(evaluation)), *parts))
     return path
 
 
-def _figures(evaluation: Evaluation) -> list[Markup]:
-    scores = {row: {name: value for name, value in found.items() if name != "dice"} for row, found in evaluation.rows.items()}
-    words = ["All rows are of the same pixels.", evaluation.about]
-    words.append("The best of each column is bold; ↑ larger is better, ↓ smaller.")
+def _scores(evaluation: Evaluation) -> list[Markup]:
+    scores = {row: {name: value for name, value in values.items() if name != "dice"} for row, values in evaluation.rows.items()}
+    words = ["All rows are computed on the same pixels.", evaluation.about]
+    words.append("The best of each column is bold; ↑ larger is better, ↓ smaller is better.")
     return [element("p", best_words(evaluation), class_="verdict"), scores_table(scores, ""), element("p", " ".join(words), class_="soft")]
 
 
 def best_words(evaluation: Evaluation) -> str:
-    """Return in one sentence which row is best by the score that decides, and how the results compare with it."""
+    """Say in one sentence which row has the best main score, and how the results compare with it."""
     name = evaluation.columns[0]
     metric = METRICS[name]
     known = {row: scores[name] for row, scores in evaluation.rows.items() if not math.isnan(scores.get(name, math.nan))}
@@ -56,9 +56,9 @@ def best_words(evaluation: Evaluation) -> str:
     unit = f" {unit}" if unit else ""
     best = metric.best(known)
     if best is None:
-        return f"There is no {title} of these data."
+        return f"The {title} is not defined for these data."
     if len(known) == 1:
-        return f"{first}: {title} {rounded(known[first])}{unit}. Nothing stands beside it to compare with."
+        return f"{first}: {title} {rounded(known[first])}{unit}. There is nothing to compare it with."
     if best in evaluation.results:
         second = metric.ranked(known)[1]
         return f"{best} is best: {title} {rounded(known[best])}{unit}, against {rounded(known[second])}{unit} of {second}."

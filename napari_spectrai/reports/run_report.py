@@ -29,7 +29,7 @@ Scores = dict[str, dict[str, dict[str, float]]]
 
 
 def write_report(folder: RunFolder | str | Path, path: str | Path | None = None, *, ending: Finished | Failed | None = None) -> Path:
-    """Write the HTML report of a run, whole or not at all, and return its path; at the end of a training it is written anyway.
+    """Write the HTML report of a run, atomically, and return its path; at the end of a training it is written automatically.
 
     Parameters
     ----------

@@ -83,10 +83,10 @@ def verdict(
     mine = scores.get("network", {}).get(name, math.nan)
     baselines = {method: row.get(name, math.nan) for method, row in scores.items() if method not in ("network", label)}
     if not math.isfinite(mine):
-        return f"On the {part} part, {what} has no figure to compare."
+        return f"On the {part} part, {what} has no score to compare."
     best = metric.best(baselines)
     if best is None:
-        return f"On the {part} part, {what} has nothing beside it to compare with."
+        return f"On the {part} part, {what} has no baseline to compare with."
     other = baselines[best]
     baseline = "the raw data" if best == "raw" else f"the best classical method, {best}"
     name, _, unit = metric.title.rstrip(")").partition(" (")

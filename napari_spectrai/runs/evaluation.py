@@ -49,13 +49,13 @@ class Evaluation(Scores):
     positions : list of float
         The spectral axis of the spectra in `spots`.
     shape : list of int
-        Of the pixels scored: (..., y, x) or (n,).
+        Shape of the scored pixels: (..., y, x) or (n,).
     spots : list of Spot
         The best, median and worst spectrum of each result that is a cube.
     values : list of int
         Numbers of the classes.
     maps : dict of str to dict of str to Cube or Labels
-        By result. Of cubes ``"error"``, the root mean squared error over the bands of each pixel, and ``"angle"``, the angle between the
+        By result. For cubes ``"error"``, the root mean squared error over the bands of each pixel, and ``"angle"``, the angle between the
         spectra in degrees (NaN where a spectrum is all zero), of shape (..., y, x, 1) or (n, 1). Of classes as Labels ``"wrong"``
         (1 right, 2 wrong, 0 not scored) and ``"cells"`` (class i predicted as j is i · C + j + 1).
 
@@ -100,14 +100,14 @@ class Evaluation(Scores):
         """
         of = of or self.results[0]
         if "cells" not in self.maps.get(of, {}):
-            raise ValueError(f"there is no map of the classes of {of!r}; known: {', '.join(self.maps) or 'none'}")
+            raise ValueError(f"there is no class map for {of!r}; known: {', '.join(self.maps) or 'none'}")
         cell = self.classes.index(truth) * len(self.classes) + self.classes.index(predicted) + 1
         return np.argwhere(self.maps[of]["cells"].data == cell)
 
-    # ---------------------------------------------------------------- to files and back
+    # ---------------------------------------------------------------- input and output
 
     def to_json(self) -> str:
-        """Return everything but the maps."""
+        """Return everything except the maps."""
         plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("maps", "roles")}
         rows = [{"name": name, "role": self.roles.get(name, "result"), "figures": scores} for name, scores in self.rows.items()]
         return json.dumps(plain | {"rows": rows, "spots": [asdict(spot) for spot in self.spots]})
@@ -138,7 +138,7 @@ class Evaluation(Scores):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read what `save` wrote, the maps into memory.
+        """Read what `save` wrote, with the maps in memory.
 
         Raises
         ------
@@ -147,7 +147,9 @@ class Evaluation(Scores):
         """
         folder = Path(folder)
         if not (folder / DOCUMENT).exists():
-            raise FileNotFoundError(f"{folder} holds no {DOCUMENT}; write one with: napari-spectrai evaluate RESULT TRUTH --maps {folder}")
+            raise FileNotFoundError(
+                f"{folder} contains no {DOCUMENT}; create it with: napari-spectrai evaluate RESULT TRUTH --maps {folder}"
+            )
         loaded = cls.from_json((folder / DOCUMENT).read_text(encoding="utf-8"))
         kinds = ("wrong", "cells") if loaded.classes else ("error", "angle")
         for (result, what), _, path in _files(loaded.results, folder, {name: dict.fromkeys(kinds) for name in loaded.results}):

@@ -70,7 +70,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
-        """Make a folder for a new run of `experiment` and write its document."""
+        """Create a folder for a new run of `experiment` and write its document."""
         folder = cls(cls.new(experiment) if path is None else path)
         if folder.journal.exists():
             raise FileExistsError(f"{folder.path} already contains a run; resume it (--resume), or choose another folder")

@@ -82,10 +82,10 @@ def _read(folder: RunFolder, state: State) -> RunSummary:
     metric = experiment.task.metrics[0]
     part = "test" if "test" in scores else "validation"
     known = {name: row[metric] for name, row in scores.get(part, {}).items() if not math.isnan(row.get(metric, math.nan))}
-    own = known.pop("network", math.nan)
+    score = known.pop("network", math.nan)
     known.pop("raw", None)
     best = METRICS[metric].best(known) or ""
-    return replace(summary, metric=metric, part=part, score=own, baseline_name=best, baseline=known.get(best, math.nan))
+    return replace(summary, metric=metric, part=part, score=score, baseline_name=best, baseline=known.get(best, math.nan))
 
 
 def _started_at(folder: RunFolder) -> float:

@@ -1,4 +1,4 @@
-"""Scores by row, with what has to be known to read them, as text, HTML, CSV and data frames."""
+"""Scores by row, with the notes needed to interpret them, as text, HTML, CSV and data frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Role = Literal["result", "classical", "raw"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Scores:
-    """Scores of results and of what they are compared with: ``scores.rows["result"]["mse"]``; ``print(scores)`` gives a table.
+    """Scores of results and of their baselines: ``scores.rows["result"]["mse"]``; ``print(scores)`` gives a table.
 
     Attributes
     ----------
@@ -28,23 +28,23 @@ class Scores:
         Scores by row and metric: of the results (of a model, ``"network"``), then the classical methods of the model, and the source
         (``"raw"``). All are of the same pixels, in the same intensities; units are in `about`.
     roles : dict of str to {"result", "classical", "raw"}
-        What each row is.
+        Role of each row.
     intensities : str
-        In words, what the scores of cubes are measured in: intensities as they are, or each spectrum normalised.
+        What the scores of cubes are computed on, in words: unchanged intensities, or normalised spectra.
     unit : str
         Unit of the spectral axis, for positions and widths of peaks.
     classes : list of str
-        Names of the classes, where classes are scored.
+        Names of the classes, if classes are scored.
     confusions : dict of str to list of list of int
         By row, ``matrix[i][j]``: pixels of class i predicted as class j.
     notes : list of str
-        What has to be known to read the scores.
+        What a reader must know to interpret the scores.
     class_mean : {"truth", "union"}
-        Over which classes F1, IoU and Dice are averaged.
+        Classes over which F1, IoU and Dice are averaged.
     scored : int
-        The number of pixels or spectra that the scores are of.
+        Number of pixels or spectra that the scores are computed on.
     learnt_from : int or None
-        How many of them the model was trained or validated on; None where that is not known.
+        How many of them the model was trained or validated on; None if unknown.
     """
 
     task: str
@@ -76,7 +76,7 @@ class Scores:
 
     @property
     def confusion(self) -> list[list[int]]:
-        """The confusion matrix of the first result, rows the truth; empty where no classes are scored."""
+        """The confusion matrix of the first result, with rows of true classes; empty if no classes are scored."""
         return self.confusions.get(self.results[0], [])
 
     @property
@@ -93,8 +93,8 @@ class Scores:
 
     @property
     def about(self) -> str:
-        """What the scores are of: how many pixels, the intensities, the unit of each score, the rule for means over classes."""
-        count = f"{self.scored:,} {'pixels whose class is known' if self.classes else 'spectra'} are scored." if self.scored else ""
+        """Description of the scores: number of pixels, intensities, unit of each score, and averaging over classes."""
+        count = f"{self.scored:,} {'labelled pixels' if self.classes else 'spectra'} are scored." if self.scored else ""
         units = units_of(self.metrics, intensities=self.intensities, axis=self.unit)
         return " ".join(part for part in (count, units, CLASS_MEANS[self.class_mean] if self.classes else "") if part)
 
@@ -111,9 +111,10 @@ class Scores:
 
     def __str__(self) -> str:
         names, wide = self.columns, max(18, *(len(method) + 2 for method in self.rows))
-        lines = [" " * wide + "".join(f"{METRICS[name].title:>14}" for name in names)]
+        columns = {name: max(14, len(METRICS[name].title) + 2) for name in names}
+        lines = [" " * wide + "".join(f"{METRICS[name].title:>{columns[name]}}" for name in names)]
         for method, scores in self.rows.items():
-            lines.append(f"{method:<{wide}}" + "".join(f"{scores.get(name, math.nan):>14.5g}" for name in names))
+            lines.append(f"{method:<{wide}}" + "".join(f"{scores.get(name, math.nan):>{columns[name]}.5g}" for name in names))
         for number, name in enumerate(self.results if self.classes else []):
             lines += ["", *([f"{name}, by class:"] if number else []), *self._class_table(name)]
         return "\n".join([*lines, "", self.about, *(f"note: {note}" for note in self.notes)])

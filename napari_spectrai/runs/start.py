@@ -79,7 +79,7 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     TypeError
         If `experiment` is no Experiment.
     ValueError
-        If a kind was added in this process only, so that another cannot know it.
+        If a kind was registered in this process only, so that another process cannot know it.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def prepare_prediction(
     cube : Cube, array, napari layer, or path of a file, which is read by the job
     options : PredictOptions, optional
     folder : path, optional
-        Where the job works; default: a temporary folder.
+        Folder of the job; default: a temporary folder.
     out : path, optional
         Path of the result. Default: ``result.zarr`` in the job's folder; if the job is stopped, the finished part is written to
         ``result-part.zarr`` next to it.

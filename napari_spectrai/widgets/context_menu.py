@@ -1,4 +1,4 @@
-"""Our commands in the context menu of the layer list, which a manifest cannot contribute to."""
+"""Commands in the context menu of the layer list, which a manifest cannot contribute to."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _TITLES = {
 
 
 def offer_on_layers() -> None:
-    """Add our commands to the context menu of layers, once; a manifest cannot contribute there."""
+    """Add the commands to the context menu of layers, once; a manifest cannot contribute to it."""
     app = Application.get_app(APP)
-    if app is None or _OURS in app.menus:  # docks without napari's window, or done before
+    if app is None or _OURS in app.menus:  # no napari window, or done before
         return
     on_image, on_both = "active_layer_type == 'image'", "active_layer_type == 'image' or active_layer_type == 'labels'"
     known = [(f"{PLUGIN}.{name}", title) for name, title in _TITLES.items() if f"{PLUGIN}.{name}" in app.commands]

@@ -150,7 +150,7 @@ class Follower(QObject):
 
 
 def _let_go(job: Job) -> None:
-    """Let a job save and end by itself, or keep running; it is tracked until it ends, so that it does not remain a zombie."""
+    """Let a job save and end on its own, or keep running; it is tracked until it ends, so that it does not remain a zombie."""
     _ending[:] = [other for other in _ending if other.alive]
     if job.attached:
         return

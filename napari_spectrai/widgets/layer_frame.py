@@ -76,7 +76,7 @@ class LayerFrame:
         return (*self.spatial[:-2], *(stop - start for start, stop in self.region))
 
     def align(self, layer: Image | Labels) -> None:
-        """Put a λ-leading layer, or labels, over the part that was worked on; it may have a whole number of times as many pixels a side.
+        """Place a λ-leading layer, or labels, over the processed part; it may have an integer multiple of the pixels per side.
 
         The spectral dimension keeps its own scale.
         """
@@ -171,7 +171,7 @@ def _is_made_of(layer: Layer, name: str) -> bool:
 
 
 def lie_over(layer: Image | Labels, source: Image) -> None:
-    """Put a λ-leading layer, or labels, where its source lies; it may have a whole number of times as many pixels a side.
+    """Place a λ-leading layer, or labels, over its source; it may have an integer multiple of the pixels per side.
 
     The spectral dimension keeps its own scale.
     """

@@ -12,7 +12,7 @@ from napari_spectrai.widgets.dock import opened
 
 
 def opened_on(viewer: Viewer, name: str, kinds: type[Layer] | UnionType = Image) -> None:
-    """Open a dock with the selected layer chosen in it."""
+    """Open a dock and choose the selected layer in it."""
     dock = opened(viewer, name)
     layer = viewer.layers.selection.active
     if isinstance(layer, kinds):

@@ -143,7 +143,7 @@ def test_the_story_train_pause_resume_stop_kill_resume_predict_look(open_pairs, 
 
     predict = dock(viewer, "Predict")
     assert predict.model == train.run.folder.best
-    assert "Residual MLP over ridge" in predict._description.value
+    assert "Residual MLP on top of ridge regression" in predict._description.value
     predict.layer = noisy
     predict.start()
     until(lambda: predict.status.startswith(("done", "failed")))
@@ -154,7 +154,7 @@ def test_the_story_train_pause_resume_stop_kill_resume_predict_look(open_pairs, 
     assert as_cube(result).axis == as_cube(noisy).axis
     # the choices outlive the new layer
     assert predict.model == train.run.folder.best
-    assert "Residual MLP over ridge" in predict._description.value
+    assert "Residual MLP on top of ridge regression" in predict._description.value
     assert train.runs.chosen.path == train.run.folder.path
 
     spectra = dock(viewer, "Spectra")

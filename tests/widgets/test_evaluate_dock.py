@@ -159,7 +159,7 @@ def test_several_results_in_one_table_that_fits(viewer, scene, evaluate, until, 
 
 
 def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
-    def problem(**change):
+    def problem_with(**change):
         axis = SpectralAxis(change.get("positions", np.linspace(600, 1800, 10)), "1/cm")
         place = {"pixel_size": (3.0, 2.0), "pixel_unit": "um", "metadata": {"origin": (40.0, -10.0)}} | change.get("place", {})
         evaluate.truth = add_cube(viewer, Cube(change.get("data", np.ones((20, 24, len(axis)), np.float32)), axis, name="t", **place))
@@ -167,14 +167,14 @@ def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
         assert evaluate._start.enabled == (not problem(evaluate))
         return problem(evaluate)
 
-    assert "shows 20 × 24 pixels, and 't' 5 × 24; align by position" in problem(data=np.ones((5, 24, 10), np.float32))
-    assert "has no pixel size of its own" in problem(place={"pixel_size": None, "metadata": {}})
-    assert "10 bands and the truth 4" in problem(positions=np.arange(4.0))
-    assert "up to 50 1/cm" in problem(positions=np.linspace(650, 1850, 10))
+    assert "shows 20 × 24 pixels, and 't' 5 × 24; align by position" in problem_with(data=np.ones((5, 24, 10), np.float32))
+    assert "has no pixel size of its own" in problem_with(place={"pixel_size": None, "metadata": {}})
+    assert "10 bands and the truth 4" in problem_with(positions=np.arange(4.0))
+    assert "up to 50 1/cm" in problem_with(positions=np.linspace(650, 1850, 10))
     holes = np.ones((20, 24, 10), np.float32)
     holes[3, 4, 5] = np.nan
-    assert problem(data=holes) == ""  # left out, and counted
-    assert problem() == ""
+    assert problem_with(data=holes) == ""  # left out, and counted
+    assert problem_with() == ""
     evaluate.model = __file__
     assert "not a .safetensors" in problem(evaluate)
     assert not evaluate._start.enabled

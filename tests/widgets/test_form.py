@@ -84,7 +84,7 @@ def test_what_does_not_fit_a_set_of_spectra_is_left_out_with_the_reason_and_the_
     assert "restormer" not in choice.choices
     assert not {"nl_bayes", "svd_nlm"} & set(choice.choices)
     why = next(line for line in choice.tooltip.split("\n") if "Restormer" in line)
-    assert why.endswith(": looks at images, and these are spectra without neighbours")
+    assert why.endswith(": needs images, but these are spectra without neighbours")
     choice.value = "unet"
     assert form.read()["network"]["dims"] == 1
-    assert "Flip, Random crop, Rotate by quarters: turns and cuts patches of images" in form._parts["augmentation"].choice.tooltip
+    assert "Flip, Random crop, Rotate by quarter turns: rotates or crops patches of images" in form._parts["augmentation"].choice.tooltip

@@ -117,7 +117,7 @@ def test_predict_evaluate_and_preprocess_keep_their_choices_too(viewer):
     box = viewer.add_labels(**halves(first, "box"))
     predict._targets.region.choice.value = box
     viewer.layers.remove(box)
-    with pytest.raises(ValueError, match="'box', around which the region was, was removed; choose a region, or the whole"):
+    with pytest.raises(ValueError, match="'box', which marked the region, was removed; choose a region, or the whole layer"):
         predict._targets.region.of(first)
     assert "'cells' was removed" in prepare._about.value
 
@@ -195,7 +195,7 @@ def test_points_and_shapes_are_learnt_from_or_refused_in_words(viewer, train, un
     bare = viewer.add_points(world, name="bare")
     assert train.data.first.truth.value is None
     train.data.first.truth.value = bare
-    assert "'bare' does not say of which class its 200 marks are" in train.ready.problem.value
+    assert "'bare' defines no classes for its 200 marks" in train.ready.problem.value
     assert not train._start.enabled
     train.data.first.truth.value = points
     until(lambda: "2 classes" in train.ready.summary.value)
@@ -209,7 +209,7 @@ def test_a_dimension_that_nothing_tells_is_asked_for_and_nothing_begins(viewer, 
     assert chosen(train)[0] is stack
     assert train.data.dimension.visible
     assert train.data.dimension.value is None
-    assert "(4 × 24 × 6 × 20) does not say which of its dimensions is spectral; choose its spectral dimension" in train.ready.problem.value
+    assert "(4 × 24 × 6 × 20) has no known spectral dimension; choose its spectral dimension" in train.ready.problem.value
     assert not train._start.enabled
     prepare, predict = opened(viewer, "Preprocess"), opened(viewer, "Predict")
     prepare.layer = predict.layer = stack

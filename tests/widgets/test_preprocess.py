@@ -259,7 +259,7 @@ def test_the_job_names_steps_of_this_process_alone(tmp_path, image_pairs):
         kind: str = "local"
 
     try:
-        with pytest.raises(ValueError, match="'local' was added in this process only"):
+        with pytest.raises(ValueError, match="'local' was registered in this process only"):
             prepare_preprocessing([Local(low=1, high=2)], image_pairs[0], folder=tmp_path)
     finally:
         steps._kinds.pop("local")

@@ -171,7 +171,7 @@ def test_positions_in_other_units(spectra):
     dock._on_drag(dock.plot.data("image")[0][7])
     assert viewer.dims.point[0] == pytest.approx(nm[7])
     dock.axis.laser.value = "red"
-    assert "'red' is no wavelength in nm" in dock._problem.value
+    assert "'red' is not a wavelength in nm" in dock._problem.value
 
 
 def test_a_raman_map_shows_its_shift_and_its_laser(viewer):
@@ -297,7 +297,7 @@ def test_ranges_are_read_as_people_write_them(words):
 
 
 def test_ranges_that_are_none():
-    with pytest.raises(ValueError, match="'450' is no range; write it as 1000–1010"):
+    with pytest.raises(ValueError, match="'450' is not a range; write it as 1000–1010"):
         parse_range("450")
 
 
@@ -329,7 +329,7 @@ def test_band_images_ratios_crops_and_colours_become_layers(spectra, until):
         assert viewer.layers[name].rgb
     tools.range.value = "1–2"
     tools.make("mean")
-    assert "no band lies in 1–2; the layer's lie at 400–700" in tools._problem.value
+    assert "no band lies in 1–2; the layer has bands at 400–700" in tools._problem.value
 
 
 def test_a_range_is_dragged_in_the_plot_and_means_the_unit_shown(spectra):

@@ -207,10 +207,10 @@ def test_a_training_is_taken_along(open_pairs, until, tmp_path):
     assert kept.network.width == 16
     np.testing.assert_array_equal(spectrai.read(kept.data.input[0]).numpy(), spectrai.as_cube(noisy).numpy())
     train.keeping.copy_command()
-    until(lambda: "command is on the clipboard" in train.view.status)
+    until(lambda: "command was copied to the clipboard" in train.view.status)
     assert QApplication.clipboard().text().startswith("napari-spectrai train ")
     train.keeping.copy_script()
-    until(lambda: "script is on the clipboard" in train.view.status)
+    until(lambda: "script was copied to the clipboard" in train.view.status)
     compile(QApplication.clipboard().text(), "script", "exec")
 
 

@@ -21,7 +21,7 @@ from napari_spectrai.learn.automatic.refit import Refit
 from napari_spectrai.learn.automatic.smoothing import best_radius
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.folds import Folds, folds_of
-from napari_spectrai.plan.partition import as_volume, divide, flatters, parts_of, pixel_groups
+from napari_spectrai.plan.partition import as_volume, divide, is_optimistic, parts_of, pixel_groups
 from napari_spectrai.plan.split import TEST, TRAINING, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Compared, Event, RunFolder, Started
@@ -73,7 +73,7 @@ class CrossValidation(Race):
                 f"Not validated: {', '.join(missing)}. All labels of such a class are in one fold, so that it cannot be scored; "
                 "label it in a second place."
             )
-        if flatters(self.experiment, cubes):
+        if is_optimistic(self.experiment, cubes):
             self.notes.append("Neighbouring pixels are held out at random: scores are optimistic. Use split.method=auto or blocks.")
 
     def started(self, candidates: Sequence[Candidate]) -> Started:

@@ -17,7 +17,7 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.fingerprints import learnt_from
 from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.noise import Stabiliser
-from napari_spectrai.plan.partition import Division, divide, flatters
+from napari_spectrai.plan.partition import Division, divide, is_optimistic
 from napari_spectrai.plan.patches import Place, padded
 from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.split import TRAINING, UNUSED, Map
@@ -66,7 +66,7 @@ def assemble(
             back = [np.concatenate([one, other], -1) for one, other in zip(removed, own, strict=True)]
             units = torch.from_numpy(_pooled(back, places))
     notes = [*division.notes, *notes, *without_effect(experiment, cubes)]
-    if flatters(experiment, cubes):
+    if is_optimistic(experiment, cubes):
         notes.append("Neighbouring pixels are split at random, so that scores are too optimistic. Use blocks or contiguous instead.")
     parts = _parts(division)
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])

@@ -49,7 +49,7 @@ def mapped(model: Model | None, method: Method, source: Cube | None, files: Exit
 
 
 def within(steps: Generator[Any, None, Any], number: int, count: int, *, begin: float = 0.0) -> Steps:
-    """Tell the progress of one row as that of the whole."""
+    """Convert the progress of one row to that of all rows."""
 
     def of_all(step: Any) -> Progress:
         done, total = (step.done, step.total) if isinstance(step, Progress) else step

@@ -10,7 +10,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.train.trainer import Trainer
-from napari_spectrai.plan.partition import flatters
+from napari_spectrai.plan.partition import is_optimistic
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Epoch, Event, Finished, Progress, RunFolder
 
@@ -22,7 +22,7 @@ def is_needed(experiment: Experiment, cubes: Sequence[Cube], data: Dataset) -> b
     """Whether the split leaks, and the scene is large enough for blocks."""
     split = experiment.split
     has_room = any(min(place.shape[1:]) > 2 * split.block for place in data.places)
-    return split.beside and has_room and flatters(experiment, cubes)
+    return split.beside and has_room and is_optimistic(experiment, cubes)
 
 
 class BlockScore:
@@ -64,7 +64,7 @@ class BlockScore:
                     yield Progress(event.epoch, event.epochs)
                 elif isinstance(event, Finished):
                     self.rows = event.scores["test"]
-        except (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError) as error:  # the training itself went well
+        except (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError) as error:  # the training itself succeeded
             self.notes.append(f"The score on a block split could not be computed: {error}")
         finally:
             shutil.rmtree(place, ignore_errors=True)

@@ -97,7 +97,7 @@ class Trainer:
         self.validator = Validator(experiment, self.task, data, self.accelerator)
         self.previews = Previews(self.validator, WatchedWindow(experiment, data)) if shown else None
         self.block_score: SecondTraining | None = None
-        """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
+        """Trains once more on another split; its scores are reported as the part ``"blocks"``."""
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)

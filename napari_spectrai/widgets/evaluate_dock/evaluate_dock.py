@@ -15,8 +15,8 @@ from napari_spectrai.runs import Evaluation, prepare_evaluation
 from napari_spectrai.widgets.dock import Dock, message, say, text
 from napari_spectrai.widgets.evaluate_dock import evaluate_defaults
 from napari_spectrai.widgets.evaluate_dock.aligned_layers import aligned
-from napari_spectrai.widgets.evaluate_dock.evaluate_options import JudgedChoices
-from napari_spectrai.widgets.evaluate_dock.evaluation_view import JudgementView
+from napari_spectrai.widgets.evaluate_dock.evaluate_options import EvaluationForm
+from napari_spectrai.widgets.evaluate_dock.evaluation_view import EvaluationView
 from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
 from napari_spectrai.widgets.layers import turned
@@ -46,11 +46,11 @@ class EvaluateDock(Dock):
     def _build(self) -> None:
         self._empty = text("empty", _EMPTY)
         self.boxes, self._problem = ResultBoxes(), message()
-        self.choices = JudgedChoices(self._viewer)
+        self.choices = EvaluationForm(self._viewer)
         self._applying = JobQueue(self._viewer, "Evaluate", "evaluate the ticked layers against the truth", "starting: loading torch …")
         self._start, self._cancel = self._applying.start, self._applying.cancel
         self._cancel.tooltip = "stop; keep the previous result"
-        self.view = JudgementView(self._viewer)
+        self.view = EvaluationView(self._viewer)
         self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view]
 
     def _connect(self) -> None:
@@ -140,7 +140,7 @@ class EvaluateDock(Dock):
 
     @property
     def report(self) -> Evaluation | None:
-        """What was found: rows, confusions, maps, and the spectra worth looking at."""
+        """The evaluation: scores, confusion matrices, maps and example spectra."""
         return self.view.evaluation
 
     def save_csv(self, path: str | Path) -> Path:
@@ -199,13 +199,13 @@ class EvaluateDock(Dock):
         handed = {layer.name: evaluate_defaults.handed(layer, spectra) for layer in results}
         known = evaluate_defaults.handed(self.truth, spectra)
         model, options, kind = self.choices.model, replace(self.choices.chosen(), pairing="pixels"), self.task
-        # classes have no raw row: their source is for the methods of a model alone
+        # classes have no row for the raw input: only a model's methods need their source
         needed = source is not None and (not labels or model is not None)
         noisy = evaluate_defaults.handed(source, None) if needed and source is not None else None
         layers = {layer.name: layer for layer in results}
         work = JobSpec(
             "",
-            # they coincide as the layers lie now, whatever their files say
+            # the layers coincide at their present positions, whatever the files record
             lambda: prepare_evaluation(handed, known, kind, source=noisy, model=model, options=options),
             lambda folder, stopped: None if stopped else Evaluation.load(folder / "judgement"),
             lambda evaluation: self._show(evaluation, layers),
@@ -218,4 +218,4 @@ class EvaluateDock(Dock):
 
     def _show(self, evaluation: Evaluation, layers: dict[str, Layer]) -> str:
         self.view.show_evaluation(evaluation, layers)
-        return f"{len(layers)} results judged" if len(layers) > 1 else "1 result judged"
+        return f"{len(layers)} results evaluated" if len(layers) > 1 else "1 result evaluated"

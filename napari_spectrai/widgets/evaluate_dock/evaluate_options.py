@@ -26,7 +26,7 @@ _INTENSITIES = {
 }  # fmt: skip
 
 
-class JudgedChoices(Container[Any]):
+class EvaluationForm(Container[Any]):
     """Fields that follow the results: new results reset them, and choices made by a person stay while the results stay.
 
     Signals
@@ -76,7 +76,7 @@ class JudgedChoices(Container[Any]):
             tooltip="the result holds cluster numbers: assign to each cluster the class of most of its labelled pixels",
         )  # fmt: skip
         self.class_mean = ComboBox(
-            choices=[("classes of the truth", "truth"), ("classes of truth or result", "union")], value="truth", label="Mean over",
+            choices=[("classes of the truth", "truth"), ("classes of truth or result", "union")], value="truth", label="Average over",
             name="class_mean",
             tooltip="classes that F1, IoU and Dice are averaged over; if the result's are included, a class missing from the truth "
             "counts as 0, as in scikit-learn",
@@ -243,8 +243,8 @@ class JudgedChoices(Container[Any]):
         self._emit()
 
     def chosen(self) -> EvaluateOptions:
-        """Return how the results are to be scored."""
+        """Return the scoring options."""
         return EvaluateOptions(
-            normalise=None if self.tells_classes else self.intensities.value or None,
-            match=self.tells_classes and bool(self.match.value), class_mean=self.class_mean.value if self.tells_classes else "truth",
+            normalise=None if self.is_classes else self.intensities.value or None,
+            match=self.is_classes and bool(self.match.value), class_mean=self.class_mean.value if self.is_classes else "truth",
         )  # fmt: skip

@@ -38,7 +38,7 @@ _GONE = "the evaluated layer no longer exists"
 _OTHER = "the data of the evaluated layer have changed; press Evaluate again"
 
 
-class JudgementView(Container[Any]):
+class EvaluationView(Container[Any]):
     """Shows one evaluation at a time."""
 
     def __init__(self, viewer: Viewer) -> None:
@@ -64,7 +64,7 @@ class JudgementView(Container[Any]):
         self.verdict, self.about, self.place = text("verdict"), text("about"), text("place")
         self.verdict.native.setStyleSheet("font-weight: bold;")
         self.scores = ScoreTable("scores", "scores against the truth; click a column header to sort, Ctrl+C copies the table")
-        self.which = ComboBox(choices=self._results, name="which", label="Shown", tooltip="the result shown below")
+        self.which = ComboBox(choices=self._results, name="which", label="Result", tooltip="the result shown below")
         self._which = rows(self.which)
         self.grid = ConfusionGrid()
         self.classes = ScoreTable("classes", "scores of each class; click a column header to sort, Ctrl+C copies the table")
@@ -110,7 +110,7 @@ class JudgementView(Container[Any]):
         self._on_which()
 
     def _draw_scores(self, evaluation: Evaluation) -> None:
-        names = [name for name in evaluation.columns if name != "dice"]  # of one class a pixel, the same as F1
+        names = [name for name in evaluation.columns if name != "dice"]  # of one class per pixel, the same as F1
         unit = evaluation.unit or "bands"
         titles = {name: f"{METRICS[name].title} ({unit})" if name.startswith("peak") else METRICS[name].title for name in names}
         columns = [Column(titles[name], METRICS[name].words, METRICS[name].larger_is_better) for name in names]
@@ -139,15 +139,16 @@ class JudgementView(Container[Any]):
             self.which.value = name
 
     def _on_which(self, _: Any = None) -> None:
-        """Show the confusion, or the buttons, of the result chosen."""
+        """Show the confusion matrix, or the buttons, of the chosen result."""
         evaluation = self.evaluation
         if evaluation is None or self._shown not in evaluation.results:
             return
-        told = bool(evaluation.classes)
-        for part, seen in ((self.grid, told), (self.classes, told), (self._maps, not told), (self._spots, not told), (self.plot, not told)):
+        has_classes = bool(evaluation.classes)
+        shown = ((self.grid, has_classes), (self.classes, has_classes), (self._maps, not has_classes), (self._spots, not has_classes))
+        for part, seen in (*shown, (self.plot, not has_classes)):
             part.visible = seen
         say(self.place, "")
-        if told:
+        if has_classes:
             self._draw_classes(evaluation, evaluation.confusions[self._shown])
             return
         flat = len(evaluation.shape) == 1
@@ -175,14 +176,14 @@ class JudgementView(Container[Any]):
         return layer
 
     def _is_of(self, layer: Layer) -> bool:
-        """Whether a layer still has the pixels that were judged."""
+        """Whether a layer still has the pixels that were evaluated."""
         shape, lengths = [] if self.evaluation is None else list(self.evaluation.shape), list(layer.data.shape)
         if isinstance(layer, Image):
             del lengths[spectral_position(layer)]
         return lengths == shape or (isinstance(layer, Labels) and len(shape) == 1 and shape[0] in lengths)
 
     def show_map(self, what: str) -> None:
-        """Show the ``"error"`` or ``"angle"`` map over the result; of a set of spectra a curve."""
+        """Show the ``"error"`` or ``"angle"`` map over the result; for a set of spectra, a curve."""
         evaluation = self.evaluation
         if evaluation is None or evaluation.classes:
             return
@@ -205,7 +206,7 @@ class JudgementView(Container[Any]):
             say(self.place, f"layer {layer.name!r}")
 
     def show_spot(self, which: str) -> None:
-        """Draw the ``"best"``, ``"median"`` or ``"worst"`` spectrum of the result, and go to its pixel."""
+        """Draw the ``"best"``, ``"median"`` or ``"worst"`` spectrum of the result, and move to its pixel."""
         evaluation = self.evaluation
         if evaluation is None or evaluation.classes:
             return
@@ -230,7 +231,7 @@ class JudgementView(Container[Any]):
         say(self.place, f"{spot.which}: {place_words(spot)}, error (RMSE) {rounded(spot.error)}")
 
     def show_cell(self, truth: str, predicted: str) -> None:
-        """Show the pixels of one class that were predicted as another, and go there."""
+        """Show the pixels of one class that were predicted as another, and move there."""
         evaluation, base = self.evaluation, self._base()
         if evaluation is None or base is None or not isinstance(base, Labels):
             return
@@ -242,7 +243,7 @@ class JudgementView(Container[Any]):
     # ---------------------------------------------------------------- saving
 
     def save_csv(self, path: str | Path) -> Path:
-        """Save the tables."""
+        """Save the tables as CSV."""
         return self._save(lambda evaluation, there: evaluation.to_csv(there), path, ".csv")
 
     def save_report(self, path: str | Path) -> Path:

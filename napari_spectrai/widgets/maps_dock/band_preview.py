@@ -19,7 +19,7 @@ NAME = "band · preview"
 
 
 class BandPreview(QObject):
-    """The layer that shows the map of the range in the plot; made on first use, taken away by `remove`."""
+    """The layer that shows the map of the range in the plot; made on first use, subtracted by `remove`."""
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)

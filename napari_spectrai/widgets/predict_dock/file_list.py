@@ -95,7 +95,7 @@ class FileList(Container[Any]):
         )
         self._clear = PushButton(text="Clear", name="clear_files", tooltip="remove all files from the list")
         self.out = FileEdit(
-            mode=FileDialogMode.EXISTING_DIRECTORY, nullable=True, value=None, label="Results in", name="results",
+            mode=FileDialogMode.EXISTING_DIRECTORY, nullable=True, value=None, label="Output folder", name="results",
             tooltip="folder for the results, each named <file>-<model>.zarr; empty: next to each file",
         )  # fmt: skip
         self.out.line_edit.native.setPlaceholderText("next to each file")

@@ -228,7 +228,7 @@ class PredictDock(Dock):
                 if found[0].step is not None:
                     self._remedy_for = (layer, found[0].step)
                 return found[0].words
-            if self._targets.region.choice.value != IN_VIEW:  # the view changes without a word; it is asked when work begins
+            if self._targets.region.choice.value != IN_VIEW:  # no signal announces a change of the view; it is read at the start
                 try:
                     self._targets.region.of(layer)
                 except ValueError as error:

@@ -45,11 +45,11 @@ class PredictOptionsForm(Container[Any]):
             tooltip="standard deviation as a second layer: over several passes with dropout, or over the averaged models",
         )  # fmt: skip
         self.views = CheckBox(
-            value=False, text="Eight views", name="views",
+            value=False, text="Test-time augmentation", name="views",
             tooltip="test-time augmentation: average over rotations and reflections of each image; slower, a little better",
         )  # fmt: skip
         self.then = ComboBox(
-            choices=lambda _: [(ALONE, ""), *self._followers], label="Then", name="then",
+            choices=lambda _: [(ALONE, ""), *self._followers], label="Apply next", name="then",
             tooltip="a second model, applied to the result of the first: for example, denoise, then enlarge",
         )  # fmt: skip
         self._about = text("averages")
@@ -74,7 +74,7 @@ class PredictOptionsForm(Container[Any]):
         if card is not None and isinstance(model, Path):
             for label, value in found:
                 other = as_model(value)
-                if isinstance(other, Path) and other != model and (told := _card(other)) is not None and not differs(card, told):
+                if isinstance(other, Path) and other != model and (read := _card(other)) is not None and not differs(card, read):
                     like.append((label, value))
         self.ensemble.offer(like)
         self._about.value = (

@@ -58,11 +58,11 @@ class PredictRequest:
     Parameters
     ----------
     model : path of a file, or kind of a method
-    name : what a person calls it, and those averaged with it or applied after it
-    card : tells the card of what comes out, for a source on an axis
+    name : display name, with those of models averaged with it or applied after it
+    card : function that returns the card of the output, for a source on an axis
     options : how it is applied
     settings : the same as plain values, for the metadata of results
-    files : of all the models, which have to be there when it begins
+    files : files of all the models, which must exist at the start
     around : how far the models look
     """
 
@@ -95,7 +95,7 @@ class PredictRequest:
         )
 
     def on_file(self, path: Path, out: Path) -> JobSpec:
-        """Return the work on a file, whose result is a file."""
+        """Return the job for a file, whose result is a file."""
         options = self.options
         return JobSpec(
             path.name,
@@ -108,7 +108,7 @@ class PredictRequest:
     def _prepared(self, source: Cube | Path, options: PredictOptions, out: Path | None = None) -> Job:
         gone = next((path for path in self.files if not path.is_file()), None)
         if gone is not None:
-            raise FileNotFoundError(f"{gone} is there no more; choose another model")
+            raise FileNotFoundError(f"{gone} no longer exists; choose another model")
         return prepare_prediction(self.model, source, options, out=out)
 
 

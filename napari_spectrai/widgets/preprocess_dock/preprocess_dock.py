@@ -84,7 +84,9 @@ class PreprocessDock(Dock):
         self._save_button = PushButton(
             text="Save…", name="save", tooltip="save the steps as YAML, which napari-spectrai preprocess applies, too"
         )
-        self._train_button = PushButton(text="To Train", name="to_train", tooltip="use these steps as the preparation in the Train dock")
+        self._train_button = PushButton(
+            text="Use in Train", name="to_train", tooltip="use these steps as the preparation in the Train dock"
+        )
         self._plot = Plot(self._viewer, x="Band number", y="Before", height=150, name="before")
         self._after = Plot(self._viewer, x="Band number", y="After", height=150, name="after")
         self._note = text("note")

@@ -68,7 +68,7 @@ class SpectraDock(Dock):
         self._show = ComboBox(
             choices=[(words, code) for code, words in _SHOW.items()],
             value="raw",
-            label="Show",
+            label="Display",
             name="show",
             tooltip="how intensities are drawn; the data stay unchanged",
         )

@@ -45,7 +45,7 @@ _FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion, Fold)
 
 
 def _shown(event: Started) -> dict[str, str]:
-    """Return the classical methods drawn beside the network, with their colours: the two best of those it is measured by."""
+    """Return the classical methods drawn next to the network, with their colours: the best two of its baselines."""
     best = [name for name in METRICS[event.metric].ranked(event.baselines) if name != "raw"]
     return dict(zip(best, (CLASSICAL, SOURCE), strict=False))
 
@@ -370,8 +370,8 @@ class TrainingView(Container[Any]):
             reached = f"{len(self._candidates)} candidates compared" if self._candidates else f"best epoch {best}"
             self.say(f"done{early} in {took} · {reached} · {part} {self._metric.title}: {scores}{unbiased}")
 
-    def _told(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
-        """Return the rows worth a line: the network, the best of its rivals, and the raw data."""
+    def _main_rows(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
+        """Return the rows for the status line: the network, its best baseline, and the raw data."""
         best = self._metric.best({name: row.get(metric, math.nan) for name, row in rows.items() if name not in ("network", "raw")})
         return {name: row for name, row in rows.items() if name in ("network", best, "raw") and metric in row}
 

@@ -77,7 +77,7 @@ class TrainForm:
         offered = [
             (f"{known.title} · {self._times[kind]}" if kind in self._times else known.title, kind) for kind, known in PRESETS.items()
         ]
-        return [*offered, ("Own settings", OWN)]
+        return [*offered, ("Custom settings", OWN)]
 
     def show_times(self, times: dict[str, str]) -> None:
         """Show how long each preset will take."""
