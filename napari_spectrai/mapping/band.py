@@ -43,7 +43,7 @@ class BandMaps(MapKind):
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """start with the middle third of the axis."""
+        """Start with the middle third of the axis."""
         return middle(axis)
 
     def compute(self, cube: Cube, progress: Progress = silent) -> Maps:

@@ -85,7 +85,7 @@ class PeakMaps(MapKind):
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """start with the middle third of the axis."""
+        """Start with the middle third of the axis."""
         return middle(axis)
 
     def fitter(self, positions: Doubles) -> PeakFitter:
