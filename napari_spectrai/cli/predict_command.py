@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-import yaml
 
 from napari_spectrai.cli.common import (
     DEVICES,
@@ -35,6 +34,7 @@ from napari_spectrai.io import format_of, read, write
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
+from napari_spectrai.parsing import brief, parse_yaml
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Finished, Saved
 from napari_spectrai.spec import listed
@@ -154,10 +154,7 @@ def _changed(settings: list[str]) -> dict[str, Any]:
         name, equals, text = setting.partition("=")
         if not equals:
             raise ValueError(f"{setting!r} sets nothing; write key=value, such as count=8")
-        try:
-            found[name.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+        found[name.strip()] = parse_yaml(text, brief(setting))
     return found
 
 

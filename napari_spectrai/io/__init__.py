@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis, SpectralWarning, as_cube
-from napari_spectrai.files import replacing
+from napari_spectrai.files import recover, replacing
 from napari_spectrai.io.found import Picture, RawArray, UnreadableError, warn
 from napari_spectrai.spec import listed
 
@@ -149,12 +149,14 @@ def write(cube: Any, path: str | Path) -> Path:
         writable = {suffix for f in FORMATS if f.writes for suffix in f.suffixes}
         raise ValueError(f"{path}: {known.name} files are read, not written; {listed(writable)}")
     whole = as_cube(cube)
-    with replacing(path) as temporary:
+    raw = known.module in ("envi", "hdf5") or path.suffix.lower() == ".npy"
+    with replacing(path, needs=whole.data.nbytes if raw else 0) as temporary:
         known.function("write")(whole, temporary)
     return path
 
 
 def _existing(path: Path) -> Format:
+    recover(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     return format_of(path)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from napari_spectrai.files import replacing
+from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain
 from napari_spectrai.io.found import UnreadableError
@@ -41,6 +41,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
         If it holds no labels; a picture in colours is none, since a colour is no class.
     """
     path = Path(path)
+    recover(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     suffix = path.suffix.lower()

@@ -158,7 +158,7 @@ class RunFolder:
 
     def say(self, command: Command) -> None:
         """Leave word for the process that works here."""
-        write_text(self._control, command)
+        write_text(self._control, command, durable=False)
 
     def command(self) -> Command:
         """Return the last word left."""

@@ -24,7 +24,7 @@ def was_open(fold: str) -> bool | None:
 def leave(fold: str, *, is_open: bool) -> None:
     """Remember how a fold was left."""
     try:
-        write_text(place(), json.dumps(_read() | {fold: is_open}, indent=1, sort_keys=True))
+        write_text(place(), json.dumps(_read() | {fold: is_open}, indent=1, sort_keys=True), durable=False)
     except OSError:  # a fold that is forgotten harms nobody, and a full disk is told where it does
         return
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol, get_args, get_origin
 
-import yaml
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from napari_spectrai.parsing import parse_yaml
 from napari_spectrai.spec import Named, Problem, Registry
 from napari_spectrai.widgets import fold_state
 from napari_spectrai.widgets.dock import Visibility, dock_name, message, rows, say
@@ -106,8 +106,8 @@ class FormRow(Container[Any]):
         if not isinstance(self.editor, LineEdit) or self._is_text:
             return self.editor.value
         try:
-            return yaml.safe_load(self.editor.value)
-        except yaml.YAMLError:
+            return parse_yaml(self.editor.value)
+        except ValueError:
             return self.editor.value  # refused in words where the field is validated
 
     def fill(self, value: Any) -> None:
