@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,18 +47,19 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
 
     def on_signal(number: int, frame: Any) -> None:
         signal.signal(number, signal.SIG_DFL)  # the second one ends at once
-        folder.say("stop")
+        if number == getattr(signal, "SIGHUP", None):
+            _leave_terminal()
+        folder.stop_here()
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    works_alone()
+    _on_signals(on_signal)
+    works_alone(started=attached)
 
     def watch() -> None:
         let_go = os.read(0, 1)  # not sys.stdin, whose lock would be held while the interpreter ends
         atexit.register(discard, folder)  # either way nobody follows
         if let_go:
             return  # a byte is the word to run on, whatever becomes of the starter
-        folder.say("stop")
+        folder.stop_here()
         time.sleep(GRACE)
         discard(folder)
         os._exit(STOPPED)
@@ -92,9 +93,26 @@ def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
         folder = RunFolder(run)
         listen(folder, attached=attached)
         return folder
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
+    _on_signals(leave)
     return None
+
+
+def _on_signals(handler: Callable[[int, Any], None]) -> None:
+    """Handle what ends a process in order: a word from outside, Ctrl-C, the terminal that closes."""
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup: it is to go on
+            signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Write no more to a terminal that has closed: each line would be an error."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            if os.isatty(stream):
+                os.dup2(nowhere, stream)
+        os.close(nowhere)
 
 
 def refuse_same(output: Path, *read: Path) -> None:

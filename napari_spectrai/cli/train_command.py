@@ -70,8 +70,6 @@ def train(
             if not resume and not path.exists():
                 raise FileNotFoundError(f"{path}, which the experiment names, does not exist")
         folder = RunFolder(run) if resume and run is not None else RunFolder.create(document, run)
-    if not attached:
-        folder.say("")  # a starter has done so, and may have left word since
     listen(folder, attached=attached)
     with exit_with(FAILED):
         from napari_spectrai.learn.train.fit import fit, follow

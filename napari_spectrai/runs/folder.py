@@ -9,7 +9,8 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,11 +25,14 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing, write_text
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import subsets
+from napari_spectrai.runs import lock
 from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
-from napari_spectrai.runs.process_info import ProcessInfo
+from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
+_asked_here: dict[Path, Command] = {}
+"""Words that this process has left for itself."""
 
 
 def default_folder() -> Path:
@@ -67,6 +71,7 @@ class RunFolder:
         self.environment = self.path / "environment.json"
         self._control = self.path / "control"
         self._owner = self.path / "process.json"
+        self._lock = self.path / "process.lock"
 
     @classmethod
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
@@ -158,40 +163,88 @@ class RunFolder:
 
     def say(self, command: Command) -> None:
         """Leave word for the process that works here."""
+        _asked_here.pop(self.path, None)
         write_text(self._control, command, durable=False)
 
+    def stop_here(self) -> None:
+        """Leave the word to stop for this process itself, which works here: without the disk, which may be full or gone."""
+        _asked_here[self.path] = "stop"
+
+    def heed(self) -> None:
+        """Take the word away once it was followed, so that a resumed run does not follow it again."""
+        _asked_here.pop(self.path, None)
+        with suppress(OSError):  # on a full disk it stays, and is cleared by whoever works here next
+            self.say("")
+
     def command(self) -> Command:
-        """Return the last word left."""
+        """Return the last word left since this process began to work here."""
+        if self.path in _asked_here:
+            return _asked_here[self.path]
         try:
-            # older than this process, it was meant for another that did not live to hear it
-            if self._control.stat().st_mtime < psutil.Process().create_time():
-                return ""
-            word = self._control.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+            with self._control.open("rb") as file:
+                word = file.read(20).decode("utf-8", "replace").strip()
+        except OSError:
             return ""
         return word if word in ("stop", "pause", "resume") else ""  # type: ignore[return-value]
 
     def claim(self) -> None:
-        """Say that this process works here; refuse if another, living one does."""
+        """Take the folder's lock and say that this process works here; refuse if another, living one does.
+
+        Raises
+        ------
+        RuntimeError
+            If another process works here; of two that ask at once, one is refused.
+        """
         owner = self.owner()
-        if owner is not None:
-            raise RuntimeError(f"process {owner} is already working in {self.path}; stop it first, or choose another run folder")
-        write_text(self._owner, json.dumps(asdict(ProcessInfo.here())))
-        versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
-        environment = {"python": sys.version, "platform": platform.platform(), "host": platform.node(), "versions": versions}
-        write_text(self.environment, json.dumps(environment, indent=1))
+        try:
+            if owner is not None:
+                raise lock.HeldError
+            locked = lock.hold(self._lock, alone=is_alone())
+        except lock.HeldError as error:
+            owner = owner or self.owner()
+            who = f"process {owner}" if owner else "another process"
+            raise RuntimeError(f"{who} is already working in {self.path}; stop it first, or choose another run folder") from error
+        try:
+            if not was_started():  # a word that is left was meant for another that did not live to hear it
+                write_text(self._control, "", durable=False)
+            write_text(self._owner, json.dumps(asdict(ProcessInfo.here(locked=locked))), durable=False)
+            versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
+            environment = {"python": sys.version, "platform": platform.platform(), "versions": versions}
+            write_text(self.environment, json.dumps(environment, indent=1), durable=False)
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Say that no process works here any more."""
-        self._owner.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that has vanished, or cannot be written
+            self._owner.unlink(missing_ok=True)
+        lock.release(self._lock)
 
     def worker(self) -> ProcessInfo | None:
-        """Return the living process that works here, if there is one, with all that it says of itself."""
+        """Return the living process that works here, if there is one.
+
+        Who holds the folder's lock works here, whatever `process.json` says. That is believed only of a process on another machine, of
+        an earlier version, or where the file system has no locks.
+        """
+        held, said = lock.holder(self._lock), self._said()
+        if held is None:
+            if said is None or (said.locked and said.is_near):
+                return None
+            return replace(said, alone=False, locked=False) if said.alive else None
+        if said is not None and held.pid in (0, said.pid):
+            return replace(said, alone=held.alone, locked=True)
+        return ProcessInfo(held.pid, 0.0, platform.node(), held.alone, locked=True)
+
+    def _said(self) -> ProcessInfo | None:
         try:
-            claim = ProcessInfo(**json.loads(self._owner.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            return ProcessInfo.from_json(self._owner.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # none, or a damaged one, which says nothing
             return None
-        return claim if claim.alive else None
+
+    def proven_worker(self, pid: int) -> psutil.Process | None:
+        """Return the process, if it is proven that it works here and does nothing else, so that it may be ended."""
+        return lock.proven(self._lock, pid)
 
     def owner(self) -> int | None:
         """Return the number of the living process that works here, if there is one."""

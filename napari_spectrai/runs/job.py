@@ -20,6 +20,13 @@ _LET_GO = b"1"
 """What a starter says through the pipe, so that its own end is not taken as the word to stop."""
 
 
+def _cwd_exists() -> bool:
+    try:
+        return Path.cwd().is_dir()
+    except OSError:
+        return False
+
+
 class Worker(Protocol):
     """What `subprocess.Popen` and a process of somebody else's have in common."""
 
@@ -78,6 +85,7 @@ class Job:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=None if _cwd_exists() else self.folder.path,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
         self._worker, self._pipe = process, process.stdin
@@ -128,6 +136,8 @@ class Job:
             self._last = found[-1]
         if self._worker is not None and not alive and not self._ended and not self.behind:
             self._ended = True
+            if self._worker.poll() == 1 and self._find_worker():  # of two that took the run up at once, this one was refused
+                return found
             if self._worker.poll() not in (0, 3) and not isinstance(self._last, Failed):
                 found.append(Failed(self._cause_of_death(), self._log_end()))
         return found
@@ -195,6 +205,10 @@ class Job:
         if self._pipe is not None:
             self._pipe.close()
 
+    def _find_worker(self) -> bool:
+        """Follow the process that works in the folder, if there is one; return whether there is."""
+        return False
+
     def _cause_of_death(self) -> str:
         code = self.wait()
         how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
@@ -245,7 +259,10 @@ class Run(Job):
     def _find_worker(self) -> bool:
         owner = self.folder.worker()
         if owner is not None:
-            self._worker, self._ended = ForeignProcess(owner, lambda: self.folder.worker() == owner, self._code), False
+            self._worker = ForeignProcess(
+                owner, lambda: self.folder.owner() == owner.pid, self._code, lambda: self.folder.proven_worker(owner.pid)
+            )
+            self._ended = False
         return owner is not None
 
     def _code(self) -> int:

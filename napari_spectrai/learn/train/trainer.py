@@ -177,7 +177,7 @@ class Trainer:
             rows = self.beside.rows
             if self.beside.stopped:
                 reason = "stopped"
-                self.folder.say("")  # heeded
+                self.folder.heed()
         return (yield from self._finished(reason, rows))
 
     def _started(self) -> Started:
@@ -291,7 +291,7 @@ class Trainer:
                 yield self._told(Paused(False))
         if self.folder.command() != "stop":
             return False
-        self.folder.say("")  # heeded, so that a resumed run does not stop again
+        self.folder.heed()
         return True
 
     def _finished(self, reason: Any, beside: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
