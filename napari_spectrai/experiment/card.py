@@ -206,7 +206,7 @@ class ModelCard:
 def _first(lines: str) -> str:
     """Return the first of many lines, and how many more there are."""
     first, *more = lines.splitlines() or [""]
-    return f"{first} (and {len(more)} more)" if more else first
+    return f"{first[:500]} (and {len(more)} more)" if more else first[:500]
 
 
 def _range(ends: list[float] | None) -> str:

@@ -103,7 +103,7 @@ class Model:
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, SafetensorError) as error:
             if str(path) in str(error):
                 raise
-            reason = str(error) or type(error).__name__
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:500]
             raise ValueError(f"{path}: the weights do not fit the network its card describes: {reason}") from error
 
     @torch.no_grad()
