@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import random
 import time
 import warnings
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 import yaml
+import zarr
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from napari_spectrai import Cube, Experiment, Model, SpectralAxis, read, train
+from napari_spectrai import Cube, Experiment, Model, SpectralAxis, read, train, write
 from napari_spectrai.experiment.card import KEY, read_card
 from napari_spectrai.experiment.networks import networks
-from napari_spectrai.learn.model import built
+from napari_spectrai.io.labels import read_labels
 from napari_spectrai.networks import build
 from napari_spectrai.parsing import brief, parse_json, parse_yaml
 from napari_spectrai.preparation import load_steps
@@ -152,6 +154,65 @@ def test_a_card_that_is_no_card_is_one_error_with_the_name_of_the_file(model, te
     _, tensors = card_of(model)
     with pytest.raises(ValueError, match=r"^[^\n]*evil\.safetensors[^\n]*$"):
         Model.load(with_card(model, text, tensors, tmp_path / "evil.safetensors"))
+
+
+# ---------------------------------------------------------------- Zarr
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (type(self.path).touch, (self.path,))
+
+
+def _pickled(store, trace, *, where, group):
+    """Write a store of Zarr 2 whose one chunk is a pickle that leaves a trace."""
+    array = store / group if group else store
+    array.mkdir(parents=True)
+    codec = {"id": "pickle", "protocol": 4}
+    plain = {"zarr_format": 2, "shape": [4, 4], "chunks": [4, 4], "dtype": "|O" if where == "object" else "<f4", "order": "C", "fill_value": None,
+             "compressor": codec if where == "compressor" else None, "filters": None if where == "compressor" else [codec]}  # fmt: skip
+    (array / ".zarray").write_text(json.dumps(plain))
+    (array / "0.0").write_bytes(pickle.dumps(Bomb(trace)))
+    if group:
+        (store / ".zgroup").write_text('{"zarr_format": 2}')
+        scales = [{"axes": [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}], "datasets": [{"path": group}], "version": "0.4"}]
+        (store / ".zattrs").write_text(json.dumps({"multiscales": scales}))
+
+
+@pytest.mark.parametrize("where", ["compressor", "filters", "object"])
+@pytest.mark.parametrize("group", ["", "0"])
+def test_a_zarr_store_runs_no_code(where, group, tmp_path):
+    store, trace = tmp_path / "x.zarr", tmp_path / "trace"
+    _pickled(store, trace, where=where, group=group)
+    for reader in (read, read_labels, lambda path: read(path, dataset=group or "data")):
+        with pytest.raises(ValueError, match=r"x\.zarr"):
+            np.asarray(reader(store).data)
+    assert not trace.exists()
+
+
+def test_a_codec_of_zarr_3_that_is_not_known_to_be_harmless_is_refused(tmp_path):
+    write(Cube(np.zeros((4, 4, 4), np.float32)), tmp_path / "x.zarr")
+    plain = json.loads((tmp_path / "x.zarr" / "zarr.json").read_text())
+    for name in ("pickle", "numcodecs.pickle", "numcodecs.json2"):
+        for codecs in ([{"name": name}], [*plain["codecs"], {"name": name, "configuration": {}}]):
+            (tmp_path / "x.zarr" / "zarr.json").write_text(json.dumps(plain | {"codecs": codecs}))
+            with pytest.raises(ValueError, match=r"x\.zarr"):
+                np.asarray(read(tmp_path / "x.zarr").data)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_codecs_in_use_are_read(version, tmp_path):
+    data = np.arange(64, dtype="f4").reshape(4, 4, 4)
+    array = zarr.create_array(tmp_path / "x.zarr", shape=data.shape, dtype="f4", zarr_format=version)
+    array[...] = data
+    np.testing.assert_array_equal(read(tmp_path / "x.zarr", spectral=-1).numpy(), data)
+    if version == 3:
+        array = zarr.create_array(tmp_path / "y.zarr", shape=data.shape, dtype="f4", chunks=(2, 2, 2), shards=(4, 4, 4))
+        array[...] = data
+        np.testing.assert_array_equal(read(tmp_path / "y.zarr", spectral=-1).numpy(), data)
 
 
 # ---------------------------------------------------------------- documents

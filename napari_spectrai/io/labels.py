@@ -121,8 +121,11 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     if suffix == ".zarr":
         import zarr
 
+        from napari_spectrai.io.zarr import refuse_unsafe
+
         store = zarr.open(str(path), mode="r")
         array: Any = store if isinstance(store, zarr.Array) else store[name]
+        refuse_unsafe(array)
         kept = dict(array.attrs).get("class_names", {})
         return np.asarray(array[...]), {int(value): str(text) for value, text in kept.items()}
     import h5py
