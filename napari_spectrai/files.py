@@ -73,6 +73,11 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
         swap.finished(temporary)
 
 
+def unwritable(error: OSError, path: Path, needs: int) -> OSError:
+    """Return an error of writing a file in words of what can be done."""
+    return _explained(error, path, path, needs) or error
+
+
 def recover(path: str | Path) -> None:
     """Complete what a process that was killed while it overwrote `path` had begun; to be called before reading."""
     with suppress(OSError):  # where nothing can be completed, reading says what there is

@@ -79,7 +79,9 @@ def _refuse_excess(text: str, where: str) -> None:
             count += sizes.get(event.anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):
             if event.implicit[0] and len(event.value) > LONGEST_NUMBER and event.value[:1] in "+-.0123456789" and " " not in event.value:
-                raise ValueError(f"{where}: {event.value[:20]!r}… is a number of {len(event.value):,} characters; at most {LONGEST_NUMBER} fit")
+                raise ValueError(
+                    f"{where}: {event.value[:20]!r}… is a number of {len(event.value):,} characters; at most {LONGEST_NUMBER} fit"
+                )
             count, written = count + 1, written + 1
             if event.anchor:
                 sizes[event.anchor] = 1

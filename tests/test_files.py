@@ -162,6 +162,5 @@ def test_what_does_not_fit_on_the_disk_is_refused_before_it_is_begun(name, tmp_p
 
 
 def test_an_error_that_has_nothing_to_do_with_the_disk_stays_as_it_is(tmp_path):
-    with pytest.raises(RuntimeError, match="^something else$"):
-        with files.replacing(tmp_path / "x.npy"):
-            raise RuntimeError("something else")
+    with pytest.raises(RuntimeError, match="^something else$"), files.replacing(tmp_path / "x.npy"):
+        raise RuntimeError("something else")

@@ -178,7 +178,9 @@ def _pickled(store, trace, *, where, group):
     (array / "0.0").write_bytes(pickle.dumps(Bomb(trace)))
     if group:
         (store / ".zgroup").write_text('{"zarr_format": 2}')
-        scales = [{"axes": [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}], "datasets": [{"path": group}], "version": "0.4"}]
+        scales = [
+            {"axes": [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}], "datasets": [{"path": group}], "version": "0.4"}
+        ]
         (store / ".zattrs").write_text(json.dumps({"multiscales": scales}))
 
 

@@ -113,18 +113,18 @@ def test_a_damaged_claim_claims_nothing(folder, text):
 
 
 def test_of_many_that_claim_at_once_one_works(folder):
-    code = """
+    code = f"""
 import sys
 from napari_spectrai.runs import RunFolder
 print("up", flush=True)
 sys.stdin.readline()
 try:
-    RunFolder({path!r}).claim()
+    RunFolder({str(folder.path)!r}).claim()
     print("works", flush=True)
 except RuntimeError as error:
     print(error, flush=True)
 sys.stdin.readline()
-""".format(path=str(folder.path))
+"""
     many = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     try:
         for child in many:

@@ -56,7 +56,11 @@ def refuse_misfit(path: Path, weights: Mapping[str, Shape], build: Callable[[], 
     wrong = [
         *(f"{name} is missing" for name in wanted if name not in weights),
         *(f"{name} is not part of it" for name in weights if name not in wanted),
-        *(f"{name} is {_words(weights[name])} and not {_words(shape)}" for name, shape in wanted.items() if weights.get(name, shape) != shape),
+        *(
+            f"{name} is {_words(weights[name])} and not {_words(shape)}"
+            for name, shape in wanted.items()
+            if weights.get(name, shape) != shape
+        ),
     ]
     if wrong:
         more = f" and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import PART_TITLES, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS, Metric
 from napari_spectrai.files import write_text
+from napari_spectrai.parsing import parse_json
 from napari_spectrai.reports.html import Markup, element, folded, joined, long_text, page, rows, section, table
 from napari_spectrai.reports.split_maps import split_pictures
 from napari_spectrai.reports.svg import Curve, figure, plot
@@ -77,6 +77,8 @@ class _Told:
     confusions: dict[str, Confusion] = field(default_factory=dict)
     ending: Finished | Failed | None = None
     compared: dict[str, Compared] = field(default_factory=dict)
+    damaged: int = 0
+    """Lines that cannot be read."""
 
     @property
     def intervals(self) -> dict[str, dict[str, dict[str, list[float]]]]:
@@ -107,7 +109,10 @@ class _Told:
 def _told(folder: RunFolder, ending: Finished | Failed | None) -> _Told:
     told = _Told()
     try:
-        for event in folder.events():
+        for event in folder.lines():
+            if event is None:
+                told.damaged += 1
+                continue
             told.ending = None
             match event:
                 case Started():
@@ -191,7 +196,12 @@ def _head(folder: RunFolder, experiment: Experiment, told: _Told, card: ModelCar
 
 
 def _notes(told: _Told) -> Markup:
-    notes = [*(told.started.notes if told.started is not None else []), *(told.ending.notes if told.ending is not None else [])]
+    lost = f"{told.damaged:,} lines of the journal cannot be read and are left out here." if told.damaged else ""
+    notes = [
+        *([lost] if lost else []),
+        *(told.started.notes if told.started is not None else []),
+        *(told.ending.notes if told.ending is not None else []),
+    ]
     return joined(element("div", element("strong", "Note: "), note, class_="notice", role="note") for note in notes)
 
 
@@ -358,11 +368,12 @@ def _surroundings(folder: RunFolder, told: _Told) -> Markup:
 
 def _environment(folder: RunFolder) -> Sequence[tuple[object, object]]:
     try:
-        plain: dict[str, Any] = json.loads(folder.environment.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not written yet, or damaged: it is the one thing here that nobody needs
+        plain: dict[str, Any] = parse_json(folder.environment.read_text(encoding="utf-8"))
+        versions = ", ".join(f"{name} {number}" for name, number in dict(plain.get("versions", {})).items())
+        # not the host, which earlier versions kept: a report is passed on
+        return [*((name.capitalize(), str(plain[name])[:300]) for name in ("python", "platform") if name in plain), ("Versions", versions)]
+    except (OSError, ValueError, TypeError, AttributeError):  # not written yet, or damaged: it is the one thing here that nobody needs
         return []
-    versions = ", ".join(f"{name} {number}" for name, number in dict(plain.pop("versions", {})).items())
-    return [*((name.capitalize(), value) for name, value in plain.items()), ("Versions", versions)]
 
 
 def _duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ from napari_spectrai.files import write_text
 from napari_spectrai.io import read, write
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
+from napari_spectrai.parsing import parse_json
 from napari_spectrai.runs.scores import Report, write_csv
 
 Role = Literal["result", "classical", "raw"]
@@ -174,8 +175,11 @@ class Evaluation:
     @classmethod
     def from_json(cls, text: str) -> Evaluation:
         """Read what `to_json` wrote."""
-        plain = json.loads(text)
-        return cls(**plain | {"rows": [Row(**row) for row in plain["rows"]], "spots": [Spot(**spot) for spot in plain["spots"]]})
+        plain = parse_json(text, DOCUMENT)
+        try:
+            return cls(**plain | {"rows": [Row(**row) for row in plain["rows"]], "spots": [Spot(**spot) for spot in plain["spots"]]})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{DOCUMENT} is damaged, or of another version ({error}); evaluate again") from error
 
     def save(self, folder: str | Path) -> Path:
         """Write ``judgement.json`` and the maps into a folder."""

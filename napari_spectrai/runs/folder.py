@@ -8,6 +8,8 @@ import platform
 import re
 import shutil
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -22,11 +24,11 @@ import psutil
 from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import replacing, write_text
+from napari_spectrai.files import replacing, unwritable, write_text
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import subsets
 from napari_spectrai.runs import lock
-from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
+from napari_spectrai.runs.events import Event, Failed, Finished, Saved, from_json, to_json
 from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
@@ -46,6 +48,18 @@ def all_runs(parent: Path | None = None) -> list[RunFolder]:
     parent = default_folder() if parent is None else parent
     found = parent.glob("*/experiment.yml") if parent.is_dir() else ()
     return [RunFolder(path.parent) for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]
+
+
+class DamagedSplitError(ValueError):
+    """The maps of a split that cannot be read."""
+
+
+def readable(line: bytes) -> Event | None:
+    """Return the event in a line of a journal, None where it is damaged."""
+    try:
+        return from_json(line.decode("utf-8"))
+    except ValueError:
+        return None
 
 
 class RunFolder:
@@ -101,14 +115,30 @@ class RunFolder:
 
     def append(self, event: Event) -> None:
         """Add an event to the journal."""
-        with self.journal.open("a", encoding="utf-8") as file:
-            file.write(to_json(event) + "\n")
+        line = to_json(event).encode() + b"\n"
+        try:
+            with self.journal.open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else b"\n" + line  # after the torn line of a killed writer
+                file.write(line)
+                file.flush()
+                if isinstance(event, Saved | Finished | Failed):
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritable(error, self.journal, len(line)) from error
 
     def events(self) -> Iterator[Event]:
-        """Yield the events so far; a torn last line (of a killed writer) is left out."""
+        """Yield the events so far; lines that cannot be read, such as the torn last one of a killed writer, are left out."""
+        yield from (event for event in self.lines() if event is not None)
+
+    def lines(self) -> Iterator[Event | None]:
+        """Yield the event that each whole line of the journal holds, None for one that cannot be read."""
         if self.journal.exists():
-            for line in self.journal.read_text(encoding="utf-8").split("\n")[:-1]:
-                yield from_json(line)
+            with self.journal.open("rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        yield readable(line)
 
     def keep_maps(self, maps: Sequence[npt.NDArray[np.uint8]]) -> None:
         """Write the split: for each cube a map (z, y, x) with the number of each pixel's part."""
@@ -119,8 +149,17 @@ class RunFolder:
         """Return the maps of the split; none before it is made."""
         if not self.split.exists():
             return []
-        with np.load(self.split, allow_pickle=False) as saved:
-            return [saved[f"map{number}"] for number in range(len(saved.files))]
+        try:
+            with self.split.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                maps = [saved[f"map{number}"] for number in range(len(saved.files))]
+            if any(one.dtype != np.uint8 or one.ndim != 3 for one in maps):
+                raise ValueError("its arrays are no maps of a split")
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+            raise DamagedSplitError(
+                f"{self.split} is damaged ({error or type(error).__name__}); remove it to divide the data anew by the seed of the "
+                f"experiment, or start a new run with training.start={self.best}"
+            ) from error
+        return maps
 
     def parts(self) -> list[Labels]:
         """Return which pixels train, validate and test, as labels (y, x) of each image or (n,) of a set; none before the split."""
@@ -142,7 +181,7 @@ class RunFolder:
                 temporary.write_bytes(kept)
 
     def last_event(self) -> Event | None:
-        """Return the last whole event, reading only the end of the journal."""
+        """Return the last event that can be read, reading only the end of the journal; ValueError if there are lines, and none can be."""
         length = self.journal_length
         if not length:
             return None
@@ -151,10 +190,14 @@ class RunFolder:
             while True:  # most events are short; a report of many classes is not
                 read = min(length, max(8_192, 4 * read))
                 file.seek(-read, os.SEEK_END)
-                lines = file.read(read).split(b"\n")[:-1]
-                if len(lines) > 1 or read == length:
+                first, *lines = file.read(read).split(b"\n")[:-1] or [b""]
+                lines = [first, *lines] if read == length else lines  # else the first one is cut
+                known = next((event for line in reversed(lines) if (event := readable(line)) is not None), None)
+                if known is not None or read == length:
                     break
-        return from_json(lines[-1].decode("utf-8")) if lines else None
+        if known is None and any(lines):
+            raise ValueError(f"{self.journal} is damaged, or of another version: no line of it can be read")
+        return known
 
     @property
     def journal_length(self) -> int:

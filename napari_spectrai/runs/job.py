@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from napari_spectrai.runs.events import Event, Failed, Finished, from_json
-from napari_spectrai.runs.folder import RunFolder
+from napari_spectrai.runs.events import Event, Failed, Finished
+from napari_spectrai.runs.folder import RunFolder, readable
 from napari_spectrai.runs.process_info import ForeignProcess
 from napari_spectrai.spec import resolve
 
@@ -131,7 +131,7 @@ class Job:
                 self.behind = file.tell() < os.fstat(file.fileno()).st_size
                 whole, newline, _ = read.rpartition(b"\n")
             self._position += len(whole) + len(newline)
-            found = [from_json(line) for line in whole.decode("utf-8").splitlines() if line]
+            found = [event for line in whole.split(b"\n") if (event := readable(line)) is not None]
         if found:
             self._last = found[-1]
         if self._worker is not None and not alive and not self._ended and not self.behind:
@@ -267,7 +267,10 @@ class Run(Job):
 
     def _code(self) -> int:
         """Return the exit code of a process that another started, as the journal tells it."""
-        ending = self.folder.last_event()
+        try:
+            ending = self.folder.last_event()
+        except (ValueError, OSError):  # a journal that cannot be read
+            return 1
         if isinstance(ending, Finished):
             return 3 if ending.reason == "stopped" else 0
         return 1

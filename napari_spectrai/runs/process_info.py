@@ -22,7 +22,7 @@ def works_alone(*, started: bool = False) -> None:
 
     `started`: by another one, which has cleared the word in the run folder and may have left a new one since.
     """
-    global _alone, _started  # noqa: PLW0603  # facts about the process
+    global _alone, _started  # facts about the process
     _alone, _started = True, started
 
 

@@ -59,7 +59,7 @@ class Trainer:
         self.precision = choose_precision(settings, self.device, experiment.network)
         self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
-        network = initialise(experiment, data, anew=not folder.checkpoint.exists())
+        network = initialise(experiment, data, anew=not checkpoint.is_there(folder.checkpoint))
         self._still = freeze(network, settings.frozen)
         optimiser = experiment.training.optimiser
         arguments = optimiser.model_dump(exclude={"kind"})
@@ -102,8 +102,10 @@ class Trainer:
 
     def restore(self) -> None:
         """Go back to the last checkpoint; without one, to the beginning."""
-        if self.folder.checkpoint.exists():
-            self.place = checkpoint.load(self.folder.checkpoint, self._parts, self.generator)
+        if checkpoint.is_there(self.folder.checkpoint):
+            models = self.folder.last if self.folder.last.exists() else None
+            self.place, note = checkpoint.load(self.folder.checkpoint, self._parts, self.generator, models=models)
+            self.data.notes.extend([note] if note else [])
             self.average.updates = self.place.epoch * self.steps + self.place.step
         self.folder.truncate(self.place.journal)
 
