@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import reprlib
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ def brief(value: Any, most: int = 80) -> str:
 def read_document(path: str | Path) -> str:
     """Return the text of a document, which must be UTF-8 and not larger than `LARGEST`."""
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
     size = path.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{path} holds {size:,} bytes; a document has at most {LARGEST:,}")
@@ -55,7 +58,7 @@ def parse_yaml(text: str, where: str = "the document") -> Any:
         raise ValueError(f"{where} holds {len(text):,} characters; a document has at most {LARGEST:,}")
     try:
         _refuse_excess(text, where)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  # a safe loader, the quicker one where there is one
+        return yaml.load(text, Loader=_loader(text))  # noqa: S506  # a safe loader, the quicker one where there is one
     except (yaml.YAMLError, UnicodeError) as error:
         raise ValueError(f"{where} is not a YAML document: {error}") from error
     except RecursionError as error:
@@ -66,13 +69,18 @@ def parse_yaml(text: str, where: str = "the document") -> Any:
         raise ValueError(f"{where} is not a usable YAML document: {error}") from error
 
 
+def _loader(text: str) -> Any:
+    # the quicker one does not know the names of files that are no UTF-8, which are written as \\uDCxx
+    return yaml.SafeLoader if re.search(r"\\u[dD][cC]", text) else _Loader
+
+
 def _refuse_excess(text: str, where: str) -> None:
     """Walk through the document once without building it, and refuse what would grow beyond all bounds."""
     sizes: dict[str, int] = {}
     stack: list[tuple[str | None, int]] = []
     written = 0
     count = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for event in yaml.parse(text, Loader=_loader(text)):
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes and any(name == event.anchor for name, _ in stack):
                 raise ValueError(f"{where}: *{event.anchor} stands inside &{event.anchor} itself; write it out without aliases")

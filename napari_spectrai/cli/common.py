@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,15 +32,35 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deep learnin
 console = Console(stderr=True)
 
 
+def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
+    if asked:
+        typer.echo(f"napari-spectrai {version('napari-spectrai')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    asked: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="say which version this is")] = False,
+) -> None:
+    """Deep learning on spectral images."""
+
+
 @contextmanager
 def exit_with(code: int) -> Iterator[None]:
     """Turn what a user can mend into its message and an exit code; what is left is a bug and shows itself."""
     try:
         yield
+    except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
+        _say_error(error)
+        raise typer.Exit(WRONG_USE) from error
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError, ImportError) as error:
-        console.print("error:", style="red", end=" ")
-        console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+        _say_error(error)
         raise typer.Exit(code) from error
+
+
+def _say_error(error: BaseException) -> None:
+    console.print("error:", style="red", end=" ")
+    console.print(str(error), highlight=False, soft_wrap=True, markup=False)
 
 
 def listen(folder: RunFolder, *, attached: bool) -> None:
@@ -81,6 +102,9 @@ def log_failures(folder: RunFolder | None) -> Iterator[None]:
     """Tell failures to a run's journal, too."""
     try:
         yield
+    except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
+        _say_error(error)
+        raise typer.Exit(WRONG_USE) from error
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if folder is not None:
             folder.append(Failed(str(error)))
@@ -119,6 +143,27 @@ def refuse_same(output: Path, *read: Path) -> None:
     """Refuse to write over what is read."""
     if any(other.exists() and other.resolve() == output.resolve() for other in read):
         raise ValueError(f"{output} is read by this command, and would be lost; choose another output")
+
+
+def refuse_missing(*paths: Path) -> None:
+    """Refuse what is not there before the work."""
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or folder")
+
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace results that exist")]
+
+
+def refuse_existing(*outputs: Path | None, overwrite: bool) -> None:
+    """Refuse to write over what exists without being asked to, and into folders that do not exist."""
+    for output in outputs:
+        if output is None:
+            continue
+        if not output.parent.is_dir():
+            raise FileNotFoundError(f"{output.parent}: no such folder, to write {output.name} into; make it first, or choose another")
+        if not overwrite and os.path.lexists(output):
+            raise FileExistsError(f"{output} exists; add --overwrite to replace it, or choose another name")
 
 
 def refuse_unwritten(output: Path) -> None:

@@ -17,11 +17,14 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     Attached,
+    Overwrite,
     app,
     exit_with,
     followed,
     listen_in,
     log_failures,
+    refuse_existing,
+    refuse_missing,
     refuse_same,
     refuse_unwritten,
     say_notes,
@@ -65,6 +68,7 @@ def predict(
     resample: Annotated[
         bool, typer.Option("--resample", help="bring a file on another axis that covers the model's onto it, by cropping or interpolation")
     ] = False,
+    overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -73,6 +77,10 @@ def predict(
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE):
         changed = _changed(settings or [])
+        refuse_missing(source, *(one for one in (model, *(ensemble or []), *(then or [])) if one.suffix))
+        for one in (model, *(ensemble or []), *(then or [])):
+            if not one.exists():
+                ready_spec(str(one), {})  # which knows the names of methods
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
     last = then[-1] if then else model  # what the last of a chain tells is what is written
     with exit_with(FAILED if last.exists() else WRONG_USE):
@@ -85,6 +93,8 @@ def predict(
             refuse_unwritten(output)
         if device not in DEVICES:
             raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
+        beside = _beside(output, tells=tells, finds=_finds(last), uncertainty=uncertainty, applicability=applicability)
+        refuse_existing(output, *beside, part, overwrite=overwrite)
         if part is not None and (part.suffix != ".zarr" or part.resolve() == output.resolve()):
             raise ValueError(f"{part.name}: what is finished goes into a .zarr store of its own; choose such a name")
     with exit_with(FAILED), log_failures(folder):
@@ -113,6 +123,20 @@ def predict(
             folder.append(Finished("done", model=str(model), notes=[*prediction.notes, *prediction.found]))
     if prediction is None:
         raise typer.Exit(STOPPED)
+
+
+def _finds(model: Path) -> bool:
+    """Whether a method finds components, which are written beside the classes."""
+    return not model.exists() and str(model) in ready_kinds()
+
+
+def _beside(output: Path, *, tells: bool, finds: bool, uncertainty: bool, applicability: bool) -> list[Path]:
+    """Return what is written beside a result."""
+    names = ["-probabilities.zarr"] if tells and output.suffix.lower() != ".csv" else []
+    names += ["-components.csv"] if tells and finds else []
+    names += [f"-sd{'.zarr' if tells else output.suffix}"] if uncertainty else []
+    names += ["-applicability.zarr"] if applicability else []
+    return [output.with_name(f"{output.stem}{name}") for name in names]
 
 
 def _write_applicability(model: Path, source: Any, output: Path, *, resample: bool) -> None:
@@ -165,15 +189,18 @@ def preprocess(
     output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
     dataset: Annotated[str | None, typer.Option(help="which array of a container; info lists them")] = None,
     spectral: Annotated[int | None, typer.Option(help="which dimension holds the bands, for a file that does not say")] = None,
+    overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
     """Apply preparation steps to a file."""
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE):
+        refuse_missing(steps, source)
         wanted = load_steps(steps)
         refuse_same(output, source, steps)
         refuse_unwritten(output)
+        refuse_existing(output, overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
         cube = read(source, dataset=dataset, spectral=spectral)
         with warnings.catch_warnings(record=True) as said:

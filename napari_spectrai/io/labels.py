@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain
@@ -173,9 +174,9 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
     names = {one.value: one.name for one in classes}
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*places, "label", "class", *(f"p({one.name})" for one in classes)])
+        writer.writerow(safe_row([*places, "label", "class", *(f"p({one.name})" for one in classes)]))
         for place, value, row in zip(np.ndindex(*labels.shape), labels.data.flat, shares, strict=True):
-            writer.writerow([*place, int(value), names.get(int(value), ""), *(f"{share:.4g}" for share in row)])
+            writer.writerow([*place, int(value), safe_cell(names.get(int(value), "")), *(f"{share:.4g}" for share in row)])
     return path
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.experiment.metrics import METRICS, titled
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import write_text
+from napari_spectrai.reports.discreet import discreet
 from napari_spectrai.reports.heatmaps import class_map, heat_map
 from napari_spectrai.reports.html import Markup, element, joined, page, section
 from napari_spectrai.reports.svg import Curve, plot, rounded
@@ -26,13 +27,13 @@ def write_page(judgement: Evaluation, path: str | Path) -> Path:
 
     Its maps are shown where it has them.
     """
-    names = ", ".join(judgement.results)
+    names = discreet(", ".join(judgement.results))
     title = f"{names} · {tasks[judgement.task].title}"
     head = element(
         "header", element("h1", f"Evaluation of {names}"),
         element("p", f"{tasks[judgement.task].title} · {datetime.now():%Y-%m-%d %H:%M}", class_="soft"),
     )  # fmt: skip
-    notes = joined(element("div", element("strong", "Note: "), note, class_="notice", role="note") for note in judgement.notes)
+    notes = joined(element("div", element("strong", "Note: "), discreet(note), class_="notice", role="note") for note in judgement.notes)
     parts = [section(name if len(judgement.results) > 1 else "Errors", *_of(judgement, name)) for name in judgement.results]
     path = Path(path)
     write_text(path, page(title, head, notes, section("Figures", *_figures(judgement)), *parts))
@@ -43,7 +44,11 @@ def _figures(judgement: Evaluation) -> list[Markup]:
     scores = {row.name: {name: value for name, value in row.figures.items() if name != "dice"} for row in judgement.rows}
     words = ["All rows are of the same pixels.", judgement.about]
     words.append("The best of each column is bold; ↑ larger is better, ↓ smaller.")
-    return [element("p", best_words(judgement), class_="verdict"), figures_table(scores, ""), element("p", " ".join(words), class_="soft")]
+    return [
+        element("p", best_words(judgement), class_="verdict"),
+        figures_table(scores, "", axis=judgement.unit),
+        element("p", " ".join(words), class_="soft"),
+    ]
 
 
 def best_words(judgement: Evaluation) -> str:
@@ -52,7 +57,7 @@ def best_words(judgement: Evaluation) -> str:
     metric = METRICS[name]
     known = {row.name: row.figures[name] for row in judgement.rows if not math.isnan(row.figures.get(name, math.nan))}
     first = judgement.results[0]
-    title, _, unit = metric.title.rstrip(")").partition(" (")
+    title, _, unit = titled(name, axis=judgement.unit).rstrip(")").partition(" (")
     unit = f" {unit}" if unit else ""
     if not known:
         return f"There is no {title} of these data."
@@ -95,7 +100,7 @@ def _maps(judgement: Evaluation, drawn: dict[str, object]) -> Markup:
         else:
             curve = Curve(title.lower(), list(range(len(values))), values.tolist(), "accent")
             y = "Angle (°)" if unit else f"RMSE ({judgement.intensities})"
-            found.append(element("figure", plot([curve], x="Spectrum", y=y[:44], whole=True), element("figcaption", f"{title}: {told}.")))
+            found.append(element("figure", plot([curve], x="Spectrum", y=y, whole=True), element("figcaption", f"{title}: {told}.")))
     maps = len(judgement.shape) > 1
     return element("div", *found, class_="maps" if maps else None) if found else Markup()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import yaml
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
@@ -17,6 +18,7 @@ from napari_spectrai.experiment.card import PART_TITLES, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS, Metric
 from napari_spectrai.files import write_text
 from napari_spectrai.parsing import parse_json
+from napari_spectrai.reports.discreet import discreet, without_folders
 from napari_spectrai.reports.html import Markup, element, folded, joined, long_text, page, rows, section, table
 from napari_spectrai.reports.split_maps import split_pictures
 from napari_spectrai.reports.svg import Curve, figure, plot
@@ -84,6 +86,11 @@ class _Told:
     def intervals(self) -> dict[str, dict[str, dict[str, list[float]]]]:
         """90 % intervals of the scores."""
         return self.ending.intervals if isinstance(self.ending, Finished) else {}
+
+    @property
+    def unit(self) -> str:
+        """The unit of the spectral axis."""
+        return "" if self.preview is None else self.preview.unit
 
     @property
     def metric(self) -> str:
@@ -160,10 +167,16 @@ def _page(folder: RunFolder, experiment: Experiment, told: _Told) -> str:
         section("A spectrum", _spectrum(experiment, told)),
         section("Split", _split(folder, experiment, told, card)),
         section("Model", _model(experiment, card, told)),
-        section("Experiment", folded("The experiment as YAML", element("pre", experiment.to_yaml()))),
+        section("Experiment", folded("The experiment as YAML", element("pre", _yaml(experiment)))),
         section("Surroundings", _surroundings(folder, told)),
-        element("p", f"Written {datetime.now():%Y-%m-%d %H:%M} from {folder.path}", class_="soft"),
+        element("p", f"Written {datetime.now():%Y-%m-%d %H:%M} from {folder.path.name}", class_="soft"),
     )
+
+
+def _yaml(experiment: Experiment) -> str:
+    """Return the document with the names of its files, but not where they lie."""
+    plain = yaml.safe_dump(without_folders(experiment.model_dump(mode="json")), sort_keys=False, allow_unicode=True)
+    return f"# files are named without their folders\n{plain}"
 
 
 def _state(folder: RunFolder, told: _Told) -> str:
@@ -189,9 +202,9 @@ def _head(folder: RunFolder, experiment: Experiment, told: _Told, card: ModelCar
     parts = [element("h1", name), element("p", f"{experiment.task.title} · {date}", class_="soft")]
     parts.append(element("p", element("span", _state(folder, told), class_="state")))
     if isinstance(told.ending, Failed):
-        parts.append(element("div", element("strong", "Why it failed: "), told.ending.message, class_="bad", role="alert"))
+        parts.append(element("div", element("strong", "Why it failed: "), discreet(told.ending.message), class_="bad", role="alert"))
         if told.ending.details:
-            parts.append(folded("Details of the failure", element("pre", told.ending.details)))
+            parts.append(folded("Details of the failure", element("pre", discreet(told.ending.details))))
     return element("header", *parts)
 
 
@@ -202,7 +215,7 @@ def _notes(told: _Told) -> Markup:
         *(told.started.notes if told.started is not None else []),
         *(told.ending.notes if told.ending is not None else []),
     ]
-    return joined(element("div", element("strong", "Note: "), note, class_="notice", role="note") for note in notes)
+    return joined(element("div", element("strong", "Note: "), discreet(note), class_="notice", role="note") for note in notes)
 
 
 def _own(experiment: Experiment) -> str:
@@ -222,7 +235,7 @@ def _figures(experiment: Experiment, told: _Told, scores: Scores) -> list[Markup
             words = "The accuracy that the model is expected to have over the pixels without a label; see the notes."
         found += [
             element("h3", f"{PART_TITLES.get(part, part).capitalize()}{samples}"), element("p", words, class_="verdict"),
-            figures_table(figures, _own(experiment), ranges),
+            figures_table(figures, _own(experiment), ranges, axis=told.unit),
         ]  # fmt: skip
     found += _candidates(told)
     if not found:
@@ -351,7 +364,7 @@ def _model(experiment: Experiment, card: ModelCard | None, told: _Told) -> Marku
         ("Task", experiment.task.title), ("Network", experiment.network.title or experiment.network.kind),
     ]  # fmt: skip
     if card is not None:  # its figures stand above
-        lines = [(label, long_text(text)) for label, text in replace(card, scores={}, notes=[]).lines()]
+        lines = [(label, long_text(discreet(text))) for label, text in replace(card, scores={}, notes=[]).lines()]
     if told.started is not None and not experiment.network.classical:
         lines.append(("Weights", f"{told.started.parameters:,}"))
     return rows(lines)
@@ -363,7 +376,7 @@ def _surroundings(folder: RunFolder, told: _Told) -> Markup:
     if told.started is not None:
         lines += [("Training took", _duration(seconds)), ("Device", f"{told.started.device}, {told.started.precision}")]
     lines += _environment(folder)
-    return rows([*lines, ("Run folder", str(folder.path))])
+    return rows([*lines, ("Run folder", folder.path.name)])
 
 
 def _environment(folder: RunFolder) -> Sequence[tuple[object, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from napari_spectrai.experiment.metrics import METRICS, Metric, by_class
+from napari_spectrai.experiment.metrics import METRICS, Metric, by_class, titled
 from napari_spectrai.labels import Colour
 from napari_spectrai.reports.html import Markup, element, joined, table
 from napari_spectrai.reports.svg import figure
@@ -27,10 +27,10 @@ def _value(value: float, *, best: bool = False, ends: Sequence[float] | None = N
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]
 
 
-def figures_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None) -> Markup:
+def figures_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None, *, axis: str = "") -> Markup:
     """Return the scores of all methods, the best of each column in bold; `own` is what the row of the network is called.
 
-    `intervals` are laid out as `scores`. A score is bold only if no other lies within its interval.
+    `intervals` are laid out as `scores`, `axis` is the unit of the spectral axis. A score is bold only if no other lies within its interval.
     """
     ranges = intervals or {}
     names = list(dict.fromkeys(name for row in scores.values() for name in row))
@@ -39,7 +39,7 @@ def figures_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals
         known = [row[name] for row in scores.values() if not math.isnan(row.get(name, math.nan))]
         if len(known) > 1:
             best[name] = (max if _metric(name).larger_is_better else min)(known)
-    head = [f"{_metric(name).title} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
+    head = [f"{titled(name, axis=axis)} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
     lines = []
     for method, row in scores.items():
         cells = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from napari_spectrai.io import read, write
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.parsing import parse_json
+from napari_spectrai.runs.folder import name_words
 from napari_spectrai.runs.scores import Report, write_csv
 
 Role = Literal["result", "classical", "raw"]
@@ -219,7 +219,7 @@ class Evaluation:
 def _files(results: Sequence[str], folder: Path, maps: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], Any, Path]]:
     """Yield result and kind of each map, the map, and where it is or goes."""
     for number, (result, drawn) in enumerate(maps.items(), 1):
-        words = re.sub(r"[^\w-]+", "-", result).strip("-")
+        words = name_words(result)
         tail = "" if len(results) == 1 else f"-{number}-{words}"
         for what, values in drawn.items():
             yield (result, what), values, folder / f"{what}{tail}.zarr"

@@ -54,6 +54,12 @@ class DamagedSplitError(ValueError):
     """The maps of a split that cannot be read."""
 
 
+def name_words(name: str, most: int = 100) -> str:
+    """Return a name as part of a file's name: letters and digits, cut to so many bytes that every file system takes it."""
+    words = re.sub(r"[^\w-]+", "-", name).strip("-")
+    return words.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore").strip("-")
+
+
 def readable(line: bytes) -> Event | None:
     """Return the event in a line of a journal, None where it is damaged."""
     try:
@@ -91,7 +97,7 @@ class RunFolder:
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
         """Make a folder for a new run of `experiment` and write its document."""
         if path is None:
-            words = re.sub(r"[^\w-]+", "-", experiment.name or experiment.task.kind).strip("-")
+            words = name_words(experiment.name or experiment.task.kind)
             stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
             path = default_folder() / stem
             number = 2

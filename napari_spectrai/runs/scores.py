@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from napari_spectrai.experiment.metrics import CLASS_MEANS, METRICS, ClassMean, by_class, unit_of, units_of
+from napari_spectrai.cells import safe_row
+from napari_spectrai.experiment.metrics import CLASS_MEANS, METRICS, ClassMean, by_class, titled, unit_of, units_of
 from napari_spectrai.files import replacing
 
 
@@ -57,9 +58,11 @@ class Report:
 
     def __str__(self) -> str:
         names, wide = list(self.metrics), max(18, *(len(method) + 2 for method in self.rows))
-        lines = [" " * wide + "".join(f"{METRICS[name].title:>14}" for name in names)]
+        titles = {name: titled(name, axis=self.unit) for name in names}
+        room = {name: max(14, len(title) + 2) for name, title in titles.items()}
+        lines = [" " * wide + "".join(f"{titles[name]:>{room[name]}}" for name in names)]
         for method, figures in self.rows.items():
-            lines.append(f"{method:<{wide}}" + "".join(f"{figures.get(name, math.nan):>14.5g}" for name in names))
+            lines.append(f"{method:<{wide}}" + "".join(f"{figures.get(name, math.nan):>{room[name]}.5g}" for name in names))
         lines += ["", *self.class_table()] if self.classes else []
         return "\n".join([*lines, "", self.about, *(f"note: {note}" for note in self.notes)])
 
@@ -109,5 +112,5 @@ class Report:
 def write_csv(path: str | Path, lines: Any) -> Path:
     """Write lines as CSV, whole or not at all, and return the path."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(lines)
+        csv.writer(file).writerows(safe_row(line) for line in lines)
     return Path(path)

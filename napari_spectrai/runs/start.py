@@ -98,7 +98,9 @@ def prepare_prediction(
     written = out is not None
     if out is None:
         out, options = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *options]
-    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *options], remains=written)
+    return Job(
+        place, ["predict", str(model), str(source), "-o", str(out), "--overwrite", "--run", str(place.path), *options], remains=written
+    )
 
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:
