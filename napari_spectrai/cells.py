@@ -9,7 +9,7 @@ _FORMULA = frozenset("=+-@\t\r＝＋－＠")
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe before it; numbers stay numbers."""
+    """Return a cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe; numbers stay numbers."""
     if not isinstance(value, str):
         return value
     text = value.encode("utf-8", "backslashreplace").decode("utf-8")  # of names of files that are no UTF-8

@@ -84,7 +84,7 @@ def _refuse_excess(text: str, where: str) -> None:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes and any(name == event.anchor for name, _ in stack):
                 raise ValueError(f"{where}: *{event.anchor} stands inside &{event.anchor} itself; write it out without aliases")
-            count += sizes.get(event.anchor, 1)
+            count += sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.ScalarEvent):
             if event.implicit[0] and len(event.value) > LONGEST_NUMBER and event.value[:1] in "+-.0123456789" and " " not in event.value:
                 raise ValueError(

@@ -41,7 +41,7 @@ _writing: set[str] = set()
 def _machine() -> str:
     """Return a digest of this machine, and of the container on it, whose process numbers are its own."""
     try:
-        space = os.readlink("/proc/self/ns/pid")
+        space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         space = ""
     return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:6]

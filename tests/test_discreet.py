@@ -23,12 +23,16 @@ from napari_spectrai.runs import Failed, RunFolder
 from napari_spectrai.runs.scores import write_csv
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "=HYPERLINK(\"x\")", "-", "+x"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", '=HYPERLINK("x")', "-", "+x"]
+)
 def test_text_that_begins_like_a_formula_is_made_safe(text):
     assert safe_cell(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("value", ["-1.5", "+3", "-1e-9", "-inf", "nan", "", "a=b", "µm", "1=2", "a-b", -1.5, 3, None, float("nan"), np.float32(2)])
+@pytest.mark.parametrize(
+    "value", ["-1.5", "+3", "-1e-9", "-inf", "nan", "", "a=b", "µm", "1=2", "a-b", -1.5, 3, None, float("nan"), np.float32(2)]
+)
 def test_numbers_and_other_text_stay_as_they_are(value):
     assert safe_row([value])[0] is value or safe_cell(value) == value
 
@@ -48,7 +52,8 @@ def test_tables_hold_no_formula(tmp_path):
 @pytest.mark.parametrize(("text", "shown"), [
     ("/home/ann/data/map.wdf cannot be read", "map.wdf cannot be read"), ('File "/usr/lib/python3/x.py", line 3', 'File "x.py", line 3'),
     (r"C:\Users\ann\map.wdf is", "map.wdf is"), ("shift in 1/cm, and/or a/b", "shift in 1/cm, and/or a/b"),
-    ("see https://example.org/a/b", "see https://example.org/a/b"), ("in /home/ann/run-1; resume", "in run-1; resume"), ("~/data/x.npy", "x.npy"),
+    ("see https://example.org/a/b", "see https://example.org/a/b"), ("in /home/ann/run-1; resume", "in run-1; resume"),
+    ("~/data/x.npy", "x.npy"),
     ("on the host", "on the host"),
 ])  # fmt: skip
 def test_paths_are_cut_to_names(text, shown):

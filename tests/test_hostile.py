@@ -106,8 +106,10 @@ def test_every_network_of_ours_is_checked_without_memory(kind):
     assert checked
 
 
-STRANGE = (None, True, "x", "", -1, 0, 10**400, 1e308, float("nan"), float("inf"), [], {}, [[]], [{}], {"x": 1}, {"kind": []}, {"kind": "x" * 9999},
-           "9" * 5000, [[[[[[[[[[1]]]]]]]]]], ["x"] * 1000)  # fmt: skip
+STRANGE = (None, True, "x", "", -1, 0, 10**400, 1e308, float("nan"), float("inf"), [], {}, [[]], [{}], {"x": 1}, {"kind": []},
+           {"kind": "x" * 9999},
+           "9" * 5000,
+           [[[[[[[[[[1]]]]]]]]]], ["x"] * 1000)  # fmt: skip
 
 
 def places(value, path=()):
@@ -117,6 +119,17 @@ def places(value, path=()):
             yield from places(value[key], (*path, key))
     elif isinstance(value, list) and value:
         yield from places(value[0], (*path, 0))
+
+
+def error_of(path) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            str(read_card(path))
+            Model.load(path)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def changed(plain, path, value):
@@ -137,14 +150,8 @@ def test_a_card_with_a_value_of_another_kind_is_one_error_with_the_name_of_the_f
         for value in rng.sample(STRANGE, 4):
             with_card(model, json.dumps(changed(card, path, value)), tensors, evil)
             begun = time.monotonic()
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    str(read_card(evil))
-                    Model.load(evil)
-            except ValueError as error:
-                assert "evil.safetensors" in str(error), (path, value)
-                assert len(str(error)) < 2000
+            told = error_of(evil)
+            assert told is None or ("evil.safetensors" in told and len(told) < 2000), (path, value)
             assert time.monotonic() - begun < 30, (path, value)
 
 
@@ -172,7 +179,8 @@ def _pickled(store, trace, *, where, group):
     array = store / group if group else store
     array.mkdir(parents=True)
     codec = {"id": "pickle", "protocol": 4}
-    plain = {"zarr_format": 2, "shape": [4, 4], "chunks": [4, 4], "dtype": "|O" if where == "object" else "<f4", "order": "C", "fill_value": None,
+    plain = {"zarr_format": 2, "shape": [4, 4], "chunks": [4, 4], "dtype": "|O" if where == "object" else "<f4",
+             "order": "C", "fill_value": None,
              "compressor": codec if where == "compressor" else None, "filters": None if where == "compressor" else [codec]}  # fmt: skip
     (array / ".zarray").write_text(json.dumps(plain))
     (array / "0.0").write_bytes(pickle.dumps(Bomb(trace)))
@@ -222,7 +230,8 @@ def test_codecs_in_use_are_read(version, tmp_path):
 
 @pytest.mark.parametrize("text", [
     BILLION + "task: *i\n", BILLION + "data: {input: *i}\n", "a: &a [*a]\n", "a: &a {b: *a}\n", "[" * 5000, "{a: " * 5000,
-    "training: {epochs: " + "9" * 5000 + "}\n", "training: {epochs: " + "1:" * 3000 + "1}\n", "training: {epochs: 0x" + "f" * 100_000 + "}\n",
+    "training: {epochs: " + "9" * 5000 + "}\n", "training: {epochs: " + "1:" * 3000 + "1}\n",
+    "training: {epochs: 0x" + "f" * 100_000 + "}\n",
     "a: &a {x: 1}\nb: &b {<<: [" + ",".join(["*a"] * 9000) + "]}\nc: {<<: [" + ",".join(["*b"] * 9000) + "]}\n",
     "? [1, 2]\n: 3\n", "!!python/object/apply:os.system ['true']\n", "name: \x00\n", "2: 3\n", "name: " + "x" * 1_000_000 + "\n",
     "network: {kind: {a: b}}\n", "network: [unet]\n", "task: {kind: 3}\n", "preparation: {kind: normalise}\n", "-\n- -\n",
@@ -231,10 +240,9 @@ def test_a_hostile_document_is_refused_at_once(text, tmp_path):
     (tmp_path / "e.yml").write_text(text)
     begun = time.monotonic()
     for reader in (Experiment.load, load_steps):
-        with pytest.raises(ValueError) as told:
+        with pytest.raises(ValueError, match=r"e\.yml") as told:
             reader(tmp_path / "e.yml")
         assert len(str(told.value)) < 5000
-        assert "e.yml" in str(told.value)
     assert time.monotonic() - begun < 20
 
 
@@ -259,7 +267,8 @@ def test_a_value_in_a_message_is_short_whatever_it_is():
 
 @pytest.mark.parametrize("body", [
     " " * 200_000, "\t \n" * 60_000, "a" * 200_000, "a = {" * 30_000, "a = {\n" * 30_000, "a = {}\n" * 30_000, " \n" * 50_000 + "=",
-    "= \n" * 50_000, "a =" + " " * 200_000 + "{", "{" * 100_000 + "}" * 100_000, "samples = " + "9" * 4000 + "\nlines = 1\nbands = 1\ndata type = 4\n",
+    "= \n" * 50_000, "a =" + " " * 200_000 + "{", "{" * 100_000 + "}" * 100_000,
+    "samples = " + "9" * 4000 + "\nlines = 1\nbands = 1\ndata type = 4\n",
 ])  # fmt: skip
 def test_a_hostile_envi_header_is_read_in_linear_time(body, tmp_path):
     (tmp_path / "a.hdr").write_text("ENVI\n" + body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,20 +77,13 @@ def predict(
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE):
         changed = _changed(settings or [])
-        refuse_missing(source, *(one for one in (model, *(ensemble or []), *(then or [])) if one.suffix))
-        for one in (model, *(ensemble or []), *(then or [])):
-            if not one.exists():
-                ready_spec(str(one), {})  # which knows the names of methods
+        _refuse_unknown(source, [model, *(ensemble or []), *(then or [])])
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
     last = then[-1] if then else model  # what the last of a chain tells is what is written
     with exit_with(FAILED if last.exists() else WRONG_USE):
         tells = _tells(last, {} if then else changed)
     with exit_with(WRONG_USE):
-        if tells:
-            if output.suffix.lower() not in (*WRITTEN, ".csv"):
-                raise ValueError(f"{output.name}: classes are not written in this format; {listed((*WRITTEN, '.csv'))}")
-        else:
-            refuse_unwritten(output)
+        _refuse_suffix(output, tells=tells)
         if device not in DEVICES:
             raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
         beside = _beside(output, tells=tells, finds=_finds(last), uncertainty=uncertainty, applicability=applicability)
@@ -123,6 +116,21 @@ def predict(
             folder.append(Finished("done", model=str(model), notes=[*prediction.notes, *prediction.found]))
     if prediction is None:
         raise typer.Exit(STOPPED)
+
+
+def _refuse_unknown(source: Path, models: Sequence[Path]) -> None:
+    """Refuse files that are not there, and names of no method."""
+    refuse_missing(source, *(one for one in models if one.suffix))
+    for one in models:
+        if not one.exists():
+            ready_spec(str(one), {})  # which knows the names of methods
+
+
+def _refuse_suffix(output: Path, *, tells: bool) -> None:
+    if not tells:
+        refuse_unwritten(output)
+    elif output.suffix.lower() not in (*WRITTEN, ".csv"):
+        raise ValueError(f"{output.name}: classes are not written in this format; {listed((*WRITTEN, '.csv'))}")
 
 
 def _finds(model: Path) -> bool:

@@ -148,9 +148,10 @@ class ModelCard:
             if "rivals" in plain:  # as it was called before 0.2
                 plain["baselines"] = plain.pop("rivals")
             experiment = Experiment.from_mapping(plain.pop("experiment", None), "its experiment")
-            axes = {name: SpectralAxis.from_json(plain.pop(name)) for name in ("axis", "truth_axis")}
+            axes: dict[str, Any] = {name: SpectralAxis.from_json(plain.pop(name)) for name in ("axis", "truth_axis")}
+            rest: dict[str, Any] = dict(_PLAIN.validate_python({name: value for name, value in plain.items() if name != "classes"}))
             classes = [Class(c["value"], c["name"], c["colour"]) for c in _CLASSES.validate_python(plain.pop("classes", []))]
-            return cls(experiment=experiment, classes=classes, **axes, **_PLAIN.validate_python(plain))
+            return cls(experiment=experiment, classes=classes, **axes, **rest)
         except ForeignFormatError:
             raise
         except ValidationError as error:

@@ -123,7 +123,8 @@ def affordable(shape: Sequence[int], dtype: Any) -> None:
     claimed, free = plausible(shape, dtype), psutil.virtual_memory().available
     if claimed > free:
         raise ValueError(
-            f"its header claims {size_words(claimed)}, and {size_words(free)} of memory are free; convert it to Zarr or HDF5, which are read in parts"
+            f"its header claims {size_words(claimed)}, and {size_words(free)} of memory are free; "
+            "convert it to Zarr or HDF5, which are read in parts"
         )
 
 

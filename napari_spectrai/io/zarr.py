@@ -20,8 +20,8 @@ CHUNK = (64, 64, 32)
 """Chunk of the last three dimensions: near 0.5 MB of float32, for both a plane and a spectrum."""
 _SAFE = frozenset({
     "adler32", "astype", "bitround", "blosc", "bytes", "bz2", "crc32", "crc32c", "delta", "fixedscaleoffset", "fletcher32", "gzip",
-    "jenkins_lookup3", "lz4", "lzma", "packbits", "pcodec", "quantize", "sharding_indexed", "shuffle", "transpose", "vlen-array", "vlen-bytes",
-    "vlen-utf8", "zfpy", "zlib", "zstd",
+    "jenkins_lookup3", "lz4", "lzma", "packbits", "pcodec", "quantize", "sharding_indexed", "shuffle", "transpose", "vlen-array",
+    "vlen-bytes", "vlen-utf8", "zfpy", "zlib", "zstd",
 })  # fmt: skip
 SLAB = 2**26
 """Bytes written at a time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def write_page(judgement: Evaluation, path: str | Path) -> Path:
 
     Its maps are shown where it has them.
     """
-    names = discreet(", ".join(judgement.results))
+    judgement = _renamed(judgement)
+    names = ", ".join(judgement.results)
     title = f"{names} · {tasks[judgement.task].title}"
     head = element(
         "header", element("h1", f"Evaluation of {names}"),
@@ -38,6 +40,19 @@ def write_page(judgement: Evaluation, path: str | Path) -> Path:
     path = Path(path)
     write_text(path, page(title, head, notes, section("Figures", *_figures(judgement)), *parts))
     return path
+
+
+def _renamed(judgement: Evaluation) -> Evaluation:
+    """Return a judgement whose results are called by the names of their files, where they were called by paths."""
+    names = {row.name: discreet(row.name) for row in judgement.rows}
+    if len(set(names.values())) < len(names) or all(name == shown for name, shown in names.items()):
+        return judgement
+    return replace(
+        judgement, rows=[replace(row, name=names[row.name]) for row in judgement.rows],
+        spots=[replace(spot, of=names.get(spot.of, spot.of)) for spot in judgement.spots],
+        maps={names.get(name, name): drawn for name, drawn in judgement.maps.items()},
+        confusions={names.get(name, name): matrix for name, matrix in judgement.confusions.items()},
+    )  # fmt: skip
 
 
 def _figures(judgement: Evaluation) -> list[Markup]:

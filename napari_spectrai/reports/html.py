@@ -161,7 +161,8 @@ svg .dot { stroke-width: 3; fill: none; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); }
 td details, li details { margin: 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--panel); padding: 12px 14px; border-radius: 4px; overflow-x: auto; font-size: 13px; line-height: 1.4; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { background: var(--panel); padding: 12px 14px; border-radius: 4px; overflow-x: auto; font-size: 13px; line-height: 1.4; }
 ul { margin: 6px 0; padding-left: 22px; }
 @media (max-width: 640px) {
   main { padding: 14px 12px 32px; }

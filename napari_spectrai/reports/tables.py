@@ -30,7 +30,8 @@ Intervals = Mapping[str, Mapping[str, Sequence[float]]]
 def figures_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None, *, axis: str = "") -> Markup:
     """Return the scores of all methods, the best of each column in bold; `own` is what the row of the network is called.
 
-    `intervals` are laid out as `scores`, `axis` is the unit of the spectral axis. A score is bold only if no other lies within its interval.
+    `intervals` are laid out as `scores`, `axis` is the unit of the spectral axis.
+    A score is bold only if no other lies within its interval.
     """
     ranges = intervals or {}
     names = list(dict.fromkeys(name for row in scores.values() for name in row))

@@ -210,12 +210,12 @@ def from_json(line: str) -> Event:
         kind = _KINDS[plain.pop("event")]
         if not plain.keys() <= kind.__dataclass_fields__.keys():
             raise KeyError(next(iter(plain.keys() - kind.__dataclass_fields__.keys())))
-        event: Event = _validator(kind).validate_python(plain)
+        event: Event = _validator(kind.__name__).validate_python(plain)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"the journal is damaged or of another version: {line[:80]!r} tells no event that is known here") from error
     return event
 
 
 @cache
-def _validator(kind: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _validator(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_KINDS[kind])

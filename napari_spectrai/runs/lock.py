@@ -22,7 +22,8 @@ WORKS, ALONE = 0, 1
 """The bytes of the file that are locked: by whoever works here, and by a process that does nothing else and so may be ended."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 # struct flock, where its layout is known
-_LAYOUTS = {"linux": ("hhqqi", (0, 1, 2, 3, 4)), "darwin": ("qqihh", (3, 4, 0, 1, 2))}
+_LAYOUTS: dict[str, tuple[str, tuple[int, ...]]] = {"linux": ("hhqqi", (0, 1, 2, 3, 4)), "darwin": ("qqihh", (3, 4, 0, 1, 2))}
+"""As `struct` writes it, and where type, whence, start, length and process stand in it."""
 
 
 class HeldError(RuntimeError):

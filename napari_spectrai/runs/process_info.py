@@ -71,7 +71,9 @@ class ProcessInfo:
         if not isinstance(plain, dict):
             raise ValueError("process.json holds no mapping")
         pid, started, host = plain.get("pid"), plain.get("started"), plain.get("host")
-        if type(pid) is not int or not 0 < pid < 2**31 or type(started) not in (int, float) or not isinstance(host, str):
+        if isinstance(pid, bool) or not isinstance(pid, int) or not 0 < pid < 2**31:
+            raise ValueError("process.json names no process")
+        if isinstance(started, bool) or not isinstance(started, int | float) or not isinstance(host, str):
             raise ValueError("process.json names no process")
         return cls(pid, float(started), host, plain.get("alone") is True, plain.get("locked") is True)
 
