@@ -279,6 +279,25 @@ def test_a_hostile_envi_header_is_read_in_linear_time(body, tmp_path):
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.parametrize("head", [
+    "x,y,wavenumber," + "i," * 300_000, "x" + " " * 1_000_000, "x, y, " + "wave(" * 200_000, "(" * 1_000_000, "1" * 1_000_000 + "a",
+    "nm " * 300_000, ",".join(["1.5"] * 250_000), " " * 1_000_000, "x,y," * 250_000,
+])  # fmt: skip
+def test_a_line_of_a_megabyte_in_a_table_takes_no_quadratic_time(head, tmp_path):
+    (tmp_path / "a.csv").write_text(head + "\n" + "1,2,3,4\n" * 4)
+    begun = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            read(tmp_path / "a.csv")
+        except ValueError as error:
+            told = str(error)
+        else:
+            told = "a.csv"
+    assert "a.csv" in told
+    assert time.monotonic() - begun < 20
+
+
 def test_a_header_is_read_as_before(tmp_path):
     from napari_spectrai.io.envi import parse
 

@@ -16,6 +16,10 @@ from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.found import RawArray, affordable, positions, warn
 
 _OURS = "# napari-spectrai "
+_WIDE = 10_000
+"""Columns from which a table is read without genfromtxt."""
+_LONGEST_HEAD = 2_000
+"""Characters of the head of a map, which names four columns."""
 _UNIT = re.compile(r"(1/cm|cm-1|cm\^-1|cm⁻¹|\bnm\b|µm|μm|\bum\b|micro(?:n|met)|\beV\b)", re.IGNORECASE)
 _WORDS = {"raman": "1/cm", "wavenumber": "1/cm", "wave number": "1/cm"}
 _MAP = re.compile(r"(?=.*\bx\b)(?=.*\by\b)(?=.*\b(wave|wavenumber|shift|raman ?shift|wavelength)\b)(?=.*\bintensity\b)", re.IGNORECASE)
@@ -53,9 +57,20 @@ def _table(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
     try:
         numbers = np.loadtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, ndmin=2, comments="#")
     except ValueError:
-        numbers = np.genfromtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, comments="#", invalid_raise=True, ndmin=2)
+        if len(lines[0].split(delimiter)) > _WIDE:
+            numbers = _with_gaps(lines, delimiter)
+        else:
+            numbers = np.genfromtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, comments="#", invalid_raise=True, ndmin=2)
         numbers = numbers[:, ~np.isnan(numbers).all(0)]
     return words, numbers
+
+
+def _with_gaps(lines: list[str], delimiter: str | None) -> npt.NDArray[np.float64]:
+    """Return the numbers of lines with empty cells; genfromtxt makes an object for each column, which takes minutes for a million."""
+    rows = [[float(cell) if cell.strip() else np.nan for cell in line.partition("#")[0].split(delimiter)] for line in lines]
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("its lines hold different numbers of cells; it is truncated, or no table")
+    return np.array(rows)
 
 
 def _decimal(line: str, delimiter: str | None) -> str:
@@ -88,8 +103,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if words and words[0].startswith(_OURS):
         return _own(json.loads(words[0].removeprefix(_OURS)), numbers)
     title = words[-1].lstrip("# ") if words else ""
-    if numbers.shape[1] == 4 and _MAP.search(title):
-        return _map(path, numbers, title)
+    # from the beginning only, and of few words: each of them is sought in the whole line, from every place that it is tried at
+    if numbers.shape[1] == 4 and _MAP.match(title[:_LONGEST_HEAD]):
+        return _map(path, numbers, title[:_LONGEST_HEAD])
     head = _head(title)
     if head is not None and head.size in (numbers.shape[1], numbers.shape[1] - 1):
         spectra = numbers[:, numbers.shape[1] - head.size :]

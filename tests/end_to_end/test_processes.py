@@ -348,8 +348,10 @@ def test_the_version_is_told_and_a_deleted_folder_named(tmp_path):
     assert command("--version").stdout.startswith("napari-spectrai ")
     gone = tmp_path / "gone"
     gone.mkdir()
-    code = f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r}); sys.argv = ['x', 'info', 'a.npz']; " \
+    code = (
+        f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r}); sys.argv = ['x', 'info', 'a.npz']; "
         "from napari_spectrai.cli import main; main()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "does not exist any more; change into another one" in done.stderr
