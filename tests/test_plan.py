@@ -156,7 +156,7 @@ def run(pairs, quick):
 
 def test_a_row_tells_what_a_run_has_reached_and_the_best_rival(run):
     folder, finished = run
-    (row,) = history.rows()
+    (row,) = history.summaries()
     assert (row.name, row.task, row.network, row.state) == ("first", "Denoising", "Residual MLP", "finished")
     told = {name: figures["mse"] for name, figures in finished.scores["test"].items() if name not in ("network", "raw")}
     assert (row.metric, row.part) == ("mse", "test")
@@ -173,7 +173,7 @@ def test_a_run_is_renamed_with_its_model_and_deleted(run, pairs):
     folder, _ = run
     before = predict(folder.best, pairs[0]).result.numpy()
     history.rename(folder, "  cells, 5 mW ")
-    assert history.rows()[0].name == read_card(folder.best).name == read_card(folder.last).name == "cells, 5 mW"
+    assert history.summaries()[0].name == read_card(folder.best).name == read_card(folder.last).name == "cells, 5 mW"
     assert Model.load(folder.best).description.experiment.name == "cells, 5 mW"
     np.testing.assert_array_equal(predict(folder.best, pairs[0]).result.numpy(), before)
     with pytest.raises(ValueError, match="the name is empty"):
@@ -185,7 +185,7 @@ def test_a_run_is_renamed_with_its_model_and_deleted(run, pairs):
     folder.release()
     history.delete(folder)
     assert not folder.path.exists()
-    assert history.rows() == []
+    assert history.summaries() == []
 
 
 def test_nothing_but_a_run_is_deleted(tmp_path):

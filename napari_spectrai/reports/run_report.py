@@ -81,6 +81,7 @@ class _Told:
     compared: dict[str, Compared] = field(default_factory=dict)
     damaged: int = 0
     """Lines that cannot be read."""
+    readable: bool = False
 
     @property
     def intervals(self) -> dict[str, dict[str, dict[str, list[float]]]]:
@@ -120,6 +121,7 @@ def _told(folder: RunFolder, ending: Finished | Failed | None) -> _Told:
             if event is None:
                 told.damaged += 1
                 continue
+            told.readable = True
             told.ending = None
             match event:
                 case Started():
@@ -139,6 +141,8 @@ def _told(folder: RunFolder, ending: Finished | Failed | None) -> _Told:
                     pass
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder.journal} is damaged, or of another version: {type(error).__name__}: {error}") from error
+    if told.damaged and not told.readable:
+        raise ValueError(f"{folder.journal} is damaged, or of another version: none of its lines can be read")
     if ending is not None:
         told.ending = ending
     return told
