@@ -22,7 +22,7 @@ from scipy.io import loadmat
 from scipy.ndimage import gaussian_filter
 
 from napari_spectrai import Cube, Experiment, Model, predict, sample, train
-from napari_spectrai.learn.evaluation.metrics import mpsnr
+from napari_spectrai.learn.scoring.metrics import mpsnr
 
 SIGMA = 50 / 255
 PEAKS = (5, 20, 100)

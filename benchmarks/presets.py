@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_spectrai import Experiment, fit, sample
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.train.fit import follow
+from napari_spectrai.learn.fit import follow
 from napari_spectrai.learn.train.step_timing import time_steps
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.presets import PRESETS, preset

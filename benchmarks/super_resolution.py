@@ -16,7 +16,7 @@ import torch
 from noisy_scene import scene
 
 from napari_spectrai import Cube, Experiment, compare, predict, train
-from napari_spectrai.learn.evaluation.metrics import mpsnr, sam
+from napari_spectrai.learn.scoring.metrics import mpsnr, sam
 from napari_spectrai.networks.upsampling import degraded
 
 SEEDS = (0, 1, 2)

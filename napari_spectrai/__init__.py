@@ -7,57 +7,100 @@ The names below load on first use, so that importing the package costs nothing a
 
 from __future__ import annotations
 
-from importlib import import_module
+from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Cube": "cube",
-    "SpectralAxis": "cube",
-    "as_cube": "cube",
+    "SpectralAxis": "spectral_axis",
+    "SpectralWarning": "layer_axes",
+    "as_cube": "conversion",
+    "Labels": "labels",
+    "as_labels": "labels",
     "read": "io",
     "write": "io",
     "inspect": "io",
     "preprocess": "preparation.chain",
+    "Preparation": "preparation.chain",
     "Experiment": "experiment",
     "launch": "runs",
     "Run": "runs",
-    "train": "learn.train.fit",
-    "fit": "learn.train.fit",
+    "train": "learn.fit",
+    "fit": "learn.fit",
     "predict": "learn.inference.predict",
+    "Prediction": "learn.inference.predict",
     "Model": "learn.model",
     "evaluate": "learn.evaluation.evaluate",
     "compare": "learn.evaluation.evaluate",
-    "judge": "learn.evaluation.cubes",
+    "judge": "learn.evaluation.evaluate",
+    "Evaluation": "runs.evaluation",
+    "write_report": "reports.run_report",
     "sample": "samples",
+    "Sample": "samples",
 }
 
-__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+__all__ = [
+    "Cube",
+    "Evaluation",
+    "Experiment",
+    "Labels",
+    "Model",
+    "Prediction",
+    "Preparation",
+    "Run",
+    "Sample",
+    "SpectralAxis",
+    "SpectralWarning",
+    "__version__",
+    "as_cube",
+    "as_labels",
+    "compare",
+    "evaluate",
+    "fit",
+    "inspect",
+    "judge",
+    "launch",
+    "predict",
+    "preprocess",
+    "read",
+    "sample",
+    "train",
+    "widgets",
+    "write",
+    "write_report",
+]
 
 if TYPE_CHECKING:
-    from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+    from napari_spectrai import widgets
+    from napari_spectrai.conversion import as_cube
+    from napari_spectrai.cube import Cube
     from napari_spectrai.experiment import Experiment
     from napari_spectrai.io import inspect, read, write
-    from napari_spectrai.learn.evaluation.cubes import judge
-    from napari_spectrai.learn.evaluation.evaluate import compare, evaluate
-    from napari_spectrai.learn.inference.predict import predict
+    from napari_spectrai.labels import Labels, as_labels
+    from napari_spectrai.layer_axes import SpectralWarning
+    from napari_spectrai.learn.evaluation.evaluate import compare, evaluate, judge
+    from napari_spectrai.learn.fit import fit, train
+    from napari_spectrai.learn.inference.predict import Prediction, predict
     from napari_spectrai.learn.model import Model
-    from napari_spectrai.learn.train.fit import fit, train
-    from napari_spectrai.preparation.chain import preprocess
+    from napari_spectrai.preparation.chain import Preparation, preprocess
+    from napari_spectrai.reports.run_report import write_report
     from napari_spectrai.runs import Run, launch
-    from napari_spectrai.samples import sample
+    from napari_spectrai.runs.evaluation import Evaluation
+    from napari_spectrai.samples import Sample, sample
+    from napari_spectrai.spectral_axis import SpectralAxis
 
 
 def __getattr__(name: str) -> Any:
     if name == "widgets":  # the window, for those who have one
-        return import_module(f"{__name__}.widgets")
+        return _import_module(f"{__name__}.widgets")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(_HOMES))
+    return sorted(__all__)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Layer, SpectralWarning
+from napari_spectrai import repr_html
+from napari_spectrai.layer_axes import Layer, SpectralWarning
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
 
@@ -20,6 +21,8 @@ MANY_CLASSES = 100
 """Numbers without names beyond which labels are asked about: no label image has so many classes that nobody named."""
 FEW_OBJECTS = 30
 """Numbers without names from which on labels are looked at for objects."""
+SHOWN_CLASSES = 20
+"""Classes that a notebook lists, at most."""
 LOOSE = 2.5
 """How often the boxes around objects may cover the pixels that these fill: a disc fills 0.79 of its own, an oblique ellipse half."""
 
@@ -49,22 +52,35 @@ def unlabelled(classes: Sequence[Class]) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """The class of every pixel or spectrum.
+    """The class of every pixel or spectrum: whole numbers, and the names and colours of the classes.
 
     Parameters
     ----------
     data : integer array of shape (..., y, x) or (n,)
-        By custom 0 is unlabelled; a task's `unlabelled` says. So is -1, whatever the task; NaN becomes -1.
-    names : mapping of number to name
-        Of all classes or some; the others are named after their number.
-    colours : mapping of number to (red, green, blue, opacity), 0 to 1
-    metadata : mapping
-        What else is known; of it *prediction*, how the window made them, is kept in files.
+        By convention 0 is unlabelled (a task's `unlabelled` may be another number, or None). -1 is unlabelled for every task; NaN becomes
+        -1.
+    names : mapping of int to str, optional
+        Names of all classes or of some; the others are named after their number.
+    colours : mapping of int to (red, green, blue, opacity), optional
+        Each from 0 to 1.
+    name : str, default ""
+        What layers, tables and messages call the labels.
+    source : Path, optional
+        The file that holds exactly these labels.
+    metadata : mapping, optional
+        Anything else that is known. Of it *prediction*, which the docks write into results, is kept in files.
 
     Raises
     ------
     ValueError
         If the values are not whole numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_spectrai import Labels
+    >>> Labels(np.array([[0, 1], [2, 2]]), {1: "fat", 2: "water"}, name="cells")
+    Labels(cells: 2 × 2, 2 classes)
     """
 
     data: npt.NDArray[np.integer[Any]]
@@ -133,6 +149,15 @@ class Labels:
     def __repr__(self) -> str:
         return f"Labels({self.name or 'unnamed'}: {' × '.join(map(str, self.shape))}, {len(self.values())} classes)"
 
+    def _repr_html_(self) -> str:
+        classes = self.classes()
+        counts = [(one.value, one.name, int((self.data == one.value).sum())) for one in classes[:SHOWN_CLASSES]]
+        rows = [("Shape", " × ".join(map(str, self.shape))), ("Classes", len(classes))]
+        return repr_html.card("Labels", self.name, rows, repr_html.grid(["number", "class", "pixels"], counts))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001 (NumPy's protocol)
+        return np.array(self.data, dtype=dtype, copy=copy)
+
 
 def in_short(names: Sequence[str], most: int = 6) -> str:
     """Return names in one line, those beyond the first few as their number: ``"fat, water and 398 more"``."""
@@ -145,25 +170,39 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
 
     Parameters
     ----------
-    x : Labels, integer array, napari Labels layer, or a sequence of class names, one a spectrum
-        A layer's names are found in ``metadata["class_names"]`` or the column ``"class"`` of its features. Names are numbered
-        from 1, in alphabetical order.
+    x : Labels, integer array, napari Labels layer, pandas.Series, xarray.DataArray, or a sequence of class names, one per spectrum
+        The names of a layer's classes are those in ``metadata["class_names"]`` or the column ``"class"`` of its features. Class names
+        (text, also as a Series or Categorical) are numbered from 1, in alphabetical order, or in the order of the categories; missing
+        ones (None, NaN) are unlabelled.
     names : mapping of number to name, optional
+        The names of numbered classes.
+
+    Returns
+    -------
+    Labels
 
     Raises
     ------
     ValueError
         If it holds no labels.
+
+    Examples
+    --------
+    >>> from napari_spectrai.labels import as_labels
+    >>> as_labels(["fat", "water", "fat"]).data.tolist()
+    [1, 2, 1]
     """
     if isinstance(x, Labels):
         return x if names is None else replace(x, names=names)
+    if hasattr(getattr(x, "dtype", None), "categories"):
+        return _categorical(x)
     if isinstance(x, Layer) and not isinstance(x, np.ndarray):
         return say_unknown(_from_layer(x, names))
     if isinstance(x, Sequence) and not isinstance(x, str) and x and all(isinstance(item, str) for item in x):
         return named(x)
     array = np.asarray(x)
-    if array.dtype.kind == "U":
-        return named([str(item) for item in array.ravel()], array.shape)
+    if array.dtype.kind in "UO" and array.size:
+        return _named_or_missing(array)
     if not array.ndim or not array.size:
         raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
     return say_unknown(Labels(array, names or {}))
@@ -211,6 +250,31 @@ def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
     numbers = {name: number for number, name in enumerate(known, 1)}
     data = np.array([numbers[name] for name in names], np.int64).reshape(shape or (len(names),))
     return Labels(data, {number: name for name, number in numbers.items()})
+
+
+def _categorical(x: Any) -> Labels:
+    """Return the labels of a pandas Series or Categorical, numbered from 1 in the order of its categories."""
+    category = getattr(x, "cat", x)
+    codes = np.asarray(category.codes).astype(np.int64) + 1
+    return Labels(codes, {number: str(name) for number, name in enumerate(category.categories, 1)}, name=str(getattr(x, "name", "") or ""))
+
+
+def _named_or_missing(array: npt.NDArray[Any]) -> Labels:
+    """Return labels for an array of class names, in which None and NaN are unlabelled."""
+    flat = array.ravel()
+    known = np.array([not (item is None or item != item) for item in flat])  # noqa: PLR0124 (NaN differs from itself)
+    if not all(isinstance(item, str) for item in flat[known]):
+        try:
+            numbers: Any = np.where(known, flat, np.nan).astype(np.float64).reshape(array.shape)
+            return say_unknown(Labels(numbers))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"labels are class names or whole numbers, and these mix them: {flat[known][0]!r:.40}, …") from error
+    data = np.zeros(len(flat), np.int64)
+    if not known.any():
+        raise ValueError("all labels are missing; give the class of some spectra")
+    found = named([str(item) for item in flat[known]])
+    data[known] = found.data
+    return replace(found, data=data.reshape(array.shape))
 
 
 def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:

@@ -1,4 +1,4 @@
-"""Which dimension of a napari layer is spectral: as its metadata or its axis labels say, else guessed with a warning."""
+"""The spectral dimension of a napari layer, from its metadata or axis labels, else guessed with a warning."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ SPECTRAL_NAMES = (
     ),
     ("band", "bands", "channel", "channels", "c"),
 )
-"""First words of the axis labels of spectral dimensions, in lower case; those of the first row count before those of the second."""
+"""First words of the axis labels of spectral dimensions, in lower case; the first row takes precedence over the second."""
 
 
 class SpectralWarning(UserWarning):
-    """Something that data do not say and that was guessed, left open or mended; the message names the remedy."""
+    """Something that data do not define and that was guessed, left open or corrected; the message contains the remedy."""
 
 
 @runtime_checkable
 class Layer(Protocol):
-    """What is asked of a napari layer: its array and its metadata."""
+    """The attributes used of a napari layer: its array and its metadata."""
 
     data: Any
     metadata: dict[str, Any]
 
 
 def spectral_dimension(layer: Layer) -> int | None:
-    """Return which dimension of a layer is spectral, as its metadata or its axis labels say; None where they do not.
+    """Return the spectral dimension of a layer from its metadata or its axis labels; None if they do not define it.
 
-    A layer that napari projected or cut keeps the metadata of its source: an axis that does not fit its dimension says nothing, and
-    neither does the label of a dimension of which a single band is left.
+    A layer that napari projected or cut keeps the metadata of its source: an axis that does not fit its dimension is ignored, and
+    so is the label of a dimension with a single remaining band.
     """
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
     place = axis_position(layer, data.shape)
@@ -62,7 +62,7 @@ def spectral_dimension(layer: Layer) -> int | None:
 
 
 def axis_position(layer: Layer, shape: Sequence[int]) -> int | None:
-    """Return the dimension of the spectral axis that a layer's metadata hold, where it has as many bands."""
+    """Return the dimension of the spectral axis in a layer's metadata, if it has the same number of bands."""
     known = layer.metadata.get("spectral_axis")
     if not isinstance(known, Mapping) or "values" not in known:
         return None
@@ -71,11 +71,11 @@ def axis_position(layer: Layer, shape: Sequence[int]) -> int | None:
 
 
 def guessed(layer: Layer, shape: Sequence[int]) -> int:
-    """Return the first dimension as the spectral one of a layer that does not say, with a warning."""
+    """Return the first dimension as the spectral one of a layer that defines none, with a warning."""
     sizes = " × ".join(map(str, shape))
     warnings.warn(
-        f"the layer {str(getattr(layer, 'name', ''))!r} ({sizes}) does not say which of its dimensions is spectral; the first, of "
-        f"{shape[0]} bands, is taken, as napari shows stacks. Give as_cube(layer, position=…), or name the layer's axis_labels",
+        f"the layer {str(getattr(layer, 'name', ''))!r} ({sizes}) has no known spectral dimension; the first, with "
+        f"{shape[0]} bands, is used, as in napari's stacks. Pass as_cube(layer, position=…), or set the layer's axis_labels",
         SpectralWarning,
         stacklevel=4,
     )

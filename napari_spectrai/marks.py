@@ -1,4 +1,4 @@
-"""Points and shapes as labels: the pixel under each point, the pixels inside each shape, with the class that its features name."""
+"""Points and shapes as labels: the pixel under each point, the pixels inside each shape, with the class named by its features."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, SpectralWarning
+from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels, named
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.placement import KEY, Placement
 
 COLUMNS = ("class", "label", "classes", "labels", "name")
-"""Columns of a layer's features that may name the class of each point or shape, the first that is there."""
+"""Columns of a layer's features that can name the class of each point or shape; the first existing one is used."""
 
 
 def is_marks(item: Any) -> bool:
-    """Whether something is a napari layer of points or shapes, told by what these have."""
+    """Whether an object is a napari layer of points or shapes, by its attributes."""
     return hasattr(item, "features") and hasattr(item, "data") and (hasattr(item, "shape_type") or hasattr(item, "symbol"))
 
 
 def labels_of_marks(layer: Any, cube: Cube) -> Labels:
-    """Return the classes that points or shapes give to the pixels of a cube; 0 where there are none.
+    """Return the classes that points or shapes assign to the pixels of a cube; 0 elsewhere.
 
     Parameters
     ----------
     layer : napari Points or Shapes layer
-        The class of each stands in a column ``"class"`` or ``"label"`` of its features, in its text, or in its face colour where there are
-        several. Points and shapes that have no class there are left out.
+        The class of each is read from a column ``"class"`` or ``"label"`` of its features, from its text, or from its face colour if there
+        are several. Points and shapes without a class are ignored.
     cube : Cube
-        Whose pixels they mark, by position in the world where both are placed; marks made at one band hold at all of them.
+        The cube whose pixels they mark, by world coordinates if both have a position; marks made at one band apply to all bands.
 
     Raises
     ------
     ValueError
-        If nothing tells classes, or no point or shape lies on the image.
+        If there are no classes, or no point or shape lies on the image.
 
     Warns
     -----
     SpectralWarning
-        If some of them lie outside the image, or several classes on one pixel, which is then unlabelled.
+        If some of them lie outside the image, or if a pixel has several classes, which is then unlabelled.
     """
     name = str(getattr(layer, "name", "")) or "the layer"
     if not len(layer.data):
         raise ValueError(f"{name!r} is empty; mark some pixels of each class")
     if not cube.is_image:
-        raise ValueError(f"{name!r} marks places, and {cube.name or 'the input'!r} is a set of spectra without any; give a Labels layer")
+        raise ValueError(f"{name!r} marks positions, but {cube.name or 'the input'!r} is a set of spectra; use a Labels layer")
     classes = _classes(layer, name)
     shape = cube.spatial_shape
     inner = _onto(layer, cube)
@@ -76,16 +77,16 @@ def labels_of_marks(layer: Any, cube: Cube) -> Labels:
 def _report(name: str, count: int, outside: int, clashes: int, *, found: bool) -> None:
     if not found:
         raise ValueError(
-            f"none of the {count:,} marks of {name!r} gives a pixel of the input a class; they lie beside it or on one another"
+            f"none of the {count:,} marks of {name!r} labels a pixel of the input; they lie outside it or overlap; move them onto it"
         )
-    words = [f"{outside:,} of its {count:,} marks lie outside the input and are left out"] if outside else []
-    words += [f"{clashes:,} times marks of two classes lie on one pixel, which is left unlabelled"] if clashes else []
+    words = [f"{outside:,} of its {count:,} marks lie outside the input and are ignored"] if outside else []
+    words += [f"{clashes:,} pixels have marks of two classes and are left unlabelled"] if clashes else []
     if words:
         warnings.warn(f"{name}: {'; '.join(words)}", SpectralWarning, stacklevel=4)
 
 
 def _classes(layer: Any, name: str) -> Labels:
-    """Return the class of each mark as numbers with names; 0 where it has none."""
+    """Return the class of each mark as numbers with names; 0 without a class."""
     features = layer.features
     column = next((known for known in COLUMNS if known in features), None)
     if column is not None:
@@ -97,32 +98,32 @@ def _classes(layer: Any, name: str) -> Labels:
     if len(colours) == len(layer.data) and len(np.unique(colours, axis=0)) > 1:
         return named(["#" + "".join(f"{round(part * 255):02x}" for part in colour[:3]) for colour in colours])
     raise ValueError(
-        f"{name!r} does not say of which class its {len(layer.data):,} marks are; name the class of each in a column 'class' of the "
+        f"{name!r} defines no classes for its {len(layer.data):,} marks; set the class of each in a column 'class' of the "
         "layer's features, or give each class a face colour"
     )
 
 
 def _numbered(values: Sequence[Any]) -> Labels:
-    """Return classes given as whole numbers or names; empty ones and numbers that are missing are none."""
+    """Return classes given as integers or names; empty names and missing numbers are no class."""
     missing = [value is None or value != value or not str(value).strip() for value in values]  # noqa: PLR0124  # NaN
     known = [value for value, gone in zip(values, missing, strict=True) if not gone]
     if known and all(isinstance(value, int | float | np.integer | np.floating) and float(value).is_integer() for value in known):
         return Labels(np.array([0 if gone else int(value) for value, gone in zip(values, missing, strict=True)], np.int64))
     if not known:
         return Labels(np.zeros(len(values), np.int64))
-    told = named([str(value).strip() for value in known])
+    labels = named([str(value).strip() for value in known])
     data = np.zeros(len(values), np.int64)
-    data[~np.array(missing)] = told.data
-    return Labels(data, told.names)
+    data[~np.array(missing)] = labels.data
+    return Labels(data, labels.names)
 
 
 def _onto(layer: Any, cube: Cube) -> npt.NDArray[np.float64]:
-    """Return the affine matrix from places in the layer's data to pixels of the cube, without the dimension of the bands."""
+    """Return the affine matrix from positions in the layer's data to pixels of the cube, without the spectral dimension."""
     dimensions, count = np.atleast_2d(np.asarray(layer.data[0])).shape[-1], len(cube.spatial_shape)
     if dimensions not in (count, count + 1):
         raise ValueError(
-            f"the marks of {str(getattr(layer, 'name', ''))!r} have {dimensions} coordinates, and the input {count} without its bands; "
-            f"give {count}, or {count + 1} with the band first"
+            f"the marks of {str(getattr(layer, 'name', ''))!r} have {dimensions} coordinates, but the input has {count} without its bands; "
+            f"use {count}, or {count + 1} with the band first"
         )
     spectral = None if dimensions == count else int(cube.metadata.get("spectral_position", 0))
     kept = [d for d in range(dimensions) if d != spectral]
@@ -130,11 +131,11 @@ def _onto(layer: Any, cube: Cube) -> npt.NDArray[np.float64]:
     lies, own = cube.placement, Placement.of_layer(layer, (1,) * dimensions, spectral)
     if lies is None or own is None:
         return dropped
-    inner: npt.NDArray[np.float64] = np.linalg.solve(lies.matrix, own.beside(lies).matrix) @ dropped
+    inner: npt.NDArray[np.float64] = np.linalg.solve(lies.matrix, own.in_units_of(lies).matrix) @ dropped
     return inner
 
 
 def _filled(layer: Any, vertices: npt.NDArray[np.float64], kind: str, shape: Sequence[int]) -> tuple[npt.NDArray[np.intp], ...]:
-    """Return the pixels that a shape encloses, or that a line passes, as napari fills them."""
+    """Return the pixels that a shape encloses, or that a line crosses, as napari fills them."""
     alone = type(layer)([vertices], shape_type=[kind], ndim=len(shape))
     return tuple(np.nonzero(alone.to_labels(labels_shape=tuple(shape))))

@@ -1,4 +1,4 @@
-"""Where the pixels of an image lie in the world."""
+"""Position of the pixels of an image in world coordinates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float64]
 
 KEY = "placement"
-"""Where a placement stands in the metadata of cubes and labels."""
+"""Key of a placement in the metadata of cubes and labels."""
 _MICROMETRES = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _SPELLINGS = {
     "nanometer": "nm", "micrometer": "um", "µm": "um", "μm": "um", "micron": "um", "millimeter": "mm", "centimeter": "cm", "meter": "m",
@@ -21,16 +21,16 @@ _SPELLINGS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placement:
-    """Where the pixels of an image lie.
+    """Position of the pixels of an image.
 
     Parameters
     ----------
     matrix : ndarray of shape (d + 1, d + 1), float64
-        From the index of a pixel to the place of its centre in the world, homogeneous, over the d dimensions that are not spectral.
+        From the index of a pixel to the world coordinates of its centre, homogeneous, over the d non-spectral dimensions.
     shape : tuple of d lengths
-        Of the image, without its bands.
+        Shape of the image, without its bands.
     units : tuple of d texts
-        Of the world along each dimension: ``"um"``, ``"mm"``, ``"nm"`` …, or ``"pixel"`` where it has none. Default: none.
+        Units of the world along each dimension: ``"um"``, ``"mm"``, ``"nm"`` …, or ``"pixel"`` without a unit. Default: no units.
     """
 
     matrix: Matrix
@@ -43,13 +43,13 @@ class Placement:
 
     @classmethod
     def of_layer(cls, layer: Any, shape: Sequence[int], spectral: int | None = None) -> Self | None:
-        """Return where a napari layer lies, without its spectral dimension; None where it does not say.
+        """Return the placement of a napari layer, without its spectral dimension; None if it has none.
 
         Parameters
         ----------
         layer : with the attributes `scale`, `translate`, `rotate`, `shear`, `affine` and `units` of napari's layers, or some of them
-        shape : of the layer's data
-        spectral : which dimension is left out
+        shape : shape of the layer's data
+        spectral : the spectral dimension, which is left out
         """
         count = len(shape)
         scale = np.asarray(getattr(layer, "scale", ()), np.float64)
@@ -68,7 +68,7 @@ class Placement:
 
     @classmethod
     def of_stage(cls, origin: Sequence[float], pixel_size: Sequence[float], unit: str, shape: Sequence[int]) -> Self | None:
-        """Return where an image lies whose first pixel's centre (y, x) and pixel size a file gives; of a stack only in the plane."""
+        """Return the placement of an image from the centre of its first pixel (y, x) and its pixel size; for a stack, only in the plane."""
         count = len(shape)
         if count < 2:
             return None
@@ -77,8 +77,8 @@ class Placement:
             matrix[place, place], matrix[place, -1] = length, start
         return cls(matrix, tuple(shape), ("pixel",) * (count - 2) + (unit,) * 2)
 
-    def beside(self, other: Placement) -> Placement:
-        """Return the same place in the units of another; where one of both has no length there, numbers are compared, as napari does."""
+    def in_units_of(self, other: Placement) -> Placement:
+        """Return the same placement in the units of another; dimensions without a unit of length are compared by number, as in napari."""
         factors = [
             _MICROMETRES[own] / _MICROMETRES[wanted] if own in _MICROMETRES and wanted in _MICROMETRES else 1.0
             for own, wanted in zip(self.units, other.units, strict=True)
@@ -89,15 +89,15 @@ class Placement:
 
     @classmethod
     def from_json(cls, value: Any) -> Self | None:
-        """Return what `to_json` wrote; None for anything else, since anybody may put anything into metadata."""
+        """Return what `to_json` wrote; None for anything else, since metadata can contain anything."""
         try:
             matrix = np.asarray(value["matrix"], np.float64)
             shape = tuple(int(length) for length in value["shape"])
-            found = cls(matrix, shape, tuple(str(unit) for unit in value.get("units", ())))
+            placement = cls(matrix, shape, tuple(str(unit) for unit in value.get("units", ())))
         except (TypeError, ValueError, KeyError, AttributeError):
             return None
         fits = matrix.shape == (len(shape) + 1,) * 2 and bool(np.isfinite(matrix).all()) and abs(np.linalg.det(matrix)) > 0
-        return found if fits else None
+        return placement if fits else None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and text."""
@@ -105,7 +105,7 @@ class Placement:
 
     @property
     def is_default(self) -> bool:
-        """Whether nobody has placed it: pixels of one by one, beginning at zero, as napari shows any array."""
+        """Whether it is napari's default for any array: pixels of size one, starting at zero."""
         return all(unit == "pixel" for unit in self.units) and bool(np.array_equal(self.matrix, np.eye(len(self.matrix))))
 
     @property
@@ -115,12 +115,12 @@ class Placement:
 
     @property
     def words(self) -> str:
-        """The pixel size and, where it has one, its unit: ``"0.5 × 0.5 µm"``."""
+        """The pixel size with its unit, if it has one: ``"0.5 × 0.5 µm"``."""
         unit = "" if self.units[-1] == "pixel" else f" {self.units[-1].replace('um', 'µm')}"
         return " × ".join(f"{length:.4g}" for length in self.pixel_size[-2:]) + unit
 
     def cut(self, slices: Sequence[slice]) -> Placement:
-        """Return the placement of a part of the image, given by one slice for each dimension."""
+        """Return the placement of a part of the image, given by one slice per dimension."""
         begin, step, lengths = zip(*(_span(s, length) for s, length in zip(slices, self.shape, strict=True)), strict=True)
         return self._moved(np.array(step, float), np.array(begin, float), lengths)
 
@@ -137,12 +137,12 @@ class Placement:
 
 
 def _part(layer: Any, name: str, otherwise: Matrix) -> Matrix:
-    found = np.asarray(getattr(layer, name, otherwise), np.float64)
-    return found if found.shape == otherwise.shape else otherwise
+    value = np.asarray(getattr(layer, name, otherwise), np.float64)
+    return value if value.shape == otherwise.shape else otherwise
 
 
 def _sheared(layer: Any, count: int) -> Matrix:
-    """Return the matrix of napari's `shear`: the upper triangle as a list, or whole."""
+    """Return the matrix of napari's `shear`: the upper triangle as a list, or the whole matrix."""
     given = np.asarray(getattr(layer, "shear", ()), np.float64)
     if given.shape == (count, count):
         return given
@@ -154,12 +154,12 @@ def _sheared(layer: Any, count: int) -> Matrix:
 
 
 def _span(part: slice, length: int) -> tuple[int, int, int]:
-    """Return first index, step and number of the indices that a slice takes."""
+    """Return first index, step and number of the indices of a slice."""
     start, stop, step = part.indices(length)
     return start, step, len(range(start, stop, step))
 
 
 def placed(metadata: Mapping[str, Any], shape: Sequence[int]) -> Placement | None:
-    """Return the placement that metadata give an image of this shape (without bands); one of another shape is not its own."""
-    found = Placement.from_json(metadata.get(KEY)) if KEY in metadata else None
-    return found if found is not None and found.shape == tuple(shape) else None
+    """Return the placement that metadata define for an image of this shape (without bands); one of another shape is ignored."""
+    placement = Placement.from_json(metadata.get(KEY)) if KEY in metadata else None
+    return placement if placement is not None and placement.shape == tuple(shape) else None

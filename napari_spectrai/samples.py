@@ -1,4 +1,4 @@
-"""Bundled data: small, real, with licence and provenance beside them."""
+"""Bundled data: small real data sets with their licence and provenance."""
 
 from __future__ import annotations
 
@@ -9,20 +9,35 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai import repr_html
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
 from napari_spectrai.spec import listed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sample:
-    """A bundled data set: the cube, and where there are such, the truth beside it and labels of its pixels.
+    """A bundled data set: a cube, and where there are any, the truth and labels of its pixels.
 
     Parameters
     ----------
+    name, title : str
+        The name that `sample` takes, and the same for people.
+    cube : Cube
+    truth : Cube or None
+        The same spectra with less noise.
+    notice : str
+        Source and licence.
     labels : ndarray of shape (y, x) or None
-        0: unlabelled.
-    class_names : mapping of label to name
+        Class numbers; 0 is unlabelled.
+    class_names : mapping of int to str
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> scene = spectrai.sample("indian_pines")
+    >>> spectrai.Labels(scene.labels, scene.class_names)
+    Labels(unnamed: 145 × 145, 16 classes)
     """
 
     name: str
@@ -32,6 +47,16 @@ class Sample:
     notice: str
     labels: npt.NDArray[np.uint8] | None = None
     class_names: Mapping[int, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        more = [name for name in ("truth", "labels") if getattr(self, name) is not None]
+        return f"Sample({self.name}: {', '.join(['cube', *more])})"
+
+    def _repr_html_(self) -> str:
+        rows = [("Cube", repr(self.cube))]
+        rows += [("Truth", repr(self.truth))] if self.truth is not None else []
+        rows += [("Labels", f"{len(self.class_names)} classes: {', '.join(self.class_names.values())}")] if self.labels is not None else []
+        return repr_html.card("Sample", self.title, rows)
 
 
 _TITLES = {
@@ -43,7 +68,7 @@ _TITLES = {
 
 
 def sample_folder() -> Path:
-    """Return where the bundled data are: in the package once installed, beside it in a checkout."""
+    """Return the folder of the bundled data: in the package once installed, next to it in a checkout."""
     inside = Path(__file__).parent / "sample_data"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "sample_data"
 
@@ -59,16 +84,26 @@ def sample(name: str) -> Sample:
     Parameters
     ----------
     name : str
-        ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, acquired briefly (the cube) and at length
+        ``"raman_pairs"``: 1,000 spectra of MDA-MB-231 cells × 500 bands, acquired for 0.1 s (the cube) and 1 s
         (the truth); the source gives no axis (Horgan et al. 2021, doi:10.1021/acs.analchem.1c02178).
         ``"cartilage"``: a Raman map, 25 × 35 pixels × 300 bands, already denoised by its authors (hySpc.chondro).
         ``"lambda_stack"``: a confocal lambda stack of five dyes, 256 × 256 pixels × 28 channels (doi:10.6084/m9.figshare.28067108.v4).
         ``"indian_pines"``: an AVIRIS scene, 145 × 145 pixels × 200 bands, with 16 classes (doi:10.4231/R7RX991C).
 
+    Returns
+    -------
+    Sample
+
     Raises
     ------
     ValueError
-        If there is no such sample, with those there are.
+        If there is no such sample; the message lists those there are.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> spectrai.sample("lambda_stack").cube.shape
+    (256, 256, 28)
     """
     key = name.strip().lower().replace(" ", "_").replace("-", "_")
     if key not in _TITLES:
@@ -76,9 +111,9 @@ def sample(name: str) -> Sample:
     folder = sample_folder() / key
     truth, marked = folder / "truth.npz", folder / "labels.npz"
     notice = (folder / "README.md").read_text(encoding="utf-8")
-    found = Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
+    bundled = Sample(key, _TITLES[key], read(folder / "cube.npz"), read(truth) if truth.exists() else None, notice)
     if not marked.exists():
-        return found
+        return bundled
     with marked.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = {number: str(name) for number, name in enumerate(archive["class_names"]) if number}
-        return replace(found, labels=archive["labels"], class_names=names)
+        return replace(bundled, labels=archive["labels"], class_names=names)

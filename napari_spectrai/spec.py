@@ -1,4 +1,4 @@
-"""Named settings objects, and the registries that know them by their kind."""
+"""Named settings objects, and the registries of their kinds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, core_schema
@@ -18,23 +18,31 @@ from napari_spectrai.parsing import brief
 
 
 def listed(known: Any, given: str = "") -> str:
-    """Return ``"known: a, b, c"``, and the nearest to `given` if one is near."""
+    """Return ``"known: a, b, c"``, with a suggestion if a name is similar to `given`."""
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=1)
     return f"known: {', '.join(names)}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 class Spec(BaseModel):
-    """Settings that are plain data: frozen, validated, and written as YAML or JSON without loss.
+    """Settings as plain data: frozen, validated, and converted to YAML or JSON without loss.
 
-    A tunable value is declared once, as a field here, with its bounds and a description; the forms, the
-    command line, the documents and the model file all read that field.
+    A setting is declared once, as a field with its bounds and a description; forms, the command line,
+    documents and model files all use this field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     title: ClassVar[str] = ""
-    """Words for a person, where `kind` is a code."""
+    """Display name, in addition to the code `kind`."""
+
+    if not TYPE_CHECKING:  # type checkers see the signature that the fields make
+
+        def __init__(self, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise SettingsError(problems(error), type(self).__name__) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -47,10 +55,10 @@ class Spec(BaseModel):
 
 
 class Named(Spec):
-    """A spec that is one of several, told by its ``kind``; it names what it configures as text.
+    """A spec that is one of several kinds, identified by its ``kind``; it names its implementation as text.
 
-    `implementation` is ``"module:attribute"`` (or, in a notebook, the object itself), imported only when
-    something is built, so that forms and files know every kind without loading torch.
+    `implementation` is ``"module:attribute"`` (or, in a notebook, the object itself). It is imported only when
+    something is built, so that forms and files can use every kind without loading torch.
     """
 
     kind: str
@@ -58,7 +66,7 @@ class Named(Spec):
 
     @classmethod
     def load(cls) -> Any:
-        """Import what this spec configures."""
+        """Import the implementation of this spec."""
         return resolve(cls.implementation) if isinstance(cls.implementation, str) else cls.implementation
 
 
@@ -78,26 +86,26 @@ def _package_of(entry: EntryPoint) -> str:
 
 @cache
 def _declared() -> Any:
-    """Return all entry points; asking for them reads the metadata of every package that is installed."""
+    """Return all entry points; the metadata of every installed package are read."""
     return entry_points()
 
 
 class PluginWarning(UserWarning):
-    """An installed package whose contribution cannot be used; all others can."""
+    """A contribution of an installed package cannot be used; all others can."""
 
 
 S = TypeVar("S", bound=Named)
 
 
 class Registry(Generic[S]):
-    """The kinds of one thing, found through an entry-point group or added by hand.
+    """The kinds of one thing, from an entry-point group or registered in this process.
 
     Use it as the annotation of a field, ``Annotated[SerializeAsAny[NetworkSpec], networks]``: the field then
-    takes a spec, a mapping with a ``kind``, or the kind alone.
+    accepts a spec, a mapping with a ``kind``, or the kind alone.
 
     Parameters
     ----------
-    renamed : kinds of earlier versions, which documents may still name, and the kinds that have taken their place
+    renamed : kinds of earlier versions, which documents may still contain, and the kinds that replace them
     """
 
     def __init__(self, what: str, renamed: Mapping[str, str] | None = None) -> None:
@@ -117,28 +125,28 @@ class Registry(Generic[S]):
 
     @staticmethod
     def _kind_of(kind: type[S]) -> str:
-        told = kind.model_fields["kind"].default
-        if not isinstance(told, str) or not told:
+        name = kind.model_fields["kind"].default
+        if not isinstance(name, str) or not name:
             raise ValueError(f"{kind.__name__} has no kind; write kind: Literal['name'] = 'name'")
-        return told
+        return name
 
     def _all(self) -> dict[str, type[S]]:
         if not self._loaded:
             self._loaded = True
-            # our own first, so that no other package takes the place of a kind that documents and models name
+            # our own first, so that no other package replaces a kind used in documents and models
             entries = sorted(_declared().select(group=self.group), key=lambda entry: (_package_of(entry) != OURS, _package_of(entry)))
             left_out = [(entry, why) for entry in entries if (why := self._take(entry))]
-            for entry, why in left_out:  # once all others are there, whatever becomes of a warning
+            for entry, why in left_out:  # after all others, since a warning may be turned into an error
                 package = _package_of(entry) or "an installed package"
                 warnings.warn(f"{self.what} {entry.name!r} of {package} is left out: {why}", PluginWarning, stacklevel=3)
         return self._kinds
 
     def _take(self, entry: EntryPoint) -> str:
-        """Add the kind that an entry point names; return why it cannot be used, in words, or nothing."""
+        """Add the kind of an entry point; return why it cannot be used, or an empty text."""
         try:
             loaded = entry.load()
             if not (isinstance(loaded, type) and issubclass(loaded, Named)):
-                raise TypeError(f"{entry.value} is no settings class (a subclass of napari_spectrai.spec.Named)")
+                raise TypeError(f"{entry.value} is not a settings class (a subclass of napari_spectrai.spec.Named)")
             cls = cast("type[S]", loaded)
             kind = self._kind_of(cls)
         except Exception as error:  # noqa: BLE001  # of a stranger's module: whatever it raises while it is imported
@@ -146,7 +154,7 @@ class Registry(Generic[S]):
         known = self._kinds.setdefault(kind, cls)
         if known is cls or kind in self._local:
             return ""
-        return f"its kind {kind!r} is that of {known.__module__}.{known.__qualname__}; it needs another one"
+        return f"its kind {kind!r} is that of {known.__module__}.{known.__qualname__}; it needs another kind"
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._all()))
@@ -158,7 +166,7 @@ class Registry(Generic[S]):
         return known[kind]
 
     def is_local(self, kind: str) -> bool:
-        """Whether `kind` was added in this process only, so that another process cannot know it."""
+        """Whether `kind` was registered in this process only, so that another process cannot know it."""
         return kind in self._local
 
     def parse(self, value: Any) -> Any:
@@ -168,12 +176,16 @@ class Registry(Generic[S]):
         if isinstance(value, Named):
             return value
         if not isinstance(value, Mapping):
-            raise ValueError(f"{brief(value)} is not a {self.what}; give its kind, or a mapping with a kind; {listed(self._all())}")
+            raise ValueError(f"{brief(value)} is not a {self.what}; pass its kind, or a mapping with a kind; {listed(self._all())}")
         if "kind" not in value:
-            raise ValueError(f"which {self.what}? its 'kind' is missing; {listed(self._all())}")
+            raise ValueError(f"the 'kind' of the {self.what} is missing; {listed(self._all())}")
         kind = value["kind"] if isinstance(value["kind"], str) else brief(value["kind"])
         kind = self._renamed.get(kind, kind)
-        return self[kind].model_validate({**value, "kind": kind})
+        try:
+            parsed = self[kind].model_validate({**value, "kind": kind})
+        except ValidationError as error:
+            raise SettingsError(problems(error)) from None
+        return parsed
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.parse, handler(source))
@@ -181,7 +193,7 @@ class Registry(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a document: where, and what in words (value, limit, remedy)."""
+    """A problem in a document: its path, and a message (value, limit, remedy)."""
 
     path: str
     message: str
@@ -191,24 +203,26 @@ class Problem:
 
 
 def problems(error: ValidationError) -> list[Problem]:
-    """Return what pydantic found, each with its dotted path, through nested specs."""
-    found: list[Problem] = []
+    """Return the errors of pydantic, each with its dotted path, through nested specs."""
+    collected: list[Problem] = []
     for line in error.errors():
         path = ".".join(str(part) for part in line["loc"])
         cause = (line.get("ctx") or {}).get("error")
         if isinstance(cause, ValidationError):
-            found += [Problem(".".join(filter(None, [path, p.path])), p.message) for p in problems(cause)]
+            collected += [Problem(".".join(filter(None, [path, p.path])), p.message) for p in problems(cause)]
+        elif isinstance(cause, SettingsError):
+            collected += [Problem(".".join(filter(None, [path, p.path])), p.message) for p in cause.problems]
         elif isinstance(cause, ValueError):
-            found.append(Problem(path, str(cause)))
+            collected.append(Problem(path, str(cause)))
         else:
             message = line["msg"][0].lower() + line["msg"][1:]
             given = "empty" if line["input"] is None else f"{brief(line['input'])} does not fit"
-            found.append(Problem(path, f"{given}: {message}"))
-    return found
+            collected.append(Problem(path, f"{given}: {message}"))
+    return collected
 
 
 class SettingsError(ValueError):
-    """A document that cannot be used, with every problem in it."""
+    """A document that cannot be used, with all of its problems."""
 
     def __init__(self, found: list[Problem], where: str = "") -> None:
         self.problems = found

@@ -1,4 +1,4 @@
-"""What one looks at instead of a whole cube: band images, ratios, colours, and the mean spectrum of a region."""
+"""Summaries of cubes: band images, ratios, colours, and the mean spectrum of a region."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.units import convert
 
 MOST_PIXELS = 20_000
-"""Pixels that a region's mean is taken over, at most: more are thinned evenly."""
+"""Largest number of pixels that a region's mean is computed from; more are evenly subsampled."""
 
 _WHITE = np.array([0.9505, 1, 1.089], np.float32)
 _TO_RGB = np.array([[3.2406, -0.9689, 0.0557], [-1.5372, 1.8758, -0.2040], [-0.4986, 0.0415, 1.0570]], np.float32)
@@ -20,7 +20,7 @@ _TO_RGB = np.array([[3.2406, -0.9689, 0.0557], [-1.5372, 1.8758, -0.2040], [-0.4
 
 @dataclass(frozen=True, slots=True)
 class RegionSpectrum:
-    """Mean and standard deviation of a region's spectra; NaN does not count."""
+    """Mean and standard deviation of a region's spectra; NaN is ignored."""
 
     mean: FloatArray
     deviation: FloatArray
@@ -31,12 +31,12 @@ class RegionSpectrum:
 def band_image(cube: Cube, low: float, high: float, *, integrate: bool = False) -> Any:
     """Return the mean over the bands from `low` to `high`, or the area under them, as an array of shape (..., y, x).
 
-    Lazy cubes give a lazy array. NaN does not count in a mean.
+    Lazy cubes return a lazy array. NaN is ignored in a mean.
 
     Parameters
     ----------
     integrate : bool
-        The trapezoid area along the axis, in intensity × unit, rather than the mean.
+        Return the area along the axis (trapezoidal rule), in intensity × unit, instead of the mean.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def band_image(cube: Cube, low: float, high: float, *, integrate: bool = False) 
 
 
 def band_ratio(cube: Cube, above: tuple[float, float], below: tuple[float, float]) -> Any:
-    """Return the mean over one range divided by that over another; NaN where the lower one is zero."""
+    """Return the mean over one range divided by that over another; NaN where the denominator is zero."""
     bottom = band_image(cube, *below)
     if isinstance(bottom, np.ndarray):
         return band_image(cube, *above) / np.where(bottom == 0, np.float32(np.nan), bottom)
@@ -85,7 +85,7 @@ def composite(cube: Cube, positions: tuple[float, float, float], *, percentile: 
 
 
 def covers_visible(axis: SpectralAxis) -> bool:
-    """Whether true colours can be told: bands from 430 nm or below to 670 nm or above, every 40 nm or closer."""
+    """Whether true colours can be computed: bands from at most 430 nm to at least 670 nm, no more than 40 nm apart."""
     if axis.unit not in ("nm", "um"):
         return False
     values = np.sort(convert(axis, "nm"))
@@ -94,14 +94,14 @@ def covers_visible(axis: SpectralAxis) -> bool:
 
 
 def true_colour(cube: Cube) -> npt.NDArray[np.uint8]:
-    """Return the colours an eye would see, as sRGB uint8 of shape (..., y, x, 3), under light as even as the intensities are.
+    """Return the colours as seen by the eye, as sRGB uint8 of shape (..., y, x, 3), under equal-energy illumination.
 
-    Colour matching functions by their analytic fit (Wyman, Sloan & Shirley 2013, JCGT 2(2)), the brightest hundredth white.
+    Colour matching functions are an analytic fit (Wyman, Sloan & Shirley 2013, JCGT 2(2)); the brightest percent is white.
 
     Raises
     ------
     ValueError
-        If the axis does not cover the visible, 430 to 670 nm.
+        If the axis does not cover the visible range, 430 to 670 nm.
     """
     if not covers_visible(cube.axis):
         raise ValueError(f"true colours need bands from 430 to 670 nm; the cube has {cube.axis.describe()}")
@@ -142,15 +142,15 @@ def region_spectrum(cube: Cube, places: npt.NDArray[np.intp]) -> RegionSpectrum:
     Raises
     ------
     ValueError
-        If there is no pixel.
+        If there are no pixels.
     """
     if not len(places):
-        raise ValueError("the region holds no pixel of the cube")
+        raise ValueError("the region contains no pixel of the cube")
     step = -(-len(places) // MOST_PIXELS)
     taken = places[::step]
     if isinstance(cube.data, np.ndarray):
         spectra = cube.data[tuple(taken.T)].astype(np.float32)
-    else:  # the smallest box around the region, read once
+    else:  # the bounding box of the region, read once
         low, high = taken.min(0), taken.max(0) + 1
         box = np.asarray(cube.data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], np.float32)
         spectra = box[tuple((taken - low).T)]

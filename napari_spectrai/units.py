@@ -1,4 +1,4 @@
-"""Where bands lie, in another unit: wavelength, wavenumber, Raman shift, energy or band number."""
+"""Positions of bands in another unit: wavelength, wavenumber, Raman shift, energy or band number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from napari_spectrai.cube import SpectralAxis
 
 SHIFT = "shift"
-"""Raman shift in 1/cm, told from the absolute wavenumber by the laser line."""
+"""Raman shift in 1/cm, computed from the absolute wavenumber and the laser line."""
 _HC_EV_NM = 1239.841984
 _TITLES = {
     "nm": "Wavelength (nm)",
@@ -41,19 +41,19 @@ def convert(axis: SpectralAxis, unit: str, laser_nm: float | None = None) -> npt
     ----------
     unit : ``"nm"``, ``"um"``, ``"1/cm"``, ``"eV"``, ``"shift"`` (Raman shift, 1/cm) or ``""`` (band number)
     laser_nm : float, optional
-        Wavelength of the excitation. With it, positions in 1/cm are Raman shifts (Stokes positive); without, absolute wavenumbers.
+        Wavelength of the excitation. If given, positions in 1/cm are Raman shifts (Stokes positive); otherwise absolute wavenumbers.
 
     Raises
     ------
     ValueError
-        If the positions have no unit, or a Raman shift is wanted without a laser line.
+        If the positions have no unit, or a Raman shift is requested without a laser line.
     """
     if unit == "":
         return np.arange(len(axis), dtype=np.float64)
     if unit == axis.unit and not (unit == "1/cm" and laser_nm is not None):
         return axis.values
     if axis.unit not in ("nm", "um", "1/cm", "eV"):
-        raise ValueError(f"positions in {axis.unit or 'band numbers'} cannot be shown in {unit}; the file gives no wavelengths")
+        raise ValueError(f"positions in {axis.unit or 'band numbers'} cannot be shown in {unit}; the file contains no wavelengths")
     if laser_nm is not None and not laser_nm > 0:
         raise ValueError(f"a laser line of {laser_nm:g} nm is not positive")
     if unit == SHIFT and laser_nm is None:
@@ -62,18 +62,18 @@ def convert(axis: SpectralAxis, unit: str, laser_nm: float | None = None) -> npt
         return axis.values
     with np.errstate(divide="ignore", invalid="ignore"):
         wavelength = _nanometres(axis, laser_nm)
-        found = {
+        converted = {
             "nm": lambda: wavelength,
             "um": lambda: wavelength / 1e3,
             "1/cm": lambda: 1e7 / wavelength,
             "eV": lambda: _HC_EV_NM / wavelength,
             SHIFT: lambda: 1e7 / (laser_nm or 1) - 1e7 / wavelength,
         }
-        if unit not in found:
-            raise ValueError(f"unknown unit {unit!r}; known: {', '.join(map(repr, [*found, '']))}")
-        values: npt.NDArray[np.float64] = found[unit]()
+        if unit not in converted:
+            raise ValueError(f"unknown unit {unit!r}; known: {', '.join(map(repr, [*converted, '']))}")
+        values: npt.NDArray[np.float64] = converted[unit]()
     if not np.isfinite(values).all() or not (wavelength > 0).all():
-        raise ValueError(f"positions {axis.values[0]:g}–{axis.values[-1]:g} {axis.unit} have no counterpart in {unit} throughout")
+        raise ValueError(f"positions {axis.values[0]:g}–{axis.values[-1]:g} {axis.unit} cannot all be converted to {unit}")
     return values
 
 
@@ -90,12 +90,12 @@ def _nanometres(axis: SpectralAxis, laser_nm: float | None) -> npt.NDArray[np.fl
 
 
 def comparable(axis: SpectralAxis, onto: SpectralAxis) -> bool:
-    """Whether positions say which bands of two axes belong together."""
+    """Whether positions determine which bands of two axes correspond."""
     return _compared(axis, onto) is not None
 
 
 def _compared(axis: SpectralAxis, onto: SpectralAxis) -> npt.NDArray[np.float64] | None:
-    """Return the positions of `onto` in the unit of `axis`; None where these say nothing of where its bands belong."""
+    """Return the positions of `onto` in the unit of `axis`; None if positions do not determine which bands correspond."""
     if axis.unit != onto.unit and not {axis.unit, onto.unit} <= {"nm", "um", "1/cm", "eV"}:
         return None
     if not axis.unit and len(axis) != len(onto):
@@ -109,10 +109,10 @@ def _compared(axis: SpectralAxis, onto: SpectralAxis) -> npt.NDArray[np.float64]
 
 
 def aligned(axis: SpectralAxis, onto: SpectralAxis) -> npt.NDArray[np.float64]:
-    """Return where the bands of `onto` lie among those of `axis`, as fractional band numbers from 0 to ``len(axis) - 1``.
+    """Return the positions of the bands of `onto` among those of `axis`, as fractional band numbers from 0 to ``len(axis) - 1``.
 
-    Positions beyond the ends lie at the ends. Where positions cannot be compared (no unit, a unit that does not convert, or converted
-    ranges apart from each other, as of Raman shifts), the first and last bands of both are laid upon each other.
+    Positions beyond the ends are clipped. If positions cannot be compared (no unit, a unit that does not convert, or converted
+    ranges that do not overlap, such as those of Raman shifts), the first and last bands of both axes are aligned.
     """
     values = _compared(axis, onto)
     if values is None:

@@ -16,16 +16,16 @@ Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
 
 MISSING, EMPTY, ONE, TWO, MORE = range(5)
-"""What a spectrum holds: values that are missing, zeros alone, one band above zero, two, more."""
+"""Content of a spectrum: missing values, only zeros, one band above zero, two, more."""
 IGNORED = "ignore_value"
-"""Key of a cube's metadata: the value that stands for "not measured" (readers turn it into NaN themselves)."""
+"""Key of a cube's metadata with the value for "not measured" (readers of this package convert it to NaN)."""
 
 BLOCK = 2**23
-"""Values looked at at a time."""
+"""Number of values examined at a time."""
 REGION = 9
-"""Height and width, in pixels, of a field of zeros that no counting noise leaves."""
+"""Height and width, in pixels, of a field of zeros that cannot result from photon counting noise."""
 MARGIN = 3
-"""By how many times the zeros that counting explains may be exceeded: the estimate is a lower bound."""
+"""Factor by which zeros may exceed the number explained by photon counting: the estimate is a lower bound."""
 _REMEMBERED = 16
 _known: OrderedDict[Any, Codes] = OrderedDict()
 
@@ -39,9 +39,9 @@ class DataMask:
     mask : bool ndarray of shape (..., y, x) or (n,)
         True where a spectrum holds data.
     missing : int
-        How many are left out for values that are NaN, infinite or the file's ignore value.
+        Number of spectra excluded because of values that are NaN, infinite or the file's ignore value.
     empty : int
-        How many are left out because they are all zero.
+        Number of spectra excluded because they are all zero.
     unknown : bool ndarray of the same shape
         True where values are missing.
     """
@@ -53,7 +53,7 @@ class DataMask:
 
     @property
     def count(self) -> int:
-        """How many spectra hold data."""
+        """Number of spectra that hold data."""
         return int(self.mask.size) - self.missing - self.empty
 
     @property
@@ -63,13 +63,13 @@ class DataMask:
 
     @property
     def reasons(self) -> str:
-        """Why spectra are left out, with counts: ``"12 with missing values, 340 all zero"``."""
+        """Why spectra are excluded, with counts: ``"12 with missing values, 340 all zero"``."""
         parts = [(self.missing, "with missing values (NaN, infinite or the file's ignore value)"), (self.empty, "all zero")]
         return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
 
 def said(held: Sequence[DataMask], what: str = "are left out") -> str:
-    """Return in one sentence how many spectra of some cubes hold no data; nothing if all do."""
+    """Return one sentence on how many spectra of some cubes hold no data; empty if all do."""
     total = DataMask(np.empty(0, bool), sum(one.missing for one in held), sum(one.empty for one in held))
     if total.complete:
         return ""
@@ -77,14 +77,14 @@ def said(held: Sequence[DataMask], what: str = "are left out") -> str:
 
 
 def coded(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: bool = False) -> Codes:
-    """Return what each spectrum of shape (..., L) holds, by the codes above.
+    """Return the content of each spectrum of shape (..., L), by the codes above.
 
     Parameters
     ----------
     ignore : float, optional
-        The value that stands for "not measured".
+        The value for "not measured".
     partly : bool
-        Whether a spectrum of which some values are missing holds the others (they will be filled); else it counts as missing.
+        Whether a spectrum with some missing values is described by the others (they will be filled); otherwise it is missing.
     """
     gone = np.zeros(1, bool) if spectra.dtype.kind in "iub" else ~np.isfinite(spectra)
     if ignore is not None:
@@ -98,10 +98,10 @@ def coded(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: boo
 
 
 def decided(codes: Codes) -> DataMask:
-    """Return which spectra hold data, from what they hold; `codes` of shape (..., y, x) or (n,).
+    """Return which spectra hold data, from their content; `codes` of shape (..., y, x) or (n,).
 
-    A spectrum that is all zero holds no data, unless counting leaves it: where few photons are counted, some pixels see none. How many
-    such there are is estimated from those with one and with two bands above zero (Chao 1987, doi:10.2307/2531532). Where that explains
+    A spectrum that is all zero holds no data, unless this is due to photon counting: with few photons, some pixels detect none. Their
+    number is estimated from those with one and with two bands above zero (Chao 1987, doi:10.2307/2531532). If this explains
     the zeros, only fields of them are empty: whole rows and columns at the edge, and squares of 9 × 9 pixels.
     """
     missing, zero = codes == MISSING, codes == EMPTY
@@ -139,14 +139,14 @@ def held_by(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: b
 
 
 def holds_data(cube: Cube, *, partly: bool = False, bands: npt.NDArray[np.intp] | None = None) -> DataMask:
-    """Return which spectra of a cube hold data; a lazy cube is read block by block.
+    """Return which spectra of a cube hold data; lazy cubes are read block by block.
 
     Parameters
     ----------
     partly : bool
-        Whether spectra of which some values are missing hold the others.
+        Whether spectra with some missing values are described by the others.
     bands : array of int, optional
-        The bands whose missing values count; default: all. Whether a spectrum is empty is told by all bands.
+        The bands whose missing values are considered; default: all. Whether a spectrum is empty is determined from all bands.
     """
     data, ignore = cube.data, ignored(cube)
     if isinstance(data, np.ndarray):
@@ -158,23 +158,23 @@ def holds_data(cube: Cube, *, partly: bool = False, bands: npt.NDArray[np.intp] 
     if key is None or key not in _known:
         whole = lazy.rechunk({-1: -1}) if len(lazy.chunks[-1]) > 1 else lazy
         meta = np.empty((0,) * (whole.ndim - 1), np.uint8)
-        found: Codes = np.asarray(whole.map_blocks(coded_block, ignore, bands, partly, dtype=np.uint8, drop_axis=whole.ndim - 1, meta=meta))
+        codes: Codes = np.asarray(whole.map_blocks(coded_block, ignore, bands, partly, dtype=np.uint8, drop_axis=whole.ndim - 1, meta=meta))
         if key is None:
-            return decided(found)
-        _known[key] = found
+            return decided(codes)
+        _known[key] = codes
         while len(_known) > _REMEMBERED:
             _known.popitem(last=False)
     return decided(_known[key])
 
 
 def ignored(cube: Cube) -> float | None:
-    """Return the value that stands for "not measured" in a cube, if its metadata name one."""
+    """Return the value for "not measured" in a cube, if its metadata define one."""
     value = cube.metadata.get(IGNORED)
     return None if value is None else float(value)
 
 
 def values_of(cube: Cube) -> FloatArray:
-    """Return the values as float32 in memory, ignored ones as NaN; no copy where the cube holds float32 without such."""
+    """Return the values as float32 in memory, with ignored ones as NaN; a float32 cube without such values is not copied."""
     values, ignore = cube.numpy(), ignored(cube)
     if ignore is None or not (gone := np.asarray(cube.data) == ignore).any():
         return values
@@ -188,12 +188,12 @@ def finite(spectra: FloatArray) -> Mask:
 
 
 def without(spectra: FloatArray, mask: Mask) -> FloatArray:
-    """Return spectra (n, L) with zeros where `mask` (n,) says that they hold no data; the same array where all do."""
+    """Return spectra (n, L) with zeros where `mask` (n,) is False; the same array if it is True everywhere."""
     return spectra if mask.all() else np.where(mask[:, None], spectra, np.float32(0))
 
 
 def continued(spectra: FloatArray, missing: Mask, shape: tuple[int, ...]) -> FloatArray:
-    """Return spectra (n, L) of an image of some shape (..., y, x), in which the nearest known spectrum stands for a missing one."""
+    """Return spectra (n, L) of an image of some shape (..., y, x), with missing ones replaced by the nearest known spectrum."""
     if not missing.any() or missing.all():
         return spectra
     from scipy.ndimage import distance_transform_edt
@@ -207,7 +207,7 @@ def continued(spectra: FloatArray, missing: Mask, shape: tuple[int, ...]) -> Flo
 
 
 def coded_block(values: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, partly: bool) -> Codes:  # noqa: FBT001  # dask calls it
-    """Return what each spectrum of a block holds; of `bands`, if such are given, none or not one (`partly`) may be missing altogether."""
+    """Return the content of each spectrum of a block; of `bands`, if given, none or not all (`partly`) may be missing."""
     if bands is None:
         return coded(values, ignore=ignore, partly=partly)
     whole, kept = coded(values, ignore=ignore, partly=True), coded(values[..., bands], ignore=ignore, partly=partly)

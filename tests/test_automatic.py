@@ -12,11 +12,11 @@ from napari_spectrai import Cube, Experiment, Model, fit, predict, train
 from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.candidates import Size, candidates_for, in_turn
 from napari_spectrai.labels import Labels
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic.choice import Answers, Held, choose, crossed, mixture_weights
-from napari_spectrai.learn.automatic.guided import components, guided_filter
-from napari_spectrai.learn.automatic.spectral_views import shapes, superpixel_means
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.applicability import Applicability
+from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
+from napari_spectrai.learn.mixture.spectral_views import shapes, superpixel_means
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.runs import Compared, Finished, RunFolder, Started
 
 QUICK = {"kind": "automatic", "candidates": ["logistic_regression", "pca_lda"]}
@@ -252,7 +252,7 @@ def test_a_prediction_says_where_the_training_data_apply(trained, scene):
     strange = Cube(cube.numpy()[:, ::-1] * 0 + np.linspace(0, 20, 12, dtype=np.float32))
     with pytest.warns(match="intensities"):
         assert (predict(model, strange, applicability=True).applicability.numpy() > 1).all()
-    with pytest.raises(ValueError, match="keeps no training spectra"):
+    with pytest.raises(ValueError, match="contains no training spectra"):
         predict(replace(model, applicability=None), cube, applicability=True)
 
 

@@ -10,10 +10,10 @@ from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
-from napari_spectrai.learn.classical.scored_pixels import judged
+from napari_spectrai.learn.classical.scored_pixels import predict_pixels
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.networks.upsampling import back_projected, bicubic, degraded, lanczos
 from napari_spectrai.noise import eigenimages, noise_of_bands
@@ -223,8 +223,8 @@ def test_a_classifier_is_judged_by_some_of_many_pixels_alike():
     scenes = [Scene(x, y, torch.ones(1, 60, 50, dtype=torch.bool))]
     method = networks.parse("logistic_regression").load()(networks.parse("logistic_regression"), 4, 2, classes=True)
     method.fit(scenes)
-    whole, truth = judged(method, scenes)
-    some, its_truth = judged(method, scenes, most=100)
+    whole, truth = predict_pixels(method, scenes)
+    some, its_truth = predict_pixels(method, scenes, most=100)
     assert len(whole) == 57 * 50
     every = -(-len(whole) // 100)
     torch.testing.assert_close(some, whole[::every])

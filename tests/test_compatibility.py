@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, predict, preprocess, read, train, write
-from napari_spectrai.cube import SpectralWarning
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import another_scale, fit_axis, intensities_of, usual
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.model import Model
 from napari_spectrai.preparation.axis import Crop, Fill, Resample
 from napari_spectrai.preparation.normalise import Scale
@@ -205,7 +205,7 @@ def test_resampling_reaches_beyond_what_was_measured_only_when_asked():
     axis = SpectralAxis(VALUES, "nm")
     spectra = np.linspace(0, 1, 33, dtype=np.float32)[None]
     step = Resample(values=(398.0, 400.0, 410.0), unit="nm")
-    with pytest.raises(ValueError, match="reach outside the measured"):
+    with pytest.raises(ValueError, match="extend beyond the measured range"):
         step.apply(spectra, axis)
     done, onto = step.model_copy(update={"beyond": 2.0}).apply(spectra, axis)
     np.testing.assert_allclose(done, [[0, 0, 1 / 32]], atol=1e-6)

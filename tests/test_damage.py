@@ -46,7 +46,8 @@ def truncated(path):
 
 def flipped(path):
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    middle = len(content) // 2
+    content[middle : middle + 300] = bytes(byte ^ 0xFF for byte in content[middle : middle + 300])  # more than the padding between tensors
     path.write_bytes(content)
 
 

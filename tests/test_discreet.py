@@ -14,13 +14,13 @@ from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.experiment.metrics import titled
 from napari_spectrai.io.labels import write_table
 from napari_spectrai.labels import Class, Labels
-from napari_spectrai.learn.evaluation.cubes import judge
+from napari_spectrai.learn.evaluation.evaluate import judge
 from napari_spectrai.reports.discreet import discreet, without_folders
 from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.reports.svg import Curve, plot
 from napari_spectrai.runs import Failed, RunFolder
-from napari_spectrai.runs.scores import write_csv
+from napari_spectrai.runs.score_table import Scores
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,8 @@ def test_numbers_and_other_text_stay_as_they_are(value):
 def test_tables_hold_no_formula(tmp_path):
     classes = [Class(1, "=cmd()"), Class(2, "-x")]
     write_table(Labels(np.array([[1, 2]]), {1: "=cmd()", 2: "-x"}), np.full((1, 2, 2), 0.5), classes, tmp_path / "a.csv")
-    write_csv(tmp_path / "b.csv", [["method", "@x"], ["=1", -0.5], [], [os.fsdecode(b"f\xff"), 1]])
+    rows = {"=1": {"mse": -0.5}, os.fsdecode(b"f\xff"): {"mse": 1.0}, "@x": {"mse": 2.0}}
+    Scores("denoising", rows, notes=["+note"]).to_csv(tmp_path / "b.csv")
     for path in tmp_path.glob("*.csv"):
         with path.open(newline="", encoding="utf-8") as file:
             cells = [cell for row in csv.reader(file) for cell in row]
@@ -92,10 +93,11 @@ def test_peaks_are_in_the_unit_of_the_axis(pairs, tmp_path):
     noisy, clean = pairs
     judged = judge({"a": noisy}, clean, "denoising")
     for text in (str(judged), write_page(judged, tmp_path / "x.html").read_text()):
-        assert "Peak place (1/cm)" in text
-        assert "Peak width (1/cm)" in text
-    assert titled("peak_place", axis="nm") == "peak_place"
-    assert titled("peak_position") == "Peak place (bands)"
+        for name in ("peak_position", "peak_width"):
+            assert titled(name, axis="1/cm").endswith(" (1/cm)")
+            assert titled(name, axis="1/cm") in text
+    assert titled("none", axis="nm") == "none"
+    assert titled("peak_position").endswith(" (bands)")
 
 
 def test_a_long_title_of_an_ordinate_is_whole():

@@ -12,16 +12,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, judge, predict, preprocess, read, train, write
+from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, predict, preprocess, read, train, write
 from napari_spectrai.cli import app
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.evaluation import streaming as scoring
 from napari_spectrai.learn.evaluation.streaming import blocks
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.reports.svg import rounded
 from napari_spectrai.runs import Evaluation, Failed, Finished, Progress, prepare_evaluation
+from napari_spectrai.runs.options import EvaluateOptions
 
 NAMES = {1: "fat", 2: "water", 3: "bone"}
 
@@ -73,9 +74,9 @@ def classes():
 
 def test_figures_and_maps_of_cubes_against_numpy(image):
     result, truth = image
-    found = judge({"mine": result}, truth)
+    found = evaluate({"mine": result}, truth)
     a, b = (cube.numpy().astype(np.float64) for cube in (result, truth))
-    figures = found.rows[0].figures
+    figures = found.metrics
     mse = np.mean((a - b) ** 2)
     bands = np.mean((a - b) ** 2, (0, 1))
     cosine = (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
@@ -103,7 +104,7 @@ def test_block_by_block_as_at_once(monkeypatch):
     rng = np.random.default_rng(0)
     truth = (rng.random((2, 150, 90, 5)) + 0.2).astype(np.float32)
     result = truth + rng.normal(0, 0.1, truth.shape).astype(np.float32)
-    whole = judge({"a": result}, truth, "super_resolution", source=result, normalise="maximum")
+    whole = evaluate({"a": result}, truth, "super_resolution", source=result, normalise="maximum")
     monkeypatch.setattr(scoring, "BLOCK", 64 * 64 * 5)
     monkeypatch.setattr(scoring, "BANDS", 2)
     places = list(blocks(truth.shape))
@@ -113,40 +114,40 @@ def test_block_by_block_as_at_once(monkeypatch):
         covered[place] += 1
     assert (covered == 1).all()
     lazy = [Cube(da.from_array(values, chunks=(1, 64, 64, 5))) for values in (result, truth)]
-    parts = judge({"a": lazy[0]}, lazy[1], "super_resolution", source=lazy[0], normalise="maximum")
-    for name, value in whole.rows[0].figures.items():
-        assert parts.rows[0].figures[name] == pytest.approx(value, rel=1e-5), name
-    assert "ssim" in whole.rows[0].figures
+    parts = evaluate({"a": lazy[0]}, lazy[1], "super_resolution", source=lazy[0], normalise="maximum")
+    for name, value in whole.metrics.items():
+        assert parts.metrics[name] == pytest.approx(value, rel=1e-5), name
+    assert "ssim" in whole.metrics
     np.testing.assert_allclose(parts.maps["a"]["error"].data, whole.maps["a"]["error"].data, rtol=1e-6)
 
 
 def test_classical_rows_are_what_predict_gives(trained):
     model, path, noisy, clean = trained
     mine = predict(model, noisy).result
-    found = judge({"mine": mine}, clean, source=noisy, model=path)
-    rows = {row.name: row for row in found.rows}
+    found = evaluate({"mine": mine}, clean, source=noisy, model=path)
+    rows = found.rows
     assert list(rows) == ["mine", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "ridge", "raw"]
-    assert [rows[name].role for name in ("mine", "ridge", "raw")] == ["result", "classical", "raw"]
-    assert rows["mine"].figures == evaluate(mine, clean).metrics
-    assert rows["raw"].figures == evaluate(noisy, clean).metrics
+    assert [found.roles[name] for name in ("mine", "ridge", "raw")] == ["result", "classical", "raw"]
+    assert rows["mine"] == evaluate(mine, clean).metrics
+    assert rows["raw"] == evaluate(noisy, clean).metrics
     # by hand: prepared, mapped, brought back to the intensities of the source
     prepared, _, removed = model.preparation.apply(noisy.numpy(), noisy.axis)
     assert removed
     with torch.no_grad():
         mapped = model.classical["ridge"](torch.from_numpy(prepared)[:, None, None])[:, 0, 0].numpy()
     restored = model.preparation.restore(mapped, removed)
-    assert rows["ridge"].figures["mse"] == pytest.approx(float(np.mean((restored - clean.numpy()) ** 2)), rel=1e-5)
+    assert rows["ridge"]["mse"] == pytest.approx(float(np.mean((restored - clean.numpy()) ** 2)), rel=1e-5)
 
 
 @pytest.mark.parametrize("normalise", [None, "maximum", "snv"])
 def test_compare_judge_and_evaluate_mean_the_same(trained, normalise):
     model, _, noisy, clean = trained
     mine = predict(model, noisy).result
-    found = judge({"network": mine}, clean, source=noisy, model=model, normalise=normalise)
+    found = evaluate({"network": mine}, clean, source=noisy, model=model, normalise=normalise)
     table = compare(model, noisy, clean, normalise=normalise)
-    assert set(table.rows) == {row.name for row in found.rows}
-    for row in found.rows:
-        assert table.rows[row.name] == pytest.approx(row.figures, rel=1e-5), row.name
+    assert set(table.rows) == set(found.rows)
+    for name, scores in found.rows.items():
+        assert table.rows[name] == pytest.approx(scores, rel=1e-5), name
     alone = evaluate(mine, clean, source=noisy, normalise=normalise)
     assert alone.metrics == pytest.approx(table.metrics, rel=1e-5)
     assert found.intensities == table.intensities == alone.intensities
@@ -170,18 +171,18 @@ def test_compare_prepares_the_truth_as_results_stay_prepared(make_spectra, quick
     assert table.rows["raw"]["mse"] == pytest.approx(evaluate(preprocess(noisy, steps), prepared).metrics["mse"], rel=1e-4)
     assert "prepared as the model prepares its input (Crop" in " ".join(table.notes)
     with pytest.raises(ValueError, match="must show the same pixels and bands"):
-        judge(mine, clean, source=noisy, model=model)
-    said = judge(mine, prepared, source=noisy, model=model)
+        evaluate(mine, clean, source=noisy, model=model)
+    said = evaluate(mine, prepared, source=noisy, model=model)
     assert "apply the same steps to the truth" in " ".join(said.notes)
 
 
 def test_brightness_is_noted(trained):
     _, _, _, clean = trained
-    dim = judge({"mine": clean.with_data(clean.data / 2)}, clean)
+    dim = evaluate({"mine": clean.with_data(clean.data / 2)}, clean)
     assert "2 times as bright" in dim.notes[0]
-    assert dim.rows[0].figures["sam"] == pytest.approx(0, abs=0.05)
-    same = judge({"mine": clean}, clean)
-    assert math.isinf(same.rows[0].figures["psnr"])
+    assert dim.metrics["sam"] == pytest.approx(0, abs=0.05)
+    same = evaluate({"mine": clean}, clean)
+    assert math.isinf(same.metrics["psnr"])
     assert Evaluation.from_json(same.to_json()).rows == same.rows
 
 
@@ -190,37 +191,37 @@ def test_a_coarser_source_scales_what_was_made_of_it():
     coarse = (rng.random((6, 5, 4)) + 0.5).astype(np.float32)
     fine = coarse.repeat(2, 0).repeat(2, 1)
     truth = fine * rng.uniform(1, 3, fine.shape[:2])[..., None].astype(np.float32)
-    found = judge({"large": fine}, truth, "super_resolution", source=coarse, normalise="vector")
-    assert found.rows[0].figures["mse"] == pytest.approx(0, abs=1e-12)
-    assert [row.role for row in found.rows] == ["result"]
+    found = evaluate({"large": fine}, truth, "super_resolution", source=coarse, normalise="vector")
+    assert found.metrics["mse"] == pytest.approx(0, abs=1e-12)
+    assert found.roles == {"large": "result"}
     assert "other pixels or bands" in found.notes[0]
     spot = found.spots_of("large")["worst"]
     np.testing.assert_allclose(spot.source, spot.result, rtol=1e-5)
 
 
 def test_extremes_of_cubes():
-    one = judge({"a": np.ones((1, 3), np.float32)}, np.full((1, 3), 2, np.float32))
+    one = evaluate({"a": np.ones((1, 3), np.float32)}, np.full((1, 3), 2, np.float32))
     assert [spot.pixel for spot in one.spots] == [[0], [0], [0]]
-    assert one.rows[0].figures["mse"] == 1
-    band = judge({"a": np.zeros((4, 4, 1), np.float32)}, np.zeros((4, 4, 1), np.float32))
+    assert one.metrics["mse"] == 1
+    band = evaluate({"a": np.zeros((4, 4, 1), np.float32)}, np.zeros((4, 4, 1), np.float32))
     assert np.isnan(band.maps["a"]["angle"].data).all()
-    assert math.isnan(band.rows[0].figures["sam"])
+    assert math.isnan(band.metrics["sam"])
     # a spectrum without any truth is neither the best nor the worst
     truth = np.ones((5, 3), np.float32)
     truth[2] = 0
     result = truth + np.arange(5, dtype=np.float32)[:, None]
     result[2] = 0
-    spots = judge({"a": result}, truth).spots_of("a")
+    spots = evaluate({"a": result}, truth).spots_of("a")
     assert [spots[which].pixel for which in ("best", "median", "worst")] == [[0], [1], [4]]
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"results": {}}, "no result to judge"),
+        ({"results": {}}, "no result to evaluate"),
         ({"truth": np.ones((3, 4), np.float32)}, "must show the same pixels"),
         ({"truth": np.full((5, 4), np.nan, np.float32)}, "5 of 5 spectra hold no data"),
-        ({"model": "m.safetensors"}, "give the source"),
+        ({"model": "m.safetensors"}, "give source="),
         ({"task": "cooking"}, "no task 'cooking'"),
         ({"normalise": "brightness"}, "maximum"),
     ],
@@ -228,7 +229,7 @@ def test_extremes_of_cubes():
 def test_what_cannot_be_judged_is_refused_in_words(change, words):
     given = {"results": {"a": np.ones((5, 4), np.float32)}, "truth": np.ones((5, 4), np.float32), "task": "denoising"} | change
     with pytest.raises(ValueError, match=words):
-        judge(given.pop("results"), given.pop("truth"), given.pop("task"), **given)
+        evaluate(given.pop("results"), given.pop("truth"), given.pop("task"), **given)
 
 
 # ---------------------------------------------------------------- classes
@@ -236,13 +237,13 @@ def test_what_cannot_be_judged_is_refused_in_words(change, words):
 
 def test_classes_against_numpy(classes):
     told, known = classes
-    found = judge({"mine": told}, known, "segmentation")
+    found = evaluate({"mine": told}, known, "segmentation")
     where = known.data > 0
     counted = [[int(((known.data == i) & (told.data == j) & where).sum()) for j in NAMES] for i in NAMES]
     assert found.confusions["mine"] == counted
     assert found.classes == list(NAMES.values())
-    assert found.rows[0].figures["overall_accuracy"] == pytest.approx((known.data == told.data)[where].mean())
-    assert found.report().by_class["water"]["precision"] == pytest.approx(counted[1][1] / sum(row[1] for row in counted))
+    assert found.metrics["overall_accuracy"] == pytest.approx((known.data == told.data)[where].mean())
+    assert found.by_class["water"]["precision"] == pytest.approx(counted[1][1] / sum(row[1] for row in counted))
     np.testing.assert_array_equal(found.pixels("fat", "water"), [[3, 0], [3, 1], [3, 2], [3, 3]])
     np.testing.assert_array_equal(found.pixels("water", "bone"), [[5, 7]])
     assert len(found.pixels("bone", "fat")) == 0
@@ -255,11 +256,11 @@ def test_classes_against_numpy(classes):
 def test_clusters_are_matched_to_classes(classes):
     _, known = classes
     clusters = Labels(np.where(known.data == 3, 1, 5 + known.data), {1: "cluster 1", 6: "cluster 6", 7: "cluster 7"}, name="k")
-    apart = judge({"k": clusters}, known, "segmentation")
-    assert apart.rows[0].figures["overall_accuracy"] == 0
+    apart = evaluate({"k": clusters}, known, "segmentation")
+    assert apart.metrics["overall_accuracy"] == 0
     assert "1: cluster 1 there, fat here" in apart.notes[0]
-    found = judge({"k": clusters}, known, "segmentation", match=True)
-    assert found.rows[0].figures["overall_accuracy"] == 1
+    found = evaluate({"k": clusters}, known, "segmentation", match=True)
+    assert found.metrics["overall_accuracy"] == 1
     assert "bone (cluster 1)" in found.notes[0]
     assert found.classes == list(NAMES.values())
 
@@ -273,22 +274,22 @@ def test_classical_classifiers_stand_beside(quick):
                        "loss=cross_entropy",
                        "preparation=[scale]", "training.epochs=1")  # fmt: skip
     model = train(experiment, cube, known)
-    found = judge({"network": predict(model, cube).labels}, known, "classification", source=cube, model=model)
+    found = evaluate({"network": predict(model, cube).labels}, known, "classification", source=cube, model=model)
     beside = compare(model, cube, known)
-    rows = {row.name: row.figures for row in found.rows}
+    rows = found.rows
     assert set(rows) == set(beside.rows)
     for name, figures in beside.rows.items():
         assert rows[name]["overall_accuracy"] == pytest.approx(figures["overall_accuracy"]), name
     with pytest.raises(ValueError, match="choose one of its kind"):
-        judge({"a": cube}, cube, "denoising", source=cube, model=model)
+        evaluate({"a": cube}, cube, "denoising", source=cube, model=model)
 
 
 def test_labels_that_cannot_be_judged(classes):
     told, known = classes
     with pytest.raises(ValueError, match="labels no pixel"):
-        judge({"a": told}, np.zeros((12, 18), int), "segmentation")
+        evaluate({"a": told}, np.zeros((12, 18), int), "segmentation")
     with pytest.raises(ValueError, match="same pixels"):
-        judge({"a": told}, known.data[:5], "segmentation")
+        evaluate({"a": told}, known.data[:5], "segmentation")
 
 
 # ---------------------------------------------------------------- files and the command line
@@ -297,13 +298,13 @@ def test_labels_that_cannot_be_judged(classes):
 def test_a_judgement_is_saved_and_loaded_whole(trained, classes, tmp_path):
     _, _, noisy, clean = trained
     sized = dataclasses.replace(Cube(clean.data.reshape(5, 6, 40), clean.axis), pixel_size=(2.0, 3.0), pixel_unit="um")
-    found = judge({"a/b · c": sized.with_data(sized.data * 1.1), "d": sized}, sized)
+    found = evaluate({"a/b · c": sized.with_data(sized.data * 1.1), "d": sized}, sized)
     again = Evaluation.load(found.save(tmp_path / "one"))
     assert again.to_json() == found.to_json()
     assert again.maps["a/b · c"]["error"].pixel_size == (2.0, 3.0)
     np.testing.assert_array_equal(again.maps["d"]["error"].data, 0)
     told, known = classes
-    found = judge({"mine": told}, known, "segmentation")
+    found = evaluate({"mine": told}, known, "segmentation")
     again = Evaluation.load(found.save(tmp_path / "two"))
     np.testing.assert_array_equal(again.pixels("fat", "water"), found.pixels("fat", "water"))
     with pytest.raises(FileNotFoundError, match=r"judgement\.json"):
@@ -320,14 +321,14 @@ def test_the_command_line_judges_as_python_does(trained, tmp_path, command):
                "--csv", str(tmp_path / "t.csv"), f"--also=x=y={tmp_path / 'a=b.zarr'}"]  # fmt: skip
     done = command(*arguments)
     assert done.exit_code == 0, done.output
-    found = judge({"<mine>": mine, "x=y": clean}, clean, source=noisy, model=model, normalise="maximum")
+    found = evaluate({"<mine>": mine, "x=y": clean}, clean, source=noisy, model=model, normalise="maximum")
     lines = [line.split(",") for line in (tmp_path / "t.csv").read_text().splitlines()]
-    assert lines[0] == ["method", *found.metrics]
-    assert [line[0] for line in lines[1 : 1 + len(found.rows)]] == [row.name for row in found.rows]
+    assert lines[0] == ["method", *found.columns]
+    assert [line[0] for line in lines[1 : 1 + len(found.rows)]] == list(found.rows)
     assert ["mse", "MSE", "normalised intensity²"] in lines
     assert ["intensities", '"each spectrum divided by its maximum', " results by their source's\""] in lines
     assert "MSE in normalised intensity²" in done.output
-    assert float(lines[1][1]) == pytest.approx(found.rows[0].figures["mse"], rel=1e-5)
+    assert float(lines[1][1]) == pytest.approx(found.metrics["mse"], rel=1e-5)
     assert sorted(one.name for one in (tmp_path / "maps").iterdir()) == [
         "angle-1-mine.zarr", "angle-2-x-y.zarr", "error-1-mine.zarr", "error-2-x-y.zarr",
     ]  # fmt: skip
@@ -342,18 +343,20 @@ def test_the_command_line_judges_as_python_does(trained, tmp_path, command):
 
 def test_pages_show_maps_and_classes(classes, image, tmp_path):
     told, known = classes
-    page = write_page(judge({"mine": told, "k": known}, known, "segmentation"), tmp_path / "classes.html").read_text()
+    page = write_page(evaluate({"mine": told, "k": known}, known, "segmentation"), tmp_path / "classes.html").read_text()
     assert page.count("Wrong pixels") == 4  # a title and words for whoever cannot see it, of two results
     assert "data:image/png" in page
     assert "told →" in page
-    page = write_page(judge({"mine": image[0]}, image[1], source=image[0]), tmp_path / "cube.html").read_text()
+    page = write_page(evaluate({"mine": image[0]}, image[1], source=image[0]), tmp_path / "cube.html").read_text()
     assert page.count("data:image/png") == 2
     assert "The worst spectrum: pixel (y " in page
 
 
 def test_a_job_tells_how_far_it_is_and_leaves_a_judgement(classes, tmp_path, command):
     told, known = classes
-    job = prepare_evaluation({"mine = 1": told, "k": known}, known, "segmentation", folder=tmp_path / "job", match=True)
+    job = prepare_evaluation(
+        {"mine = 1": told, "k": known}, known, "segmentation", options=EvaluateOptions(match=True), folder=tmp_path / "job"
+    )
     assert command(*job.arguments).exit_code == 0
     events = list(job.folder.events())
     assert isinstance(events[-1], Finished), events
@@ -395,7 +398,7 @@ def test_layers_are_taken(image):
     layer = SimpleNamespace(
         data=np.moveaxis(result.data, -1, 0), metadata={"spectral_axis": result.axis.to_json() | {"position": 0}}, name="layer"
     )
-    assert judge(layer, truth).rows[0].figures == judge(as_cube(layer), truth).rows[0].figures
+    assert evaluate(layer, truth).metrics == evaluate(as_cube(layer), truth).metrics
 
 
 def test_outputs_and_labels_are_called_what_they_are(classes, tmp_path, command):
@@ -424,7 +427,7 @@ def test_layers_are_written_prepared_alone_and_read_at_full_resolution(tmp_path)
 
 def test_results_of_other_numbers_than_the_truth_are_told():
     truth = np.array([[1, 2, 2], [1, 1, 2]])
-    judged = judge({"clusters": truth + 6}, truth, "segmentation")
-    assert judged.rows[0].figures["overall_accuracy"] == 0
+    judged = evaluate({"clusters": truth + 6}, truth, "segmentation")
+    assert judged.metrics["overall_accuracy"] == 0
     assert "if they are clusters, match them" in "".join(judged.notes)
-    assert judge({"clusters": truth + 6}, truth, "segmentation", match=True).rows[0].figures["overall_accuracy"] == 1
+    assert evaluate({"clusters": truth + 6}, truth, "segmentation", match=True).metrics["overall_accuracy"] == 1

@@ -118,7 +118,7 @@ def test_numbers_of_objects_are_asked_about_in_one_sentence_and_not_listed(count
     (problem,) = problems_with(experiment, [cube], [Labels(data, name="cells")])
     assert problem.path == "truth"
     assert f"'cells' holds {count} numbers without names" in problem.message
-    assert "are these objects" in problem.message
+    assert "If they number objects" in problem.message
     assert len(problem.message) < 400
     assert not problems_with(experiment, [cube], [Labels((data > 0) + 1)])
     assert not problems_with(experiment, [cube], [Labels(data, {value: f"mineral {value}" for value in range(1, count + 1)})])

@@ -17,8 +17,8 @@ from napari_spectrai.experiment.training import AdamW, Training, optimisers, sch
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.device import choose_device, choose_precision
-from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.inference.tiles import spans
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.augment import SpectralShift as Shift
 from napari_spectrai.learn.train.ema import EMA

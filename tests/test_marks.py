@@ -7,8 +7,8 @@ import pytest
 from napari.layers import Image, Points, Shapes
 
 from napari_spectrai import Cube, Experiment, as_cube, fit
-from napari_spectrai.cube import SpectralWarning
 from napari_spectrai.labels import as_labels
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import prepare
@@ -74,7 +74,7 @@ def test_marks_alone_are_no_labels_and_mark_no_set_of_spectra():
     assert not is_marks(image())
     with pytest.raises(ValueError, match="'spots' holds points or shapes, which are classes only of the pixels of a cube"):
         as_labels(spots)
-    with pytest.raises(ValueError, match="a set of spectra without any"):
+    with pytest.raises(ValueError, match="a set of spectra; use a Labels layer"):
         labels_of_marks(spots, Cube(np.zeros((5, 3))))
 
 

@@ -11,7 +11,7 @@ from sklearn import metrics as known
 
 from napari_spectrai import Cube, evaluate
 from napari_spectrai.experiment.metrics import METRICS, by_class, unit_of
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 
 SEEDS = range(24)
 

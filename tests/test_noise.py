@@ -11,9 +11,9 @@ from napari_spectrai.experiment.networks import networks
 from napari_spectrai.learn.classical import baselines
 from napari_spectrai.learn.classical.subspace import nl_bayes
 from napari_spectrai.learn.data.assemble import assemble
-from napari_spectrai.learn.data.unpaired_data import posed_data
-from napari_spectrai.learn.inference.removed import sentences
+from napari_spectrai.learn.train.removed import sentences
 from napari_spectrai.learn.train.tasks import Restoration
+from napari_spectrai.learn.train.unpaired_data import posed_data
 from napari_spectrai.noise import NoiseModel, Stabiliser, eigenimages, noise_model
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.stabilise import Stabilise
@@ -263,7 +263,7 @@ class TestWithoutTruth:
         assert "ridge" not in methods
         scores = {name: task.scores(*asked.judged(method, "validation", task))["mse"] for name, method in methods.items()}
         posed = asked.batch(found.parts["validation"], torch.device("cpu"))
-        output, target = task.told(posed.x, posed)
+        output, target = task.score_inputs(posed.x, posed)
         assert float((output - target).square().mean()) == pytest.approx(scores["raw"], rel=0.35)  # patches overlap
         assert learns == "bands" or scores["SVD+NLM"] < scores["raw"]  # halves are told in the subspace already
 

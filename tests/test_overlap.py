@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
-from napari_spectrai import Cube, Model, SpectralAxis, compare, evaluate, judge, predict, read, train, write
+from napari_spectrai import Cube, Model, SpectralAxis, compare, evaluate, predict, read, train, write
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.card import KEY
 from napari_spectrai.io.labels import write_labels
@@ -127,7 +127,9 @@ def test_models_count_what_they_have_learnt_from(denoiser, tmp_path):
     ):
         result = predict(again, cube).result
         reports = (
-            compare(again, cube, truth), evaluate(result, truth, source=cube, model=path), judge(result, truth, source=cube, model=again),
+            compare(again, cube, truth),
+            evaluate(result, truth, source=cube, model=path),
+            evaluate(result, truth, source=cube, model=again),
         )  # fmt: skip
         for report in reports:
             assert (report.learnt_from, report.scored) == (count, cube.count)
@@ -176,7 +178,7 @@ def test_the_command_line_csv_and_page_say_it(denoiser, tmp_path, command):
     assert rows["mse"] == ["MSE", "intensity²"]
     assert rows["intensities"] == ["as they are"]
     assert "90 of the 130" in rows["note"][0] or "90 of the 130" in (tmp_path / "t.csv").read_text()
-    found = judge(read(result), clean, source=noisy, model=path)
+    found = evaluate(read(result), clean, source=noisy, model=path)
     assert Evaluation.from_json(found.to_json()).learnt_from == 90
     assert "90 of the 130" in write_page(found, tmp_path / "q.html").read_text()
 
@@ -212,7 +214,7 @@ def test_classes_count_what_was_learnt_and_have_names(classifier, tmp_path, comm
     bare = Labels(result.data, {}, name="bare")
     for source, truth, count in ((cube, labels, 60), (cube[60:], replace(labels, data=labels.data[60:]), 0)):
         given = Labels(result.data[90 - source.count :])
-        table, found = compare(model, source, truth), judge(given, truth, "classification", source=source, model=path)
+        table, found = compare(model, source, truth), evaluate(given, truth, "classification", source=source, model=path)
         for report in (table, found):
             assert (report.learnt_from, report.scored) == (count, source.count)
             assert ("train or validate" in str(report)) == bool(count)
@@ -220,7 +222,7 @@ def test_classes_count_what_was_learnt_and_have_names(classifier, tmp_path, comm
             assert "fat" in str(report)
     # names of the model, where neither side has any
     unnamed = replace(labels, names={0: "unlabelled"})
-    found = judge(bare, unnamed, "classification", source=cube, model=path)
+    found = evaluate(bare, unnamed, "classification", source=cube, model=path)
     assert found.classes == ["fat", "water", "bone"]
     files = [write_labels(one, tmp_path / f"{name}.npy") for name, one in (("told", bare), ("known", unnamed))]
     source = write(cube, tmp_path / "cube.npz")

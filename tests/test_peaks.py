@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_spectrai import Cube, SpectralAxis, evaluate
-from napari_spectrai.learn.evaluation.peaks import peak_errors, peaks
+from napari_spectrai.learn.scoring.peaks import peak_errors, peaks
 
 AXIS = np.linspace(400, 700, 151)
 

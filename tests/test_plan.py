@@ -12,7 +12,7 @@ from napari_spectrai import Cube, Experiment, SpectralAxis, fit
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.train.fit import follow
+from napari_spectrai.learn.fit import follow
 from napari_spectrai.learn.train.step_timing import time_steps
 from napari_spectrai.plan import subsets
 from napari_spectrai.plan.partition import divide
@@ -116,7 +116,7 @@ def test_a_few_steps_tell_time_and_memory(kind, image_pairs):
     assert found.process_bytes > 50e6
     assert "CPU" in found.where
     if not networks[kind].classical:
-        assert found.seconds_a_step > 0
+        assert found.seconds_per_step > 0
         assert found.parameters > 0
         once = found.seconds(experiment, large)
         assert found.seconds(experiment.override(f"training.epochs={2 * experiment.training.epochs}"), large) == pytest.approx(2 * once)
@@ -158,10 +158,10 @@ def test_a_row_tells_what_a_run_has_reached_and_the_best_rival(run):
     folder, finished = run
     (row,) = history.summaries()
     assert (row.name, row.task, row.network, row.state) == ("first", "Denoising", "Residual MLP", "finished")
-    told = {name: figures["mse"] for name, figures in finished.scores["test"].items() if name not in ("network", "raw")}
+    baselines = {name: figures["mse"] for name, figures in finished.scores["test"].items() if name not in ("network", "raw")}
     assert (row.metric, row.part) == ("mse", "test")
-    assert row.figure == finished.scores["test"]["network"]["mse"]
-    assert (row.rival_name, row.rival) == min(told.items(), key=lambda pair: pair[1])
+    assert row.score == finished.scores["test"]["network"]["mse"]
+    assert (row.baseline_name, row.baseline) == min(baselines.items(), key=lambda pair: pair[1])
     epochs, values, metric = history.curve(folder)
     assert (epochs, metric) == ([1, 2], "mse")
     assert min(values) == pytest.approx(finished.scores["validation"]["network"]["mse"], rel=0.2)
@@ -191,7 +191,7 @@ def test_a_run_is_renamed_with_its_model_and_deleted(run, pairs):
 def test_nothing_but_a_run_is_deleted(tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match="contains no run"):
         history.delete(RunFolder(tmp_path / "letters"))
     assert (tmp_path / "letters" / "a.txt").exists()
 

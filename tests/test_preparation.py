@@ -302,7 +302,7 @@ def test_references_on_another_axis_are_refused():
     reference = Cube(np.linspace(1, 2, 30, dtype=np.float32)[None], SpectralAxis(AXIS.values[::-1], "1/cm"))
     with pytest.raises(ValueError, match=r"the references have positions that differ.*resample them"):
         Reflectance(white=reference).apply(image(), AXIS)
-    with pytest.raises(ValueError, match="white and dark lie on different axes"):
+    with pytest.raises(ValueError, match="white and dark have different axes"):
         Reflectance(white=reference, dark=Cube(reference.data, AXIS))
 
 
@@ -427,8 +427,8 @@ def test_a_network_is_not_trained_behind_steps_it_cannot_have():
     pairs = Cube(image(), AXIS), Cube(image() + 1, AXIS)
     experiment = Experiment.from_mapping({"preparation": [{"kind": "bin"}, {"kind": "pca", "back": False}]})
     found = {p.path: p.message for p in problems_with(experiment, pairs[:1], pairs[1:])}
-    assert "looks at neighbouring pixels" in found["preparation.0"]
-    assert "switch 'back' on" in found["preparation.1.back"]
+    assert "uses neighbouring pixels" in found["preparation.0"]
+    assert "switch 'Return spectra' (back) on" in found["preparation.1.back"]
 
 
 @pytest.mark.parametrize(
@@ -448,9 +448,9 @@ def test_a_network_is_not_trained_behind_steps_it_cannot_have():
         (RemoveBands(ranges=((0.0, 5000.0),)), "all 30 bands would be removed"),
         (Reflectance(white=(1.0, 2.0)), "white reference has 2 bands, the cube 30"),
         (ReferencePeak(position=100), "no band lies within 5 of 100 1/cm"),
-        (Calibrate(measured=(600.0, 700.0), known=(700.0, 600.0)), "would turn the order"),
+        (Calibrate(measured=(600.0, 700.0), known=(700.0, 600.0)), "would change the order"),
         (Bin(y=9), "blocks of 9 × 2 pixels exceed the image of 8 × 6"),
-        (Shift(y=8), "out of sight"),
+        (Shift(y=8), "out of its frame"),
     ],
 )
 def test_errors_have_value_limit_and_remedy(step, message):
@@ -474,7 +474,7 @@ def test_settings_that_do_not_fit_are_refused(kind, settings, message):
 
 
 def test_spatial_steps_refuse_sets_of_spectra():
-    with pytest.raises(ValueError, match="which a set of spectra has none of"):
+    with pytest.raises(ValueError, match="but a set of spectra has none"):
         preprocess(Cube(image()[0], AXIS), [Bin()])
 
 

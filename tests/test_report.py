@@ -114,7 +114,7 @@ def test_classes_of_the_saved_model(scene, tmp_path, network):
         assert confusion.epoch == finished.best_epoch
         assert counts.trace() / counts.sum() == pytest.approx(finished.scores[part]["network"]["overall_accuracy"])
         assert counts.sum() == getattr(told(tmp_path / "run", Started)[-1], part)
-    for words in ("Neighbouring pixels are split at random: scores will flatter", "Support", "fat", ODD):
+    for words in ("Neighbouring pixels are split at random, so that scores are too optimistic", "Support", "fat", ODD):
         assert words in page.text
     assert "b" not in page.names
     assert ("this method (" in page.text) == (network == "svm")
@@ -191,7 +191,7 @@ def test_unfinished_damaged_and_foreign_folders(pairs, quick, tmp_path):
     with pytest.raises(ValueError, match=r"events\.jsonl is damaged, or of another version"):
         write_report(tmp_path / "run")
     (tmp_path / "run" / "events.jsonl").unlink()
-    assert "Not begun" in Page(write_report(tmp_path / "run").read_text(encoding="utf-8")).text
+    assert "Not started" in Page(write_report(tmp_path / "run").read_text(encoding="utf-8")).text
 
 
 def test_what_is_told_is_honest():
@@ -207,8 +207,8 @@ def test_what_is_told_is_honest():
     rows["network"]["mse"] = 0.2
     assert "exactly as good as" in verdict("test", rows, "mse")
     rows["network"]["mse"] = float("nan")
-    assert "no figure to compare" in verdict("test", rows, "mse")
-    assert "nothing beside it" in verdict("test", {"network": {"mse": 1.0}}, "mse")
+    assert "no score to compare" in verdict("test", rows, "mse")
+    assert "no baseline to compare with" in verdict("test", {"network": {"mse": 1.0}}, "mse")
     assert "does not beat the data as they came" in verdict("test", {"raw": {"psnr": 30.0}, "network": {"psnr": 20.0}}, "psnr")
     assert "20 dB against 30 dB, 10 dB lower" in verdict("test", {"raw": {"psnr": 30.0}, "network": {"psnr": 20.0}}, "psnr")
 

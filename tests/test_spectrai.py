@@ -15,12 +15,19 @@ from typer.testing import CliRunner
 from napari_spectrai import Experiment, Model, fit, predict, read, train
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.experiment.legacy.spectrai import from_spectrai, recognised
+from napari_spectrai.experiment.legacy.spectrai import recognised, translated
 from napari_spectrai.experiment.legacy.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Epoch
 from napari_spectrai.spec import SettingsError
+
+
+def from_spectrai(old, path):
+    """Return the experiment of a document of spectrai, and the changes."""
+    taken, changes = translated(old, path)
+    return Experiment.from_mapping(taken, str(path)), changes
+
 
 DOCUMENTS = sorted((Path(__file__).parent / "data" / "spectrai").glob("*.yml"))
 QUICK = ("training.epochs=2", "training.device=cpu", "training.precision=fp32", "network.width=8")
@@ -84,7 +91,7 @@ def test_every_published_document_loads_says_its_changes_and_comes_back_the_same
     experiment, told = load(path)
     assert (experiment.task.kind, experiment.network.kind, experiment.network.dims) == EXPECTED[path.stem]
     assert "document of spectrai" in told
-    assert "spectral_flip was on by default and is left out" in told
+    assert "spectral_flip was on by default and is omitted" in told
     assert "with epochs: 1 nothing was" in told
     assert not any(getattr(one, "spectral", False) for one in experiment.augmentation)
     old = yaml.safe_load(path.read_text())
@@ -127,28 +134,36 @@ def test_preparation(changes, expected, said, tmp_path):
     ("name", "changes", "said"),
     [
         ("spectral_denoising", {"normalization": "LayerNorm"}, "LayerNorm failed"),
-        ("spectral_classification", {"normalization": "GroupNorm"}, "group normalisation takes its place"),
+        ("spectral_classification", {"normalization": "GroupNorm"}, "replaced by group normalisation"),
         ("spectral_classification", {"network": "DenseNet"}, "DenseNet normalises by batches"),
-        ("spectral_classification", {"criterion": "Binary Cross Entropy"}, "before any sigmoid"),
-        ("image_superresolution", {"network": "UNet"}, "RCAN takes its place"),
+        ("spectral_classification", {"criterion": "Binary Cross Entropy"}, "from logits"),
+        ("image_superresolution", {"network": "UNet"}, "replaced by RCAN"),
         ("image_superresolution", {"target_image_size": 70}, "patches of 68 pixels instead of 70"),
         ("image_superresolution", {"random_crop": 0}, "random_crop: 0 is not kept"),
         ("image_superresolution", {}, "antialiasing"),
-        ("image_superresolution", {}, "SSIM took rows for channels"),
-        ("image_superresolution", {}, "64 channels, whatever the bands"),
+        ("image_superresolution", {}, "SSIM used rows as channels"),
+        ("image_superresolution", {}, "64 channels, independent of the bands"),
         ("image_segmentation", {}, "0 means unlabelled (it became class 255"),
         ("image_segmentation", {"network": "SegNet"}, "no dropout"),
         ("image_segmentation", {"horizontal_flip": 0}, "mirrored both ways"),
-        ("image_classification", {"network": "UNet"}, "ResNet takes its place"),
-        ("image_classification", {"network": "EfficientNet"}, "took no notice of activation and normalization"),
-        ("spectral_denoising", {"mixup": 1}, "weighed the losses against both targets"),
+        ("image_classification", {"network": "UNet"}, "replaced by ResNet"),
+        ("image_classification", {"network": "EfficientNet"}, "ignored activation and normalization"),
+        ("spectral_denoising", {"mixup": 1}, "weighted the losses of both targets"),
         ("spectral_denoising", {"scheduler": "Cyclic"}, "not 2000 batches"),
         ("spectral_denoising", {"spectral_background": 1}, "was never used"),
         ("spectral_denoising", {"spectrum_length": 400}, "the crop ends at band 400"),
-        ("spectral_denoising", {"pretrained_network": "a.pt", "training_option": "Transfer Learning"}, "training begins anew"),
-        ("spectral_denoising", {"train_split": 0.7, "val_split": 0.2, "test_split": 0.1}, "shares of 1"),
-        ("spectral_denoising", {"train_split": 50, "val_split": 20, "test_split": 10}, "70 % that are left over"),
-        ("spectral_denoising", {"train_split": 90, "val_split": 0, "test_split": 10, "val_input_data": "x"}, "not read beside"),
+        (
+            "spectral_denoising",
+            {"pretrained_network": "a.pt", "training_option": "Transfer Learning"},
+            "the training starts from random weights",
+        ),
+        ("spectral_denoising", {"train_split": 0.7, "val_split": 0.2, "test_split": 0.1}, "fractions of 1"),
+        ("spectral_denoising", {"train_split": 50, "val_split": 20, "test_split": 10}, "remaining 70 %"),
+        (
+            "spectral_denoising",
+            {"train_split": 90, "val_split": 0, "test_split": 10, "val_input_data": "x"},
+            "not read if val_split and test_split are set",
+        ),
         ("spectral_denoising", {}, "no validation data are given"),
         ("spectral_denoising", {}, "augmentation comes after the preparation"),
     ],
@@ -236,7 +251,7 @@ def test_the_command_line_prints_the_changes(tmp_path):
     path = as_the_program_lay(tmp_path, "spectral_denoising")
     result = CliRunner().invoke(app, ["info", str(path)])
     assert result.exit_code == 0
-    assert "spectral_flip was on by default and is left out" in result.stderr
+    assert "spectral_flip was on by default and is omitted" in result.stderr
     assert "kind: resunet" in result.stdout
     result = CliRunner().invoke(app, ["train", str(path)])
     assert result.exit_code == 2
@@ -284,18 +299,18 @@ def test_two_folders_of_pairs_one_spectrum_a_file(layout, lain, tmp_path):
     assert run(path, tmp_path / "run", "training.epochs=1")[0].training == 54
 
 
-@pytest.mark.parametrize("layout", ["a file a spectrum", "a file a class"])
+@pytest.mark.parametrize("layout", ["a file per spectrum", "a file per class"])
 def test_classes_of_spectra_in_folders(layout, lain, tmp_path):
     folder = tmp_path / "data/test_classification_spectra"
     shifted = np.roll(lain[0], 10, axis=1)
     for name, spectra in (("class_1", lain[0]), ("class_2", shifted)):
-        if layout == "a file a class":
+        if layout == "a file per class":
             mat(folder / name / "all.mat", spectra)
         else:
             for number, spectrum in enumerate(spectra[:30]):
                 mat(folder / name / f"{name}_{number}.mat", spectrum)
     path = as_the_program_lay(tmp_path, "spectral_classification", batch_size=8)
-    each = 60 if layout == "a file a class" else 30
+    each = 60 if layout == "a file per class" else 30
     started, epoch, model = run(path, tmp_path / "run", "training.epochs=4", "training.optimiser.lr=0.001")
     assert (started.training, started.validation) == (2 * each - 2 * (each // 10), 2 * (each // 10))
     assert [one.name for one in model.card().classes] == ["class_1", "class_2"]

@@ -16,7 +16,7 @@ from scipy.io import savemat
 from torch import nn
 
 from napari_spectrai import Experiment, Model, fit, predict
-from napari_spectrai.experiment.legacy.spectrai import from_spectrai
+from napari_spectrai.experiment.legacy.spectrai import translated as plain_of
 from napari_spectrai.experiment.legacy.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.learn.train.augment import Chain
@@ -25,6 +25,13 @@ from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import Finished, Started
+
+
+def from_spectrai(old, path):
+    """Return the experiment of a document of spectrai, and the changes."""
+    taken, changes = plain_of(old, path)
+    return Experiment.from_mapping(taken, str(path)), changes
+
 
 DOCUMENTS = {path.stem: path for path in sorted((Path(__file__).parent / "data" / "spectrai").glob("*.yml"))}
 SIZES = {1: (75, 70), 2: (59, 70), 3: (55, 60)}
@@ -155,8 +162,8 @@ def test_the_other_networks_differ_by_what_is_said():
     kernels = levels(2, residual=False, out=5)[:-1]
     wanted = [(64, bands, 3, 3), *kernels[1:], (5, 64, 1, 1)]
     assert shapes(network) == Counter([*wanted, *((kernel[0],) for kernel in wanted)])
-    assert "begins with 64 channels and deepens to 4 times as many, whatever the bands" in told
-    assert "repeats pixels on the way up" in told
+    assert "has 64 channels, up to 4 times as many at depth, independent of the bands" in told
+    assert "repeats pixels in the decoder" in told
     experiment, told = translated("image_classification3D")
     network, _ = made(experiment)
     biases = 128 + 256 + 512
@@ -168,15 +175,15 @@ def test_the_other_networks_differ_by_what_is_said():
     assert (of.head.weight.shape[1], of.last.weight.shape[0], len(of.body) - 1, len(of.body[0].body) - 1) == (bands, bands, 18, 6)
     assert not any(isinstance(module, nn.Dropout2d) and module.p for module in network.modules())
     assert network.strength == 1
-    assert "each block adds 0.3 of what it finds, not all, and the last layer begins at zero" in told
+    assert "each block adds 0.3 of its output, not all, and the last layer starts at zero" in told
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"activation": "ReLU"}, "ReLU came after it, so that no value could be below zero"),
-        ({"activation": "LeakyReLU"}, "LeakyReLU came after it, which divided values below zero by 100"),
-        ({"activation": "PReLU"}, "PReLU came after it, which multiplied values below zero by the slope that it learnt"),
+        ({"activation": "ReLU"}, "it was followed by ReLU, so that no value could be negative"),
+        ({"activation": "LeakyReLU"}, "it was followed by LeakyReLU, which divided negative values by 100"),
+        ({"activation": "PReLU"}, "it was followed by PReLU, which multiplied negative values by its trained slope"),
     ],
 )
 def test_values_below_zero(changes, said):
@@ -204,7 +211,7 @@ def test_one_slope_of_a_network_is_saved_and_comes_back(make_spectra, tmp_path):
 
 def test_mixup_is_what_is_said():
     experiment, told = translated("spectral_denoising", spectral_shift=0.0)
-    assert "draws a share for every sample and blends inputs and targets" in told
+    assert "draws a weight for every sample and blends inputs and targets" in told
     x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 1, 3)
     mixed, targets = Chain(experiment.augmentation)(x, 10 * x, torch.Generator().manual_seed(0))
     torch.testing.assert_close(targets, 10 * mixed)
@@ -216,7 +223,10 @@ def test_mixup_is_what_is_said():
     torch.testing.assert_close(entropy(logits, blended), sum(w * entropy(logits, y) for w, y in zip((0.3, 0.7), both, strict=True)))
     l1 = nn.functional.l1_loss
     assert float(l1(logits, blended)) != pytest.approx(float(sum(w * l1(logits, y) for w, y in zip((0.3, 0.7), both, strict=True))))
-    assert ("for cross entropy this is the same" in told, "for cross entropy this is the same" in translated("image_segmentation")[1]) == (
+    assert (
+        "for cross-entropy, this is the same" in told,
+        "for cross-entropy, this is the same" in translated("image_segmentation")[1],
+    ) == (
         False,
         True,
     )
@@ -225,22 +235,26 @@ def test_mixup_is_what_is_said():
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("spectral_denoising", {"normalization": "BatchNorm"}, "normalises before each activation; it did so after it and after the last"),
-        ("image_segmentation", {"normalization": "BatchNorm"}, "UNet normalises before each activation; it did so after it\n"),
-        ("image_segmentation", {"normalization": "InstanceNorm"}, "learns a scale and an offset for each channel; it had none"),
+        (
+            "spectral_denoising",
+            {"normalization": "BatchNorm"},
+            "normalises before each activation; it did so afterwards and after the last",
+        ),
+        ("image_segmentation", {"normalization": "BatchNorm"}, "UNet normalises before each activation; it did so afterwards\n"),
+        ("image_segmentation", {"normalization": "InstanceNorm"}, "has a trained scale and offset per channel; it had none"),
         ("image_classification", {"normalization": "InstanceNorm"}, "InstanceNorm failed in ResNet"),
-        ("image_classification", {"activation": "PReLU"}, "ResNet learns a slope of PReLU for each layer; it had one for all"),
-        ("image_classification", {"normalization": "None"}, "asks for no normalisation, which this ResNet does not offer"),
-        ("spectral_classification", {"network": "UNet"}, "it had one map for all, ReLU after it"),
+        ("image_classification", {"activation": "PReLU"}, "ResNet has one slope of PReLU per layer; it had one for all"),
+        ("image_classification", {"normalization": "None"}, "the document requests none, which this ResNet does not support"),
+        ("spectral_classification", {"network": "UNet"}, "it had one map for all classes, ReLU after it"),
         ("spectral_classification", {"network": "DenseNet", "normalization": "None"}, "it failed without"),
-        ("image_segmentation3D", {"network": "SegNet"}, "answers along the spectrum are averaged"),
-        ("image_segmentation", {"background_subtraction": "Minimum Value Offset"}, "in images they stayed as they were"),
-        ("image_segmentation", {}, "smaller than a patch are extended by reflection at their far ends"),
-        ("spectral_denoising", {"scheduler": "ReduceOnPlateau"}, "it watched the loss"),
+        ("image_segmentation3D", {"network": "SegNet"}, "outputs along the spectrum are averaged"),
+        ("image_segmentation", {"background_subtraction": "Minimum Value Offset"}, "in images they were unchanged"),
+        ("image_segmentation", {}, "smaller than a patch are padded by reflection at their far ends"),
+        ("spectral_denoising", {"scheduler": "ReduceOnPlateau"}, "it used the loss"),
         ("spectral_denoising", {"epochs": 5}, "those of the last epoch but one were"),
-        ("spectral_denoising", {}, "spectra of fewer than 500 bands stay as they are"),
-        ("spectral_denoising", {}, "lengths that 8 does not divide are extended by reflection for ResUNet"),
-        ("image_superresolution", {}, "bicubic reduction with antialiasing (there was none)"),
+        ("spectral_denoising", {}, "spectra of fewer than 500 bands stay unchanged"),
+        ("spectral_denoising", {}, "lengths that are not multiples of 8 are padded by reflection for ResUNet"),
+        ("image_superresolution", {}, "bicubic downsampling with antialiasing (there was none)"),
     ],
 )
 def test_what_differs_is_said(name, changes, said):

@@ -33,7 +33,7 @@ def test_positions_in_other_units(axis, unit, laser, expected):
 
 
 def test_what_cannot_be_converted_is_said():
-    with pytest.raises(ValueError, match="the file gives no wavelengths"):
+    with pytest.raises(ValueError, match="the file contains no wavelengths"):
         convert(SpectralAxis.bands(3), "nm")
     with pytest.raises(ValueError, match="needs the laser line"):
         convert(NM, SHIFT)

@@ -13,6 +13,7 @@ from napari_spectrai import Cube, Experiment, Model, compare, evaluate, fit, pre
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.preparation.axis import Resample
 from napari_spectrai.runs import Epoch, Failed, Finished, Paused, Preview, RunFolder, Saved, Started, Step
+from napari_spectrai.runs.options import PredictOptions
 
 
 def drain(events, until=None):
@@ -170,7 +171,7 @@ def test_files_named_in_the_experiment(pairs, quick, tmp_path):
 def test_a_folder_with_a_run_is_not_overwritten(pairs, quick, tmp_path):
     train(quick("training.epochs=1"), *pairs, run=tmp_path / "run")
     before = (tmp_path / "run" / "events.jsonl").read_text()
-    with pytest.raises(FileExistsError, match="already holds a run; resume it"):
+    with pytest.raises(FileExistsError, match="already contains a run; resume it"):
         train(quick(), *pairs, run=tmp_path / "run")
     assert (tmp_path / "run" / "events.jsonl").read_text() == before
 
@@ -254,7 +255,7 @@ def test_constant_and_single_band_data_train(quick, tmp_path, bands):
 def test_resuming_asks_for_a_run_and_its_split(pairs, quick, tmp_path):
     with pytest.raises(ValueError, match="give run="):
         next(fit(None, resume=True))
-    with pytest.raises(FileNotFoundError, match="holds no run"):
+    with pytest.raises(FileNotFoundError, match="contains no run"):
         next(fit(None, run=tmp_path / "none", resume=True))
     drain(fit(quick(), *pairs, run=tmp_path / "run"), until=lambda e: isinstance(e, Epoch))
     with pytest.raises(ValueError, match="saved split is for cubes of shape"):
@@ -331,7 +332,7 @@ def test_any_spatial_shape_in_memory_and_zarr(trained, tmp_path, shape):
     source = Cube(np.resize(cube.data, shape), cube.axis)
     whole = predict(model, source).result
     assert whole.shape == shape
-    stored = predict(model, source, out=tmp_path / "r.zarr", tile=8).result
+    stored = predict(model, source, PredictOptions(tile=8), out=tmp_path / "r.zarr").result
     np.testing.assert_allclose(np.asarray(stored.data), whole.data, rtol=1e-5, atol=1e-5)
     assert stored.axis == cube.axis
     assert read(tmp_path / "r.zarr").shape == shape
@@ -351,7 +352,7 @@ def test_a_cancelled_prediction_leaves_nothing(trained, tmp_path):
     from napari_spectrai.learn.inference.predict import predicting
 
     model, cube, _ = trained
-    steps = predicting(model, Cube(np.resize(cube.data, (40, 40, 40)), cube.axis), out=tmp_path / "r.zarr", tile=8)
+    steps = predicting(model, Cube(np.resize(cube.data, (40, 40, 40)), cube.axis), PredictOptions(tile=8), out=tmp_path / "r.zarr")
     next(steps)
     steps.close()
     assert list(tmp_path.iterdir()) == []

@@ -17,11 +17,12 @@ from napari_spectrai.experiment.untrained import ready_kinds
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.classical import from_tensors, to_tensors
 from napari_spectrai.learn.classical.abundances import abundances, onto_simplex
-from napari_spectrai.learn.classical.scored_pixels import judged
+from napari_spectrai.learn.classical.scored_pixels import predict_pixels
 from napari_spectrai.learn.classical.unmixing import vertices
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.inference.predict import predicting
 from napari_spectrai.learn.model import ready
+from napari_spectrai.runs.options import PredictOptions
 
 WITHOUT_LABELS = [kind for kind in ready_kinds() if networks[kind]().finds]
 BAND = np.arange(40)
@@ -177,7 +178,7 @@ def test_one_band_holds_two_endmembers():
 def test_settings_are_for_methods_by_name(pairs, tmp_path):
     model = ready("whittaker", pairs[0].axis)
     with pytest.raises(ValueError, match="settings count are for a classical method given by its name"):
-        next(predicting(model, pairs[0], settings={"count": 3}))
+        next(predicting(model, pairs[0], PredictOptions(settings={"count": 3})))
     rough, smooth = (predict("whittaker", pairs[0], settings={"smoothness": value}).result.numpy() for value in (0.1, 1e4))
     assert np.diff(smooth).std() < np.diff(rough).std()
 
@@ -236,7 +237,7 @@ def test_what_sees_single_spectra_is_judged_as_on_the_whole_image(blobs):
     scene = Scene(x, y, torch.rand(1, 16, 24, generator=torch.Generator().manual_seed(0)) < 0.4)
     method = VCA().load()(VCA(), 40, 3, classes=True)
     method.fit([scene])
-    shares, truth = judged(method, [scene])
+    shares, truth = predict_pixels(method, [scene])
     torch.testing.assert_close(shares, method(x)[scene.counts].softmax(-1))
     torch.testing.assert_close(truth, y[scene.counts] - 1)
 

@@ -6,9 +6,9 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, compare, evaluate, judge, predict, preprocess, read, sample, train
-from napari_spectrai.cube import SpectralWarning
+from napari_spectrai import Cube, Experiment, compare, evaluate, predict, preprocess, read, sample, train
 from napari_spectrai.labels import as_labels
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.truths import gather
@@ -248,7 +248,7 @@ def test_data_without_any_data_are_refused_in_words(tmp_path):
 def test_spectra_that_the_preparation_makes_infinite_are_left_out_and_said():
     noisy, clean, *_ = scene(object_side=48)
     experiment = Experiment().override("preparation=[{kind: reflectance, white: [2.0, 2, 0, 2, 2, 2, 2, 2, 2, 2, 2, 2], dark: [0.0]}]")
-    with pytest.raises(ValueError, match="take the step away that makes them so, or remove those bands"):
+    with pytest.raises(ValueError, match="remove the step that causes them, or remove those bands"):
         assemble(experiment, [noisy], [clean])
 
 
@@ -283,7 +283,7 @@ def test_scores_are_of_the_pixels_that_hold_data(kind):
     report = evaluate(noisy, clean)
     assert report.metrics["mse"] == pytest.approx(alone, rel=1e-4)
     assert "are not judged" in str(report)
-    judgement = judge({"a": noisy, "b": clean}, clean, source=noisy)
+    judgement = evaluate({"a": noisy, "b": clean}, clean, source=noisy)
     assert [row.figures["mse"] for row in judgement.rows] == pytest.approx([alone, 0, alone], rel=1e-4)
     assert any("are not judged" in note for note in judgement.notes)
     np.testing.assert_array_equal(np.isfinite(judgement.maps["a"]["error"].numpy()[..., 0]), inside)
@@ -294,7 +294,7 @@ def test_all_rows_are_judged_by_the_same_pixels():
     _, clean, *_ = scene(object_side=48)
     holed = clean.data.copy()
     holed[:10] = np.nan
-    judgement = judge({"a": holed, "b": clean.data + 1}, clean)
+    judgement = evaluate({"a": holed, "b": clean.data + 1}, clean)
     assert any("480 of 2,304 spectra hold no data" in note for note in judgement.notes)
     assert judgement.rows[1].figures["mse"] == pytest.approx(1, rel=1e-4)
     # a truth of zeros is a truth where a result says otherwise

@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 failed, 2 wrong use, 3 stopped and resumable."""
+"""The command line. Exit codes: 0 done, 1 failed, 2 usage error, 3 stopped and resumable."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from napari_spectrai.cli import evaluate_command as judging
-from napari_spectrai.cli import predict_command as applying
-from napari_spectrai.cli import train_command as working
+from napari_spectrai.cli import evaluate_command, predict_command, train_command  # noqa: F401  # they register their commands
 from napari_spectrai.cli.common import WRONG_USE, app
 
-__all__ = ["app", "applying", "judging", "main", "working"]
+__all__ = ["app", "main"]
 
 
 def main(run: Callable[[], None] = app) -> None:

@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, messages, signals, progress."""
+"""Common parts of the commands: exit codes, messages, signals, progress."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from napari_spectrai.runs.scratch import discard
 from napari_spectrai.spec import listed
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
-DEVICES = ("auto", "cpu", "cuda", "mps")
 GRACE = 20.0
-"""Seconds an attached job gets to save after its starter has died."""
+"""Seconds that an attached job gets to save after its starter has died."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deep learning on spectral images.", pretty_exceptions_enable=False)
 console = Console(stderr=True)
@@ -47,7 +46,7 @@ def _common(
 
 @contextmanager
 def exit_with(code: int) -> Iterator[None]:
-    """Turn what a user can mend into its message and an exit code; what is left is a bug and shows itself."""
+    """Print errors that a user can fix as a message, with an exit code; anything else is a bug and keeps its traceback."""
     try:
         yield
     except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
@@ -64,10 +63,10 @@ def _say_error(error: BaseException) -> None:
 
 
 def listen(folder: RunFolder, *, attached: bool) -> None:
-    """Let signals, and the death of whoever started us, leave the word to stop in the run folder."""
+    """On a signal, or on the death of the starter, write the stop command into the run folder."""
 
     def on_signal(number: int, frame: Any) -> None:
-        signal.signal(number, signal.SIG_DFL)  # the second one ends at once
+        signal.signal(number, signal.SIG_DFL)  # the second signal kills
         if number == getattr(signal, "SIGHUP", None):
             _leave_terminal()
         folder.stop_here()
@@ -77,9 +76,9 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
 
     def watch() -> None:
         let_go = os.read(0, 1)  # not sys.stdin, whose lock would be held while the interpreter ends
-        atexit.register(discard, folder)  # either way nobody follows
+        atexit.register(discard, folder)  # in either case nobody follows the job
         if let_go:
-            return  # a byte is the word to run on, whatever becomes of the starter
+            return  # a byte is the command to keep running, whatever happens to the starter
         folder.stop_here()
         time.sleep(GRACE)
         discard(folder)
@@ -92,14 +91,14 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
 Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop when standard input ends")]
 
 
-def leave(number: int, frame: Any) -> None:
-    """End at once, on a signal."""
-    raise SystemExit(STOPPED)  # what is half-written is cleaned up on the way out
+def exit_on_signal(number: int, frame: Any) -> None:
+    """Exit at once, on a signal."""
+    raise SystemExit(STOPPED)  # unfinished files are removed on the way out
 
 
 @contextmanager
 def log_failures(folder: RunFolder | None) -> Iterator[None]:
-    """Tell failures to a run's journal, too."""
+    """Also record failures in a run's journal."""
     try:
         yield
     except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
@@ -112,12 +111,12 @@ def log_failures(folder: RunFolder | None) -> Iterator[None]:
 
 
 def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
-    """Heed signals: in a run folder's way, or by leaving at once."""
+    """Handle signals: through the run folder if there is one, else by exiting at once."""
     if run is not None:
         folder = RunFolder(run)
         listen(folder, attached=attached)
         return folder
-    _on_signals(leave)
+    _on_signals(exit_on_signal)
     return None
 
 
@@ -140,9 +139,9 @@ def _leave_terminal() -> None:
 
 
 def refuse_same(output: Path, *read: Path) -> None:
-    """Refuse to write over what is read."""
+    """Refuse an output that is also an input."""
     if any(other.exists() and other.resolve() == output.resolve() for other in read):
-        raise ValueError(f"{output} is read by this command, and would be lost; choose another output")
+        raise ValueError(f"{output} is an input of this command and would be overwritten; choose another output")
 
 
 def refuse_missing(*paths: Path) -> None:
@@ -167,27 +166,27 @@ def refuse_existing(*outputs: Path | None, overwrite: bool) -> None:
 
 
 def refuse_unwritten(output: Path) -> None:
-    """Refuse an output before the work, not after it."""
+    """Refuse an output format that cannot be written, before the work starts."""
     writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
     try:
         writes = format_of(output).writes
-    except ValueError:  # not read either, which is not the question here
+    except ValueError:  # the format cannot be read either
         writes = False
     if not writes:
-        raise ValueError(f"{output.name}: results are not written in this format; {listed(writable)}")
+        raise ValueError(f"{output.name}: results cannot be written in this format; {listed(writable)}")
 
 
 def say_notes(notes: Sequence[str]) -> None:
-    """Print what there is to know of a result."""
+    """Print the notes on a result."""
     for note in notes:
         console.print("note:", style="yellow", end=" ")
         console.print(note, highlight=False, soft_wrap=True, markup=False)
 
 
 def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:
-    """Drain a generator of progress behind a bar, and tell the folder; return its value, or None if it was stopped.
+    """Drain a generator of progress with a progress bar, and record it in the folder; return its value, or None if it was stopped.
 
-    A word to stop that comes when all is done is not heeded.
+    A stop command that arrives when everything is done is ignored.
     """
     left = True
     with Bar(console=console) as bar:
@@ -198,10 +197,10 @@ def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:
                 folder.append(Finished("stopped"))
                 return None
             try:
-                told = next(steps)
+                step = next(steps)
             except StopIteration as end:
                 return end.value
-            progress = told if isinstance(told, Progress) else Progress(*told)
+            progress = step if isinstance(step, Progress) else Progress(*step)
             left = progress.done < progress.total
             bar.update(task, completed=progress.done, total=progress.total)
             if folder is not None:

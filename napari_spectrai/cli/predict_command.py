@@ -1,4 +1,4 @@
-"""predict, preprocess."""
+"""The commands predict and preprocess."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 import typer
 
 from napari_spectrai.cli.common import (
-    DEVICES,
     FAILED,
     STOPPED,
     WRONG_USE,
@@ -29,7 +28,7 @@ from napari_spectrai.cli.common import (
     refuse_unwritten,
     say_notes,
 )
-from napari_spectrai.cube import Cube, SpectralWarning
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.untrained import ready_kinds, ready_spec
 from napari_spectrai.files import replacing
@@ -37,78 +36,86 @@ from napari_spectrai.io import format_of, read, write
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.parsing import brief, parse_yaml
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Finished, Saved
+from napari_spectrai.runs.options import PredictOptions, model_path
 from napari_spectrai.spec import listed
 
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="a model file (.safetensors), or a method that needs no training, such as svd_nlm")],
+    model: Annotated[Path, typer.Argument(help="a model file (.safetensors), or a method without training, such as svd_nlm")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="file for the result; .zarr is written tile by tile")],
     tile: Annotated[int | None, typer.Option(min=8, help="height and width of a tile, in pixels")] = None,
-    uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write OUTPUT's standard deviation")] = False,
+    uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write the standard deviation of the output")] = False,
     applicability: Annotated[
-        bool, typer.Option("--applicability", help="also write how unlike the training spectra each pixel is; above 1 scores say nothing")
+        bool,
+        typer.Option("--applicability", help="also write each pixel's distance from the training spectra; above 1, scores do not apply"),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
-    factor: Annotated[int, typer.Option(min=2, max=16, help="how many times a classical method enlarges each side")] = 2,
-    views: Annotated[bool, typer.Option("--views", help="mean over the eight rotations and reflections of each image")] = False,
+    factor: Annotated[int, typer.Option(min=2, max=16, help="factor by which a classical method enlarges each side")] = 2,
+    views: Annotated[
+        bool, typer.Option("--views", help="test-time augmentation: average over the eight rotations and reflections of each image")
+    ] = False,
     ensemble: Annotated[
-        list[Path] | None, typer.Option(help="another model whose results are averaged with the first's; repeat it")
+        list[Path] | None, typer.Option(help="another model whose results are averaged with those of the first (repeatable)")
     ] = None,
-    then: Annotated[list[Path] | None, typer.Option(help="a model for the result, such as one that enlarges; repeat it")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="of a classical method, such as count=8")] = None,
+    then: Annotated[
+        list[Path] | None, typer.Option(help="second model, applied to the result, such as one that enlarges (repeatable)")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="setting of a classical method, such as count=8")
+    ] = None,
     part: Annotated[
         Path | None,
-        typer.Option(help="where the finished tiles go if it is stopped (.zarr); of classes probabilities"),
+        typer.Option(help="store (.zarr) for the finished tiles if the command is stopped; probabilities in the case of classes"),
     ] = None,
     resample: Annotated[
-        bool, typer.Option("--resample", help="bring a file on another axis that covers the model's onto it, by cropping or interpolation")
+        bool, typer.Option("--resample", help="resample a file whose axis covers that of the model, by cropping or interpolation")
     ] = False,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
-    """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and found components beside it."""
+    """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and components next to it."""
     folder = listen_in(run, attached=attached)
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE):
         changed = _changed(settings or [])
         _refuse_unknown(source, [model, *(ensemble or []), *(then or [])])
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
-    last = then[-1] if then else model  # what the last of a chain tells is what is written
+    last = then[-1] if then else model  # the last model of a chain determines the output
     with exit_with(FAILED if last.exists() else WRONG_USE):
-        tells = _tells(last, {} if then else changed)
+        is_classes = _predicts_classes(last, {} if then else changed)
     with exit_with(WRONG_USE):
-        _refuse_suffix(output, tells=tells)
-        if device not in DEVICES:
-            raise ValueError(f"there is no device {device!r}; {listed(DEVICES)}")
-        beside = _beside(output, tells=tells, finds=_finds(last), uncertainty=uncertainty, applicability=applicability)
+        _refuse_suffix(output, is_classes=is_classes)
+        beside = _beside(output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability)
         refuse_existing(output, *beside, part, overwrite=overwrite)
+        others, chain = ([model_path(one) for one in given or []] for given in (ensemble, then))
+        options = PredictOptions(
+            tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
+            then=tuple(chain), resample=resample, applicability=applicability,
+        )  # fmt: skip
         if part is not None and (part.suffix != ".zarr" or part.resolve() == output.resolve()):
-            raise ValueError(f"{part.name}: what is finished goes into a .zarr store of its own; choose such a name")
+            raise ValueError(f"{part.name}: the finished tiles are written to a separate .zarr store; choose such a name")
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.inference.predict import predicting
 
-        streams = not tells and format_of(output).module == "zarr"
-        others, chain = ([_given(one) for one in given or []] for given in (ensemble, then))
-        steps = predicting(
-            _given(model), source, out=output if streams else None, tile=tile, uncertainty=uncertainty, device=device, factor=factor,
-            settings=changed, views=views, ensemble=others, then=chain, part=part, resample=resample,
-        )  # fmt: skip
+        streams = not is_classes and format_of(output).module == "zarr"
+        steps = predicting(model_path(model), source, options, out=output if streams else None, part=part)
         prediction = followed(steps, folder, "predicting")
-        if prediction is not None and tells:
+        if prediction is not None and is_classes:
             _write_classes(prediction, output)
         elif prediction is not None and not streams:
             write(prediction.result, output)
         if prediction is not None and prediction.uncertainty is not None:
-            suffix = ".zarr" if tells else output.suffix
+            suffix = ".zarr" if is_classes else output.suffix
             write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
-        if prediction is not None and applicability:
-            _write_applicability(model, source, output, resample=resample)
+        if prediction is not None and prediction.applicability is not None:
+            write(prediction.applicability, output.with_name(f"{output.stem}-applicability.zarr"))
         if prediction is not None:
             say_notes([*prediction.notes, *prediction.found])
         if prediction is not None and folder is not None:
@@ -126,11 +133,11 @@ def _refuse_unknown(source: Path, models: Sequence[Path]) -> None:
             ready_spec(str(one), {})  # which knows the names of methods
 
 
-def _refuse_suffix(output: Path, *, tells: bool) -> None:
-    if not tells:
+def _refuse_suffix(output: Path, *, is_classes: bool) -> None:
+    if not is_classes:
         refuse_unwritten(output)
     elif output.suffix.lower() not in (*WRITTEN, ".csv"):
-        raise ValueError(f"{output.name}: classes are not written in this format; {listed((*WRITTEN, '.csv'))}")
+        raise ValueError(f"{output.name}: classes cannot be written in this format; {listed((*WRITTEN, '.csv'))}")
 
 
 def _finds(model: Path) -> bool:
@@ -138,32 +145,17 @@ def _finds(model: Path) -> bool:
     return not model.exists() and str(model) in ready_kinds()
 
 
-def _beside(output: Path, *, tells: bool, finds: bool, uncertainty: bool, applicability: bool) -> list[Path]:
+def _beside(output: Path, *, is_classes: bool, finds: bool, uncertainty: bool, applicability: bool) -> list[Path]:
     """Return what is written beside a result."""
-    names = ["-probabilities.zarr"] if tells and output.suffix.lower() != ".csv" else []
-    names += ["-components.csv"] if tells and finds else []
-    names += [f"-sd{'.zarr' if tells else output.suffix}"] if uncertainty else []
+    names = ["-probabilities.zarr"] if is_classes and output.suffix.lower() != ".csv" else []
+    names += ["-components.csv"] if is_classes and finds else []
+    names += [f"-sd{'.zarr' if is_classes else output.suffix}"] if uncertainty else []
     names += ["-applicability.zarr"] if applicability else []
     return [output.with_name(f"{output.stem}{name}") for name in names]
 
 
-def _write_applicability(model: Path, source: Any, output: Path, *, resample: bool) -> None:
-    from napari_spectrai.learn.inference.applicability import applicability_map
-    from napari_spectrai.learn.inference.chaining import on_axis_of
-    from napari_spectrai.learn.model import Model
-
-    loaded = Model.load(model)
-    found = applicability_map(loaded, on_axis_of(loaded, source, resample=resample)[0])
-    write(found, output.with_name(f"{output.stem}-applicability.zarr"))
-
-
-def _given(model: Path) -> Path | str:
-    """Return a model file, or the name of a method that needs no training."""
-    return model if model.exists() or model.suffix else str(model)
-
-
-def _tells(model: Path, changed: dict[str, Any]) -> bool:
-    """Whether a model file, or a method that needs no training, gives classes."""
+def _predicts_classes(model: Path, changed: dict[str, Any]) -> bool:
+    """Whether a model file, or a method without training, predicts classes."""
     if model.exists():
         return bool(read_card(model).classes)
     return str(model) in ready_kinds() and bool(ready_spec(str(model), changed).finds)
@@ -185,7 +177,7 @@ def _changed(settings: list[str]) -> dict[str, Any]:
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
-            raise ValueError(f"{setting!r} sets nothing; write key=value, such as count=8")
+            raise ValueError(f"{setting!r} is not a setting; write key=value, such as count=8")
         found[name.strip()] = parse_yaml(text, brief(setting))
     return found
 
@@ -194,9 +186,9 @@ def _changed(settings: list[str]) -> dict[str, Any]:
 def preprocess(
     steps: Annotated[Path, typer.Argument(help="a YAML list of steps")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="where the result goes; .zarr streams")],
-    dataset: Annotated[str | None, typer.Option(help="which array of a container; info lists them")] = None,
-    spectral: Annotated[int | None, typer.Option(help="which dimension holds the bands, for a file that does not say")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="file for the result; .zarr is written block by block")],
+    dataset: Annotated[str | None, typer.Option(help="name of an array in a container; the command info lists them")] = None,
+    spectral: Annotated[int | None, typer.Option(help="number of the spectral dimension, if the file does not define it")] = None,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
@@ -211,10 +203,10 @@ def preprocess(
         refuse_existing(output, overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
         cube = read(source, dataset=dataset, spectral=spectral)
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
             done = followed(_preprocessing(cube, wanted, output), folder, "preparing")
-        notes = list(dict.fromkeys(str(one.message) for one in said if issubclass(one.category, SpectralWarning)))
+        notes = list(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, SpectralWarning)))
         say_notes(notes)
         if done is not None and folder is not None:
             folder.append(Saved("result", str(output)))
@@ -225,7 +217,7 @@ def preprocess(
 
 def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
     streams = format_of(output).module == "zarr"
-    if streams and isinstance(cube.data, np.memmap):  # read in parts, as it will be written
+    if streams and isinstance(cube.data, np.memmap):  # read in blocks, as it is written
         cube = replace(cube, data=lazily(cube.data))
     prepared = yield from preparing(cube, wanted)
     if not streams:

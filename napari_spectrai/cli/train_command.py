@@ -1,4 +1,4 @@
-"""train, report, info, demo."""
+"""The commands train, estimate, report, info and demo."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ from napari_spectrai.plan.truths import gather
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
-from napari_spectrai.runs.scores import Report
+from napari_spectrai.runs.score_table import Scores
 
 
 def _loaded(path: Path) -> Experiment:
     """Open an experiment, and print what was changed in a document of spectrai."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as estimate:
         warnings.simplefilter("always", SpectralWarning)
         experiment = Experiment.load(path)
-    for warning in told:
+    for warning in estimate:
         console.print(str(warning.message), style="yellow", highlight=False, soft_wrap=True, markup=False)
     return experiment
 
 
 @app.command()
 def train(
-    experiment: Annotated[Path, typer.Argument(help="an experiment (.yml), or a run folder that holds one")],
+    experiment: Annotated[Path, typer.Argument(help="an experiment (.yml), or a run folder that contains one")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
     run: Annotated[Path | None, typer.Option(help="the run folder; default: a new one in the user's data folder")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on from the run's checkpoint")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="continue from the run's checkpoint")] = False,
     attached: Attached = False,
 ) -> None:
     """Train a network; stop with Ctrl-C, resume with --resume."""
@@ -66,7 +66,7 @@ def train(
         if is_folder:
             run = experiment if run is None else run
         if resume and run is None:
-            raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or give it with --run")
+            raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or pass it with --run")
         document = RunFolder(experiment).experiment() if is_folder else _loaded(experiment)
         document = document.override(*overrides or [])
         for path in (*document.data.input, *document.data.truth):
@@ -77,7 +77,7 @@ def train(
         folder = RunFolder(run) if resume and run is not None else RunFolder.create(document, run)
     listen(folder, attached=attached)
     with exit_with(FAILED):
-        from napari_spectrai.learn.train.fit import fit, follow
+        from napari_spectrai.learn.fit import fit, follow
 
         model, finished = follow(fit(None if resume else document, run=folder.path, resume=resume))
     if finished.reason == "stopped":
@@ -98,7 +98,7 @@ def estimate(
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
-    """Say how large a training is, how long it will take here and how much memory, from a few steps on made-up data."""
+    """Estimate the size of a training, its duration here and its memory, from a few steps on synthetic data."""
     folder = listen_in(run, attached=attached)
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.train.step_timing import time_steps
@@ -114,17 +114,17 @@ def estimate(
         division = divide(document, cubes, truths)
         refuse_empty(document, division, list(division.counts()), cubes, truths)
         large = extent(document, cubes, truths, division)
-        told = time_steps(questioned(document, large, cubes, truths)).words(document, large)
-        typer.echo(f"{large.words}\n{told}")
+        estimate = time_steps(questioned(document, large, cubes, truths)).words(document, large)
+        typer.echo(f"{large.words}\n{estimate}")
 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="a run folder, of a finished run or not")],
+    run: Annotated[Path, typer.Argument(help="folder of a finished or unfinished run")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="default: report.html in the run folder")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the report of a run, one HTML file, from what its folder holds."""
+    """Write the report of a run, one HTML file, from its run folder."""
     with exit_with(WRONG_USE):
         if output is not None and output.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"{output.name}: a report is an HTML page; name it .html")
@@ -135,7 +135,7 @@ def report(
 
 @app.command()
 def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a run folder, an experiment or a spectral file")]) -> None:
-    """Say what a file is."""
+    """Describe a file."""
     with exit_with(FAILED):
         refuse_missing(path)
         if path.suffix == ".safetensors":
@@ -162,23 +162,24 @@ def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a r
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="folder for the model, the figure and the run")] = Path("demo_output"),
-    screenshot: Annotated[bool, typer.Option("--screenshot", help="save a picture of napari and close it")] = False,
+    screenshot: Annotated[bool, typer.Option("--screenshot", help="save a screenshot of napari and close it")] = False,
     window: Annotated[bool, typer.Option(help="show the result in napari")] = True,
 ) -> None:
-    """Train a Raman denoiser on the bundled pairs, print it against the classical methods, and show it."""
+    """Train a Raman denoiser on the bundled pairs, print its scores and those of the classical methods, and show it."""
     from napari_spectrai.samples import sample
 
     pairs = sample("raman_pairs")
     assert pairs.truth is not None  # noqa: S101
     experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
-    typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759 train, 760–799 choose the epoch, 800–999 test.")
+    typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759: training; 760–799: validation; 800–999: test.")
     with exit_with(FAILED):
+        from napari_spectrai.learn.fit import fit, follow
         from napari_spectrai.learn.inference.predict import predict as apply
-        from napari_spectrai.learn.train.fit import fit, follow
 
         folder = RunFolder.create(experiment, out / f"run-{time.strftime('%Y%m%d-%H%M%S')}")
         model, finished = follow(fit(experiment, pairs.cube, pairs.truth, run=folder.path))
-        report = Report(finished.scores["test"], intensities=model.card().scored_in)
+        rows = finished.scores["test"]
+        report = Scores("denoising", rows, {**dict.fromkeys(rows, "classical"), "network": "result"}, intensities=model.card().scored_in)
         typer.echo(f"\nTest rows 800–999, each spectrum divided by its own maximum ({finished.seconds:.0f} s of training):\n{report}\n")
         report.to_csv(out / "scores.csv")
         saved = model.save(out / "raman_denoiser.safetensors")
@@ -189,9 +190,9 @@ def demo(
 
 
 def _show(out: Path, *, screenshot: bool) -> None:
-    # a process of its own: the window never shares one with torch
+    # a separate process: napari never shares one with torch
     command = [sys.executable, "-m", "napari_spectrai.widgets.demo", str(out), *(["--screenshot"] if screenshot else [])]
     code = subprocess.run(command, check=False).returncode
     if code:
-        console.print(f"napari did not open (exit code {code}); what it would have shown is in {out}")
+        console.print(f"napari did not open (exit code {code}); its content is in {out}")
         raise typer.Exit(FAILED)

@@ -1,4 +1,4 @@
-"""The one document, and the settings in it. Nothing here imports torch."""
+"""The experiment document and its settings. Nothing here imports torch."""
 
 from napari_spectrai.experiment.document import Data, Experiment, Split
 

@@ -1,4 +1,4 @@
-"""Settings of the automatic choice: candidates compared by cross-validation, the best or their blend kept."""
+"""Settings of the automatic choice: candidates are compared by cross-validation, and the best or a blend is kept."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from napari_spectrai.spec import Spec
 
 
 class Member(Spec):
-    """One of the methods whose answers an automatic model blends."""
+    """One of the methods whose predictions an automatic model blends."""
 
     network: Annotated[SerializeAsAny[NetworkSpec], networks] = Field(description="the method, with its settings")
-    weight: float = Field(1.0, ge=0, le=1, description="share of its answer in the blend")
-    temperature: float = Field(
-        1.0, gt=0, le=1000, description="divides its scores, so that its probabilities are as certain as they are correct"
-    )
+    weight: float = Field(1.0, ge=0, le=1, description="weight of its prediction in the blend")
+    temperature: float = Field(1.0, gt=0, le=1000, description="divides its scores, so that its probabilities are calibrated")
     sees: Literal["spectra", "shapes", "superpixels"] = Field(
         "spectra",
         description="spectra: as prepared; shapes: each spectrum also centred and divided by its standard deviation (SNV); "
@@ -28,12 +26,12 @@ class Member(Spec):
 
     @property
     def name(self) -> str:
-        """What it is called beside others."""
+        """Display name of the method."""
         return named(self.network, self.sees)
 
 
 def named(network: NetworkSpec, sees: str) -> str:
-    """Return what a method is called that sees spectra as they are, their shapes, or means over superpixels."""
+    """Return the name of a method applied to the spectra, to their shapes, or to means over superpixels."""
     label = str(getattr(network, "label", "") or network.title or network.kind)
     return label + {"shapes": " (SNV)", "superpixels": " (superpixels)"}.get(sees, "")
 
@@ -41,56 +39,64 @@ def named(network: NetworkSpec, sees: str) -> str:
 class Automatic(ClassicalSpec):
     """The best of several methods and networks, or a blend of them, chosen by cross-validation.
 
-    Candidates run cheapest first until the time is used up. Folds keep together what may leak (files, groups, regions of an image), and
-    lie as far from the training pixels as the pixels that will be predicted (Milà et al. 2022, doi:10.1111/2041-210X.13851). Of
-    classifiers the calibrated answers are blended (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1): by out-of-fold likelihood,
-    and with few regions or spectra to judge by nearly evenly. Without `blend` the best is kept, or the simplest of those that the folds
-    cannot tell apart. What was chosen is fitted again on everything.
+    Candidates run in order of their cost until the time is used up. Folds keep together what may leak (files, groups, regions of an
+    image), and lie as far from the training pixels as the pixels to predict do (Milà et al. 2022, doi:10.1111/2041-210X.13851). Calibrated
+    predictions of classifiers are blended (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1) by out-of-fold likelihood, or nearly
+    evenly if there are few regions or spectra. Without `blend`, the best one is kept, or the simplest of those that the folds cannot
+    distinguish from it. The chosen methods are fitted again on all samples.
     """
 
     title: ClassVar = "Automatic"
     label: ClassVar = "automatic"
     kind: Literal["automatic"] = "automatic"
-    implementation: ClassVar = "napari_spectrai.learn.automatic.blend:Blend"
+    implementation: ClassVar = "napari_spectrai.learn.mixture.blend:Blend"
     tasks: ClassVar = RESTORATION | CLASSES
     learns: ClassVar = True
     chooses: ClassVar = True
     candidates: list[Annotated[SerializeAsAny[NetworkSpec], networks]] = Field(
         default_factory=list, json_schema_extra={"learnt": True},
-        description="what is compared; empty: the methods and networks that suit the task and the size of the data",
+        description="candidates to compare; empty: the methods and networks that suit the task and the size of the data",
     )  # fmt: skip
     seconds: float = Field(
-        120.0, gt=0, le=1e6, description="time for the comparison, in seconds: candidates that would need more are left out, and named"
+        120.0,
+        gt=0,
+        le=1e6,
+        title="Time limit (s)",
+        description="time for the comparison, in seconds; candidates that would exceed it are left out and reported",
     )
-    blend: bool = Field(True, description="whether answers of several candidates may be blended, where that lowers the out-of-fold loss")
+    blend: bool = Field(
+        True, title="Blend candidates", description="blend the predictions of several candidates if this lowers the out-of-fold loss"
+    )
     smooth: bool = Field(
-        True, description="whether class probabilities of images may be smoothed along edges (guided filter), where the folds favour it"
+        True,
+        title="Smooth class maps",
+        description="smooth class probabilities of images along edges (guided filter) if this improves the out-of-fold score",
     )
     members: list[Member] = Field(
-        default_factory=list, description="what was chosen; filled in by training", json_schema_extra={"learnt": True}
+        default_factory=list, description="the chosen methods; set by the training", json_schema_extra={"learnt": True}
     )
     radius: int = Field(
         0,
         ge=0,
         le=64,
-        description="radius of the guided filter, in pixels; 0: none; chosen by training",
+        description="radius of the guided filter, in pixels; 0: no filter; set by the training",
         json_schema_extra={"learnt": True},
     )
 
     @property
     def dims(self) -> int:
-        """How many dimensions its members look along at most: 2 where one sees neighbouring pixels."""
+        """Largest number of dimensions that a member uses: 2 if one uses neighbouring pixels."""
         around = self.radius or any(member.sees == "superpixels" for member in self.members)
         return max([2 if around else 1, *(getattr(m.network, "dims", m.network.dimensions[0]) for m in self.members)])
 
     @property
     def whole(self) -> bool:  # type: ignore[override]
-        """Whether a member has to see an image in one piece."""
+        """Whether a member needs the whole image at once."""
         return any(member.network.whole or member.sees == "superpixels" for member in self.members)
 
     @property
     def any_axis(self) -> bool:  # type: ignore[override]
-        """Whether what was chosen may be applied to cubes on another axis."""
+        """Whether the chosen methods can be applied to cubes on another axis."""
         return bool(self.members) and all(member.network.any_axis for member in self.members)
 
     @property
@@ -100,13 +106,13 @@ class Automatic(ClassicalSpec):
 
     @property
     def grid(self) -> int:
-        """Tiles must begin at multiples of this."""
+        """Tiles must start at multiples of this."""
         from math import lcm
 
         return lcm(*(member.network.grid for member in self.members))
 
     def describe(self) -> str:
-        """Return what was chosen, in words: ``"logistic 0.62 + SVM (SNV) 0.38"``."""
+        """Describe the chosen methods: ``"logistic 0.62 + SVM (SNV) 0.38"``."""
         if not self.members:
             return "not chosen yet"
         if len(self.members) == 1:

@@ -1,4 +1,4 @@
-"""Settings of networks that others have published: those that tell a class of all they see, and encoder-decoders."""
+"""Settings of published networks: classifiers with global pooling, and encoder-decoders."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ DIMS = "1: along the spectrum, 2: over the image, 3: both"
 
 
 class Pooling(Stemmed):
-    """A network that gives one class for all it sees: along the spectrum one for each spectrum, over the image one for the image."""
+    """A network with global pooling: one class per spectrum with 1-D convolutions, one per image with 2-D or 3-D convolutions."""
 
     tasks: ClassVar = CLASSES
     pools: ClassVar = True
     strided: ClassVar = True
     dims: Literal[1, 2, 3] = Field(
-        1, description="1: the class of each spectrum; 2 and 3: that of a whole image, by 2-D or 3-D convolutions"
+        1, title="Dimensions", description="1: classify each spectrum; 2 and 3: classify a whole image, with 2-D or 3-D convolutions"
     )
     norm: Literal["batch", "instance", "group"] = Field("batch", description="normalisation after each convolution")
 
@@ -30,7 +30,7 @@ class ResNet(Pooling):
     title: ClassVar = "ResNet"
     kind: Literal["resnet"] = "resnet"
     implementation: ClassVar = "napari_spectrai.networks.backbones:ResNet"
-    layers: Literal[18, 34, 50, 101, 152] = Field(18, description="weighted layers: the paper's 18, 34, 50, 101 or 152")
+    layers: Literal[18, 34, 50, 101, 152] = Field(18, description="number of layers: 18, 34, 50, 101 or 152, as in the paper")
     width: int = Field(64, ge=4, le=512, description="channels of the first stage (the paper: 64)")
     activation: Activation = Field("relu", description="non-linearity")
 
@@ -41,14 +41,14 @@ class DenseNet(Pooling):
     title: ClassVar = "DenseNet"
     kind: Literal["densenet"] = "densenet"
     implementation: ClassVar = "napari_spectrai.networks.backbones:DenseNet"
-    layers: Literal[121, 169, 201] = Field(121, description="weighted layers: the paper's 121, 169 or 201")
-    growth: int = Field(32, ge=4, le=64, description="channels that each layer adds (the paper: 32)")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of channels dropped in each layer while training")
+    layers: Literal[121, 169, 201] = Field(121, description="number of layers: 121, 169 or 201, as in the paper")
+    growth: int = Field(32, ge=4, le=64, title="Growth rate", description="channels that each layer adds (the paper: 32)")
+    dropout: float = Field(0.0, ge=0, lt=1, description="fraction of the channels dropped in each layer during training")
     activation: Activation = Field("relu", description="non-linearity")
 
 
 class EfficientNet(Pooling):
-    """Network scaled in width, depth and resolution together (Tan & Le 2019, arXiv:1905.11946), as in MONAI."""
+    """Network whose width, depth and resolution are scaled together (Tan & Le 2019, arXiv:1905.11946), as in MONAI."""
 
     title: ClassVar = "EfficientNet"
     kind: Literal["efficientnet"] = "efficientnet"
@@ -57,30 +57,30 @@ class EfficientNet(Pooling):
 
 
 class SegNet(Stemmed):
-    """Encoder-decoder that unpools by the places of the maxima (Badrinarayanan et al. 2017, doi:10.1109/TPAMI.2016.2644615)."""
+    """Encoder-decoder that unpools to the positions of the maxima (Badrinarayanan et al. 2017, doi:10.1109/TPAMI.2016.2644615)."""
 
     title: ClassVar = "SegNet"
     kind: Literal["segnet"] = "segnet"
     implementation: ClassVar = "napari_spectrai.networks.segnet:SegNet"
     tasks: ClassVar = CLASSES
-    dims: Literal[1, 2, 3] = Field(2, description=DIMS)
+    dims: Literal[1, 2, 3] = Field(2, title="Dimensions", description=DIMS)
     width: int = Field(
         32, ge=4, le=512, description="channels of the first level (the paper: 64); doubled at each deeper one, up to 8 times"
     )
     depth: int = Field(3, ge=1, le=6, description="number of poolings (the paper: 5)")
-    convolutions: int = Field(2, ge=1, le=6, description="convolutions a level")
+    convolutions: int = Field(2, ge=1, le=6, title="Convolutions per level", description="convolutions per level")
     norm: Literal["batch", "layer", "instance", "none"] = Field("batch", description="normalisation after each convolution")
     activation: Activation = Field("relu", description="non-linearity")
 
     @property
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel."""
-        # each convolution of 3 reaches one pixel of its level, each level is twice as coarse; a maximum comes from all its window
+        # each convolution of size 3 extends by one pixel of its level, each level is twice as coarse; a maximum depends on its whole window
         return 0 if self.dims == 1 else (2 * self.convolutions + 1) * self.grid
 
     @property
     def grid(self) -> int:
-        """Tiles must begin at multiples of the deepest pooling."""
+        """Tiles must start at multiples of the deepest pooling."""
         return 1 if self.dims == 1 else int(2**self.depth)
 
 
@@ -92,20 +92,20 @@ class AttentionUNet(OverRidge, Stemmed):
     implementation: ClassVar = "napari_spectrai.networks.backbones:AttentionUNet"
     strided: ClassVar = True
     tasks: ClassVar = RESTORATION | CLASSES
-    dims: Literal[1, 2, 3] = Field(2, description=DIMS)
+    dims: Literal[1, 2, 3] = Field(2, title="Dimensions", description=DIMS)
     width: int = Field(32, ge=4, le=512, description="channels of the first level; doubled at each deeper one")
     depth: int = Field(3, ge=1, le=5, description="number of halvings")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of channels dropped after each convolution while training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="fraction of the channels dropped after each convolution during training")
 
     @property
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel."""
-        # two convolutions a level on the way down, three on the way up
+        # two convolutions per level on the way down, three on the way up
         return 0 if self.dims == 1 else 5 * self.grid
 
     @property
     def grid(self) -> int:
-        """Tiles must begin at multiples of the deepest halving."""
+        """Tiles must start at multiples of the deepest halving."""
         return 1 if self.dims == 1 else int(2**self.depth)
 
 
@@ -117,10 +117,10 @@ class SegResNet(OverRidge, Stemmed):
     implementation: ClassVar = "napari_spectrai.networks.backbones:SegResNet"
     strided: ClassVar = True
     tasks: ClassVar = RESTORATION | CLASSES
-    dims: Literal[1, 2, 3] = Field(2, description=DIMS)
+    dims: Literal[1, 2, 3] = Field(2, title="Dimensions", description=DIMS)
     width: int = Field(32, ge=8, le=512, description="channels of the first level; doubled at each deeper one")
     depth: int = Field(3, ge=1, le=5, description="number of halvings")
-    blocks: int = Field(2, ge=1, le=8, description="residual blocks a level of the encoder")
+    blocks: int = Field(2, ge=1, le=8, title="Blocks per level", description="residual blocks per level of the encoder")
 
     @property
     def context(self) -> int:
@@ -129,14 +129,14 @@ class SegResNet(OverRidge, Stemmed):
 
     @property
     def grid(self) -> int:
-        """Tiles must begin at multiples of the deepest halving."""
+        """Tiles must start at multiples of the deepest halving."""
         return 1 if self.dims == 1 else int(2**self.depth)
 
 
 class Restormer(Stemmed):
-    """Transformer whose attention is between channels (Zamir et al. 2022, doi:10.1109/CVPR52688.2022.00564), as in MONAI.
+    """Transformer with attention between channels (Zamir et al. 2022, doi:10.1109/CVPR52688.2022.00564), as in MONAI.
 
-    Its attention is over the whole image, which therefore cannot be cut into tiles.
+    The attention spans the whole image, which therefore cannot be split into tiles.
     """
 
     title: ClassVar = "Restormer"
@@ -146,17 +146,17 @@ class Restormer(Stemmed):
     tasks: ClassVar = frozenset({"denoising"})
     dimensions: ClassVar = (2, 3)
     whole: ClassVar = True
-    dims: Literal[2, 3] = Field(2, description="2: over the image, 3: over the image and along the spectrum")
+    dims: Literal[2, 3] = Field(2, title="Dimensions", description="2: over the image, 3: over the image and along the spectrum")
     width: int = Field(24, ge=8, le=256, description="channels of the first level (the paper: 48); doubled at each deeper one")
     depth: int = Field(2, ge=1, le=3, description="number of halvings (the paper: 3)")
-    blocks: int = Field(1, ge=1, le=8, description="transformer blocks a level (the paper: 4 to 8)")
-    refinement: int = Field(2, ge=1, le=8, description="transformer blocks at the end (the paper: 4)")
+    blocks: int = Field(1, ge=1, le=8, title="Blocks per level", description="transformer blocks per level (the paper: 4 to 8)")
+    refinement: int = Field(2, ge=1, le=8, title="Refinement blocks", description="transformer blocks at the end (the paper: 4)")
 
 
 class EigenimageCNN(NetworkSpec):
-    """Convolutions on single eigenimages brought to noise of one, so that a trained model denoises the images of any sensor.
+    """Convolutions on single eigenimages scaled to unit noise, so that a trained model can denoise images of any sensor.
 
-    The subspace is that of FastHyDe (Zhuang & Bioucas-Dias 2018, doi:10.1109/JSTARS.2018.2796570), found in each image by itself.
+    The subspace is that of FastHyDe (Zhuang & Bioucas-Dias 2018, doi:10.1109/JSTARS.2018.2796570), computed for each image.
     """
 
     title: ClassVar = "Eigenimage CNN"
@@ -166,7 +166,9 @@ class EigenimageCNN(NetworkSpec):
     dimensions: ClassVar = (2,)
     whole: ClassVar = True
     any_axis: ClassVar = True
-    components: int = Field(0, ge=0, le=256, description="size of the subspace; 0: those that stand above the noise")
+    components: int = Field(
+        0, ge=0, le=256, title="Subspace dimension", description="dimension of the subspace; 0: all components above the noise level"
+    )
     width: int = Field(32, ge=4, le=256, description="channels")
     depth: int = Field(6, ge=1, le=20, description="layers between the first and the last")
 
@@ -174,7 +176,7 @@ class EigenimageCNN(NetworkSpec):
 class SSFTT(Stemmed):
     """Spectral-spatial feature tokenisation transformer for pixels (Sun et al. 2022, doi:10.1109/TGRS.2022.3144158).
 
-    A 3-D and a 2-D convolution over a window around each pixel, whose features are gathered into a few tokens.
+    A 3-D and a 2-D convolution over a window around each pixel, whose features are pooled into a few tokens.
     """
 
     title: ClassVar = "SSFTT"
@@ -183,13 +185,19 @@ class SSFTT(Stemmed):
     strided: ClassVar = True
     tasks: ClassVar = frozenset({"segmentation"})
     dimensions: ClassVar = (2,)
-    components: int = Field(30, ge=5, le=256, description="principal components that the network sees, each of variance one")
-    window: int = Field(13, ge=7, le=63, description="height and width of the window around a pixel, odd")
-    width: int = Field(64, ge=8, le=512, description="features of a pixel and of a token")
-    tokens: int = Field(4, ge=1, le=64, description="number of tokens")
-    heads: int = Field(4, ge=1, le=32, description="heads of the attention")
-    depth: int = Field(1, ge=1, le=8, description="transformer layers")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of features dropped while training")
+    components: int = Field(
+        30,
+        ge=5,
+        le=256,
+        title="Principal components",
+        description="number of principal components given to the network, each scaled to unit variance",
+    )
+    window: int = Field(13, ge=7, le=63, title="Window size", description="height and width of the window around a pixel, odd")
+    width: int = Field(64, ge=8, le=512, description="number of features per pixel and per token")
+    tokens: int = Field(4, ge=1, le=64, title="Number of tokens", description="number of tokens")
+    heads: int = Field(4, ge=1, le=32, title="Attention heads", description="number of attention heads")
+    depth: int = Field(1, ge=1, le=8, description="number of transformer layers")
+    dropout: float = Field(0.1, ge=0, lt=1, description="fraction of the features dropped during training")
 
     @property
     def context(self) -> int:
@@ -198,5 +206,5 @@ class SSFTT(Stemmed):
 
     @property
     def around(self) -> int:
-        """Height and width of the window that the network sees to tell one pixel's class."""
+        """Height and width of the window from which the network classifies one pixel."""
         return self.window | 1

@@ -1,4 +1,4 @@
-"""Which methods and networks the automatic choice compares, the simplest first, each with settings that suit the data."""
+"""Candidates of the automatic choice: the methods and networks that suit the data, the simplest first."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from napari_spectrai.experiment.document import Experiment
 
 FEW = 20_000
-"""Labelled pixels, at most, from which a network on local means learns better than one of convolutions."""
+"""Number of labelled pixels above which a convolutional network outperforms one on local means."""
 PATCH = 32
-"""Pixels along each side of the patches of a denoising network."""
+"""Height and width of the patches of a denoising network, in pixels."""
 WIDE = 1_000
-"""Bands from which a network on all bands takes too long to be compared."""
+"""Number of bands from which a network on all bands takes too long to be compared."""
 MANY = 1_000
-"""Samples from which the order of the comparison heeds what grows faster than their number."""
+"""Number of samples from which the order takes into account costs that grow faster than this number."""
 _LATE = {"local_means_mlp": 1, "random_forest": 2, "spectral_mlp": 2, "svm": 3, "svm_local_means": 3, "unet": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much there is to learn from.
+    """Size of the training data.
 
     Attributes
     ----------
     samples : int
-        Labelled spectra or pixels, pairs of spectra, or whole images.
+        Number of labelled spectra or pixels, of pairs of spectra, or of whole images.
     bands : int
-    sides : (int, int) or None
+    Number of bands.
         Height and width of the images; None for sets of spectra.
     """
 
@@ -43,14 +43,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One method or network to be compared.
+    """One method or network to compare.
 
     Attributes
     ----------
     name : str
-        For people; unique among the candidates.
+        Display name, unique among the candidates.
     experiment : Experiment
-        The document with this network, and the loss and training that suit it.
+        The document with this network, and with a loss and training that suit it.
     sees : str
         ``"spectra"``, ``"shapes"`` or ``"superpixels"``; see `experiment.automatic.Member`.
     """
@@ -61,7 +61,7 @@ class Candidate:
 
     @property
     def prior(self) -> float:
-        """Its weight before any fold, in held-out units: less where neighbours are averaged, since folds may not reach as far as a map."""
+        """Its weight before any fold, in held-out units; lower if neighbours are averaged, since folds may be closer than the map."""
         return 1.0 if self.network.classical and not looks_around(self.network) and self.sees != "superpixels" else 0.5
 
     @property
@@ -76,7 +76,7 @@ def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
     if listed:
         return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
     task = experiment.task
-    # a classification is of spectra by themselves or of whole images, whatever lies beside them
+    # classification uses single spectra or whole images, never neighbouring pixels
     chosen = (
         _of_classes(size, around=task.kind == "segmentation" and size.sides is not None)
         if task.truth == "labels"
@@ -86,9 +86,9 @@ def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
 
 
 def in_turn(candidates: Sequence[Candidate], size: Size) -> list[Candidate]:
-    """Return candidates in the order of their comparison, so that a time that is too short for all leaves out the least promising.
+    """Return candidates in the order of their comparison: if time runs out, the least promising ones are left out.
 
-    With many samples, what takes the square of their number, and a network over whole patches, come after what looks around cheaply.
+    With many samples, methods with quadratic cost and networks over whole patches come after cheap ones with spatial context.
     """
     if size.samples <= MANY:
         return list(candidates)
@@ -96,7 +96,7 @@ def in_turn(candidates: Sequence[Candidate], size: Size) -> list[Candidate]:
 
 
 def _name(spec: NetworkSpec, all_of_them: Sequence[NetworkSpec]) -> str:
-    """Return the name of a network that a person listed: with its settings where two are of one kind."""
+    """Return the display name of a network listed by a person, with its settings if there are two of one kind."""
     name = named(spec, "spectra")
     if sum(one.kind == spec.kind for one in all_of_them) == 1:
         return name
@@ -152,12 +152,12 @@ def _of_noisy(size: Size) -> list[str]:
 
 
 def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool = False) -> Experiment:
-    """Return an experiment for one network: with the loss, patches and training that suit it and the size of the data.
+    """Return an experiment for one network, with the loss, patches and training that suit it and the size of the data.
 
     Parameters
     ----------
     own : bool
-        Whether what the document says of loss and training stands, where the network was named by a person.
+        Whether to keep the document's loss and training, because a person has listed the network.
     """
     kind = network if isinstance(network, str) else network.kind
     document = experiment.model_dump(mode="json")
@@ -175,7 +175,7 @@ def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool =
 
 
 def recipe(kind: str, task: str, size: Size) -> dict[str, Any]:
-    """Return the parts of a document that suit a network, a task and the size of the data."""
+    """Return the parts of a document that depend on the network, the task and the size of the data."""
     samples = max(1, size.samples)
     if kind == "local_means_mlp":
         batch = max(8, min(512, samples // 4))

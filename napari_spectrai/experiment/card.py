@@ -1,4 +1,4 @@
-"""What a model file says of itself, read without torch."""
+"""The model card, read from a model file without torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from typing_extensions import TypedDict
 
+from napari_spectrai import repr_html
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
@@ -21,10 +22,10 @@ from napari_spectrai.spec import problems
 
 KEY = "napari_spectrai"
 MOST_BASELINES = 4
-"""The best classical methods, as many as are named in a card's lines; the file has them all."""
+"""Number of the best classical methods listed by `lines`; the file contains all of them."""
 FORMAT = 2
 PART_TITLES = {"map": "expected over the map"}
-"""What parts of the scores are called, where their names do not say it."""
+"""Titles of parts of the scores whose names are not clear."""
 
 
 Texts = Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(max_length=10_000)]
@@ -73,29 +74,29 @@ class ModelCard:
 
     Attributes
     ----------
-    name, date, versions : what it is called, when and with what it was made
+    name, date, versions : display name, date of creation, versions of the software
     experiment : Experiment
-        The document it was trained by, its preparation fitted.
+        The document of the training, with its fitted preparation.
     axis, truth_axis : SpectralAxis
-        Of what goes in (before preparation) and of what comes out.
+        Axis of the input (before preparation) and of the output.
     trained_on : list of str
         The data, in words.
     scores : dict
         ``{"validation": {"network": {"mse": …}, "ridge": {…}}, "test": {…}}``
     classes : list of Class
-        What is told apart, in the order of the network's outputs; empty where cubes come out.
-    rivals : list of str
+        The classes in the order of the network's outputs; empty if the output is a cube.
+    baselines : list of str
         The kinds of the classical methods kept in the file.
     intervals : dict
         90 % intervals of scores, laid out as `scores`, with a lower and an upper end for each.
     compared : list of dict
-        The candidates of a cross-validation with their out-of-fold scores, their spread over folds, and weights; see `runs.Compared`.
+        The candidates of a cross-validation with out-of-fold scores, their spread over folds, and weights; see `runs.Compared`.
     notes : list of str
-        What a reader of the scores has to know: how they were made, which classes are not validated, how far they reach.
+        What a reader must know to interpret the scores: their origin, classes without validation, their range of validity.
     temperature : float
-        What logits are divided by, so that probabilities are as sure as they are right in validation.
+        Divisor of the logits that calibrates the probabilities in validation.
     intensities : list of float
-        The 1st, 50th and 99th percentile of the magnitudes that were learnt from, before preparation; empty where they are not known.
+        The 1st, 50th and 99th percentile of the training magnitudes before preparation; empty if unknown.
     """
 
     name: str
@@ -116,12 +117,12 @@ class ModelCard:
 
     @property
     def out(self) -> int:
-        """How many values come out for a pixel: bands, or classes."""
+        """Number of output values per pixel: bands, or classes."""
         return len(self.classes) or len(self.truth_axis)
 
     @property
     def scored_in(self) -> str:
-        """In words, which intensities `scores` are of: those of the data, or those that the preparation gives; empty for classes."""
+        """Which intensities `scores` are computed on, in words: those of the data, or the prepared ones; empty for classes."""
         return "" if self.classes else prepared_intensities(self.experiment)
 
     def to_json(self) -> str:
@@ -145,7 +146,7 @@ class ModelCard:
             version = plain.pop("format", None)
             if version != FORMAT:
                 raise ForeignFormatError(f"{where}: model format {brief(version)}, and this version reads {FORMAT}; update napari-spectrai")
-            if "rivals" in plain:  # as it was called before 0.2
+            if "rivals" in plain:  # name of the key before version 0.2
                 plain["baselines"] = plain.pop("rivals")
             experiment = Experiment.from_mapping(plain.pop("experiment", None), "its experiment")
             axes: dict[str, Any] = {name: SpectralAxis.from_json(plain.pop(name)) for name in ("axis", "truth_axis")}
@@ -170,10 +171,10 @@ class ModelCard:
             ("Spectra", self.axis.describe()),
             (
                 "Method" if experiment.network.classical else "Network",
-                f"{experiment.network.title}{' over ridge' if experiment.over_ridge else ''}",
+                f"{experiment.network.title}{' on top of ridge regression' if experiment.over_ridge else ''}",
             ),
             ("Preparation", ", ".join(step.title for step in experiment.preparation) or "none"),
-            ("Trained on", "; ".join(self.trained_on) or "not said"),
+            ("Trained on", "; ".join(self.trained_on) or "not recorded"),
             ("Date", self.date),
         ]
         if hasattr(experiment.network, "describe"):
@@ -184,21 +185,32 @@ class ModelCard:
         if self.classes:
             rows.insert(3, ("Classes", ", ".join(one.name for one in self.classes)))
         if experiment.task.enlarges > 1:
-            rows.insert(3, ("Enlarges", f"{experiment.task.enlarges} times a side"))
+            rows.insert(3, ("Enlarges", f"{experiment.task.enlarges} times per side"))
         if experiment.task.target != "truth":
-            rows.append(("Judged by", f"{experiment.task.target}: no truth was given"))
+            rows.append(("Scored against", f"{experiment.task.target} (no truth was given)"))
         metric = experiment.task.metrics[0]
         for part, methods in self.scores.items():
-            told = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}
-            baselines = sorted((m for m in told if m != "network"), key=lambda m: told[m], reverse=METRICS[metric].larger_is_better)
-            shown = [m for m in ("network", *baselines[:MOST_BASELINES]) if m in told]
+            known = {method: values[metric] for method, values in methods.items() if metric in values and not math.isnan(values[metric])}
+            baselines = [method for method in METRICS[metric].ranked(known) if method != "network"]
+            shown = [m for m in ("network", *baselines[:MOST_BASELINES]) if m in known]
             ranges = {m: self.intervals.get(part, {}).get(m, {}).get(metric) for m in shown}
-            figures = " · ".join(f"{method} {told[method]:.3g}{_range(ranges[method])}" for method in shown)
-            if figures:
-                rows.append((f"{METRICS[metric].title}, {PART_TITLES.get(part, part)}", figures))
+            scores = " · ".join(f"{method} {known[method]:.3g}{_range(ranges[method])}" for method in shown)
+            if scores:
+                rows.append((f"{METRICS[metric].title}, {PART_TITLES.get(part, part)}", scores))
         if self.scored_in and any(self.scores.values()):
             rows.append(("Scores", units_of([metric], intensities=self.scored_in)))
         return rows + [("Note", note) for note in self.notes]
+
+    @property
+    def brief(self) -> str:
+        """Name, task, network and axis on one line."""
+        return f"{self.name or 'unnamed'}: {self.experiment.task.title.lower()}, {self.experiment.network.title}, {self.axis.describe()}"
+
+    def __repr__(self) -> str:
+        return f"ModelCard({self.brief})"
+
+    def _repr_html_(self) -> str:
+        return repr_html.card("Model", self.name, self.lines()[1:])
 
     def __str__(self) -> str:
         return "\n".join(f"{label + ':':<18}{text}" for label, text in self.lines())
@@ -211,16 +223,16 @@ def _first(lines: str) -> str:
 
 
 def _range(ends: list[float] | None) -> str:
-    """Return ``" (0.71–0.90)"``, the 90 % interval of a score, where there is one."""
+    """Return ``" (0.71–0.90)"``, the 90 % interval of a score, or an empty text."""
     return f" ({ends[0]:.3g}–{ends[1]:.3g})" if ends else ""
 
 
 def prepared_intensities(experiment: Experiment) -> str:
-    """Return in words which intensities a training scores: those of the data, or those that its preparation gives."""
+    """Describe the intensities that a training is scored on: those of the data, or the prepared ones."""
     if any(getattr(step, "target", None) for step in experiment.preparation):  # models of earlier versions have no such step
         return "in the target's unit"
     steps = ", ".join(step.title for step in experiment.preparation)
-    return f"as the preparation gives them ({steps})" if steps else AS_GIVEN
+    return f"prepared ({steps})" if steps else AS_GIVEN
 
 
 def read_card(path: str | Path) -> ModelCard:

@@ -1,4 +1,4 @@
-"""What can be said against an experiment before anything runs: for the docks beside the field, for training as an error."""
+"""Validate an experiment against its data before training; docks show problems next to the field, training raises them."""
 
 from __future__ import annotations
 
@@ -16,36 +16,34 @@ from napari_spectrai.preparation.step import SpatialStep, Step
 from napari_spectrai.spec import Problem, listed
 
 LEAST_PATCH = 4
-"""Pixels a side of the smallest patch, as the field `data.patch` has it."""
+"""Minimum height and width of a patch in pixels, as in the field `data.patch`."""
 
 
 def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Cube | Labels]) -> list[Problem]:
-    """Return what stands against training `experiment` on these pairs, without reading a cube's values; empty if nothing.
+    """Return the problems of training `experiment` on these pairs, without reading values of the cubes; empty if there are none.
 
-    The path ``"input"`` or ``"truth"`` names the data, any other a setting.
+    The path ``"input"`` or ``"truth"`` refers to the data, any other path to a setting.
     """
     task = experiment.task
     if not cubes:
-        return [Problem("input", "there is nothing to train on; give a cube, or name files in data.input")]
+        return [Problem("input", "there is nothing to train on; pass a cube, or list files in data.input")]
     if task.needs_truth and len(cubes) != len(truths):
         return [Problem("truth", f"{len(cubes)} inputs but {len(truths)} truths; {task.title.lower()} needs one truth for each input")]
     if not task.needs_truth and truths:
         return [
-            Problem(
-                "truth", f"{task.title.lower()} from {_learns(experiment)} takes no truth; leave it away, or set task.learns_from=pairs"
-            )
+            Problem("truth", f"{task.title.lower()} from {_learns(experiment)} takes no truth; remove it, or set task.learns_from=pairs")
         ]
     too_small = _too_small(experiment, cubes)
     if too_small:
         return too_small
     found: list[Problem] = []
     if any(_same(a, b) for number, a in enumerate(cubes) for b in cubes[:number]):
-        found.append(Problem("input", "the same cube is given twice; it would train and validate on itself, give it once"))
+        found.append(Problem("input", "the same cube is given twice; the model would be validated on its training data; pass it once"))
     if any(isinstance(truth, Cube) and _same(cube, truth) for cube, truth in zip(cubes, truths, strict=False)):
-        found.append(Problem("truth", "input and truth are the same data; choose what the input should look like"))
+        found.append(Problem("truth", "input and truth are the same data; choose the target of the input"))
     groups = experiment.data.groups
     if groups and len(groups) != len(cubes):
-        found.append(Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; name one for each"))
+        found.append(Problem("data.groups", f"{len(groups)} groups for {len(cubes)} inputs; list one for each"))
     found += _learning(experiment, cubes)
     found += _start(experiment)
     found += _preparation(experiment)
@@ -64,36 +62,40 @@ def problems_with(experiment: Experiment, cubes: Sequence[Cube], truths: Sequenc
 
 
 def _too_small(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
-    """Return what no setting can mend: data that no training could be made of."""
+    """Return problems that no setting can fix: data that cannot be used for training."""
     task = experiment.task
     empty = next((cube for cube in cubes if 0 in cube.shape), None)
     if empty is not None:
-        return [Problem("input", f"{_name(empty)} has shape {empty.shape}, which holds no values; give one with pixels and bands")]
+        return [Problem("input", f"{_name(empty)} has shape {empty.shape}, which contains no values; pass one with pixels and bands")]
     if not task.of_images and sum(cube.count for cube in cubes) < 2:
-        return [Problem("input", "there is one spectrum, which cannot both be learnt from and be judged by; give two or more")]
+        return [Problem("input", "there is one spectrum, which cannot be used for both training and validation; pass two or more")]
     bands = min(len(cube.axis) for cube in cubes)
     if bands == 1 and task.truth == "cube" and not task.needs_truth and task.enlarges == 1 and not experiment.network.classical:
-        why = "without a truth one band is learnt from the others, and there is 1 band; give a second acquisition of its pixels as truth"
+        why = "without a truth, bands are predicted from one another, but there is 1 band; pass a second acquisition of its pixels as truth"
         return [Problem("input", f"{why} (task.learns_from=repeats)")]
     return []
 
 
 def _learning(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
-    """Return what keeps a network or a loss from learning anything here."""
+    """Return what prevents a network or a loss from learning."""
     network, found = experiment.network, []
     if getattr(network, "norm", "") == "batch" and experiment.training.batch == 1:
-        found.append(Problem("training.batch", "batch normalisation needs 2 samples or more a step, not 1; or set network.norm=layer"))
+        found.append(
+            Problem(
+                "training.batch", "batch normalisation needs at least 2 samples per step, not 1; increase it, or set network.norm=layer"
+            )
+        )
     if without_truth(experiment.task, type(network)):
-        why = f"{network.title} learns from pairs, and there is no truth"
-        found.append(Problem("network", f"{why}; give one with task.learns_from=pairs, or choose another network"))
+        why = f"{network.title} needs pairs, but there is no truth"
+        found.append(Problem("network", f"{why}; pass one with task.learns_from=pairs, or choose another network"))
     for number, spec in enumerate(experiment.augmentation):
         if spec.cuts and network.around:
-            why = f"{spec.title} cuts patches smaller, and {network.title} tells each pixel by a window of {network.around}; leave it away"
+            why = f"{spec.title} reduces patches, but {network.title} classifies each pixel from a window of {network.around}; remove it"
             found.append(Problem(f"augmentation.{number}", why))
     parts = getattr(experiment.minimised, "parts", [experiment.minimised])
     if not network.classical and min(len(cube.axis) for cube in cubes) == 1 and all(part.of_shape for part in parts):
         names = ", ".join(part.title for part in parts)
-        found.append(Problem("loss", f"{names}: sees the shape of a spectrum alone, and one band has none; set loss=mse"))
+        found.append(Problem("loss", f"{names} depends only on the shape of a spectrum, and a single band has none; set loss=mse"))
     return found
 
 
@@ -110,7 +112,7 @@ def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Probl
         return []
     if not experiment.looks_around:
         where, remedy = ("network.dims", "set network.dims=2") if hasattr(experiment.network, "dims") else ("network", "choose rcan")
-        return [Problem(where, f"super-resolution looks at the image, and {experiment.network.title} at single spectra; {remedy}")]
+        return [Problem(where, f"super-resolution needs neighbouring pixels, but {experiment.network.title} uses single spectra; {remedy}")]
     if experiment.data.patch % task.enlarges:
         fitting = max(4, experiment.data.patch // task.enlarges) * task.enlarges
         return [Problem("data.patch", f"patches of {experiment.data.patch} pixels cannot be reduced by {task.enlarges}; choose {fitting}")]
@@ -125,34 +127,34 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
         if isinstance(truth, Labels) and (objects := truth.objects(unlabelled)):
             return [Problem("truth", _are_objects(objects, truth))]
     if len(values) < 2:
-        held = f"only class {values.pop()}" if values else "no class at all"
+        held = f"only class {values.pop()}" if values else "no class"
         zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
-        return [Problem("truth", f"the labels hold {held}{zero}; a classifier needs two classes or more")]
+        return [Problem("truth", f"the labels contain {held}{zero}; a classifier needs at least two classes")]
     if task.of_images:
         return _whole_images(experiment)
     if network.pools and experiment.looks_around:
         where = "network.dims" if hasattr(network, "dims") else "network"
-        return [Problem(where, f"{network.title} gives one class for all it sees; to tell pixels apart {_of_spectra(experiment)}")]
+        return [Problem(where, f"{network.title} gives one class per image; to classify pixels, {_of_spectra(experiment)}")]
     return []
 
 
 def _whole_images(experiment: Experiment) -> list[Problem]:
-    """Return what stands against telling the class of whole images."""
+    """Return the problems of classifying whole images."""
     task, network = experiment.task, experiment.network
     if not (network.pools and experiment.looks_around) and not means_of_images(type(network)):
         if network.pools:
-            return [Problem("network.dims", f"{network.title} with dims=1 tells the class of pixels; for whole images set network.dims=2")]
+            return [Problem("network.dims", f"{network.title} with dims=1 classifies pixels; for whole images, set network.dims=2")]
         fitting = [kind for kind in networks if fits_images(networks[kind]) and task.kind in networks[kind].tasks]
-        return [Problem("network", f"{network.title} tells the class of pixels; for images choose another network; {listed(fitting)}")]
+        return [Problem("network", f"{network.title} classifies pixels; for images, choose another network;  {listed(fitting)}")]
     if experiment.split.method not in ("auto", "file", "group"):
-        return [Problem("split.method", f"{experiment.split.method} would cut images apart; whole images are split by file or by group")]
+        return [Problem("split.method", f"{experiment.split.method} would divide images; whole images must be split by file or by group")]
     return []
 
 
 def _are_objects(count: int, labels: Cube | Labels) -> str:
     return (
-        f"{_name(labels)} holds {count:,} numbers without names, each of which would be a class: are these objects (cells, grains), "
-        "each with a number of its own? Then give all objects of a kind one number, such as (labels > 0) + 1 for background 1 and "
+        f"{_name(labels)} contains {count:,} values without names, each of which would be a class. If they number objects (cells, grains), "
+        "give all objects of a kind the same value, such as (labels > 0) + 1 for background 1 and "
         "objects 2. If they are classes, name them (a column 'class' of the layer's features, or as_labels(…, names=…))"
     )
 
@@ -160,9 +162,9 @@ def _are_objects(count: int, labels: Cube | Labels) -> str:
 def _start(experiment: Experiment) -> list[Problem]:
     training = experiment.training
     if training.start is not None and experiment.network.classical:
-        return [Problem("training.start", f"{experiment.network.title} has no weights to begin with; leave it empty")]
+        return [Problem("training.start", f"{experiment.network.title} has no weights to initialise; clear it")]
     if training.frozen and training.start is None:
-        return [Problem("training.frozen", "weights that nobody has trained would stay as they are; name a model in training.start")]
+        return [Problem("training.frozen", "untrained weights would be frozen; set a model in training.start")]
     return []
 
 
@@ -170,16 +172,16 @@ def _preparation(experiment: Experiment) -> list[Problem]:
     found = []
     for number, step in enumerate(experiment.preparation):
         if isinstance(step, SpatialStep):
-            why = "looks at neighbouring pixels, and a network is trained on spectra and patches; apply it to the cubes before (Preprocess)"
+            why = "uses neighbouring pixels, but a network is trained on spectra and patches; apply it to the cubes first (Preprocess)"
             found.append(Problem(f"preparation.{number}", f"{step.title!r} {why}"))
         elif not getattr(step, "back", True):
-            why = "returns scores, which have no wavelengths to come back to; switch 'back' on"
+            why = "returns component scores, which cannot be converted back to wavelengths; switch 'Return spectra' (back) on"
             found.append(Problem(f"preparation.{number}.back", f"{step.title!r} {why}"))
     return found
 
 
 def _same(one: Cube, other: Cube) -> bool:
-    """Whether two cubes show the same memory."""
+    """Whether two cubes share memory."""
     if isinstance(one.data, np.ndarray) and isinstance(other.data, np.ndarray):
         first, second = (cube.data.__array_interface__ for cube in (one, other))
         return all(first[key] == second[key] for key in ("data", "shape", "strides", "typestr"))
@@ -197,7 +199,7 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
     times = task.enlarges
     wanted = (*cube.spatial_shape[:-2], *(times * length for length in cube.spatial_shape[-2:])) if times > 1 else cube.spatial_shape
     if truth.spatial_shape != wanted or (task.same_axis and truth.shape[-1] != cube.shape[-1]):
-        what = f"{times} times as many pixels a side" if times > 1 else "the same pixels"
+        what = f"{times} times as many pixels per side" if times > 1 else "the same pixels"
         bands = " and bands (crop or resample one of them)" if task.same_axis else ""
         if truth.spatial_shape != wanted and [side // times for side in truth.spatial_shape] == list(cube.spatial_shape):
             bands += f"; crop the truth to {_sizes(wanted)} pixels"
@@ -211,13 +213,13 @@ def _pair(experiment: Experiment, cube: Cube, truth: Cube | Labels) -> list[Prob
         return [
             Problem(
                 f"preparation.{number}",
-                f"{step.title!r} learns something of the input's {len(cube.axis)} bands, and the truth has {len(truth.axis)}; apply it to "
-                "both sides before (Preprocess), or resample them alike",
+                f"{step.title!r} is fitted on the input's {len(cube.axis)} bands, but the truth has {len(truth.axis)}; apply it to "
+                "both first (Preprocess), or resample them to the same bands",
             )
             for number, step in enumerate(experiment.preparation)
             if not step.is_fitted and type(step).for_target is Step.for_target and len(truth.axis) != len(cube.axis)
         ]
-    # data without positions take their partner's word; two that disagree are refused
+    # data without positions are assumed to have their partner's; two different axes are refused
     difference = cube.axis.mismatch(truth.axis) if truth.axis.unit and cube.axis.unit else None
     if difference:
         return [Problem("truth", f"truth {_name(truth)} has {difference} (input {_name(cube)}); resample it onto the input's axis")]
@@ -229,15 +231,20 @@ def _labels(experiment: Experiment, cube: Cube, truth: Labels) -> list[Problem]:
     if task.of_images and len(spatial) > 2 and truth.shape == spatial[:-2]:
         return []
     if task.of_images and len(spatial) == 2 and len(values := truth.values(task.unlabelled)) > 1:  # type: ignore[attr-defined]
-        told = ", ".join(truth.names.get(value, str(value)) for value in values[:4])
-        return [Problem("truth", f"{_name(cube)} has pixels of {len(values)} classes ({told}); an image has one, or set task.of=spectra")]
+        shown = ", ".join(truth.names.get(value, str(value)) for value in values[:4])
+        return [
+            Problem(
+                "truth",
+                f"{_name(cube)} has pixels of {len(values)} classes ({shown}); an image must have one class, or set task.of=spectra",
+            )
+        ]
     if truth.shape == spatial:
         return []
     return [
         Problem(
             "truth",
             f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
-            "they must show the same ones",
+            "they must have the same size",
         )
     ]
 
@@ -252,8 +259,8 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
         return []
     if not cube.is_image:
         where = "network.dims" if hasattr(network, "dims") else "network"
-        why = f"{_name(cube)} is a set of spectra without neighbours, and {network.title or network.kind} looks at an image"
-        image = "; give one of shape (y, x, bands)"
+        why = f"{_name(cube)} is a set of spectra without neighbours, but {network.title or network.kind} needs an image"
+        image = "; pass one of shape (y, x, bands)"
         return [Problem(where, why + (image if experiment.task.enlarges > 1 else f"; {_of_spectra(experiment)}"))]
     if network.around or network.classical:
         return []
@@ -261,33 +268,33 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
     height, width = (length * times if experiment.task.needs_truth else length for length in cube.spatial_shape[-2:])
     patch = experiment.data.patch
     split = experiment.split
-    # patches that may reach into other parts may reach beyond an image, too; whole images are extended to a patch
+    # patches that may extend into other parts may also extend beyond an image; whole images are padded to a patch
     shared = experiment.task.truth == "labels" and split.context == "shared"
     whole = experiment.task.of_images or split.method in ("file", "group") or (split.method == "auto" and not alone)
     if patch > max(height, width) and not (shared or whole or "part" in cube.metadata):
         return [_patch(experiment, cube, height, width)]
     if split.method == "blocks" and split.block < patch and split.context == "separate":
-        return [Problem("split.block", f"blocks of {split.block} pixels hold no patch of {patch}; choose {patch} or more")]
+        return [Problem("split.block", f"blocks of {split.block} pixels cannot contain a patch of {patch} pixels; choose {patch} or more")]
     return []
 
 
 def _patch(experiment: Experiment, cube: Cube, height: int, width: int) -> Problem:
-    """Return what is wrong with patches that are larger than an image, and which would fit."""
+    """Return a problem if patches are larger than an image, with a size that would fit."""
     task, network = experiment.task, experiment.network
     least = -(-LEAST_PATCH // task.enlarges) * task.enlarges
     fitting = max(height, width) // 3 // task.enlarges * task.enlarges
     if fitting >= least:
-        why = f"patches of {experiment.data.patch} pixels exceed the {height} × {width} of {_name(cube)}, which is to be divided besides"
-        return Problem("data.patch", f"{why}; choose {fitting} or less, or give several images, split by file")
+        why = f"patches of {experiment.data.patch} pixels exceed the {height} × {width} pixels of {_name(cube)}, which also has to be split"
+        return Problem("data.patch", f"{why}; choose {fitting} or less, or pass several images and split by file")
     coarse = least // task.enlarges if task.needs_truth else least
-    why = f"{_name(cube)} has {_sizes(cube.spatial_shape)} pixels, and {network.title} learns from patches of {least} or more a side"
+    why = f"{_name(cube)} has {_sizes(cube.spatial_shape)} pixels, but {network.title} needs patches of at least {least} pixels per side"
     if task.enlarges > 1 or task.of_images:
-        return Problem("input", f"{why}; give an image of {coarse} × {2 * coarse} pixels or more")
+        return Problem("input", f"{why}; pass an image of {coarse} × {2 * coarse} pixels or more")
     return Problem("network.dims" if hasattr(network, "dims") else "network", f"{why}; {_of_spectra(experiment)}")
 
 
 def _of_spectra(experiment: Experiment) -> str:
-    """Return how to come to a network that sees single spectra: by its own setting where that can be, else by another network."""
+    """Return how to switch to single spectra: by a setting of the network if it has one, else by another network."""
     dims = type(experiment.network).model_fields.get("dims")
     if dims is not None and 1 in get_args(dims.annotation):
         return "set network.dims=1"

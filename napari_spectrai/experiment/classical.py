@@ -1,6 +1,6 @@
-"""Settings of the classical methods: what a network has to beat, and methods in their own right.
+"""Settings of the classical methods, used as baselines of networks and as methods in their own right.
 
-A setting left empty is chosen on the training data, and where there is no truth by the rule its description names.
+A setting left empty is tuned on the training data or, without a truth, by the rule in its description.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DENOISING = frozenset({"denoising"})
 
 
 class ClassicalSpec(NetworkSpec):
-    """A classical method. `label` names its row in tables; `learns` tells whether it needs training data at all."""
+    """A classical method. `label` is the name of its row in tables; `learns` is whether it needs training data."""
 
     classical: ClassVar = True
     convolutional: ClassVar = False
@@ -25,34 +25,35 @@ class ClassicalSpec(NetworkSpec):
     label: ClassVar[str] = ""
     learns: ClassVar[bool] = False
     images: ClassVar[bool] = False
-    """Whether it looks at neighbouring pixels, and so needs an image."""
+    """Whether it uses neighbouring pixels, and so needs an image."""
     least_bands: ClassVar[int] = 1
     least_spectra: ClassVar[int] = 1
-    """Bands and training spectra below which it cannot be computed."""
+    """Minimum numbers of bands and training spectra."""
 
     without_truth: ClassVar[bool] = False
-    """Whether it denoises data that no truth is known of."""
+    """Whether it denoises data without a truth."""
 
     @property
     def finds(self) -> list[Class]:
-        """What it tells apart without any labels, by number and name; nothing where it has to learn, or gives cubes."""
+        """The classes or components that it finds without labels, by number and name; empty if it needs training or returns cubes."""
         return []
 
 
 class DenoiserSpec(ClassicalSpec):
-    """A classical method that denoises, inside a variance-stabilising transform where that is asked for."""
+    """A classical method that denoises, optionally inside a variance-stabilising transform."""
 
     tasks: ClassVar = DENOISING
     without_truth: ClassVar = True
     stabilise: Literal["auto", "never", "always"] = Field(
         "auto",
-        description="make the noise of counted photons equally large everywhere before, and undo it without bias (generalised Anscombe "
-        "transform); auto: where the data show such noise",
+        title="Variance stabilisation",
+        description="apply a variance-stabilising transform for photon noise before, and its unbiased inverse after (generalised Anscombe "
+        "transform); auto: if the data show such noise",
     )
 
 
 class Raw(ClassicalSpec):
-    """The input as it is; on other bands: interpolated linearly."""
+    """The unchanged input; on other bands, it is interpolated linearly."""
 
     title: ClassVar = "Nothing (raw)"
     label: ClassVar = "raw"
@@ -70,8 +71,20 @@ class SavitzkyGolay(DenoiserSpec):
     kind: Literal["savitzky_golay"] = "savitzky_golay"
     least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.spectral_smoothing:SavitzkyGolay"
-    window: int | None = Field(None, ge=3, le=999, description="bands of the window, odd; empty: tuned, without truth 9")
-    order: int | None = Field(None, ge=0, le=9, description="order of the polynomial; empty: tuned, without truth 2")
+    window: int | None = Field(
+        None,
+        ge=3,
+        le=999,
+        title="Window (bands)",
+        description="bands of the window, odd; empty: tuned on the training data (9 without a truth)",
+    )
+    order: int | None = Field(
+        None,
+        ge=0,
+        le=9,
+        title="Polynomial order",
+        description="order of the polynomial; empty: tuned on the training data (2 without a truth)",
+    )
 
 
 class Whittaker(DenoiserSpec):
@@ -83,7 +96,10 @@ class Whittaker(DenoiserSpec):
     least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.spectral_smoothing:Whittaker"
     smoothness: float | None = Field(
-        None, gt=0, le=1e12, description="weight of the second differences; empty: tuned, without truth by cross-validation"
+        None,
+        gt=0,
+        le=1e12,
+        description="weight of the second differences; empty: tuned on the training data (by cross-validation without a truth)",
     )
 
 
@@ -95,9 +111,12 @@ class Wavelet(DenoiserSpec):
     kind: Literal["wavelet"] = "wavelet"
     least_bands: ClassVar = 5
     implementation: ClassVar = "napari_spectrai.learn.classical.spectral_smoothing:Wavelet"
-    family: str = Field("sym8", description="name of the wavelet, as in PyWavelets")
+    family: str = Field("sym8", title="Wavelet", description="name of the wavelet, as in PyWavelets")
     threshold: float | None = Field(
-        None, ge=0, le=100, description="in noise standard deviations (from the finest level); empty: tuned, without truth sqrt(2 ln L)"
+        None,
+        ge=0,
+        le=100,
+        description="in noise standard deviations (of the finest level); empty: tuned on the training data (without a truth sqrt(2 ln L))",
     )
 
 
@@ -109,7 +128,9 @@ class PCA(DenoiserSpec):
     kind: Literal["pca"] = "pca"
     implementation: ClassVar = "napari_spectrai.learn.classical.linear:PCA"
     learns: ClassVar = True
-    components: int | None = Field(None, ge=1, le=1024, description="how many are kept; empty: tuned")
+    components: int | None = Field(
+        None, ge=1, le=1024, title="Principal components", description="number of components kept; empty: tuned on the training data"
+    )
 
 
 class Ridge(ClassicalSpec):
@@ -123,7 +144,11 @@ class Ridge(ClassicalSpec):
     tasks: ClassVar = RESTORATION
     learns: ClassVar = True
     alpha: float | None = Field(
-        None, gt=0, le=1e12, description="penalty; empty: chosen by leaving out single spectra of few, the last tenth of many"
+        None,
+        gt=0,
+        le=1e12,
+        title="Ridge penalty",
+        description="penalty; empty: tuned by leave-one-out cross-validation, or on the last tenth of many spectra",
     )
 
 
@@ -142,16 +167,18 @@ class SVDNLM(DenoiserSpec):
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True
-    components: int | None = Field(None, ge=1, le=256, description="size of the subspace; empty: those that stand above the noise")
+    components: int | None = Field(
+        None, ge=1, le=256, title="Subspace dimension", description="dimension of the subspace; empty: all components above the noise level"
+    )
     strength: float = Field(0.8, gt=0, le=5, description="strength of the non-local means, in noise standard deviations")
-    patch: int = Field(5, ge=3, le=15, description="height and width of the compared patches, in pixels")
-    search: int = Field(10, ge=2, le=64, description="largest distance of a compared patch, in pixels")
+    patch: int = Field(5, ge=3, le=15, title="Patch size", description="height and width of the compared patches, in pixels")
+    search: int = Field(10, ge=2, le=64, title="Search distance", description="largest distance of a compared patch, in pixels")
 
 
 class NLBayes(DenoiserSpec):
-    """Non-local Bayes (Lebrun, Buades & Morel 2013, doi:10.1137/120874989) on the eigenimages of a scene, all together.
+    """Non-local Bayes (Lebrun, Buades & Morel 2013, doi:10.1137/120874989) on all eigenimages of a scene jointly.
 
-    Similar patches of all eigenimages share a Gaussian, by which each is filtered; repeated with the estimate as the guide.
+    Similar patches of all eigenimages are modelled by a Gaussian, with which each is filtered; repeated with the estimate as guide.
     """
 
     title: ClassVar = "SVD and non-local Bayes"
@@ -161,11 +188,13 @@ class NLBayes(DenoiserSpec):
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     whole: ClassVar = True
-    components: int | None = Field(None, ge=1, le=64, description="size of the subspace; empty: those that stand above the noise")
-    patch: int = Field(3, ge=2, le=8, description="height and width of the patches, in pixels")
-    search: int = Field(15, ge=2, le=64, description="largest distance of a similar patch, in pixels")
-    similar: int = Field(80, ge=8, le=1000, description="number of similar patches")
-    passes: int = Field(3, ge=1, le=10, description="how often it is repeated with the estimate as the guide")
+    components: int | None = Field(
+        None, ge=1, le=64, title="Subspace dimension", description="dimension of the subspace; empty: all components above the noise level"
+    )
+    patch: int = Field(3, ge=2, le=8, title="Patch size", description="height and width of the patches, in pixels")
+    search: int = Field(15, ge=2, le=64, title="Search distance", description="largest distance of a similar patch, in pixels")
+    similar: int = Field(80, ge=8, le=1000, title="Similar patches", description="number of similar patches")
+    passes: int = Field(3, ge=1, le=10, description="number of passes, each guided by the previous estimate")
 
 
 class Bicubic(ClassicalSpec):
@@ -186,7 +215,7 @@ class Bicubic(ClassicalSpec):
 
 
 class BackProjection(Bicubic):
-    """Bicubic interpolation, corrected until its degradation is the input (Irani & Peleg 1991, doi:10.1016/1049-9652(91)90045-L)."""
+    """Bicubic interpolation, corrected until its degradation equals the input (Irani & Peleg 1991, doi:10.1016/1049-9652(91)90045-L)."""
 
     title: ClassVar = "Back-projection"
     label: ClassVar = "back-projection"
@@ -214,11 +243,17 @@ class Lanczos(Bicubic):
 
 
 class PixelClassifier(ClassicalSpec):
-    """A classifier of spectra, standardised band by band; `around` averages them over a window of the image first."""
+    """A classifier of spectra whose bands are standardised; `around` averages the spectra over a window of the image first."""
 
     tasks: ClassVar = CLASSES
     learns: ClassVar = True
-    at_most: int = Field(20_000, ge=10, le=1_000_000, description="training spectra used, at most; thinned evenly within each class")
+    at_most: int = Field(
+        20_000,
+        ge=10,
+        le=1_000_000,
+        title="Largest training set",
+        description="largest number of training spectra used; more are subsampled evenly within each class",
+    )
 
 
 class LogisticRegression(PixelClassifier):
@@ -237,7 +272,9 @@ class PLSDA(PixelClassifier):
     label: ClassVar = "PLS-DA"
     kind: Literal["pls_da"] = "pls_da"
     implementation: ClassVar = "napari_spectrai.learn.classical.classify:PLSDA"
-    components: int | None = Field(None, ge=1, le=256, description="latent variables; empty: chosen by cross-validation")
+    components: int | None = Field(
+        None, ge=1, le=256, title="Latent variables", description="latent variables; empty: chosen by cross-validation"
+    )
 
 
 class PCALDA(PixelClassifier):
@@ -247,7 +284,9 @@ class PCALDA(PixelClassifier):
     label: ClassVar = "PCA-LDA"
     kind: Literal["pca_lda"] = "pca_lda"
     implementation: ClassVar = "napari_spectrai.learn.classical.classify:PCALDA"
-    components: int | None = Field(None, ge=1, le=1024, description="principal components; empty: chosen by cross-validation")
+    components: int | None = Field(
+        None, ge=1, le=1024, title="Principal components", description="principal components; empty: chosen by cross-validation"
+    )
 
 
 class SVM(PixelClassifier):
@@ -257,7 +296,13 @@ class SVM(PixelClassifier):
     label: ClassVar = "SVM"
     kind: Literal["svm"] = "svm"
     implementation: ClassVar = "napari_spectrai.learn.classical.classify:SVM"
-    at_most: int = Field(6_000, ge=10, le=100_000, description="training spectra used, at most; thinned evenly within each class")
+    at_most: int = Field(
+        6_000,
+        ge=10,
+        le=100_000,
+        title="Largest training set",
+        description="largest number of training spectra used; more are subsampled evenly within each class",
+    )
 
 
 class RandomForest(PixelClassifier):
@@ -278,18 +323,26 @@ class HydraRidge(PixelClassifier):
     kind: Literal["hydra_ridge"] = "hydra_ridge"
     least_bands: ClassVar = 9
     implementation: ClassVar = "napari_spectrai.learn.classical.hydra:HydraRidge"
-    at_most: int = Field(6_000, ge=10, le=100_000, description="training spectra used, at most; thinned evenly within each class")
-    groups: int = Field(16, ge=2, le=256, description="groups of kernels, half of them on the first difference (the paper: 64)")
-    kernels: int = Field(8, ge=2, le=64, description="kernels that compete in a group")
+    at_most: int = Field(
+        6_000,
+        ge=10,
+        le=100_000,
+        title="Largest training set",
+        description="largest number of training spectra used; more are subsampled evenly within each class",
+    )
+    groups: int = Field(
+        16, ge=2, le=256, title="Kernel groups", description="groups of kernels, half of them on the first difference (the paper: 64)"
+    )
+    kernels: int = Field(8, ge=2, le=64, title="Kernels per group", description="number of competing kernels in a group")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the kernels")
 
 
 class LocalMeans(PixelClassifier):
-    """A classifier of spectra that were averaged over a window of the image before."""
+    """A classifier of spectra averaged over a window of the image."""
 
     dimensions: ClassVar = (2,)
     images: ClassVar = True
-    size: int = Field(7, ge=3, le=99, description="height and width of the averaged window, in pixels")
+    size: int = Field(7, ge=3, le=99, title="Window size", description="height and width of the averaged window, in pixels")
 
     @property
     def context(self) -> int:
@@ -319,7 +372,7 @@ class PCALDALocalMeans(PCALDA, LocalMeans):
     title: ClassVar = "PCA-LDA, local means"
     label: ClassVar = "PCA-LDA (means)"
     kind: Literal["pca_lda_local_means"] = "pca_lda_local_means"  # type: ignore[assignment]
-    size: int = Field(9, ge=3, le=99, description="height and width of the averaged window, in pixels")
+    size: int = Field(9, ge=3, le=99, title="Window size", description="height and width of the averaged window, in pixels")
 
 
 class LogisticLocalMeans(LogisticRegression, LocalMeans):

@@ -1,4 +1,4 @@
-"""Whether a model fits a cube: the one place that decides how an axis is brought onto a model's, and whether intensities are alike."""
+"""Compatibility of models with cubes: how an axis is brought onto that of a model, and whether intensities are comparable."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from napari_spectrai.preparation.chain import seen
 from napari_spectrai.valid import held_by
 
 FACTOR = 3.0
-"""By how many times the brightest intensities of a cube may differ from those that were learnt from before it is said."""
+"""Factor between the brightest intensities of a cube and those of the training data above which a warning is given."""
 PERCENTILES = (1.0, 50.0, 99.0)
 LOOKED_AT = 2**18
-"""Values of a cube, about, by which its intensities are told."""
+"""Approximate number of values from which the intensities of a cube are estimated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How the bands of a cube become those of a model.
+    """How the bands of a cube are converted to those of a model.
 
     Attributes
     ----------
     how : str
-        ``"same"``; ``"renamed"``: the same bands in another unit or in the opposite order, which needs nobody's consent; ``"step"``: by
-        `step`, once a person agrees; ``"never"``.
+        ``"same"``; ``"renamed"``: the same bands in another unit or in reverse order, which needs no consent; ``"step"``: with
+        `step`, after a person agrees; ``"never"``.
     turned : bool
-        Whether the bands are in the opposite order.
+        Whether the bands are in reverse order.
     step : Step or None
-        What brings the cube onto the model's axis.
+        Preparation step that brings the cube onto the model's axis.
     words : str
-        How the axes differ, and what follows; empty for the same.
+        How the axes differ, and the consequence; empty if they are the same.
     remedy : str
-        What can be done, to be read after `words`.
+        What can be done; follows `words` in messages.
     """
 
     how: Literal["same", "renamed", "step", "never"]
@@ -54,7 +54,7 @@ class Fit:
 
 
 def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
-    """Return how a cube on `axis`, called `name`, is brought onto a model's axis."""
+    """Return how a cube on `axis`, named `name`, is brought onto a model's axis."""
     onto = card.axis
     difference = onto.mismatch(axis)
     if difference is None or card.experiment.any_axis:
@@ -73,28 +73,28 @@ def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
         return Fit("never", words=words, remedy=_not_measured(onto, same_unit))
     if step.kind == "crop":
         return Fit("step", step=step, words=f"{words} Those inside the model's range are the same.")
-    return Fit("step", step=step, words=f"{words} Interpolation brings it onto the model's bands.")
+    return Fit("step", step=step, words=f"{words} It can be interpolated to the model's bands.")
 
 
 def _other_unit(onto: SpectralAxis, axis: SpectralAxis) -> str:
     if axis.unit and onto.unit:
-        return f"Positions in {axis.unit} are not converted to {onto.unit} without guessing; choose data in {onto.unit}, or another model."
+        return f"Positions in {axis.unit} cannot be converted to {onto.unit}; choose data in {onto.unit}, or another model."
     if not axis.unit and len(axis) == len(onto):
-        return "If its bands are the model's, say so: as_cube(cube, axis=model.axis)."
+        return "If its bands are those of the model, set them: as_cube(cube, axis=model.axis)."
     if not axis.unit:
-        return f"Say where its bands lie: as_cube(cube, axis=SpectralAxis(values, {onto.unit!r}))."
+        return f"Set the positions of its bands: as_cube(cube, axis=SpectralAxis(values, {onto.unit!r}))."
     if len(axis) == len(onto):
-        return f"The model knows bands by their numbers; if they are the same, say so: as_cube(cube, axis=SpectralAxis.bands({len(onto)}))."
-    return "The model knows bands by their numbers alone; choose data with as many, or another model."
+        return f"The model identifies bands by number; if they are the same, set them: as_cube(cube, axis=SpectralAxis.bands({len(onto)}))."
+    return "The model identifies bands by number; choose data with the same number of bands, or another model."
 
 
 def _not_measured(onto: SpectralAxis, axis: SpectralAxis) -> str:
     low, high = max(onto.values.min(), axis.values.min()), min(onto.values.max(), axis.values.max())
     why = "The model needs bands that were not measured"
     if low >= high:
-        return f"{why}: the axes have nothing in common; choose other data, or another model."
+        return f"{why}: the axes do not overlap; choose other data, or another model."
     return (
-        f"{why}; train on the bands in common, those of the training data that Crop(low={float(low):.6g}, high={float(high):.6g}) keeps, "
+        f"{why}; train on the common bands, with Crop(low={float(low):.6g}, high={float(high):.6g}) on the training data, "
         "or choose other data."
     )
 
@@ -103,37 +103,37 @@ def _not_measured(onto: SpectralAxis, axis: SpectralAxis) -> str:
 
 
 def intensities_of(spectra: FloatArray) -> list[float]:
-    """Return the percentiles of spectra (n, L) that a card keeps, of their magnitudes: 1, 50 and 99; nothing if there are no values."""
+    """Return the percentiles of the magnitudes of spectra (n, L) that a card records (1, 50 and 99); empty if there are no values."""
     values = np.abs(spectra[np.isfinite(spectra)])
     return [float(f"{value:.6g}") for value in np.percentile(values, PERCENTILES)] if values.size else []
 
 
 def another_scale(card: ModelCard, cube: Cube) -> str:
-    """Return in a sentence that a cube's intensities are a factor away from those a model learnt from, and the remedy; nothing if not.
+    """Return a warning with a remedy if a cube's intensities differ by a factor from the training data; otherwise an empty text.
 
-    Where the model's preparation gives the same for any factor (such as a normalisation of each spectrum), nothing is said.
+    No warning is given if the model's preparation removes any factor, such as by normalising each spectrum.
     """
     if not card.intensities:
         return ""
     spectra = seen(cube, LOOKED_AT).reshape(-1, cube.shape[-1])
     spectra = spectra[held_by(spectra).mask]
-    found = intensities_of(spectra)
-    if not found or not found[-1] or not card.intensities[-1]:
+    measured = intensities_of(spectra)
+    if not measured or not measured[-1] or not card.intensities[-1]:
         return ""
-    ratio = found[-1] / card.intensities[-1]
+    ratio = measured[-1] / card.intensities[-1]
     if 1 / FACTOR <= ratio <= FACTOR or not _matters(card, spectra[:: max(1, len(spectra) // 64)], cube.axis, ratio):
         return ""
     factor = usual(ratio)
     times = f"about {factor:g} times" if ratio > 1 else f"about 1/{1 / factor:.4g} of"
     return (
-        f"The intensities of {cube.name or 'the cube'!r} are {times} those that the model learnt from (99th percentile {found[-1]:.3g}, "
-        f"there {card.intensities[-1]:.3g}), which spoils its results; if only the scale differs, divide them by {factor:g}: "
+        f"The intensities of {cube.name or 'the cube'!r} are {times} those of the training data (99th percentile {measured[-1]:.3g}, "
+        f"there {card.intensities[-1]:.3g}), which makes its results unreliable; if only the scale differs, divide by {factor:g}: "
         f"preprocess(cube, [Scale(factor={factor:g})]), or the step 'Scale by one factor' of Preprocess."
     )
 
 
 def _matters(card: ModelCard, spectra: FloatArray, axis: SpectralAxis, ratio: float) -> bool:
-    """Whether the preparation gives something else for intensities divided by `ratio`."""
+    """Whether dividing the intensities by `ratio` changes the result of the preparation."""
     chain = Preparation(tuple(card.experiment.preparation))
     with np.errstate(all="ignore"):
         one, other = (chain.apply(values, axis)[0] for values in (spectra, (spectra / np.float32(ratio)).astype(np.float32)))
@@ -142,14 +142,14 @@ def _matters(card: ModelCard, spectra: FloatArray, axis: SpectralAxis, ratio: fl
 
 
 def usual(ratio: float) -> float:
-    """Return the factor that a ratio most probably is: a power of ten, the range of 8, 12 or 16 bits, or itself to two digits."""
+    """Return the most probable factor for a ratio: a power of ten, the range of 8, 12 or 16 bits, or the ratio to two digits."""
     known = [10.0**power for power in range(-9, 10) if power] + [float(2**bits - 1) ** sign for bits in (8, 12, 16) for sign in (1, -1)]
     nearest = min(known, key=lambda value: abs(math.log(ratio / value)))
     return nearest if abs(math.log(ratio / nearest)) < math.log(1.6) else float(f"{ratio:.2g}")
 
 
 def brought(cube: Cube, card: ModelCard, fit: Fit) -> Cube:
-    """Return a cube on the model's axis, by a fit that is not ``"never"``; the values of the same bands are a view."""
+    """Return a cube on the model's axis, by a fit other than ``"never"``; if the bands are the same, the values are a view."""
     if fit.how == "same":
         return cube
     if fit.how == "renamed":

@@ -1,4 +1,4 @@
-"""Settings that suit the data: what `Experiment.default` begins with."""
+"""Default settings for given data: the implementation of `Experiment.default`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from napari_spectrai.conversion import as_cube
 from napari_spectrai.correspondence import relation_of
-from napari_spectrai.cube import Cube, as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.candidates import FEW, MANY
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.labels import UNKNOWN, as_labels
@@ -16,13 +17,13 @@ from napari_spectrai.marks import is_marks, labels_of_marks
 T = TypeVar("T")
 
 FEWEST_PAIRS = 5
-"""Pairs of spectra below which nothing but gains and offsets can be learnt of two instruments."""
+"""Number of pairs of spectra below which only gains and offsets of two instruments can be fitted."""
 MOST_HELD = 5
-"""Pairs for validation, where there are few; the method learns from them in the end."""
+"""Number of pairs for validation if there are few; the method is finally fitted on them, too."""
 
 
 def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
-    """Return an experiment with settings for `cube` and, where there is one, its truth."""
+    """Return an experiment with settings for `cube` and its truth, if there is one."""
     task = tasks.parse(kind)
     makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes, "calibration": _calibration}
     document = makers.get(task.kind, _restoration)(task, cube, truth)
@@ -37,7 +38,7 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     batch = 32 if small else 256
     document: dict[str, Any] = {
         "task": task,
-        # an image keeps its contrast between pixels; spectra of a set stand alone
+        # the contrast between the pixels of an image is kept; spectra of a set are independent
         "preparation": ["scale" if cube.is_image else {"kind": "normalise", "by": "maximum"}],
         "augmentation": [{"kind": "noise", "sigma": 0.02 if cube.is_image else 0.1}, {"kind": "mixup", "alpha": 0.4}],
         # about as many steps as the Raman pairs need, whatever the number of spectra
@@ -45,7 +46,7 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     }
     if task.kind != "denoising" or truth is not None:
         return document
-    # without truth: candidates, compared on the data with noise added
+    # without a truth: candidates compared on the data with noise added
     document |= {
         "task": {"kind": "denoising", "learns_from": "recorrupted"}, "preparation": ["scale"],
         "network": {"kind": "automatic", "seconds": 60.0}, "augmentation": [],
@@ -57,8 +58,10 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
 def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     document = _restoration(task, cube, truth)
     if cube.count < 2:
-        raise ValueError("1 pair of spectra cannot be learnt from and judged by; give 5 or more, or 2 for gains and offsets alone")
-    # two instruments are compared: no spectrum is divided by its own maximum
+        raise ValueError(
+            "1 pair of spectra cannot be used for both training and validation; pass 5 or more, or 2 for gains and offsets only"
+        )
+    # intensities of two instruments are compared: spectra are not divided by their own maxima
     document |= {"preparation": ["scale"], "network": "automatic", "augmentation": []}
     del document["training"]
     if cube.count >= FEWEST_PAIRS:
@@ -73,8 +76,8 @@ def _calibration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
 
 def _refuse_other_pixels(task: TaskSpec, cube: Cube, truth: Cube) -> None:
     same = truth.shape == cube.shape if task.same_axis else truth.spatial_shape == cube.spatial_shape
-    found = relation_of(cube.placement, truth.placement)
-    cut = found is not None and found.kind == "cut" and (truth.shape[-1] == cube.shape[-1] or not task.same_axis)
+    relation = relation_of(cube.placement, truth.placement)
+    cut = relation is not None and relation.kind == "cut" and (truth.shape[-1] == cube.shape[-1] or not task.same_axis)
     if not same and not cut:
         what = "pixels and bands" if task.same_axis else "pixels"
         raise ValueError(f"the truth has shape {truth.shape} and the cube {cube.shape}; they must show the same {what}")
@@ -83,7 +86,7 @@ def _refuse_other_pixels(task: TaskSpec, cube: Cube, truth: Cube) -> None:
 def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     if not cube.is_image:
         raise ValueError(
-            f"super-resolution needs an image, and {cube.name or 'the cube'!r} is a set of spectra; give one of shape (y, x, bands)"
+            f"super-resolution needs an image, and {cube.name or 'the cube'!r} is a set of spectra; pass one of shape (y, x, bands)"
         )
     sides = cube.spatial_shape[-2:]
     learns_from, factor = "degraded", 2
@@ -92,11 +95,11 @@ def _super_resolution(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
         factor, rest = divmod(sharp.spatial_shape[-1], sides[-1])
         if rest or factor < 2 or sharp.spatial_shape[-2:] != (sides[0] * factor, sides[1] * factor) or len(sharp.axis) != len(cube.axis):
             raise ValueError(
-                f"the truth has shape {sharp.shape} and the cube {cube.shape}; it must have a whole number of times as many pixels a side "
+                f"the truth has shape {sharp.shape} and the cube {cube.shape}; it must have an integer multiple of its pixels per side "
                 "and the same bands"
             )
         learns_from, sides = "pairs", sharp.spatial_shape[-2:]
-    # small patches leave most of an image to learn from, and four coarse pixels a side are enough to see
+    # small patches leave most of an image for training, and four coarse pixels per side are enough context
     patch = max(4, 2 * factor, min(max(4 * factor, 24 // factor * factor), min(sides) // 3 // factor * factor))
     return {
         "task": {"kind": "super_resolution", "factor": factor, "learns_from": learns_from},
@@ -123,9 +126,9 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     document: dict[str, Any] = {
         "task": settings,
         "preparation": ["scale"],
-        # the more is labelled, the longer each fold takes, and the more there is to gain by networks
+        # with more labels, each fold takes longer, and networks gain more
         "network": {"kind": "automatic", "seconds": 120.0 if labelled <= MANY else 300.0 if labelled <= FEW else 600.0},
-        # of what is named or drawn for the test, if anything is; validation is by folds
+        # the test part is what was named or drawn for it; validation uses folds
         "split": {"validation": 0.15} | ({"gap": 0, "context": "shared"} if cube.is_image and not of_images else {}),
     }
     return document

@@ -1,4 +1,4 @@
-"""The one document: data, split, preparation, augmentation, task, network, loss and training."""
+"""The experiment document: data, split, preparation, augmentation, task, network, loss and training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from napari_spectrai.cube import as_cube
+from napari_spectrai import repr_html
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
 from napari_spectrai.experiment.augmentations import AugmentationSpec, augmentations
 from napari_spectrai.experiment.defaults import suited
 from napari_spectrai.experiment.legacy import spectrai
@@ -27,72 +29,94 @@ from napari_spectrai.spec import SettingsError, Spec, listed, problems
 
 
 class Data(Spec):
-    """Which files, where the cubes are not handed over in memory; relative paths start at the document."""
+    """Files of the data, if cubes are not passed in memory; relative paths start at the document."""
 
-    input: list[Path] = Field(default_factory=list, description="files to learn from")
+    input: list[Path] = Field(default_factory=list, description="files to train on")
     truth: list[Path] = Field(default_factory=list, description="files with the truth, one for each input")
     patch: int = Field(
-        32, ge=4, le=4096, description="height and width of training patches, in pixels (for networks over the image; of the sharp image)"
+        32,
+        ge=4,
+        le=4096,
+        title="Patch size",
+        description="height and width of training patches, in pixels (for networks with spatial context; of the sharp image)",
     )
     samples: int | None = Field(
-        None, ge=1, le=10_000_000, description="patches an epoch; empty: as many as show each pixel about four times"
+        None,
+        ge=1,
+        le=10_000_000,
+        title="Patches per epoch",
+        description="patches per epoch; empty: enough to show each pixel about four times",
     )
-    per_image: int | None = Field(None, ge=1, le=10_000_000, description="patches per epoch from each image, where data.samples is empty")
-    groups: list[str] = Field(
-        default_factory=list, description="to which group (patient, day, slide) each input belongs, for a split by group"
+    per_image: int | None = Field(
+        None, ge=1, le=10_000_000, title="Patches per image", description="patches per epoch from each image, if data.samples is empty"
     )
+    groups: list[str] = Field(default_factory=list, description="the group (patient, day, slide) of each input, for a split by group")
     parts: list[Literal["training", "validation", "test"]] = Field(
-        default_factory=list, description="which part each input (file, or folder of files) is, where that is not left to the split"
+        default_factory=list,
+        description="the part (training, validation, test) of each input file or folder, if the split should not decide",
     )
     pairing: Literal["position", "pixels"] = Field(
         "position",
-        description="which pixels of input and truth belong together. position: those at the same place in the world, where both have one; "
-        "pixels: those of the same row and column, wherever they lie",
+        description="how pixels of input and truth are matched. position: by world coordinates, if both have them; "
+        "pixels: by row and column, regardless of position",
     )
     spectral: int | None = Field(
-        None, ge=-5, le=4, description="which dimension of the arrays, as they lie in the files, holds the bands; empty: as the files say"
+        None,
+        ge=-5,
+        le=4,
+        title="Spectral dimension",
+        description="the spectral dimension of the arrays, as stored in the files; empty: as defined by the files",
     )
 
 
 class Split(Spec):
-    """Which samples train, which choose the best epoch, which are kept for the final score."""
+    """How samples are split into training, validation and test parts."""
 
     method: Literal["auto", "file", "group", "contiguous", "blocks", "stratified", "random"] = Field(
         "auto",
-        description="auto: by file where there are several, else contiguous (classes: blocks of an image, stratified for a set); "
-        "group: whole groups; contiguous: the last rows; blocks: scattered squares; stratified: single spectra, each class alike; "
-        "random: single spectra, for sets without neighbours",
+        description="auto: by file if there are several, else contiguous (classes: blocks of an image, stratified for a set); "
+        "group: whole groups; contiguous: the last rows; blocks: scattered squares; stratified: single spectra by class; "
+        "random: single spectra, for sets without neighbours (leaks between neighbouring pixels of an image)",
     )
     context: Literal["separate", "shared"] = Field(
         "separate",
-        description="separate: patches lie in one part; shared: they may reach into others, whose spectra are seen but never their truth",
+        description="separate: each patch lies in one part; shared: patches may extend into other parts, but only their spectra are used",
     )
-    validation: float = Field(0.05, gt=0, lt=1, description="share that chooses the best epoch")
-    test: float = Field(0.0, ge=0, lt=1, description="share that is never learnt from, for the final score")
-    gap: int | None = Field(None, ge=0, le=10_000, description="pixels left out between parts of an image; empty: as wide as a patch")
-    block: int = Field(12, ge=1, le=10_000, description="height and width of a block, in pixels")
+    validation: float = Field(
+        0.05, gt=0, lt=1, title="Validation fraction", description="validation fraction, used to choose the best epoch"
+    )
+    test: float = Field(0.0, ge=0, lt=1, title="Test fraction", description="test fraction, never used for training, for the final score")
+    gap: int | None = Field(
+        None,
+        ge=0,
+        le=10_000,
+        title="Gap (pixels)",
+        description="pixels left out between the parts of an image, to avoid leakage; empty: the size of a patch",
+    )
+    block: int = Field(12, ge=1, le=10_000, title="Block size", description="height and width of a block, in pixels")
     folds: int = Field(
         0, ge=0, le=1000,
-        description="cross-validation: each sample is held out once, in so many folds (as many as there are groups: leave one group out), "
-        "and the model is fitted on all; 0: one validation part (automatic: 5 folds)",
+        description="number of cross-validation folds: each sample is held out once (as many folds as groups: leave one group out), "
+        "then the model is fitted on all samples; 0: one validation part (automatic: 5 folds)",
     )  # fmt: skip
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of blocks and random choices")
     beside: bool = Field(
         True,
-        description="where pixels of a scene are split at random, train a second time on blocks, for the honest figure beside the other",
+        title="Block split for comparison",
+        description="if pixels of a scene are split at random, train again on a block split, and report its score without leakage, too",
     )
 
     @model_validator(mode="after")
     def _leaves_some(self) -> Self:
         if self.validation + self.test >= 1:
             raise ValueError(
-                f"validation {self.validation:g} and test {self.test:g} leave nothing to train on; make them less than 1 together"
+                f"validation {self.validation:g} and test {self.test:g} leave nothing to train on; their sum must be less than 1"
             )
         return self
 
 
 class Experiment(Spec):
-    """Everything a training needs, as plain data: the docks edit it, the command line runs it, the model carries it.
+    """All settings of a training as plain data: edited by the docks, run by the command line, and saved in the model.
 
     Examples
     --------
@@ -102,34 +126,41 @@ class Experiment(Spec):
     """
 
     version: Literal[1] = 1
-    name: str = Field("", max_length=200, description="what the model will be called")
-    task: Annotated[SerializeAsAny[TaskSpec], tasks] = Field(default_factory=lambda: tasks.parse("denoising"), description="what is learnt")
+    name: str = Field("", max_length=200, description="name of the model")
+    task: Annotated[SerializeAsAny[TaskSpec], tasks] = Field(
+        default_factory=lambda: tasks.parse("denoising"), description="the task to train for"
+    )
     data: Data = Data()
     split: Split = Split()
     preparation: list[Annotated[SerializeAsAny[Step], steps]] = Field(
-        default_factory=lambda: [steps.parse("normalise")], description="steps before the network, kept with the model"
+        default_factory=lambda: [steps.parse("normalise")],
+        description="preparation steps, applied before the network and saved with the model",
     )
     augmentation: list[Annotated[SerializeAsAny[AugmentationSpec], augmentations]] = Field(
-        default_factory=list, description="how each batch is varied"
+        default_factory=list, description="random augmentations, applied to each batch"
     )
-    network: Annotated[SerializeAsAny[NetworkSpec], networks] = Field(ResidualMLP(), description="what learns")
-    loss: Annotated[SerializeAsAny[LossSpec], losses] = Field(default_factory=lambda: losses.parse("mse"), description="what is made small")
+    network: Annotated[SerializeAsAny[NetworkSpec], networks] = Field(
+        ResidualMLP(), description="architecture of the network, or a classical method"
+    )
+    loss: Annotated[SerializeAsAny[LossSpec], losses] = Field(
+        default_factory=lambda: losses.parse("mse"), description="loss function to minimise"
+    )
     training: Training = Training()
 
     @model_validator(mode="before")
     @classmethod
-    def _begin_with(cls, document: Any) -> Any:
-        """Fill in what the task begins with, where nothing else is said."""
+    def _task_defaults(cls, document: Any) -> Any:
+        """Fill in the defaults of the task, for fields that are not given."""
         if not isinstance(document, Mapping) or "task" not in document:
             return document
         try:
             task = tasks.parse(document["task"])
-        except ValueError:  # said where the field is validated
+        except ValueError:  # reported when the field is validated
             return document
         started: dict[str, Any] = {"network": task.network, "loss": task.loss}
         if task.kind == "segmentation":
             started["network"] = {"kind": "unet", "dims": 2, "components": 32}
-        if task.own_unit:  # no spectrum is divided by its own maximum where the intensities of two instruments are compared
+        if task.own_unit:  # intensities of two instruments are compared: spectra are not divided by their own maxima
             started["preparation"] = ["scale"]
         return started | dict(document)
 
@@ -145,27 +176,57 @@ class Experiment(Spec):
                 raise ValueError(f"loss {part.kind!r} in the sum does not suit the task {self.task.kind!r}; {listed(suited)}")
         return self
 
+    def __repr__(self) -> str:
+        return f"Experiment({', '.join(part for part in (self.name, self.task.kind, self.network.kind, self._length) if part)})"
+
+    def __str__(self) -> str:
+        return self.to_yaml()
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("Task", self.task.title),
+            ("Network", self.network.title),
+            ("Loss", "" if self._closed else self.loss.title),
+            ("Preparation", ", ".join(step.title for step in self.preparation) or "none"),
+            ("Augmentation", ", ".join(one.title for one in self.augmentation) or "none"),
+            ("Length", self._length),
+            ("Data", ", ".join(path.name for path in self.data.input)),
+        ]
+        return repr_html.card("Experiment", self.name, [row for row in rows if row[1]])
+
+    @property
+    def _closed(self) -> bool:
+        """Whether no gradient steps are made: a classical method, or a comparison in a given time."""
+        return self.network.classical or hasattr(self.network, "seconds")
+
+    @property
+    def _length(self) -> str:
+        if self.network.classical:
+            return ""
+        seconds = getattr(self.network, "seconds", None)
+        return f"{self.training.epochs} epochs" if seconds is None else f"up to {seconds:g} s of comparison"
+
     @property
     def minimised(self) -> LossSpec:
-        """What training makes small: the loss, or of a sum that names no parts the task's own."""
+        """The loss to minimise; for a sum without parts, the losses of the task."""
         if getattr(self.loss, "parts", None) == []:
             return self.loss.model_copy(update={"parts": [losses.parse(self.task.loss)]})
         return self.loss
 
     @property
     def over_ridge(self) -> bool:
-        """Whether the network learns what a ridge map leaves over."""
+        """Whether the network learns the residual of a ridge regression."""
         task = self.task
         return bool(getattr(self.network, "ridge", False)) and task.truth == "cube" and task.needs_truth and task.enlarges == 1
 
     @property
     def looks_around(self) -> bool:
-        """Whether the network or method sees neighbouring pixels."""
+        """Whether the network or method uses neighbouring pixels."""
         return looks_around(self.network)
 
     @property
     def any_axis(self) -> bool:
-        """Whether what is trained fits cubes on any axis: the network does, and the steps before it only scale."""
+        """Whether the model can be applied to cubes on any axis: the network can, and the preparation only scales."""
         return self.network.any_axis and all(step.kind in ("normalise", "scale") for step in self.preparation)
 
     @classmethod
@@ -175,12 +236,12 @@ class Experiment(Spec):
         Parameters
         ----------
         task : str
-            ``"denoising"``, ``"calibration"``, ``"classification"``, ``"segmentation"`` or ``"super_resolution"``; an unknown one is
-            refused with the list of the known.
+            ``"denoising"``, ``"calibration"``, ``"classification"``, ``"segmentation"`` or ``"super_resolution"``.
+            For an unknown task, the error lists the known ones.
         cube : Cube, array or napari layer
-            What will be learnt from.
+            The input to train on.
         truth : Cube, Labels, array or napari layer, optional
-            Denoising without it learns from the noisy data alone, super-resolution from the cube, degraded.
+            Without it, denoising is trained on the noisy data alone, and super-resolution on degraded copies of the cube.
 
         Raises
         ------
@@ -191,7 +252,7 @@ class Experiment(Spec):
 
     @classmethod
     def from_mapping(cls, document: Any, where: str = "") -> Self:
-        """Validate a mapping; every problem comes with its path, value, limit and remedy.
+        """Validate a mapping; each problem has its path, value, limit and remedy.
 
         Raises
         ------
@@ -209,24 +270,24 @@ class Experiment(Spec):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read an experiment from YAML; its relative data paths are taken from the document's folder.
+        """Read an experiment from YAML; relative data paths start at the document's folder.
 
-        A document of spectrai (Horgan & Bergholt 2022) is taken over.
+        Documents of spectrai (Horgan & Bergholt 2022) are converted.
 
         Warns
         -----
         SpectralWarning
-            If it is one of spectrai's: everything that was changed, corrected or could not be kept.
+            For a document of spectrai: lists everything that was changed, corrected or could not be kept.
         """
         path = Path(path)
         if path.is_dir():
-            raise ValueError(f"{path} is a folder; name the experiment in it, a file that ends in .yml")
+            raise ValueError(f"{path} is a folder; name an experiment file in it, which ends in .yml")
         document = parse_yaml(read_document(path), str(path))
         if spectrai.recognised(document):
             taken, changes = spectrai.translated(document, path)
             listed_changes = "\n".join(f"- {change}" for change in changes)
             warnings.warn(
-                f"{path.name} is a document of spectrai (Horgan & Bergholt 2022). It is taken over with these changes:\n{listed_changes}",
+                f"{path.name} is a document of spectrai (Horgan & Bergholt 2022). It was converted with these changes:\n{listed_changes}",
                 SpectralWarning,
                 stacklevel=2,
             )
@@ -240,7 +301,7 @@ class Experiment(Spec):
         return experiment.model_copy(update={"data": data.model_copy(update=absolute), "training": training})
 
     def save(self, path: str | Path) -> Path:
-        """Write the experiment as YAML, whole or not at all."""
+        """Write the experiment as YAML, atomically."""
         write_text(path, self.to_yaml())
         return Path(path)
 
@@ -251,22 +312,23 @@ class Experiment(Spec):
     def override(self, *settings: str) -> Self:
         """Return a copy with some values changed: ``override("training.epochs=50", "augmentation.0.sigma=0.05")``.
 
-        A value is read as YAML. Giving only a kind (``"network=unet"``) takes that kind's defaults.
+        Values are parsed as YAML. A kind alone (``"network=unet"``) has that kind's defaults.
 
         Raises
         ------
         ValueError
-            If a path does not exist, with the names that do, or the value is outside its limits.
+            If a path does not exist (the message lists those that do), or a value is outside its limits.
         """
         document = self.model_dump(mode="json")
         for setting in settings:
+            of_type(setting, str, "a setting", 'write path=value, such as override("training.epochs=50", "network.width=32")')
             path, equals, text = setting.partition("=")
             if not equals:
-                raise ValueError(f"{setting!r} sets nothing; write path=value, such as training.epochs=50")
+                raise ValueError(f"{setting!r} is not a setting; write path=value, such as training.epochs=50")
             value = parse_yaml(text, brief(setting))
             _set(document, path.strip().split("."), value, setting)
-            # a kind alone is filled out with its defaults, so that the next setting can name them; what does not fit
-            # yet may fit after the next
+            # a kind alone is filled with its defaults, so that the next setting can refer to them; values that do not fit
+            # yet may fit after the next setting
             with suppress(SettingsError):
                 document = self.from_mapping(document).model_dump(mode="json")
         return self.from_mapping(document)
@@ -285,7 +347,7 @@ def _set(document: Any, path: list[str], value: Any, setting: str) -> None:
                 raise ValueError(f"{setting!r}: there is no {'.'.join(path[: depth + 1])!r}; {listed(document, part)}")
             key = part
             if last and part == "kind" and value != document[part]:
-                # another kind has other fields: what was set for the old one does not apply
+                # another kind has other fields: settings of the old one do not apply
                 document.clear()
         else:
             raise ValueError(f"{setting!r}: {'.'.join(path[:depth])} is a single value; it has no part {part!r}")

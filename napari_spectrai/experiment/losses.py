@@ -15,11 +15,11 @@ losses: Registry[Any] = Registry("loss")
 
 
 class LossSpec(Named):
-    """A loss: what training makes small."""
+    """A loss function, which training minimises."""
 
     tasks: ClassVar[frozenset[str]] = CUBES
     of_shape: ClassVar[bool] = False
-    """Whether it sees the shape of spectra only, of which a single band has none."""
+    """Whether it depends only on the shape of spectra, which a single band does not have."""
 
 
 class MSE(LossSpec):
@@ -50,7 +50,7 @@ class Charbonnier(LossSpec):
 class SpectralAngle(LossSpec):
     """Mean angle between spectrum and truth, in radians (Kruse et al. 1993, doi:10.1016/0034-4257(93)90013-N).
 
-    It does not see intensities: join it with another loss (`sum`).
+    It is independent of the intensities, so combine it with another loss (`sum`).
     """
 
     title: ClassVar = "Spectral angle"
@@ -60,7 +60,7 @@ class SpectralAngle(LossSpec):
 
 
 class Derivative(LossSpec):
-    """Mean absolute error of the first differences along the spectrum: peaks keep their shape."""
+    """Mean absolute error of the first differences along the spectrum, which preserves the shape of peaks."""
 
     title: ClassVar = "L1 of the derivative"
     kind: Literal["derivative"] = "derivative"
@@ -71,17 +71,23 @@ class Derivative(LossSpec):
 class _Classed(LossSpec):
     tasks: ClassVar = CLASSES
     weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: classes count by the inverse of their frequency in the training labels"
+        "none", title="Class weights", description="balanced: weight classes by the inverse of their frequency in the training labels"
     )
 
 
 class CrossEntropy(_Classed):
-    """Cross-entropy; unlabelled pixels do not count."""
+    """Cross-entropy; unlabelled pixels are ignored."""
 
     title: ClassVar = "Cross-entropy"
     kind: Literal["cross_entropy"] = "cross_entropy"
     implementation: ClassVar = "napari_spectrai.learn.train.losses:cross_entropy"
-    smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes (Szegedy et al. 2016)")
+    smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        title="Label smoothing",
+        description="label smoothing: fraction of each label distributed over all classes (Szegedy et al. 2016)",
+    )
 
 
 class BinaryCrossEntropy(_Classed):
@@ -93,12 +99,12 @@ class BinaryCrossEntropy(_Classed):
 
 
 class Focal(_Classed):
-    """Cross-entropy that counts what is already right less (Lin et al. 2017, arXiv:1708.02002)."""
+    """Cross-entropy with less weight on samples classified correctly (Lin et al. 2017, arXiv:1708.02002)."""
 
     title: ClassVar = "Focal"
     kind: Literal["focal"] = "focal"
     implementation: ClassVar = "napari_spectrai.learn.train.losses:focal"
-    gamma: float = Field(2.0, ge=0, le=10, description="how strongly what is right is played down; 0: cross-entropy")
+    gamma: float = Field(2.0, ge=0, le=10, description="how strongly correctly classified samples are down-weighted; 0: cross-entropy")
 
 
 class Dice(_Classed):
@@ -110,21 +116,25 @@ class Dice(_Classed):
 
 
 class Sum(LossSpec):
-    """Two losses or more, added up with weights."""
+    """Weighted sum of two or more losses."""
 
     title: ClassVar = "Sum of losses"
     kind: Literal["sum"] = "sum"
     implementation: ClassVar = "napari_spectrai.learn.train.losses:added"
     tasks: ClassVar = CUBES | CLASSES
-    parts: list[Annotated[SerializeAsAny[LossSpec], losses]] = Field(default_factory=list, description="the losses; empty: the task's own")
-    shares: list[Annotated[float, Field(ge=0, le=1e9)]] = Field(default_factory=list, description="the weight of each; empty: 1")
+    parts: list[Annotated[SerializeAsAny[LossSpec], losses]] = Field(
+        default_factory=list, title="Losses", description="the losses; empty: those of the task"
+    )
+    shares: list[Annotated[float, Field(ge=0, le=1e9)]] = Field(
+        default_factory=list, title="Weights", description="weight of each loss; empty: 1"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Sum:
         if self.shares and len(self.shares) != len(self.parts):
-            raise ValueError(f"{len(self.shares)} weights for {len(self.parts)} losses; give one for each, or none")
+            raise ValueError(f"{len(self.shares)} weights for {len(self.parts)} losses; give one weight for each loss, or none")
         if self.shares and not any(self.shares):
-            raise ValueError("all weights are 0, so nothing would be learnt; give one of the losses a weight above 0")
+            raise ValueError("all weights are 0, so nothing can be learnt; give at least one loss a weight above 0")
         if any(isinstance(part, Sum) for part in self.parts):
-            raise ValueError("a sum within a sum; name all losses in one")
+            raise ValueError("a sum contains another sum; list all losses in one sum")
         return self

@@ -1,30 +1,31 @@
-"""The scores by name: title, unit, which way is better, and the rules that hold for them. `learn.metrics` computes them."""
+"""The metrics by name: title, unit, direction, and averaging rules. `learn.metrics` computes them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 ClassMean = Literal["truth", "union"]
-"""Over which classes F1, IoU and Dice are averaged: those of the truth, or those that truth or result hold."""
+"""Classes over which F1, IoU and Dice are averaged: those of the truth, or those of truth and result."""
 
 CLASS_MEANS: dict[ClassMean, str] = {
-    "truth": "Means over classes are over those that the truth holds.",
-    "union": "F1, IoU and Dice are averaged over the classes that the truth or the result holds, as scikit-learn does.",
+    "truth": "Means over classes include the classes of the truth.",
+    "union": "F1, IoU and Dice are averaged over the classes of the truth and the result, as in scikit-learn.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How a score is shown and compared."""
+    """Title, unit and direction of a score."""
 
     title: str
     larger_is_better: bool = False
     words: str = ""
-    """What it is, for a tooltip."""
+    """Description, for tooltips."""
     unit: str = ""
     """``"intensity"`` and ``"axis"`` stand for the unit of the intensities and of the spectral axis."""
 
@@ -32,9 +33,18 @@ class Metric:
         """Whether `one` is better than `other`."""
         return one > other if self.larger_is_better else one < other
 
+    def ranked(self, scores: Mapping[str, float]) -> list[str]:
+        """Return the names of the scores, the best first; those that are NaN are left out."""
+        known = [name for name, value in scores.items() if not math.isnan(value)]
+        return sorted(known, key=lambda name: scores[name], reverse=self.larger_is_better)
+
+    def best(self, scores: Mapping[str, float]) -> str | None:
+        """Return the name of the best score; None if there is none."""
+        return next(iter(self.ranked(scores)), None)
+
     @property
     def worst(self) -> float:
-        """A figure that any other beats."""
+        """The worst possible score."""
         return float("-inf") if self.larger_is_better else float("inf")
 
 
@@ -44,53 +54,57 @@ METRICS = {
     "psnr": Metric(
         "PSNR (dB)",
         larger_is_better=True,
-        words="peak signal-to-noise ratio; the data range is the truth's, and without one it is not defined",
+        words="peak signal-to-noise ratio; the data range is that of the truth; undefined for a constant truth",
         unit="dB",
     ),
     "mpsnr": Metric(
         "MPSNR (dB)",
         larger_is_better=True,
-        words="mean over the bands of the peak signal-to-noise ratio; each band's data range is the truth's, constant bands are left out",
+        words="mean peak signal-to-noise ratio over the bands, with the data range of each band of the truth; without constant bands",
         unit="dB",
     ),
-    "ssim": Metric("SSIM", larger_is_better=True, words="structural similarity of the band images; 1 is the same", unit="1"),
+    "ssim": Metric("SSIM", larger_is_better=True, words="structural similarity of the band images; 1 for identical images", unit="1"),
     "sam": Metric("Angle (°)", words="mean angle between the spectra of result and truth; independent of brightness", unit="°"),
     "ergas": Metric("ERGAS", words="relative error over all bands, in per cent", unit="%"),
     "peak_position": Metric(
-        "Peak place", words="mean error of the position of each spectrum's highest peak, in units of the axis", unit="axis"
+        "Peak position error", words="mean error of the position of each spectrum's highest peak, in units of the axis", unit="axis"
     ),
     "peak_width": Metric(
-        "Peak width", words="mean error of the width at half height of each spectrum's highest peak, in units of the axis", unit="axis"
+        "Peak width error",
+        words="mean error of the width at half height of each spectrum's highest peak, in units of the axis",
+        unit="axis",
     ),
-    "overall_accuracy": Metric("Accuracy", larger_is_better=True, words="share of the pixels that are classified correctly"),
+    "overall_accuracy": Metric("Accuracy", larger_is_better=True, words="fraction of the pixels that are classified correctly"),
     "average_accuracy": Metric(
         "Mean recall",
         larger_is_better=True,
-        words="share of each class's pixels that are classified correctly, mean over the classes (balanced accuracy)",
+        words="fraction of each class's pixels that are classified correctly, mean over the classes (balanced accuracy)",
     ),
-    "kappa": Metric("Kappa", larger_is_better=True, words="agreement beyond chance; 1 is the same, 0 is chance"),
+    "kappa": Metric("Kappa", larger_is_better=True, words="agreement beyond chance (Cohen's kappa); 1 is perfect, 0 is chance"),
     "f1": Metric("F1", larger_is_better=True, words="harmonic mean of precision and recall, mean over the classes"),
     "miou": Metric("mIoU", larger_is_better=True, words="intersection over union, mean over the classes"),
-    "dice": Metric("Dice", larger_is_better=True, words="overlap, mean over the classes; the same as F1"),
-    "calibration_error": Metric("Calib. error", words="expected calibration error: how far probabilities are from the share that is right"),
+    "dice": Metric("Dice", larger_is_better=True, words="Dice overlap, mean over the classes; equals F1"),
+    "calibration_error": Metric(
+        "Calib. error", words="expected calibration error: difference between predicted probabilities and the fraction that is correct"
+    ),
 }
 
 
 AS_GIVEN = "as they are"
-"""How intensities are said to be scored where no spectrum is normalised."""
+"""Description of intensities that are scored without normalisation."""
 
 
 def unit_of(name: str, *, intensities: str = "", axis: str = "") -> str:
-    """Return the unit of a score; ``"1"`` is a share.
+    """Return the unit of a score; ``"1"`` for fractions.
 
     Parameters
     ----------
     name : str
-        The metric.
+        Name of the metric.
     intensities : str
-        How they were scored; of normalised spectra the unit is "normalised intensity".
+        How intensities were scored; for normalised spectra, the unit is "normalised intensity".
     axis : str
-        The unit of the spectral axis, which is that of peak positions.
+        Unit of the spectral axis, which is that of peak positions.
     """
     unit = METRICS[name].unit or "1"
     if unit == "axis":
@@ -105,23 +119,24 @@ def titled(name: str, *, axis: str = "") -> str:
 
 
 def units_of(names: Iterable[str], *, intensities: str = "", axis: str = "") -> str:
-    """Return how the intensities were scored and the unit of each score that has one, in a sentence; nothing for scores of classes."""
+    """Describe in a sentence how intensities were scored, with the unit of each score that has one; empty for scores of classes."""
     units = {METRICS[name].title.partition(" (")[0]: unit_of(name, intensities=intensities, axis=axis) for name in names}
-    said = ", ".join(f"{title} in {unit}" for title, unit in units.items() if unit != "1")
+    units_text = ", ".join(f"{title} in {unit}" for title, unit in units.items() if unit != "1")
     scored = f"Intensities: {intensities}{'' if intensities != AS_GIVEN else ' (not normalised)'}." if intensities else ""
-    return " ".join(part for part in (scored, f"{said}." if said else "") if part)
+    return " ".join(part for part in (scored, f"{units_text}." if units_text else "") if part)
 
 
 def by_class(matrix: Any) -> dict[str, list[float]]:
     """Return precision, recall, F1, IoU and support of each class of a confusion matrix (C, C): rows the truth, columns the result.
 
-    Precision of a class that is never predicted, recall of one that the truth does not hold, and F1 and IoU of one that neither holds
-    are NaN. F1 and IoU of a class that the truth does not hold and that is predicted are 0.
+    Precision of a class that is never predicted, recall of one that is missing from the truth, and F1 and IoU of one missing from both
+    are NaN. F1 and IoU of a class that is predicted but missing from the truth are 0.
     """
     counts = np.asarray(matrix, np.float64)
-    right, there, told = counts.diagonal(), counts.sum(1), counts.sum(0)
+    right, there, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = {
-            "precision": right / told, "recall": right / there, "f1": 2 * right / (there + told), "iou": right / (there + told - right),
+            "precision": right / predicted, "recall": right / there, "f1": 2 * right / (there + predicted),
+        "iou": right / (there + predicted - right),
         }  # fmt: skip
     return {name: values.tolist() for name, values in (shares | {"support": there}).items()}

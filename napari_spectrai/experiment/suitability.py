@@ -1,4 +1,4 @@
-"""What fits a task and the data at hand, and in words why the rest does not."""
+"""Which kinds of network, loss, augmentation and step fit a task and its data, and why the others do not."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from napari_spectrai.preparation.step import SpatialStep
 from napari_spectrai.spec import Named
 
 _OF_IMAGES = "resnet"
-"""The network that the classes of whole images are begun with."""
+"""Default network for the classification of whole images."""
 
 
 def fits_images(cls: type[NetworkSpec]) -> bool:
-    """Whether a kind can tell the class of whole images."""
+    """Whether a kind can classify whole images."""
     return (cls.pools and max(cls.dimensions) > 1) or means_of_images(cls)
 
 
 def means_of_images(cls: type[NetworkSpec]) -> bool:
-    """Whether a kind is a classical method that tells the class of an image by its mean spectrum."""
+    """Whether a kind is a classical method that classifies an image by its mean spectrum."""
     return cls.classical and getattr(cls, "learns", False) and not getattr(cls, "images", False)
 
 
 def without_truth(task: TaskSpec, cls: type[NetworkSpec]) -> bool:
-    """Whether a kind is a classical method that has to learn from a truth which the task does not have."""
+    """Whether a kind is a classical method that needs a truth which the task does not have."""
     learns = cls.classical and getattr(cls, "learns", False) and not cls.chooses
     return learns and task.truth == "cube" and not task.needs_truth
 
 
 @dataclass(slots=True)
 class Suitability:
-    """Which kinds of network, loss, augmentation and step are worth offering.
+    """Determines which kinds of network, loss, augmentation and step are offered.
 
     Attributes
     ----------
@@ -42,11 +42,11 @@ class Suitability:
     is_image : bool
         Whether the data are images, not sets of spectra.
     looks_around : bool
-        Whether the network that is chosen sees neighbouring pixels, of patches that could be turned.
+        Whether the chosen network uses neighbouring pixels, so that patches can be rotated.
     in_windows : bool
-        Whether it tells each pixel by a window of its own size.
+        Whether it classifies each pixel from a window of fixed size.
     learns : bool
-        Whether it learns in steps, of batches that could be varied; a classical method does not.
+        Whether it is trained in steps, on batches that can be augmented; a classical method is not.
     """
 
     task: TaskSpec
@@ -56,7 +56,7 @@ class Suitability:
     learns: bool = True
 
     def why_not(self, cls: type[Named]) -> str:
-        """Return why a kind is not offered, in words; nothing where it is."""
+        """Return why a kind is not offered, in words; empty if it is offered."""
         suited = getattr(cls, "tasks", None)
         if suited is not None and self.task.kind not in suited:
             return "for " + " and ".join(tasks[kind].title.lower() for kind in tasks if kind in suited)
@@ -65,33 +65,33 @@ class Suitability:
         if issubclass(cls, AugmentationSpec):
             return self._augmentation(cls)
         if issubclass(cls, SpatialStep):
-            return "looks at neighbouring pixels; apply it before, in the dock Preprocess"
+            return "uses neighbouring pixels; apply it first, in the Preprocess dock"
         return ""
 
     def _network(self, cls: type[NetworkSpec]) -> str:
         if without_truth(self.task, cls):
-            return "learns from pairs, and there is no truth"
+            return "needs pairs, but there is no truth"
         if self.task.of_images:
-            return "" if fits_images(cls) else "tells the class of pixels, not of whole images"
+            return "" if fits_images(cls) else "classifies pixels, not whole images"
         if not self.is_image and min(cls.dimensions) > 1:
-            return "looks at images, and these are spectra without neighbours"
+            return "needs images, but these are spectra without neighbours"
         return ""
 
     def _augmentation(self, cls: type[AugmentationSpec]) -> str:
         if not self.learns:
-            return "varies the batches of a network, and a classical method learns from the data as they are"
+            return "augments the batches of a network, but a classical method is fitted to the unchanged data"
         if cls.of_patches and not (self.is_image and self.looks_around):
-            return f"turns and cuts patches of images, and {'this network sees single' if self.is_image else 'these are'} spectra"
+            return f"rotates or crops patches of images, but {'this network uses single' if self.is_image else 'these are'} spectra"
         if cls.cuts and self.in_windows:
-            return "cuts patches smaller, and this network tells each pixel by a window of a size of its own"
+            return "reduces patches, but this network classifies each pixel from a window of fixed size"
         return ""
 
     def instead(self, kinds: Sequence[str]) -> str:
-        """Return which of the kinds that fit takes the place of one that does no longer."""
+        """Return the kind that replaces one that no longer fits, out of those that do."""
         return _OF_IMAGES if self.task.of_images and _OF_IMAGES in kinds else kinds[0]
 
     def start(self, cls: type[Named]) -> dict[str, Any]:
-        """Return what differs from the kind's own defaults when it is chosen."""
+        """Return the initial settings that differ from the kind's own defaults."""
         if not issubclass(cls, NetworkSpec) or "dims" not in cls.model_fields:
             return {}
         along = 1 in cls.dimensions

@@ -1,4 +1,4 @@
-"""What can be learnt, and what suits each."""
+"""The tasks that models can be trained for, with their defaults."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from napari_spectrai.spec import Named, Registry
 
 
 class TaskSpec(Named):
-    """A task: its words, what kind of truth it needs and gives, what it begins with and the figures it is judged by."""
+    """A task: its description, the kinds of its truth and result, its defaults, and the metrics it is scored with."""
 
     truth: ClassVar[Literal["cube", "labels"]] = "cube"
     metrics: ClassVar[tuple[str, ...]] = ()
-    """Names of metrics, the first the one that decides which epoch is best."""
+    """Names of metrics; the first determines the best epoch."""
     network: ClassVar[str] = "residual_mlp"
     loss: ClassVar[str] = "mse"
     baselines: ClassVar[tuple[str, ...]] = ()
-    """The classical methods a network has to beat, by kind."""
+    """The classical baselines of a network, by kind."""
 
     @property
     def needs_truth(self) -> bool:
-        """Whether a truth has to be given beside each input."""
+        """Whether a truth is required for each input."""
         return True
 
     @property
     def target(self) -> str:
-        """What a result is compared with, as people are told: the truth, or what stands for it where there is none."""
+        """What results are compared with, in messages: the truth, or its substitute if there is none."""
         return "truth"
 
     @property
     def enlarges(self) -> int:
-        """Pixels of the result along each side of a pixel of the input."""
+        """Number of output pixels along each side of an input pixel."""
         return 1
 
     @property
@@ -42,22 +42,22 @@ class TaskSpec(Named):
 
     @property
     def own_unit(self) -> bool:
-        """Whether the truth has intensities of its own unit, in which results come and are judged."""
+        """Whether the truth has its own unit of intensity, in which results are returned and scored."""
         return False
 
     @property
     def of_images(self) -> bool:
-        """Whether there is one answer for each image, not for each pixel."""
+        """Whether there is one class per image, not per pixel."""
         return False
 
 
 class Denoising(TaskSpec):
-    """Turn noisy spectra into clean ones: from pairs of a short and a long acquisition, or from the noisy data alone.
+    """Remove noise from spectra, trained on pairs of a short and a long acquisition, or on the noisy data alone.
 
-    Without truth, one part of the data predicts another whose noise is independent: odd and even bands in the subspace of the
+    Without a truth, one part of the data is predicted from another whose noise is independent: odd and even bands in the subspace of the
     leading singular vectors (Noise2Noise, Lehtinen et al. 2018, arXiv:1803.04189), hidden bands (Noise2Self, Batson & Royer
-    2019, arXiv:1901.11365), the data with noise added from the data with that noise taken away (Recorrupted2Recorrupted, Pang et al.
-    2021, doi:10.1109/CVPR46437.2021.00208), or a second acquisition given as the truth.
+    2019, arXiv:1901.11365), data with added noise and with the same noise subtracted (Recorrupted2Recorrupted, Pang et al.
+    2021, doi:10.1109/CVPR46437.2021.00208), or a second acquisition passed as the truth.
     """
 
     title: ClassVar = "Denoising"
@@ -67,26 +67,27 @@ class Denoising(TaskSpec):
     baselines: ClassVar = ("raw", "savitzky_golay", "whittaker", "wavelet", "pca", "svd_nlm", "ridge")
     learns_from: Literal["pairs", "repeats", "bands", "masked", "recorrupted"] = Field(
         "pairs",
-        description="pairs: a clean truth; repeats: a second noisy acquisition as the truth; without truth: bands (odd against even ones), "
-        "masked (hidden bands from the others) or recorrupted (noise of the size found added to one side, taken from the other)",
+        title="Learn from",
+        description="pairs: a clean truth; repeats: a second noisy acquisition as the truth; without a truth: bands (odd from even ones), "
+        "masked (hidden bands from the others) or recorrupted (estimated noise added to the input and subtracted from the target)",
     )
 
     @property
     def needs_truth(self) -> bool:
-        """Whether a truth has to be given beside each input."""
+        """Whether a truth is required for each input."""
         return self.learns_from in ("pairs", "repeats")
 
     @property
     def target(self) -> str:
-        """What a result is compared with: a clean truth only where pairs are given."""
+        """What results are compared with: a clean truth only in the case of pairs."""
         words = {"pairs": "truth", "bands": "held-out signal", "masked": "held-out signal"}
         return words.get(self.learns_from, "noisy target")
 
 
 class Calibration(TaskSpec):
-    """Turn the spectra of one instrument into those of another, which may have other bands and another unit of intensity.
+    """Convert spectra of one instrument to those of another, which may have other bands and another unit of intensity.
 
-    Results come, and are judged, in the unit of the other instrument.
+    Results are returned and scored in the unit of the other instrument.
     """
 
     title: ClassVar = "Calibration"
@@ -97,7 +98,7 @@ class Calibration(TaskSpec):
 
     @property
     def own_unit(self) -> bool:
-        """Whether the truth has intensities of its own unit, in which results come and are judged."""
+        """Whether the truth has its own unit of intensity, in which results are returned and scored."""
         return True
 
     @property
@@ -107,7 +108,7 @@ class Calibration(TaskSpec):
 
 
 class SuperResolution(TaskSpec):
-    """Give an image more pixels: learnt from sharp images that are degraded on purpose, or from pairs."""
+    """Increase the resolution of an image, trained on sharp images that are degraded, or on pairs."""
 
     title: ClassVar = "Super-resolution"
     kind: Literal["super_resolution"] = "super_resolution"
@@ -116,24 +117,27 @@ class SuperResolution(TaskSpec):
     network: ClassVar = "rcan"
     loss: ClassVar = "l1"
     baselines: ClassVar = ("bicubic", "lanczos", "back_projection")
-    factor: int = Field(2, ge=2, le=16, description="pixels of the result along each side of a pixel")
+    factor: int = Field(2, ge=2, le=16, description="number of output pixels along each side of an input pixel")
     learns_from: Literal["degraded", "pairs"] = Field(
         "degraded",
-        description="degraded: the images given are sharp, and are made coarse by antialiased bicubic reduction; pairs: coarse and sharp",
+        title="Learn from",
+        description="degraded: sharp images, degraded by antialiased bicubic downsampling; pairs: low-resolution images with sharp ones",
     )
 
     practise: bool = Field(
-        True, description="while learning from degraded images, enlarge by 2, 4 and 8 in turn: what helps one factor helps the others"
+        True,
+        title="Train on several factors",
+        description="when training on degraded images, alternate between factors of 2, 4 and 8, which improves each of them",
     )
 
     @property
     def needs_truth(self) -> bool:
-        """Whether a truth has to be given beside each input."""
+        """Whether a truth is required for each input."""
         return self.learns_from == "pairs"
 
     @property
     def enlarges(self) -> int:
-        """Pixels of the result along each side of a pixel of the input."""
+        """Number of output pixels along each side of an input pixel."""
         return self.factor
 
 
@@ -148,29 +152,31 @@ class _Classes(TaskSpec):
 
 
 class Classification(_Classes):
-    """Tell the class of each spectrum, or of each image."""
+    """Predict the class of each spectrum, or of each image."""
 
     title: ClassVar = "Classification"
     kind: Literal["classification"] = "classification"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
     network: ClassVar = "spectral_cnn"
-    of: Literal["spectra", "images"] = Field("spectra", description="what has a class: each spectrum, or each image as a whole")
-    unlabelled: int | None = Field(None, description="the number that means no class; empty: every number is a class")
+    of: Literal["spectra", "images"] = Field(
+        "spectra", title="Classify", description="whether each spectrum or each whole image has a class"
+    )
+    unlabelled: int | None = Field(None, title="Unlabelled value", description="label value without a class; empty: every value is a class")
 
     @property
     def of_images(self) -> bool:
-        """Whether there is one answer for each image, not for each pixel."""
+        """Whether there is one class per image, not per pixel."""
         return self.of == "images"
 
 
 class Segmentation(_Classes):
-    """Tell the class of each pixel, learnt from label images or a few strokes of a brush."""
+    """Predict the class of each pixel, trained on label images or a few brush strokes."""
 
     title: ClassVar = "Segmentation"
     kind: Literal["segmentation"] = "segmentation"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
     network: ClassVar = "unet"
-    unlabelled: int | None = Field(0, description="the number that means no class; empty: every number is a class")
+    unlabelled: int | None = Field(0, title="Unlabelled value", description="label value without a class; empty: every value is a class")
 
 
 tasks: Registry[TaskSpec] = Registry("task")

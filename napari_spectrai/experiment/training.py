@@ -1,4 +1,4 @@
-"""How to train: optimiser, schedule, length, device."""
+"""Settings of a training: optimiser, schedule, length, device."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from napari_spectrai.spec import Named, Registry, Spec
 
 
 class OptimiserSpec(Named):
-    """An optimiser of torch; its fields are the optimiser's arguments."""
+    """An optimiser of torch; its fields are the arguments of the optimiser."""
 
-    lr: float = Field(1e-3, gt=0, le=10, description="learning rate (its peak, where a schedule varies it)")
-    weight_decay: float = Field(0.0, ge=0, le=1, description="pull of the weights towards zero")
+    lr: float = Field(1e-3, gt=0, le=10, title="Learning rate", description="learning rate (its maximum, if a schedule changes it)")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="weight decay (L2 penalty on the weights)")
 
 
 class AdamW(OptimiserSpec):
@@ -23,7 +23,7 @@ class AdamW(OptimiserSpec):
     title: ClassVar = "AdamW"
     kind: Literal["adamw"] = "adamw"
     implementation: ClassVar = "torch.optim:AdamW"
-    weight_decay: float = Field(0.01, ge=0, le=1, description="pull of the weights towards zero")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay, decoupled from the gradient")
 
 
 class Adam(OptimiserSpec):
@@ -40,7 +40,7 @@ class SGD(OptimiserSpec):
     title: ClassVar = "SGD"
     kind: Literal["sgd"] = "sgd"
     implementation: ClassVar = "torch.optim:SGD"
-    momentum: float = Field(0.9, ge=0, lt=1, description="share of the last step kept in the next")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum: fraction of the previous step added to the next")
 
 
 class Adagrad(OptimiserSpec):
@@ -57,18 +57,18 @@ class RMSprop(OptimiserSpec):
     title: ClassVar = "RMSprop"
     kind: Literal["rmsprop"] = "rmsprop"
     implementation: ClassVar = "torch.optim:RMSprop"
-    momentum: float = Field(0.0, ge=0, lt=1, description="share of the last step kept in the next")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum: fraction of the previous step added to the next")
 
 
 optimisers: Registry[OptimiserSpec] = Registry("optimiser")
 
 
 class ScheduleSpec(Named):
-    """How the learning rate changes; `implementation` makes torch's scheduler from the spec."""
+    """A schedule of the learning rate; `implementation` makes torch's scheduler from the spec."""
 
 
 class Constant(ScheduleSpec):
-    """The same learning rate throughout."""
+    """Constant learning rate."""
 
     title: ClassVar = "Constant"
     kind: Literal["constant"] = "constant"
@@ -76,83 +76,106 @@ class Constant(ScheduleSpec):
 
 
 class OneCycle(ScheduleSpec):
-    """Up to the learning rate and down to nearly nothing (Smith & Topin 2018, arXiv:1708.07120)."""
+    """Increase to the learning rate, then decrease almost to zero (Smith & Topin 2018, arXiv:1708.07120)."""
 
     title: ClassVar = "One cycle"
     kind: Literal["one_cycle"] = "one_cycle"
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:one_cycle"
-    rise: float = Field(0.3, gt=0, lt=1, description="share of the training in which the rate rises")
+    rise: float = Field(
+        0.3, gt=0, lt=1, title="Warm-up fraction", description="fraction of the training in which the learning rate increases"
+    )
 
 
 class Cosine(ScheduleSpec):
-    """Down along half a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
+    """Decrease along half a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
 
     title: ClassVar = "Cosine"
     kind: Literal["cosine"] = "cosine"
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:cosine"
-    floor: float = Field(0.0, ge=0, lt=1, description="last learning rate, as a share of the first")
+    floor: float = Field(
+        0.0, ge=0, lt=1, title="Final rate (fraction)", description="final learning rate, as a fraction of the initial one"
+    )
 
 
 class StepDown(ScheduleSpec):
-    """Multiplied by a factor every so many epochs."""
+    """Multiply by a factor every fixed number of epochs."""
 
     title: ClassVar = "Steps"
     kind: Literal["step"] = "step"
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:step_down"
-    every: int = Field(30, ge=1, le=100_000, description="epochs between steps")
-    factor: float = Field(0.1, gt=0, lt=1, description="factor at each step")
+    every: int = Field(30, ge=1, le=100_000, title="Epochs per step", description="epochs between steps")
+    factor: float = Field(0.1, gt=0, lt=1, title="Factor per step", description="factor at each step")
 
 
 class Multiplicative(ScheduleSpec):
-    """Multiplied by a factor after each epoch."""
+    """Multiply by a factor after each epoch."""
 
     title: ClassVar = "Multiplicative"
     kind: Literal["multiplicative"] = "multiplicative"
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:multiplicative"
-    factor: float = Field(0.95, gt=0, le=1, description="factor an epoch")
+    factor: float = Field(0.95, gt=0, le=1, title="Factor per epoch", description="factor per epoch")
 
 
 class Cyclic(ScheduleSpec):
-    """Up and down between two rates (Smith 2017, doi:10.1109/WACV.2017.58)."""
+    """Cycle between two learning rates (Smith 2017, doi:10.1109/WACV.2017.58)."""
 
     title: ClassVar = "Cyclic"
     kind: Literal["cyclic"] = "cyclic"
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:cyclic"
-    floor: float = Field(0.1, ge=0, lt=1, description="lowest learning rate, as a share of the highest")
-    half_period: float = Field(5.0, gt=0, le=10_000, description="epochs from lowest to highest")
+    floor: float = Field(0.1, ge=0, lt=1, title="Lowest rate (fraction)", description="lowest learning rate, as a fraction of the highest")
+    half_period: float = Field(5.0, gt=0, le=10_000, title="Half period (epochs)", description="epochs from the lowest to the highest rate")
 
 
 class Plateau(ScheduleSpec):
-    """Multiplied by a factor whenever validation has not improved for some epochs."""
+    """Multiply by a factor when validation has not improved for several epochs."""
 
     title: ClassVar = "Reduce on plateau"
     kind: Literal["plateau"] = "plateau"
     implementation: ClassVar = "napari_spectrai.learn.train.schedules:plateau"
     factor: float = Field(0.3, gt=0, lt=1, description="factor at each reduction")
-    patience: int = Field(10, ge=0, le=100_000, description="epochs without improvement before a reduction")
+    patience: int = Field(10, ge=0, le=100_000, title="Patience (epochs)", description="epochs without improvement before a reduction")
 
 
 schedules: Registry[ScheduleSpec] = Registry("schedule")
 
 
 class Training(Spec):
-    """Length, optimiser, schedule and machine of a training."""
+    """Length, optimiser, schedule and device of a training."""
 
     epochs: int = Field(100, ge=1, le=1_000_000, description="passes over the training data")
-    batch: int = Field(32, ge=1, le=1_000_000, description="spectra or patches a step")
+    batch: int = Field(32, ge=1, le=1_000_000, title="Batch size", description="spectra or patches per step")
     optimiser: Annotated[SerializeAsAny[OptimiserSpec], optimisers] = Field(AdamW(), description="how weights are updated")
     schedule: Annotated[SerializeAsAny[ScheduleSpec], schedules] = Field(OneCycle(), description="how the learning rate changes")
-    ema: float = Field(0.995, ge=0, lt=1, description="decay of the running mean of the weights that is judged and kept; 0: off")
-    keep: Literal["best", "last"] = Field(
-        "best", description="which weights become the model: of the epoch best in validation, or of the last (where few samples validate)"
+    ema: float = Field(
+        0.995,
+        ge=0,
+        lt=1,
+        title="Weight averaging",
+        description="decay of the exponential moving average (EMA) of the weights; the averaged weights are validated and saved; 0: off",
     )
-    patience: int = Field(0, ge=0, le=1_000_000, description="epochs without improvement before training ends; 0: never")
-    clip: float = Field(1.0, ge=0, le=1e6, description="largest norm of the gradient; 0: unlimited")
-    start: Path | None = Field(None, description="a model file to begin with (transfer learning); empty: new weights")
+    keep: Literal["best", "last"] = Field(
+        "best",
+        title="Weights to keep",
+        description="weights of the model: best: of the best validation epoch; last: of the last epoch (for few validation samples)",
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Early stopping patience",
+        description="early stopping: epochs without improvement before training ends; 0: off",
+    )
+    clip: float = Field(1.0, ge=0, le=1e6, title="Gradient clipping", description="gradient clipping: largest norm of the gradient; 0: off")
+    start: Path | None = Field(
+        None, title="Pretrained model", description="a pretrained model file for fine-tuning; empty: random initial weights"
+    )
     frozen: list[str] = Field(
         default_factory=list,
-        description="names of weights that stay as they are, * for anything: all but the last layer with *, an encoder with down.*",
+        title="Frozen layers",
+        description="names of layers to freeze, with * as a wildcard: * for all but the last layer, down.* for an encoder",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, order and augmentation")
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to train; auto: a GPU if there is one")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 for convolutions where the hardware is fast at it")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="device to train on; auto: a GPU if there is one")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 for convolutions if the hardware supports it efficiently"
+    )

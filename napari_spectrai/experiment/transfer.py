@@ -1,4 +1,4 @@
-"""Settings of the classical methods of calibration transfer: a setting left empty is chosen by cross-validation over the pairs."""
+"""Settings of the classical methods of calibration transfer; empty settings are tuned by cross-validation over the pairs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class GainOffset(ClassicalSpec):
     tasks: ClassVar = CALIBRATION
     learns: ClassVar = True
     shrinkage: float | None = Field(
-        None, ge=0, le=1e6, description="weight of the gain that all bands share, against a band's own; empty: cross-validated"
+        None, ge=0, le=1e6, description="weight of the common gain of all bands, relative to the gain of each band; empty: cross-validated"
     )
 
 
 class DS(ClassicalSpec):
-    """Direct standardisation: every band from the whole spectrum of the source.
+    """Direct standardisation: each band is predicted from the whole spectrum of the source.
 
     Wang, Veltkamp & Kowalski 1991, doi:10.1021/ac00023a016; regression on the principal components of the source's spectra.
     """
@@ -37,11 +37,17 @@ class DS(ClassicalSpec):
     implementation: ClassVar = "napari_spectrai.learn.classical.transfer:DS"
     tasks: ClassVar = CALIBRATION
     learns: ClassVar = True
-    components: int | None = Field(None, ge=1, le=1024, description="principal components of the source's spectra; empty: cross-validated")
+    components: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        title="Principal components",
+        description="principal components of the source's spectra; empty: cross-validated",
+    )
 
 
 class PDS(ClassicalSpec):
-    """Piecewise direct standardisation: every band from those of the source around its place.
+    """Piecewise direct standardisation: each band is predicted from a window of the source's bands.
 
     Wang, Veltkamp & Kowalski 1991, doi:10.1021/ac00023a016; partial least squares in each window.
     """
@@ -52,12 +58,14 @@ class PDS(ClassicalSpec):
     implementation: ClassVar = "napari_spectrai.learn.classical.piecewise:PDS"
     tasks: ClassVar = CALIBRATION
     learns: ClassVar = True
-    window: int | None = Field(None, ge=1, le=501, description="bands of the window, odd; empty: cross-validated")
-    components: int | None = Field(None, ge=1, le=64, description="latent variables of each window; empty: cross-validated")
+    window: int | None = Field(None, ge=1, le=501, title="Window (bands)", description="bands of the window, odd; empty: cross-validated")
+    components: int | None = Field(
+        None, ge=1, le=64, title="Latent variables", description="latent variables of each window; empty: cross-validated"
+    )
 
 
 class SST(ClassicalSpec):
-    """Spectral space transformation (Du et al. 2011, doi:10.1016/j.aca.2011.02.014): exchanges the part that both instruments share."""
+    """Spectral space transformation (Du et al. 2011, doi:10.1016/j.aca.2011.02.014): exchanges the subspace that both instruments share."""
 
     title: ClassVar = "Spectral space transformation"
     label: ClassVar = "SST"
@@ -65,4 +73,6 @@ class SST(ClassicalSpec):
     implementation: ClassVar = "napari_spectrai.learn.classical.transfer:SST"
     tasks: ClassVar = CALIBRATION
     learns: ClassVar = True
-    components: int | None = Field(None, ge=1, le=1024, description="components of both instruments' spectra; empty: cross-validated")
+    components: int | None = Field(
+        None, ge=1, le=1024, title="Number of components", description="components of both instruments' spectra; empty: cross-validated"
+    )

@@ -1,4 +1,4 @@
-"""Classical methods that need no training: which there are, and the card of one as a model; without torch."""
+"""Classical methods without training: their list, and the card of a method as a model; without torch."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from napari_spectrai.spec import SettingsError, listed, problems
 
 
 def ready_kinds() -> list[str]:
-    """Return the kinds of the methods that need no training."""
+    """Return the kinds of the methods without training."""
     return [kind for kind in networks if networks[kind].classical and not getattr(networks[kind], "learns", True)]
 
 
 def ready_spec(kind: str, settings: Mapping[str, Any] | None = None) -> ClassicalSpec:
-    """Return the settings of a method that needs no training, some of them changed.
+    """Return the settings of a method without training, with some of them changed.
 
     Raises
     ------
     ValueError
-        If there is no such method, it has to learn, or a setting does not fit.
+        If there is no such method, if it needs training, or if a setting does not fit.
     """
     known = ready_kinds()
     if kind not in known:
-        raise ValueError(f"{kind!r} is neither a model file nor a method that needs no training; {listed(known, kind)}")
+        raise ValueError(f"{kind!r} is neither a model file nor a method without training; {listed(known, kind)}")
     try:
         spec: ClassicalSpec = networks.parse({**(settings or {}), "kind": kind})
     except ValidationError as error:
@@ -41,7 +41,7 @@ def ready_spec(kind: str, settings: Mapping[str, Any] | None = None) -> Classica
 
 
 def ready_card(spec: ClassicalSpec, axis: SpectralAxis, *, factor: int = 2) -> ModelCard:
-    """Return the card of a method that needs no training, for cubes on `axis`; `factor` is of those that enlarge."""
+    """Return the card of a method without training, for cubes on `axis`; `factor` applies to methods that enlarge."""
     task: dict[str, Any] = {"kind": "denoising", "learns_from": "bands"}
     if spec.finds:
         task = {"kind": "segmentation"}
@@ -50,6 +50,6 @@ def ready_card(spec: ClassicalSpec, axis: SpectralAxis, *, factor: int = 2) -> M
     experiment = Experiment.from_mapping({"task": task, "network": spec, "preparation": [], "name": spec.title})
     return ModelCard(
         name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, date=f"{datetime.now():%Y-%m-%d %H:%M}",
-        trained_on=["nothing: a classical method"], versions={name: version(name) for name in ("napari-spectrai", "torch")},
+        trained_on=["no data (a classical method)"], versions={name: version(name) for name in ("napari-spectrai", "torch")},
         classes=spec.finds,
     )  # fmt: skip

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, SpectralAxis, SpectralWarning, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io.found import Picture, RawArray, UnreadableError, warn
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.spec import listed
 
 __all__ = ["FORMATS", "Format", "Picture", "SpectralWarning", "UnreadableError", "format_of", "inspect", "pictures", "read", "write"]

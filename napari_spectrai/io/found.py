@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from napari_spectrai.cube import SpectralAxis, SpectralWarning
+from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.files import size_words
+from napari_spectrai.layer_axes import SpectralWarning
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -79,6 +80,11 @@ class OnDisk:
         self.path, self.shape, self.dtype, self.ndim = path, tuple(shape), np.dtype(dtype), len(shape)
         self._fetch = fetch
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        import cloudpickle  # comes with dask; the functions that fetch are local to their readers
+
+        return _on_disk, (self.path, self.shape, self.dtype, cloudpickle.dumps(self._fetch))
+
     def __getitem__(self, key: Any) -> Any:
         try:
             return self._fetch(key)
@@ -97,6 +103,12 @@ class OnDisk:
         limit = values * self.dtype.itemsize
         whole = da.core.normalize_chunks("auto", shape=self.shape, dtype=self.dtype, limit=limit, previous_chunks=chunks)
         return da.from_array(self, chunks=whole, asarray=False, name=False, meta=np.empty((0,) * self.ndim, self.dtype))
+
+
+def _on_disk(path: Path, shape: Sequence[int], dtype: Any, fetch: bytes) -> OnDisk:
+    import cloudpickle
+
+    return OnDisk(path, shape, dtype, cloudpickle.loads(fetch))
 
 
 def lazily(values: npt.NDArray[Any]) -> da.Array:

@@ -1,7 +1,7 @@
-"""Learning: data into batches, training as a stream of events, prediction by tiles, honest comparison. Needs torch."""
+"""Machine learning: data sets, training as a stream of events, tiled prediction, evaluation. Needs torch."""
 
 import os
 
-# Waiting threads of torch spin, and beside any other busy process (napari among them) they take the cores from those that
-# work: two trainings at once on two cores took 34 s instead of 8 (alone 5). Has effect where torch is not loaded yet.
+# Waiting threads of torch spin, and take the cores from working threads if another process is busy (such as napari):
+# two trainings at once on two cores took 34 s instead of 8 (5 s for one alone). Only effective before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

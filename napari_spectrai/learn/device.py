@@ -1,4 +1,4 @@
-"""Which device, and in which precision."""
+"""Choice of the device and its precision."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from napari_spectrai.experiment.training import Training
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """Return the device asked for, or the best there is.
+    """Return the requested device, or the best available one.
 
     Raises
     ------
     ValueError
-        If it is not there.
+        If it is not available.
     """
     if wanted == "auto":
         if torch.cuda.is_available():
@@ -25,13 +25,13 @@ def choose_device(wanted: str = "auto") -> torch.device:
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not present.get(wanted):
         raise ValueError(
-            f"device {wanted!r} is not on this machine; choose {', '.join(d for d, there in present.items() if there)} or auto"
+            f"device {wanted!r} is not available on this machine; choose {', '.join(d for d, there in present.items() if there)} or auto"
         )
     return torch.device(wanted)
 
 
 def is_fast_at_bf16(device: torch.device) -> bool:
-    """Whether the hardware computes in bf16 natively: AMX or AVX512-BF16 processors, Ampere and later GPUs."""
+    """Whether the hardware supports bf16 natively: AMX or AVX512-BF16 processors, Ampere and later GPUs."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type == "cpu":
@@ -41,10 +41,10 @@ def is_fast_at_bf16(device: torch.device) -> bool:
 
 
 def choose_precision(training: Training, device: torch.device, network: NetworkSpec) -> str:
-    """Return ``"bf16"`` or ``"fp32"``; fully connected networks are small and keep fp32 unless told otherwise.
+    """Return ``"bf16"`` or ``"fp32"``; fully connected networks are small and keep fp32 unless bf16 is requested.
 
-    On the CPU, torch 2.13 gives wrong gradients in bf16 for the weights of 3-D convolutions, and of strided ones, where a side becomes
-    very short; networks that have such keep fp32 there.
+    On the CPU, torch 2.13 computes wrong gradients in bf16 for the weights of 3-D convolutions, and of strided ones, if a side becomes
+    very short; networks with such convolutions keep fp32 there.
     """
     if training.precision != "auto":
         return training.precision
@@ -53,14 +53,14 @@ def choose_precision(training: Training, device: torch.device, network: NetworkS
 
 
 def accelerator(device: torch.device, precision: str) -> Accelerator:
-    """Return Accelerate's view of one training: device placement, autocast, backward.
+    """Return Accelerate's objects for one training: device placement, autocast, backward.
 
     Raises
     ------
     RuntimeError
-        Under a distributed launcher: several processes on one run folder are not supported yet.
+        Under a distributed launcher: several processes for one run folder are not supported yet.
     """
-    # Accelerate keeps device and precision for the life of the process; a script may train twice with others
+    # Accelerate keeps device and precision for the lifetime of the process; a script may train twice with different ones
     AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
     made = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")
     if made.num_processes > 1:

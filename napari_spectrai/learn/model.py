@@ -14,17 +14,19 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+import napari_spectrai
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.fingerprints import Fingerprints
-from napari_spectrai.learn.inference.applicability import Applicability
 from napari_spectrai.learn.weights import refuse_misfit, shapes_in
 from napari_spectrai.networks import build
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.preparation import Preparation
 
 _NETWORK = "network."
@@ -37,9 +39,35 @@ def prepared_axis(preparation: Preparation, axis: SpectralAxis) -> SpectralAxis:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A network with its preparation, axis, scores and the classical methods tuned beside it.
+    """A network with its preparation, axis, scores and the classical methods tuned on the same data.
 
-    Get one from `train`, `fit` or `Model.load`; apply it with `predict`.
+    Get one from `train`, `fit` or `Model.load`.
+
+    Attributes
+    ----------
+    network : torch.nn.Module
+        In evaluation mode. It maps prepared spectra of shape (N, y, x, λ), float32, to (N, y, x, out): bands, or one logit per class. A
+        batch of single spectra is (N, 1, 1, λ). What it expects is what `preparation` gives (`Preparation.apply`), which also returns what
+        `Preparation.restore` needs to bring results back to the intensities of the source; logits are divided by
+        ``card().temperature`` before the softmax. Networks over windows that answer for the middle pixel have ``network.same(batch)``
+        for whole images; `prepared` calls the right one.
+    description : ModelCard
+        Task, settings, axis, classes and scores; also as `card`.
+    classical : dict of str to torch.nn.Module
+        The classical methods tuned on the same training data, by name.
+    fingerprints, applicability
+        To recognise the training data, and spectra unlike them.
+
+    Examples
+    --------
+    >>> import torch, napari_spectrai as spectrai
+    >>> model = spectrai.Model.load(spectrai.samples.sample_model())
+    >>> cube = spectrai.sample("raman_pairs").cube[:5]
+    >>> spectra, axis, removed = model.preparation.apply(cube.numpy(), cube.axis)
+    >>> output = model.prepared(torch.from_numpy(spectra)[:, None, None, :])
+    >>> result = model.preparation.restore(output[:, 0, 0].numpy(), removed)
+    >>> bool(abs(result - model.predict(cube).result.numpy()).max() < 1e-5)
+    True
     """
 
     network: nn.Module
@@ -48,6 +76,12 @@ class Model:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     """Of the spectra it was trained and validated on; none in files of earlier versions."""
     applicability: Applicability | None = None
+
+    def __repr__(self) -> str:
+        return f"Model({self.description.brief})"
+
+    def _repr_html_(self) -> str:
+        return self.description._repr_html_()
 
     @property
     def axis(self) -> SpectralAxis:
@@ -60,8 +94,16 @@ class Model:
         return Preparation(tuple(self.description.experiment.preparation))
 
     def card(self) -> ModelCard:
-        """Return what the model says of itself; ``print(model.card())``."""
+        """Return the description of the model: task, settings, axis, classes, scores; ``print(model.card())``."""
         return self.description
+
+    def predict(self, cube: Any, **options: Any) -> Any:
+        """Return ``napari_spectrai.predict(self, cube, **options)``, a `Prediction`."""
+        return napari_spectrai.predict(self, cube, **options)
+
+    def evaluate(self, cube: Any, truth: Any, **options: Any) -> Any:
+        """Return ``napari_spectrai.evaluate(self, truth, source=cube, **options)``, an `Evaluation`."""
+        return napari_spectrai.evaluate(self, truth, source=cube, **options)
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one ``.safetensors`` file, whole or not at all."""
@@ -109,8 +151,7 @@ class Model:
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:
         """Apply the network alone to prepared spectra ``(N, y, x, λ)``: what it gives for each pixel."""
-        result: Tensor = getattr(self.network, "same", self.network)(batch)
-        return result
+        return on_whole_images(self.network, batch)
 
 
 def ready(kind: str, axis: SpectralAxis, *, factor: int = 2, settings: Mapping[str, Any] | None = None) -> Model:

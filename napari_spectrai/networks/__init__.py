@@ -1,4 +1,4 @@
-"""torch modules built from their specs. Batches are ``(N, y, x, λ)`` outside, whatever a network uses inside."""
+"""torch modules built from their specs. Batches are ``(N, y, x, λ)`` outside, whatever layout a network uses internally."""
 
 from __future__ import annotations
 
@@ -19,33 +19,35 @@ __all__ = ["RidgeSkip", "Subspace", "build"]
 def build(
     spec: NetworkSpec, in_bands: int, out_channels: int, *, ridge: bool | None = None, classes: bool = False, enlarges: int = 1
 ) -> nn.Module:
-    """Return the network of `spec`, over a ridge skip or in a subspace where it asks for one.
+    """Return the network of `spec`, on top of a ridge map or in a subspace if the spec asks for it.
 
     Parameters
     ----------
     spec : NetworkSpec
     in_bands, out_channels : int
-        Lengths of the last dimension in and out: ``(N, y, x, in_bands) -> (N, y, x, out_channels)``.
+        Lengths of the last dimension of input and output: ``(N, y, x, in_bands) -> (N, y, x, out_channels)``.
     ridge : bool, optional
-        Whether it adds to a ridge map; default: as the spec says.
+        Whether it is added to a ridge map; default: as in the spec.
     classes : bool
-        Whether what comes out are classes, not bands.
+        Whether the outputs are classes, not bands.
     enlarges : int
-        Pixels out along each side of a pixel in.
+        Number of output pixels along each side of an input pixel.
 
     Raises
     ------
     ValueError
-        If the network's constructor does not take what the task or its own settings ask of it.
+        If the network's constructor does not accept what the task or its own settings require.
     """
     over_ridge = getattr(spec, "ridge", False) if ridge is None else ridge
     components = min(getattr(spec, "components", 0), in_bands) if getattr(spec, "dims", 2) == 2 else 0
     implementation = spec.load()
     more = _taken(spec, implementation, sources=2 if over_ridge else 1, classes=classes, enlarges=enlarges)
-    # over a ridge map that gives other bands, the network sees the input on those
+    # on top of a ridge map with other output bands, the network gets the input interpolated to these bands
     inner = components or (out_channels if over_ridge else in_bands)
     if components and not classes and out_channels != in_bands:
-        raise ValueError(f"components={components} needs the same bands in and out ({in_bands} and {out_channels}); set components=0")
+        raise ValueError(
+            f"components={components} needs the same number of input and output bands, not {in_bands} and {out_channels};  set components=0"
+        )
     network: nn.Module = implementation(spec, inner, out_channels if classes or not components else components, **more)
     if components:
         adds: Adds = "nothing" if classes or over_ridge or enlarges > 1 else "projection"
@@ -62,7 +64,7 @@ def build(
 
 
 def _taken(spec: NetworkSpec, implementation: Any, *, sources: int, classes: bool, enlarges: int) -> dict[str, Any]:
-    """Return what of this a constructor ``(spec, in_bands, out_channels)`` is to be given beyond that: logits need nothing more."""
+    """Return the additional arguments for a constructor ``(spec, in_bands, out_channels)``; networks of logits need none."""
     parameters = inspect.signature(implementation).parameters.values()
     takes = {one.name for one in parameters}
     takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters)
@@ -70,8 +72,8 @@ def _taken(spec: NetworkSpec, implementation: Any, *, sources: int, classes: boo
     asked |= {"classes": True} if classes and (takes_any or "classes" in takes) else {}
     asked |= {"enlarges": enlarges} if enlarges > 1 else {}
     why = {
-        "sources": "has a setting 'ridge'; for its forward to see the ridge estimate too, the constructor has to take sources (2)",
-        "enlarges": "is declared for super-resolution; its constructor has to take enlarges, the pixels out along each side of a pixel in",
+        "sources": "has a setting 'ridge'; to pass the ridge estimate to its forward, too, the constructor must accept sources (2)",
+        "enlarges": "is declared for super-resolution; its constructor must accept enlarges, the output pixels per input pixel and side",
     }
     for name in asked:
         if name not in takes and not takes_any:

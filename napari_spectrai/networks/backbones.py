@@ -1,4 +1,4 @@
-"""Standard networks of MONAI, for batches ``(N, y, x, λ)``. MONAI takes seconds to import: only where such a network is built."""
+"""Standard networks of MONAI, for batches ``(N, y, x, λ)``. MONAI takes seconds to import, so it is imported only for these."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from napari_spectrai.networks.blocks import padded
 from napari_spectrai.networks.views import channels_in
 
 LEAST = 32
-"""Pixels or bands that pooling networks need in each direction; less is extended by reflection."""
+"""Minimum number of pixels or bands in each direction for pooling networks; smaller inputs are padded by reflection."""
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 BLOCKS = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 
 
 def _named(norm: str, width: int) -> tuple[str, dict[str, object]] | str:
-    """Return a normalisation as MONAI names it."""
+    """Return a normalisation by MONAI's name."""
     if norm == "group":
         return ("group", {"num_groups": next(count for count in (8, 4, 2, 1) if width % count == 0)})
     return ("instance", {"affine": True}) if norm == "instance" else norm
@@ -29,13 +29,13 @@ def _activation(name: str) -> str:
 
 
 class Pooled(nn.Module):
-    """A network that gives one answer for all it sees: each spectrum, or each image.
+    """A network with global pooling: one output for each spectrum, or for each image.
 
     Parameters
     ----------
-    core : module on channels first
+    core : module with channels first
     dims : int
-        1: ``(N, y, x, λ)`` gives ``(N, y, x, classes)``; 2 and 3: ``(N, 1, 1, classes)``.
+        1: ``(N, y, x, λ)`` to ``(N, y, x, classes)``; 2 and 3: to ``(N, 1, 1, classes)``.
     """
 
     def __init__(self, core: nn.Module, dims: int) -> None:
@@ -80,7 +80,7 @@ class DenseNet(Pooled):
 
 
 class EfficientNet(Pooled):
-    """Network scaled in all directions together."""
+    """Network scaled in width, depth and resolution together."""
 
     def __init__(self, spec: settings.EfficientNet, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
         norm = ("batch", {"eps": 0.001, "momentum": 0.01}) if spec.norm == "batch" else _named(spec.norm, 8)
@@ -93,7 +93,7 @@ class EfficientNet(Pooled):
 
 
 def _over_batches(module: nn.Module, dims: int) -> None:
-    """Replace what normalises over an image, and so would show the tiles, by normalisation over the batch."""
+    """Replace normalisations over an image, which would leave seams between tiles, by normalisation over the batch."""
     kind = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[dims - 1]
     for name, child in module.named_children():
         if isinstance(child, nn.InstanceNorm1d | nn.InstanceNorm2d | nn.InstanceNorm3d):
@@ -103,9 +103,9 @@ def _over_batches(module: nn.Module, dims: int) -> None:
 
 
 class Everywhere(nn.Module):
-    """A network that answers for every place: features from `core`, then a last layer; extended to a multiple of its grid.
+    """A dense network: features from `core`, then a last layer; inputs are padded to a multiple of its grid.
 
-    Without a ridge map beneath it, cubes are added to the input, and begin as it.
+    Without a ridge map, its output is added to the input if it is a cube, and starts at zero.
     """
 
     def __init__(self, core: nn.Module, width: int, multiple: int, dims: int, out_channels: int, *, sources: int, classes: bool) -> None:
@@ -119,11 +119,11 @@ class Everywhere(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, *sources: Tensor) -> Tensor:
-        """Map batches ``(N, y, x, λ)`` to as many pixels."""
+        """Map batches ``(N, y, x, λ)`` to the same number of pixels."""
         batch = sources[0]
         x, crop = padded(self._channels(sources), self.dims, self.multiple, 2 * self.multiple)
         x = self.last(self.core(x))[(..., *crop)]
-        if self.classes and self.dims != 2:  # one answer for a spectrum: the mean of those along it
+        if self.classes and self.dims != 2:  # one output per spectrum: the mean along it
             x = x.mean(-1)
         if self.dims == 1:
             result = x.reshape(*batch.shape[:3], -1)

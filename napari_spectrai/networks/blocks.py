@@ -1,4 +1,4 @@
-"""The pieces of convolutional networks, for 1, 2 and 3 dimensions alike."""
+"""Building blocks of convolutional networks with 1, 2 and 3 dimensions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def begin_at_zero(module: nn.Module) -> None:
-    """Set the weights of a module's layer `last` to zero, so that it adds nothing at first; one without such a layer begins as it is."""
+def zero_last_layer(module: nn.Module) -> None:
+    """Set the weights of a module's layer `last` to zero, so that its output starts at zero; modules without it stay unchanged."""
     last = getattr(module, "last", None)
     if isinstance(last, nn.Module):
         for parameter in last.parameters():
@@ -30,12 +30,12 @@ def begin_at_zero(module: nn.Module) -> None:
 
 
 def kernel(dims: int, size: int) -> tuple[int, ...]:
-    """Return the shape of a kernel: a 1-D network's is ``(1, size)``, since it computes as a 2-D one."""
+    """Return the shape of a kernel; for a 1-D network ``(1, size)``, since it is computed as a 2-D one."""
     return (1, size) if dims == 1 else (size,) * dims
 
 
 def convolution(dims: int, inward: int, outward: int, size: int = 3) -> nn.Module:
-    """Return a convolution that keeps the size."""
+    """Return a convolution that preserves the size."""
     shape = kernel(dims, size)
     padding = tuple(length // 2 for length in shape)
     if dims == 3:
@@ -44,7 +44,7 @@ def convolution(dims: int, inward: int, outward: int, size: int = 3) -> nn.Modul
 
 
 class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of each position, so that a result does not depend on the tile around it."""
+    """Layer normalisation over the channels of each position, so that results do not depend on the surrounding tile."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -68,23 +68,23 @@ def normalisation(kind: str, dims: int, channels: int) -> nn.Module:
 
 
 class Unit(nn.Sequential):
-    """Convolution, normalisation, activation."""
+    """Convolution, normalisation and activation."""
 
     def __init__(self, dims: int, inward: int, outward: int, norm: str, activation: Callable[[], nn.Module]) -> None:
         super().__init__(convolution(dims, inward, outward), normalisation(norm, dims, outward), activation())
 
 
 class Level(nn.Module):
-    """A unit that sets the width, then more units: in a row, or around an identity (He et al. 2016).
+    """A unit that sets the width, followed by more units: in sequence, or in a residual branch (He et al. 2016).
 
     Parameters
     ----------
     inward, outward : int
-        Channels in and out.
+        Numbers of input and output channels.
     inside : int, optional
-        Channels between the first unit and the last; those of a residual sum, which only `after` may change. Default: `outward`.
+        Number of channels between the first and the last unit; only `after` may change those of a residual sum. Default: `outward`.
     after : int
-        Units after a residual sum.
+        Number of units after a residual sum.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Level(nn.Module):
 
 
 def reflected_to(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Extend the last dimensions of `x` to `lengths`, by reflection at their ends."""
+    """Pad the last dimensions of `x` to `lengths`, by reflection at their ends."""
     for dimension, wanted in enumerate(lengths, x.ndim - len(lengths)):
         if x.shape[dimension] < wanted:
             x = x.index_select(dimension, torch.from_numpy(reflected(x.shape[dimension], wanted)).to(x.device))
@@ -121,19 +121,19 @@ def reflected_to(x: Tensor, lengths: Sequence[int]) -> Tensor:
 
 
 def padded(x: Tensor, dims: int, multiple: int, least: int = 1) -> tuple[Tensor, tuple[slice, ...]]:
-    """Extend the spatial (spectral) lengths to a multiple of at least `least`, by reflection; return also what crops it back."""
+    """Pad the spatial (spectral) lengths to a multiple of at least `least`, by reflection; also return a function that crops it back."""
     lengths = x.shape[-dims:]
     crop = tuple(slice(0, length) for length in lengths)
     return reflected_to(x, [extended(length, least=least, multiple=multiple) for length in lengths]), crop
 
 
 def pooled(x: Tensor, dims: int) -> Tensor:
-    """Return the maximum over each two (along the spectrum, the image, or both)."""
+    """Return the maximum over pairs (along the spectrum, the image, or both)."""
     return functional.max_pool3d(x, 2) if dims == 3 else functional.max_pool2d(x, kernel(dims, 2))
 
 
 def doubled(x: Tensor, dims: int) -> Tensor:
-    """Return `x` at twice the size, each value repeated."""
+    """Return `x` at twice the size, with each value repeated."""
     for dimension in range(-1 if dims == 1 else -dims, 0):
         x = torch.repeat_interleave(x, 2, dim=dimension)
     return x

@@ -1,4 +1,4 @@
-"""A network that denoises the eigenimages of a scene, one at a time, and so fits any sensor."""
+"""A network that denoises the eigenimages of a scene one at a time, and so can be applied to any sensor."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ DILATIONS = (1, 2, 3, 4, 3, 2)
 
 
 class EigenimageCNN(nn.Module):
-    """Convolutions on each eigenimage, whose noise has been brought to standard deviation one; back in the bands, the result.
+    """Convolutions on each eigenimage, scaled to unit noise; the result is transformed back to the bands.
 
-    How many bands there are, and how noisy, does not matter to the weights. The decomposition is that of `noise.eigenimages`, made of
-    each image by itself, without gradients.
+    The weights are independent of the number of bands and their noise. The decomposition is that of `noise.eigenimages`, computed for
+    each image, without gradients.
 
     Parameters
     ----------
     spec : settings.EigenimageCNN
     in_bands, out_channels : int
-        Taken as any network takes them; they need only be equal.
+        Accepted as by any network; they must be equal.
     """
 
     def __init__(self, spec: settings.EigenimageCNN, in_bands: int, out_channels: int) -> None:
         super().__init__()
         if in_bands != out_channels:
-            raise ValueError(f"what is denoised keeps its bands: {in_bands} in, so not {out_channels} out")
+            raise ValueError(f"denoising keeps the bands: {in_bands} input bands cannot give {out_channels}; choose another network")
         self.components = spec.components or None
         layers: list[nn.Module] = [_Padded(1, spec.width, 1), nn.GELU()]
         for number in range(spec.depth):
@@ -45,18 +45,18 @@ class EigenimageCNN(nn.Module):
         return torch.stack([self._image(image) for image in batch])
 
     def _image(self, image: Tensor) -> Tensor:
-        with threadpool_limits(1):  # matrices this small are slower on many threads, which wait for one another
+        with threadpool_limits(1):  # matrices this small are slower on many threads, which wait for each other
             seen, back, mean = eigenimages(image.detach().float().cpu().numpy(), self.components)
         parts = (torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)).to(image.device) for part in (seen, back, mean))
         scores, back_to_bands, middle = parts
-        alone = scores.movedim(-1, 0)[:, None]  # every eigenimage is an image of its own
+        alone = scores.movedim(-1, 0)[:, None]  # every eigenimage is a separate image
         noise = self.last(self.body(alone))[:, 0].movedim(0, -1)
         result: Tensor = (scores - noise.float()) @ back_to_bands + middle
         return result
 
 
 class _Padded(nn.Module):
-    """A convolution that keeps the size, the edges reflected where the image is large enough, else repeated."""
+    """A convolution that preserves the size; edges are reflected if the image is large enough, else repeated."""
 
     def __init__(self, inward: int, outward: int, dilation: int) -> None:
         super().__init__()

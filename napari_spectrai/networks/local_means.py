@@ -1,4 +1,4 @@
-"""Fully connected layers on component scores: of single spectra, or of means over several windows around each pixel."""
+"""Fully connected layers on component scores, of single spectra or of means over several windows around each pixel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_spectrai.experiment import networks as settings
 
 
 class Head(nn.Module):
-    """Standardised features, fully connected layers, logits; `dropped` is the share of features dropped before the first layer."""
+    """Standardised features, fully connected layers, logits; `dropped` is the fraction of features dropped before the first layer."""
 
     def __init__(self, spec: settings.SpectralMLP | settings.LocalMeansMLP, inward: int, out_channels: int, dropped: float = 0.0) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class SpectralMLP(nn.Module):
     ----------
     spec : settings.SpectralMLP
     in_bands, out_channels : int
-        Bands (or component scores) in, classes out.
+        Number of input bands (or component scores), and of output classes.
     """
 
     def __init__(self, spec: settings.SpectralMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
@@ -56,14 +56,14 @@ class SpectralMLP(nn.Module):
 class LocalMeansMLP(nn.Module):
     """Fully connected layers on the means over windows of several sizes.
 
-    It answers for the pixels whose windows it sees whole: ``(N, y, x, C)`` gives ``(N, y - r, x - r, classes)``, where r is the
-    largest window less one; `same` extends the edges first, and answers for all.
+    Output pixels are those whose windows lie inside the image: ``(N, y, x, C)`` gives ``(N, y - r, x - r, classes)``, where r is the
+    largest window minus one; `same` pads the edges first, and returns all pixels.
 
     Parameters
     ----------
     spec : settings.LocalMeansMLP
     in_bands, out_channels : int
-        Component scores in, classes out.
+        Number of input component scores, and of output classes.
     """
 
     def __init__(self, spec: settings.LocalMeansMLP, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
@@ -73,7 +73,7 @@ class LocalMeansMLP(nn.Module):
         self.last = self.head.last
 
     def features(self, batch: Tensor) -> Tensor:
-        """Return the means around the pixels away from the edges: all that does not learn."""
+        """Return the means around the pixels away from the edges: the part without weights."""
         image = batch.permute(0, 3, 1, 2)
         means = []
         for size in self.sizes:
@@ -88,7 +88,7 @@ class LocalMeansMLP(nn.Module):
         return logits
 
     def same(self, batch: Tensor) -> Tensor:
-        """Return logits of all pixels, the edges repeated."""
+        """Return the logits of all pixels, with repeated edges."""
         near = self.around // 2
         image = functional.pad(batch.permute(0, 3, 1, 2), (near,) * 4, mode="replicate")
         result: Tensor = self(image.permute(0, 2, 3, 1))

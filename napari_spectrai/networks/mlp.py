@@ -9,20 +9,20 @@ from napari_spectrai.experiment.networks import ResidualMLP as ResidualMLPSpec
 
 
 class ResidualMLP(nn.Module):
-    """Fully connected layers; without a ridge skip their output is added to the input itself.
+    """Fully connected layers; without a ridge map their output is added to the input.
 
     Parameters
     ----------
     spec : ResidualMLPSpec
     in_bands, out_channels : int
     sources : int
-        How many batches ``(N, y, x, in_bands)`` come in side by side.
+        Number of input batches ``(N, y, x, in_bands)``, which are concatenated.
     """
 
     def __init__(self, spec: ResidualMLPSpec, in_bands: int, out_channels: int, *, sources: int = 1) -> None:
         super().__init__()
         if sources == 1 and in_bands != out_channels:
-            raise ValueError(f"a residual of {out_channels} bands cannot be added to {in_bands}; set ridge=true")
+            raise ValueError(f"a residual of {out_channels} bands cannot be added to {in_bands} bands;  set ridge=true")
         layers: list[nn.Module] = [nn.Linear(sources * in_bands, spec.width)]
         for _ in range(spec.depth - 1):
             layers += [nn.GELU(), nn.Dropout(spec.dropout), nn.Linear(spec.width, spec.width)]

@@ -1,4 +1,4 @@
-"""RCAN: deep residual channel attention, with a fixed width and the enlarging at the end."""
+"""RCAN: deep residual channel attention, with constant width and the enlargement at the end."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from napari_spectrai.networks.blocks import ACTIVATIONS, convolution
 from napari_spectrai.networks.views import channels_in, from_channels, to_channels
 
 NEIGHBOURHOOD = 15
-"""Pixels (bands) over which local attention averages."""
+"""Number of pixels (bands) that local attention averages over."""
 SHARE = 0.3
-"""Share of a block's result that is added to its input, which keeps deep networks calm (Lim et al. 2017, arXiv:1707.02921)."""
+"""Fraction of a block's output that is added to its input, which stabilises deep networks (Lim et al. 2017, arXiv:1707.02921)."""
 
 
 class Attention(nn.Module):
-    """Weighs channels by what they hold, over the whole image or around each place."""
+    """Weights channels by their content, over the whole image or in a neighbourhood."""
 
     def __init__(self, spec: settings.RCAN) -> None:
         super().__init__()
@@ -27,11 +27,11 @@ class Attention(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the weighed features."""
+        """Return the weighted features."""
         if not self.local:
             mean = x.mean(tuple(range(2, x.ndim)), keepdim=True)
         else:
-            # an image smaller than the neighbourhood is seen nearly whole
+            # for an image smaller than the neighbourhood, almost the whole image is used
             lengths = x.shape[2:]
             shape = tuple(min(NEIGHBOURHOOD, length - 1 + length % 2) for length in lengths)
             pool = functional.avg_pool3d if self.dims == 3 else functional.avg_pool2d
@@ -45,7 +45,7 @@ def _dropout(spec: settings.RCAN) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Two convolutions and attention around an identity."""
+    """Two convolutions and channel attention in a residual branch."""
 
     def __init__(self, spec: settings.RCAN) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Block(nn.Module):
 
 
 class Group(nn.Module):
-    """Blocks and a convolution around an identity."""
+    """Blocks and a convolution in a residual branch."""
 
     def __init__(self, spec: settings.RCAN) -> None:
         super().__init__()
@@ -79,25 +79,25 @@ class Group(nn.Module):
 class RCAN(nn.Module):
     """Residual in residual, added to the input (Zhang et al. 2018, doi:10.1007/978-3-030-01234-2_18).
 
-    Features are enlarged by interpolation and a convolution, which keeps any integer factor and leaves no checkerboard.
+    Features are enlarged by interpolation and a convolution, which works for any integer factor and avoids checkerboard artefacts.
 
     Parameters
     ----------
     spec : settings.RCAN
     in_bands, out_channels : int
     enlarges : int
-        Pixels out along each side of a pixel in.
+        Number of output pixels along each side of an input pixel.
     """
 
     def __init__(self, spec: settings.RCAN, in_bands: int, out_channels: int, *, enlarges: int = 1) -> None:
         super().__init__()
         if in_bands != out_channels:
-            raise ValueError(f"a residual of {out_channels} bands cannot be added to {in_bands}")
+            raise ValueError(f"a residual of {out_channels} bands cannot be added to {in_bands} bands; choose another network")
         if enlarges > 1 and spec.dims == 1:
             raise ValueError("a network along the spectrum cannot enlarge an image; set network.dims=2")
         self.dims, self.enlarges = spec.dims, enlarges
-        self.adds = enlarges == 1  # a subspace around it adds the input itself, and so does what enlarges
-        self.dropout: nn.Module = _dropout(spec) if spec.dims == 2 else nn.Identity()  # of one channel, it would drop all
+        self.adds = enlarges == 1  # wrappers (subspace, enlargement) add the input themselves
+        self.dropout: nn.Module = _dropout(spec) if spec.dims == 2 else nn.Identity()  # with a single channel, it would drop everything
         self.head = convolution(spec.dims, channels_in(in_bands, 1, spec.dims), spec.width)
         self.body = nn.Sequential(*(Group(spec) for _ in range(spec.groups)), convolution(spec.dims, spec.width, spec.width))
         self.after: nn.Module = nn.Identity()
@@ -108,7 +108,7 @@ class RCAN(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, batch: Tensor, times: int | None = None) -> Tensor:
-        """Map ``(N, y, x, bands)`` to as many pixels, or `times` (without it: `enlarges`) as many a side."""
+        """Map ``(N, y, x, bands)`` to the same number of pixels, or to `times` (default: `enlarges`) as many per side."""
         x = self.head(self.dropout(to_channels((batch,), self.dims)))
         x = x + self.body(x)
         times = times or self.enlarges

@@ -1,4 +1,4 @@
-"""The closed-form ridge map as a linear skip: a network over it starts at ridge's error."""
+"""The closed-form ridge map as a linear skip connection: a network on top of it starts at the error of ridge regression."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_spectrai.networks.blocks import begin_at_zero
+from napari_spectrai.networks.blocks import zero_last_layer
 
 
 def ridge_map(x: Tensor, y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
@@ -23,10 +23,10 @@ def ridge_map(x: Tensor, y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
     weight : Tensor of shape (bands in, bands out), float32
     intercept : Tensor of shape (bands out,), float32
     """
-    # the normal equations lose half the digits, so they are kept in double precision where the device has it
+    # the normal equations lose half the digits, so they use double precision if the device supports it
     double = torch.float32 if x.device.type == "mps" else torch.float64
     mean_x, mean_y = x.mean(0, dtype=double), y.mean(0, dtype=double)
-    if len(x) < x.shape[1]:  # the same solution from as many equations as there are spectra
+    if len(x) < x.shape[1]:  # the same solution, with one equation per spectrum
         centred = x.to(double) - mean_x
         moment = centred @ centred.T
         moment.diagonal().add_(alpha)
@@ -44,7 +44,7 @@ def ridge_map(x: Tensor, y: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
 
 
 class RidgeSkip(nn.Module):
-    """Ridge map plus a residual network that sees the input and its ridge estimate, and begins at zero."""
+    """Ridge map plus a residual network on the input and its ridge estimate, whose output starts at zero."""
 
     weight: Tensor
     intercept: Tensor
@@ -54,24 +54,24 @@ class RidgeSkip(nn.Module):
         self.residual = residual
         self.register_buffer("weight", torch.zeros(in_bands, out_bands))
         self.register_buffer("intercept", torch.zeros(out_bands))
-        begin_at_zero(self)
+        zero_last_layer(self)
 
     @property
     def last(self) -> nn.Module:
-        """The layer whose weights, at zero, leave the ridge map alone."""
+        """The layer whose weights, if zero, leave the ridge map unchanged."""
         last: nn.Module = self.residual.last  # type: ignore[assignment]
         return last
 
     def set_map(self, weight: Tensor, intercept: Tensor) -> None:
-        """Take over a fitted ridge map."""
+        """Copy a fitted ridge map."""
         self.weight.copy_(weight)
         self.intercept.copy_(intercept)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, y, x, bands)`` to ``(N, y, x, out_bands)``."""
-        with torch.autocast(x.device.type, enabled=False):  # the skip keeps its precision
+        with torch.autocast(x.device.type, enabled=False):  # the ridge map keeps its precision
             estimate = torch.addmm(self.intercept, x.float().flatten(0, -2), self.weight).view(*x.shape[:-1], -1)
-        if x.shape[-1] != estimate.shape[-1]:  # stretched over the bands that come out, to lie beside the estimate
+        if x.shape[-1] != estimate.shape[-1]:  # interpolated to the output bands, to be concatenated with the estimate
             flat = functional.interpolate(x.flatten(0, -2)[:, None], size=estimate.shape[-1], mode="linear", align_corners=True)
             x = flat.view(estimate.shape)
         result: Tensor = estimate + self.residual(x, estimate)

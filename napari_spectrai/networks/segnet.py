@@ -1,4 +1,4 @@
-"""SegNet, in 1, 2 and 3 dimensions."""
+"""SegNet with 1, 2 and 3 dimensions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from napari_spectrai.networks.views import channels_in, to_channels
 
 
 class SegNet(nn.Module):
-    """Encoder-decoder without skip connections: what was the maximum of its window goes back to its place.
+    """Encoder-decoder without skip connections: unpooling puts each maximum back at its position.
 
     Parameters
     ----------
     spec : settings.SegNet
     in_bands, out_channels : int
-        Bands in, classes out: ``(N, y, x, λ) -> (N, y, x, classes)``.
+        Number of input bands, and of output classes: ``(N, y, x, λ) -> (N, y, x, classes)``.
     """
 
     def __init__(self, spec: settings.SegNet, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
@@ -37,7 +37,7 @@ class SegNet(nn.Module):
         self.last = convolution(spec.dims, widths[0], out_channels, size=1)
 
     def forward(self, batch: Tensor) -> Tensor:
-        """Return logits; along the spectrum their mean."""
+        """Return logits; along the spectrum, their mean."""
         x, crop = padded(to_channels((batch,), self.dims), self.dims, 2**self.depth)
         window = kernel(self.dims, 2)
         pool = functional.max_pool3d if self.dims == 3 else functional.max_pool2d

@@ -1,4 +1,4 @@
-"""Networks that tell the class of single spectra."""
+"""Networks that classify single spectra."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from napari_spectrai.experiment.networks import SpectralCNN as SpectralCNNSpec
 
 
 class ReZero(nn.Module):
-    """Two convolutions along the spectrum, added with a weight that begins at zero (Bachlechner et al. 2021, arXiv:2003.04887)."""
+    """Two convolutions along the spectrum, added with a weight that starts at zero (Bachlechner et al. 2021, arXiv:2003.04887)."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class ReZero(nn.Module):
 
 
 class SpectralCNN(nn.Module):
-    """Stages of ReZero blocks along the spectrum, each half as long; the mean over what is left tells the class.
+    """Stages of ReZero blocks along the spectrum, each half as long as the previous one; the mean over the last one gives the class.
 
     Parameters
     ----------
     spec : SpectralCNNSpec
     in_bands, out_channels : int
-        Bands in, classes out.
+        Number of input bands, and of output classes.
     """
 
     def __init__(self, spec: SpectralCNNSpec, in_bands: int, out_channels: int, *, classes: bool = True) -> None:

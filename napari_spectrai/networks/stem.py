@@ -1,4 +1,4 @@
-"""A network in the subspace of the leading principal components, so that its width does not follow the bands."""
+"""A network in the subspace of the leading principal components, so that its width is independent of the number of bands."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from napari_spectrai.networks.blocks import begin_at_zero
+from napari_spectrai.networks.blocks import zero_last_layer
 
 Adds = Literal["nothing", "projection"]
 
 
 class Subspace(nn.Module):
-    """Principal component scores in, and for cubes the way back to the bands.
+    """Principal component scores as input and, for cubes, the transform back to the bands.
 
     Parameters
     ----------
     core : module on ``(N, y, x, components)``
-    classes : whether `core` gives classes, which have no way back
-    adds : what the result of `core`, back in the bands, is added to: nothing, or the input's own projection onto the subspace (which
+    classes : whether `core` returns classes, which are not transformed back
+    adds : what the result of `core`, in the bands, is added to: nothing, or the projection of the input onto the subspace (which
         alone removes the noise outside it)
     """
 
@@ -36,38 +36,38 @@ class Subspace(nn.Module):
         if hasattr(core, "adds"):
             core.adds = False  # type: ignore[assignment]
         if adds != "nothing":
-            begin_at_zero(self)
+            zero_last_layer(self)
 
     @property
     def last(self) -> nn.Module:
-        """The layer whose weights, at zero, make the output zero."""
+        """The layer whose weights, if zero, make the output zero."""
         last: nn.Module = self.core.last  # type: ignore[assignment]
         return last
 
     def same(self, batch: Tensor) -> Tensor:
-        """Return what `core` gives for all pixels, where by itself it answers only for those away from the edges."""
+        """Return the output of `core` for all pixels, if it otherwise returns only those away from the edges."""
         if not hasattr(self.core, "same"):
             result: Tensor = self(batch)
             return result
-        told: Tensor = self.core.same((batch.float() - self.mean) @ (self.basis / self.scale))  # type: ignore[operator]
-        return told
+        logits: Tensor = self.core.same((batch.float() - self.mean) @ (self.basis / self.scale))  # type: ignore[operator]
+        return logits
 
     def features(self, batch: Tensor) -> Tensor:
-        """Return the part of `core` that has no weights to learn, where it is separable."""
+        """Return the output of the part of `core` without weights, if it is separable."""
         scores = (batch.float() - self.mean) @ (self.basis / self.scale)
         features: Tensor = self.core.features(scores)  # type: ignore[operator]
         return features
 
     def head(self, features: Tensor) -> Tensor:
-        """Return what `core` learns to make of `features`."""
+        """Return the output of `core` for `features`."""
         logits: Tensor = self.core.head(features)  # type: ignore[operator]
         return logits
 
     def fit(self, spectra: Tensor) -> None:
-        """Find mean and basis of training spectra (n, λ).
+        """Fit mean and basis to training spectra (n, λ).
 
-        Classes see every component of the standardised bands with variance one; cubes all with that of the first component of the bands
-        as they are, so that errors count as there.
+        For classes, every component of the standardised bands has unit variance; for cubes, all are scaled by that of the first component
+        of the unscaled bands, so that errors are weighted as in the bands.
         """
         double = torch.float32 if spectra.device.type == "mps" else torch.float64
         mean = spectra.mean(0, dtype=double)
@@ -83,7 +83,7 @@ class Subspace(nn.Module):
         values, vectors = torch.linalg.eigh(moment / spread / spread[:, None])
         count = self.basis.shape[1]
         basis = vectors.flip(1)[:, :count]
-        # the sign that makes the largest weight positive, the same on every machine
+        # the sign for which the largest weight is positive, the same on every machine
         basis = basis * torch.sign(basis.gather(0, basis.abs().argmax(0, keepdim=True)))
         deviation = values.flip(0)[:count].clamp(min=0).sqrt()
         deviation = deviation.clamp(min=1e-6 * float(deviation[0]) + 1e-12)

@@ -1,4 +1,4 @@
-"""A transformer over a few tokens gathered from the window around each pixel."""
+"""A transformer over a few tokens pooled from the window around each pixel."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch.nn import functional
 from napari_spectrai.experiment import backbones as settings
 
 AT_ONCE = 4096
-"""Windows a step, for whole images."""
+"""Number of windows per step, for whole images."""
 
 
 class SSFTT(nn.Module):
     """Convolutions, tokens, attention (Sun et al. 2022, doi:10.1109/TGRS.2022.3144158).
 
-    It answers for the pixels whose windows it sees whole: ``(N, y, x, C)`` gives ``(N, y - r, x - r, classes)``, where r is the
-    window less one; `same` extends the edges first, and answers for all.
+    Output pixels are those whose windows lie inside the image: ``(N, y, x, C)`` gives ``(N, y - r, x - r, classes)``, where r is the
+    window minus one; `same` pads the edges first, and returns all pixels.
 
     Parameters
     ----------
     spec : settings.SSFTT
     in_bands, out_channels : int
-        Component scores in, classes out.
+        Number of input component scores, and of output classes.
     """
 
     def __init__(self, spec: settings.SSFTT, in_bands: int, out_channels: int, *, classes: bool = True) -> None:
@@ -48,23 +48,23 @@ class SSFTT(nn.Module):
         side = self.around - 4  # two convolutions without padding
         windows = features.unfold(2, side, 1).unfold(3, side, 1).permute(0, 2, 3, 4, 5, 1)
         count, height, width = windows.shape[:3]
-        rows = max(1, AT_ONCE // (count * width))  # a window holds many times what its pixel does
-        told = [
-            self._told(part.reshape(-1, side * side, part.shape[-1])).view(count, part.shape[1], width, -1)
+        rows = max(1, AT_ONCE // (count * width))  # a window contains many times the values of its pixel
+        logits = [
+            self._classify(part.reshape(-1, side * side, part.shape[-1])).view(count, part.shape[1], width, -1)
             for part in windows.split(rows, dim=1)
         ]
-        return torch.cat(told, 1).view(count, height, width, -1)
+        return torch.cat(logits, 1).view(count, height, width, -1)
 
-    def _told(self, pixels: Tensor) -> Tensor:
+    def _classify(self, pixels: Tensor) -> Tensor:
         """Return logits (n, classes) of windows (n, pixels, features)."""
         shares = self.choose(pixels).softmax(1)
         tokens = shares.transpose(1, 2) @ self.value(pixels)
         tokens = torch.cat([self.first.expand(len(tokens), -1, -1), tokens], 1) + self.position
-        told: Tensor = self.last(self.encoder(self.dropout(tokens))[:, 0])
-        return told
+        logits: Tensor = self.last(self.encoder(self.dropout(tokens))[:, 0])
+        return logits
 
     def same(self, batch: Tensor) -> Tensor:
-        """Return logits of all pixels, the edges repeated."""
+        """Return the logits of all pixels, with repeated edges."""
         near = self.around // 2
         image = functional.pad(batch.permute(0, 3, 1, 2), (near,) * 4, mode="replicate")
         result: Tensor = self(image.permute(0, 2, 3, 1))

@@ -1,4 +1,4 @@
-"""UNet and ResUNet, in 1, 2 and 3 dimensions: one implementation."""
+"""UNet and ResUNet with 1, 2 and 3 dimensions in one implementation."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ class UNet(nn.Module):
     ----------
     spec : UNetSpec or ResUNetSpec
     in_bands, out_channels : int
-        Bands in and out; equal for networks along the spectrum, unless dense layers follow.
+        Number of input and output bands; equal for networks along the spectrum, unless dense layers follow.
     sources : int
-        How many batches ``(N, y, x, in_bands)`` come in side by side.
+        Number of input batches ``(N, y, x, in_bands)``, which are concatenated.
     classes : bool
-        Whether what comes out are classes: along the spectrum their mean is taken.
+        Whether the outputs are classes: along the spectrum, their mean is used.
     """
 
     def __init__(self, spec: UNetSpec, in_bands: int, out_channels: int, *, sources: int = 1, classes: bool = False) -> None:
         super().__init__()
         self.classes = classes
         if spec.dims != 2 and out_channels != in_bands and not classes:
-            raise ValueError(f"a {spec.dims}-D network gives one value a band: {in_bands} in, so not {out_channels} out; choose dims=2")
+            raise ValueError(
+                f"a {spec.dims}-D network gives one value per band: {in_bands} input bands cannot give {out_channels}; choose dims=2"
+            )
         if classes and spec.dense:
-            raise ValueError(f"dense={spec.dense} layers give bands, not classes; set network.dense=0")
+            raise ValueError(f"dense={spec.dense} layers output bands, not classes; set network.dense=0")
         if spec.dense and spec.dims != 1:
             raise ValueError(f"dense={spec.dense} layers over the spectrum need dims=1, not {spec.dims}; set dense=0")
         self.dims, self.depth = spec.dims, spec.depth
@@ -47,14 +49,16 @@ class UNet(nn.Module):
             )  # fmt: skip
 
         widths = spec.widths
-        told = [widths[max(0, deep - 1)] if spec.slim else widths[deep] for deep in range(spec.depth)]  # what the way up hands on
+        widths_up = [
+            widths[max(0, deep - 1)] if spec.slim else widths[deep] for deep in range(spec.depth)
+        ]  # output widths of the decoder levels
         inward = channels_in(in_bands, sources, spec.dims)
         self.down = nn.ModuleList(level(a, b, b) for a, b in zip([inward, *widths], widths, strict=False))
         self.up = nn.ModuleList(
-            level(widths[d] + below, widths[d], told[d]) for d, below in reversed(list(enumerate([*told[1:], widths[-1]])))
+            level(widths[d] + below, widths[d], widths_up[d]) for d, below in reversed(list(enumerate([*widths_up[1:], widths[-1]])))
         )
         self.dropout = nn.Dropout(spec.dropout)
-        # one answer a band, and a map from all bands to the classes
+        # one output per band, and a map from all bands to the classes
         self.mapped = classes and spec.dims != 2 and spec.over_bands == "learnt"
         out = out_channels if spec.dims == 2 or (classes and not self.mapped) else 1
         self.head = convolution(spec.dims, widths[0], out, size=spec.last_kernel)
@@ -66,7 +70,7 @@ class UNet(nn.Module):
 
     @property
     def last(self) -> nn.Module:
-        """The layer whose weights, at zero, make the output zero."""
+        """The layer whose weights, if zero, make the output zero."""
         return self.map[-1] if self.mapped else self.dense[-1] if len(self.dense) else self.head
 
     def forward(self, *sources: Tensor) -> Tensor:
@@ -91,7 +95,7 @@ class UNet(nn.Module):
 
 
 def _activation(spec: UNetSpec) -> Callable[[], nn.Module]:
-    """Return what makes the activation of a layer: a new one, or one for the whole network."""
+    """Return a factory for activations: a new one per layer, or one for the whole network."""
     make = ACTIVATIONS[spec.activation]
     if not spec.shared_slope:
         return make

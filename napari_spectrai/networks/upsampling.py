@@ -1,4 +1,4 @@
-"""Between coarse and sharp images: enlarging, and the degradation it has to undo. Batches are ``(N, y, x, λ)``."""
+"""Enlargement of images, and the degradation that it inverts. Batches are ``(N, y, x, λ)``."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_spectrai.networks.blocks import begin_at_zero
+from napari_spectrai.networks.blocks import zero_last_layer
 
 ROUNDS, QUICKLY = 10, 2
-"""Of back-projection: more change nothing that can be seen; while learning fewer will do."""
+"""Iterations of back-projection: more make no visible difference, and during training fewer are sufficient."""
 
 
 def bicubic(batch: Tensor, times: int) -> Tensor:
-    """Return the batch with `times` as many pixels a side, by bicubic interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711)."""
+    """Return the batch with `times` as many pixels per side, by bicubic interpolation (Keys 1981, doi:10.1109/TASSP.1981.1163711)."""
     size = [length * times for length in batch.shape[1:3]]
     large = functional.interpolate(batch.permute(0, 3, 1, 2), size=size, mode="bicubic", align_corners=False)
     return large.permute(0, 2, 3, 1)
 
 
 def degraded(batch: Tensor, times: int) -> Tensor:
-    """Return the batch with one pixel for `times` a side, by antialiased bicubic reduction."""
+    """Return the batch with `times` fewer pixels per side, by antialiased bicubic downsampling."""
     size = [length // times for length in batch.shape[1:3]]
     small = functional.interpolate(batch.permute(0, 3, 1, 2), size=size, mode="bicubic", align_corners=False, antialias=True)
     return small.permute(0, 2, 3, 1)
 
 
 def back_projected(result: Tensor, coarse: Tensor, times: int, rounds: int = ROUNDS) -> Tensor:
-    """Return `result` changed so that its degradation is nearly `coarse` (Irani & Peleg 1991, doi:10.1016/1049-9652(91)90045-L)."""
+    """Return `result`, corrected so that its degradation almost equals `coarse` (Irani & Peleg 1991, doi:10.1016/1049-9652(91)90045-L)."""
     for _ in range(rounds):
         result = result + bicubic(coarse - degraded(result, times), times)
     return result
 
 
 def lanczos_weights(times: int, lobes: int = 3) -> Tensor:
-    """Return the weights (times, 2·lobes) of the nearest pixels for each of the `times` places inside a pixel."""
+    """Return the weights (times, 2·lobes) of the nearest pixels for each of the `times` positions inside a pixel."""
     places = (torch.arange(times, dtype=torch.float64) + 0.5) / times - 0.5
     steps = torch.arange(-lobes + 1, lobes + 1, dtype=torch.float64)
     distance = torch.where(places < 0, places + 1, places)[:, None] - steps
@@ -46,7 +46,7 @@ def lanczos_weights(times: int, lobes: int = 3) -> Tensor:
 
 
 def lanczos(batch: Tensor, times: int, lobes: int = 3) -> Tensor:
-    """Return the batch with `times` as many pixels a side, by a windowed sinc over `lobes` lobes to each side (Duchon 1979)."""
+    """Return the batch with `times` as many pixels per side, by a windowed sinc over `lobes` lobes to each side (Duchon 1979)."""
     weights = lanczos_weights(times, lobes).to(batch)
     before = [place < 0 for place in ((number + 0.5) / times - 0.5 for number in range(times))]
     for dimension in (1, 2):
@@ -72,7 +72,7 @@ def _reduction(length: int, times: int) -> tuple[Tensor, Tensor]:
 
 
 def unseen(image: Tensor, times: int) -> Tensor:
-    """Return what of ``(N, y, x, λ)`` vanishes when it is degraded: the image less its part that the degradation keeps."""
+    """Return the part of ``(N, y, x, λ)`` that vanishes under degradation: the image minus the part that the degradation preserves."""
     kept = image
     for dimension in (1, 2):
         matrix, inverse = (part.to(image) for part in _reduction(image.shape[dimension] // times, times))
@@ -82,41 +82,41 @@ def unseen(image: Tensor, times: int) -> Tensor:
 
 
 def not_below_zero(image: Tensor, coarse: Tensor, times: int) -> Tensor:
-    """Return the image without values below zero where the coarse image around has none."""
+    """Clip negative values of the image where the surrounding low-resolution pixels are not negative."""
     near = -functional.max_pool2d(-coarse.permute(0, 3, 1, 2), 3, stride=1, padding=1).permute(0, 2, 3, 1)
     floor = torch.where(near >= 0, 0.0, -torch.inf)
     return torch.maximum(image, floor.repeat_interleave(times, 1).repeat_interleave(times, 2))
 
 
 def sharpened(coarse: Tensor, times: int) -> Tensor:
-    """Return the batch enlarged by bicubic interpolation and back-projection: its degradation is the batch, nearly."""
+    """Return the batch enlarged by bicubic interpolation and back-projection, so that its degradation is almost the batch."""
     return not_below_zero(back_projected(bicubic(coarse, times), coarse, times), coarse, times)
 
 
 class Enlarging(nn.Module):
-    """What a network adds to an image that was enlarged by bicubic interpolation and back-projection.
+    """Adds the output of a network to an image enlarged by bicubic interpolation and back-projection.
 
     Parameters
     ----------
-    inner : module on ``(N, y, x, λ)`` that gives `times` as many pixels a side
+    inner : module on ``(N, y, x, λ)`` that returns `times` as many pixels per side
     spec : settings with `consistent` and `strength`
-    times : pixels out along each side of a pixel in, unless `forward` is told another factor
+    times : output pixels along each side of an input pixel, unless `forward` gets another factor
     """
 
     def __init__(self, inner: nn.Module, spec: Any, times: int) -> None:
         super().__init__()
         self.inner, self.times = inner, times
         self.consistent, self.strength = getattr(spec, "consistent", False), getattr(spec, "strength", 1.0)
-        begin_at_zero(self)
+        zero_last_layer(self)
 
     @property
     def last(self) -> nn.Module:
-        """The layer whose weights, at zero, make the network add nothing."""
+        """The layer whose weights, if zero, make the output of the network zero."""
         last: nn.Module = self.inner.last  # type: ignore[assignment]
         return last
 
     def forward(self, batch: Tensor, times: int | None = None) -> Tensor:
-        """Map ``(N, y, x, λ)`` to `times` as many pixels a side."""
+        """Map ``(N, y, x, λ)`` to `times` as many pixels per side."""
         added = self.inner(batch) if times is None else self.inner(batch, times=times)
         times = times or self.times
         with torch.autocast(batch.device.type, enabled=False):

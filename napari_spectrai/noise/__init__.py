@@ -1,4 +1,4 @@
-"""What is noise in spectral data, told from the data alone: its size, how it grows with intensity, how many components stand above it."""
+"""Estimation of noise from spectral data: its level, its dependence on intensity, and the number of components above it."""
 
 from napari_spectrai.noise.anscombe import Stabiliser
 from napari_spectrai.noise.components import eigenimages, leading, noise_of_bands

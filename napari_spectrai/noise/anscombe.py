@@ -1,4 +1,4 @@
-"""Making noise that grows with intensity equally large everywhere, and coming back without bias."""
+"""Variance stabilisation of noise that depends on intensity, with an unbiased inverse."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Stabiliser:
     Parameters
     ----------
     gain : ndarray of shape (L,) or (1,)
-        Intensity units that one photon gives, at least 0.
+        Intensity units per photon, at least 0.
     offset : ndarray of shape (L,) or (1,)
-        Intensity where there is no light.
+        Intensity without light.
     read : ndarray of shape (L,) or (1,)
-        Standard deviation of the noise where there is no light, in intensity units; above 0 where the gain is 0.
+        Standard deviation of the noise without light, in intensity units; above 0 where the gain is 0.
     unbiased : bool
-        Whether the inverse is of stabilised means (what denoising noisy data gives), or that of single values (of clean truths).
+        Whether the inverse applies to stabilised means (from denoising noisy data), or to single values (of clean truths).
 
     References
     ----------
@@ -41,15 +41,15 @@ class Stabiliser:
     unbiased: bool = True
 
     def forward(self, intensity: FloatArray) -> FloatArray:
-        """Return stabilised intensities, of the shape (..., L) that was given."""
+        """Return stabilised intensities, of the same shape (..., L)."""
         photons, read = self._photons(np.asarray(intensity, np.float64))
         root = 2 * np.sqrt(np.maximum(photons + 0.375 + np.square(read), 0))
         return self._chosen(root, intensity, np.asarray(intensity, np.float64) / self._unit)
 
     def inverse(self, stabilised: FloatArray) -> FloatArray:
-        """Return the intensities whose stabilised mean was given: not the transform's algebraic inverse, which is too low.
+        """Return the intensities with these stabilised means; this is not the algebraic inverse, which is too low.
 
-        The closed form of the exact unbiased inverse; below no light at all it goes on in a straight line, so that noise around zero
+        This is the closed form of the exact unbiased inverse; below zero light it continues linearly, so that noise around zero
         keeps its mean.
         """
         given = np.asarray(stabilised, np.float64)

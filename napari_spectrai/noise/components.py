@@ -1,4 +1,4 @@
-"""The size of the noise in every band of a spectral image, and how many components stand above it."""
+"""Noise level of each band of a spectral image, and number of components above the noise."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy.typing as npt
 from napari_spectrai.cube import FloatArray
 
 FEW = 3
-"""Components at random in the image that are not yet taken for noise that bands share."""
+"""Minimum number of spatially random components that are not yet considered noise shared by bands."""
 OUT = 10.0
-"""A component of so many times the usual variance of those at random in the image stands out."""
+"""Multiple of the median variance of spatially random components above which a component is significant."""
 
 
 def noise_of_bands(spectra: FloatArray) -> FloatArray:
-    """Return the noise standard deviation of each band of spectra (n, λ): what the other bands do not explain of it.
+    """Return the noise standard deviation of each band of spectra (n, λ): the part not explained by the other bands.
 
-    The residual of regressing each band on all others (Roger & Arnold 1996, doi:10.1080/01431169608949106), by one inverse.
+    It is the residual of regressing each band on all others (Roger & Arnold 1996, doi:10.1080/01431169608949106), by one inversion.
     """
     count, bands = spectra.shape
     double = spectra.astype(np.float64)
@@ -32,10 +32,10 @@ def noise_of_bands(spectra: FloatArray) -> FloatArray:
 def eigenimages(image: FloatArray, components: int | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return scores (y, x, k) with noise of standard deviation 1, the map back (k, λ), and the mean (λ,).
 
-    Bands are whitened by their noise; without `components`, as many singular values are kept as stand above those of pure noise
-    (the edge of Marčenko & Pastur 1967, doi:10.1070/SM1967v001n04ABEH001994), and of an image those alone that neighbouring pixels
-    share: what stands above the edge and lies at random in the image is noise that neighbouring bands share, and tells how large that is.
-    The noise of each score includes what leaks in because the singular vectors are noisy themselves (the spiked model, Benaych-Georges &
+    Bands are whitened by their noise; without `components`, singular values above those of pure noise are kept
+    (the edge of Marčenko & Pastur 1967, doi:10.1070/SM1967v001n04ABEH001994); of an image, only those shared by neighbouring pixels:
+    components above the edge that are spatially random are noise shared by neighbouring bands, and measure its level.
+    The noise of each score includes the contribution of noisy singular vectors (the spiked model, Benaych-Georges &
     Nadakuditi 2012, doi:10.1016/j.jmva.2012.04.019).
     """
     spectra = image.reshape(-1, image.shape[-1]).astype(np.float64)
@@ -57,9 +57,9 @@ def eigenimages(image: FloatArray, components: int | None = None) -> tuple[Float
 
 
 def _standing(values: FloatArray, shared: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which components are signal: those that pixels share, and those that stand out among the others (rare grains do).
+    """Return which components are signal: those shared by neighbouring pixels, and outliers among the others (such as rare grains).
 
-    Where pixels share none, they are too far apart to tell, and where the others are few they do no harm: all are.
+    If pixels share none, they are too far apart for this test; if the others are few, they are harmless: all are kept.
     """
     alone = ~shared
     if not shared.any() or alone.sum() < FEW:
@@ -68,7 +68,7 @@ def _standing(values: FloatArray, shared: npt.NDArray[np.bool_]) -> npt.NDArray[
 
 
 def _shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return which images of (y, x, k) neighbouring pixels share: their correlation is above that of noise by three standard deviations."""
+    """Return which images of (y, x, k) neighbouring pixels share: their correlation exceeds that of noise by three standard deviations."""
     total, pairs = np.zeros(scores.shape[-1]), 0
     centred = scores - scores.mean((0, 1))
     for first, second in ((centred[1:], centred[:-1]), (centred[:, 1:], centred[:, :-1])):
@@ -79,9 +79,9 @@ def _shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
 
 
 def leading(white: FloatArray) -> tuple[FloatArray, FloatArray, float, int]:
-    """Return the eigenvalues and eigenvectors of whitened spectra (n, λ), largest first, the level of the noise, and how many are signal.
+    """Return the eigenvalues and eigenvectors of whitened spectra (n, λ), largest first, the noise level, and the number of signals.
 
-    The level is told once more by the middle of the eigenvalues, most of which are noise; above the edge of pure noise lies signal.
+    The noise level is refined by the median eigenvalue, since most are noise; eigenvalues above the edge of pure noise are signal.
     """
     count, bands = white.shape
     ratio = bands / count

@@ -1,4 +1,4 @@
-"""A model of the noise of an instrument, told from one cube: counted photons, and what does not depend on intensity."""
+"""Estimation of an instrument's noise model from one cube: photon noise, and noise independent of intensity."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from napari_spectrai.noise.anscombe import Doubles, Stabiliser
 from napari_spectrai.noise.residuals import Residuals, of_components, of_neighbours
 
 SEEN = 2**20
-"""Values, at most, by which the noise is told: spectra evenly spread."""
+"""Largest number of values used for the estimate: spectra evenly spread."""
 BANDS = 256
-"""Bands, at most, by which it is told: of more, as many evenly spread; what is found of these is interpolated."""
+"""Largest number of bands used for the estimate; of more, evenly spread ones are used and the results interpolated."""
 LEAST = 0.02
-"""Least variance that is believed, as a share of the mean one: what is darker would outweigh all else."""
+"""Lower limit of the variance as a fraction of its mean: darker values would outweigh all others."""
 MATTERS = 0.1
-"""Share of the variance of the brightest spectra that photons have to make up: with less, it is as good as independent of intensity."""
+"""Minimum fraction of the variance of the brightest spectra that is due to photons; below, noise counts as independent of intensity."""
 
 Kind = Literal["counting", "constant", "proportional", "none"]
 
@@ -32,14 +32,14 @@ class NoiseModel:
     Attributes
     ----------
     gain : ndarray of shape (1,) or (L,)
-        Intensity units that one photon gives; 0 where noise does not follow intensity. One for each band where the data tell them apart.
+        Intensity units per photon; 0 if the noise does not depend on intensity. One per band if the data distinguish them.
     offset : ndarray of the same shape
-        Intensity where there is no light.
+        Intensity without light.
     read : ndarray of the same shape
-        Standard deviation of the noise where there is no light, in intensity units.
+        Standard deviation of the noise without light, in intensity units.
     kind : ``"counting"``, ``"constant"``, ``"proportional"`` or ``"none"``
-        Whether variance grows with intensity as that of counted photons does, does not, grows faster (with the square of intensity: no
-        model of photons, `read` is the mean size), or there is no noise to speak of.
+        Whether the variance increases with intensity as photon noise does, is constant, increases faster (with the square of intensity:
+        not a photon model, `read` is the mean level), or there is no significant noise.
     """
 
     gain: Doubles
@@ -49,29 +49,29 @@ class NoiseModel:
 
     @classmethod
     def of(cls, gain: float, offset: float = 0.0, read: float = 0.0) -> NoiseModel:
-        """Return the model of an instrument whose figures are known."""
+        """Return the model of an instrument with known parameters."""
         kind: Kind = "counting" if gain > 0 else "constant" if read > 0 else "none"
         return cls(np.array([gain]), np.array([offset]), np.array([read]), kind)
 
     @property
     def counting(self) -> bool:
-        """Whether counted photons are seen in the noise."""
+        """Whether the noise contains photon noise."""
         return self.kind == "counting"
 
     def variance(self, intensity: FloatArray) -> Doubles:
-        """Return the variance of the noise at intensities (..., L); never below the read noise's."""
+        """Return the variance of the noise at intensities (..., L); at least that of the read noise."""
         light = np.maximum(np.asarray(intensity, np.float64) - self.offset, 0)
         return np.asarray(self.gain * light + np.square(self.read))
 
     def stabiliser(self) -> Stabiliser:
-        """Return the transform that makes this noise one everywhere."""
+        """Return the transform that scales this noise to standard deviation one."""
         return Stabiliser(self.gain, self.offset, np.where(self.gain > 0, self.read, np.maximum(self.read, 1e-30)))
 
     def __str__(self) -> str:
         if self.kind == "none":
-            return "No noise is seen."
+            return "No noise is detected."
         if self.kind == "proportional":
-            return f"Noise grows faster with intensity than photon noise does; {_number(self.read)} on average."
+            return f"Noise increases faster with intensity than photon noise; {_number(self.read)} on average."
         if self.kind == "constant":
             return f"Noise independent of intensity, {_number(self.read)}."
         read = "" if not np.any(self.read > 0) else f", read noise {_number(self.read)}"
@@ -87,20 +87,20 @@ def _number(values: Doubles) -> str:
 
 
 def noise_model(values: FloatArray, *, counting: bool = False) -> NoiseModel:
-    """Return the model of the noise in spectra, told from these alone.
+    """Estimate the noise model from spectra.
 
-    Squared residuals (against the components of the signal; of few bands or spectra against neighbours) are compared with the
-    intensity, in the manner of Foi et al. 2008 (doi:10.1109/TIP.2008.2001399). Constant noise, photon noise with one gain and with one
-    for each band, and noise in proportion to intensity are fitted to parts of the data, and judged by their likelihood in the other
-    parts: photon noise is found where it is likelier by twice the standard error over the parts, and given up for noise in proportion
-    where that is likelier by three times.
+    Squared residuals (from the signal components or, with few bands or spectra, from neighbours) are related to the
+    intensity, following Foi et al. 2008 (doi:10.1109/TIP.2008.2001399). Constant noise, photon noise with a common gain or with one
+    per band, and noise proportional to intensity are fitted to parts of the data and compared by their likelihood in the other
+    parts: photon noise is chosen if its likelihood is higher by twice the standard error over the parts, and proportional noise
+    if its likelihood is higher than that by three standard errors.
 
     Parameters
     ----------
     values : ndarray of shape (..., n, L)
-        Neighbours along n are neighbours in place. Spectra with NaN, and those all zero, are left out.
+        Neighbours along n are neighbouring pixels. Spectra with NaN, and those that are all zero, are ignored.
     counting : bool
-        Take counted photons for granted, and tell the gain alone; default: only where the data show them.
+        Assume photon noise, and estimate only its gain; default: only if the data show it.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def noise_model(values: FloatArray, *, counting: bool = False) -> NoiseModel:
     found = _of_spectra(given) or _of_lines(given)
     if found is None or not found.count.any():
         return NoiseModel.of(0.0)
-    if float(_mean(found)) <= (8 * np.finfo(np.float32).eps * _largest(given)) ** 2:  # what rounding leaves
+    if float(_mean(found)) <= (8 * np.finfo(np.float32).eps * _largest(given)) ** 2:  # rounding errors
         return NoiseModel.of(0.0)
     if counting:
         slope, intercept = (np.atleast_1d(part) for part in _line(found))
@@ -126,7 +126,7 @@ def noise_model(values: FloatArray, *, counting: bool = False) -> NoiseModel:
 
 
 def _on_bands(model: NoiseModel, chosen: npt.NDArray[np.intp], bands: int) -> NoiseModel:
-    """Return the model of all bands, where each of some that were chosen has its own."""
+    """Return the model of all bands, interpolated from those of selected bands."""
     if len(model.gain) == 1:
         return model
     gain, offset, read = (np.interp(np.arange(bands), chosen, part) for part in (model.gain, model.offset, model.read))
@@ -138,7 +138,7 @@ def _largest(values: FloatArray) -> float:
 
 
 def _of_spectra(values: FloatArray) -> Residuals | None:
-    """Return residuals against the components of the signal, found again with spectra weighed by the noise found before."""
+    """Return residuals from the signal components, computed again with spectra weighted by the first noise estimate."""
     flat = values.reshape(-1, values.shape[-1])
     most = max(8 * flat.shape[1], SEEN // flat.shape[1])
     flat = flat[np.linspace(0, len(flat) - 1, most).astype(int)] if len(flat) > most else flat
@@ -158,13 +158,13 @@ def _of_spectra(values: FloatArray) -> Residuals | None:
 
 
 def _of_lines(values: FloatArray) -> Residuals | None:
-    """Return residuals against neighbours."""
+    """Return residuals from neighbours."""
     lines = values.reshape(-1, *values.shape[-2:])
     lines = lines[np.isfinite(lines).all((1, 2))]
     return of_neighbours(lines[:: max(1, -(-lines.size // SEEN))].astype(np.float64)) if len(lines) else None
 
 
-# ---------------------------------------------------------------- candidates: (slope, intercept[, power]) in common or by band
+# ---------------------------------------------------------------- candidates: (slope, intercept[, power]), common or by band
 
 
 def _decided(found: Residuals) -> NoiseModel:
@@ -183,7 +183,7 @@ def _decided(found: Residuals) -> NoiseModel:
     }
 
     def best(*names: str) -> str:
-        """Return the first, unless a later one is likelier for sure."""
+        """Return the first, unless a later one has a significantly higher likelihood."""
         chosen = names[0]
         for name in names[1:]:
             chosen = name if _surely(likelihood[name] - likelihood[chosen]) else chosen
@@ -201,14 +201,14 @@ def _decided(found: Residuals) -> NoiseModel:
 
 
 def _matters(found: Residuals, slope: Doubles, intercept: Doubles) -> bool:
-    """Whether the brightest of what is seen is noisier than the darkest by a share that makes a difference."""
+    """Whether the noise of the brightest intensities exceeds that of the darkest by a relevant fraction."""
     variance = np.maximum(slope * found.level + intercept, 0)[found.count > 0]
     low, high = np.percentile(variance, (5, 95))
     return bool(high - low > MATTERS * high)
 
 
 def _lowest(found: Residuals) -> float:
-    """Return the lowest mean intensity of a group, as far as it is surely below zero; else 0."""
+    """Return the lowest mean intensity of a group if it is significantly below zero; else 0."""
     count = found.count.sum(0)
     known = np.maximum(count, 1)
     level, variance = ((part * found.count).sum(0) / known for part in (found.level, found.squared))
@@ -217,15 +217,15 @@ def _lowest(found: Residuals) -> float:
 
 
 def _photons(slope: Doubles, intercept: Doubles, lowest: float) -> NoiseModel:
-    # only gain and intercept are seen: what makes the variance vanish above zero is an offset, what is left of it at zero read noise;
-    # where there are intensities below zero, read noise is what is left at the lowest
+    # only gain and intercept are known: if the variance vanishes above zero, there is an offset; otherwise the value at zero is read noise;
+    # with intensities below zero, read noise is the value at the lowest intensity
     vanishes = np.where(slope > 0, -intercept / np.where(slope > 0, slope, 1), 0)
     offset = np.where(slope > 0, np.maximum(vanishes, lowest), 0)
     return NoiseModel(slope, offset, np.sqrt(np.maximum(intercept + slope * offset, 0)), "counting")
 
 
 def _surely(gain: Doubles, errors: float = 2) -> bool:
-    """Whether a difference in likelihood over the folds is above zero by so many standard errors."""
+    """Whether a difference in likelihood over the folds exceeds zero by so many standard errors."""
     return len(gain) > 2 and bool(gain.mean() > errors * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
@@ -234,15 +234,15 @@ def _squares(part: Residuals) -> Residuals:
 
 
 def _mean(part: Residuals, axis: tuple[int, int] | None = None) -> Doubles:
-    """Return the mean variance, in common or by band."""
+    """Return the mean variance, common or by band."""
     mean = (part.squared * part.count).sum(axis) / np.maximum(part.count.sum(axis), 1)
     return np.asarray(np.maximum(mean, 1e-300))
 
 
 def _line(part: Residuals, axis: tuple[int, int] | None = None) -> tuple[Doubles, Doubles]:
-    """Return slope and intercept of the variance over the intensity, in common or by band.
+    """Return slope and intercept of the variance as a function of intensity, common or by band.
 
-    By least squares, repeated with the variances found as weights.
+    Least squares, repeated with the estimated variances as weights.
     """
     mean = _mean(part, axis)
     variance = np.broadcast_to(mean, part.squared.shape)

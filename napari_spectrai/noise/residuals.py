@@ -1,4 +1,4 @@
-"""How large residuals are at which intensity: what other bands or pixels say of each value, and what they leave of it."""
+"""Squared residuals by intensity: the difference between values and their prediction from other bands or pixels."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from napari_spectrai.noise.anscombe import Doubles
 from napari_spectrai.noise.components import leading, noise_of_bands
 
 LEAST_FREE = 0.2
-"""Share of the noise, at least, that has to be left outside the signal's components for them to be taken away."""
+"""Minimum fraction of the noise outside the signal components for these to be subtracted."""
 CEILING = 1e-3
-"""Share of the values that has to be exactly the largest one for it to be taken for a detector's limit."""
+"""Minimum fraction of values equal to the largest one for it to count as a detector's limit."""
 FOLDS = 10
-"""Parts of the data that lie together; the spread over them says how sure a decision is."""
+"""Number of contiguous folds; the spread over them gives the standard error of a decision."""
 STRETCHES = 8
-"""Stretches of neighbouring rows that a fold is made of."""
+"""Number of runs of neighbouring rows in a fold."""
 GROUPS = 16
-"""Groups of like brightness."""
+"""Number of groups of similar brightness."""
 CUT = 36.0
-"""Squared residuals beyond so many variances count no more than this: cosmic rays and edges are no noise."""
+"""Squared residuals are clipped to this multiple of the variance, since cosmic rays and edges are not noise."""
 WILD = 100.0
-"""Squared residuals beyond so many variances are no noise of any kind."""
+"""Squared residuals above this multiple of the variance are not noise of any kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Residuals:
-    """Means over values of like brightness, of shape (folds, groups, λ).
+    """Means over values of similar brightness, of shape (folds, groups, λ).
 
     Attributes
     ----------
     squared : mean squared residual, scaled so that it is the variance of the noise
     level : mean intensity
-    count : how many values
+    count : number of values
     """
 
     squared: Doubles
@@ -43,7 +43,7 @@ class Residuals:
     count: Doubles
 
     def without(self, fold: int) -> Residuals:
-        """Return all folds but one."""
+        """Return all folds except one."""
         return Residuals(*(np.delete(values, fold, 0) for values in (self.squared, self.level, self.count)))
 
     def only(self, fold: int) -> Residuals:
@@ -52,11 +52,11 @@ class Residuals:
 
 
 def of_components(flat: Doubles, variance: Doubles | None = None) -> tuple[Residuals, Doubles] | None:
-    """Return what the components that stand above the noise leave of spectra (n, λ); None where hardly anything is left beside them.
+    """Return the residuals of spectra (n, λ) from the components above the noise; None if they are almost zero.
 
-    `variance` (n,) of the spectra's noise, as far as it is known, weighs them: else components follow the noise of bright spectra.
-    Returned, too, are the spectra with wild values (cosmic rays) replaced by what the components say, so that the next round is not led
-    by them.
+    `variance` (n,) of the spectra's noise, as far as it is known, weights them: otherwise components fit the noise of bright spectra.
+    The spectra are also returned, with outliers (cosmic rays) replaced by the fit of the components, so that the next round is not
+    affected by them.
     """
     count, bands = flat.shape
     rows = np.ones((count, 1)) if variance is None else np.sqrt(variance)[:, None]
@@ -68,14 +68,14 @@ def of_components(flat: Doubles, variance: Doubles | None = None) -> tuple[Resid
     if kept >= (1 - LEAST_FREE) * min(bands, count):
         return None
     basis = vectors[:, :kept]
-    # of a band is left what is left of its own noise, and what the others' brings in
+    # the residual of a band contains the rest of its own noise, and a part of that of the other bands
     left = np.eye(bands) - (basis / noise[:, None]) @ (basis * noise[:, None]).T
     share = np.square(left)
     free = share.sum(0)
     rest = flat @ left
     squared = np.square(rest) / free * (count / (count - kept))
     brightness = np.abs(white @ vectors[:, 0]) * rows[:, 0]
-    # by all bands together, so that brightness does not follow the noise of the one that is looked at
+    # from all bands together, so that brightness is independent of the noise of a single band
     groups = np.broadcast_to(_groups(brightness)[:, None], flat.shape)
     wild = squared > WILD * _typical(squared, groups)[groups, np.arange(bands)]
     counts = _below_ceiling(flat, squared) & ~wild.any(1, keepdims=True)
@@ -91,7 +91,7 @@ def _typical(squared: Doubles, groups: npt.NDArray[np.intp]) -> Doubles:
 
 
 def of_neighbours(values: Doubles) -> Residuals | None:
-    """Return what the neighbours in place leave of values (..., n, λ); of few places, the neighbours along the spectrum."""
+    """Return the residuals of values (..., n, λ) from their neighbouring pixels; with few pixels, from neighbours along the spectrum."""
     if values.shape[-2] >= 3:
         ahead = values.swapaxes(-1, -2).reshape(-1, values.shape[-1], values.shape[-2]).swapaxes(0, 1)  # (λ, lines, n)
     elif values.shape[-1] >= 3:
@@ -101,13 +101,13 @@ def of_neighbours(values: Doubles) -> Residuals | None:
     mean = (ahead[..., :-2] + ahead[..., 2:]) / 2
     squared = np.square(ahead[..., 1:-1] - mean) / 1.5
     level = (ahead[..., 1:-1] + 2 * mean) / 3
-    # brightness is that of places whose noise plays no role in the residual
+    # brightness is measured at positions whose noise is not part of the residual
     padded = np.pad(ahead, ((0, 0), (0, 0), (2, 2)), mode="reflect") if ahead.shape[-1] > 2 else ahead
     far = (padded[..., 1:-5] + padded[..., 5:-1]) / 2 if ahead.shape[-1] > 4 else mean
     bands = len(ahead)
     flat, of, at = (part.reshape(bands, -1).T for part in (squared, level, far))
     groups = np.stack([_groups(column) for column in at.T], 1)
-    # an edge is no noise: the middle of those as bright says what is too much
+    # an edge is not noise: the median at the same brightness determines the limit
     typical = np.zeros((GROUPS, bands))
     for group, band in np.argwhere(np.stack([(groups == group).any(0) for group in range(GROUPS)])):
         typical[group, band] = np.median(flat[groups[:, band] == group, band])
@@ -121,9 +121,9 @@ def _groups(brightness: Doubles) -> npt.NDArray[np.intp]:
 
 
 def _gathered(squared: Doubles, level: Doubles, groups: npt.NDArray[np.intp], counts: FloatArray, share: Doubles) -> Residuals:
-    """Return means over folds of rows and groups of brightness, of values (n, λ) that count; `share` (λ, λ') mixes intensities."""
+    """Return means over folds of rows and groups of brightness, of valid values (n, λ); `share` (λ, λ') mixes intensities."""
     rows, bands = squared.shape
-    # several stretches each, far from one another, so that folds are alike
+    # several runs for each fold, far apart, so that folds are similar
     folds = np.arange(rows) * min(FOLDS * STRETCHES, rows) // rows % min(FOLDS, rows)
     shape = (min(FOLDS, rows), min(GROUPS, rows), bands)
     place = (folds[:, None] * shape[1] + groups) * bands + np.arange(bands)
@@ -141,7 +141,7 @@ def _gathered(squared: Doubles, level: Doubles, groups: npt.NDArray[np.intp], co
 
 
 def _below_ceiling(level: Doubles, squared: Doubles) -> FloatArray:
-    """Return where values are not near a detector's limit, which takes their noise away."""
+    """Return which values are not near a detector's limit, which suppresses their noise."""
     top = float(level.max())
     if float((level == top).mean()) < CEILING:
         return np.ones(level.shape, bool)

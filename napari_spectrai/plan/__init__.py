@@ -1,1 +1,1 @@
-"""What a training will be, before it begins: which pixels are which part, how many samples, how much memory. Nothing imports torch."""
+"""Planning of a training before it starts: split, number of samples, memory. Nothing here imports torch."""

@@ -1,4 +1,4 @@
-"""Folds for cross-validation: what may not leak stays together, and held-out pixels lie as far away as those to be predicted."""
+"""Cross-validation folds: samples that may leak stay together, and held-out pixels are as far from training pixels as those to predict."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from napari_spectrai.experiment import Split
 from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, Map
 
 FOLDS = 5
-"""Folds, where the document does not say how many."""
+"""Default number of folds."""
 MOST_CLUSTERED = 3_000
-"""Labelled pixels, at most, that are clustered by their distances; more are first gathered in squares."""
+"""Largest number of labelled pixels that are clustered by distance; more are grouped into squares first."""
 MOST_MEASURED = 5_000
-"""Pixels to be predicted, at most, whose distances are measured."""
+"""Largest number of pixels to predict whose distances are measured."""
 LEAST_KEPT = 0.5
-"""Share of the training pixels of a fold that a gap leaves, at least."""
+"""Minimum fraction of the training pixels of a fold that a gap must leave."""
 
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -27,23 +27,23 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """How samples are held out in turn.
+    """Assignment of samples to cross-validation folds.
 
     Attributes
     ----------
     numbers : list of int arrays of shape (z, y, x)
-        The fold of each sample in each cube, from 0; -1 where a pixel is not used.
+        The fold of each sample in each cube, from 0; -1 for pixels that are not used.
     units : list of int arrays of the same shapes
-        What is held out together (a file, a group, a patch of pixels): scores vary between units, and intervals are drawn over them.
+        Units held out together (a file, a group, a patch of pixels): scores vary between units, and intervals are computed over them.
     count : int
     gap : float
-        Training pixels nearer than this to a held-out one, in pixels, are left out of that fold.
+        Training pixels closer than this to a held-out one, in pixels, are left out of that fold.
     away : list of float arrays of the same shapes, or empty
-        The distance of each held-out pixel from the nearest pixel that its fold learns from; empty for sets of spectra and several files.
+        The distance of each held-out pixel from the nearest training pixel of its fold; empty for sets of spectra and several files.
     ahead : float array (m,)
-        Distances of pixels to be predicted from the nearest label; empty where there are none, or they are not known.
+        Distances of pixels to predict from the nearest label; empty if there are none, or if they are unknown.
     words : str
-        How the folds were made, in a sentence.
+        Description of the folds, in one sentence.
     """
 
     numbers: list[Numbers]
@@ -56,14 +56,14 @@ class Folds:
 
     @property
     def reached(self) -> float:
-        """Share of the pixels to be predicted that lie as near to a label as held-out pixels do to what their fold learns from."""
+        """Fraction of the pixels to predict that are as close to a label as held-out pixels are to the training pixels of their fold."""
         if not len(self.ahead) or not self.away:
             return 1.0
         known = np.concatenate([a[np.isfinite(a)] for a in self.away])
         return float((self.ahead <= np.quantile(known, 0.95)).mean()) if len(known) else 0.0
 
     def maps(self, fold: int, base: Sequence[Map]) -> list[Map]:
-        """Return the maps of one fold: its samples for validation, the others for training, those of the test as they are."""
+        """Return the maps of one fold: its samples for validation, the others for training, and the test part unchanged."""
         made = []
         for numbers, whole in zip(self.numbers, base, strict=True):
             chosen = np.where(numbers < 0, UNUSED, TRAINING).astype(np.uint8)
@@ -84,34 +84,34 @@ def folds_of(
     predicted: Sequence[npt.NDArray[np.bool_]] | None = None,
     by_file: bool = False,
 ) -> Folds:
-    """Divide the pixels that are not kept for the test into folds.
+    """Divide the pixels outside the test part into folds.
 
     Parameters
     ----------
     base : maps of shape (z, y, x)
-        Which pixels may be used (`TRAINING`, `VALIDATION`) and which are kept for the test.
+        Pixels that can be used (`TRAINING`, `VALIDATION`) and pixels of the test part.
     split : Split
         ``folds`` (0: five), ``method`` and ``seed``.
     classes : arrays of the same shapes, optional
-        The class of each pixel, from 1; 0 where it has none, and is not used.
+        The class of each pixel, from 1; 0 for pixels without a class, which are not used.
     groups : arrays of the same shapes, optional
-        Pixels of one group stay together.
+        Group of each pixel; groups stay together.
     predicted : bool arrays of the same shapes, optional
-        Pixels that the model will be applied to; default: all that hold no label.
+        Pixels that the model will be applied to; default: all pixels without a label.
     by_file : bool
         Whether each cube stays whole.
 
     Raises
     ------
     ValueError
-        If there is not enough to hold anything out.
+        If there are not enough samples to hold any out.
 
     Notes
     -----
-    In a single image, folds are clusters of the labelled pixels, chosen so that the distances from held-out to training pixels are
-    distributed as those from the pixels to be predicted to the labelled ones are (Linnenbrink et al. 2024,
-    doi:10.5194/gmd-17-5897-2024, after Milà et al. 2022, doi:10.1111/2041-210X.13851). Where clusters alone do not reach far enough, a
-    gap is kept around what is held out.
+    In a single image, folds are clusters of the labelled pixels, chosen so that the distances from held-out to training pixels have
+    the same distribution as those from the pixels to predict to the labelled ones (Linnenbrink et al. 2024,
+    doi:10.5194/gmd-17-5897-2024, after Milà et al. 2022, doi:10.1111/2041-210X.13851). If clusters alone are not far enough apart, a
+    gap is left around held-out pixels.
     """
     used = [np.isin(m, (TRAINING, VALIDATION)) for m in base]
     if classes is not None:
@@ -119,7 +119,9 @@ def folds_of(
     total = sum(int(u.sum()) for u in used)
     count = split.folds or FOLDS
     if total < 2:
-        raise ValueError(f"cross-validation needs 2 samples or more, and there {'is' if total == 1 else 'are'} {total}; add or label more")
+        raise ValueError(
+            f"cross-validation needs at least 2 samples, and there {'is' if total == 1 else 'are'} {total};  add or label more"
+        )
     rng = np.random.default_rng(split.seed)
     if groups is not None and split.method in ("auto", "group"):
         return _grouped(used, groups, count, classes, rng, "groups")
@@ -157,7 +159,7 @@ def _gathered(used: Sequence[npt.NDArray[np.bool_]], maps: Sequence[npt.NDArray[
 
 
 def _dealt(units: Numbers, labels: Numbers, count: int) -> Numbers:
-    """Deal units to folds so that each fold has about the same share of each class: the largest units first, to where they lack most."""
+    """Assign units to folds with similar proportions of each class: the largest units first, to the fold that lacks most of them."""
     _, units = np.unique(units, return_inverse=True)
     _, labels = np.unique(labels, return_inverse=True)
     table = np.zeros((units.max() + 1, labels.max() + 1))
@@ -167,7 +169,7 @@ def _dealt(units: Numbers, labels: Numbers, count: int) -> Numbers:
     filled = np.zeros((count, table.shape[1]))
     fold_of = np.zeros(len(table), np.int64)
     for unit in np.argsort(-shares.sum(1), kind="stable"):
-        # the fold that would then deviate least, then the one that holds least
+        # the fold with the least deviation, then the smallest one
         after = filled[None] + np.eye(count)[:, :, None] * shares[unit]
         spread = after.std(1).mean(-1)
         best = np.flatnonzero(spread <= spread.min() + 1e-12)
@@ -185,7 +187,7 @@ def _grouped(
     units, labels = _gathered(used, groups), _gathered(used, classes)
     known = len(np.unique(units))
     if known < 2:
-        raise ValueError(f"cross-validation over {what} needs 2 or more, and there is {known}; name more, or choose another split.method")
+        raise ValueError(f"cross-validation over {what} needs at least 2, and there is {known}; list more, or choose another split.method")
     count = min(count, known)
     numbers = _dealt(units, labels, count)
     words = f"leave one of {known} {what} out" if count == known else f"{count} folds of {known} {what}"
@@ -193,18 +195,18 @@ def _grouped(
 
 
 def _stretches(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Sequence[Numbers] | None) -> Folds:
-    """Hold out stretches of neighbouring rows, the same share of each class."""
+    """Hold out runs of neighbouring rows, the same fraction of each class."""
     labels = _gathered(used, classes)
     numbers, units = np.zeros(len(labels), np.int64), np.zeros(len(labels), np.int64)
     for value in np.unique(labels):
         places = np.flatnonzero(labels == value)
         numbers[places] = np.arange(len(places)) * count // max(len(places), 1) if len(places) >= count else np.arange(len(places))
         units[places] = np.arange(len(places))
-    # every spectrum is a unit of its own: nothing says that neighbouring rows belong together
+    # every spectrum is a unit: neighbouring rows are not assumed to belong together
     units = np.arange(len(labels))
     folds = int(numbers.max()) + 1
     if folds < 2:
-        raise ValueError(f"cross-validation needs 2 spectra or more of some class, and there are {len(labels)} in all; add some")
+        raise ValueError(f"cross-validation needs at least 2 spectra of some class, and there are {len(labels)} spectra in total; add some")
     return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of neighbouring spectra")
 
 
@@ -217,7 +219,7 @@ def _at_random(used: Sequence[npt.NDArray[np.bool_]], count: int, classes: Seque
     _, numbers = np.unique(numbers, return_inverse=True)
     folds = int(numbers.max()) + 1
     if folds < 2:
-        raise ValueError(f"cross-validation needs 2 samples or more, and there are {len(labels)}; add some")
+        raise ValueError(f"cross-validation needs at least 2 samples, and there are {len(labels)}; add some")
     units = np.arange(len(labels))
     return Folds(_scattered(used, numbers), _scattered(used, units), folds, words=f"{folds} folds of single pixels at random")
 
@@ -232,7 +234,7 @@ def _matched(
     ahead = _positions(wanted)
     if len(ahead) > MOST_MEASURED:
         ahead = ahead[rng.choice(len(ahead), MOST_MEASURED, replace=False)]
-    # where all pixels have a truth, the model is for other images: squares of this one stand for them
+    # if all pixels have a truth, the model is for other images, which squares of this one simulate
     to_predict = _nearest(ahead, points) if len(ahead) else np.full(1, np.inf)
     best: tuple[float, Numbers, Numbers] | None = None
     clusterings = _clusterings(points, count)
@@ -241,14 +243,14 @@ def _matched(
         if numbers.max() < 1:
             continue
         away = _held_out_distances(points, numbers)
-        # a class that one unit holds alone cannot be validated: that weighs more than a distance
+        # a class in a single unit cannot be validated, which weighs more than a distance
         lost = _not_validated(numbers, labels) / len(labels)
         misfit = (_wasserstein(away, to_predict) / max(1.0, float(np.median(to_predict))) if len(ahead) else 0.0) + 10 * lost
         if best is None or misfit < best[0] - 1e-9:
             best = misfit, numbers, units
     if best is None:
         raise ValueError(
-            f"cross-validation needs labels in 2 places or more, and there are {len(labels)} pixels in one; label some elsewhere"
+            f"cross-validation needs labels in at least 2 places, and there are {len(labels)} pixels in one; label pixels elsewhere"
         )
     _, numbers, units = best
     gap = _gap(points, numbers, labels, to_predict) if len(ahead) else 0.0
@@ -257,8 +259,8 @@ def _matched(
     words = f"{int(numbers.max()) + 1} folds of {len(np.unique(units))} regions{reach}"
     if len(ahead):
         words += (
-            f": held-out pixels lie {np.median(away):.0f} pixels (median) from the training pixels, "
-            f"those to be predicted {np.median(to_predict):.0f} from the labels"
+            f": held-out pixels are {np.median(away):.0f} pixels (median) from the training pixels, "
+            f"those to predict {np.median(to_predict):.0f} pixels from the labels"
         )
     return Folds(
         _scattered(used, numbers), _scattered(used, units), int(numbers.max()) + 1, gap,
@@ -268,15 +270,15 @@ def _matched(
 
 
 def _positions(chosen: Sequence[npt.NDArray[np.bool_]]) -> Floats:
-    """Return (plane, y, x) of the chosen pixels of all cubes; planes lie too far apart to be neighbours."""
-    found, planes = [], 0
+    """Return (plane, y, x) of the chosen pixels of all cubes; planes are too far apart to be neighbours."""
+    collected, planes = [], 0
     for c in chosen:
         places = np.argwhere(c).astype(np.float64)
         far = 4.0 * max(c.shape[1:])
         places[:, 0] = (places[:, 0] + planes) * far
         planes += c.shape[0]
-        found.append(places)
-    return np.concatenate(found)
+        collected.append(places)
+    return np.concatenate(collected)
 
 
 def _nearest(points: Floats, others: Floats) -> Floats:
@@ -288,18 +290,18 @@ def _nearest(points: Floats, others: Floats) -> Floats:
 
 
 def _held_out_distances(points: Floats, numbers: Numbers, gap: float = 0.0) -> Floats:
-    found = np.empty(len(points))
+    collected = np.empty(len(points))
     for fold in np.unique(numbers):
         held = numbers == fold
         rest = points[~held]
         if gap and len(rest):
             rest = rest[_nearest(rest, points[held]) > gap]
-        found[held] = _nearest(points[held], rest) if len(rest) else np.inf
-    return found
+        collected[held] = _nearest(points[held], rest) if len(rest) else np.inf
+    return collected
 
 
 def _clusterings(points: Floats, count: int) -> list[Numbers]:
-    """Return clusters of pixels by place, from each pixel alone to as few as there are folds."""
+    """Return clusters of pixels by position, from single pixels to as few clusters as there are folds."""
     gathered = points
     back = np.arange(len(points))
     size = 1.0
@@ -313,18 +315,18 @@ def _clusterings(points: Floats, count: int) -> list[Numbers]:
     from scipy.cluster.hierarchy import fcluster, linkage
 
     tree = linkage(gathered, "average")
-    found, seen = [], set()
+    collected, seen = [], set()
     for clusters in np.unique(np.geomspace(max(2, min(count, len(gathered))), len(gathered), 12).astype(int)):
         units = fcluster(tree, int(clusters), "maxclust").astype(np.int64)[back]
         key = len(np.unique(units))
         if key > 1 and key not in seen:
             seen.add(key)
-            found.append(units)
-    return found[::-1]
+            collected.append(units)
+    return collected[::-1]
 
 
 def _not_validated(numbers: Numbers, labels: Numbers) -> int:
-    """Return how many pixels are held out while no other pixel of their class is learnt from."""
+    """Return the number of held-out pixels whose class has no training pixel."""
     lost = 0
     for value in np.unique(labels):
         if len(np.unique(numbers[labels == value])) < 2:
@@ -342,7 +344,7 @@ def _wasserstein(one: Floats, other: Floats) -> float:
 
 
 def _gap(points: Floats, numbers: Numbers, labels: Numbers, to_predict: Floats) -> float:
-    """Return how far training pixels have to stay from held-out ones so that distances fit best; each fold keeps all its classes."""
+    """Return the gap between training and held-out pixels that matches the distances best; each fold keeps all its classes."""
     best, misfit = 0.0, _wasserstein(_held_out_distances(points, numbers), to_predict)
     for gap in np.unique(np.quantile(to_predict, [0.25, 0.5, 0.75, 0.9]).round()):
         if gap < 1 or not _leaves_enough(points, numbers, labels, float(gap)):
@@ -365,7 +367,7 @@ def _leaves_enough(points: Floats, numbers: Numbers, labels: Numbers, gap: float
 
 
 def _distance_to(held: npt.NDArray[np.bool_]) -> Floats:
-    """Return the distance of each pixel of (z, y, x) to the nearest one of its plane that is held out."""
+    """Return the distance of each pixel of (z, y, x) to the nearest held-out one of its plane."""
     from scipy.ndimage import distance_transform_edt
 
     return np.stack([distance_transform_edt(~plane) if plane.any() else np.full(plane.shape, np.inf) for plane in held])

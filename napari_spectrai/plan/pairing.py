@@ -1,4 +1,4 @@
-"""Pairs by position: inputs, truths and results that lie apart are cut to what both show, labels are resampled, the rest is refused."""
+"""Pairing by position: images are cut to their common area, labels are resampled, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.labels import Labels
 from napari_spectrai.placement import KEY, Placement
 
-UNPLACED = "give it the position of the other one (scale, translate), or hand over the array alone to pair pixel by pixel"
-_REGISTER = "register one of them (Preprocess: Shift pixels), or give it the position of the other one (scale, translate)"
+UNPLACED = "set its position to that of the other one (scale, translate), or pass the array alone to pair pixel by pixel"
+_REGISTER = "register one of them (Preprocess: Shift pixels), or set its position to that of the other one (scale, translate)"
 _BIN = "average the finer one (Preprocess: Bin pixels)"
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An input and its truth, of the same place.
+    """An input and its truth, of the same area.
 
     Parameters
     ----------
-    words : what was done so that they show the same place; empty where nothing had to be
-    trouble : why they cannot be paired by position, with a remedy; they are then as they were
-    alike : the truth as it would be if it lay where the input lies, where only one of them has been placed and a person has to know
+    words : what was done to cut both to the same area; empty if nothing was necessary
+    trouble : why they cannot be paired by position, with a remedy; both are then unchanged
+    alike : the truth placed on the input, if only one of them has a position and a person has to confirm that they coincide
     """
 
     cube: Cube
@@ -38,18 +38,18 @@ class Pair:
 
 
 def relation(first: Cube | Labels, second: Cube | Labels) -> Correspondence | None:
-    """Return how two images lie to each other; None where that is not known and only their shapes can tell.
+    """Return how two images lie relative to each other; None if this is unknown and only their shapes can be compared.
 
-    It is not known of arrays, of files without stage coordinates, of two layers that nobody has placed, and of labels with one number
-    for a whole image.
+    It is unknown for arrays, files without stage coordinates, two layers without a position, and labels with one value
+    per image.
     """
     return relation_of(first.placement, second.placement)
 
 
 def paired(task: TaskSpec, cube: Cube, truth: Cube | Labels) -> Pair:
-    """Return an input and its truth cut to the place that both show; labels are resampled onto the pixels of the input.
+    """Return an input and its truth cut to their common area; labels are resampled to the pixels of the input.
 
-    What lies outside labels is unlabelled where the task has a number for that. Nothing is changed where positions are not known.
+    Pixels outside the labels are unlabelled if the task has a value for that. Without positions, nothing is changed.
     """
     found = relation(cube, truth)
     if found is None or found.kind == "same":
@@ -68,7 +68,7 @@ def _names(first: Cube | Labels, second: Cube | Labels) -> tuple[str, str]:
 
 
 def refusal(found: Correspondence, first: str, second: str) -> str:
-    """Return in words why two images cannot be paired, with a remedy."""
+    """Return why two images cannot be paired, with a remedy."""
     remedy = UNPLACED if "no pixel size" in found.words else _REGISTER if found.kind == "refuse" else _BIN
     return f"{found.sentence(first, second)}; {remedy}"
 
@@ -85,24 +85,24 @@ def _with_cube(cube: Cube, truth: Cube, found: Correspondence, times: int) -> Pa
     wanted = [1.0] * (len(found.steps) - 2) + [float(times)] * 2
     if found.kind == "refuse" or [abs(step) for step in found.steps] != wanted[-len(found.steps) :]:
         if found.kind == "cut" and times > 1:
-            return Pair(cube, truth)  # no finer image: said by its size
+            return Pair(cube, truth)  # not a finer image: reported because of its size
         return Pair(cube, truth, trouble=refusal(found, *_names(cube, truth)))
     whole = all(part == slice(0, length) for part, length in zip(found.first, cube.spatial_shape, strict=True))
     if whole and times > 1 and covers(found, truth.spatial_shape):
         return Pair(cube, truth)
     size = _size(found.first)
-    words = f"{found.sentence(*_names(cube, truth))}: paired by position, both are cut to the {size} that they share."
+    words = f"{found.sentence(*_names(cube, truth))}: paired by position, both are cut to the {size} they have in common."
     return Pair(cube if whole else cube[found.first], _under(truth, found, cube.placement), words)
 
 
 def covers(found: Correspondence, shape: Sequence[int]) -> bool:
-    """Whether all pixels of the second image, in its own order, are under the first one's."""
+    """Whether all pixels of the second image, in its own order, are below those of the first one."""
     lengths = [(part.stop - part.start) * n for part, n in zip(found.first, found.times, strict=True)]
     return list(found.order) == sorted(found.order) and min(found.steps) > 0 and lengths == [float(length) for length in shape]
 
 
 def _under(second: Cube, found: Correspondence, lies: Placement | None) -> Cube:
-    """Return the pixels of the second cube that lie under those that both show; a view where the array can be sliced."""
+    """Return the pixels of the second cube below the common area; a view if the array can be sliced."""
     data = second.data
     if list(found.order) != sorted(found.order):
         data = data.transpose([*found.order, len(found.order)])
@@ -127,15 +127,15 @@ def _with_labels(cube: Cube, labels: Labels, found: Correspondence, unlabelled: 
         return Pair(cube, labels, trouble=refusal(found, *names))
     inside, mixed = onto(labels, found, 0 if unlabelled is None else unlabelled)
     if mixed and unlabelled is None:
-        what = f"{mixed:,} pixels of the input hold several classes, and the task has no number for unlabelled"
+        what = f"{mixed:,} pixels of the input contain several classes, and the task has no value for unlabelled pixels"
         return Pair(cube, labels, trouble=f"{found.sentence(*names)}: {what}; set task.unlabelled")
     words = f"{found.sentence(*names)}: paired by position"
     words += ", labels taken from the nearest pixel" if found.kind == "resample" else ""
-    words += f", {mixed:,} pixels that hold several classes are unlabelled" if mixed else ""
+    words += f", {mixed:,} pixels that contain several classes are unlabelled" if mixed else ""
     shown, count = inside.data.size, cube.count
-    if unlabelled is None and shown < count:  # every number is a class
+    if unlabelled is None and shown < count:  # every value is a class
         cube, truth = cube[found.first], inside
-        words += f", cut to the {_size(found.first)} that both show"
+        words += f", cut to the {_size(found.first)} they have in common"
     else:
         data = np.full(cube.spatial_shape, 0 if unlabelled is None else unlabelled, inside.data.dtype)
         data[found.first] = inside.data
@@ -145,9 +145,9 @@ def _with_labels(cube: Cube, labels: Labels, found: Correspondence, unlabelled: 
 
 
 def onto(labels: Labels, found: Correspondence, unlabelled: int) -> tuple[Labels, int]:
-    """Return labels on those pixels of the first image that they cover, and how many of these hold several classes.
+    """Return labels on the pixels of the first image that they cover, and how many of these contain several classes.
 
-    A pixel of the first image that covers several of the labels' takes their class where it is one, else `unlabelled`.
+    A pixel of the first image that covers several label pixels gets their class if it is unique, else `unlabelled`.
     """
     data, mixed = np.transpose(labels.data, found.order), 0
     count = len(found.order)
@@ -169,20 +169,20 @@ def _placed(labels: Labels, lies: Placement | None) -> Labels:
     return replace(labels, metadata=metadata, source=None)
 
 
-# ---------------------------------------------------------------- several results and one truth
+# ---------------------------------------------------------------- several results with one truth
 
 
 def results_on_truth(results: Mapping[str, Cube], truth: Cube, *, known: bool = True) -> tuple[dict[str, Cube], Cube, list[str]]:
-    """Return results and their truth cut to the pixels that all of them show, and what to say of it.
+    """Return results and their truth cut to their common pixels, and notes about it.
 
     Parameters
     ----------
-    known : whether positions count; False: pixel by pixel
+    known : whether positions are used; False: pixel by pixel
 
     Raises
     ------
     ValueError
-        If a result lies so that its pixels are not the truth's; names it, with a remedy.
+        If the pixels of a result do not coincide with those of the truth; the message names it, with a remedy.
     """
     found = {name: relation(truth, result) if known else None for name, result in results.items()}
     words = []
@@ -196,39 +196,39 @@ def results_on_truth(results: Mapping[str, Cube], truth: Cube, *, known: bool = 
     parts = [each.first for each in found.values() if each is not None]
     shared = tuple(slice(max(s.start for s in along), min(s.stop for s in along)) for along in zip(*parts, strict=True))
     if any(part.stop <= part.start for part in shared):
-        raise ValueError("the results have no pixel in common; evaluate them one by one")
+        raise ValueError("the results have no pixel in common; evaluate them separately")
     lies = truth.placement
     cut = {}
     for (name, result), each in zip(results.items(), found.values(), strict=True):
-        alike = each is None and result.spatial_shape == truth.spatial_shape  # as many pixels, and nothing else is known
+        alike = each is None and result.spatial_shape == truth.spatial_shape  # the same number of pixels, and nothing else is known
         cut[name] = result[shared] if alike else result if each is None else _under(result, replace(each, first=shared), lies)
-    words.append(f"Compared by position, on the {_size(shared)} that all of them show.")
+    words.append(f"Compared by position, on the {_size(shared)} they have in common.")
     return cut, truth[shared], ["; ".join(words[:-1]) + ". " + words[-1]]
 
 
 def labels_on_truth(results: Mapping[str, Labels], truth: Labels, *, known: bool = True) -> tuple[dict[str, Labels], Labels, list[str]]:
-    """Return predicted labels on the pixels of their truth, which is unlabelled (0) wherever one of them shows nothing, and what to say.
+    """Return predicted labels on the pixels of their truth, which becomes unlabelled (0) wherever a result is missing, and notes.
 
     Raises
     ------
     ValueError
-        If a result lies so that its pixels are not the truth's; names it, with a remedy.
+        If the pixels of a result do not coincide with those of the truth; the message names it, with a remedy.
     """
-    told, words = {}, []
+    predicted, words = {}, []
     data = truth.data
     for name, result in results.items():
         each = relation(truth, result) if known else None
         if each is None or each.kind == "same":
-            told[name] = result
+            predicted[name] = result
             continue
         if each.kind == "refuse":
             raise ValueError(refusal(each, "the truth", repr(name)))
         if len(truth.shape) < 2:
-            raise ValueError(f"{each.sentence('the truth', repr(name))}; give both the same spectra")
+            raise ValueError(f"{each.sentence('the truth', repr(name))}; both must be of the same spectra")
         inside, mixed = onto(result, each, 0)
         whole, shows = np.zeros(truth.shape, inside.data.dtype), np.zeros(truth.shape, bool)
         whole[each.first], shows[each.first] = inside.data, True
-        told[name], data = _placed(replace(inside, data=whole), truth.placement), np.where(shows, data, 0)
-        more = f" ({mixed:,} of its pixels hold several classes and count as unlabelled)" if mixed else ""
-        words.append(f"{each.sentence('the truth', repr(name))}; compared by position where both are{more}.")
-    return told, truth if data is truth.data else replace(truth, data=data), words
+        predicted[name], data = _placed(replace(inside, data=whole), truth.placement), np.where(shows, data, 0)
+        more = f" ({mixed:,} of its pixels contain several classes and count as unlabelled)" if mixed else ""
+        words.append(f"{each.sentence('the truth', repr(name))}; compared by position where they overlap{more}.")
+    return predicted, truth if data is truth.data else replace(truth, data=data), words

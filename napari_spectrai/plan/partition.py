@@ -1,4 +1,4 @@
-"""Which pixels of which cubes are which part of a training, and the classes they have."""
+"""Partition of the pixels of cubes into the parts of a training, with their classes."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from napari_spectrai.valid import DataMask, said
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Where each pixel of a training belongs.
+    """Part and class of each pixel of a training.
 
     Attributes
     ----------
     layout : Layout
-        How samples lie in the cubes.
+        Layout of the samples in the cubes.
     shapes : list of (z, y, x)
-        Of each cube; a set of n spectra is (1, n, 1).
+        Shape of each cube; a set of n spectra is (1, n, 1).
     maps : list of arrays of these shapes
-        The number of each pixel's part.
+        The part of each pixel, as a number.
     places : list of Place
-        Where each cube lies in the pool of all pixels.
+        Position of each cube in the pool of all pixels.
     classes : list of Class
-        Empty where cubes are the truth.
+        Empty if the truths are cubes.
     marked : list of arrays of these shapes
-        The place of each pixel's class in `classes`, from 1, 0 where it has none; empty where cubes are the truth.
+        Index of each pixel's class in `classes`, from 1, 0 without a class; empty if the truths are cubes.
     data : list of bool arrays of these shapes
-        Which pixels hold data; the others are unused in `maps` and have no class in `marked`. Empty where none was looked at.
+        Which pixels hold data; the others are unused in `maps` and have no class in `marked`. Empty if not checked.
     notes : list of str
-        What was left out, in sentences.
+        Notes on what was left out, in sentences.
     """
 
     layout: Layout
@@ -60,12 +60,12 @@ class Division:
         return [corners_of(labels, part, self.layout, place, has_class, data) for labels, place, has_class, data in cubes]
 
     def counts(self) -> dict[str, int]:
-        """Return how many samples each part has; those that have none are left out."""
+        """Return the number of samples of each part; empty parts are omitted."""
         found = {name: sum(map(len, self.corners(part))) for part, name in PARTS.items()}
         return {name: count for name, count in found.items() if count}
 
     def of_classes(self, part: int | None = None) -> npt.NDArray[np.int64]:
-        """Return how many pixels each of `classes` has: of a part, or of all."""
+        """Return the number of pixels of each of `classes`, in a part or in all."""
         found = np.zeros(len(self.classes) + 1, np.int64)
         for marked, labels in zip(self.marked, self.maps, strict=False):
             found += np.bincount((marked if part is None else marked[labels == part]).ravel(), minlength=len(found))
@@ -75,9 +75,9 @@ class Division:
 def divide(
     experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None, *, draws: int = DRAWS
 ) -> Division:
-    """Say which pixel belongs to which part. `maps` (of a resumed run) replaces a new split; blocks are drawn `draws` times at most.
+    """Assign pixels to parts. `maps` (of a resumed run) replaces a new split; blocks are drawn at most `draws` times.
 
-    Spectra are read, block by block, to tell which hold data: pixels that hold none belong to no part.
+    Spectra are read block by block to check which hold data: pixels without data belong to no part.
 
     Raises
     ------
@@ -104,12 +104,12 @@ def divide(
 
 
 def _held(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]) -> list[DataMask]:
-    """Return which pixels of each cube hold data to learn from: the cube does, and no value of its truth is missing.
+    """Return which pixels of each cube can be used: the cube holds data, and no value of the truth is missing.
 
     Raises
     ------
     ValueError
-        If none does.
+        If there are none.
     """
     steps, times = experiment.preparation, experiment.task.enlarges if experiment.task.needs_truth else 1
     found = [usable(cube, steps) for cube in cubes]
@@ -124,7 +124,7 @@ def _held(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]
 
 
 def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -> npt.NDArray[np.bool_]:
-    """Return which pixels of an input are known throughout in a truth with `times` as many pixels a side."""
+    """Return which pixels of an input are completely known in a truth with `times` as many pixels per side."""
     if times == 1:
         return known
     *front, height, width = shape
@@ -132,18 +132,18 @@ def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -
 
 
 def flatters(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
-    """Whether neighbouring pixels of a scene are split at random, so that scores will flatter."""
+    """Whether neighbouring pixels of a scene are split at random, so that scores will be too optimistic."""
     at_random = experiment.split.method in ("random", "stratified")
     return at_random and any(cube.is_image for cube in cubes) and not experiment.task.of_images
 
 
 def missing_classes(division: Division) -> list[str]:
-    """Return the names of the classes that have no training samples."""
+    """Return the names of the classes without training samples."""
     return [one.name for one, count in zip(division.classes, division.of_classes(TRAINING), strict=True) if not count]
 
 
 def wanted_parts(experiment: Experiment, cubes: Sequence[Cube]) -> list[str]:
-    """Return the parts that a training cannot do without."""
+    """Return the parts that a training requires."""
     return ["training", "validation", *(["test"] if experiment.split.test and parts_of(cubes) is None else [])]
 
 
@@ -158,20 +158,20 @@ def as_volume(cube: Cube) -> tuple[int, int, int]:
 def pixel_groups(
     experiment: Experiment, cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, int]]
 ) -> list[npt.NDArray[np.int64]] | None:
-    """Return the group of each pixel: named for each input, or told by a cube's metadata (``"groups"``, one a spectrum)."""
+    """Return the group of each pixel: from the settings of each input, or from a cube's metadata (``"groups"``, one per spectrum)."""
     if experiment.data.groups:
         _, numbers = np.unique(experiment.data.groups, return_inverse=True)
         return [np.full(shape, number, np.int64) for shape, number in zip(shapes, numbers, strict=True)]
-    told = [cube.metadata.get("groups") for cube in cubes]
-    if any(group is None for group in told):
+    groups_of = [cube.metadata.get("groups") for cube in cubes]
+    if any(group is None for group in groups_of):
         return None
-    flat = [np.broadcast_to(np.asarray(group, dtype=str), cube.spatial_shape).ravel() for group, cube in zip(told, cubes, strict=True)]
+    flat = [np.broadcast_to(np.asarray(group, dtype=str), cube.spatial_shape).ravel() for group, cube in zip(groups_of, cubes, strict=True)]
     _, numbers = np.unique(np.concatenate(flat), return_inverse=True)
     cuts = np.cumsum([len(f) for f in flat])[:-1]
     return [part.reshape(shape) for part, shape in zip(np.split(numbers, cuts), shapes, strict=True)]
 
 
 def parts_of(cubes: Sequence[Cube]) -> list[str] | None:
-    """Return the part that each cube is (``metadata["part"]``), where that is told."""
-    told = [str(cube.metadata.get("part", "")) for cube in cubes]
-    return told if all(told) else None
+    """Return the part of each cube (``metadata["part"]``), if all have one."""
+    parts = [str(cube.metadata.get("part", "")) for cube in cubes]
+    return parts if all(parts) else None

@@ -1,4 +1,4 @@
-"""How samples lie in the cubes: patches, the margins around each cube, the pixels that a part may show."""
+"""Layout of samples in the cubes: patches, the margins around each cube, the pixels that a part may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_spectrai.plan.split import TEST, UNUSED, VALIDATION, Map, apart, ori
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How samples lie in the pool: the patch, what is added around each cube, whether patches reach into other parts."""
+    """Layout of samples in the pool: the patch, the margin around each cube, and whether patches extend into other parts."""
 
     patch: int
     margin: int = 0
@@ -25,7 +25,7 @@ class Layout:
 
 
 def layout_of(experiment: Experiment) -> Layout:
-    """Return how the samples of a training lie in its cubes."""
+    """Return the layout of the samples of a training in its cubes."""
     network, task, split = experiment.network, experiment.task, experiment.split
     shared = task.truth == "labels" and (split.context == "shared" or split.method in ("random", "stratified"))
     if not experiment.looks_around or (network.classical and task.truth == "cube" and task.enlarges == 1):
@@ -42,7 +42,7 @@ def layout_of(experiment: Experiment) -> Layout:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a cube lies in the pool: its first pixel, its planes with their margins, and its own size inside them."""
+    """Position of a cube in the pool: its first pixel, its planes with their margins, and its own size inside them."""
 
     base: int
     padded: tuple[int, int, int]
@@ -51,7 +51,7 @@ class Place:
 
     @property
     def size(self) -> int:
-        """Pixels in the pool."""
+        """Number of pixels in the pool."""
         return int(np.prod(self.padded))
 
     def of(self, pool: Any, times: int = 1) -> Any:
@@ -63,10 +63,10 @@ class Place:
 
 
 def places_of(shapes: Sequence[tuple[int, int, int]], layout: Layout) -> list[Place]:
-    """Return where cubes of shape (z, y, x) lie in the pool, one after another; what is smaller than a patch is extended to one."""
+    """Return the positions of cubes of shape (z, y, x) in the pool, in sequence; those smaller than a patch are padded to one."""
     places, base = [], 0
     patch = 1 if layout.pixelwise else layout.patch
-    # whole patches cover everything, each pixel once, where they may reach into other parts
+    # if patches may extend into other parts, whole patches cover every pixel once
     multiple = patch if layout.shared else 1
     for z, y, x in shapes:
         near = far = layout.margin
@@ -78,9 +78,9 @@ def places_of(shapes: Sequence[tuple[int, int, int]], layout: Layout) -> list[Pl
 
 
 def padded(values: npt.NDArray[Any], place: Place, *, edge: bool, times: int = 1) -> npt.NDArray[Any]:
-    """Return (z, y, x, ...) with what surrounds it in its place, of a truth with `times` as many pixels a side.
+    """Return (z, y, x, ...) padded as its position requires, for a truth with `times` as many pixels per side.
 
-    `edge`: margins repeat the edge, and what is smaller than a patch is reflected; else both are zero.
+    `edge`: margins repeat the edge, and cubes smaller than a patch are padded by reflection; otherwise both are zero.
     """
     if place.padded == place.shape:
         return values
@@ -96,13 +96,13 @@ def padded(values: npt.NDArray[Any], place: Place, *, edge: bool, times: int = 1
 def corners_of(
     labels: Map, label: int, layout: Layout, place: Place, known: npt.NDArray[np.bool_] | None, data: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int64]:  # fmt: skip
-    """Return the first corners (n, 3) of the patches of one part, in the padded planes of its place.
+    """Return the first corners (n, 3) of the patches of one part, in the padded planes of its position.
 
-    Patches may reach over pixels that hold no `data`, which belong to no part.
+    Patches may extend over pixels without `data`, which belong to no part.
     """
     wanted = labels == label if known is None else (labels == label) & known
     if layout.pixelwise:
-        corners: npt.NDArray[np.int64] = np.argwhere(wanted)  # of the window around each pixel, since the margin shifts it
+        corners: npt.NDArray[np.int64] = np.argwhere(wanted)  # corners of the window around each pixel, since the margin shifts it
         if not layout.shared:
             inside = np.pad(_with_holes(labels, label, data), [(0, 0), *[(layout.margin, layout.margin)] * 2], constant_values=label)
             whole = np.zeros(labels.shape, bool)
@@ -118,7 +118,7 @@ def corners_of(
         corners = origins(whole > 0, label, layout.patch, least=1)
         on_grid: npt.NDArray[np.int64] = corners[(corners[:, 1] % step == 0) & (corners[:, 2] % step == 0)]
         return on_grid
-    labels = padded(labels, place, edge=True)  # of an image smaller than a patch, what is reflected is of its part
+    labels = padded(labels, place, edge=True)  # reflected pixels of an image smaller than a patch belong to its part
     corners = _whole(labels, label, layout.patch, None if data is None else padded(data, place, edge=True))
     if known is not None and len(corners):
         corners = corners[[known[z, y : y + layout.patch, x : x + layout.patch].any() for z, y, x in corners]]
@@ -131,7 +131,7 @@ def _with_holes(labels: Map, label: int, data: npt.NDArray[np.bool_] | None) -> 
 
 
 def _whole(labels: Map, label: int, patch: int, data: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
-    """Return the corners of patches in one part that hold some of its pixels: to learn from, a quarter of theirs where that can be."""
+    """Return the corners of patches in one part that contain enough of its pixels: if possible, a quarter of the patch."""
     if data is None or data.all():
         return origins(labels, label, patch)
     corners = origins(_with_holes(labels, label, data), label, patch)

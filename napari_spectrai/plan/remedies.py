@@ -1,4 +1,4 @@
-"""What to change where a split leaves a part or a class without samples: settings that were tried on the very data."""
+"""Remedies if a split leaves a part or a class without samples: changes of settings that were tried on the data."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from napari_spectrai.plan.partition import Division, divide, missing_classes, pa
 from napari_spectrai.plan.truths import Truth
 
 DRAWS = 20
-"""How often blocks are drawn for one change that is tried."""
+"""Number of draws of blocks for each change that is tried."""
 LARGEST = 4_000_000
-"""Pixels above which nothing is tried, since each try takes seconds."""
+"""Number of pixels above which nothing is tried, since each try takes seconds."""
 
 
 def refuse_empty(
     experiment: Experiment, division: Division, held: Sequence[str], cubes: Sequence[Cube], truths: Sequence[Truth],
     wanted: Sequence[str] | None = None,
 ) -> None:  # fmt: skip
-    """Refuse a part that holds no samples, and a class that leaves none to learn from, with a remedy that was tried.
+    """Refuse a part without samples, and a class without training samples, with a remedy that was tried.
 
     Parameters
     ----------
-    held : the parts that hold samples, those of zeros not counted
-    wanted : the parts that cannot be done without; default: those of a training
+    held : the parts that contain samples, not counting zeros
+    wanted : the required parts; default: those of a training
 
     Raises
     ------
@@ -36,11 +36,11 @@ def refuse_empty(
         if part not in held:
             counted = division.counts().get(part, 0)
             if counted and not held:
-                raise ValueError("every spectrum, once prepared, is all zero; there is nothing to learn: open data that hold a signal")
+                raise ValueError("every spectrum is zero after the preparation, so nothing can be learnt; use data that contain a signal")
             if counted:
-                raise ValueError(f"all {counted:,} samples for {part} are all zero, once prepared; crop the empty region of the data away")
+                raise ValueError(f"all {counted:,} samples for {part} are zero after the preparation; crop the empty region of the data")
             if parts_of(cubes) is not None:
-                raise ValueError(f"no file is named for {part}, or it holds no sample; name another one for it in data.parts")
+                raise ValueError(f"no file is assigned to {part}, or it contains no sample; assign another one in data.parts")
             raise ValueError(f"{_none_left(part, experiment, division)}; {_remedy(experiment, cubes, truths)}")
     missing = missing_classes(division)
     if missing:
@@ -65,7 +65,7 @@ def _remedy(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Trut
     what = "images" if experiment.task.of_images else "pixels" if any(cube.is_image for cube in cubes) else "spectra"
     if experiment.task.truth == "labels":
         return f"no split of these labels leaves samples for all {parts} parts; label more {what}: {parts + 1} or more of each class"
-    return f"no split of these data leaves samples for all {parts} parts; give more {what}"
+    return f"no split of these data leaves samples for all {parts} parts; add more {what}"
 
 
 def _suffices(experiment: Experiment, change: Sequence[str], cubes: Sequence[Cube], truths: Sequence[Truth]) -> bool:
@@ -74,7 +74,7 @@ def _suffices(experiment: Experiment, change: Sequence[str], cubes: Sequence[Cub
         if problems_with(changed, cubes, truths):
             return False
         division = divide(changed, cubes, truths, draws=DRAWS)
-    except ValueError:  # it does not fit these data, or another setting
+    except ValueError:  # the change does not fit these data, or another setting
         return False
     return set(wanted_parts(changed, cubes)) <= set(division.counts()) and not missing_classes(division)
 

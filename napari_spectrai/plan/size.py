@@ -1,4 +1,4 @@
-"""How large a training is: samples, steps and bytes, and the words for it."""
+"""Size of a training: samples, steps and bytes, and its description."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from napari_spectrai.plan.truths import Truth
 
 
 def an_epoch(experiment: Experiment, samples: int, patch: int, pixels: int, images: int = 1) -> int:
-    """Return how many samples an epoch shows.
+    """Return the number of samples in an epoch.
 
     Parameters
     ----------
-    samples, patch : how many there are to train on, and their height and width
-    pixels : how many pixels they show
-    images : from how many images (planes) they come
+    samples, patch : number of training samples, and their height and width
+    pixels : number of distinct pixels in them
+    images : number of images (planes) that they come from
     """
     if patch == 1 or experiment.network.around:
         return samples
@@ -30,33 +30,33 @@ def an_epoch(experiment: Experiment, samples: int, patch: int, pixels: int, imag
         return experiment.data.samples
     if experiment.data.per_image is not None:
         return experiment.data.per_image * images
-    # patches overlap: an epoch shows about four times as many pixels as there are
+    # patches overlap: an epoch shows each pixel about four times
     return min(samples, max(experiment.training.batch, 4 * pixels // patch**2))
 
 
 def steps_of(drawn: int, batch: int) -> int:
-    """Return how many steps an epoch of `drawn` samples has: a last batch of one sample joins the one before, having no statistics."""
+    """Return the number of steps in an epoch of `drawn` samples: a last batch of one sample, without statistics, is merged."""
     return max(1, -(-drawn // batch) - (drawn % batch == 1 and batch > 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How large a training is.
+    """Size of a training.
 
     Attributes
     ----------
     samples : dict
-        How many samples each part has: spectra, or patches.
+        Number of samples of each part: spectra, or patches.
     patch : int
-        Their height and width in pixels; 1: single spectra.
+        Height and width of the patches in pixels; 1: single spectra.
     bands, out : int
-        Bands that go in (before preparation), and bands or classes that come out.
+        Number of input bands (before preparation), and of output bands or classes.
     steps : int
-        Steps an epoch.
+        Number of steps per epoch.
     data_bytes : int
-        What the prepared data take in memory.
+        Memory of the prepared data.
     words : str
-        All this in a sentence or two.
+        Description, in one or two sentences.
     """
 
     samples: dict[str, int]
@@ -69,12 +69,12 @@ class Extent:
 
     @property
     def validation(self) -> int:
-        """Samples judged after each epoch."""
+        """Number of samples validated after each epoch."""
         return self.samples.get("validation", 0)
 
 
 def extent(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], division: Division) -> Extent:
-    """Say how large a training is."""
+    """Compute the size of a training."""
     layout, counts = division.layout, division.counts()
     pixels = sum(int((m == TRAINING).sum()) for m in division.maps)
     images = sum(len(np.unique(corners[:, 0])) for corners in division.corners(TRAINING)) if experiment.data.per_image else 1
@@ -82,7 +82,7 @@ def extent(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     bands = len(cubes[0].axis)
     cube_truths = [truth for truth in truths if isinstance(truth, Cube)]
     out = len(division.classes) or (len(cube_truths[0].axis) if cube_truths else bands)
-    # as they are, prepared, and their truths twice as well; float32
+    # raw and prepared, the same for their truths; float32
     sizes = sum(place.size for place in division.places) * bands + sum(truth.count * truth.shape[-1] for truth in cube_truths)
     words = _words(experiment, cubes, division, counts)
     return Extent(counts, layout.patch, bands, out, steps_of(max(1, drawn), experiment.training.batch), 2 * 4 * sizes, words)
@@ -91,24 +91,24 @@ def extent(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
 def _words(experiment: Experiment, cubes: Sequence[Cube], division: Division, counts: dict[str, int]) -> str:
     spectra = sum(cube.count for cube in cubes)
     of = f"{_several(len(cubes), 'cube')}, " if len(cubes) > 1 else ""
-    said = [f"{of}{spectra:,} spectra × {cubes[0].axis.describe()}"]
+    parts = [f"{of}{spectra:,} spectra × {cubes[0].axis.describe()}"]
     patch = division.layout.patch
     around = experiment.network.around
     bands = len(cubes[0].axis)
     what = f"patches of {patch}×{patch}×{bands}" if patch > 1 and not around else "images" if experiment.task.of_images else "spectra"
     if experiment.network.classical:
         what = "spectra"
-    told = {"training": "train", "validation": "validate", "test": "test"}
-    said.append(", ".join(f"{counts[part]:,} {what if n == 0 else ''}".strip() + f" {told[part]}" for n, part in enumerate(counts)))
+    counted = [f"{counts[part]:,} {what if n == 0 else ''}".strip() + f" for {part}" for n, part in enumerate(counts)]
+    parts.append(", ".join(counted))
     if division.classes:
-        said.append(_classes(division))
-    said += without_effect(experiment, cubes)
-    said += division.notes
-    return "\n".join(part for part in said if part)
+        parts.append(_classes(division))
+    parts += without_effect(experiment, cubes)
+    parts += division.notes
+    return "\n".join(part for part in parts if part)
 
 
 def _classes(division: Division) -> str:
-    """Return how many classes there are, and which is the rarest."""
+    """Return the number of classes, and the rarest class."""
     counts = division.of_classes()
     rarest = int(np.argmin(counts))
     share = counts[rarest] / max(1, counts.sum())

@@ -1,4 +1,4 @@
-"""Which pixels train, validate and test: maps with one label a pixel, so that nothing leaks unseen."""
+"""Split of pixels into training, validation and test parts: maps with one label per pixel, without undetected leakage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_spectrai.plan.subsets import PARTS
 UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
 
 DRAWS = 1000
-"""How often blocks are drawn, until each class has some to learn from."""
+"""Number of draws of blocks, until each class has training samples."""
 
 Map = npt.NDArray[np.uint8]
 
@@ -33,21 +33,21 @@ def split_maps(
 ) -> list[Map]:
     """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
 
-    A set of n spectra has shape (1, n, 1). Pixels of training nearer than the gap to held-out ones are unused.
-    So are pixels that hold no data: shares are of those that do.
+    A set of n spectra has shape (1, n, 1). Training pixels closer than the gap to held-out ones are unused.
+    Pixels without data are unused, too: fractions refer to pixels with data.
 
     Parameters
     ----------
     classes : arrays of the same shapes, optional
-        The class of each pixel, 1 … C, 0 where it has none: a stratified split takes the same share of each, and a split by file
-        of files that hold a single class each;
-        blocks are drawn anew, up to `draws` times, until each class has some to learn from and each part some labels.
+        The class of each pixel, 1 … C, 0 without a class. A stratified split takes the same fraction of each, and so does a split by file
+        of files with a single class each;
+        blocks are drawn again, up to `draws` times, until each class has training samples and each part has some labels.
     groups : arrays of the same shapes, optional
-        The group of each pixel, which a split by group keeps together.
+        The group of each pixel; a split by group keeps groups together.
     parts : sequence of str, optional
-        The part that each cube is as a whole. Where none is for validation, those for training are split as the settings say.
+        The part of each cube as a whole. If none is for validation, those for training are split by the settings.
     data : bool arrays of the same shapes, optional
-        Which pixels hold data; default: all. Classes of the others do not count.
+        Which pixels hold data; default: all. Classes of other pixels are ignored.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def split_maps(
 
 
 def _method(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Any) -> str:
-    """Return how to split, where the settings leave it open."""
+    """Return the method of the split, if the settings leave it open."""
     if split.method != "auto":
         return split.method
     if len(shapes) > 1:
@@ -92,14 +92,14 @@ def _among_data(
     groups: Sequence[npt.NDArray[np.integer[Any]]] | None,
     parts: Sequence[str] | None,
 ) -> list[Map]:
-    """Split the pixels that hold data; the others are unused, and so are cubes without any."""
+    """Split the pixels that hold data; other pixels, and cubes without data, are unused."""
     maps = [np.full(shape, UNUSED, np.uint8) for shape in shapes]
     live = [number for number, d in enumerate(data) if d.any()]
     if not live:
         return maps
     shapes, data = [shapes[number] for number in live], [data[number] for number in live]
     classes = None if classes is None else [np.where(d, classes[number], 0) for number, d in zip(live, data, strict=True)]
-    # the others belong to a group that is there anyway
+    # the other pixels belong to a group that exists anyway
     groups = None if groups is None else [np.where(d, groups[number], groups[number][d][0]) for number, d in zip(live, data, strict=True)]
     rng, method = np.random.default_rng(split.seed), _method(shapes, split, classes)
     if parts is not None:
@@ -137,7 +137,7 @@ def _in_blocks(
     most: int,
     data: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> list[Map]:
-    """Return blocks; drawn anew until each class has some to learn from, if it can have."""
+    """Return blocks, drawn again until each class has training samples, if that is possible."""
 
     def drawn(number: int) -> Map:
         shape = shapes[number]
@@ -150,7 +150,7 @@ def _in_blocks(
 
 
 def _untaught(maps: Sequence[Map], classes: Sequence[npt.NDArray[np.integer[Any]]]) -> bool:
-    """Whether a class has no training pixels, or a part that is held out no labelled ones."""
+    """Whether a class has no training pixels, or a held-out part has no labelled ones."""
     for part in (VALIDATION, TEST):
         held = [m == part for m in maps]
         if any(h.any() for h in held) and not any((c[h] > 0).any() for h, c in zip(held, classes, strict=True)):
@@ -194,7 +194,7 @@ def _gap(shape: tuple[int, int, int], split: Split, patch: int) -> int:
 def _by_file(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequence[npt.NDArray[np.integer[Any]]] | None) -> list[Map]:
     parts = np.full(len(shapes), TRAINING, np.uint8)
     held = [np.unique(c) for c in classes] if classes is not None else []
-    # with a class each, the same share of every class is held out
+    # with one class per file, the same fraction of every class is held out
     single = bool(held) and all(len(values) == 1 for values in held)
     kinds = np.array([values[0] for values in held]) if single else np.zeros(len(shapes), int)
     for kind in np.unique(kinds):
@@ -203,12 +203,12 @@ def _by_file(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequ
         validation = max(1, round(split.validation * len(files)))
         if validation + test >= len(files):
             of = " of a class" if kinds.any() else ""
-            # pixels of one file can be in different parts only where it has several
+            # pixels of one file can be in different parts only if it has several
             several = min(int(np.prod(shapes[int(file)])) for file in files) > 1
             other = f", or choose split.method={'stratified' if of else 'contiguous'}" if several else ""
             raise ValueError(
                 f"{len(files)} file{'s' if len(files) > 1 else ''}{of} cannot be split into training, {validation} for validation and "
-                f"{test} for test; give more files{other}"
+                f"{test} for test; add files{other}"
             )
         parts[files[len(files) - test - validation :]] = VALIDATION
         if test:
@@ -220,16 +220,14 @@ def _by_group(
     shapes: Sequence[tuple[int, int, int]], split: Split, groups: Sequence[npt.NDArray[np.integer[Any]]] | None, rng: np.random.Generator
 ) -> list[Map]:
     if groups is None:
-        raise ValueError(
-            "a split by group needs to know the groups; name one for each input in data.groups, or choose another split.method"
-        )
+        raise ValueError("a split by group needs groups; list one for each input in data.groups, or choose another split.method")
     known = np.unique(np.concatenate([g.ravel() for g in groups]))
     test = max(1, round(split.test * len(known))) if split.test else 0
     validation = max(1, round(split.validation * len(known)))
     if validation + test >= len(known):
         raise ValueError(
             f"{len(known)} group{'s' if len(known) > 1 else ''} cannot be split into training, {validation} for "
-            f"validation and {test} for test; name more groups, or choose split.method=auto"
+            f"validation and {test} for test; list more groups, or choose split.method=auto"
         )
     order = rng.permutation(known)
     maps = []
@@ -244,16 +242,16 @@ def _by_group(
 def _stratified(
     shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequence[npt.NDArray[np.integer[Any]]] | None, rng: np.random.Generator
 ) -> list[Map]:
-    """Hold out the same share of each class, single spectra at random; what has no class is unused."""
+    """Hold out the same fraction of each class, as single spectra at random; pixels without a class are unused."""
     if classes is None:
-        raise ValueError("a stratified split takes the same share of each class, and this task has none; choose another split.method")
+        raise ValueError("a stratified split needs classes, and this task has none; choose another split.method")
     flat = np.concatenate([c.ravel() for c in classes])
     labels = np.full(len(flat), UNUSED, np.uint8)
     for value in np.unique(flat[flat > 0]):
         order = rng.permutation(np.flatnonzero(flat == value))
         test = round(split.test * len(order))
         validation = max(1, round(split.validation * len(order))) if len(order) > 2 else 0
-        test = max(0, min(test, len(order) - validation - 1))  # a rare class keeps one to learn from
+        test = max(0, min(test, len(order) - validation - 1))  # a rare class keeps one training sample
         labels[order] = TRAINING
         labels[order[:validation]] = VALIDATION
         labels[order[validation : validation + test]] = TEST
@@ -262,7 +260,7 @@ def _stratified(
 
 
 def _contiguous(shape: tuple[int, int, int], split: Split, patch: int) -> Map:
-    """Hold out the last rows (of the longer side of an image): for validation, and after them for the test."""
+    """Hold out the last rows (of the longer side of an image): first for validation, then for the test."""
     chosen = np.full(shape, TRAINING, np.uint8)
     axis = 1 if shape[1] >= shape[2] else 2
     length = shape[axis]
@@ -277,7 +275,7 @@ def _contiguous(shape: tuple[int, int, int], split: Split, patch: int) -> Map:
 
 def _refuse_blocks_of_a_set(shape: tuple[int, int, int]) -> None:
     if shape[2] == 1:
-        raise ValueError("blocks are squares of an image, and this is a set of spectra; choose split.method=contiguous")
+        raise ValueError("blocks need an image, but this is a set of spectra;  choose split.method=contiguous")
 
 
 def _blocks(shape: tuple[int, int, int], split: Split, rng: np.random.Generator) -> Map:
@@ -286,7 +284,7 @@ def _blocks(shape: tuple[int, int, int], split: Split, rng: np.random.Generator)
     count = across[0] * across[1]
     whole = np.zeros(across, bool)
     whole[: max(1, shape[1] // split.block), : max(1, shape[2] // split.block)] = True
-    order = rng.permutation(np.flatnonzero(whole))  # a block cut short at the edge may hold no patch
+    order = rng.permutation(np.flatnonzero(whole))  # a block truncated at the edge may not contain a patch
     labels = np.full(count, TRAINING, np.uint8)
     validation, test = max(1, round(split.validation * count)), round(split.test * count)
     labels[order[:validation]] = VALIDATION
@@ -306,10 +304,10 @@ def _random(shape: tuple[int, int, int], split: Split, rng: np.random.Generator)
 
 
 def _with_gap(chosen: Map, gap: int) -> Map:
-    """Take out of use the training pixels within `gap` of held-out ones, and validation ones within `gap` of the test."""
+    """Mark as unused the training pixels within `gap` of held-out ones, and validation pixels within `gap` of the test."""
     if not gap:
         return chosen
-    from scipy.ndimage import maximum_filter  # a fifth of a second, which the dock is not to wait for
+    from scipy.ndimage import maximum_filter  # the import takes a fifth of a second, which the dock should not wait for
 
     window = (1, 2 * gap + 1, 2 * gap + 1 if chosen.shape[2] > 1 else 1)
     reached = maximum_filter(chosen, size=window, mode="constant", cval=0)
@@ -317,7 +315,7 @@ def _with_gap(chosen: Map, gap: int) -> Map:
 
 
 def origins(labels: npt.NDArray[Any], part: int, patch: int, *, least: int | None = None) -> npt.NDArray[np.int64]:
-    """Return the first corners (n, 3) of all patches that lie wholly in one part of a map; `least`: that hold so many of its pixels."""
+    """Return the first corners (n, 3) of all patches that lie in one part of a map; `least`: that contain so many of its pixels."""
     held = labels if labels.dtype == bool else labels == part
     inside = np.pad(held.astype(np.int64), ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
     if patch >= inside.shape[1] or patch >= inside.shape[2]:

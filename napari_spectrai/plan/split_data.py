@@ -1,4 +1,4 @@
-"""Stretches and blocks of an image in which only some pixels hold data: shares are of those pixels."""
+"""Contiguous and block splits of images with missing pixels: fractions refer to pixels with data."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from napari_spectrai.plan.subsets import PARTS
 
 TRAINING, VALIDATION, TEST = PARTS
 LEAST_BLOCKS = 4
-"""Blocks that hold data, at least, so that some can be held out; blocks are made smaller until there are as many."""
+"""Minimum number of blocks with data, so that some can be held out; blocks are made smaller until there are as many."""
 
 Map = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 
 def stretches(data: Mask, split: Split, patch: int) -> tuple[Map, int]:
-    """Return a map (z, y, x) whose last rows are held out, and the gap that leaves some to learn from.
+    """Return a map (z, y, x) whose last rows are held out, and a gap that leaves training samples.
 
-    Rows lie across the longer side of what holds data. As many are held out as hold the shares of the pixels with data, and as patches
-    need that may reach into the empty rows beyond.
+    Rows run across the longer side of the area with data. The number held out follows from the fractions of the pixels with data, and
+    from the patches, which may extend into the empty rows beyond.
     """
     sides = [np.ptp(np.flatnonzero(data.any((0, 3 - axis)))) for axis in (1, 2)]
     axis = 1 if sides[0] >= sides[1] else 2
     counts = data.sum(tuple(other for other in range(3) if other != axis))
     live = np.flatnonzero(counts)
-    ends = len(counts) - 1 - int(live[-1])  # empty rows that a patch may reach into
+    ends = len(counts) - 1 - int(live[-1])  # empty rows that a patch may extend into
     stop, rows = int(live[-1]) + 1, {}
     for part, share in ((TEST, split.test), (VALIDATION, split.validation)):
         if not share:
@@ -46,7 +46,7 @@ def stretches(data: Mask, split: Split, patch: int) -> tuple[Map, int]:
 
 
 def scattered(data: Mask, split: Split, patch: int, rng: np.random.Generator) -> Map:
-    """Return a map (z, y, x) of blocks, of which those that hold data are drawn; laid out from the first pixel with data."""
+    """Return a map (z, y, x) of randomly drawn blocks with data, on a grid that starts at the first pixel with data."""
     top, left = (int(np.flatnonzero(data.any((0, 3 - axis)))[0]) for axis in (1, 2))
     block = split.block
     while True:
@@ -68,7 +68,7 @@ def scattered(data: Mask, split: Split, patch: int, rng: np.random.Generator) ->
 
 
 def _numbered(shape: tuple[int, ...], top: int, left: int, block: int) -> npt.NDArray[np.intp]:
-    """Return the number of the block that each pixel (y, x) lies in; one begins at (top, left)."""
+    """Return the number of each pixel's block (y, x), for a grid that starts at (top, left)."""
     rows, columns = ((np.arange(length) - start) // block for length, start in zip(shape, (top, left), strict=True))
     rows, columns = rows - rows[0], columns - columns[0]
     return np.asarray(rows[:, None] * (columns[-1] + 1) + columns, np.intp)

@@ -1,4 +1,4 @@
-"""The parts of a split: their numbers in its maps, their names, the colours that they are shown in, and maps as labels."""
+"""The parts of a split: their numbers in maps, names and colours, and conversion of maps to labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari_spectrai.labels import Colour, Labels
 
 PARTS = {1: "training", 2: "validation", 3: "test"}
 COLOURS = {1: "#2f78b7", 2: "#e69f00", 3: "#b4458f"}
-"""Told apart also by the colour-blind."""
+"""Distinguishable also with colour blindness."""
 
 
 def as_labels(maps: Sequence[npt.NDArray[np.uint8]]) -> list[Labels]:

@@ -1,4 +1,4 @@
-"""The truth of a training: cubes, or classes; from files, folders, arrays and layers."""
+"""Cubes and their truths (cubes or classes) for a training, from files, folders, arrays and layers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai import io
-from napari_spectrai.cube import Cube, SpectralWarning, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.labels import Class, Labels, labels_of
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError
@@ -25,17 +27,17 @@ Truth = Cube | Labels
 
 
 def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube], list[Truth]]:
-    """Return cubes and truths as lists, read from the experiment's files where none are given, and check that they pair.
+    """Return cubes and truths as lists, read from the experiment's files if none are passed, and check that they match.
 
     Raises
     ------
     SettingsError
-        A ValueError: if there is none, a truth is missing, or shapes or axes differ; the message names the pair.
+        A ValueError: if there are no data, a truth is missing, or shapes or axes differ; the message names the pair.
 
     Warns
     -----
     SpectralWarning
-        If a truth lies elsewhere than its input, and both were cut to the place that they share, or labels resampled.
+        If a truth does not coincide with its input, and both were cut to their common area, or labels were resampled.
     """
     task = experiment.task
     inputs, targets = from_files(experiment) if cubes is None else given(experiment, cubes, truths)
@@ -54,14 +56,14 @@ def gather(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube],
 
 
 def given(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube], list[Truth]]:
-    """Return cubes, arrays or layers, one or several, and their truths as lists; points and shapes as labels on their input's pixels.
+    """Return cubes, arrays or layers, and their truths, as lists; points and shapes become labels on their input's pixels.
 
     Raises
     ------
     ValueError
-        If something given is no cube, or no labels.
+        If something is neither a cube nor labels.
     """
-    inputs = _told_parts(experiment.data.parts, [[as_cube(cube)] for cube in _as_list(cubes)])
+    inputs = _with_parts(experiment.data.parts, [[as_cube(cube)] for cube in _as_list(cubes)])
     if experiment.task.truth == "cube":
         return inputs, [as_cube(truth) for truth in _as_list(truths)]
     items = _as_list(truths)
@@ -71,7 +73,7 @@ def given(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube], 
 
 
 def by_position(experiment: Experiment, inputs: Sequence[Cube], targets: Sequence[Truth]) -> tuple[list[Cube], list[Truth], list[str]]:
-    """Return pairs that show the same place, and what was done to them; unchanged where positions are unknown, or do not count.
+    """Return pairs of the same area, and what was done to them; unchanged if positions are unknown or not to be used.
 
     Raises
     ------
@@ -88,13 +90,13 @@ def by_position(experiment: Experiment, inputs: Sequence[Cube], targets: Sequenc
 
 
 def _planes(cubes: list[Cube], truths: list[Truth]) -> tuple[list[Cube], list[Truth]]:
-    """Return stacks as single images, and the labels of each; one class a plane is enough."""
+    """Return stacks as single images, with the labels of each; one class per plane is sufficient."""
     images: list[Cube] = []
     labels: list[Truth] = []
     for cube, truth in zip(cubes, truths, strict=False):
         spatial = cube.spatial_shape
         if not isinstance(truth, Labels) or len(spatial) < 2 or truth.shape not in (spatial, spatial[:-2]):
-            return cubes, truths  # said by the checks
+            return cubes, truths  # reported by the checks
         whole = truth.data if truth.shape == spatial else np.broadcast_to(truth.data[..., None, None], spatial)
         for plane in np.ndindex(*spatial[:-2]):
             number = f" {', '.join(map(str, plane))}" if plane else ""
@@ -104,7 +106,7 @@ def _planes(cubes: list[Cube], truths: list[Truth]) -> tuple[list[Cube], list[Tr
 
 
 def share_axis(cube: Cube, truth: Cube) -> tuple[Cube, Cube]:
-    """Return a pair where one without band positions has taken its partner's, so that steps treat both alike."""
+    """Return a pair in which data without band positions get those of their partner, so that steps treat both alike."""
     if len(cube.axis) == len(truth.axis):
         if cube.axis.unit and not truth.axis.unit:
             return cube, as_cube(truth, axis=cube.axis)
@@ -120,27 +122,27 @@ def _as_list(items: Any) -> list[Any]:
 
 
 def from_files(experiment: Experiment) -> tuple[list[Cube], list[Truth]]:
-    """Read what the experiment's data name: files, folders of files, or for classes folders that hold one folder a class."""
+    """Read the files of the experiment's data: files, folders of files, or for classes folders with one folder per class."""
     data, task = experiment.data, experiment.task
     if task.truth == "labels" and not data.truth:
         return _classes_of(data.input, data.parts, data.spectral)
-    inputs = _told_parts(data.parts, [_read(path, data.spectral) for path in data.input])
+    inputs = _with_parts(data.parts, [_read(path, data.spectral) for path in data.input])
     if task.truth == "cube":
         return inputs, [cube for path in data.truth for cube in _read(path, data.spectral)]
     return inputs, [read_labels(path) for path in _expanded(data.truth, SUFFIXES)]
 
 
-def _told_parts(parts: Sequence[str], inputs: Sequence[list[Cube]]) -> list[Cube]:
-    """Return the cubes of all inputs, each told which part it is."""
+def _with_parts(parts: Sequence[str], inputs: Sequence[list[Cube]]) -> list[Cube]:
+    """Return the cubes of all inputs, with their part in the metadata."""
     if not parts:
         return [cube for cubes in inputs for cube in cubes]
     if len(parts) != len(inputs):
-        raise SettingsError([Problem("data.parts", f"{len(parts)} parts for {len(inputs)} inputs; name one for each")])
+        raise SettingsError([Problem("data.parts", f"{len(parts)} parts for {len(inputs)} inputs; list one for each")])
     return [replace(cube, metadata={**cube.metadata, "part": part}) for part, cubes in zip(parts, inputs, strict=True) for cube in cubes]
 
 
 def _read(path: Path, spectral: int | None) -> list[Cube]:
-    """Return the cubes of a file or a folder; spectra that have a file each become one set."""
+    """Return the cubes of a file or a folder; single spectra in separate files become one set."""
     cubes = [io.read(file, spectral=spectral) for file in _expanded([path])]
     return [_joined(cubes, path.name)] if len(cubes) > 1 and all(_is_one(cube) for cube in cubes) and _alike(cubes) else cubes
 
@@ -158,14 +160,14 @@ def _joined(cubes: Sequence[Cube], name: str) -> Cube:
 
 
 def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> list[Path]:
-    """Return the files of folders, in the order of their names; a store that is a folder counts as a file."""
+    """Return the files of folders, sorted by name; a store that is a folder counts as a file."""
     known = tuple(suffixes) if suffixes else tuple(suffix for f in io.FORMATS for suffix in f.suffixes)
     found: list[Path] = []
     for path in paths:
         if path.is_dir() and path.suffix != ".zarr":
             files = sorted(file for file in path.iterdir() if file.name.lower().endswith(known) and not file.name.startswith("."))
             if not files:
-                raise FileNotFoundError(f"{path} holds no file that can be read here")
+                raise FileNotFoundError(f"{path} contains no readable file")
             found += files
         else:
             found.append(path)
@@ -174,7 +176,7 @@ def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> l
 
 def _classes_of(folders: Sequence[Path], parts: Sequence[str], spectral: int | None) -> tuple[list[Cube], list[Truth]]:
     found = [_class_folder(folder, spectral) for folder in folders]
-    cubes = _told_parts(parts, [[cube for cube, _ in pairs] for pairs in found])
+    cubes = _with_parts(parts, [[cube for cube, _ in pairs] for pairs in found])
     names = [each for pairs in found for _, each in pairs]
     known = sorted({name for each in names for name in each})
     numbers = dict(enumerate(known, 1))
@@ -189,16 +191,16 @@ def _classes_of(folders: Sequence[Path], parts: Sequence[str], spectral: int | N
 
 
 def _class_folder(folder: Path, spectral: int | None) -> list[tuple[Cube, list[str]]]:
-    """Return the cubes of a folder that holds one folder a class, with their class, or one for each spectrum of a set."""
+    """Return the cubes of a folder with one folder per class, with their class, or one class for each spectrum of a set."""
     inner = sorted(one for one in folder.iterdir() if one.is_dir() and one.suffix != ".zarr") if folder.is_dir() else []
     if not inner:
         raise ValueError(
-            f"data.truth is empty, so {folder} has to hold one folder a class; name label images in data.truth, or give such a folder"
+            f"data.truth is empty, so {folder} must contain one folder per class; list label images in data.truth, or use such a folder"
         )
     found = {one.name: [io.read(file, spectral=spectral) for file in _expanded([one])] for one in inner}
     pairs = [(cube, [name]) for name, cubes in found.items() for cube in cubes]
     cubes = [cube for cube, _ in pairs]
-    # a file a spectrum, or a file a class, cannot be split by file: they become one set
+    # one file per spectrum, or per class, cannot be split by file: they become one set
     single = all(len(of_class) == 1 or all(_is_one(cube) for cube in of_class) for of_class in found.values())
     if single and len(cubes) > 1 and not any(cube.is_image for cube in cubes) and _alike(cubes):
         return [(_joined(cubes, folder.name), [names[0] for cube, names in pairs for _ in range(cube.count)])]
@@ -206,7 +208,7 @@ def _class_folder(folder: Path, spectral: int | None) -> list[tuple[Cube, list[s
 
 
 def class_table(truths: Sequence[Truth], unlabelled: int | None) -> list[Class]:
-    """Return the classes of all labels, by number; names and colours of the first labels that tell them."""
+    """Return the classes of all labels, by number; names and colours are those of the first labels that define them."""
     found: dict[int, Class] = {}
     for labels in truths:
         if isinstance(labels, Labels):
@@ -218,7 +220,7 @@ def class_table(truths: Sequence[Truth], unlabelled: int | None) -> list[Class]:
 
 
 def numbered(labels: Labels, table: Sequence[Class]) -> npt.NDArray[np.int64]:
-    """Return the labels as places in the table, from 1; 0 where a pixel has no class."""
+    """Return the labels as indices into the table, from 1; 0 for pixels without a class."""
     values = np.array([one.value for one in table])
     place = np.minimum(np.searchsorted(values, labels.data), len(values) - 1)
     result: npt.NDArray[np.int64] = np.where(values[place] == labels.data, place + 1, 0).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Preparing spectra: steps that are settings with a pure ``(spectra, axis) -> (spectra, axis)``, and chains of them."""
+"""Preprocessing of spectra: steps, which are settings with a pure function ``(spectra, axis) -> (spectra, axis)``, and chains of them."""
 
 from napari_spectrai.preparation.chain import Preparation, preparing, preprocess
 from napari_spectrai.preparation.chain_file import load_steps, read_steps, save_steps

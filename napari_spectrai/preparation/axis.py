@@ -1,4 +1,4 @@
-"""Steps that change or mend the bands: crop, resample, fill."""
+"""Steps that change bands or fill their values: crop, resample, fill, remove."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ class Crop(Step):
     low: float = Field(description="first position kept, in the unit of the axis")
     high: float = Field(description="last position kept, in the unit of the axis")
     by: Literal["position", "number"] = Field(
-        "position", description="what low and high are; number: those of the first and the last band kept, from 0, whatever the axis"
+        "position",
+        title="Limits are",
+        description="meaning of low and high; number: the numbers of the first and last band kept, from 0, for any axis",
     )
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """Begin with the whole axis."""
+        """Start with the whole axis."""
         return {"low": float(axis.values.min()), "high": float(axis.values.max())}
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return the bands inside, a view where they are contiguous."""
+        """Return the bands inside the range; a view if they are contiguous."""
         numbered = self.by == "number"
         inside = (SpectralAxis.bands(len(axis)) if numbered else axis).window(self.low, self.high)
         if not inside.size:
@@ -40,28 +42,31 @@ class Crop(Step):
 
 
 class Resample(Step):
-    """Bring spectra onto other positions by interpolation; never outside what was measured, but for `beyond`.
+    """Resample spectra to other positions by interpolation; extrapolate only within `beyond`.
 
-    ``"pchip"`` keeps monotone flanks monotone (Fritsch & Carlson 1980, doi:10.1137/0717021).
+    ``"pchip"`` preserves monotonicity (Fritsch & Carlson 1980, doi:10.1137/0717021).
     """
 
     title: ClassVar = "Resample onto another axis"
     kind: Literal["resample"] = "resample"
-    values: tuple[float, ...] = Field(min_length=1, description="positions wanted")
-    unit: str = Field("", description="unit of these positions: the cube's, or nm of a cube in um and the reverse")
+    values: tuple[float, ...] = Field(min_length=1, title="Positions", description="positions to resample to")
+    unit: str = Field("", description="unit of these positions: that of the cube; nm and um are converted")
     method: Literal["linear", "pchip"] = Field("linear", description="interpolation")
     beyond: float = Field(
-        0.0, ge=0, description="how far outside the measured range positions may lie, in their unit; they take the nearest value"
+        0.0,
+        ge=0,
+        title="Extrapolation (bands)",
+        description="distance outside the measured range, in the unit of the positions, at which the nearest value is used",
     )
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """Begin with as many positions, evenly spaced."""
+        """Start with the same number of positions, evenly spaced."""
         return {"values": np.linspace(axis.values.min(), axis.values.max(), len(axis)).tolist(), "unit": axis.unit}
 
     @classmethod
     def onto(cls, axis: SpectralAxis) -> Self:
-        """Return the step that brings spectra onto `axis`."""
+        """Return the step that resamples spectra to `axis`."""
         return cls(values=tuple(axis.values.tolist()), unit=axis.unit)
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
@@ -69,12 +74,12 @@ class Resample(Step):
         target = SpectralAxis(np.asarray(self.values), self.unit)
         own = in_unit(axis, target.unit)
         if own is None:
-            raise ValueError(f"positions in {target.unit or 'band numbers'!r} wanted of a cube in {axis.unit or 'band numbers'!r}")
+            raise ValueError(f"positions in {target.unit or 'band numbers'!r} do not fit a cube in {axis.unit or 'band numbers'!r}")
         axis, low, high = own, own.values.min(), own.values.max()
         if target.values.min() < low - self.beyond or target.values.max() > high + self.beyond:
             raise ValueError(
-                f"positions {target.values.min():g}–{target.values.max():g} {axis.unit} reach outside the measured "
-                f"{low:g}–{high:g}; crop the wanted axis to it"
+                f"positions {target.values.min():g}–{target.values.max():g} {axis.unit} extend beyond the measured range "
+                f"{low:g}–{high:g}; crop the target axis to this range"
             )
         wanted = np.clip(target.values, low, high)
         positions, first = np.unique(axis.values, return_index=True)
@@ -92,11 +97,11 @@ class Resample(Step):
 
 
 ENDS = 2.0
-"""Bands by which the ends of two axes may lie apart, where one is shifted against the other."""
+"""Number of bands by which the ends of two axes may differ if one is shifted against the other."""
 
 
 def in_unit(axis: SpectralAxis, unit: str) -> SpectralAxis | None:
-    """Return an axis in another unit where nothing has to be guessed: the same one, or nm and um; else None."""
+    """Return an axis in another unit if this is unambiguous (the same unit, or nm and um), else None."""
     factors = {("nm", "um"): 1e-3, ("um", "nm"): 1e3}
     if axis.unit == unit:
         return axis
@@ -105,14 +110,14 @@ def in_unit(axis: SpectralAxis, unit: str) -> SpectralAxis | None:
 
 
 def bringing(axis: SpectralAxis, onto: SpectralAxis) -> Crop | Resample:
-    """Return the step that brings spectra on `axis` onto another: a crop where the bands inside are the same ones, else a resampling.
+    """Return the step that brings spectra on `axis` onto another: a crop if it contains the other's bands, else a resampling.
 
-    Where the axes are shifted against each other by up to two bands, the outermost positions take the nearest measured value.
+    If the axes are shifted against each other by up to two bands, the outermost positions take the nearest measured value.
 
     Raises
     ------
     ValueError
-        If neither can: the unit is another one, or positions are wanted that were not measured.
+        If neither is possible: the units differ, or positions were not measured.
     """
     if axis.unit == onto.unit:
         low, high = float(onto.values.min()), float(onto.values.max())
@@ -132,7 +137,7 @@ def bringing(axis: SpectralAxis, onto: SpectralAxis) -> Crop | Resample:
 
 
 class Fill(Step):
-    """Replace NaN and infinite values by linear interpolation along the spectrum; a spectrum of nothing else by zeros."""
+    """Replace NaN and infinite values by linear interpolation along the spectrum; spectra without any finite value become zero."""
 
     title: ClassVar = "Fill missing values"
     kind: Literal["fill"] = "fill"
@@ -142,16 +147,16 @@ class Fill(Step):
         return fill(spectra), axis
 
     def notes(self, cube: Cube) -> list[str]:
-        """Return how many values of how many spectra are filled; a lazy cube is read to count them."""
+        """Return how many values of how many spectra are filled; lazy cubes are read to count them."""
         values, spectra, whole = missing_values(cube)
         if not values:
             return []
-        rest = f"; {whole:,} of them hold no value at all and become zeros" if whole else ""
+        rest = f"; {whole:,} of them contain no finite value and become zero" if whole else ""
         return [f"{self.title}: {values:,} values of {spectra:,} of {cube.count:,} spectra are interpolated{rest}."]
 
 
 class RemoveBands(Step):
-    """Leave out bad bands: by their numbers, or by ranges such as those of water vapour."""
+    """Remove bad bands, by their numbers or by ranges such as those of water vapour."""
 
     title: ClassVar = "Remove bad bands"
     kind: Literal["remove_bands"] = "remove_bands"
@@ -160,23 +165,23 @@ class RemoveBands(Step):
 
     @classmethod
     def flagged(cls, cube: Cube) -> Self:
-        """Return the step that removes what the cube's file calls bad."""
+        """Return the step that removes the bands marked as bad in the cube's file."""
         return cls(bands=tuple(cube.metadata.get("bad_bands", ())))
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return the bands that are left."""
+        """Return the remaining bands."""
         outside = [band for band in self.bands if not 0 <= band < len(axis)]
         if outside:
             raise ValueError(f"band {outside[0]} does not exist; the cube has bands 0 to {len(axis) - 1}")
         bad = {*self.bands, *(band for low, high in self.ranges for band in axis.window(low, high).tolist())}
         kept = np.array([band for band in range(len(axis)) if band not in bad], dtype=np.intp)
         if not kept.size:
-            raise ValueError(f"all {len(axis)} bands would be removed; leave some")
+            raise ValueError(f"all {len(axis)} bands would be removed; keep at least one")
         return spectra[..., kept], axis.take(kept)
 
 
 def missing_values(cube: Cube) -> tuple[int, int, int]:
-    """Return how many values of a cube are NaN or infinite, how many spectra hold such, and how many hold nothing else."""
+    """Return how many values of a cube are NaN or infinite, how many spectra contain any, and how many contain nothing else."""
     if cube.data.dtype.kind != "f":
         return 0, 0, 0
     counts = np.zeros(3, np.int64)
@@ -189,7 +194,7 @@ def missing_values(cube: Cube) -> tuple[int, int, int]:
 
 
 def fill(spectra: FloatArray) -> FloatArray:
-    """Return spectra of shape (..., L) whose missing values are interpolated along the last axis, in band order."""
+    """Return spectra of shape (..., L) with missing values interpolated along the last axis, in band order."""
     good = np.isfinite(spectra)
     if good.all():
         return spectra

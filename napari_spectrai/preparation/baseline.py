@@ -1,4 +1,4 @@
-"""Baselines: estimated for each spectrum and subtracted."""
+"""Baselines, estimated for each spectrum and subtracted."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Baseline(Step):
-    """What every baseline step does: estimate along the spectrum, subtract. A spectrum with NaN comes out as NaN."""
+    """Base class of baseline steps, which estimate a baseline along the spectrum and subtract it. A spectrum with NaN becomes NaN."""
 
     @abstractmethod
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the baseline of each spectrum, of shape (n, L)."""
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return spectra less their baseline."""
+        """Return the spectra minus their baselines."""
         return on_finite(spectra, lambda finite: finite - self.baseline(finite, axis)), axis
 
 
 class _Penalised(Baseline):
     smoothness: float = Field(
-        1e5, gt=0, description="lambda: the larger, the stiffer the baseline; grows with the fourth power of the bands"
+        1e5, gt=0, description="lambda: larger values give a stiffer baseline; scales with the fourth power of the number of bands"
     )
-    rounds: int = Field(50, ge=1, le=1000, description="reweightings at most")
-    tolerance: float = Field(1e-3, gt=0, lt=1, description="relative change of the weights at which a spectrum is done")
+    rounds: int = Field(50, ge=1, le=1000, title="Maximum iterations", description="largest number of reweightings")
+    tolerance: float = Field(1e-3, gt=0, lt=1, description="relative change of the weights at which the iteration stops")
 
     @abstractmethod
     def _weighting(self) -> whittaker.Reweight: ...
@@ -44,7 +44,7 @@ class _Penalised(Baseline):
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the baseline of each spectrum."""
         if spectra.shape[-1] < 3:
-            raise ValueError(f"a baseline by penalised least squares needs 3 bands or more, not {spectra.shape[-1]}")
+            raise ValueError(f"a baseline by penalised least squares needs at least 3 bands, not {spectra.shape[-1]}")
         return whittaker.baseline(spectra, self.smoothness, self._weighting(), rounds=self.rounds, tolerance=self.tolerance)
 
 
@@ -53,7 +53,7 @@ class ALS(_Penalised):
 
     title: ClassVar = "Baseline (asymmetric least squares)"
     kind: Literal["als"] = "als"
-    asymmetry: float = Field(0.01, gt=0, lt=1, description="weight of points above the baseline; those below weigh one less it")
+    asymmetry: float = Field(0.01, gt=0, lt=1, description="weight of points above the baseline; points below have one minus this weight")
 
     def _weighting(self) -> whittaker.Reweight:
         return whittaker.asymmetric(self.asymmetry)
@@ -74,25 +74,25 @@ class AirPLS(_Penalised):
 
     title: ClassVar = "Baseline (airPLS)"
     kind: Literal["airpls"] = "airpls"
-    smoothness: float = Field(1e6, gt=0, description="lambda: the larger, the stiffer the baseline")
+    smoothness: float = Field(1e6, gt=0, description="lambda: larger values give a stiffer baseline")
 
     def _weighting(self) -> whittaker.Reweight:
         return whittaker.exponential
 
 
 class Polynomial(Baseline):
-    """A polynomial fitted to each spectrum, whole or clipped to what lies under it.
+    """A polynomial fitted to each spectrum, plain or clipped to the points below it.
 
-    ``"modified"`` clips to the fit until it holds still (Lieber & Mahadevan-Jansen 2003, doi:10.1366/000370203322554518),
+    ``"modified"`` clips to the fit until it converges (Lieber & Mahadevan-Jansen 2003, doi:10.1366/000370203322554518);
     ``"improved"`` also allows for noise (Zhao et al. 2007, doi:10.1366/000370207782597003).
     """
 
     title: ClassVar = "Baseline (polynomial)"
     kind: Literal["polynomial"] = "polynomial"
-    order: int = Field(5, ge=0, le=15, description="order of the polynomial")
-    method: Literal["plain", "modified", "improved"] = Field("modified", description="how peaks are kept out of the fit")
-    rounds: int = Field(250, ge=1, le=10000, description="clippings at most")
-    tolerance: float = Field(1e-3, gt=0, lt=1, description="relative change of the fit at which a spectrum is done")
+    order: int = Field(5, ge=0, le=15, title="Polynomial order", description="order of the polynomial")
+    method: Literal["plain", "modified", "improved"] = Field("modified", description="how peaks are excluded from the fit")
+    rounds: int = Field(250, ge=1, le=10000, title="Maximum iterations", description="largest number of clipping iterations")
+    tolerance: float = Field(1e-3, gt=0, lt=1, description="relative change of the fit at which the iteration stops")
 
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the fitted polynomials."""
@@ -120,7 +120,7 @@ class Polynomial(Baseline):
         return result
 
     def _improved(self, y: Doubles, fit: Doubles, basis: Doubles) -> Doubles:
-        """Leave out what stands above the first fit by more than its deviation, then clip to fit + deviation until that holds still."""
+        """Exclude points above the first fit by more than its deviation, then clip to fit + deviation until convergence."""
         deviation = (y - fit).std(-1, keepdims=True)
         weights = (y <= fit + deviation).astype(np.float64)
         gram = np.einsum("nl,la,lb->nab", weights, basis, basis, optimize=True) + 1e-12 * np.eye(basis.shape[1])
@@ -139,14 +139,16 @@ class Polynomial(Baseline):
 
 
 class Snip(Baseline):
-    """Peak clipping with a shrinking window.
+    """Peak clipping with a decreasing window.
 
     Ryan et al. 1988, doi:10.1016/0168-583X(88)90063-8; Morháč & Matoušek 2008, doi:10.1366/000370208783412762.
     """
 
     title: ClassVar = "Baseline (SNIP)"
     kind: Literal["snip"] = "snip"
-    half_window: int = Field(40, ge=1, le=5000, description="bands on either side, about half the widest peak")
+    half_window: int = Field(
+        40, ge=1, le=5000, title="Half window (bands)", description="bands to each side, half the width of the widest peak"
+    )
 
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the clipped spectra."""
@@ -159,13 +161,13 @@ class Snip(Baseline):
 
 
 class Rubberband(Baseline):
-    """The lower convex hull of each spectrum: a rubber band stretched under it."""
+    """The lower convex hull of each spectrum, as a rubber band stretched below it."""
 
     title: ClassVar = "Baseline (rubber band)"
     kind: Literal["rubberband"] = "rubberband"
 
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
-        """Return the hulls. Every spectrum goes from hull point to hull point at once: always to the band seen at the least slope."""
+        """Return the hulls, for all spectra at once: each goes from hull point to hull point, to the band with the least slope."""
         order = np.argsort(axis.values, kind="stable")
         x, y = axis.values[order], spectra[:, order].astype(np.float64)
         hull, at = np.empty_like(y), np.zeros(len(y), np.intp)
@@ -177,7 +179,7 @@ class Rubberband(Baseline):
             with np.errstate(divide="ignore", invalid="ignore"):
                 slopes = (y[active] - height[:, None]) / (x - x[here][:, None])
             slopes[bands <= here[:, None]] = np.inf
-            slopes[np.isnan(slopes)] = np.inf  # a position that repeats, at the same height
+            slopes[np.isnan(slopes)] = np.inf  # a repeated position at the same height
             low = slopes.min(-1, keepdims=True)
             following = last - np.argmin(slopes[:, ::-1], -1)
             following = np.where(np.isinf(low[:, 0]), np.minimum(here + 1, last), following)
@@ -194,7 +196,7 @@ class Rubberband(Baseline):
 
 
 class Minimum(Baseline):
-    """The lowest value of each spectrum."""
+    """The minimum of each spectrum."""
 
     title: ClassVar = "Baseline (minimum)"
     kind: Literal["minimum"] = "minimum"
@@ -237,7 +239,7 @@ class PyBaselines(Baseline):
         return options
 
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
-        """Return what pybaselines finds."""
+        """Return the baselines computed by pybaselines."""
         from pybaselines import Baseline as Algorithms
 
         algorithm = getattr(Algorithms(axis.values), self.method)

@@ -1,16 +1,21 @@
-"""Steps one after another: for a cube, and for a model that must repeat and undo them."""
+"""Chains of steps: applied to a cube, or fitted and saved with a model that repeats and undoes them."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, SpectralWarning, as_cube, as_float32
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, FloatArray, SpectralAxis, as_float32
+from napari_spectrai.generators import drain, mapped
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
@@ -18,17 +23,33 @@ from napari_spectrai.valid import Mask, held_by, holds_data, ignored
 
 Factors = tuple[FloatArray, FloatArray]
 Removed = Factors | Stabiliser
-"""What `restore` needs of a step: offset and scale of each spectrum, or a transform of every value."""
+"""State of a step for `restore`: offset and scale of each spectrum, or a transform of every value."""
 
 SEEN = 2**22
-"""Values that a step sees, at most, to learn from a cube: whole rows of pixels, evenly spread."""
+"""Largest number of values of a cube that a step is fitted on: whole rows of pixels, evenly spread."""
 BLOCK = 2**23
-"""Values prepared at a time."""
+"""Number of values prepared at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """The steps before a network, with what they learnt; `restore` undoes the scalings afterwards."""
+    """The preprocessing steps of a model, with what they have learnt from its training data.
+
+    Parameters
+    ----------
+    steps : tuple of Step
+        Applied in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from napari_spectrai import Preparation, SpectralAxis
+    >>> from napari_spectrai.preparation.normalise import Normalise
+    >>> chain = Preparation((Normalise(by="maximum"),))
+    >>> spectra, axis, removed = chain.apply(np.array([[1, 2, 4]], "float32"), SpectralAxis.bands(3))
+    >>> spectra.tolist(), chain.restore(spectra, removed).tolist()
+    ([[0.25, 0.5, 1.0]], [[1.0, 2.0, 4.0]])
+    """
 
     steps: tuple[Step, ...] = ()
 
@@ -42,7 +63,7 @@ class Preparation:
         return type(self)(tuple(done))
 
     def fitted_to_target(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Return the preparation with what its steps learn from truths (..., L') that were measured in a unit of their own."""
+        """Return the preparation with its steps fitted on truths (..., L') measured in their own unit."""
         done: list[Step] = []
         for step in self.steps:
             done.append(step.fitted_to_target(spectra, axis))
@@ -50,17 +71,17 @@ class Preparation:
         return type(self)(tuple(done))
 
     def for_target(self) -> Self:
-        """Return the preparation as it is applied to truths."""
+        """Return the preparation as applied to truths."""
         return type(self)(tuple(step.for_target() for step in self.steps))
 
     @property
     def by_spectrum(self) -> list[Step]:
-        """The steps that scale each spectrum by itself, so that results get back what was their source's."""
+        """The steps that scale each spectrum individually, so that results are scaled back by the factors of their source."""
         return [step for step in self.steps if type(step).factors is not Step.factors and type(step).given_back is Step.given_back]
 
     @property
     def gain(self) -> float:
-        """By what prepared inputs are to be multiplied to differ from prepared truths as they did when they came."""
+        """Factor from prepared inputs to the scale on which they differ from prepared truths as the original data do."""
         one, gain = np.ones((1, 1)), 1.0
         for step in self.steps:
             if type(step).given_back is not Step.given_back and (removed := step.factors(one)) and (back := step.given_back(one)):
@@ -68,7 +89,7 @@ class Preparation:
         return gain
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis, list[Removed]]:
-        """Return the prepared spectra, their axis, and what `restore` needs.
+        """Return the prepared spectra, their axis, and the state for `restore`.
 
         Parameters
         ----------
@@ -84,7 +105,7 @@ class Preparation:
 
     @staticmethod
     def restore(spectra: FloatArray, removed: Sequence[Removed]) -> FloatArray:
-        """Bring prepared intensities back: undo the transforms, multiply and shift by what `apply` removed, last first."""
+        """Undo the preparation: invert the transforms, and restore scale and offset removed by `apply`, in reverse order."""
         for undone in reversed(removed):
             spectra = undone.inverse(spectra) if isinstance(undone, Stabiliser) else spectra * undone[1] + undone[0]
         return spectra
@@ -93,13 +114,13 @@ class Preparation:
 def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | dict[str, Any] | str) -> Cube:
     """Apply steps to a cube, an array or a napari layer, in order.
 
-    What a step learns (a mean spectrum, principal components) it learns from rows of pixels spread evenly over the cube, the
-    same whether the cube lies in memory or not.
+    Steps that are fitted (a mean spectrum, principal components) use rows of pixels spread evenly over the cube, the
+    same for data in memory and lazy data.
 
     Parameters
     ----------
     cube : Cube, array or layer
-        Lazy (dask) data stay lazy, except that steps which learn read the rows they learn from.
+        Lazy (dask) data stay lazy, except that fitted steps read the rows they are fitted on.
     steps : iterable of Step, mapping or str, or one of them
         ``[Crop(low=600, high=1800), {"kind": "savitzky_golay", "window": 9}, "normalise"]``
 
@@ -110,28 +131,36 @@ def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | 
     Raises
     ------
     ValueError
-        If a step does not fit the cube; the message says which value, which limit and what to do.
+        If a step does not fit the cube; the message contains the value, the limit and the remedy.
 
     Warns
     -----
     SpectralWarning
-        Of what a step has to say: how many values were filled, bands in which white is not above dark.
+        Notes of steps: how many values were filled, or bands in which white is not above dark.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> cube = spectrai.sample("cartilage").cube
+    >>> spectrai.preprocess(cube, [{"kind": "crop", "low": 800, "high": 1200}, "normalise"]).shape
+    (25, 35, 100)
 
     Notes
     -----
-    Spectra that hold no data (`napari_spectrai.valid`) are not learnt from; those that are all zero stay zero.
+    Spectra without data (`napari_spectrai.valid`) are excluded from fits; spectra that are all zero stay zero.
     """
-    work = preparing(cube, [steps] if isinstance(steps, Step | dict | str) else steps)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            prepared: Cube = end.value
-            return prepared
+    chain = [steps] if isinstance(steps, Step | dict | str) else steps
+    of_type(chain, Iterable, "the second argument of preprocess", 'give steps, such as [Crop(low=600, high=1800), "normalise"]')
+    return drain(preparing(cube, chain))
+
+
+def _progress(number: int, count: int, part: float) -> tuple[int, int]:
+    """Return (done, total) of all groups of steps, where a part of one is done."""
+    return int((number + part) * 1000), count * 1000
 
 
 def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Generator[tuple[int, int], None, Cube]:
-    """Do what `preprocess` does, and yield (done, total) after each block of pixels; closing the generator stops it."""
+    """Do the same as `preprocess`, and yield (done, total) after each block of pixels; closing the generator stops it."""
     source = as_cube(cube)
     if not isinstance(source.data, np.ndarray) and not hasattr(source.data, "map_blocks"):
         import dask.array as da
@@ -153,19 +182,12 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
         if not isinstance(source.data, np.ndarray) and hasattr(source.data, "map_blocks"):
             source = _lazily(source, chain)
         else:
-            work = _in_blocks(source, chain)
-            while True:
-                try:
-                    part = next(work)
-                except StopIteration as end:
-                    source = end.value
-                    break
-                yield int((number + part) * 1000), len(groups) * 1000
+            source = yield from mapped(_in_blocks(source, chain), partial(_progress, number, len(groups)))
     return source if source.data.dtype == np.float32 else source.with_data(source.data.astype(np.float32))
 
 
 def seen(source: Cube, values: int = SEEN) -> FloatArray:
-    """Return what is learnt from: rows of pixels spread evenly over the cube, so many values at most, in memory, of shape (rows, x, L)."""
+    """Return the data for fits: rows of pixels spread evenly over the cube, with a limited number of values, of shape (rows, x, L)."""
     *front, length, bands = source.shape
     rows = source.data.reshape(-1, length, bands) if len(front) != 1 else source.data
     if not front:
@@ -176,19 +198,19 @@ def seen(source: Cube, values: int = SEEN) -> FloatArray:
 
 
 def _known(source: Cube, values: Any) -> FloatArray:
-    """Return some values of a cube as float32, ignored ones as NaN."""
-    ignore, found = ignored(source), as_float32(values)
-    return found if ignore is None else np.where(np.asarray(values) == ignore, np.float32(np.nan), found)
+    """Return some values of a cube as float32, with ignored ones as NaN."""
+    ignore, converted = ignored(source), as_float32(values)
+    return converted if ignore is None else np.where(np.asarray(values) == ignore, np.float32(np.nan), converted)
 
 
 def _learnable(rows: FloatArray) -> FloatArray:
-    """Return rows of pixels (rows, x, L) in which spectra that hold no data are NaN, which no step learns from."""
+    """Return rows of pixels (rows, x, L) in which spectra without data are NaN, so that fits exclude them."""
     held = held_by(rows, partly=True)
     return rows if held.complete or not held.count else np.where(held.mask[..., None], rows, np.float32(np.nan))
 
 
 def _axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
-    """Return the axis that comes out, tried on one spectrum of the cube: some algorithms fail on an artificial one."""
+    """Return the axis of the output, from one spectrum of the cube: some algorithms fail on artificial spectra."""
     first = as_float32(source.data[(0,) * len(source.spatial_shape)], source.name)[None]
     if not np.isfinite(first).all():
         first = np.linspace(1, 2, len(source.axis), dtype=np.float32)[None]
@@ -196,14 +218,14 @@ def _axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
 
 
 def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]:
-    """Prepare block by block into the result, so that no more than one block stands beside it."""
+    """Prepare block by block into the result, so that only one block is held in addition."""
     axis, apply = _axis_after(source, chain), _keeping_empty(source, chain)
     result = np.empty((*source.spatial_shape, len(axis)), np.float32)
     rows, done = source.data.shape[0], 0
     at_once = max(1, BLOCK // max(1, source.data[0].size))
     inner = source.data[0].size > BLOCK and len(source.shape) > 2
     for start in range(0, rows, at_once):
-        if inner:  # one row of planes is itself large: go along its next dimension
+        if inner:  # a single row of planes is large: proceed along its next dimension
             length = source.data.shape[1]
             step = max(1, BLOCK // max(1, source.data[0, 0].size))
             for second in range(0, length, step):
@@ -219,7 +241,7 @@ def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]
 
 
 def _keeping_empty(source: Cube, chain: Preparation) -> Callable[[FloatArray, tuple[Any, ...]], FloatArray]:
-    """Return what prepares a part of a cube in memory, given the place of the part; spectra that are empty stay zero."""
+    """Return a function that prepares a part of a cube in memory, given its position; empty spectra stay zero."""
     empty = _empty(source)
 
     def apply(part: FloatArray, place: tuple[Any, ...]) -> FloatArray:
@@ -230,17 +252,17 @@ def _keeping_empty(source: Cube, chain: Preparation) -> Callable[[FloatArray, tu
 
 
 def _keeps_zero(source: Cube, chain: Preparation) -> bool:
-    """Whether spectra that are all zero stay so, tried on one; a lazy cube is then not read to find them."""
+    """Whether spectra that are all zero stay zero, tested on one spectrum; lazy cubes are then not read to find them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         try:
             done = chain.apply(np.zeros((1, len(source.axis)), np.float32), source.axis)[0]
         except (ValueError, ArithmeticError, np.linalg.LinAlgError):
-            return True  # what fails on zeros would fail on those in the data, and say why
+            return True  # an error on zeros would also occur on zeros in the data, with a message
     return not bool(done.any())
 
 
 def _empty(source: Cube) -> Mask | None:
-    """Return which spectra of a cube are empty; None if none is."""
+    """Return which spectra of a cube are empty; None if there are none."""
     held = holds_data(source, partly=True)
     return ~held.mask & ~held.unknown if held.empty else None
 
@@ -248,7 +270,7 @@ def _empty(source: Cube) -> Mask | None:
 def _lazily(source: Cube, chain: Preparation) -> Cube:
     axis = _axis_after(source, chain)
     empty = None if _keeps_zero(source, chain) else _empty(source)
-    # spectra whole, and few enough of them that several threads at work stay small
+    # whole spectra, in chunks small enough for several threads at once
     pieces = dict.fromkeys(range(source.data.ndim - 1), "auto") | {source.data.ndim - 1: -1}
     whole = source.data.rechunk(pieces, block_size_limit=BLOCK // 2 * source.data.dtype.itemsize).astype(np.float32)
     import dask.array as da
@@ -271,10 +293,10 @@ def _lazily(source: Cube, chain: Preparation) -> Cube:
 
 
 def _across(source: Cube, step: Step) -> Cube:
-    """Apply a step in the plane of the image; lazily, with the pixels around each chunk that it looks at."""
+    """Apply a step in the image plane; for lazy data, with the neighbouring pixels that it needs around each chunk."""
     assert isinstance(step, SpatialStep | NeighbourStep)  # noqa: S101
     if not source.is_image:
-        step.apply(np.zeros((1, 1), np.float32), source.axis)  # says why not
+        step.apply(np.zeros((1, 1), np.float32), source.axis)  # raises the error
     if isinstance(source.data, np.ndarray) or not hasattr(source.data, "map_overlap"):
         return step.across(source)
     probe = source
@@ -285,7 +307,7 @@ def _across(source: Cube, step: Step) -> Cube:
     whole = source.data.astype(np.float32).rechunk({-1: -1})
     if probe.shape[-3:-1] != source.shape[-3:-1] or step.margin < 0:
         plane = source.shape[-3] * source.shape[-2]
-        whole = source.data.astype(np.float32).rechunk({-3: -1, -2: -1, -1: max(1, BLOCK // plane)})  # these go band by band
+        whole = source.data.astype(np.float32).rechunk({-3: -1, -2: -1, -1: max(1, BLOCK // plane)})  # these steps work band by band
         data = whole.map_blocks(call, dtype=np.float32, chunks=(*whole.chunks[:-3], *((n,) for n in probe.shape[-3:-1]), whole.chunks[-1]))
     else:
         depth = dict.fromkeys((whole.ndim - 3, whole.ndim - 2), step.margin)

@@ -1,4 +1,4 @@
-"""A list of steps as YAML: what the Preprocess dock saves, the command line applies, and an experiment holds under ``preparation``."""
+"""Lists of steps as YAML: saved by the Preprocess dock, applied by the command line, and part of an experiment as ``preparation``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Steps(Spec):
 
 
 def read_steps(listed: Any, where: str = "") -> list[Step]:
-    """Return the steps of a plain list; every problem comes with the number of its step, value, limit and remedy.
+    """Return the steps of a plain list; each problem has the number of its step, value, limit and remedy.
 
     Raises
     ------
@@ -28,12 +28,12 @@ def read_steps(listed: Any, where: str = "") -> list[Step]:
         A ValueError that lists the problems.
     """
     if not isinstance(listed, list):
-        raise ValueError(f"{where or 'this'} holds no list of steps; write one a line, such as '- kind: normalise'")
+        raise ValueError(f"{where or 'this'} contains no list of steps; write one per line, such as '- kind: normalise'")
     try:
         return _Steps.model_validate({"steps": listed}).steps
     except ValidationError as error:
-        found = [type(p)(p.path.removeprefix("steps").lstrip("."), p.message) for p in problems(error)]
-        raise SettingsError(found, where) from error
+        listed_problems = [type(p)(p.path.removeprefix("steps").lstrip("."), p.message) for p in problems(error)]
+        raise SettingsError(listed_problems, where) from error
 
 
 def load_steps(path: str | Path) -> list[Step]:
@@ -42,7 +42,7 @@ def load_steps(path: str | Path) -> list[Step]:
     Raises
     ------
     ValueError
-        If it is no YAML, no list, or a step has a problem.
+        If the file is not YAML, is not a list, or a step has a problem.
     """
     path = Path(path)
     document = parse_yaml(read_document(path), str(path))
@@ -52,7 +52,7 @@ def load_steps(path: str | Path) -> list[Step]:
 
 
 def save_steps(listed: Iterable[Step], path: str | Path) -> Path:
-    """Write steps as a YAML list; what was learnt from data is kept, so that the same is done elsewhere."""
+    """Write steps as a YAML list, including their fitted values, so that other data are treated identically."""
     plain = [step.model_dump(mode="json", exclude_none=True) for step in listed]
     write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
     return Path(path)

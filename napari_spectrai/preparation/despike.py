@@ -1,4 +1,4 @@
-"""Cosmic rays and other spikes: found, counted and removed."""
+"""Cosmic rays and other spikes: detection, counting and removal."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
-from napari_spectrai.preparation.spikes.context import Explanation, Found, alone
+from napari_spectrai.preparation.spikes.context import Explanation, FoundSpikes, alone
 from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import LEARNT, NeighbourStep
 from napari_spectrai.spec import Spec
 
 _AT_ONCE = 2**21
-"""Values searched at a time."""
+"""Number of values searched at a time."""
 _LEARNT_FROM = 2**21
-"""Values learnt from, at most."""
+"""Largest number of values that statistics are estimated from."""
 _SPECTRA = 4096
-"""Spectra learnt from, at most."""
+"""Largest number of spectra that statistics are estimated from."""
 
 
 class Learnt(Spec):
-    """What a set of spectra says of itself, as plain numbers; see `Explanation`."""
+    """Statistics of a set of spectra, as plain numbers; see `Explanation`."""
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
@@ -36,13 +36,13 @@ class Learnt(Spec):
 
     @classmethod
     def of(cls, known: Explanation) -> Self:
-        """Return arrays as plain numbers."""
+        """Convert arrays to plain numbers."""
         plain = {name: getattr(known, name).tolist() for name in ("mean", "scale", "basis", "levels", "growth")}
         line = None if np.isnan(known.line) else known.line
         return cls(**plain, line=line, lines=tuple(np.flatnonzero(known.lines).tolist()), isolated=known.isolated)
 
     def explanation(self) -> Explanation:
-        """Return them as arrays."""
+        """Convert them to arrays."""
         bands = len(self.mean)
         return Explanation(
             mean=np.array(self.mean), scale=np.array(self.scale), basis=np.array(self.basis).reshape(-1, bands),
@@ -52,39 +52,39 @@ class Learnt(Spec):
 
 
 class Despike(NeighbourStep):
-    """Cosmic rays: a rise a few bands wide that no other spectrum, no band around it and no neighbouring pixel explains.
+    """Remove cosmic rays: peaks of a few bands that other spectra, the surrounding bands and neighbouring pixels do not explain.
 
-    What the spectra have in common is learnt from themselves: the directions in which they vary (chosen by what predicts a band
-    from the others), the noise of each band and how it grows with intensity, and the width of the narrowest lines. A spike stands
-    `threshold` standard deviations above what the rest of its spectrum lets expect, covers `width` bands at most, and stands alone:
-    neighbouring pixels that rise at the same bands confirm a peak, unless they lie along one row or column, as the track of a
-    particle through a line scan's detector does, and the rise is narrower than any line. Bands at which several spectra rise are
-    lines of a rare substance. In a model, which sees spectra alone, all holds but the comparison with neighbouring pixels. Spectra
-    of which nothing was learnt (fewer than eight) are held against themselves: a spike is narrower than their other lines.
+    The statistics of the spectra are estimated from themselves: the directions in which they vary (selected by how well they predict
+    a band from the others), the noise of each band and its dependence on intensity, and the width of the narrowest lines. A spike is
+    `threshold` standard deviations above the value predicted from the rest of its spectrum, covers at most `width` bands, and is
+    isolated: a rise of neighbouring pixels at the same bands confirms a peak, unless these pixels lie along one row or column, as does the
+    track of a particle through the detector of a line scan, and the rise is narrower than any line. Bands at which several spectra rise
+    are lines of a rare substance. In a model, which has single spectra, everything applies except the comparison with neighbours. Spectra
+    without statistics (fewer than eight) are compared with themselves: a spike is narrower than their other lines.
 
-    A spike is replaced by what was expected. Only rises are spikes. A spectrum with NaN is left as it is.
+    A spike is replaced by the predicted values. Only positive peaks are spikes. Spectra with NaN are left unchanged.
 
-    The residual of a band that is predicted from the others follows Cook & Weisberg 1982 (Residuals and Influence in Regression);
+    The residual of a band predicted from the others follows Cook & Weisberg 1982 (Residuals and Influence in Regression);
     for spikes in Raman maps see Behrend, Tarnowski & Morris 2002 (doi:10.1366/00037020260377878) and Whitaker & Hayes 2018
     (doi:10.1016/j.chemolab.2018.06.009).
     """
 
     title: ClassVar = "Despike"
     kind: Literal["despike"] = "despike"
-    threshold: float = Field(6.5, gt=0, description="standard deviations of the noise above which a rise is a spike; lower finds more")
-    width: int = Field(3, ge=1, le=20, description="bands that a spike may cover")
-    learnt: Learnt | None = Field(
-        None, description="what the spectra have in common; found on the data when empty", json_schema_extra=LEARNT
+    threshold: float = Field(
+        6.5, gt=0, description="height above which a peak is a spike, in standard deviations of the noise; lower values find more"
     )
+    width: int = Field(3, ge=1, le=20, title="Largest width (bands)", description="largest number of bands that a spike covers")
+    learnt: Learnt | None = Field(None, description="statistics of the spectra; estimated from the data if empty", json_schema_extra=LEARNT)
     margin: ClassVar[int] = 1
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it is known what the spectra have in common."""
+        """Whether the statistics are known."""
         return self.learnt is not None
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Learn what spectra have in common; those with NaN do not count."""
+        """Estimate the statistics of spectra; those with NaN are ignored."""
         from napari_spectrai.preparation.spikes.spectra_statistics import learn
 
         if self.is_fitted:
@@ -99,37 +99,37 @@ class Despike(NeighbourStep):
         return self.model_copy(update={"learnt": Learnt.of(learn(flat[good].astype(np.float64), self.threshold, self.width, place))})
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return despiked spectra; each is judged without its neighbours."""
+        """Return despiked spectra; each is examined without its neighbours."""
         result = np.array(spectra)
         flat = result.reshape(-1, spectra.shape[-1])
         for found in self._found(flat):
-            _take_away(found, flat)
+            _subtract(found, flat)
         return result, axis
 
     def across(self, cube: Cube) -> Cube:
         """Return the despiked image."""
         result = np.array(cube.data, np.float32)
         for found in self._found(result):
-            _take_away(found, result.reshape(-1, result.shape[-1]))
+            _subtract(found, result.reshape(-1, result.shape[-1]))
         return cube.with_data(result)
 
     def findings(self, cube: Cube) -> Spikes:
-        """Return the spikes of a cube, learning first what its spectra have in common if that is not known."""
+        """Return the spikes of a cube, after estimating the statistics of its spectra if they are unknown."""
         from napari_spectrai.preparation.chain import seen
 
         step = self.fitted(seen(cube), cube.axis)
         data = cube.numpy()
         parts = list(step._found(data))  # noqa: SLF001  # of the same class
-        return Spikes.of(Found.joined(parts) if parts else None, cube.shape, cube.axis)
+        return Spikes.of(FoundSpikes.joined(parts) if parts else None, cube.shape, cube.axis)
 
-    def _found(self, spectra: FloatArray) -> Iterator[Found]:
-        """Yield the spikes of spectra (..., y, x, L) or (n, L), block by block, all searched before any is taken away."""
+    def _found(self, spectra: FloatArray) -> Iterator[FoundSpikes]:
+        """Yield the spikes of spectra (..., y, x, L) or (n, L), block by block; all blocks are searched before any spike is removed."""
         from napari_spectrai.preparation.spikes.search import Search
 
         bands = spectra.shape[-1]
         known = alone(bands) if self.learnt is None else self.learnt.explanation()
         if len(known.mean) != bands:
-            raise ValueError(f"{self.title!r} has learnt from {len(known.mean)} bands, the cube has {bands}; fit it to the cube again")
+            raise ValueError(f"{self.title!r} was fitted on {len(known.mean)} bands, but the cube has {bands}; fit it to this cube")
         if bands < 4:
             return
         search = Search(known, self.threshold, self.width)
@@ -149,30 +149,30 @@ class Despike(NeighbourStep):
                 found = search.find(flat, part.shape[:2] if image else None)
                 row = found.spectrum // length + first
                 found = found.only((row >= start) & (row < stop) & ~bad[found.spectrum])
-                parts.append(Found(found.spectrum + (plane * height + first) * length, found.start, found.height, found.wide))
+                parts.append(FoundSpikes(found.spectrum + (plane * height + first) * length, found.start, found.height, found.wide))
         yield from parts
 
 
-def _take_away(found: Found, flat: FloatArray) -> None:
+def _subtract(found: FoundSpikes, flat: FloatArray) -> None:
     entry, offset = np.nonzero(found.height)
     np.subtract.at(flat, (found.spectrum[entry], found.start[entry] + offset), found.height[entry, offset].astype(flat.dtype))
 
 
 def find_spikes(cube: Cube, step: Despike | None = None) -> Spikes:
-    """Return the spikes that a step would take out of a cube, with where and how high they are.
+    """Return the spikes that a step would remove from a cube, with their positions and heights.
 
     Parameters
     ----------
     cube : Cube, array or layer
-        An image, whose neighbouring pixels are compared, or a set of spectra. Read into memory.
+        An image, whose neighbouring pixels are compared, or a set of spectra. It is read into memory.
     step : Despike, optional
-        Its threshold, its width, and what it has learnt; default: ``Despike()``, which learns from the cube.
+        Its threshold, width and fitted statistics; default: ``Despike()``, which estimates them from the cube.
 
     Returns
     -------
     Spikes
         ``str(found)`` is "37 spikes in 21 spectra".
     """
-    from napari_spectrai.cube import as_cube
+    from napari_spectrai.conversion import as_cube
 
     return (Despike() if step is None else step).findings(as_cube(cube))

@@ -1,4 +1,4 @@
-"""Scaling of intensities, each undone after prediction so that results keep the unit of the source."""
+"""Scaling of intensities, undone after prediction so that results keep the unit of the source."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from napari_spectrai.preparation.step import LEARNT, Step
 
 
 class Normalise(Step):
-    """Scale each spectrum by itself.
+    """Scale each spectrum individually.
 
     ``"snv"`` is the standard normal variate (Barnes, Dhanoa & Lister 1989, doi:10.1366/0003702894202201), ``"rnv"`` the
     robust one (Guo, Wu & Massart 1999, doi:10.1016/S0003-2670(98)00737-5).
-    A spectrum without extent (all zero; constant for ``"minmax"``, ``"snv"`` and ``"rnv"``) has nothing to scale by and is only shifted.
+    A spectrum without extent (all zero; constant for ``"minmax"``, ``"snv"`` and ``"rnv"``) is not scaled, only shifted.
     """
 
     title: ClassVar = "Normalise each spectrum"
     kind: Literal["normalise"] = "normalise"
     by: Literal["maximum", "area", "vector", "minmax", "snv", "rnv"] = Field(
-        "maximum", description="what becomes one: the maximum, mean absolute value, length, range, or standard deviation"
+        "maximum",
+        title="Normalise to",
+        description="the quantity that is scaled to one: maximum, mean absolute value, length, range, or standard deviation",
     )
-    percentile: float = Field(25.0, gt=0, lt=100, description="of rnv: the percentile taken as the level, and below it the deviation")
+    percentile: float = Field(
+        25.0, gt=0, lt=100, description="for rnv: the percentile used as the level; the deviation is that of the values below it"
+    )
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the offset and scale of each spectrum."""
         zero = np.zeros((*spectra.shape[:-1], 1), spectra.dtype)
         if self.by == "maximum":
-            # by magnitude, so that a spectrum below zero (an absorbance trough) is not turned over
+            # by magnitude, so that a negative spectrum (an absorbance trough) is not inverted
             return zero, np.abs(spectra).max(-1, keepdims=True)
         if self.by == "area":
             return zero, np.abs(spectra).mean(-1, keepdims=True)
@@ -47,22 +51,22 @@ class Normalise(Step):
             return level, np.sqrt(np.square(rest).sum(-1, keepdims=True) / count).astype(spectra.dtype)
         mean = spectra.mean(-1, keepdims=True, dtype=np.float64)
         deviation = np.sqrt(np.square(spectra - mean).mean(-1, keepdims=True))
-        # what rounding leaves of a constant spectrum is no deviation
+        # rounding errors of a constant spectrum are not a deviation
         deviation[deviation <= 8 * np.finfo(spectra.dtype).eps * np.abs(mean)] = 0
         return mean.astype(spectra.dtype), deviation.astype(spectra.dtype)
 
 
 class Scale(Step):
-    """Divide everything by one number, found on the training spectra: intensities stay comparable across pixels."""
+    """Divide all intensities by one factor, fitted on the training spectra; intensities stay comparable between pixels."""
 
     title: ClassVar = "Scale by one factor"
     kind: Literal["scale"] = "scale"
-    percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that becomes one")
-    factor: float | None = Field(None, gt=0, description="the divisor; found on the training spectra when empty")
+    percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that is scaled to one")
+    factor: float | None = Field(None, gt=0, description="the divisor; fitted on the training spectra if empty")
     target: float | None = Field(
         None,
         gt=0,
-        description="the divisor of the truth, which results are multiplied by, where another instrument measured it; empty: the same",
+        description="the divisor of a truth from another instrument, by which results are multiplied; empty: the same divisor",
         json_schema_extra=LEARNT,
     )
 
@@ -72,11 +76,11 @@ class Scale(Step):
         return self.factor is not None
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Fill in the divisor; NaN does not count."""
+        """Fit the divisor; NaN is ignored."""
         return self if self.factor is not None else self.model_copy(update={"factor": self._divisor(spectra)})
 
     def fitted_to_target(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Fill in the divisor of the truth; NaN does not count."""
+        """Fit the divisor of the truth; NaN is ignored."""
         return self if self.target is not None else self.model_copy(update={"target": self._divisor(spectra)})
 
     def for_target(self) -> Step:
@@ -89,12 +93,12 @@ class Scale(Step):
 
     def _divisor(self, spectra: FloatArray) -> float:
         if not np.isfinite(spectra).any():
-            raise ValueError(f"{self.title}: every value is NaN, so there is nothing to scale by; fill or crop first")
+            raise ValueError(f"{self.title}: every value is NaN, so there is no value to scale by; fill or crop first")
         return float(np.nanpercentile(np.abs(spectra), self.percentile)) or 1.0
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the same scale for every spectrum."""
         if self.factor is None:
-            raise ValueError("the scale has no factor yet; it is found in training, or give factor=…")
+            raise ValueError("the scale has no factor yet; fit it by training, or pass factor=…")
         shape = (*spectra.shape[:-1], 1)
         return np.zeros(shape, spectra.dtype), np.full(shape, self.factor, spectra.dtype)

@@ -1,4 +1,4 @@
-"""Projection onto few components, and back: PCA and minimum noise fraction."""
+"""Projection onto a few components and back: PCA and minimum noise fraction."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ Doubles = npt.NDArray[np.float64]
 
 
 class _Reduction(Step):
-    components: int = Field(10, ge=1, le=1000, description="components kept")
-    back: bool = Field(True, description="return spectra rebuilt from the components (denoised), rather than the components' scores")
+    components: int = Field(10, ge=1, le=1000, title="Number of components", description="number of components to keep")
+    back: bool = Field(
+        True,
+        title="Return spectra",
+        description="return spectra reconstructed from the components (denoised) instead of component scores",
+    )
     mean: tuple[float, ...] | None = Field(
-        None, description="mean spectrum; found on the data when empty", json_schema_extra={"learnt": True}
+        None, description="mean spectrum; fitted on the data if empty", json_schema_extra={"learnt": True}
     )
-    forward: Matrix | None = Field(None, description="bands × components; found on the data when empty", json_schema_extra=LEARNT)
-    backward: Matrix | None = Field(
-        None, description="components × bands; found on the data when empty", json_schema_extra={"learnt": True}
-    )
+    forward: Matrix | None = Field(None, description="bands × components; fitted on the data if empty", json_schema_extra=LEARNT)
+    backward: Matrix | None = Field(None, description="components × bands; fitted on the data if empty", json_schema_extra={"learnt": True})
 
     @property
     def is_fitted(self) -> bool:
@@ -33,16 +35,16 @@ class _Reduction(Step):
         return self.forward is not None
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Find the components of spectra without NaN."""
+        """Fit the components to spectra without NaN."""
         if self.is_fitted:
             return self
         bands = spectra.shape[-1]
         if self.components > bands:
-            raise ValueError(f"{self.components} components wanted of {bands} bands; choose {bands} or fewer")
+            raise ValueError(f"{self.components} components exceed the {bands} bands; choose {bands} or fewer")
         flat = spectra.reshape(-1, bands)
         good = flat[np.isfinite(flat).all(-1)].astype(np.float64)
         if len(good) < 2:
-            raise ValueError(f"{self.title} needs two spectra or more without NaN, not {len(good)}")
+            raise ValueError(f"{self.title} needs at least two spectra without NaN, not {len(good)}")
         mean = good.mean(0)
         forward, backward = self._directions(good - mean, spectra)
         as_rows = [tuple(tuple(row) for row in matrix.tolist()) for matrix in (forward, backward)]
@@ -52,20 +54,20 @@ class _Reduction(Step):
     def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]: ...
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return rebuilt spectra, or scores on an axis of component numbers."""
+        """Return reconstructed spectra, or scores on an axis of component numbers."""
         if self.forward is None or self.mean is None:
-            raise ValueError(f"{self.title} has no components yet; they are found in preprocess or training")
+            raise ValueError(f"{self.title} has no components yet; fit them by preprocess or training")
         if len(self.mean) != len(axis):
-            raise ValueError(f"{self.title}: its components have {len(self.mean)} bands, the cube {len(axis)}; fit it again")
+            raise ValueError(f"{self.title}: its components have {len(self.mean)} bands, but the cube {len(axis)}; fit it again")
         scores = (spectra - np.asarray(self.mean)) @ np.asarray(self.forward)
         if self.back:
             return self.inverse(scores).astype(spectra.dtype), axis
         return scores.astype(spectra.dtype), SpectralAxis.bands(scores.shape[-1])
 
     def inverse(self, scores: FloatArray) -> FloatArray:
-        """Return the spectra, of shape (..., L), that scores of shape (..., components) stand for."""
+        """Return the spectra, of shape (..., L), of scores of shape (..., components)."""
         if self.backward is None or self.mean is None:
-            raise ValueError(f"{self.title} has no components yet; they are found in preprocess or training")
+            raise ValueError(f"{self.title} has no components yet; fit them by preprocess or training")
         spectra: FloatArray = scores @ np.asarray(self.backward) + np.asarray(self.mean)
         return spectra
 
@@ -86,7 +88,7 @@ class PCA(_Reduction):
 
 
 class MNF(_Reduction):
-    """Minimum noise fraction (Green et al. 1988, doi:10.1109/36.3001): components in order of their signal to noise.
+    """Minimum noise fraction (Green et al. 1988, doi:10.1109/36.3001): components ordered by signal-to-noise ratio.
 
     The noise is estimated from differences of neighbouring pixels.
     """
@@ -102,7 +104,7 @@ class MNF(_Reduction):
         steps = steps[np.isfinite(steps).all(-1)]
         if len(steps) < bands:
             raise ValueError(
-                f"{self.title} needs as many neighbouring pairs as bands ({bands}) to estimate noise, not {len(steps)}; crop or use PCA"
+                f"{self.title} needs at least {bands} pairs of neighbours (one per band) for the noise, not {len(steps)}; crop or use PCA"
             )
         noise = steps.T @ steps / (2 * len(steps))
         noise += np.eye(bands) * (1e-9 * np.trace(noise) / bands + np.finfo(np.float64).tiny)

@@ -1,4 +1,4 @@
-"""Against what the instrument saw of darkness, of a white tile and of a known sample."""
+"""Corrections by reference measurements: of dark current, a white tile, and samples with known peaks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_spectrai.preparation.step import LEARNT, Step
 
 
 def read_cube(value: Any) -> Any:
-    """Take a file as the cube in it."""
+    """Read a file as a cube."""
     if isinstance(value, str | Path):
         from napari_spectrai.io import read
 
@@ -23,24 +23,30 @@ def read_cube(value: Any) -> Any:
 
 
 def as_mean(cube: Cube) -> tuple[float, ...]:
-    """Return the mean spectrum of a cube; NaN does not count."""
+    """Return the mean spectrum of a cube; NaN is ignored."""
     return tuple(np.asarray(np.nanmean(cube.numpy().reshape(-1, len(cube.axis)), axis=0, dtype=np.float64)).tolist())
 
 
 class Reflectance(Step):
-    """Intensities between darkness and a white tile: (x − dark) / (white − dark). Bands where white is not above dark become NaN."""
+    """Reflectance from dark and white references: (x − dark) / (white − dark). Bands where white is not above dark become NaN."""
 
     title: ClassVar = "Dark and white reference"
     kind: Literal["reflectance"] = "reflectance"
-    white: tuple[float, ...] | None = Field(None, description="spectrum of the white tile: a file, or intensities; empty: one")
-    dark: tuple[float, ...] | None = Field(None, description="spectrum with the light shut off: a file, or intensities; empty: zero")
-    positions: tuple[float, ...] | None = Field(None, description="where the references' bands lie, if they tell", json_schema_extra=LEARNT)
+    white: tuple[float, ...] | None = Field(
+        None, title="White reference", description="spectrum of the white tile: a file, or intensities; empty: one"
+    )
+    dark: tuple[float, ...] | None = Field(
+        None, title="Dark reference", description="spectrum without light: a file, or intensities; empty: zero"
+    )
+    positions: tuple[float, ...] | None = Field(
+        None, description="positions of the references' bands, if defined", json_schema_extra=LEARNT
+    )
     unit: str = Field("", description="unit of these positions", json_schema_extra=LEARNT)
 
     @model_validator(mode="before")
     @classmethod
     def _from_cubes(cls, settings: Any) -> Any:
-        """Take files and cubes as their mean spectrum, and keep where their bands lie."""
+        """Convert files and cubes to their mean spectra, and keep the positions of their bands."""
         if not isinstance(settings, dict):
             return settings
         settings = {key: read_cube(value) if key in ("white", "dark") else value for key, value in settings.items()}
@@ -49,7 +55,7 @@ class Reflectance(Step):
             cube = settings.get(key)
             if isinstance(cube, Cube):
                 if axis is not None and axis.mismatch(cube.axis):
-                    raise ValueError(f"white and dark lie on different axes: {axis.describe()} and {cube.axis.describe()}")
+                    raise ValueError(f"white and dark have different axes: {axis.describe()} and {cube.axis.describe()}")
                 axis, settings[key] = cube.axis, as_mean(cube)
         if axis is not None and axis.unit:
             settings |= {"positions": tuple(axis.values.tolist()), "unit": axis.unit}
@@ -58,14 +64,16 @@ class Reflectance(Step):
     @model_validator(mode="after")
     def _some(self) -> Self:
         if self.white is None and self.dark is None:
-            raise ValueError("neither white nor dark is given; name a file or list the intensities of at least one")
+            raise ValueError("neither white nor dark is given; set a file or the intensities of at least one")
         return self
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return reflectance (or, without white, intensities less the dark ones)."""
+        """Return reflectance (or, without white, intensities minus the dark ones)."""
         for name, values in (("white", self.white), ("dark", self.dark)):
             if values is not None and len(values) not in (1, len(axis)):
-                raise ValueError(f"the {name} reference has {len(values)} bands, the cube {len(axis)}; measure or crop it likewise")
+                raise ValueError(
+                    f"the {name} reference has {len(values)} bands, but the cube {len(axis)}; crop or resample it to the same bands"
+                )
         if self.positions is not None and axis.unit:
             own = SpectralAxis(np.asarray(self.positions), self.unit)
             if (difference := axis.mismatch(own)) is not None:
@@ -78,12 +86,12 @@ class Reflectance(Step):
         return ((spectra - dark) / np.where(span > 0, span, np.nan)).astype(spectra.dtype), axis
 
     def _span(self) -> npt.NDArray[np.float64]:
-        """Return by how much white lies above dark, in every band."""
+        """Return the difference of white and dark in each band."""
         dark = np.asarray(self.dark if self.dark is not None else 0.0, np.float64)
         return np.asarray(self.white if self.white is not None else np.inf, np.float64) - dark
 
     def notes(self, cube: Cube) -> list[str]:
-        """Return in which bands the white reference is not above the dark one."""
+        """Return the bands in which the white reference is not above the dark one."""
         span = np.atleast_1d(self._span())
         bad = np.flatnonzero(~((span if span.size > 1 else span.repeat(len(cube.axis))) > 0))
         if not bad.size:
@@ -94,21 +102,27 @@ class Reflectance(Step):
 
 
 class Calibrate(Step):
-    """Move the axis so that measured peaks come to stand where they are known to be; intensities stay as they are.
+    """Calibrate the axis so that measured peaks are at their reference positions; intensities stay unchanged.
 
-    A polynomial of `order` through the pairs' offsets, least squares where there are more pairs.
+    A polynomial of `order` is fitted to the offsets of the pairs, by least squares if there are more pairs.
     """
 
     title: ClassVar = "Calibrate the axis by peaks"
     kind: Literal["calibrate"] = "calibrate"
-    measured: tuple[float, ...] = Field(min_length=1, description="where the peaks were seen, in the unit of the axis")
-    known: tuple[float, ...] = Field(min_length=1, description="where they belong, in the same order")
-    order: int = Field(1, ge=0, le=5, description="0: shift, 1: shift and stretch, more: bend")
+    measured: tuple[float, ...] = Field(
+        min_length=1, title="Measured positions", description="measured positions of the peaks, in the unit of the axis"
+    )
+    known: tuple[float, ...] = Field(
+        min_length=1, title="Reference positions", description="true positions of the peaks, in the same order"
+    )
+    order: int = Field(1, ge=0, le=5, title="Polynomial order", description="0: shift; 1: shift and stretch; higher: nonlinear")
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
         if len(self.measured) != len(self.known):
-            raise ValueError(f"{len(self.measured)} measured and {len(self.known)} known positions; give them in pairs")
+            raise ValueError(
+                f"{len(self.measured)} measured and {len(self.known)} known positions; give one known position for each measured one"
+            )
         if len(set(self.measured)) <= self.order:
             raise ValueError(
                 f"order {self.order} needs {self.order + 1} pairs or more at different positions, not {len(set(self.measured))}"
@@ -122,12 +136,12 @@ class Calibrate(Step):
         values = axis.values + bend(axis.values)
         kept = np.sign(np.diff(axis.values))
         if (np.sign(np.diff(values)) != kept).any():
-            raise ValueError(f"these pairs would turn the order of bands; check them, or use an order below {self.order}")
+            raise ValueError(f"these pairs would change the order of bands; check them, or use an order below {self.order}")
         return spectra, SpectralAxis(values, axis.unit)
 
 
 class ReferencePeak(Step):
-    """Divide each spectrum by the height of a peak that should be the same everywhere: its mean over a window."""
+    """Divide each spectrum by the height of a peak that should be constant: its mean over a window."""
 
     title: ClassVar = "Normalise to a reference peak"
     kind: Literal["reference_peak"] = "reference_peak"
@@ -136,11 +150,11 @@ class ReferencePeak(Step):
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """Begin in the middle, over five bands."""
+        """Start in the middle, with five bands."""
         return {"position": float(np.median(axis.values)), "width": float(np.ptp(axis.values) / max(len(axis) - 1, 1) * 5)}
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return spectra whose peak is one; those without it stay as they are."""
+        """Return spectra whose peak is one; spectra without the peak stay unchanged."""
         inside = axis.window(self.position - self.width / 2, self.position + self.width / 2)
         if not inside.size:
             raise ValueError(f"no band lies within {self.width / 2:g} of {self.position:g} {axis.unit}; the cube has {axis.describe()}")

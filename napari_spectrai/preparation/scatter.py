@@ -1,4 +1,4 @@
-"""Scatter corrections against a reference spectrum, which is the mean of what they are fitted on unless it is given."""
+"""Scatter corrections relative to a reference spectrum, by default the mean of the data they are fitted on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ Reference = tuple[float, ...] | None
 
 
 class _AgainstReference(Step):
-    reference: Reference = Field(None, description="intensities of the reference spectrum; the mean of the data when empty")
+    reference: Reference = Field(
+        None, title="Reference spectrum", description="intensities of the reference spectrum; the mean of the data if empty"
+    )
 
     @property
     def is_fitted(self) -> bool:
@@ -23,21 +25,21 @@ class _AgainstReference(Step):
         return self.reference is not None
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Take the mean of the spectra without NaN as the reference."""
+        """Use the mean of the spectra without NaN as the reference."""
         if self.reference is not None:
             return self
         flat = spectra.reshape(-1, spectra.shape[-1])
         good = np.isfinite(flat).all(-1)
         if not good.any():
-            raise ValueError(f"{self.title}: every spectrum holds NaN, so there is no mean to refer to; fill or crop first")
+            raise ValueError(f"{self.title}: every spectrum contains NaN, so there is no mean; fill or crop first")
         return self.model_copy(update={"reference": tuple(flat[good].mean(0, dtype=np.float64).tolist())})
 
     def _model(self, axis: SpectralAxis, order: int) -> npt.NDArray[np.float64]:
         """Return the columns fitted to each spectrum: the reference, then a polynomial."""
         if self.reference is None:
-            raise ValueError(f"{self.title} has no reference yet; it is found in preprocess or training, or give reference=…")
+            raise ValueError(f"{self.title} has no reference yet; fit it by preprocess or training, or pass reference=…")
         if len(self.reference) != len(axis):
-            raise ValueError(f"{self.title}: its reference has {len(self.reference)} bands, the cube {len(axis)}; fit it again")
+            raise ValueError(f"{self.title}: its reference has {len(self.reference)} bands, but the cube {len(axis)}; fit it again")
         span = np.ptp(axis.values) or 1.0
         powers = np.polynomial.legendre.legvander(2 * (axis.values - axis.values.min()) / span - 1, order)
         return np.column_stack([np.asarray(self.reference), powers])
@@ -56,7 +58,7 @@ class MSC(_AgainstReference):
     kind: Literal["msc"] = "msc"
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return corrected spectra; one that does not follow the reference at all (b = 0) only loses its offset."""
+        """Return corrected spectra; if a spectrum is unrelated to the reference (b = 0), only its offset is removed."""
         self._model(axis, 0)
         return super().apply(spectra, axis)
 
@@ -74,7 +76,7 @@ class EMSC(_AgainstReference):
 
     title: ClassVar = "Scatter correction (EMSC)"
     kind: Literal["emsc"] = "emsc"
-    order: int = Field(2, ge=0, le=8, description="order of the polynomial baseline")
+    order: int = Field(2, ge=0, le=8, title="Polynomial order", description="order of the polynomial baseline")
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return corrected spectra."""

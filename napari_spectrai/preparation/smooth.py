@@ -17,9 +17,9 @@ class SavitzkyGolay(Step):
 
     title: ClassVar = "Smooth (Savitzky–Golay)"
     kind: Literal["savitzky_golay"] = "savitzky_golay"
-    window: int = Field(9, ge=3, le=999, description="bands in the window, odd")
-    order: int = Field(2, ge=0, le=9, description="order of the polynomial, below the window")
-    derivative: int = Field(0, ge=0, le=3, description="0 smooths; 1, 2, 3 return that derivative along the axis")
+    window: int = Field(9, ge=3, le=999, title="Window (bands)", description="bands in the window, odd")
+    order: int = Field(2, ge=0, le=9, title="Polynomial order", description="order of the polynomial, below the window")
+    derivative: int = Field(0, ge=0, le=3, description="0: smoothing; 1, 2, 3: derivative of this order along the axis")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -34,22 +34,22 @@ class SavitzkyGolay(Step):
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return smoothed spectra, or derivatives per unit of the axis, of the same shape.
 
-        On an uneven axis the window counts bands, and the first derivative is taken by the local spacing of the bands.
+        On an uneven axis the window counts bands, and the first derivative uses the local spacing of the bands.
         """
         bands = spectra.shape[-1]
         if self.window > bands:
             odd = bands if bands % 2 else bands - 1
             raise ValueError(f"window of {self.window} bands exceeds the {bands} of this cube; choose an odd number up to {odd}")
         if self.derivative > 1 and axis.step is None:
-            raise ValueError(f"derivative {self.derivative} needs an even axis, and this one is not; resample first")
+            raise ValueError(f"derivative {self.derivative} needs an evenly spaced axis; resample first")
         from scipy.signal import savgol_filter
 
-        with np.errstate(over="ignore"):  # of the squared residuals at the ends, which nobody asks for
+        with np.errstate(over="ignore"):  # overflow of the squared residuals at the ends, which are not used
             done = on_finite(spectra, lambda finite: savgol_filter(finite, self.window, self.order, deriv=self.derivative, axis=-1))
         if self.derivative and bands > 1:
             spacing = axis.step if axis.step is not None else np.gradient(axis.values)
             if not np.all(spacing):
-                raise ValueError("the axis repeats positions, where a derivative has no meaning; resample or remove bands first")
+                raise ValueError("the axis repeats positions, where derivatives are undefined;  resample or remove bands first")
             done = done / np.asarray(spacing) ** self.derivative
         return done.astype(spectra.dtype), axis
 
@@ -59,13 +59,13 @@ class Whittaker(Step):
 
     title: ClassVar = "Smooth (Whittaker)"
     kind: Literal["whittaker"] = "whittaker"
-    smoothness: float = Field(10.0, gt=0, description="lambda: the larger, the smoother")
+    smoothness: float = Field(10.0, gt=0, description="lambda: larger values give smoother spectra")
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return smoothed spectra of the same shape."""
         bands = spectra.shape[-1]
         if bands < 3:
-            raise ValueError(f"Whittaker smoothing needs 3 bands or more, not {bands}")
+            raise ValueError(f"Whittaker smoothing needs at least 3 bands, not {bands}")
         banded = self.smoothness * penalty(bands)
         banded[0] += 1
         from scipy.linalg import solveh_banded
@@ -78,7 +78,7 @@ class Gaussian(Step):
 
     title: ClassVar = "Smooth (Gaussian)"
     kind: Literal["gaussian"] = "gaussian"
-    sigma: float = Field(1.0, gt=0, le=1000, description="standard deviation in bands")
+    sigma: float = Field(1.0, gt=0, le=1000, title="Standard deviation (bands)", description="standard deviation in bands")
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return smoothed spectra of the same shape."""

@@ -1,4 +1,4 @@
-"""Steps in the plane of the image."""
+"""Steps in the image plane."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from napari_spectrai.preparation.step import SpatialStep
 
 
 class Bin(SpatialStep):
-    """Average blocks of pixels; what does not fill a block at the lower and right edge is left out. NaN pixels do not count."""
+    """Average blocks of pixels; incomplete blocks at the lower and right edges are dropped. NaN pixels are ignored."""
 
     title: ClassVar = "Bin pixels"
     kind: Literal["bin"] = "bin"
     margin: ClassVar = -1
-    y: int = Field(2, ge=1, le=1024, description="pixels averaged down")
-    x: int = Field(2, ge=1, le=1024, description="pixels averaged across")
+    y: int = Field(2, ge=1, le=1024, title="Rows per bin", description="number of rows averaged")
+    x: int = Field(2, ge=1, le=1024, title="Columns per bin", description="number of columns averaged")
 
     def across(self, cube: Cube) -> Cube:
-        """Return the smaller image with its larger pixels."""
+        """Return the smaller image with larger pixels."""
         image = cube.numpy()
         *front, height, width, bands = image.shape
         rows, columns = height // self.y, width // self.x
@@ -49,13 +49,13 @@ class Bin(SpatialStep):
 
 
 class Shift(SpatialStep):
-    """Move the image by fractions of pixels, so that it lies on another (linear interpolation); what comes in from outside is NaN."""
+    """Move the image by fractions of pixels to register it with another (linear interpolation); pixels from outside become NaN."""
 
     title: ClassVar = "Shift pixels (registration)"
     kind: Literal["shift"] = "shift"
     margin: ClassVar = -1
-    y: float = Field(0.0, description="pixels down")
-    x: float = Field(0.0, description="pixels to the right")
+    y: float = Field(0.0, title="Shift down", description="shift down, in pixels")
+    x: float = Field(0.0, title="Shift right", description="shift to the right, in pixels")
 
     def across(self, cube: Cube) -> Cube:
         """Return the moved image."""
@@ -64,10 +64,12 @@ class Shift(SpatialStep):
         image = cube.numpy()
         height, width = image.shape[-3:-1]
         if abs(self.y) >= height or abs(self.x) >= width:
-            raise ValueError(f"a shift by ({self.y:g}, {self.x:g}) moves the image of {height} × {width} pixels out of sight")
+            raise ValueError(
+                f"a shift by ({self.y:g}, {self.x:g}) moves the image of {height} × {width} pixels out of its frame; choose a smaller shift"
+            )
         by = (0.0,) * (image.ndim - 3) + (self.y, self.x, 0.0)
         good = np.isfinite(image)
         moved = shift(np.where(good, image, 0), by, order=1, mode="constant", cval=0, prefilter=False)
-        # what comes, if only in part, from outside or from an unknown pixel is unknown
+        # pixels interpolated from outside or from an unknown pixel are unknown
         known = shift(good.astype(np.float32), by, order=1, mode="constant", cval=0, prefilter=False)
         return cube.with_data(np.where(known > 1 - 1e-4, moved, np.nan).astype(np.float32))

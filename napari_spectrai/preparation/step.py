@@ -1,4 +1,4 @@
-"""What every step is, and the registry of steps."""
+"""Base classes of preprocessing steps, and the registry of steps."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from napari_spectrai.noise import Stabiliser
 from napari_spectrai.spec import Named, Registry
 
 LEARNT: JsonDict = {"learnt": True}
-"""Marks a field that data fill, not a person: forms leave it out."""
+"""Marks a field that is fitted to data, not set by a person: forms omit it."""
 
 
 class Step(Named):
-    """One preparation of spectra. Subclasses give `apply`; a step that can be undone gives `factors` too.
+    """Base class of preprocessing steps. Subclasses implement `apply`, or `factors` if the step can be undone.
 
-    NaN: a step that looks along the spectrum returns NaN for a spectrum that holds one, or for the bands it touches;
-    other spectra are not disturbed. `Fill` replaces NaN before.
+    NaN: a step that works along the spectrum returns NaN for a spectrum that contains NaN, or for the affected bands;
+    other spectra are not affected. `Fill` replaces NaN first.
     """
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
-        """Return the prepared spectra and their axis; the input is left as it is.
+        """Return the prepared spectra and their axis; the input stays unchanged.
 
         Parameters
         ----------
@@ -34,9 +34,9 @@ class Step(Named):
         """
         factors = self.factors(spectra)
         if factors is None:
-            raise TypeError(f"{type(self).__name__} gives neither apply nor factors")
+            raise TypeError(f"{type(self).__name__} implements neither apply nor factors")
         offset, scale = factors
-        # a spectrum without extent has scale 0: it stays as it is, and comes back as zero from a restore
+        # a spectrum without extent has scale 0: it stays unchanged, and `restore` returns zero
         return (spectra - offset) / (scale + (scale == 0)), axis
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray] | None:
@@ -44,48 +44,48 @@ class Step(Named):
         return None
 
     def transform(self) -> Stabiliser | None:
-        """Return what `apply` does to every value alike and `restore` undoes, where it is no scaling; None if it is none."""
+        """Return a transform that `apply` applies to every value and `restore` undoes, if it is not a scaling; otherwise None."""
         return None
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Return this step with what it learns from spectra of shape (..., n, L) filled in; neighbours along n are neighbours in place."""
+        """Return this step fitted to spectra of shape (..., n, L); neighbours along n are neighbouring pixels."""
         return self
 
     def fitted_to_target(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Return this step with what it learns from the truth filled in, where that was measured in a unit of its own (calibration)."""
+        """Return this step fitted to the truth, if that was measured in its own unit (calibration)."""
         return self
 
     def for_target(self) -> Step:
-        """Return the step as it is applied to the truth."""
+        """Return the step as applied to the truth."""
         return self
 
     def given_back(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-        """Return the (offset, scale), of shape (..., 1), that results get back: what was removed, in the unit of the truth."""
+        """Return the (offset, scale), of shape (..., 1), restored in results: those removed by `apply`, in the unit of the truth."""
         return self.factors(spectra)
 
     def findings(self, cube: Cube) -> Any:
-        """Return what the step finds in a cube and would change there, with a text for a person; None for a step that does not count."""
+        """Return what the step finds in a cube and would change, as an object with a readable text; None for steps that do not count."""
         return None
 
     def notes(self, cube: Cube) -> list[str]:
-        """Return what to say of this step where it is applied to `cube`, in sentences."""
+        """Return notes on applying this step to `cube`, in sentences."""
         return []
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """Return settings to begin with on data of this axis, where the defaults do not say them."""
+        """Return initial settings for data on this axis that differ from the defaults."""
         return {}
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the step needs to see no spectra before it can be applied."""
+        """Whether the step can be applied without being fitted."""
         return True
 
 
 class NeighbourStep(Step):
-    """A step that looks at neighbouring pixels where there are any: `across` an image, and `apply` in a model, which sees spectra alone.
+    """A step that uses neighbouring pixels if there are any: `across` for images, `apply` in a model, which has single spectra.
 
-    `margin` is how many pixels away it looks.
+    `margin` is the distance of the pixels it uses.
     """
 
     margin: ClassVar[int] = 1
@@ -96,9 +96,9 @@ class NeighbourStep(Step):
 
 
 class SpatialStep(Step):
-    """A step that looks at neighbouring pixels, and so at an image: it works on a cube, before training, not in a model.
+    """A step that uses neighbouring pixels and therefore needs an image: it is applied to cubes before training, not in a model.
 
-    `margin` is how many pixels away it looks; -1: anywhere.
+    `margin` is the distance of the pixels it uses; -1: any distance.
     """
 
     margin: ClassVar[int] = 0
@@ -110,19 +110,17 @@ class SpatialStep(Step):
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Refuse a set of spectra."""
         if spectra.ndim < 3:
-            raise ValueError(
-                f"{self.title!r} looks at neighbouring pixels, which a set of spectra has none of; give an image (y, x, bands)"
-            )
+            raise ValueError(f"{self.title!r} uses neighbouring pixels, but a set of spectra has none; pass an image (y, x, bands)")
         done = self.across(Cube(spectra, axis))
         return done.numpy().astype(spectra.dtype), done.axis
 
 
 def on_finite(spectra: FloatArray, work: Callable[[FloatArray], Any], bands: int | None = None) -> FloatArray:
-    """Return `work` of the spectra without NaN, of shape (n, L), put back in place; the others become NaN.
+    """Apply `work` to the spectra without NaN, of shape (n, L), and return the results in place; the others become NaN.
 
     Parameters
     ----------
-    bands : length of what `work` returns, if it is not L
+    bands : length of the output of `work`, if it is not L
     """
     flat = spectra.reshape(-1, spectra.shape[-1])
     good = np.isfinite(flat).all(-1)

@@ -1,4 +1,4 @@
-"""Penalised least squares for many spectra at once: the solver, and baselines by reweighting."""
+"""Penalised least squares for many spectra at once: the solver, and baselines by iterative reweighting."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy.typing as npt
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Reweight = Callable[[Doubles, npt.NDArray[np.intp], Doubles], tuple[Doubles, Doubles | None, Mask]]
-"""(residual, iteration, sum of |y|) -> new weights, what is held against the tolerance (None: the relative change of the weights),
-and which spectra must stop with what they have."""
+"""(residual, iteration, sum of |y|) -> new weights, the quantity compared with the tolerance (None: the relative change of the weights),
+and which spectra must stop with their current result."""
 
 TINY = float(np.finfo(np.float64).tiny)
 COLUMNS = 1024
-"""Spectra solved together: enough that a row of one band outweighs the call that works on it."""
+"""Number of spectra solved together: enough that the work on one band outweighs the overhead of a call."""
 
 
 def penalty(bands: int) -> Doubles:
@@ -30,36 +30,36 @@ def penalty(bands: int) -> Doubles:
 
 
 def solve(weights: Doubles, y: Doubles, banded: Doubles) -> Doubles:
-    """Solve (W + P) z = W y for each column: an LDL' factorisation of a five-band matrix, one band after the other, all columns at once.
+    """Solve (W + P) z = W y for each column, by an LDL' factorisation of a pentadiagonal matrix, band by band for all columns.
 
     Parameters
     ----------
     weights, y : ndarray of shape (L, N)
-    banded : ndarray of shape (3, L), what `penalty` returns times lambda
+    banded : ndarray of shape (3, L), the result of `penalty` times lambda
 
     Returns
     -------
     ndarray of shape (L, N)
     """
     bands, smoothness = len(y), banded[2, 0]
-    # divided by lambda the second off-diagonal is one, which saves a quarter of the work
+    # after division by lambda the second off-diagonal is one, which saves a quarter of the work
     diagonal, first = banded[0] / smoothness, (banded[1] / smoothness).tolist()
     scaled = weights / smoothness
     solution: Doubles = scaled * y
     scaled += diagonal[:, None]
     pivots, below, z = list(scaled), list(np.empty_like(y)), list(solution)  # rows, as views
-    work, beside = np.empty(y.shape[1]), np.full(y.shape[1], first[0])  # `beside`: pivot times the row's first off-diagonal of L
+    work, scaled_off = np.empty(y.shape[1]), np.full(y.shape[1], first[0])  # pivot times the row's first off-diagonal of L
     multiply, subtract = np.multiply, np.subtract
     for i in range(bands):
         if i > 1:
-            subtract(pivots[i], pivots[i - 2], out=pivots[i])  # those before are inverted already
+            subtract(pivots[i], pivots[i - 2], out=pivots[i])  # the previous ones are already inverted
             subtract(z[i], multiply(pivots[i - 2], z[i - 2], out=work), out=z[i])
         if i > 0:
-            subtract(pivots[i], multiply(beside, below[i - 1], out=work), out=pivots[i])
+            subtract(pivots[i], multiply(scaled_off, below[i - 1], out=work), out=pivots[i])
             subtract(z[i], multiply(below[i - 1], z[i - 1], out=work), out=z[i])
-            subtract(first[i], below[i - 1], out=beside)
+            subtract(first[i], below[i - 1], out=scaled_off)
         np.reciprocal(pivots[i], out=pivots[i])
-        multiply(beside, pivots[i], out=below[i])
+        multiply(scaled_off, pivots[i], out=below[i])
     solution *= scaled
     for i in range(bands - 2, -1, -1):
         subtract(z[i], multiply(below[i], z[i + 1], out=work), out=z[i])
@@ -78,7 +78,7 @@ def asymmetric(p: float) -> Reweight:
 
 
 def logistic(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
-    """Weight as arPLS does."""
+    """Return the weighting of arPLS."""
     below = np.minimum(residual, 0)
     count = np.count_nonzero(below, axis=0)
     mean = below.sum(0) / np.maximum(count, 1)
@@ -93,7 +93,7 @@ def logistic(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles)
 
 
 def exponential(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
-    """Weight as airPLS does."""
+    """Return the weighting of airPLS."""
     below = np.minimum(residual, 0)
     norm, count = below.sum(0), np.count_nonzero(below, axis=0)
     largest = np.log(np.finfo(np.float64).max)
@@ -106,9 +106,9 @@ def _squares(values: Doubles) -> Doubles:
 
 
 def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Reweight, *, rounds: int, tolerance: float) -> Doubles:
-    """Return the baseline of each spectrum, by weighting anew until the weights hold still.
+    """Return the baseline of each spectrum, by iterative reweighting until convergence.
 
-    Each spectrum stops on its own, so a batch is each alone; where one is done the next that waits takes its column.
+    Each spectrum converges individually, so results do not depend on the batch; a finished column is reused for the next spectrum.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Rew
     smoothness : lambda
     """
     banded = smoothness * penalty(spectra.shape[-1])
-    found = np.empty(spectra.shape)
+    baselines = np.empty(spectra.shape)
     place = np.arange(min(COLUMNS, len(spectra)))
     waiting = place.size
     y = np.ascontiguousarray(spectra[place].T, dtype=np.float64)
@@ -130,7 +130,7 @@ def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Rew
             measure, length = np.sqrt(_squares(weights) / np.maximum(length, TINY)), _squares(new)
         done = np.flatnonzero(stop | (measure < tolerance) | (iteration >= rounds))
         weights, iteration = new, iteration + 1
-        found[place[done]] = fitted[:, done].T
+        baselines[place[done]] = fitted[:, done].T
         following = np.arange(waiting, min(waiting + done.size, len(spectra)))
         waiting += following.size
         reused, left = done[: following.size], done[following.size :]
@@ -138,8 +138,8 @@ def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Rew
             fresh = spectra[following].T
             y[:, reused], weights[:, reused], place[reused], iteration[reused] = fresh, 1, following, 0
             total[reused], length[reused] = np.abs(fresh).sum(0), len(y)
-        if left.size:  # none waits: the rest goes on among itself
+        if left.size:  # no spectrum is waiting: continue with the remaining columns
             going = np.delete(np.arange(place.size), left)
             place, iteration, total, length = place[going], iteration[going], total[going], length[going]
             y, weights = y[:, going], weights[:, going]
-    return found
+    return baselines

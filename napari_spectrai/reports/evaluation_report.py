@@ -1,4 +1,4 @@
-"""The page of a judgement: one HTML file that stands by itself."""
+"""The page of a evaluation: one HTML file that stands by itself."""
 
 from __future__ import annotations
 
@@ -16,126 +16,125 @@ from napari_spectrai.reports.discreet import discreet
 from napari_spectrai.reports.heatmaps import class_map, heat_map
 from napari_spectrai.reports.html import Markup, element, joined, page, section
 from napari_spectrai.reports.svg import Curve, plot, rounded
-from napari_spectrai.reports.tables import confusion_tables, figures_table
+from napari_spectrai.reports.tables import confusion_tables, scores_table
 from napari_spectrai.runs.evaluation import Evaluation, Spot
 from napari_spectrai.runs.events import Confusion
 
-_WRONG = (("not judged", "#d7dade"), ("right", "#7fb2dc"), ("wrong", "#d2571a"))
+_WRONG = (("not evaluated", "#d7dade"), ("right", "#7fb2dc"), ("wrong", "#d2571a"))
 
 
-def write_page(judgement: Evaluation, path: str | Path) -> Path:
-    """Write a judgement as one HTML file, whole or not at all, and return its path.
+def write_page(evaluation: Evaluation, path: str | Path) -> Path:
+    """Write a evaluation as one HTML file, whole or not at all, and return its path.
 
-    Its maps are shown where it has them.
+    Maps are included if the evaluation has them.
     """
-    judgement = _renamed(judgement)
-    names = ", ".join(judgement.results)
-    title = f"{names} · {tasks[judgement.task].title}"
+    evaluation = _renamed(evaluation)
+    names = ", ".join(evaluation.results)
+    title = f"{names} · {tasks[evaluation.task].title}"
     head = element(
         "header", element("h1", f"Evaluation of {names}"),
-        element("p", f"{tasks[judgement.task].title} · {datetime.now():%Y-%m-%d %H:%M}", class_="soft"),
+        element("p", f"{tasks[evaluation.task].title} · {datetime.now():%Y-%m-%d %H:%M}", class_="soft"),
     )  # fmt: skip
-    notes = joined(element("div", element("strong", "Note: "), discreet(note), class_="notice", role="note") for note in judgement.notes)
-    parts = [section(name if len(judgement.results) > 1 else "Errors", *_of(judgement, name)) for name in judgement.results]
+    notes = joined(element("div", element("strong", "Note: "), discreet(note), class_="notice", role="note") for note in evaluation.notes)
+    parts = [section(name if len(evaluation.results) > 1 else "Errors", *_of(evaluation, name)) for name in evaluation.results]
     path = Path(path)
-    write_text(path, page(title, head, notes, section("Figures", *_figures(judgement)), *parts))
+    write_text(path, page(title, head, notes, section("Figures", *_figures(evaluation)), *parts))
     return path
 
 
-def _renamed(judgement: Evaluation) -> Evaluation:
-    """Return a judgement whose results are called by the names of their files, where they were called by paths."""
-    names = {row.name: discreet(row.name) for row in judgement.rows}
+def _renamed(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation whose results are called by the names of their files, where they were called by paths."""
+    names = {row: discreet(row) for row in evaluation.rows}
     if len(set(names.values())) < len(names) or all(name == shown for name, shown in names.items()):
-        return judgement
+        return evaluation
     return replace(
-        judgement, rows=[replace(row, name=names[row.name]) for row in judgement.rows],
-        spots=[replace(spot, of=names.get(spot.of, spot.of)) for spot in judgement.spots],
-        maps={names.get(name, name): drawn for name, drawn in judgement.maps.items()},
-        confusions={names.get(name, name): matrix for name, matrix in judgement.confusions.items()},
-    )  # fmt: skip
+        evaluation,
+        rows={names[row]: scores for row, scores in evaluation.rows.items()},
+        roles={names.get(row, row): role for row, role in evaluation.roles.items()},
+        spots=[replace(spot, of=names.get(spot.of, spot.of)) for spot in evaluation.spots],
+        maps={names.get(name, name): drawn for name, drawn in evaluation.maps.items()},
+        confusions={names.get(name, name): matrix for name, matrix in evaluation.confusions.items()},
+    )
 
 
-def _figures(judgement: Evaluation) -> list[Markup]:
-    scores = {row.name: {name: value for name, value in row.figures.items() if name != "dice"} for row in judgement.rows}
-    words = ["All rows are of the same pixels.", judgement.about]
+def _figures(evaluation: Evaluation) -> list[Markup]:
+    scores = {row: {name: value for name, value in found.items() if name != "dice"} for row, found in evaluation.rows.items()}
+    words = ["All rows are of the same pixels.", evaluation.about]
     words.append("The best of each column is bold; ↑ larger is better, ↓ smaller.")
-    return [
-        element("p", best_words(judgement), class_="verdict"),
-        figures_table(scores, "", axis=judgement.unit),
-        element("p", " ".join(words), class_="soft"),
-    ]
+    table = scores_table(scores, "", axis=evaluation.unit)
+    return [element("p", best_words(evaluation), class_="verdict"), table, element("p", " ".join(words), class_="soft")]
 
 
-def best_words(judgement: Evaluation) -> str:
+def best_words(evaluation: Evaluation) -> str:
     """Return in one sentence which row is best by the score that decides, and how the results compare with it."""
-    name = judgement.metrics[0]
+    name = evaluation.columns[0]
     metric = METRICS[name]
-    known = {row.name: row.figures[name] for row in judgement.rows if not math.isnan(row.figures.get(name, math.nan))}
-    first = judgement.results[0]
-    title, _, unit = titled(name, axis=judgement.unit).rstrip(")").partition(" (")
+    known = {row: scores[name] for row, scores in evaluation.rows.items() if not math.isnan(scores.get(name, math.nan))}
+    first = evaluation.results[0]
+    title, _, unit = titled(name, axis=evaluation.unit).rstrip(")").partition(" (")
     unit = f" {unit}" if unit else ""
-    if not known:
+    best = metric.best(known)
+    if best is None:
         return f"There is no {title} of these data."
-    best = (max if metric.larger_is_better else min)(known, key=lambda row: known[row])
     if len(known) == 1:
         return f"{first}: {title} {rounded(known[first])}{unit}. Nothing stands beside it to compare with."
-    if best in judgement.results:
-        others = {row: value for row, value in known.items() if row != best}
-        second = (max if metric.larger_is_better else min)(others, key=lambda row: others[row])
-        return f"{best} is best: {title} {rounded(known[best])}{unit}, against {rounded(others[second])}{unit} of {second}."
+    if best in evaluation.results:
+        second = metric.ranked(known)[1]
+        return f"{best} is best: {title} {rounded(known[best])}{unit}, against {rounded(known[second])}{unit} of {second}."
     if first not in known:
         return f"{best} is best: {title} {rounded(known[best])}{unit}."
     return f"{best} does better than {first}: {title} {rounded(known[best])}{unit} against {rounded(known[first])}{unit}."
 
 
-def _of(judgement: Evaluation, name: str) -> list[Markup]:
-    drawn = judgement.maps.get(name, {})
-    if judgement.classes:
-        tables = confusion_tables(Confusion(0, judgement.classes, judgement.confusions[name]), {})
+def _of(evaluation: Evaluation, name: str) -> list[Markup]:
+    drawn = evaluation.maps.get(name, {})
+    if evaluation.classes:
+        tables = confusion_tables(Confusion(0, evaluation.classes, evaluation.confusions[name]), {})
         wrong = drawn.get("wrong")
         if wrong is None or wrong.data.ndim == 1:
             return tables
         return [class_map(wrong.data, "Wrong pixels", _WRONG), *tables]
-    return [_maps(judgement, drawn), *_spectra(judgement, name)]
+    return [_maps(evaluation, drawn), *_spectra(evaluation, name)]
 
 
-def _maps(judgement: Evaluation, drawn: dict[str, object]) -> Markup:
+def _maps(evaluation: Evaluation, drawn: dict[str, object]) -> Markup:
     words = {
         "error": ("Error", "root mean squared error over the bands", ""),
         "angle": ("Angle", "between the spectra of result and truth", "°"),
     }
-    found = []
-    for what, (title, told, unit) in words.items():
+    drawn_maps = []
+    for what, (title, about, unit) in words.items():
         cube = drawn.get(what)
         if cube is None:
             continue
         values = np.asarray(cube.data[..., 0])  # type: ignore[attr-defined]
         if values.ndim > 1:
-            found.append(heat_map(values, title, told, unit))
+            drawn_maps.append(heat_map(values, title, about, unit))
         else:
             curve = Curve(title.lower(), list(range(len(values))), values.tolist(), "accent")
-            y = "Angle (°)" if unit else f"RMSE ({judgement.intensities})"
-            found.append(element("figure", plot([curve], x="Spectrum", y=y, whole=True), element("figcaption", f"{title}: {told}.")))
-    maps = len(judgement.shape) > 1
-    return element("div", *found, class_="maps" if maps else None) if found else Markup()
+            y = "Angle (°)" if unit else f"RMSE ({evaluation.intensities})"
+            caption = element("figcaption", f"{title}: {about}.")
+            drawn_maps.append(element("figure", plot([curve], x="Spectrum", y=y, whole=True), caption))
+    maps = len(evaluation.shape) > 1
+    return element("div", *drawn_maps, class_="maps" if maps else None) if drawn_maps else Markup()
 
 
-def _spectra(judgement: Evaluation, name: str) -> list[Markup]:
-    axis, spots = judgement.axis, judgement.spots_of(name)
+def _spectra(evaluation: Evaluation, name: str) -> list[Markup]:
+    axis, spots = evaluation.axis, evaluation.spots_of(name)
     if axis is None:
         return []
     drawn = []
     for which, spot in spots.items():
-        curves = [Curve("truth", judgement.positions, spot.truth, "truth"), Curve("result", judgement.positions, spot.result, "accent")]
+        curves = [Curve("truth", evaluation.positions, spot.truth, "truth"), Curve("result", evaluation.positions, spot.result, "accent")]
         if spot.source:
-            curves.insert(0, Curve("source", judgement.positions, spot.source, "source"))
+            curves.insert(0, Curve("source", evaluation.positions, spot.source, "source"))
         words = f"The {which} spectrum: {place_words(spot)}, root mean squared error {rounded(spot.error)}."
         drawn.append(element("figure", plot(curves, x=axis.label, y="Intensity"), element("figcaption", words)))
     return drawn
 
 
 def place_words(spot: Spot) -> str:
-    """Return where a spectrum is, in words."""
+    """Describe the position of a spectrum."""
     if len(spot.pixel) == 1:
         return f"spectrum {spot.pixel[0]}"
     names = (*(f"t{n}" for n in range(len(spot.pixel) - 3)), "z", "y", "x")[-len(spot.pixel) :]

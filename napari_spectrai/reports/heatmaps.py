@@ -1,4 +1,4 @@
-"""Maps of numbers as pictures on a page, with their scale."""
+"""Maps of numbers as images on a page, with their colour scale."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from napari_spectrai.reports.svg import rounded
 _VIRIDIS = ("#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725")
 _NOTHING = "#9aa0a8"
 SIDE = 440
-"""Pixels of the longer side of a picture on the page."""
+"""Length of the longer side of an image on the page, in pixels."""
 PLANES = 12
 
 Values = npt.NDArray[np.float32]
 
 
 def limits(values: Values) -> tuple[float, float]:
-    """Return from where to where the colours of a map go: from its lowest value, or 0 if that is near, to nearly its highest.
+    """Return the limits of a map's colour scale: from its lowest value, or 0 if that is near, to nearly its highest.
 
-    A few extreme pixels do not take the colours from all others.
+    A few extreme pixels do not determine the scale.
     """
     known: Values = values[np.isfinite(values)]
     if not known.size:
@@ -39,7 +39,7 @@ def limits(values: Values) -> tuple[float, float]:
 
 
 def heat_map(values: Values, title: str, words: str, unit: str) -> Markup:
-    """Return a picture of a map (..., y, x) with its scale; of a stack, some of its planes."""
+    """Return an image of a map (..., y, x) with its scale; of a stack, some of its planes."""
     low, high = limits(values)
     planes = values.reshape(-1, *values.shape[-2:])
     chosen = planes[np.unique(np.linspace(0, len(planes) - 1, min(len(planes), PLANES)).astype(int))]
@@ -60,7 +60,7 @@ def heat_map(values: Values, title: str, words: str, unit: str) -> Markup:
 
 
 def class_map(values: npt.NDArray[np.uint8], title: str, legend: Sequence[tuple[str, str]]) -> Markup:
-    """Return a picture of a map of small numbers (..., y, x), with the words and colours of each."""
+    """Return an image of a map of small integers (..., y, x), with the label and colour of each."""
     planes = values.reshape(-1, *values.shape[-2:])[:PLANES]
     tiled = _tiled(planes)
     thinning = max(1, -(-max(tiled.shape) // (2 * SIDE)))
@@ -76,7 +76,7 @@ def class_map(values: npt.NDArray[np.uint8], title: str, legend: Sequence[tuple[
 
 
 def _tiled(planes: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    """Return planes (n, y, x) side by side, four in a row."""
+    """Arrange planes (n, y, x) in rows of four."""
     columns = min(4, len(planes))
     lines = -(-len(planes) // columns)
     height, width = planes.shape[1:]

@@ -1,4 +1,4 @@
-"""Building blocks of a page that stands by itself: elements that escape what they hold, tables, and the style."""
+"""Building blocks of a self-contained page: elements that escape their content, tables, and the style."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ class Markup(str):
 
 
 def escaped(text: object) -> Markup:
-    """Return text as HTML; what is `Markup` stays as it is, and what no page can hold is shown as �."""
+    """Return text as HTML; `Markup` stays unchanged, and characters that HTML does not allow are shown as �."""
     return text if isinstance(text, Markup) else Markup(html.escape(_UNPRINTABLE.sub("�", str(text))))
 
 
 def joined(parts: Iterable[object]) -> Markup:
-    """Return the parts one after another."""
+    """Concatenate the parts."""
     return Markup("".join(escaped(part) for part in parts))
 
 
 def element(kind: str, *children: object, **attributes: object) -> Markup:
-    """Return an element; an attribute ``class_`` is ``class``, ``stroke_width`` is ``stroke-width``, and None is left out."""
-    told = "".join(
+    """Return an element; ``class_`` stands for ``class``, ``stroke_width`` for ``stroke-width``, and None is omitted."""
+    written = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escaped(str(value))}"' for name, value in attributes.items() if value is not None
     )
-    return Markup(f"<{kind}{told}>" if kind in _EMPTY else f"<{kind}{told}>{joined(children)}</{kind}>")
+    return Markup(f"<{kind}{written}>" if kind in _EMPTY else f"<{kind}{written}>{joined(children)}</{kind}>")
 
 
 def section(title: str, *children: object) -> Markup:
-    """Return a section, or nothing if nothing stands in it."""
+    """Return a section, or nothing if it has no content."""
     inside = joined(children)
     return element("section", element("h2", title), inside) if inside else Markup()
 
@@ -46,7 +46,7 @@ def rows(lines: Iterable[tuple[object, object]]) -> Markup:
 
 
 def table(head: Sequence[object], body: Iterable[Sequence[object]], *, class_: str = "figures") -> Markup:
-    """Return a table whose first column names its rows; a cell that is a ``td`` already stays as it is."""
+    """Return a table whose first column names its rows; a cell that is already a ``td`` stays unchanged."""
     top = element("tr", *(element("th", cell, scope="col") for cell in head))
     lines = [
         element(
@@ -62,19 +62,19 @@ def _cell(content: object) -> Markup:
 
 
 def folded(summary: object, *inside: object) -> Markup:
-    """Return what opens on a click."""
+    """Return a section that opens on a click."""
     return element("details", element("summary", summary), *inside)
 
 
 def long_text(text: str, most: int = 240) -> Markup:
-    """Return text; the rest of a very long one is folded away."""
+    """Return text; the rest of a very long text is folded."""
     if len(text) <= most:
         return escaped(text)
     return folded(text[: most // 2].rstrip() + " …", text)
 
 
 def page(title: str, *body: object) -> str:
-    """Return the whole document."""
+    """Return the complete document."""
     head = element(
         "head",
         element("meta", charset="utf-8"),

@@ -1,4 +1,4 @@
-"""The split as pictures: which pixels or spectra train, validate and test."""
+"""The split as images: the pixels or spectra for training, validation and test."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from napari_spectrai.plan import subsets
 from napari_spectrai.reports.html import Markup, element, folded, joined, table
 
 PARTS = subsets.PARTS | {0: "unused"}
-"""In the order of the legend."""
+"""Parts in the order of the legend."""
 COLOURS = subsets.COLOURS | {0: "#b9bdc4"}
 LARGE, SMALL = 240, 120
-"""Least size of a picture's longer side, in pixels, of few maps and of many; one more than twice as large is thinned."""
+"""Minimum length of an image's longer side, in pixels, for few maps and for many; images more than twice as large are subsampled."""
 PLANES = 12
 SHOWN = 12
-"""Pictures at once; the rest is folded away."""
+"""Number of images shown at once; the rest is folded."""
 
 Map = npt.NDArray[np.uint8]
 
 
 def split_pictures(maps: Sequence[Map], names: Sequence[str]) -> Markup:
-    """Return pictures of the maps (z, y, x), with the counts of each part; maps that are one part as a whole are listed."""
+    """Return images of the maps (z, y, x) with the counts of each part; maps that belong to one part entirely are listed."""
     totals = _counts(maps)
     together = sum(totals.values()) or 1
     legend = joined(
@@ -56,7 +56,7 @@ def _swatch(part: int) -> Markup:
 
 
 def _listed(whole: Sequence[tuple[str, Map]]) -> Markup:
-    """Return which images belong to which part as a whole."""
+    """Return which images belong entirely to one part."""
     lines = []
     for part, title in PARTS.items():
         names = [name for name, one in whole if one.flat[0] == part]
@@ -71,7 +71,7 @@ def _picture(name: str, one: Map, size: int) -> Markup:
     planes, height, width = one.shape
     counts = _counts([one])
     words = ", ".join(f"{title} {counts[part]:,}" for part, title in PARTS.items() if counts[part])
-    if width == 1 and planes == 1:  # a set of spectra: a strip, from the first to the last
+    if width == 1 and planes == 1:  # a set of spectra: a strip from the first to the last
         strip = one[0].T[:, :: -(-height // 1000)]
         source, across, down = _png(strip), 860, 26
         words = f"spectra 1 to {height:,} from left to right: {words}"

@@ -18,12 +18,12 @@ LEFT, TOP, BOTTOM = 104.0, 36.0, 48.0
 WIDE_TITLE = 36
 """Characters of a line of the ordinate's title: as many as its height takes."""
 LABELS = 214.0
-"""Width kept at the right for the names of levels."""
+"""Width reserved at the right for the names of levels."""
 LINE = 16.0
 DIVERGED = 1e4
-"""How many times the median is too far off to be drawn to scale."""
+"""Multiple of the median above which a value is too large to be drawn to scale."""
 POINTS = 1000
-"""Columns of a curve; a longer one is drawn by the lowest and highest value of each."""
+"""Number of columns of a curve; a longer curve is drawn by the lowest and highest value of each column."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,12 +39,12 @@ class Curve:
 
 
 def short(text: str, most: int = 22) -> str:
-    """Return text that is cut with an ellipsis where it is too long."""
+    """Return text, cut with an ellipsis if it is too long."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def figure(value: float, digits: int = 4, *, padded: bool = False) -> str:
-    """Return a figure for people; `padded` with the zeros that a column wants."""
+def formatted(value: float, digits: int = 4, *, padded: bool = False) -> str:
+    """Format a number for people; `padded`: with trailing zeros, for a column."""
     if math.isnan(value):
         return "—"
     if math.isinf(value):
@@ -53,7 +53,7 @@ def figure(value: float, digits: int = 4, *, padded: bool = False) -> str:
 
 
 def rounded(value: float, *, whole: bool = False) -> str:
-    """Return a figure with three significant digits, as it stands in a table; `whole`: a count, with all its digits."""
+    """Format a number with three significant digits for a table; `whole`: a count, with all its digits."""
     if math.isnan(value):
         return "—"
     if math.isinf(value):
@@ -86,9 +86,9 @@ def plot(
     ----------
     x, y : titles of the axes
     levels : values drawn as dashed lines with their names at the right
-    mark : x, y and the words of a point to be marked
-    logarithmic : whether the ordinate is, if all values are positive
-    whole : whether only whole numbers are marked on the abscissa
+    mark : x, y and the label of a point to mark
+    logarithmic : whether the y axis is logarithmic, if all values are positive
+    whole : whether the x axis has ticks at integers only
     """
     known = {name: value for name, value in (levels or {}).items() if math.isfinite(value)}
     across = np.concatenate([np.asarray(c.x, float) for c in curves])
@@ -97,7 +97,7 @@ def plot(
     if not len(upward) or not len(across):
         return element("p", "Nothing to draw yet.", class_="soft")
     logarithmic = logarithmic and bool((upward > 0).all())
-    if logarithmic:  # of a training that diverged, what went before is to be seen; the curve leaves the picture
+    if logarithmic:  # if a training diverged, the earlier part stays visible; the curve leaves the plot
         upward = upward[upward <= DIVERGED * np.median(upward)]
     width = WIDTH - LEFT - (LABELS if known else 24)
     horizontal = _Scale(across, LEFT, LEFT + width, pad=0.0)
@@ -115,7 +115,7 @@ def plot(
 
 
 class _Scale:
-    """From values to places along an axis of the picture."""
+    """Maps values to positions along an axis of the plot."""
 
     def __init__(self, values: Floats, begin: float, end: float, *, pad: float, logarithmic: bool = False) -> None:
         self.logarithmic, self.begin, self.end = logarithmic, begin, end
@@ -134,17 +134,17 @@ class _Scale:
         return self.begin + share * (self.end - self.begin)
 
     def ticks(self, count: int = 6, *, whole: bool = False) -> list[tuple[float, str]]:
-        """Return round values within the range, with their words."""
+        """Return round values within the range, with their labels."""
         if not self.logarithmic:
             return _round_values(self.low, self.high, count, whole=whole)
         decades = range(math.floor(self.low), math.ceil(self.high) + 1)
         for digits in ((1, 2, 5), (1,)):
-            found = [(digit, decade) for decade in decades for digit in digits if self.low <= decade + math.log10(digit) <= self.high]
-            if len(found) <= count + 2:
+            ticks = [(digit, decade) for decade in decades for digit in digits if self.low <= decade + math.log10(digit) <= self.high]
+            if len(ticks) <= count + 2:
                 break
-        if len(found) < 3:
+        if len(ticks) < 3:
             return _round_values(10**self.low, 10**self.high, count)
-        return [(digit * 10.0**decade, _power(digit, decade)) for digit, decade in found[:: -(-len(found) // (count + 2))]]
+        return [(digit * 10.0**decade, _power(digit, decade)) for digit, decade in ticks[:: -(-len(ticks) // (count + 2))]]
 
 
 def _round_values(low: float, high: float, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
@@ -200,7 +200,7 @@ def _vertical_axis(scale: _Scale, right: float, title: str) -> list[Markup]:
 
 
 def _levels(levels: dict[str, float], scale: _Scale, right: float) -> list[Markup]:
-    """Return dashed lines, and their names at the right, moved apart where they would lie on one another."""
+    """Return dashed lines, and their names at the right, moved apart where they would overlap."""
     drawn: list[Markup] = []
     names = sorted(levels, key=lambda name: scale(levels[name]))
     low, high = scale.end + 4, scale.begin
@@ -212,7 +212,7 @@ def _levels(levels: dict[str, float], scale: _Scale, right: float) -> list[Marku
         places[number] = min(places[number], high if number == len(places) - 1 else places[number + 1] - line)
     for name, place in zip(names, places, strict=True):
         level = scale(levels[name])
-        words = f"{short(name, 17)} {figure(levels[name])}"
+        words = f"{short(name, 17)} {formatted(levels[name])}"
         drawn += [
             _segment(LEFT, level, right, level, "classical"), _segment(right, level, right + 10, place, "lead"),
             _text(right + 14, place + 4, words),
@@ -230,7 +230,7 @@ def _drawn(curve: Curve, horizontal: _Scale, vertical: _Scale) -> list[Markup]:
         if not drawable[number]:
             pen = False
             continue
-        if number and steps[number - 1] == -along:  # an axis that turns back (detectors that overlap) breaks the line
+        if number and steps[number - 1] == -along:  # the line is broken where an axis turns back (overlapping detectors)
             pen = False
         words.append(f"{'L' if pen else 'M'}{_n(horizontal(x))} {_n(vertical(y))}")
         pen = True
@@ -253,7 +253,7 @@ def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 
 def _legend(curves: Sequence[Curve], mark: tuple[float, float, str] | None) -> list[Markup]:
-    """Return the names above the picture, where no curve runs."""
+    """Return the legend above the plot, where no curve is drawn."""
     drawn: list[Markup] = []
     place = LEFT
     for curve in curves:

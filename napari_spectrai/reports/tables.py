@@ -1,4 +1,4 @@
-"""Figures of a run as tables and in plain words."""
+"""Scores of a run as tables and in plain words."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from napari_spectrai.experiment.metrics import METRICS, Metric, by_class, titled
 from napari_spectrai.labels import Colour
 from napari_spectrai.reports.html import Markup, element, joined, table
-from napari_spectrai.reports.svg import figure
+from napari_spectrai.reports.svg import formatted
 from napari_spectrai.runs.events import Confusion
 
 MANY = 12
-"""Classes from which a confusion matrix is set small, its columns numbered."""
+"""Number of classes from which a confusion matrix is set small, with numbered columns."""
 
 
 def _metric(name: str) -> Metric:
@@ -20,44 +20,46 @@ def _metric(name: str) -> Metric:
 
 
 def _value(value: float, *, best: bool = False, ends: Sequence[float] | None = None) -> Markup:
-    interval = element("small", f" ({figure(ends[0])}–{figure(ends[1])})", title="90 % interval") if ends else Markup()
-    return element("td", element("data", figure(value, padded=True), value=repr(float(value))), interval, class_="best" if best else None)
+    interval = element("small", f" ({formatted(ends[0])}–{formatted(ends[1])})", title="90 % interval") if ends else Markup()
+    return element(
+        "td", element("data", formatted(value, padded=True), value=repr(float(value))), interval, class_="best" if best else None
+    )
 
 
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]
 
 
-def figures_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None, *, axis: str = "") -> Markup:
-    """Return the scores of all methods, the best of each column in bold; `own` is what the row of the network is called.
+def scores_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None, *, axis: str = "") -> Markup:
+    """Return the scores of all methods, the best of each column in bold; `own` is the name of the network's row.
 
-    `intervals` are laid out as `scores`, `axis` is the unit of the spectral axis.
-    A score is bold only if no other lies within its interval.
+    `intervals` have the layout of `scores`, `axis` is the unit of the spectral axis.
+    A score is bold only if no other one lies within its interval.
     """
     ranges = intervals or {}
     names = list(dict.fromkeys(name for row in scores.values() for name in row))
     best = {}
     for name in names:
-        known = [row[name] for row in scores.values() if not math.isnan(row.get(name, math.nan))]
-        if len(known) > 1:
-            best[name] = (max if _metric(name).larger_is_better else min)(known)
+        ranked = _metric(name).ranked({method: row.get(name, math.nan) for method, row in scores.items()})
+        if len(ranked) > 1:
+            best[name] = scores[ranked[0]][name]
     head = [f"{titled(name, axis=axis)} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
     lines = []
     for method, row in scores.items():
         cells = [
             _value(
                 row.get(name, math.nan),
-                best=name in best and row.get(name) == best[name] and _stands_out(scores, ranges, method, name),
+                best=name in best and row.get(name) == best[name] and _is_clearly_best(scores, ranges, method, name),
                 ends=ranges.get(method, {}).get(name),
             )
             for name in names
         ]
         mine = method == "network"
-        title = own if mine else ("raw (as it came)" if method == "raw" else method)
+        title = own if mine else ("raw input" if method == "raw" else method)
         lines.append([element("strong", title) if mine else title, *cells])
     return table(["", *head], lines)
 
 
-def _stands_out(scores: Mapping[str, Mapping[str, float]], intervals: Intervals, method: str, name: str) -> bool:
+def _is_clearly_best(scores: Mapping[str, Mapping[str, float]], intervals: Intervals, method: str, name: str) -> bool:
     """Whether no other method's score lies within the interval of this one."""
     ends = intervals.get(method, {}).get(name)
     others = (row[name] for other, row in scores.items() if other != method and name in row)
@@ -68,62 +70,62 @@ def verdict(
     part: str, scores: Mapping[str, Mapping[str, float]], name: str, *, classical: bool = False, label: str = "",
     intervals: Intervals | None = None,
 ) -> str:  # fmt: skip
-    """Return in plain words whether the network beats the best row beside it, and by how much.
+    """Say in plain words whether the network beats the best baseline, and by how much.
 
     Parameters
     ----------
     name : the metric that decides
-    classical : whether what was trained is a classical method itself
-    label : its row among the others, which is itself
-    intervals : laid out as `scores`; what lies within the interval of the network is not called better or worse
+    classical : whether the trained model is a classical method itself
+    label : name of its own row, which is excluded from the baselines
+    intervals : laid out as `scores`; baselines within the interval of the network are not called better or worse
     """
     ends = (intervals or {}).get("network", {}).get(name)
     metric, what = _metric(name), "this method" if classical else "the network"
     mine = scores.get("network", {}).get(name, math.nan)
-    baselines = {m: row[name] for m, row in scores.items() if m not in ("network", label) and not math.isnan(row.get(name, math.nan))}
+    baselines = {method: row.get(name, math.nan) for method, row in scores.items() if method not in ("network", label)}
     if not math.isfinite(mine):
         return f"On the {part} part, {what} has no figure to compare."
-    if not baselines:
+    best = metric.best(baselines)
+    if best is None:
         return f"On the {part} part, {what} has nothing beside it to compare with."
-    best = (max if metric.larger_is_better else min)(baselines, key=lambda method: baselines[method])
     other = baselines[best]
-    rival = "the data as they came" if best == "raw" else f"the best classical row, {best}"
+    baseline = "the raw data" if best == "raw" else f"the best classical method, {best}"
     name, _, unit = metric.title.rstrip(")").partition(" (")
     unit = f" {unit}" if unit else ""
     if mine == other:
-        return f"On the {part} part, {what} is exactly as good as {rival}: {name} {figure(mine)}{unit}."
+        return f"On the {part} part, {what} is exactly as good as {baseline}: {name} {formatted(mine)}{unit}."
     if ends is not None and ends[0] <= other <= ends[1]:
         return (
-            f"On the {part} part, {what} and {rival} cannot be told apart: {name} {figure(mine)}{unit} "
-            f"(90 % interval {figure(ends[0])} to {figure(ends[1])}) against {figure(other)}{unit}."
+            f"On the {part} part, {what} and {baseline} are indistinguishable: {name} {formatted(mine)}{unit} "
+            f"(90 % interval {formatted(ends[0])} to {formatted(ends[1])}) against {formatted(other)}{unit}."
         )
     won, (words, small) = metric.is_better(mine, other), _margin(mine, other, metric)
-    first = f"On the {part} part, {what} {'beats' if won else 'does not beat'} {rival}: "
-    last = "" if not small else "; so small a difference could turn with another seed or split"
-    return f"{first}{name} {figure(mine)}{unit} against {figure(other)}{unit}, {words}{last}."
+    first = f"On the {part} part, {what} {'beats' if won else 'does not beat'} {baseline}: "
+    last = "" if not small else "; a difference this small could be reversed by another seed or split"
+    return f"{first}{name} {formatted(mine)}{unit} against {formatted(other)}{unit}, {words}{last}."
 
 
 def _margin(mine: float, other: float, metric: Metric) -> tuple[str, bool]:
-    """Return the difference in words, and whether it is small."""
+    """Describe the difference in words, and return whether it is small."""
     difference = abs(mine - other)
     way = "higher" if mine > other else "lower"
     if "dB" in metric.title:
-        return f"{figure(difference, 2)} dB {way}", difference < 0.1
+        return f"{formatted(difference, 2)} dB {way}", difference < 0.1
     if metric.larger_is_better:
-        return f"{figure(difference, 2)} {way}", difference < 0.005
+        return f"{formatted(difference, 2)} {way}", difference < 0.005
     share = 100 * difference / other if other else math.inf
     if share > 900:
-        return (f"{figure(mine / other, 2)} times as large" if other else "higher"), False
-    return f"{figure(share, 2) if share < 10 else f'{share:.0f}'} % {way}", share < 2
+        return (f"{formatted(mine / other, 2)} times as large" if other else "higher"), False
+    return f"{formatted(share, 2) if share < 10 else f'{share:.0f}'} % {way}", share < 2
 
 
 def confusion_tables(confusion: Confusion, colours: Mapping[str, Colour | None]) -> list[Markup]:
-    """Return the confusion matrix, counts over shares of the row, and the figures of each class."""
+    """Return the confusion matrix, with counts above shares of the row, and the scores of each class."""
     many = len(confusion.classes) > MANY
     titles = [
         joined([_swatch(colours.get(name)), f"{number}  {name}" if many else name]) for number, name in enumerate(confusion.classes, 1)
     ]
-    head: list[object] = ["truth ↓  told →"]
+    head: list[object] = ["true ↓  predicted →"]
     head += [element("span", number, title=name) for number, name in enumerate(confusion.classes, 1)] if many else confusion.classes
     lines = []
     for number, (title, row) in enumerate(zip(titles, confusion.matrix, strict=True)):
@@ -134,7 +136,7 @@ def confusion_tables(confusion: Confusion, colours: Mapping[str, Colour | None])
         [title, *(_value(single[what][number]) for what in ("precision", "recall", "f1", "iou")), f"{single['support'][number]:,.0f}"]
         for number, title in enumerate(titles)
     ]
-    words = "Each row is a class of the truth: pixels or spectra, and their share of the row."
+    words = "Each row is a true class. Cells show the number of pixels or spectra, and their share of the row."
     return [
         element("figure", matrix, element("figcaption", words)),
         table(["class", "Precision", "Recall", "F1", "IoU", "Support"], each),

@@ -1,4 +1,4 @@
-"""Runs: their events, their folder, and the process that works in it. Nothing here imports torch."""
+"""Runs: their events, their folders, and the processes that work on them. Nothing here imports torch."""
 
 from napari_spectrai.runs.commands import prepare_evaluation
 from napari_spectrai.runs.evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""What is done before a job can start: its data are handed over, its command is written."""
+"""Prepare jobs that evaluate results: hand over their data, and write their command."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import as_labels
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
+from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.runs.scratch import job_folder
 from napari_spectrai.runs.start import hand_over
 
@@ -23,50 +23,42 @@ def prepare_evaluation(
     *,
     source: Any = None,
     model: str | Path | None = None,
-    normalise: str | None = None,
-    match: bool = False,
-    class_mean: ClassMean = "truth",
-    pairing: str = "position",
+    options: EvaluateOptions | None = None,
     folder: str | Path | None = None,
 ) -> Job:
-    """Return the job, not yet started, that judges results: a `Evaluation` will be in the folder ``judgement`` of the job's.
+    """Return the job, not yet started, that evaluates results: an `Evaluation` will be in the folder ``judgement`` of the job's.
 
     Parameters
     ----------
-    results, truth, task, source, model, normalise, match, class_mean, pairing : as for `napari_spectrai.learn.evaluation.cubes.judge`
-        What did not come unchanged from a file is copied into the job's folder.
+    results, truth, task, source, model
+        As for `napari_spectrai.evaluate`; what did not come unchanged from a file is copied into the job's folder.
+    options : EvaluateOptions, optional
     folder : path, optional
-        Default: a new one among temporary files.
+        Default: a new temporary folder.
 
     Raises
     ------
     ValueError
-        If there is no result, or something given is no cube, or no labels.
+        If there is no result, or if something is neither a cube nor labels.
     """
     if not results:
-        raise ValueError("there is no result to judge; give one or several")
-    tells = tasks[task].truth == "labels"
+        raise ValueError("there is no result to evaluate; give one or several")
+    is_classes = tasks[task].truth == "labels"
     items = [*results.values(), truth]
     with job_folder(folder) as place:
-        files = [_labels(item, place, number) for number, item in enumerate(items)] if tells else hand_over(items, place, "judged")
+        files = [_labels(item, place, number) for number, item in enumerate(items)] if is_classes else hand_over(items, place, "result")
         noisy = [] if source is None else hand_over(source, place, "source")
-    *judged, known = files
-    first, *others = zip(results, judged, strict=True)
+    *handed, known = files
+    first, *others = zip(results, handed, strict=True)
     arguments = ["evaluate", str(first[1]), str(known), "--task", task, f"--name={first[0]}", "--run", str(place.path)]
     arguments += [f"--also={name}={file}" for name, file in others]
     for file in noisy:
         arguments += ["--source", str(file)]
     if model is not None:
         arguments += ["--model", str(Path(model).absolute())]
-    if normalise is not None:
-        arguments += ["--normalise", normalise]
-    if tells and class_mean != "truth":
-        arguments += ["--class-mean", class_mean]
-    if pairing != "position":
-        arguments += ["--pairing", pairing]
-    return Job(place, [*arguments, *(["--match"] if match else [])])
+    return Job(place, [*arguments, *(options or EvaluateOptions()).arguments()])
 
 
 def _labels(item: Any, place: RunFolder, number: int) -> Path:
     labels = as_labels(item)
-    return labels.source.absolute() if labels.source is not None else write_labels(labels, place.data / f"judged-{number}.zarr")
+    return labels.source.absolute() if labels.source is not None else write_labels(labels, place.data / f"result-{number}.zarr")

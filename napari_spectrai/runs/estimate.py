@@ -1,4 +1,4 @@
-"""How long a training will take here, and how much memory: asked of a process that tries a few steps, and remembered."""
+"""Estimates of duration and memory of a training on this machine, measured by a process that runs a few steps, and remembered."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ MOST_REMEMBERED = 300
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a few steps have shown.
+    """Measurements of a few steps.
 
     Attributes
     ----------
-    seconds_a_step, seconds_a_judged : float
-        One step of training, and the judging of one sample.
+    seconds_per_step, seconds_per_validated : float
+        Seconds for one training step, and for validating one sample.
     parameters : int
     process_bytes : int
-        The process with the network, one step and hardly any data.
+        Memory of the process with the network, one step and almost no data.
     device, precision : str
     where : str
-        The device in words, and why it is no GPU if it is none.
+        The device in words, and the reason if it is not a GPU.
     """
 
-    seconds_a_step: float
-    seconds_a_judged: float
+    seconds_per_step: float
+    seconds_per_validated: float
     parameters: int
     process_bytes: int
     device: str
@@ -49,14 +49,14 @@ class Estimate:
     where: str
 
     def seconds(self, experiment: Experiment, extent: Extent) -> float:
-        """Return how long the network will train (the classical methods beside it not counted), or methods be compared at most."""
+        """Return the training time of the network, without the classical methods, or the time limit for comparing methods."""
         if experiment.network.chooses:
             return float(experiment.network.seconds)  # type: ignore[attr-defined]
-        once = extent.steps * self.seconds_a_step + extent.validation * self.seconds_a_judged
+        once = extent.steps * self.seconds_per_step + extent.validation * self.seconds_per_validated
         return experiment.training.epochs * once
 
     def bytes(self, extent: Extent) -> int:
-        """Return how much memory the training will take."""
+        """Return the memory that the training will use."""
         return self.process_bytes + extent.data_bytes
 
     def words(self, experiment: Experiment, extent: Extent) -> str:
@@ -64,7 +64,7 @@ class Estimate:
         memory = f"{self.bytes(extent) / 1e9:.2g} GB of memory"
         if experiment.network.chooses:
             took = duration(self.seconds(experiment, extent))
-            return f"up to {took} to compare methods, then what was chosen is fitted on everything; {memory}; {self.where}"
+            return f"up to {took} to compare methods, then the chosen ones are fitted on all samples;  {memory}; {self.where}"
         if experiment.network.classical:
             return f"{memory}; {self.where}"
         took = duration(self.seconds(experiment, extent))
@@ -72,7 +72,7 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words that a person would say."""
+    """Return a duration in words, rounded as a person would say it."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     if seconds < 90 * 60:
@@ -82,7 +82,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: a training, how large it is, and its axes."""
+    """A training to be estimated: its document, its size, and its axes."""
 
     experiment: Experiment
     extent: Extent
@@ -104,13 +104,13 @@ class Question:
 
     @property
     def batch(self) -> int:
-        """Samples of one step: no more than an epoch has."""
+        """Number of samples in one step: at most those of an epoch."""
         shown = max(self.extent.samples.get("training", 1), self.experiment.data.samples or 1)
         return min(self.experiment.training.batch, shown)
 
     @property
     def key(self) -> str:
-        """What decides the answer, as a short text: the length of the training and the amount of data do not."""
+        """A hash of everything that affects the estimate; not of the length of the training and the amount of data."""
         plain = self.to_json()
         document = plain["experiment"]
         del (
@@ -123,12 +123,12 @@ class Question:
             document["split"],
         )
         kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")} | {"batch": self.batch}
-        told = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch")], sort_keys=True)
-        return hashlib.sha1(told.encode(), usedforsecurity=False).hexdigest()[:16]
+        key = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch")], sort_keys=True)
+        return hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
 def questioned(experiment: Experiment, extent: Extent, cubes: Sequence[Cube], truths: Sequence[Truth]) -> Question:
-    """Return the question that data of this kind pose."""
+    """Return the question for data of this kind."""
     truth_axis = next((truth.axis for truth in truths if isinstance(truth, Cube)), cubes[0].axis)
     return Question(experiment, extent, cubes[0].axis, truth_axis, any(cube.is_image for cube in cubes))
 
@@ -138,16 +138,16 @@ def _memory() -> Path:
 
 
 def remembered(questions: Sequence[Question]) -> list[Estimate] | None:
-    """Return what is known of all questions from an earlier time on this machine; None if one has yet to be tried."""
+    """Return the answers to all questions if they were measured on this machine before; None if one is missing."""
     try:
         known = json.loads(_memory().read_text(encoding="utf-8"))
         return [Estimate(**known[question.key]) for question in questions]
-    except (OSError, ValueError, KeyError, TypeError):  # never asked, or written by another version
+    except (OSError, ValueError, KeyError, TypeError):  # never measured, or written by another version
         return None
 
 
 def remember(questions: Sequence[Question], estimates: Sequence[Estimate]) -> None:
-    """Keep the answers for the next time."""
+    """Save the answers for the next time."""
     try:
         known = json.loads(_memory().read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -158,7 +158,7 @@ def remember(questions: Sequence[Question], estimates: Sequence[Estimate]) -> No
 
 
 def prepare_estimate(questions: Sequence[Question]) -> Job:
-    """Return the job, not yet started, that answers `questions`; `answers` reads what it found."""
+    """Return the job, not yet started, that answers `questions`; `answers` reads its results."""
     with job_folder() as place:
         write_text(place.path / "asked.json", json.dumps([question.to_json() for question in questions]), durable=False)
     return Job(place, ["estimate", str(place.path / "asked.json"), "--run", str(place.path)])
@@ -171,9 +171,9 @@ def asked(folder: RunFolder) -> list[Question]:
 
 def answer(folder: RunFolder, estimates: Sequence[Estimate]) -> None:
     """Write the answers into a job's folder."""
-    write_text(folder.path / "told.json", json.dumps([asdict(estimate) for estimate in estimates]), durable=False)
+    write_text(folder.path / "answers.json", json.dumps([asdict(estimate) for estimate in estimates]), durable=False)
 
 
 def answers(folder: RunFolder) -> list[Estimate]:
     """Return the answers in a job's folder."""
-    return [Estimate(**plain) for plain in json.loads((folder.path / "told.json").read_text(encoding="utf-8"))]
+    return [Estimate(**plain) for plain in json.loads((folder.path / "answers.json").read_text(encoding="utf-8"))]

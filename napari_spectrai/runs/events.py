@@ -1,4 +1,4 @@
-"""What a run tells: frozen values, JSON both ways."""
+"""Events of a run: frozen values that convert to JSON and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_spectrai.parsing import parse_json
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Training begins: on what, with what, and against which classical figures (validation, same metric)."""
+    """The training has started; describes data, device and settings, with the scores of the classical methods (validation, same metric)."""
 
     device: str
     precision: str
@@ -31,7 +31,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A few steps further, at most ten times a second."""
+    """Progress within an epoch, at most ten times a second."""
 
     epoch: int
     step: int
@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """An epoch has ended. `left` is the expected time to the end, in seconds."""
+    """An epoch has ended. `left` is the estimated time to the end, in seconds."""
 
     epoch: int
     epochs: int
@@ -57,7 +57,7 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One fixed validation spectrum: noisy, predicted, and the target; in prepared intensities. The last one is of the best epoch."""
+    """One fixed validation spectrum: noisy, predicted, and the target, in prepared intensities. The last one is of the best epoch."""
 
     epoch: int
     unit: str
@@ -66,16 +66,16 @@ class Preview:
     prediction: list[float]
     truth: list[float]
     target: str = "truth"
-    """What `truth` is, in words: where there is none, the held-out signal or another noisy acquisition."""
+    """Description of `truth`: without a truth it is the held-out signal or another noisy acquisition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One fixed window of an image, as rows of grey values 0 … 255 on the truth's scale; of classes their places in the table, from 1.
+    """One fixed window of an image, as rows of grey values 0 … 255 on the truth's scale; of classes, their indices from 1.
 
-    `truth` is empty where there is none; `removed`, where no truth is known, is what the prediction took from the input, over its own range
-    with 0 in the middle; `colours` (``"#rrggbb"``, or empty where none is told) are those of the classes; `where` says
-    which band is shown.
+    `truth` is empty if there is none. `removed` is set without a truth: what the prediction took from the input, over its own range
+    with 0 in the middle. `colours` (``"#rrggbb"``, or empty if undefined) are those of the classes. `where` names
+    the band shown.
     """
 
     epoch: int
@@ -90,9 +90,9 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How the pixels of a part are told apart: `matrix[i][j]` of class i were told as class j.
+    """Confusion matrix of a part: `matrix[i][j]` is the number of samples of class i predicted as class j.
 
-    At the end one for each part, of the best epoch.
+    At the end there is one for each part, of the best epoch.
     """
 
     epoch: int
@@ -103,7 +103,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A file is complete on disk."""
+    """A file was written completely."""
 
     which: Literal["best", "last", "checkpoint", "result"]
     path: str
@@ -111,14 +111,14 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The run has paused, or goes on."""
+    """The run has paused, or resumed."""
 
     paused: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A prediction has got so far."""
+    """Progress of a prediction."""
 
     done: int
     total: int
@@ -126,7 +126,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A fold of a cross-validation is done: of which candidate, and how much time is left for the comparison, in seconds."""
+    """A fold of a cross-validation is done: its candidate, and the remaining time of the comparison, in seconds."""
 
     candidate: str
     fold: int
@@ -138,24 +138,24 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A candidate of a cross-validation was compared with the others, or left out (`note` says why).
+    """A candidate of a cross-validation was compared with the others, or left out (`note` gives the reason).
 
     Attributes
     ----------
     name, kind, sees : str
-        The candidate; what it sees of the spectra.
+        The candidate; `sees` is its view of the spectra.
     scores : dict
         Out-of-fold scores over all samples, each held out once.
     folds : list of float
-        The first of the scores in each fold.
+        The first score in each fold.
     interval : list of float
-        A 90 % interval of the first of the scores, lower and upper end; empty where it could not be computed.
+        A 90 % interval of the first score, lower and upper end; empty if it could not be computed.
     loss : float
-        Out-of-fold loss by which candidates are compared: negative log-likelihood of classes, or mean squared error.
+        Out-of-fold loss used to compare candidates: negative log-likelihood for classes, else mean squared error.
     seconds : float
-        Time for all folds.
+        Time for all folds, in seconds.
     weight : float
-        Share in the model that was kept, 0 before the choice.
+        Weight in the chosen model, 0 before the choice.
     """
 
     name: str
@@ -172,7 +172,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The run has ended in order; `reason` ``"stopped"`` can be resumed. `notes` tell what went wrong beside it."""
+    """The run has ended normally; with the `reason` ``"stopped"`` it can be resumed. `notes` report minor problems."""
 
     reason: Literal["done", "early", "stopped"]
     epoch: int = 0
@@ -187,7 +187,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The run has ended in an error: the cause in a sentence, the details for those who ask."""
+    """The run has ended with an error: its cause in one sentence, and details for debugging."""
 
     message: str
     details: str = ""
@@ -212,7 +212,7 @@ def from_json(line: str) -> Event:
             raise KeyError(next(iter(plain.keys() - kind.__dataclass_fields__.keys())))
         event: Event = _validator(kind.__name__).validate_python(plain)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"the journal is damaged or of another version: {line[:80]!r} tells no event that is known here") from error
+        raise ValueError(f"the journal is damaged or of another version: {line[:80]!r} is not a known event") from error
     return event
 
 

@@ -1,4 +1,4 @@
-"""A training kept for later: its document with its data beside it, and the command or script that runs it."""
+"""Export a training: its document with its data next to it, and the command or script that runs it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from napari_spectrai.runs.start import data_in
 
 
 def keep(experiment: Experiment, cubes: Any = None, truths: Any = None, path: str | Path | None = None) -> Path:
-    """Write the document of a training that can be run anywhere; return its path.
+    """Write the document of a training so that it can be run anywhere, and return its path.
 
     Parameters
     ----------
     experiment : Experiment
     cubes, truths : Cube, array, layer or list of them, optional
-        Default: the files that ``experiment.data`` names. What did not come unchanged from a file is written into a folder beside the
-        document, named like it.
+        Default: the files named by ``experiment.data``. Data that are not an unchanged file are written into a folder next to the
+        document, with the same name.
     path : path, optional
-        Of the document, ``.yml``; default: a new one in ``experiments``, beside the folder of the runs.
+        Path of the document, ``.yml``; default: a new one in ``experiments``, next to the folder of the runs.
 
     Raises
     ------
@@ -41,12 +41,12 @@ def keep(experiment: Experiment, cubes: Any = None, truths: Any = None, path: st
 
 
 def command(document: Path) -> str:
-    """Return the line that trains a document from a shell."""
+    """Return the shell command that trains a document."""
     return f"napari-spectrai train {shlex.quote(str(document))}"
 
 
 def script(document: Path) -> str:
-    """Return a Python script that trains a document, all its settings in sight."""
+    """Return a Python script that trains a document and contains all its settings."""
     experiment = Experiment.load(document)
     text = experiment.to_yaml().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'''"""Train {experiment.task.title.lower()} with {experiment.network.title}."""

@@ -1,4 +1,4 @@
-"""A run's folder: the document, the events, the weights, and the word of whoever steers it."""
+"""A run's folder: the document, the events, the weights, and the control file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _asked_here: dict[Path, Command] = {}
 
 
 def default_folder() -> Path:
-    """Where runs live unless told otherwise: ``$NAPARI_SPECTRAI_RUNS``, else the user's data folder."""
+    """Return the default folder of runs: ``$NAPARI_SPECTRAI_RUNS`` if it is set, else a folder in the user's data folder."""
     chosen = os.environ.get("NAPARI_SPECTRAI_RUNS")
     return Path(chosen) if chosen else user_data_path("napari-spectrai", appauthor=False) / "runs"
 
@@ -46,8 +46,8 @@ def default_folder() -> Path:
 def all_runs(parent: Path | None = None) -> list[RunFolder]:
     """Return the runs in `parent` (default: `default_folder`), newest first."""
     parent = default_folder() if parent is None else parent
-    found = parent.glob("*/experiment.yml") if parent.is_dir() else ()
-    return [RunFolder(path.parent) for path in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]
+    documents = parent.glob("*/experiment.yml") if parent.is_dir() else ()
+    return [RunFolder(path.parent) for path in sorted(documents, key=lambda p: p.stat().st_mtime, reverse=True)]
 
 
 class DamagedSplitError(ValueError):
@@ -69,7 +69,7 @@ def readable(line: bytes) -> Event | None:
 
 
 class RunFolder:
-    """The files of one run. Only the process that works in it writes; others read, and write `control`.
+    """The files of one run. Only the process that works on the run writes them; others read them, and write `control`.
 
     Raises
     ------
@@ -96,16 +96,9 @@ class RunFolder:
     @classmethod
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
         """Make a folder for a new run of `experiment` and write its document."""
-        if path is None:
-            words = name_words(experiment.name or experiment.task.kind)
-            stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
-            path = default_folder() / stem
-            number = 2
-            while path.exists():
-                path, number = default_folder() / f"{stem}-{number}", number + 1
-        folder = cls(path)
+        folder = cls(cls.new(experiment) if path is None else path)
         if folder.journal.exists():
-            raise FileExistsError(f"{folder.path} already holds a run; resume it (--resume), or choose another folder")
+            raise FileExistsError(f"{folder.path} already contains a run; resume it (--resume), or choose another folder")
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             experiment.save(folder.document)
@@ -113,14 +106,23 @@ class RunFolder:
             raise type(error)(f"{folder.path} cannot be written ({error.strerror}); choose another run folder") from error
         return folder
 
+    @staticmethod
+    def new(experiment: Experiment) -> Path:
+        """Return a path in the default folder where nothing is yet, named by the time and the experiment."""
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name_words(experiment.name or experiment.task.kind)}"
+        path, number = default_folder() / stem, 2
+        while path.exists():
+            path, number = default_folder() / f"{stem}-{number}", number + 1
+        return path
+
     def experiment(self) -> Experiment:
         """Return the document of this run."""
         if not self.document.exists():
-            raise FileNotFoundError(f"{self.path} holds no run (no experiment.yml in it)")
+            raise FileNotFoundError(f"{self.path} contains no run (no experiment.yml in it)")
         return Experiment.load(self.document)
 
     def append(self, event: Event) -> None:
-        """Add an event to the journal."""
+        """Append an event to the journal."""
         line = to_json(event).encode() + b"\n"
         try:
             with self.journal.open("a+b") as file:
@@ -147,12 +149,12 @@ class RunFolder:
                         yield readable(line)
 
     def keep_maps(self, maps: Sequence[npt.NDArray[np.uint8]]) -> None:
-        """Write the split: for each cube a map (z, y, x) with the number of each pixel's part."""
+        """Write the split: for each cube, a map (z, y, x) with the number of each pixel's part."""
         with replacing(self.split) as temporary:
             np.savez_compressed(temporary, **{f"map{number}": labels for number, labels in enumerate(maps)})  # type: ignore[arg-type]
 
     def maps(self) -> list[npt.NDArray[np.uint8]]:
-        """Return the maps of the split; none before it is made."""
+        """Return the maps of the split; empty before the split."""
         if not self.split.exists():
             return []
         try:
@@ -168,18 +170,18 @@ class RunFolder:
         return maps
 
     def parts(self) -> list[Labels]:
-        """Return which pixels train, validate and test, as labels (y, x) of each image or (n,) of a set; none before the split."""
+        """Return the pixels for training, validation and test, as labels (y, x) of each image or (n,) of a set; empty before the split."""
         return subsets.as_labels(self.maps())
 
     def discard_data(self) -> None:
-        """Remove the arrays that were handed over in the folder; a run that ended well needs them no more."""
+        """Remove the arrays that were copied into the folder; a finished run no longer needs them."""
         if self.data.is_dir():
             shutil.rmtree(self.data)
 
     def truncate(self, length: int) -> None:
-        """Cut the journal back to `length` bytes: what a resumed run will live through again.
+        """Cut the journal back to `length` bytes; a resumed run repeats what is removed.
 
-        It becomes a new file, by which those who follow it see that they must begin again.
+        A new file replaces it, from which readers recognise that they must start again.
         """
         if self.journal.exists():
             kept = self.journal.read_bytes()[:length]
@@ -193,7 +195,7 @@ class RunFolder:
             return None
         with self.journal.open("rb") as file:
             read = 0
-            while True:  # most events are short; a report of many classes is not
+            while True:  # most events are short; confusion matrices of many classes are not
                 read = min(length, max(8_192, 4 * read))
                 file.seek(-read, os.SEEK_END)
                 first, *lines = file.read(read).split(b"\n")[:-1] or [b""]
@@ -207,7 +209,7 @@ class RunFolder:
 
     @property
     def journal_length(self) -> int:
-        """Bytes in the journal."""
+        """Length of the journal in bytes."""
         return self.journal.stat().st_size if self.journal.exists() else 0
 
     def say(self, command: Command) -> None:
@@ -296,17 +298,17 @@ class RunFolder:
         return lock.proven(self._lock, pid)
 
     def owner(self) -> int | None:
-        """Return the number of the living process that works here, if there is one."""
+        """Return the id of the running process that works on the run, if there is one."""
         worker = self.worker()
         return None if worker is None else worker.pid
 
     def state(self) -> State:
-        """Return how the run stands; ``"stopped"`` and ``"interrupted"`` can be resumed."""
+        """Return the state of the run; ``"stopped"`` and ``"interrupted"`` runs can be resumed."""
         try:
             if self.owner() is not None:
                 return "running"
             ending = self.last_event()
-        except (ValueError, KeyError, TypeError):  # files of another version, or damaged ones
+        except (ValueError, KeyError, TypeError):  # damaged files, or files of another version
             return "unreadable"
         if isinstance(ending, Finished):
             return "stopped" if ending.reason == "stopped" else "finished"

@@ -1,4 +1,4 @@
-"""Runs in a list: what each has reached, its curve, its name, and how it is taken away."""
+"""List of runs: their scores and curves, renaming and deletion."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from napari_spectrai.runs.events import Epoch, Started
 from napari_spectrai.runs.folder import RunFolder, State, all_runs, readable
 
 MOST = 100
-"""Runs in the list, the newest."""
+"""Number of runs in the list; the newest are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run, as a list shows it.
+    """One run in the list.
 
     Attributes
     ----------
-    figure, rival : float
-        What the network has reached in validation (in the test, where there was one) and the best classical method beside it; NaN
-        before there is anything.
+    score, baseline : float
+        Score of the network on the test part, or on the validation part if there is no test, and that of the best classical method;
+        NaN while there is none.
     """
 
     path: Path
@@ -40,9 +40,9 @@ class RunSummary:
     state: State
     metric: str = ""
     part: str = ""
-    figure: float = math.nan
-    rival_name: str = ""
-    rival: float = math.nan
+    score: float = math.nan
+    baseline_name: str = ""
+    baseline: float = math.nan
 
     @property
     def folder(self) -> RunFolder:
@@ -54,7 +54,7 @@ _known: dict[Path, tuple[tuple[float, ...], RunSummary]] = {}
 
 
 def summaries() -> list[RunSummary]:
-    """Return the newest runs; one whose files have not changed since the last time is not read again."""
+    """Return the newest runs; a run whose files have not changed since the last call is not read again."""
     return [row for folder in all_runs()[:MOST] if (row := _row(folder)) is not None]
 
 
@@ -66,7 +66,7 @@ def _row(folder: RunFolder) -> RunSummary | None:
         if known is not None and known[0] == stamp:
             return replace(known[1], state=state)
         row = _read(folder, state)
-    except (OSError, ValueError):  # taken away while it was read, or of another version: still to be seen, and deleted
+    except (OSError, ValueError):  # deleted meanwhile, or of another version: it is still listed, so that it can be deleted
         return RunSummary(folder.path, folder.path.name, "", "", "", "unreadable") if folder.path.is_dir() else None
     _known[folder.path] = (stamp, row)
     return row
@@ -74,23 +74,22 @@ def _row(folder: RunFolder) -> RunSummary | None:
 
 def _read(folder: RunFolder, state: State) -> RunSummary:
     experiment = folder.experiment()
-    when = f"{datetime.fromtimestamp(_begun(folder)):%d %b %H:%M}"
-    row = RunSummary(folder.path, experiment.name or folder.path.name, experiment.task.title, experiment.network.title, when, state)
+    when = f"{datetime.fromtimestamp(_started_at(folder)):%d %b %H:%M}"
+    summary = RunSummary(folder.path, experiment.name or folder.path.name, experiment.task.title, experiment.network.title, when, state)
     if not folder.best.exists():
-        return row
+        return summary
     scores = read_card(folder.best).scores
     metric = experiment.task.metrics[0]
     part = "test" if "test" in scores else "validation"
-    told = {name: figures[metric] for name, figures in scores.get(part, {}).items() if not math.isnan(figures.get(metric, math.nan))}
-    figure = told.pop("network", math.nan)
-    told.pop("raw", None)
-    choose = max if METRICS[metric].larger_is_better else min
-    best = choose(told, key=lambda name: told[name]) if told else ""
-    return replace(row, metric=metric, part=part, figure=figure, rival_name=best, rival=told.get(best, math.nan))
+    known = {name: row[metric] for name, row in scores.get(part, {}).items() if not math.isnan(row.get(metric, math.nan))}
+    own = known.pop("network", math.nan)
+    known.pop("raw", None)
+    best = METRICS[metric].best(known) or ""
+    return replace(summary, metric=metric, part=part, score=own, baseline_name=best, baseline=known.get(best, math.nan))
 
 
-def _begun(folder: RunFolder) -> float:
-    """Return when a run began: its folder's name tells, else its document."""
+def _started_at(folder: RunFolder) -> float:
+    """Return when a run was started: from its folder's name, else from its document."""
     try:
         return datetime.strptime(folder.path.name[:15], "%Y%m%d-%H%M%S").timestamp()
     except ValueError:
@@ -98,7 +97,7 @@ def _begun(folder: RunFolder) -> float:
 
 
 def curve(folder: RunFolder) -> tuple[list[int], list[float], str]:
-    """Return the epochs of a run, its validation figures, and which metric they are."""
+    """Return the epochs of a run, its validation scores, and the name of their metric."""
     epochs: dict[int, float] = {}
     metric = ""
     for line in _lines(folder):
@@ -118,19 +117,19 @@ def _lines(folder: RunFolder) -> Iterator[str]:
 
 
 def rename(folder: RunFolder, name: str) -> None:
-    """Give a run, and the models in it, another name.
+    """Rename a run and its models.
 
     Raises
     ------
     ValueError
         If the name is empty or longer than 200 characters.
     RuntimeError
-        If the run is being worked on.
+        If a process is working on the run.
     """
     _refuse_running(folder, "renamed")
     name = name.strip()
     if not name:
-        raise ValueError("the name is empty; a run needs one to be told by")
+        raise ValueError("the name is empty; enter at least one character")
     experiment = folder.experiment().override(f"name={json.dumps(name)}")
     for path in (folder.best, folder.last):
         if path.exists():
@@ -139,7 +138,7 @@ def rename(folder: RunFolder, name: str) -> None:
 
 
 def _rename_model(path: Path, name: str) -> None:
-    """Write a model file's header anew; the weights are copied as they are."""
+    """Rewrite a model file's header; the weights are copied unchanged."""
     card: ModelCard = replace(read_card(path), name=name)
     card = replace(card, experiment=card.experiment.model_copy(update={"name": name}))
     with path.open("rb") as file:
@@ -154,16 +153,16 @@ def _rename_model(path: Path, name: str) -> None:
 
 
 def delete(folder: RunFolder) -> None:
-    """Take a run away, with its models; it cannot be brought back.
+    """Delete a run with its models; this cannot be undone.
 
     Raises
     ------
     RuntimeError
-        If the run is being worked on.
+        If a process is working on the run.
     """
     _refuse_running(folder, "deleted")
     if not folder.document.exists():
-        raise ValueError(f"{folder.path} holds no run (no experiment.yml in it), so nothing there is deleted")
+        raise ValueError(f"{folder.path} contains no run (no experiment.yml), so nothing is deleted")
     shutil.rmtree(folder.path)
     _known.pop(folder.path, None)
 
@@ -171,4 +170,4 @@ def delete(folder: RunFolder) -> None:
 def _refuse_running(folder: RunFolder, what: str) -> None:
     owner = folder.owner()
     if owner is not None:
-        raise RuntimeError(f"process {owner} is working in {folder.path}; stop the run before it is {what}")
+        raise RuntimeError(f"process {owner} is working on {folder.path}; stop the run before it is {what}")

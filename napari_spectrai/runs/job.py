@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import napari_spectrai
 from napari_spectrai.runs.events import Event, Failed, Finished
 from napari_spectrai.runs.folder import RunFolder, readable
 from napari_spectrai.runs.process_info import ForeignProcess
-from napari_spectrai.spec import resolve
 
 _LET_GO = b"1"
 """What a starter says through the pipe, so that its own end is not taken as the word to stop."""
@@ -224,7 +224,22 @@ class Job:
 
 
 class Run(Job):
-    """A training in its own process."""
+    """A training in a process of its own; get one from `launch`, or `attach` to one by its folder.
+
+    Parameters
+    ----------
+    folder : RunFolder or path
+        The run folder. Nothing is started: `resume` continues a run that was stopped or killed, in a new process.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=2")
+    >>> model = spectrai.train(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> spectrai.Run("my-run").model().axis == model.axis
+    True
+    """
 
     def __init__(self, folder: RunFolder | str | Path) -> None:
         folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
@@ -312,9 +327,8 @@ class Run(Job):
     def model(self, which: str = "best") -> Any:
         """Load the ``"best"`` or ``"last"`` model. Imports torch."""
         path = {"best": self.folder.best, "last": self.folder.last}[which]
-        return resolve("napari_spectrai.learn.model:Model").load(path)
+        return napari_spectrai.Model.load(path)
 
     def report(self) -> Path:
         """Write the report of what there is by now, and return its path; at the end of a training it is written anyway."""
-        path: Path = resolve("napari_spectrai.reports.run_report:write_report")(self.folder)
-        return path
+        return napari_spectrai.write_report(self.folder.path)

@@ -1,4 +1,4 @@
-"""Model files that were opened, remembered from one session to the next."""
+"""Recently opened model files, remembered from session to session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_spectrai.files import write_text
 from napari_spectrai.runs.folder import default_folder
 
 MOST = 20
-"""Model files that are remembered."""
+"""Number of model files remembered."""
 
 
 def _file() -> Path:
@@ -17,10 +17,10 @@ def _file() -> Path:
 
 
 def recent_models() -> list[Path]:
-    """Return the model files opened lately that are still there, the latest first."""
+    """Return the model files opened recently that still exist, latest first."""
     try:
         paths = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or a damaged list, which the next model begins anew
+    except (OSError, ValueError):  # no list yet, or a damaged one, which the next model replaces
         return []
     if not isinstance(paths, list):
         return []
@@ -28,7 +28,7 @@ def recent_models() -> list[Path]:
 
 
 def remember_model(path: str | Path) -> None:
-    """Put a model file at the head of the list.
+    """Put a model file at the top of the list.
 
     Raises
     ------

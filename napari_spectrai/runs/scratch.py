@@ -1,4 +1,4 @@
-"""Folders of jobs whose results pass into the window: when nobody is there to take them, nothing of them stays."""
+"""Temporary job folders, deleted when nobody collects the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARK = "passing"
 
 @contextmanager
 def job_folder(folder: str | Path | None = None) -> Iterator[RunFolder]:
-    """Yield the folder of a job while it is prepared: the one named, else a temporary one, which goes again if preparing fails."""
+    """Yield the folder of a job during preparation: the given one, else a temporary one, which is removed if the preparation fails."""
     if folder is not None:
         yield RunFolder(folder)
         return
@@ -29,6 +29,6 @@ def job_folder(folder: str | Path | None = None) -> Iterator[RunFolder]:
 
 
 def discard(folder: RunFolder) -> None:
-    """Remove the folder of a job that nobody follows any more; one that was named, as that of a training, stays."""
+    """Remove the temporary folder of a job that nobody follows any more; a given folder, such as that of a training, is kept."""
     if (folder.path / _MARK).exists():
         shutil.rmtree(folder.path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a process of its own is given to work on, so that the window never waits and stopping always works."""
+"""Prepare and start jobs: hand over their data, so that the window never waits and stopping always works."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_spectrai.cube import Cube, SpectralWarning, as_cube
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.losses import losses
@@ -18,6 +20,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.experiment.training import optimisers, schedules
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.plan.pairing import relation
 from napari_spectrai.plan.truths import by_position, given
 from napari_spectrai.preparation import Step, save_steps
@@ -25,12 +28,13 @@ from napari_spectrai.preparation import steps as registry
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job, Run
 from napari_spectrai.runs.launch_signal import launched
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.scratch import job_folder
 from napari_spectrai.spec import Registry
 
 
 def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
-    """Do everything `launch` does but the start: may take a while, and can be done on a thread."""
+    """Do everything that `launch` does except starting the process; may take a while, and can run on a thread."""
     _refuse_local(experiment)
     folder = RunFolder.create(experiment, run)
     data_in(experiment, cubes, truths, folder).save(folder.document)
@@ -38,7 +42,7 @@ def prepare(experiment: Experiment, cubes: Any = None, truths: Any = None, *, ru
 
 
 def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) -> Experiment:
-    """Return the experiment with the files that hold its data; what did not come unchanged from a file is written into `folder`."""
+    """Return the experiment with the files of its data; data that are not an unchanged file are written into `folder`."""
     paths: dict[str, Any]
     if cubes is not None:
         inputs, targets = given(experiment, cubes, truths)
@@ -47,7 +51,7 @@ def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) 
         for sentence in words:
             warnings.warn(sentence, SpectralWarning, stacklevel=3)
         paths = {"input": hand_over(inputs, folder, "input"), "truth": _truths(experiment, targets, folder)}
-        # where the files lie is no longer asked: a layer may have been moved since it was opened
+        # the positions in the files are not used: a layer may have been moved since it was opened
         paths |= {"pairing": "pixels"} if known else {}
     else:
         paths = {side: [file.absolute() for file in getattr(experiment.data, side)] for side in ("input", "truth")}
@@ -55,56 +59,80 @@ def data_in(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder) 
 
 
 def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Run:
-    """Train in a process of its own; return at once with a handle. In napari's console, the Train dock follows it.
+    """Train in a separate process, and return a handle at once. In napari's console, the Train dock follows the run.
 
     Parameters
     ----------
     experiment : Experiment
     cubes, truths : Cube, array, layer or list of them, optional
-        Default: the files that ``experiment.data`` names. What did not come unchanged from a file is copied into the run folder.
+        Default: the files named by ``experiment.data``. Data that are not an unchanged file are copied into the run folder.
     run : path, optional
         The run folder; default: a new one in `default_folder`.
 
+    Returns
+    -------
+    Run
+        ``.events()``, ``.pause()``, ``.stop()``, ``.resume()``, ``.wait()`` and ``.model()``.
+
     Raises
     ------
+    TypeError
+        If `experiment` is no Experiment.
     ValueError
         If a kind was added in this process only, so that another cannot know it.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=2")
+    >>> run = spectrai.launch(experiment, pairs.cube, pairs.truth, run="my-run")
+    >>> run.wait()
+    0
+    >>> run.close()
+    >>> run.model().axis == pairs.cube.axis
+    True
     """
+    of_type(experiment, Experiment, "the first argument of launch", "make one with Experiment.default(task, cube, truth)")
     started = prepare(experiment, cubes, truths, run=run)
     started.start()
-    launched.tell(started)
+    launched.add(started)
     return started
 
 
 def prepare_prediction(
-    model: str | Path, cube: Any, *, folder: str | Path | None = None, options: Sequence[str] = (), out: str | Path | None = None
+    model: str | Path,
+    cube: Any,
+    options: PredictOptions | None = None,
+    *,
+    folder: str | Path | None = None,
+    out: str | Path | None = None,
 ) -> Job:
     """Return the job, not yet started, that applies a model.
 
     Parameters
     ----------
-    model : path of a model file, or the kind of a method that needs no training
+    model : path of a model file, or the kind of a method without training
     cube : Cube, array, napari layer, or path of a file, which is read by the job
+    options : PredictOptions, optional
     folder : path, optional
         Where the job works; default: a temporary folder.
-    options : sequence of str
-        More arguments of ``napari-spectrai predict``.
     out : path, optional
-        Where the result goes. Default: ``result.zarr`` in the job's folder, and if the job is stopped what is finished by then goes to
-        ``result-part.zarr`` beside it.
+        Path of the result. Default: ``result.zarr`` in the job's folder; if the job is stopped, the finished part is written to
+        ``result-part.zarr`` next to it.
     """
     with job_folder(folder) as place:
         source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
     written = out is not None
+    arguments = (options or PredictOptions()).arguments()
     if out is None:
-        out, options = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *options]
-    return Job(
-        place, ["predict", str(model), str(source), "-o", str(out), "--overwrite", "--run", str(place.path), *options], remains=written
-    )
+        out, arguments = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *arguments]
+    command = ["predict", str(model), str(source), "-o", str(out), "--overwrite", "--run", str(place.path), *arguments]
+    return Job(place, command, remains=written)
 
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:
-    """Return the job, not yet started, that applies preparation steps: the result will be ``result.zarr`` in the job's folder."""
+    """Return the job, not yet started, that applies preparation steps; the result will be ``result.zarr`` in the job's folder."""
     for step in steps:
         _refuse_unknown(registry, step.kind)
     with job_folder(folder) as place:
@@ -124,7 +152,7 @@ def _truths(experiment: Experiment, truths: Sequence[Any], folder: RunFolder) ->
 
 
 def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
-    """Return files that hold `cubes`: their own where they came unchanged from one, else copies in the run folder."""
+    """Return files with the data of `cubes`: their own if unchanged, else copies in the run folder."""
     items = list(cubes) if isinstance(cubes, list | tuple) else [cubes]
     paths = []
     for number, item in enumerate(items):
@@ -150,6 +178,6 @@ def _refuse_local(experiment: Experiment) -> None:
 def _refuse_unknown(kinds: Registry[Any], kind: str) -> None:
     if kinds.is_local(kind):
         raise ValueError(
-            f"{kinds.what} {kind!r} was added in this process only and another cannot know it; "
-            f"declare it in the entry-point group {kinds.group!r}, or work here with fit or preprocess"
+            f"{kinds.what} {kind!r} was registered in this process only, and another process cannot know it;  "
+            f"declare it in the entry-point group {kinds.group!r}, or use fit or preprocess in this process"
         )

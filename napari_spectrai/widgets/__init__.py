@@ -1,6 +1,6 @@
-"""The window: docks over `runs`, `experiment` and `io`. The only importers of napari, Qt, magicgui and pyqtgraph.
+"""The graphical interface: docks over `runs`, `experiment` and `io`. The only package to import napari, Qt, magicgui and pyqtgraph.
 
-From napari's console, each dock by name:
+Each dock can be opened by name from napari's console:
 
 >>> import napari_spectrai as spectrai
 >>> dock = spectrai.widgets.train(viewer)  # doctest: +SKIP
@@ -25,25 +25,25 @@ def _opened(viewer: Viewer, name: str) -> Any:
 
 
 def spectra(viewer: Viewer) -> Any:
-    """Open the dock Spectra in the viewer's window and return it."""
+    """Open the Spectra dock in the viewer's window and return it."""
     return _opened(viewer, "Spectra")
 
 
 def preprocess(viewer: Viewer) -> Any:
-    """Open the dock Preprocess in the viewer's window and return it."""
+    """Open the Preprocess dock in the viewer's window and return it."""
     return _opened(viewer, "Preprocess")
 
 
 def train(viewer: Viewer) -> Any:
-    """Open the dock Train in the viewer's window and return it; its ``experiment`` can be read and set."""
+    """Open the Train dock in the viewer's window and return it; its ``experiment`` can be read and set."""
     return _opened(viewer, "Train")
 
 
 def predict(viewer: Viewer) -> Any:
-    """Open the dock Predict in the viewer's window and return it; its ``model`` and ``layer`` can be read and set."""
+    """Open the Predict dock in the viewer's window and return it; its ``model`` and ``layer`` can be read and set."""
     return _opened(viewer, "Predict")
 
 
 def evaluate(viewer: Viewer) -> Any:
-    """Open the dock Evaluate in the viewer's window and return it; its ``result`` and ``truth`` can be read and set."""
+    """Open the Evaluate dock in the viewer's window and return it; its ``result`` and ``truth`` can be read and set."""
     return _opened(viewer, "Evaluate")

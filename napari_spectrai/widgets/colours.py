@@ -1,4 +1,4 @@
-"""Colours that can be told from what is behind them, in any theme."""
+"""Colours with sufficient contrast to their background, in any theme."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qtpy.QtGui import QColor, QPalette
 from qtpy.QtWidgets import QWidget
 
 TEXT, CURVE = 4.5, 3.0
-"""Least contrast of text and of curves; WCAG 2.2, success criteria 1.4.3 and 1.4.11."""
+"""Minimum contrast of text and of curves; WCAG 2.2, success criteria 1.4.3 and 1.4.11."""
 
 
 def contrast(one: str, other: str) -> float:
@@ -28,31 +28,31 @@ def _luminance(colour: str) -> float:
 
 @lru_cache(maxsize=256)
 def readable(colour: str, background: str, least: float = CURVE) -> str:
-    """Return the colour, made lighter or darker as far as it takes to be told from the background."""
-    step = -0.02 if _luminance(background) > 0.18 else 0.02  # where black and white are equally far
+    """Return the colour, made lighter or darker until it contrasts with the background."""
+    step = -0.02 if _luminance(background) > 0.18 else 0.02  # the luminance at which black and white contrast equally
     hue, saturation, lightness, _ = QColor(colour).getHslF()
-    found = QColor(colour)
-    while contrast(found.name(), background) < least and 0 < lightness < 1:
+    adjusted = QColor(colour)
+    while contrast(adjusted.name(), background) < least and 0 < lightness < 1:
         lightness = min(1.0, max(0.0, lightness + step))
-        found = QColor.fromHslF(max(hue, 0.0), saturation, lightness)
-    return str(found.name())
+        adjusted = QColor.fromHslF(max(hue, 0.0), saturation, lightness)
+    return str(adjusted.name())
 
 
 class Tinted(QObject):
-    """Keeps the text of a widget in a colour, as light or dark as the theme needs it."""
+    """Keeps the text of a widget in one hue, as light or dark as the theme requires."""
 
     _due = QtSignal()
 
     def __init__(self, widget: QWidget, colour: str) -> None:
         super().__init__(widget)
         self._widget, self._wanted, self._shown = widget, colour, ""
-        # queued: a style that is set while styles are being set takes no effect
+        # queued: a style set during a style change has no effect
         self._due.connect(self._tint, Qt.ConnectionType.QueuedConnection)
         widget.installEventFilter(self)
         self._tint()
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
-        """Stand before the widget's own events."""
+        """Filter the widget's events."""
         if event.type() in (QEvent.Type.Show, QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
             self._due.emit()
         return False

@@ -1,4 +1,4 @@
-"""What the manifest calls besides the docks: sample data, readers and writers."""
+"""Contributions of the manifest other than docks: sample data, readers and writers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, la
 
 
 def raman_pairs() -> list[LayerData]:
-    """Return the Raman pairs as two layers: noisy spectra and, hidden under them, their truth."""
+    """Return the Raman pairs as two layers: noisy spectra and, hidden below them, their truth."""
     pairs = sample("raman_pairs")
     assert pairs.truth is not None  # noqa: S101
     return [layer_data(pairs.truth, colormap="viridis"), layer_data(pairs.cube, colormap="viridis")]
@@ -76,25 +76,25 @@ def _layers(path: Path) -> list[LayerData]:
 
 
 def get_model_reader(path: str | list[str]) -> Callable[..., list[tuple[None]]]:
-    """Return what opens a model file in the Predict dock."""
-    del path  # the manifest has looked at its name
+    """Return a reader that opens a model file in the Predict dock."""
+    del path  # the manifest has checked its name
     return _read_model
 
 
 def _read_model(paths: str | list[str], **_: Any) -> list[tuple[None]]:
-    """Choose a model in the Predict dock, which opens; no layer comes.
+    """Open the Predict dock and choose a model in it; no layer is added.
 
     Raises
     ------
     ValueError
-        If the file is damaged or no model, or there is no window.
+        If the file is damaged or not a model, or if there is no window.
     """
     files = [Path(path) for path in (paths if isinstance(paths, list) else [paths])]
     for file in files:
         read_card(file)
     viewer = current_viewer()
     if viewer is None:
-        raise ValueError(f"{files[0].name} is a model, which is chosen in the Predict dock of a window; in a script: predict(path, cube)")
+        raise ValueError(f"{files[0].name} is a model; choose it in the Predict dock, or in a script call predict(path, cube)")
     dock = opened(viewer, "Predict")
     for file in files:
         dock.model = file

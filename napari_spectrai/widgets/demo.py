@@ -1,4 +1,4 @@
-"""The last part of the demo: napari open on the denoised Raman pairs (``python -m napari_spectrai.widgets.demo FOLDER``)."""
+"""Last part of the demo: open napari on the denoised Raman pairs (``python -m napari_spectrai.widgets.demo FOLDER``)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.spectra_dock.spectra_dock import SpectraDock
 
 ROWS = (850, 900, 950)
-"""Test spectra that the figure shows."""
+"""Number of test spectra in the figure."""
 
 
 def figure(viewer: napari.Viewer, folder: Path) -> Path:
-    """Save a picture of a few test spectra: noisy, denoised, true; each divided by its own maximum."""
+    """Save a plot of a few test spectra (noisy, denoised, true), each divided by its own maximum."""
     pairs = sample("raman_pairs")
     assert pairs.truth is not None  # noqa: S101
     result = read(folder / "denoised.zarr")
@@ -48,7 +48,7 @@ def figure(viewer: napari.Viewer, folder: Path) -> Path:
 
 
 def show(folder: Path) -> napari.Viewer:
-    """Open napari on noisy, denoised and true spectra, with the Spectra dock beside them."""
+    """Open napari on noisy, denoised and true spectra, with the Spectra dock."""
     pairs = sample("raman_pairs")
     assert pairs.truth is not None  # noqa: S101
     viewer = napari.Viewer(title="napari-spectrai demo", show=True)
@@ -70,12 +70,12 @@ def main() -> None:
     viewer = show(arguments.folder)
     print(f"figure: {figure(viewer, arguments.folder)}")  # noqa: T201
     if arguments.screenshot:
-        for _ in range(20):  # let the dock find its place
+        for _ in range(20):  # until the dock is laid out
             QApplication.processEvents()
             time.sleep(0.05)
         path = arguments.folder / "napari.png"
         viewer.screenshot(str(path), canvas_only=False)
-        print(f"picture of the window: {path}")  # noqa: T201
+        print(f"screenshot: {path}")  # noqa: T201
         viewer.close()
     else:
         napari.run()

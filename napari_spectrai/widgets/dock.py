@@ -1,4 +1,4 @@
-"""What the docks share: a scrolling column, and text that wraps in it."""
+"""Common parts of the docks: a scrolling column, and text that wraps in it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # 
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
 from napari_spectrai.widgets.colours import Tinted
-from napari_spectrai.widgets.menus import offer_on_layers
+from napari_spectrai.widgets.context_menu import offer_on_layers
 from napari_spectrai.widgets.sample_links import Words
 
 _WRONG = "#e0503f"
 WIDTH = 390
-"""Width of a dock at rest, in pixels."""
+"""Initial width of a dock, in pixels."""
 
 
 class _Column(QScrollArea):
@@ -39,12 +39,12 @@ _docks: weakref.WeakSet[Dock] = weakref.WeakSet()
 
 
 def docks() -> list[Dock]:
-    """Return the docks there are, in all windows."""
+    """Return the docks in all windows."""
     return [dock for dock in _docks if isalive(dock.native)]  # type: ignore[no-untyped-call]
 
 
 def dock_name(widget: QWidget) -> str:
-    """Return the name of the dock that a widget stands in; nothing before it stands in one."""
+    """Return the name of the dock that contains a widget; empty if no dock contains it yet."""
     inside: QWidget | None = widget
     while inside is not None and not isinstance(inside, _Column):
         inside = inside.parentWidget()
@@ -52,14 +52,14 @@ def dock_name(widget: QWidget) -> str:
 
 
 def opened(viewer: Viewer, name: str) -> Any:
-    """Return the dock of that name in the viewer's window, which opens if it is not there."""
+    """Return the dock of that name in the viewer's window; open it if necessary."""
     _, found = viewer.window.add_plugin_dock_widget("napari-spectrai", name)
-    # napari gives what we made the first time, and the Qt widget in it from then on
+    # napari returns our object the first time, and the Qt widget in it afterwards
     return next((dock for dock in _docks if found is dock or found is dock.native), found)
 
 
 class Dock(Container[Any]):
-    """A column of widgets that scrolls where the screen is too low."""
+    """A column of widgets that scrolls if the window is too low."""
 
     def __init__(self, name: str, widgets: Sequence[Any]) -> None:
         self._column: _Column | None = None
@@ -75,17 +75,17 @@ class Dock(Container[Any]):
         bind_keys(self)
 
     def take(self, layer: Layer) -> None:
-        """Choose a layer to work on; a dock that has no use for it stays as it is."""
+        """Choose a layer to work on; a dock that cannot use it stays unchanged."""
 
     @property
     def native(self) -> Any:
-        """The Qt widget that is docked: magicgui's own, in a column that scrolls."""
+        """The docked Qt widget: magicgui's widget, in a column that scrolls."""
         return super().native if self._column is None else self._column
 
     def scroll_to(self, widget: Any) -> None:
-        """Bring a widget of the column to its top, once everything has found its place."""
+        """Scroll to a widget of the column, once the layout is complete."""
         if self._column is not None:
-            later = QTimer(self._column)  # which goes when the column does
+            later = QTimer(self._column)  # deleted with the column
             later.setSingleShot(True)
             later.timeout.connect(lambda: self._scroll_to(widget))
             later.timeout.connect(later.deleteLater)
@@ -100,13 +100,13 @@ class Dock(Container[Any]):
 
 
 PRIMARY, CANCEL = ("start", "open"), ("cancel", "stop")
-"""Names of the buttons that Ctrl+Return and Escape press."""
+"""Names of the buttons pressed by Ctrl+Return and Escape."""
 
 
 def bind_keys(dock: Dock) -> None:
-    """Let Ctrl+Return press the primary button of a dock, and Escape the one that cancels, wherever in it the focus is.
+    """Let Ctrl+Return press the primary button of a dock, and Escape the one that cancels, wherever the focus is in the dock.
 
-    napari gives keys of a manifest no effect, and those of the viewer none while a dock has the focus.
+    napari ignores keys in a manifest, and the viewer's keys do not work while a dock has the focus.
     """
     for keys, names in (("Ctrl+Return", PRIMARY), ("Ctrl+Enter", PRIMARY), ("Escape", CANCEL)):
         shortcut = QShortcut(QKeySequence(keys), dock.native)
@@ -119,7 +119,7 @@ def bind_keys(dock: Dock) -> None:
 
 
 def of_kind(within: Any, kind: type[Any]) -> list[Any]:
-    """Return the widgets of a kind, also those in containers."""
+    """Return the widgets of a class, including those in containers."""
     found = []
     for widget in within:
         if isinstance(widget, kind):
@@ -130,12 +130,12 @@ def of_kind(within: Any, kind: type[Any]) -> list[Any]:
 
 
 def buttons(within: Any, names: Sequence[str]) -> list[PushButton]:
-    """Return the buttons of these names, also those in containers."""
+    """Return the buttons with these names, including those in containers."""
     return [button for button in of_kind(within, PushButton) if button.name in names]
 
 
 def press(dock: Dock, names: Sequence[str]) -> None:
-    """Press the first button of these names that is enabled and can be seen."""
+    """Press the first button with one of these names that is enabled and visible."""
     for button in buttons(dock, names):
         if button.enabled and button.native.isVisible():
             button.native.click()
@@ -143,41 +143,41 @@ def press(dock: Dock, names: Sequence[str]) -> None:
 
 
 class Visibility(QObject):
-    """Tells whether a dock is on screen: napari's ✕ hides one, and does not close it."""
+    """Reports whether a dock is visible: napari's ✕ hides a dock without closing it."""
 
-    def __init__(self, native: QWidget, tell: Callable[[bool], None]) -> None:
+    def __init__(self, native: QWidget, report: Callable[[bool], None]) -> None:
         super().__init__(native)
-        self._tell = tell
+        self._report = report
         native.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
-        """Stand before the dock's own events."""
+        """Filter the dock's events."""
         if event.type() in (QEvent.Type.Show, QEvent.Type.Hide):
-            self._tell(event.type() == QEvent.Type.Show)
+            self._report(event.type() == QEvent.Type.Show)
         return False
 
 
 def rows(*widgets: Any) -> Container[Any]:
-    """Return widgets one under the other, their labels at the left."""
+    """Stack widgets with their labels at the left."""
     made = Container(widgets=list(widgets), labels=True)
     made.margins = (0, 0, 0, 0)
     return made
 
 
 def line(*widgets: Any) -> Container[Any]:
-    """Return widgets side by side."""
+    """Arrange widgets in a row."""
     made = Container(widgets=list(widgets), labels=False, layout="horizontal")
     made.margins = (0, 0, 0, 0)
     return made
 
 
 def text(name: str = "", value: str = "") -> Words:
-    """Return text that wraps over the whole width and can be copied; the ways to samples in it are links."""
+    """Return text that wraps over the whole width and can be copied; menu paths of samples in it are links."""
     return Words(value=value, name=name)
 
 
 def message(value: str = "") -> Words:
-    """Return text that says what is wrong, hidden while nothing is."""
+    """Return a text for an error message, hidden while it is empty."""
     made = text(value=value)
     Tinted(made.native, _WRONG)
     made.visible = bool(value)
@@ -185,6 +185,6 @@ def message(value: str = "") -> Words:
 
 
 def say(label: Label, value: str) -> None:
-    """Say what is wrong, or hide the text."""
+    """Show an error message, or hide the text if it is empty."""
     label.value = value
     label.visible = bool(value)

@@ -1,10 +1,10 @@
-"""From a spec to a form: one small bridge. Bounds, tooltips and words come from the spec's fields."""
+"""Forms made from specs: bounds, labels and tooltips come from the spec's fields."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
 from pydantic import BaseModel
@@ -12,43 +12,37 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from napari_spectrai.parsing import parse_yaml
-from napari_spectrai.spec import Named, Problem, Registry
+from napari_spectrai.spec import Problem, Registry
 from napari_spectrai.widgets import fold_state
+from napari_spectrai.widgets.choices import Choices, not_offered
 from napari_spectrai.widgets.dock import Visibility, dock_name, message, rows, say
-
-
-class Choices(Protocol):
-    """Says which kinds a choice offers, and what they begin with."""
-
-    def why_not(self, cls: type[Named]) -> str:
-        """Return why a kind is not offered, in words; nothing where it is."""
-
-    def instead(self, kinds: Sequence[str]) -> str:
-        """Return which of the kinds that fit takes the place of one that does no longer."""
-
-    def start(self, cls: type[Named]) -> dict[str, Any]:
-        """Return what differs from the kind's own defaults when it is chosen."""
+from napari_spectrai.widgets.step_list import OrderedForm
 
 
 def words(name: str) -> str:
-    """Return a field's name as words."""
-    return {"lr": "Learning rate", "ema": "Weight averaging", "dims": "Dimensions"}.get(name, name.replace("_", " ").capitalize())
+    """Return a field's name as words, for fields without a title."""
+    return name.replace("_", " ").capitalize()
+
+
+def label_of(name: str, field: FieldInfo | None) -> str:
+    """Return the label of a field: its title, else its name as words."""
+    return (field.title if field is not None else None) or words(name)
 
 
 class FoldBox(Container[Any]):
-    """A heading that shows or hides what is under it, and remembers from one window to the next how it was left.
+    """A heading that shows or hides its content, and remembers from session to session whether it was open.
 
     Parameters
     ----------
-    title : words of the heading
-    content : what is under it
-    open_ : whether it is open as long as nobody has touched it
-    key : by what it is known among the folds of its dock; default: the title
+    title : text of the heading
+    content : widgets under the heading
+    open_ : whether it is open until a person has opened or closed it
+    key : name under which its state is saved in its dock; default: the title
     """
 
     def __init__(self, title: str, content: Sequence[Any], *, open_: bool = False, key: str = "") -> None:
         self._title, self._key, self._open = title, key or title, open_
-        self.heading = PushButton(text="", tooltip="show or hide what is under this heading")
+        self.heading = PushButton(text="", tooltip="show or hide the section under this heading")
         self.heading.native.setFlat(True)
         self.heading.native.setStyleSheet("text-align: left; padding: 3px;")
         self.content = Container(widgets=list(content), labels=False)
@@ -57,29 +51,29 @@ class FoldBox(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self._show()
         self.heading.changed.connect(self.toggle)
-        # only then it has its place in a dock
+        # the name of the dock is known only once the widget is shown
         self._recalled = False
         Visibility(self.native, self._recall)
 
     @property
     def is_open(self) -> bool:
-        """Whether what is under it is shown."""
+        """Whether the content is shown."""
         return self._open
 
     def toggle(self) -> None:
-        """Open or close."""
+        """Open or close the section."""
         self._open = not self._open
         self._show()
         name = dock_name(self.native)
         if name:
-            fold_state.leave(f"{name}: {self._key}", is_open=self._open)
+            fold_state.save(f"{name}: {self._key}", is_open=self._open)
 
     def _recall(self, visible: bool) -> None:  # noqa: FBT001
         name = dock_name(self.native)
         if not visible or self._recalled or not name:
             return
         self._recalled = True
-        left = fold_state.was_open(f"{name}: {self._key}")
+        left = fold_state.load(f"{name}: {self._key}")
         if left is not None and left != self._open:
             self._open = left
             self._show()
@@ -90,39 +84,39 @@ class FoldBox(Container[Any]):
 
 
 class FormRow(Container[Any]):
-    """One value: its name, its field, and under it what is wrong with it."""
+    """One value: its label, its field, and an error message under it."""
 
     def __init__(self, name: str, field: FieldInfo, value: Any) -> None:
         self._is_text = field.annotation is str
         self.editor = _editor(name, field, value)
-        self.editor.label = words(name)
+        self.editor.label = label_of(name, field)
         self.editor.tooltip = field.description or ""
         self.problem = message()
         super().__init__(widgets=[rows(self.editor), self.problem], labels=False)
         self.margins = (0, 0, 0, 0)
 
     def read(self) -> Any:
-        """Return the value; text is read as YAML, so that an empty field is None."""
+        """Return the value; text is parsed as YAML, so that an empty field is None."""
         if not isinstance(self.editor, LineEdit) or self._is_text:
             return self.editor.value
         try:
             return parse_yaml(self.editor.value)
         except ValueError:
-            return self.editor.value  # refused in words where the field is validated
+            return self.editor.value  # reported when the field is validated
 
     def fill(self, value: Any) -> None:
         """Show another value."""
         self.editor.value = _text(value) if isinstance(self.editor, LineEdit) else value
 
     def show_problem(self, text: str) -> None:
-        """Say what is wrong, or that nothing is."""
+        """Show an error message; hide it if it is empty."""
         say(self.problem, text)
 
 
 def _text(value: Any) -> str:
     if value is None or value is PydanticUndefined:
         return ""
-    if isinstance(value, tuple):  # as YAML has it
+    if isinstance(value, tuple):  # in YAML syntax
         return str([list(part) if isinstance(part, tuple) else part for part in value])
     return repr(value) if isinstance(value, float) else str(value)
 
@@ -130,7 +124,7 @@ def _text(value: Any) -> str:
 def _editor(name: str, field: FieldInfo, value: Any) -> Any:
     annotation = field.annotation
     if annotation is bool:
-        return CheckBox(value=value, text=words(name))
+        return CheckBox(value=value, text=label_of(name, field))
     if get_origin(annotation) is Literal:
         return ComboBox(choices=list(get_args(annotation)), value=value)
     if annotation is int:
@@ -156,30 +150,14 @@ def _registry(metadata: Sequence[Any]) -> Registry[Any] | None:
     return next((item for item in metadata if isinstance(item, Registry)), None)
 
 
-def defaults(cls: type[BaseModel]) -> dict[str, Any]:
-    """Return the fields of a spec as they are when nobody has set them; one without a default is empty."""
-    return {name: field.get_default(call_default_factory=True) for name, field in cls.model_fields.items()}
-
-
-def not_offered(registry: Registry[Any], offer: Choices | None) -> str:
-    """Return which kinds are not offered, by the reason, as the end of a tooltip; nothing where all are."""
-    reasons: dict[str, list[str]] = {}
-    for kind in registry:
-        why = "" if offer is None else offer.why_not(registry[kind])
-        if why:
-            reasons.setdefault(why, []).append(registry[kind].title or kind)
-    told = [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
-    return "\n\nNot offered here:\n" + "\n".join(told) if told else ""
-
-
 class SpecForm(Container[Any]):
-    """The fields of a spec, one under the other; nested specs indented.
+    """The fields of a spec in a column; nested specs are indented.
 
     Parameters
     ----------
     cls : class of the spec
-    value : mapping of its fields
-    offer : which kinds a choice offers
+    value : the fields as a mapping
+    offer : determines which kinds a choice offers
     skip : names of fields that are shown elsewhere
     """
 
@@ -189,7 +167,7 @@ class SpecForm(Container[Any]):
         for name, field in cls.model_fields.items():
             if name in skip or name in ("kind", "version"):
                 continue
-            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("learnt"):  # by the machine, not by a person
+            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("learnt"):  # fitted values, not settings
                 if value.get(name) is not None:
                     self._kept[name] = value[name]
                 continue
@@ -208,13 +186,13 @@ class SpecForm(Container[Any]):
                 part.fill(value[name])
 
     def refresh(self) -> None:
-        """Offer again what suits now."""
+        """Update the choices to what fits now."""
         for part in self._parts.values():
             if hasattr(part, "refresh"):
                 part.refresh()
 
     def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
-        """Say each problem beside its field; return those that have none here."""
+        """Show each problem next to its field; return those that belong to no field here."""
         rest = list(problems)
         for name, part in self._parts.items():
             mine = [p for p in rest if p.path == name or p.path.startswith(f"{name}.")]
@@ -236,9 +214,7 @@ def part_form(name: str, field: FieldInfo, value: Any, offer: Choices | None = N
     if get_origin(annotation) is list:
         inner = _registry(getattr(get_args(annotation)[0], "__metadata__", ()))
         if inner is not None:
-            from napari_spectrai.widgets.step_list import OrderedForm  # which is made of these forms
-
-            return OrderedForm(inner, value or [], offer=offer)
+            return OrderedForm(inner, value or [], SpecForm, offer=offer)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return SpecForm(annotation, value or {}, offer=offer)
     return FormRow(name, field, value)
@@ -254,12 +230,12 @@ class KindForm(Container[Any]):
         self._values: dict[str, dict[str, Any]] = {}
         self.choice = ComboBox(
             # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
-            choices=lambda _: self._offered(), value=value["kind"], label=words(name),
+            choices=lambda _: self._offered(), value=value["kind"], label=label_of(name, field),
             tooltip=field.description or "",
         )  # fmt: skip
         self.problem = message()
         self._settings: SpecForm | None = None
-        self._fold = FoldBox("settings", [], key=f"{words(name)}, settings")
+        self._fold = FoldBox("settings", [], key=f"{label_of(name, field)}, settings")
         super().__init__(widgets=[rows(self.choice), self.problem, self._fold], labels=False)
         self.margins = (0, 0, 0, 0)
         self._shown = ""
@@ -274,44 +250,44 @@ class KindForm(Container[Any]):
         return [(self._registry[kind].title or kind, kind) for kind in kinds]
 
     def refresh(self) -> None:
-        """Offer again what suits now; a kind that no longer does gives way to one that does."""
+        """Update the choices to what fits now; a kind that no longer fits is replaced by one that does."""
         offered = [kind for _, kind in self._offered()]
         with self.choice.changed.blocked():
             self.choice.reset_choices()
         if self._shown not in offered and offered:
-            self.fill(self._begun(offered[0] if self._offer is None else self._offer.instead(offered)))
-        self._tell()
+            self.fill(self._initial(offered[0] if self._offer is None else self._offer.instead(offered)))
+        self._describe()
 
     def _chosen(self, kind: str) -> None:
         if self._settings is not None:
             self._values[self._shown] = self._settings.read()
         if kind != self._shown:
-            self._show(self._begun(kind) | self._values.get(kind, {}))
+            self._show(self._initial(kind) | self._values.get(kind, {}))
             self.changed.emit(self)
 
-    def _begun(self, kind: str) -> dict[str, Any]:
-        """Return what a kind begins with."""
-        begins: dict[str, Any] = self._registry.parse(kind).model_dump(mode="json")
-        return begins | ({} if self._offer is None else self._offer.start(self._registry[kind]))
+    def _initial(self, kind: str) -> dict[str, Any]:
+        """Return the initial settings of a kind."""
+        start: dict[str, Any] = self._registry.parse(kind).model_dump(mode="json")
+        return start | ({} if self._offer is None else self._offer.start(self._registry[kind]))
 
     def _show(self, value: dict[str, Any]) -> None:
         self._shown = value["kind"]
         cls = self._registry[self._shown]
-        self._tell()
-        self._settings = SpecForm(cls, value, offer=self._offer)  # which may choose among kinds in turn, as a sum of losses does
+        self._describe()
+        self._settings = SpecForm(cls, value, offer=self._offer)  # it may contain choices of kinds in turn, as a sum of losses does
         self._fold.content.clear()
         self._fold.content.append(self._settings)
         self._fold.visible = len(self._settings) > 0
 
-    def _tell(self) -> None:
-        """Say what the chosen kind is, and why others are not offered."""
+    def _describe(self) -> None:
+        """Describe the chosen kind, and list why others are not offered."""
         cls = self._registry[self._shown]
-        told = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
-        self.choice.tooltip = told + not_offered(self._registry, self._offer)
+        about = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
+        self.choice.tooltip = about + not_offered(self._registry, self._offer)
 
     def read(self) -> dict[str, Any]:
         """Return the kind and its settings."""
-        if self.choice.value != self._shown or self._settings is None:  # just chosen, its settings not yet shown
+        if self.choice.value != self._shown or self._settings is None:  # just chosen; its settings are not shown yet
             return {"kind": self.choice.value}
         return {"kind": self._shown, **self._settings.read()}
 
@@ -322,9 +298,11 @@ class KindForm(Container[Any]):
         self._show(value)
 
     def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
-        """Say each problem beside its field; while the fields are folded away, beside the choice."""
+        """Show each problem next to its field or, while the fields are folded away, next to the choice."""
         rest = self._settings.show_problems(problems) if self._settings is not None else list(problems)
         folded = [] if self._fold.is_open else [p for p in problems if p not in rest]
-        told = [f"{words(p.path.rpartition('.')[2])}: {p.message}" for p in folded]
-        say(self.problem, "; ".join([*told, *(p.message for p in rest)]))
+        fields = self._registry[self._shown].model_fields
+        names = [p.path.rpartition(".")[2] for p in folded]
+        lines = [f"{label_of(name, fields.get(name))}: {p.message}" for name, p in zip(names, folded, strict=True)]
+        say(self.problem, "; ".join([*lines, *(p.message for p in rest)]))
         return []

@@ -1,4 +1,4 @@
-"""Applying something: one button, jobs in a process of their own one after another, progress, cancel, and what they leave."""
+"""A queue of jobs, each in a separate process: one button to start, progress, cancel, and the results."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
 
 IN_MEMORY = 2_000_000_000
-"""Results of up to this many bytes are loaded; larger ones stay on disk and are read as they are looked at."""
-_TELLS_TIME = 2.0
-"""Seconds of progress after which the time left is told."""
+"""Results of up to this many bytes are loaded into memory; larger ones stay on disk and are read as they are viewed."""
+_TIME_SHOWN_AFTER = 2.0
+"""Seconds of progress after which the remaining time is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One of the jobs that are done one after another.
+    """One job of the queue.
 
     Parameters
     ----------
     name : what it is applied to
-    prepare : makes the job, on a thread
-    load : reads what the job's folder holds, on a thread; its second argument says whether the job was stopped. None: nothing to show
-    show : shows what was loaded, and returns what to say
+    prepare : creates the job, on a thread
+    load : reads the job's folder, on a thread; its second argument says whether the job was stopped. None: nothing to show
+    show : shows what was loaded, and returns a message
     unit : what progress counts
     """
 
@@ -48,15 +48,15 @@ class JobSpec:
 
 
 class JobQueue(Container[Any]):
-    """Start, progress and cancel of jobs.
+    """Start, progress and cancellation of jobs.
 
     Parameters
     ----------
     words : text of the button
-    tooltip : what it does
-    starting : what is said while the process starts
-    kept : what becomes of what is finished at a cancel
-    remedies : buttons under what is said to be wrong
+    tooltip : what the button does
+    starting : status while the process starts
+    kept : what happens to finished parts when the job is cancelled
+    remedies : buttons under the error message
 
     Signals
     -------
@@ -66,7 +66,7 @@ class JobQueue(Container[Any]):
     ended = Signal(str)
 
     def __init__(
-        self, viewer: Viewer, words: str, tooltip: str, starting: str, kept: str = "nothing half-done is shown",
+        self, viewer: Viewer, words: str, tooltip: str, starting: str, kept: str = "unfinished results are discarded",
         remedies: Sequence[Widget] = (),
     ) -> None:  # fmt: skip
         self._viewer, self._starting = viewer, starting
@@ -74,9 +74,9 @@ class JobQueue(Container[Any]):
         self._activity: Any = None
         self._works: list[JobSpec] = []
         self._at = 0
-        self._told: list[str] = []
+        self._messages: list[str] = []
         self._failures: list[tuple[str, str]] = []
-        self._begun: tuple[float, int] | None = None
+        self._first_progress: tuple[float, int] | None = None
         self._stopping = self._insisted = self.busy = self.gone = False
         self.start = PushButton(text=words, name="start", enabled=False, tooltip=tooltip)
         self.cancel = PushButton(text="Cancel", name="cancel", enabled=False, tooltip=f"stop; {kept}")
@@ -90,17 +90,17 @@ class JobQueue(Container[Any]):
         self.cancel.changed.connect(self.stop)
         self.native.destroyed.connect(self._close_activity)
 
-    # ---------------------------------------------------------------- one after another
+    # ---------------------------------------------------------------- the queue
 
     def run(self, prepare: Callable[[], Job], show: Callable[[Cube], str], dock: Any) -> None:
-        """Do one job, and in the end call `show` with its result; it returns what to say."""
+        """Run one job, and at the end call `show` with its result; it returns a message."""
         self.run_all([JobSpec("", prepare, lambda folder, stopped: None if stopped else loaded(folder / "result.zarr"), show)], dock)
 
     def run_all(self, works: Sequence[JobSpec], dock: Any) -> None:
-        """Do several jobs, one after another; one that fails does not keep the others."""
+        """Run several jobs, one after the other; a failed one does not stop the others."""
         if self.busy or not works:
             return
-        self._works, self._at, self._told, self._failures = list(works), 0, [], []
+        self._works, self._at, self._messages, self._failures = list(works), 0, [], []
         self._dock, self.busy, self.start.enabled = dock, True, False
         self._stopping = self._insisted = False
         say(self.problem, "")
@@ -120,12 +120,12 @@ class JobQueue(Container[Any]):
         self._aside(self._work.prepare, self._started)
 
     def _aside(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Do something on a thread, then something here; nothing if the dock is closed meanwhile."""
+        """Call a function on a thread, then another one here with its result, unless the dock was closed meanwhile."""
 
         def tried() -> tuple[Any, str]:
             try:
                 return work(), ""
-            except Exception as error:  # noqa: BLE001  # said in the dock; raised, it would be told a second time
+            except Exception as error:  # noqa: BLE001  # shown in the dock; if raised, it would be reported twice
                 return None, str(error) or type(error).__name__
 
         def back(answer: tuple[Any, str]) -> None:
@@ -147,11 +147,11 @@ class JobQueue(Container[Any]):
         guard(self._dock)
         job.start()
         self._say(self._starting)
-        self._begun = None
+        self._first_progress = None
         self.bar.visible, self.bar.max, self.bar.value = True, 1, 0
         self._activity = progress(total=0, desc=self._work.name or self.start.text)
         self._follower = Follower(job, self._dock)
-        self._follower.told.connect(self._on_events)
+        self._follower.received.connect(self._on_events)
         self._follower.ended.connect(self._ended)
         self._follower.start()
 
@@ -163,22 +163,22 @@ class JobQueue(Container[Any]):
         if self._activity.total != event.total:
             self._activity.reset(total=event.total)
         self._activity.update(event.done - self._activity.n)
-        if self._begun is None or event.done < self._begun[1]:
-            self._begun = (time.monotonic(), event.done)
+        if self._first_progress is None or event.done < self._first_progress[1]:
+            self._first_progress = (time.monotonic(), event.done)
         share = f"{event.done} of {event.total}" if event.total < 1000 else f"{event.done / event.total:.0%}"
         self._say(f"{share} {self._work.unit if event.total < 1000 else ''}".rstrip() + self._left(event))
 
     def _left(self, event: Progress) -> str:
-        """Return how long it will take, once that can be told."""
-        assert self._begun is not None  # noqa: S101
-        passed, done = time.monotonic() - self._begun[0], event.done - self._begun[1]
-        if passed < _TELLS_TIME or not done:
+        """Return the remaining time, once it can be estimated."""
+        assert self._first_progress is not None  # noqa: S101
+        passed, done = time.monotonic() - self._first_progress[0], event.done - self._first_progress[1]
+        if passed < _TIME_SHOWN_AFTER or not done:
             return ""
         minutes, seconds = divmod(round(passed / done * (event.total - event.done)), 60)
         return f" · {minutes}:{seconds:02} left"
 
     def stop(self) -> None:
-        """Stop: once what is under way has come to an end; asked a second time, at once."""
+        """Stop after the current step; on the second call, at once."""
         if not self.busy:
             return
         again, self._stopping = self._stopping, True
@@ -205,7 +205,7 @@ class JobQueue(Container[Any]):
             self._say("loading the result …")
             self._aside(lambda: work.load(folder, not done), lambda loaded: self._loaded(folder, loaded, notes))
         else:
-            if isinstance(follower.job.folder.last_event(), Failed):  # all is said; else its log may tell
+            if isinstance(follower.job.folder.last_event(), Failed):  # the event says everything; otherwise the log may help
                 shutil.rmtree(folder, ignore_errors=True)
             self._failed(ending.message)
 
@@ -217,10 +217,10 @@ class JobQueue(Container[Any]):
     def _loaded(self, folder: Path, loaded: Any, notes: Sequence[str] = ()) -> None:
         if loaded is not None:
             try:
-                self._told.append("\n".join([self._work.show(loaded), *notes]))
-            except Exception as error:  # noqa: BLE001  # told, and the others are done
+                self._messages.append("\n".join([self._work.show(loaded), *notes]))
+            except Exception as error:  # noqa: BLE001  # reported, and the other jobs continue
                 self._failures.append((self._work.name, str(error) or type(error).__name__))
-        if not any(folder.glob("*.zarr")):  # else it is read as it is looked at
+        if not any(folder.glob("*.zarr")):  # otherwise the layer reads from this folder
             shutil.rmtree(folder, ignore_errors=True)
         self._advance()
 
@@ -238,12 +238,12 @@ class JobQueue(Container[Any]):
     def _conclude(self) -> None:
         self.busy = self.cancel.enabled = self.bar.visible = False
         self.cancel.text = "Cancel"
-        several, told = len(self._works) > 1, list(self._told)
-        how = "cancelled" if self._stopping else "failed" if self._failures and not told else "done"
+        several, messages = len(self._works) > 1, list(self._messages)
+        how = "cancelled" if self._stopping else "failed" if self._failures and not messages else "done"
         if several:
-            self.status.value = f"{how}: {len(told)} of {len(self._works)}" + (f"; {told[-1]}" if told else "")
+            self.status.value = f"{how}: {len(messages)} of {len(self._works)}" + (f"; {messages[-1]}" if messages else "")
         else:
-            self.status.value = f"{how}: {told[-1]}" if told else how
+            self.status.value = f"{how}: {messages[-1]}" if messages else how
         self._viewer.status = f"{self.start.text}: {self.status.value}".splitlines()[0]
         self.start.enabled = bool(self._failures)
         self.ended.emit(how)
@@ -252,7 +252,7 @@ class JobQueue(Container[Any]):
 
 
 def loaded(file: Path) -> Cube:
-    """Return the cube in a store of a job: in memory where that is no burden, and then the store is removed."""
+    """Return the cube in a job's store; a small one is read into memory, and its store removed."""
     cube = read(file)
     if cube.data.nbytes <= IN_MEMORY:
         cube = cube.with_data(cube.data.compute(), name=cube.name)

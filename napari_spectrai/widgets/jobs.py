@@ -1,4 +1,4 @@
-"""Following jobs from the window: a timer that reads their journals, and what happens to them when it closes."""
+"""Follow jobs from napari: a timer reads their journals, and closing a window asks what to do with running ones."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from napari_spectrai.runs import Event, Failed, Finished, Job, Run, RunFolder, a
 from napari_spectrai.runs.scratch import discard
 from napari_spectrai.widgets.dock import docks
 
-Answer = Literal["stop", "run on", "cancel"]
+Answer = Literal["stop", "keep running", "cancel"]
 
 INTERVAL = 100
-"""Milliseconds between looks at a job's journal."""
+"""Milliseconds between reads of a job's journal."""
 CATCHING_UP = 10
-"""The same, while there is more to read."""
+"""Milliseconds between reads while more is waiting."""
 PORTION = 200_000
-"""Bytes of a journal that are read at a look: 10 ms, of the hours of a run that another window has begun."""
+"""Bytes of a journal per read, about 10 ms: a run followed from its middle may have hours of events."""
 
-_HOW = {"done": "done", "early": "done, since it no longer improved", "stopped": "stopped; it can be resumed"}
+_HOW = {"done": "done", "early": "done, no longer improving", "stopped": "stopped; it can be resumed"}
 
 _running: set[Follower] = set()
 _ending: list[Job] = []
 
 
 class _Ends:
-    """Tells every dock that some job has ended."""
+    """Notifies every dock that a job has ended."""
 
     ended = Signal()
 
@@ -44,26 +44,26 @@ ends = _Ends()
 launched = SignalInstance((Run,), name="launched")
 """Emitted on the main thread with the handle of a run that `napari_spectrai.launch` has started in this process.
 
-Its events are for whoever called `launch`: to follow it, too, take ``Run.attach(run)``.
+Its events are for the caller of `launch`; to follow the run as well, use ``Run.attach(run)``.
 """
 
 
 class _Launches(QObject):
-    """Brings word of launched runs to the main thread."""
+    """Forwards the signal of launched runs to the main thread."""
 
     _heard = QtSignal(object)
 
     def __init__(self) -> None:
         super().__init__()
-        # queued: `launch` returns first, whatever a dock makes of it
-        self._heard.connect(self._tell, Qt.ConnectionType.QueuedConnection)
-        runs.launched.connect(self.hear)
+        # queued: `launch` returns before any dock reacts
+        self._heard.connect(self._emit, Qt.ConnectionType.QueuedConnection)
+        runs.launched.started.connect(self.hear)
 
     def hear(self, run: Run) -> None:
-        """Take the word, on any thread."""
+        """Receive the signal, on any thread."""
         self._heard.emit(run)
 
-    def _tell(self, run: Run) -> None:
+    def _emit(self, run: Run) -> None:
         for dock in docks():
             guard(dock.native)
         launched.emit(run)
@@ -73,29 +73,29 @@ _launches = _Launches()
 
 
 def running_runs() -> list[RunFolder]:
-    """Return the runs that a process works in, newest first: launched here, or in `default_folder` by anybody."""
+    """Return the runs with a living process, newest first: launched here, or in `default_folder` by any process."""
     mine = [run.folder for run in reversed(runs.launched.runs)]
     known = {folder.path for folder in mine}
     return mine + [folder for folder in all_runs() if folder.path not in known and folder.state() == "running"]
 
 
 class Follower(QObject):
-    """Follows one job on a timer; signals come on the main thread.
+    """Follows one job on a timer; signals are emitted on the main thread.
 
     Parameters
     ----------
     job : Job
-        Started here, or a `Run` attached to what somebody else has started; that one is left alone when the dock goes.
+        Started here, or a `Run` attached to another process, which is left alone when the dock is closed.
     parent : QWidget
         The dock in which it is followed.
 
     Signals
     -------
-    told : list of Event
+    received : list of Event
     ended : Finished or Failed
     """
 
-    told = Signal(object)
+    received = Signal(object)
     ended = Signal(object)
 
     def __init__(self, job: Job, parent: QWidget) -> None:
@@ -106,33 +106,33 @@ class Follower(QObject):
         self._timer.setInterval(INTERVAL)
         self._timer.timeout.connect(self._look)
         _running.add(self)
-        # without its dock nobody could see or stop the job: it saves and ends
+        # without its dock, the job could be neither seen nor stopped: it saves and ends
         self.destroyed.connect(lambda _=None: self.abandon())
 
     def abandon(self) -> None:
-        """Let go of the job: nobody hears of it any more."""
-        unheard = self in _running  # what has ended in sight may lie in its folder, and be looked at
+        """Release the job: no more signals are emitted."""
+        unheard = self in _running  # the result of a job that ended normally may still be read from its folder
         _running.discard(self)
         _let_go(self.job)
         if unheard and not self.job.alive:
             discard(self.job.folder)
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start following."""
         self._timer.start()
 
     def _look(self) -> None:
-        alive = self.job.alive  # asked before reading, so that last words are not missed
+        alive = self.job.alive  # checked before reading, so that the last events are not missed
         events = self.job.poll(PORTION)
         if events:
             self._last = events[-1]
-            self.told.emit(events)  # all of a tick at once: a fast training tells more than can be drawn
+            self.received.emit(events)  # one signal per tick: a fast training emits more events than can be drawn
         self._timer.setInterval(CATCHING_UP if self.job.behind else INTERVAL)
         if not alive and not self.job.behind:
             self._timer.stop()
             self.job.close()
             _running.discard(self)
-            lost = Failed("the process ended without a word; its log is in the run folder")
+            lost = Failed("the process exited without an error message; its log is in the run folder")
             ending = self._last if isinstance(self._last, Finished | Failed) else lost
             viewer = napari.current_viewer()
             if isinstance(self.job, Run) and viewer is not None:
@@ -141,16 +141,16 @@ class Follower(QObject):
             self.ended.emit(ending)
 
     def stop(self) -> None:
-        """Ask the job to save and end; `insist` makes it."""
+        """Ask the job to save and end; `insist` kills it."""
         self.job.ask_to_stop()
 
     def insist(self) -> None:
-        """End the job now; what it has saved stays."""
-        thread_worker(self.job.stop)(grace=1.0).start()  # which waits, and may say in words that it cannot
+        """Kill the job now; what it has saved is kept."""
+        thread_worker(self.job.stop)(grace=1.0).start()  # it waits, and may raise an error
 
 
 def _let_go(job: Job) -> None:
-    """Let a job save and end by itself, or run on; it is kept in mind until it ends, so that it is not left a zombie."""
+    """Let a job save and end by itself, or keep running; it is tracked until it ends, so that it does not remain a zombie."""
     _ending[:] = [other for other in _ending if other.alive]
     if job.attached:
         return
@@ -162,19 +162,19 @@ def _let_go(job: Job) -> None:
 
 
 def running() -> list[Follower]:
-    """Return the followers of living jobs."""
+    """Return the followers of running jobs."""
     return [follower for follower in _running if follower.job.alive]
 
 
 class CloseGuard(QObject):
-    """Asks before a window closes over jobs that would end with it."""
+    """Asks before a window with running jobs is closed."""
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         window.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
-        """Stand before the window's own closing."""
+        """Filter the close event of the window."""
         if event.type() == QEvent.Type.Close:
             jobs = _tied_to(watched)
             answer = confirm(watched, jobs) if jobs else "stop"
@@ -182,7 +182,7 @@ class CloseGuard(QObject):
                 event.ignore()
                 return True
             for job in jobs:
-                if answer == "run on" and job.remains:
+                if answer == "keep running" and job.remains:
                     job.detach()
                 elif job.tied:
                     job.ask_to_stop()
@@ -202,13 +202,13 @@ def _tied_to(window: QWidget) -> list[Job]:
 
 
 def confirm(window: QWidget, jobs: Sequence[Job]) -> Answer:
-    """Ask what becomes of running jobs when the window closes."""
+    """Ask what to do with running jobs when the window closes."""
     box = QMessageBox(QMessageBox.Icon.Question, "Close napari?", _question(jobs), QMessageBox.StandardButton.NoButton, window)
     lasting = any(job.remains for job in jobs)
     stop = box.addButton(
         "Stop (can be resumed)" if any(isinstance(job, Run) for job in jobs) else "Stop", QMessageBox.ButtonRole.DestructiveRole
     )
-    run_on = box.addButton("Let it run on", QMessageBox.ButtonRole.AcceptRole) if lasting else None
+    run_on = box.addButton("Keep running", QMessageBox.ButtonRole.AcceptRole) if lasting else None
     cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(cancel)
     box.setEscapeButton(cancel)
@@ -217,7 +217,7 @@ def confirm(window: QWidget, jobs: Sequence[Job]) -> Answer:
     box.deleteLater()
     if clicked is stop:
         return "stop"
-    return "run on" if run_on is not None and clicked is run_on else "cancel"
+    return "keep running" if run_on is not None and clicked is run_on else "cancel"
 
 
 def _question(jobs: Sequence[Job]) -> str:
@@ -229,21 +229,19 @@ def _question(jobs: Sequence[Job]) -> str:
         names = ", ".join(job.folder.path.name for job in trainings)
         words.append(
             f"{'A training is' if len(trainings) == 1 else f'{len(trainings)} trainings are'} running: {names}.\n"
-            "Stopped, it saves what it has learnt, and can be resumed from the Train dock. "
-            "Left to run on, it goes on without napari; a Train dock that is opened later follows it."
+            "Stop: progress is saved, and the training can be resumed from the Train dock. "
+            "Keep running: the training continues without napari, and a Train dock opened later follows it."
         )
     if writing:
-        words.append("Results are being written to files. Left to run on, the file at work is finished; those after it are not begun.")
+        words.append("Results are being written to files. Keep running: the current file is finished, and the remaining ones are skipped.")
     if passing:
         what = "A prediction or preparation is" if passing == 1 else f"{passing} predictions or preparations are"
-        words.append(
-            f"{what} running, which closing ends: its result was to become a layer of this window, and nothing would remain of it."
-        )
+        words.append(f"{what} running. Closing the window cancels it, and its result is lost.")
     return "\n\n".join(words)
 
 
 def main_window(dock: QWidget) -> QWidget:
-    """Return the window that a dock belongs to, also while the dock floats."""
+    """Return the window that contains a dock, including floating docks."""
     window = dock
     while (parent := window.parentWidget()) is not None:
         window = parent
@@ -251,7 +249,7 @@ def main_window(dock: QWidget) -> QWidget:
 
 
 def guard(dock: QWidget) -> None:
-    """Guard the window that `dock` stands in, once; call it when the dock has its place."""
+    """Ask before the window of `dock` is closed; call it when the dock is in its window."""
     window = main_window(dock)
     if not any(isinstance(child, CloseGuard) for child in window.children()):
         CloseGuard(window)

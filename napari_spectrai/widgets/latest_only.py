@@ -1,4 +1,4 @@
-"""Answers that may take a while, off the main thread: only the latest question counts."""
+"""Slow answers off the main thread, of which only the latest is used."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy
 
 
 class LatestOnly(QObject):
-    """One thread that answers the latest question; those overtaken while it was busy are dropped.
+    """A thread that answers the latest question; earlier questions still waiting are dropped.
 
     Signals
     -------
-    answered : what the function returned, on the main thread
+    answered : result of the function, on the main thread
     failed : the exception it raised instead
     """
 
@@ -31,11 +31,11 @@ class LatestOnly(QObject):
         self._leaving = self._busy = False
         self._thread: threading.Thread | None = None
         self._back.connect(self._deliver)
-        # a bound method of what is destroyed is never called
+        # a bound method of a destroyed object is never called
         self.destroyed.connect(lambda _=None: self.leave())
 
     def ask(self, question: Callable[[], Any]) -> None:
-        """Ask; whatever waits is forgotten."""
+        """Ask a question; one that is waiting is dropped."""
         with self._wanted:
             self._question = question
             if self._thread is None and not self._leaving:
@@ -44,18 +44,18 @@ class LatestOnly(QObject):
             self._wanted.notify()
 
     def forget(self) -> None:
-        """Take back what waits to be answered."""
+        """Withdraw the question that is waiting."""
         with self._wanted:
             self._question = None
 
     @property
     def busy(self) -> bool:
-        """Whether a question is open."""
+        """Whether an answer is pending."""
         with self._wanted:
             return self._busy or self._question is not None
 
     def leave(self) -> None:
-        """End the thread when its work is done; nothing more is answered."""
+        """End the thread after its current question, without an answer."""
         with self._wanted:
             self._leaving, self._question = True, None
             self._wanted.notify()
@@ -68,7 +68,7 @@ class LatestOnly(QObject):
                     self._wanted.wait()
                 question, self._question = self._question, None
                 self._busy = question is not None
-            if question is None:  # leaving
+            if question is None:  # end of the thread
                 return
             try:
                 word, good = question(), True

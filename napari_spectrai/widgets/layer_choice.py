@@ -1,4 +1,4 @@
-"""A choice among layers that only a person changes, and which layers can be taken for a truth without asking."""
+"""A choice among layers that only a person changes, and the rules by which layers count as truths."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from napari.viewer import Viewer
 from napari_spectrai.plan.subsets import PARTS
 
 EVALUATED = "spectrai_evaluation"
-"""In the metadata of layers that an evaluation made, and that are nothing to judge."""
+"""Metadata key of layers made by an evaluation, which are not offered for evaluation."""
 PREPARED = "prepared"
-"""In the metadata of layers that were made of others by preparation steps."""
+"""Metadata key of layers made from others by preparation steps."""
 _TRUTH = re.compile(r"(?i)(^|[^a-z])(truth|gt|ground[ _-]?truth)([^a-z]|$)")
 _LABELS = re.compile(r"(?i)(^|[^a-z])(truth|gt|annotations?|strokes|classes)([^a-z]|$)")
 _RESULT = re.compile(
     r"(?i) · (denoised|calibrated|predicted|classes|probabilities|uncertainty|\d+ × enlarged) by"
     r"| · (prepared|resampled|cropped|denoised|calibrated)( \[\d+\])?$"
 )
-"""Ends of the names that layers made here have: a file may have lost everything else."""
+"""Ends of the names of layers made here: a file may have lost all other information."""
 
 
 class LayerChoice(ComboBox):
-    """A list of layers whose choice stays when layers come or are renamed, and becomes empty when the chosen one is removed.
+    """A choice of a layer that survives adding and renaming of layers, and becomes empty when the chosen layer is removed.
 
     Parameters
     ----------
-    layers : gives the layers to choose from
+    layers : function that returns the layers to choose from
 
     Attributes
     ----------
     gone : str
-        The name of the layer that was chosen and has been removed; empty otherwise.
+        Name of the chosen layer after its removal; empty otherwise.
     """
 
     def __init__(self, viewer: Viewer, layers: Callable[[], Sequence[Layer]], **options: Any) -> None:
@@ -51,14 +51,14 @@ class LayerChoice(ComboBox):
             self._last_name, self.gone = str(layer.name), ""
 
     def choose(self, layer: Any) -> None:
-        """Choose a layer, or none, without a word to those who listen."""
+        """Choose a layer, or none, without emitting a signal."""
         with self.changed.blocked():
             self.value = layer
         self.gone = ""
         self._remember(layer)
 
     def reset_choices(self, *_: Any) -> None:
-        """Make the list anew; napari does so whenever a layer comes, goes or is renamed, and knows choices by their names alone."""
+        """Rebuild the list; napari asks for it whenever layers are added, removed or renamed, and identifies choices by name alone."""
         before = self._chosen
         with self.changed.blocked():
             super().reset_choices()
@@ -73,14 +73,14 @@ class LayerChoice(ComboBox):
 
 
 def is_made(layer: Layer) -> bool:
-    """Whether a layer was made here of another one: a result of a model or a method, a prepared layer, the parts of a split."""
+    """Whether a layer was made here from another one: a result of a model or method, a prepared layer, the parts of a split."""
     made = isinstance(layer.metadata.get("prediction"), Mapping) or PREPARED in layer.metadata or EVALUATED in layer.metadata
     split = isinstance(layer, Labels) and (layer.metadata.get("class_names") == PARTS or str(layer.name).endswith(" · split"))
     return bool(made or split or _RESULT.search(str(layer.name)))
 
 
 def is_named_truth(layer: Layer) -> bool:
-    """Whether somebody has said that a layer is a truth: by its name or, of labels, by the names of its classes."""
+    """Whether a layer is marked as a truth: by its name or, for labels, by the names of its classes."""
     if is_made(layer):
         return False
     names = layer.metadata.get("class_names")

@@ -1,4 +1,4 @@
-"""Laying results beside their source: exactly over it, whatever its pixels, and also when it has gone meanwhile."""
+"""Placing results exactly over their source, whatever its pixels, and also when it has been removed meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from napari.layers import Image, Labels, Layer
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
-from napari_spectrai.widgets.layers import add_cube, add_labels, spectral_position
+from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.widgets.layers import add_cube, add_labels, as_cube, spectral_position
 
 Span = tuple[int, int]
 Region = tuple[Span, Span]
@@ -24,12 +25,12 @@ _AFFINE_PARTS = ("scale", "translate", "rotate", "shear")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerFrame:
-    """Where a source lies and how it looks, kept for the time when it may be gone.
+    """Placement and appearance of a source, kept in case it is removed.
 
     Parameters
     ----------
     layer : the source
-    region : the part of it that was worked on, in pixels; None: all of it
+    region : the processed part of it, in pixels; None: all of it
     """
 
     layer: Image
@@ -45,7 +46,7 @@ class LayerFrame:
 
     @classmethod
     def of(cls, layer: Image, region: Region | None = None) -> Self:
-        """Return the frame of a layer as it lies now."""
+        """Return the frame of a layer at its present position."""
         kept = tuple(d for d in range(layer.ndim) if d != spectral_position(layer))
         return cls(
             layer=layer,
@@ -61,7 +62,7 @@ class LayerFrame:
         )
 
     def now(self, viewer: ViewerModel) -> LayerFrame:
-        """Return the frame as it is by now; as it was, if the layer has gone or holds other data."""
+        """Return the frame as it is now; unchanged, if the layer was removed or holds other data."""
         if self.layer not in viewer.layers:
             return self
         latest = LayerFrame.of(self.layer, self.region)
@@ -69,12 +70,12 @@ class LayerFrame:
 
     @property
     def cut(self) -> tuple[int, ...]:
-        """Lengths of the spatial dimensions that were worked on."""
+        """Lengths of the processed spatial dimensions."""
         if self.region is None:
             return self.spatial
         return (*self.spatial[:-2], *(stop - start for start, stop in self.region))
 
-    def lay(self, layer: Image | Labels) -> None:
+    def align(self, layer: Image | Labels) -> None:
         """Put a λ-leading layer, or labels, over the part that was worked on; it may have a whole number of times as many pixels a side.
 
         The spectral dimension keeps its own scale.
@@ -85,13 +86,13 @@ class LayerFrame:
             return
         times = np.array(lengths) / self.cut
         kept = list(self.kept)
-        if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):  # as its file says that it lies
+        if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):  # its file defines its position
             layer.affine = np.eye(layer.ndim + 1)
         layer.scale = [*layer.scale[:lead], *(self.place["scale"][kept] / times)]
         layer.translate = [*layer.translate[:lead], *self.place["translate"][kept]]
         layer.units = [*layer.units[:lead], *(self.units[d] for d in kept)]
         self._turn(layer, lead)
-        # the centre of the first pixel lies in the corner of the first one that was worked on
+        # the first pixel covers one corner of the first processed pixel
         first = np.zeros(len(kept))
         if self.region is not None:
             first[-2:] = [start for start, _ in self.region]
@@ -102,7 +103,7 @@ class LayerFrame:
         layer.translate = [*layer.translate[:lead], *(layer.translate[lead:] + np.linalg.solve(linear, missed))]
 
     def _turn(self, layer: Image | Labels, lead: int) -> None:
-        """Turn, shear and transform a layer as the source is, where it is."""
+        """Rotate, shear and transform a layer as the source is, at its position."""
         kept, count, own = np.ix_(self.kept, self.kept), len(self.place["scale"]), layer.ndim
         rotate, affine = np.eye(own), np.eye(own + 1)
         rotate[lead:, lead:] = self.place["rotate"][kept]
@@ -118,7 +119,7 @@ class LayerFrame:
             layer.affine = affine
 
     def _world(self, place: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return where a place in the source's pixels lies in the world, by the spatial dimensions."""
+        """Return the world coordinates of a position in the source's pixels, by the spatial dimensions."""
         kept = np.ix_(self.kept, self.kept)
         count = len(self.place["scale"])
         shear = np.eye(count)
@@ -129,31 +130,31 @@ class LayerFrame:
         return world
 
 
-def add_beside(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:
-    """Add a cube above its source; `alike`: with its contrast."""
+def add_above(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:
+    """Add a cube above its source; `alike`: with the source's contrast limits."""
     layer = add_cube(viewer, cube, name=name, **more)
     layer.colormap = frame.colormap
-    frame.lay(layer)
+    frame.align(layer)
     if alike:
         layer.contrast_limits = frame.contrast
     _raise(viewer, layer, frame)
     return layer
 
 
-def add_classes_beside(viewer: ViewerModel, labels: SpectralLabels, frame: LayerFrame, name: str, **more: Any) -> Labels:
-    """Add labels above their source; classes of whole images as labels of their pixels."""
+def add_classes_above(viewer: ViewerModel, labels: SpectralLabels, frame: LayerFrame, name: str, **more: Any) -> Labels:
+    """Add labels above their source; classes of whole images become labels of all their pixels."""
     cut = frame.cut
     if len(cut) > 1 and labels.shape == (cut[:-2] or (1,)):
         labels = replace(labels, data=np.broadcast_to(labels.data.reshape(*cut[:-2], 1, 1), cut).copy())
     layer = add_labels(viewer, labels, frame.layer, name=name, opacity=0.6)
     layer.metadata.update(more.get("metadata", {}))
-    frame.lay(layer)
+    frame.align(layer)
     _raise(viewer, layer, frame)
     return layer
 
 
 def _raise(viewer: ViewerModel, layer: Layer, frame: LayerFrame) -> None:
-    """Bring a layer above its source, and above what was made of that before: the newest is what is seen, and evaluated."""
+    """Move a layer above its source and above earlier results of that: the newest is visible, and evaluated by default."""
     if frame.layer not in viewer.layers:
         return
     place = viewer.layers.index(frame.layer) + 1
@@ -167,3 +168,36 @@ def _raise(viewer: ViewerModel, layer: Layer, frame: LayerFrame) -> None:
 def _is_made_of(layer: Layer, name: str) -> bool:
     made = layer.metadata.get("prediction")
     return isinstance(made, Mapping) and made.get("source") == name
+
+
+def lie_over(layer: Image | Labels, source: Image) -> None:
+    """Put a λ-leading layer, or labels, where its source lies; it may have a whole number of times as many pixels a side.
+
+    The spectral dimension keeps its own scale.
+    """
+    LayerFrame.of(source).align(layer)
+
+
+def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "", cube: Cube | None = None) -> None:
+    """Show the parts of a split over the image they are of, or over a part of it (`cube`); a layer of that name is brought up to date."""
+    name = name or f"{source.name if source is not None else 'data'} · split"
+    known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
+    data = labels.data.astype(np.uint8)
+    part = cube is not None and source is not None and cube.spatial_shape != as_cube(source).spatial_shape
+    if part and cube is not None:
+        data = data.reshape(cube.spatial_shape)
+        labels = replace(labels, metadata={**labels.metadata, PLACEMENT: cube.metadata.get(PLACEMENT)})
+    elif source is not None:
+        place = spectral_position(source)
+        lengths = tuple(length for d, length in enumerate(source.data.shape) if d != place)
+        if data.size == np.prod(lengths):  # of a series of volumes, the planes of all of them lie one after another
+            data = data.reshape(lengths)
+        if data.ndim == 1 and place == 1:
+            data = np.ascontiguousarray(np.broadcast_to(data[:, None], source.data.shape))
+    whole = replace(labels, data=data)
+    layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
+    if source is not None and not part:
+        lie_over(layer, source)
+    if known is not None:
+        viewer.layers.remove(known)
+        layer.name = name

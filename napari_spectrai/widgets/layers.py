@@ -1,4 +1,4 @@
-"""Between cubes and napari layers: λ leads in a layer, as a view of the cube where λ is last."""
+"""Conversion between cubes and napari layers: λ leads in a layer, as a view of the cube, where λ is last."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from psygnal import Signal
 
-from napari_spectrai import cube as cubes
-from napari_spectrai.cube import Cube, SpectralAxis, spectral_dimension
+from napari_spectrai import conversion
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import pictures, read
 from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
+from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
 from napari_spectrai.widgets.layer_choice import is_made
@@ -26,7 +27,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def layer_data(cube: Cube, **more: Any) -> LayerData:
-    """Return what napari needs to show `cube`: a λ-leading view, labels and units on every axis, and the spectral axis.
+    """Return what napari needs to show `cube`: a λ-leading view, labels and units for every axis, and the spectral axis.
 
     A set of n spectra becomes an image of bands × spectra.
     """
@@ -36,8 +37,8 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
     scale, units, translate = [1.0] * len(cube.shape), ["pixel"] * len(cube.shape), [0.0] * len(cube.shape)
     step = cube.axis.step
     if cube.is_image and cube.axis.unit in ("nm", "um", "1/cm", "eV") and step is not None and step > 0:
-        # a wavelength beside µm pixels goes without its unit: napari would bring all axes to nm, and back to µm as soon as a layer
-        # without units joins (a new Points or Labels layer), leaving the camera where nothing is
+        # wavelengths with µm pixels are shown without a unit: napari would convert all axes to nm, and back to µm as soon as a layer
+        # without units is added (a new Points or Labels layer), which leaves the view empty
         alone = cube.pixel_size is None or cube.pixel_unit == "pixel" or cube.axis.quantity != "wavelength"
         scale[0], units[0], translate[0] = step, cube.axis.unit if alone else "pixel", float(cube.axis.values[0])
     if cube.pixel_size is not None and cube.is_image:
@@ -62,7 +63,7 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
 
 
 def _lying(lies: Placement, scale: list[float], translate: list[float], units: list[str]) -> dict[str, Any]:
-    """Give the last dimensions of a layer their scale, translation and units; return its affine where it is turned or mirrored."""
+    """Give the last dimensions of a layer their scale, translation and units; return its affine if it is rotated or mirrored."""
     count = len(lies.shape)
     linear, shift = lies.matrix[:-1, :-1], lies.matrix[:-1, -1]
     straight = bool(np.allclose(linear, np.diag(np.diag(linear)))) and bool((np.diag(linear) > 0).all())
@@ -81,7 +82,7 @@ def _without(metadata: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _file(cube: Cube, data: Any) -> dict[str, Any]:
-    """Return what tells later that a lazy layer still is what its file holds."""
+    """Return a token that shows later whether a lazy layer still equals its file."""
     name = getattr(data, "name", None)
     if cube.source is None or name is None:
         return {}
@@ -97,7 +98,7 @@ def _spectral_first(data: Any) -> Any:
 
 
 def _contrast(data: Any) -> tuple[float, float]:
-    """Return limits over all bands, from a sample: one bright band must not leave the others black."""
+    """Return contrast limits over all bands, from a sample: one bright band must not leave the others black."""
     thinned = data[tuple(slice(None, None, max(1, length // 48)) for length in data.shape)]
     values = np.asarray(thinned, dtype=np.float64)
     values = values[np.isfinite(values)]
@@ -114,20 +115,20 @@ def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
 
 
 def as_cube(layer: Layer) -> Cube:
-    """Return a layer as a cube; until somebody chooses another, the first dimension of one that does not say is shown as the spectral one.
+    """Return a layer as a cube; if its spectral dimension is unknown, the first one is assumed until a person chooses another.
 
-    Docks that compute ask first: `undecided`.
+    Docks that compute check `undecided` first.
     """
-    return cubes.as_cube(layer, position=spectral_position(layer))
+    return conversion.as_cube(layer, position=spectral_position(layer))
 
 
 def undecided(layer: Layer) -> str:
-    """Say that nothing tells which dimension of a layer is spectral; nothing where its metadata, axis labels or a person do."""
+    """Return a message if the spectral dimension of a layer is unknown; empty if metadata, axis labels or a person determine it."""
     if spectral_dimension(layer) is not None:
         return ""
     sizes = " × ".join(map(str, layer.data.shape))
-    cut = "is a projection or a part of another layer, whose spectral axis fits it no more" if "spectral_axis" in layer.metadata else ""
-    return f"{layer.name!r} ({sizes}) {cut or 'does not say which of its dimensions is spectral'}; choose its spectral dimension"
+    cut = "is a projection or a part of another layer, whose spectral axis no longer fits" if "spectral_axis" in layer.metadata else ""
+    return f"{layer.name!r} ({sizes}) {cut or 'has no known spectral dimension'}; choose its spectral dimension"
 
 
 def spectral_layers(viewer: ViewerModel) -> list[Image]:
@@ -137,9 +138,9 @@ def spectral_layers(viewer: ViewerModel) -> list[Image]:
 
 
 def left_out(layer: Layer) -> str:
-    """Return why an image layer is not offered as a cube: it is a picture in colours; nothing where it is offered."""
+    """Return why an image layer is not offered as a cube: it is an RGB image; empty if it is offered."""
     if isinstance(layer, Image) and layer.rgb:
-        return f"{layer.name!r} is a picture in colours, not a spectral image."
+        return f"{layer.name!r} is an RGB image, not a spectral one."
     return ""
 
 
@@ -149,7 +150,7 @@ def label_layers(viewer: ViewerModel) -> list[Labels]:
 
 
 def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, **more: Any) -> Labels:
-    """Add labels with the names and colours of their classes; of a set of spectra, over all of its bands."""
+    """Add labels with the names and colours of their classes; for a set of spectra, over all of its bands."""
     data = labels.data
     if data.ndim == 1:
         data = np.ascontiguousarray(np.broadcast_to(data, (1 if source is None else source.data.shape[0], len(data))))
@@ -157,7 +158,7 @@ def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
 
 
 def label_options(labels: SpectralLabels) -> dict[str, Any]:
-    """Return how napari shows labels: with the names and colours of their classes."""
+    """Return layer attributes that show labels with the names and colours of their classes."""
     data = labels.data
     names = ["unlabelled" if value == 0 and 0 not in labels.names else labels.names.get(value, "") for value in range(int(data.max()) + 1)]
     options: dict[str, Any] = {
@@ -175,35 +176,10 @@ def label_options(labels: SpectralLabels) -> dict[str, Any]:
     return options
 
 
-def show_parts(viewer: ViewerModel, labels: SpectralLabels, source: Image | None, name: str = "", cube: Cube | None = None) -> None:
-    """Show the parts of a split over the image they are of, or over a part of it (`cube`); a layer of that name is brought up to date."""
-    name = name or f"{source.name if source is not None else 'data'} · split"
-    known = next((layer for layer in viewer.layers if isinstance(layer, Labels) and layer.name == name), None)
-    data = labels.data.astype(np.uint8)
-    part = cube is not None and source is not None and cube.spatial_shape != as_cube(source).spatial_shape
-    if part and cube is not None:
-        data = data.reshape(cube.spatial_shape)
-        labels = replace(labels, metadata={**labels.metadata, PLACEMENT: cube.metadata.get(PLACEMENT)})
-    elif source is not None:
-        place = spectral_position(source)
-        lengths = tuple(length for d, length in enumerate(source.data.shape) if d != place)
-        if data.size == np.prod(lengths):  # of a series of volumes, the planes of all of them lie one after another
-            data = data.reshape(lengths)
-        if data.ndim == 1 and place == 1:
-            data = np.ascontiguousarray(np.broadcast_to(data[:, None], source.data.shape))
-    whole = replace(labels, data=data)
-    layer = add_labels(viewer, whole, source, name=name, opacity=0.5)
-    if source is not None and not part:
-        lie_over(layer, source)
-    if known is not None:
-        viewer.layers.remove(known)
-        layer.name = name
-
-
 def painted(layer: Labels, source: Image | None) -> SpectralLabels:
-    """Return the labels of a layer; painted over a set of spectra, bands × spectra, a stroke anywhere on a spectrum marks it."""
+    """Return the labels of a layer; painted over a set of spectra (bands × spectra), a stroke anywhere on a spectrum marks it."""
     labels = as_labels(layer)
-    if not labels.colours:  # the result is shown in the colours that the classes have here
+    if not labels.colours:  # results are shown in the same colours as these labels
         labels = replace(labels, colours={value: _colour(layer, value) for value in labels.values(0)})
     if source is None or source.ndim != 2 or labels.data.shape != source.data.shape:
         return labels
@@ -216,21 +192,21 @@ def _colour(layer: Labels, value: int) -> Colour:
 
 
 def likely_source(layers: Sequence[Image]) -> Image | None:
-    """Return the layer one would begin with: the uppermost that is neither called a truth nor made here of another one."""
+    """Return the default input: the topmost layer that is neither a truth nor made here from another layer."""
     named = [layer for layer in layers if "truth" not in layer.name.lower() and not is_made(layer)]
     known = [layer for layer in named if "spectral_axis" in layer.metadata]
     return next(reversed(known or named or list(layers)), None)
 
 
 def spectral_position(layer: Layer, chosen: int | None = None) -> int:
-    """Return which dimension of the layer is spectral: the one chosen, the one its metadata or axis labels name, else the first."""
+    """Return the spectral dimension of the layer: the chosen one, the one in its metadata or axis labels, else the first."""
     if chosen is not None:
         return chosen
     return spectral_dimension(layer) or 0
 
 
 class _Turned:
-    """Tells every dock that another dimension of a layer is spectral."""
+    """Notifies every dock that the spectral dimension of a layer was changed."""
 
     turned = Signal(object)
 
@@ -239,24 +215,14 @@ turned = _Turned()
 
 
 def choose_dimension(layer: Image, position: int) -> None:
-    """Take another dimension of a layer as the spectral one, whose bands are then numbered."""
+    """Set the spectral dimension of a layer; its bands are then numbered."""
     bands = SpectralAxis.bands(layer.data.shape[position])
     layer.metadata["spectral_axis"] = bands.to_json() | {"position": position}
     turned.turned.emit(layer)
 
 
-def lie_over(layer: Image | Labels, source: Image) -> None:
-    """Put a λ-leading layer, or labels, where its source lies; it may have a whole number of times as many pixels a side.
-
-    The spectral dimension keeps its own scale.
-    """
-    from napari_spectrai.widgets.layer_frame import LayerFrame  # which stands on this module
-
-    LayerFrame.of(source).lay(layer)
-
-
 def placing(source: Layer, keep: Sequence[int]) -> dict[str, Any]:
-    """Return how some dimensions of a layer lie: what a layer of these alone is given to lie over it."""
+    """Return the placement of some dimensions of a layer, for a layer of these dimensions to be shown over it."""
     kept, whole = np.ix_(keep, keep), np.ix_([*keep, -1], [*keep, -1])
     shear = np.eye(source.ndim)
     shear[np.triu_indices(source.ndim, 1)] = source.shear
@@ -268,7 +234,7 @@ def placing(source: Layer, keep: Sequence[int]) -> dict[str, Any]:
 
 
 def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:
-    """Return the pixel (spatial indices) at a place in world coordinates, or None outside the layer."""
+    """Return the pixel (spatial indices) at a position in world coordinates, or None outside the layer."""
     position = spectral_position(layer)
     place = [round(float(c)) for c in layer.world_to_data(world)]
     lengths = list(layer.data.shape)
@@ -277,10 +243,10 @@ def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:
 
 
 def layers_from_file(path: str | Path, **options: Any) -> list[LayerData]:
-    """Return the layers of a spectral file: under the cube, the ordinary pictures that the file carries."""
+    """Return the layers of a spectral file: the ordinary images in the file, below the cube."""
     cube = read(path, **options)
-    found = []
+    below = []
     for picture in pictures(path):
         more = {"name": f"{cube.name} · {picture.name}", "rgb": True, "scale": picture.pixel_size, "translate": picture.origin}
-        found.append((picture.data, more | {"units": [picture.pixel_unit] * 2}, "image"))
-    return [*found, layer_data(cube)]
+        below.append((picture.data, more | {"units": [picture.pixel_unit] * 2}, "image"))
+    return [*below, layer_data(cube)]

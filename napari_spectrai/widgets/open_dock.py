@@ -1,4 +1,4 @@
-"""Opening a file as a spectral image: which of its arrays, and which dimension is spectral."""
+"""Open a file as a spectral image: choose one of its arrays, and the spectral dimension."""
 
 from __future__ import annotations
 
@@ -15,29 +15,32 @@ from napari_spectrai.io import SpectralWarning, inspect, read
 from napari_spectrai.widgets.dock import Dock, message, rows, say, text
 from napari_spectrai.widgets.layers import LayerData, layers_from_file
 
-_AS_TOLD = "as the file says"
+_FROM_FILE = "from the file"
 
 
 class OpenDock(Dock):
-    """Open any file that napari-spectrai reads, also those that napari's own readers take first, and containers of several arrays.
+    """Open any file that napari-spectrai reads, including those that napari's own readers claim, and containers of several arrays.
 
-    From a script: set ``dock.path``, perhaps ``dock.array.value`` and ``dock.dimension.value``, and call ``dock.open()``.
+    From a script: set ``dock.path``, optionally ``dock.array.value`` and ``dock.dimension.value``, then call ``dock.open()``.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._arrays: dict[str, tuple[int, ...]] = {}
         self._file = FileEdit(
-            mode=FileDialogMode.EXISTING_FILE, label="File", name="file", tooltip="a spectral file; for Zarr type its folder"
+            mode=FileDialogMode.EXISTING_FILE, label="File", name="file", tooltip="a spectral file; for Zarr, type the path of its folder"
         )
         self.array = ComboBox(
-            choices=self._names, nullable=True, label="Array", name="array", tooltip="which of its arrays holds the spectra"
+            choices=self._names, nullable=True, label="Array", name="array", tooltip="the array of the file that holds the spectra"
         )
         self.dimension = ComboBox(
-            choices=self._dimensions, label="Spectral dimension", name="dimension", tooltip="which dimension of the array holds the bands"
+            choices=self._dimensions,
+            label="Spectral dimension",
+            name="dimension",
+            tooltip="the dimension of the array that holds the bands",
         )
         self._about, self._problem = text("about", "Choose a file."), message()
-        self._open = PushButton(text="Open", name="open", enabled=False, tooltip="open it as a layer with its spectral axis")
+        self._open = PushButton(text="Open", name="open", enabled=False, tooltip="open the file as a layer with its spectral axis")
         super().__init__("Open", [rows(self._file, self.array, self.dimension), self._about, self._problem, self._open])
         self._file.changed.connect(self._on_file)
         self.array.changed.connect(self._on_array)
@@ -49,7 +52,7 @@ class OpenDock(Dock):
 
     def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
         shape = self._arrays.get(self.array.value or "", ())
-        return [(_AS_TOLD, -1), *((f"{number}: {length} bands", number) for number, length in enumerate(shape))]
+        return [(_FROM_FILE, -1), *((f"{number}: {length} bands", number) for number, length in enumerate(shape))]
 
     @property
     def path(self) -> Path:
@@ -62,12 +65,12 @@ class OpenDock(Dock):
 
     @property
     def problem(self) -> str:
-        """What is wrong, in words."""
+        """The error message."""
         return str(self._problem.value)
 
     @property
     def about(self) -> str:
-        """What will be opened."""
+        """Description of the file."""
         return str(self._about.value)
 
     def _on_file(self, _: Any = None) -> None:
@@ -95,26 +98,26 @@ class OpenDock(Dock):
         return {"dataset": self.array.value if several else None, "spectral": None if place in (None, -1) else place}
 
     def _look(self, _: Any = None) -> None:
-        """Say what would be opened; a guess is shown as one."""
+        """Describe the file, including what was guessed."""
         self._open.enabled = False
         if not self._arrays:
             self._about.value = "Choose a file."
             return
         try:
-            with warnings.catch_warnings(record=True) as told:
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", SpectralWarning)
                 cube = read(self.path, **self._options())
         except (ValueError, OSError, ModuleNotFoundError) as error:
             self._about.value = ""
-            say(self._problem, "Choose one of its arrays." if "choose one with dataset=" in str(error) else str(error))
+            say(self._problem, "Choose an array of the file." if "choose one with dataset=" in str(error) else str(error))
             return
         say(self._problem, "")
-        notes = "".join(f"\n{warning.message}" for warning in told if issubclass(warning.category, SpectralWarning))
+        notes = "".join(f"\n{warning.message}" for warning in caught if issubclass(warning.category, SpectralWarning))
         self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}{notes}"
         self._open.enabled = True
 
     def open(self) -> None:
-        """Open it, reading on a thread."""
+        """Open the file; it is read on a thread."""
         if not self._open.enabled:
             return
         self._open.enabled = False

@@ -1,4 +1,4 @@
-"""Curves, in napari's colours: one small class over pyqtgraph."""
+"""Plots of curves in napari's colours, on pyqtgraph."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CYCLE = ("#4aa3df", "#e0663d", "#b26fd1", "#d9a520", "#4fbf9f", "#e05a9b", "#8aa
 
 
 def _connected(x: npt.NDArray[np.float64]) -> Any:
-    """Return which points a curve joins: where an axis turns back (detectors that overlap) the line is broken, not drawn backwards."""
+    """Return which points a curve connects: where an axis turns back (overlapping detectors), the line is broken."""
     steps = np.sign(np.diff(x))
     if not steps.size or (steps == steps[0]).all():
         return "finite"
@@ -35,11 +35,11 @@ def _connected(x: npt.NDArray[np.float64]) -> Any:
 
 
 _MOST_DECADES = 6
-"""Decades that are named, at most, on an axis of a low plot."""
+"""Largest number of decades labelled on the axis of a low plot."""
 
 
 class _DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
-    """A logarithmic axis with ticks at 1, 2 and 5 of each decade, of many at some decades; pyqtgraph's own crowd in a low plot."""
+    """A logarithmic axis with ticks at 1, 2 and 5 of each decade, or at some of many decades; pyqtgraph's own overlap in a low plot."""
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
         if not self.logMode:
@@ -64,11 +64,11 @@ class _Looks:
 
 
 class Plot(Container[Any]):
-    """A plot that lives in a magicgui container.
+    """A plot in a magicgui container.
 
     Parameters
     ----------
-    viewer : napari viewer whose theme is followed, unless the preferences say otherwise
+    viewer : napari viewer whose theme the plot follows, unless the preferences set another
     x, y : titles of the axes
     height : in pixels
     """
@@ -85,7 +85,7 @@ class Plot(Container[Any]):
         self._item = self._plot.getPlotItem()
         self._item.getViewBox().setDefaultPadding(0.06)
         self._item.getAxis("left").setWidth(56)
-        self._item.layout.setContentsMargins(0, 7, 0, 6)  # pyqtgraph cuts half of the uppermost number, and the title's foot
+        self._item.layout.setContentsMargins(0, 7, 0, 6)  # pyqtgraph clips the topmost number and the bottom of the title
         for side in ("left", "bottom"):
             self._item.getAxis(side).enableAutoSIPrefix(False)
         self._legend = self._item.addLegend(offset=(-4, 2), labelTextSize="8pt", colCount=2, verSpacing=-6)
@@ -118,13 +118,13 @@ class Plot(Container[Any]):
             axis.setTextPen(text)
             self._item.setLabel(side, title, color=text)
         self._legend.setLabelTextColor(text)
-        for _, label in self._legend.items:  # those already drawn keep theirs otherwise
+        for _, label in self._legend.items:  # existing entries would keep their colour otherwise
             label.setText(label.text, color=text)
         for name in self._curves:
             self._draw(name)
 
     def put_legend(self, *, low: bool) -> None:
-        """Put the legend to the right, at the bottom or at the top."""
+        """Place the legend at the right, at the bottom or at the top."""
         self._legend.setOffset((-4, -4) if low else (-4, 2))
 
     @property
@@ -157,9 +157,9 @@ class Plot(Container[Any]):
         self, name: str, x: npt.ArrayLike, y: npt.ArrayLike, colour: str, *, dashed: bool = False, width: float = 1.2, legend: bool = True,
         points: bool = False,
     ) -> None:  # fmt: skip
-        """Draw or redraw the curve of that name; `points`: as points, where nothing lies between.
+        """Draw or redraw the curve of that name; `points`: draw points without a line.
 
-        A colour that the background would hide is drawn lighter or darker.
+        A colour without contrast to the background is made lighter or darker.
         """
         if name not in self._curves:
             self._curves[name] = self._item.plot(name=name if legend else None, antialias=True)
@@ -171,7 +171,7 @@ class Plot(Container[Any]):
         self._curves[name].setData(positions, np.asarray(y, np.float64), connect=_connected(positions))
 
     def _draw(self, name: str) -> None:
-        """Give a curve its colour, in the theme there is."""
+        """Set the colour of a curve for the current theme."""
         item, looks = self._curves[name], self._looks[name]
         colour = readable(looks.colour, self._background)
         if isinstance(item, pg.FillBetweenItem):
@@ -188,11 +188,11 @@ class Plot(Container[Any]):
             item.setSymbolPen(None)
 
     def scale(self, *, logarithmic: bool) -> None:
-        """Draw the vertical axis by decades, or evenly; for plots that were made logarithmic."""
+        """Use a logarithmic or a linear vertical axis; for plots created as logarithmic."""
         self._plot.setLogMode(y=logarithmic)
 
     def spread(self, name: str, x: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike, colour: str) -> None:
-        """Fill between two curves, faintly; `remove_curve` takes it away."""
+        """Fill the area between two curves with a light colour; `remove_curve` removes it."""
         self.remove_curve(name)
         edges = [pg.PlotCurveItem(np.asarray(x, np.float64), np.asarray(y, np.float64)) for y in (low, high)]
         item = pg.FillBetweenItem(*edges)
@@ -202,14 +202,14 @@ class Plot(Container[Any]):
         self._draw(name)
 
     def remove_curve(self, name: str) -> None:
-        """Take a curve away, if it is there."""
+        """Remove a curve, if it exists."""
         curve = self._curves.pop(name, None)
         self._looks.pop(name, None)
         if curve is not None:
             self._item.removeItem(curve)
 
     def clear_curves(self) -> None:
-        """Take all curves away."""
+        """Remove all curves."""
         for name in list(self._curves):
             self.remove_curve(name)
 
@@ -256,7 +256,7 @@ class Plot(Container[Any]):
             self._range.blockSignals(False)
 
     def shade(self, ranges: Sequence[tuple[float, float]]) -> None:
-        """Grey out parts of the horizontal axis, such as bad bands."""
+        """Shade parts of the horizontal axis grey, such as bad bands."""
         if list(ranges) == self._shaded:
             return
         for item in self._shades:
@@ -269,7 +269,7 @@ class Plot(Container[Any]):
             self._shades.append(item)
 
     def save(self, path: str) -> None:
-        """Save a picture of the plot, as PNG or SVG by the suffix."""
+        """Save the plot, as PNG or SVG by the suffix."""
         done = self._draw_svg(path) if path.lower().endswith(".svg") else self._plot.grab().save(path)
         if not done:
             raise OSError(f"{path} cannot be written; choose another folder, and .png or .svg")

@@ -1,4 +1,4 @@
-"""What a person has set in napari's Preferences under napari-spectrai."""
+"""The settings under napari-spectrai in napari's Preferences."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _handed_on: str | None = None
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """The preferences as they stand.
+    """The current preferences.
 
     Attributes
     ----------
     runs_folder : Path or None
-        Where trainings are kept; None: in the user's data folder.
+        Folder of trainings; None: in the user's data folder.
     device : str
-        What docks begin with.
+        Default device of the docks.
     plot_theme : str
     measure_speed : bool
-        Whether a few steps are tried before a training, to tell how long it will take.
+        Whether to run a few steps before a training to estimate its duration.
     """
 
     runs_folder: Path | None = None
@@ -39,20 +39,20 @@ class Preferences:
 
 
 changed = SignalInstance((Preferences,), name="changed")
-"""Emitted with the preferences when one of them has been changed."""
+"""Emitted with the preferences when one of them was changed."""
 
 
 def preferences() -> Preferences:
-    """Return the preferences as they stand."""
-    told = _settings()
-    if told is None:  # napari does not know the plugin, as in a script without it
+    """Return the current preferences."""
+    settings = _settings()
+    if settings is None:  # the plugin is not registered with napari, as in some scripts
         return Preferences()
-    folder = str(told.runs_folder).strip()
-    return Preferences(Path(folder).expanduser() if folder else None, told.device, told.plot_theme, told.measure_speed)
+    folder = str(settings.runs_folder).strip()
+    return Preferences(Path(folder).expanduser() if folder else None, settings.device, settings.plot_theme, settings.measure_speed)
 
 
 def theme_of_plots(viewer: ViewerModel) -> str:
-    """Return the name of the theme in which plots beside that viewer are drawn."""
+    """Return the name of the theme for plots in that viewer."""
     chosen = preferences().plot_theme
     return viewer.theme if chosen == "as napari" else chosen
 
@@ -62,7 +62,7 @@ def _settings() -> Any:
     if plugin is None:
         return None
     settings = plugin.general
-    # napari makes the settings anew when plugins come and go
+    # napari rebuilds the settings when plugins are added or removed
     settings.events.connect(_on_change)
     return settings
 
@@ -74,7 +74,7 @@ def _on_change(_: Any = None) -> None:
 
 
 def hand_on(now: Preferences) -> None:
-    """Let `runs.default_folder`, here and in child processes, follow the preference; a variable that was set outside comes first."""
+    """Apply the preference to `runs.default_folder`, here and in child processes; a variable set outside takes precedence."""
     global _handed_on  # noqa: PLW0603  # what of the environment is ours
     if os.environ.get(RUNS) not in (None, "", _handed_on):
         return

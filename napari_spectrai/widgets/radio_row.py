@@ -1,4 +1,4 @@
-"""A choice between a few ways, each a radio button with its own tooltip."""
+"""A row of radio buttons, each with its own tooltip."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from magicgui.widgets import RadioButtons
 from qtpy.QtWidgets import QRadioButton
 
 
-class Ways(RadioButtons):
+class RadioRow(RadioButtons):
     """Radio buttons in a row.
 
     Parameters
     ----------
-    says : what each way means, by its words; the first is chosen
+    says : tooltip of each button by its text; the first button is selected
     """
 
     def __init__(self, says: Mapping[str, str], **options: Any) -> None:
@@ -24,7 +24,7 @@ class Ways(RadioButtons):
         self.native.setStyleSheet("QGroupBox { border: 0; margin: 0; padding: 0; }")
 
     def reset_choices(self, *_: Any) -> None:
-        """Make the buttons anew, as napari has it done whenever a layer comes or goes."""
+        """Rebuild the buttons, as napari requests whenever a layer is added or removed."""
         super().reset_choices()
         for button in self.native.findChildren(QRadioButton):
             button.setToolTip(self._says[button.text()])

@@ -1,4 +1,4 @@
-"""What to do next, as a link in the text that says so: samples to open."""
+"""Links to bundled samples in messages that say what to do next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MENU = f"File ▸ Open Sample ▸ {PLUGIN} ▸ "
 
 
 def samples() -> dict[str, str]:
-    """Return the keys of the bundled samples by the names that the menu gives them."""
+    """Return the keys of the bundled samples by their names in the menu."""
     manager = PluginManager.instance()
     if PLUGIN not in manager:
         return {}
@@ -30,14 +30,14 @@ def samples() -> dict[str, str]:
 
 
 def open_sample(name: str) -> None:
-    """Open a sample, by the name that the menu gives it, in the window that is in use."""
+    """Open a sample, by its name in the menu, in the current viewer."""
     viewer = napari.current_viewer()
     if viewer is not None:
         viewer.open_sample(PLUGIN, samples()[name])
 
 
 def linked(words: str, colour: str) -> str:
-    """Return the text with the way to each sample as a link; text that names none as it is."""
+    """Return the text with the menu path of each sample as a link; other text unchanged."""
     names = "|".join(re.escape(name) for name in samples()) if _MENU in words else ""
     if not names:
         return words
@@ -46,7 +46,7 @@ def linked(words: str, colour: str) -> str:
 
 
 class Words(Label):
-    """Text that wraps over the whole width and can be copied; the ways to samples in it can be clicked, and reached by Tab.
+    """Text that wraps over the whole width and can be copied; links to samples can be clicked, and reached with Tab.
 
     `value` is the plain text.
     """
@@ -75,7 +75,7 @@ class Words(Label):
         around: QWidget = native.parentWidget() or native
         shown = linked(self._plain, readable(_BLUE, around.palette().color(QPalette.ColorRole.Window).name(), TEXT))
         flags = Qt.TextInteractionFlag.TextSelectableByMouse
-        if shown != self._plain:  # only then is there anything for Tab to stop at
+        if shown != self._plain:  # without links, Tab skips the text
             flags |= Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         native.setTextInteractionFlags(flags)
         if native.text() != shown:
@@ -91,7 +91,7 @@ class _Themed(QObject):
         label.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
-        """Stand before the label's own events."""
+        """Filter the label's events."""
         if event.type() in (QEvent.Type.Show, QEvent.Type.PaletteChange):
             self._changed()
         return False

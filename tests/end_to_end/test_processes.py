@@ -386,7 +386,7 @@ def test_classes_from_the_command_line(tmp_path):
     assert "support" in (tmp_path / "report.csv").read_text()
     refused = command("predict", "run/best.safetensors", "scene.h5", "-o", "classes.h5", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "classes are not written in this format" in refused.stderr
+    assert "classes cannot be written in this format" in refused.stderr
     assert command("predict", "bicubic", "scene.h5", "-o", "large.npz", "--factor", "3", cwd=tmp_path).returncode == 0
     assert read(tmp_path / "large.npz").shape == (72, 72, 12)
 

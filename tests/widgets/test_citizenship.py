@@ -22,7 +22,7 @@ from napari_spectrai.runs import default_folder
 from napari_spectrai.widgets import fold_state, menus, preferences
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
-from napari_spectrai.widgets.form import Fold
+from napari_spectrai.widgets.form import FoldBox
 from napari_spectrai.widgets.layers import add_labels
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 
@@ -45,7 +45,7 @@ def dock(viewer, name):
 
 def folds(widgets):
     for widget in widgets:
-        if isinstance(widget, Fold):
+        if isinstance(widget, FoldBox):
             yield widget
         if hasattr(widget, "__iter__"):
             yield from folds(widget)
@@ -245,7 +245,7 @@ def test_a_fold_remembers_how_it_was_left(viewer, make_napari_viewer, qtbot):
     assert again[0].content.visible
     assert not again[1].content.visible
     fold_state.place().write_text("{")  # damaged, it is as if nothing were remembered
-    assert fold_state.was_open("Spectra: x") is None
+    assert fold_state.load("Spectra: x") is None
 
 
 @pytest.fixture

@@ -328,8 +328,8 @@ def test_the_report_of_a_run_opens_in_the_browser_and_its_split_as_labels(open_p
     assert opened == [str(train.run.folder.report)]
     monkeypatch.setattr("napari_spectrai.widgets.train_dock.run_list.QDesktopServices.openUrl", lambda _: False)
     train.runs.show_report()
-    assert "no browser opened" in train.view.status
+    assert "no browser could be opened" in train.view.status
     train.run.folder.report.unlink()
     train.runs.show_report()
     assert not train.runs.report.enabled
-    assert "is no more" in train.view.status
+    assert "no longer exists" in train.view.status

@@ -1,4 +1,4 @@
-"""The Evaluate dock driven as a person would: choose, judge, click cells and pixels, save."""
+"""The Evaluate dock driven as a person would: choose, evaluate, click cells and pixels, save."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication
 from napari_spectrai import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.samples import sample, sample_model
-from napari_spectrai.widgets.evaluate_dock import evaluation_view as judgement_view
+from napari_spectrai.widgets.evaluate_dock import evaluation_view
 from napari_spectrai.widgets.layers import add_cube
 
 NAMES = {1: "fat", 2: "water", 3: "bone"}
@@ -29,7 +29,7 @@ def made_by(layer, source, task, model="svd_nlm"):
     layer.metadata["prediction"] = {"model": str(model), "name": "a model", "task": task, "source": source, "role": "result"}
 
 
-def judged(dock, until):
+def evaluated(dock, until):
     """Press Evaluate and wait for what comes."""
     until(lambda: dock._start.enabled)
     dock._start.native.click()
@@ -64,18 +64,18 @@ def scene(viewer):
 def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot, tmp_path):
     assert (evaluate.result.name, evaluate.truth.name, evaluate.source.name) == ("cells · denoised", "truth", "cells")
     assert evaluate.task == "denoising"
-    found = judged(evaluate, until)
+    found = evaluated(evaluate, until)
     table = evaluate.view.scores
     assert table.names() == ["cells · denoised", "raw"]
     assert table.bold("MSE") == ["cells · denoised"]
-    figures = found.rows[0].figures
+    figures = found.metrics
     truth, clean = (as_cube(scene[name]).numpy() for name in ("truth", "cells · denoised"))
-    assert evaluate.report.report().rows["cells · denoised"] == figures
+    assert evaluate.report.rows["cells · denoised"] == figures
     assert figures["mse"] == pytest.approx(float(np.mean((truth - clean) ** 2)), rel=1e-5)
     assert "480 spectra are scored. Intensities: as they are (not normalised). MSE in intensity²" in evaluate.view.about.value
     assert table.text("cells · denoised", "MSE") == f"{figures['mse']:#.3g}"
 
-    # the map lies exactly over what was judged
+    # the map lies exactly over the evaluated layer
     evaluate.view.maps["error"].native.click()
     layer = viewer.layers.selection.active
     assert layer.name == "cells · denoised · error (RMSE)"
@@ -155,11 +155,11 @@ def test_several_results_in_one_table_that_fits(viewer, scene, evaluate, until, 
         assert evaluate.view.scores.bold("MSE") == ["other = 1"]
     viewer.layers.remove(other)
     evaluate.view.maps["error"].native.click()
-    assert "no longer there" in evaluate.view.place.value
+    assert "no longer exists" in evaluate.view.place.value
 
 
 def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
-    def told(**change):
+    def problem(**change):
         axis = SpectralAxis(change.get("positions", np.linspace(600, 1800, 10)), "1/cm")
         place = {"pixel_size": (3.0, 2.0), "pixel_unit": "um", "metadata": {"origin": (40.0, -10.0)}} | change.get("place", {})
         evaluate.truth = add_cube(viewer, Cube(change.get("data", np.ones((20, 24, len(axis)), np.float32)), axis, name="t", **place))
@@ -167,14 +167,14 @@ def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
         assert evaluate._start.enabled == (not problem(evaluate))
         return problem(evaluate)
 
-    assert "shows 20 × 24 pixels, and 't' 5 × 24; align by position" in told(data=np.ones((5, 24, 10), np.float32))
-    assert "has no pixel size of its own" in told(place={"pixel_size": None, "metadata": {}})
-    assert "10 bands and the truth 4" in told(positions=np.arange(4.0))
-    assert "up to 50 1/cm" in told(positions=np.linspace(650, 1850, 10))
+    assert "shows 20 × 24 pixels, and 't' 5 × 24; align by position" in problem(data=np.ones((5, 24, 10), np.float32))
+    assert "has no pixel size of its own" in problem(place={"pixel_size": None, "metadata": {}})
+    assert "10 bands and the truth 4" in problem(positions=np.arange(4.0))
+    assert "up to 50 1/cm" in problem(positions=np.linspace(650, 1850, 10))
     holes = np.ones((20, 24, 10), np.float32)
     holes[3, 4, 5] = np.nan
-    assert told(data=holes) == ""  # left out, and counted
-    assert told() == ""
+    assert problem(data=holes) == ""  # left out, and counted
+    assert problem() == ""
     evaluate.model = __file__
     assert "not a .safetensors" in problem(evaluate)
     assert not evaluate._start.enabled
@@ -210,8 +210,8 @@ def test_the_bundled_model_and_its_methods_on_spectra_it_has_not_seen(viewer, ev
     until(lambda: evaluate.model == sample_model(), 5)
     assert (evaluate.source.name, evaluate.truth.name) == ("cells", "truth")
     assert evaluate.choices.intensities.value == "maximum"
-    found = judged(evaluate, until)
-    rows = {row.name: row.figures["mse"] for row in found.rows}
+    found = evaluated(evaluate, until)
+    rows = {name: scores["mse"] for name, scores in found.rows.items()}
     assert rows[result.name] == pytest.approx(0.001861, abs=2e-6)  # as benchmarks and the card have it
     assert "MSE in normalised intensity²" in evaluate.view.about.value
     assert rows["ridge"] == pytest.approx(0.002169, abs=2e-6)
@@ -238,9 +238,9 @@ def test_spectra_that_the_model_learnt_from_are_counted(viewer, evaluate, until,
     made_by(viewer.layers["another name · denoised"], "another name", "denoising", path)
     evaluate._on_layers()
     assert evaluate.model == path
-    assert "recognised and counted" in evaluate.choices.beside.value
+    assert "recognised and counted" in evaluate.choices.also_scored.value
     evaluate.truth = viewer.layers["clean"]
-    found = judged(evaluate, until)
+    found = evaluated(evaluate, until)
     assert (found.learnt_from, found.scored) == (40, 60)
     assert "40 of the 60 scored spectra were used to train or validate" in evaluate.view.about.value
 
@@ -249,15 +249,15 @@ def test_spectra_that_the_model_learnt_from_are_counted(viewer, evaluate, until,
 def labels(viewer):
     """An image with 18 known classes, and a result that takes the second for the first in a corner; both lie aside."""
     known = np.repeat(np.repeat(np.arange(1, 19).reshape(3, 6), 6, 0), 5, 1)
-    told = known.copy()
-    told[0:2, 5:9] = 1
+    predicted = known.copy()
+    predicted[0:2, 5:9] = 1
     known[-1] = 0
     names = {value: f"kind {value}" for value in range(1, 19)}
     cube = Cube(np.random.default_rng(0).random((18, 30, 4)).astype(np.float32), pixel_size=(2.0, 2.0), pixel_unit="um", name="field")
     image = add_cube(viewer, cube)
     place = {"scale": (2.0, 2.0), "units": ("um", "um"), "translate": (7.0, 3.0), "metadata": {"class_names": names}}
     truth = viewer.add_labels(known, name="field · classes", **place)
-    result = viewer.add_labels(told, name="field · told", **place)
+    result = viewer.add_labels(predicted, name="field · predicted", **place)
     made_by(result, "field", "segmentation")
     return image, truth, result
 
@@ -268,28 +268,28 @@ def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
     assert evaluate.task == "segmentation"
     assert not evaluate.choices.match.value
     evaluate.choices.class_mean.value = "union"
-    found = judged(evaluate, until)
+    found = evaluated(evaluate, until)
     assert found.class_mean == "union"
     assert "as scikit-learn does" in evaluate.view.about.value
     where = truth.data > 0
-    assert found.rows[0].figures["overall_accuracy"] == pytest.approx((truth.data == result.data)[where].mean())
+    assert found.metrics["overall_accuracy"] == pytest.approx((truth.data == result.data)[where].mean())
     grid = evaluate.view.grid
     viewer.scene.camera.zoom *= 10
     viewer.scene.camera.center = (0, 0, 0)
-    index = grid.view.model().index(1, 0)  # truth kind 2, told kind 1
+    index = grid.view.model().index(1, 0)  # truth kind 2, predicted kind 1
     grid.view.scrollTo(index)
     qtbot.mouseClick(grid.view.viewport(), Qt.MouseButton.LeftButton, pos=grid.view.visualRect(index).center())
-    assert grid.told == "truth kind 2, told kind 1: 8 (26.7 % of 30)"
-    marked = viewer.layers["truth kind 2, told kind 1"]
+    assert grid.hint == "truth kind 2, predicted kind 1: 8 (26.7 % of 30)"
+    marked = viewer.layers["truth kind 2, predicted kind 1"]
     expected = np.zeros_like(truth.data, dtype=bool)
     expected[0:2, 5:9] = True
     np.testing.assert_array_equal(marked.data > 0, expected)
     np.testing.assert_allclose(marked.data_to_world([1, 6]), truth.data_to_world([1, 6]))
     np.testing.assert_allclose(viewer.scene.camera.center[1:], truth.data_to_world([0.5, 6.5]), atol=2.1)
     grid.click("kind 5", "kind 9")
-    assert not viewer.layers["truth kind 5, told kind 9"].data.any()
-    assert "truth kind 2, told kind 1" not in viewer.layers
-    assert grid.told == "truth kind 5, told kind 9: 0 (0.0 % of 30)"
+    assert not viewer.layers["truth kind 5, predicted kind 9"].data.any()
+    assert "truth kind 2, predicted kind 1" not in viewer.layers
+    assert grid.hint == "truth kind 5, predicted kind 9: 0 (0.0 % of 30)"
     assert evaluate.view.classes.text("kind 2", "Pixels") == "30"
     assert evaluate.view.classes.text("kind 18", "Pixels") == "25"
     evaluate.view.classes.sort(1)
@@ -314,32 +314,32 @@ def test_clusters_are_matched_and_layers_may_go_while_a_job_runs(viewer, labels,
     viewer.layers.remove(truth)
     viewer.layers.remove(result)
     until(lambda: not evaluate._applying.busy)
-    assert evaluate.report.rows[0].figures["overall_accuracy"] > 0.9
+    assert evaluate.report.metrics["overall_accuracy"] > 0.9
     assert "each cluster was taken for" in evaluate.view.about.value
     evaluate.view.grid.click("kind 2", "kind 1")
-    assert "no longer there" in evaluate.view.place.value
+    assert "no longer exists" in evaluate.view.place.value
     assert not evaluate._start.enabled
 
 
 def test_strokes_over_a_set_of_spectra(viewer, evaluate, until):
     spectra = add_cube(viewer, Cube(np.random.default_rng(0).random((12, 5)).astype(np.float32), name="cells"))
     kinds = np.arange(12) % 3 + 1
-    told = np.broadcast_to(kinds, spectra.data.shape).copy()
-    known = np.zeros_like(told)
+    predicted = np.broadcast_to(kinds, spectra.data.shape).copy()
+    known = np.zeros_like(predicted)
     known[2, :9] = kinds[:9]
     known[2, 0] = 2
     named = {"metadata": {"class_names": NAMES}}
     truth = viewer.add_labels(known, name="strokes", **named)
-    result = viewer.add_labels(told, name="cells · classes", **named)
+    result = viewer.add_labels(predicted, name="cells · classes", **named)
     made_by(result, "cells", "classification")
     evaluate._on_layers()
     evaluate.truth = truth
-    found = judged(evaluate, until)
+    found = evaluated(evaluate, until)
     assert found.shape == [12]
     assert sum(map(sum, found.confusions["cells · classes"])) == 9
     evaluate.view.grid.click("water", "fat")
-    marked = viewer.layers["truth water, told fat"].data
-    assert marked.shape == told.shape
+    marked = viewer.layers["truth water, predicted fat"].data
+    assert marked.shape == predicted.shape
     np.testing.assert_array_equal(np.unique(np.nonzero(marked)[1]), [0])
 
 
@@ -353,19 +353,19 @@ def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene,
     until(lambda: evaluate._cancel.enabled)
     qtbot.keyClick(inside, Qt.Key.Key_Escape)
     until(lambda: not evaluate._applying.busy)
-    assert evaluate.status in ("cancelled", "done: 1 result judged")
+    assert evaluate.status in ("cancelled", "done: 1 result evaluated")
     if evaluate.report is None:
         with pytest.raises(RuntimeError, match="nothing to save"):
             evaluate.save_csv(tmp_path / "t.csv")
     asked, opened = [], []
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **more: asked.append(more["filter"]) or tmp_path / "r.html")
-    monkeypatch.setattr(judgement_view.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
-    judged(evaluate, until)
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **more: asked.append(more["filter"]) or tmp_path / "r.html")
+    monkeypatch.setattr(evaluation_view.QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+    evaluated(evaluate, until)
     evaluate.view.report.native.click()
     assert asked == ["Pages (*.html)"]
     assert opened == [str(tmp_path / "r.html")]
     (tmp_path / "full").write_text("")
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: tmp_path / "full" / "t.csv")
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **__: tmp_path / "full" / "t.csv")
     evaluate.view.csv.native.click()
     assert evaluate.view.problem.value
 
@@ -378,7 +378,7 @@ def test_maps_and_points_lie_over_a_turned_result_and_refuse_other_pixels(viewer
     axis = SpectralAxis(np.linspace(600, 1800, 4), "1/cm")
     truth, result = (add_cube(viewer, Cube(rng.random((6, 8, 4)), axis, name=name), rotate=turned) for name in ("truth", "result"))
     evaluate.result, evaluate.truth = result, truth
-    judged(evaluate, until)
+    evaluated(evaluate, until)
     evaluate.view.maps["error"].native.click()
     drawn = viewer.layers["result · error (RMSE)"]
     np.testing.assert_allclose(drawn.data_to_world((4, 5)), result.data_to_world((0, 4, 5))[1:])
@@ -386,14 +386,14 @@ def test_maps_and_points_lie_over_a_turned_result_and_refuse_other_pixels(viewer
     points = viewer.layers["evaluated pixels"]
     np.testing.assert_allclose(points.data_to_world((4, 5)), result.data_to_world((0, 4, 5))[1:])
 
-    known, told = (viewer.add_labels(rng.integers(1, 4, (6, 8)), name=name, affine=moved) for name in ("known", "told"))
-    evaluate.result, evaluate.truth = told, known
-    judged(evaluate, until)
+    known, predicted = (viewer.add_labels(rng.integers(1, 4, (6, 8)), name=name, affine=moved) for name in ("known", "predicted"))
+    evaluate.result, evaluate.truth = predicted, known
+    evaluated(evaluate, until)
     evaluate.view.grid.click("class 1", "class 2")
-    np.testing.assert_allclose(viewer.layers[-1].data_to_world((4, 5)), told.data_to_world((4, 5)))
-    told.data = told.data[:2, :3]
+    np.testing.assert_allclose(viewer.layers[-1].data_to_world((4, 5)), predicted.data_to_world((4, 5)))
+    predicted.data = predicted.data[:2, :3]
     evaluate.view.grid.click("class 2", "class 3")
-    assert "holds other pixels by now" in evaluate.view.place.value
+    assert "have changed" in evaluate.view.place.value
 
 
 def test_a_layer_may_have_any_name(viewer, evaluate, until):
@@ -411,16 +411,16 @@ def test_a_layer_may_have_any_name(viewer, evaluate, until):
 
 def test_a_report_does_not_replace_a_table(viewer, scene, evaluate, until, tmp_path, monkeypatch):
     evaluate.truth = scene["truth"]
-    judged(evaluate, until)
+    evaluated(evaluate, until)
     table = evaluate.save_csv(tmp_path / "figures")
-    told = table.read_text()
+    saved = table.read_text()
     with pytest.raises(ValueError, match=r"name it figures\.html"):
         evaluate.save_report(table)
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: table)
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **__: table)
     evaluate.view.report.native.click()
     assert "name it figures.html" in evaluate.view.problem.value
-    assert table.read_text() == told
-    monkeypatch.setattr(judgement_view, "show_file_dialog", lambda *_, **__: "/proc/figures.csv")
+    assert table.read_text() == saved
+    monkeypatch.setattr(evaluation_view, "show_file_dialog", lambda *_, **__: "/proc/figures.csv")
     evaluate.view.csv.native.click()
     assert evaluate.view.problem.value.endswith("'/proc/figures.csv'")
 
@@ -447,11 +447,11 @@ def test_a_result_is_known_after_it_was_saved_and_opened_again(tmp_path, scene, 
 @pytest.mark.parametrize("suffix", [".zarr", ".npz"])
 def test_predicted_classes_are_known_after_they_were_opened_again(tmp_path, viewer, evaluate, suffix):
     known = viewer.add_labels(np.array([[1, 2], [3, 0]]), name="known")
-    told = viewer.add_labels(np.array([[1, 2], [2, 1]]), name="cells · classes by a model", metadata={"class_names": NAMES})
-    made_by(told, "cells", "segmentation")
+    predicted = viewer.add_labels(np.array([[1, 2], [2, 1]]), name="cells · classes by a model", metadata={"class_names": NAMES})
+    made_by(predicted, "cells", "segmentation")
     path = str(tmp_path / f"classes{suffix}")
-    told.save(path, plugin="napari-spectrai")
-    viewer.layers.remove(told)
+    predicted.save(path, plugin="napari-spectrai")
+    viewer.layers.remove(predicted)
     (again,) = viewer.open(path, plugin="napari-spectrai")
     assert again.metadata["prediction"]["task"] == "segmentation"
     assert again.metadata["class_names"] == NAMES

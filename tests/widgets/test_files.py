@@ -103,7 +103,7 @@ def test_the_open_dock_asks_which_array_and_which_dimension(viewer, tmp_path, un
     one, two = np.random.default_rng(0).random((2, 5, 6, 7)).astype(np.float32)
     np.savez(tmp_path / "c.npz", one=one, two=two, wavelengths=np.arange(5.0) + 400)
     dock.path = tmp_path / "c.npz"
-    assert dock.problem == "Choose one of its arrays."
+    assert dock.problem == "Choose an array of the file."
     assert not dock._open.enabled
     dock.array.value = "two"
     assert dock.about == "6 × 7 spectra, 5 bands, 400–404 nm"

@@ -50,11 +50,11 @@ def training(viewer, pairs, quick, tmp_path, until):
     dock = QWidget()
     viewer.window.add_dock_widget(dock, name="follower")
     jobs.guard(dock)
-    follower, told = jobs.Follower(Run.attach(run), dock), []
-    follower.told.connect(told.extend)
+    follower, events = jobs.Follower(Run.attach(run), dock), []
+    follower.received.connect(events.extend)
     follower.start()
-    until(lambda: any(isinstance(event, Epoch) for event in told))
-    yield run, follower, told
+    until(lambda: any(isinstance(event, Epoch) for event in events))
+    yield run, follower, events
     if process := _living(run.pid):
         process.kill()
     run.wait()
@@ -80,7 +80,7 @@ def test_cancel_keeps_the_window_and_stop_saves(viewer, training, person, until)
     assert run.alive
     ((text, buttons),) = asked
     assert "can be resumed" in text
-    assert buttons == ["Cancel", "Let it run on", "Stop (can be resumed)"]
+    assert buttons == ["Cancel", "Keep running", "Stop (can be resumed)"]
     asked = person("Stop (can be resumed)")
     QTimer.singleShot(0, viewer.close)
     until(lambda: not run.alive)
@@ -90,7 +90,7 @@ def test_cancel_keeps_the_window_and_stop_saves(viewer, training, person, until)
 
 def test_a_run_let_on_outlives_its_window_and_is_followed_from_the_next(viewer, training, person, until, make_napari_viewer):
     run, _, _ = training
-    asked = person("Let it run on")
+    asked = person("Keep running")
     QTimer.singleShot(0, viewer.close)
     until(lambda: len(asked) == 1)
     run.close()  # what ends it otherwise
@@ -101,12 +101,12 @@ def test_a_run_let_on_outlives_its_window_and_is_followed_from_the_next(viewer, 
     dock = QWidget()
     other.window.add_dock_widget(dock)
     jobs.guard(dock)
-    follower, told, ends = jobs.Follower(Run.attach(RunFolder(run.folder.path)), dock), [], []
-    follower.told.connect(told.extend)
+    follower, events, ends = jobs.Follower(Run.attach(RunFolder(run.folder.path)), dock), [], []
+    follower.received.connect(events.extend)
     follower.ended.connect(ends.append)
     follower.start()
-    until(lambda: sum(isinstance(event, Epoch) for event in told) > count)
-    assert [e.epoch for e in told if isinstance(e, Epoch)][:count] == list(range(1, count + 1))
+    until(lambda: sum(isinstance(event, Epoch) for event in events) > count)
+    assert [e.epoch for e in events if isinstance(e, Epoch)][:count] == list(range(1, count + 1))
     other.window.remove_dock_widget(dock)  # a follower that goes leaves what others started alone
     other.close()  # unasked: it does not end with this window
     assert len(asked) == 1
@@ -116,13 +116,13 @@ def test_a_run_let_on_outlives_its_window_and_is_followed_from_the_next(viewer, 
 
 
 def test_what_the_console_launches_can_be_followed_beside_it(training, qtbot, pairs, quick, tmp_path, until):
-    run, follower, told = training
+    run, follower, events = training
     heard = []
     jobs.launched.connect(lambda other: heard.append((other, threading.current_thread() is threading.main_thread())))
     worker = threading.Thread(target=lambda: launch(quick("training.epochs=1"), *pairs, run=tmp_path / "second"))
     worker.start()
     worker.join()
-    assert not heard  # it is told on the main thread, which was here
+    assert not heard  # it is events on the main thread, which was here
     assert {folder.path.name for folder in jobs.running_runs()} == {"run", "second"}
     until(lambda: bool(heard))
     ((second, on_main),) = heard
@@ -133,7 +133,7 @@ def test_what_the_console_launches_can_be_followed_beside_it(training, qtbot, pa
     second.close()
     assert [other.folder.path.name for other in runs.launched.runs] == ["run"]
     run.stop()
-    until(lambda: isinstance(told[-1], Finished))
+    until(lambda: isinstance(events[-1], Finished))
     assert not jobs.running()
     jobs.launched.disconnect()
 
@@ -144,5 +144,5 @@ def test_nothing_is_let_on_of_which_nothing_would_remain(viewer, person, tmp_pat
     asked = person("Stop")
     assert jobs.confirm(dock.window(), [Job(RunFolder(tmp_path))]) == "stop"
     ((text, buttons),) = asked
-    assert "nothing would remain" in text
+    assert "its result is lost" in text
     assert buttons == ["Cancel", "Stop"]

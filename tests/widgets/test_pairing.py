@@ -216,12 +216,12 @@ def test_a_dimension_that_nothing_tells_is_asked_for_and_nothing_begins(viewer, 
     prepare.steps = ["normalise"]
     predict.model = "savitzky_golay"
     assert not prepare._applying.start.enabled
-    assert "does not say" in prepare._problem.value
-    assert "does not say" in predict.problem
+    assert "has no known spectral dimension" in prepare._problem.value
+    assert "has no known spectral dimension" in predict.problem
     assert not predict._start.enabled
     train.data.dimension.value = 2
     assert as_cube(stack).shape == (4, 24, 20, 6)
-    assert "does not say" not in train.ready.problem.value + predict.problem
+    assert "has no known spectral dimension" not in train.ready.problem.value + predict.problem
     labelled = viewer.add_image(np.zeros((5, 8, 9), np.float32), axis_labels=("y", "x", "Wavelength (nm)"))
     assert as_cube(labelled).shape == (5, 8, 9)
     assert undecided(labelled) == ""
@@ -229,12 +229,12 @@ def test_a_dimension_that_nothing_tells_is_asked_for_and_nothing_begins(viewer, 
 
 def test_odd_layers_are_offered_asked_about_or_left_out(viewer, train):
     colours = viewer.add_image(np.zeros((8, 9, 3), np.uint8), rgb=True)
-    assert "is a picture in colours, not a spectral image" in train.ready.problem.value
+    assert "is an RGB image, not a spectral one" in train.ready.problem.value
     flat = viewer.add_image(np.random.default_rng(0).random((24, 20)), name="flat")
     cells = add_cube(viewer, scene())
     projected = viewer.add_image(np.asarray(cells.data).max(0, keepdims=True), metadata=dict(cells.metadata), name="projected")
     assert colours not in spectral_layers(viewer)
-    for layer, words in ((flat, "does not say"), (projected, "whose spectral axis fits it no more")):
+    for layer, words in ((flat, "has no known spectral dimension"), (projected, "whose spectral axis no longer fits")):
         train.take(layer)
         assert words in train.ready.problem.value
         assert not train._start.enabled
@@ -248,7 +248,7 @@ def test_numbers_of_objects_are_asked_about(viewer, train):
     numbers = np.kron(np.arange(1, 401).reshape(20, 20), np.ones((3, 3), int))
     train.data.first.truth.value = viewer.add_labels(numbers, name="masks", scale=cells.scale[1:])
     assert "'masks' holds 400 numbers without names" in train.ready.problem.value
-    assert "are these objects" in train.ready.problem.value
+    assert "If they number objects" in train.ready.problem.value
     assert len(train.ready.problem.value) < 500
 
 
@@ -268,7 +268,7 @@ def test_results_are_aligned_with_their_truth_on_a_button(viewer, until):
     evaluate.start()
     until(lambda: not evaluate._applying.busy)
     wanted = np.mean((np.asarray(result.data)[:, :22, :19] - np.asarray(truth.data)[:, 2:, 1:]) ** 2)
-    assert evaluate.report.rows[0].figures["mse"] == pytest.approx(wanted, rel=1e-4)
+    assert evaluate.report.metrics["mse"] == pytest.approx(wanted, rel=1e-4)
     result.translate = [result.translate[0], 0.1, 0]
     evaluate.results, evaluate.truth = [result], truth
     assert "lies 0.2 pixels lower" in evaluate.choices.problem.value

@@ -27,7 +27,7 @@ def image(height=12, width=10, axis=AXIS, name="cells", seed=0):
 
 @pytest.fixture
 def dock(viewer):
-    """The Predict dock beside an empty canvas."""
+    """The Predict dock next to an empty canvas."""
     return opened(viewer, "Predict")
 
 
@@ -74,13 +74,13 @@ def test_an_enlarged_region_lies_over_its_part_of_a_turned_source(viewer, dock, 
     whole = predict("bicubic", layer, factor=3).result.data
     np.testing.assert_allclose(as_cube(result).data, whole[9:27, 6:21], rtol=1e-5)
     np.testing.assert_allclose(corners(result, [(0, 0), (18, 15)]), corners(layer, [(3, 2), (9, 7)]), atol=1e-6)
-    told = result.metadata["prediction"]
-    assert json.loads(json.dumps(told)) == told
-    assert told["source"] == "cells"
-    assert (told["model"], told["name"], told["task"], told["role"]) == ("bicubic", "Bicubic", "super_resolution", "result")
-    assert told["settings"]["region"] == [[3, 9], [2, 7]]
-    assert told["settings"]["factor"] == 3
-    # a shape beside the image is refused in words, as is a layer that marks nothing
+    recorded = result.metadata["prediction"]
+    assert json.loads(json.dumps(recorded)) == recorded
+    assert recorded["source"] == "cells"
+    assert (recorded["model"], recorded["name"], recorded["task"], recorded["role"]) == ("bicubic", "Bicubic", "super_resolution", "result")
+    assert recorded["settings"]["region"] == [[3, 9], [2, 7]]
+    assert recorded["settings"]["factor"] == 3
+    # a shape next to the image is refused in words, as is a layer that marks nothing
     shapes.data = [np.array([[500, 500], [500, 510], [510, 510], [510, 500]])]
     dock._check()
     assert "'here' does not lie on 'cells'" in dock.problem
@@ -97,7 +97,7 @@ def test_what_labels_mark_and_what_is_in_view(viewer, dock):
     region = dock._targets.region
     region.choice.value = labels
     assert region.of(layer) == ((10, 15), (2, 3))
-    region.choice.value = "what is in view"
+    region.choice.value = "visible part"
     viewer.reset_view()
     assert region.of(layer) is None
     viewer.scene.camera.zoom *= 8
@@ -210,7 +210,7 @@ def test_one_that_fails_does_not_keep_the_others_and_says_why(viewer, dock, mode
     model.unlink()
     dock.start()
     finish(dock, until, "failed")
-    assert "smoother.safetensors is there no more; choose another model" in dock.problem
+    assert "smoother.safetensors no longer exists; choose another model" in dock.problem
 
 
 def test_pixels_without_data_are_counted_and_left_as_they_are(viewer, dock, model, until):
@@ -254,7 +254,7 @@ def test_files_on_another_axis_are_resampled_with_one_consent(viewer, dock, mode
     assert all(read(path).axis.mismatch(AXIS) is None for path in (tmp_path / "out").iterdir())
 
 
-def test_files_with_results_beside_them(viewer, dock, model, until, tmp_path):
+def test_results_are_written_next_to_their_files(viewer, dock, model, until, tmp_path):
     paths = [write(image(seed=seed), tmp_path / f"map {seed}.npz") for seed in (1, 2)]
     other = write(Cube(np.zeros((3, 3, 7), np.float32)), tmp_path / "other.npy")
     broken = tmp_path / "broken.mat"
@@ -273,11 +273,11 @@ def test_files_with_results_beside_them(viewer, dock, model, until, tmp_path):
     np.testing.assert_allclose(read(results[0]).numpy(), predict(model, paths[0]).result.numpy(), rtol=1e-5)
     assert len(viewer.layers) == 0
     # never over what is there without asking
-    assert "map 1-Savitzky-Golay.zarr, map 2-Savitzky-Golay.zarr are there already" in dock.problem
+    assert "map 1-Savitzky-Golay.zarr, map 2-Savitzky-Golay.zarr already exist" in dock.problem
     assert not dock._start.enabled
-    dock._targets.files.existing.value = "keep them, do the others"
-    assert "All results are there already" in dock.problem
-    dock._targets.files.existing.value = "write them anew"
+    dock._targets.files.existing.value = "skip existing"
+    assert "All results already exist" in dock.problem
+    dock._targets.files.existing.value = "overwrite"
     assert dock._start.enabled
     dock.files = []
     assert "Add the files" in dock.problem
@@ -340,7 +340,7 @@ def test_models_are_averaged_and_follow_one_another(viewer, dock, model, until):
     assert result.metadata["prediction"]["settings"]["then"] == "bicubic"
     assert result.metadata["prediction"]["settings"]["ensemble"] == [str(again)]
     dock.model = "kmeans"
-    assert "Classes come out of the first model" in dock.problem
+    assert "The first model outputs classes" in dock.problem
 
 
 def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model, until):
@@ -350,7 +350,7 @@ def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model
     model.unlink()
     dock.refresh()  # as when any job ends
     assert dock.model is None
-    assert f"{model} is there no more" in dock.problem
+    assert f"{model} no longer exists" in dock.problem
     assert not dock._start.enabled
     dock.model = "savitzky_golay"
     assert not dock.problem
@@ -360,7 +360,7 @@ def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model
 def test_what_is_in_view_is_asked_when_the_button_is_pressed(viewer, dock, until):
     layer = add_cube(viewer, image(6, 8))
     dock.model = "savitzky_golay"
-    dock._targets.region.choice.value = "what is in view"
+    dock._targets.region.choice.value = "visible part"
     viewer.dims.ndisplay = 3
     dock._start.native.click()
     assert "in 2D" in dock.problem

@@ -13,6 +13,7 @@ from napari_spectrai.preparation.reduce import PCA
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.widgets.dock import opened as opened_dock
+from napari_spectrai.widgets.form import SpecForm
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.preprocess_dock.step_findings import middle
 from napari_spectrai.widgets.step_list import OrderedForm
@@ -27,7 +28,7 @@ def opened(open_image):
 
 
 def test_the_list_keeps_its_order_and_what_is_off(qtbot):
-    form = OrderedForm(steps, [{"kind": "normalise", "by": "snv"}, {"kind": "fill"}])
+    form = OrderedForm(steps, [{"kind": "normalise", "by": "snv"}, {"kind": "fill"}], SpecForm)
     assert [entry["kind"] for entry in form.read()] == ["normalise", "fill"]
     form.axis = SpectralAxis([400, 500, 600], "nm")
     crop = form.add("crop")
@@ -58,7 +59,7 @@ def test_every_step_has_a_form_that_gives_back_what_it_was_given(qtbot, kind):
         "pybaselines": {"method": "mor", "options": {"half_window": 3}},
     }
     step = steps.parse({"kind": kind, **steps[kind].start(axis), **given.get(kind, {})})
-    form = OrderedForm(steps, [step.model_dump(mode="json")])
+    form = OrderedForm(steps, [step.model_dump(mode="json")], SpecForm)
     assert steps.parse(form.read()[0]) == step
 
 

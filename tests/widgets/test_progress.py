@@ -18,10 +18,10 @@ def test_a_resumed_run_shows_its_old_curve_at_once(viewer):
     view = viewer.window.add_plugin_dock_widget("napari-spectrai", "Train")[1].view
     view.begin("starting")
     # the whole journal in one go, and the first new epoch is far from its end
-    view.tell([started(0), epoch(1), epoch(2), epoch(3), started(2), Step(3, 1, 100, 0.1, 1e-3)])
+    view.show_events([started(0), epoch(1), epoch(2), epoch(3), started(2), Step(3, 1, 100, 0.1, 1e-3)])
     assert list(view.curves.data("validation")[0]) == [1, 2]
     assert "step 1 of 100" in view.status
-    view.tell([epoch(3)])
+    view.show_events([epoch(3)])
     assert list(view.curves.data("training")[0]) == [1, 2]  # in half a second
     view.catch_up()
     assert list(view.curves.data("training")[0]) == [1, 2, 3]

@@ -87,7 +87,7 @@ def test_a_task_begins_anew_and_says_what_it_needs(scene, until):
     assert train.experiment.task.learns_from == "recorrupted"
     assert not train.data.first.truth.visible
     train.form.settings._parts["learns_from"].editor.value = "pairs"
-    assert "Choose the layer that shows how the input should look" in train.ready.problem.value
+    assert "Choose the layer with the target of the input" in train.ready.problem.value
     assert not train._start.enabled
     train.form.task.value = "super_resolution"
     assert train._start.enabled

@@ -35,7 +35,7 @@ def test_the_dock_says_what_will_be_trained_on_and_draws_the_split(open_image, u
     train.experiment = train.experiment.override("split.method=blocks", "split.block=4", "split.validation=0.2", "split.gap=0")
     until(lambda: train.ready.examined is not None)
     counts = train.ready.examined.extent.samples
-    assert f"{counts['training']} spectra train, {counts['validation']} validate" in train.ready.summary.value
+    assert f"{counts['training']} spectra for training, {counts['validation']} for validation" in train.ready.summary.value
     train.ready.split.native.click()
     layer = viewer.layers["image · split"]
     assert {value: int((layer.data == value).sum()) for value in (1, 2)} == {1: counts["training"], 2: counts["validation"]}
@@ -109,7 +109,7 @@ def test_a_few_strokes_are_enough_to_begin_and_more_are_heeded(viewer, until):
     train.data._paint.native.click()
     strokes = viewer.layers["cells · strokes"]
     assert (strokes.mode, train.data.first.truth.value) == ("paint", strokes)
-    assert "no class at all" in train.ready.problem.value
+    assert "no class" in train.ready.problem.value
     strokes.brush_size = 5
     for row in (4, 12, 19):
         strokes.paint((row, 4), 1)
@@ -147,7 +147,7 @@ def test_the_time_and_memory_are_tried_in_a_process_and_told(open_pairs, until, 
     viewer, *_ = open_pairs
     monkeypatch.setattr(TrainingChecks, "measures", True)
     train = spectrai.widgets.train(viewer)
-    until(lambda: "trying a few steps" in train.ready.time.value)
+    until(lambda: "estimating the training time" in train.ready.time.value)
     until(lambda: "for the network" in train.ready.time.value)
     assert "CPU core" in train.ready.time.value
     assert "no GPU" in train.ready.time.value
@@ -167,7 +167,7 @@ def test_runs_are_compared_renamed_reopened_and_deleted(open_pairs, until, monke
     first = trained(train, until)
     second = trained(train, until, *SHORT[:2], "network.width=32", *SHORT[3:])
     until(lambda: [(row.path, row.state) for row in train.runs.table.rows] == [(second.path, "finished"), (first.path, "finished")])
-    assert [row[1:] for row in train.runs.table.text()] == [[f"{row.figure:.3g}", "finished"] for row in train.runs.table.rows]
+    assert [row[1:] for row in train.runs.table.text()] == [[f"{row.score:.3g}", "finished"] for row in train.runs.table.rows]
     train.runs.table.tick(first.path)
     train.runs.table.tick(second.path)
     until(lambda: {"noisy (1)", "noisy (2)"} <= set(train.view.curves.names()))
@@ -449,9 +449,9 @@ def test_a_full_disk_does_not_keep_a_run_from_being_stopped(open_pairs, until, m
 def test_a_plot_that_showed_classes_shows_spectra_again(viewer):
     view = spectrai.widgets.train(viewer).view
     view.begin("classes")
-    view.tell([Confusion(1, ["a", "b"], [[1, 0], [0, 1]])])
+    view.show_events([Confusion(1, ["a", "b"], [[1, 0], [0, 1]])])
     view.begin("spectra")
-    view.tell([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
+    view.show_events([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
     assert view.preview._titles["left"] == "Prepared intensity"
 
 
@@ -459,7 +459,7 @@ def test_what_is_learnt_from_without_truth_is_not_called_truth(viewer):
     view = spectrai.widgets.train(viewer).view
     view.begin("no truth")
     target = "held-out signal"
-    view.tell([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0], target),
+    view.show_events([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0], target),
                Patch(1, [[0, 1], [2, 3]], [[0, 1], [2, 3]], [], [], "band 1", target, [[127, 128], [0, 255]])])  # fmt: skip
     assert target in view.preview.names()
     assert "truth" not in view.preview.names()

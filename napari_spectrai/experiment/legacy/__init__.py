@@ -1,1 +1,1 @@
-"""Documents of spectrai (Horgan & Bergholt 2022), translated when they are loaded."""
+"""Conversion of documents of spectrai (Horgan & Bergholt 2022)."""

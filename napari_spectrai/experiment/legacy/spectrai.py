@@ -1,17 +1,14 @@
-"""Documents of spectrai (Horgan & Bergholt 2022), the program that this one carries on: read, corrected, and the corrections said."""
+"""Convert documents of spectrai (Horgan & Bergholt 2022), the predecessor of this program, and report every correction."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_spectrai.experiment.legacy.spectrai_keys import KEYS, NONE, SECTION, Old
 from napari_spectrai.experiment.legacy.spectrai_training import Learning
 from napari_spectrai.spec import Problem, SettingsError, listed
-
-if TYPE_CHECKING:
-    from napari_spectrai.experiment.document import Experiment
 
 TASKS = {
     "Calibration": "calibration", "Classification": "classification", "Denoising": "denoising", "Segmentation": "segmentation",
@@ -21,7 +18,7 @@ FORMATS = ("Spectra", "Image: H, W, C", "Image: C, H, W")
 BACKGROUNDS: dict[str, list[dict[str, Any]]] = {
     NONE: [],
     "Minimum Value Offset": [{"kind": "minimum"}],
-    # what falls below zero was raised to it, which a fitted polynomial always makes it do
+    # negative minima were raised to zero, and after subtraction of a fitted polynomial the minimum is always negative
     "3rd Order Polynomial": [{"kind": "polynomial", "order": 3, "method": "plain"}, {"kind": "minimum"}],
     "5th Order Polynomial": [{"kind": "polynomial", "order": 5, "method": "plain"}, {"kind": "minimum"}],
     "Automatic Least Squares": [{"kind": "als", "smoothness": 1e4, "asymmetry": 0.05, "rounds": 10}],
@@ -29,40 +26,32 @@ BACKGROUNDS: dict[str, list[dict[str, Any]]] = {
 NORMALISATIONS = (NONE, "Max Value", "Area Under The Curve")
 
 VALIDATION = 0.1
-"""Share that is held out where the document holds out nothing."""
+"""Validation fraction for documents that hold out nothing."""
 
 
 def recognised(document: Any) -> bool:
-    """Whether this is a document of spectrai: told by its sections."""
+    """Whether this is a document of spectrai, by its sections."""
     return isinstance(document, Mapping) and ("Task_Options" in document or len(KEYS.keys() & document.keys()) > 1)
 
 
-def from_spectrai(document: Mapping[str, Any], path: str | Path) -> tuple[Experiment, list[str]]:
-    """Return the experiment of a document of spectrai, and in words all that was changed, corrected or could not be kept.
+def translated(document: Mapping[str, Any], path: str | Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the experiment of a document of spectrai, as plain data, and in words all that was changed, corrected or could not be kept.
 
     Parameters
     ----------
     document : mapping
-        What its YAML holds: sections such as ``Task_Options``.
+        The content of its YAML: sections such as ``Task_Options``.
     path : str or Path
-        Where it lies; its data are looked for from there.
+        Path of the document; its data are searched relative to it.
 
     Raises
     ------
     SettingsError
-        A ValueError: every key or value that is not understood, with those that are.
+        A ValueError with every unknown key or value, and the known ones.
     """
-    from napari_spectrai.experiment.document import Experiment
-
-    taken, changes = translated(document, path)
-    return Experiment.from_mapping(taken, str(path)), changes
-
-
-def translated(document: Mapping[str, Any], path: str | Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the same as `from_spectrai`, as plain data."""
     old = Old(document)
     task = TASKS[old.choice("task", TASKS)]
-    if old.problems:  # nothing else can be told without the task
+    if old.problems:  # nothing else can be converted without the task
         raise SettingsError(old.problems, str(path))
     spectra = old.choice("data_format", FORMATS, FORMATS[0] if task in ("calibration", "denoising") else FORMATS[1]) == FORMATS[0]
     kind, learning = _Kind(old, task, spectra), Learning(old, task, spectra)
@@ -81,12 +70,12 @@ def translated(document: Mapping[str, Any], path: str | Path) -> tuple[dict[str,
     if old.problems:
         raise SettingsError(old.problems, str(path))
     if old.missing:
-        old.told.insert(0, f"not in the document, so taken from the published ones: {', '.join(old.missing)}")
-    return taken, old.told
+        old.changes.insert(0, f"missing in the document, so taken from the published documents:  {', '.join(old.missing)}")
+    return taken, old.changes
 
 
 class _Kind:
-    """What becomes of a document, by its task and by whether it is for spectra or images."""
+    """Conversion of a document, depending on its task and on whether it is for spectra or images."""
 
     def __init__(self, old: Old, task: str, spectra: bool) -> None:  # noqa: FBT001
         self.old, self.kind, self.spectra = old, task, spectra
@@ -98,7 +87,7 @@ class _Kind:
             section = SECTION["spectral_crop_end"]
             old.problems.append(Problem(f"{section}.spectral_crop_end", f"{end} leaves no band after spectral_crop_start {start}"))
         if spectra and task in ("super_resolution", "segmentation"):
-            why = "cannot be enlarged" if task == "super_resolution" else "have no pixels to be told apart"
+            why = "cannot be enlarged" if task == "super_resolution" else "have no pixels to classify"
             old.problems.append(Problem("DataManager_Options.data_format", f"'Spectra' {why}; {listed(FORMATS[1:])}"))
         self.factor = 1
         if task == "super_resolution":
@@ -106,7 +95,7 @@ class _Kind:
             self.factor = large // small
             if not 2 <= self.factor <= 16:
                 section = SECTION["target_image_size"]
-                message = f"{large} is {self.factor} times input_image_size {small}; the images are enlarged 2 to 16 times"
+                message = f"{large} is {self.factor} times input_image_size {small}; the factor must be 2 to 16"
                 old.problems.append(Problem(f"{section}.target_image_size", message))
 
     # ------------------------------------------------------------------ task and data
@@ -115,18 +104,18 @@ class _Kind:
         old = self.old
         classes = old.number("classes", 0)
         if self.classes and classes:
-            old.tell(f"classes: {classes} is not asked for; classes are counted in the labels")
+            old.note(f"classes: {classes} is not used; classes are counted in the labels")
         if self.kind == "classification":
             return {"kind": self.kind, "of": "spectra" if self.spectra else "images"}
         if self.kind == "segmentation":
-            old.tell("masks: 0 means unlabelled (it became class 255 and training failed); classes keep the numbers of the mask")
+            old.note("masks: 0 means unlabelled (it became class 255 and training failed); classes keep the numbers of the mask")
             return {"kind": self.kind, "unlabelled": 0}
         if self.kind == "super_resolution":
-            old.tell(
-                "images are made coarse by bicubic reduction with antialiasing (there was none), and only to learn and to judge: "
-                "a new image is enlarged as it is (it was made coarse, too)",
-                "the scores are those of each band, with its own range, and the angle; PSNR took every range for 1, and SSIM took rows "
-                "for channels",
+            old.note(
+                "images are degraded by bicubic downsampling with antialiasing (there was none), and only for training and validation: "
+                "new images are enlarged unchanged (they were degraded, too)",
+                "the scores are computed for each band, with its own range, and as the angle; PSNR assumed a range of 1, SSIM used rows "
+                "as channels",
             )
             return {"kind": self.kind, "factor": self.factor, "learns_from": "degraded"}
         return {"kind": self.kind}
@@ -137,11 +126,11 @@ class _Kind:
         named = {part: [old.given(f"{part}_{side}_data") for side in sides] for part in ("train", "val", "test")}
         old.value("data_directory", "False" if self.kind in ("calibration", "denoising") and self.spectra else "True")
         if sharp and any(second for _, second in named.values()):
-            old.tell("input images are made from the target images; the input paths are not read")
+            old.note("input images are made from the target images; the input paths are not read")
         if self.kind == "classification" and any(second for _, second in named.values()):
-            old.tell("classes are the names of the folders; the target paths are not read")
+            old.note("classes are the names of the folders; the target paths are not read")
         if self._divided and any(first for first, _ in (named["val"], named["test"])):
-            old.tell("val_ and test_ paths are not read beside val_split and test_split")
+            old.note("val_ and test_ paths are not read if val_split and test_split are set")
             named = {"train": named["train"]}
         words = {"train": "training", "val": "validation", "test": "test"}
         used = [(words[part], first, second) for part, (first, second) in named.items() if first]
@@ -162,14 +151,14 @@ class _Kind:
         size = old.number("target_image_size", 64, least=4)
         fitting = size // self.factor * self.factor
         if fitting != size:
-            old.tell(f"patches of {fitting} pixels instead of {size}, which cannot be reduced by {self.factor}")
-        judged = "judged whole" if self.kind != "classification" else "judged by as many patches as they hold"
-        old.tell(
-            f"validation and test images are {judged}, and new ones are seen whole (only their middle {size} × {size} pixels were); images "
-            "smaller than a patch are extended by reflection at their far ends (they were at both)"
+            old.note(f"patches of {fitting} pixels instead of {size}, which cannot be reduced by {self.factor}")
+        scored = "scored as a whole" if self.kind != "classification" else "scored by all of their patches"
+        old.note(
+            f"validation and test images are {scored}, and new ones are used whole (only their middle {size} × {size} pixels were); images "
+            "smaller than a patch are padded by reflection at their far ends (they were at both)"
         )
         if not old.flag("random_crop", 1):
-            old.tell("random_crop: 0 is not kept; patches come from everywhere, not from the middle alone")
+            old.note("random_crop: 0 is not kept; patches come from the whole image, not only from its middle")
         return int(fitting)
 
     @property
@@ -185,24 +174,24 @@ class _Kind:
         if self._divided:
             train, validation, test = (share or 0.0 for share in shares)
             if train + validation + test <= 1.0:
-                old.tell("splits are shares of 1, as their comment says (the program took them for percent, and held out nearly nothing)")
+                old.note("splits are fractions of 1, as their comment says (the program read them as percentages and held out little)")
                 train, validation, test = 100 * train, 100 * validation, 100 * test
             rest = 100 - validation - test
             if rest <= 0:
                 old.problems.append(Problem("DataManager_Options.val_split", f"{validation:g} % and test_split {test:g} % leave nothing"))
                 return split
             if abs(rest - train) > 1e-6:
-                old.tell(f"training gets the {rest:g} % that are left over, as it did, not train_split {train:g} %")
+                old.note(f"training gets the remaining {rest:g} %, as before, not train_split {train:g} %")
             split |= {"test": test / 100} | ({"validation": validation / 100} if validation else {})
             if not validation:
-                old.tell(f"no share for validation is given; {VALIDATION:.0%} are held out to choose the best epoch")
+                old.note(f"no validation fraction is given; {VALIDATION:.0%} are held out to choose the best epoch")
         elif not self.held:
-            old.tell(f"no validation data are given; {VALIDATION:.0%} of the training data are held out to choose the best epoch")
+            old.note(f"no validation data are given; {VALIDATION:.0%} of the training data are held out to choose the best epoch")
         if self.held and not self._divided:
             return split
-        old.tell(
-            "data are split by whole files where there are several; within one, what is held out lies together (or keeps its share of "
-            "each class), since neighbours taken at random flatter the scores; the split is seeded and saved"
+        old.note(
+            "data are split by whole files if there are several; within one file, held-out data are contiguous (or stratified by "
+            "class), since random neighbours make scores too optimistic; the split is seeded and saved"
         )
         return split
 
@@ -214,38 +203,38 @@ class _Kind:
         length = old.number("spectrum_length", 500, least=1)
         if self.spectra and length < end - start:
             end = start + length
-            old.tell(f"spectra were cut to spectrum_length {length}; the crop ends at band {end} instead")
+            old.note(f"spectra were cropped to spectrum_length {length}; the crop ends at band {end} instead")
             self.bands = (start, end)
         elif length != end - start:
-            old.tell(f"spectrum_length {length} is not asked for: networks take the bands that the crop ({end - start}) and the data leave")
+            old.note(f"spectrum_length {length} is not used: networks use the bands of the data after the crop ({end - start})")
         if self.spectra:
-            old.tell(f"spectra of fewer than {length} bands stay as they are; they were extended by reflection")
+            old.note(f"spectra of fewer than {length} bands stay unchanged; they were padded by reflection")
         steps: list[dict[str, Any]] = [{"kind": "crop", "by": "number", "low": start, "high": end - 1}]
         background = old.choice("background_subtraction", BACKGROUNDS, NONE)
         steps += BACKGROUNDS[background]
         if background == "Automatic Least Squares":
-            old.tell(
+            old.note(
                 "'Automatic Least Squares' was accepted and ignored; it is now applied, by asymmetric least squares with the settings "
-                "that were meant (λ 10000, p 0.05, 10 rounds). For what the program did, take the step 'als' out"
+                "that were intended (λ 10000, p 0.05, 10 rounds). To reproduce the program, remove the step 'als'"
             )
         elif "Polynomial" in background and self.spectra:
-            old.tell(f"'{background}' failed for spectra; it is now applied")
+            old.note(f"'{background}' failed for spectra; it is now applied")
         elif background == "Minimum Value Offset" and not self.spectra:
-            old.tell(f"'{background}' also raises spectra whose minimum is below zero; in images they stayed as they were")
+            old.note(f"'{background}' also raises spectra whose minimum is below zero; in images they were unchanged")
         by = old.choice("data_normalization", NORMALISATIONS, "Max Value")
         if by == "Max Value" and self.spectra:
             steps.append({"kind": "normalise", "by": "maximum"})
         elif by == "Max Value":
             steps.append({"kind": "scale", "percentile": 100})
-            old.tell(
-                "'Max Value' divides all images by one maximum, that of the training data, instead of each patch by its own: brightness "
-                "stays comparable, and intensities can be brought back"
+            old.note(
+                "'Max Value' divides all images by one maximum, that of the training data, instead of each patch by its own: intensities "
+                "stay comparable, and can be restored"
             )
         elif by != NONE:
             steps.append({"kind": "normalise", "by": "area"})
-            old.tell(f"'{by}' divides by the mean of a spectrum, not its sum, so that values stay near one")
+            old.note(f"'{by}' divides by the mean of a spectrum, not its sum, so that values stay near one")
         if by != NONE or background != NONE:
-            old.tell("what scales intensities travels with the model and is undone after prediction; results keep the unit of the source")
+            old.note("scalings of intensities are saved with the model and undone after prediction; results keep the unit of the source")
         return steps
 
     def augmentation(self) -> list[dict[str, Any]]:
@@ -255,10 +244,10 @@ class _Kind:
         if share:
             bands = share * (self.bands[1] - self.bands[0])
             found.append({"kind": "spectral_shift", "bands": bands})
-            old.tell(f"spectral_shift {share:g} is up to {bands:g} bands, also by fractions of one; the ends are held, not reflected")
+            old.note(f"spectral_shift {share:g} is up to {bands:g} bands, including fractions; the ends are constant, not reflected")
         if old.flag("spectral_flip", 1):
-            old.tell(
-                "spectral_flip was on by default and is left out: no instrument measures a spectrum backwards "
+            old.note(
+                "spectral_flip was on by default and is omitted: no instrument measures a spectrum backwards "
                 "(to have it: augmentation '{kind: flip, spatial: false, spectral: true}')"
             )
         if not self.spectra:
@@ -266,28 +255,28 @@ class _Kind:
             if any(flips):
                 found.append({"kind": "flip"})
                 if not all(flips):
-                    old.tell("images are mirrored both ways, not one way only")
+                    old.note("images are mirrored both ways, not one way only")
             if old.flag("rotation", 1):
                 found.append({"kind": "rotate"})
         else:
             for key in ("horizontal_flip", "vertical_flip", "rotation", "random_crop"):
                 old.flag(key, 0)
         if old.flag("spectral_background", 0):
-            old.tell("spectral_background was never used; it is left out (augmentation 'baseline' adds random smooth curves)")
+            old.note("spectral_background was never used; it is omitted (augmentation 'baseline' adds random smooth curves)")
         if old.flag("mixup", 1):
             found.append({"kind": "mixup", "alpha": 0.2})
-            same = "; for cross entropy this is the same" if self.classes else ""
-            old.tell(
-                "mixup draws a share for every sample and blends inputs and targets; it drew one for the batch, and weighed the losses "
-                f"against both targets by it{same}"
+            same = "; for cross-entropy, this is the same" if self.classes else ""
+            old.note(
+                "mixup draws a weight for every sample and blends inputs and targets; it drew one for the batch, and weighted the losses "
+                f"of both targets by it{same}"
             )
         if any(one["kind"] != "mixup" for one in found):
-            old.tell("augmentation comes after the preparation, not before it (as mixup did)")
+            old.note("augmentation comes after the preparation, not before it (as mixup did)")
         return found
 
 
 def _found(folder: Path, value: str) -> str:
-    """Return where data lie: spectrai looked in ``data/`` of its repository, two folders above its documents."""
+    """Return the path of data: spectrai searched in ``data/`` of its repository, two folders above its documents."""
     for start in ("", "../data", "data", "../../data"):
         if (folder / start / value).exists():
             return str((folder / start / value).resolve())

@@ -1,4 +1,4 @@
-"""What a document of spectrai (Horgan & Bergholt 2022) says, key by key, and what in it is missing or not understood."""
+"""Values of a document of spectrai (Horgan & Bergholt 2022), key by key, with missing and unknown ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from napari_spectrai.spec import Problem, listed
 
 NONE = "None"
-"""How spectrai writes that there is nothing."""
+"""How spectrai writes an absent value."""
 
 KEYS: dict[str, tuple[str, ...]] = {
     "Task_Options": ("task", "classes"),
@@ -32,18 +32,18 @@ SECTION = {key: section for section, keys in KEYS.items() for key in keys}
 
 
 class Old:
-    """The values of a document, asked for by key; what is missing or not understood is noted on the way."""
+    """The values of a document by key; missing and unknown ones are recorded when they are read."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.problems: list[Problem] = []
         self.missing: list[str] = []
-        self.told: list[str] = []
+        self.changes: list[str] = []
         self._values: dict[str, Any] = {}
         for section, content in document.items():
             if section not in KEYS:
                 self.problems.append(Problem("", f"there is no section {section!r}; {listed(KEYS, str(section))}"))
             elif not isinstance(content, Mapping):
-                self.problems.append(Problem(section, f"{content!r} is no section; its settings are {', '.join(KEYS[section])}"))
+                self.problems.append(Problem(section, f"{content!r} is not a section;  its settings are {', '.join(KEYS[section])}"))
             else:
                 self._take(section, content)
 
@@ -57,12 +57,12 @@ class Old:
     def _refuse(self, key: str, why: str) -> None:
         self.problems.append(Problem(f"{SECTION[key]}.{key}", f"{self._values.get(key)!r} {why}"))
 
-    def tell(self, *changes: str) -> None:
-        """Note what changes."""
-        self.told += changes
+    def note(self, *notes: str) -> None:
+        """Record changes."""
+        self.changes += notes
 
     def value(self, key: str, default: Any = NONE) -> Any:
-        """Return what the document says, or what the published ones do."""
+        """Return the value in the document, or that of the published documents."""
         if key not in self._values:
             shown = default if isinstance(default, str) else f"{default:g}"
             if key not in ("val_input_data", "test_input_data", "val_target_data", "test_target_data", *KEYS["State_Dicts"]):
@@ -87,11 +87,11 @@ class Old:
         value = self.value(key, default)
         kind = int if whole else float
         try:
-            number = kind(value)  # YAML takes 1e-4, without a point, for text
+            number = kind(value)  # YAML reads 1e-4, without a point, as text
             if isinstance(value, bool) or number != float(value) or not least <= number < float("inf"):
                 raise ValueError(value)
         except (TypeError, ValueError):
-            self._refuse(key, f"is no {'whole ' if whole else ''}number of {least:g} or more")
+            self._refuse(key, f"is not {'an integer' if whole else 'a number'} of at least {least:g}")
             return kind(default)
         return number
 
@@ -100,7 +100,7 @@ class Old:
         return None if self.value(key) == NONE else float(self.number(key, 10, whole=False))
 
     def flag(self, key: str, default: int) -> bool:
-        """Return whether something is on."""
+        """Return whether a flag is set."""
         value = self.value(key, default)
         if str(value) not in ("0", "1", "0.0", "1.0", "True", "False", NONE) and not isinstance(value, int | float):
             self._refuse(key, "is neither on (1) nor off (0)")
@@ -108,10 +108,10 @@ class Old:
 
     @property
     def seed(self) -> int:
-        """The seed, 0 where none is given."""
+        """The seed, 0 if none is given."""
         return 0 if self.value("seed") == NONE else int(self.number("seed", 0))
 
     def given(self, key: str) -> str:
-        """Return a path, or nothing."""
+        """Return a path, or an empty text."""
         value = self.value(key)
         return "" if value == NONE else str(value)

@@ -1,4 +1,4 @@
-"""What becomes of the network, the loss and the training in a document of spectrai (Horgan & Bergholt 2022)."""
+"""Conversion of the network, the loss and the training of a document of spectrai (Horgan & Bergholt 2022)."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 }
 
 WIDTH = 64
-"""Channels of a network whose width followed the bands; the others had as many."""
+"""Channels of networks whose width depended on the bands; the others had the same number."""
 
 
 class Learning:
-    """How a document's network becomes one of ours, by its task and by whether it is for spectra or images."""
+    """Conversion of a document's network, depending on its task and on whether it is for spectra or images."""
 
     def __init__(self, old: Old, task: str, spectra: bool) -> None:  # noqa: FBT001
         self.old, self.kind, self.spectra = old, task, spectra
@@ -40,17 +40,17 @@ class Learning:
         self.dims = 1 if spectra else int(old.choice("dimension", ("2D", "3D"), "2D")[0])
 
     def network(self) -> dict[str, Any]:
-        """Return the network, its width no longer tied to the bands."""
+        """Return the network, with a width independent of the bands."""
         old = self.old
         usual = {"classification": "ResNet", "segmentation": "UNet", "super_resolution": "RCAN", "calibration": "UNet"}
         name = old.choice("network", NETWORKS, usual.get(self.kind, "ResUNet"))
         activation = ACTIVATIONS[old.choice("activation", ACTIVATIONS, "ReLU")]
         norm = old.choice("normalization", NORMS, NONE)
         if name in ("UNet", "ResUNet") and self.kind == "super_resolution":
-            old.tell(f"{name} does not enlarge images here; RCAN takes its place")
+            old.note(f"{name} does not enlarge images here; it is replaced by RCAN")
             name = "RCAN"
         if name in ("UNet", "ResUNet") and self.kind == "classification" and not self.spectra:
-            old.tell(f"{name} tells the class of pixels here; ResNet takes its place for whole images")
+            old.note(f"{name} classifies pixels here; for whole images, it is replaced by ResNet")
             name = "ResNet"
         settings: dict[str, Any] = {"kind": name.lower(), "dims": self.dims}
         if name in ("UNet", "ResUNet"):
@@ -64,7 +64,7 @@ class Learning:
         else:
             settings |= self._rcan()
         if name in ("SegNet", "EfficientNet", "RCAN") and (norm, activation) != (NONE, "relu"):
-            old.tell(f"{name} took no notice of activation and normalization, and takes none")
+            old.note(f"{name} ignored activation and normalization, and still does")
         return settings
 
     def _unet(self, name: str, norm: str) -> dict[str, Any]:
@@ -72,55 +72,55 @@ class Learning:
         kinds = {NONE: "none", "BatchNorm": "batch", "LayerNorm": "layer", "InstanceNorm": "instance", "GroupNorm": "layer"}
         learnt = self.kind == "segmentation" and self.dims == 3
         if self.dims == 2:
-            old.tell(
-                f"{name} begins with {WIDTH} channels and deepens to 4 times as many, whatever the bands (it began with one for each band)",
-                f"{name} repeats pixels on the way up; bilinear interpolation between the corners would let tiles show",
+            old.note(
+                f"{name} has {WIDTH} channels, up to 4 times as many at depth, independent of the bands (it had one per band)",
+                f"{name} repeats pixels in the decoder; bilinear interpolation between the corners would leave seams between tiles",
             )
         if self.dims == 2 and not self.classes:
-            old.tell(f"{name} ends with a convolution of 1×1; the last level gave the bands itself, after its activation")
+            old.note(f"{name} ends with a 1×1 convolution; the last level returned the bands, after its activation")
         elif not self.classes:
-            old.tell(f"{name} gives its last convolution as it is; {self._bent(activation)}")
+            old.note(f"{name} returns its last convolution unchanged; {self._bent(activation)}")
         elif self.spectra:
-            old.tell(
-                f"{name} tells the class from the mean over the bands of one map for each class; it had one map for all, {activation} "
+            old.note(
+                f"{name} classifies by the mean over the bands of one map per class; it had one map for all classes, {activation} "
                 "after it, and a linear layer after its mean"
             )
-        old.tell(f"lengths that 8 does not divide are extended by reflection for {name}; it padded with zeros on the way up")
+        old.note(f"lengths that are not multiples of 8 are padded by reflection for {name}; it padded with zeros in the decoder")
         if norm in ("LayerNorm", "GroupNorm"):
-            old.tell(f"{norm} failed; normalisation over the channels of each position takes its place")
+            old.note(f"{norm} failed; it is replaced by normalisation over the channels of each position")
         elif norm != NONE:
             after = " and after the last convolution" if self.dims != 2 and (learnt or not self.classes or self.spectra) else ""
-            old.tell(f"{name} normalises before each activation; it did so after it{after}")
-        self._told_of_statistics(norm)
+            old.note(f"{name} normalises before each activation; it did so afterwards{after}")
+        self._note_statistics(norm)
         settings: dict[str, Any] = {"width": WIDTH, "depth": 3, "convolutions": 2, "norm": kinds[norm], "ridge": False, "slim": True}
         settings |= {"last_kernel": 1 if self.dims == 2 else 3, "shared_slope": activation == "PReLU"}
         return settings | ({"after_sum": 1} if name == "ResUNet" else {}) | ({"over_bands": "learnt"} if learnt else {})
 
     def _bent(self, activation: str) -> str:
-        """Return what the activation after the last convolution did."""
+        """Describe the effect of the activation after the last convolution."""
         did = {
-            "ReLU": "so that no value could be below zero",
-            "LeakyReLU": "which divided values below zero by 100",
-            "PReLU": "which multiplied values below zero by the slope that it learnt",
+            "ReLU": "so that no value could be negative",
+            "LeakyReLU": "which divided negative values by 100",
+            "PReLU": "which multiplied negative values by its trained slope",
         }
-        return f"{activation} came after it, {did[activation]}"
+        return f"it was followed by {activation}, {did[activation]}"
 
     def _segnet(self) -> dict[str, Any]:
-        bands = "" if self.dims == 2 else "; answers along the spectrum are averaged, where a convolution over all bands weighed them"
-        began = f"{WIDTH} channels, whatever the bands (it began with one for each band)" if self.dims == 2 else f"{WIDTH} channels"
-        self.old.tell(
-            f"SegNet begins with {began}; it has two convolutions on each of its levels (there were 2, 2, 3, 3, 3, and on the way back 3, "
-            f"3, 3, 2, 1), a last one of 1 (it had 3), and no dropout (there was 0.5){bands}"
+        bands = "" if self.dims == 2 else "; outputs along the spectrum are averaged instead of weighted by a convolution over all bands"
+        width = f"{WIDTH} channels, independent of the bands (it started with one per band)" if self.dims == 2 else f"{WIDTH} channels"
+        self.old.note(
+            f"SegNet starts with {width}; it has two convolutions per level (there were 2, 2, 3, 3, 3, and in the decoder 3, "
+            f"3, 3, 2, 1), a last one of size 1 (it was 3), and no dropout (there was 0.5){bands}"
         )
         return {"width": WIDTH, "depth": 5, "convolutions": 2, "norm": "batch", "activation": "relu"}
 
     def _rcan(self) -> dict[str, Any]:
-        self.old.tell(
-            f"RCAN has {WIDTH} channels, whatever the bands (there were half as many as bands, and 32 bands at least); it enlarges at its "
-            "end, by interpolation, a convolution and ReLU, not at its beginning, by pixel shuffling with batch normalisation; it adds to "
-            "a back-projected image only what cannot be known from it (network.consistent), where an image enlarged by learnt layers was; "
-            "each block adds 0.3 of what it finds, not all, and the last layer begins at zero; it practises several factors "
-            "(task.practise); attention looks around each pixel, so that tiles do not show"
+        self.old.note(
+            f"RCAN has {WIDTH} channels, independent of the bands (there were half as many, for at least 32 bands); it enlarges at its "
+            "end, by interpolation, a convolution and ReLU, not at its start, by pixel shuffling with batch normalisation; to the enlarged "
+            "image, it adds only the part that the input does not determine (network.consistent), instead of enlarging by trained layers; "
+            "each block adds 0.3 of its output, not all, and the last layer starts at zero; it is trained for several factors "
+            "(task.practise); attention is local, so that tiles leave no seams"
         )
         exact = {"dropout": 0.0, "strength": 1.0}
         return {"width": WIDTH, "groups": 18, "blocks": 6, "reduction": 16, "activation": "relu"} | exact
@@ -129,39 +129,39 @@ class Learning:
         old = self.old
         kinds = {NONE: "batch", "BatchNorm": "batch", "LayerNorm": "group", "InstanceNorm": "instance", "GroupNorm": "group"}
         if name == "ResNet" and self.spectra:
-            old.tell(
-                f"ResNet looks along the spectrum, with {WIDTH} channels; it took bands for channels of a signal one long, and began with "
-                "as many"
+            old.note(
+                f"ResNet is applied along the spectrum, with {WIDTH} channels; it used bands as channels of a signal of length one, with "
+                "as many channels"
             )
         elif name == "ResNet" and self.dims == 2:
-            old.tell(f"ResNet begins with {WIDTH} channels, whatever the bands (it began with one for each band)")
+            old.note(f"ResNet starts with {WIDTH} channels, independent of the bands (it started with one per band)")
         if name == "EfficientNet":
             return {"variant": "b0"}
         if old.value("activation") == "PReLU":
-            old.tell(f"{name} learns a slope of PReLU for each layer; it had one for all")
+            old.note(f"{name} has one slope of PReLU per layer; it had one for all")
         if name == "ResNet":
-            old.tell("ResNet's shortcuts that change the width have biases (they had none)")
+            old.note("ResNet's shortcuts that change the width have biases (they had none)")
         if norm in ("LayerNorm", "GroupNorm"):
-            old.tell(f"{norm} failed; group normalisation takes its place")
+            old.note(f"{norm} failed; it is replaced by group normalisation")
         elif norm == "InstanceNorm" and name == "ResNet":
-            old.tell("InstanceNorm failed in ResNet; it now works, with a scale and an offset that are learnt")
+            old.note("InstanceNorm failed in ResNet; it now works, with a trained scale and offset")
         elif norm == NONE:
-            had = "it failed without" if name == "DenseNet" else "the document asks for no normalisation, which this ResNet does not offer"
-            old.tell(f"{name} normalises by batches; {had}")
-        self._told_of_statistics(NONE if name == "ResNet" and norm == "InstanceNorm" else norm)
+            had = "it failed without" if name == "DenseNet" else "the document requests none, which this ResNet does not support"
+            old.note(f"{name} normalises by batches; {had}")
+        self._note_statistics(NONE if name == "ResNet" and norm == "InstanceNorm" else norm)
         return {"norm": kinds[norm]} | ({"layers": 18, "width": WIDTH} if name == "ResNet" else {"layers": 121, "growth": 32})
 
-    def _told_of_statistics(self, norm: str) -> None:
+    def _note_statistics(self, norm: str) -> None:
         if norm == "BatchNorm":
-            self.old.tell("batch normalisation learns in every epoch; after the first validation or test it stood still")
+            self.old.note("batch normalisation is trained in every epoch; it was frozen after the first validation or test")
         elif norm == "InstanceNorm":
-            self.old.tell("InstanceNorm learns a scale and an offset for each channel; it had none")
+            self.old.note("InstanceNorm has a trained scale and offset per channel; it had none")
 
     def loss(self) -> str:
         """Return the loss."""
         name = self.old.choice("criterion", CRITERIA, "Cross Entropy" if self.classes else "L1")
         if name == "Binary Cross Entropy":
-            self.old.tell("'Binary Cross Entropy' failed; it is now that of each class against all others, before any sigmoid")
+            self.old.note("'Binary Cross Entropy' failed; it is now computed for each class against all others, from logits")
         return CRITERIA[name]
 
     def training(self) -> dict[str, Any]:
@@ -173,16 +173,16 @@ class Learning:
             old.problems.append(Problem("Training_Hyperparameters.learning_rate", f"{rate:g} is not above 0 and at most 10"))
         schedule = old.choice("scheduler", SCHEDULES, "Constant")
         if schedule == "Cyclic":
-            old.tell("'Cyclic' rises and falls within 5 epochs each, not 2000 batches each, and does not halve its height every time")
+            old.note("'Cyclic' increases and decreases within 5 epochs each, not 2000 batches, and does not halve its amplitude")
         elif schedule == "ReduceOnPlateau":
-            old.tell("'ReduceOnPlateau' watches the validation score that chooses the best epoch; it watched the loss")
+            old.note("'ReduceOnPlateau' uses the validation score that determines the best epoch; it used the loss")
         was = "with epochs: 1 nothing was" if epochs == 1 else "those of the last epoch but one were"
-        old.tell(f"the best and the last weights are saved ({was}); test data are judged once, at the end")
-        old.tell("a last batch of one joins the one before it")
+        old.note(f"the best and the last weights are saved ({was}); test data are scored once, at the end")
+        old.note("a last batch of one sample is merged with the previous one")
         if old.value("shuffle", "True") != "True":
-            old.tell("shuffle: training spectra and patches are always drawn in random order, all others never")
+            old.note("shuffle: training spectra and patches are always drawn in random order, all others never")
         if old.value("seed") == NONE:
-            old.tell("seed: 0 where none is given, so that the same training gives the same model")
+            old.note("seed: 0 if none is given, so that the same training gives the same model")
         return {
             "epochs": epochs,
             "batch": old.number("batch_size", 64 if self.spectra else 2, least=1),
@@ -195,13 +195,13 @@ class Learning:
         }
 
     def others(self) -> None:
-        """Say what has no place here."""
+        """Report settings that have no equivalent."""
         old = self.old
         option = old.choice("training_option", OPTIONS, OPTIONS[1])
         network = old.given("pretrained_network")
         old.number("pretrained_classes", 0)
         if option != OPTIONS[1] or network:
             what = f"training_option {option!r}" + (f" and pretrained_network {network!r}" if network else "")
-            old.tell(f"{what} cannot be kept: weights of spectrai (.pt) are not read, and training begins anew")
+            old.note(f"{what} cannot be kept: weights of spectrai (.pt) are not read, and the training starts from random weights")
         if any(old.given(key) for key in KEYS["State_Dicts"]):
-            old.tell("State_Dicts are not read: training begins anew")
+            old.note("State_Dicts are not read: the training starts from random weights")

@@ -1,1 +1,1 @@
-"""The automatic choice: candidates compared by cross-validation, the best or a blend of them refitted on everything."""
+"""The automatic choice: candidates are compared by cross-validation, and the best or a blend is refitted on all samples."""

@@ -1,4 +1,4 @@
-"""Choosing a denoiser where no truth is known: by what it makes of data with more noise, judged by data whose noise is independent."""
+"""Select a denoiser without a truth: predictions from data with added noise are compared with data whose noise is independent."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from napari_spectrai.learn.automatic.choice import Answers, HeldOut
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Stopped, Stopping, trained_on
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import NoiseModel, noise_model
 
 ADDED = 0.5
-"""Noise that is added, as a share of the data's own standard deviation; the target has noise of sqrt(1 + 1 / ADDED²) times that."""
+"""Standard deviation of the added noise relative to that of the data; the target has noise of sqrt(1 + 1 / ADDED²) times that."""
 MOST_DRAWS = 4
-"""How often noise is drawn, at most; once where there are many values."""
+"""Largest number of draws of noise; one if there are many values."""
 MOST_VALUES = 2**21
-"""Values of an image, at most, that candidates are compared on; of a larger one its middle."""
+"""Largest number of values of an image that candidates are compared on; the middle of a larger one is used."""
 SQUARE = 12
-"""Side of the squares over which the spread of a loss is measured, in pixels."""
+"""Side of the blocks over which the spread of a loss is measured, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPair:
-    """One drawing of the problem.
+    """One draw of noise.
 
     Attributes
     ----------
     noisier : Dataset
-        The data with noise added.
+        The data with added noise.
     target : Tensor of shape (pixels, λ)
-        The data with the same noise taken away, scaled: its error is independent of that of `noisier`.
+        The data with the same noise subtracted, scaled: its error is independent of that of `noisier`.
     """
 
     noisier: Dataset
@@ -48,28 +49,28 @@ class TrainingPair:
 class BlindComparison:
     """Compares denoisers without a truth.
 
-    Noise z of the size that the data have is added to one side and taken from the other: ``y + a z`` and ``y - z / a`` have independent
-    errors, so the mean squared difference between what a denoiser makes of the former and the latter is its squared error plus a constant
+    Noise z with the level of the data's noise is added to the input and subtracted from the target: ``y + a z`` and ``y - z / a`` have
+    independent errors, so the mean squared difference between a denoiser's output and the target is its squared error plus a constant
     (Recorrupted-to-Recorrupted, Pang et al. 2021, doi:10.1109/CVPR46437.2021.00208; Oliveira, Lei & Tibshirani 2024,
-    doi:10.1080/10618600.2023.2248556). The size of the noise is told from the data (`noise.noise_model`), pixel by pixel where photons are
-    counted.
+    doi:10.1080/10618600.2023.2248556). The noise level is estimated from the data (`noise.noise_model`), per pixel in the case of photon
+    noise.
 
     Parameters
     ----------
     data : Dataset
-        Prepared, without truth, one sample for each pixel.
+        Prepared, without a truth, one sample per pixel.
     seconds : float
-        Candidates that are not done by then are left out.
+        Time limit; candidates that are not finished by then are left out.
     stopping : callable
         Whether to stop now.
     laid_out : callable
-        Returns the data in patches, as a network sees them.
+        Returns the data in patches, as the input of a network.
     """
 
     def __init__(self, data: Dataset, seconds: float, stopping: Stopping, laid_out: Callable[[Candidate], Dataset]) -> None:
         self.data, self.seconds, self.stopping, self._laid_out = data, seconds, stopping, laid_out
         self.began = time.monotonic()
-        self._told: dict[int, dict[str, Any]] = {}
+        self._noise: dict[int, dict[str, Any]] = {}
         self.shown = _middle(data)
         spectra = torch.cat([s.x[m].cpu() for s, m in zip(data.scenes(), self.shown, strict=True)]).numpy()
         self.noise: NoiseModel = noise_model(spectra)
@@ -80,17 +81,17 @@ class BlindComparison:
         target = torch.cat(
             [torch.cat([place.of(p.target)[m] for place, m in zip(data.places, self.shown, strict=True)]) for p in self.posed]
         )
-        # squares like those of a chessboard: weights are found on one colour and judged on the other
+        # a chessboard of blocks: weights are fitted on one colour and scored on the other
         self.held = HeldOut.of(target, np.tile(units % 2, draws), np.tile(units, draws), 0)
 
     @property
     def left(self) -> float:
-        """Seconds left."""
+        """Remaining seconds."""
         return self.seconds - (time.monotonic() - self.began)
 
     @property
     def floor(self) -> np.ndarray:
-        """The squared noise that is expected in the target of each sample (n,), which is no error of a denoiser."""
+        """The expected squared noise in the target of each sample (n,), which is not an error of a denoiser."""
         deviation = self._deviation(self.data.inputs.cpu())
         shown = torch.cat([place.of(deviation)[m] for place, m in zip(self.data.places, self.shown, strict=True)])
         return np.tile(shown.double().square().mean(-1).numpy() * (1 + 1 / ADDED**2), len(self.posed))
@@ -108,12 +109,12 @@ class BlindComparison:
     def _make_pair(self, generator: torch.Generator) -> TrainingPair:
         inputs = self.data.inputs.cpu()
         z = torch.randn(inputs.shape, generator=generator) * self._deviation(inputs)
-        alive = inputs.any(-1, keepdim=True)  # pixels without data get no noise
+        alive = inputs.any(-1, keepdim=True)  # no noise is added to pixels without data
         z = torch.where(alive, z, torch.zeros(()))
         return TrainingPair(replace(self.data, inputs=inputs + ADDED * z), inputs - z / ADDED)
 
     def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
-        """Yield (candidate, drawings done) as they are done, and each candidate once it is compared or left out."""
+        """Yield (candidate, finished draws), and each candidate once it was compared or left out."""
         for number, candidate in enumerate(candidates):
             if self.left <= 0 and number:
                 yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up")
@@ -133,7 +134,7 @@ class BlindComparison:
             except Stopped:
                 if self.stopping():
                     raise
-                yield FoldOutcome(candidate, None, time.monotonic() - began, f"not compared: not done within {self.seconds:.0f} s")
+                yield FoldOutcome(candidate, None, time.monotonic() - began, f"not compared: not finished within {self.seconds:.0f} s")
                 return
             except (ArithmeticError, ValueError, RuntimeError) as error:
                 yield FoldOutcome(candidate, None, time.monotonic() - began, f"left out: {error}")
@@ -149,22 +150,22 @@ class BlindComparison:
         yield FoldOutcome(candidate, Answers(candidate.name, output), time.monotonic() - began)
 
     def fitted(self, candidate: Candidate, data: Dataset, stopping: Stopping) -> nn.Module:
-        """Return a candidate fitted on data without truth."""
+        """Return a candidate fitted on data without a truth."""
         if candidate.network.classical:
-            noise = self._told.get(id(data.inputs))  # the same data are not searched for their noise again
+            noise = self._noise.get(id(data.inputs))  # the noise of the same data is not estimated again
             method = classical.fitted(candidate.network, data, "training", chosen=noise)  # type: ignore[arg-type]
             if "noise" in method.chosen:
-                self._told[id(data.inputs)] = {"noise": method.chosen["noise"]}
+                self._noise[id(data.inputs)] = {"noise": method.chosen["noise"]}
             return method
         patches = self._laid_out(candidate)
         if patches.inputs.shape != data.inputs.shape:
-            raise ValueError("the image is smaller than the patches of this network, so that it cannot be compared")
+            raise ValueError("the image is smaller than the patches of this network; use a larger image")
         with torch.enable_grad():
             return trained_on(candidate.experiment, replace(patches, inputs=data.inputs), stopping)
 
 
 def _answers(module: nn.Module, x: Tensor) -> Tensor:
-    planes = [getattr(module, "same", module)(plane[None]).float() for plane in x]
+    planes = [on_whole_images(module, plane[None]).float() for plane in x]
     return torch.cat(planes).cpu()
 
 
@@ -185,7 +186,7 @@ def _middle(data: Dataset) -> list[Tensor]:
 
 
 def _units(mask: Tensor) -> np.ndarray:
-    """Return the square of an image that each chosen pixel lies in, neighbouring squares of unlike parity; of a set the stretch of rows."""
+    """Return the block of the image around each chosen pixel, with neighbouring blocks of different parity; for a set, the run of rows."""
     z, y, x = (c.numpy().astype(np.int64) for c in torch.nonzero(mask, as_tuple=True))
     if mask.shape[2] == 1:
         return np.asarray(y * 64 // max(1, mask.shape[1]))

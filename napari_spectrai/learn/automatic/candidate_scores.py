@@ -1,4 +1,4 @@
-"""Scores and intervals of candidates and of what was chosen."""
+"""Scores and intervals of candidates and of the choice."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch import Tensor
 from napari_spectrai.learn.automatic.choice import Choice, HeldOut, crossed, losses_of
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
-from napari_spectrai.learn.evaluation import intervals
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.runs import Compared, Event
 
 
 class Scoring:
-    """Scores answers about held-out samples.
+    """Scores predictions of held-out samples.
 
     Parameters
     ----------
     bench : Bench
     held : Held
-    asked : for each fold, which pixels of each cube are held out, bool (z, y, x)
+    asked : for each fold, the held-out pixels of each cube, bool (z, y, x)
     """
 
     def __init__(self, bench: Bench, held: HeldOut, asked: Sequence[Sequence[Tensor]]) -> None:
@@ -37,7 +37,7 @@ class Scoring:
         return dict(self.task.scores(output.float(), truth))
 
     def intervals(self, output: Tensor, truth: Tensor, units: Any) -> dict[str, list[float]]:
-        """Return the 90 % intervals of those scores that have one."""
+        """Return the 90 % intervals of the scores that have one."""
         if self.bench.base.classes:
             return intervals.of_classes(output, truth, units, self.names)
         error = (output.double() - truth.double()).square().mean(-1).numpy()
@@ -70,7 +70,7 @@ class Scoring:
         return rows, bands
 
     def shown(self, chosen: Choice) -> Iterator[Event]:
-        """Yield what is shown of the choice: one held-out spectrum, or the confusion matrix of all held-out samples."""
+        """Yield previews of the choice: one held-out spectrum, or the confusion matrix of all held-out samples."""
         held, data = self.held, self.bench.base
         if data.classes:
             yield confusion(1, data.classes, chosen.output, held.truth)

@@ -1,4 +1,4 @@
-"""Choosing among candidates by what they answered about held-out samples."""
+"""Choose among candidates by their predictions of held-out samples."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from scipy.stats import t as student
 from torch import Tensor
 
 LEAST = 1e-6
-"""Smallest probability that counts, so that one certain error does not decide everything."""
+"""Lower limit of probabilities, so that one certain error does not determine the choice."""
 STEPS = 200
-"""Steps in which the weights of a blend converge."""
+"""Number of steps in which the weights of a blend converge."""
 LEAST_WEIGHT = 0.02
-"""Members of a blend with less weight are left out."""
+"""Weight below which members are left out of a blend."""
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one candidate gave for the held-out samples.
+    """Predictions of one candidate for the held-out samples.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Answers:
     output : Tensor of shape (n, C) or (n, λ)
         Scores of classes, or spectra.
     prior : float
-        How many held-out units (files, groups, regions, spectra) its prior weight in a blend of classifiers is worth.
+        Its prior weight in a blend of classifiers, in numbers of held-out units (files, groups, regions, spectra).
     """
 
     name: str
@@ -41,17 +41,17 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The samples that were held out.
+    """The held-out samples.
 
     Attributes
     ----------
     truth : Tensor of shape (n,) or (n, λ)
-        Places of classes from 0, or spectra.
+        Class indices from 0, or spectra.
     fold, unit : int arrays of shape (n,)
     weight : Tensor of shape (n,)
-        How much each sample counts: of classes, so that each class counts alike.
+        Weight of each sample; for classes, such that the classes have equal weight.
     classes : int
-        How many classes there are; 0 for spectra.
+        Number of classes; 0 for spectra.
     """
 
     truth: Tensor
@@ -62,7 +62,7 @@ class HeldOut:
 
     @classmethod
     def of(cls, truth: Tensor, fold: npt.NDArray[np.int64], unit: npt.NDArray[np.int64], classes: int) -> HeldOut:
-        """Return samples whose classes count alike."""
+        """Return samples weighted so that classes have equal weight."""
         weight = torch.ones(len(truth), dtype=torch.float64)
         if classes:
             counts = torch.bincount(truth, minlength=classes).double()
@@ -78,13 +78,13 @@ class Crossed:
     Attributes
     ----------
     weights, temperatures : float arrays of shape (m,)
-        Found on all folds, one for each candidate.
+        Fitted on all folds, one for each candidate.
     by_fold : dict of fold to (weights, temperatures)
-        Found on the other folds alone.
+        Fitted on the other folds only.
     temperature : float
-        Of the blend as a whole: a mean of calibrated probabilities is less certain than it is correct.
+        Temperature of the blend: a mean of calibrated probabilities is less confident than it is accurate.
     output : Tensor of shape (n, C) or (n, λ)
-        The answers with what was found on the other folds.
+        The predictions with values fitted on the other folds.
     """
 
     weights: Floats
@@ -96,16 +96,16 @@ class Crossed:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What is kept.
+    """The chosen members.
 
     Attributes
     ----------
     names, weights, temperatures : lists of equal length
-        The members, most heavily weighted first.
+        The members, in descending order of weight.
     crossed : Crossed
-        What the choice gives for the held-out samples.
+        The predictions of the choice for the held-out samples.
     why : str
-        The decision in a sentence.
+        The reason for the choice, in one sentence.
     """
 
     names: list[str]
@@ -116,16 +116,16 @@ class Choice:
 
     @property
     def output(self) -> Tensor:
-        """Probabilities or spectra of the held-out samples, with weights and temperatures found on the other folds."""
+        """Probabilities or spectra of the held-out samples, with weights and temperatures fitted on the other folds."""
         return self.crossed.output
 
 
 def best_temperature(scores: Tensor, truth: Tensor, weight: Tensor) -> float:
-    """Return the temperature of scores with the least weighted negative log-likelihood (Guo et al. 2017, arXiv:1706.04599)."""
+    """Return the temperature of scores with the smallest weighted negative log-likelihood (Guo et al. 2017, arXiv:1706.04599)."""
     if not len(truth):
         return 1.0
     scores, candidates = scores.double(), torch.logspace(-2, 2, 81, dtype=torch.float64)
-    # a little towards certainty of nothing, so that few samples that are all correct do not make probabilities of one
+    # slightly regularised towards uncertainty, so that few samples that are all correct do not give probabilities of one
     losses = [float(_loss_of((scores / t).softmax(-1), truth, weight).sum()) + 0.5 * (float(t.log()) ** 2) * 0.1 for t in candidates]
     return round(float(candidates[int(np.argmin(losses))]), 4)
 
@@ -143,38 +143,38 @@ def _loss_of(probabilities: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
 
 
 def mixture_weights(outputs: Sequence[Tensor], truth: Tensor, weight: Tensor, prior: Floats, units: int) -> Floats:
-    """Return the weights of a mixture of class probabilities: the most probable ones under a Dirichlet prior, by expectation maximisation.
+    """Return the weights of a mixture of class probabilities: the posterior mode under a Dirichlet prior, by expectation maximisation.
 
-    Held-out samples of one unit resemble one another, so they count as one: with few units the weights stay near the prior, and answers
-    that the folds cannot tell apart are averaged; with many the mixture has the least out-of-fold loss.
+    Held-out samples of one unit are similar, so they count as one: with few units the weights stay near the prior, and predictions
+    that the folds cannot distinguish are averaged; with many, the mixture has the smallest out-of-fold loss.
 
     Parameters
     ----------
     outputs : Tensors of shape (n, C)
     truth, weight : Tensors of shape (n,)
     prior : float array of shape (m,)
-        In units.
+        In numbers of units.
     units : int
-        How many units were held out.
+        Number of held-out units.
     """
     likelihood = torch.stack([output.double().gather(-1, truth[:, None])[:, 0] for output in outputs], -1).clamp(min=LEAST)
     before = torch.from_numpy(prior)
     shares = before / before.sum()
     for _ in range(STEPS):
         joint = likelihood * shares
-        found = (joint / joint.sum(-1, keepdim=True) * weight[:, None]).sum(0) / weight.sum()
-        shares = units * found + before
+        estimate = (joint / joint.sum(-1, keepdim=True) * weight[:, None]).sum(0) / weight.sum()
+        shares = units * estimate + before
         shares = shares / shares.sum()
     return np.asarray(shares.numpy())
 
 
 def combination_weights(outputs: Sequence[Tensor], truth: Tensor) -> Floats:
-    """Return the weights of the convex combination of spectra (n, λ) with the least mean squared error."""
+    """Return the weights of the convex combination of spectra (n, λ) with the smallest mean squared error."""
     from scipy.optimize import nnls
 
     errors = torch.stack([(output.double() - truth.double()).flatten() for output in outputs], -1)
     gram = (errors.T @ errors).numpy() / len(errors)
-    # the least of w' G w over w >= 0, sum w = 1: non-negative least squares with the sum as one heavy row
+    # minimise w' G w over w >= 0, sum w = 1: non-negative least squares with the sum as one heavy row
     root = np.linalg.cholesky(gram + (1e-12 * np.trace(gram) + 1e-30) * np.eye(len(gram)))
     heavy = 1e3 * max(np.sqrt(np.trace(gram)), 1e-15)
     shares, _ = nnls(np.vstack([root.T, heavy * np.ones(len(gram))]), np.concatenate([np.zeros(len(gram)), [heavy]]))
@@ -182,7 +182,7 @@ def combination_weights(outputs: Sequence[Tensor], truth: Tensor) -> Floats:
 
 
 def difference(one: Tensor, other: Tensor, units: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Return the mean difference of the losses of the same samples, and its standard error over units that are held out together."""
+    """Return the mean difference of the losses of the same samples, and its standard error over held-out units."""
     gap = (one - other).double().numpy()
     _, numbers = np.unique(units, return_inverse=True)
     sums = np.bincount(numbers, gap)
@@ -190,15 +190,15 @@ def difference(one: Tensor, other: Tensor, units: npt.NDArray[np.int64]) -> tupl
     if count < 2:
         return float(gap.mean()), float("inf")
     error = float(np.sqrt(count / (count - 1) * np.square(sums - gap.mean() * np.bincount(numbers)).sum()) / len(gap))
-    # one standard error of a normal distribution holds 68 %; of so few units it has to be wider to hold as much
+    # one standard error of a normal distribution covers 68 %; with few units, it must be wider for the same coverage
     return float(gap.mean()), error * float(student.ppf(0.8413447, count - 1))
 
 
 def crossed(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Crossed:
-    """Calibrate candidates and weigh them; what a fold is judged by is found on the others."""
+    """Calibrate and weight candidates; values used to score a fold are fitted on the other folds."""
     prior = np.array([candidate.prior for candidate in candidates])
 
-    def found(chosen: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    def fitted(chosen: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
         truth, weight = held.truth[chosen], held.weight[chosen]
         temperatures = np.ones(len(candidates))
         outputs = [c.output[chosen] for c in candidates]
@@ -215,18 +215,18 @@ def crossed(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Cro
     by_fold = {}
     for fold in np.unique(held.fold):
         inside = held.fold == fold
-        by_fold[int(fold)] = weights, temperatures = found(~inside)
+        by_fold[int(fold)] = weights, temperatures = fitted(~inside)
         for share, t, candidate in zip(weights, temperatures, candidates, strict=True):
             output = candidate.output[inside].double()
             result[inside] += share * (probabilities(output, t) if held.classes else output)
     if not (blend and held.classes and len(candidates) > 1):
-        return Crossed(*found(np.ones(len(held.fold), bool)), by_fold, result)
+        return Crossed(*fitted(np.ones(len(held.fold), bool)), by_fold, result)
     logits, sharp = result.clamp(min=LEAST).log(), torch.zeros_like(result)
     for fold in by_fold:
         inside = held.fold == fold
         sharp[inside] = probabilities(logits[inside], best_temperature(logits[~inside], held.truth[~inside], held.weight[~inside]))
     whole = best_temperature(logits, held.truth, held.weight)
-    return Crossed(*found(np.ones(len(held.fold), bool)), by_fold, sharp, whole)
+    return Crossed(*fitted(np.ones(len(held.fold), bool)), by_fold, sharp, whole)
 
 
 def probabilities(scores: Tensor, temperature: float) -> Tensor:
@@ -240,7 +240,7 @@ def choose(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Choi
     Parameters
     ----------
     candidates : sequence of Answers
-        The simplest first.
+        The candidates, simplest first.
     held : Held
     blend : bool
         Whether a blend may be chosen.
@@ -248,20 +248,20 @@ def choose(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Choi
     Returns
     -------
     Choice
-        Of classifiers their mixture (see `mixture_weights`): averaging what the folds cannot tell apart is safer than picking one of
-        them. Of spectra a combination, where its loss lies below that of the best candidate by more than the standard error of the
-        difference. Else, or without `blend`, the simplest candidate whose loss is no more than one standard error above the least.
+        For classifiers, their mixture (see `mixture_weights`): averaging candidates that the folds cannot distinguish is safer than
+        selecting one. For spectra, a combination if its loss is lower than that of the best candidate by more than the standard error of
+        the difference. Otherwise, or without `blend`, the simplest candidate whose loss is within one standard error of the lowest.
     """
     single = [crossed([candidate], held, blend=False) for candidate in candidates]
     losses = [losses_of(one.output, held) for one in single]
     best = int(np.argmin([float(loss.mean()) for loss in losses]))
-    if blend and len(candidates) > 1 and len(np.unique(held.fold)) > 1:  # a blend is judged by folds that it was not found on
+    if blend and len(candidates) > 1 and len(np.unique(held.fold)) > 1:  # a blend is scored on folds that it was not fitted on
         mixed = crossed(candidates, held, blend=True)
         gap, error = difference(losses[best], losses_of(mixed.output, held), held.unit)
-        better = f"its out-of-fold loss lies {gap:.2g} ± {error:.2g} below that of {candidates[best].name} alone"
+        better = f"its out-of-fold loss is lower by {gap:.2g} ± {error:.2g} than that of {candidates[best].name} alone"
         alike = [c.name for c, loss in zip(candidates, losses, strict=True) if _not_worse(loss, losses[best], held)]
         if held.classes:
-            unclear = f"the folds cannot tell apart {_listed(alike)}" if len(alike) > 1 else f"the lowest loss alone has {alike[0]}"
+            unclear = f"the folds cannot distinguish {_listed(alike)}" if len(alike) > 1 else f"{alike[0]} alone has the lowest loss"
             return _blend(candidates, mixed, held, better if gap > error else unclear)
         if gap > error:
             return _blend(candidates, mixed, held, better)
@@ -274,7 +274,7 @@ def choose(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Choi
         gap, error = difference(losses[kept], losses[best], held.unit)
         why = (
             f"{candidates[kept].name} was chosen: the out-of-fold loss of {candidates[best].name} is lower by {gap:.2g} ± {error:.2g}, "
-            "which the folds cannot tell apart, so the simpler method is kept."
+            "which is not significant, so the simpler method is kept."
         )
     one = single[kept]
     return Choice([candidates[kept].name], [1.0], [float(one.temperatures[0])], one, why)
@@ -297,5 +297,5 @@ def _blend(candidates: Sequence[Answers], mixed: Crossed, held: HeldOut, why: st
     shares = mixed.weights / mixed.weights.sum()
     names = [candidate.name for candidate in candidates]
     listed = ", ".join(f"{name} {share:.2f}" for name, share in zip(names, shares, strict=True))
-    said = f"A blend was chosen ({listed}): {why}."
-    return Choice(names, [round(float(share), 4) for share in shares], [float(t) for t in mixed.temperatures], mixed, said)
+    why_blend = f"A blend was chosen ({listed}): {why}."
+    return Choice(names, [round(float(share), 4) for share in shares], [float(t) for t in mixed.temperatures], mixed, why_blend)

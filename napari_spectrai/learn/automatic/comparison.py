@@ -1,4 +1,4 @@
-"""Cross-validation of candidates: each is fitted without one fold at a time, and asked about what was held out."""
+"""Cross-validation of candidates: each is fitted without one fold at a time, and predicts the held-out samples."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class FoldOutcome:
     ----------
     candidate : Candidate
     answers : Answers or None
-        None where it was left out.
+        None if it was left out.
     seconds : float
-        For all its folds.
+        Time for all its folds.
     note : str
-        Why it was left out.
+        The reason why it was left out.
     tuned : dict
-        Settings that a classical method tuned on the first fold, and kept in the others.
+        Settings of a classical method tuned on the first fold and used in the others.
     modules : dict of fold to module
-        What was fitted without each fold.
+        The modules fitted without each fold.
     """
 
     candidate: Candidate
@@ -49,16 +49,16 @@ class FoldOutcome:
 
 
 class Comparison:
-    """Compares candidates over folds within a time; iterate, then read `held`.
+    """Compares candidates over folds within a time limit; iterate, then read `held`.
 
     Parameters
     ----------
     bench : Bench
     folds : Folds
     base : maps of shape (z, y, x)
-        The pixels of the comparison, and those of the test.
+        The pixels of the comparison, and those of the test part.
     seconds : float
-        Candidates that would not be done by then are left out.
+        Time limit; candidates that would exceed it are left out.
     stopping : callable
         Whether to stop now.
     """
@@ -80,7 +80,7 @@ class Comparison:
         )  # fmt: skip
 
     def _teachable(self, maps: Sequence[Map]) -> list[Tensor]:
-        """Return which pixels have a class that is learnt from while they are held out; the others cannot be answered correctly."""
+        """Return which pixels have a class with training samples while they are held out; others cannot be predicted correctly."""
         taught = self.bench.asked(maps, "training")
         scenes = list(self.bench.base.scenes())
         if not self.bench.base.classes:
@@ -90,11 +90,11 @@ class Comparison:
 
     @property
     def left(self) -> float:
-        """Seconds left."""
+        """Remaining seconds."""
         return self.seconds - (time.monotonic() - self.began)
 
     def not_validated(self) -> list[str]:
-        """Return the names of the classes that no fold can judge, since all their pixels are held out together."""
+        """Return the names of the classes that no fold can validate, since all their pixels are held out together."""
         if not self.bench.base.classes:
             return []
         present = torch.zeros(len(self.bench.base.classes) + 1, dtype=torch.bool)
@@ -102,11 +102,11 @@ class Comparison:
         return [one.name for one, known in zip(self.bench.base.classes, present[1:].tolist(), strict=True) if not known]
 
     def folds_asked(self) -> list[tuple[int, list[Tensor]]]:
-        """Return the folds that hold anything out, and for each cube which pixels."""
+        """Return the folds with held-out pixels, and these pixels for each cube."""
         return [(number, asked) for number, asked in enumerate(self.asked) if any(bool(a.any()) for a in asked)]
 
     def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
-        """Yield (candidate, folds done) as they are done, and each candidate once it is compared or left out."""
+        """Yield (candidate, finished folds), and each candidate once it was compared or left out."""
         for number, candidate in enumerate(candidates):
             began = time.monotonic()
             if self.left <= 0 and number:

@@ -1,4 +1,4 @@
-"""Fits one candidate on the training pixels of a fold, and asks it about others."""
+"""Fit one candidate on the training pixels of a fold, and predict others."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.learn import classical
-from napari_spectrai.learn.automatic.blend import answers
-from napari_spectrai.learn.automatic.spectral_views import seen
 from napari_spectrai.learn.classical.scored_pixels import answers_at, counted
 from napari_spectrai.learn.data.assemble import assemble, rearranged
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples, in_units
+from napari_spectrai.learn.mixture.blend import answers
+from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.patches import Layout, layout_of
@@ -29,7 +29,7 @@ from napari_spectrai.runs import RunFolder
 
 Stopping = Callable[[], bool]
 AT_ONCE = 4096
-"""Samples a network is asked about at a time."""
+"""Number of samples per prediction step of a network."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -37,7 +37,7 @@ class Stopped(Exception):  # noqa: N818
 
 
 class Bench:
-    """The data of a comparison, prepared once, and laid out for each candidate.
+    """The data of a comparison, prepared once, with a layout for each candidate.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Bench:
         Its preparation is fitted once, on all pixels of the comparison.
     cubes, truths : as for `assemble`
     maps : maps of shape (z, y, x)
-        All pixels of the comparison as training, those of the test as they are.
+        All pixels of the comparison as training, and those of the test part unchanged.
     """
 
     def __init__(self, experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map]) -> None:
@@ -65,35 +65,35 @@ class Bench:
         return self._datasets[key]
 
     def data(self, candidate: Candidate, maps: Sequence[Map] | None = None) -> Dataset:
-        """Return the data as a candidate sees them, divided by `maps`."""
+        """Return the data as the input of a candidate, split by `maps`."""
         data = self._dataset(candidate.experiment, candidate.sees)
         return data if maps is None else rearranged(candidate.experiment, data, divide(candidate.experiment, self.cubes, self.truths, maps))
 
     def fitted(self, candidate: Candidate, maps: Sequence[Map], stopping: Stopping, *, chosen: dict[str, Any] | None = None) -> nn.Module:
-        """Return a candidate fitted on the training pixels of some maps; settings that were `chosen` before are not tuned again."""
+        """Return a candidate fitted on the training pixels of some maps; `chosen` settings are not tuned again."""
         data = self.data(candidate, maps)
         if candidate.network.classical:
             return classical.fitted(candidate.network, data, "training", chosen=chosen)  # type: ignore[arg-type]
         return trained_on(candidate.experiment, data, stopping)
 
     def asked(self, maps: Sequence[Map], part: str = "validation") -> list[Tensor]:
-        """Return for each cube which pixels of a part are to be answered, bool (z, y, x)."""
+        """Return for each cube which pixels of a part are to be predicted, bool (z, y, x)."""
         data = rearranged(self.experiment, self.base, divide(self.experiment, self.cubes, self.truths, maps))
         return [counted(scene) for scene in data.scenes(part)]
 
     def truth(self, asked: Sequence[Tensor]) -> Tensor:
-        """Return the truth of the pixels asked about: spectra (n, λ), or places of classes (n,) from 0."""
+        """Return the truth of the pixels to predict: spectra (n, λ), or class indices (n,) from 0."""
         known = torch.cat([scene.y[chosen] for scene, chosen in zip(self.base.scenes(), asked, strict=True) if scene.y is not None]).cpu()
         return known - 1 if self.base.classes else in_units(self._units(asked), known, known)[1]
 
     def _units(self, asked: Sequence[Tensor]) -> Tensor | None:
-        """Return what brings outputs and truths of the pixels asked about into the unit of the truth, (n, 4); None where they are in it."""
-        found = [scene.units[a].cpu() for scene, a in zip(self.base.scenes(), asked, strict=True) if scene.units is not None]
-        return torch.cat(found) if found else None
+        """Return the conversion of outputs and truths to the unit of the truth, (n, 4); None if they are in it."""
+        units = [scene.units[a].cpu() for scene, a in zip(self.base.scenes(), asked, strict=True) if scene.units is not None]
+        return torch.cat(units) if units else None
 
     @torch.no_grad()
     def answers(self, candidate: Candidate, module: nn.Module, asked: Sequence[Tensor]) -> Tensor:
-        """Return what a fitted candidate gives for the pixels asked about, (n, bands or classes), in the order of cubes and pixels."""
+        """Return the predictions of a fitted candidate, (n, bands or classes), in the order of cubes and pixels."""
         output = self._answers(candidate, module, asked)
         return output if self.base.classes else in_units(self._units(asked), output, output)[0]
 
@@ -108,13 +108,13 @@ class Bench:
 
     @torch.no_grad()
     def planes(self, candidate: Candidate, module: nn.Module) -> list[Tensor]:
-        """Return what a fitted candidate gives for all pixels of each cube, (z, y, x, bands or classes)."""
+        """Return the predictions of a fitted candidate for all pixels of each cube, (z, y, x, bands or classes)."""
         data = self.data(candidate)
         return [torch.cat([answers(module, plane[None]) for plane in scene.x]).cpu() for scene in data.scenes()]
 
 
 def _samples(data: Dataset, asked: Sequence[Tensor], patch: int) -> Samples:
-    """Return the samples of single pixels: their spectra, or the windows around them, whose corners the margin puts at their place."""
+    """Return the samples of single pixels: their spectra, or the windows around them; the margin puts their corners at the pixels."""
     first, columns, rows = [], [], []
     for chosen, place in zip(asked, data.places, strict=True):
         z, y, x = torch.nonzero(chosen, as_tuple=True)
@@ -126,7 +126,7 @@ def _samples(data: Dataset, asked: Sequence[Tensor], patch: int) -> Samples:
 
 
 def _by_samples(candidate: Candidate) -> bool:
-    """Whether a network answers for single pixels, so that it need not see whole images."""
+    """Whether a network predicts single pixels, so that it does not need whole images."""
     layout: Layout = layout_of(candidate.experiment)
     return layout.pixelwise or layout.patch == 1
 
@@ -139,7 +139,7 @@ def _viewed(data: Dataset, sees: str) -> Tensor:
 
 
 def trained_on(experiment: Experiment, data: Dataset, stopping: Stopping) -> nn.Module:
-    """Return a network trained to its last epoch, without a run folder of its own."""
+    """Return a network trained to its last epoch, without a run folder."""
     with tempfile.TemporaryDirectory(prefix="napari-spectrai-fold-") as place:
         training = Trainer(experiment, data, RunFolder.create(experiment, f"{place}/run"), shown=False)
         steps: Generator[Any, None, None] = training.epochs()

@@ -1,4 +1,4 @@
-"""How far the scores of a class map reach: accuracy near the labels and far from them, and the accuracy expected over the map."""
+"""Validity of the scores of a class map: accuracy near labels and far from them, and expected accuracy over the map."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.evaluation import intervals
+from napari_spectrai.learn.scoring import intervals
 
 MOST = 20_000
-"""Pixels of the map, at most, whose probabilities are looked at."""
+"""Largest number of pixels of the map whose probabilities are used."""
 MODEL_ERROR = 0.07
-"""Standard error of an expected accuracy that no fold shows: scenes differ in more than distance."""
+"""Standard error of an expected accuracy in addition to that of the folds: scenes differ in more than distance."""
 LEAST_EACH = 10
-"""Least number of held-out pixels both near and far for the two accuracies to be reported."""
+"""Minimum number of held-out pixels, both near and far, for the two accuracies to be reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The accuracy expected over the pixels to be predicted.
+    """The expected accuracy over the pixels to predict.
 
     Attributes
     ----------
@@ -43,10 +43,10 @@ def expected_accuracy(
 ) -> Expected | None:
     """Return the accuracy expected over the map.
 
-    Two estimates are joined: the out-of-fold mean recall, from folds that lie as far from what they learn from as the map does; and the
-    mean probability of the predicted classes over the map (Guillory et al. 2021, doi:10.1109/ICCV48922.2021.00117), which sees how much the
-    map's own spectra differ from what was learnt. Where they disagree, the interval holds both; where pixels lie farther from a label than
-    any fold reached, it goes down towards chance.
+    Two estimates are combined: the out-of-fold mean recall, from folds as far from their training pixels as the map is from labels; and the
+    mean probability of the predicted classes over the map (Guillory et al. 2021, doi:10.1109/ICCV48922.2021.00117), which reflects how the
+    spectra of the map differ from the training data. If they disagree, the interval includes both; if pixels are farther from a label than
+    any fold tested, it extends to the accuracy of chance.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def expected_accuracy(
     truth : Tensor of shape (n,)
     units : int array of shape (n,)
     reached : float
-        Share of the map that lies no farther from a label than held-out pixels from what their fold learns from.
+        Fraction of the map that is no farther from a label than held-out pixels are from the training pixels of their fold.
     confidence : float or None
         Mean probability of the predicted classes over the map.
     """
@@ -74,16 +74,16 @@ def expected_accuracy(
     chance = 1 / classes
     lower, upper = max(0.0, middle - half), min(1.0, middle + half)
     lower = min(lower, reached * lower + (1 - reached) * chance)
-    words = f"Accuracy expected over the map: {middle:.2f} ({lower:.2f} to {upper:.2f}, a 90 % interval)."
+    words = f"Expected accuracy over the map: {middle:.2f} ({lower:.2f} to {upper:.2f}, a 90 % interval)."
     if reached < 1:
         words += (
-            f" {100 * (1 - reached):.0f} % of the map lies farther from a label than any fold reached; there the score is extrapolated."
+            f" {100 * (1 - reached):.0f} % of the map is farther from a label than any held-out pixel; there, the score is extrapolated."
         )
     return Expected(middle, lower, upper, words)
 
 
 def near_and_far(probabilities: Tensor, truth: Tensor, distances: npt.NDArray[np.float64]) -> str:
-    """Return the accuracy of held-out pixels near training pixels and far from them, in words; empty with too few of either."""
+    """Describe the accuracy of held-out pixels near training pixels and far from them; empty with too few of either."""
     known = np.isfinite(distances)
     if not known.any():
         return ""
@@ -100,15 +100,15 @@ def near_and_far(probabilities: Tensor, truth: Tensor, distances: npt.NDArray[np
 
 
 def spread(wanted: Sequence[npt.NDArray[np.bool_]]) -> list[Tensor]:
-    """Return at most `MOST` of the wanted pixels of all cubes, evenly spread, as masks (z, y, x)."""
+    """Return at most `MOST` of the requested pixels of all cubes, evenly spread, as masks (z, y, x)."""
     total = sum(int(w.sum()) for w in wanted)
     every = max(1, -(-total // MOST))
-    found, begun = [], 0
+    masks, passed = [], 0
     for w in wanted:
         places = np.flatnonzero(w)
-        kept = places[(-begun) % every :: every]
-        begun += len(places)
+        kept = places[(-passed) % every :: every]
+        passed += len(places)
         mask = np.zeros(w.shape, bool)
         mask.ravel()[kept] = True
-        found.append(torch.from_numpy(mask))
-    return found
+        masks.append(torch.from_numpy(mask))
+    return masks

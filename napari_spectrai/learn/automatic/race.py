@@ -1,4 +1,4 @@
-"""What every comparison of candidates shares: steering, events, a model at the end."""
+"""Common part of comparisons of candidates: control, events, and the final model."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from napari_spectrai.runs import Compared, Event, Finished, Fold, Paused, RunFol
 
 
 class StoppedEarlyError(RuntimeError):
-    """A comparison was stopped before there was anything to keep."""
+    """A comparison was stopped before there was any result."""
 
 
 def has_truth(experiment: Experiment) -> bool:
-    """Whether the task has a truth to score by."""
+    """Whether the task has a truth to score with."""
     return experiment.task.truth == "labels" or experiment.task.needs_truth
 
 
@@ -35,7 +35,7 @@ class Race(ABC):
     """
 
     rounds: int
-    """Folds, or drawings of noise."""
+    """Number of folds, or of draws of noise."""
     notes: list[str]
 
     def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
@@ -44,11 +44,11 @@ class Race(ABC):
         self.seconds = float(getattr(experiment.network, "seconds", float("inf")))
         self.outcomes: list[FoldOutcome] = []
 
-    # ------------------------------------------------------------------ what a comparison is
+    # ------------------------------------------------------------------ to be implemented by comparisons
 
     @abstractmethod
     def candidates(self) -> list[Candidate]:
-        """Return what is compared."""
+        """Return the candidates."""
 
     @abstractmethod
     def started(self, candidates: Sequence[Candidate]) -> Started:
@@ -56,7 +56,7 @@ class Race(ABC):
 
     @abstractmethod
     def over(self, candidates: Sequence[Candidate]) -> Iterator[Any]:
-        """Yield (candidate, rounds done), and outcomes."""
+        """Yield (candidate, finished rounds), and outcomes."""
 
     @abstractmethod
     def compared(self, outcome: FoldOutcome, weight: float = 0.0) -> Compared:
@@ -64,9 +64,9 @@ class Race(ABC):
 
     @abstractmethod
     def model(self, outcomes: list[FoldOutcome]) -> tuple[Model, list[tuple[FoldOutcome, float]], list[Event]]:
-        """Choose, refit, and return the model, its members with their weights, and what is shown of it."""
+        """Choose, refit, and return the model, its members with their weights, and previews."""
 
-    # ------------------------------------------------------------------ steering
+    # ------------------------------------------------------------------ control
 
     def _stopping(self) -> bool:
         while self.folder.command() == "pause":
@@ -103,7 +103,7 @@ class Race(ABC):
             return (yield from self._conclude(reason))
         if reason == "stopped":
             yield concluded(self.folder, Finished("stopped", notes=["Stopped before any candidate was compared; there is no model yet."]))
-            raise StoppedEarlyError("stopped before any candidate was compared; resume the run to begin the comparison again")
+            raise StoppedEarlyError("stopped before any candidate was compared; resume the run to start the comparison again")
         reasons = "; ".join(f"{outcome.candidate.name}: {outcome.note}" for outcome in self.outcomes)
         raise ValueError(f"no candidate could be fitted ({reasons}); add samples, or choose another network")
 

@@ -1,4 +1,4 @@
-"""The chosen candidates fitted on everything, and the model that is made of them."""
+"""Refit the chosen candidates on all samples, and make the model."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic import map_accuracy
-from napari_spectrai.learn.automatic.blend import Blend
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
 from napari_spectrai.learn.automatic.choice import Choice, probabilities
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
-from napari_spectrai.learn.automatic.guided import components
 from napari_spectrai.learn.classical.method import Method
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.applicability import Applicability
+from napari_spectrai.learn.mixture.blend import Blend
+from napari_spectrai.learn.mixture.guided_filter import components
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.split import TEST, Map
 
 
 class Refit:
-    """Fits what was chosen on all pixels but those of the test, and makes the model.
+    """Fits the chosen candidates on all pixels except those of the test part, and makes the model.
 
     Parameters
     ----------
     experiment : Experiment
     bench : Bench
     base : maps
-        The pixels of the comparison, and those of the test.
+        The pixels of the comparison, and those of the test part.
     folds : Folds
     scoring : Scoring
     """
@@ -49,7 +49,7 @@ class Refit:
         self._fitted: dict[str, nn.Module] = {}
 
     def fitted(self, outcome: FoldOutcome) -> nn.Module:
-        """Return a candidate fitted on everything; each is fitted once."""
+        """Return a candidate fitted on all samples; each is fitted once."""
         name = outcome.candidate.name
         if name not in self._fitted:
             self._fitted[name] = self.bench.fitted(outcome.candidate, self.base, lambda: False, chosen=outcome.tuned)
@@ -109,18 +109,20 @@ class Refit:
             return None
         truth = self.bench.truth(asked)
         units = np.concatenate([intervals.squares(a) + number * 10**9 for number, a in enumerate(asked)])
-        found = {"network": self.bench.answers(own, network, asked)}
+        outputs_of = {"network": self.bench.answers(own, network, asked)}
         for outcome in compared if len(compared) > 1 else ():
-            if outcome.candidate.network.classical:  # a network would have to be trained for this alone
-                found[outcome.candidate.name] = self.bench.answers(outcome.candidate, self.fitted(outcome), asked)
-        outputs = {n: probabilities(o, temperature if n == "network" else 1.0) if self.bench.base.classes else o for n, o in found.items()}
+            if outcome.candidate.network.classical:  # a network would have to be trained only for this
+                outputs_of[outcome.candidate.name] = self.bench.answers(outcome.candidate, self.fitted(outcome), asked)
+        outputs = {
+            n: probabilities(o, temperature if n == "network" else 1.0) if self.bench.base.classes else o for n, o in outputs_of.items()
+        }
         rows = {name: self.scoring.scores(output, truth) for name, output in outputs.items()}
         return rows, {name: self.scoring.intervals(output, truth, units) for name, output in outputs.items()}
 
     def _map_accuracy(
         self, network: nn.Module, own: Candidate, temperature: float, chosen: Choice
     ) -> tuple[list[str], map_accuracy.Expected | None]:
-        """Return how far the scores of a class map reach, in sentences, and the accuracy expected over the map."""
+        """Return sentences on the validity of the scores of a class map, and the expected accuracy over the map."""
         held, data = self.scoring.held, self.bench.base
         if not held.classes or not len(self.folds.ahead):
             return [], None
@@ -139,7 +141,7 @@ class Refit:
         return [words for words in sentences if words], expected
 
     def _baselines(self, compared: Sequence[FoldOutcome]) -> dict[str, Method]:
-        """Return the classical candidates fitted on everything, for tables beside the model's results."""
+        """Return the classical candidates fitted on all samples, as baselines of the model."""
         kept: dict[str, Method] = {}
         for outcome in compared if len(compared) > 1 else ():
             if outcome.candidate.sees == "spectra" and outcome.candidate.network.classical:

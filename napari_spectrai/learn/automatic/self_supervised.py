@@ -1,4 +1,4 @@
-"""A training of a denoiser without truth: candidates compared on data with noise added, the best or a combination kept."""
+"""Training of a denoiser without a truth: candidates are compared on data with added noise, and the best or a combination is kept."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate, Size, denoisers_for
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.learn.automatic import choice
-from napari_spectrai.learn.automatic.blend import Blend
 from napari_spectrai.learn.automatic.blind_selection import ADDED, BlindComparison
 from napari_spectrai.learn.automatic.choice import losses_of
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.data.assemble import assemble
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.removed import what_was_removed
+from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import preview
 from napari_spectrai.plan.partition import as_volume
 from napari_spectrai.plan.split import TRAINING
@@ -37,7 +37,7 @@ SIGNAL = "noisy target"
 
 
 class BlindChoice(Race):
-    """One choice of a denoiser without truth; `events` runs it.
+    """Selection of a denoiser without a truth; `events` runs it.
 
     Parameters
     ----------
@@ -59,17 +59,17 @@ class BlindChoice(Race):
         sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])
         self.size = Size(sum(cube.count for cube in cubes), self.data.inputs.shape[-1], sides)
         how = (
-            f"No truth is known: candidates see the data with {ADDED:g} times their noise added, and are compared with the data from which "
-            "that noise was taken away. The mean squared noise of that target is subtracted, so that scores estimate the error."
+            f"There is no truth: candidates see the data with {ADDED:g} times their noise added, and are compared with the data from which "
+            "that noise is subtracted. The mean squared noise of that target is subtracted, so that scores estimate the error."
         )
         self.notes = [f"{self.comparison.noise}", how, *self.data.notes]
 
     def _laid_out(self, candidate: Candidate) -> Any:
-        """Return the data in patches, as a network sees them."""
+        """Return the data in patches, as the input of a network."""
         return assemble(candidate.experiment, self.cubes, [], self.base, validates=False)
 
     def candidates(self) -> list[Candidate]:
-        """Return what is compared."""
+        """Return the candidates."""
         return denoisers_for(self.experiment, self.size)
 
     def started(self, candidates: Sequence[Candidate]) -> Started:
@@ -81,11 +81,11 @@ class BlindChoice(Race):
         )  # fmt: skip
 
     def over(self, candidates: Sequence[Candidate]) -> Iterator[Any]:
-        """Yield (candidate, drawings done), and outcomes."""
+        """Yield (candidate, finished draws), and outcomes."""
         return self.comparison.over(candidates)
 
     def _scores(self, output: torch.Tensor) -> tuple[dict[str, float], list[float], list[float]]:
-        """Return the estimated squared error, that of each half of the squares, and its interval."""
+        """Return the estimated squared error, that of each half of the blocks, and its interval."""
         held = self.comparison.held
         errors = losses_of(output, held).numpy() - self.floor
         halves = [float(errors[held.fold == fold].mean()) for fold in np.unique(held.fold)]
@@ -102,7 +102,7 @@ class BlindChoice(Race):
         return Compared(candidate.name, candidate.network.kind, "spectra", scores, halves, ends, loss, outcome.seconds, weight)
 
     def model(self, outcomes: list[FoldOutcome]) -> tuple[Model, list[tuple[FoldOutcome, float]], list[Event]]:
-        """Choose, fit on the data as they are, and return the model, its members with their weights, and what is shown of it."""
+        """Choose, fit on the original data, and return the model, its members with their weights, and previews."""
         held, spec = self.comparison.held, self.experiment.network
         assert isinstance(spec, Automatic)  # noqa: S101
         compared = [o for o in outcomes if o.answers is not None]

@@ -1,4 +1,4 @@
-"""How far class probabilities are smoothed along the edges of an image: as far as the folds favour it."""
+"""Selection of the radius for smoothing class probabilities along edges, by the out-of-fold loss."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from torch import Tensor
 
 from napari_spectrai.learn.automatic.choice import LEAST, Choice, difference, losses_of, probabilities
 from napari_spectrai.learn.automatic.comparison import Comparison, FoldOutcome
-from napari_spectrai.learn.automatic.guided import components, guided_filter
+from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
 
 RADII = (2, 5, 9)
-"""Radii that are tried, in pixels; those beyond a quarter of the image are not."""
+"""Radii that are tried, in pixels; those above a quarter of the image are not."""
 MOST_VALUES = 2**28
-"""Probabilities of a whole image, times folds, beyond which smoothing is not tried."""
+"""Number of probabilities of a whole image times folds above which smoothing is not tried."""
 
 
 def best_radius(comparison: Comparison, members: Sequence[FoldOutcome], choice: Choice) -> tuple[int, Choice, str]:
-    """Return the radius with the least out-of-fold loss, 0 where none is better than no smoothing by more than a standard error.
+    """Return the radius with the smallest out-of-fold loss, 0 if none improves on no smoothing by more than a standard error.
 
     Returns
     -------
     radius : int
     choice : Choice
-        With the smoothed answers.
+        With the smoothed predictions.
     why : str
-        In a sentence; empty where the image is too large to try.
+        The reason in one sentence; empty if the image is too large to try.
     """
     bench, held = comparison.bench, comparison.held
     data = bench.base
@@ -55,7 +55,7 @@ def best_radius(comparison: Comparison, members: Sequence[FoldOutcome], choice: 
     best = min(radii, key=lambda radius: float(losses[radius].mean()))
     gap, error = difference(losses[0], losses[best], held.unit)
     if gap <= error:
-        return 0, choice, "Smoothing along edges does not lower the out-of-fold loss by more than its standard error, and is left out."
+        return 0, choice, "Smoothing along edges does not lower the out-of-fold loss by more than its standard error, so it is not used."
     why = (
         f"Probabilities are smoothed along edges with a radius of {best} pixels: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}."
     )

@@ -1,4 +1,4 @@
-"""A training by cross-validation: candidates compared, one or a blend chosen, refitted on everything, and saved as a model."""
+"""Training by cross-validation: candidates are compared, one or a blend is chosen, refitted on all samples, and saved as a model."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Compared, Event, RunFolder, Started
 
 LEAST_REACHED = 0.5
-"""Share of the pixels to be predicted that the folds have to reach for neighbourhoods to be judged."""
+"""Minimum fraction of the pixels to predict within reach of the folds for methods with spatial context to be validated."""
 
 
 def is_cross_validated(experiment: Experiment) -> bool:
-    """Whether an experiment is trained by cross-validation: its network is ``automatic``, or its split asks for folds."""
+    """Whether an experiment is trained by cross-validation: its network is ``automatic``, or its split has folds."""
     return (isinstance(experiment.network, Automatic) and has_truth(experiment)) or experiment.split.folds > 0
 
 
@@ -70,7 +70,7 @@ class CrossValidation(Race):
         missing = self.comparison.not_validated()
         if missing:
             self.notes.append(
-                f"Not validated: {', '.join(missing)}. All labels of such a class lie in one fold, so that no score speaks for it; "
+                f"Not validated: {', '.join(missing)}. All labels of such a class are in one fold, so that it cannot be scored; "
                 "label it in a second place."
             )
         if flatters(self.experiment, cubes):
@@ -86,25 +86,25 @@ class CrossValidation(Race):
         )  # fmt: skip
 
     def candidates(self) -> list[Candidate]:
-        """Return what is compared."""
+        """Return the candidates."""
         network = self.experiment.network
         if not isinstance(network, Automatic):
             split = self.experiment.split.model_copy(update={"folds": 0, "beside": False})
             return [Candidate("network", self.experiment.model_copy(update={"split": split}))]
-        found = candidates_for(self.experiment, self.size)
-        self._simplicity = {candidate.name: place for place, candidate in enumerate(found)}
-        found = in_turn(found, self.size)
+        candidates = candidates_for(self.experiment, self.size)
+        self._simplicity = {candidate.name: place for place, candidate in enumerate(candidates)}
+        candidates = in_turn(candidates, self.size)
         if network.candidates or self.folds.reached >= LEAST_REACHED:
-            return found
+            return candidates
         self.notes.append(
-            f"Only {100 * self.folds.reached:.0f} % of the pixels to be predicted lie as near to a label as held-out pixels lie to "
-            "training pixels. Methods that average neighbours cannot be judged by that, and are left out; label further places to have "
-            "them compared."
+            f"Only {100 * self.folds.reached:.0f} % of the pixels to predict are as near to a label as held-out pixels are to "
+            "training pixels. Methods that average neighbours cannot be validated in this way, and are left out; label more places to "
+            "include them."
         )
-        return [c for c in found if not looks_around(c.network) and c.sees != "superpixels"]
+        return [c for c in candidates if not looks_around(c.network) and c.sees != "superpixels"]
 
     def over(self, candidates: Sequence[Candidate]) -> Iterator[Any]:
-        """Yield (candidate, folds done), and outcomes."""
+        """Yield (candidate, finished folds), and outcomes."""
         return self.comparison.over(candidates)
 
     def compared(self, outcome: FoldOutcome, weight: float = 0.0) -> Compared:
@@ -112,7 +112,7 @@ class CrossValidation(Race):
         return self.scoring.compared(outcome, weight)
 
     def model(self, outcomes: list[FoldOutcome]) -> tuple[Model, list[tuple[FoldOutcome, float]], list[Event]]:
-        """Choose, refit, and return the model, its members with their weights, and what is shown of it."""
+        """Choose, refit, and return the model, its members with their weights, and previews."""
         spec, held = self.experiment.network, self.comparison.held
         outcomes = sorted(outcomes, key=lambda outcome: self._simplicity.get(outcome.candidate.name, 0))
         chosen = choice.choose([o.answers for o in outcomes if o.answers is not None], held, blend=getattr(spec, "blend", False))
@@ -129,11 +129,11 @@ class CrossValidation(Race):
 
 
 def _base_maps(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth]) -> list[Map]:
-    """Return which pixels are cross-validated (as training), and which are kept for the test."""
+    """Return which pixels are cross-validated (as training), and which belong to the test part."""
     split = experiment.split
     if parts_of(cubes) is None and not split.test:
         return [np.full(as_volume(cube), TRAINING, np.uint8) for cube in cubes]
-    if parts_of(cubes) is None:  # the test part is drawn as a split without validation draws it
+    if parts_of(cubes) is None:  # the test part is drawn as in a split without validation
         held = split.model_copy(update={"validation": split.test, "test": 0.0})
         maps = divide(experiment.model_copy(update={"split": held}), cubes, truths).maps
         return [np.where(m == VALIDATION, TEST, m).astype(np.uint8) for m in maps]

@@ -1,4 +1,4 @@
-"""Classical methods: what a network has to beat, and methods in their own right; torch modules whose buffers are what they learnt."""
+"""Classical methods, as baselines of networks and on their own; torch modules whose buffers are the fitted values."""
 
 from napari_spectrai.learn.classical.method import Method, fit_baselines, fitted, from_tensors, to_tensors
 

@@ -1,4 +1,4 @@
-"""How much of each component a spectrum holds: least squares under constraints, for all spectra at once."""
+"""Abundances of components in spectra, by constrained least squares for all spectra at once."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch import Tensor
 
 STEPS = 1000
 AT_ONCE = 2**16
-"""Abundances worked on at a time: as many as stay in the processor's cache."""
+"""Number of abundances per block, so that they fit into the processor's cache."""
 
 
 def abundances(spectra: Tensor, components: Tensor, *, sum_to_one: bool = True, tolerance: float = 1e-5) -> Tensor:
-    """Return the abundances (n, k), at least zero, by which components (k, λ) come nearest to spectra (n, λ).
+    """Return the abundances (n, k), at least zero, for which components (k, λ) approximate spectra (n, λ) best.
 
-    Accelerated projected gradients (Beck & Teboulle 2009, doi:10.1137/080716542), each spectrum restarted where its momentum
-    leads astray (O'Donoghue & Candès 2015, doi:10.1007/s10208-013-9150-3) and left alone once it rests.
+    Accelerated projected gradients (Beck & Teboulle 2009, doi:10.1137/080716542), restarted for each spectrum whose momentum increases
+    the error (O'Donoghue & Candès 2015, doi:10.1007/s10208-013-9150-3), and stopped once it has converged.
 
     Parameters
     ----------
     sum_to_one : bool
-        Whether the abundances of a spectrum add to one (fully constrained least squares, Heinz & Chang 2001,
+        Whether the abundances of a spectrum sum to one (fully constrained least squares, Heinz & Chang 2001,
         doi:10.1109/36.911111).
     tolerance : float
-        The change in a step, relative to the largest abundance, below which a spectrum rests.
+        The change per iteration, relative to the largest abundance, below which a spectrum has converged.
     """
-    if sum_to_one:  # takes nothing from the answer, and what all components share from the condition of the problem
+    if sum_to_one:  # does not change the solution, and improves the condition of the problem if components are similar
         centre = components.mean(0)
         spectra, components = spectra - centre, components - centre
     gram, target = components @ components.T, spectra @ components.T
@@ -36,13 +36,13 @@ def abundances(spectra: Tensor, components: Tensor, *, sum_to_one: bool = True, 
     gram, target = gram / largest, target / largest
     project = onto_simplex if sum_to_one else torch.relu
     at_once = max(256, AT_ONCE // len(gram)) if target.device.type == "cpu" else len(target)
-    # in double precision: else a spectrum rests a few steps sooner or later by the rounding of those computed beside it
+    # in double precision: otherwise the number of iterations of a spectrum depends on rounding, and so on the batch
     gram, double = gram.double(), (part.double() for part in target.split(max(1, at_once)))
     return torch.cat([_nearest(part, gram, project, tolerance) for part in double]).to(spectra.dtype)
 
 
 def _nearest(target: Tensor, gram: Tensor, project: Callable[[Tensor], Tensor], tolerance: float) -> Tensor:
-    """Return the allowed a (n, k) with the smallest ``a G aᵀ / 2 - a·target``, for a Gram matrix G of norm one."""
+    """Return the feasible a (n, k) that minimises ``a G aᵀ / 2 - a·target``, for a Gram matrix G of norm one."""
     result = project(torch.linalg.solve(gram + 1e-3 * torch.eye(len(gram)).to(gram), target.T).T)
     moving = torch.arange(len(result), device=result.device)
     current, ahead, pace = result, result, torch.ones_like(result[:, :1])
@@ -65,9 +65,9 @@ def _nearest(target: Tensor, gram: Tensor, project: Callable[[Tensor], Tensor], 
 
 
 def onto_simplex(values: Tensor) -> Tensor:
-    """Return the nearest points (n, k) that are at least zero and add to one (Michelot 1986, doi:10.1007/BF00938486)."""
+    """Return the nearest points (n, k) that are non-negative and sum to one (Michelot 1986, doi:10.1007/BF00938486)."""
     inside = torch.ones_like(values, dtype=torch.bool)
-    for _ in range(values.shape[1]):  # what falls below the level never comes back, so that this ends
+    for _ in range(values.shape[1]):  # values that fall below the level never return, so that this terminates
         level = ((values * inside).sum(1, keepdim=True) - 1) / inside.sum(1, keepdim=True)
         left = values > level
         if bool((left == inside).all()):

@@ -1,4 +1,4 @@
-"""Classifiers of spectra by scikit-learn; what they learnt is kept as tensors, so that nothing unpickles."""
+"""Classifiers of spectra fitted by scikit-learn; their parameters are kept as tensors, so that nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ FOLDS = 3
 
 
 def local_means(x: Tensor, size: int) -> Tensor:
-    """Return each pixel of ``(N, y, x, λ)`` averaged over a window; over what there is of it at the edges."""
+    """Return each pixel of ``(N, y, x, λ)`` averaged over a window; at the edges, over its part inside the image."""
     pooled = functional.avg_pool2d(x.permute(0, 3, 1, 2), size, stride=1, padding=size // 2, count_include_pad=False)
     return pooled.permute(0, 2, 3, 1)
 
 
 class PixelClassifier(Method, ABC):
-    """Standardises spectra band by band, then gives a score a class: ``log`` probabilities up to a constant."""
+    """Standardises the bands of spectra, then returns one score per class: ``log`` probabilities up to a constant."""
 
     mean: Tensor
     deviation: Tensor
     spanned: ClassVar[tuple[str, ...]] = ()
-    """Names of what is learnt that are vectors over the bands, of methods that do not change when the bands are rotated."""
+    """Names of fitted parameters that are vectors over the bands, for methods that are invariant to rotations of the bands."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, y, x, λ)`` to scores ``(N, y, x, C)``."""
         seen = self._seen(x)
-        return self._told(seen.reshape(-1, seen.shape[-1])).view(*x.shape[:-1], self.out)
+        return self._scores(seen.reshape(-1, seen.shape[-1])).view(*x.shape[:-1], self.out)
 
     def only(self, x: Tensor, counts: Tensor) -> Tensor:
-        """Return the scores (n, C) of some pixels of images ``(N, y, x, λ)`` alone."""
-        return self._told(self._seen(x)[counts])
+        """Return the scores (n, C) of selected pixels of images ``(N, y, x, λ)``."""
+        return self._scores(self._seen(x)[counts])
 
-    def _told(self, seen: Tensor) -> Tensor:
+    def _scores(self, seen: Tensor) -> Tensor:
         return torch.cat([self.scores((part - self.mean) / self.deviation) for part in seen.split(65_536)])
 
     def _seen(self, x: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class PixelClassifier(Method, ABC):
         return local_means(x, size | 1) if size else x
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Learn from the labelled pixels that count."""
+        """Fit to the labelled pixels of the scenes."""
         x, y = (torch.cat(parts) for parts in zip(*(Scene(self._seen(s.x), s.y, s.counts).pairs() for s in scenes), strict=True))
         chosen = torch.cat([_spread(torch.nonzero(y == value)[:, 0], self.spec.at_most, len(y)) for value in y.unique()])
         spectra, classes = x[chosen].double().cpu().numpy(), y[chosen].cpu().numpy() - 1
@@ -58,16 +58,16 @@ class PixelClassifier(Method, ABC):
         deviation[deviation <= 1e-12 * (1 + np.abs(mean))] = 1.0
         from threadpoolctl import threadpool_limits
 
-        # matrices this small are slower on many threads, which wait for one another
+        # matrices this small are slower on many threads, which wait for each other
         with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore")  # of convergence and of classes rarer than folds: cross-validation judges the result
+            warnings.simplefilter("ignore")  # about convergence and classes rarer than folds: cross-validation scores the result
             learnt = self._learnt((spectra - mean) / deviation, classes)
         tensors = {name: torch.from_numpy(np.ascontiguousarray(values)) for name, values in learnt.items()}
         kept = {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()}
         self.learn({"mean": torch.from_numpy(mean).float(), "deviation": torch.from_numpy(deviation).float(), **kept})
 
     def _learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Learn in the space that the spectra span where there are more bands than spectra: the result is the same, in far less time."""
+        """Fit in the span of the spectra if there are more bands than spectra: the result is the same, in much less time."""
         if not self.spanned or x.shape[1] <= len(x):
             return self.learnt(x, y)
         left, values, right = np.linalg.svd(x, full_matrices=False)
@@ -75,7 +75,7 @@ class PixelClassifier(Method, ABC):
         return learnt | {name: learnt[name] @ right for name in self.spanned}
 
     def _searched(self, model: Any, grid: dict[str, list[Any]], x: Any, y: Any) -> Any:
-        """Return the best model of a grid by cross-validation over contiguous stretches of each class; fitted on all."""
+        """Return the best model of a grid by cross-validation over contiguous runs of each class, fitted on all spectra."""
         from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
         commonest = int(np.bincount(y).max())
@@ -89,14 +89,14 @@ class PixelClassifier(Method, ABC):
 
     @abstractmethod
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Return what is learnt from standardised spectra (n, λ) and classes 0 … C-1, as arrays."""
+        """Return the parameters fitted to standardised spectra (n, λ) and classes 0 … C-1, as arrays."""
 
     @abstractmethod
     def scores(self, x: Tensor) -> Tensor:
         """Return scores (n, C) of standardised spectra."""
 
     def _of_all(self, values: npt.NDArray[Any], present: npt.NDArray[Any], fill: float) -> npt.NDArray[Any]:
-        """Return rows for all classes, those without training spectra filled."""
+        """Return rows for all classes, with a fill value for those without training spectra."""
         whole = np.full((self.out, *values.shape[1:]), fill, values.dtype)
         whole[present] = values
         return whole
@@ -119,7 +119,7 @@ class _Linear(PixelClassifier):
         return x @ self.weight.T + self.intercept
 
     def _rows(self, weight: Any, intercept: Any, present: Any) -> dict[str, Any]:
-        if len(present) == 2 and len(weight) == 1:  # scikit-learn tells two classes apart by one row
+        if len(present) == 2 and len(weight) == 1:  # scikit-learn uses one row for two classes
             weight, intercept = np.concatenate([-weight, weight]) / 2, np.concatenate([-intercept, intercept]) / 2
         return {"weight": self._of_all(weight, present, 0.0), "intercept": self._of_all(intercept, present, -1e4)}
 
@@ -139,7 +139,7 @@ class PLSDA(_Linear):
     """Partial least squares onto indicators of the classes."""
 
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Return weights and intercepts; the components that classify best in cross-validation."""
+        """Return weights and intercepts, for the number of components with the best cross-validated accuracy."""
         from sklearn.cross_decomposition import PLSRegression
         from sklearn.model_selection import StratifiedKFold
 
@@ -159,7 +159,7 @@ class PLSDA(_Linear):
             best = grid[int(right.argmax())]
         model = PLSRegression(best, scale=False).fit(x, indicator)
         intercept = indicator.mean(0) - x.mean(0) @ model.coef_.T
-        # regression of indicators gives shares, not logarithms; ten of them apart is nearly certain
+        # regression of indicators gives fractions, not logarithms; with a factor of ten, a difference of one is almost certain
         return {"weight": self._of_all(10 * model.coef_, present, 0.0), "intercept": self._of_all(10 * intercept, present, -1e4)}
 
 
@@ -182,7 +182,7 @@ class PCALDA(_Linear):
 
 
 class SVM(PixelClassifier):
-    """A Gaussian kernel and one machine for each pair of classes; a class's score counts the pairs it wins, margins break ties."""
+    """A Gaussian kernel and one machine per pair of classes; the score of a class is its number of wins, and margins break ties."""
 
     spanned: ClassVar = ("support",)
     support: Tensor
@@ -199,7 +199,7 @@ class SVM(PixelClassifier):
         scale = 1.0 / self.in_bands
         best = self._searched(SVC(), {"C": [1.0, 10.0, 100.0, 1000.0], "gamma": [0.1 * scale, scale, 4 * scale]}, x, y)
         weights, offsets = best.dual_coef_, best.intercept_
-        if len(best.classes_) == 2:  # scikit-learn turns the sign of a single pair
+        if len(best.classes_) == 2:  # scikit-learn inverts the sign of a single pair
             weights, offsets = -weights, -offsets
         return {
             "support": best.support_vectors_,
@@ -234,7 +234,7 @@ class SVM(PixelClassifier):
 
 
 class RandomForest(PixelClassifier):
-    """Trees, walked down level by level for all spectra at once."""
+    """Decision trees, evaluated level by level for all spectra at once."""
 
     feature: Tensor
     threshold: Tensor
@@ -245,7 +245,7 @@ class RandomForest(PixelClassifier):
     depth: Tensor
 
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Return the nodes of all trees, one after another; a leaf points to itself."""
+        """Return the nodes of all trees in sequence; a leaf points to itself."""
         from sklearn.ensemble import RandomForestClassifier
 
         forest = RandomForestClassifier(self.spec.trees, random_state=0, n_jobs=1).fit(x, y)
@@ -269,7 +269,7 @@ class RandomForest(PixelClassifier):
         return joined | indices | {"roots": np.array(roots, np.int64), "depth": np.array([depth], np.int64)}
 
     def scores(self, x: Tensor) -> Tensor:
-        """Return the logarithms of the mean shares (n, C)."""
+        """Return the logarithms of the mean class fractions (n, C)."""
         return torch.cat([self._walked(part) for part in x.split(8192)])
 
     def _walked(self, x: Tensor) -> Tensor:

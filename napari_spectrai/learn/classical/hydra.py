@@ -1,4 +1,4 @@
-"""Competing random convolutions along the spectrum, and a ridge classifier on how often each wins."""
+"""Competing random convolutions along the spectrum, and a ridge classifier on the number of wins of each."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch.nn import functional
 from napari_spectrai.learn.classical.classify import PixelClassifier
 
 LENGTH = 9
-"""Bands that a kernel has."""
+"""Number of bands of a kernel."""
 AT_ONCE = 2**21
-"""Responses computed at a time: 8 MB of them, which stay near the processor."""
+"""Number of responses per block: 8 MB, which fit into the cache."""
 
 
 class HydraRidge(PixelClassifier):
     """Hydra's features (Dempster, Schmidt & Webb 2023, doi:10.1007/s10618-023-00939-3) and a ridge classifier.
 
-    In each group of random kernels, at each dilation, on the spectrum and on its first difference, the kernel with the largest
-    response at a band gets that response counted, the one with the smallest a one.
+    In each group of random kernels, at each dilation, on the spectrum and on its first difference, the response of the kernel with the
+    largest response at a band is added to its count, and one is added to that of the kernel with the smallest.
     """
 
     kernels: Tensor
@@ -36,20 +36,20 @@ class HydraRidge(PixelClassifier):
         from sklearn.linear_model import RidgeClassifierCV
 
         if x.shape[1] < LENGTH:
-            raise ValueError(f"{self.spec.title} needs {LENGTH} bands or more, since its kernels have as many, and here are {x.shape[1]}")
+            raise ValueError(f"{self.spec.title} needs at least {LENGTH} bands, the length of its kernels, not {x.shape[1]}")
         kernels = self._drawn(x.shape[1])
         counts = self._counts(torch.from_numpy(x).float(), kernels).double()
         middle, scale = _standard(counts)
         features = _standardised(counts, middle, scale).numpy()
         present = np.unique(y)
-        if len(present) < 2:  # nothing to weigh
+        if len(present) < 2:  # nothing to distinguish
             weight, intercept = np.zeros((len(present), features.shape[1])), np.zeros(len(present))
         else:
             model = RidgeClassifierCV(alphas=np.logspace(-3, 4, 8)).fit(features, y)
             weight, intercept = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
-        if len(present) == 2:  # scikit-learn tells two classes apart by one row
+        if len(present) == 2:  # scikit-learn uses one row for two classes
             weight, intercept = np.concatenate([-weight, weight]), np.concatenate([-intercept, intercept])
-        # targets of -1 and 1 are no logarithms; ten of them apart is nearly certain, as for PLS-DA
+        # targets of -1 and 1 are not logarithms; they are scaled by ten, as for PLS-DA
         return {
             "kernels": kernels, "middle": middle, "scale": scale,
             "weight": self._of_all(5 * weight, present, 0.0), "intercept": self._of_all(5 * intercept, present, -1e4),
@@ -80,25 +80,25 @@ class HydraRidge(PixelClassifier):
 
 
 def _counted(x: Tensor, kernels: Tensor) -> Tensor:
-    found = []
+    counts = []
     for exponent, both in enumerate(kernels):
         for values, group in zip((x, x.diff(dim=1)), both, strict=True):
-            # rivals before groups: what is compared lies side by side, and is compared many at a time
+            # competing kernels before groups: values to compare are contiguous, and compared many at a time
             filters = group.transpose(0, 1).reshape(-1, LENGTH)
             dilation, bands = 2**exponent, values.shape[1]
             padded = functional.pad(values, (dilation * (LENGTH // 2),) * 2)
             responses = filters @ padded.as_strided((len(x), LENGTH, bands), (padded.shape[1], dilation, 1))
             responses = responses.view(len(x), group.shape[1], group.shape[0], bands)
             highest, lowest = responses.amax(1), responses.amin(1)
-            # a response below zero wins nothing, since the square root follows
+            # negative responses are not counted, since the square root follows
             worth, one, none = highest.clamp(min=0), torch.ones_like(highest), torch.zeros_like(highest)
             for best, count in ((highest, worth), (lowest, one)):
-                found += [torch.where(rival == best, count, none).sum(-1) for rival in responses.unbind(1)]
-    return torch.cat(found, 1).sqrt()
+                counts += [torch.where(response == best, count, none).sum(-1) for response in responses.unbind(1)]
+    return torch.cat(counts, 1).sqrt()
 
 
 def _standard(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation of each feature where it is not zero; larger where it mostly is, so that rare counts do not shout."""
+    """Return mean and deviation of each feature where it is not zero; larger if it mostly is, so that rare counts do not dominate."""
     there = counts > 0
     number = there.sum(0).clamp(min=1)
     middle = counts.sum(0) / number

@@ -1,4 +1,4 @@
-"""Enlarging without learning."""
+"""Enlargement without training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BackProjection(Method):
 
 
 class Lanczos(Method):
-    """Windowed sinc over three lobes."""
+    """Windowed sinc interpolation over three lobes."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, y, x, λ)`` to ``(N, s·y, s·x, λ)``."""

@@ -1,4 +1,4 @@
-"""Linear maps of spectra, learnt in closed form."""
+"""Linear maps of spectra, fitted in closed form."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor
 from napari_spectrai.learn.classical.method import FITTING_SPECTRA, TUNING_SPECTRA, Method, pairs, thinned
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.evaluation.metrics import mse
+from napari_spectrai.learn.scoring.metrics import mse
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.noise import NoiseModel, eigenimages
 
 LEFT_OUT = 1_000
-"""Spectra, at most, of which each is left out in turn to choose a penalty."""
+"""Largest number of spectra for which a penalty is chosen by leave-one-out cross-validation."""
 WIDE = 1_500
-"""Bands above which a penalty is chosen that way whatever the number of spectra."""
+"""Number of bands above which leave-one-out cross-validation is always used."""
 
 
 class PCA(Denoiser):
@@ -32,7 +32,7 @@ class PCA(Denoiser):
         return (x - self.mean) @ self.components.T @ self.components + self.mean
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Choose how many components by the error on training pairs, stabilised or not; without truth, those that stand above the noise."""
+        """Choose the number of components by the error on training pairs, stabilised or not; without a truth, those above the noise."""
         noise = self.noise_in(scenes)
         counted = noise is not None and noise.counting
         if any(scene.y is None for scene in scenes):
@@ -52,7 +52,7 @@ class PCA(Denoiser):
         self.chosen["noise"] = noise
 
     def _learn_from(self, x: Tensor, y: Tensor | None, noise: NoiseModel | None) -> None:
-        """Find the components in spectra (n, λ), stabilised where a noise is given, and how many of them are kept."""
+        """Compute the components of spectra (n, λ), stabilised if a noise model is given, and the number of them to keep."""
         if noise is not None:
             around = noise.stabiliser()
             x, y = (None if part is None else torch.from_numpy(around.forward(part.cpu().numpy())).to(part) for part in (x, y))  # type: ignore[assignment]
@@ -70,7 +70,7 @@ class PCA(Denoiser):
 
 
 def _count(x: Tensor, y: Tensor, components: Tensor) -> int:
-    """Return how many components (k, λ) bring centred spectra x (n, λ) nearest to y."""
+    """Return the number of components (k, λ) for which centred spectra x (n, λ) approximate y best."""
     most = min(64, len(components), len(x))
     weights = x @ components[:most].T
     left, best, best_error = y, 1, float("inf")
@@ -93,7 +93,7 @@ class Ridge(Method):
         return x @ self.weight + self.intercept
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Choose the penalty by leaving out single spectra of few, or the last tenth of many; then fit on all of them.
+        """Choose the penalty by leave-one-out for few spectra, or by the last tenth of many; then fit on all of them.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Ridge(Method):
         """
         x, y = pairs(scenes, FITTING_SPECTRA)
         if len(x) < 3:
-            raise ValueError(f"ridge regression needs 3 training spectra or more, not {len(x)}; give more pairs")
+            raise ValueError(f"ridge regression needs at least 3 training spectra, not {len(x)}; add pairs")
         few = len(x) <= LEFT_OUT or x.shape[1] > WIDE
         penalty = self.spec.alpha or (_penalty_left_out(thinned(x, LEFT_OUT), thinned(y, LEFT_OUT)) if few else _penalty(x, y))
         weight, intercept = ridge_map(x, y, penalty)
@@ -110,7 +110,7 @@ class Ridge(Method):
 
 
 def _penalty_left_out(x: Tensor, y: Tensor) -> float:
-    """Return the penalty with the smallest error of spectra that are left out, one at a time; in closed form, whatever the bands."""
+    """Return the penalty with the smallest leave-one-out error, in closed form for any number of bands."""
     double = torch.float32 if x.device.type == "mps" else torch.float64
     x, y = (side.to(double) - side.mean(0, dtype=double) for side in (x, y))
     values, vectors = torch.linalg.eigh(x @ x.T)
@@ -121,7 +121,7 @@ def _penalty_left_out(x: Tensor, y: Tensor) -> float:
     def error(alpha: float) -> float:
         shrunk = vectors * (alpha / (values + alpha))
         left = ((shrunk @ between) * shrunk).sum(1)
-        # what a spectrum says of itself, the mean included
+        # leverage: the influence of a spectrum on its own prediction, including the mean
         own = (shrunk * vectors).sum(1) - 1 / len(x)
         return float((left / own.clamp(min=1e-9).square()).mean())
 
@@ -134,10 +134,10 @@ def _penalty(x: Tensor, y: Tensor) -> float:
     first_x, first_y, last_x, last_y = (part.to(double) for part in (x[:-held], y[:-held], x[-held:], y[-held:]))
     mean_x, mean_y = first_x.mean(0), first_y.mean(0)
     centred = first_x - mean_x
-    # one decomposition serves every penalty
+    # one decomposition is used for every penalty
     values, vectors = torch.linalg.eigh(centred.T @ centred)
     cross, seen = vectors.T @ (centred.T @ (first_y - mean_y)), (last_x - mean_x) @ vectors
-    # a trace of nothing (constant spectra) still needs a penalty above zero
+    # with a trace of zero (constant spectra), the penalty must still be positive
     size = max(float(values.sum()), 1e-12)
 
     def error(alpha: float) -> float:

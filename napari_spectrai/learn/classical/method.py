@@ -1,4 +1,4 @@
-"""What every classical method is, and those that stand beside a network."""
+"""Base class of classical methods, and the methods used as baselines of a network."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
 
 TUNING_SPECTRA = 4_000
-"""More spectra than this do not change which settings are best; a larger training set is thinned to it."""
+"""Number of spectra above which the best settings do not change; larger training sets are subsampled to it."""
 FITTING_SPECTRA = 50_000
-"""As many spectra as methods that profit from more are fitted on."""
+"""Number of spectra to fit methods that profit from more."""
 
 
 class Method(nn.Module):
-    """A classical method on prepared batches ``(N, y, x, λ)``; `fit` learns or tunes, buffers keep what was learnt.
+    """A classical method on prepared batches ``(N, y, x, λ)``; `fit` fits or tunes it, and buffers keep the fitted values.
 
     Parameters
     ----------
@@ -35,30 +35,30 @@ class Method(nn.Module):
         super().__init__()
         self.spec, self.in_bands, self.out, self.enlarges = spec, in_bands, out_channels, enlarges
         self.chosen: dict[str, Any] = {}
-        """What cross-validation chose; given before `fit`, it is not sought again."""
+        """Settings chosen by cross-validation; set before `fit`, they skip it."""
         self.axes: tuple[SpectralAxis, SpectralAxis] | None = None
-        """Where the bands that go in and those that come out lie, where that is known; given before `fit`."""
+        """Positions of the input and output bands, if known; set before `fit`."""
         self.gain = 1.0
-        """By what inputs are to be multiplied to have the truths' intensities but for the instruments; given before `fit`."""
+        """Factor that brings inputs to the intensities of the truths, apart from differences of instruments; set before `fit`."""
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Learn from the pixels that count; without truth, from the data alone."""
+        """Fit to the valid pixels of the scenes; without a truth, to the data alone."""
 
     def learn(self, tensors: Mapping[str, Tensor]) -> None:
-        """Keep what was learnt as buffers of any shape."""
+        """Keep fitted values as buffers of any shape."""
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor.detach().clone().contiguous())
 
     @property
     def has_learnt(self) -> bool:
-        """Whether anything was learnt or tuned."""
+        """Whether anything was fitted or tuned."""
         return bool(self._buffers)
 
 
 def pairs(scenes: Sequence[Scene], most: int) -> tuple[Tensor, Tensor]:
-    """Return the spectra and truths (n, ...) of the pixels that count, thinned evenly to at most so many."""
-    found = [scene.pairs() for scene in scenes]
-    x, y = (torch.cat(parts) for parts in zip(*found, strict=True))
+    """Return the spectra and truths (n, ...) of the valid pixels, evenly subsampled to a largest number."""
+    pairs = [scene.pairs() for scene in scenes]
+    x, y = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     return thinned(x, most), thinned(y, most)
 
 
@@ -70,7 +70,7 @@ def thinned(values: Tensor, most: int) -> Tensor:
 
 
 def interpolated(x: Tensor, places: Tensor) -> Tensor:
-    """Return spectra (..., λ) at fractional band numbers (λ'), linearly interpolated; beyond the ends the last band's value."""
+    """Return spectra (..., λ) at fractional band numbers (λ'), linearly interpolated; outside, the value of the last band."""
     places = places.clamp(0, x.shape[-1] - 1)
     low = places.floor().long().clamp(max=max(0, x.shape[-1] - 2))
     high = (low + 1).clamp(max=x.shape[-1] - 1)
@@ -80,12 +80,12 @@ def interpolated(x: Tensor, places: Tensor) -> Tensor:
 
 
 def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str, Any] | None = None) -> Method:
-    """Return the method of `spec`, fitted on some parts of a data set; with settings that were `chosen` on fewer, if such are given.
+    """Return the method of `spec`, fitted on some parts of a data set; with settings `chosen` on fewer samples, if given.
 
     Raises
     ------
     ValueError
-        If the data have too few bands or spectra for it.
+        If the data have too few bands or spectra for the method.
     """
     if parts and (why := lacking(spec, data, *parts)):
         raise ValueError(why)
@@ -101,10 +101,10 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
 
 
 def fit_baselines(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None) -> dict[str, Method]:
-    """Return the classical methods of the task, tuned on some parts, by their label: those that the data allow.
+    """Return the baselines of the task by label, tuned on some parts: those that can be computed from the data.
 
-    Without truth they are those that need none, and follow their rules. What cross-validation chose for those of `before` is not sought
-    again; nor is the noise, once it was found.
+    Without a truth, they are those that need none, tuned by their rules. Settings chosen by cross-validation for those of `before` are
+    reused; so is the noise, once it was estimated.
     """
     task = experiment.task
     truthless = not task.needs_truth and task.enlarges == 1
@@ -122,23 +122,23 @@ def fit_baselines(experiment: Experiment, data: Dataset, *parts: str, before: Ma
         try:
             found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else noise if hasattr(spec, "stabilise") else None)
             noise |= {name: value for name, value in found[spec.label].chosen.items() if name == "noise"}
-        except (ArithmeticError, ValueError, RuntimeError) as error:  # what it cannot learn from, the network may
-            data.notes.append(f"{spec.label} is left out beside the network: {error}")
+        except (ArithmeticError, ValueError, RuntimeError) as error:  # data that a baseline cannot be fitted to may suit the network
+            data.notes.append(f"{spec.label} is not among the baselines: {error}")
     return found
 
 
 def lacking(spec: ClassicalSpec, data: Dataset, *parts: str) -> str:
-    """Return in words what the data lack for a method: bands, or training spectra; nothing where it can be computed."""
+    """Return what the data lack for a method, in words: bands, or training spectra; empty if it can be computed."""
     bands, title = data.inputs.shape[1], spec.title or spec.kind
     if bands < spec.least_bands:
-        return f"{title} needs {spec.least_bands} bands or more, and there {'is' if bands == 1 else 'are'} {bands}; choose another method"
+        return f"{title} needs {spec.least_bands} bands or more, but there {'is' if bands == 1 else 'are'} {bands}; choose another method"
     if spec.least_spectra > 1 and (count := len(data.spectra(*parts)[0])) < spec.least_spectra:
-        return f"{title} needs {spec.least_spectra} training spectra or more, and there are {count}; give more, or choose another method"
+        return f"{title} needs {spec.least_spectra} training spectra or more, but there are {count}; add some, or choose another method"
     return ""
 
 
 def to_tensors(methods: Mapping[str, Method]) -> dict[str, Tensor]:
-    """Return everything the methods learnt, by dotted name."""
+    """Return all fitted values of the methods, by dotted name."""
     return {
         f"classical.{method.spec.kind}.{name}": tensor.detach().cpu().contiguous()
         for method in methods.values()
@@ -148,11 +148,11 @@ def to_tensors(methods: Mapping[str, Method]) -> dict[str, Tensor]:
 
 def from_tensors(kinds: Sequence[str], tensors: Mapping[str, Tensor], bands: int, out: int, enlarges: int) -> dict[str, Method]:
     """Undo `to_tensors` for the methods of some kinds."""
-    found = {}
+    methods = {}
     for kind in kinds:
         spec: Any = networks.parse(kind)
         method: Method = spec.load()(spec, bands, out, enlarges=enlarges)
         prefix = f"classical.{kind}."
         method.learn({name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)})
-        found[spec.label] = method
-    return found
+        methods[spec.label] = method
+    return methods

@@ -1,4 +1,4 @@
-"""Piecewise direct standardisation, of all bands at once."""
+"""Piecewise direct standardisation of all bands at once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor
 from napari_spectrai.learn.classical.transfer import Array, Learnt, Transfer, folds
 
 HALF_WIDTHS = (0, 1, 2, 3, 5, 8, 12, 18, 25)
-"""Bands to each side that are tried."""
+"""Numbers of bands to each side that are tried."""
 COMPONENTS = 6
-"""Latent variables, at most, that are tried."""
+"""Largest number of latent variables that is tried."""
 TUNED = 800, 300
-"""Pairs and bands of the target, at most, on which window and components are chosen: evenly spread ones."""
+"""Largest numbers of pairs and target bands used to choose window and components; they are evenly spread."""
 
 
 class PDS(Transfer):
-    """Each band of the target by partial least squares on a window of the source's bands around its place."""
+    """Each band of the target by partial least squares on a window of the source's bands around its position."""
 
     coefficients: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
         """Return transferred spectra ``(..., λ')``."""
         half = (self.coefficients.shape[1] - 1) // 2
-        # beyond the ends the coefficients are zero
+        # outside the axis, the coefficients are zero
         centres, last = self.places.round().long(), x.shape[-1] - 1
         result = self.offset.expand(*x.shape[:-1], -1)
         for number in range(2 * half + 1):
@@ -70,9 +70,9 @@ def _windows(centres: np.ndarray, half: int, bands: int) -> np.ndarray:
 
 
 def moments(x: Array, y: Array, centres: np.ndarray, half: int) -> tuple[Array, Array]:
-    """Return of each window of centred spectra the products of its bands (λ', w, w) and with its target (λ', w); 0 beyond the ends."""
+    """Return for each window of centred spectra the products of its bands (λ', w, w) and with its target (λ', w); 0 outside the axis."""
     bands, width = x.shape[1], 2 * half + 1
-    # of the matrix of all products only the diagonals that a window holds
+    # only the diagonals of the matrix of all products within a window
     diagonals = np.zeros((width, bands + width))
     for apart in range(min(width, bands)):
         diagonals[apart, : bands - apart] = np.einsum("nb,nb->b", x[:, : bands - apart], x[:, apart:])
@@ -103,7 +103,7 @@ def latent(products: Array, cross: Array, components: int) -> Iterator[Array]:
             weight = weight - (loading * (left / np.where(length > 0, length, 1))).sum(1, keepdims=True) * earlier
         seen = (products @ weight[:, :, None])[..., 0]
         size = (weight * seen).sum(1, keepdims=True)
-        # nothing is left to explain in this window
+        # this window has no residual left
         alive = (length > 8 * least) & (size > 0)
         loading = np.where(alive, seen / np.where(alive, size, 1), 0)
         share = np.where(alive, (weight * left).sum(1, keepdims=True) / np.where(alive, size, 1), 0)

@@ -1,4 +1,4 @@
-"""Judging methods that see images whole by the pixels that count."""
+"""Predictions of methods that use whole images, for the pixels to be scored."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from torch import Tensor
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.networks import looks_around
 from napari_spectrai.learn.data.pool import Scene, in_units
+from napari_spectrai.networks.hooks import WholeImages
 
 MOST = 50_000
-"""Pixels at most by which a training judges a classifier: its accuracy is then known to a fifth of a percent."""
+"""Largest number of pixels on which a training scores a classifier: its accuracy is then accurate to a fifth of a percent."""
 
 
 @torch.no_grad()
-def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return what a method gives for the pixels that count, and their truth: spectra, or probabilities and class numbers from 0.
+def predict_pixels(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: int | None = None) -> tuple[Tensor, Tensor]:
+    """Return a method's predictions for the valid pixels, and their truth: spectra, or probabilities and class numbers from 0.
 
-    Spectra are in prepared intensities, or in the truth's where it has a unit of its own.
+    Spectra are in prepared intensities, or in those of the truth if it has its own unit.
 
-    `most` is how many pixels at most a classifier of single pixels is asked for, evenly spread.
+    `most` is the largest number of pixels predicted by a classifier of single pixels; they are evenly spread.
     """
     results, truths = [], []
     known = [counted(scene) for scene in scenes]
@@ -45,14 +46,14 @@ def judged(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: in
 
 
 def answers_at(method: Any, scene: Scene) -> Tensor:
-    """Return what a method or network gives for the pixels of a scene that count, (n, bands or classes)."""
+    """Return the predictions of a method or network for the valid pixels of a scene, (n, bands or classes)."""
     if not bool(scene.counts.any()):
         return scene.x.new_empty(0, 1)
-    return _of(getattr(method, "same", method), scene.x, scene.counts)
+    return _of(method.same if isinstance(method, WholeImages) else method, scene.x, scene.counts)
 
 
 def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:
-    """Return what a method gives for some pixels of images; what looks at single spectra, or can tell some alone, maps no others."""
+    """Return a method's predictions for some pixels of images; methods for single spectra, or with `only`, compute no others."""
     spec = getattr(method, "spec", None)
     if isinstance(spec, ClassicalSpec) and not looks_around(spec):
         output: Tensor = method(x[asked][None, :, None])[0, :, 0]
@@ -62,5 +63,5 @@ def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:
 
 
 def counted(scene: Scene) -> Tensor:
-    """Return which pixels of a scene count, (z, y, x): of classes, those that have one."""
+    """Return which pixels of a scene are valid, (z, y, x): for classes, those with a label."""
     return scene.counts & (scene.y > 0) if scene.y is not None and scene.y.ndim == 3 else scene.counts

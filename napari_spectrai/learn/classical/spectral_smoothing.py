@@ -1,4 +1,4 @@
-"""Smoothing along the spectrum, tuned on training pairs where there are such."""
+"""Smoothing along the spectrum, tuned on training pairs if there are any."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from napari_spectrai.cube import FloatArray
 from napari_spectrai.learn.classical.method import TUNING_SPECTRA, Method, interpolated, pairs
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.evaluation.metrics import mse
+from napari_spectrai.learn.scoring.metrics import mse
 from napari_spectrai.noise import NoiseModel
 from napari_spectrai.units import aligned
 
 
 class Raw(Method):
-    """The input as it is; on other bands interpolated linearly."""
+    """The unchanged input; on other bands, it is interpolated linearly."""
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Keep where the bands that come out lie among those that go in, and what undoes two different scales, where they differ."""
+        """Keep the positions of the output bands among the input bands, and the factor between two different scales, if they differ."""
         if self.axes is not None and self.axes[0].mismatch(self.axes[1]):
             self.learn({"places": torch.from_numpy(aligned(*self.axes)).float()})
         if self.gain != 1:
@@ -46,7 +46,7 @@ class Raw(Method):
 
 
 class _Smoother(Denoiser, ABC):
-    """Maps spectra (n, λ) by settings that were given, tuned on pairs, or chosen by a rule."""
+    """Smooths spectra (n, λ) with given settings, settings tuned on pairs, or settings chosen by a rule."""
 
     def denoise(self, x: Tensor) -> Tensor:
         """Return smoothed spectra."""
@@ -55,7 +55,7 @@ class _Smoother(Denoiser, ABC):
         return torch.from_numpy(np.ascontiguousarray(smooth)).to(x.device).view(x.shape)
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Choose the settings with the smallest error on the training pairs, stabilised or not; without truth, look at the noise alone."""
+        """Choose the settings with the smallest error on training pairs, stabilised or not; without a truth, only estimate the noise."""
         noise = self.noise_in(scenes)
         if any(scene.y is None for scene in scenes):
             self.keep(noise)
@@ -64,14 +64,14 @@ class _Smoother(Denoiser, ABC):
         ways = [None, noise] if noise is not None and noise.counting else [None]
         if self.spec.stabilise == "always":
             ways = ways[-1:]
-        found = [(*self._tuned(x, y, way), way) for way in ways]
-        _, best, way = min(found, key=lambda one: one[0])
+        tuned = [(*self._tuned(x, y, way), way) for way in ways]
+        _, best, way = min(tuned, key=lambda one: one[0])
         self.learn({"tuned": torch.tensor(best, dtype=torch.float64)})
         self.keep(way)
-        self.chosen["noise"] = noise  # whatever was better: not sought again
+        self.chosen["noise"] = noise  # whichever was better: it is not estimated again
 
     def _tuned(self, x: FloatArray, y: FloatArray, noise: NoiseModel | None) -> tuple[float, tuple[float, ...]]:
-        """Return the least error on pairs (n, λ), and the settings that have it."""
+        """Return the smallest error on pairs (n, λ), and its settings."""
         around = None if noise is None else noise.stabiliser()
         seen = x if around is None else around.forward(x)
 
@@ -84,7 +84,7 @@ class _Smoother(Denoiser, ABC):
         return errors[best], best
 
     def settings(self, spectra: FloatArray) -> tuple[float, ...]:
-        """Return the settings: tuned, given, or by rule from the data."""
+        """Return the settings: tuned, given, or by a rule from the data."""
         tuned = self._buffers.get("tuned")
         return self.rule(spectra) if tuned is None else tuple(tuned.tolist())
 
@@ -94,7 +94,7 @@ class _Smoother(Denoiser, ABC):
 
     @abstractmethod
     def rule(self, spectra: FloatArray) -> tuple[float, ...]:
-        """Return settings for data without truth."""
+        """Return settings for data without a truth."""
 
     @abstractmethod
     def smooth(self, spectra: FloatArray, settings: Sequence[float]) -> FloatArray:
@@ -108,13 +108,13 @@ class SavitzkyGolay(_Smoother):
         """Return windows and orders."""
         windows = [self.spec.window] if self.spec.window else [5, 7, 9, 11, 15, 21, 31, 45, 65]
         orders = [self.spec.order] if self.spec.order is not None else [1, 2, 3, 5]
-        found: list[tuple[float, ...]] = [(w, o) for w in windows for o in orders if o < w <= bands]
-        if not found:
-            raise ValueError(f"{bands} bands are too few for a Savitzky–Golay window")
-        return found
+        settings: list[tuple[float, ...]] = [(w, o) for w in windows for o in orders if o < w <= bands]
+        if not settings:
+            raise ValueError(f"{bands} bands are too few for a Savitzky–Golay window; choose another method")
+        return settings
 
     def rule(self, spectra: FloatArray) -> tuple[float, ...]:
-        """Return 9 bands and second order, or what is given."""
+        """Return 9 bands and second order, or the given values."""
         window = self.spec.window or min(9, spectra.shape[-1] - (spectra.shape[-1] + 1) % 2)
         return (window, min(2 if self.spec.order is None else self.spec.order, window - 1))
 
@@ -128,7 +128,7 @@ class Whittaker(_Smoother):
     """Penalised least squares with second differences."""
 
     def grid(self, bands: int) -> list[tuple[float, ...]]:
-        """Return smoothness, half a decade apart."""
+        """Return values of the smoothness, half a decade apart."""
         return [(self.spec.smoothness,)] if self.spec.smoothness else [(10.0**power,) for power in np.arange(-1, 6.1, 0.5)]
 
     def rule(self, spectra: FloatArray) -> tuple[float, ...]:
@@ -137,7 +137,7 @@ class Whittaker(_Smoother):
             return (self.spec.smoothness,)
         sample = spectra[:: max(1, len(spectra) // 500)]
         bands = spectra.shape[-1]
-        # the trace of the smoother from the eigenvalues of the second differences (Eilers 2003), free ends approximated
+        # the trace of the smoother from the eigenvalues of the second differences (Eilers 2003), with free ends approximated
         frequency = (2 - 2 * np.cos(np.pi * np.arange(bands) / bands)) ** 2
 
         def gcv(smoothness: float) -> float:
@@ -153,7 +153,7 @@ class Whittaker(_Smoother):
             return spectra
         differences = np.diff(np.eye(min(bands, 5)), 2, axis=0)
         small = differences.T @ differences
-        # the penalty's diagonals: as in a small matrix at the ends, constant between
+        # the diagonals of the penalty: at the ends as in a small matrix, constant in between
         banded = np.zeros((3, bands))
         for offset in range(3):
             diagonal = np.diagonal(small, offset)
@@ -182,7 +182,7 @@ class Wavelet(_Smoother):
         return (math.sqrt(2 * math.log(spectra.shape[-1])) if self.spec.threshold is None else self.spec.threshold,)
 
     def smooth(self, spectra: FloatArray, settings: Sequence[float]) -> FloatArray:
-        """Return smoothed spectra; the noise of each is told by the median of its finest coefficients."""
+        """Return smoothed spectra; the noise of each is estimated from the median of its finest coefficients."""
         import pywt
 
         try:

@@ -1,4 +1,4 @@
-"""Denoisers that see intensities whose noise was made equally large, where photons are counted in them."""
+"""Denoisers on variance-stabilised intensities, for data with photon noise."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from napari_spectrai.noise import NoiseModel, Stabiliser, noise_model
 
 
 class Denoiser(Method, ABC):
-    """Denoises inside a variance-stabilising transform and its unbiased inverse, as its settings say or the data ask for.
+    """Denoises inside a variance-stabilising transform and its unbiased inverse, if its settings or the data ask for it.
 
-    The noise is told by the data that it is fitted on; by those it is applied to (`found_in`, before tiles are cut), where it was not.
+    The noise is estimated from the data that it is fitted on or, without a fit, from those it is applied to (`found_in`, before tiling).
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,30 +32,30 @@ class Denoiser(Method, ABC):
 
     @abstractmethod
     def denoise(self, x: Tensor) -> Tensor:
-        """Map ``(..., λ)``, as they are or stabilised."""
+        """Map ``(..., λ)``, stabilised or not."""
 
     def stabiliser(self, x: Tensor) -> Stabiliser | None:
-        """Return the transform to work in, if any."""
+        """Return the transform to use, if any."""
         if "noise" in self._buffers:
             return self._kept()
-        if self.spec.stabilise == "never" or self.has_learnt:  # what was tuned before there was a transform does without
+        if self.spec.stabilise == "never" or self.has_learnt:  # methods tuned before the transform existed do not use it
             return None
-        model = self.told(x.detach().cpu().numpy())
+        model = self.noise_of(x.detach().cpu().numpy())
         return model.stabiliser() if model.counting else None
 
-    def told(self, spectra: FloatArray) -> NoiseModel:
-        """Return the noise in spectra (..., n, λ)."""
+    def noise_of(self, spectra: FloatArray) -> NoiseModel:
+        """Return the noise model of spectra (..., n, λ)."""
         return noise_model(spectra, counting=self.spec.stabilise == "always")
 
     def found_in(self, spectra: FloatArray) -> Self:
-        """Return a copy that knows the noise of spectra (..., n, λ)."""
+        """Return a copy with the noise model of spectra (..., n, λ)."""
         method = copy.deepcopy(self)
         if method.spec.stabilise != "never":
-            method.keep(method.told(spectra))
+            method.keep(method.noise_of(spectra))
         return method
 
     def keep(self, model: NoiseModel | None) -> None:
-        """Keep a model of the noise; None: work on intensities as they are."""
+        """Keep a noise model; None: do not stabilise."""
         self.chosen["noise"] = model
         if model is None or not model.counting:
             self.learn({"noise": torch.zeros(3, 1, dtype=torch.float64)})
@@ -63,23 +63,23 @@ class Denoiser(Method, ABC):
             self.learn({"noise": torch.from_numpy(np.stack([model.gain, model.offset, model.read]))})
 
     def noise_in(self, scenes: Sequence[Scene]) -> NoiseModel | None:
-        """Return the noise of the pixels that count, if it is to be looked for; told before, it is not sought again."""
+        """Return the noise of the valid pixels, if it has to be estimated; a known noise is not estimated again."""
         if self.spec.stabilise == "never":
             return None
         if "noise" not in self.chosen:
-            self.chosen["noise"] = self.told(torch.cat([scene.x[scene.counts] for scene in scenes]).cpu().numpy())
+            self.chosen["noise"] = self.noise_of(torch.cat([scene.x[scene.counts] for scene in scenes]).cpu().numpy())
         known: NoiseModel | None = self.chosen["noise"]
         return known
 
     @property
     def said(self) -> str:
-        """What is to be said of the transform; nothing where none is made."""
+        """Note on the transform; empty without one."""
         if self._kept() is None:
             return ""
         gain, offset, read = self._buffers["noise"].cpu().numpy()  # type: ignore[union-attr]
         return (
-            f"{NoiseModel(gain, offset, read, 'counting')} Classical denoisers work on intensities whose noise was made equally large "
-            "(generalised Anscombe transform), where that is better."
+            f"{NoiseModel(gain, offset, read, 'counting')} Classical denoisers use variance-stabilised intensities "
+            "(generalised Anscombe transform) if this improves the result."
         )
 
     def _kept(self) -> Stabiliser | None:

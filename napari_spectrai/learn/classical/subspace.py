@@ -1,4 +1,4 @@
-"""Denoising of images in the subspace of their leading singular vectors; needs no truth."""
+"""Denoising of images in the subspace of their leading singular vectors; no truth is needed."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from napari_spectrai.noise import eigenimages
 from napari_spectrai.valid import held_by
 
 BLOCK = 24
-"""Height and width of the blocks, in patches, whose reference patches look for similar ones in the same window."""
+"""Height and width, in patches, of the blocks whose reference patches are compared with patches of the same window."""
 SHRINK = 8.0
-"""Where patches of noise alone are shrunk by half in the first pass, in squared noise variances."""
+"""Squared noise variance at which patches of pure noise are shrunk by half in the first pass."""
 
 
 def nl_bayes(noisy: Tensor, guide: Tensor | None, *, patch: int, reach: int, similar: int) -> Tensor:
-    """Return an estimate of scores (y, x, k) with unit noise: similar patches share a Gaussian, by which each is filtered.
+    """Return an estimate of scores (y, x, k) with unit noise: similar patches share a Gaussian, with which each is filtered.
 
-    Reference patches lie on a grid; on a finer one only those follow that were similar to none before (as Lebrun, Buades & Morel 2013
-    accelerate it).
+    Reference patches lie on a grid; on a finer grid, only those that were similar to no earlier one are used (the acceleration of
+    Lebrun, Buades & Morel 2013).
 
     Parameters
     ----------
     noisy : Tensor of shape (y, x, k)
     guide : Tensor of the same shape, optional
-        A former estimate, in which patches are compared and the Gaussians found; default: the noisy scores.
+        An earlier estimate, used to compare patches and fit the Gaussians; default: the noisy scores.
     reach : int
-        Largest distance of a similar patch, in pixels; `BLOCK` more to one side of a block.
+        Largest distance of a similar patch, in pixels; up to `BLOCK` more to one side of a block.
     """
     patches, seen = (_patches(image, patch) for image in (noisy, noisy if guide is None else guide))
     rows, columns, values = patches.shape
@@ -45,7 +45,7 @@ def nl_bayes(noisy: Tensor, guide: Tensor | None, *, patch: int, reach: int, sim
     corner = torch.arange(patch)
     offsets = (corner[:, None] * noisy.shape[1] + corner).flatten()
     met = torch.zeros(rows * columns, dtype=torch.bool)
-    for step in (2 * patch, patch):  # the finer grid's patches cover every pixel
+    for step in (2 * patch, patch):  # the patches of the finer grid cover every pixel
         for inside, window in _blocks(rows, columns, step, reach):
             references = inside[~met[inside]]
             if not len(references):
@@ -57,25 +57,25 @@ def nl_bayes(noisy: Tensor, guide: Tensor | None, *, patch: int, reach: int, sim
             pixels = ((chosen // columns * noisy.shape[1] + chosen % columns)[..., None] + offsets).flatten()
             total.index_add_(0, pixels, filtered.reshape(-1, noisy.shape[2]))
             weight.index_add_(0, pixels, torch.ones(len(pixels), 1))
-    # where all patches are alike, some pixels are in none of the chosen ones
+    # if all patches are similar, some pixels are in none of the chosen ones
     return torch.where(weight > 0, total / weight.clamp(min=1), noisy.reshape(-1, noisy.shape[2])).view(noisy.shape)
 
 
 def _blocks(rows: int, columns: int, step: int, reach: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the reference patches of each block, and the patches among which they look for similar ones."""
+    """Yield the reference patches of each block, and the patches they are compared with."""
     down, across = (torch.unique(torch.cat([torch.arange(0, length, step), torch.tensor([length - 1])])) for length in (rows, columns))
     for y in range(0, rows, BLOCK):
         for x in range(0, columns, BLOCK):
             inside = [part[(part >= first) & (part < first + BLOCK)] for part, first in ((down, y), (across, x))]
             spans = [torch.arange(max(first - reach, 0), min(first + BLOCK + reach, length)) for first, length in ((y, rows), (x, columns))]
-            (near, beside), (high, wide) = inside, spans
-            yield (near[:, None] * columns + beside).flatten(), (high[:, None] * columns + wide).flatten()
+            (near_rows, near_columns), (high, wide) = inside, spans
+            yield (near_rows[:, None] * columns + near_columns).flatten(), (high[:, None] * columns + wide).flatten()
 
 
 def _filtered(model: Tensor, group: Tensor | None) -> Tensor:
-    """Return groups of patches (N, n, v) with unit noise, filtered by the Gaussian of `model`; `group` None: they are the model themselves.
+    """Return groups of patches (N, n, v) with unit noise, filtered by the Gaussian of `model`; `group` None: those of the model.
 
-    The Gaussian is written by whichever is less, patches or values.
+    The Gaussian is represented by patches or values, whichever are fewer.
     """
     mean = model.mean(1, keepdim=True)
     centred = model - mean
@@ -100,10 +100,10 @@ def _patches(image: Tensor, size: int) -> Tensor:
 
 
 class Eigenimages(Denoiser, ABC):
-    """Denoises the eigenimages of each image, then goes back to the bands."""
+    """Denoises the eigenimages of each image, then transforms back to the bands."""
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Look at the noise; all else is found in each image."""
+        """Estimate the noise; everything else is computed for each image."""
         self.keep(self.noise_in(scenes))
 
     def denoise(self, x: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class Eigenimages(Denoiser, ABC):
         if held.complete or not held.count:
             scores, back, mean = eigenimages(image, self.spec.components)
             return np.asarray(self.denoised(scores) @ back + mean)
-        # components of the spectra that hold data; where there are none, the nearest continue the image
+        # components of the spectra with data; elsewhere, the nearest ones continue the image
         some, back, mean = eigenimages(image[held.mask], self.spec.components)
         scores = np.zeros((*image.shape[:2], some.shape[-1]))
         scores[held.mask] = some
@@ -139,12 +139,12 @@ class SVDNLM(Eigenimages):
             image = denoise_nl_means(
                 scores[..., number], patch_size=self.spec.patch, patch_distance=reach, h=self.spec.strength, sigma=1.0, fast_mode=True
             )
-            scores[..., number] = image.reshape(scores.shape[:2])  # it drops a side of one pixel
+            scores[..., number] = image.reshape(scores.shape[:2])  # the function drops dimensions of one pixel
         return scores
 
 
 class NLBayes(Eigenimages):
-    """Non-local Bayes on all eigenimages together."""
+    """Non-local Bayes on all eigenimages jointly."""
 
     def denoised(self, scores: FloatArray) -> FloatArray:
         """Return an estimate of scores (y, x, k) with unit noise."""

@@ -1,4 +1,4 @@
-"""Calibration transfer: spectra of one instrument as another would have measured them, learnt from samples that both have measured."""
+"""Calibration transfer: convert spectra of one instrument to those of another, fitted on samples measured with both."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Learnt = dict[str, Array]
 Fold = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 
 DECOMPOSED = 1_000
-"""Spectra of each side, at most, whose singular vectors are computed; more are thinned evenly."""
+"""Largest number of spectra of each side for singular vectors; more are evenly subsampled."""
 PAIRS, VALUES = 10_000, 20_000_000
-"""Pairs, and values of each side, at most, that are learnt from; more are thinned evenly."""
+"""Largest numbers of pairs, and of values of each side, used for fitting; more are evenly subsampled."""
 LEAST = 3
-"""Pairs below which no setting can be cross-validated."""
+"""Minimum number of pairs for cross-validation."""
 
 
 def folds(count: int) -> Iterator[Fold]:
-    """Yield which rows are learnt from and which are held out: contiguous tenths (fifths of many), since repeats are neighbours."""
+    """Yield training and held-out rows: contiguous tenths (fifths of many), since repeated measurements are neighbours."""
     for held in np.array_split(np.arange(count), min(count, 10 if count <= 100 else 5)):
         out = np.zeros(count, bool)
         out[held] = True
@@ -35,14 +35,14 @@ def folds(count: int) -> Iterator[Fold]:
 
 
 class Transfer(Method, ABC):
-    """A map from one instrument to another, found from pairs (n, λ) and (n, λ'); `places` is where the target's bands lie in the source."""
+    """A map between instruments, fitted to pairs (n, λ) and (n, λ'); `places` are the positions of the target's bands in the source."""
 
     places: Tensor
     offset: Tensor
     least = LEAST
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Choose the settings that are empty by cross-validation over the pairs, then learn from all of them.
+        """Choose empty settings by cross-validation over the pairs, then fit on all of them.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Transfer(Method, ABC):
         )
         if len(x) < self.least:
             raise ValueError(
-                f"{self.spec.title} needs {self.least} pairs of spectra or more to learn from, not {len(x)}; measure more samples on both "
+                f"{self.spec.title} needs at least {self.least} pairs of spectra, not {len(x)}; measure more samples on both "
                 f"instruments{'' if self.least == 1 else ', or choose network=gain_offset'}"
             )
         self._places = aligned(*self.axes) if self.axes else np.linspace(0, self.in_bands - 1, self.out)
@@ -64,15 +64,15 @@ class Transfer(Method, ABC):
 
     @abstractmethod
     def learnt(self, x: Array, y: Array) -> Learnt:
-        """Return what is learnt from all pairs."""
+        """Return the values fitted to all pairs."""
 
     def resampled(self, x: Array) -> Array:
-        """Return spectra of the source on the target's bands."""
+        """Return spectra of the source on the bands of the target."""
         return interpolated(torch.from_numpy(x), torch.from_numpy(self._places)).numpy()
 
 
 class GainOffset(Transfer):
-    """A gain and an offset for each band, the gains drawn towards a common one as far as cross-validation says."""
+    """A gain and an offset for each band, with gains shrunk towards a common one by a cross-validated amount."""
 
     gains: Tensor
     least = 1
@@ -90,14 +90,14 @@ class GainOffset(Transfer):
             best = min(strengths, key=dict(zip(strengths, self._errors(x, y, strengths), strict=True)).__getitem__)
         mean_x, mean_y = x.mean(0), y.mean(0)
         own, cross = np.square(x - mean_x).sum(0), ((x - mean_x) * (y - mean_y)).sum(0)
-        # a single pair has no spread between spectra: the common gain is that along the spectrum
+        # a single pair has no variance between spectra: the common gain is that along the spectrum
         common = 1.0 if own.any() or not mean_x.any() else float(mean_x @ mean_y) / float(mean_x @ mean_x)
         gain = _gains(own, cross, best, common)
         return {"gains": gain, "offset": mean_y - gain * mean_x}
 
     @staticmethod
     def _errors(x: Array, y: Array, strengths: Sequence[float]) -> list[float]:
-        """Return the squared errors of pairs that are held out, by strength; from sums over the pairs."""
+        """Return the squared errors of held-out pairs, by shrinkage strength, from sums over the pairs."""
         x, y = x - x.mean(0), y - y.mean(0)
         errors = np.zeros(len(strengths))
         for learnt, held in folds(len(x)):
@@ -111,13 +111,13 @@ class GainOffset(Transfer):
 
 
 def _sums(x: Array, y: Array) -> tuple[Array, Array, Array, Array]:
-    """Return by band the means of both sides, and their sums of squares and products about them."""
+    """Return by band the means of both sides, and their centred sums of squares and products."""
     mean_x, mean_y = x.mean(0), y.mean(0)
     return mean_x, np.square(x).sum(0) - len(x) * mean_x**2, mean_y, (x * y).sum(0) - len(x) * mean_x * mean_y
 
 
 def _gains(own: Array, cross: Array, strength: float, common: float) -> Array:
-    """Return the gain of each band, of its own sums and those of all bands; `common` is what all have without any spread."""
+    """Return the gain of each band, from its own sums and those of all bands; `common` is the gain of bands without variance."""
     common = float(cross.sum() / own.sum()) if own.sum() > 0 else common
     weight = strength * own.mean()
     divisor = own + weight
@@ -126,12 +126,12 @@ def _gains(own: Array, cross: Array, strength: float, common: float) -> Array:
 
 
 class _Components(Transfer):
-    """Learns in the space of a few components, as many as cross-validation says."""
+    """Fits in the space of a few components, whose number is cross-validated."""
 
     most = 64
 
     def components(self, x: Array, y: Array, errors: Callable[[Array, Array, Array, Array, int], Array]) -> int:
-        """Return how many components have the smallest error; `errors` gives that of 1, 2, … on held-out pairs."""
+        """Return the number of components with the smallest error; `errors` returns that of 1, 2, … on held-out pairs."""
         rank = min(len(x) - 1, x.shape[1])
         if (given := self.spec.components or self.chosen.get("components")) is not None:
             return int(min(given, rank))
@@ -142,7 +142,7 @@ class _Components(Transfer):
 
 
 def _reduced(x: Array, most: int) -> tuple[Array, Array]:
-    """Return the scores (n, k), orthonormal, and the loadings (k, λ) of spectra: the rows that matter of their decomposition."""
+    """Return the scores (n, k), orthonormal, and the loadings (k, λ) of spectra: the significant rows of their decomposition."""
     values, vectors = np.linalg.eigh(x @ x.T)
     order = np.argsort(values)[::-1][:most]
     order = order[values[order] > values.max() * len(x) * np.finfo(np.float64).eps] if values.max() > 0 else order[:0]
@@ -173,16 +173,16 @@ class DS(_Components):
         scores, loadings = _reduced(x, count)
         if not len(loadings):
             return np.zeros((x.shape[1], 1)), np.zeros((1, y.shape[1]))
-        # it takes two instruments of as many bands; columns of zeros change nothing
+        # it requires the same number of bands for both instruments; columns of zeros have no effect
         wide = max(x.shape[1], y.shape[1])
         source, target = (np.pad(rows, ((0, 0), (0, wide - rows.shape[1]))) for rows in (loadings, scores.T @ y))
-        found = DirectStandardization().fit(source, X_source=target)
-        return found.V_ds_[: x.shape[1]], found.B_ds_[:, : y.shape[1]]
+        fitted = DirectStandardization().fit(source, X_source=target)
+        return fitted.V_ds_[: x.shape[1]], fitted.B_ds_[:, : y.shape[1]]
 
     def _errors(self, x: Array, y: Array, held_x: Array, held_y: Array, most: int) -> Array:
         mean_x, mean_y = x.mean(0), y.mean(0)
         into, back = self._factors(x - mean_x, y - mean_y, most)
-        # the components are orthogonal: those of fewer are the first of those of more
+        # the components are orthogonal, so that fewer components are the first of more
         left, weights, errors = held_y - mean_y, (held_x - mean_x) @ into, []
         for number in range(most):
             if number < weights.shape[1]:
@@ -192,7 +192,7 @@ class DS(_Components):
 
 
 class SST(_Components):
-    """Spectral space transformation: what both instruments share is exchanged, the rest is passed on."""
+    """Spectral space transformation: the subspace that both instruments share is exchanged, the rest is kept."""
 
     into: Tensor
     out_of: Tensor
@@ -224,9 +224,9 @@ class SST(_Components):
             return np.zeros((source.shape[1], 1)), np.zeros((1, source.shape[1])), np.zeros((1, bands))
         wide = max(bands, source.shape[1])
         source, target = (np.pad(side, ((0, 0), (0, wide - side.shape[1]))) for side in (source, target))
-        found = SpectralSpaceTransform(n_components=len(rows), with_mean=False).fit(source, X_source=target)
+        fitted = SpectralSpaceTransform(n_components=len(rows), with_mean=False).fit(source, X_source=target)
         own = rows.shape[1] - bands
-        return found.A_[:own], found.P2_[:, :own], found.P1_[:, :bands]
+        return fitted.A_[:own], fitted.P2_[:, :own], fitted.P1_[:, :bands]
 
     def _errors(self, x: Array, y: Array, held_x: Array, held_y: Array, most: int) -> Array:
         mean_x, mean_y = x.mean(0), y.mean(0)

@@ -1,4 +1,4 @@
-"""Methods without labels: they find components in the spectra themselves, and tell the shares of these in each spectrum."""
+"""Methods without labels: they find components in the spectra, and estimate their abundances in each spectrum."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.valid import held_by
 
 LEAST = 1e-6
-"""The share of which the logarithm is given, at least."""
+"""Lower limit of abundances before the logarithm."""
 
 
 class Unmixing(Method, ABC):
-    """Finds components (k, λ) and gives the logarithm of their shares, or of the shares of the classes that they are named by.
+    """Finds components (k, λ) and returns the logarithm of their abundances, or of those of the classes they are named after.
 
-    Found in no data before, they are found in what it is applied to.
+    Without earlier training data, components are computed from the data it is applied to.
     """
 
     components: Tensor
     naming: Tensor
     seen = 20_000
-    """As many spectra, evenly spread, as components are found in."""
+    """Number of spectra, evenly spread, from which components are computed."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., λ)`` to scores ``(..., C)``."""
@@ -44,23 +44,23 @@ class Unmixing(Method, ABC):
         return shares.clamp(min=LEAST).log().view(*x.shape[:-1], -1)
 
     def found_in(self, spectra: Tensor) -> Unmixing:
-        """Return a copy that has found its components in spectra (n, λ), those first that are the largest share of most spectra.
+        """Return a copy with the components of spectra (n, λ), sorted by the number of spectra in which they are the largest.
 
-        Spectra that hold no data (`napari_spectrai.valid`) are left out.
+        Spectra without data (`napari_spectrai.valid`) are ignored.
 
         Raises
         ------
         ValueError
-            If the spectra cannot hold so many components.
+            If the spectra cannot contain so many components.
         """
         method = copy.deepcopy(self)
         alive = _alive(spectra)
         wanted, most = self.spec.count, self.most(alive)
         if wanted > most:
-            remedy = f"set count to {most} or less" if most > 1 else "there is nothing to tell apart"
+            remedy = f"set count to {most} or less" if most > 1 else "all spectra are the same"
             raise ValueError(
-                f"{self.spec.title}: {wanted} {self.spec.part}s are looked for (count), and the {len(alive):,} × {alive.shape[1]} values "
-                f"hold {most} at most; {remedy}"
+                f"{self.spec.title}: {wanted} {self.spec.part}s are requested (count), but the {len(alive):,} × {alive.shape[1]} values "
+                f"contain at most {most}; {remedy}"
             )
         method.find(alive, wanted)
         largest = torch.cat([method.shares(part).argmax(1) for part in alive.split(65_536)])
@@ -69,10 +69,10 @@ class Unmixing(Method, ABC):
         return method
 
     def fit(self, scenes: Sequence[Scene]) -> None:
-        """Find components in all spectra of the scenes, whatever their part, then name each by the labels of the training pixels.
+        """Compute components from all spectra of the scenes, in any part, then name each by the labels of the training pixels.
 
-        No truth is looked at to find them. Each is named by the class that most of those labelled spectra have in which its share is
-        the largest; one that is the largest in none by the nearest that is.
+        The components are computed without labels. Each is named after the most frequent class of the labelled spectra in which it has the
+        largest abundance; one that is never the largest, after the nearest one that is.
         """
         alive = torch.cat([scene.held for scene in scenes])
         x, y = (torch.cat(parts) for parts in zip(*(scene.pairs() for scene in scenes), strict=True))
@@ -84,25 +84,25 @@ class Unmixing(Method, ABC):
         self.learn({"naming": functional.one_hot(met[nearest].argmax(1), self.out).to(x.dtype)})
 
     def find(self, spectra: Tensor, count: int) -> None:
-        """Find so many components, and keep them."""
+        """Compute so many components, and keep them."""
         few = thinned(spectra, self.seen)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of convergence, which nobody here can mend
-            found = self.found(few.cpu(), count) if count > 1 else {"components": few.mean(0, keepdim=True)}
-        self.learn({name: tensor.to(spectra) for name, tensor in found.items()})
+            warnings.simplefilter("ignore")  # about convergence, which no setting here can improve
+            fitted = self.components_of(few.cpu(), count) if count > 1 else {"components": few.mean(0, keepdim=True)}
+        self.learn({name: tensor.to(spectra) for name, tensor in fitted.items()})
 
     def most(self, spectra: Tensor) -> int:
-        """Return how many components spectra (n, λ) may hold."""
+        """Return the largest number of components for spectra (n, λ)."""
         rows = np.ascontiguousarray(thinned(spectra, self.seen).cpu().numpy())
         return len(np.unique(rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))))
 
     @abstractmethod
-    def found(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
-        """Return components (k, λ) of spectra (n, λ), and what else is to be kept."""
+    def components_of(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
+        """Return components (k, λ) of spectra (n, λ), and other values to keep."""
 
     @abstractmethod
     def shares(self, x: Tensor) -> Tensor:
-        """Return the shares (n, k) of the components in spectra (n, λ), which add to one."""
+        """Return the abundances (n, k) of the components in spectra (n, λ), which sum to one."""
 
 
 def _alive(spectra: Tensor) -> Tensor:
@@ -111,12 +111,12 @@ def _alive(spectra: Tensor) -> Tensor:
 
 
 class KMeans(Unmixing):
-    """Clusters around means; shares are the probabilities of spheres as wide as the mean cluster, nearly all or nothing."""
+    """Clusters around means; abundances are the probabilities of spheres as wide as the mean cluster, almost 0 or 1."""
 
     variance: Tensor
 
-    def found(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
-        """Return the centres, and the variance of a band around them."""
+    def components_of(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
+        """Return the centres, and the variance per band around them."""
         from sklearn.cluster import KMeans as Model
         from threadpoolctl import threadpool_limits
 
@@ -136,17 +136,17 @@ class KMeans(Unmixing):
 
 
 class NMF(Unmixing):
-    """Non-negative factors; shares are those of a spectrum's area."""
+    """Non-negative factors; abundances are fractions of a spectrum's area."""
 
     floor: Tensor
     seen = 4_000
 
     def most(self, spectra: Tensor) -> int:
-        """Return how many components spectra may hold: as many as bands."""
+        """Return the largest number of components: the number of bands."""
         return min(super().most(spectra), spectra.shape[1])
 
-    def found(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
-        """Return components as strong as in the spectra that hold most of them, and what was taken from each band."""
+    def components_of(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
+        """Return components scaled to the spectra with their largest abundance, and the value subtracted from each band."""
         from sklearn import decomposition
         from threadpoolctl import threadpool_limits
 
@@ -160,7 +160,7 @@ class NMF(Unmixing):
         return {"components": shapes.to(spectra.dtype) + floor, "floor": floor}
 
     def shares(self, x: Tensor) -> Tensor:
-        """Return shares (n, k)."""
+        """Return abundances (n, k)."""
         if len(self.components) == 1:
             return torch.ones_like(x[:, :1])
         amounts = abundances((x - self.floor).clamp(min=0), self.components - self.floor, sum_to_one=False)
@@ -169,15 +169,15 @@ class NMF(Unmixing):
 
 
 class VCA(Unmixing):
-    """Vertices of the cloud of spectra; shares by fully constrained least squares."""
+    """Vertices of the simplex of spectra; abundances by fully constrained least squares."""
 
-    seen = 100_000  # the purest pixels are rare, and more spectra cost little here
+    seen = 100_000  # pure pixels are rare, and more spectra cost little here
 
     def most(self, spectra: Tensor) -> int:
-        """Return how many components spectra may hold: a simplex has one vertex more than dimensions."""
+        """Return the largest number of components: a simplex has one vertex more than dimensions."""
         return min(super().most(spectra), spectra.shape[1] + 1)
 
-    def found(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
+    def components_of(self, spectra: Tensor, count: int) -> dict[str, Tensor]:
         """Return endmembers."""
         return {"components": vertices(spectra, count, torch.Generator().manual_seed(self.spec.seed))}
 
@@ -187,10 +187,10 @@ class VCA(Unmixing):
 
 
 def vertices(spectra: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Return endmembers (k, λ) of spectra (n, λ) that hold pure ones: vertex component analysis.
+    """Return endmembers (k, λ) of spectra (n, λ) that include pure ones, by vertex component analysis.
 
-    Spectra are projected onto as few dimensions as there are endmembers (with little noise, onto the plane in which brightness plays
-    no role, else with one dimension less); again and again, the one that reaches farthest at right angles to those found is taken.
+    Spectra are projected to as many dimensions as there are endmembers (with low noise, onto a plane in which brightness is
+    irrelevant, otherwise with one dimension less); repeatedly, the spectrum farthest along a direction orthogonal to those found is chosen.
 
     References
     ----------
@@ -212,14 +212,14 @@ def vertices(spectra: Tensor, count: int, generator: torch.Generator) -> Tensor:
         basis, offset = _leading(double, count), torch.zeros_like(mean)
         scores = double @ basis
         brightness = scores @ scores.mean(0)
-        # dark spectra would be all noise once they are divided by next to nothing
+        # dark spectra would become pure noise when divided by a small number
         bright = brightness > 1e-2 * brightness.mean()
         points = torch.where(bright[:, None], scores / brightness[:, None], 0)
     return (scores[_farthest(points, generator)] @ basis.T + offset).to(spectra.dtype)
 
 
 def _leading(values: Tensor, count: int) -> Tensor:
-    """Return so many leading singular vectors (λ, k), each with its largest entry above zero, so that no library's sign matters."""
+    """Return the leading singular vectors (λ, k), each with a positive largest entry, independent of the library's sign."""
     _, vectors = torch.linalg.eigh(values.T @ values)
     leading = vectors.flip(1)[:, :count]
     signed: Tensor = leading * torch.sign(leading.gather(0, leading.abs().argmax(0, keepdim=True)))
@@ -227,7 +227,7 @@ def _leading(values: Tensor, count: int) -> Tensor:
 
 
 def _farthest(points: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the numbers of as many points (n, k) as they have dimensions, each far from the span of those before."""
+    """Return the indices of as many points (n, k) as they have dimensions, each far from the span of the previous ones."""
     count = points.shape[1]
     found = torch.zeros(count, count, dtype=points.dtype)
     found[-1, 0] = 1

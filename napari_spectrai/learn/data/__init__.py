@@ -1,1 +1,1 @@
-"""Data sets for training: cubes divided, prepared, pooled and sampled."""
+"""Data sets for training: cubes are split, prepared, pooled and sampled."""

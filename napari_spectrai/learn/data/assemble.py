@@ -1,4 +1,4 @@
-"""From cubes and truths to a data set: split, prepared, pooled."""
+"""Assemble a data set from cubes and truths: split, prepare, pool."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from napari_spectrai.preparation import Preparation
 from napari_spectrai.valid import continued, finite, values_of, without
 
 FITTING_SPECTRA = 200_000
-"""Spectra that a step which learns from the training data gets to see; a larger set is thinned to it."""
+"""Largest number of training spectra that steps are fitted on; larger sets are subsampled."""
 
 
 def assemble(
     experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None, *, validates: bool = True
 ) -> Dataset:
-    """Split, prepare and pool. `maps` (of a resumed run, or of a cross-validation) replaces a new split; `validates`: each part is needed.
+    """Split, prepare and pool. `maps` (of a resumed run, or a cross-validation) replaces a new split; `validates`: all parts are required.
 
     Raises
     ------
     ValueError
-        If no pixel holds data, a part has no samples, or a class none to learn from; with the remedy.
+        If no pixel holds data, a part has no samples, or a class no training samples; with the remedy.
     """
     task = experiment.task
     division = divide(experiment, cubes, truths, maps)
@@ -48,8 +48,8 @@ def assemble(
     if not len(fitting):
         refuse_empty(experiment, division, [], cubes, truths)
     preparation = Preparation(tuple(experiment.preparation)).fitted(fitting, cubes[0].axis)
-    said = (note for step in experiment.preparation for cube in cubes for note in step.notes(cube))
-    notes = list(dict.fromkeys(said))
+    step_notes = (note for step in experiment.preparation for cube in cubes for note in step.notes(cube))
+    notes = list(dict.fromkeys(step_notes))
     if task.own_unit:
         preparation = _fitted_to_target(preparation, truths, division.maps, notes)  # type: ignore[arg-type]
     prepared, prepared_axis, removed = _prepared(cubes, raw, preparation, division)
@@ -67,11 +67,11 @@ def assemble(
             units = torch.from_numpy(_pooled(back, places))
     notes = [*division.notes, *notes, *without_effect(experiment, cubes)]
     if flatters(experiment, cubes):
-        notes.append("Neighbouring pixels are split at random: scores will flatter. Use blocks or contiguous for an honest figure.")
+        notes.append("Neighbouring pixels are split at random, so that scores are too optimistic. Use blocks or contiguous instead.")
     parts = _parts(division)
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])
     holds = np.concatenate([padded(d, place, edge=False).ravel() for d, place in zip(division.data, places, strict=True)])
-    taught = bool(inputs[labels == TRAINING].any())  # of nothing but zeros no network can be fitted
+    taught = bool(inputs[labels == TRAINING].any())  # no network can be fitted to zeros only
     held = list(parts) if taught else sorted({*parts} - {"training"}) if inputs.any() else []
     refuse_empty(experiment, division, held, cubes, truths, None if validates else ["training"])
     return Dataset(
@@ -88,16 +88,16 @@ def assemble(
 
 
 def rearranged(experiment: Experiment, data: Dataset, division: Division) -> Dataset:
-    """Return the same prepared data with other pixels for training, validation and test; a class may have none to learn from.
+    """Return the same prepared data with another split; a class may be without training samples.
 
     Raises
     ------
     ValueError
-        If the division leaves nothing to train on.
+        If the split leaves no training samples.
     """
     parts = _parts(division)
     if "training" not in parts:
-        raise ValueError("a fold leaves nothing to learn from; label more places, or set a smaller split.folds")
+        raise ValueError("a fold leaves no training samples; label more places, or set a smaller split.folds")
     padded_maps = [padded(m, place, edge=False).ravel() for m, place in zip(division.maps, data.places, strict=True)]
     labels = torch.from_numpy(np.concatenate(padded_maps)).to(data.labels.device)
     return replace(data, parts=parts, maps=division.maps, labels=labels, notes=[]).to(data.inputs.device)
@@ -108,13 +108,13 @@ def _thinned(spectra: FloatArray) -> FloatArray:
 
 
 def _fitted_to_target(preparation: Preparation, truths: Sequence[Cube], maps: Sequence[Map], notes: list[str]) -> Preparation:
-    """Return the preparation fitted to truths in a unit of their own, and say what of that unit it cannot keep."""
+    """Return the preparation fitted to truths in their own unit, with a note on what it cannot keep of that unit."""
     flat = [truth.numpy().reshape(-1, truth.shape[-1]) for truth in truths]
     learnt = np.concatenate([_thinned(spectra[m.ravel() == TRAINING]) for spectra, m in zip(flat, maps, strict=True)])
     if lost := preparation.by_spectrum:
         notes.append(
-            f"{lost[0].title!r} scales every spectrum by itself, and results are given back the scale of their source: the target's "
-            "intensities are lost. Where they matter, use 'Scale by one factor' instead."
+            f"{lost[0].title!r} scales every spectrum individually, and results get the scale of their source: the target's "
+            "intensities are lost. If they matter, use 'Scale by one factor' instead."
         )
     notes.append("Scores are in the intensities of the target.")
     return preparation.fitted_to_target(learnt, truths[0].axis)
@@ -123,14 +123,14 @@ def _fitted_to_target(preparation: Preparation, truths: Sequence[Cube], maps: Se
 def _prepared(
     cubes: Sequence[Cube], raw: Sequence[FloatArray], preparation: Preparation, division: Division, *, times: int = 1
 ) -> tuple[list[npt.NDArray[np.float32]], SpectralAxis, list[npt.NDArray[np.float32]]]:
-    """Return prepared spectra, their axis, and by what they are multiplied and shifted to come back, (n, 2), where that is all there is.
+    """Return prepared spectra, their axis, and scale and offset that undo the preparation, (n, 2), if these are sufficient.
 
-    In place of what is missing stand zeros, or in patches the nearest that is known. Pixels that become NaN or infinite are taken out of
+    Missing spectra are replaced by zeros, or in patches by the nearest known ones. Pixels that become NaN or infinite are removed from
     `division`.
 
     Raises
     ------
-    ValueError
+    If all pixels do.
         If all do.
     """
     prepared, back = [], []
@@ -139,17 +139,17 @@ def _prepared(
         known = division.data[number] if times == 1 else division.data[number].repeat(times, 1).repeat(times, 2)
         held = known.ravel()
         seen = without(spectra, held)
-        if division.layout.patch > 1:  # what lies beside a missing pixel is to see no hole
+        if division.layout.patch > 1:  # patches next to a missing pixel must not contain a hole
             seen = continued(seen, ~held & ~finite(spectra), known.shape)
         result, axis, removed = preparation.apply(seen, cube.axis)
         usable = finite(result)
         gone = held & ~usable
         if gone.all():
-            refuse_missing(spectra, cube, "prepared", result, remedy="take the step away that makes them so, or remove those bands before")
+            refuse_missing(spectra, cube, "prepared", result, remedy="remove the step that causes them, or remove those bands first")
         if gone.any():
             lost += int(gone.sum()) // times**2
             _take_out(division, number, gone.reshape(known.shape), times)
-        # a copy of what a file maps, which must not be written
+        # a copy, since a mapped file must not be written
         prepared.append(np.require(without(result, usable), np.float32, ["C", "W"]))
         if not any(isinstance(part, Stabiliser) for part in removed):
             offset = Preparation.restore(np.zeros((len(spectra), 1)), removed)
@@ -161,7 +161,7 @@ def _prepared(
 
 
 def _take_out(division: Division, number: int, gone: npt.NDArray[np.bool_], times: int) -> None:
-    """Let pixels of a cube belong to no part and no class."""
+    """Remove pixels of a cube from all parts and classes."""
     z, height, width = division.shapes[number]
     coarse = np.asarray(gone.reshape(z, height, times, width, times).any((2, 4)))
     division.maps[number][coarse] = UNUSED
@@ -187,23 +187,23 @@ def refuse_missing(
     prepared: FloatArray | None = None,
     *,
     origin: tuple[int, ...] = (),
-    remedy: str = "crop them, or begin the preparation with the step 'fill'",
+    remedy: str = "crop them, or add 'fill' as the first step of the preparation",
 ) -> None:
-    """Raise ValueError if spectra (n, λ) of `cube`, once prepared, hold NaN or infinite values: how many, where, the remedy.
+    """Raise ValueError if prepared spectra (n, λ) of `cube` contain NaN or infinite values; with their number, position and the remedy.
 
-    `origin` is where `cube` begins in the image it was cut from.
+    `origin` is the position of `cube` in the image it was cut from.
     """
     bad = ~np.isfinite(spectra if prepared is None else prepared)
     if not bad.any():
         return
-    missing = ~np.isfinite(spectra)  # preparation spreads them over the spectrum
+    missing = ~np.isfinite(spectra)  # preparation spreads missing values over the spectrum
     bad = missing if missing.any() else bad
     spectrum, band = np.argwhere(bad)[0]
     pixel = [int(c) for c in np.unravel_index(spectrum, cube.spatial_shape)]
     for place, start in enumerate(origin):
         pixel[place] += start
     raise ValueError(
-        f"{side} {cube.name or 'cube'!r} holds {int(bad.sum()):,} NaN or infinite values in {int(bad.any(-1).sum()):,} spectra, "
+        f"{side} {cube.name or 'cube'!r} contains {int(bad.sum()):,} NaN or infinite values in {int(bad.any(-1).sum()):,} spectra, "
         f"the first at pixel ({', '.join(map(str, pixel))}), band {band}; {remedy}"
     )
 

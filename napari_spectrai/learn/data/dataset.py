@@ -1,4 +1,4 @@
-"""Everything a training reads: a batch of spectra or patches is one fancy index into a pool of prepared spectra."""
+"""The data set of a training: a batch of spectra or patches is one indexing operation on a pool of prepared spectra."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from napari_spectrai.plan.split import Map
 from napari_spectrai.preparation import Preparation
 
 LIFTED = 256
-"""Windows whose features are computed at once."""
+"""Batch size for feature caching."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Everything a training reads.
+    """All data of a training.
 
     Attributes
     ----------
     inputs : Tensor of shape (pixels, λ)
-        Prepared spectra of all cubes, one after another.
+        Prepared spectra of all cubes, in sequence.
     truths : Tensor of shape (pixels, λ') or (pixels,), or None
-        Prepared spectra; or the place of each pixel's class in `classes`, from 1, 0 where it has none.
+        Prepared spectra; or the index of each pixel's class in `classes`, from 1, 0 without a class.
     parts : dict
         `Samples` of ``"training"``, ``"validation"`` and ``"test"``.
     times, enlarges : int
-        Pixels along each side of an input pixel: of the truths, and of what the task asks for (images that are degraded on purpose have no
-        truth of their own).
+        Number of pixels along each side of an input pixel: of the truths, and of the task's output (degraded images have no separate
+        truth).
     holds : bool Tensor of shape (pixels,), or None
-        Which pixels of the pool hold data; the others are seen, not learnt from. None: all of the cubes' pixels do.
+        Which pixels of the pool hold data; the others are input but not trained on. None: all pixels of the cubes do.
     """
 
     inputs: Tensor
@@ -58,20 +58,20 @@ class Dataset:
     classes: list[Class] = field(default_factory=list)
     of_images: bool = False
     units: Tensor | None = None
-    """Where the truth has a unit of its own: by what outputs and truths of each pixel come back to it (`in_units`); (pixels, 4)."""
+    """If the truth has its own unit: factors that bring outputs and truths of each pixel back to it (`in_units`); (pixels, 4)."""
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     holds: Tensor | None = None
     intensities: list[float] = field(default_factory=list)
 
     @property
     def out(self) -> int:
-        """How many values the network gives a pixel: bands, or classes."""
+        """Number of outputs of the network per pixel: bands, or classes."""
         return len(self.classes) or len(self.truth_axis)
 
     def batch(self, samples: Samples, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """Return inputs of shape (N, patch, patch, λ) and truths on `device`; of classes as shares (…, C), 0 where there is none.
+        """Return inputs of shape (N, patch, patch, λ) and truths on `device`; classes as fractions (…, C), 0 without a class.
 
-        Where a pixel of a patch holds no data, a truth is NaN, and without truths the input.
+        Where a pixel of a patch holds no data, the truth is NaN, or the input if there are no truths.
         """
         pixels = samples.pixels()
         x = self.inputs[pixels].to(device, non_blocking=True)
@@ -83,25 +83,25 @@ class Dataset:
             if empty is not None:
                 y = y.masked_fill(empty.repeat_interleave(self.times, 1).repeat_interleave(self.times, 2)[..., None], torch.nan)
             return x, y
-        # a patch may reach into another part: what it shows there is seen, its truth is not
+        # a patch may extend into another part: its spectra there are used, their truth is not
         known = torch.where(self.labels[pixels] == samples.part, self.truths[pixels], 0).to(device, non_blocking=True)
-        if self.of_images:  # an image has one class, also where it is reflected
+        if self.of_images:  # an image has one class, also in its reflected margins
             known = known.amax((1, 2), keepdim=True).expand_as(known)
         return x, functional.one_hot(known, len(self.classes) + 1)[..., 1:].to(x.dtype)
 
     def in_units(self, samples: Samples, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """Return outputs and truths of some samples in the truth's own unit; where it has none, as they are."""
+        """Return outputs and truths of some samples in the truth's own unit; unchanged if it has none."""
         return in_units(None if self.units is None else self.units[samples.pixels()], output, truth)
 
     def batches(self, part: str, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield a part in order."""
+        """Yield the batches of a part, in order."""
         samples = self.parts[part]
         for start in range(0, len(samples), size):
             yield self.batch(samples[start : start + size], device)
 
     def spectra(self, *parts: str) -> tuple[Tensor, Tensor]:
-        """Return the input and truth spectra (n, λ) of some parts; without truth, the inputs twice."""
-        # of the split, not of the patches, which show each pixel many times
+        """Return the input and truth spectra (n, λ) of some parts; without a truth, the inputs twice."""
+        # of the split, not of the patches, which contain each pixel many times
         wanted = torch.zeros(4, dtype=torch.bool, device=self.labels.device)
         for part in parts:
             if part in self.parts:
@@ -111,7 +111,7 @@ class Dataset:
         return inputs, inputs if self.truths is None else self.truths[pixels]
 
     def with_cached_features(self, features: Callable[[Tensor], Tensor]) -> Dataset:
-        """Return the data set of what `features` makes of the window around each sample, one pixel a sample."""
+        """Return the data set of the `features` of the window around each sample, with one pixel per sample."""
         pool, middles, first, parts = [], [], 0, {}
         for name, samples in self.parts.items():
             for start in range(0, len(samples), LIFTED):
@@ -128,14 +128,14 @@ class Dataset:
         )
 
     def seen(self) -> Tensor:
-        """Return the spectra (n, λ) that a training gets to see: of the training part, or where patches reach everywhere, all."""
+        """Return the spectra (n, λ) that a training uses: those of the training part or, if patches extend into other parts, all."""
         if not self.shared:
             return self.spectra("training")[0]
-        # margins of zeros are no spectra either
+        # margins of zeros are not spectra
         return self.inputs[self.inputs.any(-1)] if self.holds is None else self.inputs[self.holds]
 
     def scenes(self, *parts: str) -> Iterator[Scene]:
-        """Yield every cube whole, with those pixels counting that samples of some parts show; of images with a class, their means."""
+        """Yield whole cubes, in which the pixels of samples of some parts are valid; for images with a class, their mean spectra."""
         shown = torch.zeros(len(self.inputs), dtype=torch.bool, device=self.inputs.device)
         for part in parts:
             if part in self.parts:
@@ -152,7 +152,7 @@ class Dataset:
             yield Scene(x, y, counts, None if self.units is None else place.of(self.units), holds)
 
     def held_with(self, samples: Samples, side: int = 12) -> Tensor:
-        """Return what each sample is held out with, (n,): of an image the square of `side` pixels it lies in, else the sample itself."""
+        """Return the unit that each sample is held out with, (n,): in an image the block of `side` pixels around it, else the sample."""
         numbers = torch.arange(len(samples), device=samples.first.device)
         for number, place in enumerate(self.places):
             if place.shape[2] == 1:
@@ -163,13 +163,13 @@ class Dataset:
             down, across = rest % plane // width // side, rest % width // side
             unit = ((number * 10**4 + rest // plane) * 10**4 + down) * 10**4 + across
             numbers = torch.where(inside, unit + 10**9, numbers)
-        if self.of_images:  # an image is judged once, by all its pixels
+        if self.of_images:  # an image is scored once, from all its pixels
             bases = torch.tensor([place.base for place in self.places], device=samples.first.device)
             numbers = torch.searchsorted(bases, samples.first, right=True)
         return numbers
 
     def to(self, device: torch.device) -> Dataset:
-        """Return the dataset on `device` if it fits there with room to work, else as it is."""
+        """Return the data set on `device` if it fits into its memory, else unchanged."""
         size = 4 * self.inputs.nelement() + (0 if self.truths is None else 4 * self.truths.nelement())
         if device.type == "cuda" and size > 0.5 * torch.cuda.mem_get_info(device)[0]:
             return self

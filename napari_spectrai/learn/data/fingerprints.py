@@ -1,4 +1,4 @@
-"""Fingerprints of the spectra that a model has learnt from, to recognise them by content wherever they are scored."""
+"""Fingerprints of the training spectra of a model, by which they are recognised when results are scored."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.plan.split import TRAINING, VALIDATION, Map
 
 MOST = 32_768
-"""Fingerprints that are kept, at most: those with the smallest hashes, which are a random sample of all (256 KiB)."""
+"""Largest number of fingerprints kept: those with the smallest hashes, a random sample of all (256 KiB)."""
 DISTINCT = 8
-"""Different levels that a spectrum has to have to be recognised; fewer may occur anywhere by chance."""
+"""Minimum number of different levels of a spectrum for it to be recognised; fewer may occur by chance."""
 COARSE, FINE = 2**10, 2**16
-"""Levels up to the largest magnitude of a spectrum, from 16 bands on and below."""
+"""Number of levels up to the largest magnitude of a spectrum, from 16 bands on and below."""
 BLOCK = 2**22
-"""Values hashed at a time."""
+"""Number of values hashed at a time."""
 _HASHES, _COUNT = "fingerprints.hashes", "fingerprints.count"
 
 Hashes = npt.NDArray[np.uint64]
@@ -34,15 +34,15 @@ Mask = npt.NDArray[np.bool_]
 class Fingerprints:
     """A random sample of the 64-bit hashes of spectra.
 
-    A hash is of the spectrum divided by its largest magnitude and rounded, as float32, so that data which were renamed, cropped, saved in
-    another format or multiplied by a factor are recognised. It says nothing of spectra that are constant, hold NaN, or have fewer than
-    `DISTINCT` different levels (of fewer bands: equal levels, or only whole numbers below 4,096).
+    Spectra are divided by their largest magnitude and rounded before hashing, as float32, so that data are recognised after renaming,
+    cropping, conversion to another format or scaling. Spectra are not hashed if they are constant, contain NaN, or have fewer than
+    `DISTINCT` different levels (with fewer bands: if levels are equal, or all are integers below 4,096).
 
     Attributes
     ----------
     hashes : uint64 array, ascending
     count : int
-        Of different spectra in all; `hashes` are the smallest.
+        Number of different spectra; `hashes` are the smallest hashes.
     """
 
     hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
@@ -51,8 +51,8 @@ class Fingerprints:
     @classmethod
     def of(cls, spectra: Iterable[npt.NDArray[Any]]) -> Self:
         """Return the fingerprints of arrays of spectra (..., L)."""
-        found = [hashed(part) for part in spectra]
-        return cls._sampled(np.concatenate([hashes[known] for hashes, known in found] or [np.zeros(0, np.uint64)]))
+        parts = [hashed(part) for part in spectra]
+        return cls._sampled(np.concatenate([hashes[known] for hashes, known in parts] or [np.zeros(0, np.uint64)]))
 
     @classmethod
     def _sampled(cls, hashes: Hashes, count: int | None = None) -> Self:
@@ -60,7 +60,7 @@ class Fingerprints:
         return cls(different[:MOST], len(different) if count is None else count)
 
     def __or__(self, other: Fingerprints) -> Fingerprints:
-        """Return the fingerprints of both; what both hold counts once where all of it is kept."""
+        """Return the union of both; common fingerprints are counted once if all are kept."""
         together = Fingerprints._sampled(np.concatenate([self.hashes, other.hashes]))
         if self.is_complete and other.is_complete:
             return together
@@ -72,21 +72,21 @@ class Fingerprints:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every spectrum is among the hashes, and not only a sample."""
+        """Whether the hashes are of every spectrum, not of a sample."""
         return self.count == len(self.hashes)
 
     def among(self, spectra: npt.NDArray[Any]) -> tuple[Mask, Mask]:
-        """Return which of the spectra (..., L) are known for sure, and which can be known: those whose hash lies in the sample's range."""
+        """Return which of the spectra (..., L) are certainly known, and which can be: those whose hash lies in the range of the sample."""
         hashes, usable = hashed(spectra)
         if not len(self.hashes):
             return np.zeros_like(usable), np.zeros_like(usable)
         place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return usable & (self.hashes[place] == hashes), usable & (self.is_complete | (hashes <= self.hashes[-1]))
 
-    # ---------------------------------------------------------------- to files and back
+    # ---------------------------------------------------------------- input and output
 
     def to_tensors(self) -> dict[str, Tensor]:
-        """Return them as tensors for a model file; nothing if there are none."""
+        """Return them as tensors for a model file; empty if there are none."""
         if not self:
             return {}
         return {_HASHES: torch.from_numpy(self.hashes.view(np.int64).copy()), _COUNT: torch.tensor([self.count])}
@@ -106,7 +106,7 @@ class Fingerprints:
 
 
 def hashed(spectra: npt.NDArray[Any]) -> tuple[Hashes, Mask]:
-    """Return the hash of each spectrum (..., L), and whether it says anything."""
+    """Return the hash of each spectrum (..., L), and whether it is valid."""
     bands = spectra.shape[-1]
     flat = spectra.reshape(-1, bands)
     hashes, usable = np.zeros(len(flat), np.uint64), np.zeros(len(flat), bool)
@@ -125,7 +125,7 @@ def _hashed(spectra: npt.NDArray[np.float32]) -> tuple[Hashes, Mask]:
     levels = np.rint(values / np.where(peak > 0, peak, 1) * (COARSE if bands >= 2 * DISTINCT else FINE)).astype(np.int64)
     different = 1 + (np.diff(np.sort(levels, -1), axis=-1) != 0).sum(-1)
     usable: Mask = whole & (different >= max(2, min(DISTINCT, bands)))
-    if bands < DISTINCT:  # few counts in few bands are alike by chance
+    if bands < DISTINCT:  # low counts in few bands coincide by chance
         usable &= (peak[:, 0] >= 4096) | (values != np.rint(values)).any(-1)
     # multilinear hashing with odd multipliers, then mixed so that the smallest are a random sample
     factors = _mixed(np.arange(1, bands + 1, dtype=np.uint64)) | np.uint64(1)
@@ -143,33 +143,33 @@ def _mixed(values: Hashes) -> Hashes:
 def learnt_from(
     cubes: Sequence[Cube], truths: Sequence[Any], maps: Sequence[Map], marked: Sequence[npt.NDArray[np.int64]], start: Path | None = None
 ) -> Fingerprints:
-    """Return the fingerprints of what a training learns from: the spectra for training and validation, and their true spectra.
+    """Return the fingerprints of the training data: the spectra for training and validation, and their true spectra.
 
-    The validation spectra choose the epoch and the settings, so that a score on them is no more that of new data.
+    Validation spectra determine the epoch and the settings, so that scores on them are not those of new data.
 
     Parameters
     ----------
     cubes : sequence of Cube
     truths : sequence of Cube or Labels
     maps : arrays (z, y, x) with the part of each pixel
-    marked : arrays (z, y, x) with the class of each pixel, 0 where it has none; empty where cubes are the truth
+    marked : arrays (z, y, x) with the class of each pixel, 0 without a class; empty if the truths are cubes
     start : path, optional
-        The model whose weights the training begins with; what that has learnt from counts, too.
+        The model that the training starts from; its training data are included.
     """
     chosen: list[Mask] = [np.isin(m, (TRAINING, VALIDATION)) for m in maps]
     if marked:
         chosen = [np.logical_and(where, labels > 0) for where, labels in zip(chosen, marked, strict=True)]
     spectra = [cube.numpy().reshape(-1, cube.shape[-1])[where.ravel()] for cube, where in zip(cubes, chosen, strict=True)]
-    found = Fingerprints.of(spectra)
+    known = Fingerprints.of(spectra)
     sharp = [(truth, where) for truth, where in zip(truths, chosen, strict=False) if isinstance(truth, Cube)]
     if sharp:
         hashes = np.concatenate([_of_truth(truth, where) for truth, where in sharp])
         different, times = np.unique(hashes, return_counts=True)
-        # one clean spectrum may be the truth of many pixels, also of those that nothing was learnt from
-        found |= Fingerprints._sampled(different[times == 1])  # noqa: SLF001
+        # one clean spectrum may be the truth of many pixels, including pixels outside the training data
+        known |= Fingerprints._sampled(different[times == 1])  # noqa: SLF001
     if start is not None and start.is_file():
-        found |= Fingerprints.load(start)
-    return found
+        known |= Fingerprints.load(start)
+    return known
 
 
 def _of_truth(truth: Cube, where: Mask) -> Hashes:

@@ -1,4 +1,4 @@
-"""The pool of all spectra, and what is found in it: samples, the places of cubes, and cubes whole."""
+"""The pool of all spectra: samples, positions of the cubes, and whole cubes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_spectrai.plan.split import TRAINING
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Patches of the pool: their first pixel, its column, the pixels from one row to the next; `patch` 1 is a spectrum."""
+    """Positions of patches in the pool: first pixel, its column, and row stride; for `patch` 1, of spectra."""
 
     first: Tensor
     column: Tensor
@@ -27,31 +27,31 @@ class Samples:
         return replace(self, first=self.first[chosen], column=self.column[chosen], row=self.row[chosen])
 
     def pixels(self, times: int = 1) -> Tensor:
-        """Return pixel numbers of shape (n, patch, patch); of a truth with `times` as many pixels a side, in its own pool."""
+        """Return pixel indices of shape (n, patch, patch); for a truth with `times` as many pixels per side, in its own pool."""
         steps = torch.arange(self.patch * times, device=self.first.device)
-        # the rows above hold times² as many pixels, those to the left in the same row times as many
+        # rows above contain times² as many pixels, those to the left in the same row times as many
         first = times**2 * (self.first - self.column) + times * self.column
         return first[:, None, None] + steps[:, None] * (times * self.row)[:, None, None] + steps
 
     def shown(self, count: int) -> Tensor:
-        """Return which of the pool's pixels any patch shows, bool (count,), without a list of all pixels of all patches."""
-        # each row of a patch is a run: one more begins, one more ends
+        """Return which pixels of the pool are in any patch, bool (count,), without listing all pixels of all patches."""
+        # each row of a patch is a run: count its start and its end
         change = torch.zeros(count + 1, dtype=torch.int32, device=self.first.device)
         one = torch.ones_like(self.first, dtype=torch.int32)
         for number in range(self.patch):
-            begins = self.first + number * self.row
-            change.index_add_(0, begins, one)
-            change.index_add_(0, begins + self.patch, -one)
+            starts = self.first + number * self.row
+            change.index_add_(0, starts, one)
+            change.index_add_(0, starts + self.patch, -one)
         return change[:-1].cumsum(0) > 0
 
     def to(self, device: torch.device) -> Samples:
-        """Return them on `device`."""
+        """Return the samples on `device`."""
         return replace(self, first=self.first.to(device), column=self.column.to(device), row=self.row.to(device))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A prepared image, what is known of its truth, and which of its pixels count; for methods that see images whole.
+    """A prepared image, its truth, and its valid pixels, for methods that use whole images.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Scene:
     y : Tensor of shape (z, y', x', λ') or, of classes 1 … C, (z, y, x); None without truth
     counts : bool Tensor of shape (z, y, x)
     units : Tensor of shape (z, y, x, 4) or None
-        Where the truth has a unit of its own: what `in_units` brings outputs and truths back by.
+        If the truth has its own unit: factors with which `in_units` converts outputs and truths.
     holds : bool Tensor of shape (z, y, x), or None
         Which pixels hold data; None: all.
     """
@@ -76,9 +76,9 @@ class Scene:
         return self.x.flatten(0, -2) if self.holds is None else self.x[self.holds]
 
     def pairs(self) -> tuple[Tensor, Tensor]:
-        """Return the spectra (n, λ) and truths (n, ...) of the pixels that count; of classes, of those that have one."""
+        """Return the spectra (n, λ) and truths (n, ...) of the valid pixels; for classes, of the labelled ones."""
         if self.y is None:
-            raise ValueError("there is no truth to learn from here")
+            raise ValueError("these data have no truth")
         counts = self.counts & (self.y > 0) if self.y.ndim == 3 else self.counts
         return self.x[counts], self.y[counts]
 
@@ -90,7 +90,7 @@ def mean_spectrum(x: Tensor) -> Tensor:
 
 
 def in_units(units: Tensor | None, output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Return outputs and truths (..., λ) in the unit of the truth; without `units` as they are, in prepared intensities.
+    """Return outputs and truths (..., λ) in the unit of the truth; without `units` unchanged, in prepared intensities.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""In which order the patches of an epoch come, where each image is to show as many."""
+"""Order of the patches of an epoch with the same number from each image."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from napari_spectrai.plan.patches import Place
 
 
 def planes_of(samples: Samples, places: Sequence[Place]) -> Tensor:
-    """Return for each sample the number of the image (a plane of a cube) that it is cut from, shape (n,) on the CPU."""
+    """Return for each sample the number of its image (a plane of a cube), shape (n,) on the CPU."""
     starts = [place.base + plane * (place.size // place.padded[0]) for place in places for plane in range(place.padded[0])]
     return torch.bucketize(samples.first.cpu(), torch.tensor(starts), right=True) - 1
 
 
 def in_turn(order: Tensor, images: Tensor) -> Tensor:
-    """Return `order` (n,) so that first every image gives one sample, then every image its second, and so on.
+    """Return `order` (n,) rearranged so that it contains one sample of each image, then a second one of each, and so on.
 
     Parameters
     ----------
     order : Tensor of shape (n,)
-        Samples in random order; those of an image keep theirs.
+        Samples in random order; the order within an image is kept.
     images : Tensor of shape (n,)
         The image of each sample.
     """

@@ -15,14 +15,16 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.labels import Labels, as_labels
-from napari_spectrai.learn.evaluation import metrics
 from napari_spectrai.learn.evaluation.confusion import agreement, judged, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.inference.baselines import STEPS, baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.plan.pairing import labels_on_truth
 from napari_spectrai.runs import Progress
-from napari_spectrai.runs.evaluation import Evaluation, Role, Row
+from napari_spectrai.runs.evaluation import Evaluation
+from napari_spectrai.runs.options import EvaluateOptions
+from napari_spectrai.runs.score_table import Role
 from napari_spectrai.valid import holds_data, said
 
 
@@ -32,25 +34,28 @@ def of_classes(
     truth: Labels,
     source: Cube | None,
     model: Model | None,
-    *,
-    match: bool,
-    class_mean: ClassMean,
-    placed: bool = True,
+    options: EvaluateOptions,
+    moved: list[str],
 ) -> Generator[Progress, None, Evaluation]:
-    """Score labels against the truth, with the classical methods of a model for comparison; yield progress. `placed`: positions count."""
+    """Score labels against the truth, with the classical methods of a model for comparison; yield progress.
+
+    What was done to results that lie elsewhere than the truth is added to `moved`, in sentences.
+    """
+    placed, class_mean = options.pairing == "position", options.class_mean
     told, truth, notes = labels_on_truth({name: as_labels(result) for name, result in named.items()}, truth, known=placed)
+    moved += notes
     methods = baselines(model)
     roles: dict[str, Role] = dict.fromkeys(told, "result")
     for number, (name, method) in enumerate(methods.items()):
         with ExitStack() as files:
             given = yield from within(mapped(model, method, source, files, labels=True), number, len(methods) + 1)
-        label = free(name, [Row(taken, "result", {}) for taken in told])
+        label = free(name, told)
         own, truth, _ = labels_on_truth({label: given}, truth, known=placed)
         told[label], roles[label] = own[label], "classical"
     sizes = {one.shape for one in told.values()}
     if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class an image
         truth = replace(truth, data=truth.data.max((-2, -1)).reshape(next(iter(sizes))))
-    for name in [name for name, role in roles.items() if match and role == "result"]:
+    for name in [name for name, role in roles.items() if options.match and role == "result"]:
         told[name], words = matched(told[name], truth)
         taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
         notes.append(f"{name}: each cluster was taken for the class that most of its judged pixels have: {taken}.")
@@ -62,18 +67,17 @@ def of_classes(
     notes = [*overlap_notes(model, overlap, source), *notes]
     notes += [said([held], "are not judged")] if held is not None and not held.complete else []
     yield Progress(STEPS, STEPS)
-    rows = []
+    rows = {}
     for name, role in roles.items():
-        figures = metrics.from_confusion(agreed.matrices[name], class_mean)
-        rows.append(Row(name, role, figures))
+        rows[name] = metrics.from_confusion(agreed.matrices[name], class_mean)
         if role == "result":
             notes += _of_others(overlap, agreed.cells[name], len(agreed.values), spec, name, class_mean)
     names = dict(zip(agreed.values, agreed.names, strict=True))
-    notes += [] if match else _otherwise_named(told, roles, truth, names)
+    notes += [] if options.match else _otherwise_named(told, roles, truth, names)
     mine = [name for name, role in roles.items() if role == "result"]
     notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
     return Evaluation(
-        spec.kind, rows, shape=list(truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
+        spec.kind, rows, roles, shape=list(truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
         confusions={name: matrix.tolist() for name, matrix in agreed.matrices.items()},
         maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine}, class_mean=class_mean,
         scored=int(where.sum()), learnt_from=None if overlap is None else overlap.count,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.labels import UNKNOWN, Labels
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 
 Mask = npt.NDArray[np.bool_]
 _SMALL = np.iinfo(np.uint16).max

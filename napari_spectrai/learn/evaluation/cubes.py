@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
-from napari_spectrai.experiment.metrics import AS_GIVEN, ClassMean
-from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.labels import as_labels
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.experiment.metrics import AS_GIVEN
+from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.evaluation.classes import of_classes
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.evaluation.streaming import CubeScores, Scaling, figures_of, judged_pixels, paired, scoring, under, wanted
 from napari_spectrai.learn.inference.baselines import baselines, free, mapped, within
@@ -25,119 +22,15 @@ from napari_spectrai.plan.pairing import relation, results_on_truth
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
-from napari_spectrai.runs.evaluation import Evaluation, Role, Row, Spot
+from napari_spectrai.runs.evaluation import Evaluation, Spot
+from napari_spectrai.runs.score_table import Role
 from napari_spectrai.valid import said
 
 DIFFERENT = 0.1
 """A difference in brightness that the figures are mostly made of, and that is therefore said."""
 
 
-def judge(
-    results: Mapping[str, Any] | Any,
-    truth: Any,
-    task: str = "denoising",
-    *,
-    source: Any = None,
-    model: Model | str | Path | None = None,
-    normalise: str | None = None,
-    match: bool = False,
-    class_mean: ClassMean = "truth",
-    pairing: Literal["position", "pixels"] = "position",
-) -> Evaluation:
-    """Score one or several results against the truth, with the raw source and the classical methods of a model for comparison.
-
-    All rows are of the same pixels, in the same intensities: those given, or, where `normalise` says so, each spectrum scaled by itself.
-    `evaluate` and `compare` follow the same rule and give the same scores. Cubes are read block by block, and may be larger than memory.
-
-    Parameters
-    ----------
-    results : mapping of name to result, or one result
-        Cubes, arrays or napari layers of the truth's shape (..., y, x, λ) or (n, λ); for classes labels of shape (..., y, x) or (n,).
-    truth : Cube, array or napari layer; for classes labels
-        Pixels whose truth is 0 are not judged where classes are compared.
-    task : str
-        Which figures; see `evaluate`.
-    source : Cube, array or napari layer, optional
-        What the results were made from: the row "raw", where it has the truth's pixels and bands.
-    model : Model or path, optional
-        The classical methods kept in it are applied to the source as `predict` applies models, and are rows, too. Spectra that it was
-        trained or validated on are recognised by their values, counted (`Evaluation.learnt_from`) and noted.
-    normalise : str, optional
-        ``"maximum"``, ``"area"``, ``"vector"``, ``"minmax"``, ``"snv"`` or ``"rnv"``: scale each spectrum of the truth by itself, and those
-        of results by the source's that they were made from (without a source by themselves), to compare shapes without brightness.
-        Default: the intensities given.
-    match : bool
-        Of classes: the numbers of the results are clusters. Each is taken for the class that most of its judged pixels have.
-    class_mean : {"truth", "union"}
-        Over which classes F1, IoU and Dice are averaged: those of the truth, or, as scikit-learn does, those of truth and result; a
-        class that is predicted and that the truth does not hold has F1 and IoU 0 then.
-    pairing : str
-        ``"position"``: layers, and files with stage coordinates, are compared where they lie, cut to what all of them show, and a note says
-        so. ``"pixels"``: pixel by pixel, as arrays always are.
-
-    Returns
-    -------
-    Judgement
-        Its table with ``print``; `maps`, `spots` (best, median and worst spectrum of each result), `confusions`, `pixels`.
-
-    Raises
-    ------
-    ValueError
-        If shapes or axes differ, no pixel holds data or is labelled, a model is given without a source, or the task or way to
-        normalise is unknown.
-    """
-    steps = judging(
-        results, truth, task, source=source, model=model, normalise=normalise, match=match, class_mean=class_mean, pairing=pairing
-    )
-    return finished(steps)
-
-
-def finished(steps: Generator[Progress, None, Evaluation]) -> Evaluation:
-    """Return what a generator returns at its end."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            judgement: Evaluation = end.value
-            return judgement
-
-
-def judging(
-    results: Mapping[str, Any] | Any,
-    truth: Any,
-    task: str = "denoising",
-    *,
-    source: Any = None,
-    model: Model | str | Path | None = None,
-    normalise: str | None = None,
-    match: bool = False,
-    class_mean: ClassMean = "truth",
-    pairing: Literal["position", "pixels"] = "position",
-) -> Generator[Progress, None, Evaluation]:
-    """Do what `judge` does, and tell after each block."""
-    spec = tasks.parse(task)
-    named = dict(results) if isinstance(results, Mapping) else {"result": results}
-    if not named:
-        raise ValueError("there is no result to judge; give one or several")
-    if model is not None and source is None:
-        raise ValueError("the classical methods of a model have to be applied to something; give the source, too")
-    loaded = model if model is None or isinstance(model, Model) else Model.load(model)
-    noisy = None if source is None else as_cube(source)
-    if loaded is not None and (loaded.description.experiment.task.truth == "labels") != (spec.truth == "labels"):
-        raise ValueError(
-            f"the model is of the task {loaded.description.experiment.task.kind!r}, and {task!r} is judged; choose one of its kind"
-        )
-    if spec.truth == "labels":
-        asked = of_classes(spec, named, as_labels(truth), noisy, loaded, match=match, class_mean=class_mean, placed=pairing == "position")
-        return (yield from asked)
-    placed = pairing == "position"
-    cubes, known, words = results_on_truth({name: as_cube(result) for name, result in named.items()}, as_cube(truth), known=placed)
-    judgement = yield from of_cubes(spec, cubes, known, _under_truth(noisy, known, words, placed=placed), loaded, normalise)
-    judgement.notes[:0] = words
-    return judgement
-
-
-def _under_truth(source: Cube | None, truth: Cube, words: list[str], *, placed: bool) -> Cube | None:
+def under_truth(source: Cube | None, truth: Cube, words: list[str], *, placed: bool) -> Cube | None:
     """Return the source of the results as it is needed beside their truth: cut as that was."""
     if source is None or not words or not placed or relation(truth, source) is None:
         return source
@@ -172,12 +65,13 @@ def of_cubes(
     notes = [*overlap_notes(model, overlap, source, truth), *_about(source, compared, model, prepared=prepared is not None)]
     scaling = Scaling(step, truth.spatial_shape, source if prepared is None else prepared)
     notes += [words] if (words := said([held], "are not judged")) else []
-    rows: list[Row] = []
+    rows: dict[str, dict[str, float]] = {}
+    roles: dict[str, Role] = {}
     spots: list[Spot] = []
     maps = {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
         found: CubeScores = yield from within(scoring(result, known, names, scaling, held.mask), number, count)
-        rows.append(Row(name, "result", figures_of(spec, found.figures)))
+        rows[name], roles[name] = figures_of(spec, found.figures), "result"
         spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
         if step is None and abs(found.brightness - 1) > DIFFERENT and not number:
@@ -189,9 +83,10 @@ def of_cubes(
         with ExitStack() as files:
             given = raw if method is None else (yield from within(mapped(model, method, source, files), number, count))
             found = yield from within(scoring(*paired(given, truth), names, scaling, held.mask), number, count, begin=0.5 if method else 0)
-        rows.append(Row(free(name, rows), role, figures_of(spec, found.figures)))
+        label = free(name, rows)
+        rows[label], roles[label] = figures_of(spec, found.figures), role
     return Evaluation(
-        spec.kind, rows, intensities=_intensities(step, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
+        spec.kind, rows, roles, intensities=_intensities(step, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
         positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
         scored=held.count, learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
@@ -229,7 +124,7 @@ def _about(source: Cube | None, raw: Cube | Method | None, model: Model | None, 
     elif kept:
         notes.append(
             f"The model's results stay prepared by {', '.join(kept)}, which is not undone; apply the same steps to the truth, "
-            "as compare() does."
+            "as evaluate(model, truth, source=cube) does."
         )
     return notes
 

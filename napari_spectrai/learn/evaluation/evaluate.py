@@ -1,286 +1,166 @@
-"""Scores against the truth: of results, and of a model with the classical methods for comparison."""
+"""Scores against a truth: of results, and of a model with its classical methods."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
-
-from napari_spectrai.cube import Cube, as_cube
-from napari_spectrai.experiment.compatibility import brought
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
 from napari_spectrai.experiment.metrics import ClassMean
+from napari_spectrai.experiment.obstacles import Onto, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.io import SpectralWarning
-from napari_spectrai.labels import Class, Labels, as_labels
-from napari_spectrai.learn.data.pool import mean_spectrum
-from napari_spectrai.learn.evaluation import metrics
-from napari_spectrai.learn.evaluation.classes import absent
-from napari_spectrai.learn.evaluation.cubes import finished, judge, kept_steps, of_cubes
-from napari_spectrai.learn.evaluation.overlap import overlap_notes, overlap_of, words_of_others
-from napari_spectrai.learn.evaluation.streaming import paired
-from napari_spectrai.learn.inference.chaining import on_axis_of
-from napari_spectrai.learn.inference.predict import Prediction, predict
+from napari_spectrai.generators import drain
+from napari_spectrai.labels import Labels, as_labels
+from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.learn.evaluation.classes import of_classes
+from napari_spectrai.learn.evaluation.cubes import of_cubes, under_truth
+from napari_spectrai.learn.evaluation.models import of_model
+from napari_spectrai.learn.inference.predict import Prediction
 from napari_spectrai.learn.model import Model
-from napari_spectrai.marks import is_marks, labels_of_marks
-from napari_spectrai.networks.upsampling import degraded
-from napari_spectrai.plan.pairing import labels_on_truth, results_on_truth
-from napari_spectrai.plan.pairing import paired as pair_of
-from napari_spectrai.plan.truths import class_table, numbered
-from napari_spectrai.preparation.missing import usable
-from napari_spectrai.runs.scores import Report
-from napari_spectrai.valid import finite, said, values_of, without
+from napari_spectrai.plan.pairing import results_on_truth
+from napari_spectrai.runs import Progress
+from napari_spectrai.runs.evaluation import Evaluation
+from napari_spectrai.runs.options import EvaluateOptions
+
+GIVE_MODEL = "give a Model, or the path of its file"
 
 
 def evaluate(
     result: Any,
     truth: Any,
-    task: str = "denoising",
+    task: str | None = None,
     *,
     source: Any = None,
     model: Model | str | Path | None = None,
     normalise: str | None = None,
+    match: bool = False,
     class_mean: ClassMean = "truth",
-) -> Report:
-    """Return the scores of a result against the truth, in the intensities given.
+    pairing: Literal["position", "pixels"] = "position",
+) -> Evaluation:
+    """Score results, or a model, against a truth, with the raw source and the classical methods of the model for comparison.
 
-    It is the table of `judge`, whose rule holds here, too: a score is of the intensities given unless `normalise` says otherwise.
+    All rows are of the same pixels, in the same intensities: those given, or, where `normalise` says so, each spectrum normalised.
+    Cubes are read block by block, and may be larger than memory.
 
     Parameters
     ----------
-    result, truth : Cube, array or napari layer of the same shape; for classes labels
-        Pixels whose truth is 0 are not scored where classes are compared.
-    task : str
-        Which scores: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of classes
-        accuracies, kappa, F1, mIoU, and those of each class.
+    result : Cube, array, napari layer, Labels, Prediction, a mapping of names to such, or Model (also as a path)
+        Results have the truth's shape (..., y, x, λ) or (n, λ); for classes they are labels of shape (..., y, x) or (n,). A model is
+        applied to `source` and makes the row ``"network"``. Steps of its preparation that are not undone in its results (baselines,
+        crops, derivatives) are then applied to truth and raw data, too.
+    truth : Cube, array or napari layer; for classes labels, points or shapes
+        Pixels whose label is 0 are not scored. A model of super-resolution that learnt from degraded images takes the sharp image as the
+        truth, without a source.
+    task : str, optional
+        The task whose metrics are computed: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of
+        classes accuracies, kappa, F1, mIoU, and those of each class. Default: the model's; else ``"segmentation"`` where results or truth
+        are labels, and ``"denoising"`` otherwise.
     source : Cube, array or napari layer, optional
-        What the result was made from: the row "raw".
+        What the results were made from: the row ``"raw"``, where it has the truth's pixels and bands.
     model : Model or path, optional
-        The model that made the result from `source`. Its classical methods are further rows, and spectra that it was trained or
-        validated on are counted (`Report.learnt_from`) and noted.
-    normalise, class_mean : as for `judge`
+        The model that made the results from `source`: its classical methods are applied to the source and are further rows. Spectra that
+        it was trained or validated on are recognised by their values, counted (`Evaluation.learnt_from`) and noted.
+    normalise : {"maximum", "area", "vector", "minmax", "snv", "rnv"}, optional
+        Normalise each spectrum of the truth by itself, and those of results by the source's that they were made from (without a source by
+        themselves), to compare shapes. The scores in a model's card are of prepared intensities; where its preparation normalises,
+        the same way compares with them. Default: the intensities given.
+    match : bool, default False
+        The numbers of the results are clusters; each is counted as the class that most of its scored pixels have.
+    class_mean : {"truth", "union"}, default "truth"
+        Over which classes F1, IoU and Dice are averaged: those of the truth, or, as scikit-learn does, those of truth and result; a
+        class that is predicted and that the truth does not hold then has F1 and IoU 0.
+    pairing : {"position", "pixels"}, default "position"
+        ``"position"``: layers, and files with stage coordinates, are compared where they lie, cut to what all of them show, with a
+        warning. ``"pixels"``: pixel by pixel, as arrays always are.
 
-    Layers, and files with stage coordinates, are compared where both are: cut to that, labels on the truth's pixels, with a warning.
-    Arrays are compared pixel by pixel.
-
-    Raises
-    ------
-    ValueError
-        If shapes or axes differ, values are missing, a model is given without a source, or the task is unknown.
-    """
-    report = judge({"result": result}, truth, task, source=source, model=model, normalise=normalise, class_mean=class_mean).report()
-    if tasks.parse(task).truth == "labels":
-        words = labels_on_truth({"result": as_labels(result)}, as_labels(truth))[2]
-    else:
-        words = results_on_truth({"result": as_cube(result)}, as_cube(truth))[2]
-    _say(words)
-    return report
-
-
-def compare(model: Model | str | Path, cube: Any, truth: Any, *, normalise: str | None = None, class_mean: ClassMean = "truth") -> Report:
-    """Return the scores of a model with those of the raw data and of the classical methods kept in it.
-
-    The scores are of the intensities given, as those of `evaluate` and `judge` are. Those of the training itself (in the model's card)
-    are of prepared intensities; where the preparation normalises each spectrum, `normalise` with the same way compares with them. The
-    classical methods were tuned on the model's training and validation samples, as the network, which used the latter to choose its best
-    epoch; never on its test samples.
-
-    Parameters
-    ----------
-    model : Model or path
-    cube, truth : Cube, array or napari layer of the same pixels; for classes labels
-        Data that the model has not seen, if the scores are to mean anything: spectra that it was trained or validated on are recognised
-        by their values, counted (`Report.learnt_from`) and noted. A model of super-resolution that learnt from degraded images takes the
-        sharp image as the truth, and `cube` may be None: it is degraded here. Steps of the model's preparation that are not undone in its
-        results (baselines, crops, derivatives) are applied to truth and raw data, too.
-    normalise : str, optional
-        ``"maximum"``, ``"area"``, ``"vector"``, ``"minmax"``, ``"snv"`` or ``"rnv"``: scale each spectrum of the truth by itself, and those
-        of results by their source's. Default: the intensities given.
-    class_mean : {"truth", "union"}
-        Over which classes F1, IoU and Dice are averaged; see `judge`.
+    Returns
+    -------
+    Evaluation
+        ``print`` it for its table; ``.rows``, ``.maps``, ``.spots`` (best, median and worst spectrum of each result), ``.confusion``.
 
     Raises
     ------
     ValueError
-        If shapes or axes differ, values are missing, or no pixel is labelled.
+        If shapes or axes differ, no pixel holds data or is labelled, a model is given without a source, or an option is unknown.
+
+    Warns
+    -----
+    SpectralWarning
+        If results were cut to what they share with the truth.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> smooth = spectrai.preprocess(pairs.cube[800:], "savitzky_golay")
+    >>> found = spectrai.evaluate({"smoothed": smooth}, pairs.truth[800:], source=pairs.cube[800:], normalise="maximum")
+    >>> found.rows["smoothed"]["mse"] < found.rows["raw"]["mse"]
+    True
     """
-    model = model if isinstance(model, Model) else Model.load(model)
-    task = model.description.experiment.task
-    if task.truth == "labels":
-        source = as_cube(cube)
-        labels = labels_of_marks(truth, source) if is_marks(truth) else as_labels(truth)
-        return _compare_classes(model, source, labels, class_mean)
-    source, target, notes = _pair(model, cube, as_cube(truth))
-    source, fit = on_axis_of(model, source, resample=False)
-    target = brought(target, model.description, fit) if fit.how == "renamed" and task.same_axis else target
-    predicted = _predicted(model, source).result
-    kept = kept_steps(model)
-    seen = [_as_prepared(model, one) if kept else one for one in (target, source)]
-    found = finished(of_cubes(task, {"network": predicted}, seen[0], source, model, normalise, seen[1] if kept else None))
-    report = found.report()
-    order = {row.name: {"raw": 0, "classical": 1, "result": 2}[row.role] for row in found.rows}
-    return replace(report, notes=[*notes, *report.notes], rows={name: report.rows[name] for name in sorted(order, key=order.__getitem__)})
-
-
-def _predicted(model: Model, source: Cube) -> Prediction:
-    """Return what a model says of a cube; what there is to know of it is said by the report."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SpectralWarning)
-        return predict(model, source)
-
-
-def _pair(model: Model, cube: Any, target: Cube) -> tuple[Cube, Cube, list[str]]:
-    """Return source, truth and notes; the truth of a model that enlarges, made coarse, is its source where there is none."""
-    task = model.description.experiment.task
-    if cube is not None:
-        source = as_cube(cube)
-        pair = pair_of(task, source, target)
-        if pair.trouble:
-            raise ValueError(pair.trouble)
-        _say([pair.words] if pair.words else [])
-        source, target = pair.cube, pair.truth  # type: ignore[assignment]
-        if task.same_axis and task.enlarges == 1:
-            return (*paired(source, target), [])
-        if task.enlarges > 1:
-            _refuse_other_size(source, target, task.enlarges)
-        return source, target, []
-    if task.enlarges == 1:
-        raise ValueError("there is no cube to apply the model to; give one")
-    target, notes = _divisible(target, task.enlarges)
-    sharp = torch.from_numpy(np.ascontiguousarray(target.numpy().reshape(-1, *target.shape[-3:])))
-    coarse = degraded(sharp, task.enlarges).numpy()
-    return target.with_data(coarse.reshape(*target.shape[:-3], *coarse.shape[1:])), target, notes
-
-
-def _say(words: Sequence[str]) -> None:
+    options = EvaluateOptions(normalise=normalise, match=match, class_mean=class_mean, pairing=pairing)
+    words = list[str]()
+    found = drain(evaluating(result, truth, task, source=source, model=model, options=options, moved=words))
     for sentence in words:
-        warnings.warn(sentence, SpectralWarning, stacklevel=4)
+        warnings.warn(sentence, SpectralWarning, stacklevel=2)
+    return found
 
 
-def _divisible(target: Cube, times: int) -> tuple[Cube, list[str]]:
-    """Return a sharp image without the last rows and columns that fill no coarse pixel, and in words what was cut off."""
-    sides = target.spatial_shape[-2:]
-    kept = tuple(length // times * times for length in sides)
-    if not all(kept):
-        raise ValueError(f"the truth of {sides[0]} × {sides[1]} pixels cannot be made coarse by {times}; give a larger image")
-    notes = [f"{sides[0]} × {sides[1]} pixels cannot be divided by {times}; the first {kept[0]} × {kept[1]} are compared"]
-    cropped = target[(*[slice(None)] * (len(target.shape) - 3), slice(kept[0]), slice(kept[1]))]
-    return cropped, [] if kept == sides else notes
+def evaluating(
+    result: Any,
+    truth: Any,
+    task: str | None = None,
+    *,
+    source: Any = None,
+    model: Model | str | Path | None = None,
+    options: EvaluateOptions | None = None,
+    moved: list[str] | None = None,
+) -> Generator[Progress, None, Evaluation]:
+    """Do what `evaluate` does, and yield progress after each block; sentences on what was cut are added to `moved`."""
+    options, moved = options or EvaluateOptions(), [] if moved is None else moved
+    if isinstance(result, Model) or (isinstance(result, str | Path) and Path(result).suffix == ".safetensors"):
+        return (yield from of_model(result if isinstance(result, Model) else Model.load(result), source, truth, options, moved))
+    named = {name: _plain(one) for name, one in (result.items() if isinstance(result, Mapping) else [("result", result)])}
+    if not named:
+        raise ValueError("there is no result to evaluate; give one or several")
+    loaded: Model | None = (
+        None if model is None else of_type(Model.load(model) if isinstance(model, str | Path) else model, Model, "model=", GIVE_MODEL)
+    )
+    spec = tasks.parse(task if task is not None else _task_of(loaded, [*named.values(), truth]))
+    noisy = None if source is None else as_cube(source)
+    against = "" if loaded is None else model_obstacle(loaded.description, spec, None if noisy is None else Onto.of(noisy))
+    if against:
+        raise ValueError(against)
+    if spec.truth == "labels":
+        return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, options, moved))
+    placed = options.pairing == "position"
+    cubes, known, words = results_on_truth({name: as_cube(one) for name, one in named.items()}, as_cube(truth), known=placed)
+    found = yield from of_cubes(spec, cubes, known, under_truth(noisy, known, words, placed=placed), loaded, options.normalise)
+    found.notes[:0] = words
+    moved += words
+    return found
 
 
-def _refuse_other_size(source: Cube, target: Cube, times: int) -> None:
-    """Refuse a truth that has not `times` as many pixels per side as the source.
-
-    Raises
-    ------
-    ValueError
-    """
-    wanted = (*source.spatial_shape[:-2], *(times * length for length in source.spatial_shape[-2:]))
-    if target.spatial_shape != wanted:
-        shown, known = (" × ".join(map(str, shape)) for shape in (wanted, target.spatial_shape))
-        raise ValueError(f"enlarged {times} times, the cube has {shown} pixels, and the truth {known}; crop the truth, or the cube")
+def compare(model: Model | str | Path, cube: Any, truth: Any, **options: Any) -> Evaluation:
+    """Return ``evaluate(model, truth, source=cube, **options)``."""
+    return evaluate(model if isinstance(model, Model) else Model.load(model), truth, source=cube, **options)
 
 
-def _as_prepared(model: Model, cube: Cube) -> Cube:
-    """Return a cube after a model's preparation, its scalings undone as those of the model's results are."""
-    held = usable(cube, model.preparation.steps).mask.ravel()
-    spectra, axis, removed = model.preparation.apply(without(values_of(cube).reshape(-1, cube.shape[-1]), held), cube.axis)
-    restored = np.where(held[:, None], model.preparation.restore(spectra, removed), np.nan).astype(np.float32)
-    return replace(cube, data=restored.reshape(*cube.spatial_shape, -1), axis=axis, source=None)
+def judge(results: Any, truth: Any, task: str | None = None, **options: Any) -> Evaluation:
+    """Return ``evaluate(results, truth, task, **options)``."""
+    return evaluate(results, truth, task, **options)
 
 
-# ---------------------------------------------------------------- classes
+def _plain(result: Any) -> Any:
+    """Return the labels or the cube of a prediction, and anything else as it is."""
+    if not isinstance(result, Prediction):
+        return result
+    return result.labels if result.classes else result.result
 
 
-def _compare_classes(model: Model, source: Cube, labels: Labels, class_mean: ClassMean) -> Report:
-    pair = pair_of(model.description.experiment.task, source, labels)
-    if pair.trouble:
-        raise ValueError(pair.trouble)
-    _say([pair.words] if pair.words else [])
-    source, labels = pair.cube, as_labels(pair.truth)
-    source, _ = on_axis_of(model, source, resample=False)
-    prediction = _predicted(model, source)
-    task, shape = model.description.experiment.task, prediction.result.shape
-    if task.of_images and labels.shape == source.spatial_shape:  # every pixel of an image has its class
-        labels = replace(labels, data=labels.data.max((-2, -1)).reshape(shape))
-    if labels.shape != shape:
-        raise ValueError(f"the labels have shape {labels.shape} and the result {shape}; they must show the same pixels")
-    classes, truth = _with_unknown(model, labels)
-    held = usable(source, model.preparation.steps)
-    judged = (truth > 0) & (held.mask if held.mask.shape == shape else held.mask.any((-2, -1)).reshape(shape))
-    if not judged.any():
-        raise ValueError("no labelled pixel holds data, so there is nothing to compare; open the cube that the labels belong to")
-    wanted = torch.from_numpy(truth[judged] - 1)
-    assert prediction.probabilities is not None  # noqa: S101
-    shares = {name: _padded(values.view(*shape, -1)[judged], len(classes)) for name, values in _classical(model, source).items()}
-    shares["network"] = _padded(torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[judged], len(classes))
-    rows = {name: metrics.of_classes(values, wanted, task.metrics, class_mean=class_mean) for name, values in shares.items()}
-    names = [one.name for one in classes]
-    matrix = metrics.confusion(shares["network"].argmax(-1), wanted, len(classes))
-    overlap = overlap_of(model, source, scored=judged)
-    notes = [
-        *overlap_notes(model, overlap, source),
-        *([words] if (words := said([held], "are not judged")) else []),
-        *_unknown(model, classes, truth),
-        *absent(matrix.numpy(), names, "network", class_mean),
-    ]
-    if overlap is not None and overlap.others is not None:
-        rest = overlap.others[judged]
-        unseen = metrics.of_classes(shares["network"][rest], wanted[rest], task.metrics, class_mean=class_mean)
-        notes.append(words_of_others(int(rest.sum()), "network", task.metrics[0], unseen[task.metrics[0]]))
-    return Report(
-        rows, classes=names, confusion=matrix.tolist(), notes=notes, class_mean=class_mean,
-        scored=len(wanted), learnt_from=None if overlap is None else overlap.count,
-    )  # fmt: skip
-
-
-def _classical(model: Model, source: Cube) -> dict[str, Tensor]:
-    """Return the probabilities (pixels, C) that the classical methods kept in a model give."""
-    held = usable(source, model.preparation.steps).mask.ravel()
-    spectra, _, _ = model.preparation.apply(without(values_of(source).reshape(-1, source.shape[-1]), held), source.axis)
-    spectra = without(spectra, finite(spectra))
-    planes = source.spatial_shape if source.is_image else (1, source.count, 1)
-    x = torch.from_numpy(np.ascontiguousarray(spectra, dtype=np.float32)).view(-1, *planes[-2:], spectra.shape[-1])
-    if model.description.experiment.task.of_images:
-        x = mean_spectrum(x)
-    with torch.no_grad():
-        return {name: method(x).softmax(-1).flatten(0, -2) for name, method in model.classical.items()}
-
-
-def _with_unknown(model: Model, labels: Labels) -> tuple[list[Class], npt.NDArray[np.int64]]:
-    """Return the model's classes, then those that only the labels hold, and the place of each label among them, from 1.
-
-    Raises
-    ------
-    ValueError
-        If the labels hold none of the model's classes.
-    """
-    classes, task = model.description.classes, model.description.experiment.task
-    truth = numbered(labels, classes)
-    if not (truth > 0).any():
-        raise ValueError(f"the labels hold none of the model's classes ({', '.join(f'{one.value}: {one.name}' for one in classes)})")
-    known = {one.value for one in classes}
-    others = [one for one in class_table([labels], getattr(task, "unlabelled", 0)) if one.value not in known]
-    if others:
-        more = numbered(labels, others)
-        truth = np.where(more > 0, more + len(classes), truth)
-    return [*classes, *others], truth
-
-
-def _unknown(model: Model, classes: Sequence[Class], truth: npt.NDArray[np.int64]) -> Iterator[str]:
-    """Yield which classes of the truth a model does not know."""
-    known = len(model.description.classes)
-    if len(classes) > known:
-        names = ", ".join(one.name for one in classes[known:])
-        yield f"{int((truth > known).sum()):,} scored pixels are of classes that the model does not know ({names}); they count as wrong."
-
-
-def _padded(shares: Tensor, count: int) -> Tensor:
-    """Return probabilities (n, C) with columns of zeros for the classes that a model does not know."""
-    return torch.nn.functional.pad(shares, (0, count - shares.shape[1]))
+def _task_of(model: Model | None, given: list[Any]) -> str:
+    if model is not None:
+        return model.description.experiment.task.kind
+    return "segmentation" if any(isinstance(one, Labels) or hasattr(one, "get_color") for one in given) else "denoising"

@@ -12,10 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
-from napari_spectrai.learn.evaluation import metrics
-from napari_spectrai.learn.evaluation.peaks import peak_differences
+from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.learn.scoring.peaks import peak_differences
 from napari_spectrai.plan.truths import share_axis
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.valid import DataMask, Mask, finite, holds_data, said
@@ -63,11 +65,8 @@ def paired(result: Any, truth: Any) -> tuple[Cube, Cube]:
         If their shapes or axes differ.
     """
     first, second = as_cube(result), as_cube(truth)
-    if first.shape != second.shape:
-        raise ValueError(f"the result has shape {first.shape} and the truth {second.shape}; they must show the same pixels and bands")
-    difference = second.axis.mismatch(first.axis)
-    if difference and first.axis.unit and second.axis.unit:
-        raise ValueError(f"the result has {difference} (the truth: {second.axis.describe()}); resample one of them")
+    if words := different_cubes(first, second):
+        raise ValueError(words)
     return share_axis(first, second)
 
 

@@ -1,1 +1,1 @@
-"""Applying models: sliding windows, tiles, chains of models."""
+"""Prediction with models: sliding windows, tiles, chains of models."""

@@ -1,8 +1,7 @@
-"""What keeps a model from a cube, or from another model; told by the names that a person knows them by."""
+"""Cubes brought onto the axis of a model, and the names of models for messages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from napari_spectrai.cube import Cube
@@ -11,34 +10,20 @@ from napari_spectrai.learn.model import Model
 
 
 def called(given: Model | str | Path, model: Model) -> str:
-    """Return what a person calls a model: its file, with the run's folder where all files are called alike."""
+    """Return the display name of a model: its file, with the run's folder if all files have the same name."""
     if isinstance(given, Model) or not Path(given).exists():
         return repr(model.description.name)
     path = Path(given)
     return f"{path.parent.name}/{path.name}" if path.stem in ("best", "last") else path.name
 
 
-def refuse_others(models: Sequence[Model], names: Sequence[str]) -> None:
-    """Refuse an ensemble whose models do not give the same."""
-    first = models[0].description
-    for card, name in zip((model.description for model in models[1:]), names[1:], strict=True):
-        difference = first.axis.mismatch(card.axis) or first.truth_axis.mismatch(card.truth_axis)
-        if difference:
-            raise ValueError(f"{name} cannot join {names[0]}: it has {difference}; average models of one axis")
-        told = [(one.value, one.name) for one in card.classes]
-        if told != [(one.value, one.name) for one in first.classes] or card.experiment.task.enlarges != first.experiment.task.enlarges:
-            raise ValueError(
-                f"{name} cannot join {names[0]}: it gives other classes, or enlarges by another factor; average models of one task"
-            )
-
-
 def on_axis_of(model: Model, cube: Cube, *, resample: bool) -> tuple[Cube, Fit]:
-    """Return a cube on a model's axis, and how it got there: in another unit or order at once, by interpolation where that is agreed to.
+    """Return a cube on a model's axis, and how: another unit or order is converted, and interpolation requires consent.
 
     Raises
     ------
     ValueError
-        If it cannot be brought there, or `resample` is False and it would have to be changed; with the remedy.
+        If it cannot be converted, or `resample` is False and it would have to be changed; with the remedy.
     """
     name = cube.name or "the cube"
     fit = fit_axis(model.description, cube.axis, name)

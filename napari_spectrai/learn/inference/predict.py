@@ -14,35 +14,40 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from napari_spectrai import io
-from napari_spectrai.cube import Cube, SpectralAxis, as_cube
+from napari_spectrai import io, repr_html
+from napari_spectrai.arguments import of_type
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import Fit, another_scale
+from napari_spectrai.experiment.obstacles import Applied, Onto, obstacles
 from napari_spectrai.files import replacing
+from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
-from napari_spectrai.learn.automatic.blend import Blend
+from napari_spectrai.learn.applicability import applicability_map
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
-from napari_spectrai.learn.inference.applicability import applicability_map
-from napari_spectrai.learn.inference.chaining import called, on_axis_of, refuse_others
-from napari_spectrai.learn.inference.sliding_window import SlidingWindow, has_dropout
+from napari_spectrai.learn.inference.chaining import called, on_axis_of
+from napari_spectrai.learn.inference.sliding_window import SlidingWindow
+from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.preparation.chain import seen
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import held_by, said
 
 LOOKED_AT = 2**25
 """Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
-    """What a model says of a cube.
+    """The result of a model for a cube.
 
     Attributes
     ----------
@@ -65,6 +70,12 @@ class Prediction:
     found : list of str
         What methods found in the cube and went by, in sentences: its noise.
 
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> spectrai.predict("wavelet", spectrai.sample("cartilage").cube)
+    Prediction(Cube(Cartilage · Wavelet shrinkage: 25 × 35 × 300 float32, 300 bands, 602–1798 1/cm))
+
     Notes
     -----
     Where the source holds no data (`napari_spectrai.valid`), a cube keeps what is there (zero or NaN), a pixel has no class (0, or a
@@ -79,6 +90,17 @@ class Prediction:
     notes: list[str] = field(default_factory=list)
     applicability: Cube | None = None
     found: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        more = [name for name in ("probabilities", "uncertainty", "components", "applicability") if getattr(self, name) is not None]
+        return f"Prediction({', '.join([repr(self.labels if self.classes else self.result), *more])})"
+
+    def _repr_html_(self) -> str:
+        shown = self.labels if self.classes else self.result
+        more = [name for name in ("probabilities", "uncertainty", "components", "applicability") if getattr(self, name) is not None]
+        rows = [("Also", ", ".join(more))] if more else []
+        rows += [("Note", note) for note in (*self.notes, *self.found)]
+        return repr_html.card("Prediction", "", rows, "" if shown is None else shown._repr_html_())
 
     @property
     def labels(self) -> Labels | None:
@@ -120,11 +142,13 @@ def predict(
     out : path, optional
         A Zarr store (``.zarr``) to write to as tiles finish (of classes: their probabilities); default: memory.
     tile : int, optional
-        Height and width of a tile in pixels; default: chosen so that tiles do not show in the result.
+        Height and width of a tile in pixels; default: chosen so that tiles leave no seams.
     uncertainty : bool
         Also return the standard deviation: over passes with dropout (Gal & Ghahramani 2016, arXiv:1506.02142), and over the
         models of an ensemble (Lakshminarayanan et al. 2017, arXiv:1612.01474).
-    factor : int
+    device : {"auto", "cpu", "cuda", "mps"}, default "auto"
+        Where to compute; "auto" takes the fastest there is.
+    factor : int, default 2
         For a classical method that enlarges: pixels out along each side of a pixel in.
     settings : mapping, optional
         For a classical method: its settings, such as ``{"count": 8}``.
@@ -140,8 +164,14 @@ def predict(
     applicability : bool
         Also return how unlike the training spectra each spectrum is (`Prediction.applicability`), for models trained by cross-validation.
 
+    Returns
+    -------
+    Prediction
+
     Raises
     ------
+    TypeError
+        If `model` is no model.
     ValueError
         If the axis is another one (the message names the remedy), no spectrum holds data, the models do not go together, or the model has
         no dropout for an uncertainty.
@@ -150,121 +180,99 @@ def predict(
     -----
     SpectralWarning
         Of spectra that hold no data, intensities of another scale than the model learnt from, and a cube that was resampled.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> cube = spectrai.sample("cartilage").cube
+    >>> spectrai.predict("kmeans", cube, settings={"count": 4}).labels.values()
+    [1, 2, 3, 4]
+    >>> spectrai.predict("savitzky_golay", cube).result.shape
+    (25, 35, 300)
     """
-    steps = predicting(
-        model,
-        cube,
-        out=out,
-        tile=tile,
-        uncertainty=uncertainty,
-        device=device,
-        factor=factor,
-        settings=settings,
-        views=views,
-        ensemble=ensemble,
-        then=then,
-        resample=resample,
-    )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            prediction: Prediction = end.value
-            for note in prediction.notes:
-                warnings.warn(note, SpectralWarning, stacklevel=2)
-            if applicability:
-                loaded = model if isinstance(model, Model) else Model.load(model)
-                source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
-                return replace(prediction, applicability=applicability_map(loaded, on_axis_of(loaded, source, resample=resample)[0]))
-            return prediction
+    model = of_type(model, Model | str | Path, "the first argument of predict", "give a model, its file, or the name of a classical method")
+    options = PredictOptions(
+        tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=settings or {}, views=views, ensemble=ensemble,  # type: ignore[arg-type]
+        then=then, resample=resample, applicability=applicability,  # type: ignore[arg-type]
+    )  # fmt: skip
+    prediction = drain(predicting(model, cube, options, out=out))
+    for note in prediction.notes:
+        warnings.warn(note, SpectralWarning, stacklevel=2)
+    return prediction
 
 
 def predicting(
     model: Model | str | Path,
     cube: Any,
+    options: PredictOptions | None = None,
     *,
     out: str | Path | None = None,
-    tile: int | None = None,
-    uncertainty: bool = False,
-    device: str = "auto",
-    factor: int = 2,
-    settings: Mapping[str, Any] | None = None,
-    views: bool = False,
-    ensemble: Sequence[Model | str | Path] = (),
-    then: Sequence[Model | str | Path] = (),
-    resample: bool = False,
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
-    """Do what `predict` does, and tell after each tile; closing the generator leaves nothing half-written.
+    """Do what `predict` does, and yield progress after each tile; closing the generator leaves nothing half-written.
 
     Parameters
     ----------
+    model, cube, out
+        As for `predict`.
+    options : PredictOptions, optional
+        The other parameters of `predict`.
     part : path, optional
         A Zarr store (``.zarr``) for the tiles that have come to an end when the generator is closed, NaN elsewhere; of classes their
         probabilities. It is not written where all is finished, or nothing is, or where a model of a chain has yet to follow.
     """
+    options = options or PredictOptions()
     source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
-    ensemble, then = ([given] if isinstance(given, Model | str | Path) else list(given) for given in (ensemble, then))
     if out is not None and isinstance(cube, str | Path) and Path(out).resolve() == Path(cube).resolve():
         raise ValueError(f"{out} is read here, and would be lost; choose another out=")
-    links = [_model(model, source, factor, settings), *(_model(one, source, factor, None) for one in then)]
-    models = [links[0], *(_model(one, source, factor, None) for one in ensemble)]
-    refuse_others(models, [called(given, one) for given, one in zip((model, *ensemble), models, strict=True)])
-    notes, found = list[str](), list[str]()
+    links = [
+        _model(model, source, options.factor, options.settings),
+        *(_model(one, source, options.factor, None) for one in options.then),
+    ]
+    models = [links[0], *(_model(one, source, options.factor, None) for one in options.ensemble)]
+    averaged = [Applied(called(name, one), one.description) for name, one in zip((model, *options.ensemble), models, strict=True)]
+    then = [Applied(called(name, one), one.description) for name, one in zip(options.then, links[1:], strict=True)]
+    asked = {name: getattr(options, name) for name in ("tile", "views", "uncertainty", "resample")}
+    if against := obstacles(averaged, then, Onto.of(source), **asked):
+        raise ValueError("\n".join(one.words for one in against))
+    notes, found, given = list[str](), list[str](), source
     for number, one in enumerate(links[:-1]):
-        if one.description.classes:
-            raise ValueError(f"{one.description.name!r} tells classes, which nothing can follow; let it be the last")
-        options: dict[str, Any] = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample}
-        done = yield from _applied(models if not number else [one], source, out=None, uncertainty=False, **options)
+        alone = replace(options, uncertainty=False)
+        done = yield from _applied(models if not number else [one], source, alone, out=None)
         notes += [note for note in done.notes if note not in notes]
         found += [note for note in done.found if note not in found]
         source = replace(done.result, name=source.name)
     last = models if len(links) == 1 else links[-1:]
-    options = {"tile": tile, "device": choose_device(device), "views": views, "resample": resample, "part": part}
-    prediction = yield from _applied(last, source, out=out, uncertainty=uncertainty, **options)
+    prediction = yield from _applied(last, source, options, out=out, part=part)
     notes += [note for note in prediction.notes if note not in notes]
-    return replace(prediction, notes=notes, found=[*found, *(note for note in prediction.found if note not in found)])
+    applies = applicability_map(links[0], on_axis_of(links[0], given, resample=options.resample)[0]) if options.applicability else None
+    found += [note for note in prediction.found if note not in found]
+    return replace(prediction, notes=notes, found=found, applicability=applies)
 
 
 def _applied(
     models: Sequence[Model],
     source: Cube,
+    options: PredictOptions,
     *,
     out: str | Path | None,
-    tile: int | None,
-    uncertainty: bool,
-    device: torch.device,
-    views: bool,
-    resample: bool,
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
-    card, given = models[0].description, source
-    source, fit = on_axis_of(models[0], source, resample=resample)
+    card, given, uncertainty, views = models[0].description, source, options.uncertainty, options.views
+    source, fit = on_axis_of(models[0], source, resample=options.resample)
     notes = _about(card, source, fit)
     first, components = _with_components(models[0], source)
     models = [_with_noise(model, source) for model in (first, *models[1:])]
     found = list(
         dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
     )
-    if uncertainty and len(models) == 1 and not has_dropout(models[0]):
-        raise ValueError(
-            "this network has no dropout to draw an uncertainty from; train it with network.dropout above 0, or give an ensemble "
-            "(of a chain, the last model has to have the dropout)"
-        )
-    around = any(model.description.experiment.looks_around for model in models)
-    if not source.is_image and around:
-        raise ValueError(
-            f"{source.name or 'the cube'!r} is a set of spectra, and this network looks at images; give one of shape (y, x, bands)"
-        )
-    if views and not around:
-        raise ValueError("rotated views are for networks that look at images, and this one sees single spectra; leave views away")
     name = f"{source.name} · {card.name}" if source.name else card.name
     shaped = _shaped(models[0], source, name)
     # the same bands in another unit or order: the result is on the cube's own axis
     own = fit.how == "renamed" and not card.classes and card.axis.mismatch(card.truth_axis) is None
     if own:
         shaped = replace(shaped, axis=given.axis, metadata=_shaped(models[0], given, name).metadata)
-    walk = SlidingWindow(models, device, tile, draws=uncertainty, views=views)
+    walk = SlidingWindow(models, choose_device(options.device), options.tile, draws=uncertainty, views=views)
     with ExitStack() as files:
         result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
@@ -404,5 +412,5 @@ def _destination(shaped: Cube, out: str | Path | None, files: ExitStack, fill: f
     if out is None:
         return np.full(shaped.shape, fill, np.float32)
     if Path(out).suffix != ".zarr":
-        raise ValueError(f"predictions stream into a .zarr store, not {Path(out).name!r}; or leave out= away and write() the result")
+        raise ValueError(f"predictions stream into a .zarr store, not {Path(out).name!r}; or omit out= and write() the result")
     return zarr_format.create(files.enter_context(replacing(out)), shaped, np.float32, fill=fill)

@@ -1,4 +1,4 @@
-"""The way of models over a cube: blocks are read, prepared, mapped, restored and written."""
+"""Sliding-window inference: blocks of a cube are read, prepared, predicted, restored, blended and written."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from napari_spectrai.valid import (
 )
 
 BATCH = 4096
-"""Spectra a step, for networks that see single spectra; halved when memory runs out."""
+"""Number of spectra per step, for networks of single spectra; halved when memory runs out."""
 PASSES = 16
-"""Passes with dropout for an uncertainty."""
+"""Number of passes with dropout for an uncertainty."""
 
 Array = npt.NDArray[np.float32]
 
@@ -50,20 +50,20 @@ def has_dropout(model: Model) -> bool:
 
 
 class SlidingWindow:
-    """Walks over cubes with one model, or several whose mean is taken.
+    """Sliding-window inference on a cube with one model, or with several whose results are averaged.
 
     Parameters
     ----------
-    models : models for the same axis that give the same
-    tile : height and width of a tile, in pixels; None: chosen
-    draws : whether networks with dropout pass several times, for a spread
-    views : whether each image is seen in its eight rotations and reflections
+    models : models with the same axis and the same kind of output
+    tile : height and width of a tile, in pixels; None: chosen automatically
+    draws : whether networks with dropout make several passes, for the spread
+    views : whether to average over the eight rotations and reflections of each image
 
     Notes
     -----
-    In place of a missing spectrum the nearest known one is seen, by networks of single spectra and classical methods of whole images
-    zeros. It stays as it is in a result of the same bands, else it becomes NaN. What is all zero is told after the walk (`held`), since
-    counting may explain it: `leave_out` then makes it zero again, or NaN where the result is the probabilities of classes.
+    Missing spectra are replaced in the input by the nearest known one or, for networks of single spectra and classical methods of whole
+    images, by zeros. They are kept in a result with the same bands, and become NaN otherwise. Spectra that are all zero are known only
+    after the pass (`held`); `leave_out` then makes them zero again, or NaN in class probabilities.
     """
 
     def __init__(
@@ -81,17 +81,11 @@ class SlidingWindow:
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
         self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
         self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
-        # a tile four contexts wide repeats at most half of its work in the overlap
+        # with tiles four contexts wide, at most half of the work is repeated in the overlap
         self.overlap = 0 if self.spectral else 2 * self.context + self.grid
         self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
-        if whole:  # what it makes of an image depends on all of it
+        if whole:  # its output depends on the whole image
             self.tile, self.overlap = 2**31, 0
-        least = 1 if self.spectral else 2 * (2 * self.context + self.grid)
-        if self.tile < least:
-            raise ValueError(
-                f"tiles of {self.tile} pixels would show in the result, since this network looks {self.context} pixels around; "
-                f"choose {least} or more, or leave the tile to be chosen"
-            )
         for model, passes in zip(models, self.passes, strict=True):
             model.network.to(device).eval()
             if passes > 1:
@@ -104,7 +98,7 @@ class SlidingWindow:
             model.network.eval().cpu()
 
     def over(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        """Fill `result` (and `spread`) of shape (..., y, x, λ), telling progress."""
+        """Fill `result` (and `spread`) of shape (..., y, x, λ), yielding progress."""
         self._codes = np.full(source.spatial_shape, MORE, np.uint8)
         try:
             spatial = source.spatial_shape
@@ -118,7 +112,7 @@ class SlidingWindow:
             self._rest()
 
     def images(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        """Fill `result` (and `spread`) of shape (..., classes) with one answer an image, telling progress."""
+        """Fill `result` (and `spread`) of shape (..., classes) with one output per image, yielding progress."""
         self._codes = np.full(source.spatial_shape, MORE, np.uint8)
         try:
             planes = list(np.ndindex(*source.spatial_shape[:-2])) if len(source.spatial_shape) > 2 else [()]
@@ -162,25 +156,25 @@ class SlidingWindow:
                 done += 1
                 try:
                     yield Progress(done, total)
-                except GeneratorExit:  # the tiles of this row that have come to an end are kept
+                except GeneratorExit:  # the finished tiles of this row are kept
                     _write(targets, sums, plane, down, times, until=x.stop - x.after)
                     raise
             _write(targets, sums, plane, down, times, until=width)
             carried = [strip[(down.stop - down.start - down.after) * times :] for strip in sums]
 
     def _weights(self, y: Span, x: Span) -> Array:
-        # the ramps of neighbours add to one in each direction, so that no division follows
+        # the ramps of neighbours sum to one in each direction, so that no division is needed
         down, across = (span.weights(self.context).repeat(self.times) for span in (y, x))
         weights: Array = (down[:, None] * across)[..., None]
         return weights
 
     def _block(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
-        """Return the mean result of a block that begins at `origin`, flat (n, λ), and over several its spread."""
+        """Return the mean result of a block that starts at `origin`, flat (n, λ), and the spread if there are several."""
         spectra = values_of(block).reshape(-1, block.shape[-1])
         needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
         codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
         seen = without(spectra, codes != MISSING)
-        if self.continues:  # classical methods of whole images find themselves what is empty
+        if self.continues:  # classical methods of whole images detect empty spectra themselves
             seen = continued(seen, codes == MISSING, block.spatial_shape)
         prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
         usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
@@ -197,8 +191,8 @@ class SlidingWindow:
         return results if known.all() else self._with_missing(results, spectra, known, block)
 
     def _with_missing(self, results: tuple[Array, ...], spectra: Any, known: npt.NDArray[np.bool_], block: Cube) -> tuple[Array, ...]:
-        """Return results whose missing spectra are as they came, or NaN."""
-        if self.of_images:  # one answer an image
+        """Return results with missing spectra replaced by those of the source, or by NaN."""
+        if self.of_images:  # one output per image
             return results if known.any() else tuple(np.full_like(values, np.nan) for values in results)
         lost = ~(known if self.times == 1 else self._enlarged(known[:, None], block)[:, 0])
         marked = [np.where(lost[:, None], np.float32(np.nan), values) for values in results]
@@ -207,11 +201,11 @@ class SlidingWindow:
         return tuple(marked)
 
     def held(self) -> DataMask:
-        """Return which spectra of the source held data, once all blocks were walked over."""
+        """Return which spectra of the source hold data, after all blocks were processed."""
         return decided(self._codes)
 
     def leave_out(self, result: Any, held: DataMask, *, spread: bool = False) -> None:
-        """Make what is all zero in the source zero in `result`, an array of shape (..., y, x, λ); of probabilities and a spread NaN."""
+        """Set `result`, of shape (..., y, x, λ), to zero where the source is all zero; probabilities and a spread to NaN."""
         empty = ~held.mask & ~held.unknown
         value = np.float32(np.nan if self.classes or spread else 0)
         if self.of_images:
@@ -225,10 +219,10 @@ class SlidingWindow:
                 result[where] = values
 
     def _of(self, model: Model, passes: int, block: Cube, prepared: Any, removed: Sequence[Removed]) -> list[Array]:
-        """Return what one model gives of a prepared block in each of its passes."""
+        """Return the output of one model for a prepared block in each of its passes."""
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
-        batch = torch.from_numpy(np.require(prepared, np.float32, ["C", "W"])).view(shape)  # a copy of what a file maps
-        if self.of_images and self.spectral:  # the class of an image by its mean spectrum, as was learnt
+        batch = torch.from_numpy(np.require(prepared, np.float32, ["C", "W"])).view(shape)  # a copy if a file is mapped
+        if self.of_images and self.spectral:  # the class of an image from its mean spectrum, as in training
             batch = mean_spectrum(batch.view(1, -1, 1, batch.shape[-1]))
         removed = [
             part if isinstance(part, Stabiliser) else (self._enlarged(part[0], block), self._enlarged(part[1], block)) for part in removed
@@ -266,22 +260,22 @@ class SlidingWindow:
         return mapped
 
     def _seen(self, model: Model, batch: Tensor) -> Tensor:
-        """Return what a model gives; over the views of an image the mean of its cubes, or of its probabilities."""
+        """Return the output of a model; with views, the mean over the views of an image of its cubes or probabilities."""
         if not self.views or self.spectral:
             return model.prepared(batch)
         total = torch.zeros(())
         for turns in range(4):
             for flipped in (False, True):
                 view = torch.rot90(batch, turns, (1, 2))
-                told = model.prepared(view.flip(1) if flipped else view).float()
-                told = told.softmax(-1) if self.classes else told
-                total = total + torch.rot90(told.flip(1) if flipped else told, -turns, (1, 2))
+                output = model.prepared(view.flip(1) if flipped else view).float()
+                output = output.softmax(-1) if self.classes else output
+                total = total + torch.rot90(output.flip(1) if flipped else output, -turns, (1, 2))
         mean = total / 8
         return mean.clamp(min=1e-12).log() if self.classes else mean
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
-    """Yield the places of slabs of up to 256 rows, or 65,536 spectra, that together are an array of some shape (..., y, x) or (n,)."""
+    """Yield slabs of up to 256 rows, or 65,536 spectra, that together cover an array of some shape (..., y, x) or (n,)."""
     rows = 256 if len(shape) > 1 else 65_536
     for plane in np.ndindex(*shape[:-2]):
         for start in range(0, shape[len(plane)], rows):
@@ -289,7 +283,7 @@ def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 def _write(targets: Sequence[Any], sums: Sequence[Array], plane: tuple[int, ...], down: Span, times: int, *, until: int) -> None:
-    """Write of a strip of tiles what no further tile adds to: up to the overlap below, and up to column `until` of the source."""
+    """Write the part of a strip of tiles that no further tile contributes to: up to the overlap below, and up to column `until`."""
     ready, first = (down.stop - down.start - down.after) * times, down.start * times
     for target, strip in zip(targets, sums, strict=True):
         target[(*plane, slice(first, first + ready), slice(0, until * times))] = strip[:ready, : until * times]

@@ -1,4 +1,4 @@
-"""Tiles of an image with overlap, and the weights that blend them."""
+"""Overlapping tiles of an image, and the weights that blend them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of one dimension, and how many pixels it shares with its neighbours before and after."""
+    """A range of one dimension, and the number of pixels it shares with its neighbours before and after."""
 
     start: int
     stop: int
@@ -21,7 +21,7 @@ class Span:
     def weights(self, context: int) -> npt.NDArray[np.float32]:
         """Return blending weights: a Hann ramp over each overlap.
 
-        Where the overlap allows it, the outermost `context` pixels, which would have seen beyond the tile, weigh nothing.
+        If the overlap is large enough, the outermost `context` pixels, which depend on pixels beyond the tile, have weight zero.
         """
         weights = np.ones(self.stop - self.start, np.float32)
         for shared, reverse in ((self.before, False), (self.after, True)):
@@ -40,7 +40,7 @@ class Span:
 
 
 def spans(length: int, tile: int, overlap: int, grid: int) -> list[Span]:
-    """Return the stretches that cover `length`, each `tile` long, sharing `overlap` and beginning on the `grid`.
+    """Return the ranges that cover `length`, each `tile` long, overlapping by `overlap` and starting on the `grid`.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def spans(length: int, tile: int, overlap: int, grid: int) -> list[Span]:
 
 
 def tiles(height: int, width: int, tile: int, overlap: int, grid: int) -> Iterator[list[tuple[Span, Span]]]:
-    """Yield rows of (y, x) tiles, from the top down."""
+    """Yield rows of (y, x) tiles, from top to bottom."""
     across = spans(width, tile, overlap, grid)
     for down in spans(height, tile, overlap, grid):
         yield [(down, span) for span in across]

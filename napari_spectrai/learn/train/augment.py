@@ -1,4 +1,4 @@
-"""Augmentations: each samples its parameters for a whole batch, then applies them, on the batch's device."""
+"""Augmentations: each draws its parameters for a whole batch, then applies them, on the device of the batch."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def _column(values: Tensor) -> Tensor:
 
 
 class Augmentation(ABC):
-    """One augmentation: maps a batch ``(N, y, x, λ)`` and its truth to varied ones.
+    """Base class of augmentations: transforms a batch ``(N, y, x, λ)`` and its truth.
 
-    `moves_pixels` tells whether it must act on a truth of classes too; `on_labels` that the truth's last dimension holds classes.
+    `moves_pixels`: whether it also has to transform a truth of classes; `on_labels`: whether the last dimension of the truth is classes.
     """
 
     moves_pixels: ClassVar[bool] = False
@@ -37,7 +37,7 @@ class Augmentation(ABC):
 
     @abstractmethod
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch and its truth."""
+        """Return the augmented batch and its truth."""
 
 
 class Noise(Augmentation):
@@ -47,22 +47,22 @@ class Noise(Augmentation):
         self.sigma: float = spec.sigma
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         return x + self.sigma * torch.randn(x.shape, generator=generator, device=x.device), y
 
 
 class Mixup(Augmentation):
-    """Blend each sample with another of the batch, input and truth alike."""
+    """Blend each sample with another one of the batch, input and truth alike."""
 
     moves_pixels = True
 
     def __init__(self, spec: Any) -> None:
-        # torch's Beta takes no generator; its quantile function, tabulated, turns uniform draws into Beta ones
+        # torch's Beta accepts no generator; its tabulated quantile function converts uniform draws to Beta draws
         quantiles = betaincinv(spec.alpha, spec.alpha, np.linspace(0, 1, 4097))
         self.quantiles = torch.from_numpy(quantiles.astype(np.float32))
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         other = torch.randperm(len(x), generator=generator, device=x.device)
         self.quantiles = self.quantiles.to(x.device)
         place = _uniform(len(x), generator) * 4096
@@ -72,19 +72,19 @@ class Mixup(Augmentation):
 
 
 class SpectralShift(Augmentation):
-    """Shift input and truth along the axis by a fraction of a band or several, the ends held."""
+    """Shift input and truth along the axis by a fraction of a band or several, with constant ends."""
 
     def __init__(self, spec: Any) -> None:
         self.bands: float = spec.bands
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         shift = (2 * _uniform(len(x), generator) - 1) * self.bands
         return self.apply(x, shift), self.apply(y, shift)
 
     @staticmethod
     def apply(spectra: Tensor, shift: Tensor) -> Tensor:
-        """Shift each sample of ``(N, y, x, λ)`` by its number of bands, towards higher ones, by linear interpolation."""
+        """Shift each sample of ``(N, y, x, λ)`` towards higher bands by its own number of bands, by linear interpolation."""
         bands = spectra.shape[-1]
         wanted = (torch.arange(bands, device=spectra.device) - shift[:, None]).clamp(0, bands - 1)
         left = wanted.floor().long()
@@ -105,7 +105,7 @@ class Flip(Augmentation):
         self.dimensions = ([1, 2] if spec.spatial else []) + ([3] if spec.spectral else [])
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         for dimension in self.dimensions:
             mirrored = _column(_uniform(len(x), generator) < self.probability)
             x = torch.where(mirrored, x.flip(dimension), x)
@@ -115,7 +115,7 @@ class Flip(Augmentation):
 
 
 class Rotate(Augmentation):
-    """Turn square patches by quarters, input and truth together."""
+    """Rotate square patches by quarter turns, input and truth together."""
 
     moves_pixels = True
 
@@ -123,8 +123,8 @@ class Rotate(Augmentation):
         pass
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
-        if x.shape[1] != x.shape[2]:  # an image in one piece: half a turn is all that keeps its shape
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
+        if x.shape[1] != x.shape[2]:  # a whole image: only half a turn preserves its shape
             turned = _column(_uniform(len(x), generator) < 0.5)
             return torch.where(turned, x.flip(1, 2), x), torch.where(turned, y.flip(1, 2), y)
         quarters = (_uniform(len(x), generator) * 4).long()
@@ -136,7 +136,7 @@ class Rotate(Augmentation):
 
 
 class RandomCrop(Augmentation):
-    """Cut a smaller patch at a random place, the same of input and truth."""
+    """Crop a smaller patch at a random position, the same for input and truth."""
 
     moves_pixels = True
 
@@ -153,7 +153,7 @@ class RandomCrop(Augmentation):
         ]
         cut = []
         for batch in (x, y):
-            times = batch.shape[1] // x.shape[1]  # a truth may have more pixels
+            times = batch.shape[1] // x.shape[1]  # the truth may have more pixels
             if times == 0:  # one class for the whole patch
                 cut.append(batch)
                 continue
@@ -172,7 +172,7 @@ class Scaling(Augmentation):
         self.sigma: float = spec.sigma
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         factor = _column((self.sigma * torch.randn(len(x), generator=generator, device=x.device)).exp())
         return x * factor, y * factor
 
@@ -184,9 +184,9 @@ class Baseline(Augmentation):
         self.size: float = spec.size
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         position = torch.linspace(-1, 1, x.shape[-1], device=x.device)
-        # Legendre polynomials, so that the terms are of one size and independent
+        # Legendre polynomials, so that the terms are independent and of equal size
         terms = torch.stack([torch.ones_like(position), position, (3 * position**2 - 1) / 2, (5 * position**3 - 3 * position) / 2])
         weights = self.size * torch.randn(len(x), len(terms), generator=generator, device=x.device)
         return x + (weights @ terms)[:, None, None, :].to(x.dtype), y
@@ -199,20 +199,20 @@ class Spikes(Augmentation):
         self.rate, self.height = float(spec.rate), float(spec.height)
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         hit = torch.rand(x.shape, generator=generator, device=x.device) < self.rate / x.shape[-1]
         heights = torch.rand(x.shape, generator=generator, device=x.device).clamp(min=1e-7).log() * -self.height
         return torch.where(hit, x + heights, x), y
 
 
 class Broadening(Augmentation):
-    """Convolve input and truth with a Gaussian of random width, the ends held."""
+    """Convolve input and truth with a Gaussian of random width, with constant ends."""
 
     def __init__(self, spec: Any) -> None:
         self.bands: float = spec.bands
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         reach = max(1, math.ceil(3 * self.bands))
         steps = torch.arange(-reach, reach + 1, device=x.device)
         sigma = (_uniform(len(x), generator) * self.bands).clamp(min=1e-3)
@@ -226,7 +226,7 @@ class Broadening(Augmentation):
         count, bands = len(spectra), spectra.shape[-1]
         reach = kernels.shape[1] // 2
         padded = functional.pad(spectra.reshape(count, -1, bands), (reach, reach), mode="replicate")
-        # one group a sample: its pixels are the batch
+        # one group per sample, whose pixels are the batch
         result = functional.conv1d(padded.transpose(0, 1), kernels[:, None], groups=count)
         return result.transpose(0, 1).reshape(spectra.shape)
 
@@ -238,24 +238,24 @@ class BandDropout(Augmentation):
         self.share: float = spec.share
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         kept = torch.rand(len(x), 1, 1, x.shape[-1], generator=generator, device=x.device) >= self.share
         return x * kept, y
 
 
 class Poisson(Augmentation):
-    """Add noise with the variance of counts to the input."""
+    """Add noise with the variance of photon counts to the input."""
 
     def __init__(self, spec: Any) -> None:
         self.counts: float = spec.counts
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch ``(N, y, x, λ)`` and its truth."""
+        """Return the augmented batch ``(N, y, x, λ)`` and its truth."""
         return torch.where(x > 0, torch.poisson(x.clamp(min=0) * self.counts, generator=generator) / self.counts, x), y
 
 
 class Chain:
-    """Augmentations one after another; `labels`: the truth holds classes, which only what moves or blends pixels may touch."""
+    """A sequence of augmentations; `labels`: the truth is classes, which are only changed by moving or blending pixels."""
 
     def __init__(self, specs: Sequence[AugmentationSpec], *, labels: bool = False) -> None:
         self.parts = [spec.load()(spec) for spec in specs]
@@ -264,7 +264,7 @@ class Chain:
             part.on_labels = labels
 
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
-        """Return the varied batch and its truth."""
+        """Return the augmented batch and its truth."""
         for part in self.parts:
             if self.labels and not getattr(part, "moves_pixels", False):
                 x, _ = part(x, x, generator)

@@ -1,4 +1,4 @@
-"""The honest figure beside a flattering one: the same training on blocks of the scene, where the split was at random."""
+"""A second training on spatial blocks, so that a random split that leaks is reported with an unbiased score."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.partition import flatters
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Epoch, Event, Finished, Progress, RunFolder
 
 VALIDATION, TEST = 0.05, 0.3
-"""Shares of the blocks."""
+"""Fractions of the blocks."""
 
 
 def is_needed(experiment: Experiment, cubes: Sequence[Cube], data: Dataset) -> bool:
-    """Whether figures flatter that a training on blocks, where the scene is large enough for some, can be set beside."""
+    """Whether the split leaks, and the scene is large enough for blocks."""
     split = experiment.split
     has_room = any(min(place.shape[1:]) > 2 * split.block for place in data.places)
     return split.beside and has_room and flatters(experiment, cubes)
 
 
 class BlockScore:
-    """Trains an experiment once more, on scattered blocks; iterate over its progress, then read `rows`.
+    """Trains an experiment a second time, on scattered blocks; iterate over its progress, then read `rows`.
 
     Attributes
     ----------
     rows : dict or None
-        The figures of the network and of the classical methods for the blocks that were kept apart; None if it was stopped, or if the
-        scene is too small, or a class lies in a single block.
+        The scores of the network and of the classical methods on the test blocks; None if it was stopped, or if the scene is too small,
+        or a class lies in a single block.
     notes : list of str
-        Why there are no rows, in words.
+        Why there are no rows.
     """
 
     def __init__(self, experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], folder: RunFolder) -> None:
@@ -45,12 +46,10 @@ class BlockScore:
         self.stopped = False
 
     def __iter__(self) -> Iterator[Event]:
-        from napari_spectrai.learn.train.trainer import Trainer
-
         try:
             data = assemble(self.experiment, self.cubes, self.truths)
         except ValueError as error:
-            self.notes.append(f"The figure on blocks of the scene could not be found: {error}")
+            self.notes.append(f"The score on a block split could not be computed: {error}")
             return
         place = self.outer.path / "blocks"
         shutil.rmtree(place, ignore_errors=True)
@@ -66,6 +65,6 @@ class BlockScore:
                 elif isinstance(event, Finished):
                     self.rows = event.scores["test"]
         except (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError) as error:  # the training itself went well
-            self.notes.append(f"The figure on blocks of the scene could not be found: {error}")
+            self.notes.append(f"The score on a block split could not be computed: {error}")
         finally:
             shutil.rmtree(place, ignore_errors=True)

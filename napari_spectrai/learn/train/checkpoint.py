@@ -1,4 +1,4 @@
-"""The state a training goes on from: weights, optimiser, schedule, random state, place in the curve; and the state before it."""
+"""Checkpoints of a training: weights, optimiser, schedule, random state, position; the last one and the one before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAULTS = (
 
 @dataclass(slots=True)
 class TrainingPosition:
-    """Where a training stands. `epoch` epochs are complete, and `step` steps of the next."""
+    """Position of a training: `epoch` epochs are complete, and `step` steps of the next."""
 
     epoch: int = 0
     step: int = 0

@@ -1,4 +1,4 @@
-"""Classical methods as models: found at once, told and saved as a training is."""
+"""Fit classical methods in closed form, and emit the events and files of a training."""
 
 from __future__ import annotations
 
@@ -15,63 +15,63 @@ from torch import nn
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.learn import classical
-from napari_spectrai.learn.classical.scored_pixels import counted, judged
+from napari_spectrai.learn.classical.scored_pixels import counted, predict_pixels
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
-from napari_spectrai.learn.data.unpaired_data import posed_data
-from napari_spectrai.learn.evaluation import intervals
-from napari_spectrai.learn.inference.removed import what_was_removed
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import confusion, preview
+from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Event, Finished, RunFolder, Saved, Started
 
 
 def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) -> Generator[Event, None, Model]:
-    """Fit the classical method of an experiment; its rivals stand beside it as beside a network."""
-    begun = time.monotonic()
+    """Fit the classical method of an experiment, with the other classical methods as baselines."""
+    start = time.monotonic()
     spec: Any = experiment.network
     names, parts = experiment.task.metrics, data.parts
     task = experiment.task.load()(experiment, data)
-    asked = posed_data(task, data, experiment.training.seed)
-    judges = (data.truths is not None or asked is not None) and experiment.task.enlarges == 1
+    unpaired = prepare_unpaired(task, data, experiment.training.seed)
+    can_score = (data.truths is not None or unpaired is not None) and experiment.task.enlarges == 1
 
-    def told(event: Event) -> Event:
+    def recorded(event: Event) -> Event:
         folder.append(event)
         return event
 
     def scores(part: str, methods: dict[str, Any]) -> dict[str, dict[str, float]]:
-        scenes, rows = list((data if asked is None else asked.data).scenes(part)), {}
+        scenes, rows = list((data if unpaired is None else unpaired.data).scenes(part)), {}
         for name, one in methods.items():
-            outputs = judged(one, scenes) if asked is None else asked.judged(one, part, task)
+            outputs = predict_pixels(one, scenes) if unpaired is None else unpaired.predict_pixels(one, part, task)
             rows[name] = task.scores(*outputs)
-            ranges.setdefault(part, {})[name] = _intervals(data, scenes, *outputs, tuple(names))
+            ranges.setdefault(part, {})[name] = _intervals(data, scenes, outputs[0], outputs[1], tuple(names))
             if name == "network":
-                shown.extend(_shown(data, part, scenes, *outputs, experiment.task.target))
+                shown.extend(_shown(data, part, scenes, outputs[0], outputs[1], experiment.task.target))
         return rows
 
     shown: list[Event] = []
     ranges: dict[str, dict[str, intervals.Intervals]] = {}
     method = classical.fitted(spec, data, "training")
-    methods = classical.fit_baselines(experiment, data, "training") if judges else {}
-    figures = {"validation": scores("validation", methods | {"network": method})} if judges else {}
-    baselines = {name: row[names[0]] for name, row in figures.get("validation", {}).items() if name != "network"}
-    yield told(
+    methods = classical.fit_baselines(experiment, data, "training") if can_score else {}
+    scored = {"validation": scores("validation", methods | {"network": method})} if can_score else {}
+    baselines = {name: row[names[0]] for name, row in scored.get("validation", {}).items() if name != "network"}
+    yield recorded(
         Started(
             device=str(data.inputs.device), precision="fp32", training=len(parts["training"]), validation=len(parts["validation"]),
             test=len(parts.get("test", ())), epochs=1, parameters=0, metric=names[0], baselines=baselines, notes=data.notes,
         )
     )  # fmt: skip
-    # as a network's, its settings were chosen without the test rows; what it keeps may be learnt from all others
+    # as for a network, settings are chosen without the test rows; the final fit may use all others
     method = classical.fitted(spec, data, "training", "validation")
-    if judges and "test" in parts:
+    if can_score and "test" in parts:
         methods = classical.fit_baselines(experiment, data, "training", "validation", before=methods)
-        figures["test"] = scores("test", methods | {"network": method})
+        scored["test"] = scores("test", methods | {"network": method})
     took = what_was_removed(experiment, data, method.eval())
     card = ModelCard(
         name=experiment.name or folder.path.name,
         experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
-        axis=data.axis, truth_axis=data.truth_axis, date=f"{datetime.now():%Y-%m-%d %H:%M}", trained_on=data.names, scores=figures,
+        axis=data.axis, truth_axis=data.truth_axis, date=f"{datetime.now():%Y-%m-%d %H:%M}", trained_on=data.names, scores=scored,
         versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes, intensities=data.intensities,
         baselines=[one.spec.kind for one in methods.values()], intervals=ranges,
         notes=[*filter(None, [getattr(method, "said", "")]), *took],
@@ -79,10 +79,10 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
     model = Model(method.eval(), card, methods, data.fingerprints)
     for which, path in (("best", folder.best), ("last", folder.last)):
         model.save(path)
-        yield told(Saved(which, str(path)))  # type: ignore[arg-type]
-    yield from map(told, shown)
+        yield recorded(Saved(which, str(path)))  # type: ignore[arg-type]
+    yield from map(recorded, shown)
     folder.discard_data()
-    yield concluded(folder, Finished("done", 1, 1, figures, time.monotonic() - begun, str(folder.best), notes=took, intervals=ranges))
+    yield concluded(folder, Finished("done", 1, 1, scored, time.monotonic() - start, str(folder.best), notes=took, intervals=ranges))
     return model
 
 
@@ -97,9 +97,9 @@ def _intervals(
 
 
 def _shown(data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, target: str) -> Iterator[Event]:
-    """Yield what is shown of a method: one validation spectrum, or how it tells the classes of a part apart."""
+    """Yield previews of a method: one validation spectrum, or the confusion matrix of a part."""
     if data.classes:
         yield confusion(1, data.classes, output, truth, part)
     elif part == "validation":
-        seen, middle = judged(nn.Identity(), scenes)[0], len(output) // 2
+        seen, middle = predict_pixels(nn.Identity(), scenes)[0], len(output) // 2
         yield preview(1, data.truth_axis, seen[middle], output[middle], truth[middle], target)

@@ -1,4 +1,4 @@
-"""A training on a terminal."""
+"""Progress of a training on a terminal."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from napari_spectrai.runs import Compared, Epoch, Event, Failed, Finished, Fold,
 
 
 class TrainingBar:
-    """A progress bar of epochs, with the losses beside it and the classical figures above."""
+    """A progress bar of epochs with the losses, below the scores of the classical methods."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
         self._bar = rich.progress.Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"),
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[scores]}"),
             TimeRemainingColumn(), console=self.console,
         )  # fmt: skip
-        self._task = self._bar.add_task("starting", total=None, figures="")
+        self._task = self._bar.add_task("starting", total=None, scores="")
         self._epochs = 1
-        self._said: set[str] = set()
+        self._printed: set[str] = set()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -44,30 +44,30 @@ class TrainingBar:
             )
             self._say(event.notes)
             if event.baselines:
-                figures = " · ".join(f"{name} {value:.5f}" for name, value in event.baselines.items())
-                self.console.print(f"validation {METRICS[event.metric].title}: {figures}")
+                scores = " · ".join(f"{name} {value:.5f}" for name, value in event.baselines.items())
+                self.console.print(f"validation {METRICS[event.metric].title}: {scores}")
         elif isinstance(event, Step):
             done = event.epoch - 1 + event.step / event.steps
             self._bar.update(self._task, completed=done)
         elif isinstance(event, Epoch):
-            figures = f"epoch {event.epoch}/{event.epochs}  training {event.training:.5f}  validation {event.validation:.5f}"
-            self._bar.update(self._task, completed=event.epoch, figures=figures)
+            scores = f"epoch {event.epoch}/{event.epochs}  training {event.training:.5f}  validation {event.validation:.5f}"
+            self._bar.update(self._task, completed=event.epoch, scores=scores)
         elif isinstance(event, Fold):
             done = event.number - 1 + event.fold / event.folds
             left = f", {event.left:.0f} s left" if event.left else ""
-            self._bar.update(self._task, completed=done, figures=f"{event.candidate}: fold {event.fold} of {event.folds}{left}")
+            self._bar.update(self._task, completed=done, scores=f"{event.candidate}: fold {event.fold} of {event.folds}{left}")
         elif isinstance(event, Compared) and not event.weight:
             value = next(iter(event.scores.values()), None)
             ends = f" (90 % interval {event.interval[0]:.4g} to {event.interval[1]:.4g})" if event.interval else ""
             self.console.print(f"{event.name}: {event.note if value is None else f'{value:.4g}{ends}'}", markup=False, highlight=False)
         elif isinstance(event, Progress):
-            self._bar.update(self._task, figures=f"once more on blocks, for the honest figure: epoch {event.done}/{event.total}")
+            self._bar.update(self._task, scores=f"second training on a block split:  epoch {event.done}/{event.total}")
         elif isinstance(event, Finished | Failed):
             self._say(event.notes)
 
     def _say(self, notes: Sequence[str]) -> None:
-        """Print notes that were not printed before."""
+        """Print notes that have not been printed before."""
         for note in notes:
-            if note not in self._said:
-                self._said.add(note)
+            if note not in self._printed:
+                self._printed.add(note)
                 self.console.print(f"note: {note}", markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""A running mean of the weights, which is what is judged and kept."""
+"""Exponential moving average of the weights, which is validated and saved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 class EMA:
     """Exponential moving average of a module's weights; buffers (such as batch statistics) are copied.
 
-    The decay rises from 0.1 towards `decay`, so that a short training is not held back by its first weights.
+    The decay increases from 0.1 to `decay`, so that the first weights do not dominate a short training.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -20,7 +20,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Take in the weights after a step."""
+        """Update the average after a step."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for weight, new in zip(self.module.parameters(), module.parameters(), strict=True):

@@ -1,7 +1,7 @@
-"""Losses, one number out.
+"""Loss functions, each with one number as the result.
 
-Of cubes: batches ``(N, y, x, λ)`` in prepared intensities. Of classes: logits ``(N, y, x, C)``, the truth as shares of each class
-(all zero where a pixel is unlabelled), and a weight a class.
+For cubes: batches ``(N, y, x, λ)`` in prepared intensities. For classes: logits ``(N, y, x, C)``, the truth as fractions of each class
+(all zero for unlabelled pixels), and one weight per class.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def charbonnier(spec: LossSpec, output: Tensor, truth: Tensor) -> Tensor:
 
 
 def spectral_angle(spec: LossSpec, output: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean angle in radians; spectra that are all zero have none and do not count."""
-    # from the chord, since the arc cosine has no slope where the angle is zero
+    """Return the mean angle in radians; spectra that are all zero are ignored."""
+    # from the chord, since the arc cosine has no finite slope at zero
     one, other = (functional.normalize(spectra, dim=-1) for spectra in (output, truth))
     valid = (truth.square().sum(-1) > 0).to(output.dtype)
     chord = (one - other).square().sum(-1)
@@ -49,7 +49,7 @@ def derivative(spec: LossSpec, output: Tensor, truth: Tensor) -> Tensor:
 
 
 def _mean(values: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean of `values` (N, y, x) over the labelled pixels, each weighed by its class."""
+    """Return the mean of `values` (N, y, x) over the labelled pixels, weighted by class."""
     weight = (truth * weights).sum(-1)
     return (values * weight).sum() / weight.sum().clamp(min=1e-8)
 
@@ -67,14 +67,14 @@ def binary_cross_entropy(spec: LossSpec, output: Tensor, truth: Tensor, weights:
 
 
 def focal(spec: LossSpec, output: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean cross-entropy, each class's part times its missing probability to the power gamma."""
+    """Return the mean cross-entropy, with each class's part weighted by its missing probability to the power gamma."""
     log = output.log_softmax(-1)
     missing = (1 - log.exp()).clamp(min=0).pow(spec.gamma)  # type: ignore[attr-defined]
     return _mean(-(truth * missing * log).sum(-1), truth, weights)
 
 
 def dice(spec: LossSpec, output: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
-    """Return one minus the soft overlap, weighed mean over the classes that the batch holds."""
+    """Return one minus the soft overlap, as the weighted mean over the classes in the batch."""
     labelled = truth.sum(-1, keepdim=True)
     shares = (output.softmax(-1) * labelled).flatten(0, -2)
     wanted = truth.flatten(0, -2)
@@ -84,7 +84,7 @@ def dice(spec: LossSpec, output: Tensor, truth: Tensor, weights: Tensor) -> Tens
 
 
 def added(spec: LossSpec, output: Tensor, truth: Tensor, *weights: Tensor) -> Tensor:
-    """Return the weighed sum of the parts."""
+    """Return the weighted sum of the parts."""
     parts: list[Any] = spec.parts  # type: ignore[attr-defined]
     shares: list[float] = spec.shares or [1.0] * len(parts)  # type: ignore[attr-defined]
     total = output.new_zeros(())

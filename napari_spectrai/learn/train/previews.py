@@ -1,4 +1,4 @@
-"""What a training shows of itself between epochs, seldom enough to cost little."""
+"""Previews of a training between epochs, at intervals that cost little time."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from napari_spectrai.learn.train.validation import Validator
 from napari_spectrai.runs import Event
 
 LEAST, SHARE, RARER = 1.0, 0.02, 0.005
-"""Seconds between previews at least; how much of the time they may take; how their distance grows with the training's age."""
+"""Minimum seconds between previews; largest fraction of the time for them; growth of the interval with the training's age."""
 
 
 class Previews:
-    """One fixed validation spectrum, or how classes are told apart, and one fixed window of an image."""
+    """One fixed validation spectrum, or a confusion matrix, and one fixed window of an image."""
 
     def __init__(self, validator: Validator, window: WatchedWindow) -> None:
         self._validator, self._window = validator, window
         self._next = 0.0
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
     def of(self, place: TrainingPosition, output: Tensor, truth: Tensor, network: Any, *, last: bool) -> Iterator[Event]:
-        """Yield what is shown after an epoch, if it is time; after the last it is."""
-        begun = time.monotonic()
-        if begun < self._next and not last:
+        """Yield the previews after an epoch if they are due; after the last epoch they always are."""
+        start = time.monotonic()
+        if start < self._next and not last:
             return
         yield self._validator.shown(place.epoch, output, truth)
         if self._window.there:
@@ -36,4 +36,4 @@ class Previews:
                 patch = self._window.shown(place.epoch, network)
             yield patch
         now = time.monotonic()
-        self._next = now + max(LEAST, (now - begun) / SHARE, RARER * (now - self._began))  # a long training's journal stays small
+        self._next = now + max(LEAST, (now - start) / SHARE, RARER * (now - self._started))  # a long training's journal stays small

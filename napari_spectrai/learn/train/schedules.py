@@ -1,4 +1,4 @@
-"""torch's learning-rate schedulers from their specs. `step` says when they advance: each step or each epoch."""
+"""torch's learning-rate schedulers, built from their specs. `step` says whether they advance after each step or each epoch."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ Made = tuple[Any, Pace]
 
 
 def constant(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
-    """Leave the rate as it is."""
+    """Keep the learning rate constant."""
     return torch_schedulers.ConstantLR(optimiser, factor=1.0), "epoch"
 
 
 def one_cycle(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
-    """Rise and fall once over the whole training."""
+    """Increase and decrease once over the whole training."""
     peak = optimiser.param_groups[0]["lr"]
     total, rise = max(2, steps * epochs), spec.rise
-    if rise * total in (1, total):  # torch divides by the length of rise and fall, of which one would be 0
+    if rise * total in (1, total):  # torch divides by the lengths of both phases, one of which would be 0
         rise *= 1 - 1e-9
-    # momentum stays as the optimiser's settings say
+    # the momentum stays as set in the optimiser
     scheduler = torch_schedulers.OneCycleLR(optimiser, peak, total_steps=total, pct_start=rise, cycle_momentum=False)
     return scheduler, "step"
 
 
 def cosine(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
-    """Fall along half a cosine."""
+    """Decrease along half a cosine."""
     peak = optimiser.param_groups[0]["lr"]
     return torch_schedulers.CosineAnnealingLR(optimiser, steps * epochs, eta_min=peak * spec.floor), "step"
 
 
 def step_down(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
-    """Fall in steps."""
+    """Decrease in steps."""
     return torch_schedulers.StepLR(optimiser, spec.every, gamma=spec.factor), "epoch"
 
 
 def multiplicative(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
-    """Fall by a factor an epoch."""
+    """Multiply by a factor after each epoch."""
     return torch_schedulers.ExponentialLR(optimiser, spec.factor), "epoch"
 
 
 def cyclic(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
-    """Rise and fall again and again."""
+    """Increase and decrease periodically."""
     peak = optimiser.param_groups[0]["lr"]
     half = max(1, round(spec.half_period * steps))
     scheduler = torch_schedulers.CyclicLR(optimiser, peak * spec.floor, peak, step_size_up=half, cycle_momentum=False)
@@ -52,5 +52,5 @@ def cyclic(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
 
 
 def plateau(spec: Any, optimiser: Optimizer, steps: int, epochs: int) -> Made:
-    """Fall when validation no longer improves."""
+    """Decrease when validation no longer improves."""
     return torch_schedulers.ReduceLROnPlateau(optimiser, factor=spec.factor, patience=spec.patience), "metric"

@@ -1,4 +1,4 @@
-"""What a training shows of its output: one spectrum, a confusion matrix, and a fixed window of an image."""
+"""Snapshots of the output of a training: one spectrum, a confusion matrix, and a fixed window of an image."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class
 from napari_spectrai.learn.data.dataset import Dataset
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.plan.patches import Place
 from napari_spectrai.plan.split import VALIDATION
 from napari_spectrai.runs import Confusion, Patch, Preview
 
 SIDE = 32
-"""Pixels along each side, at most."""
+"""Largest number of pixels along each side."""
 
 
 def preview(epoch: int, axis: SpectralAxis, seen: Tensor, output: Tensor, truth: Tensor, target: str = "truth") -> Preview:
-    """Return one spectrum: what was seen, what came out and the truth or other `target`, each of shape (λ,); drawn on its `axis`."""
+    """Return one spectrum: input, output, and the truth or other `target`, each of shape (λ,), with its `axis`."""
     given = seen.tolist()
-    if len(given) != len(axis):  # on the truth's bands, to be drawn beside it
+    if len(given) != len(axis):  # interpolated to the bands of the truth, to be drawn in one plot
         given = np.interp(np.linspace(0, 1, len(axis)), np.linspace(0, 1, len(given)), given).tolist()
-    seen_at, told, known = ([float(f"{value:.5g}") for value in curve] for curve in (given, output.tolist(), truth.tolist()))
-    return Preview(epoch, axis.unit, axis.values.tolist(), seen_at, told, known, target)
+    seen_at, predicted, known = ([float(f"{value:.5g}") for value in curve] for curve in (given, output.tolist(), truth.tolist()))
+    return Preview(epoch, axis.unit, axis.values.tolist(), seen_at, predicted, known, target)
 
 
 def confusion(epoch: int, classes: Sequence[Class], output: Tensor, truth: Tensor, part: str = "validation") -> Confusion:
-    """Return how probabilities (n, C) tell the classes (n,) apart."""
+    """Return the confusion matrix of probabilities (n, C) and classes (n,)."""
     matrix = metrics.confusion(output.argmax(-1), truth, len(classes))
     return Confusion(epoch, [one.name for one in classes], matrix.tolist(), part)
 
 
 class WatchedWindow:
-    """The window that holds the most validation pixels (of classes, the most that have one).
+    """The window with the most validation pixels (for classes, the most labelled ones).
 
     Parameters
     ----------
     experiment : Experiment
     data : Dataset
-        Of sets of spectra and whole images, which have no window, `there` is False.
+        For sets of spectra and whole images, which have no window, `there` is False.
     """
 
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
@@ -55,14 +56,14 @@ class WatchedWindow:
         places = [(number, place) for number, place in enumerate(data.places) if min(place.shape[1:]) > 1]
         self.there = bool(places) and not data.of_images
         if self.there:
-            self._place, self._plane, self._at = max((self._best(number, place) for number, place in places), key=lambda found: found[0])[1]
+            self._place, self._plane, self._at = max((self._best(number, place) for number, place in places), key=lambda best: best[0])[1]
 
     def _best(self, number: int, place: Place) -> tuple[float, tuple[Place, int, tuple[slice, slice]]]:
-        """Return how many pixels count in the best window of a cube, and that window."""
+        """Return the number of valid pixels in the best window of a cube, and that window."""
         wanted = self._data.maps[number] == VALIDATION
         if self._data.classes and self._data.truths is not None:
             wanted &= place.of(self._data.truths).cpu().numpy() > 0
-        # of images that are made coarse, a whole number of coarse pixels
+        # for degraded images, an integer number of coarse pixels
         step = self._times if not self._experiment.task.needs_truth else 1
         sides = [min(SIDE, length) // step * step or length for length in place.shape[1:]]
         density = uniform_filter(wanted.astype(np.float32), size=(1, *sides), mode="constant")
@@ -75,12 +76,12 @@ class WatchedWindow:
 
     @torch.no_grad()
     def shown(self, epoch: int, network: Any) -> Patch:
-        """Return what goes into the network, comes out of it and should come out, as small pictures."""
+        """Return input, output and target of the window, as small images."""
         x = self._place.of(self._data.inputs)[self._plane][self._at][None]
         truth = self._truth()
         if self._times > 1 and truth is None:
             x, truth = degraded(x, self._times), x
-        output = getattr(network, "same", network)(x.contiguous()).float()
+        output = on_whole_images(network, x.contiguous()).float()
         if self._data.classes:
             brightness = x[0].mean(-1)
             classes = (output[0].argmax(-1) + 1).cpu().tolist()
@@ -92,14 +93,14 @@ class WatchedWindow:
         seen = x[0, ..., min(band, x.shape[-1] - 1) if x.shape[-1] == reference.shape[-1] else int(x[0].flatten(0, 1).std(0).argmax())]
         axis, scale = self._data.truth_axis, reference[0, ..., band]
         where = f"{axis.values[band]:.6g} {axis.unit}" if axis.unit and len(axis) == reference.shape[-1] else f"band {band}"
-        told = _grey(output[0, ..., band], scale)
+        predicted = _grey(output[0, ..., band], scale)
         known = [] if truth is None else _grey(truth[0, ..., band], scale)
         target, removed = self._experiment.task.target, []
         if target != "truth" and x.shape[-1] == reference.shape[-1]:
             rest = seen - output[0, ..., band]
             most = float(rest.abs().max())
             removed = _grey(rest, rest.new_tensor([-most, most]))
-        return Patch(epoch, _grey(seen, scale), told, known, [], where, target, removed)
+        return Patch(epoch, _grey(seen, scale), predicted, known, [], where, target, removed)
 
     def _truth(self) -> Tensor | None:
         if self._data.truths is None:
@@ -115,7 +116,7 @@ def _hex(colour: tuple[float, ...]) -> str:
 
 
 def _grey(image: Tensor, like: Tensor) -> list[list[int]]:
-    """Return an image (y, x) as grey values 0 … 255, over the range of another."""
+    """Return an image (y, x) as grey values 0 … 255, scaled to the range of another."""
     low, high = float(like.min()), float(like.max())
     scaled = (image.float() - low) / ((high - low) or 1.0)
     grey: list[list[int]] = (scaled.clamp(0, 1) * 255).round().int().cpu().tolist()

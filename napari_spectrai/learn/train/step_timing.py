@@ -1,4 +1,4 @@
-"""A few steps of a training on made-up data of its kind: how long they take, and how much memory."""
+"""Time a few steps of a training on synthetic data of the same kind, and measure its memory."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from napari_spectrai.runs import RunFolder
 from napari_spectrai.runs.estimate import Estimate, Question
 
 SECONDS = 1.5
-"""How long steps are tried, at least two."""
+"""Seconds for which steps are timed; at least two steps."""
 MOST_STEPS = 20
 
 
 def time_steps(question: Question) -> Estimate:
-    """Try a few steps of a training and judge a few samples.
+    """Run a few steps of a training and validate a few samples.
 
     Raises
     ------
     ValueError
-        If the training could not be done either.
+        If the training could not be run either.
     """
     experiment = _alone(question)
     if experiment.network.classical:
@@ -40,35 +40,35 @@ def time_steps(question: Question) -> Estimate:
     cubes, truths = gather(experiment, *_made_up(question, experiment))
     with tempfile.TemporaryDirectory(prefix="napari-spectrai-") as place:
         training = Trainer(experiment, assemble(experiment, cubes, truths), RunFolder.create(experiment, f"{place}/run"))
-        begun = time.perf_counter()
+        start = time.perf_counter()
         training.validator.cache_features(training.network)
         with_cached_features = (
-            (time.perf_counter() - begun) / sum(map(len, training.data.parts.values())) if training.validator.frozen_features else 0.0
+            (time.perf_counter() - start) / sum(map(len, training.data.parts.values())) if training.validator.frozen_features else 0.0
         )
-        step = _seconds_a_step(training)
-        begun = time.perf_counter()
+        step = _seconds_per_step(training)
+        start = time.perf_counter()
         training.validator.outputs("validation", training.network.eval())
-        judged = (time.perf_counter() - begun) / len(training.data.parts["validation"])
+        validation = (time.perf_counter() - start) / len(training.data.parts["validation"])
         count = sum(p.numel() for p in training.network.parameters())
-    # what is computed once is spread over the steps, so that one sum tells all
+    # cached computations are distributed over the steps, so that one sum includes everything
     once = with_cached_features * sum(question.extent.samples.values()) / (question.experiment.training.epochs * question.extent.steps)
     device = str(training.device)
-    return Estimate(step + once, judged, count, _bytes(training.device), device, training.precision, where(training.device))
+    return Estimate(step + once, validation, count, _bytes(training.device), device, training.precision, where(training.device))
 
 
 def _alone(question: Question) -> Experiment:
-    """Return the training without what concerns its own data only."""
+    """Return the training without settings that depend on its own data."""
     experiment = question.experiment
     data = experiment.data.model_copy(update={"input": [], "truth": [], "groups": [], "parts": []})
     split = experiment.split.model_copy(update={"method": "auto", "test": 0.0, "gap": 0, "beside": False})
-    # a schedule ends with the training, and more steps are tried here than a short one has
+    # a schedule ends with the training, and more steps are timed here than a short training has
     epochs = max(experiment.training.epochs, MOST_STEPS + 1)
     training = experiment.training.model_copy(update={"epochs": epochs, "batch": question.batch})
     return experiment.model_copy(update={"data": data, "split": split, "training": training})
 
 
 def _made_up(question: Question, experiment: Experiment) -> tuple[list[Cube], list[Truth] | None]:
-    """Return cubes to train and to validate on, just large enough for a batch, and their truths."""
+    """Return cubes for training and validation, just large enough for a batch, and their truths."""
     rng = np.random.default_rng(0)
     task, batch = experiment.task, experiment.training.batch
     factor = task.enlarges if task.needs_truth else 1
@@ -86,7 +86,7 @@ def _made_up(question: Question, experiment: Experiment) -> tuple[list[Cube], li
     inputs, truths = [], []
     for number, (shape, part) in enumerate([*((shape, "training") for shape in shapes), (held, "validation")]):
         spectra = rng.random((*shape, len(question.axis)), dtype=np.float32) + np.float32(0.1)
-        inputs.append(Cube(spectra, question.axis, name=f"made up {number}", metadata={"part": part}))
+        inputs.append(Cube(spectra, question.axis, name=f"synthetic {number}", metadata={"part": part}))
         truths.append(_truth(question, shape, factor, number, rng))
     if not task.needs_truth and task.truth == "cube":
         return inputs, None
@@ -101,18 +101,18 @@ def _truth(question: Question, shape: tuple[int, ...], factor: int, number: int,
         return Labels((np.arange(int(np.prod(shape))) % classes + 1).reshape(shape))
     axis: SpectralAxis = question.truth_axis
     sides = (*shape[:-2], *(factor * side for side in shape[-2:])) if len(shape) > 1 else shape
-    return Cube(rng.random((*sides, len(axis)), dtype=np.float32) + np.float32(0.1), axis, name=f"made-up truth {number}")
+    return Cube(rng.random((*sides, len(axis)), dtype=np.float32) + np.float32(0.1), axis, name=f"synthetic truth {number}")
 
 
-def _seconds_a_step(training: Trainer) -> float:
+def _seconds_per_step(training: Trainer) -> float:
     samples = training.validator.cached.parts["training"]
     order = torch.arange(training.settings.batch, device=samples.first.device) % len(samples)
     took: list[float] = []
     training.network.train()
     while len(took) < 3 or (sum(took) < SECONDS and len(took) < MOST_STEPS):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         float(training._step(samples[order]))  # noqa: SLF001  # the very step of the training, whose value is waited for
-        took.append(time.perf_counter() - begun)
+        took.append(time.perf_counter() - start)
     return float(np.median(took[1:]))
 
 
@@ -128,14 +128,14 @@ def _bytes(device: torch.device) -> int:
 
 
 def where(device: torch.device) -> str:
-    """Return a device in words, and why it is no GPU if it is none."""
+    """Return a device in words, and the reason if it is not a GPU."""
     if device.type == "cuda":
         return f"GPU: {torch.cuda.get_device_name(device)}"
     if device.type == "mps":
-        return "GPU: Apple's, through MPS"
+        return "GPU: Apple, with MPS"
     cores = torch.get_num_threads()
     cpu = f"{cores} CPU core{'s' if cores > 1 else ''}"
     if torch.cuda.is_available() or torch.backends.mps.is_available():
-        return f"{cpu}; there is a GPU, but the CPU is chosen"
+        return f"{cpu}; there is a GPU, but the CPU was chosen"
     built = torch.version.cuda or torch.version.hip
-    return f"{cpu}; no GPU: " + ("torch finds none here" if built else "this torch is built for the CPU only")
+    return f"{cpu}; no GPU: " + ("torch detects none" if built else "this version of torch supports the CPU only")

@@ -1,4 +1,4 @@
-"""What a task makes of a batch and of a network's output: the problem posed, the loss, the figures."""
+"""Tasks: training pairs from batches, losses, and scores."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from torch import Generator, Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.noise import noise_of_bands
 
 PRACTISED = (2, 2, 4, 8)
-"""Factors in turn, where a network learns to enlarge by several."""
+"""Factors used in turn when a network is trained for several."""
 SIDE = 8
-"""Coarse pixels a side of what is shown at once then; small patches differ more from one another."""
+"""Low-resolution pixels per side of the patches used then; small patches are more diverse."""
 HIDDEN = 0.15
-"""Share of the bands that are hidden where hidden bands are learnt from the others."""
+"""Fraction of the bands that are hidden and predicted from the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPair:
-    """What the network sees, what it should give, and (if not all of it) where that counts."""
+    """Input of the network, its target, and (if not everywhere) where the target is valid."""
 
     x: Tensor
     y: Tensor
     counts: Tensor | None = None
     times: int | None = None
-    """By how much to enlarge, where it is not what the network was built for."""
+    """Enlargement factor, if it differs from that of the network."""
 
 
 class Restoration:
-    """The output is a cube like the truth: denoising, calibration. Without truth, parts of the data predict one another."""
+    """Tasks with cubes as output: denoising, calibration. Without a truth, parts of the data predict one another."""
 
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         task = experiment.task
         self.learns_from = getattr(task, "learns_from", "pairs")
-        # against other noisy bands, angles and peaks mean nothing
+        # compared with other noisy bands, angles and peaks are meaningless
         self.names = task.metrics if task.needs_truth else task.metrics[:1]
         self.loss_unit = 1.0
-        """By what the loss is multiplied to be shown with the scores, which may be in another unit."""
+        """Factor from the loss to the unit of the scores, in which it is shown."""
         if data.units is not None and experiment.minimised.kind == "mse":
             self.loss_unit = float(data.units[:, 0].double().square().mean())
         self._spec = experiment.minimised
@@ -58,31 +58,31 @@ class Restoration:
             self._noise = torch.from_numpy(noise_of_bands(spectra)).float()
 
     def make_pair(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> TrainingPair:
-        """Return what the network is asked; `learning` tells whether it is to practise, or to be judged."""
+        """Return input and target; `learning`: for training, not for validation."""
         if y is not None:
             if self.learns_from == "repeats" and bool(torch.rand((), generator=generator, device=x.device) < 0.5):
-                return TrainingPair(y.nan_to_num(nan=0.0), torch.where(y.isnan(), y, x))  # both are noisy: either may predict the other
+                return TrainingPair(y.nan_to_num(nan=0.0), torch.where(y.isnan(), y, x))  # both are noisy: either can predict the other
             return TrainingPair(x, y)
         empty = x.isnan() if self._holes else None
-        posed = self._make_pair(x if empty is None else x.nan_to_num(nan=0.0), generator)
-        return posed if empty is None else replace(posed, y=posed.y.masked_fill(empty, torch.nan))
+        pair = self._make_pair(x if empty is None else x.nan_to_num(nan=0.0), generator)
+        return pair if empty is None else replace(pair, y=pair.y.masked_fill(empty, torch.nan))
 
     def _make_pair(self, x: Tensor, generator: Generator) -> TrainingPair:
-        """Return what is asked without a truth."""
+        """Return input and target without a truth."""
         if self._basis is not None:
             return TrainingPair(*self._halves(x, generator))
         if self._noise is not None:
             added = torch.randn(x.shape, generator=generator, device=x.device) * self._noise.to(x.device)
             return TrainingPair(x + added, x - added)
         hidden = torch.rand(x.shape, generator=generator, device=x.device) < HIDDEN
-        hidden[..., 0] &= ~hidden.all(-1)  # something has to be seen
+        hidden[..., 0] &= ~hidden.all(-1)  # at least one band must be visible
         near = (x.roll(1, -1) + x.roll(-1, -1)) / 2
         return TrainingPair(torch.where(hidden, near, x), x, hidden)
 
     def _halves(self, x: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Return two estimates of the spectra from one random half of the bands each, whose noise is independent.
+        """Return two estimates of the spectra, each from a random half of the bands, with independent noise.
 
-        Each half tells the scores in the common subspace by least squares.
+        The scores in the common subspace are estimated from each half by least squares.
         """
         assert self._basis is not None  # noqa: S101
         order = torch.randperm(x.shape[-1], generator=generator, device=x.device)
@@ -90,31 +90,31 @@ class Restoration:
         halves = []
         for bands in order.tensor_split(2):
             part = basis[bands]
-            # the basis of constant data may have nothing in one of the halves, where a score of 0 is as good as any
+            # for constant data, the basis may be zero in one of the halves, where any score fits, such as 0
             gram = part.T @ part + 1e-6 * torch.eye(part.shape[1], device=x.device)
             scores = torch.linalg.solve(gram, part.T @ (x[..., bands] - mean[bands]).reshape(-1, len(bands)).T).T
             halves.append((scores @ basis.T + mean).view(x.shape))
         return halves[0], halves[1]
 
-    def loss(self, output: Tensor, posed: TrainingPair) -> Tensor:
-        """Return what training makes small; where the truth is NaN nothing counts."""
-        truth = posed.y
-        if posed.counts is not None:
-            output = torch.where(posed.counts, output, truth)
+    def loss(self, output: Tensor, pair: TrainingPair) -> Tensor:
+        """Return the loss, ignoring values where the truth is NaN."""
+        truth = pair.y
+        if pair.counts is not None:
+            output = torch.where(pair.counts, output, truth)
         if self._holes:
             empty = truth.isnan()
             output, truth = output.masked_fill(empty, 0), truth.masked_fill(empty, 0)
         value: Tensor = self._loss(self._spec, output, truth)
         return value
 
-    def told(self, output: Tensor, posed: TrainingPair) -> tuple[Tensor, Tensor]:
-        """Return what `scores` needs of one batch; truths are NaN where nothing counts."""
-        if posed.counts is not None:
-            return torch.where(posed.counts, output, posed.y), posed.y
-        return output, posed.y
+    def score_inputs(self, output: Tensor, pair: TrainingPair) -> tuple[Tensor, Tensor]:
+        """Return the output and truth of one batch for `scores`; truths are NaN where they are invalid."""
+        if pair.counts is not None:
+            return torch.where(pair.counts, output, pair.y), pair.y
+        return output, pair.y
 
     def scores(self, output: Tensor, truth: Tensor) -> dict[str, float]:
-        """Return the task's figures; the first decides which epoch is best."""
+        """Return the scores of the task; the first determines the best epoch."""
         if self._holes and bool((empty := truth.isnan().any(-1)).any()):
             output, truth = output[~empty], truth[~empty]
         return metrics.scores(output, truth, self.names)
@@ -129,7 +129,7 @@ def subspace(spectra: Tensor, components: int) -> tuple[Tensor, Tensor]:
 
 
 class SuperResolution(Restoration):
-    """The output has more pixels: of images that are made coarse on purpose, or of pairs."""
+    """The output has more pixels than the input; trained on degraded images, or on pairs."""
 
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         super().__init__(experiment, data)
@@ -138,7 +138,7 @@ class SuperResolution(Restoration):
         self.practises = getattr(experiment.task, "practise", False) and experiment.network.any_factor
 
     def make_pair(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> TrainingPair:
-        """Return what the network is asked; `learning` tells whether it is to practise, or to be judged."""
+        """Return input and target; `learning`: for training, not for validation."""
         if y is not None:
             return TrainingPair(x, y)
         seen = x.nan_to_num(nan=0.0) if self._holes else x
@@ -156,7 +156,7 @@ class SuperResolution(Restoration):
 
 
 class Classes:
-    """The output are classes: of spectra, pixels or images."""
+    """Tasks with classes as output: of spectra, pixels or images."""
 
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         self.names = experiment.task.metrics
@@ -171,27 +171,27 @@ class Classes:
             self._weights = counts.sum() / counts / len(counts)
 
     def make_pair(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> TrainingPair:
-        """Return what the network is asked."""
+        """Return input and target."""
         assert y is not None  # noqa: S101
         return TrainingPair(x, y)
 
-    def loss(self, output: Tensor, posed: TrainingPair) -> Tensor:
-        """Return what training makes small."""
-        value: Tensor = self._loss(self._spec, output, _as_seen(posed.y, output), self._weights.to(output.device))
+    def loss(self, output: Tensor, pair: TrainingPair) -> Tensor:
+        """Return the loss."""
+        value: Tensor = self._loss(self._spec, output, _as_seen(pair.y, output), self._weights.to(output.device))
         return value
 
-    def told(self, output: Tensor, posed: TrainingPair) -> tuple[Tensor, Tensor]:
+    def score_inputs(self, output: Tensor, pair: TrainingPair) -> tuple[Tensor, Tensor]:
         """Return the probabilities and class numbers of the labelled pixels of one batch."""
-        truth = _as_seen(posed.y, output)
+        truth = _as_seen(pair.y, output)
         known = truth.sum(-1) > 0
         return output[known].softmax(-1), truth[known].argmax(-1)
 
     def scores(self, output: Tensor, truth: Tensor) -> dict[str, float]:
-        """Return the task's figures; the first decides which epoch is best."""
+        """Return the scores of the task; the first determines the best epoch."""
         return metrics.of_classes(output, truth, self.names)
 
 
 def _as_seen(truth: Tensor, output: Tensor) -> Tensor:
-    """Return the truth of the pixels that `output` answers for: all, or those in the middle of the window or image."""
+    """Return the truth of the pixels in `output`: all of them, or those in the middle of the window or image."""
     near = [(one - other) // 2 for one, other in zip(truth.shape[1:3], output.shape[1:3], strict=True)]
     return truth[:, near[0] : near[0] + output.shape[1], near[1] : near[1] + output.shape[2]]

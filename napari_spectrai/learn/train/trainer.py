@@ -1,4 +1,4 @@
-"""The loop: batches, steps, epochs, saves; steered through the run folder, told as events."""
+"""The training loop: batches, steps, epochs, saves; controlled through the run folder, reported as events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -23,15 +23,14 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
-from napari_spectrai.learn.inference.removed import what_was_removed
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.augment import Chain
-from napari_spectrai.learn.train.block_split import BlockScore
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.ema import EMA
 from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
 from napari_spectrai.learn.train.previews import Previews
+from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import WatchedWindow
 from napari_spectrai.learn.train.validation import Validator, crossed_temperature, temperature, tempered
 from napari_spectrai.plan.size import an_epoch, steps_of
@@ -39,17 +38,28 @@ from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Saved, Started, Step
 
 SAVE_SECONDS = 2.0
-"""Least time between saves of a fast training; a killed run loses no more than this, or one epoch."""
+"""Minimum seconds between saves of a fast training; a killed run loses at most this time, or one epoch."""
 STEP_SECONDS = 0.25
-"""Least time between `Step` events, and between looks at the control file."""
+"""Minimum seconds between `Step` events, and between checks of the control file."""
 FEW_VALIDATED = 30
-"""Validation samples below which cross-validation is recommended."""
+"""Number of validation samples below which cross-validation is recommended."""
 LONG_EPOCH_SECONDS = 60.0
-"""Most time between saves, also within an epoch."""
+"""Maximum seconds between saves, also within an epoch."""
+
+
+class SecondTraining(Protocol):
+    """Another training after this one: iterated over for its progress, it has scores or says why there are none."""
+
+    rows: dict[str, dict[str, float]] | None
+    notes: list[str]
+    stopped: bool
+
+    def __iter__(self) -> Iterator[Event]:
+        """Train, and yield progress."""
 
 
 class Trainer:
-    """One training of one network; `events` runs it."""
+    """Training of one network; `events` runs it."""
 
     def __init__(self, experiment: Experiment, data: Dataset, folder: RunFolder, *, shown: bool = True) -> None:
         self.settings = settings = experiment.training
@@ -59,7 +69,7 @@ class Trainer:
         self.precision = choose_precision(settings, self.device, experiment.network)
         self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
-        network = initialise(experiment, data, anew=not checkpoint.is_there(folder.checkpoint))
+        network = initialise(experiment, data, pretrained=not checkpoint.is_there(folder.checkpoint))
         self._still = freeze(network, settings.frozen)
         optimiser = experiment.training.optimiser
         arguments = optimiser.model_dump(exclude={"kind"})
@@ -69,12 +79,12 @@ class Trainer:
         pixels = len(data.spectra("training")[0]) if samples.patch > 1 else len(samples)
         self.images = planes_of(samples, data.places)
         self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels, len(self.images.unique()))
-        if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch holds many values
+        if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch contains many values
             refuse_single(network, experiment, self.drawn)
         self.steps = steps_of(self.drawn, settings.batch)
         if self.steps < 4:
             data.notes.append(
-                f"Only {self.steps} step{'s' if self.steps > 1 else ''} an epoch ({self.drawn} samples, batch {settings.batch}); "
+                f"Only {self.steps} step{'s' if self.steps > 1 else ''} per epoch ({self.drawn} samples, batch {settings.batch}); "
                 "lower training.batch for more."
             )
         schedule = settings.schedule
@@ -86,7 +96,7 @@ class Trainer:
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
         self.validator = Validator(experiment, self.task, data, self.accelerator)
         self.previews = Previews(self.validator, WatchedWindow(experiment, data)) if shown else None
-        self.beside: BlockScore | None = None
+        self.block_score: SecondTraining | None = None
         """Trains once more, for figures of another split; what it returns stands as the part ``"blocks"``."""
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
@@ -101,7 +111,7 @@ class Trainer:
         return {"network": self.network, "average": self.average.module, "optimiser": self.optimiser, "schedule": self.schedule}
 
     def restore(self) -> None:
-        """Go back to the last checkpoint; without one, to the beginning."""
+        """Restore the last checkpoint; without one, start at the beginning."""
         if checkpoint.is_there(self.folder.checkpoint):
             models = self.folder.last if self.folder.last.exists() else None
             self.place, note = checkpoint.load(self.folder.checkpoint, self._parts, self.generator, models=models)
@@ -109,12 +119,12 @@ class Trainer:
             self.average.updates = self.place.epoch * self.steps + self.place.step
         self.folder.truncate(self.place.journal)
 
-    def _told(self, event: Event) -> Event:
+    def _recorded(self, event: Event) -> Event:
         self.folder.append(event)
         return event
 
     def _model(self, weights: dict[str, Tensor], scores: dict[str, dict[str, dict[str, float]]]) -> Model:
-        network = copy.deepcopy(self.average.module)  # not built anew: that would draw from the random state
+        network = copy.deepcopy(self.average.module)  # not built again: that would draw from the random state
         network.load_state_dict(weights)
         card = ModelCard(
             name=self.experiment.name or self.folder.path.name,
@@ -141,9 +151,9 @@ class Trainer:
         if place.best_weights:
             scores = {"validation": self.baselines | {"network": place.best_scores}}
             self._model(place.best_weights, scores).save(self.folder.best)
-            yield self._told(Saved("best", str(self.folder.best)))
+            yield self._recorded(Saved("best", str(self.folder.best)))
         self._model(self.average.module.state_dict(), {}).save(self.folder.last)
-        yield self._told(Saved("last", str(self.folder.last)))
+        yield self._recorded(Saved("last", str(self.folder.last)))
         place.journal = self.folder.journal_length
         checkpoint.save(self.folder.checkpoint, place, self._parts, self.generator)
         self._saved_at = time.monotonic()
@@ -153,10 +163,10 @@ class Trainer:
     def events(self) -> Generator[Event, None, Model]:
         """Train to the end, or until stopped."""
         self.validator.cache_features(self.network)
-        # judged as the network is, tuned on training rows only
+        # scored as the network is, tuned on training rows only
         self.classical = classical.fit_baselines(self.experiment, self.data, "training")
         self.baselines = self.validator.baseline_scores("validation", self.classical)
-        yield self._told(self._started())
+        yield self._recorded(self._started())
         reason = "done"
         try:
             while self.place.epoch < self.settings.epochs:
@@ -173,11 +183,11 @@ class Trainer:
             raise
         yield from self._save(force=True)
         rows = None
-        if self.beside is not None and reason != "stopped":
-            for event in self.beside:
-                yield self._told(event)
-            rows = self.beside.rows
-            if self.beside.stopped:
+        if self.block_score is not None and reason != "stopped":
+            for event in self.block_score:
+                yield self._recorded(event)
+            rows = self.block_score.rows
+            if self.block_score.stopped:
                 reason = "stopped"
                 self.folder.heed()
         return (yield from self._finished(reason, rows))
@@ -188,12 +198,12 @@ class Trainer:
             device=str(self.device), precision=self.precision,
             training=len(parts["training"]), validation=len(parts["validation"]), test=len(parts.get("test", ())),
             epochs=self.settings.epochs, parameters=sum(p.numel() for p in self.network.parameters()),
-            metric=self.task.names[0], baselines={name: figures[self.task.names[0]] for name, figures in self.baselines.items()},
+            metric=self.task.names[0], baselines={name: row[self.task.names[0]] for name, row in self.baselines.items()},
             notes=self.data.notes, resumed_after=self.place.epoch,
         )  # fmt: skip
 
     def epochs(self) -> Generator[Event, None, None]:
-        """Train to the last epoch; nothing is validated or saved, `average` holds the weights."""
+        """Train to the last epoch without validation and saving; `average` has the weights."""
         self.validator.cache_features(self.network)
         self._saved_at = math.inf
         while self.place.epoch < self.settings.epochs:
@@ -235,7 +245,7 @@ class Trainer:
                 self._looked_at = time.monotonic()
                 mean = self._shown_loss / place.step
                 self._refuse_divergence(mean)
-                yield self._told(Step(place.epoch + 1, place.step, self.steps, mean, self._rate()))
+                yield self._recorded(Step(place.epoch + 1, place.step, self.steps, mean, self._rate()))
                 if (yield from self._handle_command()):
                     return True
                 if time.monotonic() - self._saved_at > LONG_EPOCH_SECONDS:
@@ -243,11 +253,11 @@ class Trainer:
         return False
 
     def _step(self, samples: Samples) -> Tensor:
-        posed = self.task.make_pair(*self.validator.cached.batch(samples, self.device), self.generator, learning=True)
-        x, y = self.augment(posed.x, posed.y, self.generator) if self.augment.parts else (posed.x, posed.y)
+        pair = self.task.make_pair(*self.validator.cached.batch(samples, self.device), self.generator, learning=True)
+        x, y = self.augment(pair.x, pair.y, self.generator) if self.augment.parts else (pair.x, pair.y)
         with self.accelerator.autocast():
-            output = self.validator.forward(self.network, x) if posed.times is None else self.network(x, times=posed.times)
-        loss: Tensor = self.task.loss(output.float(), replace(posed, x=x, y=y))
+            output = self.validator.forward(self.network, x) if pair.times is None else self.network(x, times=pair.times)
+        loss: Tensor = self.task.loss(output.float(), replace(pair, x=x, y=y))
         self.optimiser.zero_grad()
         self.accelerator.backward(loss)
         if self.settings.clip:
@@ -272,39 +282,39 @@ class Trainer:
             self.schedule.step(*([-value if self.metric.larger_is_better else value] if self.pace == "metric" else []))
         took = time.monotonic() - began
         left = took * (self.settings.epochs - place.epoch)
-        # in the journal before the save, so that a resumed run begins after it; yielded after, so that its files exist
-        event = self._told(Epoch(place.epoch, self.settings.epochs, training, value, scores, rate, best, took, left))
+        # recorded before the save, so that a resumed run starts after it; yielded after the save, so that its files exist
+        event = self._recorded(Epoch(place.epoch, self.settings.epochs, training, value, scores, rate, best, took, left))
         saved = list(self._save(force=place.epoch == 1))
         yield event
         yield from saved
         if self.previews is not None:
             for shown in self.previews.of(place, output, truth, self.average.module, last=place.epoch == self.settings.epochs):
-                yield self._told(shown)
+                yield self._recorded(shown)
 
     def _handle_command(self) -> Generator[Event, None, bool]:
-        """Do what the control file says; return whether to stop."""
+        """Carry out the command in the control file; return whether to stop."""
         if self.folder.command() == "pause":
             yield from self._save(force=True)
-            yield self._told(Paused(True))
+            yield self._recorded(Paused(True))
             while self.folder.command() == "pause":
                 time.sleep(0.05)
             self._clock = time.monotonic()
             if self.folder.command() != "stop":
-                yield self._told(Paused(False))
+                yield self._recorded(Paused(False))
         if self.folder.command() != "stop":
             return False
         self.folder.heed()
         return True
 
-    def _finished(self, reason: Any, beside: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
+    def _finished(self, reason: Any, blocks: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
         place = self.place
-        if not place.best_weights or self.settings.keep == "last":  # stopped within the first epoch: what there is, is the best
+        if not place.best_weights or self.settings.keep == "last":  # stopped within the first epoch: the present weights are the best
             place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
             place.best_epoch = place.epoch
         self.average.module.load_state_dict(place.best_weights)
         scores = {"validation": dict(self.baselines)}
         if reason != "stopped" and self.settings.keep == "best":
-            # those that are kept and tested may learn from the validation rows too, as the network did to choose its best epoch
+            # the final baselines may also use the validation rows, as the network did to choose its best epoch
             self.classical = classical.fit_baselines(self.experiment, self.data, "training", "validation", before=self.classical)
         if "test" in self.data.parts:
             scores["test"] = self.validator.baseline_scores("test", self.classical)
@@ -320,19 +330,19 @@ class Trainer:
             ranges[part] = {"network": self.validator.intervals(part, output, truth)}
             if self.data.classes or part == "validation":
                 shown.append(self.validator.shown(place.best_epoch, output, truth, part))
-        scores |= {"blocks": beside} if beside else {}
+        scores |= {"blocks": blocks} if blocks else {}
         took = what_was_removed(self.experiment, self.data, self.average.module)
         model = self._model(place.best_weights, scores)
         model = replace(
             model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=[*took, *self._validated()])
         )
         model.save(self.folder.best)
-        yield self._told(Saved("best", str(self.folder.best)))
+        yield self._recorded(Saved("best", str(self.folder.best)))
         for event in shown:
-            yield self._told(event)
+            yield self._recorded(event)
         if reason != "stopped":
             self.folder.discard_data()
-        notes = [*(self.beside.notes if self.beside is not None else []), *model.description.notes]
+        notes = [*(self.block_score.notes if self.block_score is not None else []), *model.description.notes]
         ending = Finished(
             reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best), notes=notes, intervals=ranges
         )
@@ -340,7 +350,7 @@ class Trainer:
         return model
 
     def _validated(self) -> list[str]:
-        """Return which classes no validation sample speaks for, and how few samples there are, in sentences."""
+        """Return sentences on classes without validation samples, and on too few samples."""
         if not self.data.classes:
             return []
         _, truth = self.validator.outputs("validation", self.average.module)
@@ -349,7 +359,7 @@ class Trainer:
         notes = []
         if missing:
             notes.append(
-                f"Not validated: {', '.join(missing)}. No validation sample has such a class; set split.folds=5 to hold out each once."
+                f"Not validated: {', '.join(missing)}. These classes have no validation samples;   set split.folds=5 to hold out each once."
             )
         if len(truth) < FEW_VALIDATED:
             notes.append(f"Only {len(truth)} validation samples; set split.folds=5 for scores from all of them.")
@@ -362,7 +372,7 @@ class Trainer:
         order = torch.randperm(len(self.data.parts["training"]), generator=generator)
         if self.experiment.data.per_image is not None:
             order = in_turn(order, self.images)
-        if self.drawn > len(order):  # few patches are shown several times
+        if self.drawn > len(order):  # few patches are used several times
             order = order.repeat(-(-self.drawn // len(order)))
         return order[: self.drawn].to(self.data.parts["training"].first.device)
 

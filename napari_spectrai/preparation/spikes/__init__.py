@@ -1,1 +1,1 @@
-"""How spikes are found: what explains the spectra, and what stands out."""
+"""Detection of spikes: statistics of the spectra, and the search for deviations from them."""

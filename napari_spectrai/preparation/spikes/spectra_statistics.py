@@ -1,4 +1,4 @@
-"""What a set of spectra says of itself, so that its spikes stand out: its directions, noise, and narrowest lines."""
+"""Estimation of the statistics of a set of spectra: directions of variation, noise, and narrowest lines."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_spectrai.preparation.spikes.context import Doubles, Explanation, Found, Integers, Mask, alone
+from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone
 from napari_spectrai.preparation.spikes.search import Search
 from napari_spectrai.preparation.spikes.widths import SAMPLED, line_widths
 
 _FEW = 8
-"""Spectra below which they say nothing of each other."""
+"""Minimum number of spectra for common statistics."""
 _FOLDS = 4
 _RANKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 _AROUND = 6
-"""Bands on either side whose noise is that of a band, too."""
+"""Number of bands to either side over which the noise is smoothed."""
 _SUPPORT = 3.0
-"""Spectra, by their participation ratio, that a direction has to be common to."""
+"""Minimum number of spectra, by participation ratio, that share a direction."""
 _TAIL, _TAIL_NORMAL = 99.7, 2.97
-"""Percentile of deviations that noise has to reach as a normal distribution does, and where that reaches it."""
+"""Percentile of deviations at which the noise must match a normal distribution, and its value there."""
 _COST = 2.0
-"""Bands whose deviation a further direction has to lower to a third, to be worth it."""
+"""Number of bands whose deviation an additional direction must reduce to a third."""
 _CLIPPED = 10.0
-"""Standard deviations at which what no other spectrum has is cut off, before directions are sought."""
+"""Standard deviations at which features of single spectra are clipped before directions are estimated."""
 _TINY = 2e-6
-"""Noise, relative to the largest value, that is never undercut: that of float32."""
+"""Lower limit of the noise relative to the largest value: the precision of float32."""
 _COMMON = 0.02
-"""Share of spectra with an unexplained line, above which such lines are what the data are made of."""
+"""Fraction of spectra with an unexplained line above which such lines are part of the data."""
 _MOST = 0.5
-"""Share of spectra with spikes, above which they are no spikes but what the data are made of."""
+"""Fraction of spectra with spikes above which they are part of the data and not spikes."""
 _LINES = 4
-"""Spectra, at least, that have to share an unexplained line for it to be one."""
+"""Minimum number of spectra that share an unexplained line."""
 
 
 def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None = None) -> Explanation:
-    """Return what spectra (n, L) without NaN say of themselves.
+    """Estimate the statistics of spectra (n, L) without NaN.
 
-    Directions are sought in other spectra than those that they are tried on, and twice: the second time without the spikes
-    that the first has found.
+    Directions are estimated from other spectra than those they are tested on, and twice: the second time without the spikes
+    found the first time.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
         return alone(bands)
     fold = (np.arange(count) * _FOLDS * 2 // count) % _FOLDS
     clean = _clipped(spectra, width)
-    # the same for all bands at first: where there are lines, differences of bands are no noise
+    # the same for all bands at first: at lines, differences of bands are not noise
     scale = _floored(np.full(bands, np.median(_deviation(np.diff(clean, 2, axis=-1))) / 6**0.5), spectra)
     for _ in range(2):
         rank = _rank(clean, fold == 0, scale)
@@ -59,34 +59,34 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
         for number in range(_FOLDS):
             mine = np.flatnonzero(fold == number)
             known = _explanation(clean[fold != number], scale, rank)
-            found = Search(known, threshold, width).find(spectra[mine], judged=False)
+            found = Search(known, threshold, width).find(spectra[mine], classify=False)
             parts.append(replace(found, spectrum=mine[found.spectrum]))
-        found = Found.joined(parts)
+        found = FoundSpikes.joined(parts)
         clean = found.only(~_lines(found, bands, place)[found.peak]).removed_from(spectra)
         scale = _floored(scale * _deviation(_left(clean, scale, _directions((clean - clean.mean(0)) / scale, rank))), spectra)
     known = _explanation(clean, scale, rank)
     known = replace(known, line=_line(clean, known))
     search = Search(known, threshold, width)
-    found = search.find(spectra, judged=False)
+    found = search.find(spectra, classify=False)
     lines = _lines(found, bands, place)
     found = found.only(~lines[found.peak])
     if np.unique(found.spectrum).size > _MOST * count:
         lines[:] = True
     doubtful = np.unique(found.spectrum[~search.narrow(found)])
-    # spectra that need all directions there may be have none in common
+    # spectra that need the largest number of directions have none in common
     common = rank == _ranks(int((fold != 0).sum()), bands)[-1] or doubtful.size > max(1, _COMMON * count)
     return replace(known, lines=lines, isolated=not common)
 
 
 def _deviation(values: Doubles) -> Doubles:
-    """Return a robust standard deviation over the first axis; of quantised values, whose median may be 0, from the mean."""
+    """Return a robust standard deviation over the first axis; for quantised values, whose median may be 0, from the mean."""
     size = np.abs(values)
     median = np.median(size, axis=0) / 0.6745
     return np.where(median > 0, median, size.mean(0) * 1.2533)
 
 
 def _floored(scale: Doubles, spectra: Doubles) -> Doubles:
-    """Return noise that is nowhere much below that of the bands around, as it is where a resampled axis meets the original."""
+    """Return noise that is nowhere far below that of the surrounding bands, as it is where a resampled axis meets the original."""
     from scipy.ndimage import median_filter
 
     return np.maximum(
@@ -96,7 +96,7 @@ def _floored(scale: Doubles, spectra: Doubles) -> Doubles:
 
 
 def _clipped(spectra: Doubles, width: int) -> Doubles:
-    """Return spectra whose narrow rises end where no other spectrum reaches."""
+    """Return spectra whose narrow peaks are clipped to the range of the other spectra."""
     from scipy.ndimage import median_filter
 
     rise = spectra - median_filter(spectra, (1, 2 * width + 3), mode="nearest")
@@ -115,7 +115,7 @@ def _directions(centred: Doubles, rank: int) -> Doubles:
     gram = centred.T @ centred if tall else centred @ centred.T
     _, vectors = eigh(gram, subset_by_index=(len(gram) - rank, len(gram) - 1))
     basis = vectors.T[::-1] if tall else np.linalg.qr(centred.T @ vectors[:, ::-1])[0].T
-    # a direction in which hardly any spectrum goes is its spike
+    # a direction of very few spectra is a spike of one of them
     share = (centred @ basis.T) ** 2
     part = share.sum(0) ** 2 / np.maximum((share**2).sum(0), np.finfo(np.float64).tiny)
     return np.asarray(basis[part > min(_SUPPORT, count / 6)])
@@ -126,7 +126,7 @@ def _ranks(count: int, bands: int) -> list[int]:
 
 
 def _rank(clean: Doubles, held: Mask, scale: Doubles) -> int:
-    """Return how many directions of the other spectra predict the bands of those held out from their other bands best."""
+    """Return the number of directions that best predict the bands of held-out spectra from their other bands."""
     mean = clean[~held].mean(0)
     inside, outside = ((clean[part] - mean) / scale for part in (held, ~held))
     ranks = _ranks(len(outside), clean.shape[1])
@@ -137,19 +137,19 @@ def _rank(clean: Doubles, held: Mask, scale: Doubles) -> int:
         some = basis[:rank]
         off = (inside - inside @ some.T @ some) / np.maximum(1 - (some**2).sum(0), 1e-3)
         scores.append(np.log(np.maximum(np.percentile(np.abs(off), [50, 90], axis=0), least)).mean())
-    # noise that is correlated between bands gives every further direction a little; a line gives much
+    # with noise correlated between bands every additional direction improves slightly; a line improves much
     costs = np.array(scores) + _COST * np.array(ranks) / clean.shape[1]
     return ranks[int(costs.argmin())]
 
 
 def _left(clean: Doubles, scale: Doubles, basis: Doubles) -> Doubles:
-    """Return what directions do not explain of the spectra that they are of, as large as it would be in other spectra."""
+    """Return the residual outside the directions fitted to the same spectra, scaled to that of other spectra."""
     scaled = (clean - clean.mean(0)) / scale
     return np.asarray((scaled - scaled @ basis.T @ basis) / np.sqrt(np.maximum(1 - (basis**2).sum(0), 1e-3)))
 
 
 def _explanation(clean: Doubles, scale: Doubles, rank: int) -> Explanation:
-    """Return the directions of spectra, and how their noise depends on the intensity that is predicted."""
+    """Return the directions of spectra, and the dependence of their noise on the predicted intensity."""
     mean = clean.mean(0)
     basis = _directions((clean - mean) / scale, rank)
     residual = _left(clean, scale, basis)
@@ -163,14 +163,14 @@ def _explanation(clean: Doubles, scale: Doubles, rank: int) -> Explanation:
     growth = np.array([float(_deviation(residual[piece])) for piece in pieces])
     least = _floored(np.zeros_like(scale), clean) / scale
     known = replace(alone(clean.shape[1]), mean=mean, scale=scale, basis=basis, levels=levels, growth=np.maximum(growth, least.max()))
-    # few counts have a long tail
+    # low counts have a long tail
     size = np.abs(residual / known.residual(clean)[1].ravel())
     tails = [np.percentile(size[piece], _TAIL) / _TAIL_NORMAL for piece in pieces]
     return replace(known, growth=known.growth * np.maximum(tails, 1))
 
 
-def _lines(found: Found, bands: int, place: Integers | None) -> Mask:
-    """Return the bands at which more spectra rise than chance, or one ray along a row of pixels, would have it."""
+def _lines(found: FoundSpikes, bands: int, place: Integers | None) -> Mask:
+    """Return the bands at which more spectra rise than by chance, or by one ray along a row of pixels."""
     from scipy.stats import poisson
 
     rises = np.zeros(bands)
@@ -178,7 +178,7 @@ def _lines(found: Found, bands: int, place: Integers | None) -> Mask:
     for band in np.unique(found.peak):
         near = np.abs(found.peak - band) <= 1
         rises[band] = min(np.unique(key[near]).size for key in keys)
-    # spikes fall anywhere: the bands that none has hit tell how many there are, whatever lines there are
+    # spikes are uniform over the bands: the number of bands without any determines their rate, whatever lines there are
     none = np.mean(np.bincount(found.peak, minlength=bands) == 0)
     chance = max(float(np.median(rises)), -3 * np.log(max(none, 1 / bands)))
     return np.asarray(rises >= max(_LINES, 1 + float(poisson.isf(1e-4 / bands, chance))))

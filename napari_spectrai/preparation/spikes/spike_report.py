@@ -1,4 +1,4 @@
-"""What was found: spikes, by pixel and by band."""
+"""Spikes found in a cube, by pixel and by band."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Self
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.preparation.spikes.context import Doubles, Found, Integers
+from napari_spectrai.preparation.spikes.context import Doubles, FoundSpikes, Integers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spikes:
-    """Spikes of a cube, one row each, ordered by pixel and band.
+    """Spikes of a cube, one entry per spike, ordered by pixel and band.
 
     Parameters
     ----------
     pixel : ndarray of shape (c, d)
-        Where each is, in the d dimensions of the cube before the bands.
+        Position of each spike, in the d dimensions of the cube before the bands.
     band, first, last : ndarray of shape (c,)
-        Its highest band, and the bands that it covers.
+        Its highest band, and the range of its bands.
     height : ndarray of shape (c,)
-        Of the highest band, above what was expected, in the units of the cube.
+        Height of the highest band above the prediction, in the unit of the cube.
     shape : of the cube, bands last
     axis : SpectralAxis
     """
@@ -37,8 +37,8 @@ class Spikes:
     axis: SpectralAxis
 
     @classmethod
-    def of(cls, found: Found | None, shape: tuple[int, ...], axis: SpectralAxis) -> Self:
-        """Return what a search found; what overlaps or adjoins in one spectrum is one spike."""
+    def of(cls, found: FoundSpikes | None, shape: tuple[int, ...], axis: SpectralAxis) -> Self:
+        """Convert the result of a search; overlapping or adjacent detections in one spectrum are one spike."""
         spectrum = band = np.zeros(0, np.intp)
         height: Doubles = np.zeros(0)
         if found is not None:
@@ -46,14 +46,14 @@ class Spikes:
             place, back = np.unique(found.spectrum[entry] * shape[-1] + found.start[entry] + offset, return_inverse=True)
             height = np.bincount(back, found.height[entry, offset], minlength=place.size).astype(np.float64)
             spectrum, band = place // shape[-1], place % shape[-1]
-        begins = np.ones(spectrum.size, bool)
-        begins[1:] = (np.diff(spectrum) != 0) | (np.diff(band) != 1)
-        number = np.cumsum(begins) - 1
+        starts = np.ones(spectrum.size, bool)
+        starts[1:] = (np.diff(spectrum) != 0) | (np.diff(band) != 1)
+        number = np.cumsum(starts) - 1
         order = np.lexsort((-height, number))
         top = order[np.unique(number[order], return_index=True)[1]]
-        ends = np.roll(begins, -1) | (np.arange(begins.size) == begins.size - 1)
+        ends = np.roll(starts, -1) | (np.arange(starts.size) == starts.size - 1)
         pixel = np.stack(np.unravel_index(spectrum[top], shape[:-1]), -1)
-        return cls(pixel, band[top], band[begins], band[ends], height[top], shape, axis)
+        return cls(pixel, band[top], band[starts], band[ends], height[top], shape, axis)
 
     def __len__(self) -> int:
         return len(self.band)
@@ -66,12 +66,12 @@ class Spikes:
 
     @property
     def position(self) -> Doubles:
-        """Where the highest band of each lies, in the unit of the axis."""
+        """Position of the highest band of each spike, in the unit of the axis."""
         return np.asarray(self.axis.values[self.band])
 
     @property
     def by_band(self) -> Integers:
-        """How many spikes cover each band, of shape (L,)."""
+        """Number of spikes that cover each band, of shape (L,)."""
         edges = np.zeros(self.shape[-1] + 1, np.intp)
         np.add.at(edges, self.first, 1)
         np.add.at(edges, self.last + 1, -1)
@@ -79,7 +79,7 @@ class Spikes:
 
     @property
     def by_pixel(self) -> Integers:
-        """How many spikes each spectrum has, of the shape of the cube without its bands."""
+        """Number of spikes in each spectrum, of the shape of the cube without its bands."""
         count = np.zeros(self.shape[:-1], np.intp)
         np.add.at(count, tuple(self.pixel.T), 1)
         return count

@@ -8,21 +8,21 @@ from numpy.lib.stride_tricks import sliding_window_view
 from napari_spectrai.preparation.spikes.context import Doubles
 
 _PEAKED = 10.0
-"""Noise standard deviations of a line whose width is measured."""
+"""Minimum height of a line whose width is measured, in noise standard deviations."""
 _TALL = 0.03
-"""Height of a line whose width is measured, relative to the range of its spectrum."""
+"""Minimum height of a line whose width is measured, relative to the range of its spectrum."""
 _REACH = 8
-"""Bands from the top of a line to where its foot is sought."""
+"""Number of bands from the top of a line within which its foot is searched."""
 SAMPLED = 2.4
-"""Equivalent width of a line where there is none to measure: two bands at half its height, and some more."""
+"""Default equivalent width of a line if none can be measured: slightly more than two bands at half height."""
 SINGLE = 1.5
-"""Equivalent width, in bands, that no spectrometer's line has: one band stands alone."""
+"""Equivalent width, in bands, below which a peak cannot be a line of a spectrometer: a single band."""
 
 
 def line_widths(spectra: Doubles, noise: Doubles) -> Doubles:
     """Return the equivalent width (area by height, in bands) of the line at each band of spectra (n, L); NaN where there is none.
 
-    A line is a maximum that stands high above the straight line between the lowest bands on either side.
+    A line is a maximum well above the straight line between the lowest bands on either side.
     """
     bands = spectra.shape[-1]
     padded = np.pad(spectra, ((0, 0), (_REACH, _REACH)), constant_values=np.inf)

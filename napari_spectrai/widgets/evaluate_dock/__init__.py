@@ -1,1 +1,1 @@
-"""What the Evaluate dock is made of."""
+"""Parts of the Evaluate dock."""

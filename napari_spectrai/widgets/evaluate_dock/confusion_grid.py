@@ -1,4 +1,4 @@
-"""A confusion matrix as a grid of cells to click."""
+"""A clickable confusion matrix."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QStyledItemDelegate, 
 from napari_spectrai.widgets.dock import text
 
 NAMED = 6
-"""Classes up to which the columns have names; more are numbered."""
+"""Largest number of classes whose columns show names; with more classes, columns show numbers."""
 ROW, COLUMN = 24, 38
 MOST_ROWS = 17
 NAMES = 124
 RIGHT, WRONG = (48, 125, 190), (212, 96, 28)
-"""Colours of cells on and off the diagonal."""
+"""Colours of the cells on and off the diagonal."""
 
 
 class _Cells(QAbstractTableModel):
@@ -50,10 +50,10 @@ class _Cells(QAbstractTableModel):
         return None
 
     def words(self, row: int, column: int) -> str:
-        """Return a cell in words."""
+        """Describe a cell in words."""
         count, total = int(self.matrix[row, column]), int(self.matrix[row].sum())
         share = f" ({100 * self.shares[row, column]:.1f} % of {total:,})" if total else ""
-        return f"truth {self.classes[row]}, told {self.classes[column]}: {count:,}{share}"
+        return f"truth {self.classes[row]}, predicted {self.classes[column]}: {count:,}{share}"
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:  # noqa: N802
         name, many = self.classes[section], len(self.classes) > NAMED
@@ -62,14 +62,14 @@ class _Cells(QAbstractTableModel):
                 return str(section + 1) if many else name
             return self.short(f"{section + 1}  {name}" if many else name)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{'told' if orientation == Qt.Orientation.Horizontal else 'truth'}: {name}"
+            return f"{'predicted' if orientation == Qt.Orientation.Horizontal else 'truth'}: {name}"
         if role == Qt.ItemDataRole.TextAlignmentRole and orientation == Qt.Orientation.Vertical:
             return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         return None
 
 
 class _Painter(QStyledItemDelegate):
-    """Paints the share behind the count; style sheets would not let a model do it."""
+    """Paints the share behind the count, which style sheets do not allow a model to do."""
 
     def __init__(self, view: QTableView) -> None:
         super().__init__(view)
@@ -102,11 +102,11 @@ class _View(QTableView):
 
 
 class ConfusionGrid(Container[Any]):
-    """Rows are the truth, columns what was told; colour is the share of the row.
+    """Rows are true classes, columns predicted ones; the colour is the share of the row.
 
     Signals
     -------
-    chosen : names of the truth's and the told class of a cell that was clicked, or chosen by Return
+    chosen : names of the true and the predicted class of the cell that was clicked, or selected with Return
     """
 
     chosen = Signal(str, str)
@@ -118,7 +118,7 @@ class ConfusionGrid(Container[Any]):
         self._words = text("confusion_words")
         self.append(self._words)
         self.view = _View()
-        self.view.setToolTip("a click on a cell shows its pixels in the image")
+        self.view.setToolTip("click a cell to show its pixels in the image")
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.view.setItemDelegate(_Painter(self.view))
         self.view.setShowGrid(False)
@@ -134,7 +134,7 @@ class ConfusionGrid(Container[Any]):
         self.native.layout().addWidget(self.view)
 
     def show_matrix(self, matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> None:
-        """Show a matrix (C, C) with the names of its classes."""
+        """Show a matrix of shape (C, C) with the names of its classes."""
         self._cells = _Cells(np.asarray(matrix, np.int64), classes, self._short)
         self.view.setModel(self._cells)
         few = len(classes) <= NAMED
@@ -144,8 +144,8 @@ class ConfusionGrid(Container[Any]):
         heads.setDefaultSectionSize(max(COLUMN, self._widest() + 8))
         heads.setMinimumSectionSize(COLUMN)
         heads.setSectionResizeMode(QHeaderView.ResizeMode.Stretch if few and len(classes) <= 4 else QHeaderView.ResizeMode.Interactive)
-        numbered = "" if few else ", by the number of its row"
-        self._words.value = f"Rows: the truth. Columns: what was told{numbered}. Click a cell to see its pixels."
+        numbered = "" if few else ", numbered as the rows are"
+        self._words.value = f"Rows: true class. Columns: predicted class{numbered}. Click a cell to see its pixels."
         room = min(len(classes), MOST_ROWS) * ROW + heads.sizeHint().height()
         self.view.setFixedHeight(room + bar.sizeHint().height() + 2 * self.view.frameWidth() + 2)
 
@@ -156,10 +156,10 @@ class ConfusionGrid(Container[Any]):
         assert self._cells is not None  # noqa: S101
         return int(self.view.fontMetrics().horizontalAdvance(f"{int(self._cells.matrix.max(initial=0)):,}"))
 
-    def click(self, truth: str, told: str) -> None:
-        """Do what a click on a cell does."""
+    def click(self, truth: str, predicted: str) -> None:
+        """Act as if a cell had been clicked."""
         assert self._cells is not None  # noqa: S101
-        index = self._cells.index(self._cells.classes.index(truth), self._cells.classes.index(told))
+        index = self._cells.index(self._cells.classes.index(truth), self._cells.classes.index(predicted))
         self.view.setCurrentIndex(index)
         self._on_click(index)
 
@@ -170,6 +170,6 @@ class ConfusionGrid(Container[Any]):
             self.chosen.emit(self._cells.classes[index.row()], self._cells.classes[index.column()])
 
     @property
-    def told(self) -> str:
-        """What is said above the grid: how to read it, or the cell that was clicked."""
+    def hint(self) -> str:
+        """Text above the grid: how to read it, or the cell that was clicked."""
         return str(self._words.value)

@@ -1,4 +1,4 @@
-"""Which layers can be judged, by which truth, as which task; and what stands against it, in words."""
+"""Default layers for an evaluation, and the checks before it starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari.viewer import Viewer
 from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard, read_card
-from napari_spectrai.experiment.compatibility import fit_axis
+from napari_spectrai.experiment.obstacles import Onto, different_cubes, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.labels import as_labels
@@ -26,56 +26,57 @@ from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
 from napari_spectrai.widgets.layers import as_cube, label_layers, painted, spectral_layers, spectral_position, undecided
 
 MADE = EVALUATED
-_SAID = ("denoised", "calibrated")
+_RESULT_NAMES = ("denoised", "calibrated")
 
 
 def candidates(viewer: Viewer) -> list[Layer]:
-    """Return the layers that can be judged: cubes and Labels, the uppermost first."""
+    """Return the layers that can be evaluated, cubes and Labels, topmost first."""
     known: list[Layer] = [*spectral_layers(viewer), *label_layers(viewer)]
     return [layer for layer in reversed(viewer.layers) if layer in known and MADE not in layer.metadata]
 
 
-def told(layer: Layer | None) -> Mapping[str, Any]:
-    """Return what a layer's metadata say of the prediction that made it; nothing where it is none."""
+def prediction_metadata(layer: Layer | None) -> Mapping[str, Any]:
+    """Return what a layer's metadata record about the prediction that made it; empty if no prediction did."""
     found = {} if layer is None else layer.metadata.get("prediction", {})
     return found if isinstance(found, Mapping) else {}
 
 
 def likely_result(viewer: Viewer) -> Layer | None:
-    """Return the layer one would judge: the uppermost that a prediction made, told by its metadata or its name."""
+    """Return the layer most likely to be evaluated: the topmost result of a prediction, recognised by its metadata or its name."""
     layers = candidates(viewer)
-    made = [layer for layer in layers if told(layer).get("role") == "result"]
-    named = [layer for layer in layers if isinstance(layer, Image) and _source_of(viewer, layer) is not None and _is_said(layer.name)]
+    made = [layer for layer in layers if prediction_metadata(layer).get("role") == "result"]
+    sources = [layer for layer in layers if isinstance(layer, Image) and _source_of(viewer, layer) is not None]
+    named = [layer for layer in sources if _is_result_name(layer.name)]
     return next(iter(made or named), None)
 
 
-def _is_said(name: str) -> bool:
-    """Whether a name ends as those of results do; napari numbers names that are taken."""
+def _is_result_name(name: str) -> bool:
+    """Whether a name ends as those of results do; napari appends a number to names already in use."""
     last = re.sub(r" \[\d+\]$", "", name).rpartition(" · ")[2]
-    return last.startswith(_SAID) or "× enlarged" in last
+    return last.startswith(_RESULT_NAMES) or "× enlarged" in last
 
 
 def _source_of(viewer: Viewer, layer: Layer | None) -> Image | None:
     if layer is None:
         return None
-    name = str(told(layer).get("source") or layer.name.rpartition(" · ")[0])
+    name = str(prediction_metadata(layer).get("source") or layer.name.rpartition(" · ")[0])
     return next((image for image in spectral_layers(viewer) if image.name == name and image is not layer), None)
 
 
 def likely_source(viewer: Viewer, result: Layer | None, truth: Layer | None) -> Image | None:
-    """Return the layer that a result was made from, if it can be told."""
+    """Return the layer that a result was made from, if it can be identified."""
     found = _source_of(viewer, result)
     return None if found is truth else found
 
 
 def truths(viewer: Viewer, results: Sequence[Layer]) -> list[Layer]:
-    """Return the layers that can be the truth of results: of their kind, and none of them."""
+    """Return the layers that can be the truth of results: layers of the same kind that are not results themselves."""
     kind = Labels if results and isinstance(results[0], Labels) else Image
     return [layer for layer in candidates(viewer) if isinstance(layer, kind) and layer not in results]
 
 
 def likely_truth(viewer: Viewer, results: Sequence[Layer]) -> Layer | None:
-    """Return the layer of the result's size that somebody has called its truth, or None: a size alone makes no truth."""
+    """Return the layer of the result's size whose name marks it as the truth, or None: an equal size alone is no indication."""
     if not results:
         return None
     source = _source_of(viewer, results[0])
@@ -89,8 +90,8 @@ def spatial(layer: Layer) -> tuple[int, ...]:
 
 
 def likely_task(result: Layer | None, source: Image | None) -> str:
-    """Return as what a result is judged: what its metadata say, else what its kind and size tell."""
-    named = str(told(result).get("task", ""))
+    """Return the task to evaluate a result as: from its metadata, else from its kind and size."""
+    named = str(prediction_metadata(result).get("task", ""))
     if named in tasks and (tasks[named].truth == "labels") == isinstance(result, Labels):
         return named
     if isinstance(result, Labels):
@@ -100,13 +101,13 @@ def likely_task(result: Layer | None, source: Image | None) -> str:
 
 
 def model_of(result: Layer | None) -> Path | None:
-    """Return the model file that made a result, where its metadata tell one that is still there."""
-    path = Path(str(told(result).get("model", "")))
+    """Return the model file that made a result, if its metadata name one that still exists."""
+    path = Path(str(prediction_metadata(result).get("model", "")))
     return path if path.suffix == ".safetensors" and path.is_file() else None
 
 
 def card_of(path: Path | None) -> ModelCard | None:
-    """Return what a model says of itself; nothing of a file that is none."""
+    """Return the card of a model file, or None if the file is not a model."""
     try:
         return None if path is None else read_card(path)
     except (OSError, ValueError):
@@ -114,13 +115,13 @@ def card_of(path: Path | None) -> ModelCard | None:
 
 
 def normalised_by(card: ModelCard | None) -> str:
-    """Return how a model's preparation scales each spectrum by itself; empty where it does not."""
+    """Return how a model's preparation scales each spectrum individually; empty if it does not."""
     steps = [] if card is None else [step for step in card.experiment.preparation if isinstance(step, Normalise)]
     return str(steps[0].by) if steps else ""
 
 
 def finds_clusters(result: Layer | None, truth: Layer | None) -> bool:
-    """Whether the numbers of a result are clusters, which have no names of the truth's."""
+    """Whether the numbers of a result are clusters, which have no class names."""
     if not isinstance(result, Labels) or not isinstance(truth, Labels):
         return False
     mine, theirs = (set(_names(layer).values()) for layer in (result, truth))
@@ -133,26 +134,26 @@ def _names(layer: Labels) -> Mapping[int, str]:
 
 
 def handed(layer: Layer, like: Image | None) -> Cube | SpectralLabels:
-    """Return a layer as what is judged; labels painted over a set of spectra, bands × spectra, as one class a spectrum."""
+    """Return a layer as data to evaluate; labels painted over a set of spectra (bands × spectra) become one class per spectrum."""
     if not isinstance(layer, Labels):
         return as_cube(layer)
     labels = painted(layer, like)
     if labels.data is not layer.data and labels.data.ndim == 1:
         return replace(labels, names={**labels.names, 0: "unlabelled"})
-    return replace(labels, data=np.array(labels.data))  # as it is now: a brush may go on
+    return replace(labels, data=np.array(labels.data))  # a copy, since painting may continue
 
 
 def spectra_under(layer: Layer, source: Image | None) -> Image | None:
-    """Return the set of spectra that labels were painted over, if they were."""
+    """Return the set of spectra that labels were painted over, if there is one."""
     flat = isinstance(layer, Labels) and source is not None and source.ndim == 2 and layer.data.shape == source.data.shape
     return source if flat else None
 
 
-# ---------------------------------------------------------------- what stands against it
+# ---------------------------------------------------------------- checks
 
 
 def unplaced(results: Sequence[Layer], truth: Layer | None) -> bool:
-    """Whether only results, or only their truth, have been placed, and a person has to know whether they show the same pixels."""
+    """Whether either only the results or only the truth have a position, so that a person has to confirm that the pixels correspond."""
     if truth is None:
         return False
     found = [relation_of(_lies(truth), _lies(result)) for result in results]
@@ -160,17 +161,17 @@ def unplaced(results: Sequence[Layer], truth: Layer | None) -> bool:
 
 
 def against_truth(results: Sequence[Layer], truth: Layer | None, source: Image | None, *, placed: bool = True) -> str:
-    """Return what is wrong with the truth for these results, in words; nothing if it fits."""
+    """Return the problem with the truth for these results, in words; empty if it fits."""
     if truth is None:
         kind = (
-            "a Labels layer with the known classes (0 is unlabelled)"
+            "a Labels layer with the true classes (0 is unlabelled)"
             if isinstance(results[0], Labels)
-            else "the layer that shows how it should be"
+            else "the layer with the target spectra"
         )
         return f"Choose the truth: {kind}."
     for layer in (*results, truth):
         if isinstance(layer, Image) and (words := undecided(layer)):
-            return f"{words} in the dock Spectra."
+            return f"{words} in the Spectra dock."
     for result in results:
         words = _same_data(result, truth) or (against_place(result, truth)[0] if placed else "")
         words = words or (_labels_against(result, truth, source) if isinstance(truth, Labels) else _cubes_against(result, truth))
@@ -189,7 +190,7 @@ def _same_data(result: Layer, truth: Layer) -> str:
 
 
 def against_place(result: Layer, truth: Layer) -> tuple[str, bool]:
-    """Return in words how a result lies beside its truth, and whether both could be aligned exactly; nothing where they coincide."""
+    """Describe how a result lies relative to its truth and whether both can be aligned exactly; empty if they coincide."""
     found = relation_of(_lies(truth), _lies(result))
     if found is None or found.kind == "same":
         return "", True
@@ -203,7 +204,7 @@ def _lies(layer: Layer) -> Placement | None:
 
 
 def alignable(results: Sequence[Layer], truth: Layer | None) -> bool:
-    """Whether some results lie beside their truth, and all of them could be aligned with it."""
+    """Whether some results do not coincide with their truth and all of them can be aligned with it."""
     if truth is None or any(isinstance(result, Labels) != isinstance(truth, Labels) for result in results):
         return False
     found = [against_place(result, truth) for result in results]
@@ -211,25 +212,16 @@ def alignable(results: Sequence[Layer], truth: Layer | None) -> bool:
 
 
 def _cubes_against(result: Layer, truth: Layer) -> str:
-    first, second = as_cube(result), as_cube(truth)
-    if len(first.axis) != len(second.axis):
-        return f"{result.name!r} has {len(first.axis)} bands and the truth {len(second.axis)}; crop or resample one of them in Preprocess."
-    if first.spatial_shape != second.spatial_shape:
-        return (
-            f"{result.name!r} has {_size(first.spatial_shape)} and the truth {_size(second.spatial_shape)}; they must show the same pixels."
-        )
-    difference = second.axis.mismatch(first.axis)
-    if difference and first.axis.unit and second.axis.unit:
-        return f"{result.name!r} has {difference} (the truth: {second.axis.describe()}); resample one of them in Preprocess."
-    return ""
+    words = different_cubes(as_cube(result), as_cube(truth), repr(result.name))
+    return f"{words}." if words else ""
 
 
 def _labels_against(result: Layer, truth: Labels, source: Image | None) -> str:
-    told_shape, known = result.data.shape, truth.data.shape
-    if told_shape != known:
-        return f"{result.name!r} has {_size(told_shape)} and the truth {_size(known)}; they must show the same pixels."
+    shape, known = result.data.shape, truth.data.shape
+    if shape != known:
+        return f"{result.name!r} has {_size(shape)} and the truth {_size(known)}; they must show the same pixels."
     if not np.any(np.asarray(truth.data)):
-        return f"{truth.name!r} labels no pixel (all are 0); paint the known classes into it, or choose another truth."
+        return f"{truth.name!r} labels no pixel (all are 0); paint the true classes into it, or choose another truth."
     if spectra_under(truth, source) is None and not as_labels(truth).data.size:
         return f"{truth.name!r} is empty; choose another truth."
     return ""
@@ -240,17 +232,11 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def against_model(path: Path | None, source: Image | None, kind: str) -> str:
-    """Return what is wrong with the model whose classical methods are asked for, in words; nothing if it fits."""
+    """Return the problem with the model whose classical methods are requested, in words; empty if it fits."""
     if path is None:
         return ""
     try:
         card = read_card(path)
     except (OSError, ValueError) as error:
         return str(error)
-    if source is None:
-        return "Choose the source, which the model's classical methods are applied to, or take the model away."
-    if (card.experiment.task.truth == "labels") != (tasks[kind].truth == "labels"):
-        return f"The model is for {card.experiment.task.title.lower()}, and {tasks[kind].title.lower()} is judged; take it away."
-    cube = as_cube(source)
-    fit = fit_axis(card, cube.axis, str(source.name))
-    return "" if fit.fits else f"{fit.words} Choose another source, or take the model away."
+    return model_obstacle(card, tasks.parse(kind), None if source is None else Onto.of(as_cube(source)))

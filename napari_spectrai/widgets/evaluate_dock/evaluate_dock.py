@@ -1,8 +1,9 @@
-"""The Evaluate dock: results against the truth."""
+"""The Evaluate dock: results compared with the truth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,20 @@ from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
 from napari_spectrai.widgets.layers import turned
 
-_EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; predict, and evaluate what comes out."
-_NONE = "Tick the layer to be judged."
+_EMPTY = "Open a hypercube and its truth, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs; then predict, and evaluate the result."
+_NONE = "Tick the layer to evaluate."
 
 
 class EvaluateDock(Dock):
-    """Judge one or several layers against a truth, in a process of its own.
+    """Evaluate one or several layers against a truth, in a separate process.
 
-    From a script: set ``dock.result`` (or ``dock.results``) and ``dock.truth``, perhaps ``dock.source``, ``dock.model`` and ``dock.task``;
-    call ``dock.start()``; then ``dock.report`` is the `Evaluation`, and ``dock.save_csv`` and ``dock.save_report`` save it.
+    From a script: set ``dock.result`` (or ``dock.results``) and ``dock.truth``, optionally ``dock.source``, ``dock.model``, ``dock.task``;
+    call ``dock.start()``. Afterwards ``dock.report`` is the `Evaluation`; ``dock.save_csv`` and ``dock.save_report`` save it.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
-        self._begun = False
+        self._has_chosen = False
         self._build()
         super().__init__("Evaluate", self._sections)
         self._later = QTimer(self.native)
@@ -46,9 +47,9 @@ class EvaluateDock(Dock):
         self._empty = text("empty", _EMPTY)
         self.boxes, self._problem = ResultBoxes(), message()
         self.choices = JudgedChoices(self._viewer)
-        self._applying = JobQueue(self._viewer, "Evaluate", "judge the ticked layers against the truth", "starting: loading torch …")
+        self._applying = JobQueue(self._viewer, "Evaluate", "evaluate the ticked layers against the truth", "starting: loading torch …")
         self._start, self._cancel = self._applying.start, self._applying.cancel
-        self._cancel.tooltip = "stop; what was found before stays"
+        self._cancel.tooltip = "stop; keep the previous result"
         self.view = JudgementView(self._viewer)
         self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view]
 
@@ -59,7 +60,7 @@ class EvaluateDock(Dock):
         turned.turned.connect(self._check)
         self.native.destroyed.connect(self._leave)
         self.boxes.ticked.connect(self._on_results)
-        self.choices.told.connect(self._check)
+        self.choices.updated.connect(self._check)
         self.choices.align_button.changed.connect(self.align)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._check)
@@ -71,11 +72,11 @@ class EvaluateDock(Dock):
             event.disconnect(self._on_layers)
         turned.turned.disconnect(self._check, missing_ok=True)
 
-    # ---------------------------------------------------------------- what a script sets and reads
+    # ---------------------------------------------------------------- interface for scripts
 
     @property
     def results(self) -> list[Layer]:
-        """The layers that are judged."""
+        """The layers to evaluate."""
         return self.boxes.layers
 
     @results.setter
@@ -84,7 +85,7 @@ class EvaluateDock(Dock):
 
     @property
     def result(self) -> Layer | None:
-        """The layer that is judged; of several the first."""
+        """The layer to evaluate; the first if there are several."""
         return next(iter(self.results), None)
 
     @result.setter
@@ -92,13 +93,13 @@ class EvaluateDock(Dock):
         self.results = [layer]
 
     def take(self, layer: Layer) -> None:
-        """Judge a layer, if it can be."""
+        """Select a layer to evaluate, if it can be evaluated."""
         if layer in self.boxes.of:
             self.result = layer
 
     @property
     def truth(self) -> Layer | None:
-        """The layer it is judged by."""
+        """The layer with the truth."""
         return self.choices.truth
 
     @truth.setter
@@ -107,7 +108,7 @@ class EvaluateDock(Dock):
 
     @property
     def source(self) -> Image | None:
-        """What the results were made from."""
+        """The layer that the results were made from."""
         return self.choices.source
 
     @source.setter
@@ -116,7 +117,7 @@ class EvaluateDock(Dock):
 
     @property
     def model(self) -> Path | None:
-        """The model whose classical methods are judged, too."""
+        """The model whose classical methods are also evaluated."""
         return self.choices.model
 
     @model.setter
@@ -125,7 +126,7 @@ class EvaluateDock(Dock):
 
     @property
     def task(self) -> str:
-        """As which task the results are judged."""
+        """The task that the results are evaluated as."""
         return self.choices.task
 
     @task.setter
@@ -140,32 +141,32 @@ class EvaluateDock(Dock):
     @property
     def report(self) -> Evaluation | None:
         """What was found: rows, confusions, maps, and the spectra worth looking at."""
-        return self.view.judgement
+        return self.view.evaluation
 
     def save_csv(self, path: str | Path) -> Path:
-        """Save the tables."""
+        """Save the tables as CSV."""
         return self.view.save_csv(path)
 
     def save_report(self, path: str | Path) -> Path:
-        """Save everything as one HTML page."""
+        """Save the complete evaluation as one HTML page."""
         return self.view.save_report(path)
 
-    # ---------------------------------------------------------------- what stands against it
+    # ---------------------------------------------------------------- checks
 
     def _on_layers(self, _: Any = None) -> None:
         self._look_at_layers()
-        self._later.start(0)  # what made a layer stands in its metadata only after it has come
+        self._later.start(0)  # a layer's metadata are complete only after it was inserted
 
     def _look_at_layers(self) -> None:
         self.boxes.offer(evaluate_defaults.candidates(self._viewer))
-        likely = None if self._begun else evaluate_defaults.likely_result(self._viewer)
+        likely = None if self._has_chosen else evaluate_defaults.likely_result(self._viewer)
         if likely is not None:
             self.boxes.tick([likely], by_hand=False)
         else:
             self._on_results()
 
     def _on_results(self) -> None:
-        self._begun = self._begun or bool(self.results)
+        self._has_chosen = self._has_chosen or bool(self.results)
         self.choices.follow(self.results)
 
     def _check(self, _: Any = None) -> None:
@@ -190,31 +191,31 @@ class EvaluateDock(Dock):
     # ---------------------------------------------------------------- work
 
     def start(self) -> None:
-        """Judge the results."""
+        """Evaluate the results."""
         if not self._start.enabled or self.truth is None:
             return
-        results, source, labels = self.results, self.source, self.choices.tells_classes
+        results, source, labels = self.results, self.source, self.choices.is_classes
         spectra = evaluate_defaults.spectra_under(results[0], source)
         handed = {layer.name: evaluate_defaults.handed(layer, spectra) for layer in results}
         known = evaluate_defaults.handed(self.truth, spectra)
-        options, kind = self.choices.asked(), self.task
+        model, options, kind = self.choices.model, replace(self.choices.chosen(), pairing="pixels"), self.task
         # classes have no raw row: their source is for the methods of a model alone
-        needed = source is not None and (not labels or options["model"] is not None)
+        needed = source is not None and (not labels or model is not None)
         noisy = evaluate_defaults.handed(source, None) if needed and source is not None else None
         layers = {layer.name: layer for layer in results}
         work = JobSpec(
             "",
             # they coincide as the layers lie now, whatever their files say
-            lambda: prepare_evaluation(handed, known, kind, source=noisy, pairing="pixels", **options),
+            lambda: prepare_evaluation(handed, known, kind, source=noisy, model=model, options=options),
             lambda folder, stopped: None if stopped else Evaluation.load(folder / "judgement"),
-            lambda judgement: self._show(judgement, layers),
+            lambda evaluation: self._show(evaluation, layers),
         )
         self._applying.run_all([work], self.native)
 
     def cancel(self) -> None:
-        """Stop; what was found before stays."""
+        """Stop, and keep the previous result."""
         self._applying.stop()
 
-    def _show(self, judgement: Evaluation, layers: dict[str, Layer]) -> str:
-        self.view.show_judgement(judgement, layers)
+    def _show(self, evaluation: Evaluation, layers: dict[str, Layer]) -> str:
+        self.view.show_evaluation(evaluation, layers)
         return f"{len(layers)} results judged" if len(layers) > 1 else "1 result judged"

@@ -1,4 +1,4 @@
-"""What results are judged by: truth, source, task, intensities, and the model whose classical methods stand beside them."""
+"""Settings of an evaluation: truth, source, task, scaling of intensities, and the model whose classical methods are also scored."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from napari.viewer import Viewer
 from psygnal import Signal
 
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.widgets.dock import message, rows, say, text
 from napari_spectrai.widgets.evaluate_dock import evaluate_defaults
 from napari_spectrai.widgets.form import FoldBox
@@ -26,69 +27,75 @@ _INTENSITIES = {
 
 
 class JudgedChoices(Container[Any]):
-    """Fields that follow the results: other results bring what suits them, and what a person chose stays with the same ones.
+    """Fields that follow the results: new results reset them, and choices made by a person stay while the results stay.
 
     Signals
     -------
-    told : something was chosen
+    updated : a choice was made
     """
 
-    told = Signal()
+    updated = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._results: list[Layer] = []
-        self._told: list[dict[str, Any]] = []
-        self._found: Path | None = None
+        self._metadata: list[dict[str, Any]] = []
+        self._recorded_model: Path | None = None
         self._settling = False
         self._build()
         super().__init__(
-            widgets=[self._rows, self.problem, self.align_button, self.pixels_button, self.beside, self.fold], labels=False, name="choices"
+            widgets=[self._rows, self.problem, self.align_button, self.pixels_button, self.also_scored, self.fold],
+            labels=False,
+            name="choices",
         )
         self.margins = (0, 0, 0, 0)
         self._truth.changed.connect(self._on_truth)
         self._source.changed.connect(self._on_source)
         self._model.changed.connect(self._on_model)
         for field in (self.task_choice, self.intensities, self.match, self.class_mean):
-            field.changed.connect(self._tell)
+            field.changed.connect(self._emit)
 
     def _build(self) -> None:
         self._truth = LayerChoice(
             self._viewer, lambda: evaluate_defaults.truths(self._viewer, self._results), label="Truth", name="truth_choice",
-            tooltip="the layer that shows how it should be: a cube, or for classes a Labels layer (0 is not judged)",
+            tooltip="the layer to compare with: a cube, or for classes a Labels layer (pixels labelled 0 are ignored)",
         )  # fmt: skip
         self._source = LayerChoice(
             self._viewer, self._sources, label="Source", name="source_choice",
-            tooltip="what the results were made from; it is judged, too, as the row 'raw'",
+            tooltip="the layer that the results were made from; it is also evaluated, as the row 'raw'",
         )  # fmt: skip
-        self.task_choice = ComboBox(choices=lambda _: self._tasks(), label="Task", name="task_choice", tooltip="which figures are told")
+        self.task_choice = ComboBox(choices=lambda _: self._tasks(), label="Task", name="task_choice", tooltip="which metrics are reported")
         self.intensities = ComboBox(
             choices=list(_INTENSITIES.items()), value="", label="Intensities", name="intensities",
-            tooltip="as they are, or scaled to compare shapes: the truth's spectra by themselves, results by their source's; "
-            "chosen as the model normalises",
+            tooltip="compare intensities as they are, or scale the spectra to compare shapes only: spectra of the truth "
+            "by their own factors, those of results by the factors of their source; "
+            "the default follows the normalisation of the model",
         )  # fmt: skip
         self.match = CheckBox(
             value=False, text="Match clusters to classes", name="match",
-            tooltip="the numbers of the result are clusters: each is taken for the class that most of its judged pixels have",
+            tooltip="the result holds cluster numbers: assign to each cluster the class of most of its labelled pixels",
         )  # fmt: skip
         self.class_mean = ComboBox(
             choices=[("classes of the truth", "truth"), ("classes of truth or result", "union")], value="truth", label="Mean over",
             name="class_mean",
-            tooltip="classes that F1, IoU and Dice are averaged over; with those of the result, too, a class that the truth does not hold "
+            tooltip="classes that F1, IoU and Dice are averaged over; if the result's are included, a class missing from the truth "
             "counts as 0, as in scikit-learn",
         )  # fmt: skip
         self._model = FileEdit(
             mode=FileDialogMode.EXISTING_FILE, filter="*.safetensors", label="Model", name="model_choice", nullable=True,
-            tooltip="a model file: the classical methods kept in it are applied to the source and scored, too, "
-            "and spectra that it learnt from are counted",
+            tooltip="a model file: the classical methods saved in it are also applied to the source and scored, "
+            "and spectra that it was trained on are counted",
         )  # fmt: skip
-        self.problem, self._model_problem, self.beside = message(), message(), text("beside")
+        self.problem, self._model_problem, self.also_scored = message(), message(), text("also_scored")
         self.align_button = PushButton(
             text="Align by position", name="align", visible=False,
-            tooltip="make layers of the pixels that results and truth share, and choose those; the others stay as they are",
+            tooltip="make new layers of the pixels that results and truth share, and choose those; the originals stay unchanged",
         )  # fmt: skip
         self.pixels_button = PushButton(
-            text="Pair pixel by pixel", name="pixels", visible=False, tooltip="results and truth show the same pixels, wherever they lie"
+            text="Pair pixel by pixel",
+            name="pixels",
+            visible=False,
+            tooltip="results and truth show the same pixels; ignore their positions",
         )
         self.pixels_button.changed.connect(self._agree)
         self._agreed: tuple[Layer | None, ...] = ()
@@ -99,16 +106,16 @@ class JudgedChoices(Container[Any]):
         return [layer for layer in spectral_layers(self._viewer) if layer is not self.truth and layer not in self._results]
 
     @property
-    def tells_classes(self) -> bool:
-        """Whether classes are judged."""
+    def is_classes(self) -> bool:
+        """Whether classes are evaluated."""
         return bool(self._results) and isinstance(self._results[0], Labels)
 
     def _tasks(self) -> list[tuple[str, str]]:
-        return [(tasks[kind].title, kind) for kind in tasks if (tasks[kind].truth == "labels") == self.tells_classes]
+        return [(tasks[kind].title, kind) for kind in tasks if (tasks[kind].truth == "labels") == self.is_classes]
 
     @property
     def truth(self) -> Layer | None:
-        """The layer that is judged by."""
+        """The layer with the truth."""
         chosen: Layer | None = self._truth.value
         return chosen
 
@@ -118,7 +125,7 @@ class JudgedChoices(Container[Any]):
 
     @property
     def source(self) -> Image | None:
-        """What the results were made from."""
+        """The layer that the results were made from."""
         chosen: Image | None = self._source.value
         return chosen
 
@@ -128,7 +135,7 @@ class JudgedChoices(Container[Any]):
 
     @property
     def model(self) -> Path | None:
-        """The model whose classical methods are judged, too."""
+        """The model whose classical methods are also evaluated."""
         path: Any = self._model.value
         return None if path is None or path == Path() else Path(str(path))
 
@@ -138,20 +145,20 @@ class JudgedChoices(Container[Any]):
 
     @property
     def task(self) -> str:
-        """As which task the results are judged."""
+        """The task that the results are evaluated as."""
         return str(self.task_choice.value or "")
 
     @task.setter
     def task(self, kind: str) -> None:
         self.task_choice.value = kind
 
-    # ---------------------------------------------------------------- what follows from what
+    # ---------------------------------------------------------------- dependencies between fields
 
     def follow(self, results: Sequence[Layer]) -> None:
-        """Choose what suits these results, where they are others than before; else what is chosen stays, whatever layers come or go."""
-        told = [dict(evaluate_defaults.told(layer)) for layer in results]
-        others = list(results) != self._results or told != self._told
-        self._results, self._told = list(results), told
+        """Choose defaults for these results if they have changed; otherwise keep the choices, whatever layers are added or removed."""
+        metadata = [dict(evaluate_defaults.prediction_metadata(layer)) for layer in results]
+        others = list(results) != self._results or metadata != self._metadata
+        self._results, self._metadata = list(results), metadata
         self._settling = True
         self._truth.reset_choices()
         self._source.reset_choices()
@@ -164,7 +171,7 @@ class JudgedChoices(Container[Any]):
         if others:
             self._choose_settings()
         self._settling = False
-        self._tell()
+        self._emit()
 
     def _choose_source(self) -> None:
         self._source.reset_choices()
@@ -176,8 +183,8 @@ class JudgedChoices(Container[Any]):
     def _choose_settings(self) -> None:
         first = next(iter(self._results), None)
         path = evaluate_defaults.model_of(first)
-        if self.model in (None, self._found):  # one that a person chose stays
-            self.model = self._found = path
+        if self.model in (None, self._recorded_model):  # a model chosen by a person stays
+            self.model = self._recorded_model = path
         self._choose_task()
         self.intensities.value = evaluate_defaults.normalised_by(evaluate_defaults.card_of(self.model))
         self.match.value = evaluate_defaults.finds_clusters(first, self.truth)
@@ -193,26 +200,26 @@ class JudgedChoices(Container[Any]):
             self._choose_source()
             self.match.value = evaluate_defaults.finds_clusters(next(iter(self._results), None), self.truth)
             self._settling = False
-            self._tell()
+            self._emit()
 
     def _on_source(self, _: Any = None) -> None:
         if not self._settling:
             self._choose_task()
-            self._tell()
+            self._emit()
 
     def _on_model(self, _: Any = None) -> None:
         if not self._settling:
             self.intensities.value = evaluate_defaults.normalised_by(evaluate_defaults.card_of(self.model))
-            self._tell()
+            self._emit()
 
-    def _tell(self, _: Any = None) -> None:
+    def _emit(self, _: Any = None) -> None:
         if not self._settling:
-            self.told.emit()
+            self.updated.emit()
 
-    # ---------------------------------------------------------------- what stands against it
+    # ---------------------------------------------------------------- checks
 
     def against(self) -> str:
-        """Say beside each field what is wrong with it, and return all of it."""
+        """Show each problem next to its field, and return all of them."""
         bare = evaluate_defaults.unplaced(self._results, self.truth)
         agreed = bare and self._agreed == (*self._results, self.truth)
         self.pixels_button.visible = bare and not agreed
@@ -225,19 +232,19 @@ class JudgedChoices(Container[Any]):
         if words[1] and not self.fold.content.visible:
             self.fold.toggle()
         card = None if words[1] else evaluate_defaults.card_of(self.model)
-        compared = f"Also scored: the classical methods of the model {'' if card is None else card.name!r}."
-        say(self.beside, "" if card is None else f"{compared} Spectra that it learnt from are recognised and counted.")
-        self.intensities.visible = not self.tells_classes
-        self.match.visible = self.class_mean.visible = self.tells_classes
+        compared = f"Also evaluated: the classical methods of the model {'' if card is None else card.name!r}."
+        say(self.also_scored, "" if card is None else f"{compared} Spectra that it was trained on are recognised and counted.")
+        self.intensities.visible = not self.is_classes
+        self.match.visible = self.class_mean.visible = self.is_classes
         return "".join(words)
 
     def _agree(self, _: Any = None) -> None:
         self._agreed = (*self._results, self.truth)
-        self._tell()
+        self._emit()
 
-    def asked(self) -> dict[str, Any]:
-        """Return what the job is told beside the layers."""
-        return {
-            "model": self.model, "normalise": None if self.tells_classes else self.intensities.value or None,
-            "match": self.tells_classes and bool(self.match.value), "class_mean": self.class_mean.value,
-        }  # fmt: skip
+    def chosen(self) -> EvaluateOptions:
+        """Return how the results are to be scored."""
+        return EvaluateOptions(
+            normalise=None if self.tells_classes else self.intensities.value or None,
+            match=self.tells_classes and bool(self.match.value), class_mean=self.class_mean.value if self.tells_classes else "truth",
+        )  # fmt: skip

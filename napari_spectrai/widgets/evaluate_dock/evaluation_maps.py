@@ -1,4 +1,4 @@
-"""What an evaluation puts into the window: maps over the layer judged, the pixels of a cell, single pixels; and the way there."""
+"""Show an evaluation in the viewer: error maps, the pixels of a confusion cell, single pixels; and move the camera there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STRIKING = ((1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (0.0, 1.0, 1.0), (1.0, 0.35, 0.0)
 
 
 class Places:
-    """Layers over the one that was judged, `base`; each is made once, and shows the latest."""
+    """Layers over the evaluated layer `base`; each is made once and then updated."""
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
@@ -35,7 +35,7 @@ class Places:
     # ---------------------------------------------------------------- maps
 
     def show_map(self, what: str, drawn: Cube, base: Layer, *, unit: str, words: str) -> Image:
-        """Show a map (..., y, x, 1) over the layer that was judged; made anew for each result."""
+        """Show a map (..., y, x, 1) over the evaluated layer; its layer is replaced for each result."""
         values = np.asarray(drawn.data[..., 0])
         name = f"{base.name} · {what} ({words})"
         layer = self._kept(name)
@@ -61,9 +61,9 @@ class Places:
     # ---------------------------------------------------------------- pixels of a cell
 
     def show_pixels(self, pixels: npt.NDArray[np.intp], name: str, base: Labels, against: Sequence[Layer]) -> Labels:
-        """Show some pixels of a Labels layer as another one, in a colour unlike those of other layers, and go there."""
+        """Show selected pixels of a Labels layer as a new layer, in a colour unlike those of the other layers, and move there."""
         marked = np.zeros(base.data.shape, np.uint8)
-        over_set = base.ndim == 2 and pixels.shape[1] == 1  # spectra: marked over all of their bands
+        over_set = base.ndim == 2 and pixels.shape[1] == 1  # spectra: marked over all bands
         marked[(slice(None), *pixels.T) if over_set else tuple(pixels.T)] = 1
         colour = _unlike(against)
         colours = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: (*colour, 1.0)})
@@ -81,7 +81,7 @@ class Places:
     # ---------------------------------------------------------------- single pixels
 
     def show_points(self, pixels: Mapping[str, Sequence[int]], base: Image, which: str) -> Points:
-        """Mark the best, median and worst pixel, and go to one of them."""
+        """Mark the best, median and worst pixel, and move to one of them."""
         flat = base.ndim == 2
         places = [_in_layer(base, pixel) if flat else list(pixel) for pixel in pixels.values()]
         colours = [_COLOURS[name] for name in pixels]
@@ -90,7 +90,7 @@ class Places:
         words: dict[str, Any] = {"string": [name if name == which else "" for name in pixels], "color": _COLOURS[which], "size": 10}
         words["translation"] = [*[0.0] * (len(places[0]) - 2), -0.7 * size, 0.5 * size]
         layer = self._kept("points")
-        if layer is not None:  # what was marked before may have had another number of dimensions
+        if layer is not None:  # the previous layer may have had another number of dimensions
             self._viewer.layers.remove(layer)
         layer = self._viewer.add_points(
             np.array(places, float), name=POINTS, symbol="o", face_color="transparent", border_color=colours, border_width=0.14,
@@ -101,7 +101,7 @@ class Places:
         return layer
 
     def go_to(self, base: Layer, pixel: Sequence[int]) -> None:
-        """Bring the plane of a pixel onto the sliders, and the pixel into the middle of the canvas where it is not well in sight."""
+        """Move the sliders to the plane of a pixel, and centre the pixel in the canvas if it is not well in view."""
         index = _in_layer(base, pixel)
         world = np.zeros(self._viewer.dims.ndim)
         world[-base.ndim :] = base.data_to_world(index)
@@ -121,7 +121,7 @@ class Places:
 
 
 def _in_layer(base: Layer, pixel: Sequence[int]) -> list[float]:
-    """Return the index into a layer's data of a pixel; along bands the middle."""
+    """Return the index of a pixel in a layer's data; along bands the middle."""
     index = [float(place) for place in pixel]
     if len(index) < base.ndim:
         position = 0 if isinstance(base, Labels) else spectral_position(base)
@@ -130,14 +130,14 @@ def _in_layer(base: Layer, pixel: Sequence[int]) -> list[float]:
 
 
 def _place(base: Layer, *, spectral: bool = False) -> dict[str, Any]:
-    """Return how a layer's pixels lie, without its bands unless these are wanted, for one that is to lie over it."""
+    """Return the placement of a layer's pixels for a layer to be shown over it; without its bands unless they are asked for."""
     bands = {spectral_position(base)} if isinstance(base, Image) and not spectral else set()
     keep = [d for d in range(base.ndim) if d not in bands]
     return placing(base, keep)
 
 
 def _middle(pixels: npt.NDArray[np.intp]) -> list[int]:
-    """Return the pixel nearest to the middle of some; of a stack, on the plane that holds most of them."""
+    """Return the pixel nearest to the centre of the given ones; in a stack, on the plane that holds most of them."""
     for dimension in range(pixels.shape[1] - 2):
         planes, counts = np.unique(pixels[:, dimension], return_counts=True)
         pixels = pixels[pixels[:, dimension] == planes[counts.argmax()]]
@@ -146,7 +146,7 @@ def _middle(pixels: npt.NDArray[np.intp]) -> list[int]:
 
 
 def _unlike(layers: Sequence[Layer]) -> tuple[float, float, float]:
-    """Return a colour far from those of some Labels layers."""
+    """Return a colour far from those of the given Labels layers."""
     used = []
     for layer in layers:
         if isinstance(layer, Labels):

@@ -1,4 +1,4 @@
-"""What an evaluation found: its table, confusion, maps and single spectra, and how it is saved."""
+"""View of an evaluation: its table, confusion matrix, maps and example spectra, and the buttons that save it."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from napari_spectrai.widgets.evaluate_dock.score_table import Column, Line, Scor
 from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.plot import SOURCE, TRUTH, Plot
 
-_WORDS = {"result": "a result", "classical": "a classical method of the model, applied to the source", "raw": "the source as it came"}
+_WORDS = {"result": "a result", "classical": "a classical method of the model, applied to the source", "raw": "the source, unprocessed"}
 _PER_CLASS = (
-    Column("Prec.", "precision: of the pixels predicted as this class, the share that is", larger_is_better=None),
-    Column("Recall", "of the pixels of this class, the share that is found", larger_is_better=None),
+    Column("Prec.", "precision: of the pixels predicted as this class, the fraction that is this class", larger_is_better=None),
+    Column("Recall", "of the pixels of this class, the fraction predicted as it", larger_is_better=None),
     Column("F1", "harmonic mean of precision and recall", larger_is_better=None),
     Column("IoU", "intersection over union", larger_is_better=None),
-    Column("Pixels", "of this class in the truth", whole=True),
+    Column("Pixels", "number of pixels of this class in the truth", whole=True),
 )
-_GONE = "the layer that was judged is no longer there"
-_OTHER = "the layer that was judged holds other pixels by now; press Evaluate again"
+_GONE = "the evaluated layer no longer exists"
+_OTHER = "the data of the evaluated layer have changed; press Evaluate again"
 
 
 class JudgementView(Container[Any]):
-    """Shows one judgement at a time."""
+    """Shows one evaluation at a time."""
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer, self._places = viewer, Places(viewer)
-        self.judgement: Evaluation | None = None
+        self.evaluation: Evaluation | None = None
         self._layers: Mapping[str, Layer] = {}
         self._build()
-        super().__init__(widgets=self._sections, labels=False, name="found")
+        super().__init__(widgets=self._sections, labels=False, name="evaluation")
         self.margins = (0, 0, 0, 0)
         self.visible = False
         viewer.events.theme.connect(self.recolour)
@@ -57,66 +57,71 @@ class JudgementView(Container[Any]):
             button.changed.connect(lambda _=None, what=what: self.show_map(what))
         for which, button in self.spots.items():
             button.changed.connect(lambda _=None, which=which: self.show_spot(which))
-        self.csv.changed.connect(lambda: self._ask("Figures", "Tables (*.csv)", self.save_csv))
+        self.csv.changed.connect(lambda: self._ask("Scores", "Tables (*.csv)", self.save_csv))
         self.report.changed.connect(lambda: self._ask("Report", "Pages (*.html)", self._save_and_open))
 
     def _build(self) -> None:
         self.verdict, self.about, self.place = text("verdict"), text("about"), text("place")
         self.verdict.native.setStyleSheet("font-weight: bold;")
-        self.scores = ScoreTable("scores", "figures against the truth; a click on a head sorts, Ctrl+C copies the table")
-        self.which = ComboBox(choices=self._results, name="which", label="Shown", tooltip="the result whose pixels are shown below")
+        self.scores = ScoreTable("scores", "scores against the truth; click a column header to sort, Ctrl+C copies the table")
+        self.which = ComboBox(choices=self._results, name="which", label="Shown", tooltip="the result shown below")
         self._which = rows(self.which)
         self.grid = ConfusionGrid()
-        self.classes = ScoreTable("classes", "figures of each class; a click on a head sorts, Ctrl+C copies the table")
+        self.classes = ScoreTable("classes", "scores of each class; click a column header to sort, Ctrl+C copies the table")
         self.maps = {
             "error": PushButton(
-                text="Error map", name="error_map", tooltip="root mean squared error over the bands of each pixel, as a layer"
+                text="Error map", name="error_map", tooltip="show the root mean squared error over the bands of each pixel as a layer"
             ),
             "angle": PushButton(
-                text="Angle map", name="angle_map", tooltip="angle between the spectra of result and truth in degrees, as a layer"
+                text="Angle map", name="angle_map", tooltip="show the angle between the spectra of result and truth, in degrees, as a layer"
             ),
         }
         self.spots = {
-            which: PushButton(text=which.capitalize(), name=which, tooltip=f"draw the {which} spectrum, and go to its pixel")
+            which: PushButton(text=which.capitalize(), name=which, tooltip=f"draw the {which} spectrum, and move to its pixel")
             for which in ("best", "median", "worst")
         }
         self._maps, self._spots = line(*self.maps.values()), line(Label(value="Spectra"), *self.spots.values())
-        self.plot = Plot(self._viewer, x="Band number", y="Intensity", height=210, name="judged")
+        self.plot = Plot(self._viewer, x="Band number", y="Intensity", height=210, name="evaluated")
         self.csv = PushButton(text="CSV…", name="csv", tooltip="save the tables for a spreadsheet")
-        self.report = PushButton(text="Report…", name="report", tooltip="save everything as one HTML page, and open it in the browser")
+        self.report = PushButton(text="Report…", name="report", tooltip="save the evaluation as one HTML page, and open it in the browser")
         self.saved, self.problem = text("saved"), message()
         self._sections = [
             self.verdict, self.scores, self.about, self._which, self._maps, self._spots, self.grid, self.place, self.plot, self.classes,
             line(self.csv, self.report), self.saved, self.problem,
         ]  # fmt: skip
 
-    # ---------------------------------------------------------------- showing
+    # ---------------------------------------------------------------- display
 
     def _results(self, _: Any = None) -> list[str]:
-        return [] if self.judgement is None else self.judgement.results
+        return [] if self.evaluation is None else self.evaluation.results
 
-    def show_judgement(self, judgement: Evaluation, layers: Mapping[str, Layer]) -> None:
-        """Show another judgement, of these layers."""
-        self.judgement, self._layers = judgement, dict(layers)
+    def show_evaluation(self, evaluation: Evaluation, layers: Mapping[str, Layer]) -> None:
+        """Show another evaluation, of these layers."""
+        self.evaluation, self._layers = evaluation, dict(layers)
         self.visible = True
-        self.verdict.value = best_words(judgement)
-        self._draw_scores(judgement)
-        self.about.value = "\n".join([judgement.about, *judgement.notes])
+        self.verdict.value = best_words(evaluation)
+        self._draw_scores(evaluation)
+        self.about.value = "\n".join([evaluation.about, *evaluation.notes])
         self.which.reset_choices()
-        self._which.visible = len(judgement.results) > 1
+        self._which.visible = len(evaluation.results) > 1
         self.saved.value = ""
         say(self.problem, "")
         self.plot.clear_curves()
         self._on_which()
 
-    def _draw_scores(self, judgement: Evaluation) -> None:
-        names = [name for name in judgement.metrics if name != "dice"]  # of one class a pixel, the same as F1
-        unit = judgement.unit or "bands"
+    def _draw_scores(self, evaluation: Evaluation) -> None:
+        names = [name for name in evaluation.columns if name != "dice"]  # of one class a pixel, the same as F1
+        unit = evaluation.unit or "bands"
         titles = {name: f"{METRICS[name].title} ({unit})" if name.startswith("peak") else METRICS[name].title for name in names}
         columns = [Column(titles[name], METRICS[name].words, METRICS[name].larger_is_better) for name in names]
         lines = [
-            Line(row.name, [row.figures.get(name, math.nan) for name in names], dimmed=row.role != "result", words=_WORDS[row.role])
-            for row in judgement.rows
+            Line(
+                row,
+                [scores.get(name, math.nan) for name in names],
+                dimmed=evaluation.roles[row] != "result",
+                words=_WORDS[evaluation.roles[row]],
+            )
+            for row, scores in evaluation.rows.items()
         ]
         self.scores.show_rows(columns, lines)
 
@@ -135,29 +140,29 @@ class JudgementView(Container[Any]):
 
     def _on_which(self, _: Any = None) -> None:
         """Show the confusion, or the buttons, of the result chosen."""
-        judgement = self.judgement
-        if judgement is None or self._shown not in judgement.results:
+        evaluation = self.evaluation
+        if evaluation is None or self._shown not in evaluation.results:
             return
-        told = bool(judgement.classes)
+        told = bool(evaluation.classes)
         for part, seen in ((self.grid, told), (self.classes, told), (self._maps, not told), (self._spots, not told), (self.plot, not told)):
             part.visible = seen
         say(self.place, "")
         if told:
-            self._draw_classes(judgement, judgement.confusions[self._shown])
+            self._draw_classes(evaluation, evaluation.confusions[self._shown])
             return
-        flat = len(judgement.shape) == 1
+        flat = len(evaluation.shape) == 1
         for what, button in self.maps.items():
             button.text = f"{what.capitalize()} {'of each spectrum' if flat else 'map'}"
         if not self.plot.names():
-            self._draw_spot(judgement.spots_of(self._shown)["median"])
+            self._draw_spot(evaluation.spots_of(self._shown)["median"])
 
-    def _draw_classes(self, judgement: Evaluation, matrix: list[list[int]]) -> None:
-        self.grid.show_matrix(matrix, judgement.classes)
+    def _draw_classes(self, evaluation: Evaluation, matrix: list[list[int]]) -> None:
+        self.grid.show_matrix(matrix, evaluation.classes)
         single = by_class(matrix)
         values = [[single[name][number] for name in ("precision", "recall", "f1", "iou", "support")] for number in range(len(matrix))]
-        self.classes.show_rows(_PER_CLASS, [Line(name, row) for name, row in zip(judgement.classes, values, strict=True)])
+        self.classes.show_rows(_PER_CLASS, [Line(name, row) for name, row in zip(evaluation.classes, values, strict=True)])
 
-    # ---------------------------------------------------------------- where it is
+    # ---------------------------------------------------------------- location in the viewer
 
     def _base(self) -> Layer | None:
         layer = self._layers.get(self._shown)
@@ -171,19 +176,19 @@ class JudgementView(Container[Any]):
 
     def _is_of(self, layer: Layer) -> bool:
         """Whether a layer still has the pixels that were judged."""
-        shape, lengths = [] if self.judgement is None else list(self.judgement.shape), list(layer.data.shape)
+        shape, lengths = [] if self.evaluation is None else list(self.evaluation.shape), list(layer.data.shape)
         if isinstance(layer, Image):
             del lengths[spectral_position(layer)]
         return lengths == shape or (isinstance(layer, Labels) and len(shape) == 1 and shape[0] in lengths)
 
     def show_map(self, what: str) -> None:
         """Show the ``"error"`` or ``"angle"`` map over the result; of a set of spectra a curve."""
-        judgement = self.judgement
-        if judgement is None or judgement.classes:
+        evaluation = self.evaluation
+        if evaluation is None or evaluation.classes:
             return
-        drawn = judgement.maps[self._shown][what]
+        drawn = evaluation.maps[self._shown][what]
         words = "°" if what == "angle" else "RMSE"
-        if len(judgement.shape) == 1:
+        if len(evaluation.shape) == 1:
             values = np.asarray(drawn.data[:, 0])
             self.plot.clear_curves()
             self.plot.titles(x="Spectrum", y="Angle (°)" if what == "angle" else "Error (RMSE)")
@@ -201,22 +206,22 @@ class JudgementView(Container[Any]):
 
     def show_spot(self, which: str) -> None:
         """Draw the ``"best"``, ``"median"`` or ``"worst"`` spectrum of the result, and go to its pixel."""
-        judgement = self.judgement
-        if judgement is None or judgement.classes:
+        evaluation = self.evaluation
+        if evaluation is None or evaluation.classes:
             return
-        spots = judgement.spots_of(self._shown)
+        spots = evaluation.spots_of(self._shown)
         self._draw_spot(spots[which])
         base = self._base()
         if base is not None:
             self._places.show_points({name: spot.pixel for name, spot in spots.items()}, base, which)
 
     def _draw_spot(self, spot: Spot) -> None:
-        judgement = self.judgement
-        assert judgement is not None  # noqa: S101
-        axis = judgement.axis
+        evaluation = self.evaluation
+        assert evaluation is not None  # noqa: S101
+        axis = evaluation.axis
         assert axis is not None  # noqa: S101
         self.plot.clear_curves()
-        scaled = "" if judgement.intensities == "as they are" else " (scaled)"
+        scaled = "" if evaluation.intensities == "as they are" else " (scaled)"
         self.plot.titles(x=axis.label, y=f"Intensity{scaled}")
         if spot.source:
             self.plot.curve("source", axis.values, spot.source, SOURCE, width=0.9)
@@ -224,35 +229,35 @@ class JudgementView(Container[Any]):
         self.plot.curve("result", axis.values, spot.result, self.plot.accent, width=1.6)
         say(self.place, f"{spot.which}: {place_words(spot)}, error (RMSE) {rounded(spot.error)}")
 
-    def show_cell(self, truth: str, told: str) -> None:
-        """Show the pixels of one class that were told as another, and go there."""
-        judgement, base = self.judgement, self._base()
-        if judgement is None or base is None or not isinstance(base, Labels):
+    def show_cell(self, truth: str, predicted: str) -> None:
+        """Show the pixels of one class that were predicted as another, and go there."""
+        evaluation, base = self.evaluation, self._base()
+        if evaluation is None or base is None or not isinstance(base, Labels):
             return
-        pixels = judgement.pixels(truth, told, self._shown)
+        pixels = evaluation.pixels(truth, predicted, self._shown)
         say(self.place, "")
         others = [layer for layer in self._viewer.layers if isinstance(layer, Labels) and "spectrai_evaluation" not in layer.metadata]
-        self._places.show_pixels(pixels, f"truth {truth}, told {told}", base, others)
+        self._places.show_pixels(pixels, f"truth {truth}, predicted {predicted}", base, others)
 
     # ---------------------------------------------------------------- saving
 
     def save_csv(self, path: str | Path) -> Path:
         """Save the tables."""
-        return self._save(lambda judgement, there: judgement.to_csv(there), path, ".csv")
+        return self._save(lambda evaluation, there: evaluation.to_csv(there), path, ".csv")
 
     def save_report(self, path: str | Path) -> Path:
-        """Save everything as one HTML page."""
+        """Save the complete evaluation as one HTML page."""
         return self._save(write_page, path, ".html")
 
     def _save(self, write: Callable[[Evaluation, Path], Path], path: str | Path, suffix: str) -> Path:
-        if self.judgement is None:
+        if self.evaluation is None:
             raise RuntimeError("there is nothing to save yet; press Evaluate first")
         path = Path(path)
         path = path if path.suffix else path.with_suffix(suffix)
         if path.suffix.lower() not in (suffix, suffix[:-1]):
             what = "tables are saved as" if suffix == ".csv" else "the report is"
             raise ValueError(f"{path.name}: {what} a {suffix} file; name it {path.stem}{suffix}")
-        done = write(self.judgement, path)
+        done = write(self.evaluation, path)
         self.saved.value = f"saved: {done}"
         return done
 

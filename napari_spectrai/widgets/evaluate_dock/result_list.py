@@ -1,4 +1,4 @@
-"""Which layers are judged: a box for each."""
+"""List of check boxes for the layers to evaluate."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from qtpy.QtCore import Qt
 from napari_spectrai.widgets.layers import as_cube
 
 WIDTH = 320
-"""Pixels of a layer's name, at most."""
+"""Largest width of a layer's name, in pixels."""
 
 
 class ResultBoxes(Container[Any]):
-    """A box to tick for each layer; layers of another kind than those ticked are off.
+    """A check box for each layer; only layers of the same kind as those ticked are enabled.
 
     Signals
     -------
-    ticked : others are ticked than before
+    ticked : the selection has changed
     """
 
     ticked = Signal()
@@ -29,14 +29,14 @@ class ResultBoxes(Container[Any]):
     def __init__(self) -> None:
         self.of: dict[Layer, CheckBox] = {}
         self.by_hand = False
-        """Whether a person, or a script, chose."""
+        """Whether a person, or a script, made the selection."""
         self._offered: list[tuple[Layer, str]] = []
         self._filling = False
         super().__init__(name="boxes_to_tick", labels=False)
         self.margins = (0, 0, 0, 0)
 
     def offer(self, layers: Sequence[Layer]) -> None:
-        """Offer these layers; those that were ticked stay so."""
+        """Offer these layers; ticked ones stay ticked."""
         offered = [(layer, str(layer.name)) for layer in layers]
         if offered == self._offered:
             return
@@ -44,9 +44,9 @@ class ResultBoxes(Container[Any]):
         chosen = set(self.layers)
         self.clear()
         self.of = {}
-        self.append(Label(value="Judge", tooltip="the layers to be judged; several give one table"))
+        self.append(Label(value="Evaluate", tooltip="the layers to evaluate; several are compared in one table"))
         for layer in layers:
-            # without a name: one such as "visible" would hide what the container itself is
+            # without a name: a layer named "visible" would hide an attribute of the container
             box = CheckBox(value=layer in chosen, tooltip=f"{layer.name}: {_about(layer)}")
             box.text = box.native.fontMetrics().elidedText(layer.name, Qt.TextElideMode.ElideMiddle, WIDTH).replace("&", "&&")
             box.changed.connect(self._on_box)
@@ -57,7 +57,7 @@ class ResultBoxes(Container[Any]):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers that are ticked."""
+        """The ticked layers."""
         return [layer for layer, box in self.of.items() if box.value]
 
     def tick(self, layers: Sequence[Layer], *, by_hand: bool = True) -> None:
@@ -83,5 +83,5 @@ class ResultBoxes(Container[Any]):
 def _about(layer: Layer) -> str:
     if isinstance(layer, Image):
         cube = as_cube(layer)
-        return f"{' × '.join(map(str, cube.spatial_shape))}, {cube.axis.describe()}; judge it against a truth"
-    return f"classes, {' × '.join(map(str, layer.data.shape))}; judge them against known ones"
+        return f"{' × '.join(map(str, cube.spatial_shape))}, {cube.axis.describe()}; evaluate it against a truth"
+    return f"classes, {' × '.join(map(str, layer.data.shape))}; evaluate them against the true ones"

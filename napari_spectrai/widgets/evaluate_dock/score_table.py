@@ -1,4 +1,4 @@
-"""A table of figures: rows that can be sorted and copied, the best of each column bold."""
+"""A table of scores whose rows can be sorted and copied, with the best value of each column in bold."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableW
 from napari_spectrai.reports.svg import rounded
 
 MOST_ROWS = 17
-"""Rows shown at once; more of them scroll."""
+"""Number of rows shown at once; with more, the table scrolls."""
 NAMES = 112
-"""Pixels, at most, of the names at the left."""
+"""Largest width of the names at the left, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its head, what it is, and which way is better (None: neither)."""
+    """A column: its header, its description, and which direction is better (None: neither)."""
 
     title: str
     words: str = ""
@@ -33,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row: its name, its values, and whether it stands back."""
+    """A row: its name, its values, and whether it is shown dimmed."""
 
     name: str
     values: Sequence[float]
@@ -42,13 +42,13 @@ class Line:
 
 
 def _wrapped(title: str) -> str:
-    """Return a head on two lines where it is long, or has a unit."""
+    """Return a header, on two lines if it is long or has a unit."""
     before, space, last = title.rpartition(" ")
     return f"{before}\n{last}" if space and (len(title) > 9 or last.startswith("(")) else title
 
 
 class _Head(QHeaderView):
-    """Heads that wrap."""
+    """A header view that wraps its text."""
 
     def sectionSizeFromContents(self, section: int) -> Any:  # noqa: N802
         size = super().sectionSizeFromContents(section)
@@ -60,7 +60,7 @@ class _Head(QHeaderView):
 
 
 class ScoreTable(Container[Any]):
-    """Figures by row. A click on a head sorts, best first, then worst first, then as it was; Ctrl+C copies.
+    """Scores by row. A click on a header sorts best first, then worst first, then in the given order; Ctrl+C copies.
 
     Signals
     -------
@@ -99,7 +99,7 @@ class ScoreTable(Container[Any]):
         self.native.layout().addWidget(self.table)
 
     def show_rows(self, columns: Sequence[Column], lines: Sequence[Line]) -> None:
-        """Show other figures, in the order given."""
+        """Show other scores, in the given order."""
         self._columns, self._lines, self._sorted = list(columns), list(lines), (-1, 0)
         self.redraw()
 
@@ -113,13 +113,13 @@ class ScoreTable(Container[Any]):
         return known + [line for line in self._lines if line not in known]
 
     def sort(self, column: int) -> None:
-        """Sort by a column: best first, then worst first, then as the rows were given."""
+        """Sort by a column: best first, then worst first, then in the given order."""
         before, way = self._sorted
         self._sorted = (column, {0: 1, 1: -1, -1: 0}[way if before == column else 0])
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw anew, in the colours of now."""
+        """Redraw in the current theme's colours."""
         lines, table = self._order(), self.table
         table.setRowCount(len(lines))
         table.setColumnCount(len(self._columns))
@@ -159,42 +159,42 @@ class ScoreTable(Container[Any]):
         return item
 
     def _fit(self, rows: int) -> None:
-        """Take as much room as the rows need, up to a limit."""
+        """Adjust the height to the rows, up to a limit."""
         table = self.table
         table.resizeColumnsToContents()
-        for column in range(table.columnCount()):  # bold figures are wider than Qt takes them for
+        for column in range(table.columnCount()):  # Qt underestimates the width of bold numbers
             table.setColumnWidth(column, table.columnWidth(column) + (6 if self._best(column) is not None else 0))
         table.resizeRowsToContents()
         inside = sum(table.rowHeight(row) for row in range(min(rows, MOST_ROWS)))
         heads = table.horizontalHeader().sizeHint().height()
         table.setFixedHeight(inside + heads + 2 * table.frameWidth() + table.horizontalScrollBar().sizeHint().height() + 2)
 
-    # ---------------------------------------------------------------- what stands in it
+    # ---------------------------------------------------------------- content
 
     def names(self) -> list[str]:
-        """Return the names of the rows, from above."""
+        """Return the names of the rows, from top to bottom."""
         return [line.name for line in self._order()]
 
     def text(self, row: str, column: str) -> str:
-        """Return a cell as it is shown."""
+        """Return the text of a cell."""
         number = next(n for n, one in enumerate(self._columns) if one.title == column)
         item = self.table.item(self.names().index(row), number)
         return "" if item is None else item.text()
 
     def bold(self, column: str) -> list[str]:
-        """Return the rows whose figure is bold in a column."""
+        """Return the rows whose value is bold in a column."""
         number = next(n for n, one in enumerate(self._columns) if one.title == column)
         items = {name: self.table.item(row, number) for row, name in enumerate(self.names())}
         return [name for name, item in items.items() if item is not None and item.font().bold()]
 
     def copied(self) -> str:
-        """Return the table as text with tabs, as a spreadsheet takes it."""
+        """Return the table as tab-separated text, as spreadsheets paste it."""
         lines = [["", *(column.title for column in self._columns)]]
         lines += [[line.name, *(f"{value:.9g}" for value in line.values)] for line in self._order()]
         return "\n".join("\t".join(line) for line in lines)
 
     def copy(self) -> None:
-        """Put the table on the clipboard."""
+        """Copy the table to the clipboard."""
         clipboard = QApplication.clipboard()
         assert clipboard is not None  # noqa: S101  # there is one while there is a window
         clipboard.setText(self.copied())

@@ -1,1 +1,1 @@
-"""What the Predict dock is made of."""
+"""Parts of the Predict dock."""

@@ -1,4 +1,4 @@
-"""Files that a model is applied to: chosen one by one or by the folder, looked into in the background, and where the results go."""
+"""Files that a model is applied to, added one by one or by the folder and inspected in the background; and the folder of the results."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from napari_spectrai.widgets.dock import line, rows, text
 from napari_spectrai.widgets.latest_only import LatestOnly
 
 SHOWN = 6
-"""Files that are named; of more the number is told."""
-_ASK, _KEEP, _ANEW = "choose …", "keep them, do the others", "write them anew"
+"""Largest number of files that are listed by name."""
+_ASK, _SKIP, _OVERWRITE = "choose …", "skip existing", "overwrite"
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What is known of a file before it is worked on: its axis and whether it is an image, or why it cannot be read."""
+    """What is known of a file before the model is applied: its axis and whether it is an image, or why it cannot be read."""
 
     path: Path
     axis: SpectralAxis | None = None
@@ -34,14 +34,14 @@ class Looked:
 
 
 def stem(path: Path) -> str:
-    """Return the name of a file without what tells its format."""
+    """Return the name of a file without the suffix of its format."""
     name = path.name.lower()
     suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
     return path.name[: -max(map(len, suffixes))]
 
 
 def spectral_files(folder: Path) -> list[Path]:
-    """Return what can be read in a folder, by name; of an ENVI pair the header."""
+    """Return the readable files of a folder, sorted by name; of an ENVI pair, the header."""
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
@@ -70,7 +70,7 @@ def _look(paths: Sequence[Path]) -> list[Looked]:
 
 
 def _some(words: Sequence[str], between: str) -> str:
-    """Return the first few, and how many more there are."""
+    """Return the first few words, and how many more there are."""
     return between.join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
 
 
@@ -79,27 +79,29 @@ class FileList(Container[Any]):
 
     Signals
     -------
-    told : other files, more is known of them, or the results go elsewhere
+    updated : the list, what is known of its files, or the folder of the results has changed
     """
 
-    told = Signal()
+    updated = Signal()
 
     def __init__(self) -> None:
         self._paths: list[Path] = []
         self.looked: list[Looked] = []
         self._existing: list[Path] = []
         self._names = text("files")
-        self._add = PushButton(text="Add files…", name="add_files", tooltip="spectral files that the model is applied to")
-        self._folder = PushButton(text="Add a folder…", name="add_folder", tooltip="all spectral files of a folder, such as a .zarr too")
-        self._clear = PushButton(text="Clear", name="clear_files", tooltip="take all files off the list")
+        self._add = PushButton(text="Add files…", name="add_files", tooltip="add spectral files to apply the model to")
+        self._folder = PushButton(
+            text="Add a folder…", name="add_folder", tooltip="add all spectral files of a folder; a .zarr folder counts as one file"
+        )
+        self._clear = PushButton(text="Clear", name="clear_files", tooltip="remove all files from the list")
         self.out = FileEdit(
             mode=FileDialogMode.EXISTING_DIRECTORY, nullable=True, value=None, label="Results in", name="results",
-            tooltip="folder for the results, each called <file>-<model>.zarr; empty: beside each file",
+            tooltip="folder for the results, each named <file>-<model>.zarr; empty: next to each file",
         )  # fmt: skip
-        self.out.line_edit.native.setPlaceholderText("beside each file")
+        self.out.line_edit.native.setPlaceholderText("next to each file")
         self.existing = ComboBox(
-            choices=[_ASK, _KEEP, _ANEW], value=_ASK, label="There already", name="existing",
-            tooltip="what to do with results of this model that stand there from before",
+            choices=[_ASK, _SKIP, _OVERWRITE], value=_ASK, label="Existing files", name="existing",
+            tooltip="what to do with results of this model that already exist",
         )  # fmt: skip
         super().__init__(
             widgets=[line(self._add, self._folder, self._clear), self._names, rows(self.out, self.existing)], labels=False, name="file_list"
@@ -108,18 +110,18 @@ class FileList(Container[Any]):
         self._add.changed.connect(self._on_add)
         self._folder.changed.connect(self._on_folder)
         self._clear.changed.connect(lambda: self.fill([]))
-        self.out.changed.connect(lambda _: self.told.emit())
-        self.existing.changed.connect(lambda _: self.told.emit())
+        self.out.changed.connect(lambda _: self.updated.emit())
+        self.existing.changed.connect(lambda _: self.updated.emit())
         self._show()
 
     def live_in(self, parent: QWidget) -> None:
-        """Work as long as `parent` lives."""
+        """Inspect files for as long as `parent` exists."""
         self._work = LatestOnly(parent)
         self._work.answered.connect(self._on_looked)
         self._work.failed.connect(lambda error: self._on_looked([Looked(path, trouble=str(error)) for path in self._paths]))
 
     def leave(self) -> None:
-        """Let go of the thread."""
+        """Release the thread."""
         self._work.leave()
 
     @property
@@ -128,24 +130,24 @@ class FileList(Container[Any]):
         return list(self._paths)
 
     def fill(self, paths: Sequence[str | Path]) -> None:
-        """Take these files, and look into them in the background."""
+        """Replace the list by these files, and inspect them in the background."""
         self._paths = list(dict.fromkeys(Path(path).absolute() for path in paths))
         self.looked = []
         wanted = list(self._paths)
         if wanted:
             self._work.ask(lambda: _look(wanted))
         self._show()
-        self.told.emit()
+        self.updated.emit()
 
     def _on_looked(self, looked: list[Looked]) -> None:
         if [one.path for one in looked] == self._paths:
             self.looked = looked
             self._show()
-            self.told.emit()
+            self.updated.emit()
 
     @property
     def looking(self) -> bool:
-        """Whether files are still being looked into."""
+        """Whether files are still being inspected."""
         return bool(self._paths) and not self.looked
 
     @property
@@ -163,21 +165,21 @@ class FileList(Container[Any]):
         self._clear.enabled = bool(names)
 
     def destination(self, path: Path, model: str) -> Path:
-        """Return where the result of a file goes."""
+        """Return the path of the result of a file."""
         folder = path.parent if self.out.value in (None, "", Path()) else Path(str(self.out.value))
         words = "-".join("".join(c if c.isalnum() or c in "-_." else " " for c in model).split())
         return folder / f"{stem(path)}-{words}.zarr"
 
     def ready(self, model: str, against: Callable[[Looked], str]) -> tuple[list[tuple[Path, Path]], str, str]:
-        """Return files with the places of their results, what stands against beginning, and what is left out.
+        """Return the files with the paths of their results, what prevents the start, and a note on files that are left out.
 
         Parameters
         ----------
-        against : says why a file cannot be worked on, or nothing
+        against : returns why the model cannot be applied to a file, or an empty text
         """
         self.existing.visible = False
         if not self._paths or self.looking:
-            return [], *(("", "looking into the files …") if self.looking else ("Add the files that the model is applied to.", ""))
+            return [], *(("", "reading the headers of the files …") if self.looking else ("Add the files to apply the model to.", ""))
         unfit = [(one.path, one.trouble or against(one)) for one in self.looked]
         left_out = [f"{path.name}: {words}" for path, words in unfit if words]
         note = f"Left out: {_some(left_out, '; ')}" if left_out else ""
@@ -187,21 +189,23 @@ class FileList(Container[Any]):
         places = [place for _, place in pairs]
         twice = next((place for place in places if places.count(place) > 1), None)
         if twice is not None:
-            return [], f"Two of the files would give {twice.name}; leave one out, or give each its own folder.", note
-        return self._beside_others(pairs, [place for place in places if place.exists()], note)
+            return [], f"Two files would both be saved as {twice.name}; remove one of them, or process them separately.", note
+        return self._without_existing(pairs, [place for place in places if place.exists()], note)
 
-    def _beside_others(self, pairs: list[tuple[Path, Path]], there: Sequence[Path], note: str) -> tuple[list[tuple[Path, Path]], str, str]:
-        """Ask what to do where results are there already, and do as was answered."""
+    def _without_existing(
+        self, pairs: list[tuple[Path, Path]], there: Sequence[Path], note: str
+    ) -> tuple[list[tuple[Path, Path]], str, str]:
+        """Apply the choice made for existing results, or ask for one."""
         self.existing.visible = bool(there)
         names, answer = _some([place.name for place in there], ", "), self.existing.value
         if there and answer == _ASK:
-            verb = "is" if len(there) == 1 else "are"
-            return [], f"{names} {verb} there already; say under the files what to do, or choose another folder.", note
-        if there and answer == _KEEP:
+            verb = "exists" if len(there) == 1 else "exist"
+            return [], f"{names} already {verb}; choose what to do with them, or choose another folder.", note
+        if there and answer == _SKIP:
             pairs = [(path, place) for path, place in pairs if place not in there]
             if not pairs:
-                return [], "All results are there already, and are kept; write them anew, or choose another folder.", note
-            note = f"Kept as they are: {names}. {note}".strip()
+                return [], "All results exist already and are kept; overwrite them, or choose another folder.", note
+            note = f"Skipped, since their results exist: {names}. {note}".strip()
         return pairs, "", note
 
     def _on_add(self) -> None:

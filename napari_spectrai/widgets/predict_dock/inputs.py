@@ -1,4 +1,4 @@
-"""What a model is applied to: one layer or a part of it, several layers, or files."""
+"""Choice of the input of a model: one layer or a part of it, several layers, or files."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from napari_spectrai.widgets.layers import likely_source, spectral_layers
 from napari_spectrai.widgets.predict_dock.file_list import FileList
 from napari_spectrai.widgets.predict_dock.model_list import Ticks
 from napari_spectrai.widgets.predict_dock.region_choice import RegionChoice
-from napari_spectrai.widgets.radio_row import Ways
+from napari_spectrai.widgets.radio_row import RadioRow
 
 ONE, SEVERAL, FILES = "a layer", "several layers", "files"
 _SAYS = {
     ONE: "apply the model to one layer",
-    SEVERAL: "apply the model to several layers, one after another",
-    FILES: "apply the model to files, whose results are written as files",
+    SEVERAL: "apply the model to several layers, one after the other",
+    FILES: "apply the model to files; the results are files, too",
 }
 
 
 class Targets(Container[Any]):
-    """The choice between a layer, several, and files.
+    """The choice between one layer, several layers, and files.
 
     Signals
     -------
-    told : something else is chosen
+    updated : the choice has changed
     """
 
-    told = Signal()
+    updated = Signal()
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
-        self._begun = False
-        self.what = Ways(
+        self._has_chosen = False
+        self.what = RadioRow(
             _SAYS, label="Apply to", name="apply_to",
             tooltip="one layer; several, one after another; or files, whose results are written as files",
         )  # fmt: skip
-        self.choice = LayerChoice(viewer, self._layers, label="Layer", name="layer_choice", tooltip="what the model is applied to")
+        self.choice = LayerChoice(viewer, self._layers, label="Layer", name="layer_choice", tooltip="the layer to apply the model to")
         self.several = Ticks("several_layers", "apply the model to this layer")
         self.several.label = "Layers"
         self.region = RegionChoice(viewer)
@@ -52,10 +52,10 @@ class Targets(Container[Any]):
         super().__init__(widgets=[self._choices, self.files], labels=False, name="targets")
         self.margins = (0, 0, 0, 0)
         self.what.changed.connect(self._on_what)
-        self.choice.changed.connect(self._tell)
-        self.region.choice.changed.connect(self._tell)
-        self.several.told.connect(self._tell)
-        self.files.told.connect(self._tell)
+        self.choice.changed.connect(self._emit)
+        self.region.choice.changed.connect(self._emit)
+        self.several.updated.connect(self._emit)
+        self.files.updated.connect(self._emit)
         self._on_what()
 
     def _layers(self) -> list[Image]:
@@ -65,24 +65,24 @@ class Targets(Container[Any]):
         what = self.what.value
         self.choice.visible, self.several.visible, self.files.visible = what == ONE, what == SEVERAL, what == FILES
         self.region.choice.visible = what != FILES
-        self._tell()
+        self._emit()
 
-    def _tell(self, _: Any = None) -> None:
-        self._begun = self._begun or self.choice.value is not None
-        self.told.emit()
+    def _emit(self, _: Any = None) -> None:
+        self._has_chosen = self._has_chosen or self.choice.value is not None
+        self.updated.emit()
 
     def refresh(self) -> None:
-        """Offer the layers there are now; those chosen stay."""
+        """Offer the present layers; chosen ones stay chosen."""
         self.choice.reset_choices()
-        if not self._begun:  # a form in which nothing was chosen yet begins with the first that suits
+        if not self._has_chosen:  # before any choice was made, the first suitable layer is the default
             self.choice.choose(likely_source([layer for layer in self._layers() if not is_made(layer) and not is_named_truth(layer)]))
         self.several.offer([(layer.name, layer) for layer in self._layers()], lambda layer: layer is self.choice.value)
         self.region.refresh()
-        self._tell()
+        self._emit()
 
     @property
     def layers(self) -> list[Image]:
-        """The layers chosen; none where files are."""
+        """The chosen layers; empty if files are chosen."""
         if self.what.value == SEVERAL:
             return list(self.several.ticked)
         return [self.choice.value] if self.what.value == ONE and self.choice.value is not None else []

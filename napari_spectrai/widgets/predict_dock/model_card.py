@@ -1,4 +1,4 @@
-"""What a model says of itself, compactly: words, classes in their colours, and its axis drawn over the layer's."""
+"""The card of a model: a short description, its classes in their colours, and its axis drawn above that of the layer."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from napari_spectrai.experiment.compatibility import fit_axis
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.labels import Class
-from napari_spectrai.reports.svg import figure
+from napari_spectrai.reports.svg import formatted
 from napari_spectrai.widgets.colours import TEXT, readable
 from napari_spectrai.widgets.dock import text
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
 
 MOST_CLASSES = 24
-"""Classes that are named in a card."""
+"""Largest number of classes named in a card."""
 FEW = 60
-"""Bands that are drawn one by one."""
+"""Largest number of bands drawn individually."""
 
 
 def score(card: ModelCard) -> str:
-    """Return the figure a model is judged by, with the best classical method's beside it; nothing if it has none."""
+    """Return the model's main score, with that of the best classical method; empty if it has none."""
     metric = card.experiment.task.metrics[0]
     for part in ("test", *card.scores):
-        told = {method: values[metric] for method, values in card.scores.get(part, {}).items() if metric in values}
-        known = {method: value for method, value in told.items() if not math.isnan(value)}
+        scores = {method: values[metric] for method, values in card.scores.get(part, {}).items() if metric in values}
+        known = {method: value for method, value in scores.items() if not math.isnan(value)}
         if not known:
             continue
         own = known.pop("network", None)
         known.pop("raw", None)
-        ranked = sorted(known, key=lambda method: known[method], reverse=METRICS[metric].larger_is_better)
-        words = [] if own is None else [f"{METRICS[metric].title} {figure(own, 3)} in {part}"]
-        words += [f"best classical, {_title(method)}: {figure(known[method], 3)}" for method in ranked[:1]]
+        ranked = METRICS[metric].ranked(known)
+        words = [] if own is None else [f"{METRICS[metric].title} {formatted(own, 3)} in {part}"]
+        words += [f"best classical, {_title(method)}: {formatted(known[method], 3)}" for method in ranked[:1]]
         return "; ".join(words)
     return ""
 
@@ -62,8 +62,8 @@ def _colour(one: Class, plain: Labels) -> Any:
 
 
 def _chips(classes: Sequence[Class]) -> str:
-    """Return names in a line, each behind a square of its colour."""
-    plain = Labels(np.zeros((1, 1), np.uint8))  # a class without a colour gets napari's own in the result
+    """Return the names in one line, each after a square of its colour."""
+    plain = Labels(np.zeros((1, 1), np.uint8))  # in the result, a class without a colour gets napari's default
     shown = [
         f"<span style='color:{_hex(_colour(one, plain))};'>■</span>&nbsp;" + escape(one.name).replace(" ", "&nbsp;").replace("-", "‑")
         for one in classes[:MOST_CLASSES]
@@ -73,43 +73,43 @@ def _chips(classes: Sequence[Class]) -> str:
 
 
 def card_rows(card: ModelCard) -> list[tuple[str, str]]:
-    """Return label and HTML of each line."""
+    """Return the label and the HTML of each line."""
     experiment = card.experiment
-    enlarges = f", {experiment.task.enlarges} times a side" if experiment.task.enlarges > 1 else ""
+    enlarges = f", {experiment.task.enlarges} times per side" if experiment.task.enlarges > 1 else ""
     rows = [
         ("Task", escape(experiment.task.title) + enlarges),
-        ("Network", escape(experiment.network.title) + (" over ridge" if experiment.over_ridge else "")),
+        ("Network", escape(experiment.network.title) + (" on top of ridge regression" if experiment.over_ridge else "")),
         ("Spectra", escape(card.axis.describe()).replace(" 1/cm", "&nbsp;1/cm")),
     ]
     if card.classes:
         rows.insert(1, (f"{len(card.classes)} classes", _chips(card.classes)))
     if experiment.preparation:
         rows.append(("Preparation", escape(", ".join(step.title for step in experiment.preparation))))
-    rows.append(("Trained on", escape("; ".join(card.trained_on) or "not said")))
-    judged = score(card)
-    if judged:
-        rows.append(("Score", escape(judged)))
+    rows.append(("Trained on", escape("; ".join(card.trained_on) or "not recorded")))
+    model_score = score(card)
+    if model_score:
+        rows.append(("Score", escape(model_score)))
     made = ", ".join(f"{name} {version.partition('+')[0]}" for name, version in card.versions.items())
-    rows.append(("Made", escape(f"{card.date} · {made}" if made else card.date)))
+    rows.append(("Created", escape(f"{card.date} · {made}" if made else card.date)))
     return rows
 
 
 class Strip(Plot):
-    """Two rows: where the model's bands lie above, where the layer's do below; gaps are gaps, and few bands stand one by one."""
+    """Two rows: the model's bands above, the layer's below; ranges show their gaps, and few bands are drawn one by one."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._rows: list[Any] = []
         self._again: Callable[[], None] = lambda: None
         super().__init__(viewer, x="Band number", y="", height=96, name="axis")
         self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.setToolTip("above where the model's bands lie, below where the layer's do")
+        self._plot.setToolTip("above: positions of the model's bands; below: those of the layer")
         self._item.setYRange(-0.55, 1.55, padding=0)
         self._item.getAxis("left").setTicks([[(1, "model"), (0, "layer")]])
         self._item.getAxis("left").setStyle(tickLength=0, maxTickLevel=0)
         self.drawn: tuple[SpectralAxis, SpectralAxis | None] | None = None
 
     def draw(self, model: SpectralAxis, layer: SpectralAxis | None, *, fits: bool, what: str = "layer") -> None:
-        """Draw the axes; that of a layer (or file) that does not fit stands out."""
+        """Draw the axes; that of a layer (or file) that does not fit is highlighted."""
         self._again = lambda: None
         self.titles(x=model.label)
         self._again = lambda: self.draw(model, layer, fits=fits, what=what)
@@ -141,7 +141,7 @@ class Strip(Plot):
 
 
 def _stretches(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return begin and end of what ascending positions cover: of few each one, of many the stretches without a gap."""
+    """Return the ranges that ascending positions cover: each band of few, the ranges without a gap of many."""
     steps = np.diff(values)
     usual = float(np.median(steps)) if len(steps) else 1.0
     if len(values) <= FEW:
@@ -162,7 +162,7 @@ class CardView(Container[Any]):
 
     @property
     def value(self) -> str:
-        """What is said, as HTML."""
+        """The text, as HTML."""
         return str(self._words.value)
 
     def show_method(self, kind: str) -> None:
@@ -171,14 +171,14 @@ class CardView(Container[Any]):
         self._words.visible = True
 
     def show_card(self, card: ModelCard | None) -> None:
-        """Show a card; nothing for None."""
+        """Show a card; clear the view for None."""
         lines = [] if card is None else card_rows(card)
-        told = "".join(f"<tr><td style='padding-right:8px;'><b>{label}</b></td><td>{words}</td></tr>" for label, words in lines)
-        self._words.value = f"<table>{told}</table>" if told else ""
-        self._words.visible = bool(told)
+        table = "".join(f"<tr><td style='padding-right:8px;'><b>{label}</b></td><td>{words}</td></tr>" for label, words in lines)
+        self._words.value = f"<table>{table}</table>" if table else ""
+        self._words.visible = bool(table)
 
     def show_axes(self, card: ModelCard | None, layer: SpectralAxis | None, what: str = "layer") -> None:
-        """Draw the model's axis and that of a layer or file, where only one axis fits the model."""
+        """Draw the axes of the model and of a layer or file; only for models that require one axis."""
         one = card is not None and not card.experiment.any_axis
         self.strip.visible = one
         if one and card is not None:

@@ -1,4 +1,4 @@
-"""The list of models and methods: runs, opened files, the bundled one, and what needs no training."""
+"""The list of models and methods: those of runs, opened files, the bundled one, and methods without training."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from napari_spectrai.widgets.predict_dock.untrained_methods import offered
 
 MOST_RUNS = 50
 _WIDEST = 38
-"""Letters of a name beside a box to tick."""
+"""Largest number of letters of a name next to a check box."""
 Entry = tuple[str, str]
-"""What is shown, and the path or kind."""
+"""The text shown, and the path or kind."""
 
 
 def shown_name(model: Path | str, card: ModelCard) -> str:
-    """Return what a person calls a model: the name given in training, else the file's, else the network's."""
+    """Return the display name of a model: the name given in training, else that of the file, else that of the network."""
     if isinstance(model, str):
         return card.name
     name = card.experiment.name
-    if name and not any(data.startswith(name) for data in card.trained_on):  # a run is called after its data where nobody named it
+    if name and not any(data.startswith(name) for data in card.trained_on):  # an unnamed run is called after its data
         return name
     return card.experiment.network.title if model.stem in ("best", "last") else model.stem.replace("_", " ")
 
 
 def _when(card: ModelCard) -> str:
-    """Return the time of day of a model made today, else the day."""
+    """Return the time of day for a model created today, else the date."""
     try:
         made = datetime.strptime(card.date, "%Y-%m-%d %H:%M")  # local time, as it was written
     except ValueError:
@@ -49,19 +49,19 @@ def _when(card: ModelCard) -> str:
 
 
 def _label(path: Path) -> str:
-    """Return a line for a model file; one that cannot be read is listed by its name, and said to be so when it is chosen."""
+    """Return the label of a model file; one that cannot be read is listed by its file name, and the error appears when it is chosen."""
     try:
         card = read_card(path)
     except (ValueError, OSError):
         return f"{path.parent.name}/{path.name}"
     if path == sample_model():
         return "Bundled: Raman denoiser"
-    data = f" of {card.experiment.name}" if card.experiment.name and card.experiment.name != shown_name(path, card) else ""
+    data = f" for {card.experiment.name}" if card.experiment.name and card.experiment.name != shown_name(path, card) else ""
     return f"{shown_name(path, card)} ({_when(card)}) · {card.experiment.task.title}{data}"
 
 
 def entries() -> list[Entry]:
-    """Return what there is to choose from: recent runs, files opened, the bundled model, methods."""
+    """Return all entries: recent runs, opened files, the bundled model, methods."""
     files = [folder.best for folder in all_runs()[:MOST_RUNS] if folder.best.exists()]
     files += [path for path in recent_models() if path not in files and path != sample_model()]
     if sample_model().exists():
@@ -70,7 +70,7 @@ def entries() -> list[Entry]:
     taken: set[str] = set()
     for path in files:
         label, number = _label(path), 2
-        while label in taken:  # a list of choices tells them apart by what is shown
+        while label in taken:  # a combo box needs distinct labels
             label, number = f"{_label(path)} ({number})", number + 1
         taken.add(label)
         found.append((label, str(path)))
@@ -82,7 +82,7 @@ class ModelList(Container[Any]):
 
     Signals
     -------
-    chosen : another model is chosen, or the list is new
+    chosen : another model was chosen, or the list has changed
     refused : why a file cannot be opened, in words
     """
 
@@ -90,12 +90,12 @@ class ModelList(Container[Any]):
     refused = Signal(str)
 
     def __init__(self) -> None:
-        self._found: list[Entry] = []
+        self._entries: list[Entry] = []
         self.gone = ""
-        """The file that was chosen last, where it has gone."""
+        """The file that was chosen last, if it no longer exists."""
         self.choice = ComboBox(
             # through a function: napari resets the choices of docked widgets whenever a layer comes or goes
-            choices=lambda _: self._found,
+            choices=lambda _: self._entries,
             nullable=True,
             name="model_choice",
             tooltip="models of your runs, files you opened, the bundled one, and methods that need no training",
@@ -110,16 +110,16 @@ class ModelList(Container[Any]):
 
     @property
     def model(self) -> Path | str | None:
-        """The model file, or the kind of a method that needs no training."""
+        """The model file, or the kind of a method without training."""
         return as_model(self.choice.value)
 
     @property
     def found(self) -> list[Entry]:
-        """What is offered."""
-        return list(self._found)
+        """The entries on offer."""
+        return list(self._entries)
 
     def choose(self, model: str | Path) -> None:
-        """Choose a method by its kind, or a model file, which joins the list."""
+        """Choose a method by its kind, or a model file, which is added to the list."""
         if model in [kind for _, kind in offered()]:
             self.choice.value = model
             return
@@ -131,25 +131,25 @@ class ModelList(Container[Any]):
             return
         unwritten = ""
         try:
-            if str(path) not in [value for _, value in self._found]:
+            if str(path) not in [value for _, value in self._entries]:
                 remember_model(path)
         except OSError as error:
             unwritten = f"{path.name} is open, but will not be in the list next time ({error})"
-            self._found.insert(0, (_label(path), str(path)))
-        self.refresh(keep=[] if not unwritten else self._found[:1])
+            self._entries.insert(0, (_label(path), str(path)))
+        self.refresh(keep=[] if not unwritten else self._entries[:1])
         self.choice.value = str(path)
         if unwritten:
             self.refused.emit(unwritten)
 
     def refresh(self, keep: Sequence[Entry] = ()) -> None:
-        """List what there is now; the one chosen stays, and where its file has gone, no other takes its place unasked."""
+        """Update the list; the chosen entry stays, and if its file has gone, nothing is chosen instead."""
         chosen = self.choice.value
         found = [*keep, *entries()]
         values = [value for _, value in found]
         with self.choice.changed.blocked():
-            self._found = []  # what was listed would keep its place above what is new
+            self._entries = []  # otherwise old entries would stay above new ones
             self.choice.reset_choices()
-            self._found = found
+            self._entries = found
             self.choice.reset_choices()
             self.choice.value = chosen if chosen in values else None if chosen else next(iter(values), None)
         self.gone = chosen if chosen and chosen not in values else self.gone
@@ -178,14 +178,14 @@ def named(value: str) -> str:
 
 
 class Ticks(Container[Any]):
-    """A box to tick for each of several things; what was ticked stays so when the list is made anew.
+    """A check box for each of several things; ticked ones stay ticked when the list is rebuilt.
 
     Signals
     -------
-    told : a box was ticked or cleared
+    updated : a box was ticked or cleared
     """
 
-    told = Signal()
+    updated = Signal()
 
     def __init__(self, name: str, tooltip: str) -> None:
         self._tooltip = tooltip
@@ -194,7 +194,7 @@ class Ticks(Container[Any]):
         self.margins = (0, 0, 0, 0)
 
     def offer(self, things: Sequence[tuple[str, Any]], ticked: Callable[[Any], bool] = lambda _: False) -> None:
-        """Offer things by name; `ticked` says which new ones are ticked at first."""
+        """Offer things by name; `ticked` determines which new ones are ticked at first."""
         before = [(thing, box.value) for thing, box in self._boxes]
         self.clear()
         self._boxes = []
@@ -203,13 +203,13 @@ class Ticks(Container[Any]):
             shown = name if len(name) <= _WIDEST else f"{name[: _WIDEST // 2].rstrip()} … {name[-_WIDEST // 2 :].lstrip()}"
             tooltip = f"{name}: {self._tooltip}"
             box = CheckBox(value=ticked(thing) if on is None else on, text=shown.replace("&", "&&"), tooltip=tooltip)
-            box.changed.connect(lambda _: self.told.emit())
+            box.changed.connect(lambda _: self.updated.emit())
             self.append(box)
             self._boxes.append((thing, box))
 
     @property
     def ticked(self) -> list[Any]:
-        """The things that are ticked."""
+        """The ticked things."""
         return [thing for thing, box in self._boxes if box.value]
 
     def tick(self, things: Sequence[Any]) -> None:
@@ -217,4 +217,4 @@ class Ticks(Container[Any]):
         for thing, box in self._boxes:
             with box.changed.blocked():
                 box.value = thing in things
-        self.told.emit()
+        self.updated.emit()

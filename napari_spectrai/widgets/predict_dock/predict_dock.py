@@ -1,8 +1,9 @@
-"""The Predict dock: a model, its card, what it is applied to, and the result beside the source."""
+"""The Predict dock: a model, its card, its input, and the result next to the source."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.compatibility import another_scale, brought, fit_axis
+from napari_spectrai.experiment.obstacles import Onto
 from napari_spectrai.preparation import Step
 from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.job_queue import JobQueue
@@ -21,9 +23,8 @@ from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned, und
 from napari_spectrai.widgets.predict_dock.file_list import Looked
 from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
 from napari_spectrai.widgets.predict_dock.model_card import CardView
-from napari_spectrai.widgets.predict_dock.model_fit import Misfit, misfit
 from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name
-from napari_spectrai.widgets.predict_dock.predict_options import PredictOptions
+from napari_spectrai.widgets.predict_dock.predict_options import PredictOptionsForm
 from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest, mending, on_axis
 from napari_spectrai.widgets.predict_dock.region_choice import IN_VIEW
 from napari_spectrai.widgets.predict_dock.untrained_methods import MethodForm
@@ -33,10 +34,10 @@ EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ R
 
 
 class PredictDock(Dock):
-    """Apply a model to layers or files, in a process of its own.
+    """Apply a model to layers or files, in a separate process.
 
     From a script: set ``dock.model`` and ``dock.layer`` (or ``dock.layers``, ``dock.files``), call ``dock.start()``; the result is added
-    as a layer beside its source, of files as a file.
+    as a layer next to its source, or written as a file for a file.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -58,14 +59,14 @@ class PredictDock(Dock):
         self.native.destroyed.connect(self._leave)
         self._models.chosen.connect(self._on_model)
         self._models.refused.connect(lambda words: say(self._problem, words))
-        self._targets.told.connect(self._check)
+        self._targets.updated.connect(self._check)
         self._method.changed.connect(self._check)
-        self._options.told.connect(self._check)
+        self._options.updated.connect(self._check)
         self._remedy.changed.connect(self.mend)
         self._start.changed.connect(self.start)
         self._applying.ended.connect(self._on_end)
         turned.turned.connect(self._check)
-        ends.ended.connect(self.refresh)  # a training that has ended leaves a model
+        ends.ended.connect(self.refresh)  # a training that has ended has saved a model
         self.refresh()
 
     def _build(self) -> None:
@@ -73,12 +74,12 @@ class PredictDock(Dock):
         self._description = CardView(self._viewer)
         self._method = MethodForm()
         self._targets = Targets(self._viewer)
-        self._options = PredictOptions()
+        self._options = PredictOptionsForm()
         self._note = text("note")
         self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
         self._applying = JobQueue(
-            self._viewer, "Predict", "apply the model; the source stays as it is", "starting: loading torch and the model …",
-            kept="tiles that are finished are kept", remedies=[self._remedy],
+            self._viewer, "Predict", "apply the model; the source stays unchanged", "starting: loading torch and the model …",
+            kept="finished tiles are kept", remedies=[self._remedy],
         )  # fmt: skip
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
@@ -97,7 +98,7 @@ class PredictDock(Dock):
 
     @property
     def model(self) -> Path | str | None:
-        """The model file, or the kind of a method that needs no training."""
+        """The model file, or the kind of a method without training."""
         return self._models.model
 
     @model.setter
@@ -106,7 +107,7 @@ class PredictDock(Dock):
 
     @property
     def layer(self) -> Image | None:
-        """The layer it is applied to, the first of several."""
+        """The layer to apply the model to; the first of several."""
         return next(iter(self._targets.layers), None)
 
     @layer.setter
@@ -115,7 +116,7 @@ class PredictDock(Dock):
 
     @property
     def layers(self) -> list[Image]:
-        """The layers it is applied to."""
+        """The layers to apply the model to."""
         return self._targets.layers
 
     @layers.setter
@@ -124,7 +125,7 @@ class PredictDock(Dock):
 
     @property
     def files(self) -> list[Path]:
-        """The files it is applied to; none where layers are chosen."""
+        """The files to apply the model to; empty if layers are chosen."""
         return self._targets.files.paths if self._targets.what.value == FILES else []
 
     @files.setter
@@ -133,7 +134,7 @@ class PredictDock(Dock):
         self._targets.files.fill(paths)
 
     def take(self, layer: Layer) -> None:
-        """Choose the layer that the model is applied to."""
+        """Choose the layer to apply the model to."""
         if layer in spectral_layers(self._viewer):
             self._targets.take([layer])
 
@@ -144,11 +145,11 @@ class PredictDock(Dock):
 
     @property
     def problem(self) -> str:
-        """What stands against it, in words."""
+        """What prevents the start, in words."""
         return str(self._problem.value)
 
     def refresh(self) -> None:
-        """List the models and layers there are now."""
+        """Update the lists of models and layers."""
         self._models.refresh()
         self._on_layers()
 
@@ -170,22 +171,20 @@ class PredictDock(Dock):
         self._options.offer(self._models.found, model, self._card)
         self._check()
 
-    # ---------------------------------------------------------------- what stands against it
+    # ---------------------------------------------------------------- checks
 
     def _check(self, _: Any = None) -> None:
-        """Say what is wrong, offer the remedy, and let it begin when nothing is."""
+        """Show what is wrong, offer the remedy, and enable the start if nothing is wrong."""
         self._remedy_for, self._pairs, self._could_resample = None, [], []
         trouble, note = self._trouble, ""
         if self.model is None:
             gone = self._models.gone
-            trouble = trouble or (f"{gone} is there no more; choose another model." if gone else _NO_MODEL)
+            trouble = trouble or (f"{gone} no longer exists; choose another model." if gone else _NO_MODEL)
         elif not trouble:
             trouble, note = self._against_files() if self._targets.what.value == FILES else (self._against_layers(), "")
             note = note or ("" if trouble or self._targets.what.value == FILES else self._of_another_scale())
         card, layer = self._card, self.layer
         self._options.suit(card)
-        if not trouble and card is not None:
-            trouble = self._options.against(card)
         of_file = self._targets.what.value == FILES
         axis = self._targets.files.first_axis if of_file else None if layer is None else as_cube(layer).axis
         self._description.show_axes(None if self._method.kind else card, axis, "file" if of_file else "layer")
@@ -202,11 +201,11 @@ class PredictDock(Dock):
         if self._could_resample:
             several = len(self._could_resample) > 1
             self._remedy.text = f"Resample {len(self._could_resample)} files to the model" if several else "Resample the file to the model"
-            self._remedy.tooltip = "bring them onto the model's axis as it is applied; the files stay as they are"
+            self._remedy.tooltip = "resample the spectra to the model's axis while it is applied; the files stay unchanged"
         elif self._remedy_for is not None:
             crop = self._remedy_for[1].kind == "crop"
             self._remedy.text = "Crop to the model's bands" if crop else "Resample to the model"
-            self._remedy.tooltip = f"make {self._remedy_for[0].name!r} anew on the model's bands, as a new layer; it stays as it is"
+            self._remedy.tooltip = f"make a copy of {self._remedy_for[0].name!r} on the model's bands, as a new layer"
 
     def _against_layers(self) -> str:
         layers = self.layers
@@ -216,7 +215,7 @@ class PredictDock(Dock):
             return EMPTY if not spectral_layers(self._viewer) else chosen
         for layer in layers:
             if words := undecided(layer):
-                return f"{words} in the dock Spectra."
+                return f"{words} in the Spectra dock."
             cube = as_cube(layer)
             if self._method.kind:
                 try:
@@ -224,11 +223,11 @@ class PredictDock(Dock):
                 except ValueError as error:
                     return str(error)
             assert self._card is not None  # noqa: S101
-            found = misfit(self._card, str(layer.name), cube.axis, is_image=cube.is_image)
-            if found is not None:
-                if found.step is not None:
-                    self._remedy_for = (layer, found.step)
-                return found.words
+            found = self._options.obstacles(self._name, self._card, Onto(str(layer.name), cube.axis, cube.is_image))
+            if found:
+                if found[0].step is not None:
+                    self._remedy_for = (layer, found[0].step)
+                return found[0].words
             if self._targets.region.choice.value != IN_VIEW:  # the view changes without a word; it is asked when work begins
                 try:
                     self._targets.region.of(layer)
@@ -237,11 +236,16 @@ class PredictDock(Dock):
         return ""
 
     def _of_another_scale(self) -> str:
-        """Return what to say of layers in memory whose intensities are a factor away from what the model learnt from."""
+        """Return a warning about layers in memory whose intensities differ by a factor from those of the training data."""
         card = self._card
         cubes = [] if card is None else [cube for layer in self.layers if isinstance((cube := as_cube(layer)).data, np.ndarray)]
         words = [another_scale(card, brought(cube, card, fit_axis(card, cube.axis, cube.name))) for cube in cubes if card is not None]
         return " ".join(filter(None, words))
+
+    @property
+    def _name(self) -> str:
+        """What a person calls the model that is chosen."""
+        return "" if self.model is None else named(str(self.model))
 
     def _against_files(self) -> tuple[str, str]:
         if self._method.kind:
@@ -251,26 +255,24 @@ class PredictDock(Dock):
                     self._card = self._method.card(first)
                 except ValueError as error:
                     return str(error), ""
-        card = self._card
+        card, name = self._card, self._name
 
         def against(one: Looked) -> str:
             assert one.axis is not None  # noqa: S101
-            found: Misfit | None = None if card is None else misfit(card, one.path.name, one.axis, is_image=one.is_image)
-            if found is None or (found.step is not None and one.path in self._agreed):
-                return ""
-            if found.step is not None:
+            onto = Onto(one.path.name, one.axis, one.is_image)
+            found = [] if card is None else self._options.obstacles(name, card, onto, resample=one.path in self._agreed)
+            if found and found[0].step is not None:
                 self._could_resample.append(one.path)
-            return found.words
+            return found[0].words if found else ""
 
-        name = "" if self.model is None else named(str(self.model))
         self._pairs, trouble, note = self._targets.files.ready(name, against)
         return trouble, note
 
-    # ---------------------------------------------------------------- work
+    # ---------------------------------------------------------------- jobs
 
     def start(self) -> None:
-        """Apply the model to what is chosen, one after another."""
-        self._check()  # the layer may hold other data by now
+        """Apply the model to the chosen layers or files, one after the other."""
+        self._check()  # the data of the layer may have changed
         if not self._start.enabled:
             return
         order = self._order()
@@ -290,11 +292,11 @@ class PredictDock(Dock):
         assert model is not None  # noqa: S101
         assert card is not None  # noqa: S101
         first = card
-        arguments, settings, name = options.arguments(), options.settings(), shown_name(model, card)
+        asked, settings, name = options.chosen(), options.settings(), shown_name(model, card)
         if self._method.kind:
-            arguments, settings = [*arguments, *self._method.arguments()], settings | self._method.settings()
+            asked, settings = self._method.added_to(asked), settings | self._method.settings()
         if self._agreed and self._targets.what.value == FILES:
-            arguments, settings = [*arguments, "--resample"], settings | {"resample": True}
+            asked, settings = replace(asked, resample=True), settings | {"resample": True}
         if options.ensemble.ticked:
             name = f"{name} and {len(options.ensemble.ticked)} more"
         follower = options.follower(card.truth_axis)
@@ -303,10 +305,10 @@ class PredictDock(Dock):
         models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
         files = [one for one in models if isinstance(one, Path)]
         around = Around.of([first, *options.averaged_with], follower)
-        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), arguments, settings, files, around)
+        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around)
 
     def mend(self) -> None:
-        """Bring the layer that does not fit onto the model's axis, as a new layer, and choose that; agree to resample files."""
+        """Resample the layer that does not fit to the model's axis, as a new layer, and choose that; for files, agree to resample them."""
         if self._could_resample and not self._applying.busy:
             self._agreed |= frozenset(self._could_resample)
             self._check()
@@ -323,7 +325,7 @@ class PredictDock(Dock):
         self._applying.run_all([mending(self._viewer, layer, step, choose)], self.native)
 
     def cancel(self) -> None:
-        """Stop; the tiles that are finished are kept."""
+        """Stop; finished tiles are kept."""
         self._applying.stop()
 
     def _on_end(self, _: str) -> None:

@@ -1,4 +1,4 @@
-"""How a model is applied: tiles, device, uncertainty, views, and further models to average with or to follow."""
+"""Settings of a prediction: tiles, device, uncertainty, test-time augmentation, and models to average with or to apply next."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from psygnal import Signal
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.obstacles import Applied, Obstacle, Onto, differs, obstacles
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.dock import rows, text
 from napari_spectrai.widgets.form import FoldBox
-from napari_spectrai.widgets.predict_dock.model_fit import misfits_chain, misfits_ensemble
 from napari_spectrai.widgets.predict_dock.model_list import Entry, Ticks, as_model, named
 from napari_spectrai.widgets.preferences import preferences
 
@@ -22,34 +23,34 @@ ALONE = "no second model"
 _DEVICES = [("automatic", "auto"), ("processor (CPU)", "cpu"), ("graphics card (CUDA)", "cuda"), ("graphics chip (Apple)", "mps")]
 
 
-class PredictOptions(Container[Any]):
+class PredictOptionsForm(Container[Any]):
     """The settings under the fold.
 
     Signals
     -------
-    told : something was changed
+    updated : a setting has changed
     """
 
-    told = Signal()
+    updated = Signal()
 
     def __init__(self) -> None:
         self._followers: list[Entry] = []
         self.tile = ComboBox(
             choices=[("automatic", 0), *((f"{side} × {side} pixels", side) for side in _TILES)], value=0, label="Tile", name="tile",
-            tooltip="how much of an image is worked on at a time: smaller ones take less memory, larger ones are faster",
+            tooltip="how much of an image is processed at a time: smaller tiles take less memory, larger ones are faster",
         )  # fmt: skip
         self.device = ComboBox(choices=_DEVICES, value=preferences().device, label="Device", name="device", tooltip="where to compute")
         self.uncertain = CheckBox(
             value=False, text="Uncertainty", name="uncertainty",
-            tooltip="standard deviation as a second layer: over passes with dropout, or over the models that are averaged",
+            tooltip="standard deviation as a second layer: over several passes with dropout, or over the averaged models",
         )  # fmt: skip
         self.views = CheckBox(
             value=False, text="Eight views", name="views",
-            tooltip="mean over the rotations and reflections of each image: slower, a little better",
+            tooltip="test-time augmentation: average over rotations and reflections of each image; slower, a little better",
         )  # fmt: skip
         self.then = ComboBox(
             choices=lambda _: [(ALONE, ""), *self._followers], label="Then", name="then",
-            tooltip="a second model for the result of the first: denoise, then enlarge",
+            tooltip="a second model, applied to the result of the first: for example, denoise, then enlarge",
         )  # fmt: skip
         self._about = text("averages")
         self.ensemble = Ticks("average_with", "average the results with those of this model")
@@ -57,11 +58,11 @@ class PredictOptions(Container[Any]):
         super().__init__(widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options")
         self.margins = (0, 0, 0, 0)
         for editor in (self.tile, self.device, self.uncertain, self.views, self.then):
-            editor.changed.connect(lambda _: self.told.emit())
-        self.ensemble.told.connect(self.told)
+            editor.changed.connect(lambda _: self.updated.emit())
+        self.ensemble.updated.connect(self.updated)
 
     def offer(self, found: list[Entry], model: Path | str | None, card: ModelCard | None) -> None:
-        """Offer the models that go together with the one chosen."""
+        """Offer the models that can be combined with the one chosen."""
         kept = self.then.value
         with self.then.changed.blocked():
             self._followers = []
@@ -73,28 +74,28 @@ class PredictOptions(Container[Any]):
         if card is not None and isinstance(model, Path):
             for label, value in found:
                 other = as_model(value)
-                if isinstance(other, Path) and other != model and (told := _card(other)) is not None and not misfits_ensemble(card, told):
+                if isinstance(other, Path) and other != model and (told := _card(other)) is not None and not differs(card, told):
                     like.append((label, value))
         self.ensemble.offer(like)
         self._about.value = (
-            "Average with" if like else "Average with: no other model of the list has this one's task, axis and classes."
-            if isinstance(model, Path) else "Average with: for trained models, not for methods."
+            "Average with" if like else "Average with: no other model in the list has the same task, axis and classes."
+            if isinstance(model, Path) else "Average with: available for trained models, not for methods."
         )  # fmt: skip
 
     def suit(self, card: ModelCard | None) -> None:
-        """Switch off what does not go with the models chosen."""
+        """Disable what does not apply to the chosen models."""
         cards = [] if card is None else [card]
         if self.then.value and (follower := self.follower(card.axis if card else SpectralAxis.bands(1))) is not None:
             cards.append(follower)
         self.views.enabled = bool(cards) and all(one.experiment.looks_around for one in cards)
         last = cards[-1] if cards else None
-        drops = last is not None and float(getattr(last.experiment.network, "dropout", 0.0)) > 0
+        drops = last is not None and last.experiment.network.has_dropout
         averaged = bool(self.ensemble.ticked) and len(cards) == 1
         self.uncertain.enabled = drops or averaged
 
     @property
     def averaged_with(self) -> list[ModelCard]:
-        """The cards of the models that are averaged with the one chosen."""
+        """The cards of the models to average with the one chosen."""
         return [card for path in self.ensemble.ticked if (card := _card(Path(path))) is not None]
 
     def follower(self, axis: SpectralAxis) -> ModelCard | None:
@@ -110,44 +111,44 @@ class PredictOptions(Container[Any]):
             return None
         return ready_card(ready_spec(model), axis) if isinstance(model, str) else read_card(model)
 
-    def against(self, card: ModelCard) -> str:
-        """Return what stands against these settings with a model; nothing if they fit."""
+    def obstacles(self, name: str, card: ModelCard, onto: Onto, *, resample: bool = False) -> list[Obstacle]:
+        """Return what keeps a model, with these settings, from a cube; nothing if it can be applied."""
         try:
             follower = self.follower(card.truth_axis)
         except (ValueError, OSError) as error:
-            return str(error)
-        if follower is not None and (words := misfits_chain(card, follower, named(self.then.value))):
-            return words
-        tile, network = self.tile.value, card.experiment.network
-        least = 2 * (2 * network.context + network.grid) if card.experiment.looks_around else 8
-        if tile and not network.whole and tile < least:
-            return f"Tiles of {tile} pixels would show in the result; choose {least} or more, or leave it automatic."
-        return ""
+            return [Obstacle(str(error))]
+        others = [Applied(Path(path).name, other) for path in self.ensemble.ticked if (other := _card(Path(path))) is not None]
+        then = [] if follower is None else [Applied(named(self.then.value), follower)]
+        chosen = self.chosen()
+        return obstacles(
+            [Applied(name, card), *others],
+            then,
+            onto,
+            tile=chosen.tile,
+            views=chosen.views,
+            uncertainty=chosen.uncertainty,
+            resample=resample,
+        )
 
-    def arguments(self) -> list[str]:
-        """Return the settings as arguments of the command line."""
-        words = ["--device", self.device.value]
-        if self.tile.value:
-            words += ["--tile", str(self.tile.value)]
-        if self.uncertain.value and self.uncertain.enabled:
-            words.append("--uncertainty")
-        if self.views.value and self.views.enabled:
-            words.append("--views")
-        for model in self.ensemble.ticked:
-            words += ["--ensemble", model]
-        return words + (["--then", self.then.value] if self.then.value else [])
+    def chosen(self) -> PredictOptions:
+        """Return how the model is to be applied."""
+        return PredictOptions(
+            tile=self.tile.value or None, device=self.device.value, uncertainty=bool(self.uncertain.value and self.uncertain.enabled),
+            views=bool(self.views.value and self.views.enabled), ensemble=tuple(self.ensemble.ticked),
+            then=(self.then.value,) if self.then.value else (),
+        )  # fmt: skip
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings as plain values."""
+        """Return the settings as plain values, for the metadata of results."""
+        options = self.chosen()
         return {
-            "tile": self.tile.value or None, "device": self.device.value,
-            "uncertainty": bool(self.uncertain.value and self.uncertain.enabled), "views": bool(self.views.value and self.views.enabled),
-            "ensemble": list(self.ensemble.ticked), "then": self.then.value or None,
+            "tile": options.tile, "device": options.device, "uncertainty": options.uncertainty, "views": options.views,
+            "ensemble": list(options.ensemble), "then": self.then.value or None,
         }  # fmt: skip
 
 
 def _card(path: Path) -> ModelCard | None:
     try:
         return read_card(path)
-    except (ValueError, OSError):  # said when it is chosen itself
+    except (ValueError, OSError):  # reported when it is chosen itself
         return None

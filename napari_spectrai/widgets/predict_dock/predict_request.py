@@ -1,4 +1,4 @@
-"""What is done when a button of the Predict dock is pressed, settled at that moment: choices may change while it goes on."""
+"""Snapshot of the settings of the Predict dock at the moment its button is pressed."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.files import clean
 from napari_spectrai.preparation import Step
 from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.job_queue import JobSpec, loaded
 from napari_spectrai.widgets.layer_choice import PREPARED
-from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_beside
+from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_above
 from napari_spectrai.widgets.layers import as_cube
 from napari_spectrai.widgets.predict_dock.result_layers import Applied, cut_out, read_outcome, show_outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """How far models look beyond a pixel, and the grid that what they see begins on, in pixels of the source."""
+    """How far models look beyond a pixel, and the grid that their input starts on, in pixels of the source."""
 
     context: int = 0
     grid: int = 1
 
     @classmethod
     def of(cls, averaged: Sequence[ModelCard], follower: ModelCard | None) -> Self:
-        """Return that of models whose mean is taken, and of one that is applied to it."""
+        """Combine those of averaged models, and of a model applied next."""
         first = [card.experiment.network for card in averaged if not card.experiment.task.of_images]
         context, grid = max((one.context for one in first), default=0), math.lcm(*(one.grid for one in first))
         if follower is not None:
@@ -41,7 +42,7 @@ class Around:
         return cls(context, grid)
 
     def grown(self, region: Region, lengths: Sequence[int]) -> Region:
-        """Return a region with all that is looked at from within it."""
+        """Return a region with the pixels that the models look at around it."""
         down, across = (
             (max(0, start - self.context) // self.grid * self.grid, min(length, stop + self.context))
             for (start, stop), length in zip(region, lengths, strict=True)
@@ -58,8 +59,8 @@ class PredictRequest:
     model : path of a file, or kind of a method
     name : what a person calls it, and those averaged with it or applied after it
     card : tells the card of what comes out, for a source on an axis
-    arguments : of the command line
-    settings : the same as plain values
+    options : how it is applied
+    settings : the same as plain values, for the metadata of results
     files : of all the models, which have to be there when it begins
     around : how far the models look
     """
@@ -68,21 +69,21 @@ class PredictRequest:
     model: Path | str
     name: str
     card: Callable[[SpectralAxis], ModelCard]
-    arguments: Sequence[str]
+    options: PredictOptions
     settings: Mapping[str, Any]
     files: Sequence[Path] = ()
     around: Around = field(default_factory=Around)
 
     def on_layer(self, layer: Image, region: Region | None) -> JobSpec:
-        """Return the work on a layer, or a part of it."""
+        """Return the job for a layer, or a part of it."""
         frame, cube = LayerFrame.of(layer, region), as_cube(layer)
         card = self.card(cube.axis)
         settings = {**self.settings, "region": None if region is None else [list(span) for span in region]}
         applied = Applied(str(self.model), self.name, card, settings)
-        viewer, options = self.viewer, list(self.arguments)
+        viewer, options = self.viewer, self.options
         part, seen = cube, region
         if region is not None:
-            seen = self.around.grown(region, cube.spatial_shape[-2:])  # so that the part is as it is in the whole
+            seen = self.around.grown(region, cube.spatial_shape[-2:])  # so that the part equals that of the whole
             part = cube[(*(slice(None) for _ in frame.spatial[:-2]), *(slice(*span) for span in seen))]
         return JobSpec(
             frame.name,
@@ -94,7 +95,7 @@ class PredictRequest:
 
     def on_file(self, path: Path, out: Path) -> JobSpec:
         """Return the work on a file, whose result is a file."""
-        options = list(self.arguments)
+        options = self.options
         return JobSpec(
             path.name,
             prepare=lambda: self._prepared(path, options, out),
@@ -103,29 +104,29 @@ class PredictRequest:
             unit="tiles",
         )
 
-    def _prepared(self, source: Cube | Path, options: Sequence[str], out: Path | None = None) -> Job:
+    def _prepared(self, source: Cube | Path, options: PredictOptions, out: Path | None = None) -> Job:
         gone = next((path for path in self.files if not path.is_file()), None)
         if gone is not None:
             raise FileNotFoundError(f"{gone} is there no more; choose another model")
-        return prepare_prediction(self.model, source, options=options, out=out)
+        return prepare_prediction(self.model, source, options, out=out)
 
 
 def _without_remains(out: Path) -> None:
-    """Remove what a process that had to be ended at once was writing."""
+    """Remove the incomplete file of a process that was killed."""
     clean(out)
 
 
 def mending(viewer: Viewer, layer: Image, step: Step, then: Callable[[Image], None]) -> JobSpec:
-    """Return the work that brings a layer onto a model's axis, as a new layer, which `then` is told."""
+    """Return the job that resamples a layer to a model's axis, as a new layer, which is passed to `then`."""
     frame, cube = LayerFrame.of(layer), as_cube(layer)
     done = "cropped" if step.kind == "crop" else "resampled"
 
     def show(brought: Cube) -> str:
         latest = frame.now(viewer)
-        made = add_beside(viewer, brought, latest, f"{latest.name} · {done}")
+        made = add_above(viewer, brought, latest, f"{latest.name} · {done}")
         made.metadata[PREPARED] = {"source": latest.name}
         then(made)
-        return f"layer {made.name!r}, which is chosen now"
+        return f"layer {made.name!r}was added and chosen"
 
     return JobSpec(
         frame.name,

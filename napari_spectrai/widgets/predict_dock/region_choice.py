@@ -1,4 +1,4 @@
-"""Which part of a layer is worked on: all of it, what is in view, or the box around what another layer marks."""
+"""Choice of a region of a layer: all of it, the visible part, or the bounding box of what another layer marks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_spectrai.widgets.layer_frame import Region
 from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.spectra_dock.regions import onto_pixels
 
-WHOLE, IN_VIEW = "whole", "what is in view"
+WHOLE, IN_VIEW = "whole", "visible part"
 
 
 class RegionChoice:
@@ -25,7 +25,7 @@ class RegionChoice:
         self._viewer = viewer
         self.choice = ComboBox(
             choices=self._offered, value=WHOLE, nullable=True, label="Region", name="region",
-            tooltip="all of it, what the canvas shows, or the box around what a Shapes or Labels layer marks",
+            tooltip="the whole layer, the part visible in the canvas, or the bounding box of a Shapes or Labels layer",
         )  # fmt: skip
         self._chosen: Any = WHOLE
         self._name = ""
@@ -35,7 +35,7 @@ class RegionChoice:
         before = self._chosen
         if chosen is None and (before is None or isinstance(before, str)):
             self._chosen = None
-        elif chosen is None:  # a person's word, unless napari has made the list anew because that layer went or has another name
+        elif chosen is None:  # chosen by a person, unless napari has rebuilt the list because that layer was removed or renamed
             self._chosen = None if before in self._viewer.layers and str(before.name) == self._name else before
         else:
             self._chosen, self._name = chosen, "" if isinstance(chosen, str) else str(chosen.name)
@@ -45,7 +45,7 @@ class RegionChoice:
         return [("whole", WHOLE), (IN_VIEW, IN_VIEW), *((f"box around {layer.name}", layer) for layer in marks)]
 
     def refresh(self) -> None:
-        """Offer the layers there are now; the one chosen stays while it is there, and then there is none."""
+        """Offer the present layers; a chosen one stays chosen until it is removed, and then none is."""
         kept = self._chosen
         with self.choice.changed.blocked():
             self.choice.reset_choices()
@@ -53,30 +53,30 @@ class RegionChoice:
             self.choice.value = kept if there else None
 
     def of(self, image: Image) -> Region | None:
-        """Return the region in pixels of a layer, which its rotation and shear are undone for; None: all of it.
+        """Return the region in pixels of a layer, with the layer's rotation and shear undone; None: all of it.
 
         Raises
         ------
         ValueError
-            If there is none: the layer is a set of spectra, or nothing is marked on it.
+            If there is no region: the layer is a set of spectra, or nothing is marked on it.
         """
         chosen = self.choice.value
         if chosen is None:
-            gone = f"{self._name!r}, around which the region was, was removed; " if self._name else ""
-            raise ValueError(f"{gone}choose a region, or the whole")
+            gone = f"{self._name!r}, which marked the region, was removed;  " if self._name else ""
+            raise ValueError(f"{gone}choose a region, or the whole layer")
         if chosen == WHOLE:
             return None
         spatial = [d for d in range(image.ndim) if d != spectral_position(image)]
         if len(spatial) < 2:
-            raise ValueError(f"{image.name!r} is a set of spectra, and a region is of an image; choose the whole")
+            raise ValueError(f"{image.name!r} is a set of spectra, and regions exist for images only; choose the whole layer")
         lengths = [image.data.shape[d] for d in spatial[-2:]]
         corners = self._in_view(image, spatial[-2:]) if chosen == IN_VIEW else _marked(chosen, image)
-        where = "what is in view" if chosen == IN_VIEW else repr(chosen.name)
+        where = "the visible part" if chosen == IN_VIEW else repr(chosen.name)
         if not len(corners):
-            raise ValueError(f"{where} marks nothing; draw a shape, or choose the whole")
+            raise ValueError(f"{where} marks nothing; draw a shape, or choose the whole layer")
         low, high = corners.min(0), corners.max(0)
         if (high < -0.5).any() or (low > np.array(lengths) - 0.5).any():
-            raise ValueError(f"{where} does not lie on {image.name!r}; move it there, or choose the whole")
+            raise ValueError(f"{where} does not lie on {image.name!r}; move it there, or choose the whole layer")
         (top, bottom), (left, right) = (_span(float(a), float(b), length) for a, b, length in zip(low, high, lengths, strict=True))
         return None if (top, left) == (0, 0) and [bottom, right] == lengths else ((top, bottom), (left, right))
 
@@ -84,15 +84,15 @@ class RegionChoice:
         dims = self._viewer.dims
         lead = dims.ndim - image.ndim
         if dims.ndisplay != 2 or sorted(dims.displayed) != [lead + d for d in in_plane]:
-            raise ValueError("what is in view can be taken when the canvas shows the image's plane, in 2D; choose another region")
+            raise ValueError("the visible part is defined only while the canvas shows the image's plane in 2D; choose another region")
         if not image.visible:
-            raise ValueError(f"{image.name!r} is hidden, so that nothing of it is in view; show it, or choose another region")
+            raise ValueError(f"{image.name!r} is hidden, so no part of it is visible; show it, or choose another region")
         found: npt.NDArray[np.float64] = np.asarray(image.corner_pixels, np.float64)[:, in_plane]
         return found
 
 
 def _span(low: float, high: float, length: int) -> tuple[int, int]:
-    """Return the pixels whose centres lie between two places, at least one, within the image."""
+    """Return the pixels whose centres lie between two positions, at least one, within the image."""
     first, last = int(np.ceil(low - 1e-6)), int(np.floor(high + 1e-6))
     if last < first:
         first = last = round((low + high) / 2)
@@ -113,7 +113,7 @@ def _of_labels(layer: Labels) -> Iterator[npt.NDArray[np.float64]]:
     if not rows.size:
         yield np.zeros((0, 2))
         return
-    # the edges of the marked pixels: on finer pixels they are more than the centres
+    # the edges of the marked pixels: between finer pixels they enclose more than the centres
     inset = 0.5 - 1e-3
     ends = [(float(found[0]) - inset, float(found[-1]) + inset) for found in (rows, columns)]
     yield np.array([[y, x] for y in ends[0] for x in ends[1]])

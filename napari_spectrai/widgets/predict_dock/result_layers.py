@@ -1,4 +1,4 @@
-"""From what a prediction leaves in its folder to layers beside the source."""
+"""Load the results of a prediction from its folder and add them as layers next to the source."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.widgets.job_queue import loaded
-from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_beside, add_classes_beside
+from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_above, add_classes_above
 
 MOST_NAME = 28
-"""Letters of a model's name in the names of layers."""
+"""Largest number of letters of a model's name in the names of layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was applied to a source, for the names and metadata of the layers that come.
+    """The model applied to a source, for the names and metadata of the resulting layers.
 
     Parameters
     ----------
     model : path of the file, or kind of the method
-    name : what a person calls it
-    card : of the last model, whose results are shown
-    settings : plain values
+    name : display name
+    card : card of the last model, which makes the result
+    settings : settings as plain values
     """
 
     model: str
@@ -42,21 +42,21 @@ class Applied:
 
     @property
     def short(self) -> str:
-        """The name, short enough for the list of layers."""
+        """The name, shortened for the layer list."""
         return self.name if len(self.name) <= MOST_NAME else self.name[: MOST_NAME - 1].rstrip() + "…"
 
     def metadata(self, source: str, role: str) -> dict[str, Any]:
-        """Return what a result layer keeps of its making, for *Evaluate*."""
-        told = {
+        """Return the metadata of a result layer, read by the Evaluate dock."""
+        made = {
             "model": self.model, "name": self.name, "task": self.card.experiment.task.kind, "source": source,
             "settings": dict(self.settings), "role": role,
         }  # fmt: skip
-        return {"prediction": told}
+        return {"prediction": made}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a job left, read into memory where that is no burden."""
+    """The results of a job, read into memory if they are small."""
 
     cube: Cube | None = None
     labels: Labels | None = None
@@ -66,13 +66,13 @@ class Outcome:
 
 
 def read_outcome(folder: Path, card: ModelCard, *, stopped: bool) -> Outcome | None:
-    """Read what a job left; of one that was stopped the tiles that were finished, None if there are none."""
+    """Read the results of a job; the finished tiles of a stopped one, or None if there are none."""
     if stopped:
         part = folder / "result-part.zarr"
         if not part.exists():
             return None
         cube = loaded(part)
-        return Outcome(labels=_told(cube, card.classes), shares=cube, partly=True) if card.classes else Outcome(cube, partly=True)
+        return Outcome(labels=_most_probable(cube, card.classes), shares=cube, partly=True) if card.classes else Outcome(cube, partly=True)
     spread = folder / "result-sd.zarr"
     deviation = loaded(spread) if spread.exists() else None
     if not card.classes:
@@ -83,7 +83,7 @@ def read_outcome(folder: Path, card: ModelCard, *, stopped: bool) -> Outcome | N
 
 
 def cut_out(outcome: Outcome | None, region: Region | None, seen: Region | None) -> Outcome | None:
-    """Return of an outcome the part that was asked for, where more was seen so that it is as it would be in the whole."""
+    """Cut an outcome to the requested part, where more was processed so that the part equals that of the whole."""
     if outcome is None or region is None or seen is None or region == seen:
         return outcome
 
@@ -98,28 +98,28 @@ def cut_out(outcome: Outcome | None, region: Region | None, seen: Region | None)
         return None if cube is None else cube.with_data(cube.data[cut(cube.data, ends=1)])
 
     labels = outcome.labels
-    told = None if labels is None else replace(labels, data=labels.data[cut(labels.data, ends=0)])
-    return replace(outcome, cube=of(outcome.cube), labels=told, shares=of(outcome.shares), spread=of(outcome.spread))
+    classes = None if labels is None else replace(labels, data=labels.data[cut(labels.data, ends=0)])
+    return replace(outcome, cube=of(outcome.cube), labels=classes, shares=of(outcome.shares), spread=of(outcome.spread))
 
 
-def _told(shares: Cube, classes: Sequence[Class]) -> Labels:
-    """Return the most probable class of each pixel; those that were not reached get a number that is no class: 0 where that is free."""
+def _most_probable(shares: Cube, classes: Sequence[Class]) -> Labels:
+    """Return the most probable class of each pixel; pixels without a result get a number that is no class, 0 if it is free."""
     values = np.array([one.value for one in classes])
     missing = 0 if 0 not in values else int(values.max()) + 1
     probabilities = shares.numpy()
     known = np.isfinite(probabilities.sum(-1))
-    told = np.where(known, values[np.where(known[..., None], probabilities, 0).argmax(-1)], missing)
+    predicted = np.where(known, values[np.where(known[..., None], probabilities, 0).argmax(-1)], missing)
     names = {one.value: one.name for one in classes}
-    return Labels(told, names if missing == 0 else names | {missing: "not reached"})
+    return Labels(predicted, names if missing == 0 else names | {missing: "not reached"})
 
 
 def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame) -> str:
-    """Add the layers of an outcome beside their source; return what to say."""
+    """Add the layers of an outcome next to their source; return a message."""
     frame, card = frame.now(viewer), applied.card
     end = f" by {applied.short}" + (" (part)" if outcome.partly else "")
 
     def lay(cube: Cube, what: str, role: str, *, alike: bool) -> Layer:
-        layer = add_beside(viewer, cube, frame, f"{frame.name} · {what}{end}", alike=alike)
+        layer = add_above(viewer, cube, frame, f"{frame.name} · {what}{end}", alike=alike)
         layer.metadata.update(applied.metadata(frame.name, role))
         return layer
 
@@ -133,21 +133,21 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Laye
             lay(outcome.shares, "probabilities", "probabilities", alike=False).visible = False
         colours: dict[int, Colour] = {one.value: one.colour for one in card.classes if one.colour is not None}
         labels = replace(outcome.labels, colours=colours, name="")
-        layer = add_classes_beside(viewer, labels, frame, f"{frame.name} · classes{end}", metadata=applied.metadata(frame.name, "result"))
+        layer = add_classes_above(viewer, labels, frame, f"{frame.name} · classes{end}", metadata=applied.metadata(frame.name, "result"))
         if outcome.labels.data.size == 1 and outcome.shares is not None and not outcome.partly:  # a single image
             (one,) = (known for known in card.classes if known.value == outcome.labels.data.flat[0])
             return f"{one.name} ({float(outcome.shares.numpy().max()):.0%})"
     if outcome.partly:
         empty = "NaN" if not card.classes else "'not reached'" if any(one.value == 0 for one in card.classes) else "0"
-        return f"what was finished is in layer {layer.name!r}, {empty} where it was not reached"
+        return f"the finished part is in layer {layer.name!r}, with {empty} elsewhere"
     hidden = [what for what, there in (("uncertainty", outcome.spread), ("probabilities", outcome.shares)) if there is not None]
     if card.experiment.task.of_images and "probabilities" in hidden:
         hidden.remove("probabilities")
-    return f"layer {layer.name!r}" + (f", and hidden with it its {' and '.join(hidden)}" if hidden else "")
+    return f"layer {layer.name!r}" + (f", and hidden layers with its {' and '.join(hidden)}" if hidden else "")
 
 
 def _done(card: ModelCard) -> str:
-    """Return what was done to a cube, in a word."""
+    """Return what was done to a cube, in one word."""
     if card.experiment.task.enlarges > 1:
         return f"{card.experiment.task.enlarges} × enlarged"
     return {"denoising": "denoised", "calibration": "calibrated"}.get(card.experiment.task.kind, "predicted")

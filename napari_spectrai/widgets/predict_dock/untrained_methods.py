@@ -1,8 +1,8 @@
-"""Methods that need no training, in the Predict dock: which there are, and the settings of the one chosen."""
+"""Methods without training in the Predict dock: the list of them, and the settings of the one chosen."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import Any
 
 from magicgui.widgets import Container, SpinBox
@@ -11,7 +11,9 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.networks import networks
 from napari_spectrai.experiment.untrained import ready_card, ready_kinds, ready_spec
-from napari_spectrai.widgets.form import SpecForm, defaults
+from napari_spectrai.runs.options import PredictOptions
+from napari_spectrai.widgets.choices import defaults
+from napari_spectrai.widgets.form import SpecForm
 
 
 def offered() -> list[tuple[str, str]]:
@@ -20,17 +22,17 @@ def offered() -> list[tuple[str, str]]:
 
 
 class MethodForm(Container[Any]):
-    """The settings of a method that needs no training; nothing while a model is chosen."""
+    """The settings of a method without training; empty while a model is chosen."""
 
     def __init__(self) -> None:
         self.kind = ""
         self._settings: SpecForm | None = None
-        self._factor = SpinBox(value=2, min=2, max=16, label="Factor", name="factor", tooltip="pixels out along each side of a pixel in")
+        self._factor = SpinBox(value=2, min=2, max=16, label="Factor", name="factor", tooltip="output pixels per input pixel, per side")
         super().__init__(widgets=[], labels=True, name="method")
         self.margins = (0, 0, 0, 0)
 
     def show_kind(self, kind: str) -> None:
-        """Show the settings of a method as they are by default; none for an empty kind."""
+        """Show the default settings of a method; none for an empty kind."""
         if kind == self.kind:
             return
         self.kind, self._settings = kind, None
@@ -53,10 +55,9 @@ class MethodForm(Container[Any]):
         """
         return ready_card(ready_spec(self.kind, self._changed()), axis, factor=self._factor.value)
 
-    def arguments(self) -> list[str]:
-        """Return the settings as arguments of the command line."""
-        changed = [word for name, value in self._changed().items() for word in ("--set", f"{name}={json.dumps(value)}")]
-        return [*changed, "--factor", str(self._factor.value)]
+    def added_to(self, options: PredictOptions) -> PredictOptions:
+        """Return options with the settings of the method."""
+        return replace(options, settings=self._changed(), factor=self._factor.value)
 
     def settings(self) -> dict[str, Any]:
         """Return the settings as plain values."""

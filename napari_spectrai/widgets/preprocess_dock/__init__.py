@@ -1,1 +1,1 @@
-"""What the Preprocess dock is made of."""
+"""Parts of the Preprocess dock."""

@@ -1,4 +1,4 @@
-"""The Preprocess dock: an ordered list of steps, the spectrum before and after, and a new layer."""
+"""The Preprocess dock: an ordered list of steps, the spectrum before and after them, and the result as a new layer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from napari_spectrai.preparation import Spikes, Step, load_steps, read_steps, sa
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
+from napari_spectrai.widgets.form import SpecForm
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
-from napari_spectrai.widgets.layer_frame import LayerFrame, add_beside
+from napari_spectrai.widgets.layer_frame import LayerFrame, add_above
 from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_layers, spectral_position, turned, undecided
 from napari_spectrai.widgets.plot import SOURCE, Plot
 from napari_spectrai.widgets.preprocess_dock.spectrum_preview import SpectrumPreview
@@ -33,9 +34,9 @@ EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ C
 
 
 class PreprocessDock(Dock):
-    """Prepare a layer step by step.
+    """Preprocess a layer step by step.
 
-    From a script: set ``dock.steps`` and ``dock.layer``, call ``dock.start()``; the result is added as a layer.
+    From a script: set ``dock.steps`` and ``dock.layer``, then call ``dock.start()``; the result is added as a layer.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
@@ -69,25 +70,25 @@ class PreprocessDock(Dock):
         self._on_layers()
 
     def _build(self) -> None:
-        self._layer = LayerChoice(self._viewer, self._layers, label="Layer", name="layer_choice", tooltip="what is prepared")
-        self._begun = False
+        self._layer = LayerChoice(self._viewer, self._layers, label="Layer", name="layer_choice", tooltip="the layer to preprocess")
+        self._has_chosen = False
         self._about = text("about")
-        self._form = OrderedForm(steps, [])
+        self._form = OrderedForm(steps, [], SpecForm)
         self._onto = ComboBox(
             choices=self._others, nullable=True, value=None, label="Resample onto", name="onto",
-            tooltip="add a step that brings the layer onto another layer's axis",
+            tooltip="add a step that resamples the layer to another layer's axis",
         )  # fmt: skip
         self._load_button = PushButton(
             text="Load…", name="load", tooltip="open a list of steps (YAML), or the preparation of an experiment"
         )
         self._save_button = PushButton(
-            text="Save…", name="save", tooltip="save the steps as YAML: napari-spectrai preprocess applies them too"
+            text="Save…", name="save", tooltip="save the steps as YAML, which napari-spectrai preprocess applies, too"
         )
-        self._train_button = PushButton(text="To Train", name="to_train", tooltip="make these steps the preparation in the Train dock")
+        self._train_button = PushButton(text="To Train", name="to_train", tooltip="use these steps as the preparation in the Train dock")
         self._plot = Plot(self._viewer, x="Band number", y="Before", height=150, name="before")
         self._after = Plot(self._viewer, x="Band number", y="After", height=150, name="after")
         self._note = text("note")
-        self._applying = JobQueue(self._viewer, "Apply to new layer", "prepare the whole layer; the source stays as it is", "starting …")
+        self._applying = JobQueue(self._viewer, "Apply to new layer", "preprocess the layer; the source stays unchanged", "starting …")
         self._sections = [
             rows(self._layer), self._about, self._form, rows(self._onto),
             line(self._load_button, self._save_button, self._train_button), self._problem,
@@ -115,7 +116,7 @@ class PreprocessDock(Dock):
 
     @property
     def layer(self) -> Image | None:
-        """The layer that is prepared."""
+        """The layer to preprocess."""
         return self._layer.value
 
     @layer.setter
@@ -123,13 +124,13 @@ class PreprocessDock(Dock):
         self._layer.value = layer
 
     def take(self, layer: Layer) -> None:
-        """Choose the layer that is prepared."""
+        """Choose the layer to preprocess."""
         if layer in self._layers():
             self._layer.value = layer
 
     @property
     def steps(self) -> list[Step]:
-        """The steps that are switched on, in order.
+        """The enabled steps, in order.
 
         Raises
         ------
@@ -154,7 +155,7 @@ class PreprocessDock(Dock):
 
     def _on_layers(self, _: Any = None) -> None:
         self._layer.reset_choices()
-        if not self._begun:  # a form in which nothing was chosen yet begins with the first that suits
+        if not self._has_chosen:  # before any choice was made, the first suitable layer is the default
             self._layer.value = likely_source(self._layers())
         self._on_layer()
 
@@ -164,7 +165,7 @@ class PreprocessDock(Dock):
         with self._onto.changed.blocked():
             self._onto.reset_choices()
             self._onto.value = None
-        self._begun = self._begun or layer is not None
+        self._has_chosen = self._has_chosen or layer is not None
         if layer is None:
             self._place = None
             gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."
@@ -174,7 +175,7 @@ class PreprocessDock(Dock):
             cube = as_cube(layer)
             bad = len(cube.metadata.get("bad_bands", ()))
             self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}" + (
-                f"; its file calls {bad} of them bad" if bad else ""
+                f"; {bad} of them are marked as bad in its file" if bad else ""
             )
             self._form.axis = cube.axis
             if self._place is None or len(self._place) != len(cube.spatial_shape) or not _inside(self._place, cube):
@@ -191,7 +192,7 @@ class PreprocessDock(Dock):
                 self._onto.value = None
 
     def _check(self, _: Any = None) -> None:
-        """Say what is wrong beside its field, and show the steps at work on one spectrum."""
+        """Show each problem next to its field, and the effect of the steps on one spectrum."""
         found, wanted = [], None
         try:
             wanted = self.steps
@@ -204,11 +205,11 @@ class PreprocessDock(Dock):
         self._save_button.enabled = self._train_button.enabled = bool(wanted)
         self._preview = SpectrumPreview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
         if wanted is not None or asked:
-            say(self._problem, f"{asked} in the dock Spectra." if asked else "")
+            say(self._problem, f"{asked} in the Spectra dock." if asked else "")
         self._count(wanted)
         self._look()
 
-    # ---------------------------------------------------------------- what steps find
+    # ---------------------------------------------------------------- findings of the steps
 
     def _count(self, wanted: Sequence[Step] | None) -> None:
         for item in self._form.items:
@@ -224,7 +225,7 @@ class PreprocessDock(Dock):
         return [item for item in self._form.items if item.on.value]
 
     def _finding(self, item: Item) -> Finding:
-        """Return where it stands what a step found."""
+        """Return the row that shows what a step found."""
         if not len(item.extra):
             item.extra.append(finding := Finding())
             finding.show_button.changed.connect(lambda: self._mark(finding))
@@ -234,12 +235,12 @@ class PreprocessDock(Dock):
     def _on_counted(self, found: dict[int, Spikes | str], begin: tuple[int, ...]) -> None:
         self._begin = begin
         active = self._active
-        for number, said in found.items():
+        for number, outcome in found.items():
             part = " in the middle of the layer" if any(begin) else ""
-            if isinstance(said, Spikes):
-                self._finding(active[number]).say(f"{said}{part}", said)
+            if isinstance(outcome, Spikes):
+                self._finding(active[number]).say(f"{outcome}{part}", outcome)
             else:
-                self._finding(active[number]).say(f"not counted: {said}")
+                self._finding(active[number]).say(f"not counted: {outcome}")
 
     def _mark(self, finding: Finding) -> None:
         if self.layer is not None and finding.found is not None:
@@ -258,7 +259,7 @@ class PreprocessDock(Dock):
             self.look_at(tuple(place))
 
     def look_at(self, place: tuple[int, ...]) -> None:
-        """Show the spectrum at a pixel, before and after."""
+        """Show the spectrum of a pixel, before and after."""
         if place != self._place:
             self._place = place
             self._look()
@@ -283,14 +284,14 @@ class PreprocessDock(Dock):
         self._note.value = f"pixel {place[0] if len(place) == 1 else place}{moved}"
         if self.layer is not None and undecided(self.layer):
             return
-        say(self._problem, "" if np.isfinite(after).any() else "What comes out holds NaN; begin with 'Fill missing values'.")
+        say(self._problem, "" if np.isfinite(after).any() else "The result contains NaN; add 'Fill missing values' as the first step.")
 
     def _on_preview_failed(self, error: Exception) -> None:
         say(self._problem, str(error))
         self._after.clear_curves()
         self._applying.start.enabled = False
 
-    # ---------------------------------------------------------------- files, Train, work
+    # ---------------------------------------------------------------- files, Train, jobs
 
     def _on_load(self) -> None:
         path = show_file_dialog(FileDialogMode.EXISTING_FILE, caption="Steps", filter="YAML (*.yml *.yaml)", parent=self.native)
@@ -310,20 +311,20 @@ class PreprocessDock(Dock):
             self.save_steps(Path(str(path)))
 
     def save_steps(self, path: str | Path) -> None:
-        """Write the steps that are on."""
+        """Write the enabled steps."""
         try:
             save_steps(self.steps, Path(path).with_suffix(Path(path).suffix or ".yml"))
         except (ValueError, OSError) as error:
             say(self._problem, str(error))
 
     def hand_to_train(self) -> None:
-        """Make these steps the preparation in the Train dock, which opens if it is not."""
+        """Use these steps as the preparation in the Train dock, which is opened if necessary."""
         experiment = Experiment.from_mapping({"preparation": self._form.read()})
         train = opened(self._viewer, "Train")
         train.experiment = train.experiment.model_copy(update={"preparation": experiment.preparation})
 
     def start(self) -> None:
-        """Prepare the layer in a process of its own."""
+        """Preprocess the layer in a separate process."""
         if not self._applying.start.enabled or self.layer is None:
             return
         frame, cube, wanted = LayerFrame.of(self.layer), as_cube(self.layer), self.steps
@@ -331,12 +332,12 @@ class PreprocessDock(Dock):
         self._applying.run(lambda: prepare_preprocessing(wanted, cube), lambda prepared: self._show(prepared, frame), self.native)
 
     def cancel(self) -> None:
-        """Stop; nothing half-done is shown."""
+        """Stop, and discard the unfinished result."""
         self._applying.stop()
 
     def _show(self, prepared: Cube, frame: LayerFrame) -> str:
         frame = frame.now(self._viewer)
-        layer = add_beside(self._viewer, prepared, frame, f"{frame.name} · prepared", alike=False)
+        layer = add_above(self._viewer, prepared, frame, f"{frame.name} · prepared", alike=False)
         layer.metadata[PREPARED] = {"source": frame.name}
         return f"layer {layer.name!r}"
 

@@ -1,4 +1,4 @@
-"""What preparation does to the spectrum at one place."""
+"""Preview of the preparation of one spectrum."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from napari_spectrai.preparation.chain import seen
 
 
 class SpectrumPreview:
-    """What steps do to the spectrum at one place; what they learn is learnt once for a cube and its steps."""
+    """Applies steps to the spectrum of one pixel; steps are fitted once per cube and chain."""
 
     def __init__(self, cube: Cube, wanted: Sequence[Step]) -> None:
         self.cube = cube
-        # those that move pixels have no spectrum before and after at one place
+        # steps that move pixels have no spectrum before and after at one pixel
         self.steps = tuple(step for step in wanted if not isinstance(step, SpatialStep) or step.margin == 1)
         self.left_out = [step.title for step in wanted if step not in self.steps]
         self._fitted: tuple[Step, ...] | None = None
 
     def at(self, place: tuple[int, ...]) -> tuple[FloatArray, SpectralAxis, FloatArray]:
-        """Return the spectrum before, and the axis and spectrum after, at a pixel."""
+        """Return the spectrum before, and the axis and spectrum after the steps, at a pixel."""
         if self._fitted is None:
             learning = any(not step.is_fitted for step in self.steps)
             pointwise = Preparation(tuple(step for step in self.steps if not isinstance(step, SpatialStep)))

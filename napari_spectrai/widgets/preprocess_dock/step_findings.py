@@ -1,4 +1,4 @@
-"""What steps find in a layer, counted on a thread and shown beside the step."""
+"""Findings of steps in a layer, such as spikes, counted on a thread and shown next to the step."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import spectral_position
 
 COUNTED = 2**24
-"""Values in which spikes are counted; of larger layers the middle is."""
+"""Largest number of values in which spikes are counted; of larger layers, the middle is searched."""
 
 
 class Finding(Container[Any]):
-    """What one step found, in words, and a button that shows where."""
+    """The findings of one step, in words, and a button that shows them."""
 
     def __init__(self) -> None:
         self.words = text("found")
-        self.show_button = PushButton(text="Show", name="show_found", tooltip="mark them in the image, as a layer of points")
+        self.show_button = PushButton(text="Show", name="show_found", tooltip="mark them in the image with a Points layer")
         row = line(self.words, self.show_button)
         row.native.layout().setStretch(0, 1)
         super().__init__(widgets=[row], labels=False)
@@ -43,11 +43,11 @@ class Finding(Container[Any]):
 
 
 class Counting:
-    """Counts what steps find, again whenever layer or steps change.
+    """Counts the findings of steps, again whenever layer or steps change.
 
     Parameters
     ----------
-    answered : called with what was found, by the number of the step, and where the counted part begins
+    answered : called with the findings, by the number of the step, and the position where the counted part starts
     """
 
     def __init__(self, parent: QObject, answered: Callable[[dict[int, Spikes | str], tuple[int, ...]], None]) -> None:
@@ -57,7 +57,7 @@ class Counting:
         self._latest.answered.connect(self._on_answer)
 
     def ask(self, cube: Cube | None, wanted: Sequence[Step]) -> bool:
-        """Ask for what steps find in a cube; return whether any of them finds something."""
+        """Ask for the findings of steps in a cube; return whether any step has findings."""
         counts = cube is not None and any(type(step).findings is not Step.findings for step in wanted)
         self._wanted = question = object()
         if cube is None or not counts:
@@ -70,11 +70,11 @@ class Counting:
 
     @property
     def busy(self) -> bool:
-        """Whether something is counted."""
+        """Whether a count is running."""
         return self._latest.busy
 
     def leave(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self._latest.leave()
 
     def _on_answer(self, answer: tuple[object, dict[int, Spikes | str], tuple[int, ...]]) -> None:
@@ -84,7 +84,7 @@ class Counting:
 
 
 def middle(cube: Cube, values: int = COUNTED) -> tuple[Cube, tuple[int, ...]]:
-    """Return the middle of a cube, of so many values at most, and where it begins."""
+    """Return the middle of a cube, with a limited number of values, and the position where it starts."""
     share = min(1.0, (values / math.prod(cube.shape)) ** (1 / len(cube.spatial_shape)))
     size = [max(1, int(length * share)) for length in cube.spatial_shape]
     begin = tuple((length - part) // 2 for length, part in zip(cube.spatial_shape, size, strict=True))
@@ -92,7 +92,7 @@ def middle(cube: Cube, values: int = COUNTED) -> tuple[Cube, tuple[int, ...]]:
 
 
 def found_by(cube: Cube, steps: Sequence[Step]) -> dict[int, Spikes | str]:
-    """Return what each step finds in what the steps before it leave, by its number; a text says why a step could not."""
+    """Return the findings of each step in the output of the steps before it, by number; a text says why a step failed."""
     counting = [number for number, step in enumerate(steps) if type(step).findings is not Step.findings]
     found: dict[int, Spikes | str] = {}
     done = 0
@@ -100,14 +100,14 @@ def found_by(cube: Cube, steps: Sequence[Step]) -> dict[int, Spikes | str]:
         try:
             cube, done = preprocess(cube, steps[done:number]), number
             found[number] = steps[number].findings(cube)
-        except (ValueError, ArithmeticError) as error:  # the preview says it too; what other steps find is still said
+        except (ValueError, ArithmeticError) as error:  # the preview reports it, too; findings of the other steps are still returned
             found[number] = str(error)
             break
     return found
 
 
 def mark(viewer: Viewer, layer: Image, found: Spikes, begin: tuple[int, ...]) -> Points:
-    """Add a layer of points at spikes of a layer."""
+    """Add a Points layer at the spikes of a layer."""
     places = np.insert((found.pixel + np.asarray(begin)).astype(float), spectral_position(layer), found.band, axis=1)
     points: Points = viewer.add_points(
         places, name=f"{layer.name} · spikes", scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear,

@@ -1,1 +1,1 @@
-"""What the Spectra dock is made of."""
+"""Parts of the Spectra dock."""

@@ -1,4 +1,4 @@
-"""The band on napari's slider."""
+"""The current band on napari's slider."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from napari_spectrai.widgets.layers import spectral_position
 
 
 def spectral_slider(viewer: Viewer, layer: Image) -> int | None:
-    """Return the viewer's dimension that is the layer's spectral one, if it is a slider and not on the canvas."""
+    """Return the viewer's dimension that is the layer's spectral one, if it is on a slider and not on the canvas."""
     dims = viewer.dims
     dimension: int = dims.ndim - layer.ndim + spectral_position(layer)
     return None if dimension in dims.displayed else dimension
 
 
 def band_on_slider(viewer: Viewer, layer: Image) -> int | None:
-    """Return the band on the slider, or None where the spectral dimension is on the canvas."""
+    """Return the band on the slider, or None if the spectral dimension is on the canvas."""
     if spectral_slider(viewer, layer) is None:
         return None
     place = layer.world_to_data(viewer.dims.point[-layer.ndim :])

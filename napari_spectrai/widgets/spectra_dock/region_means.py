@@ -1,4 +1,4 @@
-"""Mean ± standard deviation of the regions of a Labels or Shapes layer, kept up to date while one paints."""
+"""Mean ± standard deviation of the regions of a Labels or Shapes layer, updated while one paints."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.regions import regions
 
 _PAINTING = 150
-"""Milliseconds without a stroke after which the means are taken anew."""
+"""Milliseconds without a stroke after which the means are computed again."""
 _MOST_SPREADS = 6
-"""Regions whose standard deviation is drawn too; of more it would hide the means."""
+"""Largest number of regions whose standard deviation is drawn; more would hide the means."""
 
 Mean = tuple[str, str, RegionSpectrum]
 
 
 class Watch:
-    """Calls `slot` when the data of one layer change, whichever layer that is at the moment."""
+    """Calls `slot` when the data of the followed layer change."""
 
     _EVENTS = ("data", "labels_update", "paint")
 
@@ -50,7 +50,7 @@ class Watch:
 
 
 class RegionMeans:
-    """The choice of a layer, its regions' means over an image, and their legend.
+    """The choice of a layer, the means of its regions over an image, and their legend.
 
     Signals
     -------
@@ -69,14 +69,14 @@ class RegionMeans:
         self.choice = ComboBox(
             choices=lambda _: [layer for layer in viewer.layers if isinstance(layer, Labels | Shapes)], nullable=True, value=None,
             label="Regions", name="regions",
-            tooltip="a Labels or Shapes layer: mean ± standard deviation of each region of the selected layer",
+            tooltip="a Labels or Shapes layer; draws mean ± standard deviation of the selected image in each region",
         )  # fmt: skip
         self.legend = text("legend")
         self.legend.visible = False
         self.choice.changed.connect(self._on_choice)
 
     def live_in(self, parent: QWidget) -> None:
-        """Work as long as `parent` lives."""
+        """Compute means for as long as `parent` exists."""
         self._work = LatestOnly(parent)
         self._work.answered.connect(self._on_means)
         self._work.failed.connect(lambda error: self.failed.emit(str(error)))
@@ -86,12 +86,12 @@ class RegionMeans:
         self._strokes.timeout.connect(self.take)
 
     def leave(self) -> None:
-        """Let go of the layer."""
+        """Disconnect from the layer."""
         self._watch.follow(None)
         self._work.leave()
 
     def on_layers(self) -> None:
-        """Offer the layers there are now; the one chosen stays."""
+        """Offer the present layers; the chosen one stays chosen."""
         kept = self._watch.layer
         with self.choice.changed.blocked():
             self.choice.reset_choices()
@@ -109,7 +109,7 @@ class RegionMeans:
         self._strokes.start()
 
     def take(self) -> None:
-        """Take the means anew, in the background."""
+        """Compute the means again, in the background."""
         layer: Labels | Shapes | None = self.choice.value
         image = self._image()
         if layer is None or image is None:
@@ -137,21 +137,21 @@ class RegionMeans:
         self.legend.visible = bool(means)
 
     def draw(self, plot: Plot, positions: npt.NDArray[np.float64], shown: Callable[[Any], npt.NDArray[Any]]) -> None:
-        """Draw the means, and the spread of a few, at `positions`; `shown` turns intensities into what is drawn."""
+        """Draw the means, and the spread of a few, at `positions`; `shown` converts intensities for display."""
         if self._of is not self._image():
             return
-        for name, colour, found in self.means:
-            if len(found.mean) != len(positions):
+        for name, colour, region in self.means:
+            if len(region.mean) != len(positions):
                 continue
-            low, mean, high = (shown(values) for values in (found.mean - found.deviation, found.mean, found.mean + found.deviation))
-            if len(self.means) <= _MOST_SPREADS and mean is found.mean:
+            low, mean, high = (shown(values) for values in (region.mean - region.deviation, region.mean, region.mean + region.deviation))
+            if len(self.means) <= _MOST_SPREADS and mean is region.mean:
                 plot.spread(f"± {name}", positions, low, high, colour)
             plot.curve(name, positions, mean, colour, width=2, legend=False)
 
 
 def _means(layer: Labels | Shapes, image: Image, cube: Cube, point: tuple[float, ...]) -> list[Mean]:
     try:
-        found = regions(layer, image, point)
+        region = regions(layer, image, point)
     except (ValueError, IndexError) as error:
         raise ValueError(f"{layer.name!r} does not lie on {image.name!r}; they have different dimensions") from error
-    return [(name, colour, region_spectrum(cube, places)) for name, colour, places in found]
+    return [(name, colour, region_spectrum(cube, places)) for name, colour, places in region]

@@ -1,4 +1,4 @@
-"""Which pixels of a cube a Labels or Shapes layer marks, and in which colour."""
+"""The pixels of a cube that a Labels or Shapes layer marks, with their colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def regions(layer: Labels | Shapes, image: Image, point: Sequence[float]) -> lis
 
     Parameters
     ----------
-    point : where the sliders stand, in world coordinates; of stacks the plane that is shown counts
+    point : position of the sliders, in world coordinates; of stacks, the plane shown is used
     """
     cube = as_cube(image)
     if not cube.is_image:
@@ -31,7 +31,7 @@ def regions(layer: Labels | Shapes, image: Image, point: Sequence[float]) -> lis
     found = _of_labels(layer, image, point) if isinstance(layer, Labels) else _of_shapes(layer, image, point)
     height, width = cube.spatial_shape[-2:]
     front = _plane(image, point)
-    # shapes are filled on the image's grid, labels come on their own
+    # shapes are filled on the image's grid, labels have their own grid
     onto = onto_pixels(image, layer) if isinstance(layer, Labels) else np.asarray
     done: list[Region] = []
     for name, colour, places in found:
@@ -58,7 +58,7 @@ def _plane(image: Image, point: Sequence[float]) -> list[int]:
 def onto_pixels(image: Image, layer: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]:
     """Return the map from (y, x) of one layer's data to the other's, through both layers' transforms and units.
 
-    The transforms are affine: three points tell them.
+    The transforms are affine, so three points determine them.
     """
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     in_plane = [d for d in range(image.ndim) if d != spectral_position(image)][-2:]
@@ -73,7 +73,7 @@ def onto_pixels(image: Image, layer: Any) -> Callable[[npt.NDArray[Any]], npt.ND
 
 
 def _factor(unit: Any, onto: Any) -> float:
-    """Return how many of one unit another is, or one where they do not measure the same."""
+    """Return the factor from one unit to another; 1 if they measure different quantities."""
     try:
         return float((1 * unit).to(onto).magnitude)
     except Exception:  # noqa: BLE001  # pint has an error of its own for each way they can differ
@@ -85,7 +85,7 @@ def _of_labels(layer: Labels, image: Image, point: Sequence[float]) -> Iterator[
     place = np.asarray(layer.world_to_data(point[-layer.ndim :]))
     spectral = layer.ndim - image.ndim + spectral_position(image)
     for dimension in range(layer.ndim - 3, -1, -1):
-        if dimension == spectral:  # marks hold at every band, whichever was shown when they were painted
+        if dimension == spectral:  # marks apply to every band, whichever was shown when they were painted
             data = data.max(axis=dimension)
         else:
             data = data.take(min(max(round(float(place[dimension])), 0), data.shape[dimension] - 1), axis=dimension)
@@ -99,9 +99,9 @@ def _of_labels(layer: Labels, image: Image, point: Sequence[float]) -> Iterator[
 
 
 def _class_names(layer: Labels) -> dict[int, str]:
-    """Return the names that the layer's features or metadata give its labels."""
-    told = layer.metadata.get("class_names", {})
-    return {int(label): str(name) for label, name in told.items()} if isinstance(told, dict) else {}
+    """Return the names of the layer's labels from its features or metadata."""
+    names = layer.metadata.get("class_names", {})
+    return {int(label): str(name) for label, name in names.items()} if isinstance(names, dict) else {}
 
 
 def _hex(colour: Any) -> str:

@@ -1,4 +1,4 @@
-"""In which unit the Spectra dock shows positions."""
+"""The unit of positions in the Spectra dock."""
 
 from __future__ import annotations
 
@@ -24,16 +24,20 @@ class AxisChoice:
 
     Signals
     -------
-    changed : another unit or laser line
+    changed : the unit or the laser line has changed
     """
 
     changed = Signal()
 
     def __init__(self) -> None:
         self._cube: Cube | None = None
-        self._chosen = False  # by a person: kept while it can be
-        self.unit = ComboBox(choices=self._choices, label="Axis", name="unit", tooltip="how positions are shown; the data keep theirs")
-        self.laser = LineEdit(value="", label="Laser line (nm)", name="laser", tooltip="excitation: turns Raman shifts into wavelengths")
+        self._chosen = False  # by a person: kept as long as possible
+        self.unit = ComboBox(
+            choices=self._choices, label="Axis", name="unit", tooltip="unit in which positions are shown; the data stay unchanged"
+        )
+        self.laser = LineEdit(
+            value="", label="Laser line (nm)", name="laser", tooltip="excitation wavelength, which converts Raman shifts to wavelengths"
+        )
         self.unit.changed.connect(self._on_unit)
         self.laser.changed.connect(self._on_laser)
 
@@ -51,8 +55,8 @@ class AxisChoice:
 
     @property
     def problem(self) -> str:
-        """What is wrong with the laser line."""
-        return "" if self.laser_nm or not self.laser.value.strip() else f"{self.laser.value!r} is no wavelength in nm, such as 785"
+        """The error message about the laser line."""
+        return "" if self.laser_nm or not self.laser.value.strip() else f"{self.laser.value!r} is not a wavelength in nm, such as 785"
 
     def choose(self, unit: str) -> None:
         """Show positions in another unit.
@@ -65,7 +69,7 @@ class AxisChoice:
         self.unit.value = unit
 
     def use(self, cube: Cube | None) -> None:
-        """Offer the units of another cube; a unit that a person chose stays while it can."""
+        """Offer the units of another cube; a unit chosen by a person stays as long as possible."""
         with self.unit.changed.blocked(), self.laser.changed.blocked():
             if cube is not self._cube and cube is not None and "laser_nm" in cube.metadata:
                 self.laser.value = f"{cube.metadata['laser_nm']:g}"
@@ -86,11 +90,11 @@ class AxisChoice:
         self.changed.emit()
 
     def shown(self, axis: SpectralAxis) -> tuple[npt.NDArray[np.float64], str]:
-        """Return where the bands of an axis are drawn, and the axis's title: in the unit chosen where it can be told, else as they are."""
+        """Return the positions of an axis and its title: in the chosen unit if it can be converted, else unchanged."""
         unit = self.unit.value
         if unit is not None and unit in choices(axis, self.laser_nm):
             try:
                 return convert(axis, unit, self.laser_nm), title(unit, axis)
-            except ValueError:  # such as a shift of zero as an absolute wavenumber, which has no wavelength
+            except ValueError:  # such as an absolute wavenumber of zero, which has no wavelength
                 pass
         return axis.values, axis.label

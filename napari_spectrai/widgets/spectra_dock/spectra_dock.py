@@ -1,4 +1,4 @@
-"""The Spectra dock: spectra under the cursor, at points and of regions, of several layers, with the band on the slider."""
+"""The Spectra dock: spectra of several layers under the cursor, at points and of regions, with the band on the slider."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from magicgui.widgets import CheckBox, ComboBox, LineEdit
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import SpectralAxis, spectral_dimension
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import FoldBox
 from napari_spectrai.widgets.latest_only import LatestOnly
@@ -25,7 +26,7 @@ from napari_spectrai.widgets.spectra_dock.spectra_tools import BandTools, Export
 from napari_spectrai.widgets.spectra_dock.spectrum_places import Spectrum, cursor_places, pinned_places, reading, spectrum_of, under
 
 _SHOW = {
-    "raw": "raw", "maximum": "divided by its maximum", "area": "area one", "minmax": "0 to 1", "snv": "SNV",
+    "raw": "raw", "maximum": "divided by its maximum", "area": "unit area", "minmax": "0 to 1", "snv": "SNV",
     "first": "first derivative", "second": "second derivative",
 }  # fmt: skip
 _HINT = "Move the mouse over a layer to see its spectrum."
@@ -69,12 +70,12 @@ class SpectraDock(Dock):
             value="raw",
             label="Show",
             name="show",
-            tooltip="how intensities are drawn; the data stay as they are",
+            tooltip="how intensities are drawn; the data stay unchanged",
         )
-        self._offset = LineEdit(value="0", label="Offset", name="offset", tooltip="each layer's curve this much above the one before")
+        self._offset = LineEdit(value="0", label="Offset", name="offset", tooltip="shift of each layer's curve above the previous one")
         self._points = ComboBox(
             choices=self._points_layers, nullable=True, value=None, label="Points", name="points",
-            tooltip="a Points layer whose spectra stay drawn, thin",
+            tooltip="a Points layer whose spectra are drawn permanently, as thin curves",
         )  # fmt: skip
         self.region_means = RegionMeans(self._viewer, self._main)
         self._dimension = ComboBox(
@@ -82,7 +83,7 @@ class SpectraDock(Dock):
             nullable=True,
             label="Spectral dimension",
             name="dimension",
-            tooltip="which dimension of the selected layer is spectral, for a layer whose file did not say; every dock heeds it",
+            tooltip="which dimension of the selected layer is spectral, if its file did not say; applies to all docks",
         )
         self.tools = BandTools(self._viewer, self._plot)
         self.export = Export(lambda: [self._plot, self._other])
@@ -111,13 +112,13 @@ class SpectraDock(Dock):
             widget.changed.connect(self._redraw)
         self.axis.changed.connect(self._on_axis)
         self._points.changed.connect(self._on_points)
-        self._chips.told.connect(self._on_active)
+        self._chips.updated.connect(self._on_active)
         turned.turned.connect(self._on_active)
         self.native.destroyed.connect(self._leave)
         Visibility(self.native, self._on_visible)
 
     def _on_visible(self, visible: bool) -> None:  # noqa: FBT001
-        """Rest while off screen: napari's ✕ only hides a dock."""
+        """Pause while hidden: napari's ✕ only hides a dock."""
         callbacks = self._viewer.mouse_move_callbacks
         if visible and self._on_mouse not in callbacks:
             callbacks.append(self._on_mouse)
@@ -140,7 +141,7 @@ class SpectraDock(Dock):
         self._viewer.canvas.overlays.text.visible = False
 
     def take(self, layer: Layer) -> None:
-        """Draw the spectra of a layer, if it was left out, and let the line follow its bands."""
+        """Draw the spectra of a layer, even if it was switched off, and let the line follow its bands."""
         chip = self._chip_of.get(layer)
         if chip is not None:
             chip.value = True
@@ -167,7 +168,7 @@ class SpectraDock(Dock):
         cube = None if layer is None else as_cube(layer)
         with self._dimension.changed.blocked():
             self._dimension.reset_choices()
-            self._dimension.value = None if layer is None else spectral_dimension(layer)  # none where nothing tells: to be chosen
+            self._dimension.value = None if layer is None else spectral_dimension(layer)  # None if it is unknown and has to be chosen
             self._dimension.enabled = cube is not None and not cube.axis.unit
         self.axis.use(cube)
         self.tools.use(layer, self._positions(cube.axis) if cube is not None else None)
@@ -199,7 +200,7 @@ class SpectraDock(Dock):
     # ---------------------------------------------------------------- the slider
 
     def _on_slider(self, _: Any = None) -> None:
-        """Follow the band; on another plane of a stack, read anew what stands there."""
+        """Follow the band; on another plane of a stack, read the spectra again."""
         dims, layer = self._viewer.dims, self._main()
         spectral = None if layer is None else spectral_slider(self._viewer, layer)
         plane = tuple(dims.point[d] for d in dims.not_displayed if d != spectral)
@@ -211,7 +212,7 @@ class SpectraDock(Dock):
             self._redraw()
             return
         self._mark()
-        self._tell()
+        self._show_values()
 
     def _mark(self) -> None:
         layer = self._main()
@@ -235,7 +236,7 @@ class SpectraDock(Dock):
 
     @property
     def points(self) -> Points | None:
-        """The Points layer whose spectra stay drawn."""
+        """The Points layer whose spectra are drawn permanently."""
         return self._points.value
 
     @points.setter
@@ -261,7 +262,7 @@ class SpectraDock(Dock):
         return self._chips.of
 
     def _positions(self, axis: SpectralAxis) -> npt.NDArray[np.float64]:
-        """Return where the bands of a layer are drawn: in the unit shown where that can be told, else as they are."""
+        """Return the positions at which the bands of a layer are drawn: in the unit shown if possible, else unchanged."""
         return self.axis.shown(axis)[0]
 
     def look_at(self, world: tuple[float, ...]) -> None:
@@ -270,7 +271,7 @@ class SpectraDock(Dock):
         self._redraw_cursor()
 
     def _redraw(self, _: Any = None) -> None:
-        """Draw everything anew."""
+        """Redraw everything."""
         for plot in (self._plot, self._other):
             plot.clear_curves()
         layer = self._main()
@@ -305,19 +306,19 @@ class SpectraDock(Dock):
             self._cursor.forget()
         else:
             self._cursor.ask(lambda: [spectrum_of(entry) for entry in slow])
-        self._tell()
+        self._show_values()
 
     def _on_read(self, spectra: list[tuple[str, int, Image, Spectrum]]) -> None:
         for name, number, layer, spectrum in spectra:
             chip = self._chip_of.get(layer)
-            # while it was read the layer may have been switched off, or the mouse gone elsewhere
+            # meanwhile the layer may have been switched off, or the mouse moved
             if (
                 chip is not None
                 and chip.value
                 and (" · point " in name or (name == layer.name and spectrum[2] == under(self._world, layer)))
             ):
                 self._draw(name, number, layer, spectrum)
-        self._tell()
+        self._show_values()
 
     def _draw(self, name: str, number: int, layer: Image, spectrum: Spectrum) -> None:
         axis, values, _ = spectrum
@@ -334,7 +335,7 @@ class SpectraDock(Dock):
         if not pinned:
             self._seen[name] = (layer, spectrum)
 
-    def _tell(self) -> None:
+    def _show_values(self) -> None:
         self._readout.value = "\n".join(reading(self._viewer, layer, spectrum) for layer, spectrum in self._seen.values()) or _HINT
         if self._other.visible and not self._other.names():
             self._other.visible = False

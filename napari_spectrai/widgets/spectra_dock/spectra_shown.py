@@ -1,4 +1,4 @@
-"""How the Spectra dock shows intensities and bad bands: arithmetic on one curve."""
+"""Conversion of intensities and bad bands for the plot of the Spectra dock."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from napari_spectrai.preparation.normalise import Normalise
 
 
 def as_shown(values: npt.NDArray[np.float32], positions: npt.NDArray[np.float64], show: str) -> npt.NDArray[np.float32]:
-    """Return intensities as they are shown; NaN stays where it is and does not count.
+    """Convert intensities for display; NaN stays NaN and is ignored.
 
     Parameters
     ----------
-    show : ``"raw"``, a way to normalise, or ``"first"`` and ``"second"`` for derivatives per unit of the positions
+    show : ``"raw"``, a normalisation, or ``"first"`` and ``"second"`` for derivatives per unit of the positions
     """
     if show == "raw":
         return values
@@ -34,14 +34,14 @@ def as_shown(values: npt.NDArray[np.float32], positions: npt.NDArray[np.float64]
 
 
 def runs(positions: npt.NDArray[np.float64], bands: Sequence[int]) -> list[tuple[float, float]]:
-    """Return the ranges of the axis that runs of bands cover, each band half way to its neighbours."""
-    found: list[tuple[float, float]] = []
+    """Return the ranges of the axis covered by runs of bands; each band extends half way to its neighbours."""
+    ranges: list[tuple[float, float]] = []
     edges = np.concatenate([[positions[0]], (positions[1:] + positions[:-1]) / 2, [positions[-1]]])
     for band in sorted(bands):
         if 0 <= band < len(positions):
             low, high = sorted((float(edges[band]), float(edges[band + 1])))
-            if found and low <= found[-1][1] and high >= found[-1][0]:
-                low, high = min(low, found[-1][0]), max(high, found[-1][1])
-                found.pop()
-            found.append((low, high))
-    return found
+            if ranges and low <= ranges[-1][1] and high >= ranges[-1][0]:
+                low, high = min(low, ranges[-1][0]), max(high, ranges[-1][1])
+                ranges.pop()
+            ranges.append((low, high))
+    return ranges

@@ -1,4 +1,4 @@
-"""Parts of the Spectra dock: images from bands, and curves out of the plot."""
+"""Sections of the Spectra dock: images from bands, and export of the curves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from napari_spectrai.files import write_text
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.form import FoldBox
-from napari_spectrai.widgets.layers import add_cube, as_cube, lie_over, placing, spectral_position
+from napari_spectrai.widgets.layer_frame import lie_over
+from napari_spectrai.widgets.layers import add_cube, as_cube, placing, spectral_position
 from napari_spectrai.widgets.plot import Plot
 
 _NUMBER = r"\s*(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*"
@@ -38,17 +39,17 @@ def parse_range(words: str) -> Range:
     Raises
     ------
     ValueError
-        If it is no range.
+        If it is not a range.
     """
     match = re.fullmatch(rf"{_NUMBER}(?:-|–|\.\.|to){_NUMBER}", words)
     if not match:
-        raise ValueError(f"{words!r} is no range; write it as 1000–1010")
+        raise ValueError(f"{words!r} is not a range; write it as 1000–1010")
     low, high = float(match.group(1)), float(match.group(2))
     return min(low, high), max(low, high)
 
 
 class BandTools(Container[Any]):
-    """A range of bands as an image, a ratio of two, a crop, and colours."""
+    """Images from bands: a range as an image, a ratio of two, a crop, and colours."""
 
     done = Signal(str)
 
@@ -56,17 +57,25 @@ class BandTools(Container[Any]):
         self._viewer, self._plot = viewer, plot
         self._layer: Image | None = None
         self._positions: npt.NDArray[np.float64] = np.zeros(0)
-        self.pick = CheckBox(value=False, text="Select a range in the plot", name="pick", tooltip="a range whose ends can be dragged")
-        self.range = LineEdit(value="", label="Range", name="range", tooltip="from–to, in the unit shown, such as 1000–1010")
-        self.by = LineEdit(value="", label="Divide by", name="by", tooltip="a second range, for the ratio of the two")
-        self.colours = LineEdit(value="", label="Red, green, blue", name="colours", tooltip="three positions in the unit shown")
+        self.pick = CheckBox(
+            value=False, text="Select a range in the plot", name="pick", tooltip="show a range in the plot whose ends can be dragged"
+        )
+        self.range = LineEdit(value="", label="Range", name="range", tooltip="first and last position in the unit shown, such as 1000–1010")
+        self.by = LineEdit(value="", label="Divide by", name="by", tooltip="a second range, the denominator of the ratio")
+        self.colours = LineEdit(
+            value="", label="Red, green, blue", name="colours", tooltip="positions of the three bands, in the unit shown"
+        )
         self._buttons = {
             "mean": PushButton(text="Band image", name="band_image", tooltip="mean over the range, as a new layer"),
             "area": PushButton(text="Area image", name="area_image", tooltip="area under the range, in intensity × unit, as a new layer"),
-            "ratio": PushButton(text="Ratio", name="ratio", tooltip="mean of the range over mean of the second range"),
-            "crop": PushButton(text="Crop", name="crop", tooltip="a layer of these bands alone; it shares the source's memory"),
-            "rgb": PushButton(text="RGB", name="rgb", tooltip="the three bands as red, green and blue"),
-            "true": PushButton(text="True colour", name="true_colour", tooltip="as an eye would see it; needs bands from 430 to 670 nm"),
+            "ratio": PushButton(
+                text="Ratio", name="ratio", tooltip="mean of the range divided by the mean of the second range, as a new layer"
+            ),
+            "crop": PushButton(text="Crop", name="crop", tooltip="a new layer of these bands only; it shares the source's memory"),
+            "rgb": PushButton(text="RGB", name="rgb", tooltip="a new layer with the three bands as red, green and blue"),
+            "true": PushButton(
+                text="True colour", name="true_colour", tooltip="colours as seen by the eye, as a new layer; needs bands from 430 to 670 nm"
+            ),
         }
         self._problem, self._status = message(), text("band_status")
         self._status.visible = False
@@ -84,7 +93,7 @@ class BandTools(Container[Any]):
         self.use(None, None)
 
     def use(self, layer: Image | None, positions: npt.NDArray[np.float64] | None) -> None:
-        """Work on another layer, whose bands are shown at `positions`."""
+        """Use another layer, whose bands are shown at `positions`."""
         changed = layer is not self._layer or positions is None or not np.array_equal(positions, self._positions)
         self._layer = layer
         self._positions = np.zeros(0) if positions is None else positions
@@ -120,15 +129,15 @@ class BandTools(Container[Any]):
             self.range.value = f"{low:.6g}–{high:.6g}"
 
     def _native(self, wanted: Range) -> Range:
-        """Return the range in the unit of the layer's axis that covers the bands shown inside `wanted`."""
+        """Return the range, in the unit of the layer's axis, that covers the bands shown inside `wanted`."""
         assert self._layer is not None  # noqa: S101
         axis = as_cube(self._layer).axis
         if len(axis) != len(self._positions):
-            raise ValueError(f"{self._layer.name!r} has changed to {len(axis)} bands; select it again")
+            raise ValueError(f"{self._layer.name!r} now has {len(axis)} bands; select it again")
         inside = (self._positions >= wanted[0]) & (self._positions <= wanted[1])
         if not inside.any():
             raise ValueError(
-                f"no band lies in {wanted[0]:g}–{wanted[1]:g}; the layer's lie at {self._positions.min():g}–{self._positions.max():g}"
+                f"no band lies in {wanted[0]:g}–{wanted[1]:g}; the layer has bands at {self._positions.min():g}–{self._positions.max():g}"
             )
         return float(axis.values[inside].min()), float(axis.values[inside].max())
 
@@ -190,13 +199,13 @@ class BandTools(Container[Any]):
 
 
 class Export(Container[Any]):
-    """Copy and save what is drawn."""
+    """Copy and save the curves."""
 
     def __init__(self, plots: Callable[[], list[Plot]]) -> None:
         self._plots = plots
         copy = PushButton(text="Copy", name="copy", tooltip="copy the curves as a table, for a spreadsheet")
         table = PushButton(text="CSV…", name="csv", tooltip="save the curves as a table")
-        picture = PushButton(text="Picture…", name="picture", tooltip="save the plot as PNG or SVG")
+        picture = PushButton(text="Image…", name="picture", tooltip="save the plot as PNG or SVG")
         self._problem = message()
         super().__init__(widgets=[line(copy, table, picture), self._problem], labels=False, name="export")
         self.margins = (0, 0, 0, 0)
@@ -214,7 +223,7 @@ class Export(Container[Any]):
                 say(self._problem, str(error))
 
     def table(self, delimiter: str = ",") -> str:
-        """Return the curves: a column of positions and a column a curve; where positions differ, a block each."""
+        """Return the curves: a column of positions and a column per curve; where positions differ, a block for each."""
         curves = [(plot.x_title, name, *plot.data(name)) for plot in self._plots() for name in plot.names() if plot.is_curve(name)]
         blocks: list[tuple[str, Any, list[tuple[str, Any]]]] = []
         for label, name, x, y in curves:
@@ -232,13 +241,13 @@ class Export(Container[Any]):
         return out.getvalue()
 
     def copy(self) -> None:
-        """Put the curves on the clipboard."""
+        """Copy the curves to the clipboard."""
         clipboard = QApplication.clipboard()
         assert clipboard is not None  # noqa: S101  # there is one while there is a window
         clipboard.setText(self.table("\t"))
 
     def to_csv(self, path: str) -> None:
-        """Save the curves."""
+        """Save the curves as CSV."""
         write_text(Path(path if Path(path).suffix else f"{path}.csv"), self.table())
 
     def to_picture(self, path: str) -> None:

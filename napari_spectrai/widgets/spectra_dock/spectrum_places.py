@@ -1,4 +1,4 @@
-"""Where spectra are read: under the cursor and at points; and what is said of one."""
+"""Positions at which spectra are read, under the cursor and at points; and the description of a spectrum."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Place = tuple[str, int, Image, tuple[int, ...]]
 
 
 def under(world: Sequence[float], layer: Image) -> tuple[int, ...] | None:
-    """Return the pixel of a layer at a place in world coordinates, if there is one."""
+    """Return the pixel of a layer at a position in world coordinates, if there is one."""
     return pixel_at(layer, world[-layer.ndim :]) if len(world) >= layer.ndim else None
 
 
 def cursor_places(world: Sequence[float], drawn: Sequence[tuple[int, Image]]) -> list[Place]:
-    """Return the place of each layer under the cursor."""
+    """Return the pixel of each layer under the cursor."""
     return [(str(layer.name), number, layer, pixel) for number, layer in drawn if (pixel := under(world, layer)) is not None]
 
 
 def pinned_places(points: Points | None, drawn: Sequence[tuple[int, Image]], shown: Sequence[float]) -> list[Place]:
-    """Return the places of a Points layer's first points; a flat point holds on the plane that is `shown`."""
-    found = []
+    """Return the pixels at a Points layer's first points; a 2D point applies to the plane that is `shown`."""
+    places = []
     for number, point in enumerate([] if points is None else points.data[:_MOST_POINTS]):
         for index, layer in drawn:
             ndim = max(layer.ndim, points.ndim)  # type: ignore[union-attr]  # there is a point
@@ -39,19 +39,19 @@ def pinned_places(points: Points | None, drawn: Sequence[tuple[int, Image]], sho
             world[-points.ndim :] = points.data_to_world(point)  # type: ignore[union-attr]
             pixel = pixel_at(layer, tuple(world[-layer.ndim :]))
             if pixel is not None:
-                found.append((f"{layer.name} · point {number}", index, layer, pixel))
-    return found
+                places.append((f"{layer.name} · point {number}", index, layer, pixel))
+    return places
 
 
 def spectrum_of(place: Place) -> tuple[str, int, Image, Spectrum]:
-    """Read the spectrum at a place."""
+    """Read the spectrum of a pixel."""
     name, number, layer, pixel = place
     cube = as_cube(layer)
     return name, number, layer, (cube.axis, np.asarray(cube.data[pixel], dtype=np.float32), pixel)
 
 
 def reading(viewer: Viewer, layer: Image, spectrum: Spectrum) -> str:
-    """Return one line on a spectrum: its layer, the band on the slider (else the highest), its pixel, and its value there."""
+    """Describe a spectrum in one line: its layer, the band on the slider (else the highest), its pixel, and its value there."""
     axis, values, pixel = spectrum
     names = ("t", "z", "y", "x")[-len(pixel) :] if len(pixel) > 1 else ("spectrum",)
     place = ", ".join(f"{name} {c}" for name, c in zip(names, pixel[-len(names) :], strict=True))

@@ -1,1 +1,1 @@
-"""What the Train dock is made of."""
+"""Parts of the Train dock."""

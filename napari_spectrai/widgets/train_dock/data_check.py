@@ -1,4 +1,4 @@
-"""What a training on the chosen data would be, found out on a thread: its parts, its size in words, and what stands against it."""
+"""Examine on a thread what a training on the chosen data will be: its parts, its size in words, and what prevents it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from napari_spectrai.runs.estimate import Estimate, Question, duration, question
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A training before it begins."""
+    """A training before it starts."""
 
     experiment: Experiment
     division: Division
     extent: Extent
     question: Question
-    """On time and memory."""
+    """Question about time and memory."""
     presets: dict[str, Question]
-    """The same, at the length of each preset."""
+    """The same question for the length of each preset."""
 
 
 def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any], usual: Experiment | None) -> Examined:
-    """Divide the data, count, and say what to ask.
+    """Split the data, count samples, and build the questions about time and memory.
 
     Raises
     ------
     ValueError
-        If the data do not fit together, or leave a part or a class without samples.
+        If the data do not fit together, or if a part or a class is left without samples.
     """
     inputs, targets = gather(experiment, list(cubes), list(truths))
     division = divide(experiment, inputs, targets)

@@ -1,4 +1,4 @@
-"""A training to take along: as a script, as a command, as an experiment file."""
+"""Menu that exports a training: as a script, a command, or an experiment file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Document = tuple[Experiment, list[Cube] | None, list[Any] | None]
 class Keeping:
     """A button with a menu: copy as script, copy as command, save the experiment.
 
-    What lies only in the window is written beside the document, on a thread.
+    Data that exist only in the viewer are written next to the document, on a thread.
 
     Parameters
     ----------
-    document : gives the experiment, and the cubes and truths of layers
-    say : takes words for the person
+    document : function that returns the experiment, and the cubes and truths of layers
+    say : function that shows a message
     """
 
     def __init__(self, document: Callable[[], Document], say: Callable[[str], None]) -> None:
@@ -35,25 +35,25 @@ class Keeping:
             text="⋯",
             name="keep",
             enabled=False,
-            tooltip="take this training along: copy it as a script or a command, or save the experiment",
+            tooltip="export this training: copy it as a script or a command, or save the experiment",
         )
         self.button.native.setFixedWidth(36)
-        self.button.native.setAccessibleName("take this training along")
+        self.button.native.setAccessibleName("export this training")
         menu: Any = QMenu(self.button.native)
         for words, act in (("Copy as script", self.copy_script), ("Copy as command", self.copy_command), ("Save experiment…", self._ask)):
             menu.addAction(words).triggered.connect(lambda _=False, act=act: act())
         self.button.native.setMenu(menu)
 
     def copy_script(self) -> None:
-        """Put a Python script that repeats the training on the clipboard."""
+        """Copy a Python script that repeats the training to the clipboard."""
         self._keep(None, lambda path: self._copy(script(path), "the script", path))
 
     def copy_command(self) -> None:
-        """Put a command line that repeats the training on the clipboard."""
+        """Copy a command line that repeats the training to the clipboard."""
         self._keep(None, lambda path: self._copy(command(path), "the command", path))
 
     def save(self, path: str | Path) -> None:
-        """Write the experiment as YAML, with data that lie only in the window beside it."""
+        """Write the experiment as YAML, with data that exist only in the viewer next to it."""
         self._keep(Path(path), lambda path: self._say(f"saved: {path}"))
 
     def _ask(self) -> None:
@@ -70,9 +70,9 @@ class Keeping:
         worker.finished.connect(self._free)
         worker.start()
 
-    def _back(self, tell: Callable[[Any], None], word: Any) -> None:
+    def _back(self, use: Callable[[Any], None], word: Any) -> None:
         if isalive(self.button.native):  # type: ignore[no-untyped-call]  # the dock may have been closed meanwhile
-            tell(word)
+            use(word)
 
     def _free(self) -> None:
         self._back(lambda on: setattr(self.button, "enabled", on), True)
@@ -80,4 +80,4 @@ class Keeping:
     def _copy(self, words: str, what: str, path: Path) -> None:
         clipboard: Any = QApplication.clipboard()
         clipboard.setText(words)
-        self._say(f"{what} is on the clipboard; the experiment is {path}")
+        self._say(f"{what} was copied to the clipboard; the experiment was saved as {path}")

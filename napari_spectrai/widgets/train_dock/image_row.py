@@ -1,4 +1,4 @@
-"""Small pictures side by side, each pixel sharp, with words under them."""
+"""A row of small images with sharp pixels and captions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 SIDE = 104
-"""Height of a picture on the screen, in pixels."""
+"""Height of an image on the screen, in pixels."""
 
 Picture = npt.NDArray[np.uint8]
 
 
 class Pictures(Container[Any]):
-    """A row of pictures; nothing while there are none."""
+    """A row of images; hidden while there are none."""
 
     def __init__(self) -> None:
         super().__init__(labels=False, name="pictures")
@@ -32,7 +32,7 @@ class Pictures(Container[Any]):
         self.visible = False
 
     def show(self, pictures: dict[str, Picture], about: str) -> None:  # type: ignore[override]  # of a container, which is `visible`
-        """Show pictures (y, x) of grey values or (y, x, 3) of colours, by what they are called; `about` is their tooltip."""
+        """Show images (y, x) of grey values or (y, x, 3) of colours, by caption; `about` is their tooltip."""
         if list(pictures) != list(self._shown):
             self.clear_pictures()
             for name in pictures:
@@ -58,7 +58,7 @@ class Pictures(Container[Any]):
         return image, words
 
     def clear_pictures(self) -> None:
-        """Take all pictures away."""
+        """Remove all images."""
         while self._columns.count():
             item: Any = self._columns.takeAt(0)
             item.widget().deleteLater()
@@ -66,7 +66,7 @@ class Pictures(Container[Any]):
         self.visible = False
 
     def names(self) -> list[str]:
-        """Return what is shown."""
+        """Return the images shown."""
         return list(self._shown)
 
 
@@ -78,9 +78,9 @@ def _pixmap(picture: Picture) -> QPixmap:
 
 
 def coloured(classes: Sequence[Sequence[int]], colours: Sequence[str], usual: Sequence[str]) -> Picture:
-    """Return places of classes, from 1, as colours: their own (``"#rrggbb"``), else the usual ones in turn; 0 is dark."""
+    """Colour class indices, which start at 1, in the classes' colours (``"#rrggbb"``) or the default cycle; 0 is dark."""
     places = np.asarray(classes, int)
     codes = [colour or usual[number % len(usual)] for number, colour in enumerate(colours)]
     table = np.array([(40, 40, 40), *(tuple(int(code[at : at + 2], 16) for at in (1, 3, 5)) for code in codes)], np.uint8)
-    found: Picture = table[np.clip(places, 0, len(codes))]
-    return found
+    coloured_image: Picture = table[np.clip(places, 0, len(codes))]
+    return coloured_image

@@ -13,39 +13,37 @@ from napari_spectrai.widgets.layer_choice import LayerChoice
 
 
 class PairRow(Container[Any]):
-    """One input layer, and the layer that shows how it should be."""
+    """One input layer, and the layer with its targets."""
 
     def __init__(self, viewer: Viewer, inputs: Callable[[], list[Any]], truths: Callable[[], list[Any]], *, first: bool) -> None:
-        self.input = LayerChoice(viewer, inputs, label="Input", name="input", tooltip="the layer to learn from")
+        self.input = LayerChoice(viewer, inputs, label="Input", name="input", tooltip="the layer to train on")
         self.truth = LayerChoice(
-            viewer, truths, label="Truth", name="truth", tooltip="the layer that shows how it should be, or holds the classes"
+            viewer, truths, label="Truth", name="truth", tooltip="the layer with the target spectra, or with the classes"
         )
         self.align_button = PushButton(
             text="Align by position", name="align", visible=False,
-            tooltip="learn from the pixels that belong together, as it is said above; the layers stay as they are",
+            tooltip="train on the pixels that correspond, as described above; the layers stay unchanged",
         )  # fmt: skip
-        self.remove_button = PushButton(
-            text="Remove this pair", name="remove", visible=not first, tooltip="learn from the other layers only"
-        )
+        self.remove_button = PushButton(text="Remove this pair", name="remove", visible=not first, tooltip="train on the other layers only")
         super().__init__(widgets=[rows(self.input, self.truth), self.align_button, self.remove_button], labels=False)
         self.margins = (0, 0, 0, 0)
         self.truths: dict[str, Any] = {}
         """The truth last chosen for each task."""
         self.offered = self.agreed = ""
-        """How the truth lies to the input, in words: as it is offered to align both, and as a person has agreed to."""
+        """How the truth lies relative to the input, in words: as offered for alignment, and as agreed to by a person."""
 
     def remember(self, viewer: Viewer, kind: str) -> None:
-        """Keep in mind the truth that is chosen for a task, since tasks go to and fro; layers that are gone are forgotten."""
+        """Remember the truth chosen for a task, for when the task is chosen again; removed layers are forgotten."""
         self.truths[kind] = self.truth.value
         self.truths = {task: layer for task, layer in self.truths.items() if layer is not None and layer in viewer.layers}
 
     def offer(self, words: str, *, pixels: bool = False) -> None:
-        """Offer to align input and truth, which lie to each other as the words say, or to pair their pixels; without words nothing."""
+        """Offer to align input and truth, or to pair their pixels; `words` describe how they lie, and without words nothing is offered."""
         self.offered = words
         self.align_button.text = "Pair pixel by pixel" if pixels else "Align by position"
         self.align_button.visible = bool(words)
 
     @property
     def gone(self) -> dict[str, str]:
-        """The names of the layers that were chosen and have been removed, by field."""
+        """The names of chosen layers that have been removed, by field."""
         return {field: choice.gone for field, choice in (("input", self.input), ("truth", self.truth)) if choice.gone}

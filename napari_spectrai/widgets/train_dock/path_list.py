@@ -1,4 +1,4 @@
-"""A list of files and folders that a person chooses."""
+"""A list of files and folders chosen by a person."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from napari_spectrai.widgets.dock import line
 
 
 class PathList(Container[Any]):
-    """Files and folders in order, with buttons to add and remove.
+    """Files and folders in order, with buttons to add and remove them.
 
     Parameters
     ----------
-    title, tooltip : words
-    repeated : whether a file may stand there more than once, as one truth of several inputs
+    title, tooltip : texts of the list
+    repeated : whether a file may be listed more than once, such as one truth for several inputs
 
     Signals
     -------
-    edited : the list is another
+    edited : the list has changed
     """
 
     edited = Signal()
@@ -36,7 +36,7 @@ class PathList(Container[Any]):
         self._shown.native.setAccessibleName(title)
         self._files = PushButton(text=f"{title} files…", name="files", tooltip=f"add files: {tooltip}")
         self._folder = PushButton(text="Folder…", name="folder", tooltip=f"add a folder: {tooltip}")
-        self._remove = PushButton(text="Remove", name="remove", enabled=False, tooltip="take the selected ones out of the list")
+        self._remove = PushButton(text="Remove", name="remove", enabled=False, tooltip="remove the selected files from the list")
         super().__init__(widgets=[line(self._files, self._folder, self._remove), self._shown], labels=False)
         self.margins = (0, 0, 0, 0)
         self._files.changed.connect(self._ask_files)
@@ -79,7 +79,7 @@ class PathList(Container[Any]):
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Return a name for each path that no other has: its own, with its folder where another is called so, too."""
+    """Return a distinct name for each path: its own, with its folder if another file has the same name."""
     plain = [path.name for path in paths]
     longer = [name if plain.count(name) == 1 else f"{path.parent.name}/{name}" for path, name in zip(paths, plain, strict=True)]
     return [name if longer.count(name) == 1 else f"{number}: {name}" for number, name in enumerate(longer, 1)]

@@ -1,4 +1,4 @@
-"""How a training is shown: its curves, its status in words, and one validation spectrum."""
+"""View of a training: its curves, its status in words, and one validation spectrum."""
 
 from __future__ import annotations
 
@@ -40,14 +40,13 @@ from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.train_dock.image_row import Pictures, coloured
 
 REDRAW = 0.5
-"""Seconds between drawings while nothing but epochs, steps and previews is told."""
+"""Minimum seconds between redraws while only epochs, steps and previews arrive."""
 _FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion, Fold)
 
 
 def _shown(event: Started) -> dict[str, str]:
     """Return the classical methods drawn beside the network, with their colours: the two best of those it is measured by."""
-    known = [name for name, value in event.baselines.items() if name != "raw" and not math.isnan(value)]
-    best = sorted(known, key=lambda name: event.baselines[name], reverse=METRICS[event.metric].larger_is_better)
+    best = [name for name in METRICS[event.metric].ranked(event.baselines) if name != "raw"]
     return dict(zip(best, (CLASSICAL, SOURCE), strict=False))
 
 
@@ -58,11 +57,11 @@ def _duration(seconds: float) -> str:
 
 
 ACTIVITY = 1.0
-"""Seconds between two words to napari's activity dock, each of which paints the whole window anew."""
+"""Minimum seconds between two messages to napari's activity dock, each of which repaints the whole window."""
 
 
 def _candidate(number: int, one: Compared, metric: str) -> str:
-    """Return a candidate of a cross-validation in a line."""
+    """Describe a candidate of a cross-validation in one line."""
     if metric not in one.scores:
         return f"{number}  {one.name}: {one.note}"
     ends = f" ({one.interval[0]:.3g}–{one.interval[1]:.3g})" if one.interval else ""
@@ -71,7 +70,7 @@ def _candidate(number: int, one: Compared, metric: str) -> str:
 
 
 class TrainingView(Container[Any]):
-    """Curves, status and previews of one run; curves of others beside them."""
+    """Curves, status and previews of one run, with the curves of other runs to compare."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._status = text("status")
@@ -80,7 +79,7 @@ class TrainingView(Container[Any]):
         self._log_fold = FoldBox("Log", [self._log])
         self._log_fold.visible = False
         self.logarithmic = CheckBox(
-            value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="draw the figures by decades, or evenly"
+            value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="use a logarithmic or a linear axis"
         )
         self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True)
         self.preview = Plot(viewer, x="Band number", y="Prepared intensity", height=190, name="preview")
@@ -94,7 +93,7 @@ class TrainingView(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self.curves.visible = self.preview.visible = False
         self._activity: Any = None
-        self._told_activity = 0.0
+        self._activity_time = 0.0
         self._replaying: RunFolder | None = None
         self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
         self._drawn: list[str] = []
@@ -126,7 +125,7 @@ class TrainingView(Container[Any]):
         self._status.value = text
 
     def begin(self, text: str) -> None:
-        """Clear for a new or resumed run."""
+        """Clear the view for a new or resumed run."""
         self._reset()
         self.curves.clear_curves()
         self.preview.clear_curves()
@@ -143,8 +142,8 @@ class TrainingView(Container[Any]):
         self._close_activity()
         self._activity = progress(total=0, desc="training")
 
-    def tell(self, events: Sequence[Event]) -> None:
-        """Show what has been told since the last time, soon: a training of short epochs tells more often than a window should be drawn."""
+    def show_events(self, events: Sequence[Event]) -> None:
+        """Show new events with a short delay: a training with short epochs emits them faster than the window should be redrawn."""
         self._waiting += events
         if any(not isinstance(event, _FREQUENT) for event in events) or time.monotonic() - self._shown_at > REDRAW:
             self.catch_up()
@@ -152,7 +151,7 @@ class TrainingView(Container[Any]):
             self._later.start()
 
     def catch_up(self) -> None:
-        """Show what waits: every epoch in the curve, drawn once, and the latest of the rest."""
+        """Show the waiting events: every epoch in the curve, which is drawn once, and the latest of the other kinds."""
         self._later.stop()
         events, self._waiting = self._waiting, []
         if events:
@@ -167,7 +166,7 @@ class TrainingView(Container[Any]):
             elif isinstance(event, Epoch):
                 self._epochs.append(event)
         self._show_candidates([event for event in events if isinstance(event, Compared)])
-        if self._epochs and {Started, Epoch} & latest.keys():  # a resumed run brings its old curve in one go
+        if self._epochs and {Started, Epoch} & latest.keys():  # the old curve of a resumed run arrives in one batch
             self._show_epochs()
         match latest.get(Confusion):
             case Confusion() as confusion:
@@ -185,36 +184,36 @@ class TrainingView(Container[Any]):
                 left = f" · {_duration(fold.left)} left for the comparison" if fold.left else ""
                 self.say(f"{fold.candidate}: fold {fold.fold} of {fold.folds} · candidate {fold.number} of {fold.candidates}{left}")
             case Progress(done=done, total=total):
-                self.say(f"once more on blocks, for the honest figure: epoch {done} of {total}")
+                self.say(f"second training on a block split:  epoch {done} of {total}")
             case Paused(paused=paused):
-                self.say("paused" if paused else "going on …")
+                self.say("paused" if paused else "resuming …")
 
     def _show_start(self, event: Started) -> None:
         self._started = event
-        # a resumed run lives again through what came after its checkpoint
+        # a resumed run repeats the epochs after its checkpoint
         self._epochs = [epoch for epoch in self._epochs if epoch.epoch <= event.resumed_after]
         for name, colour in _shown(event).items():
             if name in event.baselines:
                 self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
         self._name, self._metric = event.metric, METRICS[event.metric]
-        inverted = self._metric.larger_is_better  # such figures are drawn as they are, beside no loss of another scale
+        inverted = self._metric.larger_is_better  # scores for which larger is better are drawn without the loss, whose scale differs
         self.logarithmic.visible = not inverted
         self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
-        self.curves.put_legend(low=inverted)  # such curves rise
+        self.curves.put_legend(low=inverted)  # such curves go up
         self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title}, prepared")
         where = "GPU" if event.device.startswith("cuda") else event.device.upper()
         notes = "".join(f"\n{note}" for note in event.notes)
         self.say(
-            f"{event.training:,} samples train, {event.validation:,} validate, {event.test:,} test · {where}, {event.precision}{notes}"
+            f"{event.training:,} training samples, {event.validation:,} validation, {event.test:,} test · {where}, {event.precision}{notes}"
         )
         self._draw_compared()
         if self._activity is not None:
             self._activity.reset(total=event.epochs)
             self._activity.update(event.resumed_after)
-            self._told_activity = time.monotonic()
+            self._activity_time = time.monotonic()
 
     def _show_candidates(self, compared: Sequence[Compared]) -> None:
-        """Draw the out-of-fold score of each candidate, with its 90 % interval, and list them."""
+        """Draw the out-of-fold score of each candidate with its 90 % interval, and list the candidates."""
         if not compared:
             return
         self._candidates |= {event.name: event for event in compared}
@@ -240,8 +239,8 @@ class TrainingView(Container[Any]):
             return ""
         choose = max if self._metric.larger_is_better else min
         best = choose(epoch.validation for epoch in self._epochs)
-        baselines = {name: value for name, value in self._started.baselines.items() if name != "raw" and not math.isnan(value)}
-        simple = choose(baselines, key=lambda name: baselines[name]) if baselines else None
+        baselines = {name: value for name, value in self._started.baselines.items() if name != "raw"}
+        simple = self._metric.best(baselines)
         against = f", {simple} {baselines[simple]:.3g}" if simple is not None else ""
         rate = self._rate or self._epochs[-1].lr
         return f" · best validation {best:.3g}{against} · learning rate {rate:.1e} · {_duration(self._epochs[-1].left)} left"
@@ -249,13 +248,13 @@ class TrainingView(Container[Any]):
     def _show_epochs(self) -> None:
         event = self._epochs[-1]
         epochs = [epoch.epoch for epoch in self._epochs]
-        if not self._metric.larger_is_better:  # the loss has the figure's scale
+        if not self._metric.larger_is_better:  # the loss has the same scale as the score
             self.curves.curve("training", epochs, [epoch.training for epoch in self._epochs], SOURCE)
         self.curves.curve("validation", epochs, [epoch.validation for epoch in self._epochs], self.curves.accent, width=2)
         self.say(f"epoch {event.epoch} of {event.epochs}{self._best()}")
-        if self._activity is not None and time.monotonic() - self._told_activity >= ACTIVITY:
+        if self._activity is not None and time.monotonic() - self._activity_time >= ACTIVITY:
             self._activity.update(event.epoch - self._activity.n)
-            self._told_activity = time.monotonic()
+            self._activity_time = time.monotonic()
 
     def _show_preview(self, event: Preview) -> None:
         axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
@@ -265,7 +264,7 @@ class TrainingView(Container[Any]):
         self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
 
     def _show_patch(self, event: Patch) -> None:
-        """Show what goes in, comes out and should come out of one window of the image."""
+        """Show input, output and target of one window of the image."""
         shown = {"input": np.asarray(event.input, np.uint8)}
         if event.colours:
             shown["predicted"] = coloured(event.prediction, event.colours, CYCLE)
@@ -279,22 +278,22 @@ class TrainingView(Container[Any]):
     # ---------------------------------------------------------------- other runs
 
     def compare(self, path: str, name: str, epochs: list[int], values: list[float], metric: str, colour: str) -> str:
-        """Draw the curve of another run beside this one's; return why it cannot be, or nothing."""
-        if self._started is None and not self._compared and metric:  # nothing is drawn yet: the first decides
+        """Draw the curve of another run in the same plot; return why it cannot be drawn, or an empty text."""
+        if self._started is None and not self._compared and metric:  # the first curve determines the metric
             self._name, self._metric = metric, METRICS[metric]
             inverted = self._metric.larger_is_better
             self.logarithmic.visible, self.curves.visible = not inverted, True
             self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
             self.curves.titles(y=self._metric.title)
         if metric != self._name:
-            told = METRICS[metric].title if metric else "no epoch"
-            return f"{name} is judged by {told}, and the curves here by {self._metric.title}; it is not drawn"
+            theirs = METRICS[metric].title if metric else "no epoch"
+            return f"{name} is scored by {theirs}, but the curves here show {self._metric.title}; it is not drawn"
         self._compared[path] = (name, epochs, values, metric, colour)
         self._draw_compared()
         return ""
 
     def compare_no_more(self, path: str) -> None:
-        """Take the curve of another run away."""
+        """Remove the curve of another run."""
         self._compared.pop(path, None)
         self._draw_compared()
 
@@ -302,7 +301,7 @@ class TrainingView(Container[Any]):
         for name in self._drawn:
             self.curves.remove_curve(name)
         self._drawn = []
-        names = [told[0] for told in self._compared.values()]
+        names = [curve[0] for curve in self._compared.values()]
         for number, (name, epochs, values, metric, colour) in enumerate(self._compared.values()):
             if metric != self._name or not epochs:
                 continue
@@ -312,7 +311,7 @@ class TrainingView(Container[Any]):
             self._drawn.append(label)
 
     def replay(self, folder: RunFolder) -> None:
-        """Show what a run has told until now."""
+        """Show the events of a run until now."""
         self.begin(f"reading {folder.path.name} …")
         self._close_activity()
         self._replaying = folder
@@ -329,20 +328,20 @@ class TrainingView(Container[Any]):
         if self._replaying is not folder or not isalive(self.native):  # type: ignore[no-untyped-call]
             return  # another run is shown by now, or the dock was closed
         self._replaying = None
-        self.tell(events) if events else self.say("this run has told nothing yet")
+        self.show_events(events) if events else self.say("no progress yet")
         if events and isinstance(events[-1], Finished | Failed):
             self.ended(events[-1])
 
     def _show_confusion(self, event: Confusion) -> None:
-        """Show how many of each class are found, and how many of those told are right."""
+        """Show recall and precision of each class."""
         there = [sum(row) for row in event.matrix]
-        told = [sum(column) for column in zip(*event.matrix, strict=True)]
+        predicted = [sum(column) for column in zip(*event.matrix, strict=True)]
         right = [row[number] for number, row in enumerate(event.matrix)]
         numbers = [float(number) for number in range(1, len(right) + 1)]
         self.preview.titles(x="Class, in the order of the labels", y=f"Share, {event.part}")
         recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
-        precision = [a / b if b else float("nan") for a, b in zip(right, told, strict=True)]
-        self.preview.put_legend(low=True)  # good shares are high
+        precision = [a / b if b else float("nan") for a, b in zip(right, predicted, strict=True)]
+        self.preview.put_legend(low=True)  # good values are high
         self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
         self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
 
@@ -354,30 +353,26 @@ class TrainingView(Container[Any]):
             self.failed("\n".join([ending.message, *ending.notes]), ending.details)
         elif isinstance(ending, Finished) and ending.reason == "stopped":
             say(self._trouble, "\n".join(ending.notes))
-            self.say(f"stopped after epoch {ending.epoch}; what was learnt is saved, and the run can be resumed")
+            self.say(f"stopped after epoch {ending.epoch}; its progress is saved, and the run can be resumed")
         elif isinstance(ending, Finished):
             say(self._trouble, "\n".join(ending.notes))
             part = "test" if "test" in ending.scores else "validation"
             metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
             ranges = {name: row.get(metric) for name, row in ending.intervals.get(part, {}).items()}
-            figures = ", ".join(
+            scores = ", ".join(
                 f"{name} {row[metric]:.3g}" + (f" ({ends[0]:.3g}–{ends[1]:.3g})" if (ends := ranges.get(name)) else "")
-                for name, row in self._told(ending.scores.get(part, {}), metric).items()
+                for name, row in self._main_rows(ending.scores.get(part, {}), metric).items()
             )
             early = " (no longer improving)" if ending.reason == "early" else ""
             blocks = ending.scores.get("blocks", {}).get("network", {}).get(metric)
-            honest = "" if blocks is None else f" · on blocks of the scene only {blocks:.3g}"
+            unbiased = "" if blocks is None else f" · block split: {blocks:.3g}"
             took, best = _duration(ending.seconds), ending.best_epoch
             reached = f"{len(self._candidates)} candidates compared" if self._candidates else f"best epoch {best}"
-            self.say(f"done{early} in {took} · {reached} · {part} {self._metric.title}: {figures}{honest}")
+            self.say(f"done{early} in {took} · {reached} · {part} {self._metric.title}: {scores}{unbiased}")
 
     def _told(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
         """Return the rows worth a line: the network, the best of its rivals, and the raw data."""
-        baselines = {
-            name: row[metric] for name, row in rows.items() if name not in ("network", "raw") and not math.isnan(row.get(metric, math.nan))
-        }
-        choose = max if self._metric.larger_is_better else min
-        best = choose(baselines, key=lambda name: baselines[name]) if baselines else None
+        best = self._metric.best({name: row.get(metric, math.nan) for name, row in rows.items() if name not in ("network", "raw")})
         return {name: row for name, row in rows.items() if name in ("network", best, "raw") and metric in row}
 
     def failed(self, text: str, details: str) -> None:

@@ -1,4 +1,4 @@
-"""The runs in the Train dock: compared, resumed, reopened, renamed, deleted; their reports and splits."""
+"""The runs in the Train dock, with buttons to resume, reopen, rename and delete them, and to show their reports and splits."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from napari_spectrai.runs import RunFolder
 from napari_spectrai.runs.history import RunSummary, curve, delete, rename, summaries
 from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.latest_only import LatestOnly
-from napari_spectrai.widgets.layers import show_parts, spectral_position
+from napari_spectrai.widgets.layer_frame import show_parts
+from napari_spectrai.widgets.layers import spectral_position
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_table import RunTable
 
 
 class RunList:
-    """Runs and what can be done with the one chosen.
+    """Runs, and the buttons for the one chosen.
 
     Signals
     -------
-    chosen_changed : another run is chosen
-    resumed, reopened : the button for it was pressed
+    chosen_changed : another run was chosen
+    resumed, reopened : the button was pressed
     """
 
     chosen_changed = Signal()
@@ -42,20 +43,20 @@ class RunList:
         self._mine: Path | None = None
         self.table = RunTable(view.curves.colour)
         self.resume = PushButton(
-            text="Resume", name="resume", enabled=False, tooltip="go on from the run's checkpoint; a run at work elsewhere is followed"
+            text="Resume", name="resume", enabled=False, tooltip="continue from the run's checkpoint; a run in another process is followed"
         )
         self.reopen = PushButton(
-            text="Reopen", name="reopen", enabled=False, tooltip="show the settings and curves of this run, to change some and train again"
+            text="Reopen", name="reopen", enabled=False, tooltip="show the settings and curves of this run, to train again with changes"
         )
         self.report = PushButton(
-            text="Report", name="report", enabled=False, tooltip="open the report of this run, one HTML page, in the browser"
+            text="Report", name="report", enabled=False, tooltip="open the report of this run, an HTML page, in the browser"
         )
         self.split = PushButton(
-            text="Split", name="split", enabled=False, tooltip="show which pixels trained, validated and tested, as a Labels layer"
+            text="Split", name="split", enabled=False, tooltip="show the pixels for training, validation and test as a Labels layer"
         )
-        self.rename_button = PushButton(text="Rename…", name="rename", enabled=False, tooltip="give the run and its model another name")
+        self.rename_button = PushButton(text="Rename…", name="rename", enabled=False, tooltip="rename the run and its model")
         self.delete_button = PushButton(
-            text="Delete…", name="delete", enabled=False, tooltip="delete the run's folder with its models; you are asked before"
+            text="Delete…", name="delete", enabled=False, tooltip="delete the run's folder with its models, after a confirmation"
         )
         first, second = line(self.resume, self.reopen, self.report), line(self.split, self.rename_button, self.delete_button)
         self.shown: Container[Any] = Container(widgets=[self.table, first, second], labels=False, name="run_list", visible=False)
@@ -74,7 +75,7 @@ class RunList:
 
     @property
     def chosen(self) -> RunFolder | None:
-        """The run that is chosen; until the list has been read, the one asked for."""
+        """The chosen run; until the list has been read, the one asked for."""
         if self._reading.busy and self._mine is not None:
             return RunFolder(self._mine)
         row = self.table.chosen
@@ -86,7 +87,7 @@ class RunList:
         self.table.choose(self._mine)
 
     def update(self, *, active: bool) -> None:
-        """Enable what can be done with the chosen run; `active`: while one is followed in the dock."""
+        """Enable the buttons that apply to the chosen run; `active`: while the dock follows a run."""
         self._active, row = active, self.table.chosen
         folder = None if row is None else row.folder
         here = row is not None and folder is not None and row.state != "running"
@@ -100,25 +101,25 @@ class RunList:
         self.delete_button.enabled = here
 
     def refresh(self, mine: RunFolder | None = None) -> None:
-        """Read the list anew, on a thread; choose `mine`, else what was chosen, else one that can go on."""
+        """Read the list again, on a thread; choose `mine`, else the previous choice, else a run that can be resumed."""
         if mine is not None:
             self._mine = mine.path
         self._reading.ask(summaries)
 
-    def _on_rows(self, found: list[RunSummary]) -> None:
+    def _on_rows(self, summaries: list[RunSummary]) -> None:
         chosen = self.table.chosen
-        paths = [row.path for row in found]
-        unfinished = [row.path for row in found if row.state in ("stopped", "interrupted")]
+        paths = [row.path for row in summaries]
+        unfinished = [row.path for row in summaries if row.state in ("stopped", "interrupted")]
         kept = None if chosen is None else chosen.path
         wanted = next((path for path in (self._mine, kept, *unfinished) if path in paths), None)
         before = self._compared()
-        self.table.fill(found, wanted)
-        if self._compared() != before:  # one was renamed or is no more, and those after it have other colours now
+        self.table.fill(summaries, wanted)
+        if self._compared() != before:  # a run was renamed or deleted, which changes the colours of those after it
             for path in before:
                 self._view.compare_no_more(str(path))
             for path in self.table.ticked:
                 self._draw(path)
-        self.shown.visible = bool(found)
+        self.shown.visible = bool(summaries)
         self._mine = None
         self.chosen_changed.emit()
 
@@ -133,7 +134,7 @@ class RunList:
     def _on_compared(self, path: Path, on: bool) -> None:  # noqa: FBT001  # a signal's
         if not on:
             self._view.compare_no_more(str(path))
-        for other in self.table.ticked:  # those after it have other colours now
+        for other in self.table.ticked:  # the colours of the runs after it have changed
             self._draw(other)
 
     def _draw(self, path: Path) -> None:
@@ -151,17 +152,17 @@ class RunList:
         if trouble:
             self._view.say(trouble)
 
-    # ---------------------------------------------------------------- the chosen one
+    # ---------------------------------------------------------------- actions
 
     def show_report(self) -> None:
         """Open the report of the chosen run in the browser."""
         report = None if self.chosen is None else self.chosen.report
         if report is not None and not (report.exists() and QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))):
-            self._view.say(f"no browser opened; the report is {report}" if report.exists() else f"{report} is no more")
+            self._view.say(f"no browser could be opened; the report is {report}" if report.exists() else f"{report} no longer exists")
             self.update(active=self._active)
 
     def show_split(self) -> None:
-        """Add the split of the chosen run as Labels layers, over the images of its shape."""
+        """Add the split of the chosen run as Labels layers, over the images of the same shape."""
         if self.chosen is None:
             return
         images = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
@@ -177,7 +178,7 @@ class RunList:
                 self._rename(row, name)
 
     def rename(self, name: str) -> None:
-        """Give the chosen run another name."""
+        """Rename the chosen run."""
         row = self.table.chosen
         if row is not None:
             self._rename(row, name)
@@ -194,10 +195,10 @@ class RunList:
         if row is None:
             return
         answer = QMessageBox.question(
-            self.table.native, "Delete run?", f"{row.name} and its models will be deleted; they cannot be brought back.\n\n{row.path}",
+            self.table.native, "Delete run?", f"{row.name} and its models will be deleted; this cannot be undone.\n\n{row.path}",
             QMessageBox.StandardButton.Discard | QMessageBox.StandardButton.Cancel, QMessageBox.StandardButton.Cancel,
         )  # fmt: skip
-        if answer == QMessageBox.StandardButton.Discard:  # meanwhile another may have been chosen, by a run that ended
+        if answer == QMessageBox.StandardButton.Discard:  # the choice may have changed meanwhile, when a run ended
             self._delete(row)
 
     def delete(self) -> None:

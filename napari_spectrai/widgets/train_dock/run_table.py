@@ -1,4 +1,4 @@
-"""Runs as a table: what each has reached, against what, and which are compared."""
+"""Table of runs: their scores and baselines, and which are compared."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ STATES = {
     "failed": "failed",
     "finished": "finished",
     "unreadable": "cannot be read",
-    "new": "not begun",
+    "new": "not started",
 }
 _HEADS = ("Run", "Reached", "State")
 HEIGHT = 150
 
 
 class RunTable(Container[Any]):
-    """A table of runs; the box before a name compares its curve.
+    """A table of runs; the check box of a row draws the run's curve for comparison.
 
     Signals
     -------
-    chosen_changed : another run is selected
-    compared : path and whether its curve is wanted
+    chosen_changed : another run was selected
+    compared : path, and whether its curve is to be drawn
     """
 
     chosen_changed = Signal()
@@ -57,7 +57,7 @@ class RunTable(Container[Any]):
         self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._table.setTabKeyNavigation(False)
         self._table.setFixedHeight(HEIGHT)
-        self._table.setToolTip("your runs, the newest first; tick one to draw its curve beside the others")
+        self._table.setToolTip("your runs, newest first; tick one to draw its curve with the others")
         self._table.setAccessibleName("runs")
         header: Any = self._table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -68,7 +68,7 @@ class RunTable(Container[Any]):
         self._table.itemChanged.connect(self._on_item)
 
     def fill(self, rows: Sequence[RunSummary], chosen: Path | None) -> None:
-        """Show other rows; what was ticked stays so."""
+        """Show other rows; ticked runs stay ticked."""
         self._filling = True
         self.rows = list(rows)
         self._table.setRowCount(len(rows))
@@ -88,7 +88,7 @@ class RunTable(Container[Any]):
         self._filling = False
 
     def _paint(self) -> None:
-        """Give the names of compared runs the colours of their curves."""
+        """Show the names of compared runs in the colours of their curves."""
         for number, row in enumerate(self.rows):
             item: Any = self._table.item(number, 0)
             if row.path in self._ticked:
@@ -101,7 +101,7 @@ class RunTable(Container[Any]):
         return self._colour(1 + self._ticked.index(path))
 
     def choose(self, path: Path | None) -> None:
-        """Select a run; none if it is not there."""
+        """Select a run; clear the selection if it is not in the table."""
         number = next((n for n, row in enumerate(self.rows) if row.path == path), None)
         if number is None:
             self._table.clearSelection()
@@ -110,18 +110,18 @@ class RunTable(Container[Any]):
 
     @property
     def chosen(self) -> RunSummary | None:
-        """The run that is selected."""
+        """The selected run."""
         selection: Any = self._table.selectionModel()
         selected = selection.selectedRows()
         return self.rows[selected[0].row()] if selected else None
 
     @property
     def ticked(self) -> list[Path]:
-        """The runs that are compared, in the order in which they were ticked."""
+        """The compared runs, in the order in which they were ticked."""
         return list(self._ticked)
 
     def tick(self, path: Path, *, on: bool = True) -> None:
-        """Compare a run, or not, as a click on its box does."""
+        """Compare a run, or not, as a click on its check box does."""
         number = next(n for n, row in enumerate(self.rows) if row.path == path)
         item: Any = self._table.item(number, 0)
         item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
@@ -143,18 +143,18 @@ class RunTable(Container[Any]):
         self.compared.emit(path, on)
 
     def text(self) -> list[list[str]]:
-        """Return what the table says, row by row."""
+        """Return the text of the table, row by row."""
         table: Any = self._table
         return [[table.item(row, column).text() for column in range(len(_HEADS))] for row in range(table.rowCount())]
 
 
 def _reached(row: RunSummary) -> str:
-    return "" if math.isnan(row.figure) else f"{row.figure:.3g}"
+    return "" if math.isnan(row.score) else f"{row.score:.3g}"
 
 
 def _about(row: RunSummary) -> str:
     lines = [row.name, f"{row.task} · {row.network} · {row.when} · {STATES[row.state]}" if row.task else STATES[row.state]]
-    if not math.isnan(row.figure):
-        against = "" if math.isnan(row.rival) else f", {row.rival_name.replace('_', ' ')} {row.rival:.3g}"
-        lines.append(f"{METRICS[row.metric].title}, {row.part}: network {row.figure:.3g}{against}")
+    if not math.isnan(row.score):
+        against = "" if math.isnan(row.baseline) else f", {row.baseline_name.replace('_', ' ')} {row.baseline:.3g}"
+        lines.append(f"{METRICS[row.metric].title}, {row.part}: network {row.score:.3g}{against}")
     return "\n".join([*lines, str(row.path)])

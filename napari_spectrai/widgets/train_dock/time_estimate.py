@@ -1,4 +1,4 @@
-"""How long the training in the form will take, how much memory and where: found out in a process of its own, while nobody waits."""
+"""Estimate duration, memory and device of the training in the form, in a separate process that runs in the background."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from napari_spectrai.runs.estimate import Estimate, Question, answers, prepare_e
 
 INTERVAL = 200
 REST = 1200
-"""Milliseconds between looks at a trial, and that the form has to be left alone before one begins."""
+"""Milliseconds between checks of a trial; also the time that the form must be left unchanged before a trial starts."""
 
 
 class Estimating(QObject):
-    """Answers the latest question on time and memory.
+    """Answers the latest question about time and memory.
 
     Signals
     -------
-    answered : list of Estimate, one for each question of the list asked
+    answered : list of Estimate, one for each question asked
     failed : str
     """
 
@@ -35,18 +35,18 @@ class Estimating(QObject):
         self._questions: list[Question] = []
         self._tried: list[Question] = []
         self._job: Job | None = None
-        self._told: Event | None = None
+        self._last_event: Event | None = None
         self._rest, self._look = QTimer(self), QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(REST)
         self._rest.timeout.connect(self._begin)
         self._look.setInterval(INTERVAL)
         self._look.timeout.connect(self._on_look)
-        # a bound method of what is destroyed is never called
+        # a bound method of a destroyed object is never called
         self.destroyed.connect(lambda _=None: self.stop())
 
     def ask(self, questions: Sequence[Question], *, measure: bool = True) -> None:
-        """Ask; what is remembered is answered at once, else `measure` tells whether to try."""
+        """Ask; known answers are given at once, and `measure` decides whether the others are measured."""
         self._questions = list(questions)
         self._rest.stop()
         known = remembered(self._questions)
@@ -56,19 +56,19 @@ class Estimating(QObject):
             self._rest.start()
 
     def forget(self) -> None:
-        """Ask no more."""
+        """Withdraw the question."""
         self._questions = []
         self._rest.stop()
 
     @property
     def busy(self) -> bool:
-        """Whether a trial is under way, or about to be."""
+        """Whether a trial is running or about to start."""
         return self._job is not None or self._rest.isActive()
 
     def _begin(self) -> None:
-        if self._job is not None or not self._questions:  # one at a time; the latest is asked when that has ended
+        if self._job is not None or not self._questions:  # one at a time; the latest question follows
             return
-        self._tried, self._told = self._questions, None
+        self._tried, self._last_event = self._questions, None
         self._job = prepare_estimate(self._tried)
         self._job.start()
         self._look.start()
@@ -77,28 +77,28 @@ class Estimating(QObject):
         job = self._job
         if job is None:
             return
-        alive = job.alive  # asked before reading, so that last words are not missed
+        alive = job.alive  # checked before reading, so that the last events are not missed
         events = job.poll()
-        self._told = events[-1] if events else self._told
+        self._last_event = events[-1] if events else self._last_event
         if alive:
             return
         self._look.stop()
         self._job = None
         job.close()
         current = self._tried is self._questions
-        if isinstance(self._told, Finished):
-            found = answers(job.folder)
-            remember(self._tried, found)
+        if isinstance(self._last_event, Finished):
+            estimates = answers(job.folder)
+            remember(self._tried, estimates)
             if current:
-                self.answered.emit(found)
+                self.answered.emit(estimates)
         elif current:
-            self.failed.emit(self._told.message if isinstance(self._told, Failed) else "")
+            self.failed.emit(self._last_event.message if isinstance(self._last_event, Failed) else "")
         shutil.rmtree(job.folder.path, ignore_errors=True)
         if not current:
             self._begin()
 
     def stop(self) -> None:
-        """End a trial under way, and ask no more."""
+        """End a running trial, and withdraw the question."""
         self._questions = []
         job, self._job = self._job, None
         if job is not None:
@@ -107,7 +107,7 @@ class Estimating(QObject):
 
 
 def too_much(estimate: Estimate, wanted: int) -> str:
-    """Return why a training does not fit into the memory that is free, or nothing."""
+    """Return a message if a training does not fit into the free memory; otherwise an empty text."""
     free = psutil.virtual_memory().available
     if estimate.device.startswith("cuda") or wanted <= free:
         return ""

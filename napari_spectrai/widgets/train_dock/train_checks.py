@@ -1,4 +1,4 @@
-"""Whether the Train dock can start: what stands against it beside each field, what it will be in words, how long it will take."""
+"""Check whether a training can start: problems next to their fields, the size of the training in words, and its duration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from napari_spectrai.plan.pairing import paired
 from napari_spectrai.spec import Problem, SettingsError
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.latest_only import LatestOnly
-from napari_spectrai.widgets.layers import left_out, show_parts, spectral_layers
+from napari_spectrai.widgets.layer_frame import show_parts
+from napari_spectrai.widgets.layers import left_out, spectral_layers
 from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.train_dock import truth_choice
 from napari_spectrai.widgets.train_dock.data_check import Examined, examine, times_of_presets
@@ -26,26 +27,26 @@ from napari_spectrai.widgets.train_dock.train_data import TrainData
 from napari_spectrai.widgets.train_dock.train_form import TrainForm
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs."
-CHOOSE = "Choose the layer to learn from."
-NO_FILES = "Choose the files or the folder to learn from."
+CHOOSE = "Choose the layer to train on."
+NO_FILES = "Choose the files or the folder to train on."
 
 
 class TrainingChecks:
-    """Looks at form and data whenever one changes.
+    """Checks form and data whenever one of them changes.
 
     Attributes
     ----------
     of_data, of_rest : Container
-        What is said below the data, and what has no field to stand beside.
+        Messages below the data, and messages that belong to no field.
 
     Signals
     -------
-    changed : whether it is ready, or what is known of it
+    changed : the result of the checks has changed
     """
 
     changed = Signal()
     measures = True
-    """Whether a few steps may be tried to tell the time, if the Preferences allow it."""
+    """Whether a few steps may be run to estimate the time, if the Preferences allow it."""
 
     def __init__(self, form: TrainForm, data: TrainData, viewer: Viewer) -> None:
         self._form, self._data, self._viewer = form, data, viewer
@@ -58,14 +59,14 @@ class TrainingChecks:
         self.summary, self.note, self.time = text("summary"), text("note"), text("time")
         self.split = PushButton(
             text="Show the split", name="show_split", enabled=False,
-            tooltip="show which pixels will train, validate and test, as a Labels layer over the input",
+            tooltip="show the pixels for training, validation and test as a Labels layer over the input",
         )  # fmt: skip
         self.of_data: Container[Any] = Container(widgets=[self.problem, self.summary, self.note, self.time, self.split], labels=False)
         self.of_rest: Container[Any] = Container(widgets=[self.rest], labels=False)
         self.of_data.margins = self.of_rest.margins = (0, 0, 0, 0)
 
     def begin(self, dock: QWidget) -> None:
-        """Begin to look, while `dock` lives."""
+        """Start checking, for as long as `dock` exists."""
         self._thinking, self._looking = LatestOnly(dock), LatestOnly(dock)
         self._thinking.answered.connect(self._on_default)
         self._looking.answered.connect(self._on_examined)
@@ -80,27 +81,27 @@ class TrainingChecks:
 
     @property
     def is_ready(self) -> bool:
-        """Whether nothing stands against a start."""
+        """Whether a training can start."""
         return not self._found and not self._against and not self._data.reading and self._default is None
 
-    # ---------------------------------------------------------------- settings that suit the data
+    # ---------------------------------------------------------------- defaults for the data
 
     def _on_data(self) -> None:
-        """Begin with what suits the data, where nobody has set anything else."""
+        """Load defaults that suit the data, where nobody has changed a setting."""
         self._data.show_task(self._form.task.value, takes_truth=self._form.takes_truth())
         cubes, truths = self._aligned(*self._data.candidates())
         kind = self._form.task.value
         self._default = None
         self._form.refresh(is_image=any(cube.is_image for cube in cubes) if cubes else True)
         if kind == "denoising" and cubes and not truths and cubes[0].is_image:
-            self._default = (kind, cubes, truths)  # how many components there are takes a while to find
+            self._default = (kind, cubes, truths)  # estimating the number of components takes a while
             self._thinking.ask(lambda: ((kind, cubes, truths), truth_choice.suited(kind, cubes, truths)))
         else:
-            self._begin_with(truth_choice.suited(kind, cubes, truths))
+            self._load_defaults(truth_choice.suited(kind, cubes, truths))
         self.check()
 
     def _aligned(self, cubes: list[Any], truths: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Return pairs as they would be learnt from: what suits them depends on their sizes."""
+        """Return the pairs as the training will use them: the defaults depend on their sizes."""
         try:
             experiment = self._form.experiment()
         except SettingsError:
@@ -111,29 +112,29 @@ class TrainingChecks:
         return [pair.cube for pair in pairs], [pair.truth for pair in pairs]
 
     def settle(self) -> None:
-        """Find out now what a thread is still looking for; for scripts, which do not wait."""
+        """Finish now what a thread is still computing; for scripts, which do not wait."""
         self._data.settle()
         if self._default is not None:
             asked, self._default = self._default, None
-            self._begin_with(truth_choice.suited(*asked))
+            self._load_defaults(truth_choice.suited(*asked))
             self.check()
 
     def _on_default(self, word: Any) -> None:
         asked, found = word
         if self._default is not None and asked[1] is self._default[1]:
             self._default = None
-            self._begin_with(found)
+            self._load_defaults(found)
             self.check()
 
-    def _begin_with(self, found: Experiment | None) -> None:
+    def _load_defaults(self, found: Experiment | None) -> None:
         if found is not None:
             device = preferences().device
             self._form.load_pretrained(found if device == "auto" else found.override(f"training.device={device}"))
 
-    # ---------------------------------------------------------------- what stands against it
+    # ---------------------------------------------------------------- checks
 
     def check(self) -> None:
-        """Say what is wrong beside its field, and allow the start only when nothing is."""
+        """Show each problem next to its field, and enable the start only if there is none."""
         self._data.show_task(self._form.task.value, takes_truth=self._form.takes_truth())
         cubes, truths = self._data.held()
         found: list[Problem] = []
@@ -169,16 +170,16 @@ class TrainingChecks:
         self.changed.emit()
 
     def _missing(self, cubes: list[Any], truths: list[Any]) -> list[Problem]:
-        """Return what has to be chosen, or said of what is chosen, before anything can be learnt."""
+        """Return what has to be chosen, or what is wrong with the choice, before a training can start."""
         data = self._data
         asked, gone = (data.asks, data.gone) if data.from_layers else ({}, {})
         if asked:
             return [Problem(field, words) for field, words in asked.items()]
         if not cubes:
-            told = data.reading or data.problem.value
+            explained = data.reading or data.problem.value
             refused = " ".join(filter(None, map(left_out, self._viewer.layers)))
             there = CHOOSE if spectral_layers(self._viewer) else f"{refused} {EMPTY}".strip()
-            return [Problem("input", "" if told else gone.get("input", there) if data.from_layers else NO_FILES)]
+            return [Problem("input", "" if explained else gone.get("input", there) if data.from_layers else NO_FILES)]
         if not truths and data.takes_truth:
             wanted = truth_choice.wanted(self._form.task.value)
             return [Problem("truth", f"{gone['truth']} {wanted}" if "truth" in gone else wanted)]
@@ -186,12 +187,12 @@ class TrainingChecks:
 
     def _in_short(self, cubes: list[Any]) -> str:
         if self._data.reading:
-            return "reading what the files say …"
+            return "reading the headers of the files …"
         return f"{sum(cube.count for cube in cubes):,} spectra × {cubes[0].axis.describe()}" if cubes else ""
 
     def _on_examined(self, word: tuple[Experiment, Examined | ValueError]) -> None:
         asked, examined = word
-        if asked is not self._looked_at:  # overtaken on its way here by another edit
+        if asked is not self._looked_at:  # superseded by another edit
             return
         if isinstance(examined, ValueError):
             self._on_unfit(examined)
@@ -202,7 +203,7 @@ class TrainingChecks:
         questions = [examined.question, *examined.presets.values()]
         self.estimating.ask(questions, measure=self.measures and preferences().measure_speed)
         if self.estimating.busy and not self.time.value:
-            self._say_time("trying a few steps, to tell how long it will take …")
+            self._say_time("estimating the training time …")
         self.changed.emit()
 
     def _on_unfit(self, error: Exception) -> None:
@@ -210,20 +211,20 @@ class TrainingChecks:
         say(self.rest, self._against)
         self.changed.emit()
 
-    # ---------------------------------------------------------------- how long it will take
+    # ---------------------------------------------------------------- time estimate
 
     def _on_estimate(self, estimates: list[Any]) -> None:
         if self.examined is None:
             return
         mine, *others = estimates
-        self._form.tell_times(times_of_presets(self.examined.presets, others))
+        self._form.show_times(times_of_presets(self.examined.presets, others))
         self._say_time(mine.words(self.examined.experiment, self.examined.extent))
         self._against = too_much(mine, mine.bytes(self.examined.extent))
         say(self.rest, self._against)
         self.changed.emit()
 
     def _on_no_estimate(self, why: str) -> None:
-        self._say_time(f"how long it will take could not be told: {why}" if why else "")
+        self._say_time(f"no time estimate: {why}" if why else "")
 
     def _say_time(self, words: str) -> None:
         self.time.value = words
@@ -232,7 +233,7 @@ class TrainingChecks:
     # ---------------------------------------------------------------- the split
 
     def show_split(self) -> None:
-        """Show which pixels are which part, as Labels layers over the inputs; those shown before are brought up to date."""
+        """Show the split as Labels layers over the inputs, or update those shown before."""
         if self.examined is None:
             return
         layers = self._data.source_layers
@@ -243,7 +244,7 @@ class TrainingChecks:
 
 
 def _looked(asked: Experiment, look: Callable[[], Examined]) -> tuple[Experiment, Examined | ValueError]:
-    """Return what was asked about with what was found, or with why it cannot be."""
+    """Return the question with its result, or with the reason why there is none."""
     try:
         return asked, look()
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a training learns from, in the Train dock: pairs of layers, or files and folders."""
+"""The training data in the Train dock: pairs of layers, or files and folders."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_spectrai.cube import Cube, spectral_dimension
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.plan.pairing import paired
 from napari_spectrai.plan.truths import from_files
 from napari_spectrai.spec import Problem
@@ -21,24 +22,24 @@ from napari_spectrai.widgets.dock import line, message, rows, say
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import is_made, is_named_truth
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, likely_source, spectral_layers, turned
-from napari_spectrai.widgets.radio_row import Ways
+from napari_spectrai.widgets.radio_row import RadioRow
 from napari_spectrai.widgets.train_dock import truth_choice
 from napari_spectrai.widgets.train_dock.pair_row import PairRow
 from napari_spectrai.widgets.train_dock.path_list import PathList
 
-_SAYS = {"Layers": "learn from layers of this window", "Files": "learn from files and folders on disk"}
+_SAYS = {"Layers": "train on layers of this viewer", "Files": "train on files and folders on disk"}
 _MOVED = ("scale", "translate", "rotate", "shear", "affine")
 _MARKED = ("paint", "data", "set_data", "features", "properties", "face_color", "current_face_color")  # set_data: also an undone stroke
 BRUSH = 250
-"""Milliseconds after a stroke until what it made is looked at."""
+"""Milliseconds between a stroke and the check of the labels."""
 
 
 class TrainData(Container[Any]):
-    """Layers or files to learn from.
+    """Layers or files to train on.
 
     Signals
     -------
-    edited : other data are chosen, or what is chosen has changed
+    edited : other data were chosen, or the chosen data have changed
     """
 
     edited = Signal()
@@ -47,28 +48,28 @@ class TrainData(Container[Any]):
         self._viewer = viewer
         self.kind = "denoising"
         self.takes_truth = True
-        self.reading = self._begun = False
+        self.reading = self._has_chosen = False
         self._read: tuple[list[Cube], list[Any]] = ([], [])
         self.asks: dict[str, str] = {}
-        """What has to be known before the layers chosen can be learnt from, by field."""
+        """What has to be decided before the chosen layers can be used, by field."""
         self.notes: list[str] = []
-        """What was done so that they can be."""
+        """Notes on how the layers were converted."""
         self._asked: Experiment | None = None
         self._watched: list[Any] = []
-        self.source = Ways(_SAYS, label="Data", name="source", tooltip="learn from layers of this window, or from files on disk")
+        self.source = RadioRow(_SAYS, label="Data", name="source", tooltip="train on layers of this viewer, or on files on disk")
         self.pairs: list[PairRow] = []
         self._pairs_box: Container[Any] = Container(labels=False, name="pairs")
         self._pairs_box.margins = (0, 0, 0, 0)
-        self._add = PushButton(text="+ Add a layer", name="add_layer", tooltip="learn from several layers at once")
+        self._add = PushButton(text="+ Add a layer", name="add_layer", tooltip="train on several layers at once")
         self._paint = PushButton(
-            text="Paint classes", name="paint", tooltip="add a Labels layer over the input, ready for a few strokes a class"
+            text="Paint classes", name="paint", tooltip="add a Labels layer over the input, to paint a few strokes per class"
         )
         self.dimension = ComboBox(
             choices=self._dimensions, nullable=True, label="Spectral dimension", name="dimension",
-            tooltip="which dimension of the input is spectral, for a layer whose file did not say; every dock heeds it",
+            tooltip="which dimension of the input is spectral, if its file did not say; applies to all docks",
         )  # fmt: skip
-        self.inputs = PathList("Input", "spectral files, folders of them, or for classes a folder that holds one folder a class")
-        self.truths = PathList("Truth", "one file for each input, in the same order; label images for classes", repeated=True)
+        self.inputs = PathList("Input", "spectral files, folders of them, or for classes a folder with one folder per class")
+        self.truths = PathList("Truth", "one file per input, in the same order; label images for classes", repeated=True)
         self._layers_page = Container(widgets=[self._pairs_box, line(self._add, self._paint), rows(self.dimension)], labels=False)
         self._files_page = Container(widgets=[self.inputs, self.truths], labels=False, visible=False)
         self.problem = message()
@@ -78,7 +79,7 @@ class TrainData(Container[Any]):
         self._latest = LatestOnly(self.native)
         self._latest.answered.connect(self._on_read)
         self._latest.failed.connect(self._on_unreadable)
-        self._brush = QTimer(self.native)  # a stroke is many events, and looking at what it made takes a while
+        self._brush = QTimer(self.native)  # a stroke emits many events, and checking the labels takes a while
         self._brush.setSingleShot(True)
         self._brush.setInterval(BRUSH)
         self._brush.timeout.connect(self.edited.emit)
@@ -107,7 +108,7 @@ class TrainData(Container[Any]):
         return spectral_layers(self._viewer)
 
     def _known(self) -> list[Image]:
-        """Return the layers that may be learnt from without asking: neither called truths nor made of others."""
+        """Return the layers that can be proposed as inputs: those that are neither a truth nor a result."""
         return [layer for layer in self._inputs() if not is_made(layer) and not is_named_truth(layer)]
 
     def _truths(self) -> list[Any]:
@@ -132,30 +133,30 @@ class TrainData(Container[Any]):
         return pair
 
     def take_out(self, pair: PairRow) -> None:
-        """Learn without a pair."""
+        """Remove a pair."""
         self.pairs.remove(pair)
         self._pairs_box.remove(pair)
         pair.native.deleteLater()
         self._on_choice()
 
     def refresh(self) -> None:
-        """Offer the layers there are now. What is chosen stays; a form in which nothing was chosen yet begins with the first that suits."""
+        """Offer the present layers. Chosen ones stay chosen; before any choice was made, the first suitable layer is the default."""
         for pair in self.pairs:
             for choice in (pair.input, pair.truth):
                 choice.reset_choices()
-        if not self._begun:
+        if not self._has_chosen:
             self.first.input.value = likely_source(self._known())
         self._on_choice()
 
     def choose_again(self) -> None:
-        """Show the names that layers have by now."""
+        """Update the names of the layers."""
         for pair in self.pairs:
             pair.input.reset_choices()
             pair.truth.reset_choices()
         self._on_choice()
 
     def _propose_truth(self, pair: PairRow) -> None:
-        """Choose a truth where somebody has called a layer so, and none is chosen; everything else is asked."""
+        """Choose a truth if a layer is named as one and none is chosen; everything else is left to a person."""
         if pair.truth.value is None and not pair.truth.gone:
             pair.truth.value = truth_choice.likely(self._viewer, self.kind, pair.input.value)
 
@@ -165,7 +166,7 @@ class TrainData(Container[Any]):
         self._on_choice()
 
     def _on_choice(self) -> None:
-        self._begun = self._begun or self.first.input.value is not None
+        self._has_chosen = self._has_chosen or self.first.input.value is not None
         for pair in self.pairs:
             pair.remember(self._viewer, self.kind)
         layer = self.first.input.value
@@ -173,7 +174,7 @@ class TrainData(Container[Any]):
         with self.dimension.changed.blocked():
             self.dimension.reset_choices()
             self.dimension.value = known
-        # a file that told the positions of its bands told which dimension they are
+        # a file with band positions also determines the spectral dimension
         self.dimension.visible = layer is not None and (known is None or not as_cube(layer).axis.unit)
         self._watch()
         self.edited.emit()
@@ -195,7 +196,7 @@ class TrainData(Container[Any]):
         self._on_choice()
 
     def _watch(self) -> None:
-        """Look again after strokes of the brush in the labels that are chosen, marks that are added, and layers that are moved."""
+        """Check again after strokes in the chosen labels, after marks are added, and after layers are moved."""
         wanted: list[Any] = []
         for pair in self.pairs:
             for layer in (pair.input.value, pair.truth.value):
@@ -216,7 +217,7 @@ class TrainData(Container[Any]):
         self._brush.start()
 
     def paint(self) -> Labels | None:
-        """Add a Labels layer over the input, with the brush in hand."""
+        """Add a Labels layer over the input, with the paint brush selected."""
         source = self.first.input.value
         if source is None:
             return None
@@ -230,13 +231,13 @@ class TrainData(Container[Any]):
     def _on_source(self, _: Any = None) -> None:
         self._layers_page.visible, self._files_page.visible = self.from_layers, not self.from_layers
         if self.from_layers:
-            say(self.problem, "")  # of files
+            say(self.problem, "")  # about files
             self.edited.emit()
         else:
             self._read_files()
 
     def choose_files(self, inputs: list[str | Path], truths: list[str | Path]) -> None:
-        """Learn from files."""
+        """Choose files to train on."""
         if not self.from_layers and self.inputs.paths == list(map(Path, inputs)) and self.truths.paths == list(map(Path, truths)):
             return
         with self.inputs.edited.blocked(), self.truths.edited.blocked():
@@ -245,7 +246,7 @@ class TrainData(Container[Any]):
         self._read_files()
 
     def _read_files(self) -> None:
-        """Read what the files say of themselves, off the main thread; arrays stay on disk where the format allows."""
+        """Read the headers of the files off the main thread; arrays stay on disk where the format allows it."""
         self._read = ([], [])
         task = {"kind": self.kind} | ({"unlabelled": None} if tasks[self.kind].truth == "labels" else {})
         self._asked = Experiment.from_mapping({"task": task, "data": self.paths}) if self.inputs.paths else None
@@ -277,15 +278,15 @@ class TrainData(Container[Any]):
 
     @property
     def paths(self) -> dict[str, list[Path]]:
-        """The files, as the document names them; none while layers are chosen."""
+        """The files, as the document names them; empty while layers are chosen."""
         if self.from_layers:
             return {"input": [], "truth": []}
         return {"input": self.inputs.paths, "truth": self.truths.paths if self.takes_truth else []}
 
-    # ---------------------------------------------------------------- what they hold
+    # ---------------------------------------------------------------- cubes and truths
 
     def show_task(self, kind: str, *, takes_truth: bool) -> None:
-        """Offer what is a truth for a task."""
+        """Offer the layers that can be the truth of a task."""
         changed, self.kind, self.takes_truth = kind != self.kind, kind, takes_truth
         labelled = tasks[kind].truth == "labels"
         for pair in self.pairs:
@@ -305,12 +306,12 @@ class TrainData(Container[Any]):
             self._read_files()
 
     def held(self) -> tuple[list[Cube], list[Any]]:
-        """Return the cubes chosen and, where the task takes them, their truths."""
+        """Return the chosen cubes and, if the task takes them, their truths."""
         cubes, truths = self.candidates()
         return cubes, truths if self.takes_truth else []
 
     def candidates(self) -> tuple[list[Cube], list[Any]]:
-        """Return the cubes chosen, and their truths also where the task, as it is set, takes none."""
+        """Return the chosen cubes, and their truths also if the task, with its settings, takes none."""
         if not self.from_layers:
             return self._read
         cubes: list[Cube] = []
@@ -327,9 +328,9 @@ class TrainData(Container[Any]):
         return cubes, truths
 
     def placed(self, experiment: Experiment) -> tuple[list[Cube], list[Any], list[Problem]]:
-        """Return the cubes and truths as they are learnt from, aligned where a person has agreed to it, and what stands against that.
+        """Return the cubes and truths for the training, aligned where a person has agreed to it, and the problems.
 
-        Where a truth lies elsewhere than its input and both could be aligned exactly, that is offered.
+        If a truth does not coincide with its input and both can be aligned exactly, alignment is offered.
         """
         cubes, truths = self.held()
         chosen = [pair for pair in self.pairs if pair.input.value is not None]
@@ -360,24 +361,24 @@ class TrainData(Container[Any]):
 
     @property
     def gone(self) -> dict[str, str]:
-        """What to say of layers that were chosen and have been removed, by field."""
+        """Messages about chosen layers that have been removed, by field."""
         removed = {field: name for pair in self.pairs for field, name in pair.gone.items()} if self.from_layers else {}
         return {field: f"{name!r} was removed; choose another layer." for field, name in removed.items()}
 
     @property
     def source_layers(self) -> list[Image]:
-        """The layers that are learnt from; none of files."""
+        """The layers to train on; empty for files."""
         return [pair.input.value for pair in self.pairs if pair.input.value is not None] if self.from_layers else []
 
     @property
     def title(self) -> str:
-        """What a model that learns from these may be called."""
+        """A default name for a model trained on these data."""
         if not self.from_layers:
             return self.inputs.paths[0].stem if self.inputs.paths else ""
         return str(self.first.input.value.name) if self.first.input.value is not None else ""
 
     def leave(self) -> None:
-        """Let go of the layers."""
+        """Disconnect from the layers."""
         self._unwatch()
         self._brush.stop()
         turned.turned.disconnect(self._on_turned, missing_ok=True)

@@ -1,4 +1,4 @@
-"""The Train dock: choose, start, watch, pause, stop, resume."""
+"""The Train dock: choose data and settings, start, watch, pause, stop and resume a training."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from napari_spectrai.widgets.train_dock.train_data import TrainData
 from napari_spectrai.widgets.train_dock.train_form import TrainForm
 
 PATIENCE = 5000
-"""Milliseconds that a run gets to save before it can be ended at once."""
+"""Milliseconds that a run gets to save before it can be killed."""
 
 
 class TrainDock(Dock):
-    """Train a network on layers or files, in a process of its own.
+    """Train a network on layers or files, in a separate process.
 
     From a script: ``dock.experiment`` is the document in the form (readable and settable), ``dock.start()``,
     ``dock.pause()`` and ``dock.stop()`` press the buttons, and ``dock.run`` is the run.
@@ -54,12 +54,10 @@ class TrainDock(Dock):
         self.runs.refresh()
 
     def _build(self) -> None:
-        self._start = PushButton(text="Train", name="start", tooltip="train in a process of its own; the window stays free")
-        self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="hold after this step; nothing is lost")
+        self._start = PushButton(text="Train", name="start", tooltip="train in a separate process; napari stays responsive")
+        self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="pause after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
-        self._apply = PushButton(
-            text="Predict with it", name="apply", visible=False, tooltip="open the dock Predict with the model of this run"
-        )
+        self._apply = PushButton(text="Predict", name="apply", visible=False, tooltip="open the Predict dock with the model of this run")
         self._steering = line(self._start, self._pause, self._stop, self.keeping.button)
         form = self.form
         self._sections = [
@@ -101,7 +99,7 @@ class TrainDock(Dock):
     def _on_renamed(self, _: Any = None) -> None:
         self.data.choose_again()
 
-    # ---------------------------------------------------------------- what a script sees
+    # ---------------------------------------------------------------- interface for scripts
 
     @property
     def state(self) -> str:
@@ -133,7 +131,7 @@ class TrainDock(Dock):
         self.form.fill(experiment)
 
     def take(self, layer: Layer) -> None:
-        """Choose the layer to learn from."""
+        """Choose the layer to train on."""
         if layer in self.data.first.input.choices:
             self.data.source.value = "Layers"
             self.data.first.input.value = layer
@@ -155,10 +153,10 @@ class TrainDock(Dock):
         self._state = state
         self._update_buttons()
 
-    # ---------------------------------------------------------------- steering
+    # ---------------------------------------------------------------- control
 
     def _document(self) -> tuple[Experiment, list[Cube] | None, list[Any] | None]:
-        """Return the document, and the cubes and truths of layers; None of files, which it names."""
+        """Return the document, and the cubes and truths of layers; None for files, which the document names."""
         experiment = self.experiment
         cubes, truths, _ = self.data.placed(experiment)
         return (experiment, cubes, truths) if self.data.from_layers else (experiment, None, None)
@@ -183,7 +181,7 @@ class TrainDock(Dock):
             return
         try:
             run.start()
-        except OSError as error:  # a full disk, or one that cannot be written
+        except OSError as error:  # a full or read-only disk
             self._not_started(error)
             return
         self.follow(run)
@@ -195,28 +193,28 @@ class TrainDock(Dock):
         self._view.failed(str(error), "")
 
     def follow(self, run: Run) -> None:
-        """Show a run that has been started, here or elsewhere."""
+        """Show a run that was started, here or elsewhere."""
         self.run = run
         guard(self.native)
         self._apply.visible = False
-        # first of all: napari draws while the view begins, in which time the dock may be closed
+        # comes first: napari processes events while the view is cleared, and the dock may be closed meanwhile
         self._follower = Follower(run, self.native)
         self._set_state("starting")
         self._view.begin("starting: loading torch, reading data …")
         if self._gone:
             return
-        self._follower.told.connect(self._on_events)
+        self._follower.received.connect(self._on_events)
         self._follower.ended.connect(self._on_end)
         self._follower.start()
         self.runs.refresh(run.folder)
 
     def _on_launched(self, run: Run) -> None:
-        """Follow what was launched from the console, if nothing else is followed."""
+        """Follow a run that was launched from the console, unless another one is followed."""
         if self._state == "idle" and not self._gone:
             self.follow(Run.attach(run))
 
     def _on_events(self, events: list[Event]) -> None:
-        self._view.tell(events)
+        self._view.show_events(events)
         for event in events:
             if isinstance(event, Paused) and self._state != "stopping":
                 self._set_state("paused" if event.paused else "running")
@@ -234,16 +232,16 @@ class TrainDock(Dock):
         self._update_buttons()
 
     def pause(self) -> None:
-        """Pause, or go on."""
+        """Pause or resume."""
         if self.run is None or self._state not in ("running", "paused"):
             return
         try:
             (self.run.resume if self._state == "paused" else self.run.pause)()
-        except OSError as error:  # the word is a file in the run folder
-            self._view.say(f"the run was not told: {error}")
+        except OSError as error:  # the command is a file in the run folder
+            self._view.say(f"could not send the command to the run: {error}")
 
     def stop(self) -> None:
-        """Save and end; a second time: end now."""
+        """Save and end; on the second call, kill the process."""
         if self._follower is None:
             return
         if self._state == "stopping":
@@ -251,8 +249,8 @@ class TrainDock(Dock):
             return
         try:
             self._follower.stop()
-        except OSError as error:  # what cannot be asked can be ended
-            self._view.say(f"the run was not told: {error}; 'Stop now' ends it without a word")
+        except OSError as error:  # a process that cannot be asked to stop can be killed
+            self._view.say(f"could not send the command to the run: {error}; 'Stop now' kills its process")
             self._set_state("stopping")
             return
         self._patience.start()
@@ -260,12 +258,12 @@ class TrainDock(Dock):
         self._view.say("stopping: saving …")
 
     def resume(self) -> None:
-        """Go on with the run chosen in the list; one that somebody else's process works in is followed."""
+        """Resume the run chosen in the list; follow it if another process is working on it."""
         chosen = self.runs.chosen
         if self._state != "idle" or chosen is None:
             return
         if not chosen.document.exists():
-            self._view.failed(f"{chosen.path} is no more; it cannot be resumed", "")
+            self._view.failed(f"{chosen.path} no longer exists; it cannot be resumed", "")
             self.runs.refresh()
             return
         if chosen.owner() is not None:
@@ -280,7 +278,7 @@ class TrainDock(Dock):
         self.follow(run)
 
     def _reopen(self) -> None:
-        """Show the settings and the curves of the run chosen in the list."""
+        """Show the settings and curves of the run chosen in the list."""
         chosen = self.runs.chosen
         if chosen is None:
             return
@@ -289,7 +287,7 @@ class TrainDock(Dock):
         except (OSError, ValueError) as error:
             self._view.say(str(error))
             return
-        # copies of layers are in the run's own folder until it has ended well; files that are gone are told beside their list
+        # copies of layers are in the run folder until the run has finished; missing files are reported next to their list
         copies = any(path.is_relative_to(chosen.path) for path in document.data.input)
         keep = {} if document.data.input and not copies else {"data": document.data.model_copy(update={"input": [], "truth": []})}
         try:
@@ -301,6 +299,6 @@ class TrainDock(Dock):
             self._view.replay(chosen)
 
     def predict(self) -> None:
-        """Open the dock Predict with the model of the last run."""
+        """Open the Predict dock with the model of the last run."""
         if self.run is not None and self.run.folder.best.exists():
             opened(self._viewer, "Predict").model = self.run.folder.best

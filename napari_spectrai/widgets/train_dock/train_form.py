@@ -1,4 +1,4 @@
-"""The document of a training as a form: the task, a preset, the network and the loss; the rest folded."""
+"""The settings of a training as a form: task, preset, network and loss in view, the others folded."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _FOLDED = {
 
 
 class TrainForm:
-    """The fields of an `Experiment` but for its data.
+    """The fields of an `Experiment` except its data.
 
     Signals
     -------
-    edited : a field has changed
-    task_changed : another task is chosen, its settings are shown
+    edited : a field was changed
+    task_changed : another task was chosen, and its settings are shown
     """
 
     edited = Signal()
@@ -42,18 +42,26 @@ class TrainForm:
 
     def __init__(self) -> None:
         self.task = ComboBox(
-            choices=[(tasks[kind].title, kind) for kind in tasks], value="denoising", label="Task", name="task", tooltip="what is learnt"
+            choices=[(tasks[kind].title, kind) for kind in tasks],
+            value="denoising",
+            label="Task",
+            name="task",
+            tooltip="what to train a model for",
         )
-        told = "; ".join(f"{known.title}: {known.about}" for known in PRESETS.values())
+        described = "; ".join(f"{known.title}: {known.about}" for known in PRESETS.values())
         self._times: dict[str, str] = {}
         self.preset = ComboBox(
-            choices=self._presets, value="balanced", label="Preset", name="preset", tooltip=f"how long to train, on this machine. {told}"
+            choices=self._presets,
+            value="balanced",
+            label="Preset",
+            name="preset",
+            tooltip=f"how long to train, estimated for this machine. {described}",
         )
         start = Experiment().model_dump(mode="json")
         self.offer = Suitability(tasks.parse("denoising"))
         self._filling = False
         self._usual: Experiment | None = None
-        """What suits the data, before a preset."""
+        """Defaults for the data, before a preset."""
         self.settings_box: Container[Any] = Container(labels=False, name="task_settings")
         self.settings_box.margins = (0, 0, 0, 0)
         self._show_settings(start["task"])
@@ -71,8 +79,8 @@ class TrainForm:
         ]
         return [*offered, ("Own settings", OWN)]
 
-    def tell_times(self, times: dict[str, str]) -> None:
-        """Say how long each preset will take."""
+    def show_times(self, times: dict[str, str]) -> None:
+        """Show how long each preset will take."""
         if times == self._times:
             return
         self._times = times
@@ -83,7 +91,7 @@ class TrainForm:
 
     @property
     def usual(self) -> Experiment | None:
-        """What suits the data, before a preset and a person's own settings."""
+        """Defaults for the data, before a preset and changes made by a person."""
         return self._usual
 
     def _sub_form(self, name: str, document: dict[str, Any]) -> Any:
@@ -94,7 +102,7 @@ class TrainForm:
     # ---------------------------------------------------------------- the document
 
     def experiment(self, name: str = "", paths: dict[str, Any] | None = None) -> Experiment:
-        """Return the document, called `name`, with the `paths` of its files.
+        """Return the document with the name `name` and the files `paths`.
 
         Raises
         ------
@@ -110,7 +118,7 @@ class TrainForm:
     def fill(self, experiment: Experiment) -> None:
         """Show another document."""
         document = experiment.model_dump(mode="json")
-        self._filling = True  # one edit, not one for each field
+        self._filling = True  # one signal, not one per field
         with self.task.changed.blocked():
             self.task.value = experiment.task.kind
         self._show_task(document["task"])
@@ -121,7 +129,7 @@ class TrainForm:
         self._on_edit()
 
     def takes_truth(self) -> bool:
-        """Whether the task, as it is set, takes a truth."""
+        """Whether the task, with its settings, takes a truth."""
         return truth_choice.is_taken(self.task.value, self.settings.read())
 
     def _show_task(self, task: dict[str, Any]) -> None:
@@ -139,7 +147,7 @@ class TrainForm:
         """Offer what fits the task and the data."""
         try:
             self.offer.task = tasks.parse({"kind": self.task.value, **self.settings.read()})
-        except ValueError:  # said beside the field
+        except ValueError:  # shown next to the field
             self.offer.task = tasks.parse(self.task.value)
         if is_image is not None:
             self.offer.is_image = is_image
@@ -149,10 +157,10 @@ class TrainForm:
             form.refresh()
 
     def _follow_network(self) -> bool:
-        """Know what the chosen network can make use of; return whether that is something else now."""
+        """Update what the chosen network can use; return whether that has changed."""
         try:
             network = networks.parse(self.main.read()["network"])
-        except ValueError:  # said beside the field
+        except ValueError:  # shown next to the field
             return False
         found = looks_around(network), network.around > 0, not network.classical
         changed = found != (self.offer.looks_around, self.offer.in_windows, self.offer.learns)
@@ -160,13 +168,13 @@ class TrainForm:
         return changed
 
     def _on_task(self, _: Any = None) -> None:
-        """Begin with what suits the other task."""
+        """Load the defaults of another task."""
         self._show_task(tasks.parse(self.task.value).model_dump(mode="json"))
         self._usual = None
         self.task_changed.emit()
 
     def _on_settings(self, _: Any = None) -> None:
-        self.refresh()  # a task that is set otherwise takes other networks
+        self.refresh()  # other settings of a task allow other networks
         self._on_edit()
 
     def _on_edit(self, _: Any = None) -> None:
@@ -178,16 +186,16 @@ class TrainForm:
             self.preset.value = self._chosen_preset()
         self.edited.emit()
 
-    # ---------------------------------------------------------------- what suits the data
+    # ---------------------------------------------------------------- defaults for the data
 
     def load_pretrained(self, usual: Experiment) -> None:
-        """Take over settings that suit the data, unless a person has set others."""
+        """Load settings that suit the data, unless a person has changed settings."""
         usual = self._as_read(usual)
         kind = self.preset.value if self.preset.value in PRESETS else "balanced"
         first, untouched = self._usual is None, self._is_untouched()
-        self._usual = usual  # also beside own settings: a preset that is chosen later suits the data that are there by then
+        self._usual = usual  # also with custom settings: a preset chosen later then suits the present data
         suited = preset(usual, kind)
-        if first or (untouched and self._read_quietly() != suited):  # filling makes much of the form anew
+        if first or (untouched and self._read_quietly() != suited):  # filling rebuilds much of the form
             self.fill(suited)
 
     def _is_untouched(self) -> bool:
@@ -195,7 +203,7 @@ class TrainForm:
         return self._usual is not None and kind in PRESETS and current == preset(self._usual, kind)
 
     def _chosen_preset(self) -> str:
-        """Return the preset that the form shows; `OWN` where another length is set."""
+        """Return the preset that the form shows; `OWN` for another length."""
         current = self._read_quietly()
         if self._usual is None or current is None:
             return str(self.preset.value)
@@ -214,14 +222,14 @@ class TrainForm:
 
     @staticmethod
     def _as_read(experiment: Experiment) -> Experiment:
-        """Return an experiment as it comes back from a form: without files and name."""
+        """Return an experiment as the form returns it: without files and name."""
         data = experiment.data.model_copy(update={"input": [], "truth": []})
         return experiment.model_copy(update={"name": "", "data": data})
 
     # ---------------------------------------------------------------- problems
 
     def show_problems(self, found: Sequence[Problem]) -> list[Problem]:
-        """Say each problem beside its field; return those that have none here, or whose field is folded away."""
+        """Show each problem next to its field; return those without a field, or whose field is folded away."""
         mine = [Problem(p.path.removeprefix("task."), p.message) for p in found if p.path.startswith("task.")]
         rest = [p for p in found if not p.path.startswith("task.")] + self.settings.show_problems(mine)
         rest = self.main.show_problems(rest)

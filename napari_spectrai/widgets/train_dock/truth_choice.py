@@ -1,4 +1,4 @@
-"""Which layer shows how it should be: what a task takes as its truth, which layer is likely meant, and the pair that is learnt from."""
+"""Truths in the Train dock: which layers a task accepts as its truth, which one is probably meant, and the resulting pair."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ import numpy as np
 from napari.layers import Image, Labels, Points, Shapes
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, SpectralWarning
-from napari_spectrai.cube import as_cube as cube_of
+from napari_spectrai.conversion import as_cube as cube_of
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import labels_of_marks
 from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
-from napari_spectrai.widgets.layers import as_cube, lie_over, painted, spectral_layers, spectral_position, undecided
+from napari_spectrai.widgets.layer_frame import lie_over
+from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers, spectral_position, undecided
 
-_TRUTH = "Choose the layer that shows how the input should look."
+_TRUTH = "Choose the layer with the target of the input."
 _WANTED = {
-    "denoising": f"{_TRUTH} Without one, choose 'bands' or 'masked' under Learns from.",
-    "segmentation": "Choose the Labels layer to learn from (or Points or Shapes), or paint a few strokes into a new one (0 is unlabelled).",
+    "denoising": f"{_TRUTH} Without one, choose 'bands' or 'masked' under Learn from.",
+    "segmentation": "Choose the Labels layer to train on (or Points or Shapes), or paint a few strokes into a new one (0 is unlabelled).",
     "classification": "Choose the Labels layer that holds the class of each spectrum.",
 }
 
 
 def wanted(kind: str) -> str:
-    """Return what to do where a task's truth is missing."""
+    """Return what to do if the truth of a task is missing."""
     return _WANTED.get(kind, _TRUTH)
 
 
 def choices(viewer: Viewer, kind: str) -> list[Any]:
-    """Return the layers that can be a task's truth: cubes; or labels, and points or shapes whose classes are told."""
+    """Return the layers that can be the truth of a task: cubes; or labels, and points or shapes with classes."""
     if tasks[kind].truth != "labels":
         return list(spectral_layers(viewer))
     return [layer for layer in viewer.layers if isinstance(layer, Labels | Points | Shapes) and EVALUATED not in layer.metadata]
 
 
 def likely(viewer: Viewer, kind: str, source: Image | None) -> Any:
-    """Return the layer of the source's size that somebody has called its truth, or None: a size alone makes no truth."""
+    """Return the layer of the source's size whose name marks it as the truth, or None: an equal size alone is no indication."""
     if source is None:
         return None
     found = [layer for layer in choices(viewer, kind) if layer is not source and is_named_truth(layer)]
@@ -51,7 +53,7 @@ def likely(viewer: Viewer, kind: str, source: Image | None) -> Any:
 
 
 def canvas(viewer: Viewer, source: Image) -> Labels:
-    """Add an empty Labels layer over `source`, with the brush in hand; over a set of spectra, bands × spectra, it covers them all."""
+    """Add an empty Labels layer over `source` with the paint brush selected; over a set of spectra it covers bands × spectra."""
     position = spectral_position(source)
     shape = source.data.shape if source.ndim == 2 else tuple(length for d, length in enumerate(source.data.shape) if d != position)
     layer = viewer.add_labels(np.zeros(shape, np.int32), name=f"{source.name} · strokes")
@@ -64,7 +66,7 @@ def canvas(viewer: Viewer, source: Image) -> Labels:
 
 
 def is_taken(kind: str, settings: dict[str, Any]) -> bool:
-    """Whether a task with these settings takes a truth; settings that do not hold are refused where they stand."""
+    """Whether a task with these settings takes a truth; invalid settings are reported next to their fields."""
     try:
         return bool(tasks.parse({"kind": kind, **settings}).needs_truth)
     except ValueError:
@@ -72,7 +74,7 @@ def is_taken(kind: str, settings: dict[str, Any]) -> bool:
 
 
 class UndecidedError(ValueError):
-    """A layer that does not say which of its dimensions is spectral."""
+    """A layer whose spectral dimension is unknown."""
 
     def __init__(self, words: str, field: str) -> None:
         super().__init__(words)
@@ -80,12 +82,12 @@ class UndecidedError(ValueError):
 
 
 def pair(kind: str, source: Image | None, truth: Any) -> tuple[list[Cube], list[Any], list[str]]:
-    """Return the input and, where there is one, the truth, each as a list of at most one, and what was done to read them.
+    """Return the input and the truth, if any, each as a list of at most one, and notes on how they were converted.
 
     Raises
     ------
     ValueError
-        If a layer does not say which of its dimensions is spectral, or points and shapes do not tell their classes.
+        If the spectral dimension of a layer is unknown, or points and shapes have no classes.
     """
     if source is not None and (words := undecided(source)):
         raise UndecidedError(f"{words}.", "input")
@@ -95,25 +97,25 @@ def pair(kind: str, source: Image | None, truth: Any) -> tuple[list[Cube], list[
     if tasks[kind].truth == "labels":
         if isinstance(truth, Labels):
             return cubes, [painted(truth, source)], []
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", SpectralWarning)
             labels = labels_of_marks(truth, cubes[0])
-        return cubes, [labels], [str(warning.message) for warning in told]
+        return cubes, [labels], [str(warning.message) for warning in notes]
     if not (words := undecided(truth)):
         return cubes, [as_cube(truth)], []
     if truth.data.shape != source.data.shape:
-        raise UndecidedError(f"{words} in the dock Spectra.", "truth")
+        raise UndecidedError(f"{words} in the Spectra dock.", "truth")
     return cubes, [cube_of(truth, position=spectral_position(source))], []
 
 
 def suited(kind: str, cubes: list[Cube], truths: list[Any]) -> Experiment | None:
-    """Return settings that suit the data, or None where the task does not."""
+    """Return settings that suit the data, or None if the task does not."""
     if not cubes:
         return None
     truth = next(iter(truths), None)
     if kind == "super_resolution" and isinstance(truth, Cube) and truth.spatial_shape == cubes[0].spatial_shape:
-        truth = None  # not a sharper image: images are made coarse instead
+        truth = None  # the truth is no sharper image: the training degrades the images instead
     try:
         return Experiment.default(kind, cubes[0], truth)
-    except ValueError:  # said beside the field by the checks
+    except ValueError:  # the checks show it next to the field
         return None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.evaluation import metrics
+from napari_spectrai.learn.scoring import metrics
 
 LEVEL = 0.9
 """Share of the intervals that should hold the score of new data of the same kind."""

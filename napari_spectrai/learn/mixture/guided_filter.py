@@ -9,13 +9,13 @@ from torch.nn import functional
 COMPONENTS = 3
 """Principal components of the image that guide the filter."""
 EDGE = 1e-2
-"""Variance within a window, as a share of the variance of the guide, below which it is smoothed as a flat region."""
+"""Variance within a window, as a fraction of the variance of the guide, below which it is smoothed as a flat region."""
 
 
 def guided_filter(probabilities: Tensor, guide: Tensor, radius: int) -> Tensor:
     """Smooth class probabilities within regions of an image, not across its edges.
 
-    In each window the probabilities are fitted as a linear function of a few components of the image, and the fits of overlapping windows
+    In each window, the probabilities are fitted as a linear function of a few components of the image, and the fits of overlapping windows
     are averaged: the guided filter (He, Sun & Tang 2013, doi:10.1109/TPAMI.2012.213), applied to class probabilities of hyperspectral
     images as by Kang, Li & Benediktsson (2014, doi:10.1109/TGRS.2013.2264508).
 
@@ -25,7 +25,7 @@ def guided_filter(probabilities: Tensor, guide: Tensor, radius: int) -> Tensor:
     guide : Tensor of shape (N, y, x, k)
         Components of the image, the first with a variance of about one; see `components`.
     radius : int
-        Of the window, in pixels; its side is 2 · radius + 1.
+        Radius of the window, in pixels; its side is 2 · radius + 1.
 
     Returns
     -------
@@ -51,18 +51,18 @@ def guided_filter(probabilities: Tensor, guide: Tensor, radius: int) -> Tensor:
 
 
 def components(spectra: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean (λ,) and the leading principal components (λ, k) of spectra (n, λ), scaled so that the first varies by one."""
+    """Return the mean (λ,) and the leading principal components (λ, k) of spectra (n, λ), scaled so that the first has unit variance."""
     rows = spectra.double()
     mean = rows.mean(0)
     centred = rows - mean
     count = min(COMPONENTS, spectra.shape[-1])
     _, vectors = torch.linalg.eigh(centred.T @ centred)
     basis = vectors.flip(-1)[:, :count]
-    # one scale for all, so that weak components guide as little as they vary
+    # one scale for all, so that components guide according to their variance
     scale = (centred @ basis).std(0, unbiased=False).max().clamp(min=1e-30)
     return mean.to(spectra.dtype), (basis / scale).to(spectra.dtype)
 
 
 def _box(values: Tensor, radius: int) -> Tensor:
-    """Return the mean over a window of what there is of it, (N, channels, y, x)."""
+    """Return the mean over the part of a window inside the image, (N, channels, y, x)."""
     return functional.avg_pool2d(values, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)

@@ -1,4 +1,4 @@
-"""Where a model's training data apply: how unlike the training spectra a spectrum is."""
+"""Area of applicability of a model: the distance of spectra from its training spectra."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.valid import finite, values_of, without
 
 COMPONENTS = 20
-"""Principal components, at most, in which spectra are compared."""
+"""Largest number of principal components in which spectra are compared."""
 EXPLAINED = 0.995
-"""Share of the variance of the training spectra that the components hold."""
+"""Minimum fraction of the variance of the training spectra explained by the components."""
 MOST = 1_000
-"""Training spectra, at most, that are kept to compare with."""
+"""Largest number of training spectra kept for comparison."""
 AT_ONCE = 16_384
 PREFIX = "applicability."
 
@@ -27,8 +27,8 @@ class Applicability(nn.Module):
     """The dissimilarity index and its threshold (Meyer & Pebesma 2021, doi:10.1111/2041-210X.13650).
 
     The index of a spectrum is its distance to the nearest training spectrum, in standardised component scores, divided by the mean
-    distance between training spectra. The threshold is the largest index of the training data themselves, each compared with the other
-    folds, without outliers: beyond it, cross-validation says nothing of how good a prediction is.
+    distance between training spectra. The threshold is the largest index of the training data, each compared with the other
+    folds, without outliers: beyond it, cross-validation scores do not apply to predictions.
     """
 
     mean: Tensor
@@ -43,7 +43,7 @@ class Applicability(nn.Module):
 
     @classmethod
     def of(cls, spectra: Tensor, folds: npt.NDArray[np.int64]) -> Self:
-        """Return what is kept of training spectra (n, λ) and the fold that each was held out in, (n,)."""
+        """Return the index for training spectra (n, λ) and the fold in which each was held out, (n,)."""
         made = cls()
         rows = spectra.double()
         made.mean = rows.mean(0)
@@ -67,18 +67,18 @@ class Applicability(nn.Module):
         return made.float()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the index of prepared spectra ``(..., λ)`` over its threshold, ``(..., 1)``: above 1 the training data do not apply."""
+        """Return the index of prepared spectra ``(..., λ)`` divided by its threshold, ``(..., 1)``: above 1, scores do not apply."""
         scores = ((x - self.mean) @ self.basis).reshape(-1, self.basis.shape[1])
         nearest = torch.cat([torch.cdist(part, self.reference).amin(1) for part in scores.split(AT_ONCE)])
         return (nearest / self.threshold.clamp(min=1e-12)).view(*x.shape[:-1], 1)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return what is kept, for a model file."""
+        """Return the values to save in a model file."""
         return {PREFIX + name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self | None:
-        """Read what `tensors` returned; None where a file holds none."""
+        """Read what `tensors` returned; None if a file contains none."""
         own = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
         if not own:
             return None
@@ -90,22 +90,22 @@ class Applicability(nn.Module):
 
 @torch.no_grad()
 def applicability_map(model: Any, source: Cube) -> Cube:
-    """Return how unlike the training spectra of a model each spectrum of a cube is, (..., 1); NaN where it holds no data.
+    """Return the dissimilarity of each spectrum of a cube to a model's training spectra, (..., 1); NaN for spectra without data.
 
     Parameters
     ----------
     model : Model
     source : Cube
-        On the model's axis; read row by row.
+        On the model's axis; it is read row by row.
 
     Raises
     ------
     ValueError
-        If the model keeps no training spectra to compare with.
+        If the model has no training spectra for comparison.
     """
     if model.applicability is None:
         raise ValueError(
-            f"the model {model.description.name!r} keeps no training spectra to compare with; "
+            f"the model {model.description.name!r} contains no training spectra for comparison; "
             "train it with network=automatic or split.folds=5"
         )
     result = np.full((*source.spatial_shape, 1), np.nan, np.float32)
@@ -120,7 +120,7 @@ def applicability_map(model: Any, source: Cube) -> Cube:
 
 
 def _without_outliers(values: npt.NDArray[np.float64]) -> float:
-    """Return the largest value that is no outlier: at most 1.5 interquartile ranges above the upper quartile."""
+    """Return the largest value that is not an outlier: at most 1.5 interquartile ranges above the upper quartile."""
     low, high = np.quantile(values, [0.25, 0.75])
     limit = high + 1.5 * (high - low)
     return float(values[values <= limit].max())

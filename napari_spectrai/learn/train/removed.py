@@ -1,4 +1,4 @@
-"""What a denoiser took away where no truth says what it should have: how far the mean spectrum moved, and what the rest looks like."""
+"""What a denoiser removed from data without a truth: the shift of the mean spectrum, and the structure of the residual."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import torch
 from napari_spectrai.cube import FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import eigenimages, noise_of_bands
 
 SIDE = 128
-"""Pixels along each side, at most, of what is looked at; of a set so many squared."""
+"""Largest number of pixels per side examined; for a set, this number squared."""
 GRID = 16
-"""Sides are multiples of this where they can be, for networks that halve the image several times."""
+"""Sides are multiples of this if possible, for networks that halve the image several times."""
 
 
 @torch.no_grad()
 def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> list[str]:
-    """Return sentences on the difference between the data and what a network or method makes of them, in prepared intensities.
+    """Return sentences on the difference between the data and the output of a network or method, in prepared intensities.
 
-    Nothing is returned where there is a clean truth, or where no cube of the same pixels and bands comes out.
+    Nothing is returned if there is a clean truth, or if the output is not a cube of the same pixels and bands.
     """
     if experiment.task.target == "truth" or data.classes or experiment.task.enlarges > 1 or data.out != data.inputs.shape[1]:
         return []
@@ -33,16 +34,16 @@ def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> lis
         seen = seen[:, :height, :width]
     else:
         seen = seen.reshape(1, -1, 1, seen.shape[-1])[:, : SIDE**2]
-    given = getattr(network, "same", network)(seen.contiguous()).float()
+    given = on_whole_images(network, seen.contiguous()).float()
     before, after = (part[0].detach().cpu().numpy().astype(np.float64) for part in (seen, given))
     return sentences(before, after, data.prepared_axis)
 
 
 def sentences(before: FloatArray, after: FloatArray, axis: SpectralAxis) -> list[str]:
-    """Return what the difference between two images (y, x, λ), or sets (n, 1, λ), looks like.
+    """Describe the difference between two images (y, x, λ), or sets (n, 1, λ).
 
-    The mean spectrum should have moved by standard errors of the noise only; of pure noise, no more lies along the signal's components
-    than their share of all directions, and neighbouring pixels have nothing in common.
+    The mean spectrum should change by standard errors of the noise only. Of pure noise, the fraction along the signal's components
+    equals their fraction of all dimensions, and neighbouring pixels are uncorrelated.
     """
     removed, bands = before - after, before.shape[-1]
     flat = before.reshape(-1, bands)
@@ -51,11 +52,11 @@ def sentences(before: FloatArray, after: FloatArray, axis: SpectralAxis) -> list
     worst = int(np.abs(moved).argmax())
     where = f"{axis.values[worst]:.5g} {axis.unit}" if axis.unit else f"band {worst}"
     mean = (
-        f"The mean spectrum moved by {float(np.sqrt(np.square(moved).mean())):.2g} standard errors of the noise (root mean square over the "
+        f"The mean spectrum changed by {float(np.sqrt(np.square(moved).mean())):.2g} standard errors of the noise (RMS over the "
         f"bands; most at {where}: {moved[worst]:+.2g})."
     )
     size = np.sqrt(np.square(removed).reshape(-1, bands).mean(0))
-    took = f"What was removed has a standard deviation of {_spread(size)}; the noise of the data is estimated at {_spread(noise)}."
+    took = f"What was removed has a standard deviation of {_spread(size)}; the estimated noise of the data is {_spread(noise)}."
     return [mean, " ".join([took, *_structure(removed, before)])]
 
 
@@ -68,11 +69,13 @@ def _structure(removed: FloatArray, before: FloatArray) -> list[str]:
     basis = np.linalg.qr(eigenimages(image)[1].T)[0]
     along, chance = float(np.square(removed @ basis).sum()) / total, basis.shape[1] / bands
     where = f"along the signal's {basis.shape[1]} components"
-    words = [f"{100 * along:.0f} % of its variance lies {where} (of pure noise, {100 * chance:.0f} %)"]
+    words = [f"{100 * along:.0f} % of its variance lies {where} (for pure noise, {100 * chance:.0f} %)"]
     if min(removed.shape[:2]) > 1:
         centred = removed - removed.mean((0, 1))
         shared = [(centred[1:] * centred[:-1]).mean(), (centred[:, 1:] * centred[:, :-1]).mean()]
-        words.append(f"the correlation of neighbouring pixels in it is {float(np.mean(shared)) / float(np.square(centred).mean()):.2f} (0)")
+        words.append(
+            f"the correlation of neighbouring pixels is {float(np.mean(shared)) / float(np.square(centred).mean()):.2f} (pure noise: 0)"
+        )
     return [f"{', and '.join(words)}."]
 
 

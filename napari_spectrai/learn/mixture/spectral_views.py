@@ -1,4 +1,4 @@
-"""What a member of an automatic model sees of prepared spectra: as they are, their shapes, or means over superpixels."""
+"""Views of prepared spectra for members of an automatic model: unchanged, their shapes, or means over superpixels."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_spectrai.learn.automatic.guided import components
+from napari_spectrai.learn.mixture.guided_filter import components
 
 AREA = 25
-"""Pixels of a superpixel, about."""
+"""Approximate number of pixels of a superpixel."""
 COMPACTNESS = 0.1
-"""How much nearness counts against likeness, in standard deviations of the first component."""
+"""Weight of spatial distance relative to spectral distance, in standard deviations of the first component."""
 
 
 def seen(x: Tensor, sees: str) -> Tensor:
-    """Return prepared spectra ``(N, y, x, λ)`` as a member sees them."""
+    """Return prepared spectra ``(N, y, x, λ)`` in the view of a member."""
     return {"spectra": lambda: x, "shapes": lambda: shapes(x), "superpixels": lambda: superpixel_means(x)}[sees]()
 
 
@@ -23,7 +23,7 @@ def shapes(x: Tensor) -> Tensor:
     """Return each spectrum (..., λ) centred and divided by its standard deviation; zeros where it is constant."""
     centred = x - x.mean(-1, keepdim=True)
     spread = centred.square().mean(-1, keepdim=True).sqrt()
-    # what rounding leaves of a constant spectrum is no shape
+    # rounding errors of a constant spectrum are not a shape
     varies = spread > 1e-6 * x.abs().amax(-1, keepdim=True)
     return torch.where(varies, centred / spread.clamp(min=1e-30), torch.zeros_like(x))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Generator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from napari_spectrai.arguments import of_type
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.generators import drain
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.self_supervised import BlindChoice
 from napari_spectrai.learn.automatic.supervised import CrossValidation, is_cross_validated
@@ -24,10 +25,13 @@ from napari_spectrai.plan.truths import Truth, gather
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Event, Failed, Finished, RunFolder, Started
 from napari_spectrai.runs.folder import DamagedSplitError
+from napari_spectrai.runs.start import data_in
+
+MAKE_ONE = "make one with Experiment.default(task, cube, truth), or read one with Experiment.load(path)"
 
 
 def fit(
-    experiment: Experiment | None,
+    experiment: Experiment | None = None,
     cubes: Any = None,
     truths: Any = None,
     *,
@@ -41,38 +45,56 @@ def fit(
 
     Parameters
     ----------
-    experiment : Experiment or None
-        None only to resume: the run folder holds it.
+    experiment : Experiment, optional
+        Left out only to resume: the run folder holds it.
     cubes, truths : Cube, array, napari layer or list of them, optional
-        Default: the files that ``experiment.data`` names.
+        Default: the files that ``experiment.data`` names. What did not come unchanged from a file is copied into the run folder, so that
+        the run can be resumed (not for classical methods, which are fitted in one go).
     run : path, optional
         The run folder; default: a new one in ``$NAPARI_SPECTRAI_RUNS`` or the user's data folder.
-    resume : bool
-        Go on from the checkpoint in `run`: optimiser, schedule, random state, split and curve.
+    resume : bool, default False
+        Continue from the checkpoint in `run` with its optimiser state, schedule, random state, split and curve. The data are read from
+        where the run has kept them, unless `cubes` are given.
 
     Yields
     ------
     Started, Step, Epoch, Preview, Saved, Paused, Finished or Failed
 
+    Returns
+    -------
+    Model
+        The value of the generator: the model of the best epoch.
+
     Raises
     ------
+    TypeError
+        If `experiment` is no Experiment.
     ValueError
         If the data do not fit together or the experiment does not fit the data.
+
+    Examples
+    --------
+    >>> import napari_spectrai as spectrai
+    >>> pairs = spectrai.sample("raman_pairs")
+    >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth).override("training.epochs=2")
+    >>> for event in spectrai.fit(experiment, pairs.cube, pairs.truth):  # doctest: +SKIP
+    ...     print(event)
     """
     if resume:
         if run is None:
-            raise ValueError("which run is to be resumed? give run=its folder")
+            raise ValueError("resume=True needs the run to resume; give its folder with run=")
         folder = RunFolder(run)
         experiment = folder.experiment()
         if folder.state() == "finished":
             raise ValueError(f"the run in {folder.path} has finished; its model is {folder.best}. Start a new run to learn more")
-    elif experiment is None:
-        raise ValueError("there is no experiment; make one with Experiment.default(task, cube, truth)")
     else:
+        experiment = of_type(experiment, Experiment, "the first argument of a training", MAKE_ONE)
         folder = RunFolder.create(experiment, run)
     folder.claim()
     try:
         inputs, targets = gather(experiment, cubes, truths)
+        if cubes is not None and not resume and not experiment.network.classical:
+            data_in(experiment, cubes, truths, folder).save(folder.document)
         race = _race(experiment, inputs, targets, folder, resume=resume)
         if race is not None:
             return (yield from race.events())
@@ -81,7 +103,7 @@ def fit(
             return (yield from fit_closed_form(experiment, data, folder))
         training = Trainer(experiment, data, folder)
         if is_needed(experiment, inputs, data):
-            training.beside = BlockScore(experiment, inputs, targets, folder)
+            training.block_score = BlockScore(experiment, inputs, targets, folder)
         if resume:
             training.restore()
         return (yield from training.events())
@@ -128,10 +150,29 @@ def _drawn_again(experiment: Experiment, inputs: list[Cube], targets: list[Truth
     return data
 
 
-def train(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None) -> Model:
+def train(
+    experiment: Experiment | None = None, cubes: Any = None, truths: Any = None, *, run: str | Path | None = None, resume: bool = False
+) -> Model:
     """Train with a progress bar and return the best model.
 
-    Parameters are those of `fit`.
+    Interrupted with Ctrl-C, it saves a checkpoint and says how to continue; so does a run whose process was killed, from its last
+    checkpoint: ``train(run=folder, resume=True)``, or ``Run(folder).resume()`` for a process of its own.
+
+    Parameters
+    ----------
+    experiment, cubes, truths, run, resume
+        As for `fit`.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `fit`.
+    KeyboardInterrupt
+        If it is interrupted; its notes say where the checkpoint is and how to continue.
 
     Examples
     --------
@@ -140,20 +181,27 @@ def train(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run:
     >>> experiment = spectrai.Experiment.default("denoising", pairs.cube, pairs.truth)
     >>> model = spectrai.train(experiment, pairs.cube, pairs.truth)  # doctest: +SKIP
     """
-    return follow(fit(experiment, cubes, truths, run=run))[0]
+    if not resume:
+        experiment = of_type(experiment, Experiment, "the first argument of train", MAKE_ONE)
+        run = RunFolder.new(experiment) if run is None else run
+    try:
+        return follow(fit(experiment, cubes, truths, run=run, resume=resume))[0]
+    except KeyboardInterrupt as interruption:
+        if run is not None and RunFolder(run).checkpoint.exists():
+            interruption.add_note(f"The training is saved in {run}. Continue with train(run={str(run)!r}, resume=True).")
+        raise
 
 
 def follow(events: Generator[Event, None, Model]) -> tuple[Model, Finished]:
     """Drain a training behind a progress bar; return the model and how the training ended."""
     from napari_spectrai.learn.train.console import TrainingBar
 
-    finished = Finished("stopped")
-    with closing(events), TrainingBar() as bar:
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as end:
-                return end.value, finished
+    ended = [Finished("stopped")]
+    with TrainingBar() as bar:
+
+        def show(event: Event) -> None:
             bar.show(event)
             if isinstance(event, Finished):
-                finished = event
+                ended.append(event)
+
+        return drain(events, show), ended[-1]

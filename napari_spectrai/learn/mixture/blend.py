@@ -1,4 +1,4 @@
-"""A blend of fitted methods and networks, applied as one."""
+"""A blend of fitted methods and networks, applied as one model."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from torch import Tensor, nn
 
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.experiment.automatic import Automatic, Member
-from napari_spectrai.learn.automatic.guided import COMPONENTS, guided_filter
-from napari_spectrai.learn.automatic.spectral_views import seen
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.classical.stabilised import Denoiser
+from napari_spectrai.learn.mixture.guided_filter import COMPONENTS, guided_filter
+from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.networks import build
+from napari_spectrai.networks.hooks import on_whole_images
 
 LEAST = 1e-12
 """Smallest probability, so that its logarithm is finite."""
 
 
 class Blend(Method):
-    """The weighted mean of the answers of several members: of cubes, or of calibrated class probabilities.
+    """The weighted mean of the predictions of several members: of cubes, or of calibrated class probabilities.
 
     Parameters
     ----------
     spec : Automatic
-        Its `members` say which, with what weight and temperature.
+        Its `members` list the methods, with weights and temperatures.
     in_bands, out_channels, classes, enlarges : as for a network
     """
 
@@ -48,7 +49,7 @@ class Blend(Method):
         cls, spec: Automatic, modules: list[nn.Module], in_bands: int, out: int, *, classes: bool,
         guide: tuple[Tensor, Tensor] | None = None,
     ) -> Blend:  # fmt: skip
-        """Return a blend of modules that are fitted already, in the order of the spec's members."""
+        """Return a blend of fitted modules, in the order of the spec's members."""
         made = cls(spec.model_copy(update={"members": []}), in_bands, out, classes=classes)
         made.spec = spec
         if guide is not None:
@@ -57,7 +58,7 @@ class Blend(Method):
         return made
 
     def learn(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over what the members learnt, by dotted name."""
+        """Load the fitted values of the members, by dotted name."""
         for number, module in enumerate(self.fitted_members):
             prefix = f"fitted_members.{number}."
             own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
@@ -71,16 +72,16 @@ class Blend(Method):
 
     @property
     def looks_for_noise(self) -> bool:
-        """Whether a member looks for the noise in each cube that it is applied to."""
+        """Whether a member estimates the noise of each cube that it is applied to."""
         return any(isinstance(module, Denoiser) and not module.has_learnt for module in self.fitted_members)
 
     @property
     def said(self) -> str:
-        """What its members found out about the noise, in a sentence."""
+        """Note of the members on the noise, in one sentence."""
         return next((module.said for module in self.fitted_members if isinstance(module, Denoiser) and module.said), "")
 
     def found_in(self, spectra: FloatArray) -> Blend:
-        """Return a copy whose denoisers know the noise of spectra (..., n, λ)."""
+        """Return a copy whose denoisers have the noise model of spectra (..., n, λ)."""
         made = copy.copy(self)
         made._modules = dict(self._modules)  # noqa: SLF001  # the members of the copy alone are exchanged
         made.fitted_members = nn.ModuleList(
@@ -89,9 +90,9 @@ class Blend(Method):
         return made
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(N, y, x, λ)`` to bands, or to the logarithms of class probabilities; of images with one class to ``(N, 1, 1, C)``."""
+        """Map ``(N, y, x, λ)`` to bands, or to the logarithms of class probabilities; images with one class to ``(N, 1, 1, C)``."""
         if not self.has_learnt:
-            raise RuntimeError("an automatic method has no members before it is trained; train it, or load a trained model")
+            raise RuntimeError("an automatic method has no members before its training; train it, or load a trained model")
         total: Tensor | None = None
         for member, module in zip(self.spec.members, self.fitted_members, strict=True):
             answer = member.weight * calibrated(answers(module, seen(x, member.sees)), member.temperature, classes=self.classes)
@@ -113,11 +114,11 @@ def _member(member: Member, bands: int, out: int, *, classes: bool, enlarges: in
 
 
 def answers(module: nn.Module, x: Tensor) -> Tensor:
-    """Return what a method or network gives for all pixels of ``(N, y, x, λ)``."""
-    output: Tensor = getattr(module, "same", module)(x).float()
+    """Return the output of a method or network for all pixels of ``(N, y, x, λ)``."""
+    output: Tensor = on_whole_images(module, x).float()
     return output
 
 
 def calibrated(output: Tensor, temperature: float, *, classes: bool) -> Tensor:
-    """Return bands as they are, and scores of classes as probabilities at a temperature (Guo et al. 2017, arXiv:1706.04599)."""
+    """Return bands unchanged, and scores of classes as probabilities at a temperature (Guo et al. 2017, arXiv:1706.04599)."""
     return (output / temperature).softmax(-1) if classes else output

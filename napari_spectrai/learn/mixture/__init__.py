@@ -1,0 +1,1 @@
+"""Mixtures of fitted methods and networks, applied as one model."""

@@ -1,0 +1,1 @@
+"""Metrics of results against a truth, and their confidence intervals."""
