@@ -121,8 +121,10 @@ class SpectralAxis:
     def describe(self) -> str:
         """Return one line for people: ``"394 bands, 924.2–1902.1 1/cm"``."""
         count = f"{len(self)} band{'s' if len(self) > 1 else ''}"
-        if not self.unit:
+        if not self.unit and np.array_equal(self.values, np.arange(len(self))):
             return f"{count}, no spectral axis given"
+        if not self.unit:
+            return f"{count}, {self.values[0]:g}–{self.values[-1]:g} without a unit"
         return f"{count}, {self.values[0]:g}–{self.values[-1]:g} {self.unit}"
 
     def index(self, position: float) -> int:

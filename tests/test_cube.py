@@ -88,13 +88,14 @@ def test_cube_refuses(data, axis, message):
         Cube(data, axis)
 
 
-def test_indexing_keeps_bands_whole():
+def test_an_integer_keeps_its_dimension():
     cube = Cube(np.arange(24.0).reshape(2, 3, 4))
     assert cube[1].shape == (1, 3, 4)
     assert cube[-1].shape == (1, 3, 4)
     assert cube[:, 1:].shape == (2, 2, 4)
-    with pytest.raises(IndexError, match="bands stay whole"):
-        cube[0, 0, 0]
+    assert cube[0, 0, 2].shape == (1, 1, 1)
+    with pytest.raises(IndexError, match="4 indices for 3 dimensions"):
+        cube[0, 0, 0, 0]
 
 
 def layer(data, **metadata):

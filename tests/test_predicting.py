@@ -8,6 +8,7 @@ import pytest
 from napari_spectrai import Cube, read
 from napari_spectrai.learn.inference.predict import predict, predicting
 from napari_spectrai.learn.model import ready
+from napari_spectrai.runs.options import PredictOptions
 
 
 def stopped(steps, after):
@@ -24,7 +25,7 @@ def test_finished_tiles_are_as_they_would_have_been(tmp_path, after, streams):
     cube = Cube(np.random.default_rng(0).random((70, 61, 5), np.float32), name="cells")
     whole = predict("bicubic", cube, tile=32).result.numpy()
     out, part = (tmp_path / "result.zarr" if streams else None), tmp_path / "part.zarr"
-    told = stopped(predicting("bicubic", cube, tile=32, out=out, part=part), after)
+    told = stopped(predicting("bicubic", cube, PredictOptions(tile=32), out=out, part=part), after)
     assert told.done == after < told.total
     kept = read(part).numpy()
     finished = np.isfinite(kept)
@@ -40,7 +41,7 @@ def test_nothing_is_kept_of_nothing_of_all_or_where_it_is_not_wanted(tmp_path):
     for steps, after in (
         (predicting("bicubic", cube, part=tmp_path / "all.zarr"), 1),
         (predicting("bicubic", cube, part=tmp_path / "none.zarr"), 0),
-        (predicting("whittaker", cube, tile=8, out=tmp_path / "result.zarr"), 2),
+        (predicting("whittaker", cube, PredictOptions(tile=8), out=tmp_path / "result.zarr"), 2),
     ):
         for _ in range(after):
             next(steps)
@@ -50,7 +51,7 @@ def test_nothing_is_kept_of_nothing_of_all_or_where_it_is_not_wanted(tmp_path):
 
 def test_probabilities_are_kept_of_classes(tmp_path):
     cube = Cube(np.random.default_rng(0).random((16, 16, 5), np.float32))
-    stopped(predicting("kmeans", cube, tile=8, part=tmp_path / "part.zarr", settings={"count": 3}), 2)
+    stopped(predicting("kmeans", cube, PredictOptions(tile=8, settings={"count": 3}), part=tmp_path / "part.zarr"), 2)
     kept = read(tmp_path / "part.zarr").numpy()
     assert kept.shape == (16, 16, 3)
     known = np.isfinite(kept).all(-1)

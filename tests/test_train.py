@@ -13,6 +13,7 @@ from napari_spectrai import Cube, Experiment, Model, compare, evaluate, fit, pre
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.preparation.axis import Resample
 from napari_spectrai.runs import Epoch, Failed, Finished, Paused, Preview, RunFolder, Saved, Started, Step
+from napari_spectrai.runs.options import PredictOptions
 
 
 def drain(events, until=None):
@@ -331,7 +332,7 @@ def test_any_spatial_shape_in_memory_and_zarr(trained, tmp_path, shape):
     source = Cube(np.resize(cube.data, shape), cube.axis)
     whole = predict(model, source).result
     assert whole.shape == shape
-    stored = predict(model, source, out=tmp_path / "r.zarr", tile=8).result
+    stored = predict(model, source, PredictOptions(tile=8), out=tmp_path / "r.zarr").result
     np.testing.assert_allclose(np.asarray(stored.data), whole.data, rtol=1e-5, atol=1e-5)
     assert stored.axis == cube.axis
     assert read(tmp_path / "r.zarr").shape == shape
@@ -351,7 +352,7 @@ def test_a_cancelled_prediction_leaves_nothing(trained, tmp_path):
     from napari_spectrai.learn.inference.predict import predicting
 
     model, cube, _ = trained
-    steps = predicting(model, Cube(np.resize(cube.data, (40, 40, 40)), cube.axis), out=tmp_path / "r.zarr", tile=8)
+    steps = predicting(model, Cube(np.resize(cube.data, (40, 40, 40)), cube.axis), PredictOptions(tile=8), out=tmp_path / "r.zarr")
     next(steps)
     steps.close()
     assert list(tmp_path.iterdir()) == []

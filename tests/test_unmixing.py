@@ -22,6 +22,7 @@ from napari_spectrai.learn.classical.unmixing import vertices
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.inference.predict import predicting
 from napari_spectrai.learn.model import ready
+from napari_spectrai.runs.options import PredictOptions
 
 WITHOUT_LABELS = [kind for kind in ready_kinds() if networks[kind]().finds]
 BAND = np.arange(40)
@@ -177,7 +178,7 @@ def test_one_band_holds_two_endmembers():
 def test_settings_are_for_methods_by_name(pairs, tmp_path):
     model = ready("whittaker", pairs[0].axis)
     with pytest.raises(ValueError, match="settings count are for a classical method given by its name"):
-        next(predicting(model, pairs[0], settings={"count": 3}))
+        next(predicting(model, pairs[0], PredictOptions(settings={"count": 3})))
     rough, smooth = (predict("whittaker", pairs[0], settings={"smoothness": value}).result.numpy() for value in (0.1, 1e4))
     assert np.diff(smooth).std() < np.diff(rough).std()
 

@@ -24,6 +24,7 @@ from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.fingerprints import Fingerprints
 from napari_spectrai.networks import build
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.preparation import Preparation
 
 _NETWORK = "network."
@@ -140,8 +141,7 @@ class Model:
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:
         """Apply the network alone to prepared spectra ``(N, y, x, λ)``: what it gives for each pixel."""
-        result: Tensor = getattr(self.network, "same", self.network)(batch)
-        return result
+        return on_whole_images(self.network, batch)
 
 
 def ready(kind: str, axis: SpectralAxis, *, factor: int = 2, settings: Mapping[str, Any] | None = None) -> Model:

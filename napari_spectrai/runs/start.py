@@ -96,7 +96,7 @@ def launch(experiment: Experiment, cubes: Any = None, truths: Any = None, *, run
     of_type(experiment, Experiment, "the first argument of launch", "make one with Experiment.default(task, cube, truth)")
     started = prepare(experiment, cubes, truths, run=run)
     started.start()
-    launched.emit(started)
+    launched.add(started)
     return started
 
 

@@ -57,7 +57,7 @@ class _Launches(QObject):
         super().__init__()
         # queued: `launch` returns before any dock reacts
         self._heard.connect(self._emit, Qt.ConnectionType.QueuedConnection)
-        runs.launched.connect(self.hear)
+        runs.launched.started.connect(self.hear)
 
     def hear(self, run: Run) -> None:
         """Receive the signal, on any thread."""

@@ -17,6 +17,7 @@ from napari_spectrai.learn.automatic.choice import Answers, HeldOut
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Stopped, Stopping, trained_on
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import NoiseModel, noise_model
 
 ADDED = 0.5
@@ -164,7 +165,7 @@ class BlindComparison:
 
 
 def _answers(module: nn.Module, x: Tensor) -> Tensor:
-    planes = [getattr(module, "same", module)(plane[None]).float() for plane in x]
+    planes = [on_whole_images(module, plane[None]).float() for plane in x]
     return torch.cat(planes).cpu()
 
 

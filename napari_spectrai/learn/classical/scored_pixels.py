@@ -11,6 +11,7 @@ from torch import Tensor
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.networks import looks_around
 from napari_spectrai.learn.data.pool import Scene, in_units
+from napari_spectrai.networks.hooks import WholeImages
 
 MOST = 50_000
 """Largest number of pixels on which a training scores a classifier: its accuracy is then accurate to a fifth of a percent."""
@@ -48,7 +49,7 @@ def answers_at(method: Any, scene: Scene) -> Tensor:
     """Return the predictions of a method or network for the valid pixels of a scene, (n, bands or classes)."""
     if not bool(scene.counts.any()):
         return scene.x.new_empty(0, 1)
-    return _of(getattr(method, "same", method), scene.x, scene.counts)
+    return _of(method.same if isinstance(method, WholeImages) else method, scene.x, scene.counts)
 
 
 def _of(method: Any, x: Tensor, asked: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class Prediction:
     --------
     >>> import napari_spectrai as spectrai
     >>> spectrai.predict("wavelet", spectrai.sample("cartilage").cube)
-    Prediction(Cube(cartilage · Wavelet: 25 × 35 × 300 float32, 300 bands, 602–1798 1/cm))
+    Prediction(Cube(Cartilage · Wavelet shrinkage: 25 × 35 × 300 float32, 300 bands, 602–1798 1/cm))
 
     Notes
     -----

@@ -16,6 +16,7 @@ from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.mixture.guided_filter import COMPONENTS, guided_filter
 from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.networks import build
+from napari_spectrai.networks.hooks import on_whole_images
 
 LEAST = 1e-12
 """Smallest probability, so that its logarithm is finite."""
@@ -114,7 +115,7 @@ def _member(member: Member, bands: int, out: int, *, classes: bool, enlarges: in
 
 def answers(module: nn.Module, x: Tensor) -> Tensor:
     """Return the output of a method or network for all pixels of ``(N, y, x, λ)``."""
-    output: Tensor = getattr(module, "same", module)(x).float()
+    output: Tensor = on_whole_images(module, x).float()
     return output
 
 

@@ -12,6 +12,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.model import Model, built
 from napari_spectrai.networks import RidgeSkip, Subspace
+from napari_spectrai.networks.hooks import LastLayer
 from napari_spectrai.networks.ridge import ridge_map
 
 
@@ -85,7 +86,7 @@ def freeze(network: nn.Module, patterns: list[str]) -> list[nn.Module]:
     """
     if not patterns:
         return []
-    last = {id(parameter) for parameter in network.last.parameters()} if hasattr(network, "last") else set()  # type: ignore[union-attr]
+    last = {id(parameter) for parameter in network.last.parameters()} if isinstance(network, LastLayer) else set()
     names = [name for name, _ in network.named_parameters()]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):

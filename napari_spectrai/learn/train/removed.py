@@ -10,6 +10,7 @@ import torch
 from napari_spectrai.cube import FloatArray, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import eigenimages, noise_of_bands
 
 SIDE = 128
@@ -33,7 +34,7 @@ def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> lis
         seen = seen[:, :height, :width]
     else:
         seen = seen.reshape(1, -1, 1, seen.shape[-1])[:, : SIDE**2]
-    given = getattr(network, "same", network)(seen.contiguous()).float()
+    given = on_whole_images(network, seen.contiguous()).float()
     before, after = (part[0].detach().cpu().numpy().astype(np.float64) for part in (seen, given))
     return sentences(before, after, data.prepared_axis)
 

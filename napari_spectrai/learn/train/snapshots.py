@@ -15,6 +15,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.plan.patches import Place
 from napari_spectrai.plan.split import VALIDATION
@@ -80,7 +81,7 @@ class WatchedWindow:
         truth = self._truth()
         if self._times > 1 and truth is None:
             x, truth = degraded(x, self._times), x
-        output = getattr(network, "same", network)(x.contiguous()).float()
+        output = on_whole_images(network, x.contiguous()).float()
         if self._data.classes:
             brightness = x[0].mean(-1)
             classes = (output[0].argmax(-1) + 1).cpu().tolist()
