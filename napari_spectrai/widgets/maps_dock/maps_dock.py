@@ -238,7 +238,7 @@ class MapsDock(Dock):
         self._check()
 
     def _filled(self, low: float, high: float) -> None:
-        axis = None if self.layer is None else as_cube(self.layer).axis
+        axis = self.form.axis
         spread = 1.0 if axis is None else float(np.ptp(axis.values))
         digits = max(0, 4 - int(np.floor(np.log10(max(spread, 1e-9)))))
         self.form.fill({"low": round(low, digits), "high": round(high, digits)})
