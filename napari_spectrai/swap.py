@@ -34,7 +34,7 @@ _MANY = 1000
 """Files from which flushing everything is quicker than flushing each."""
 
 _writing: set[str] = set()
-"""What this process has begun to write: the threads of a library may recreate what was removed after a fault."""
+"""Temporary files of this process: the threads of a library may recreate what was removed after a fault."""
 
 
 @cache
@@ -81,7 +81,7 @@ def _target(path: Path) -> str:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a name beside `path` to write to: of the same suffix, since writers choose their format by it, and short."""
+    """Return a temporary name in the folder of `path`: of the same suffix, since writers choose their format by it, and short."""
     pid = os.getpid()
     writer = f"{_machine()}-{pid}-{_birth(pid) or 0}-{uuid.uuid4().hex[:6]}"
     _writing.add(writer)
@@ -239,7 +239,7 @@ def _plan(record: Path, target: str) -> tuple[str, list[tuple[str, str]]] | None
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that live no more had begun to write in a folder; what they had finished is brought into place."""
+    """Remove unfinished files of dead processes in a folder; what they had finished is moved into place."""
     for item in _entries(folder):
         match = _NAME.match(item.name)
         if match is None or (folder / f".{match[1]}.commit").exists():

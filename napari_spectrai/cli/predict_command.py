@@ -101,8 +101,10 @@ def predict(
         is_classes = _predicts_classes(last, {} if then else changed)
     with exit_with(WRONG_USE):
         _refuse_suffix(output, is_classes=is_classes)
-        beside = _beside(output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability)
-        refuse_existing(output, *beside, part, overwrite=overwrite)
+        others_written = _companions(
+            output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability
+        )
+        refuse_existing(output, *others_written, part, overwrite=overwrite)
         others, chain = ([model_path(one) for one in given or []] for given in (ensemble, then))
         options = PredictOptions(
             tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
@@ -152,12 +154,12 @@ def _refuse_suffix(output: Path, *, is_classes: bool) -> None:
 
 
 def _finds(model: Path) -> bool:
-    """Whether a method finds components, which are written beside the classes."""
+    """Whether a method finds components, which are written in addition to the classes."""
     return not model.exists() and str(model) in ready_kinds()
 
 
-def _beside(output: Path, *, is_classes: bool, finds: bool, uncertainty: bool, applicability: bool) -> list[Path]:
-    """Return what is written beside a result."""
+def _companions(output: Path, *, is_classes: bool, finds: bool, uncertainty: bool, applicability: bool) -> list[Path]:
+    """Return the files that are written in addition to a result."""
     names = ["-probabilities.zarr"] if is_classes and output.suffix.lower() != ".csv" else []
     names += ["-components.csv"] if is_classes and finds else []
     names += [f"-sd{'.zarr' if is_classes else output.suffix}"] if uncertainty else []

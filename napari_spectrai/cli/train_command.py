@@ -93,7 +93,7 @@ def train(
         console.print(f"stopped; resume with: napari-spectrai train {place} --resume", soft_wrap=True, markup=False)
         raise typer.Exit(STOPPED)
     typer.echo(model.card())
-    # into a log, which lies beside the files and may be passed on, without the folder
+    # into a log, which may be passed on with the files; the folder is omitted
     typer.echo(f"{'Saved as:':<18}{Path(finished.model).name if attached else finished.model}")
     if folder.report.exists():
         typer.echo(f"{'Report:':<18}{folder.report.name if attached else folder.report}")

@@ -159,8 +159,8 @@ class ModelCard:
             first = problems(error)[0]
             raise ValueError(f"{where}: the description inside the model is damaged: {first}") from error
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
-            told = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError | AttributeError) else str(error)
-            raise ValueError(f"{where}: the description inside the model is damaged: {_first(told)}") from error
+            reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError | AttributeError) else str(error)
+            raise ValueError(f"{where}: the description inside the model is damaged: {_first(reason)}") from error
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, text) rows for people."""

@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 
 
 def shapes_in(path: Path, prefix: str) -> dict[str, Shape]:
-    """Return the shapes of the tensors whose names begin with `prefix`, without reading their values."""
+    """Return the shapes of the tensors whose names have the prefix `prefix`, without reading their values."""
     with safe_open(path, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
         return {name.removeprefix(prefix): tuple(file.get_slice(name).get_shape()) for name in names}

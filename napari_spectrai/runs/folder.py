@@ -164,7 +164,7 @@ class RunFolder:
                 raise ValueError("its arrays are no maps of a split")
         except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise DamagedSplitError(
-                f"{self.split} is damaged ({error or type(error).__name__}); remove it to divide the data anew by the seed of the "
+                f"{self.split} is damaged ({error or type(error).__name__}); remove it to split the data again by the seed of the "
                 f"experiment, or start a new run with training.start={self.best}"
             ) from error
         return maps
@@ -221,7 +221,7 @@ class RunFolder:
         """Leave the word to stop for this process itself, which works here: without the disk, which may be full or gone."""
         _asked_here[self.path] = "stop"
 
-    def heed(self) -> None:
+    def consume_command(self) -> None:
         """Take the word away once it was followed, so that a resumed run does not follow it again."""
         _asked_here.pop(self.path, None)
         with suppress(OSError):  # on a full disk it stays, and is cleared by whoever works here next

@@ -32,7 +32,7 @@ class HeldError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock: the process number (0 where the system does not tell), and whether it does nothing else."""
+    """Who holds a lock: the process number (0 where the system does not report it), and whether it does nothing else."""
 
     pid: int
     alone: bool
@@ -162,7 +162,7 @@ else:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
 
     def _asked(handle: int, byte: int) -> int | None:
-        """Return who has locked a byte, 0 where that is not told, None where nobody has."""
+        """Return who has locked a byte, 0 where that is unknown, None where nobody has."""
         layout, order = _LAYOUTS.get(sys.platform, ("", ()))
         if not layout or sys.maxsize < 2**32:
             return _tried(handle, byte)

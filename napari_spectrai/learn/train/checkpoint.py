@@ -48,7 +48,7 @@ def is_there(path: Path) -> bool:
 
 
 def save(path: Path, place: TrainingPosition, parts: dict[str, Any], generator: torch.Generator) -> None:
-    """Write the state of every part (by ``state_dict``), of `place` and of the random generators; the state before stays beside it."""
+    """Write the state of every part (by ``state_dict``), of `place` and of the random generators; the previous state is kept next to it."""
     state = {
         "place": {name: getattr(place, name) for name in TrainingPosition.__slots__},
         "parts": {name: part.state_dict() for name, part in parts.items()},

@@ -189,7 +189,7 @@ class Trainer:
             rows = self.block_score.rows
             if self.block_score.stopped:
                 reason = "stopped"
-                self.folder.heed()
+                self.folder.consume_command()
         return (yield from self._finished(reason, rows))
 
     def _started(self) -> Started:
@@ -303,7 +303,7 @@ class Trainer:
                 yield self._recorded(Paused(False))
         if self.folder.command() != "stop":
             return False
-        self.folder.heed()
+        self.folder.consume_command()
         return True
 
     def _finished(self, reason: Any, blocks: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
