@@ -176,6 +176,6 @@ def test_a_word_is_heard_whatever_the_clock_says(folder):
     assert folder.command() == "pause"
     folder.stop_here()
     assert folder.command() == "stop"
-    folder.heed()
+    folder.consume_command()
     assert folder.command() == ""
     folder.release()
