@@ -174,9 +174,9 @@ class Registry(Generic[S]):
         if isinstance(value, Named):
             return value
         if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is not a {self.what}; pass its kind, or a mapping with a kind;  {listed(self._all())}")
+            raise ValueError(f"{value!r} is not a {self.what}; pass its kind, or a mapping with a kind; {listed(self._all())}")
         if "kind" not in value:
-            raise ValueError(f"the 'kind' of the {self.what} is missing;  {listed(self._all())}")
+            raise ValueError(f"the 'kind' of the {self.what} is missing; {listed(self._all())}")
         kind = str(value["kind"])
         kind = self._renamed.get(kind, kind)
         try:
