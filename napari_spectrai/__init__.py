@@ -23,6 +23,7 @@ _HOMES = {
     "write": "io",
     "inspect": "io",
     "preprocess": "preparation.chain",
+    "maps": "mapping.maps",
     "Preparation": "preparation.chain",
     "Experiment": "experiment",
     "launch": "runs",
@@ -62,6 +63,7 @@ __all__ = [
     "inspect",
     "judge",
     "launch",
+    "maps",
     "predict",
     "preprocess",
     "read",
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from napari_spectrai.learn.fit import fit, train
     from napari_spectrai.learn.inference.predict import Prediction, predict
     from napari_spectrai.learn.model import Model
+    from napari_spectrai.mapping.maps import maps
     from napari_spectrai.preparation.chain import Preparation, preprocess
     from napari_spectrai.reports.run_report import write_report
     from napari_spectrai.runs import Run, launch

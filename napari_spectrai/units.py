@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +21,85 @@ _TITLES = {
     "eV": "Energy (eV)",
     "": "Band number",
 }
+
+
+_GHZ_PER_WAVENUMBER = 29.9792458
+
+_UNIT_WORDS: tuple[tuple[str, str, float], ...] = (
+    # Raman shift or wavenumber; the minus sign may be a hyphen, a dash, a superscript or lost with the ¹
+    (r"(?<![\w/])(?:1\s*)?/\s*cm\b(?!\s*[\^²2])|\bcm\s*(?:\^|\*\*)?\s*[\{(]?\s*[-−–—⁻]\s*[1¹][)}]?|\bcm⁻?¹", "1/cm", 1.0),
+    (r"\b(?:inverse|reciprocal)\s+(?:cm\b|centi)|\bkayser", "1/cm", 1.0),
+    (r"[µμ]m\b|\\u00b5m|\bum\b|\bmicrons?\b|\bmicro-?m(?:et|èt)", "um", 1.0),
+    (r"\bnano-?m(?:et|èt)|\bnm\b", "nm", 1.0),
+    (r"å(?:\b|ngstr)|\u212b|\bangstr", "nm", 0.1),
+    (r"\bmev\b", "eV", 1e-3),
+    (r"\bkev\b", "eV", 1e3),
+    (r"\bev\b|electron-?\s?volt", "eV", 1.0),
+    (r"\bm\s*/\s*z\b|\bmz\b", "m/z", 1.0),
+    (r"\bthz\b", "1/cm", 1e3 / _GHZ_PER_WAVENUMBER),
+    (r"\bghz\b", "1/cm", 1 / _GHZ_PER_WAVENUMBER),
+)
+_PATTERNS = tuple((re.compile(pattern), unit, factor) for pattern, unit, factor in _UNIT_WORDS)
+_WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters": ("nm", 1e9), "metres": ("nm", 1e9), "a": ("nm", 0.1)}
+"""Units that count only where nothing stands around them."""
+_QUANTITY_WORDS = (
+    (re.compile(r"raman|wave\s?numb|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda"), "wavenumber"),
+    (re.compile(r"wave\s?len|\bwvl?\b|\bwl\b|\blambda\b|λ|wellenl|longueur d.onde|longitud de onda|lunghezza d.onda"), "wavelength"),
+    (re.compile(r"\benergy\b|\benergie"), "energy"),
+    (re.compile(r"\bmass(?:es)?\b|\bm\s*/\s*z\b"), "mass"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of band positions as a file writes it.
+
+    Parameters
+    ----------
+    name : the equivalent unit of `SpectralAxis`
+    factor : what positions are multiplied by to stand in it, such as 0.1 for ångström, given in nm
+    """
+
+    name: str
+    factor: float = 1.0
+
+
+def unit_of(words: str) -> Unit | None:
+    """Return the unit that words name, or None if they name none.
+
+    The words are those of the position's own title or field: ``"Raman shift (rel. 1/cm)"``, ``"Wavenumber cm⁻¹"``, ``"Wavelength [µm]"``,
+    ``"Ångström"``, ``"Nanometers"``, ``"GHz"``. A title that names a quantity alone says nothing of its unit, but for a wavenumber
+    or a Raman shift, which are given in 1/cm.
+    """
+    text = str(words).strip().replace("_", " ").casefold()
+    bare = text.strip("[](){} .")
+    if bare in _WHOLE:
+        return Unit(*_WHOLE[bare])
+    for pattern, unit, factor in _PATTERNS:
+        if pattern.search(text):
+            return Unit(unit, factor)
+    return Unit({"wavenumber": "1/cm", "mass": "m/z"}[quantity]) if (quantity := quantity_of(text)) in ("wavenumber", "mass") else None
+
+
+def quantity_of(words: str) -> str:
+    """Return the quantity that words name: ``"wavenumber"`` (also a Raman shift), ``"wavelength"``, ``"energy"``, ``"mass"`` or ``""``."""
+    text = str(words).replace("_", " ").casefold()
+    return next((quantity for pattern, quantity in _QUANTITY_WORDS if pattern.search(text)), "")
+
+
+def usual_unit(quantity: str, values: npt.ArrayLike) -> Unit | None:
+    """Return the unit in which a quantity has such values: wavelengths from 100 to 30,000 are in nm, from 0.1 to 30 in µm.
+
+    None where the values do not decide.
+    """
+    found = np.abs(np.asarray(values, np.float64))
+    low, high = float(found.min(initial=np.inf)), float(found.max(initial=0))
+    if quantity == "wavelength":
+        scales = ((100, 30_000, Unit("nm")), (0.1, 30, Unit("um")), (1e-7, 3e-5, Unit("nm", 1e9)))
+        return next((unit for least, most, unit in scales if low >= least and high <= most), None)
+    if quantity == "energy":
+        return Unit("eV") if low >= 0 and high < 1e6 else None
+    return {"wavenumber": Unit("1/cm"), "mass": Unit("m/z")}.get(quantity)
 
 
 def title(unit: str, axis: SpectralAxis) -> str:

@@ -104,6 +104,11 @@ def test_what_stood_there_before_does_not_speak_for_what_is_written(tmp_path, cu
     np.testing.assert_array_equal(read(tmp_path / "e.hdr").data, cube.data)
 
 
+def test_a_name_decides_what_is_written_whatever_stood_there(tmp_path, cube):
+    (tmp_path / "c.txt").write_text("##TITLE=x\n##JCAMP-DX=4.24\n##END=\n")
+    assert read(write(cube, tmp_path / "c.txt")).axis == cube.axis
+
+
 def test_a_folder_of_other_things_is_not_overwritten(tmp_path, cube):
     for name in ("thesis.h5", "thesis.zarr"):
         (tmp_path / name).mkdir()
@@ -152,7 +157,8 @@ def test_wavelengths_beside_the_array_are_found_and_others_not_invented(tmp_path
     scipy.io.savemat(tmp_path / "a.mat", {"img": data, "wavelengths": np.arange(5.0) + 400})
     scipy.io.savemat(tmp_path / "b.mat", {"img": data, "wavelengths": np.arange(6.0) + 400})
     assert read(tmp_path / "a.mat").axis == SpectralAxis(np.arange(5.0) + 400, "nm")
-    assert read(tmp_path / "b.mat").axis == SpectralAxis.bands(5)
+    with pytest.warns(SpectralWarning, match="2 is taken"):
+        assert read(tmp_path / "b.mat").axis == SpectralAxis.bands(5)
 
 
 def test_an_axis_beside_the_array_tells_the_spectral_dimension(tmp_path):
@@ -164,7 +170,7 @@ def test_several_arrays_ask_for_a_choice(tmp_path):
     np.savez(tmp_path / "c.npz", before=np.ones((3, 4, 5)), after=np.zeros((3, 4, 5)))
     with pytest.raises(ValueError, match=r"c\.npz.*several arrays.*before 3×4×5.*dataset="):
         read(tmp_path / "c.npz")
-    assert read(tmp_path / "c.npz", dataset="after").data.max() == 0
+    assert read(tmp_path / "c.npz", dataset="after", spectral=2).data.max() == 0
     with pytest.raises(ValueError, match="no array 'other'"):
         read(tmp_path / "c.npz", dataset="other")
     assert inspect(tmp_path / "c.npz") == {"before": (3, 4, 5), "after": (3, 4, 5)}

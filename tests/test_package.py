@@ -69,6 +69,7 @@ def test_the_plug_in_is_listed():
         "Train",
         "Predict",
         "Evaluate",
+        "Maps",
         "Open as a spectral image",
     ]
     assert (ROOT / "napari.yaml").resolve() == ROOT / "napari_spectrai" / "napari.yaml"
@@ -84,3 +85,16 @@ def test_the_sample_and_its_model():
     assert card.scores["test"]["network"]["mse"] < card.scores["test"]["ridge"]["mse"]
     with pytest.raises(ValueError, match="no sample 'ramen'; known: cartilage"):
         sample("ramen")
+
+
+def test_the_manifest_lists_what_the_formats_know():
+    """All suffixes but those that napari reads itself: two readers for a suffix make ``viewer.open`` fail."""
+    from fnmatch import fnmatch
+
+    from napari_spectrai.io import FORMATS
+
+    manifest = npe2.PluginManifest.from_distribution("napari-spectrai")
+    reader = next(one for one in manifest.contributions.readers if one.command == "napari-spectrai.read")
+    left = {s for known in FORMATS for s in known.suffixes if not any(fnmatch(f"file{s}", p) for p in reader.filename_patterns)}
+    assert left == {".csv", ".tif", ".tiff", ".ome.tif", ".ome.tiff", ".img", ".raw"}
+    assert all(any(fnmatch(f"a{suffix}", pattern) for pattern in reader.filename_patterns) for suffix in (".00", ".001", ".10", ".0999"))

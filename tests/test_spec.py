@@ -105,9 +105,10 @@ def test_every_registered_kind_has_a_title_a_docstring_and_described_fields():
     from napari_spectrai.experiment.augmentations import augmentations
     from napari_spectrai.experiment.losses import losses
     from napari_spectrai.experiment.tasks import tasks
+    from napari_spectrai.mapping import kinds
     from napari_spectrai.preparation.step import steps
 
-    registries = (networks, losses, augmentations, tasks, steps, optimisers, schedules)
+    registries = (networks, losses, augmentations, tasks, steps, kinds, optimisers, schedules)
     for registry in registries:
         assert list(registry)
         for kind in registry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from napari_spectrai.cli import evaluate_command, predict_command, train_command  # noqa: F401  # they register their commands
+from napari_spectrai.cli import evaluate_command, map_command, predict_command, train_command  # noqa: F401  # they register their commands
 from napari_spectrai.cli.common import app
 
 __all__ = ["app", "main"]

@@ -7,16 +7,22 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from napari_spectrai.io import FORMATS, format_of
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.io import FORMATS, read, writer_of
+from napari_spectrai.io.columns import ROLES
+from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
 from napari_spectrai.runs.process_info import works_alone
 from napari_spectrai.runs.scratch import discard
@@ -66,6 +72,50 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
+Dataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="which array of a container; info lists them")]
+Spectral = Annotated[int | None, typer.Option("--spectral", help="which dimension holds the bands, for a file that does not say")]
+Axis = Annotated[
+    str | None,
+    typer.Option(
+        "--axis", metavar="[FIRST:LAST:]UNIT", help="unit of the file's positions, such as nm; or where its bands lie, 400:700:nm"
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--columns", metavar="COLUMN=ROLE", help=f"what a column of a text table is: {', '.join(ROLES)}; repeat it"),
+]
+
+
+def cube_of(
+    path: Path, dataset: str | None = None, spectral: int | None = None, axis: str | None = None, columns: list[str] | None = None
+) -> Cube:
+    """Open a spectral file as the options of a command have it.
+
+    Raises
+    ------
+    ValueError
+        If an option is not written as it has to be, or the file cannot be read so.
+    """
+    pairs = [column.rpartition("=") for column in columns or []]
+    if any(not name or not role for name, _, role in pairs):
+        raise ValueError(f"--columns {' '.join(columns or [])}: write COLUMN=ROLE, such as --columns 'Raman Shift=position'")
+    with warnings.catch_warnings():
+        if axis is not None:  # the answer to what the file leaves open
+            warnings.filterwarnings("ignore", r"[\s\S]*give axis=SpectralAxis\(values, unit\)", SpectralWarning)
+        cube = read(path, dataset=dataset, spectral=spectral, columns={name: role for name, _, role in pairs} or None)
+    if axis is None:
+        return cube
+    first, _, rest = axis.partition(":")
+    last, _, unit = rest.partition(":")
+    if not rest:
+        return replace(cube, axis=SpectralAxis(cube.axis.values, axis), source=None)
+    try:
+        values = np.linspace(float(first), float(last), len(cube.axis))
+    except ValueError as error:
+        raise ValueError(f"--axis {axis}: write a unit, or FIRST:LAST:UNIT, such as 400:700:nm") from error
+    return replace(cube, axis=SpectralAxis(values, unit), source=None)
+
+
 Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop when standard input ends")]
 
 
@@ -106,8 +156,8 @@ def refuse_unwritten(output: Path) -> None:
     """Refuse an output format that cannot be written, before the work starts."""
     writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
     try:
-        writes = format_of(output).writes
-    except ValueError:  # the format cannot be read either
+        writes = writer_of(output).writes
+    except ValueError:  # not read either, which is not the question here
         writes = False
     if not writes:
         raise ValueError(f"{output.name}: results cannot be written in this format; {listed(writable)}")

@@ -17,7 +17,12 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     Attached,
+    Axis,
+    Columns,
+    Dataset,
+    Spectral,
     app,
+    cube_of,
     exit_with,
     followed,
     listen_in,
@@ -30,7 +35,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.untrained import ready_kinds, ready_spec
 from napari_spectrai.files import replacing
-from napari_spectrai.io import format_of, read, write
+from napari_spectrai.io import write, writer_of
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
@@ -70,6 +75,10 @@ def predict(
         Path | None,
         typer.Option(help="store (.zarr) for the finished tiles if the command is stopped; probabilities in the case of classes"),
     ] = None,
+    dataset: Dataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="resample a file whose axis covers that of the model, by cropping or interpolation")
     ] = False,
@@ -101,8 +110,10 @@ def predict(
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.inference.predict import predicting
 
-        streams = not is_classes and format_of(output).module == "zarr"
-        steps = predicting(model_path(model), source, options, out=output if streams else None, part=part)
+        streams = not is_classes and writer_of(output).module == "zarr"
+        as_said = any(option is not None for option in (dataset, spectral, axis, columns))
+        read_as = cube_of(source, dataset, spectral, axis, columns) if as_said else source
+        steps = predicting(model_path(model), read_as, options, out=output if streams else None, part=part)
         prediction = followed(steps, folder, "predicting")
         if prediction is not None and is_classes:
             _write_classes(prediction, output)
@@ -158,8 +169,10 @@ def preprocess(
     steps: Annotated[Path, typer.Argument(help="a YAML list of steps")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
     output: Annotated[Path, typer.Option("--output", "-o", help="file for the result; .zarr is written block by block")],
-    dataset: Annotated[str | None, typer.Option(help="name of an array in a container; the command info lists them")] = None,
-    spectral: Annotated[int | None, typer.Option(help="number of the spectral dimension, if the file does not define it")] = None,
+    dataset: Dataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -170,7 +183,7 @@ def preprocess(
         refuse_same(output, source, steps)
         refuse_unwritten(output)
     with exit_with(FAILED), log_failures(folder):
-        cube = read(source, dataset=dataset, spectral=spectral)
+        cube = cube_of(source, dataset, spectral, axis, columns)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
             done = followed(_preprocessing(cube, wanted, output), folder, "preparing")
@@ -184,7 +197,7 @@ def preprocess(
 
 
 def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:
-    streams = format_of(output).module == "zarr"
+    streams = writer_of(output).module == "zarr"
     if streams and isinstance(cube.data, np.memmap):  # read in blocks, as it is written
         cube = replace(cube, data=lazily(cube.data))
     prepared = yield from preparing(cube, wanted)

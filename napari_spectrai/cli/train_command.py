@@ -16,8 +16,13 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     Attached,
+    Axis,
+    Columns,
+    Dataset,
+    Spectral,
     app,
     console,
+    cube_of,
     exit_with,
     listen,
     listen_in,
@@ -25,7 +30,7 @@ from napari_spectrai.cli.common import (
 )
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
-from napari_spectrai.io import SpectralWarning, UnreadableError, inspect, read, write
+from napari_spectrai.io import SpectralWarning, UnreadableError, columns_of, inspect, write
 from napari_spectrai.io.labels import holds_labels, read_labels
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.remedies import refuse_empty
@@ -35,6 +40,9 @@ from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
 from napari_spectrai.runs.score_table import Scores
+
+_SHOWN = 30
+"""How many columns of a table are listed."""
 
 
 def _loaded(path: Path) -> Experiment:
@@ -127,7 +135,13 @@ def report(
 
 
 @app.command()
-def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a run folder, an experiment or a spectral file")]) -> None:
+def info(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a run folder, an experiment or a spectral file")],
+    dataset: Dataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
+) -> None:
     """Describe a file."""
     with exit_with(FAILED):
         if path.suffix == ".safetensors":
@@ -143,8 +157,10 @@ def info(path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a r
             if holds_labels(path):
                 typer.echo(read_labels(path))
                 return
+            for column in columns_of(path)[:_SHOWN]:
+                typer.echo(f"column {column.name}: {column.role}")
             try:
-                typer.echo(read(path))
+                typer.echo(cube_of(path, dataset, spectral, axis, columns))
             except UnreadableError as error:
                 if "choose one with dataset=" not in str(error):
                     raise

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared")
@@ -63,7 +63,8 @@ def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _members(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+def members_of(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Return shape and type of the arrays of a ``.npz``, from their heads alone."""
     with zipfile.ZipFile(path) as archive:
         found = {}
         for item in archive.infolist():
@@ -78,7 +79,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     if path.suffix.lower() == ".npy":
         with path.open("rb") as file:
             return {"data": _shape(file)[0]}
-    return {name: shape for name, (shape, _) in _members(path).items()}
+    return {name: shape for name, (shape, _) in members_of(path).items()}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
@@ -93,9 +94,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             header = {}
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
-        return from_header(data, header)
-    members = _members(path)
-    name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset)
+        return from_header(data, header, sure=bool(header) or plainly_last(data.shape))
+    members = members_of(path)
+    name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
     affordable(*members[name])
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         data = archive[name]
@@ -105,7 +106,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
     axis, place = find_axis(lists, data.shape, path=path)
     size, unit = _spacing(lists, data.shape)
-    return RawArray(data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit)
+    sure = place is not None or plainly_last(data.shape)
+    return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
 
 
 def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:

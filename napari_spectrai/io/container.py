@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,18 +11,27 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.found import positions
+from napari_spectrai.io.found import positions, warn
+from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
-_AXIS_NAMES = {
-    "spectral_axis": "", "axis": "", "wavelengths": "nm", "wavelength": "nm", "wavelengths_nm": "nm", "lambda": "nm",
-    "wl": "nm", "wavenumbers": "1/cm", "wavenumber": "1/cm", "wavenumber_cm1": "1/cm", "wn": "1/cm",
-    "raman_shift": "1/cm", "energy": "eV",
-}  # fmt: skip
+_AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
+_NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count")
 _MAIN_NAMES = ("data", "cube", "spectra", "image", "hsi")
-_POSITION = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(nm|um|µm|μm|cm-1|cm\^-1|cm⁻¹|1/cm|eV)\b")
 
 
-def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
+def _shared(name: str, other: str) -> int:
+    """Return how many groups two arrays have in common."""
+    groups = zip(name.split("/")[:-1], other.split("/")[:-1], strict=False)
+    return next((number for number, (one, two) in enumerate(groups) if one != two), min(name.count("/"), other.count("/")))
+
+
+def is_axis(name: str) -> bool:
+    """Whether an array's name is one that the positions of bands have."""
+    short = re.sub(r"\{\d+\}$", "", name.rpartition("/")[2]).casefold()
+    return short in _AXIS_NAMES or (quantity_of(short) != "" and not _NO_AXIS.search(short))
+
+
+def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path | None = None) -> str:
     """Return the name of the array that is the cube: the one asked for, the only one, or the plainly main one.
 
     Raises
@@ -46,30 +56,52 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
     named = [name for name in deepest if name.rpartition("/")[2].lower() in _MAIN_NAMES]
     if len(deepest) > 1 and len(named) != 1:
         raise ValueError(f"it holds several arrays ({contents}); choose one with dataset=…")
+    others = [name for name in deepest if math.prod(arrays[name]) > 1 and not is_axis(name)]
+    if len(others) > 1 and path is not None:
+        warn(path, f"it holds several arrays ({contents}); {named[0]!r} is read. Choose another with dataset=…")
     return (named or deepest)[0]
 
 
-def find_axis(
-    arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None, *, path: Path
-) -> tuple[SpectralAxis | None, int | None]:
-    """Return the axis among the 1-D `arrays`, told by its usual names and its length, and the dimension it fits; it is never guessed.
+def plainly_last(shape: tuple[int, ...]) -> bool:
+    """Whether the lengths of an array alone say that its last dimension holds the bands.
 
-    The last dimension that fits is taken, so that a cube as wide as it has bands is read λ last.
+    They do where the two before it, height and width, are more alike than width and bands.
     """
+    if len(shape) < 3:
+        return True
+    height, width, bands = (math.log(max(length, 1)) for length in shape[-3:])
+    return abs(height - width) < abs(bands - width)
+
+
+def find_axis(
+    arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None, *, path: Path, main: str = ""
+) -> tuple[SpectralAxis | None, int | None]:
+    """Return the axis among the 1-D `arrays`, told by its name and its length, and the dimension it fits.
+
+    A name that is a quantity (``wavelengths``, ``Wavelength_nm``, ``photon_energy``) counts; the array that lies nearest to `main`
+    is taken where several fit. The last dimension that fits is taken, so that a cube as wide as it has bands is read λ last.
+    A wavelength without a unit is in nm, unless its values say otherwise.
+    """
+    fitting: list[tuple[tuple[int, int], str, Any]] = []
     for name, values in arrays.items():
-        short = name.rpartition("/")[2].lower()
-        flat = np.asarray(values).ravel()
-        if short in _AXIS_NAMES and flat.size in shape and flat.dtype.kind in "fiu":
-            place = len(shape) - 1 - shape[::-1].index(flat.size)
-            unit = (units or {}).get(name, _AXIS_NAMES[short])
-            return (positions(path, flat, unit) if unit else SpectralAxis(flat)), place
-    return None, None
+        short, flat = name.rpartition("/")[2].casefold(), np.asarray(values).ravel()
+        if is_axis(name) and flat.size in shape and flat.dtype.kind in "fiu" and np.isfinite(flat.astype(np.float64)).all():
+            near = _shared(name, main)
+            fitting.append(((-near, short in _AXIS_NAMES[1:]), name, flat))
+    if not fitting:
+        return None, None
+    _, name, flat = min(fitting, key=lambda found: found[0])
+    short = name.rpartition("/")[2]
+    unit = (units or {}).get(name) or (short if unit_of(short) is not None else "")
+    return of_values(path, flat, unit, short), len(shape) - 1 - shape[::-1].index(flat.size)
 
 
-def from_labels(labels: Any) -> SpectralAxis | None:
-    """Return the axis that channel names spell out (``"423 nm"``), if every one does, in one unit."""
-    found = [_POSITION.search(str(label)) for label in labels]
-    if not found or not all(found):
-        return None
-    units = {match.group(2) for match in found if match}
-    return SpectralAxis(np.array([float(match.group(1)) for match in found if match]), units.pop()) if len(units) == 1 else None
+def of_values(path: Path, values: Any, unit: str, name: str) -> SpectralAxis:
+    """Return an axis whose unit may have to follow from the name and the values; wavelengths from 100 to 30,000 are custom in nm."""
+    quantity = quantity_of(name)
+    usual = usual_unit(quantity, values) if not unit else None
+    if usual is not None and usual.factor == 1 and usual.name in ("nm", "eV", "1/cm", "m/z"):
+        return SpectralAxis(values, usual.name)
+    if not unit and name in ("spectral_axis", "axis"):  # ours, whose bands have numbers alone
+        return SpectralAxis(values)
+    return positions(path, values, unit, quantity=name)

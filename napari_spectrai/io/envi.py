@@ -11,11 +11,15 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose
+from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, positions, unpacked, warn
+from napari_spectrai.io.titles import from_labels
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
+_NO_VALUES = (".hdr", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg", ".enp", ".prj", ".sta", ".md", ".pdf", ".log", ".csv")
+_OTHER_NAMES = {"wavelengths": "wavelength", "wavelength unit": "wavelength units", "wavelengths units": "wavelength units"}
 _OURS = "napari-spectrai"
 _LONGEST_HEADER = 64_000_000
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
@@ -25,19 +29,32 @@ def header_path(path: Path) -> Path:
     """Return the header of an ENVI pair, given either file."""
     if path.suffix.lower() == ".hdr":
         return path
-    for candidate in (path.with_suffix(".hdr"), path.with_name(path.name + ".hdr"), path.with_suffix(".HDR")):
-        if candidate.exists():
-            return candidate
-    raise ValueError(f"its header {path.with_suffix('.hdr').name} is missing; raw values mean nothing without it")
+    found = envi_header(path)
+    if found is None:
+        raise ValueError(f"its header {path.with_suffix('.hdr').name} is missing; raw values mean nothing without it")
+    return found
 
 
-def _values(header: Path, fields: dict[str, str]) -> Path:
+def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
+    """Return the file of values: the one that was opened, else one of the header's name and any suffix."""
+    if path != header:
+        return path
     # ours stand in .img, whatever lies beside them
     for suffix in (".img",) if fields.get("written by") == _OURS else _SUFFIXES:
         candidate = header.with_suffix(suffix)
         if candidate.is_file() and candidate != header:
             return candidate
-    raise ValueError(f"the values beside it are missing (looked for {header.stem} with {', '.join(_SUFFIXES[1:7])} or none)")
+    stem = header.stem
+    others = [
+        file
+        for file in sorted(header.parent.iterdir())
+        if file.is_file() and file != header and stem in (file.stem, file.name) and file.suffix.lower() not in _NO_VALUES
+    ]
+    if len(others) == 1:
+        return others[0]
+    if others:
+        raise ValueError(f"several files could be its values ({', '.join(file.name for file in others)}); open the one that is")
+    raise ValueError(f"the values beside it are missing (looked for {stem} with any suffix or none)")
 
 
 def parse(header: Path) -> dict[str, str]:
@@ -49,14 +66,21 @@ def parse(header: Path) -> dict[str, str]:
         raise ValueError(f"{header.name} does not begin with ENVI")
     fields: dict[str, str] = {}
     for match in re.finditer(r"^[ \t]*([^=\n;{}]+?)[ \t]*=[ \t]*(\{[^}]*\}|[^\n]*)", content, re.MULTILINE):
-        fields[match.group(1).strip().lower()] = match.group(2).strip()
+        name = " ".join(match.group(1).lower().replace("_", " ").split())
+        fields[_OTHER_NAMES.get(name, name)] = match.group(2).strip()
     if content.count("{") > content.count("}"):
         raise ValueError(f"{header.name} ends within a list; it is truncated")
     return fields
 
 
 def _list(text: str) -> list[str]:
+    """Return the parts of a list between commas."""
     return [part.strip() for part in text.strip().strip("{}").split(",") if part.strip()]
+
+
+def _numbers(text: str) -> list[float]:
+    """Return the numbers of a list, which some programs separate by blanks."""
+    return [float(part) for part in re.split(r"[,;\s]+", text.strip().strip("{}[]()")) if part]
 
 
 def _whole(fields: dict[str, str], name: str, default: int | None = None) -> int:
@@ -80,7 +104,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Map the values; divide by the reflectance scale factor and turn ignored values into NaN, lazily, where the header says so."""
     if dataset not in (None, "data"):
         choose(inspect(path), dataset)
-    if path.suffix.lower() == ".img" and not any(path.with_suffix(s).exists() for s in (".hdr", ".HDR")):
+    if path.suffix.lower() == ".img" and envi_header(path) is None and _is_hamamatsu(path):
         from napari_spectrai.io import vendor  # Hamamatsu uses the suffix too
 
         return vendor.read(path, dataset=dataset)
@@ -93,7 +117,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
     order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments leave it out and mean 0
     shape = [_whole(fields, name) for name in _ORDERS[interleave]]
-    data: Any = mapped(_values(header, fields), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
+    data: Any = mapped(_values(path, header, fields), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
     place = _ORDERS[interleave].index("bands")
     ignore = float(fields["data ignore value"]) if "data ignore value" in fields else None
     data = unpacked(np.moveaxis(data, place, -1), divisor=float(fields.get("reflectance scale factor", 1)) or 1.0, missing=ignore)
@@ -105,20 +129,27 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     )  # fmt: skip
 
 
+def _is_hamamatsu(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"IM"
+
+
 def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None:
-    values = _list(fields.get("wavelength", ""))
+    values = _numbers(fields.get("wavelength", ""))
+    unit = fields.get("wavelength units", "").strip()
     if not values:
-        return None
+        names = _list(fields.get("band names", ""))
+        named = from_labels([f"{name} {unit}" if unit and name[-1:].isdigit() else name for name in names], path)
+        return named if named is not None and len(named) == bands else None
     if len(values) != bands:
         warn(path, f"its header lists {len(values)} wavelengths for {bands} bands; none is used. Give axis=SpectralAxis(values, unit)")
         return None
-    unit = fields.get("wavelength units", "").strip()
     if unit.lower() == "index":  # the file itself says that these are band numbers
-        return SpectralAxis([float(value) for value in values])  # type: ignore[arg-type]
+        return SpectralAxis(np.array(values))
     title = fields.get("z plot titles", "")
     if not unit and re.search(r"cm-1|cm\^-1|wavenumber", title, re.IGNORECASE):
         unit = "1/cm"
-    return positions(path, [float(value) for value in values], unit)
+    return positions(path, values, unit)
 
 
 def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import io
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import psutil
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.units import Unit, quantity_of, unit_of, usual_unit
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -42,6 +45,7 @@ class RawArray:
     spectral : which dimension holds the bands
     sure : whether the file says so, rather than custom
     axis : the band positions, if the file gives them
+    by_columns : whether pixels that lie in one dimension follow each other down the columns of the image, as MATLAB has it
     metadata : ``"origin"`` (y, x) in `pixel_unit`, ``"bad_bands"`` (indices), ``"laser_nm"`` are understood elsewhere
     """
 
@@ -49,6 +53,7 @@ class RawArray:
     spectral: int = -1
     sure: bool = True
     axis: SpectralAxis | None = None
+    by_columns: bool = False
     pixel_size: tuple[float, float] | None = None
     pixel_unit: str = "pixel"
     name: str = ""
@@ -90,7 +95,7 @@ class OnDisk:
         except MemoryError:
             raise
         except Exception as error:  # a library raises anything on broken bytes
-            raise UnreadableError(f"{self.path}: a part of it cannot be read: {error or type(error).__name__}") from error
+            raise UnreadableError(f"{self.path}: a part of it cannot be read: {one_line(error)}") from error
 
     def lazy(self, chunks: Sequence[int] | None = None) -> da.Array:
         """Return a dask array whose chunks follow those of the file, yet are never so small that their number explodes."""
@@ -180,15 +185,55 @@ def warn(path: Path, message: str) -> None:
     warnings.warn(f"{path.name}: {message}", SpectralWarning, stacklevel=level)
 
 
-def positions(path: Path, values: Any, unit: str) -> SpectralAxis:
-    """Return the axis of a file's positions; where its unit is missing or foreign, the values stand without one, and this is said."""
-    try:
-        axis = SpectralAxis(np.asarray(values, np.float64), unit)
-    except ValueError as error:
-        if "unknown unit" not in str(error):
-            raise
-        axis, unit = SpectralAxis(np.asarray(values, np.float64)), f"{unit!r}, which is not known"
-    if not axis.unit:
-        what = f"its unit is {unit}" if unit else "it does not say their unit"
-        warn(path, f"it gives band positions {axis.values[0]:g}–{axis.values[-1]:g}, but {what}; give axis=SpectralAxis(values, unit)")
+_LONGEST_REASON = 400
+
+
+def one_line(error: BaseException) -> str:
+    """Return what a library says of a fault in one line of reasonable length."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep what libraries print from the terminal; what matters is an error or a warning of ours."""
+    with redirect_stdout(io.StringIO()):
+        yield
+
+
+def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> SpectralAxis:
+    """Return the axis of a file's positions.
+
+    Parameters
+    ----------
+    unit : str
+        As the file writes it. Ångström become nm, frequencies 1/cm.
+    quantity : str, optional
+        What the file calls the positions; without a unit, their values decide between nm and µm, with a warning.
+
+    Where the unit stays open the values stand without one, with a warning.
+    """
+    found = np.asarray(values, np.float64)
+    known = _known(str(unit or "").strip())
+    if known is None and not str(unit or "").strip() and found.size and np.isfinite(found).all():
+        known = usual_unit(quantity_of(quantity), found)
+        if known is not None:
+            factor = f", times {known.factor:g}" if known.factor != 1 else ""
+            warn(
+                path,
+                f"it gives {quantity.strip()} {found[0]:g}–{found[-1]:g} without a unit; {known.name} is assumed{factor}. "
+                "If that is wrong give axis=SpectralAxis(values, unit)",
+            )
+    if known is not None:
+        return SpectralAxis(found * known.factor if known.factor != 1 else found, known.name)
+    axis = SpectralAxis(found)
+    what = f"its unit is {unit!r}, which is not known" if str(unit or "").strip() else "it does not say their unit"
+    warn(path, f"it gives band positions {axis.values[0]:g}–{axis.values[-1]:g}, but {what}; give axis=SpectralAxis(values, unit)")
     return axis
+
+
+def _known(unit: str) -> Unit | None:
+    try:
+        return Unit(name) if (name := SpectralAxis(np.zeros(1), unit).unit) else None
+    except ValueError:
+        return unit_of(unit)

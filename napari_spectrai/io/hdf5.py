@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
 from napari_spectrai.io.found import OnDisk, RawArray, plausible
+from napari_spectrai.io.nexus import Signal, signals, spacing, spectral, text
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -29,11 +31,6 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 
     file.visititems(visit)
     return found
-
-
-def text(value: Any) -> str:
-    """Return an attribute as text."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def units_of(arrays: dict[str, h5py.Dataset]) -> dict[str, str]:
@@ -65,22 +62,76 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Open one data set lazily."""
+    """Open one data set lazily: the signal of a NeXus file, else the one that is plainly the cube; its axis stands beside or in it."""
     with h5py.File(path, "r") as file:
         arrays = datasets(file)
-        name = choose({n: a.shape for n, a in arrays.items()}, dataset)
+        units = units_of(arrays)
+        known = {signal.name: signal for signal in signals(file, arrays)}
+        name = _chosen(path, arrays, known, dataset)
         main = arrays[name]
-        axis, place = find_axis(lists(arrays, name), main.shape, units_of(arrays), path=path)
         size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
+        more: dict[str, Any] = {
+            "name": text(main.attrs.get("name", "")),
+            "metadata": json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {},
+        }
+        axes = known[name].axes if name in known else _scales(main, arrays)
+        place = spectral(axes, units)
+        if place is not None:
+            axis: SpectralAxis | None = of_values(
+                path, np.ravel(arrays[axes[place]][()]), units.get(axes[place], ""), axes[place].rpartition("/")[2]
+            )
+            side, length, origin = spacing(axes, place, units, arrays)
+            if origin is not None and any(origin):
+                more["metadata"] = {"origin": origin} | more["metadata"]
+            return RawArray(lazily(path, name, main), spectral=place, axis=axis, pixel_size=side, pixel_unit=length, **more)
+        beside = lists(arrays, name) | _attributes(main)
+        axis, place = find_axis(beside, main.shape, units | _attribute_units(main), path=path, main=name)
         return RawArray(
             lazily(path, name, main),
             spectral=-1 if place is None else place,
+            sure=place is not None or plainly_last(main.shape),
             axis=axis,
             pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
             pixel_unit=unit,
-            name=text(main.attrs.get("name", "")),
-            metadata=json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {},
+            **more,
         )
+
+
+def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Signal], dataset: str | None) -> str:
+    """Return the data set that is read: the one asked for, the signal to be shown, the only signal of spectra, or the plainly main one."""
+    wide = [signal for name, signal in known.items() if arrays[name].ndim > 1]
+    shown = [signal for signal in wide if signal.default] or wide
+    if dataset is None and len(shown) == 1:
+        return shown[0].name
+    return choose({name: item.shape for name, item in arrays.items()}, dataset, path)
+
+
+def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, ...]:
+    """Return the dimension scales of a data set, as netCDF has them."""
+    found = []
+    for number, dimension in enumerate(main.dims):
+        names = [scale.name.lstrip("/") for scale in dimension.values() if scale.name]
+        found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number]), ""))
+    return tuple(found)
+
+
+def _attributes(main: h5py.Dataset) -> dict[str, Any]:
+    """Return the lists of numbers among the attributes of a data set, of its group and of the file."""
+    holders = (main.file, main.parent, main)
+    return {key: value for holder in holders for key, value in holder.attrs.items() if isinstance(value, np.ndarray) and value.ndim == 1}
+
+
+def _attribute_units(main: h5py.Dataset) -> dict[str, str]:
+    """Return the units that attributes give for others: ``wavelength_units`` for ``wavelengths``."""
+    holders = (main.file, main.parent, main)
+    said = {key.casefold(): text(value) for holder in holders for key, value in holder.attrs.items() if np.size(value) == 1}
+    found: dict[str, str] = {}
+    for key in _attributes(main):
+        stem = key.casefold().rstrip("s")
+        names = (f"{stem}{plural}{joint}unit{end}" for plural in ("", "s") for joint in ("_", " ", "") for end in ("", "s"))
+        if (unit := next((said[name] for name in names if name in said), None)) is not None:
+            found[key] = unit
+    return found
 
 
 def write(cube: Cube, path: Path) -> None:

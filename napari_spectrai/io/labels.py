@@ -14,8 +14,10 @@ from PIL import Image
 
 from napari_spectrai.files import replacing
 from napari_spectrai.io import inspect
-from napari_spectrai.io.arrays import is_plain
-from napari_spectrai.io.found import UnreadableError
+from napari_spectrai.io.arrays import is_plain, members_of
+from napari_spectrai.io.found import UnreadableError, affordable, one_line
+from napari_spectrai.io.hdf5 import datasets
+from napari_spectrai.io.nexus import text
 from napari_spectrai.labels import Class, Colour, Labels, say_unknown
 from napari_spectrai.spec import listed
 
@@ -53,13 +55,21 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     except (UnreadableError, PermissionError):
         raise
     except Exception as error:  # whatever a library raises on broken bytes
-        raise UnreadableError(f"{path}: cannot be read as labels: {error or type(error).__name__}") from error
+        raise UnreadableError(f"{path}: cannot be read as labels: {one_line(error)}") from error
     return say_unknown(labels)
 
 
 def holds_labels(path: str | Path) -> bool:
     """Whether a file is one that `write_labels` has written with the names of the classes: ``.npz`` or ``.zarr``."""
-    path = Path(path)
+    try:
+        return _is_ours(Path(path))
+    except PermissionError:
+        raise
+    except Exception:  # noqa: BLE001  # whatever a library raises on broken bytes; reading the file as a cube says what is wrong
+        return False
+
+
+def _is_ours(path: Path) -> bool:
     if path.suffix.lower() == ".npz" and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist()) - {"class_names.npy", "metadata.npy"} == {"labels.npy"}
@@ -91,6 +101,7 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 def _picture(path: Path) -> tuple[Any, dict[int, str]]:
     with Image.open(path) as picture:
+        affordable((picture.height, picture.width, len(picture.getbands())), np.uint32)
         if picture.mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
             raise UnreadableError(
                 f"{path}: a picture in colours ({picture.mode}) holds no class numbers; save it as a grey or indexed image"
@@ -101,17 +112,23 @@ def _picture(path: Path) -> tuple[Any, dict[int, str]]:
 def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        import tifffile
+        from napari_spectrai.io.tiff import opened
 
-        data = tifffile.imread(path)
+        with opened(path) as tiff:  # no other files, as an OME-TIFF may name
+            affordable(tiff.series[0].shape, tiff.series[0].dtype)
+            data = tiff.asarray(series=0)
         if data.ndim > 2 and data.shape[-1] in (3, 4):
             raise UnreadableError(f"{path}: a picture in colours holds no class numbers; save it as a grey image")
         return data, {}
     if suffix == ".npy":
-        return np.load(path, allow_pickle=False), {}
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+        affordable(stored.shape, stored.dtype)
+        return np.array(stored), {}
     if suffix == ".npz":
+        members = members_of(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            name = _chosen({key: archive[key].shape for key in archive.files if archive[key].dtype.kind in "fiub"}, dataset)
+            name = _chosen({key: shape for key, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset)
+            affordable(*members[name])
             names = archive["class_names"] if "class_names" in archive.files else ()
             return archive[name], {number: str(text) for number, text in enumerate(names) if number and str(text)}
     if suffix == ".mat":
@@ -122,28 +139,34 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
 
         store = zarr.open(str(path), mode="r")
         array: Any = store if isinstance(store, zarr.Array) else store[name]
+        affordable(array.shape, array.dtype)
         kept = dict(array.attrs).get("class_names", {})
         return np.asarray(array[...]), {int(value): str(text) for value, text in kept.items()}
     import h5py
 
     with h5py.File(path, "r") as file:
-        return file[name][()], json.loads(
-            file[name].attrs.get("class_names", "{}"), object_hook=lambda d: {int(k): v for k, v in d.items()}
-        )
+        chosen = datasets(file)[name]  # no data of other files
+        affordable(chosen.shape, chosen.dtype)
+        names = json.loads(text(chosen.attrs.get("class_names", "{}")))
+        return chosen[()], {int(value): str(word) for value, word in names.items()}
 
 
 def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
     from scipy.io import loadmat, whosmat
 
     try:
-        name = _chosen({key: shape for key, shape, _ in whosmat(path)}, dataset)
+        shapes = {key: tuple(shape) for key, shape, _ in whosmat(path)}
+        name = _chosen(shapes, dataset)
+        affordable(shapes[name], np.float64)
         data = loadmat(path, variable_names=[name])[name]
     except NotImplementedError:  # v7.3 is HDF5, its dimensions turned round
         import h5py
 
         with h5py.File(path, "r") as file:
-            name = _chosen({key: item.shape for key, item in file.items() if isinstance(item, h5py.Dataset)}, dataset)
-            data = file[name][()].T
+            arrays = {key: item for key, item in datasets(file).items() if "/" not in key}
+            name = _chosen({key: item.shape for key, item in arrays.items()}, dataset)
+            affordable(arrays[name].shape, arrays[name].dtype)
+            data = arrays[name][()].T
     return (data.ravel() if data.ndim == 2 and 1 in data.shape else data), {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from scipy.io import loadmat, savemat, whosmat
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
+_STRUCTS = ("struct", "cell", "object")
+_SIZES = ("imagesize", "image_size", "imsize")
+_DEEPEST, _MOST_CELLS = 8, 1000
 _ROWS, _COLUMNS = ("nrow", "nrows", "rows", "lines"), ("ncol", "ncols", "cols", "samples")
 
 
@@ -26,7 +30,9 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the arrays and their shapes, as MATLAB shows them."""
     if h5py.is_hdf5(path):
         return {name: shape[::-1] for name, shape in hdf5.inspect(path).items() if not name.startswith("#")}
-    return {name: tuple(shape) for name, shape, _ in whosmat(path)}
+    shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
+    structs = {name: np.shape(values) for name, values in _structs(path, shapes).items()}
+    return {name: shape for name, (shape, kind) in shapes.items() if kind not in _STRUCTS} | structs
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
@@ -37,11 +43,16 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
-            name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset)
+            name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
             beside = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
             return _found(path, hdf5.lazily(path, name, arrays[name]).T, beside, hdf5.units_of(arrays))
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
-    name = choose({n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}, dataset)
+    inner = _structs(path, shapes)
+    plain = {n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}
+    name = choose(plain | {n: np.shape(values) for n, values in inner.items()}, dataset, path)
+    if name in inner:
+        beside = {n: values for n, values in inner.items() if n != name and np.size(values) in (*inner[name].shape, 1, 2)}
+        return _found(path, np.atleast_2d(inner[name]), beside, {}, main=name)
     shape, kind = shapes[name]
     affordable(shape, f"u{_NUMERIC[kind]}")
     small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, 1, 2)]
@@ -59,9 +70,38 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     )
 
 
-def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str]) -> RawArray:
-    axis, place = find_axis(beside, tuple(data.shape), units, path=path)
-    numbers = {n.lower(): float(np.ravel(a)[0]) for n, a in beside.items() if np.size(a) == 1}
+def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Any]:
+    """Return the numeric arrays within structs and cells, by their path: ``s/data``, ``s/axisscale{1}``."""
+    names = [name for name, (_, kind) in shapes.items() if kind in _STRUCTS]
+    if not names:
+        return {}
+    affordable((path.stat().st_size * 8,), np.uint8)
+    found: dict[str, Any] = {}
+
+    def visit(name: str, value: Any, depth: int) -> None:
+        if depth > _DEEPEST:
+            return
+        if isinstance(value, dict):
+            for key, item in value.items():
+                visit(f"{name}/{key}", item, depth + 1)
+        elif isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype.kind == "O"):
+            for number, item in enumerate(np.ravel(np.asarray(value, object))[:_MOST_CELLS]):
+                visit(f"{name}{{{number}}}", item, depth + 1)
+        elif np.asarray(value).dtype.kind in "fiub" and np.size(value):
+            found[name] = np.asarray(value)
+
+    contents = loadmat(path, variable_names=names, simplify_cells=True)
+    for name in names:
+        visit(name, contents.get(name), 0)
+    return found
+
+
+def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
+    axis, place = find_axis(beside, tuple(data.shape), units, path=path, main=main)
+    numbers = {n.rpartition("/")[2].lower(): float(np.ravel(a)[0]) for n, a in beside.items() if np.size(a) == 1}
+    sizes = [np.ravel(a) for n, a in beside.items() if np.size(a) == 2 and n.rpartition("/")[2].lower() in _SIZES]
+    if sizes:
+        numbers |= {"nrow": float(sizes[0][0]), "ncol": float(sizes[0][1])}
     rows = next((int(numbers[n]) for n in _ROWS if n in numbers), 0)
     columns = next((int(numbers[n]) for n in _COLUMNS if n in numbers), 0)
     if data.ndim == 2 and rows * columns > 1 and rows * columns in data.shape:
@@ -76,7 +116,8 @@ def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str])
         data,
         spectral=-1 if place is None else place,
         # a bare matrix may be spectra in rows or, as MATLAB users often have it, in columns
-        sure=place is not None or data.ndim > 2 or not _square(data.shape[1]),
+        sure=place is not None or (plainly_last(tuple(data.shape)) if data.ndim > 2 else not _square(data.shape[1])),
+        by_columns=True,
         axis=axis,
         pixel_size=(float(size[0]), float(size[1])) if size.size == 2 else None,
     )

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.io import netcdf_file
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.container import choose, find_axis
+from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, plausible, unpacked
-from napari_spectrai.io.hdf5 import datasets, lazily, lists, text, units_of
+from napari_spectrai.io.hdf5 import datasets, lazily, lists, units_of
+from napari_spectrai.io.nexus import text
 
 _PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 _SPATIAL = {"um": "um", "micrometer": "um", "µm": "um", "mm": "mm", "nm": "nm", "m": "m"}
@@ -33,7 +34,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return _classic(path, dataset)
     with h5py.File(path, "r") as file:
         arrays = datasets(file)
-        name = choose({n: a.shape for n, a in arrays.items()}, dataset)
+        name = choose({n: a.shape for n, a in arrays.items()}, dataset, path)
         main = arrays[name]
         scales = [next((s.name.lstrip("/") for s in dimension.values()), "") for dimension in main.dims]
         coordinates = {s: arrays[s][()] for s in scales if s in arrays} | lists(arrays, name)
@@ -46,7 +47,7 @@ def _classic(path: Path, dataset: str | None) -> RawArray:
         shapes = {name: tuple(variable.shape) for name, variable in file.variables.items()}
         for name, variable in file.variables.items():
             plausible(shapes[name], variable.data.dtype)
-        name = choose(shapes, dataset)
+        name = choose(shapes, dataset, path)
         main = file.variables[name]
         units = {n: text(v.units) for n, v in file.variables.items() if hasattr(v, "units")}
         coordinates = {d: np.array(file.variables[d].data) for d in main.dimensions if d in file.variables}
@@ -70,6 +71,13 @@ def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, 
     even = len(sizes) == 2 and all(step[0] and np.allclose(step, step[0], rtol=1e-3) for step in sizes)
     unit = _SPATIAL.get(units.get(spatial[-1], "") if spatial else "", "")
     size = (abs(float(sizes[0].mean())), abs(float(sizes[1].mean()))) if even and unit else None
+    sure = place is not None or plainly_last(tuple(data.shape))
     return RawArray(
-        data, spectral=-1 if place is None else place, axis=axis, pixel_size=size, pixel_unit=unit if size else "pixel", name=name
+        data,
+        spectral=-1 if place is None else place,
+        sure=sure,
+        axis=axis,
+        pixel_size=size,
+        pixel_unit=unit if size else "pixel",
+        name=name,
     )

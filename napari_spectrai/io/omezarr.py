@@ -1,4 +1,4 @@
-"""OME-Zarr (NGFF 0.4 and 0.5): the highest resolution of the first image, its bands in the channel dimension."""
+"""OME-Zarr (NGFF 0.4 to 0.6): the highest resolution of the first image, its bands in the channel dimension."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ from typing import Any
 import dask.array as da
 import zarr
 
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import from_labels
-from napari_spectrai.io.found import RawArray
-from napari_spectrai.io.zarr import arrays_of, lazily
+from napari_spectrai.io.found import RawArray, positions
+from napari_spectrai.io.ngff import Axis, axes_of, has_positions, lines, spectral
+from napari_spectrai.io.titles import from_labels
+from napari_spectrai.io.zarr_arrays import arrays_of, attributes_of, lazily, multiscales
 
 _UNITS = {"um": "micrometer", "nm": "nanometer", "mm": "millimeter", "m": "meter"}
 _OURS = "napari_spectrai"
-
-
-def _attributes(path: Path) -> dict[str, Any]:
-    node = zarr.open(path, mode="r")
-    attributes = dict(node.attrs) if isinstance(node, zarr.Group) else {}
-    inner = attributes.get("ome", {})
-    return attributes | inner if isinstance(inner, dict) else attributes
-
-
-def multiscales(path: Path) -> list[Any]:
-    """Return the images that the store's metadata declare."""
-    found = _attributes(path).get("multiscales", [])
-    return found if isinstance(found, list) else []
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -41,7 +29,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     images = multiscales(path)
     if not images:
         raise ValueError("it holds no OME metadata (multiscales); name it .zarr to read its arrays")
-    attributes, image, arrays = _attributes(path), images[0], arrays_of(path)
+    attributes, image, arrays = attributes_of(path), images[0], arrays_of(path)
     level = next((entry for entry in image["datasets"] if entry["path"] == dataset), None) if dataset else image["datasets"][0]
     if level is None:
         raise ValueError(f"there is no resolution {dataset!r} in it; it holds {', '.join(entry['path'] for entry in image['datasets'])}")
@@ -50,19 +38,38 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         header = attributes[_OURS]
         # a set of spectra lies in the image's last dimension
         return from_header(data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]))
-    names = [str(entry["name"] if isinstance(entry, dict) else entry).lower() for entry in image["axes"]]
-    if len(names) != data.ndim:
-        raise ValueError(f"its metadata name {len(names)} axes of an array with {data.ndim}")
-    place = names.index("c") if "c" in names else 0
-    axis = from_labels(channel.get("label", "") for channel in attributes.get("omero", {}).get("channels", ()))
-    scale = next((t["scale"] for t in level.get("coordinateTransformations", ()) if t.get("type") == "scale"), None)
-    units = {entry["name"].lower(): entry.get("unit") for entry in image["axes"] if isinstance(entry, dict)}
-    unit = next((short for short, long in _UNITS.items() if long == units.get("x")), None)
-    size = (float(scale[names.index("y")]), float(scale[names.index("x")])) if scale and unit and {"x", "y"} <= set(names) else None
+    axes = axes_of(image)
+    if len(axes) != data.ndim:
+        raise ValueError(f"its metadata name {len(axes)} axes of an array with {data.ndim}")
+    place, sure = spectral(axes)
+    places = lines(image, level, axes, data.shape, arrays)
+    axis = _positions(path, attributes, axes[place], places[place])
+    size, unit, origin = _pixel(axes, places)
     return RawArray(
-        data, spectral=place, sure="c" in names, axis=axis if axis is not None and len(axis) == data.shape[place] else None,
-        pixel_size=size, pixel_unit=unit if size and unit else "pixel", name=str(image.get("name", "")),
+        data, spectral=place, sure=sure, axis=axis if axis is not None and len(axis) == data.shape[place] else None,
+        pixel_size=size, pixel_unit=unit, name=str(image.get("name", "")), metadata={} if origin is None else {"origin": origin},
     )  # fmt: skip
+
+
+def _positions(path: Path, attributes: dict[str, Any], axis: Axis, places: Any) -> SpectralAxis | None:
+    """Return the positions of the bands: those that transformations give, else those that the channels' names spell out."""
+    if has_positions(axis, places):
+        return positions(path, places.positions(), axis.unit, quantity=axis.name)
+    channels = attributes.get("omero", {}).get("channels", ()) if isinstance(attributes.get("omero"), dict) else ()
+    return from_labels([channel.get("label", "") for channel in channels], path)
+
+
+def _pixel(axes: list[Axis], places: list[Any]) -> tuple[tuple[float, float] | None, str, list[float] | None]:
+    """Return pixel size, its unit, and where the first pixel lies, if that is not 0."""
+    sides = {axis.name: (axis, line) for axis, line in zip(axes, places, strict=True)}
+    if not {"x", "y"} <= set(sides):
+        return None, "pixel", None
+    unit = next((short for short, long in _UNITS.items() if long == sides["x"][0].unit), None)
+    size = (float(sides["y"][1].scale), float(sides["x"][1].scale))
+    if unit is None or min(size) <= 0:
+        return None, "pixel", None
+    origin = [float(sides[side][1].start) for side in "yx"]
+    return size, unit, origin if any(origin) else None
 
 
 def write(cube: Cube, path: Path) -> None:

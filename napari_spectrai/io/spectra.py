@@ -1,59 +1,76 @@
-"""Single-spectrum exchange formats: JCAMP-DX (through jcamp) and Galactic SPC (through spc-io, in the ``formats`` extra)."""
+"""Files of several spectra, each with positions of its own: as one set where these agree, else one chosen by name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import RawArray, affordable, positions
-from napari_spectrai.io.optional import need
+from napari_spectrai.io.found import RawArray, positions
+from napari_spectrai.spec import listed
 
-_UNITS = {
-    "1/cm": "1/cm", "nanometers": "nm", "micrometers": "um", "wavenumber": "1/cm", "ev": "eV", "m/z": "m/z",  # JCAMP-DX
-    "xwaven": "1/cm", "xramans": "1/cm", "xnmetr": "nm", "xumetr": "um", "xev": "eV", "xmunits": "m/z", "xarb": "",  # SPC
-}  # fmt: skip
-
-
-def _blocks(path: Path) -> list[tuple[str, Any, Any, str]]:
-    """Return name, positions, intensities and unit of each spectrum."""
-    affordable((path.stat().st_size * 50,), np.uint8)
-    return _jcamp(path) if path.suffix.lower() != ".spc" else _spc(path)
+ALL = "all spectra"
+"""What the set of all spectra of a file is called, where they share their positions."""
+_SHOWN = 8
 
 
-def _jcamp(path: Path) -> list[tuple[str, Any, Any, str]]:
-    jcamp = need("jcamp", "JCAMP-DX")
-    found = jcamp.readfile(str(path))
-    blocks = [block for block in [found, *found.get("children", [])] if "x" in block and "y" in block]
-    if not blocks:
-        raise ValueError("it holds no spectrum")
-    return [(str(block.get("title", number)), block["x"], block["y"], str(block.get("xunits", ""))) for number, block in enumerate(blocks)]
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """One spectrum of a file.
+
+    Parameters
+    ----------
+    name : no other of the file has
+    positions, values : arrays of shape (bands,)
+    unit : as the file writes it
+    title : as the file has it
+    """
+
+    name: str
+    positions: npt.NDArray[np.float64]
+    values: npt.NDArray[Any]
+    unit: str = ""
+    title: str = ""
 
 
-def _spc(path: Path) -> list[tuple[str, Any, Any, str]]:
-    spc_io = need("spc_io", "Galactic SPC")
-    with path.open("rb") as file:
-        spc = spc_io.SPC.from_bytes_io(file)
-    return [(str(number), np.asarray(sub.xarray), np.asarray(sub.yarray), spc.xtype) for number, sub in enumerate(spc)]
+def alike(spectra: Sequence[Spectrum]) -> bool:
+    """Whether all lie at the same positions."""
+    first = spectra[0].positions
+    return all(one.positions is first or np.array_equal(one.positions, first) for one in spectra[1:])
 
 
-def inspect(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the spectra and their lengths."""
-    return {name: np.shape(y) for name, _, y, _ in _blocks(path)}
+def inspected(spectra: Sequence[Spectrum]) -> dict[str, tuple[int, ...]]:
+    """Return the spectra and their lengths, first the set of all where they share their positions."""
+    lengths: dict[str, tuple[int, ...]] = {one.name: (len(one.values),) for one in spectra}
+    return {ALL: (len(spectra), len(spectra[0].values)), **lengths} if len(spectra) > 1 and alike(spectra) else lengths
 
 
-def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Read the spectra of a file that share their positions; where they differ, one is chosen by name."""
-    blocks = _blocks(path)
-    if dataset is not None:
-        blocks = [next(b for b in blocks if b[0] == choose({name: (1, *np.shape(y)) for name, _, y, _ in blocks}, dataset))]
-    _, x, _, unit = blocks[0]
-    if any(not np.array_equal(x, other[1]) for other in blocks):
-        names = ", ".join(name for name, *_ in blocks)
-        raise ValueError(f"its spectra ({names}) lie at different positions; choose one with dataset=…")
-    if len(x) != len(blocks[0][2]):
-        raise ValueError(f"it gives {len(x)} positions for {len(blocks[0][2])} intensities; it is truncated")
-    data = np.stack([np.asarray(y, np.float64) for _, _, y, _ in blocks])
-    return RawArray(data, axis=positions(path, x, _UNITS.get(unit.strip().lower(), unit)), name=blocks[0][0] if len(blocks) == 1 else "")
+def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None, metadata: Mapping[str, Any] | None = None) -> RawArray:
+    """Return all spectra as a set, or the one that is asked for.
+
+    Raises
+    ------
+    ValueError
+        If they lie at different positions and none is asked for, or the one asked for is not there.
+    """
+    if dataset is not None and dataset != ALL:
+        spectra = [one for one in spectra if one.name == dataset] or _unknown(spectra, dataset)
+    if not alike(spectra):
+        names = ", ".join(one.name for one in spectra[:_SHOWN]) + (f" and {len(spectra) - _SHOWN} more" if len(spectra) > _SHOWN else "")
+        raise ValueError(f"its {len(spectra)} spectra ({names}) lie at different positions; choose one with dataset=…")
+    first = spectra[0]
+    if len(first.positions) != len(first.values):
+        raise ValueError(f"it gives {len(first.positions)} positions for {len(first.values)} intensities; it is truncated")
+    data = np.stack([one.values for one in spectra])
+    kept = dict(metadata or {}) if len(spectra) > 1 else {}
+    return RawArray(data, axis=positions(path, first.positions, first.unit), name=first.title if len(spectra) == 1 else "", metadata=kept)
+
+
+def _unknown(spectra: Sequence[Spectrum], dataset: str) -> Sequence[Spectrum]:
+    names = [one.name for one in spectra]
+    shown = listed(names, dataset) if len(names) <= _SHOWN else f"it holds {len(names)}, {names[0]!r} to {names[-1]!r}"
+    raise ValueError(f"there is no spectrum {dataset!r} in it; {shown}")

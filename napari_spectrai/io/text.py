@@ -1,114 +1,226 @@
-"""Text and CSV: spectra in columns beside their positions, spectra in rows under them, or one line per map point."""
+"""Text and CSV: spectra in columns beside their positions, spectra in rows under them, or one line per value of a map."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.found import RawArray, affordable, positions, warn
+from napari_spectrai.io.columns import COORDINATES, Column, Layout, changed, described, in_order, period_of, plane_of
+from napari_spectrai.io.facts import Facts, facts_of, length_unit
+from napari_spectrai.io.found import RawArray, positions, warn
+from napari_spectrai.io.grids import laid_out
+from napari_spectrai.io.layouts import layout_of
+from napari_spectrai.io.tables import Table, lines_of, table_of, text_of
+from napari_spectrai.units import quantity_of, unit_of
 
+_CLASS = re.compile(r"class|label|target|type|species|group|categor", re.IGNORECASE)
 _OURS = "# napari-spectrai "
-_UNIT = re.compile(r"(1/cm|cm-1|cm\^-1|cm⁻¹|\bnm\b|µm|μm|\bum\b|micro(?:n|met)|\beV\b)", re.IGNORECASE)
-_WORDS = {"raman": "1/cm", "wavenumber": "1/cm", "wave number": "1/cm"}
-_MAP = re.compile(r"(?=.*\bx\b)(?=.*\by\b)(?=.*\b(wave|wavenumber|shift|raman ?shift|wavelength)\b)(?=.*\bintensity\b)", re.IGNORECASE)
-
-
-def _unit(words: str) -> str:
-    match = _UNIT.search(words)
-    if match:
-        return "um" if match.group(1).lower().startswith("micro") else match.group(1)
-    return next((unit for word, unit in _WORDS.items() if word in words.lower()), "")
-
-
-def _table(path: Path) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """Return the leading lines of words, and the numbers below; an empty cell is NaN."""
-    affordable((path.stat().st_size * 4,), np.uint8)
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:  # instruments write µ in the Windows way
-        content = path.read_text(encoding="cp1252")
-    if "\0" in content:
-        raise ValueError("it holds zero bytes; it is no text")
-    lines = [line for line in content.splitlines() if line.strip(" ,;\t")]
-    # told by the lines of numbers alone: titles hold any mark
-    counts = {mark: sum(_numeric(_decimal(line, mark), mark, least=2) for line in lines[:300]) for mark in (";", "\t", ",", None)}
-    delimiter = max(counts, key=lambda mark: counts[mark]) if any(counts.values()) else None
-    if delimiter in (";", "\t"):
-        lines = [line if line.startswith("#") else _decimal(line, delimiter) for line in lines]
-    words: list[str] = []
-    while lines and not _numeric(lines[0], delimiter):
-        words.append(lines.pop(0))
-        if len(words) > 200:
-            raise ValueError("its first 200 lines hold no numbers")
-    if not lines:
-        raise ValueError("it holds no numbers")
-    try:
-        numbers = np.loadtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, ndmin=2, comments="#")
-    except ValueError:
-        numbers = np.genfromtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, comments="#", invalid_raise=True, ndmin=2)
-        numbers = numbers[:, ~np.isnan(numbers).all(0)]
-    return words, numbers
-
-
-def _decimal(line: str, delimiter: str | None) -> str:
-    """Return the line with decimal points, where the delimiter leaves the comma free to be one."""
-    return re.sub(r"(?<=\d),(?=\d)", ".", line) if delimiter in (";", "\t") else line
-
-
-def _numeric(line: str, delimiter: str | None, least: int = 1) -> bool:
-    if line.startswith("#"):
-        return False
-    cells = [cell.strip() for cell in line.split(delimiter) if cell.strip()]
-    try:
-        return len([float(cell) for cell in cells]) >= least
-    except ValueError:
-        return False
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of the table of numbers."""
-    return {"table": _table(path)[1].shape}
+    content = text_of(path)
+    if content.startswith(_OURS):
+        return {"table": tuple(_own_numbers(content).shape)}
+    return {"table": tuple(table_of(content).numbers.shape)}
 
 
-def read(path: Path, *, dataset: str | None = None) -> RawArray:
+def columns(path: Path) -> list[Column]:
+    """Return the columns of the table, with the roles that `read` gives them."""
+    content = text_of(path)
+    if content.startswith(_OURS):
+        return []
+    table, _ = _prepared(content)
+    return described(table, layout_of(table))
+
+
+def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, str] | None = None) -> RawArray:
     """Read a table of spectra.
 
-    Understood: what `write` wrote; ``x, y, wavenumber, intensity`` a line (a map); positions in the first column and a spectrum
-    in each further one; positions in the head and a spectrum a line. A table of bare numbers is read as spectra in columns.
+    Parameters
+    ----------
+    columns : mapping, optional
+        Roles of columns (`napari_spectrai.io.columns.ROLES`), by their titles or their numbers from 0; those of the others are guessed.
+
+    Understood: what `write` wrote; spectra in columns beside their positions; spectra in rows under their positions, with coordinates,
+    labels or running numbers before or behind them; a line a value, with its position and its coordinates; intensities alone.
     """
-    words, numbers = _table(path)
-    if words and words[0].startswith(_OURS):
-        return _own(json.loads(words[0].removeprefix(_OURS)), numbers)
-    title = words[-1].lstrip("# ") if words else ""
-    if numbers.shape[1] == 4 and _MAP.search(title):
-        return _map(path, numbers, title)
-    head = _head(title)
-    if head is not None and head.size in (numbers.shape[1], numbers.shape[1] - 1):
-        spectra = numbers[:, numbers.shape[1] - head.size :]
-        return RawArray(spectra, axis=positions(path, head, _unit(" ".join(words))))
-    first = numbers[:, 0]
-    steps = np.diff(first)
-    if numbers.shape[1] > 1 and len(first) > 2 and np.isfinite(first).all() and ((steps > 0).all() or (steps < 0).all()):
-        return RawArray(numbers[:, 1:], spectral=0, axis=positions(path, first, _unit(" ".join(words))))
-    return RawArray(numbers, spectral=0, sure=False)
+    content = text_of(path)
+    if content.startswith(_OURS):
+        if columns:
+            raise ValueError("columns= is for tables of other programs; this one says itself what its columns are")
+        return _own(json.loads(lines_of(content)[0].removeprefix(_OURS)), _own_numbers(content))
+    table, facts = _prepared(content)
+    if table.width == 1 and (spectrum := _counted(path, table)) is not None:
+        return spectrum
+    layout = layout_of(table)
+    if columns:
+        layout = changed(layout, table, columns)
+    notes = [*table.notes, *layout.notes]
+    if layout.notes:
+        notes.append("if that is wrong give columns={title or number: role}")
+    if layout.kind == "bare":
+        kept = table.numbers[:, ~np.isnan(table.numbers).all(0)]
+        return RawArray(kept, spectral=0, sure=False, metadata=facts.metadata)
+    reader = {"rows": _in_rows, "columns": _in_columns, "long": _long}[layout.kind]
+    found = reader(path, table, layout, facts, notes)
+    if notes:
+        warn(path, "; ".join(notes))
+    return found
 
 
-def _head(title: str) -> npt.NDArray[np.float64] | None:
-    """Return the positions that a line of column names spells out."""
-    cells = [cell.strip().strip('"') for cell in re.split(r"[,;\t]", title)]
-    values = [float(match.group(0)) for cell in cells if (match := re.match(r"[-+]?\d+(\.\d+)?", cell))]
-    if len(values) < max(2, len(cells) - 1) or (_unit(cells[0]) and len(values) < len(cells)):
-        return None  # the first column is the axis, and these are names
-    head = np.array(values)
-    return None if np.array_equal(np.diff(head), np.ones(len(head) - 1)) and head[0] in (0, 1) else head
+def _prepared(content: str) -> tuple[Table, Facts]:
+    """Return the table and what the lines around it say; titles of LabSpec's coordinates stand among those lines."""
+    table = table_of(content)
+    facts = facts_of([*table.above, *table.below])
+    if table.leads and len(facts.leads) == table.leads:
+        table = replace(table, names=(*facts.leads, *table.names[table.leads :]))
+    return table, facts
+
+
+# ------------------------------------------------------------------ layouts
+
+
+def _in_rows(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
+    del notes
+    bands = layout.columns("intensity")
+    numbers = table.numbers[layout.skip :]
+    axis = None
+    if layout.head is not None:
+        axis = _axis(path, layout.head, [layout.head_unit], facts)
+    coordinates, units = _coordinates(table, layout, numbers)
+    return laid_out(path, numbers[:, bands], axis, coordinates, units, metadata={**facts.metadata, **_labels(table, layout)})
+
+
+def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
+    values = layout.columns("intensity")
+    place = next(iter(layout.columns("position")), None)
+    numbers = table.numbers
+    axis = None
+    if place is not None:
+        there = np.isfinite(numbers[:, place])
+        if not there.all():
+            notes.append(f"{int((~there).sum())} of {len(there)} lines have no position and are left out")
+        numbers = numbers[there]
+        axis = _axis(path, numbers[:, place], _titles(table, place), facts)
+        if not in_order(axis.values) and len(axis) > 2:
+            notes.append("its positions repeat or step back, as where spectra were stitched; they are kept in the file's order")
+    spectra = numbers[:, values]
+    kept = [number for number in range(len(values)) if np.isfinite(spectra[:, number]).any()]
+    if not kept:
+        raise ValueError("its columns of intensities are empty")
+    shape = facts.image(len(kept)) or _named_places(table, [values[number] for number in kept])
+    if shape is not None:
+        image = spectra[:, kept].T.reshape(*shape, len(numbers))
+        return RawArray(image, axis=axis, pixel_size=facts.pixel(shape), pixel_unit=facts.unit, metadata=facts.metadata)
+    return RawArray(spectra[:, kept], spectral=0, axis=axis, metadata=facts.metadata)
+
+
+def _named_places(table: Table, values: Sequence[int]) -> tuple[int, int] | None:
+    """Return height and width of a map whose columns are called after their pixel, ``(x/y)``, row by row."""
+    found = [re.search(r"\((\d+)\s*/\s*(\d+)\)", table.names[column]) if table.names else None for column in values]
+    if len(found) < 2 or not all(found):
+        return None
+    places = np.array([[int(match.group(2)), int(match.group(1))] for match in found if match])
+    places -= places.min(0)
+    height, width = (int(length) for length in places.max(0) + 1)
+    rows = places[:, 0] * width + places[:, 1]
+    return (height, width) if np.array_equal(rows, np.arange(height * width)) else None
+
+
+def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
+    """Read a table of one value a line, spectrum after spectrum or band after band."""
+    place, value = layout.columns("position")[0], layout.columns("intensity")
+    numbers = table.numbers[np.isfinite(table.numbers[:, layout.columns("position")[0]])]
+    if len(value) > 1:
+        notes.append(
+            f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose with columns={{number: 'intensity'}}"
+        )
+    wave, values = numbers[:, place], numbers[:, value[0]]
+    known, units = _coordinates(table, layout, numbers)
+    moves = np.zeros(len(wave) - 1, bool)
+    for coordinate in known.values():
+        moves |= np.diff(coordinate) != 0
+    bands, plane = period_of(wave), plane_of(wave)
+    if bands is None and plane is None:
+        bands = next((int(n) + 1 for n in np.flatnonzero(moves)), len(wave))
+    if bands is None and plane is not None:  # band after band
+        bands = len(wave) // plane
+        order = np.arange(len(wave)).reshape(bands, plane).T.ravel()
+        wave, values, known = wave[order], values[order], {name: coordinate[order] for name, coordinate in known.items()}
+    assert bands is not None  # noqa: S101  # one of the three ways found it
+    whole = len(wave) // bands * bands
+    same = (wave[:whole].reshape(-1, bands) == wave[:bands]).all()
+    still = all((coordinate[:whole].reshape(-1, bands) == coordinate[:whole:bands, None]).all() for coordinate in known.values())
+    if not same or not still or (whole < len(wave) and not np.array_equal(wave[whole:], wave[: len(wave) - whole])):
+        raise ValueError("its lines do not repeat the same positions for each of its points; it is truncated or no map")
+    if whole < len(wave):
+        notes.append(f"its last spectrum has {len(wave) - whole} of {bands} bands and is left out")
+    axis = _axis(path, wave[:bands], _titles(table, place), facts)
+    first = {name: coordinate[:whole:bands] for name, coordinate in known.items()}
+    return laid_out(path, values[:whole].reshape(-1, bands), axis, first, units, metadata=facts.metadata)
+
+
+def _counted(path: Path, table: Table) -> RawArray | None:
+    """Return the spectrum of a column that begins with the number of its points and its first and last position (PerkinElmer ASCII)."""
+    values = table.numbers[:, 0]
+    lead = 6
+    if len(values) <= lead or values[0] != len(values) - lead or not np.isfinite(values[1:3]).all() or values[1] == values[2]:
+        return None
+    return RawArray(values[None, lead:], axis=positions(path, np.linspace(values[1], values[2], len(values) - lead), ""))
+
+
+# ------------------------------------------------------------------ parts of them
+
+
+def _titles(table: Table, column: int) -> list[str]:
+    return [names[column] for names in (table.names, table.units) if names]
+
+
+def _axis(path: Path, values: npt.NDArray[np.float64], titles: Sequence[str], facts: Facts) -> SpectralAxis:
+    """Return the axis with the unit of its own title, else with the one that the lines around the table give for it."""
+    # a column that is called A or m is not in ångström or metres
+    unit = next((title for title in titles if len(title) > 1 and unit_of(title) is not None), "") or facts.spectral_unit
+    quantity = next((title for title in titles if quantity_of(title)), "")
+    return positions(path, values, unit, quantity=quantity)
+
+
+def _coordinates(table: Table, layout: Layout, numbers: npt.NDArray[np.float64]) -> tuple[dict[str, Any], dict[str, str]]:
+    found, units = {}, {}
+    for name in COORDINATES:
+        for column in layout.columns(name)[:1]:
+            found[name] = numbers[:, column]
+            units[name] = next((unit for title in _titles(table, column) if (unit := length_unit(title))), "")
+    return found, units
+
+
+def _labels(table: Table, layout: Layout) -> dict[str, Any]:
+    """Return the names of the spectra, if a column holds them."""
+    found = layout.columns("label")
+    if not found:
+        return {}
+    found.sort(key=lambda column: not (table.names and _CLASS.search(table.names[column])))
+    cells = table.words.get(found[0], [f"{value:g}" for value in table.numbers[:, found[0]]])
+    return {"labels": list(cells[layout.skip :])}
+
+
+def _own_numbers(content: str) -> npt.NDArray[np.float64]:
+    """Return the table that `write` wrote: two lines of words, and numbers throughout."""
+    lines = [line for line in lines_of(content)[2:] if line.strip()]
+    if not lines:
+        raise ValueError("it holds no numbers; it is truncated")
+    delimiter = next((mark for mark in ("\t", ",") if mark in lines[0]), None)
+    return np.loadtxt(io.StringIO("\n".join(lines)), delimiter=delimiter, ndmin=2, comments=None)
 
 
 def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> RawArray:
@@ -116,47 +228,6 @@ def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> RawArray:
     if dtype.kind not in "fiub" or numbers.shape != (shape[-1], 1 + int(np.prod(shape[:-1]))):
         raise ValueError(f"its table of {numbers.shape} does not hold the {shape} that its first line promises; it is truncated")
     return from_header(numbers[:, 1:].T.reshape(shape).astype(dtype), header)
-
-
-def _map(path: Path, numbers: npt.NDArray[np.float64], title: str) -> RawArray:
-    cells = [cell.strip().lower() for cell in re.split(r"[,;\t\s]+(?![^()]*\))", title) if cell.strip()]
-    places = {name: next((n for n, cell in enumerate(cells) if cell.lstrip("#").startswith(name)), -1) for name in ("x", "y", "i")}
-    if sorted(places.values())[0] < 0 or max(places.values()) > 3 or len(set(places.values())) < 3:
-        places = {"x": 0, "y": 1, "i": 3}
-    third = ({0, 1, 2, 3} - set(places.values())).pop()
-    x, y, wave, values = (numbers[:, column] for column in (places["x"], places["y"], third, places["i"]))
-    bands = next((int(n) for n in np.flatnonzero((np.diff(x) != 0) | (np.diff(y) != 0)) + 1), len(wave))
-    if len(wave) % bands or not (wave.reshape(-1, bands) == wave[:bands]).all():
-        raise ValueError("its lines x, y, position, intensity do not repeat the same positions for each point; it is truncated or no map")
-    spectra, axis = (
-        values.reshape(-1, bands),
-        positions(path, wave[:bands], _unit(re.sub(r"\b[xy]\b[^,;\t]*[,;\t]", "", title, flags=re.I))),
-    )
-    x, y = x[::bands], y[::bands]
-    (column, across), (row, down) = (_steps(values) for values in (x, y))
-    height, width = int(row.max()) + 1, int(column.max()) + 1
-    if height * width != len(spectra) or np.unique(row * width + column).size != len(spectra):
-        warn(path, "its points form no grid; they are read as a set of spectra with their places in metadata['stage_x'] and ['stage_y']")
-        return RawArray(spectra, axis=axis, metadata={"stage_x": x.tolist(), "stage_y": y.tolist()})
-    image = np.empty_like(spectra)
-    image[row * width + column] = spectra
-    known = next((unit for word, unit in (("um", "um"), ("µm", "um"), ("mm", "mm")) if f"({word})" in title.lower()), "")
-    return RawArray(
-        image.reshape(height, width, bands),
-        axis=axis,
-        pixel_size=(down or across or 1.0, across or down or 1.0) if known else None,
-        pixel_unit=known or "pixel",
-        metadata={"origin": [float(y.min()), float(x.min())]} if known else {},
-    )
-
-
-def _steps(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], float]:
-    """Return the number of each coordinate on an even grid, and the grid's step; a stage does not come to rest at the same place twice."""
-    gaps = np.diff(np.unique(values))
-    if not gaps.size or gaps.max() == 0:
-        return np.zeros(len(values), np.intp), 0.0
-    step = float(np.median(gaps[gaps > 0.3 * gaps.max()]))
-    return np.rint((values - values.min()) / step).astype(np.intp), step
 
 
 def write(cube: Cube, path: Path) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import tifffile
@@ -17,9 +15,14 @@ import zarr
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose, from_labels
-from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, positions, unpacked
+from napari_spectrai.io.container import choose
+from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, unpacked, warn
+from napari_spectrai.io.omexml import Modulo, of_image
+from napari_spectrai.io.titles import from_labels, of_hyperstack
 
+for _name in ("spectral", "Lambda", "wavelength"):  # what programs write for the type "lambda" of OME
+    tifffile.TIFF.AXES_CODES.setdefault(_name, "E")
+_FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
 _OURS = "napari-spectrai "
 _GDAL_NODATA = 42113
 _BEST_COMPRESSION = 1100
@@ -39,7 +42,7 @@ class _Complaints(logging.Handler):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
+def opened(path: Path) -> Iterator[tifffile.TiffFile]:
     """Open a file; pages that are missing at its end are an error."""
     logger, complaints = logging.getLogger("tifffile"), _Complaints()
     propagate, logger.propagate = logger.propagate, False
@@ -58,13 +61,13 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the series and their shapes."""
-    with _opened(path) as file:
+    with opened(path) as file:
         return {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open a series; its channel dimension holds the bands, else the stack of pages is taken."""
-    with _opened(path) as file:
+    with opened(path) as file:
         shapes = {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
         if not shapes:
             raise ValueError("it holds no image")
@@ -75,17 +78,19 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         data, axes = _values(path, series, int(name.rpartition(" ")[2])), series.axes.upper()
         if file.is_ome and (found := _ome(path, file.ome_metadata or "", data, axes, int(name.rpartition(" ")[2]))) is not None:
             return found
-        place, sure = _spectral(axes)
-        axis, size, unit = _said(file, series, data.shape[place])
+        place, sure = spectral_dimension(path, axes)
+        axis, size, unit = _said(path, file, series, data.shape, place)
         data = unpacked(data, missing=_missing(series))
-    return RawArray(data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
+    return RawArray(data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit)
 
 
-def _spectral(axes: str) -> tuple[int, bool]:
-    """Return which dimension holds the bands, and whether the file says so: a channel or sample dimension does."""
-    for code in "CSHEL":  # channel, samples, lifetime, wavelength, excitation as tifffile names them
+def spectral_dimension(path: Path, axes: str) -> tuple[int, bool]:
+    """Return which dimension holds the bands, and whether the file says so: one of wavelengths, channels or samples does."""
+    for code in "ECS":  # as tifffile names them
         if code in axes:
             return axes.index(code), True
+    if "H" in axes:
+        warn(path, f"its dimension {axes.index('H')} holds lifetimes, which are no spectrum")
     return 0, False
 
 
@@ -114,7 +119,7 @@ def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
     affordable(page.shape, page.dtype)
 
     def fetch(key: Any) -> Any:
-        with _opened(path) as file, file.series[number].aszarr(level=0) as store:
+        with opened(path) as file, file.series[number].aszarr(level=0) as store:
             array = zarr.open_array(store, mode="r")
             return array[key]
 
@@ -132,17 +137,18 @@ def _missing(series: tifffile.TiffPageSeries) -> float | None:
 
 
 def _said(
-    file: tifffile.TiffFile, series: tifffile.TiffPageSeries, bands: int
+    path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSeries, shape: tuple[int, ...], place: int
 ) -> tuple[SpectralAxis | None, tuple[float, float] | None, str]:
     """Return axis and pixel size from Zeiss's or ImageJ's metadata."""
+    bands = shape[place]
     if file.is_lsm and (said := file.lsm_metadata):
         windows = np.atleast_2d(np.asarray(said.get("ChannelWavelength", ()), float))
         axis = SpectralAxis(windows.mean(1) * 1e9, "nm") if windows.shape == (bands, 2) and (windows > 0).all() else None
         size = (float(said["VoxelSizeY"]) * 1e6, float(said["VoxelSizeX"]) * 1e6)
         return axis, size if min(size) > 0 else None, "um" if min(size) > 0 else "pixel"
     if file.is_imagej and (said := file.imagej_metadata):
-        labels = said.get("Labels") or []
-        axis = from_labels(labels) if len(labels) == bands else None
+        labels = list(said.get("Labels") or [])
+        axis = from_labels(labels, path) if len(labels) == bands else of_hyperstack(labels, bands, path) if len(labels) > bands else None
         tags = series.keyframe.tags
         unit = _LENGTHS.get(str(said.get("unit", "")), "")
         if unit and "XResolution" in tags and "YResolution" in tags:
@@ -154,37 +160,36 @@ def _said(
 
 
 def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | None:
-    if re.search(r"<!(DOCTYPE|ENTITY)", xml):
-        raise ValueError("its OME-XML declares entities; that is refused")
-    image = [element for element in ET.fromstring(xml) if element.tag.endswith("}Image")][number]  # noqa: S314  # no entities
-    pixels = next(element for element in image if element.tag.endswith("}Pixels"))
-    words = next((element.text or "" for element in image if element.tag.endswith("}Description")), "")
-    place, sure = _spectral(axes)
-    if words.startswith(_OURS):
-        header = json.loads(words.removeprefix(_OURS))
+    image = of_image(xml, number)
+    if image.description.startswith(_OURS):
+        header = json.loads(image.description.removeprefix(_OURS))
         shape = tuple(header["shape"])
         place = len(shape) - 3 if len(shape) > 4 else 0
         order = (*shape[:place], shape[-1], *shape[place:-1])
         return from_header(data.reshape(order), header, spectral=place)
-    axis = _channels(path, [element for element in pixels if element.tag.endswith("}Channel")], data.shape[place])
-    size = [pixels.get(f"PhysicalSize{side}") for side in "YX"]
-    unit = _LENGTHS.get(pixels.get("PhysicalSizeXUnit", "µm"), "")
-    sized = unit and all(value and float(value) > 0 for value in size)
+    data, axes = _unfolded(data, axes, image.modulo)
+    place, sure = spectral_dimension(path, axes)
+    axis = image.wavelengths(path, data.shape[place]) if axes[place] == "E" else image.channels(path, data.shape[place])
+    unit = _LENGTHS.get(image.size_unit, "")
+    sized = bool(unit) and image.pixel_size is not None
     return RawArray(
-        data, spectral=place, sure=sure, axis=axis, pixel_size=(float(size[0] or 0), float(size[1] or 0)) if sized else None,
-        pixel_unit=unit if sized else "pixel",
+        data, spectral=place, sure=sure, axis=axis, pixel_size=image.pixel_size if sized else None, pixel_unit=unit if sized else "pixel",
     )  # fmt: skip
 
 
-def _channels(path: Path, channels: Iterable[Any], bands: int) -> SpectralAxis | None:
-    channels = list(channels)
-    if len(channels) != bands:
-        return None
-    values = [channel.get("EmissionWavelength") for channel in channels]
-    units = {channel.get("EmissionWavelengthUnit", "nm") for channel in channels}
-    if all(values) and len(units) == 1:
-        return positions(path, [float(value or 0) for value in values], units.pop())
-    return from_labels(channel.get("Name", "") for channel in channels)
+def _unfolded(data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, str]:
+    """Split dimensions into which others are folded; tifffile does so by the first annotation of an image alone."""
+    for along, folded in modulo.items():
+        code, count = _FOLDED.get(folded.kind, "Q"), len(folded)
+        if code in axes or along not in axes or not count:
+            continue
+        place = axes.index(along)
+        if data.shape[place] == count:
+            axes = axes.replace(along, code, 1)
+        elif count > 1 and data.shape[place] % count == 0:
+            data = data.reshape(*data.shape[:place], data.shape[place] // count, count, *data.shape[place + 1 :])
+            axes = axes[: place + 1] + code + axes[place + 1 :]
+    return data, axes
 
 
 def write(cube: Cube, path: Path) -> None:

@@ -12,26 +12,14 @@ import zarr
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose, find_axis
-from napari_spectrai.io.found import OnDisk, RawArray
+from napari_spectrai.io.container import choose, find_axis, plainly_last
+from napari_spectrai.io.found import RawArray
+from napari_spectrai.io.zarr_arrays import arrays_of, lazily
 
 CHUNK = (64, 64, 32)
 """Chunk of the last three dimensions: near 0.5 MB of float32, for both a plane and a spectrum."""
 SLAB = 2**26
 """Bytes written at a time."""
-
-
-def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
-    """Return the arrays of a store."""
-    node = zarr.open(path, mode="r")
-    if isinstance(node, zarr.Array):
-        return {"data": node}
-    return {name: item for name, item in node.members(max_depth=None) if isinstance(item, zarr.Array)}
-
-
-def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
-    """Return an array of a store as a dask array whose faults name the store."""
-    return OnDisk(path, array.shape, array.dtype, lambda key: array[key]).lazy(array.chunks)
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -40,19 +28,15 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Open one array lazily; a store with OME metadata is read as OME-Zarr."""
-    from napari_spectrai.io import omezarr
-
-    if dataset is None and omezarr.multiscales(path):
-        return omezarr.read(path)
+    """Open one array lazily."""
     arrays = arrays_of(path)
-    name = choose({n: a.shape for n, a in arrays.items()}, dataset)
+    name = choose({n: a.shape for n, a in arrays.items()}, dataset, path)
     attributes: dict[str, Any] = dict(arrays[name].attrs)
     data = lazily(path, arrays[name])
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes)
     axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape, path=path)
-    return from_header(data, attributes, axis, spectral=-1 if place is None else place)
+    return from_header(data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or plainly_last(data.shape))
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0) -> zarr.Array[Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = ["evaluate", "predict", "preprocess", "spectra", "train"]
+__all__ = ["evaluate", "maps", "predict", "preprocess", "spectra", "train"]
 
 
 def _opened(viewer: Viewer, name: str) -> Any:
@@ -47,3 +47,8 @@ def predict(viewer: Viewer) -> Any:
 def evaluate(viewer: Viewer) -> Any:
     """Open the Evaluate dock in the viewer's window and return it; its ``result`` and ``truth`` can be read and set."""
     return _opened(viewer, "Evaluate")
+
+
+def maps(viewer: Viewer) -> Any:
+    """Open the dock Maps in the viewer's window and return it; its ``layer`` and ``settings`` can be read and set."""
+    return _opened(viewer, "Maps")

@@ -15,6 +15,7 @@ _TITLES = {
     "train_on": "Train",
     "predict_on": "Predict",
     "evaluate_on": "Evaluate",
+    "map": "Make maps",
 }
 
 

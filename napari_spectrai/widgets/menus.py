@@ -44,3 +44,8 @@ def predict_on(viewer: Viewer) -> None:
 def evaluate_on(viewer: Viewer) -> None:
     """Evaluate the selected layer."""
     opened_on(viewer, "Evaluate", Image | Labels)
+
+
+def map_layer(viewer: Viewer) -> None:
+    """Make maps of the selected layer."""
+    opened_on(viewer, "Maps")

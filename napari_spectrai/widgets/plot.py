@@ -239,8 +239,11 @@ class Plot(Container[Any]):
         if position is not None and not self._line.moving:
             self._line.setValue(position)
 
-    def range(self, low: float | None, high: float | None, moved: Callable[[float, float], None] | None = None) -> None:
-        """Show a range whose ends can be dragged; None hides it."""
+    def range(
+        self, low: float | None, high: float | None, moved: Callable[[float, float], None] | None = None,
+        moving: Callable[[float, float], None] | None = None,
+    ) -> None:  # fmt: skip
+        """Show a range whose ends can be dragged; None hides it. `moved` is called when it is let go, `moving` while it is dragged."""
         if self._range is None:
             if low is None:
                 return
@@ -249,6 +252,8 @@ class Plot(Container[Any]):
             self._item.addItem(self._range, ignoreBounds=True)
             if moved is not None:
                 self._range.sigRegionChangeFinished.connect(lambda item: moved(*item.getRegion()))
+            if moving is not None:
+                self._range.sigRegionChanged.connect(lambda item: moving(*item.getRegion()))
         self._range.setVisible(low is not None and high is not None)
         if low is not None and high is not None and self._range.getRegion() != (low, high):
             self._range.blockSignals(True)

@@ -123,6 +123,35 @@ def test_the_open_dock_asks_which_array_and_which_dimension(viewer, tmp_path, un
     assert not dock._open.enabled
 
 
+def test_the_open_dock_shows_the_columns_of_a_table_and_changes_them(viewer, tmp_path):
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
+    rows = "\n".join(f"{n},{400 + 5 * n},{n % 3},{n % 7}" for n in range(20))
+    (tmp_path / "t.csv").write_text("Pixel,Wavelength (nm),Dark,Counts\n" + rows)
+    dock.path = tmp_path / "t.csv"
+    assert [role.value for role in dock.columns] == ["index", "position", "ignored", "intensity"]
+    assert dock.about.startswith("1 spectra, 20 bands, 400–495 nm")
+    dock.columns[2].value = "intensity"
+    assert dock.about.startswith("2 spectra, 20 bands, 400–495 nm")
+
+
+def test_the_open_dock_asks_for_the_size_of_an_unfolded_image(viewer, tmp_path):
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
+    np.save(tmp_path / "u.npy", np.zeros((7, 20)))
+    dock.path = tmp_path / "u.npy"
+    dock.size.value = "4 × 5"
+    assert dock.about == "4 × 5 spectra, 7 bands, no spectral axis given"
+    dock.size.value = "4"
+    assert "Image size is height × width" in dock.problem
+
+
+def test_the_open_dock_offers_spectra_that_have_positions_of_their_own(viewer):
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
+    dock.path = DATA / "field" / "m_xyxy.spc"
+    assert dock.problem == "Choose one of its arrays."
+    dock.array.value = "5"
+    assert dock.about.startswith("1 spectra, ")
+
+
 def test_a_layer_as_another_reader_makes_it(viewer, tmp_path):
     """Nikon, Zeiss CZI and Leica files come through their own readers: channels somewhere, no spectral axis."""
     from napari_spectrai.widgets.dock import opened

@@ -1,0 +1,121 @@
+"""Maps against a loop over pixels, in one run: peak fits with scipy's curve_fit (and lmfit, if it is installed), abundances with its nnls.
+
+Run it with ``python benchmarks/maps.py``; it also times a band map that follows a dragged range over 256 × 256 pixels and 500 bands.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable
+
+import numpy as np
+from scipy.optimize import curve_fit, nnls
+
+import napari_spectrai as spectrai
+from napari_spectrai.mapping.cumulative import CumulativeBands
+
+LOOPED = 150
+"""Pixels of the loops; their time is scaled to all."""
+
+
+def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+    """Return the shortest time of some repeats."""
+    took = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - begin)
+    return min(took)
+
+
+def peak_map(side: int = 100) -> spectrai.Cube:
+    """Return a map of one Lorentzian peak on a line, with noise of size one."""
+    rng = np.random.default_rng(0)
+    positions = np.linspace(900, 1100, 120)
+    centre, height = 1000 + 8 * rng.random((side, side, 1)), 50 + 100 * rng.random((side, side, 1))
+    values = height / (1 + ((positions - centre) / 5) ** 2) + 20 + 0.05 * (positions - 900)
+    return spectrai.Cube((values + rng.normal(0, 1, values.shape)).astype(np.float32), spectrai.SpectralAxis(positions, "1/cm"))
+
+
+def peaks(cube: spectrai.Cube) -> None:
+    """Compare the fits of a map with loops."""
+    inside = cube.axis.window(950, 1050)
+    x, spectra = cube.axis.values[inside], cube.numpy()[..., inside].reshape(-1, inside.size).astype(np.float64)[:LOOPED]
+
+    def model(x, height, position, fwhm, offset, slope):  # type: ignore[no-untyped-def]
+        return height / (1 + 4 * ((x - position) / fwhm) ** 2) + offset + slope * (x - 1000)
+
+    def start(spectrum):  # type: ignore[no-untyped-def]
+        return [np.ptp(spectrum), x[spectrum.argmax()], 10, spectrum.min(), 0]
+
+    bounds = ([0, 950, 0.8, -np.inf, -np.inf], [np.inf, 1050, 200, np.inf, np.inf])
+    ours = seconds(lambda: spectrai.maps(cube, "peaks", low=950, high=1050, shape="lorentzian")) / cube.count
+    print(f"peak fits, {cube.count:,} spectra of {len(x)} bands: {ours * 1e6:.0f} µs a spectrum")
+    loops = {
+        "curve_fit": lambda: [curve_fit(model, x, spectrum, start(spectrum)) for spectrum in spectra],
+        "curve_fit with the same bounds": lambda: [curve_fit(model, x, spectrum, start(spectrum), bounds=bounds) for spectrum in spectra],
+    }
+    if importlib.util.find_spec("lmfit"):
+        from lmfit.models import LinearModel, LorentzianModel
+
+        lmfit = LorentzianModel() + LinearModel()
+        loops["lmfit"] = lambda: [
+            lmfit.fit(
+                spectrum, x=x, center=x[spectrum.argmax()], sigma=5, amplitude=np.ptp(spectrum) * 15, slope=0, intercept=spectrum.min()
+            )
+            for spectrum in spectra
+        ]
+    for name, loop in loops.items():
+        theirs = seconds(loop, 1 if name != "curve_fit" else 3) / len(spectra)
+        print(f"  {name}: {theirs * 1e6:.0f} µs a spectrum, {theirs / ours:.0f} times as long")
+    found = spectrai.maps(cube, "peaks", low=950, high=1050, shape="lorentzian").maps
+    fitted = [curve_fit(model, x, spectrum, start(spectrum)) for spectrum in spectra]
+    off = [(found["position"].flat[n] - p[1]) / c[1, 1] ** 0.5 for n, (p, c) in enumerate(fitted)]
+    print(f"  positions differ from curve_fit's by up to {np.abs(off).max():.1e} of their standard errors")
+
+
+def abundances(name: str, cube: spectrai.Cube, references: spectrai.Cube) -> None:
+    """Compare unmixing with a loop over nnls."""
+    spectra = cube.numpy().reshape(-1, len(cube.axis))
+    some, design = spectra[:: max(1, len(spectra) // 3000)], references.numpy().T.astype(np.float64)
+    ours = seconds(lambda: spectrai.maps(cube, "unmix", references=references), 5) / cube.count
+    theirs = seconds(lambda: [nnls(design, spectrum.astype(np.float64)) for spectrum in some]) / len(some)
+    got = np.stack(list(spectrai.maps(cube, "unmix", references=references).maps.values())[: design.shape[1]], -1)
+    got = got.reshape(len(spectra), -1)[:: max(1, len(spectra) // 3000)]
+    expected = np.stack([nnls(design, spectrum.astype(np.float64))[0] for spectrum in some])
+    print(
+        f"{name}, {cube.count:,} spectra of {len(cube.axis)} bands, {design.shape[1]} references: {ours * 1e6:.2f} µs a spectrum; "
+        f"nnls {theirs * 1e6:.1f} µs, {theirs / ours:.0f} times as long; they differ by up to {np.nanmax(np.abs(got - expected)):.0e}"
+    )
+
+
+def dragging() -> None:
+    """Time band maps by cumulative sums."""
+    rng = np.random.default_rng(0)
+    axis = spectrai.SpectralAxis(np.linspace(600, 1800, 500), "1/cm")
+    cube = spectrai.Cube(np.moveaxis(rng.random((500, 256, 256), np.float32), 0, -1), axis)
+    bands = CumulativeBands(cube)
+    for how in ("sum", "area", "max"):
+        bands.prepare(how)
+        took = seconds(lambda how=how: bands.map(700, 1500, how))
+        print(f"band map while dragging, {how} of 333 bands, 256 × 256 × 500: {took * 1e3:.1f} ms")
+
+
+def main() -> None:
+    """Print all comparisons."""
+    peaks(peak_map())
+    stack = spectrai.sample("lambda_stack").cube
+    brightest = stack.numpy().reshape(-1, 28)
+    brightest = brightest[np.argsort(-brightest.sum(1))[[0, 100, 1000, 4000, 8000]]]
+    abundances("lambda stack", stack, spectrai.Cube(brightest, stack.axis))
+    rng = np.random.default_rng(0)
+    bands = np.arange(64)
+    dyes = np.stack([np.exp(-(((bands - centre) / 9) ** 2)) for centre in (10, 24, 38, 52)])
+    made = rng.random((256, 256, 4)) * (rng.random((256, 256, 4)) < 0.6) @ dyes + rng.normal(0, 0.05, (256, 256, 64))
+    abundances("made stack", spectrai.Cube(made.astype(np.float32)), spectrai.Cube(dyes.astype(np.float32)))
+    dragging()
+
+
+if __name__ == "__main__":
+    main()

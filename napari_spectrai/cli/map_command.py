@@ -1,0 +1,76 @@
+"""map."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+import yaml
+from pydantic import ValidationError
+from rich.progress import Progress as Bar
+
+from napari_spectrai.cli.common import FAILED, WRONG_USE, app, console, exit_with, listen_in, say_notes
+from napari_spectrai.cube import Cube
+from napari_spectrai.io import read
+from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.mapping import MapKind, Maps, kinds
+from napari_spectrai.mapping.files import write_maps
+from napari_spectrai.spec import SettingsError, problems
+
+
+@app.command(name="map")
+def map_command(
+    kind: Annotated[str, typer.Argument(help="band, peaks, components, unmix or library")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings of the kind, such as low=950 high=1050 count=2")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the maps, table.csv and curves.csv")] = Path("maps"),
+    format: Annotated[Literal["tiff", "npy"], typer.Option(help="files of the maps")] = "tiff",  # noqa: A002
+    dataset: Annotated[str | None, typer.Option(help="which array of a container; info lists them")] = None,
+    spectral: Annotated[int | None, typer.Option(help="which dimension holds the bands, for a file that does not say")] = None,
+) -> None:
+    """Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.
+
+    For unmix and library, references=FILE names the given spectra (a file, or a folder of files).
+    """
+    listen_in(None, attached=False)
+    with exit_with(WRONG_USE):
+        chosen = _chosen(kind, settings or [])
+        if output.exists() and not output.is_dir():
+            raise ValueError(f"{output} is a file; choose a folder")
+    with exit_with(FAILED):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", SpectralWarning)
+            cube = read(source, dataset=dataset, spectral=spectral)
+            result = _computed(chosen, cube)
+        written = write_maps(result, output, cube, format)
+        notes = [str(one.message) for one in caught if issubclass(one.category, SpectralWarning)]
+        say_notes([*dict.fromkeys(notes), *result.notes])
+        for path in written:
+            console.print(str(path), highlight=False, soft_wrap=True, markup=False)
+
+
+def _chosen(kind: str, settings: list[str]) -> MapKind:
+    values: dict[str, Any] = {"kind": kind}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"{setting!r} sets nothing; write name=value, such as count=2")
+        try:
+            values[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+    try:
+        chosen: MapKind = kinds.parse(values)
+    except ValidationError as error:
+        raise SettingsError(problems(error)) from error
+    return chosen
+
+
+def _computed(chosen: MapKind, cube: Cube) -> Maps:
+    with Bar(console=console) as bar:
+        task = bar.add_task("mapping", total=None)
+        return chosen.compute(cube, lambda done, total: bar.update(task, completed=done, total=total))

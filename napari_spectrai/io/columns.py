@@ -1,0 +1,174 @@
+"""What each column of a table means: positions, intensities, coordinates, labels; guessed, or as the caller has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.io.tables import Table
+from napari_spectrai.spec import listed
+from napari_spectrai.units import quantity_of, unit_of
+
+ROLES = ("position", "intensity", "x", "y", "z", "time", "index", "label", "ignored")
+"""What a column can be: where bands lie, a spectrum or values of several, a coordinate, a running number, a name, or nothing."""
+COORDINATES = ("x", "y", "z", "time")
+
+_COUNTED = r"(pixel|point|data ?point|index|idx|no\.?|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
+_CALLED = r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename)(es|s| ?name)?"
+_BEHIND = r"(?:[ _.-]*(?:pos|coord|stage).*)?\s*(?:[\[(/].*)?"
+_NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("index", re.compile(_COUNTED)),
+    ("label", re.compile(_CALLED)),
+    ("time", re.compile(r"(t|time|elapsed.*|delay|.* time|zeit)\s*([\[(/].*)?")),
+    *((side, re.compile(rf"(?:(?:pos(?:ition)?|stage|coord(?:inate)?|map)s?[ _.-]*)?{side}{_BEHIND}")) for side in "xyz"),
+)
+_INTENSITY = re.compile(r"intens|count|absorb|transm|reflect|irradian|%|signal|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE)
+_PERHAPS_INTENSITY = re.compile(r"emiss|dark|refer|raw", re.IGNORECASE)
+_POSITION = re.compile(r"(x|x-? ?axis.*|abscissa.*|wave|wave\s*\(.*|shift.*|freq.*|position.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a text table.
+
+    Parameters
+    ----------
+    name : its title, or its number from 0
+    role : one of `ROLES`
+    sample : its first values, as text
+    """
+
+    name: str
+    role: str
+    sample: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a table holds its spectra.
+
+    Parameters
+    ----------
+    kind : ``"columns"`` (a spectrum a column, beside a column of positions), ``"rows"`` (a spectrum a line, under the positions),
+        ``"long"`` (a line a value, with its position and coordinates), or ``"bare"`` (numbers that say nothing)
+    roles : the role of each column
+    head : positions over the columns of intensities, for rows
+    head_unit : their unit as words
+    skip : how many lines of numbers stand above the spectra, since they are positions
+    notes : what was guessed, in words
+    """
+
+    kind: str
+    roles: tuple[str, ...]
+    head: npt.NDArray[np.float64] | None = None
+    head_unit: str = ""
+    skip: int = 0
+    notes: tuple[str, ...] = ()
+
+    def columns(self, role: str) -> list[int]:
+        """Return the numbers of the columns that have a role."""
+        return [number for number, known in enumerate(self.roles) if known == role]
+
+
+def role_of(name: str) -> str:
+    """Return the role that a title alone gives a column, or ``""``."""
+    text = name.strip().casefold()
+    if not text:
+        return ""
+    for role, pattern in _NAMED:
+        if pattern.fullmatch(text):
+            return role
+    if _INTENSITY.search(text):
+        return "intensity"
+    if quantity_of(text) or (len(text) > 1 and unit_of(text)) or _POSITION.fullmatch(text):
+        return "position"
+    return "intensity" if _PERHAPS_INTENSITY.search(text) else ""
+
+
+def in_order(values: npt.NDArray[np.float64], share: float = 1.0) -> bool:
+    """Whether at least `share` of the steps between three or more values go one way; nothing else of a column says that it is an axis."""
+    found = values[np.isfinite(values)]
+    if found.size < 3 or found.size < values.size * 0.5:
+        return False
+    moves = np.sign(np.diff(found))
+    return float(max((moves > 0).mean(), (moves < 0).mean())) >= share
+
+
+def counts_up(values: npt.NDArray[np.float64]) -> bool:
+    """Whether values are 0, 1, 2, … or 1, 2, 3, …, which number things and place none."""
+    return bool(values.size > 1 and values[0] in (0, 1) and np.array_equal(np.diff(values), np.ones(values.size - 1)))
+
+
+def period_of(values: npt.NDArray[np.float64]) -> int | None:
+    """Return after how many lines positions begin again, if they repeat exactly, twice or more; the last time may be cut short."""
+    if len(values) < 4 or not np.isfinite(values).all():
+        return None
+    again = np.flatnonzero(values == values[0])
+    period = int(again[1]) if again.size > 1 else 0
+    if period < 2 or len(values) < 2 * period or not in_order(values[: max(period, 3)], 0.5):
+        return None
+    whole = len(values) // period * period
+    same = (values[:whole].reshape(-1, period) == values[:period]).all()
+    return period if same and np.array_equal(values[whole:], values[: len(values) - whole]) else None
+
+
+def plane_of(values: npt.NDArray[np.float64]) -> int | None:
+    """Return for how many lines each position stays the same: planes of an image, band by band."""
+    changes = np.flatnonzero(np.diff(values)) + 1
+    if not changes.size:
+        return None
+    length = int(changes[0])
+    return length if length > 1 and len(values) % length == 0 and np.array_equal(changes, np.arange(length, len(values), length)) else None
+
+
+def repeats(values: npt.NDArray[np.float64]) -> bool:
+    """Whether positions stand there once for each of several spectra."""
+    found = values[np.isfinite(values)]
+    return period_of(found) is not None or plane_of(found) is not None
+
+
+def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> Layout:
+    """Return the layout with other roles: by the titles of the columns, or by their numbers from 0."""
+    names = names_of(table)
+    roles = list(layout.roles)
+    given: dict[int, str] = {}
+    for key, role in wanted.items():
+        if role not in ROLES:
+            raise ValueError(f"columns= gives {key!r} the role {role!r}; {listed(ROLES, role)}")
+        known = [number for number, name in enumerate(names) if name == str(key)]
+        if not known and str(key).lstrip("-").isdigit() and -len(roles) <= int(key) < len(roles):
+            known = [int(key) % len(roles)]
+        if not known:
+            raise ValueError(f"columns= names {key!r}; {listed(names, str(key))}")
+        given |= dict.fromkeys(known, role)
+    for single in ("position", "intensity"):
+        if single in given.values():
+            rest = "ignored" if single == "position" or layout.kind != "rows" else "intensity"
+            roles = [rest if role == single else role for role in roles]
+    for column, role in given.items():
+        roles[column] = role
+    if "position" not in roles:
+        return replace(layout, roles=tuple(roles), notes=())
+    place = roles.index("position")
+    long = any(role in COORDINATES for role in roles) or repeats(table.numbers[:, place])
+    return Layout("long" if long else "columns", tuple(roles))
+
+
+def names_of(table: Table) -> list[str]:
+    """Return the titles of the columns; those without one are called by their number."""
+    titles = table.names or ("",) * table.width
+    return [title or str(number) for number, title in enumerate(titles)]
+
+
+def described(table: Table, layout: Layout) -> list[Column]:
+    """Return the columns with their roles and first values."""
+    found: list[Column] = []
+    for number, name in enumerate(names_of(table)):
+        cells: Any = table.words.get(number, [f"{value:g}" for value in table.numbers[:5, number]])
+        found.append(Column(name, layout.roles[number], tuple(str(cell) for cell in cells[:5])))
+    return found

@@ -1,0 +1,114 @@
+"""What the lines of words around a table say: the unit of the positions, the laser line, the geometry of a map."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_spectrai.units import quantity_of, unit_of
+
+_PAIR = re.compile(r"^[\s#%/;*]*([^=:;\t,]+?)\s*(?:=|:|;|\t|,)+\s*(.*?)[\s;,]*$")
+_LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
+_SPECTRAL_KEY = re.compile(
+    r"(x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit|x[-_ ]?axis|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
+    re.IGNORECASE,
+)
+_SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
+_OTHER_QUANTITY = re.compile(r"laser|excit|stage|slit|power|grating|hole|pixel|resol|time|temp", re.IGNORECASE)
+_LASER = re.compile(r"(laser|excitation)", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_LENGTHS = (
+    (re.compile(r"(?<![a-z])(?:µm|μm|um|microns?|micromet\w+)(?![a-z])"), "um"),
+    (re.compile(r"(?<![a-z])(?:mm|millimet\w+)(?![a-z])"), "mm"),
+    (re.compile(r"(?<![a-z])(?:nm|nanomet\w+)(?![a-z])"), "nm"),
+    (re.compile(r"[(\[]\s*(?:m|meters?|metres?)\s*[)\]]"), "m"),
+    (re.compile(r"[(\[]\s*(?:s|sec|seconds?)\s*[)\]]"), "s"),
+    (re.compile(r"[(\[]\s*(?:ms|milliseconds?)\s*[)\]]"), "ms"),
+    (re.compile(r"[(\[]\s*(?:min|minutes?)\s*[)\]]"), "min"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a text says of its table.
+
+    Parameters
+    ----------
+    spectral_unit : the unit of the positions as words, or ``""``
+    leads : titles of LabSpec's coordinates, in the order of their columns
+    metadata : ``"laser_nm"``
+    scan : WITec's geometry: SizeX, SizeY, ScanWidth, ScanHeight, …
+    unit : the unit of the scan's lengths
+    """
+
+    spectral_unit: str = ""
+    leads: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    scan: Mapping[str, float] = field(default_factory=dict)
+    unit: str = "pixel"
+
+    def image(self, count: int) -> tuple[int, int] | None:
+        """Return height and width of the map, if the header gives them and they are those of `count` spectra."""
+        height, width = int(self.scan.get("sizey", 0)), int(self.scan.get("sizex", 0))
+        return (height, width) if height * width == count and count > 1 else None
+
+    def pixel(self, shape: tuple[int, int]) -> tuple[float, float] | None:
+        """Return the pixel size, if the header gives the size of the map."""
+        high, wide = self.scan.get("scanheight", 0.0), self.scan.get("scanwidth", 0.0)
+        return (high / shape[0], wide / shape[1]) if high > 0 and wide > 0 and self.unit != "pixel" else None
+
+
+def length_unit(words: str) -> str:
+    """Return the unit of a length or a time that a title names, or ``""``."""
+    text = words.casefold()
+    return next((unit for pattern, unit in _LENGTHS if pattern.search(text)), "")
+
+
+def facts_of(lines: Sequence[str]) -> Facts:
+    """Return what lines of words say; a unit counts only for the quantity whose own line it stands in."""
+    axes: dict[int, dict[str, str]] = {}
+    spectral, laser = "", None
+    scan: dict[str, float] = {}
+    unit = "pixel"
+    for line in lines:
+        match = _PAIR.match(line)
+        if match is None:
+            spectral = spectral or _free(line)
+            continue
+        key, value = match.group(1).strip(), match.group(2).strip()
+        if (axis := _LABSPEC.match(key)) is not None:
+            axes.setdefault(int(axis.group(2)), {})[axis.group(1).casefold()] = value
+        elif key.casefold() in ("sizex", "sizey", "scanwidth", "scanheight"):
+            if (number := _NUMBER.match(value)) is not None:
+                scan[key.casefold()] = float(number.group(0).replace(",", "."))
+        elif key.casefold() == "scanunit":
+            unit = length_unit(value) or "pixel"
+        elif _LASER.search(key):
+            laser = laser or _laser(key, value)
+        elif _SPECTRAL_KEY.fullmatch(key) and unit_of(value) is not None:
+            spectral = spectral or value
+        elif _SPECTRAL_OWN.match(key) and not _OTHER_QUANTITY.search(key) and unit_of(key) is not None:
+            spectral = spectral or key
+        elif not _OTHER_QUANTITY.search(line) and not _NUMBER.search(value):
+            spectral = spectral or _free(line)
+    named = next((axis.get("unit", "") for axis in axes.values() if axis.get("type", "").casefold().startswith("spectr")), "")
+    leads = tuple(
+        f"{axis.get('type', '')} ({axis.get('unit', '')})"
+        for number, axis in sorted(axes.items())
+        if number > 0 and not axis.get("type", "").casefold().startswith(("spectr", "intens"))
+    )
+    return Facts(named or spectral, leads, {} if laser is None else {"laser_nm": laser}, scan, unit)
+
+
+def _free(line: str) -> str:
+    """Return a line that names the quantity of the positions with its unit."""
+    return line if quantity_of(line) and not _OTHER_QUANTITY.search(line) and unit_of(re.sub(r"(?i)raman|wave\s?number", "", line)) else ""
+
+
+def _laser(key: str, value: str) -> float | None:
+    number = _NUMBER.search(value)
+    named = "nm" in f"{key} {value}".casefold() or "wavelength" in key.casefold()
+    found = float(number.group(0).replace(",", ".")) if number else 0.0
+    return found if named and 150 < found < 3000 else None

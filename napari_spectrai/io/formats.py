@@ -1,0 +1,157 @@
+"""The table of formats: which suffixes they have, how content tells them where suffixes are shared, and which module reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from napari_spectrai.spec import listed
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One family of files: its suffixes, and the module of `napari_spectrai.io` that knows it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    module: str
+    writes: bool = False
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Import the module's `name` (``read``, ``write``, ``inspect`` or ``pictures``)."""
+        function: Callable[..., Any] = getattr(import_module(f"napari_spectrai.io.{self.module}"), name)
+        return function
+
+
+_DIGITS = tuple(f".{number}" for number in range(10))
+FORMATS = (
+    Format("NumPy array", (".npy",), "arrays", writes=True),
+    Format("NumPy archive", (".npz",), "arrays", writes=True),
+    Format("MATLAB", (".mat",), "matlab", writes=True),
+    Format("HDF5", (".h5", ".hdf5", ".he5", ".nxs", ".nx5", ".ptir"), "hdf5", writes=True),
+    Format("netCDF", (".nc", ".nc4", ".cdf"), "netcdf"),
+    Format("OME-Zarr", (".ome.zarr",), "omezarr", writes=True),
+    Format("Zarr", (".zarr",), "zarr", writes=True),
+    Format("ENVI", (".hdr", ".bsq", ".bil", ".bip", ".dat", ".raw", ".img", ".hyspex", ".cue"), "envi", writes=True),
+    Format("OME-TIFF", (".ome.tif", ".ome.tiff"), "tiff", writes=True),
+    Format("TIFF", (".tif", ".tiff", ".lsm"), "tiff"),
+    Format("Renishaw WiRE", (".wdf",), "renishaw"),
+    Format("text", (".csv", ".txt", ".tsv", ".asc", ".dpt", ".xy", ".prn", ".asp"), "text", writes=True),
+    Format("JCAMP-DX", (".jdx", ".dx", ".jcm", ".jcamp"), "jcamp"),
+    Format("Galactic SPC", (".spc",), "galactic"),
+    Format("Thermo OMNIC", (".spa",), "omnic"),
+    Format("Gwyddion simple field", (".gsf",), "gwyddion"),
+    Format("Bruker OPUS", _DIGITS, "opus"),
+    Format("imzML", (".imzml",), "imzml"),
+    Format("a vendor's format", (".dm3", ".dm4", ".tvf", ".bcf", ".spx", ".hspy", ".emd", ".msa", ".sur", ".pro", ".xml"), "vendor"),
+)
+"""Told by the longest suffix that fits, unless the content says otherwise (`_SHARED`)."""
+
+_SHARED = (".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", *_DIGITS)
+"""Suffixes that several programs give to files of different kinds."""
+_OPUS_SUFFIX = re.compile(r"\.\d{1,4}")
+_HEAD = 1024
+_CONTENT: tuple[tuple[bytes, str], ...] = (
+    (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"\x93NUMPY", "NumPy array"), (b"WDF1", "Renishaw WiRE"), (b"MATLAB 5.0", "MATLAB"),
+    (b"\x0a\x0a\xfe\xfe", "Bruker OPUS"), (b"Spectral Data File", "Thermo OMNIC"), (b"Gwyddion Simple Field", "Gwyddion simple field"),
+    (b"CDF\x01", "netCDF"), (b"CDF\x02", "netCDF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
+)  # fmt: skip
+
+
+def _named(name: str) -> Format:
+    return next(known for known in FORMATS if known.name == name)
+
+
+def by_content(path: Path) -> Format | None:
+    """Return the format that the first bytes of a file tell, or None where they do not decide."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:  # a folder, or what may not be read; whoever reads it says so
+        return None
+    for magic, name in _CONTENT:
+        if head.startswith(magic):
+            return _named(name)
+    words = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if words.startswith(b"##") and re.search(rb"^##\s*JCAMP[-_ ]?DX\s*=|^##\s*TITLE\s*=", words, re.MULTILINE | re.IGNORECASE):
+        return _named("JCAMP-DX")
+    if words.startswith(b"#FORMAT") and b"EMSA" in words:
+        return _named("a vendor's format")
+    # a table or a note beside a scene has its name, too
+    if path.suffix.lower() not in (*_named("text").suffixes, ".xml") and envi_header(path) is not None:
+        return _named("ENVI")
+    return None
+
+
+def envi_header(path: Path) -> Path | None:
+    """Return the ENVI header that stands beside a file of raw values, if one does."""
+    for candidate in (
+        path.with_name(path.name + ".hdr"),
+        *(path.with_suffix(suffix) for suffix in (".hdr", ".HDR")),
+        path.with_name(path.name + ".HDR"),
+    ):
+        if candidate != path and candidate.is_file():
+            with candidate.open("rb") as file:
+                if file.read(16).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"ENVI"):
+                    return candidate
+    return None
+
+
+def is_text(path: Path) -> bool:
+    """Whether the first bytes of a file are those of a text."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return bool(head) and (head[:2] in (b"\xff\xfe", b"\xfe\xff") or not re.search(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]", head))
+
+
+def _of_suffix(known: Format, name: str, suffix: str) -> Format:
+    """Return the format of a file by its content, with the file's own suffix among its suffixes."""
+    fits = not suffix or any(name.endswith(one) for one in known.suffixes)
+    return known if fits else replace(known, suffixes=(*known.suffixes, suffix))
+
+
+def writer_of(path: str | Path) -> Format:
+    """Return the format that a name's suffix asks for, whatever stands there now, or raise ValueError listing those known."""
+    path = Path(path)
+    name = path.name.lower()
+    fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]
+    if fitting:
+        return max(fitting, key=lambda pair: pair[0])[1]
+    return _unknown(path)
+
+
+def _unknown(path: Path) -> NoReturn:
+    suffix = path.suffix.lower()
+    suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
+    raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
+
+
+def format_of(path: str | Path) -> Format:
+    """Return the format of a file: as its suffix has it, or as its content says where that suffix is shared or unknown.
+
+    Raises
+    ------
+    ValueError
+        If neither tells a format; lists the known suffixes.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]
+    suffix = path.suffix.lower()
+    if fitting and suffix not in _SHARED:
+        return max(fitting, key=lambda pair: pair[0])[1]
+    told = by_content(path)
+    if told is not None:
+        return _of_suffix(told, name, suffix)
+    if fitting:
+        known = max(fitting, key=lambda pair: pair[0])[1]
+        if known.module == "envi" and suffix in (".dat", ".raw") and path.is_file() and is_text(path):
+            return _of_suffix(_named("text"), name, suffix)
+        return known
+    if _OPUS_SUFFIX.fullmatch(suffix):
+        return _of_suffix(_named("Bruker OPUS"), name, suffix)
+    return _unknown(path)

@@ -1,0 +1,185 @@
+"""Galactic SPC, new and old versions, by the layout that Thermo Galactic has published: one axis for all, or one a spectrum."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.io.facts import facts_of
+from napari_spectrai.io.found import RawArray, affordable
+from napari_spectrai.io.spectra import Spectrum, chosen, inspected
+
+_SHORTS, _MULTIPLE, _LABELS, _OWN_POSITIONS, _POSITIONS = 1, 4, 32, 64, 128
+_LITTLE, _BIG, _OLD = 0x4B, 0x4C, 0x4D
+_UNITS = {1: "1/cm", 2: "um", 3: "nm", 9: "m/z", 13: "1/cm", 14: "eV", 6: "Hz", 7: "kHz", 8: "MHz", 10: "ppm", 4: "s", 5: "min"}
+_Z_UNITS = {1: "1/cm", 2: "um", 3: "nm", 4: "s", 5: "min", 11: "days"}
+_HEADER, _OLD_HEADER, _SUBHEADER, _ENTRY = 512, 256, 32, 12
+_FLOATS = -128
+_MOST_WORDS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What the head of a file says."""
+
+    flags: int
+    order: str
+    exponent: int
+    points: int
+    first: float
+    last: float
+    count: int
+    unit: str
+    z_unit: str
+    comment: str
+    log: int
+    start: int
+    old: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One spectrum as it lies in the file."""
+
+    positions: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+    z: float
+
+
+def _head(content: bytes) -> _Head:
+    version = content[1] if len(content) > 1 else 0
+    if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        raise ValueError("it is an OLE file, as Shimadzu writes with this suffix; export it as text or JCAMP-DX")
+    if version not in (_LITTLE, _BIG, _OLD) or len(content) < (_OLD_HEADER if version == _OLD else _HEADER):
+        raise ValueError("it does not begin with the head of an SPC file")
+    if version == _OLD:
+        flags, _, exponent, points, first, last, kind = struct.unpack_from("<BBhfffB", content)
+        text = content[64:194]
+        return _Head(
+            flags, "<", exponent, int(points), first, last, 0, _unit(kind, content[194:224], flags), "", _words(text), 0, 224, old=True
+        )
+    order = ">" if version == _BIG else "<"
+    flags, _, _, exponent = struct.unpack_from("4b", content)
+    points, first, last, count, kind, _, z_kind = struct.unpack_from(f"{order}iddiBBB", content, 4)
+    flags &= 0xFF
+    (log,) = struct.unpack_from(f"{order}i", content, 248)
+    unit = _unit(kind, content[218:248], flags)
+    z_unit, comment = _Z_UNITS.get(z_kind, ""), _words(content[88:218])
+    return _Head(flags, order, exponent, points, first, last, max(count, 1), unit, z_unit, comment, log, _HEADER, old=False)
+
+
+def _words(text: bytes) -> str:
+    return text.partition(b"\0")[0].decode("cp1252", "replace").strip()
+
+
+def _unit(kind: int, titles: bytes, flags: int) -> str:
+    """Return the unit by its number, or by the file's own title of the axis."""
+    title = _words(titles) if flags & _LABELS else ""
+    return _UNITS.get(kind, "") or title
+
+
+def _parts(path: Path) -> tuple[_Head, list[_Part]]:
+    """Return the head and every spectrum."""
+    affordable((path.stat().st_size * 8,), np.uint8)
+    content = path.read_bytes()
+    head = _head(content)
+    if not 0 <= head.points <= len(content) or not 0 <= head.count <= len(content) // _SUBHEADER + 1:
+        raise ValueError(f"its head claims {head.count} spectra of {head.points} points; it is damaged")
+    place = head.start
+    shared: npt.NDArray[np.float64] | None = None
+    if not head.flags & _OWN_POSITIONS:
+        if head.flags & _POSITIONS and not head.old:
+            shared = _numbers(content, f"{head.order}f4", place, head.points)
+            place += 4 * head.points
+        else:
+            shared = np.linspace(head.first, head.last, head.points)
+    parts: list[_Part] = []
+    places = _directory(content, head)
+    number = 0
+    while (number < head.count) if not head.old else (place + _SUBHEADER + 4 <= len(content) and (number == 0 or head.flags & _MULTIPLE)):
+        part, place = _part(content, head, places[number] if places else place, shared)
+        parts.append(part)
+        number += 1
+    if not parts:
+        raise ValueError("it holds no spectrum")
+    return head, parts
+
+
+def _directory(content: bytes, head: _Head) -> list[int]:
+    """Return where each spectrum lies, if a directory at the end of a file of spectra of unequal lengths says so."""
+    end = head.points + _ENTRY * head.count
+    if head.old or not (head.flags & _OWN_POSITIONS and head.flags & _MULTIPLE) or head.points < _HEADER or end > len(content):
+        return []
+    places = [struct.unpack_from(f"{head.order}i", content, head.points + _ENTRY * number)[0] for number in range(head.count)]
+    return places if all(_HEADER <= place < len(content) for place in places) else []
+
+
+def _part(content: bytes, head: _Head, place: int, shared: npt.NDArray[np.float64] | None) -> tuple[_Part, int]:
+    """Return a spectrum and where the next one begins."""
+    if place + _SUBHEADER > len(content):
+        raise ValueError("it ends before its last spectrum; it is truncated")
+    _, exponent, _, z, _, _, points = struct.unpack_from(f"{head.order}bbhfffi", content, place)
+    place += _SUBHEADER
+    if shared is None:
+        points = points if points > 0 else head.points
+        own = _numbers(content, f"{head.order}f4", place, points)
+        place += 4 * points
+    else:
+        points, own = head.points, shared
+    power = exponent if head.flags & _MULTIPLE else head.exponent
+    if head.flags & _SHORTS:
+        values = _numbers(content, f"{head.order}i2", place, points) * 2.0 ** (power - 16)
+        return _Part(own, values, z), place + 2 * points
+    if power == _FLOATS and not head.old:
+        return _Part(own, _numbers(content, f"{head.order}f4", place, points), z), place + 4 * points
+    if head.old:  # the high word stands before the low one
+        words = _numbers(content, "<u2", place, 2 * points).reshape(-1, 2)
+        whole = (words[:, 0] * 2.0**16 + words[:, 1]).astype(np.int64)
+        values = np.where(whole >= 2**31, whole - 2**32, whole) * 2.0 ** (power - 32)
+    else:
+        values = _numbers(content, f"{head.order}i4", place, points) * 2.0 ** (power - 32)
+    return _Part(own, values, z), place + 4 * points
+
+
+def _numbers(content: bytes, kind: str, place: int, count: int) -> npt.NDArray[np.float64]:
+    if count < 0 or place + count * int(kind[-1]) > len(content):
+        raise ValueError(f"it holds {len(content):,} bytes, and its values reach beyond; it is truncated")
+    return np.frombuffer(content, kind, count, place).astype(np.float64)
+
+
+def _spectra(head: _Head, parts: list[_Part]) -> list[Spectrum]:
+    return [Spectrum(str(number), part.positions, part.values, head.unit, head.comment) for number, part in enumerate(parts)]
+
+
+def inspect(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the spectra, by number, and their lengths."""
+    return inspected(_spectra(*_parts(path)))
+
+
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
+    """Read the spectra that share their positions as a set, with their depth or time in ``metadata["coordinates"]``."""
+    head, parts = _parts(path)
+    metadata: dict[str, Any] = _log(path, head)
+    z = [part.z for part in parts]
+    if len(set(z)) > 1:
+        name = "time" if head.z_unit in ("s", "min", "days") else "z"
+        metadata["coordinates"] = {name: {"values": z, "unit": head.z_unit}}
+    return chosen(path, _spectra(head, parts), dataset, metadata)
+
+
+def _log(path: Path, head: _Head) -> dict[str, Any]:
+    """Return what the log at the end of a file says of the laser line."""
+    length = path.stat().st_size
+    if not _HEADER <= head.log < length - 64:
+        return {}
+    with path.open("rb") as file:
+        file.seek(head.log)
+        block = file.read(min(length - head.log, _MOST_WORDS))
+    (offset,) = struct.unpack_from(f"{head.order}i", block, 8)
+    text = block[offset:].partition(b"\0")[0] if 0 < offset < len(block) else b""
+    return dict(facts_of(text.decode("cp1252", "replace").splitlines()).metadata)

@@ -1,0 +1,107 @@
+"""Spectra with a coordinate each, laid out as lines, images and volumes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.found import RawArray, affordable, warn
+
+ORDER = ("time", "z", "y", "x")
+"""The dimensions that coordinates make, the slowest first."""
+_LENGTHS = ("um", "mm", "nm", "m")
+_LEAST_FILLED = 0.5
+
+FloatTable = npt.NDArray[np.float64]
+
+
+def steps(values: FloatTable) -> tuple[npt.NDArray[np.intp], float]:
+    """Return the number of each coordinate on an even grid, and the grid's step; a stage does not come to rest at the same place twice."""
+    unique = np.unique(values)
+    gaps = np.diff(unique)
+    if not gaps.size or gaps.max() == 0:
+        return np.zeros(len(values), np.intp), 0.0
+    step = float(np.median(gaps[gaps > 0.3 * gaps.max()]))
+    return np.rint((values - values.min()) / step).astype(np.intp), step
+
+
+def laid_out(
+    path: Path, spectra: Any, axis: SpectralAxis | None, coordinates: Mapping[str, FloatTable], units: Mapping[str, str], **more: Any
+) -> RawArray:
+    """Return spectra as the line, image or volume that their coordinates describe, in whatever order they were measured.
+
+    Parameters
+    ----------
+    spectra : array of shape (spectra, bands)
+    coordinates : values of ``"x"``, ``"y"``, ``"z"`` and ``"time"``, one a spectrum, as far as they are known
+    units : their units, as far as they are known
+
+    Along one coordinate spectra stay a set, in the file's order, with the coordinate in ``metadata["coordinates"]``. Coordinates that
+    form no grid make a set, with a warning; places of a grid that hold no spectrum are NaN, with a warning.
+    """
+    known = {name: np.asarray(coordinates[name], np.float64) for name in ORDER if name in coordinates}
+    metadata: dict[str, Any] = dict(more.pop("metadata", {}))
+    varying = [name for name in known if np.isfinite(known[name]).all() and np.unique(known[name]).size > 1]
+    kept = {name: {"values": values.tolist(), "unit": units.get(name, "")} for name, values in known.items()}
+    if len(spectra) < 2 or len(varying) < 2:
+        if kept:
+            metadata["coordinates"] = kept
+        return RawArray(spectra, axis=axis, metadata=metadata | _stage(known, units, varying), **more)
+    numbers, sizes = zip(*(steps(known[name]) for name in varying), strict=True)
+    shape = tuple(int(number.max()) + 1 for number in numbers)
+    count = math.prod(shape)
+    if count > len(spectra) / _LEAST_FILLED:
+        return _as_set(path, spectra, axis, kept, known, metadata, **more)
+    place = np.ravel_multi_index(numbers, shape)
+    if np.unique(place).size != len(spectra):
+        return _as_set(path, spectra, axis, kept, known, metadata, **more)
+    bands = spectra.shape[1]
+    if count > len(spectra):
+        warn(path, f"{count - len(spectra)} of {count} places of its {' × '.join(map(str, shape))} grid hold no spectrum; they are NaN")
+    affordable((count, bands), np.float64)
+    image = np.full((count, bands), np.nan, np.result_type(spectra.dtype, np.float32))
+    image[place] = spectra
+    size, unit = _pixel(varying, sizes, units)
+    first = {name: float(values.min()) for name, values in known.items()}
+    if size is not None:
+        metadata["origin"] = [first.get(name, 0.0) for name in varying[-2:]]
+    spacing = {name: {"start": first[name], "step": step, "unit": units.get(name, "")} for name, step in zip(varying, sizes, strict=True)}
+    more_spacing = {name: value for name, value in spacing.items() if name not in varying[-2:]}
+    if more_spacing:
+        metadata["planes"] = more_spacing
+    return RawArray(image.reshape(*shape, bands), axis=axis, pixel_size=size, pixel_unit=unit, metadata=metadata, **more)
+
+
+def _pixel(varying: list[str], sizes: tuple[float, ...], units: Mapping[str, str]) -> tuple[tuple[float, float] | None, str]:
+    """Return the pixel size where both sides of the image are lengths in one unit."""
+    sides = [units.get(name, "") for name in varying[-2:]]
+    if sides[0] != sides[1] or sides[0] not in _LENGTHS:
+        return None, "pixel"
+    return (sizes[-2], sizes[-1]), sides[0]
+
+
+def _as_set(
+    path: Path,
+    spectra: Any,
+    axis: SpectralAxis | None,
+    kept: dict[str, Any],
+    known: Mapping[str, FloatTable],
+    metadata: dict[str, Any],
+    **more: Any,
+) -> RawArray:
+    warn(path, "its points form no grid; they are read as a set of spectra with their places in metadata['coordinates']")
+    stage = {f"stage_{name}": known[name].tolist() for name in "xyz" if name in known}
+    return RawArray(spectra, axis=axis, metadata=metadata | {"coordinates": kept} | stage, **more)
+
+
+def _stage(known: Mapping[str, FloatTable], units: Mapping[str, str], varying: list[str]) -> dict[str, Any]:
+    """Return the stage coordinates of a line, under the names that those of other formats have."""
+    if not varying or units.get(varying[0], "") not in _LENGTHS:
+        return {}
+    return {f"stage_{name}": known[name].tolist() for name in "xyz" if name in known}

@@ -1,0 +1,243 @@
+"""How a text table holds its spectra, guessed from titles, units, order and repetition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.io.columns import COORDINATES, Layout, counts_up, in_order, period_of, repeats, role_of
+from napari_spectrai.io.tables import Table
+from napari_spectrai.units import quantity_of, unit_of
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm)?[_ ]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
+_AUXILIARY = re.compile(r"(dark|reference|background|white|blank)\b(?!.*subtract)", re.IGNORECASE)
+_CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected", re.IGNORECASE)
+
+
+def layout_of(table: Table) -> Layout:
+    """Guess the role of every column from titles, units, order and repetition."""
+    numbers, width = table.numbers, table.width
+    titles = table.names or ("",) * width
+    named = [role_of(name) or role_of(table.units[column] if table.units else "") for column, name in enumerate(titles)]
+    if width == 2 and [name.casefold() for name in titles] == ["x", "y"]:
+        named = ["position", "intensity"]
+    for column in table.words:
+        named[column] = "label"
+    found = _rows(table, titles, named)
+    if found is not None:
+        return found
+    if "position" in named:
+        above = table.units or ("",) * width
+        return _by_names(table, [f"{over} {title}".strip() for over, title in zip(above, titles, strict=True)], named)
+    if width == 1:
+        return Layout("columns", ("intensity",))
+    found = _by_values(numbers, named)
+    if found.kind == "bare" and table.words:
+        note = "its lines have names and are taken for the spectra, whose positions it does not give"
+        return Layout("rows", found.roles, notes=(note,))
+    return found
+
+
+# ------------------------------------------------------------------ a spectrum a line
+
+
+def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout | None:
+    """Return the layout of spectra in lines, if the first line or the titles hold their positions."""
+    head, words = _head(titles, table.leads)
+    bands = [column for column, value in enumerate(head) if value is not None]
+    if len(bands) < 2 or len(bands) < table.width - 8:
+        return None
+    values = np.array([head[column] for column in bands], np.float64)
+    others = [column for column in range(table.width) if column not in bands]
+    position = next((column for column in others if named[column] == "position"), None)
+    running = counts_up(values) and not any(words)
+    if not _is_head(table, values, position, others, plain=not any(words), running=running):
+        return None
+    roles = ["intensity"] * table.width
+    notes: list[str] = []
+    for place, column in enumerate(others):
+        roles[column] = _lead_role(table, named[column], column, place, others, notes)
+    unit = next((word for word in words if word), "") or (titles[position] if position is not None else "")
+    if not unit and others and quantity_of(titles[others[0]]):
+        unit = titles[others[0]]
+    return Layout("rows", tuple(roles), None if running else values, unit, notes=tuple(notes))
+
+
+def _is_head(
+    table: Table, values: npt.NDArray[np.float64], position: int | None, others: Sequence[int], *, plain: bool, running: bool
+) -> bool:
+    """Whether numbers among the titles are the positions of bands, and not the names of spectra in columns."""
+    own = table.numbers[:, position if position is not None else 0]
+    axis = in_order(own, 0.8) and not counts_up(own)
+    if position is not None and position not in table.words:
+        return not running and not (axis and plain)
+    if table.leads == 1 and running and axis:
+        return False
+    return (in_order(values, 0.8) or len(values) == 2 or table.leads is not None) and (bool(others) or not running)
+
+
+def _head(titles: Sequence[str], leads: int | None) -> tuple[list[float | None], list[str]]:
+    """Return the number that each title spells, and the words behind it."""
+    values: list[float | None] = []
+    words: list[str] = []
+    for column, title in enumerate(titles):
+        match = _BAND.fullmatch(title.strip()) if leads is None or column >= leads else None
+        plain = match is not None and (not match.group(2).strip() or unit_of(match.group(2)) is not None)
+        values.append(float(match.group(1)) if match is not None and plain else None)
+        words.append(match.group(2).strip(" ()[]") if match is not None and plain else "")
+    return values, words
+
+
+def _lead_role(table: Table, named: str, column: int, place: int, others: Sequence[int], notes: list[str]) -> str:
+    """Return the role of a column that stands before or behind the bands."""
+    if column in table.words:
+        return "label"
+    if named in (*COORDINATES, "index", "label"):
+        return named
+    values = table.numbers[:, column]
+    if counts_up(values):
+        return "index"
+    if table.leads is not None and column < table.leads:
+        side = {1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[len(others)][place] if len(others) <= 3 else "ignored"
+        if len(others) > 1:
+            notes.append(f"its column {column} has no title and is taken for the coordinate {side}")
+        return side if len(others) > 1 else "index"
+    if (values == np.rint(values)).all() and np.unique(values).size <= max(2, len(values) // 2):
+        notes.append(f"its column {column} of whole numbers is taken for labels")
+        return "label"
+    notes.append(f"its column {column} is not read")
+    return "ignored"
+
+
+# ------------------------------------------------------------------ positions in a column
+
+
+def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout:
+    """Return the layout of a table whose titles name its positions."""
+    numbers = table.numbers
+    places = [column for column, role in enumerate(named) if role == "position"]
+    valued = [column for column in places if np.isfinite(numbers[:, column]).sum() > 1] or places
+    roles = ["intensity" if role in ("", "intensity") else role for role in named]
+    notes: list[str] = []
+    if len(places) > 1 and places == list(range(places[0], len(named), places[1] - places[0])) and places[1] - places[0] > 1:
+        return _pairs(table, places, roles)
+    chosen = next((column for column in valued if "raman" in titles[column].casefold()), valued[0])
+    for column in places:
+        roles[column] = "position" if column == chosen else "ignored"
+    if len(places) > 1:
+        others = ", ".join(titles[column] or str(column) for column in places)
+        notes.append(f"positions stand in several columns ({others}); {titles[chosen] or chosen!r} is taken")
+    long = repeats(numbers[:, chosen])
+    for column, role in enumerate(roles):
+        values = numbers[:, column]
+        still = np.isfinite(values).all() and bool((values == values[0]).all())
+        if (role in COORDINATES and not long and not still) or (role == "label" and column not in table.words):
+            roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
+        elif not titles[column].strip() and counts_up(values):
+            roles[column] = "index"
+    if not long:
+        _leave_out(titles, roles, notes)
+    if "intensity" not in roles:
+        _promote(roles, numbers)
+    return Layout("long" if long else "columns", tuple(roles), notes=tuple(notes))
+
+
+def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
+    """Return the layout of columns of positions that alternate with those of intensities, which they have to share."""
+    numbers = table.numbers
+    if any(not np.array_equal(numbers[:, column], numbers[:, places[0]], equal_nan=True) for column in places[1:]):
+        names = ", ".join(table.names[column] or str(column) for column in places)
+        raise ValueError(
+            f"its spectra lie at different positions (columns {', '.join(map(str, places))}: {names}); choose one with "
+            f"columns={{{places[0]}: 'position', {places[0] + 1}: 'intensity'}}"
+        )
+    for column in places[1:]:
+        roles[column] = "ignored"
+    return Layout("columns", tuple(roles))
+
+
+def _leave_out(titles: Sequence[str], roles: list[str], notes: list[str]) -> None:
+    """Leave out columns that are no spectra of the sample where others are: the dark and reference spectra, and uncorrected ones."""
+    values = [column for column, role in enumerate(roles) if role == "intensity"]
+    corrected = [column for column in values if _CORRECTED.search(titles[column])]
+    plain = [column for column in values if not _AUXILIARY.search(titles[column])]
+    kept = corrected or plain or values
+    left = [titles[column] for column in values if column not in kept]
+    for column in values:
+        if column not in kept:
+            roles[column] = "ignored"
+    if left:
+        notes.append(f"{', '.join(titles[column] for column in kept)} is read, and not {', '.join(left)}")
+
+
+def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
+    """Make the last column the intensities where no title names any."""
+    free = [
+        column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and np.isfinite(numbers[:, column]).any()
+    ]
+    if not free:
+        raise ValueError("none of its columns holds intensities; name one with columns={…: 'intensity'}")
+    roles[free[-1]] = "intensity"
+
+
+# ------------------------------------------------------------------ without titles
+
+
+def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout:
+    """Return the layout that order and repetition suggest."""
+    width = numbers.shape[1]
+    roles = ["intensity" if role in ("", "position", *COORDINATES) else role for role in named]
+    if (long := _repeating(numbers)) is not None:
+        sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
+        note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
+        return Layout("long", (*sides, "position", *["intensity"] * (width - long - 1)), notes=(note,))
+    free = [column for column, role in enumerate(roles) if role == "intensity"]
+    complete = [column for column in free if np.isfinite(numbers[:, column]).all()]
+    ordered = [column for column in complete if in_order(numbers[:, column])]
+    loose = [column for column in complete if in_order(numbers[:, column], 0.9) and _even(numbers[:, column])]
+    first = free[0] if free else 0
+    counting = bool(ordered) and ordered[0] == first and counts_up(numbers[:, first]) and len(free) > 2
+    if counting and len(ordered) > 1 and not counts_up(numbers[:, ordered[1]]):
+        roles[first], roles[ordered[1]] = "index", "position"
+        note = f"its column {first} counts lines; the positions are taken from column {ordered[1]}"
+        return Layout("columns", tuple(roles), notes=(note,))
+    if ordered[:1] == [first] or loose[:1] == [first]:
+        roles[first] = "position"
+        return Layout("columns", tuple(roles))
+    if width > 4 and len(numbers) > 1 and in_order(numbers[0], 0.95):
+        note = "its first line is in order and taken for the positions of the bands"
+        return _first_line(numbers, note)
+    if (ordered or loose) and len(free) > 1 and len(numbers) > 4:
+        place = (ordered or loose)[0]
+        roles[place] = "position"
+        return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
+    return Layout("bare", tuple(roles))
+
+
+def _even(values: npt.NDArray[np.float64]) -> bool:
+    """Whether most steps are of one size or nearly so, as between positions and not down the flank of a peak."""
+    steps = np.abs(np.diff(values))
+    middle = float(np.median(steps))
+    return middle > 0 and float(((steps > 0.3 * middle) & (steps < 3 * middle)).mean()) >= 0.8
+
+
+def _first_line(numbers: npt.NDArray[np.float64], note: str) -> Layout:
+    return Layout("rows", ("intensity",) * numbers.shape[1], numbers[0], skip=1, notes=(note,))
+
+
+def _repeating(numbers: npt.NDArray[np.float64]) -> int | None:
+    """Return how many coordinates stand before the positions in a table without titles, or None if it is no long one."""
+    width = numbers.shape[1]
+    for leads in range(1, min(width - 2, 3) + 1):
+        period = period_of(numbers[:, leads])
+        if period is None or not in_order(numbers[:period, leads], 0.9) or len(numbers) % period:
+            continue
+        before = numbers[:, :leads].reshape(-1, period, leads)
+        if (before == before[:, :1]).all() and len(before) > 1:
+            return leads
+    period = period_of(numbers[:, 0]) if width == 2 else None
+    return 0 if period is not None and in_order(numbers[:period, 0], 0.9) and len(numbers) % period == 0 else None

@@ -1,0 +1,122 @@
+"""What OME-XML says of an image: its channels, its pixel size, and dimensions folded into others ("modulo")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.io.found import positions
+from napari_spectrai.io.titles import from_labels
+
+_WAVELENGTHS = ("lambda", "spectral", "wavelength")
+_MOST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Modulo:
+    """A dimension folded into C, Z or T, of which it is the one that varies fastest.
+
+    Parameters
+    ----------
+    kind : ``"lambda"`` (wavelengths), ``"lifetime"``, ``"angle"``, …
+    labels : where its places lie, as text
+    unit : as the file writes it
+    """
+
+    kind: str
+    labels: tuple[str, ...]
+    unit: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class OmeImage:
+    """What OME-XML says of one image."""
+
+    description: str = ""
+    pixel_size: tuple[float, float] | None = None
+    size_unit: str = ""
+    names: tuple[str, ...] = ()
+    emissions: tuple[tuple[str | None, str], ...] = ()
+    modulo: Mapping[str, Modulo] = field(default_factory=dict)
+
+    def wavelengths(self, path: Path, bands: int) -> SpectralAxis | None:
+        """Return the positions along the folded dimension of wavelengths."""
+        known = next((modulo for modulo in self.modulo.values() if modulo.kind == "lambda" and len(modulo) == bands), None)
+        if known is None:
+            return None
+        try:
+            values = [float(label) for label in known.labels]
+        except ValueError:
+            return from_labels(known.labels, path)
+        return positions(path, values, known.unit, quantity="wavelengths")
+
+    def channels(self, path: Path, bands: int) -> SpectralAxis | None:
+        """Return the positions that the channels give: their emission wavelengths, else their names."""
+        if len(self.names) != bands:
+            return None
+        values = [value for value, _ in self.emissions if value]
+        units = {unit for _, unit in self.emissions}
+        if len(values) == bands and len(units) == 1 and (bands == 1 or len(set(values)) > 1):
+            return positions(path, [float(value) for value in values], units.pop())
+        return from_labels(self.names, path)
+
+
+def of_image(xml: str, number: int) -> OmeImage:
+    """Return what OME-XML says of the image of a number; declarations that make a parser open or multiply texts are refused."""
+    if re.search(r"<!(DOCTYPE|ENTITY)", xml):
+        raise ValueError("its OME-XML declares entities; that is refused")
+    root = ET.fromstring(xml)  # noqa: S314  # no entities
+    image = [element for element in root if _is(element, "Image")][number]
+    pixels = next(element for element in image if _is(element, "Pixels"))
+    size = [float(pixels.get(f"PhysicalSize{side}") or 0) for side in "YX"]
+    channels = [element for element in pixels if _is(element, "Channel")]
+    return OmeImage(
+        next((element.text or "" for element in image if _is(element, "Description")), ""),
+        (size[0], size[1]) if min(size) > 0 else None,
+        pixels.get("PhysicalSizeXUnit", "µm"),
+        tuple(channel.get("Name", "") for channel in channels),
+        tuple((channel.get("EmissionWavelength"), channel.get("EmissionWavelengthUnit", "nm")) for channel in channels),
+        _modulo(root, image, pixels),
+    )
+
+
+def _is(element: ET.Element, name: str) -> bool:
+    return element.tag.rpartition("}")[2] == name
+
+
+def _modulo(root: ET.Element, image: ET.Element, pixels: ET.Element) -> dict[str, Modulo]:
+    """Return the folded dimensions of an image, by the dimension that holds them."""
+    references = {element.get("ID") for parent in (image, pixels) for element in parent if _is(element, "AnnotationRef")}
+    found: dict[str, Modulo] = {}
+    for group in root:
+        for annotation in group if _is(group, "StructuredAnnotations") else ():
+            if annotation.get("ID") in references and annotation.get("Namespace", "").casefold().endswith("modulo"):
+                for element in annotation.iter():
+                    along = element.tag.rpartition("}")[2]
+                    if along.startswith("ModuloAlong") and along[-1:] in "CZT":
+                        found[along[-1]] = _folded(element)
+    return found
+
+
+def _folded(element: ET.Element) -> Modulo:
+    kind = element.get("Type", "other").strip().casefold()
+    labels = tuple((child.text or "").strip() for child in element if _is(child, "Label"))
+    if not labels and element.get("Start") is not None:
+        start, step = float(element.get("Start", 0)), float(element.get("Step") or 1)
+        end = float(element.get("End") or start)
+        count = round((end - start) / step) + 1 if step else 1
+        if not 0 < count <= _MOST:
+            raise ValueError(f"its dimension of {kind} from {start:g} to {end:g} in steps of {step:g} has no sensible length")
+        labels = tuple(repr(float(value)) for value in start + step * np.arange(count))
+    unit: Any = element.get("Unit", "")
+    return Modulo("lambda" if kind in _WAVELENGTHS else kind, labels, str(unit))

@@ -1,0 +1,68 @@
+"""Bruker OPUS through brukeropus (in the ``formats`` extra): any result that a file holds, single or a series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.io.container import choose
+from napari_spectrai.io.found import RawArray, affordable, positions, quietly, warn
+from napari_spectrai.io.optional import need
+
+_RESULTS = ("a", "t", "r", "ra", "e", "km", "pas", "logr", "atr", "aria", "arit", "pw")
+"""Blocks that are results, in the order of preference: absorbance, transmittance, reflectance, Raman, emission, Kubelka-Munk, …"""
+_MEASURED = ("sm", "rf")
+_UNITS = {"WN": "1/cm", "MI": "um", "LGW": "1/cm", "RSH": "1/cm", "NM": "nm"}
+_MAGIC = b"\x0a\x0a\xfe\xfe"
+
+
+def _blocks(path: Path) -> dict[str, Any]:
+    """Return the blocks with numbers, results first."""
+    affordable((path.stat().st_size * 8,), np.uint8)
+    with path.open("rb") as file:
+        begins = file.read(4)
+    reader = need("brukeropus", "Bruker OPUS")
+    if begins != _MAGIC:
+        raise ValueError("it does not begin as an OPUS file does")
+    with quietly():
+        measured = reader.read_opus(str(path))
+        found = {str(block.key): block for block in measured.iter_all_data() if np.size(block.y) and _unit(block) is not None}
+    order = (*_RESULTS, *_MEASURED)
+
+    def rank(key: str) -> tuple[int, str]:
+        base = key.partition("_")[0]
+        return (order.index(base) if base in order else len(order), key)
+
+    return {key: found[key] for key in sorted(found, key=rank)}
+
+
+def _unit(block: Any) -> str | None:
+    """Return the unit of a block's positions, None for a block that has none."""
+    try:
+        return str(block.dxu).strip().upper()
+    except AttributeError:
+        return None
+
+
+def inspect(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the blocks and their shapes."""
+    return {key: tuple(np.shape(block.y)) for key, block in _blocks(path).items()}
+
+
+def read(path: Path, *, dataset: str | None = None) -> RawArray:
+    """Return a block of an OPUS file: the one asked for, else its first result."""
+    blocks = _blocks(path)
+    if not blocks:
+        raise ValueError("it holds no spectrum")
+    name = choose({key: (1, *np.shape(block.y)) for key, block in blocks.items()}, dataset) if dataset else next(iter(blocks))
+    results = [key for key in blocks if key.partition("_")[0] in _RESULTS]
+    if dataset is None and len(results) > 1:
+        warn(path, f"it holds several results ({', '.join(results)}); {name!r} is read. Choose another with dataset=…")
+    block = blocks[name]
+    unit = _unit(block) or ""
+    x = np.asarray(block.x, np.float64)
+    data = np.atleast_2d(np.asarray(block.y, np.float64))
+    where = positions(path, np.exp(x) if unit == "LGW" else x, _UNITS.get(unit, unit))
+    return RawArray(data, axis=where, name=str(getattr(block, "label", "") or ""))

@@ -1,0 +1,159 @@
+"""Components: what the spectra of a cube are made of, found in the cube itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.mapping.blocks import Pixels, window
+from napari_spectrai.mapping.factors import PrincipalComponents, alternating_least_squares, centres, non_negative_factors, vertices
+from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, silent
+from napari_spectrai.mapping.nnls import NonNegative
+from napari_spectrai.mapping.references import NAMES
+
+Method = Literal["pca", "nmf", "kmeans", "vca", "vca_fcls", "mcr_als"]
+
+SEEN = 20_000
+"""Spectra at most, evenly spread, in which components are found."""
+SEEN_BY_VCA = 100_000
+"""The same for vertex component analysis: the purest pixels are rare."""
+SCREE = 12
+"""Components whose share of the variance is always listed."""
+_WORDS = {
+    "pca": "PC", "nmf": "NMF", "kmeans": "cluster", "vca": "VCA", "vca_fcls": "VCA", "mcr_als": "MCR",
+}  # fmt: skip
+
+
+class ComponentMaps(MapKind):
+    """Components and how much of each every pixel holds.
+
+    ``"pca"``: scores and loadings of principal components. ``"nmf"``: non-negative matrix factorisation. ``"kmeans"``: clusters (1
+    inside, 0 outside) and the number of each pixel's cluster. ``"vca"`` and ``"vca_fcls"``: endmembers by vertex component analysis
+    with abundances at least zero, which in the latter add to one. ``"mcr_als"``: multivariate curve resolution, from VCA's endmembers.
+
+    Components are found in spectra spread evenly over the cube, then computed for every pixel. The table gives the share of the
+    variance of principal components, which shows how many components are above the noise, for more of them than are mapped.
+    """
+
+    title: ClassVar = "Components"
+    first: ClassVar = ("method", "count")
+    kind: Literal["components"] = "components"
+    method: Method = Field("vca_fcls", description="how components are found")
+    count: int = Field(4, ge=1, le=32, title="Components", description="number of components")
+    low: float | None = Field(None, description="first position that is used, in the unit of the axis; empty: all")
+    high: float | None = Field(None, description="last position that is used, in the unit of the axis; empty: all")
+    sum_to_one: bool = Field(False, description="closure (MCR-ALS): whether the abundances of a pixel add to one")
+    non_negative: bool = Field(
+        True, title="Non-negative spectra", description="MCR-ALS: whether the spectra of components are at least zero"
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the random choices")
+
+    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
+        """Return a map for each component, their spectra, and the residual.
+
+        Raises
+        ------
+        ValueError
+            If the spectra cannot hold so many components.
+        """
+        pixels = Pixels.of(cube, window(cube.axis, self.low, self.high, least=2, what="a decomposition"))
+        with threadpool_limits(1, "blas"):
+            seen = pixels.sample(SEEN_BY_VCA if self.method.startswith("vca") else SEEN)
+            scree = PrincipalComponents.of(seen, self.count)
+            components = self._found(seen, scree)
+            maps = self._pca(pixels, scree, progress) if self.method == "pca" else self._mapped(pixels, components, progress)
+        names = [name for name in maps if name not in ("residual", "cluster")]
+        curves = Cube(components.astype(np.float32), cube.axis.take(pixels.bands), name=self._curves_name(cube), metadata={NAMES: names})
+        return Maps({name: pixels.shaped(values) for name, values in maps.items()}, curves, self._table(names, maps, scree))
+
+    def _curves_name(self, cube: Cube) -> str:
+        return f"{cube.name} · {_WORDS[self.method]}" if cube.name else _WORDS[self.method]
+
+    def _found(self, seen: Doubles, scree: PrincipalComponents) -> Doubles:
+        """Return components (k, bands), those first that most spectra hold most of."""
+        rank = int((scree.variances > 1e-12 * max(float(scree.variances[0]), 1e-300)).sum())
+        most = min(len(seen), {"pca": rank, "kmeans": len(seen)}.get(self.method, rank + 1))
+        if self.count > most:
+            raise ValueError(
+                f"{self.count} components are asked for (count), and the {len(seen):,} spectra of {seen.shape[1]} bands hold {most} at "
+                f"most; set count to {max(most, 1)} or less"
+            )
+        if self.method == "pca":
+            return scree.loadings
+        if self.method == "kmeans":
+            found = centres(seen, self.count, self.seed)
+            nearest = _nearest(seen, found)
+            return found[np.argsort(-np.bincount(nearest, minlength=self.count), kind="stable")]
+        if self.method == "nmf":
+            found = non_negative_factors(seen, self.count, self.seed)
+        else:
+            found = vertices(seen, self.count, np.random.default_rng(self.seed)) if self.count > 1 else seen.mean(0, keepdims=True)
+        if self.method == "mcr_als":
+            thinned = seen[:: max(1, len(seen) // SEEN)]
+            found = alternating_least_squares(thinned, found, sum_to_one=self.sum_to_one, non_negative=self.non_negative)
+        solver = NonNegative(found, sum_to_one=self._closed)
+        amounts = solver.solve(seen)
+        if self.method == "nmf":  # the scale of a factor is free: its abundance goes up to one
+            strongest = np.maximum(np.quantile(amounts, 0.99, axis=0), 1e-300)
+            found, amounts = found * strongest[:, None], amounts / strongest
+        return np.asarray(found[np.argsort(-amounts.mean(0), kind="stable")])
+
+    @property
+    def _closed(self) -> bool:
+        return self.method == "vca_fcls" or (self.method == "mcr_als" and self.sum_to_one)
+
+    def _pca(self, pixels: Pixels, scree: PrincipalComponents, progress: Progress) -> dict[str, Doubles]:
+        found = pixels.empty(self.count + 1)
+        for places, spectra in pixels.blocks(progress):
+            centred = spectra - scree.mean
+            scores = centred @ scree.loadings.T
+            found[:-1, places] = scores.T
+            found[-1, places] = np.sqrt(np.square(centred - scores @ scree.loadings).mean(1))
+        return dict(zip([*self._names(), "residual"], found, strict=True))
+
+    def _mapped(self, pixels: Pixels, components: Doubles, progress: Progress) -> dict[str, Doubles]:
+        clusters = self.method == "kmeans"
+        solver = None if clusters else NonNegative(components, sum_to_one=self._closed)
+        found = pixels.empty(self.count + 1 + clusters)
+        for places, spectra in pixels.blocks(progress):
+            if solver is None:
+                nearest = _nearest(spectra, components)
+                amounts = np.eye(self.count)[nearest]
+                found[-2, places] = nearest + 1
+            else:
+                amounts = solver.solve(spectra)
+            found[: self.count, places] = amounts.T
+            found[-1, places] = np.sqrt(np.square(spectra - amounts @ components).mean(1))
+        return dict(zip([*self._names(), *(["cluster"] if clusters else []), "residual"], found, strict=True))
+
+    def _names(self) -> list[str]:
+        return [f"{_WORDS[self.method]} {number}" for number in range(1, self.count + 1)]
+
+    def _table(self, names: list[str], maps: dict[str, Doubles], scree: PrincipalComponents) -> list[Row]:
+        """Return rows of components, and of further principal components, which are not mapped."""
+        shares, residual = scree.shares, float(np.sqrt(np.nanmean(np.square(maps["residual"]))))
+        cumulative = np.cumsum(shares)
+        rows: list[Row] = []
+        for number in range(max(len(names), min(SCREE, len(shares)))):
+            mapped = number < len(names)
+            values = maps[names[number]] if mapped else np.array([np.nan])
+            within = number < len(shares)
+            rows.append({
+                "component": names[number] if mapped else f"PC {number + 1} (not mapped)",
+                "mean": float(np.nanmean(values)) if mapped else None,
+                "pca_share": float(shares[number]) if within else 0.0,
+                "pca_cumulative": float(cumulative[number]) if within else 1.0,
+                "residual": residual if mapped else None,
+            })  # fmt: skip
+        return rows
+
+
+def _nearest(spectra: Doubles, means: Doubles) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Return the number of the mean (k, m) nearest to each spectrum (n, m)."""
+    middle = means.mean(0)
+    shifted = means - middle
+    return np.asarray((np.square(shifted).sum(1) - 2 * (spectra - middle) @ shifted.T).argmin(1))

@@ -1,0 +1,165 @@
+"""Unmixing with given spectra: abundances by non-negative least squares."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from threadpoolctl import threadpool_limits
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.mapping.blocks import Bands, Pixels
+from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, silent
+from napari_spectrai.mapping.nnls import NonNegative, weighted_nnls
+from napari_spectrai.mapping.references import NAMES, Library, References
+from napari_spectrai.noise import NoiseModel, noise_model
+from napari_spectrai.preparation.chain import seen
+
+MOST = 64
+"""References at most."""
+SIMILAR = 5.0
+"""Angle in degrees below which two references are reported as hard to distinguish."""
+_DARK = 0.05
+"""Share of the spectra, the darkest ones, whose mean is taken for the background."""
+
+
+class UnmixMaps(MapKind):
+    """How much of each given spectrum every pixel holds, by least squares with coefficients at least zero.
+
+    One map for each reference in the unit of the reference (1: as much as the reference itself), the background where one is wanted,
+    and the root mean square residual. The table gives the condition number of the references and how similar each is to its nearest.
+    """
+
+    title: ClassVar = "Given spectra"
+    first: ClassVar = ("sum_to_one", "background", "weights")
+    kind: Literal["unmix"] = "unmix"
+    references: References
+    sum_to_one: bool = Field(False, description="whether the abundances of a pixel add to one, as fractions of an area do")
+    background: Literal["none", "constant", "darkest"] = Field(
+        "none", description="a further component: a constant, or the mean spectrum of the darkest pixels (autofluorescence, offset)"
+    )
+    weights: Literal["none", "photon"] = Field(
+        "none", description="photon: bands are weighted by the noise of counted photons, estimated from the data"
+    )
+    low: float | None = Field(None, description="first position that is used, in the unit of the axis; empty: all")
+    high: float | None = Field(None, description="last position that is used, in the unit of the axis; empty: all")
+
+    def resolved(self, cube: Cube) -> tuple[Bands, Doubles, list[str]]:
+        """Return the bands used, the references there (k, bands), and their names, background included."""
+        library = Library.of(self.references, MOST)
+        bands, references = library.on(cube.axis, self.low, self.high)
+        names = list(library.names)
+        if self.background != "none":
+            names.append("background")
+            references = np.vstack([references, self._background(cube, bands)])
+        empty = [name for name, one in zip(names, references, strict=True) if not one.any()]
+        if empty:
+            raise ValueError(f"the reference {empty[0]!r} is zero in all bands used; leave it out")
+        if len(names) > len(bands):
+            raise ValueError(f"{len(names)} references cannot be distinguished by {len(bands)} bands; leave some out, or use more bands")
+        return bands, references, names
+
+    def _background(self, cube: Cube, bands: Bands) -> Doubles:
+        if self.background == "constant":
+            return np.ones(len(bands))
+        spectra = Pixels.of(cube, bands).sample(20_000)
+        brightness = spectra.mean(1)
+        darkest = spectra[brightness <= np.quantile(brightness, _DARK)].mean(0)
+        return np.asarray(np.maximum(darkest, 0))
+
+    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
+        """Return the abundance maps and the residual.
+
+        Raises
+        ------
+        ValueError
+            If the references lie on another axis, or are more than the bands can distinguish.
+        """
+        bands, references, names = self.resolved(cube)
+        pixels = Pixels.of(cube, bands)
+        noise = _photon_noise(cube, bands) if self.weights == "photon" else None
+        found = pixels.empty(len(names) + 1)
+        solver = NonNegative(references, sum_to_one=self.sum_to_one)
+
+        def solved(part: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+            return self.abundances(solver, np.asarray(part, np.float64), noise)
+
+        # on threads, and each on small matrices, which BLAS would only slow down by threads of its own
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for places, spectra in pixels.raw_blocks(progress):
+                starts = range(0, len(spectra), solver.at_once)
+                parts = pool.map(solved, [spectra[first : first + solver.at_once] for first in starts])
+                for first, (abundances, residual) in zip(starts, parts, strict=True):
+                    at = places[first : first + solver.at_once]
+                    for row, values in zip(found, (*abundances.T, residual), strict=True):
+                        row[at] = values
+        curves = Cube(
+            references.astype(np.float32), cube.axis.take(bands), name=f"{cube.name} · references".lstrip(" ·"), metadata={NAMES: names}
+        )  # fmt: skip
+        table, notes = similarities(references, names)
+        for row, values in zip(table, found, strict=False):
+            row["mean"] = float(np.nanmean(values))
+        if self.weights == "photon" and noise is None:
+            notes = (*notes, "No photon noise is seen in the data: all bands are weighted alike.")
+        maps = {name: pixels.shaped(values) for name, values in zip([*_distinct(names), "residual"], found, strict=True)}
+        return Maps(maps, curves, table, notes)
+
+    def abundances(self, solver: NonNegative, spectra: Doubles, noise: NoiseModel | None = None) -> tuple[Doubles, Doubles]:
+        """Return the abundances (n, k) of the solver's references in spectra (n, m), and root mean square residuals (n,)."""
+        references, found = solver.references, solver.solve(spectra)
+        if noise is not None:
+            variance = noise.variance((found @ references).astype(np.float32))
+            least = 0.02 * np.maximum(variance.mean(1, keepdims=True), 1e-300)
+            found = weighted_nnls(references, spectra, 1 / np.maximum(variance, least), sum_to_one=self.sum_to_one)
+        left = spectra - found @ references
+        return found, np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1])
+
+
+def similarities(references: Doubles, names: list[str]) -> tuple[list[Row], tuple[str, ...]]:
+    """Return a row for each reference, and remarks on those that are hard to distinguish.
+
+    Parameters
+    ----------
+    references : ndarray of shape (k, m)
+
+    Returns
+    -------
+    table : list of dict
+        ``nearest`` reference, their ``angle`` in degrees and ``correlation``, the ``error`` that noise of size one in each band leaves
+        in the abundance, and the ``condition`` number of all references, each scaled to norm one.
+    notes : tuple of str
+    """
+    unit = references / np.linalg.norm(references, axis=1, keepdims=True)
+    singular = np.linalg.svd(unit, compute_uv=False)
+    condition = float(singular[0] / singular[-1]) if singular[-1] > 1e-15 * singular[0] else float("inf")
+    errors = np.sqrt(np.maximum(np.diag(np.linalg.pinv(references @ references.T, hermitian=True)), 0))
+    cosine = np.clip(unit @ unit.T, -1, 1)
+    rows: list[Row] = []
+    notes = []
+    for number, name in enumerate(names):
+        row: Row = {"component": name, "nearest": None, "angle": None, "correlation": None}
+        if len(names) > 1:
+            others = cosine[number].copy()
+            others[number] = -2
+            near = int(others.argmax())
+            angle = float(np.degrees(np.arccos(cosine[number, near])))
+            pair = references[[number, near]] - references[[number, near]].mean(1, keepdims=True)
+            length = np.linalg.norm(pair, axis=1).prod()
+            row |= {"nearest": names[near], "angle": angle, "correlation": float(pair[0] @ pair[1] / length) if length > 0 else None}
+            if angle < SIMILAR and (near > number or cosine[near].argsort()[-2] != number):
+                notes.append(f"{name} and {names[near]} are hard to distinguish: their spectra differ by an angle of {angle:.1f}°.")
+        rows.append(row | {"error": float(errors[number]), "condition": condition})
+    return rows, tuple(notes)
+
+
+def _photon_noise(cube: Cube, bands: Bands) -> NoiseModel | None:
+    found = noise_model(seen(cube)[..., bands])
+    return found if found.counting else None
+
+
+def _distinct(names: list[str]) -> list[str]:
+    return [f"{name} (reference)" if name == "residual" else name for name in names]

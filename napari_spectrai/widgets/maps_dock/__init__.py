@@ -1,0 +1,1 @@
+"""What the Maps dock is made of."""

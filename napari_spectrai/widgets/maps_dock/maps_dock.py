@@ -1,0 +1,335 @@
+"""The Maps dock: what is in each pixel, shown for the spectrum under the cursor and made for the whole layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import CheckBox
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+from pydantic import ValidationError
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.mapping import MapKind, Maps, kinds
+from napari_spectrai.spec import Problem, problems
+from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
+from napari_spectrai.widgets.latest_only import LatestOnly
+from napari_spectrai.widgets.layer_choice import LayerChoice
+from napari_spectrai.widgets.layer_frame import LayerFrame
+from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, spectral_layers, turned, undecided
+from napari_spectrai.widgets.maps_dock.band_preview import BandPreview
+from napari_spectrai.widgets.maps_dock.live_view import Inspector, Look
+from napari_spectrai.widgets.maps_dock.map_form import GIVEN, MapForm
+from napari_spectrai.widgets.maps_dock.map_layers import add_maps
+from napari_spectrai.widgets.maps_dock.references import ReferenceChoice
+from napari_spectrai.widgets.maps_dock.result_view import ResultView
+from napari_spectrai.widgets.maps_dock.work import Cancelled, MapWork
+from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
+from napari_spectrai.widgets.spectra_dock.region_means import Watch
+
+EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
+MISSING = "Choose where the reference spectra come from: painted regions, points, a layer of spectra, or files."
+
+
+class MapsDock(Dock):
+    """Make maps of a layer: bands, fitted peaks, components, abundances of given spectra, library matches.
+
+    From a script: set ``dock.layer`` and ``dock.settings = {"kind": "peaks", "low": 950, "high": 1050}``, call ``dock.start()``; the maps
+    are added as layers, and ``dock.result`` holds them.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        self._viewer = napari_viewer
+        self._place: tuple[int, ...] | None = None
+        self._inspector: Inspector | None = None
+        self._asked = 0
+        self._frame: LayerFrame | None = None
+        self._has_chosen = False
+        self._build()
+        super().__init__("Maps", self._sections)
+        self._live = LatestOnly(self.native)
+        self._live.answered.connect(self._on_look)
+        self._live.failed.connect(self._on_look_failed)
+        self._preview = BandPreview(napari_viewer, self.native)
+        self._connect()
+        self._on_layers()
+
+    def _build(self) -> None:
+        viewer = self._viewer
+        self._layer = LayerChoice(viewer, self._layers, label="Layer", name="layer_choice", tooltip="the layer that is mapped")
+        self._about = text("about")
+        self.form = MapForm()
+        self.references = ReferenceChoice(viewer, lambda: self.layer)
+        self._fit = Plot(viewer, x="Band number", y="Intensity", height=115, name="fit")
+        self._follow = CheckBox(value=True, text="Show the map while dragging", name="follow", tooltip="a preview layer follows the range")
+        self._plot = Plot(viewer, x="Band number", y="Intensity", height=145, name="spectrum")
+        self._note = text("note")
+        self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True)
+        self._remarks, self._problem = text("remarks"), message()
+        self.work = MapWork()
+        self.view = ResultView(viewer)
+        self._sections = [
+            rows(self._layer), self._about, self.form, self.references, self._plot, self._follow, self._fit, self._note, self._scree,
+            self._remarks, self._problem, self.work, self.view,
+        ]  # fmt: skip
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers.events
+        self._layer_events = [layers.inserted, layers.removed, layers.renamed]
+        for event in self._layer_events:
+            event.connect(self._on_layers)
+        self._viewer.mouse_move_callbacks.append(self._on_mouse)
+        turned.turned.connect(self._on_layer)
+        self._data = Watch(self._on_layer)
+        self._visibility = Visibility(self.native, self._on_visible)
+        self._layer.changed.connect(self._on_layer)
+        self.form.edited.connect(self._check)
+        self.references.edited.connect(self._check)
+        self._follow.changed.connect(self._show_band)
+        self.work.start.changed.connect(self.start)
+        self.work.done.connect(self._on_done)
+        self.work.failed.connect(self._on_failed)
+        self.native.destroyed.connect(self._leave)
+
+    def _leave(self) -> None:
+        self._live.leave()
+        self._preview.leave()
+        self.work.leave()
+        self._data.follow(None)
+        turned.turned.disconnect(self._on_layer, missing_ok=True)
+        for event in self._layer_events:
+            event.disconnect(self._on_layers)
+        if self._on_mouse in self._viewer.mouse_move_callbacks:
+            self._viewer.mouse_move_callbacks.remove(self._on_mouse)
+
+    # ---------------------------------------------------------------- choices
+
+    def _layers(self) -> list[Image]:
+        return spectral_layers(self._viewer)
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer that is mapped."""
+        return self._layer.value
+
+    @layer.setter
+    def layer(self, layer: Image) -> None:
+        self._layer.value = layer
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer that is mapped."""
+        if layer in self._layers():
+            self._layer.value = layer
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The kind of map and its settings, without references; these are in ``dock.references``."""
+        return self.form.read()
+
+    @settings.setter
+    def settings(self, values: dict[str, Any]) -> None:
+        self.form.fill(values)
+        self._check()
+
+    @property
+    def result(self) -> Maps | None:
+        """The latest result."""
+        return self.view.result
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in words."""
+        return str(self._problem.value)
+
+    def _on_layers(self, _: Any = None) -> None:
+        self._layer.reset_choices()
+        self.references.reset_choices()
+        if not self._has_chosen:
+            self._layer.choose(likely_source(self._layers()))
+            self._on_layer()
+        elif self.layer is None:
+            self._on_layer()
+
+    def _on_layer(self, _: Any = None) -> None:
+        layer = self.layer
+        self._data.follow(layer)
+        self._has_chosen = self._has_chosen or layer is not None
+        self._preview.forget()
+        self._frame = None if layer is None else LayerFrame.of(layer)
+        self._place = None
+        self._inspector = None
+        self._plot.clear_curves()
+        if layer is None:
+            gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."
+            self._about.value = gone if self._layers() else EMPTY
+        else:
+            cube = as_cube(layer)
+            self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}"
+            for plot in (self._plot, self._fit):
+                plot.titles(x=cube.axis.label)
+            self.form.axis = cube.axis
+        self._check()
+
+    # ---------------------------------------------------------------- settings
+
+    def _reader(self) -> tuple[Callable[[], tuple[Cube, MapKind]] | None, list[Problem]]:
+        """Return what gives cube and kind on a thread (references may be read from files), or what is wrong."""
+        layer = self.layer
+        if layer is None:
+            return None, []
+        values, cube = self.form.read(), as_cube(layer)
+        given = self.references.read() if self.form.wants_references else None
+        if self.form.wants_references and given is None:
+            return None, [Problem(GIVEN, MISSING)]
+        try:
+            kind = kinds.parse(values | ({GIVEN: cube} if given else {}))
+        except ValidationError as error:
+            return None, problems(error)
+        except ValueError as error:
+            return None, [Problem("", str(error))]
+
+        def read() -> tuple[Cube, MapKind]:
+            if given is None:
+                return cube, kind
+            return cube, kinds.parse(values | {GIVEN: given(cube)})
+
+        return read, []
+
+    def _check(self, _: Any = None) -> None:
+        """Say what is wrong at its field, draw the range, and look at the spectrum again."""
+        self.references.visible = self.form.wants_references
+        self._follow.visible = self.form.kind.value == "band"
+        self._scree.visible = self._fit.visible = False
+        read, found = self._reader()
+        self.form.show_problems(found)
+        asked = "" if self.layer is None else undecided(self.layer)
+        missing = next((problem.message for problem in found if problem.path == GIVEN), "")
+        say(self._problem, f"{asked} in the dock Spectra." if asked else missing)
+        say(self._remarks, "")
+        self.work.start.enabled = read is not None and not asked and not self.work.busy
+        self._draw_range()
+        self._inspector = None
+        self._asked += 1
+        number, place = self._asked, self._place
+        if read is None or asked:
+            self._preview.remove()
+            for name in ("fit", "baseline"):
+                self._plot.remove_curve(name)
+            say(self._note, "")
+            return
+        self._live.ask(lambda: (number, inspector := Inspector.of(*read()), place, inspector.at(place)))
+        self._show_band()
+
+    def _draw_range(self) -> None:
+        values = self.form.read()
+        low, high = values.get("low"), values.get("high")
+        shown = self.layer is not None and self.form.has_range and all(isinstance(limit, int | float) for limit in (low, high))
+        self._plot.range(*((low, high) if shown else (None, None)), self._on_dragged, self._on_dragging)
+
+    def _on_dragging(self, low: float, high: float) -> None:
+        """Follow the range while it is dragged; the fields follow, too, and everything else when it is let go."""
+        self._filled(low, high)
+        self._show_band()
+
+    def _on_dragged(self, low: float, high: float) -> None:
+        self._filled(low, high)
+        self._check()
+
+    def _filled(self, low: float, high: float) -> None:
+        axis = None if self.layer is None else as_cube(self.layer).axis
+        spread = 1.0 if axis is None else float(np.ptp(axis.values))
+        digits = max(0, 4 - int(np.floor(np.log10(max(spread, 1e-9)))))
+        self.form.fill({"low": round(low, digits), "high": round(high, digits)})
+
+    # ---------------------------------------------------------------- the map while dragging
+
+    def _show_band(self, _: Any = None) -> None:
+        values = self.form.read()
+        wanted = values["kind"] == "band" and bool(self._follow.value) and bool(self.native.isVisible())
+        remark = self._preview.follow(values, self._frame, wanted=wanted)
+        if remark:
+            say(self._remarks, remark)
+
+    def _on_visible(self, visible: bool) -> None:  # noqa: FBT001
+        if visible:
+            self._show_band()
+        else:
+            self._preview.remove()
+
+    # ---------------------------------------------------------------- the spectrum under the cursor
+
+    def _on_mouse(self, _: Any, event: Any) -> None:
+        layer, world = self.layer, tuple(event.position)
+        if layer is None or len(world) < layer.ndim:
+            return
+        place = pixel_at(layer, world[-layer.ndim :])
+        if place is not None:
+            self.look_at(place)
+
+    def look_at(self, place: tuple[int, ...]) -> None:
+        """Show the spectrum of a pixel, and what is fitted to it."""
+        if place == self._place:
+            return
+        self._place = place
+        inspector, number = self._inspector, self._asked
+        if inspector is not None:
+            self._live.ask(lambda: (number, inspector, place, inspector.at(place)))
+
+    def _on_look(self, answer: tuple[int, Inspector, tuple[int, ...] | None, Look]) -> None:
+        number, inspector, place, look = answer
+        if number != self._asked:
+            return
+        first = self._inspector is None
+        self._inspector = inspector
+        if first:
+            say(self._remarks, inspector.words)
+            self._scree.visible = inspector.scree is not None
+            if inspector.scree is not None:
+                self._scree.curve("share", np.arange(1, len(inspector.scree) + 1), inspector.scree, SOURCE, legend=False, points=True)
+        self._plot.curve("spectrum", look.spectrum.x, look.spectrum.y, SOURCE, legend=False)
+        for name in ("fit", "baseline"):
+            if name in look.fits:
+                colour = self._plot.accent if name == "fit" else CLASSICAL
+                self._plot.curve(name, look.fits[name].x, look.fits[name].y, colour, legend=False, dashed=name == "baseline", width=2)
+            else:
+                self._plot.remove_curve(name)
+        self._fit.visible = look.measured is not None
+        if look.measured is not None:
+            self._fit.curve("measured", look.measured.x, look.measured.y, SOURCE, legend=False, points=True)
+            self._fit.curve("fit", look.fits["fit"].x, look.fits["fit"].y, self._fit.accent, legend=False, width=2)
+        where = "Mean spectrum" if place is None else f"Pixel {', '.join(map(str, place))}"
+        say(self._note, f"{where}\n{look.words}" if look.words else where)
+        if place != self._place and self._place is not None:  # the cursor moved on while the settings were read
+            wanted = self._place
+            self._live.ask(lambda: (number, inspector, wanted, inspector.at(wanted)))
+
+    def _on_look_failed(self, error: Exception) -> None:
+        say(self._problem, str(error))
+        self.work.start.enabled = False
+
+    # ---------------------------------------------------------------- work
+
+    def start(self) -> None:
+        """Compute the maps of the whole layer on a thread."""
+        read, _ = self._reader()
+        if not self.work.start.enabled or read is None or self.layer is None:
+            return
+        say(self._problem, "")
+        self._frame = LayerFrame.of(self.layer)
+        self.work.run(read)
+
+    def _on_done(self, cube: Cube, kind: MapKind, result: Maps) -> None:
+        frame = self._frame
+        self.view.show_result(result)
+        self._preview.remove()
+        if frame is not None and cube.is_image:
+            self._follow.value = False  # the maps are there; the preview would cover them
+            add_maps(self._viewer, result, kind, frame.now(self._viewer))
+        self.work.start.enabled = True
+        self.scroll_to(self.view)
+
+    def _on_failed(self, error: Exception) -> None:
+        self.work.start.enabled = True
+        say(self._problem, "" if isinstance(error, Cancelled) else str(error))

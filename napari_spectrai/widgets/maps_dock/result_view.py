@@ -1,0 +1,124 @@
+"""What was computed: the spectra of the components in the colours of their maps, and the table, as CSV too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import Container, PushButton, show_file_dialog
+from napari.viewer import Viewer
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
+
+from napari_spectrai.mapping import Maps
+from napari_spectrai.mapping.files import write_curves, write_rows
+from napari_spectrai.mapping.kind import Row
+from napari_spectrai.mapping.references import NAMES
+from napari_spectrai.widgets.dock import line, message, say, text
+from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.plot import CYCLE, Plot
+
+MOST_ROWS = 8
+"""Rows of the table that are shown at once."""
+MOST_CURVES = 12
+_DIGITS = 4
+
+
+class RowTable(Container[Any]):
+    """Rows of plain values; a click on a head sorts."""
+
+    def __init__(self) -> None:
+        super().__init__(name="table", labels=False)
+        self.margins = (0, 0, 0, 0)
+        table: Any = QTableWidget()
+        self.table = table
+        self.table.setToolTip("the result as numbers; a click on a head sorts")
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.verticalHeader().setVisible(False)
+        self.table.setAccessibleName("table of the result")
+        self.native.layout().addWidget(self.table)
+
+    def show_rows(self, rows: list[Row]) -> None:
+        """Show rows; columns are those of all of them."""
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        self.table.setSortingEnabled(False)
+        self.table.clear()
+        self.table.setRowCount(len(rows))
+        self.table.setColumnCount(len(columns))
+        self.table.setHorizontalHeaderLabels([name.replace("_", " ") for name in columns])
+        for number, row in enumerate(rows):
+            for place, name in enumerate(columns):
+                self.table.setItem(number, place, _item(row.get(name)))
+        self.table.resizeColumnsToContents()
+        self.table.setSortingEnabled(True)
+        height = self.table.horizontalHeader().sizeHint().height() + self.table.verticalHeader().defaultSectionSize() * min(
+            len(rows), MOST_ROWS
+        )
+        self.table.setFixedHeight(height + 20)
+
+
+def _item(value: Any) -> QTableWidgetItem:
+    item = QTableWidgetItem()
+    if isinstance(value, float):
+        item.setData(Qt.ItemDataRole.DisplayRole, float(f"{value:.{_DIGITS}g}"))
+        item.setToolTip(repr(value))
+    elif value is not None:
+        item.setData(Qt.ItemDataRole.DisplayRole, value)
+    return item
+
+
+class ResultView(Container[Any]):
+    """Curves and table of the latest result; hidden before there is one."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.result: Maps | None = None
+        self.curves = Plot(viewer, x="Band number", y="Intensity", height=150, name="curves")
+        self.table = RowTable()
+        self.notes, self._problem = text("notes"), message()
+        self._table_button = PushButton(text="Table as CSV…", name="save_table", tooltip="save the table as CSV")
+        self._curves_button = PushButton(text="Curves as CSV…", name="save_curves", tooltip="save the spectra of the components as CSV")
+        self._fold = FoldBox(
+            "Result", [self.notes, self.curves, self.table, line(self._table_button, self._curves_button), self._problem], open_=True
+        )
+        super().__init__(widgets=[self._fold], labels=False, name="result")
+        self.margins = (0, 0, 0, 0)
+        self.visible = False
+        self._table_button.changed.connect(lambda: self._ask("Table", self.save_table))
+        self._curves_button.changed.connect(lambda: self._ask("Curves", self.save_curves))
+
+    def show_result(self, result: Maps) -> None:
+        """Show another result."""
+        self.result = result
+        self.visible = True
+        say(self.notes, "\n".join(result.notes))
+        say(self._problem, "")
+        self.curves.clear_curves()
+        drawn = result.curves
+        self.curves.visible = self._curves_button.visible = drawn is not None
+        if drawn is not None:
+            self.curves.titles(x=drawn.axis.label)
+            names = drawn.metadata.get(NAMES, ())
+            for number, spectrum in enumerate(drawn.numpy()[:MOST_CURVES]):
+                name = str(names[number]) if number < len(names) else str(number + 1)
+                self.curves.curve(name, drawn.axis.values, spectrum, CYCLE[number % len(CYCLE)])
+        self.table.visible = self._table_button.visible = bool(result.table)
+        self.table.show_rows(result.table)
+
+    def save_table(self, path: str | Path) -> None:
+        """Write the table as CSV."""
+        if self.result is not None:
+            write_rows(self.result.table, Path(path).with_suffix(".csv"))
+
+    def save_curves(self, path: str | Path) -> None:
+        """Write the spectra of the components as CSV."""
+        if self.result is not None and self.result.curves is not None:
+            write_curves(self.result.curves, Path(path).with_suffix(".csv"))
+
+    def _ask(self, caption: str, save: Any) -> None:
+        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption=caption, filter="Tables (*.csv)", parent=self.native)
+        if path:
+            try:
+                save(Path(str(path)))
+            except (ValueError, OSError) as error:
+                say(self._problem, str(error))

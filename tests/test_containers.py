@@ -1,0 +1,370 @@
+"""Axes of containers and stacks: windows, hyperstacks, OME's folded dimensions, OME-Zarr, NeXus, structs, unfolded images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+import tifffile
+import zarr
+
+from napari_spectrai import SpectralAxis, inspect, read
+from napari_spectrai.io import SpectralWarning, UnreadableError, format_of
+from napari_spectrai.io.asdf import ordinates
+from napari_spectrai.io.imzml import common_axis
+from napari_spectrai.io.labels import holds_labels, read_labels
+from napari_spectrai.io.titles import from_labels
+
+OPUS = b"\x0a\x0a\xfe\xfe"
+IMAGE = np.random.default_rng(0).random((4, 5, 7)).astype(np.float32)
+
+
+# ------------------------------------------------------------------ names of channels
+
+
+@pytest.mark.parametrize(
+    ("names", "values", "unit"),
+    [
+        (["410-420 nm", "420-430 nm"], [415, 425], "nm"),
+        (["410–420nm", "420–430nm"], [415, 425], "nm"),
+        (["Ch1 410 nm - 420 nm", "Ch2 420 nm - 430 nm"], [415, 425], "nm"),
+        (["em 500 to 520 nm", "em 520 to 540 nm"], [510, 530], "nm"),
+        (["dye - 423 nm", "dye - 433 nm"], [423, 433], "nm"),
+        (["4230 Å", "4330 Å"], [423, 433], "nm"),
+        (["1650 cm-1", "1660 cm-1"], [1650, 1660], "1/cm"),
+        (["-50 cm-1", "50 cm-1"], [-50, 50], "1/cm"),
+        (["DAPI", "GFP"], None, ""),
+        (["423 nm", "0.433 µm"], None, ""),
+        (["1", "2"], None, ""),
+    ],
+)
+def test_names_of_channels_are_positions_where_they_spell_them(names, values, unit):
+    axis = from_labels(names, Path("c.tif"))
+    if values is None:
+        assert axis is None
+    else:
+        assert axis is not None
+        assert axis.unit == unit
+        np.testing.assert_allclose(axis.values, values)
+
+
+@pytest.mark.parametrize("names", [["423", "433", "443.5"], ["Band 1 (423)", "Band 2 (433)", "Band 3 (443.5)"]])
+def test_plain_numbers_are_wavelengths_with_a_warning(names):
+    with pytest.warns(SpectralWarning, match="taken for nm"):
+        assert from_labels(names, Path("c.tif")) == SpectralAxis([423, 433, 443.5], "nm")
+
+
+@pytest.mark.parametrize("axes", ["ZCYX", "TCYX", "TZCYX"])
+def test_labels_of_hyperstacks_name_each_slice(axes, tmp_path):
+    shape = {"ZCYX": (2, 3), "TCYX": (2, 3), "TZCYX": (2, 2, 3)}[axes]
+    data = np.random.default_rng(0).integers(0, 99, (*shape, 6, 7)).astype(np.uint8)
+    labels = [f"c:{n % 3 + 1}/3 {400 + 10 * (n % 3)}-{410 + 10 * (n % 3)} nm" for n in range(int(np.prod(shape)))]
+    tifffile.imwrite(tmp_path / "c.tif", data, imagej=True, metadata={"axes": axes, "Labels": labels})
+    cube = read(tmp_path / "c.tif")
+    assert cube.axis == SpectralAxis([405, 415, 425], "nm")
+    np.testing.assert_array_equal(np.asarray(cube.data), np.moveaxis(data, -3, -1))
+
+
+# ------------------------------------------------------------------ folded dimensions of OME
+
+
+def folded(path: Path, data: np.ndarray, sizes: dict[str, int], annotation: str) -> Path:
+    pixels = " ".join(f'Size{side}="{sizes.get(side, 1)}"' for side in "CZT")
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        f'<Pixels ID="Pixels:0" Type="uint16" DimensionOrder="XYCZT" SizeX="{data.shape[-1]}" SizeY="{data.shape[-2]}" {pixels}>'
+        + "".join(f'<Channel ID="Channel:0:{n}" SamplesPerPixel="1"/>' for n in range(sizes.get("C", 1)))
+        + '<TiffData/></Pixels><AnnotationRef ID="Annotation:1"/><AnnotationRef ID="Annotation:0"/></Image><StructuredAnnotations>'
+        '<XMLAnnotation ID="Annotation:0" Namespace="openmicroscopy.org/omero/dimension/modulo"><Value><Modulo>'
+        f"{annotation}</Modulo></Value></XMLAnnotation></StructuredAnnotations></OME>"
+    )
+    tifffile.imwrite(path, data, description=xml, metadata=None, photometric="minisblack")
+    return path
+
+
+@pytest.mark.parametrize("along", ["C", "Z", "T"])
+@pytest.mark.parametrize("kind", ["lambda", "spectral"])
+@pytest.mark.parametrize("outer", [1, 3])
+def test_wavelengths_folded_into_a_dimension_are_the_bands(along, kind, outer, tmp_path):
+    data = np.random.default_rng(0).integers(0, 999, (outer * 4, 5, 6)).astype(np.uint16)
+    said = f'<ModuloAlong{along} Type="{kind}" Unit="nm" Start="500" Step="20" End="560"/>'
+    cube = read(folded(tmp_path / "c.ome.tif", data, {along: outer * 4}, said))
+    assert cube.axis == SpectralAxis([500, 520, 540, 560], "nm")
+    np.testing.assert_array_equal(np.asarray(cube.data).reshape(outer, 5, 6, 4), np.moveaxis(data.reshape(outer, 4, 5, 6), 1, -1))
+
+
+def test_lifetimes_are_no_spectrum(tmp_path):
+    data = np.zeros((8, 5, 6), np.uint16)
+    said = '<ModuloAlongC Type="lifetime" Unit="ps" Start="0" Step="50" End="150"/>'
+    cube = read(folded(tmp_path / "c.ome.tif", data, {"C": 8}, said))
+    assert cube.shape[-1] == 2
+    with pytest.warns(SpectralWarning) as told:
+        read(folded(tmp_path / "d.ome.tif", data[:4], {"T": 4}, said.replace("AlongC", "AlongT")))
+    assert "holds lifetimes, which are no spectrum" in str(told[0].message)
+    assert "does not say which dimension" in str(told[1].message)
+
+
+# ------------------------------------------------------------------ OME-Zarr
+
+SPACE = [{"name": side, "type": "space", "unit": "micrometer"} for side in "yx"]
+
+
+def store(path: Path, image: dict, positions: list[float] | None = None) -> Path:
+    group = zarr.create_group(path)
+    group.create_array("0", data=np.moveaxis(IMAGE, -1, 0))
+    if positions is not None:
+        group.create_array("positions", data=np.array(positions))
+    group.attrs["ome"] = {"version": "0.6" if "coordinateSystems" in image else "0.5", "multiscales": [image]}
+    return path
+
+
+LINE = [{"type": "scale", "scale": [10, 0.5, 0.25]}, {"type": "translation", "translation": [420, 3, 4]}]
+BY_DIMENSION = {
+    "type": "byDimension",
+    "transformations": [
+        {"type": "coordinates", "path": "positions", "input_axes": ["l"], "output_axes": ["l"]},
+        {"type": "scale", "scale": [0.5, 0.25], "input_axes": ["y", "x"], "output_axes": ["y", "x"]},
+    ],
+}
+BY_NUMBER = {
+    "type": "byDimension",
+    "transformations": [
+        {"transformation": {"type": "coordinates", "path": "positions"}, "input_axes": [0], "output_axes": [0]},
+        {"transformation": {"type": "scale", "scale": [0.5, 0.25]}, "input_axes": [1, 2], "output_axes": [1, 2]},
+    ],
+}
+
+
+@pytest.mark.parametrize("axis", [{"name": "wavelength", "type": "wavelength"}, {"name": "c", "type": "channel"}, {"name": "wavelength"}])
+@pytest.mark.parametrize("transformations", [LINE, [{"type": "sequence", "transformations": LINE}]])
+@pytest.mark.parametrize("version", ["0.5", "0.6"])
+def test_an_axis_of_wavelengths_is_read_with_scale_and_translation(axis, transformations, version, tmp_path):
+    axes = [axis | {"unit": "nanometer"}, *SPACE]
+    named = {"axes": axes} if version == "0.5" else {"coordinateSystems": [{"name": "physical", "axes": axes}]}
+    cube = read(store(tmp_path / "c.ome.zarr", named | {"datasets": [{"path": "0", "coordinateTransformations": transformations}]}))
+    assert cube.axis == SpectralAxis(420 + 10 * np.arange(7), "nm")
+    assert (cube.pixel_size, cube.pixel_unit, cube.metadata["origin"]) == ((0.5, 0.25), "um", [3, 4])
+    np.testing.assert_array_equal(np.asarray(cube.data), IMAGE)
+
+
+@pytest.mark.parametrize("transformation", [BY_DIMENSION, BY_NUMBER])
+def test_uneven_wavelengths_of_ngff_06_are_read(transformation, tmp_path):
+    values = [0.4, 0.42, 0.5, 0.51, 0.6, 0.7, 0.9]
+    system = {"name": "physical", "axes": [{"name": "l", "type": "wavelength", "unit": "micrometer"}, *SPACE]}
+    image = {"coordinateSystems": [system], "datasets": [{"path": "0", "coordinateTransformations": [transformation]}]}
+    cube = read(store(tmp_path / "c.ome.zarr", image, values))
+    assert cube.axis == SpectralAxis(values, "um")
+    assert cube.pixel_size == (0.5, 0.25)
+
+
+# ------------------------------------------------------------------ containers
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("style", ["group", "signal", "axis numbers"])
+def test_nexus_in_every_style_and_order(place, style, tmp_path):
+    data = np.moveaxis(IMAGE, -1, place)
+    names = ["sample_y", "sample_x"]
+    names.insert(place, "photon_energy")
+    with h5py.File(tmp_path / "c.nxs", "w") as file:
+        group = file.create_group("entry/data")
+        group.attrs["NX_class"] = "NXdata"
+        signal = group.create_dataset("counts", data=data)
+        for number, name in enumerate(names):
+            axis = group.create_dataset(name, data=np.arange(data.shape[number]) * 0.5 + 280)
+            axis.attrs["units"] = "eV" if "energy" in name else "um"
+            if style == "axis numbers":
+                axis.attrs["axis"] = number + 1
+        if style == "group":
+            group.attrs["signal"], group.attrs["axes"] = "counts", names
+        else:
+            signal.attrs["signal"] = 1
+        if style == "signal":
+            signal.attrs["axes"] = ":".join(names)
+    cube = read(tmp_path / "c.nxs")
+    np.testing.assert_array_equal(np.asarray(cube.data), IMAGE)
+    assert cube.axis == SpectralAxis(280 + 0.5 * np.arange(7), "eV")
+    assert (cube.pixel_size, cube.pixel_unit) == ((0.5, 0.5), "um")
+
+
+def test_an_array_called_wavelength_goes_by_its_values(tmp_path):
+    np.savez(tmp_path / "um.npz", cube=IMAGE, wavelength=np.linspace(0.4, 0.7, 7))
+    with pytest.warns(SpectralWarning, match="um is assumed"):
+        assert read(tmp_path / "um.npz").axis.unit == "um"
+    np.savez(tmp_path / "nm.npz", cube=IMAGE, wavelength=np.linspace(400, 700, 7))
+    assert read(tmp_path / "nm.npz").axis.unit == "nm"
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat", ".h5", ".zarr", ".nc"])
+@pytest.mark.parametrize("shape", [(31, 64, 64), (40, 5, 6), (8, 48, 64)])
+def test_bands_first_is_a_guess_in_every_container(suffix, shape, tmp_path):
+    path, data = tmp_path / f"c{suffix}", np.zeros(shape, np.float32)
+    if suffix == ".npy":
+        np.save(path, data)
+    elif suffix == ".npz":
+        np.savez(path, cube=data)
+    elif suffix == ".mat":
+        scipy.io.savemat(path, {"cube": data})
+    elif suffix == ".zarr":
+        zarr.create_array(path, data=data)
+    else:
+        with h5py.File(path, "w") as file:
+            file["cube"] = data
+    with pytest.warns(SpectralWarning, match="does not say which dimension holds the bands"):
+        read(path)
+    assert read(path, spectral=0).shape == (*shape[1:], shape[0])
+
+
+def test_structs_of_matlab_are_looked_into(tmp_path):
+    scipy.io.savemat(tmp_path / "s.mat", {"s": {"data": IMAGE, "wavelength": 400.0 + np.arange(7)}})
+    cube = read(tmp_path / "s.mat")
+    np.testing.assert_array_equal(cube.data, IMAGE)
+    assert cube.axis == SpectralAxis(400 + np.arange(7), "nm")
+    scales = np.empty((2, 1), object)
+    scales[0, 0], scales[1, 0] = np.array([]), 1000.0 + 10 * np.arange(7)
+    unfolded = {"data": IMAGE.reshape(20, 7, order="F"), "axisscale": scales, "imagesize": np.array([4, 5])}
+    scipy.io.savemat(tmp_path / "d.mat", {"d": unfolded})
+    with pytest.warns(SpectralWarning, match="does not say their unit"):
+        np.testing.assert_array_equal(read(tmp_path / "d.mat").data, IMAGE)
+
+
+@pytest.mark.parametrize("bands_first", [True, False])
+def test_an_unfolded_image_takes_the_shape_it_is_given(bands_first, tmp_path):
+    rows = IMAGE.reshape(20, 7)
+    np.save(tmp_path / "u.npy", rows.T if bands_first else rows)
+    np.testing.assert_array_equal(read(tmp_path / "u.npy", shape=(4, 5)).data, IMAGE)
+    columns = IMAGE.reshape(20, 7, order="F")
+    scipy.io.savemat(tmp_path / "u.mat", {"Y": columns.T if bands_first else columns})
+    np.testing.assert_array_equal(read(tmp_path / "u.mat", shape=(4, 5)).data, IMAGE)
+    with pytest.raises(ValueError, match="4 × 6 has 24 pixels"):
+        read(tmp_path / "u.npy", shape=(4, 6))
+
+
+def test_several_arrays_are_never_used_without_a_word(tmp_path):
+    np.savez(tmp_path / "c.npz", data=IMAGE, other=IMAGE, wavelengths=400.0 + np.arange(7))
+    with pytest.warns(SpectralWarning, match="several arrays.*'data' is read. Choose another with dataset="):
+        read(tmp_path / "c.npz")
+
+
+# ------------------------------------------------------------------ decoders
+
+
+@pytest.mark.parametrize("count", [2, 9, 10, 12, 99, 120])
+@pytest.mark.parametrize("kind", ["value", "difference"])
+def test_counts_of_any_length_repeat_what_stands_before_them(count, kind):
+    letters = dict(enumerate("STUVWXYZs", 1))
+    packed = letters[int(str(count)[0])] + str(count)[1:]
+    values, _, faults = ordinates(["100A5" + ("" if kind == "value" else "J") + packed])
+    expected = [15.0] * count if kind == "value" else [15.0, *(15.0 + np.arange(1, count + 1))]
+    np.testing.assert_array_equal(values, expected)
+    assert not faults
+
+
+def test_a_check_that_fails_is_told_and_the_next_line_stands_on_its_own():
+    values, _, faults = ordinates(["1A0J", "3A9JJ"])
+    assert values.tolist() == [10, 19, 20, 21]
+    assert "line 2 of its table begins with the ordinate 19 where 11 is due" in faults[0]
+
+
+def test_masses_near_each_other_are_one_and_profiles_get_even_bins():
+    bins, axis, _ = common_axis(np.array([100.0, 100.0005, 200.0, 100.0002, 200.001]))
+    assert bins.tolist() == [0, 0, 1, 0, 1]
+    assert len(axis) == 2
+    profile = np.exp(np.linspace(np.log(100), np.log(110), 100_000))
+    _, axis, words = common_axis(profile)
+    assert len(axis) <= 20_001
+    assert "ppm wide" in words
+
+
+# ------------------------------------------------------------------ content and labels
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "format_name"),
+    [
+        ("a.00", OPUS, "Bruker OPUS"), ("a.001", OPUS, "Bruker OPUS"), ("a.10", OPUS, "Bruker OPUS"),
+        ("a.dat", b"1 2\n3 4\n", "text"), ("a.dat", bytes(100), "ENVI"), ("a.txt", b"##TITLE=x\n##JCAMP-DX=4.24\n", "JCAMP-DX"),
+        ("a.txt", b"##NAMES=Quartz\n1, 2\n", "text"), ("a.raw", b"\x89HDF\r\n\x1a\n", "HDF5"), ("a.img", b"IM" + bytes(62), "ENVI"),
+    ],
+)  # fmt: skip
+def test_content_decides_where_suffixes_are_shared(name, content, format_name, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    assert format_of(tmp_path / name).name == format_name
+
+
+def test_values_of_envi_are_known_by_the_header_beside_them(tmp_path):
+    header = (
+        "ENVI\nsamples = 5\nlines = 4\nbands = 7\ndata type = 4\ninterleave = bip\nwavelength units = nm\nwavelength = {1,2,3,4,5,6,7}\n"
+    )
+    for name in ("scene", "scene.xyz"):
+        folder = tmp_path / name.replace(".", "_")
+        folder.mkdir()
+        (folder / name).write_bytes(IMAGE.tobytes())
+        (folder / "scene.hdr").write_text(header)
+        for opened in (folder / name, folder / "scene.hdr"):
+            np.testing.assert_array_equal(read(opened).data, IMAGE)
+
+
+def test_a_table_beside_a_scene_of_its_name_is_a_table(tmp_path):
+    (tmp_path / "scene.hdr").write_text("ENVI\nsamples = 5\nlines = 4\nbands = 7\ndata type = 4\n")
+    (tmp_path / "scene.csv").write_text("wavelength (nm),counts\n" + "\n".join(f"{400 + n},{n * n % 7}" for n in range(9)))
+    assert read(tmp_path / "scene.csv").shape == (1, 9)
+
+
+def test_the_command_line_says_what_a_file_leaves_open(tmp_path):
+    from typer.testing import CliRunner
+
+    from napari_spectrai.cli import app
+
+    np.savez(tmp_path / "c.npz", one=np.moveaxis(IMAGE, -1, 0), two=IMAGE)
+    (tmp_path / "t.csv").write_text("a,b,c\n" + "\n".join(f"{n % 5},{400 + n},{n % 3}" for n in range(9)))
+
+    def said(*words: str) -> str:
+        result = CliRunner().invoke(app, ["info", *words])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "choose one with --dataset" in said(str(tmp_path / "c.npz"))
+    whole = said(str(tmp_path / "c.npz"), "--dataset", "one", "--spectral", "0", "--axis", "400:700:nm")
+    assert "4 × 5 × 7 float32, 7 bands, 400–700 nm" in whole
+    table = said(str(tmp_path / "t.csv"), "--columns", "b=position", "--columns", "a=ignored", "--columns", "c=intensity", "--axis", "nm")
+    assert "1 × 9 float64, 9 bands, 400–408 nm" in table
+    refused = CliRunner().invoke(app, ["info", str(tmp_path / "t.csv"), "--columns", "b"])
+    assert refused.exit_code == 1
+
+
+def test_labels_are_guarded_as_cubes_are(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["labels"] = np.ones((3, 4), np.uint8)
+    with h5py.File(tmp_path / "l.h5", "w") as file:
+        file["labels"] = h5py.ExternalLink("secret.h5", "/labels")
+    with pytest.raises(UnreadableError):
+        read_labels(tmp_path / "l.h5")
+    (tmp_path / "l.mat").write_bytes((tmp_path / "l.h5").read_bytes())
+    with pytest.raises(UnreadableError):
+        read_labels(tmp_path / "l.mat")
+    np.savez_compressed(tmp_path / "l.npz", labels=np.zeros((50, 50, 50)))
+    np.save(tmp_path / "l.npy", np.zeros((50, 50, 50)))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 1000}))
+    for name in ("l.npz", "l.npy"):
+        with pytest.raises(UnreadableError, match="1 kB of memory are free"):
+            read_labels(tmp_path / name)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 broken", b"not what you think"])
+def test_a_broken_file_holds_no_labels(content, tmp_path):
+    (tmp_path / "l.npz").write_bytes(content)
+    assert not holds_labels(tmp_path / "l.npz")
+    (tmp_path / "l.zarr").mkdir()
+    (tmp_path / "l.zarr/zarr.json").write_bytes(content)
+    assert not holds_labels(tmp_path / "l.zarr")
+
+
+def test_a_container_without_cubes_says_what_it_holds(tmp_path):
+    np.savez(tmp_path / "c.npz", a=np.zeros(3), b=np.zeros(4))
+    with pytest.raises(UnreadableError, match="it holds a 3, b 4"):
+        read(tmp_path / "c.npz")
+    assert inspect(tmp_path / "c.npz") == {"a": (3,), "b": (4,)}
