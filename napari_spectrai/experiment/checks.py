@@ -145,7 +145,7 @@ def _whole_images(experiment: Experiment) -> list[Problem]:
         if network.pools:
             return [Problem("network.dims", f"{network.title} with dims=1 classifies pixels; for whole images, set network.dims=2")]
         fitting = [kind for kind in networks if fits_images(networks[kind]) and task.kind in networks[kind].tasks]
-        return [Problem("network", f"{network.title} classifies pixels; for images, choose another network;  {listed(fitting)}")]
+        return [Problem("network", f"{network.title} classifies pixels; for images, choose another network; {listed(fitting)}")]
     if experiment.split.method not in ("auto", "file", "group"):
         return [Problem("split.method", f"{experiment.split.method} would divide images; whole images must be split by file or by group")]
     return []

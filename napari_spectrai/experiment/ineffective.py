@@ -22,7 +22,7 @@ def without_effect(experiment: Experiment, cubes: Sequence[Cube]) -> list[str]:
     for spec in experiment.augmentation:
         name = spec.title or spec.kind
         if spec.blends and experiment.training.batch == 1:
-            warnings.append(f"{name} has no effect:  it blends the samples of a batch, and training.batch is 1.")
+            warnings.append(f"{name} has no effect: it blends the samples of a batch, and training.batch is 1.")
         elif not spec.acts(patches=patches, bands=bands):
             why = "there is 1 band" if bands == 1 and spec.acts(patches=patches, bands=2) else seen
             why = why if not patches or bands == 1 else "its settings switch everything off"

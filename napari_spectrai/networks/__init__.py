@@ -46,7 +46,7 @@ def build(
     inner = components or (out_channels if over_ridge else in_bands)
     if components and not classes and out_channels != in_bands:
         raise ValueError(
-            f"components={components} needs the same number of input and output bands, not {in_bands} and {out_channels};  set components=0"
+            f"components={components} needs the same number of input and output bands, not {in_bands} and {out_channels}; set components=0"
         )
     network: nn.Module = implementation(spec, inner, out_channels if classes or not components else components, **more)
     if components:

@@ -22,7 +22,7 @@ class ResidualMLP(nn.Module):
     def __init__(self, spec: ResidualMLPSpec, in_bands: int, out_channels: int, *, sources: int = 1) -> None:
         super().__init__()
         if sources == 1 and in_bands != out_channels:
-            raise ValueError(f"a residual of {out_channels} bands cannot be added to {in_bands} bands;  set ridge=true")
+            raise ValueError(f"a residual of {out_channels} bands cannot be added to {in_bands} bands; set ridge=true")
         layers: list[nn.Module] = [nn.Linear(sources * in_bands, spec.width)]
         for _ in range(spec.depth - 1):
             layers += [nn.GELU(), nn.Dropout(spec.dropout), nn.Linear(spec.width, spec.width)]

@@ -119,9 +119,7 @@ def folds_of(
     total = sum(int(u.sum()) for u in used)
     count = split.folds or FOLDS
     if total < 2:
-        raise ValueError(
-            f"cross-validation needs at least 2 samples, and there {'is' if total == 1 else 'are'} {total};  add or label more"
-        )
+        raise ValueError(f"cross-validation needs at least 2 samples, and there {'is' if total == 1 else 'are'} {total}; add or label more")
     rng = np.random.default_rng(split.seed)
     if groups is not None and split.method in ("auto", "group"):
         return _grouped(used, groups, count, classes, rng, "groups")

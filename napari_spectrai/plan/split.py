@@ -275,7 +275,7 @@ def _contiguous(shape: tuple[int, int, int], split: Split, patch: int) -> Map:
 
 def _refuse_blocks_of_a_set(shape: tuple[int, int, int]) -> None:
     if shape[2] == 1:
-        raise ValueError("blocks need an image, but this is a set of spectra;  choose split.method=contiguous")
+        raise ValueError("blocks need an image, but this is a set of spectra; choose split.method=contiguous")
 
 
 def _blocks(shape: tuple[int, int, int], split: Split, rng: np.random.Generator) -> Map:

@@ -47,7 +47,7 @@ def nothing_held(cubes: Sequence[Cube], held: Sequence[DataMask], steps: Sequenc
         if bands:
             some = ", ".join(map(str, bands[:8])) + (", …" if len(bands) > 8 else "")
             remedy = f"remove the bands that are missing everywhere ({some}) with the step 'remove_bands', or {remedy}"
-    return f"{names}: {missing:,} of {total:,} spectra contain NaN or infinite values, and no other spectrum is left;  {remedy}"
+    return f"{names}: {missing:,} of {total:,} spectra contain NaN or infinite values, and no other spectrum is left; {remedy}"
 
 
 def missing_bands(cube: Cube) -> list[int]:

@@ -49,7 +49,7 @@ class SavitzkyGolay(Step):
         if self.derivative and bands > 1:
             spacing = axis.step if axis.step is not None else np.gradient(axis.values)
             if not np.all(spacing):
-                raise ValueError("the axis repeats positions, where derivatives are undefined;  resample or remove bands first")
+                raise ValueError("the axis repeats positions, where derivatives are undefined; resample or remove bands first")
             done = done / np.asarray(spacing) ** self.derivative
         return done.astype(spectra.dtype), axis
 

@@ -64,7 +64,7 @@ class Estimate:
         memory = f"{self.bytes(extent) / 1e9:.2g} GB of memory"
         if experiment.network.chooses:
             took = duration(self.seconds(experiment, extent))
-            return f"up to {took} to compare methods, then the chosen ones are fitted on all samples;  {memory}; {self.where}"
+            return f"up to {took} to compare methods, then the chosen ones are fitted on all samples; {memory}; {self.where}"
         if experiment.network.classical:
             return f"{memory}; {self.where}"
         took = duration(self.seconds(experiment, extent))

@@ -70,7 +70,7 @@ def translated(document: Mapping[str, Any], path: str | Path) -> tuple[dict[str,
     if old.problems:
         raise SettingsError(old.problems, str(path))
     if old.missing:
-        old.changes.insert(0, f"missing in the document, so taken from the published documents:  {', '.join(old.missing)}")
+        old.changes.insert(0, f"missing in the document, so taken from the published documents: {', '.join(old.missing)}")
     return taken, old.changes
 
 

@@ -43,7 +43,7 @@ class Old:
             if section not in KEYS:
                 self.problems.append(Problem("", f"there is no section {section!r}; {listed(KEYS, str(section))}"))
             elif not isinstance(content, Mapping):
-                self.problems.append(Problem(section, f"{content!r} is not a section;  its settings are {', '.join(KEYS[section])}"))
+                self.problems.append(Problem(section, f"{content!r} is not a section; its settings are {', '.join(KEYS[section])}"))
             else:
                 self._take(section, content)
 

@@ -61,7 +61,7 @@ class TrainingBar:
             ends = f" (90 % interval {event.interval[0]:.4g} to {event.interval[1]:.4g})" if event.interval else ""
             self.console.print(f"{event.name}: {event.note if value is None else f'{value:.4g}{ends}'}", markup=False, highlight=False)
         elif isinstance(event, Progress):
-            self._bar.update(self._task, scores=f"second training on a block split:  epoch {event.done}/{event.total}")
+            self._bar.update(self._task, scores=f"second training on a block split: epoch {event.done}/{event.total}")
         elif isinstance(event, Finished | Failed):
             self._say(event.notes)
 

@@ -359,7 +359,7 @@ class Trainer:
         notes = []
         if missing:
             notes.append(
-                f"Not validated: {', '.join(missing)}. These classes have no validation samples;   set split.folds=5 to hold out each once."
+                f"Not validated: {', '.join(missing)}. These classes have no validation samples; set split.folds=5 to hold out each once."
             )
         if len(truth) < FEW_VALIDATED:
             notes.append(f"Only {len(truth)} validation samples; set split.folds=5 for scores from all of them.")

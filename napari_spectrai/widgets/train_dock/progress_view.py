@@ -184,7 +184,7 @@ class TrainingView(Container[Any]):
                 left = f" · {_duration(fold.left)} left for the comparison" if fold.left else ""
                 self.say(f"{fold.candidate}: fold {fold.fold} of {fold.folds} · candidate {fold.number} of {fold.candidates}{left}")
             case Progress(done=done, total=total):
-                self.say(f"second training on a block split:  epoch {done} of {total}")
+                self.say(f"second training on a block split: epoch {done} of {total}")
             case Paused(paused=paused):
                 self.say("paused" if paused else "resuming …")
 
