@@ -44,7 +44,7 @@ class Automatic(ClassicalSpec):
     Candidates run cheapest first until the time is used up. Folds keep together what may leak (files, groups, regions of an image), and
     lie as far from the training pixels as the pixels that will be predicted (Milà et al. 2022, doi:10.1111/2041-210X.13851). Of
     classifiers the calibrated answers are blended (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1): by out-of-fold likelihood,
-    and with few regions or spectra to judge by nearly evenly. Without `blend` the best is kept, or the simplest of those that the folds
+    where with few regions or spectra the simplest weigh most. Without `blend` the best is kept, or the simplest of those that the folds
     cannot tell apart. What was chosen is fitted again on everything.
     """
 

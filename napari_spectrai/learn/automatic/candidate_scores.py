@@ -23,7 +23,7 @@ class Scoring:
     Parameters
     ----------
     bench : Bench
-    held : Held
+    held : HeldOut
     asked : for each fold, which pixels of each cube are held out, bool (z, y, x)
     """
 
