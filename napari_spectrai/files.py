@@ -5,23 +5,42 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from napari_spectrai import swap
 
 _STORE = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _ELSEWHERE = "choose a folder that can be written"
-_REMEDIES = {errno.ENOSPC: "free some space there, and go on", errno.EROFS: _ELSEWHERE, errno.EACCES: _ELSEWHERE, errno.EPERM: _ELSEWHERE}
+_UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NEARLY_FULL = 2**20
+"""Free bytes under which a failure to write is put down to the disk, whatever a library says of it."""
+
+
+def size_words(count: float) -> str:
+    """Return a number of bytes in words, such as ``"12.3 MB"``."""
+    power = 0
+    while count >= 1000 and power < 4:
+        count, power = count / 1000, power + 1
+    return f"{count:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes `path`'s place.
 
     Works for a file, for a folder (a Zarr store), and for files that belong together: what the body writes beside the
-    temporary under the same stem comes along, before the file itself. If the body raises, all of it is removed and
-    whatever stood at `path` before is untouched.
+    temporary under the same stem comes along, together or not at all. If the body raises, all of it is removed and
+    whatever stood at `path` before is untouched. A process that is killed leaves the old or the new, see `recover`.
+
+    Parameters
+    ----------
+    needs : int
+        Bytes that will be written, where they are known: refused at once where the disk has less.
+    durable : bool
+        Whether it is on the disk, safe from a loss of power, when this returns.
     """
     path = Path(path)
     if path.is_dir():
@@ -30,29 +49,83 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise type(error)(error.errno, f"{os.strerror(error.errno or 0)}: {_ELSEWHERE}", str(path.parent)) from error
-    # the suffix stays, since writers choose their format by it
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.partial{path.suffix}")
+    if durable:
+        swap.recover(path)
+        swap.sweep(path.parent)
+    temporary = swap.temporary_name(path)
+    free = _free(path.parent) if needs else None
+    if free is not None and free < needs:  # before the work, and before a library that ends the process where it cannot write
+        raise _full(path, f"it needs {size_words(needs)}", free)
     try:
         yield temporary
-        for companion in _companions(temporary):
-            companion.replace(path.with_name(companion.name.replace(temporary.stem, path.stem, 1)))
         if path.is_dir():
             _refuse_foreign(path)
-            shutil.rmtree(path)
-        temporary.replace(path)
+        swap.commit(temporary, path, durable=durable)
     except BaseException as error:
-        for companion in _companions(temporary):
-            companion.unlink(missing_ok=True)
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _REMEDIES:
-            words = f"{os.strerror(error.errno)}: {_REMEDIES[error.errno]}; what was saved before is untouched"
-            raise type(error)(error.errno, words, str(path)) from error
-        if isinstance(error, OSError) and error.errno is not None and error.filename == str(temporary):  # a name that nobody has given
-            raise type(error)(error.errno, error.strerror, str(path)) from error
+        begun = swap.written(temporary)
+        told = _explained(error, path, temporary, needs)
+        for item in begun:
+            swap.remove(item)
+        if told is not None:
+            raise told from error
         raise
+    finally:
+        swap.finished(temporary)
+
+
+def unwritable(error: OSError, path: Path, needs: int) -> OSError:
+    """Return an error of writing a file in words of what can be done."""
+    return _explained(error, path, path, needs) or error
+
+
+def recover(path: str | Path) -> None:
+    """Complete what a process that was killed while it overwrote `path` had begun; to be called before reading."""
+    with suppress(OSError):  # where nothing can be completed, reading says what there is
+        swap.recover(Path(path))
+
+
+def clean(path: str | Path) -> None:
+    """Remove what killed processes had begun to write beside `path`."""
+    recover(path)
+    swap.sweep(Path(path).parent)
+
+
+def _explained(error: BaseException, path: Path, temporary: Path, needs: int) -> OSError | None:
+    """Return the error in words of the path, what it needs and what can be done; None where it says enough itself."""
+    if not isinstance(error, OSError | RuntimeError):
+        return None
+    number = error.errno if isinstance(error, OSError) else None
+    free = _free(path.parent)
+    if number in _FULL or (number is None and free is not None and free < max(needs, _NEARLY_FULL)):
+        begun = sum(_length(item) for item in swap.written(temporary))
+        return _full(path, f"it needs {size_words(needs)}" if needs else f"it needs more than {size_words(begun)}", free)
+    if isinstance(error, OSError) and number in _UNWRITABLE:
+        words = f"{os.strerror(number or 0)}: {_ELSEWHERE}; what was saved before is untouched"
+        return type(error)(number, words, str(path))
+    if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that nobody has given
+        return type(error)(number, error.strerror, str(path))
+    return None
+
+
+def _full(path: Path, needs: str, free: int | None) -> OSError:
+    have = "" if free is None else f" and {size_words(free)} are free"
+    words = f"{os.strerror(errno.ENOSPC)}: {needs}{have}; free some space there, or choose another disk"
+    return OSError(errno.ENOSPC, f"{words}; what was saved before is untouched", str(path))
+
+
+def _free(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _length(path: Path) -> int:
+    with suppress(OSError):
+        if path.is_dir():
+            return sum(_length(item) for item in path.iterdir())
+        return path.lstat().st_size
+    return 0
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -61,11 +134,7 @@ def _refuse_foreign(folder: Path) -> None:
         raise FileExistsError(f"{folder} is a folder with other things in it; choose another name, or remove it yourself")
 
 
-def _companions(temporary: Path) -> list[Path]:
-    return [other for other in temporary.parent.iterdir() if other.name.startswith(temporary.stem) and other != temporary]
-
-
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, *, durable: bool = True) -> None:
     """Write `text` to `path` in one step, as UTF-8."""
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema, core_schema
 
+from napari_spectrai.parsing import brief
+
 
 def listed(known: Any, given: str = "") -> str:
     """Return ``"known: a, b, c"``, with a suggestion if a name is similar to `given`."""
@@ -48,7 +50,7 @@ class Spec(BaseModel):
         if isinstance(value, Mapping):
             for name in value:
                 if name not in cls.model_fields:
-                    raise ValueError(f"there is no setting {name!r} here; {listed(cls.model_fields, str(name))}")
+                    raise ValueError(f"there is no setting {brief(name)} here; {listed(cls.model_fields, brief(name).strip(chr(39)))}")
         return value
 
 
@@ -160,7 +162,7 @@ class Registry(Generic[S]):
     def __getitem__(self, kind: str) -> type[S]:
         known = self._all()
         if kind not in known:
-            raise ValueError(f"there is no {self.what} {kind!r}; {listed(known, kind)}")
+            raise ValueError(f"there is no {self.what} {kind[:200]!r}; {listed(known, kind[:200])}")
         return known[kind]
 
     def is_local(self, kind: str) -> bool:
@@ -174,10 +176,10 @@ class Registry(Generic[S]):
         if isinstance(value, Named):
             return value
         if not isinstance(value, Mapping):
-            raise ValueError(f"{value!r} is not a {self.what}; pass its kind, or a mapping with a kind; {listed(self._all())}")
+            raise ValueError(f"{brief(value)} is not a {self.what}; pass its kind, or a mapping with a kind; {listed(self._all())}")
         if "kind" not in value:
             raise ValueError(f"the 'kind' of the {self.what} is missing; {listed(self._all())}")
-        kind = str(value["kind"])
+        kind = value["kind"] if isinstance(value["kind"], str) else brief(value["kind"])
         kind = self._renamed.get(kind, kind)
         try:
             parsed = self[kind].model_validate({**value, "kind": kind})
@@ -214,7 +216,7 @@ def problems(error: ValidationError) -> list[Problem]:
             collected.append(Problem(path, str(cause)))
         else:
             message = line["msg"][0].lower() + line["msg"][1:]
-            given = "empty" if line["input"] is None else f"{line['input']!r:.80} does not fit"
+            given = "empty" if line["input"] is None else f"{brief(line['input'])} does not fit"
             collected.append(Problem(path, f"{given}: {message}"))
     return collected
 

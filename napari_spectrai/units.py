@@ -41,7 +41,7 @@ _UNIT_WORDS: tuple[tuple[str, str, float], ...] = (
 )
 _PATTERNS = tuple((re.compile(pattern), unit, factor) for pattern, unit, factor in _UNIT_WORDS)
 _WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters": ("nm", 1e9), "metres": ("nm", 1e9), "a": ("nm", 0.1)}
-"""Units that count only where nothing stands around them."""
+"""Units that count only where no other word stands with them."""
 _QUANTITY_WORDS = (
     (re.compile(r"raman|wave\s?numb|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda"), "wavenumber"),
     (re.compile(r"wave\s?len|\bwvl?\b|\bwl\b|\blambda\b|λ|wellenl|longueur d.onde|longitud de onda|lunghezza d.onda"), "wavelength"),
@@ -56,7 +56,7 @@ class Unit:
 
     Parameters
     ----------
-    name : the equivalent unit of `SpectralAxis`
+    name : the unit of `SpectralAxis` that it is
     factor : what positions are multiplied by to stand in it, such as 0.1 for ångström, given in nm
     """
 

@@ -336,6 +336,20 @@ def test_the_command_line_says_what_a_file_leaves_open(tmp_path):
     assert refused.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("unit", "values", "expected"),
+    [("Angstroms", [4100, 5200], (SpectralAxis([410, 520], "nm"))), ("GHz", [29.9792458, 59.9584916], SpectralAxis([1, 2], "1/cm"))],
+)
+def test_units_of_envi_that_are_multiples_of_ours_are_converted(unit, values, expected, tmp_path):
+    listed = ", ".join(map(str, values))
+    header = f"ENVI\nsamples = 1\nlines = 1\nbands = 2\ndata type = 1\nwavelength units = {unit}\nwavelength = {{{listed}}}\n"
+    (tmp_path / "e.hdr").write_text(header)
+    (tmp_path / "e.img").write_bytes(b"ab")
+    axis = read(tmp_path / "e.hdr").axis
+    assert axis.unit == expected.unit
+    np.testing.assert_allclose(axis.values, expected.values)
+
+
 def test_labels_are_guarded_as_cubes_are(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "secret.h5", "w") as file:
         file["labels"] = np.ones((3, 4), np.uint8)

@@ -649,7 +649,7 @@ def test_a_failed_write_leaves_what_was_there(cube, tmp_path, monkeypatch, suffi
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr({".npz": "numpy.savez_compressed", ".npy": "json.dumps", ".hdr": "numpy.memmap.flush"}[suffix], full)
+    monkeypatch.setattr({".npz": "numpy.savez_compressed", ".npy": "json.dumps", ".hdr": "pathlib.Path.write_text"}[suffix], full)
     with pytest.raises(OSError, match="No space left"):
         write(cube, path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before

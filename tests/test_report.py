@@ -182,7 +182,7 @@ def test_unfinished_damaged_and_foreign_folders(pairs, quick, tmp_path):
     assert "Interrupted after 2 of 4 epochs" in page.text
     assert "On the validation part, the network" in page.text
     assert not (tmp_path / "run" / "report.html").exists()
-    assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 1
+    assert CliRunner().invoke(app, ["report", str(tmp_path)]).exit_code == 2
     (tmp_path / "run" / "split.npz").write_bytes(b"PK no archive")
     (tmp_path / "run" / "environment.json").write_text("{")
     (tmp_path / "run" / "best.safetensors").write_bytes(b"short")

@@ -211,7 +211,7 @@ def test_a_finished_run_is_not_resumed(pairs, quick, tmp_path):
 
 
 def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
-    from napari_spectrai.learn.train.trainer import Training
+    from napari_spectrai.learn.train.trainer import Trainer as Training
 
     steps = []
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from napari_spectrai.cli import evaluate_command, map_command, predict_command, train_command  # noqa: F401  # they register their commands
-from napari_spectrai.cli.common import app
+from napari_spectrai.cli.common import WRONG_USE, app
 
 __all__ = ["app", "main"]
 
 
 def main(run: Callable[[], None] = app) -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        sys.stderr.write("error: the folder that you are in does not exist any more; change into another one\n")
+        raise SystemExit(WRONG_USE) from None
     run()

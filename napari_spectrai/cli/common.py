@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,15 +37,35 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deep learnin
 console = Console(stderr=True)
 
 
+def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
+    if asked:
+        typer.echo(f"napari-spectrai {version('napari-spectrai')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    asked: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="say which version this is")] = False,
+) -> None:
+    """Deep learning on spectral images."""
+
+
 @contextmanager
 def exit_with(code: int) -> Iterator[None]:
     """Print errors that a user can fix as a message, with an exit code; anything else is a bug and keeps its traceback."""
     try:
         yield
+    except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
+        _say_error(error)
+        raise typer.Exit(WRONG_USE) from error
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError, ImportError) as error:
-        console.print("error:", style="red", end=" ")
-        console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+        _say_error(error)
         raise typer.Exit(code) from error
+
+
+def _say_error(error: BaseException) -> None:
+    console.print("error:", style="red", end=" ")
+    console.print(str(error), highlight=False, soft_wrap=True, markup=False)
 
 
 def listen(folder: RunFolder, *, attached: bool) -> None:
@@ -52,18 +73,19 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
 
     def on_signal(number: int, frame: Any) -> None:
         signal.signal(number, signal.SIG_DFL)  # the second signal kills
-        folder.say("stop")
+        if number == getattr(signal, "SIGHUP", None):
+            _leave_terminal()
+        folder.stop_here()
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    works_alone()
+    _on_signals(on_signal)
+    works_alone(started=attached)
 
     def watch() -> None:
         let_go = os.read(0, 1)  # not sys.stdin, whose lock would be held while the interpreter ends
         atexit.register(discard, folder)  # in either case nobody follows the job
         if let_go:
             return  # a byte is the command to keep running, whatever happens to the starter
-        folder.say("stop")
+        folder.stop_here()
         time.sleep(GRACE)
         discard(folder)
         os._exit(STOPPED)
@@ -129,6 +151,9 @@ def log_failures(folder: RunFolder | None) -> Iterator[None]:
     """Also record failures in a run's journal."""
     try:
         yield
+    except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
+        _say_error(error)
+        raise typer.Exit(WRONG_USE) from error
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if folder is not None:
             folder.append(Failed(str(error)))
@@ -141,15 +166,53 @@ def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
         folder = RunFolder(run)
         listen(folder, attached=attached)
         return folder
-    signal.signal(signal.SIGTERM, exit_on_signal)
-    signal.signal(signal.SIGINT, exit_on_signal)
+    _on_signals(exit_on_signal)
     return None
+
+
+def _on_signals(handler: Callable[[int, Any], None]) -> None:
+    """Handle what ends a process in order: a word from outside, Ctrl-C, the terminal that closes."""
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup: it is to go on
+            signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Write no more to a terminal that has closed: each line would be an error."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            if os.isatty(stream):
+                os.dup2(nowhere, stream)
+        os.close(nowhere)
 
 
 def refuse_same(output: Path, *read: Path) -> None:
     """Refuse an output that is also an input."""
     if any(other.exists() and other.resolve() == output.resolve() for other in read):
         raise ValueError(f"{output} is an input of this command and would be overwritten; choose another output")
+
+
+def refuse_missing(*paths: Path) -> None:
+    """Refuse what is not there before the work."""
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file or folder")
+
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace results that exist")]
+
+
+def refuse_existing(*outputs: Path | None, overwrite: bool) -> None:
+    """Refuse to write over what exists without being asked to, and into folders that do not exist."""
+    for output in outputs:
+        if output is None:
+            continue
+        if not output.parent.is_dir():
+            raise FileNotFoundError(f"{output.parent}: no such folder, to write {output.name} into; make it first, or choose another")
+        if not overwrite and os.path.lexists(output):
+            raise FileExistsError(f"{output} exists; add --overwrite to replace it, or choose another name")
 
 
 def refuse_unwritten(output: Path) -> None:

@@ -7,7 +7,21 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from napari_spectrai.cli.common import FAILED, STOPPED, WRONG_USE, Attached, app, exit_with, followed, listen_in, log_failures, refuse_same
+from napari_spectrai.cli.common import (
+    FAILED,
+    STOPPED,
+    WRONG_USE,
+    Attached,
+    Overwrite,
+    app,
+    exit_with,
+    followed,
+    listen_in,
+    log_failures,
+    refuse_existing,
+    refuse_missing,
+    refuse_same,
+)
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels
@@ -53,6 +67,7 @@ def evaluate(
         Path | None, typer.Option(help="write maps to this folder: error and spectral angle of each pixel, or the wrong pixels (.zarr)")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="also write an HTML report with tables, curves and maps to this file")] = None,
+    overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -72,9 +87,13 @@ def evaluate(
             raise ValueError("--model applies its classical methods to a source; name it with --source")
         if html is not None and html.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"{html.name}: the page is HTML; name it {html.stem}.html")
-        for output in (csv, html):
+        given = [*files.values(), truth, *(path for path in (source, model) if path is not None)]
+        refuse_missing(*given)
+        for output in (csv, html, maps):
             if output is not None:
-                refuse_same(output, *files.values(), truth, *(path for path in (source, model) if path is not None))
+                refuse_same(output, *given)
+        taken = sorted(maps.glob("*.zarr")) if maps is not None else []
+        refuse_existing(csv, html, maps if maps is not None and not maps.is_dir() else None, *taken[:1], overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.evaluation.evaluate import evaluating
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-import yaml
 
 from napari_spectrai.cli.common import (
     FAILED,
@@ -20,6 +19,7 @@ from napari_spectrai.cli.common import (
     Axis,
     Columns,
     Dataset,
+    Overwrite,
     Spectral,
     app,
     cube_of,
@@ -27,6 +27,8 @@ from napari_spectrai.cli.common import (
     followed,
     listen_in,
     log_failures,
+    refuse_existing,
+    refuse_missing,
     refuse_same,
     refuse_unwritten,
     say_notes,
@@ -40,6 +42,7 @@ from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
 from napari_spectrai.io.zarr import writing
 from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.parsing import brief, parse_yaml
 from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Finished, Saved
 from napari_spectrai.runs.options import PredictOptions, model_path
@@ -82,6 +85,7 @@ def predict(
     resample: Annotated[
         bool, typer.Option("--resample", help="resample a file whose axis covers that of the model, by cropping or interpolation")
     ] = False,
+    overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
@@ -90,16 +94,17 @@ def predict(
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE):
         changed = _changed(settings or [])
+        _refuse_unknown(source, [model, *(ensemble or []), *(then or [])])
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
     last = then[-1] if then else model  # the last model of a chain determines the output
     with exit_with(FAILED if last.exists() else WRONG_USE):
         is_classes = _predicts_classes(last, {} if then else changed)
     with exit_with(WRONG_USE):
-        if is_classes:
-            if output.suffix.lower() not in (*WRITTEN, ".csv"):
-                raise ValueError(f"{output.name}: classes cannot be written in this format; {listed((*WRITTEN, '.csv'))}")
-        else:
-            refuse_unwritten(output)
+        _refuse_suffix(output, is_classes=is_classes)
+        others_written = _companions(
+            output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability
+        )
+        refuse_existing(output, *others_written, part, overwrite=overwrite)
         others, chain = ([model_path(one) for one in given or []] for given in (ensemble, then))
         options = PredictOptions(
             tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
@@ -133,6 +138,35 @@ def predict(
         raise typer.Exit(STOPPED)
 
 
+def _refuse_unknown(source: Path, models: Sequence[Path]) -> None:
+    """Refuse files that are not there, and names of no method."""
+    refuse_missing(source, *(one for one in models if one.suffix))
+    for one in models:
+        if not one.exists():
+            ready_spec(str(one), {})  # which knows the names of methods
+
+
+def _refuse_suffix(output: Path, *, is_classes: bool) -> None:
+    if not is_classes:
+        refuse_unwritten(output)
+    elif output.suffix.lower() not in (*WRITTEN, ".csv"):
+        raise ValueError(f"{output.name}: classes cannot be written in this format; {listed((*WRITTEN, '.csv'))}")
+
+
+def _finds(model: Path) -> bool:
+    """Whether a method finds components, which are written in addition to the classes."""
+    return not model.exists() and str(model) in ready_kinds()
+
+
+def _companions(output: Path, *, is_classes: bool, finds: bool, uncertainty: bool, applicability: bool) -> list[Path]:
+    """Return the files that are written in addition to a result."""
+    names = ["-probabilities.zarr"] if is_classes and output.suffix.lower() != ".csv" else []
+    names += ["-components.csv"] if is_classes and finds else []
+    names += [f"-sd{'.zarr' if is_classes else output.suffix}"] if uncertainty else []
+    names += ["-applicability.zarr"] if applicability else []
+    return [output.with_name(f"{output.stem}{name}") for name in names]
+
+
 def _predicts_classes(model: Path, changed: dict[str, Any]) -> bool:
     """Whether a model file, or a method without training, predicts classes."""
     if model.exists():
@@ -157,10 +191,7 @@ def _changed(settings: list[str]) -> dict[str, Any]:
         name, equals, text = setting.partition("=")
         if not equals:
             raise ValueError(f"{setting!r} is not a setting; write key=value, such as count=8")
-        try:
-            found[name.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+        found[name.strip()] = parse_yaml(text, brief(setting))
     return found
 
 
@@ -173,15 +204,18 @@ def preprocess(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
     """Apply preparation steps to a file."""
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE):
+        refuse_missing(steps, source)
         wanted = load_steps(steps)
         refuse_same(output, source, steps)
         refuse_unwritten(output)
+        refuse_existing(output, overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
         cube = cube_of(source, dataset, spectral, axis, columns)
         with warnings.catch_warnings(record=True) as caught:

@@ -19,6 +19,7 @@ from napari_spectrai.cli.common import (
     Axis,
     Columns,
     Dataset,
+    Overwrite,
     Spectral,
     app,
     console,
@@ -27,6 +28,8 @@ from napari_spectrai.cli.common import (
     listen,
     listen_in,
     log_failures,
+    refuse_existing,
+    refuse_missing,
 )
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
@@ -77,21 +80,23 @@ def train(
         for path in (*document.data.input, *document.data.truth):
             if not resume and not path.exists():
                 raise FileNotFoundError(f"{path}, which the experiment names, does not exist")
+        if run is not None and not run.exists() and not run.absolute().parent.is_dir():
+            raise FileNotFoundError(f"{run.parent}: no such folder, to make the run folder {run.name} in; make it first, or choose another")
         folder = RunFolder(run) if resume and run is not None else RunFolder.create(document, run)
-    if not attached:
-        folder.say("")  # a starter has done so, and may have written a command since
     listen(folder, attached=attached)
     with exit_with(FAILED):
         from napari_spectrai.learn.fit import fit, follow
 
         model, finished = follow(fit(None if resume else document, run=folder.path, resume=resume))
     if finished.reason == "stopped":
-        console.print(f"stopped; resume with: napari-spectrai train {folder.path} --resume", soft_wrap=True)
+        place = folder.path.name if attached else folder.path
+        console.print(f"stopped; resume with: napari-spectrai train {place} --resume", soft_wrap=True, markup=False)
         raise typer.Exit(STOPPED)
     typer.echo(model.card())
-    typer.echo(f"{'Saved as:':<18}{finished.model}")
+    # into a log, which may be passed on with the files; the folder is omitted
+    typer.echo(f"{'Saved as:':<18}{Path(finished.model).name if attached else finished.model}")
     if folder.report.exists():
-        typer.echo(f"{'Report:':<18}{folder.report}")
+        typer.echo(f"{'Report:':<18}{folder.report.name if attached else folder.report}")
 
 
 @app.command()
@@ -125,11 +130,13 @@ def estimate(
 def report(
     run: Annotated[Path, typer.Argument(help="folder of a finished or unfinished run")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="default: report.html in the run folder")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the report of a run, one HTML file, from its run folder."""
     with exit_with(WRONG_USE):
         if output is not None and output.suffix.lower() not in (".html", ".htm"):
             raise ValueError(f"{output.name}: a report is an HTML page; name it .html")
+        refuse_existing(output, overwrite=overwrite)
     with exit_with(FAILED):
         typer.echo(write_report(run, output))
 
@@ -144,6 +151,7 @@ def info(
 ) -> None:
     """Describe a file."""
     with exit_with(FAILED):
+        refuse_missing(path)
         if path.suffix == ".safetensors":
             typer.echo(read_card(path))
         elif (path / "experiment.yml").exists():

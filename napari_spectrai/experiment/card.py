@@ -6,15 +6,19 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, NotRequired, Self
 
+from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
+from typing_extensions import TypedDict
 
 from napari_spectrai import repr_html
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
 from napari_spectrai.labels import Class
+from napari_spectrai.parsing import brief, parse_json
+from napari_spectrai.spec import problems
 
 KEY = "napari_spectrai"
 MOST_BASELINES = 4
@@ -22,6 +26,46 @@ MOST_BASELINES = 4
 FORMAT = 2
 PART_TITLES = {"map": "expected over the map"}
 """Titles of parts of the scores whose names are not clear."""
+
+
+Texts = Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(max_length=10_000)]
+Scores = dict[str, dict[str, dict[str, float]]]
+
+
+class _Plain(TypedDict):
+    """What stands in a card as it is."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")  # type: ignore[misc]
+
+    name: Annotated[str, Field(max_length=1000)]
+    date: Annotated[str, Field(max_length=100)]
+    trained_on: NotRequired[Texts]
+    scores: NotRequired[Scores]
+    versions: NotRequired[dict[str, str]]
+    baselines: NotRequired[Annotated[Texts, Field(max_length=100)]]
+    temperature: NotRequired[Annotated[float, Field(gt=0, lt=1e6)]]
+    intervals: NotRequired[dict[str, dict[str, dict[str, Annotated[list[float], Field(max_length=2)]]]]]
+    compared: NotRequired[Annotated[list[dict[str, Any]], Field(max_length=1000)]]
+    notes: NotRequired[Texts]
+    intensities: NotRequired[Annotated[list[float], Field(max_length=3)]]
+
+
+class _Class(TypedDict):
+    """A class as it stands in a card."""
+
+    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
+
+    value: Annotated[int, Field(ge=-(2**31), lt=2**31)]
+    name: Annotated[str, Field(max_length=1000)]
+    colour: Annotated[tuple[float, float, float, float] | None, Strict(False)]
+
+
+_PLAIN = TypeAdapter(_Plain)
+_CLASSES = TypeAdapter(Annotated[list[_Class], Field(max_length=100_000)])
+
+
+class ForeignFormatError(ValueError):
+    """A model file of another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +137,30 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str, where: str = "") -> Self:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote; a ValueError that names `where` if anything in it is of another kind."""
+        where = where or "the card"
         try:
-            plain = json.loads(text)
+            plain = parse_json(text, "it")
+            if not isinstance(plain, dict):
+                raise ValueError("it is no mapping")
             version = plain.pop("format", None)
             if version != FORMAT:
-                raise ValueError(f"{where}: model format {version}, and this version reads {FORMAT}; update napari-spectrai")
+                raise ForeignFormatError(f"{where}: model format {brief(version)}, and this version reads {FORMAT}; update napari-spectrai")
             if "rivals" in plain:  # name of the key before version 0.2
                 plain["baselines"] = plain.pop("rivals")
-            plain["experiment"] = Experiment.from_mapping(plain["experiment"], where)
-            plain["axis"] = SpectralAxis.from_json(plain["axis"])
-            plain["truth_axis"] = SpectralAxis.from_json(plain["truth_axis"])
-            plain["classes"] = [
-                Class(int(c["value"]), str(c["name"]), tuple(c["colour"]) if c["colour"] else None) for c in plain.get("classes", ())
-            ]
-            return cls(**plain)
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{where}: the description inside the model is damaged ({type(error).__name__}: {error})") from error
+            experiment = Experiment.from_mapping(plain.pop("experiment", None), "its experiment")
+            axes: dict[str, Any] = {name: SpectralAxis.from_json(plain.pop(name)) for name in ("axis", "truth_axis")}
+            rest: dict[str, Any] = dict(_PLAIN.validate_python({name: value for name, value in plain.items() if name != "classes"}))
+            classes = [Class(c["value"], c["name"], c["colour"]) for c in _CLASSES.validate_python(plain.pop("classes", []))]
+            return cls(experiment=experiment, classes=classes, **axes, **rest)
+        except ForeignFormatError:
+            raise
+        except ValidationError as error:
+            first = problems(error)[0]
+            raise ValueError(f"{where}: the description inside the model is damaged: {first}") from error
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
+            reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError | AttributeError) else str(error)
+            raise ValueError(f"{where}: the description inside the model is damaged: {_first(reason)}") from error
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, text) rows for people."""
@@ -163,6 +214,12 @@ class ModelCard:
 
     def __str__(self) -> str:
         return "\n".join(f"{label + ':':<18}{text}" for label, text in self.lines())
+
+
+def _first(lines: str) -> str:
+    """Return the first of many lines, and how many more there are."""
+    first, *more = lines.splitlines() or [""]
+    return f"{first[:500]} (and {len(more)} more)" if more else first[:500]
 
 
 def _range(ends: list[float] | None) -> str:

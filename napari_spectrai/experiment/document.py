@@ -23,6 +23,7 @@ from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.experiment.training import Training
 from napari_spectrai.files import write_text
 from napari_spectrai.io import SpectralWarning
+from napari_spectrai.parsing import brief, parse_yaml, read_document
 from napari_spectrai.preparation.step import Step, steps
 from napari_spectrai.spec import SettingsError, Spec, listed, problems
 
@@ -264,6 +265,8 @@ class Experiment(Spec):
             return cls.model_validate(document)
         except ValidationError as error:
             raise SettingsError(problems(error), where) from error
+        except (TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:  # of a validator that met a foreign type
+            raise ValueError(f"{where or 'the document'} holds a value that cannot be used ({type(error).__name__}: {error})") from error
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -279,10 +282,7 @@ class Experiment(Spec):
         path = Path(path)
         if path.is_dir():
             raise ValueError(f"{path} is a folder; name an experiment file in it, which ends in .yml")
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not a YAML document: {error}") from error
+        document = parse_yaml(read_document(path), str(path))
         if spectrai.recognised(document):
             taken, changes = spectrai.translated(document, path)
             listed_changes = "\n".join(f"- {change}" for change in changes)
@@ -325,10 +325,7 @@ class Experiment(Spec):
             path, equals, text = setting.partition("=")
             if not equals:
                 raise ValueError(f"{setting!r} is not a setting; write path=value, such as training.epochs=50")
-            try:
-                value = yaml.safe_load(text)
-            except yaml.YAMLError as error:
-                raise ValueError(f"{setting!r}: {text!r} is not a YAML value: {error}") from error
+            value = parse_yaml(text, brief(setting))
             _set(document, path.strip().split("."), value, setting)
             # a kind alone is filled with its defaults, so that the next setting can refer to them; values that do not fit
             # yet may fit after the next setting

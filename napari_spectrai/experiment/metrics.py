@@ -112,6 +112,12 @@ def unit_of(name: str, *, intensities: str = "", axis: str = "") -> str:
     return f"normalised {unit}" if unit.startswith("intensity") and intensities not in ("", AS_GIVEN) else unit
 
 
+def titled(name: str, *, axis: str = "") -> str:
+    """Return what a score is called, with the unit of the spectral axis where it is in that."""
+    metric = METRICS.get(name, Metric(name))
+    return f"{metric.title} ({axis or 'bands'})" if metric.unit == "axis" else metric.title
+
+
 def units_of(names: Iterable[str], *, intensities: str = "", axis: str = "") -> str:
     """Describe in a sentence how intensities were scored, with the unit of each score that has one; empty for scores of classes."""
     units = {METRICS[name].title.partition(" (")[0]: unit_of(name, intensities=intensities, axis=axis) for name in names}

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.files import replacing
+from napari_spectrai.files import recover, replacing
 from napari_spectrai.io.columns import Column
 from napari_spectrai.io.formats import FORMATS, Format, format_of, writer_of
 from napari_spectrai.io.found import Picture, RawArray, UnreadableError, one_line, warn
@@ -219,7 +219,8 @@ def write(cube: Any, path: str | Path) -> Path:
         writable = {suffix for f in FORMATS if f.writes for suffix in f.suffixes}
         raise ValueError(f"{path}: {known.name} files are read, not written; {listed(writable)}")
     whole = as_cube(cube)
-    with replacing(path) as temporary:
+    raw = known.module in ("envi", "hdf5") or path.suffix.lower() == ".npy"
+    with replacing(path, needs=whole.data.nbytes if raw else 0) as temporary:
         known.function("write")(whole, temporary)
     return path
 
@@ -234,6 +235,7 @@ def _has_ome_metadata(path: Path) -> bool:
 
 
 def _existing(path: Path) -> Format:
+    recover(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     return format_of(path)

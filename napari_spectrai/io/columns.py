@@ -54,7 +54,7 @@ class Layout:
 
     Parameters
     ----------
-    kind : ``"columns"`` (a spectrum a column, beside a column of positions), ``"rows"`` (a spectrum a line, under the positions),
+    kind : ``"columns"`` (a spectrum a column, with a column of positions), ``"rows"`` (a spectrum a line, under the positions),
         ``"long"`` (a line a value, with its position and coordinates), or ``"bare"`` (numbers that say nothing)
     roles : the role of each column
     head : positions over the columns of intensities, for rows

@@ -76,7 +76,7 @@ def plainly_last(shape: tuple[int, ...]) -> bool:
 def find_axis(
     arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str] | None = None, *, path: Path, main: str = ""
 ) -> tuple[SpectralAxis | None, int | None]:
-    """Return the axis among the 1-D `arrays`, told by its name and its length, and the dimension it fits.
+    """Return the axis among the 1-D `arrays`, by its name and its length, and the dimension it fits.
 
     A name that is a quantity (``wavelengths``, ``Wavelength_nm``, ``photon_energy``) counts; the array that lies nearest to `main`
     is taken where several fit. The last dimension that fits is taken, so that a cube as wide as it has bands is read λ last.

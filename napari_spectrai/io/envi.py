@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
@@ -22,6 +21,8 @@ _NO_VALUES = (".hdr", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg", ".enp", 
 _OTHER_NAMES = {"wavelengths": "wavelength", "wavelength unit": "wavelength units", "wavelengths units": "wavelength units"}
 _OURS = "napari-spectrai"
 _LONGEST_HEADER = 64_000_000
+_SLAB = 2**26
+"""Bytes written at a time."""
 _METRES = {"meters": "m", "metres": "m", "m": "m", "micrometers": "um", "um": "um", "microns": "um", "mm": "mm", "nm": "nm"}
 
 
@@ -65,12 +66,27 @@ def parse(header: Path) -> dict[str, str]:
     if not content.lstrip("\ufeff").startswith("ENVI"):
         raise ValueError(f"{header.name} does not begin with ENVI")
     fields: dict[str, str] = {}
-    for match in re.finditer(r"^[ \t]*([^=\n;{}]+?)[ \t]*=[ \t]*(\{[^}]*\}|[^\n]*)", content, re.MULTILINE):
-        name = " ".join(match.group(1).lower().replace("_", " ").split())
-        fields[_OTHER_NAMES.get(name, name)] = match.group(2).strip()
+    place, last = 0, content.rfind("}")
+    while place < len(content):  # line by line, each read once: a pattern over the whole would take cubic time on blanks
+        end = _line_end(content, place)
+        name, equals, value = (part.strip() for part in content[place:end].partition("="))
+        if equals and name and not any(mark in name for mark in ";{}"):
+            opened = content.index("=", place)
+            if value.startswith("{") and opened < last:
+                closed = content.index("}", opened)
+                value = content[opened + 1 : closed + 1].strip()
+                end = _line_end(content, closed)
+            usual = " ".join(name.lower().replace("_", " ").split())
+            fields[_OTHER_NAMES.get(usual, usual)] = value
+        place = end + 1
     if content.count("{") > content.count("}"):
         raise ValueError(f"{header.name} ends within a list; it is truncated")
     return fields
+
+
+def _line_end(content: str, place: int) -> int:
+    end = content.find("\n", place)
+    return len(content) if end < 0 else end
 
 
 def _list(text: str) -> list[str]:
@@ -217,7 +233,10 @@ def write(cube: Cube, path: Path) -> None:
         lines.append(f"laser line = {cube.metadata['laser_nm']!r}")
     if "origin" in cube.metadata:
         lines.append("origin = {" + ", ".join(repr(float(value)) for value in cube.metadata["origin"]) + "}")
-    values = np.memmap(path.with_suffix(".img"), cube.data.dtype.newbyteorder("<"), "w+", shape=cube.shape)
-    da.asarray(cube.data).store(values, lock=False)
-    values.flush()
+    # not through a memory map, which ends the process where the disk is full
+    kind, row = cube.data.dtype.newbyteorder("<"), max(1, cube.data.nbytes // cube.shape[0])
+    step = max(1, _SLAB // row)
+    with path.with_suffix(".img").open("wb") as file:
+        for start in range(0, cube.shape[0], step):
+            file.write(np.asarray(cube.data[start : start + step]).astype(kind, copy=False).tobytes())
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The table of formats: which suffixes they have, how content tells them where suffixes are shared, and which module reads them."""
+"""The table of formats: which suffixes they have, how content identifies them where suffixes are shared, and which module reads them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FORMATS = (
     Format("imzML", (".imzml",), "imzml"),
     Format("a vendor's format", (".dm3", ".dm4", ".tvf", ".bcf", ".spx", ".hspy", ".emd", ".msa", ".sur", ".pro", ".xml"), "vendor"),
 )
-"""Told by the longest suffix that fits, unless the content says otherwise (`_SHARED`)."""
+"""A format is identified by the longest suffix that fits, or by content where that suffix is shared (`_SHARED`)."""
 
 _SHARED = (".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", *_DIGITS)
 """Suffixes that several programs give to files of different kinds."""
@@ -67,7 +67,7 @@ def _named(name: str) -> Format:
 
 
 def by_content(path: Path) -> Format | None:
-    """Return the format that the first bytes of a file tell, or None where they do not decide."""
+    """Return the format that the first bytes of a file identify, or None where they do not decide."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -81,14 +81,14 @@ def by_content(path: Path) -> Format | None:
         return _named("JCAMP-DX")
     if words.startswith(b"#FORMAT") and b"EMSA" in words:
         return _named("a vendor's format")
-    # a table or a note beside a scene has its name, too
+    # a table or a note next to a scene may have its name
     if path.suffix.lower() not in (*_named("text").suffixes, ".xml") and envi_header(path) is not None:
         return _named("ENVI")
     return None
 
 
 def envi_header(path: Path) -> Path | None:
-    """Return the ENVI header that stands beside a file of raw values, if one does."""
+    """Return the ENVI header next to a file of raw values, if one does."""
     for candidate in (
         path.with_name(path.name + ".hdr"),
         *(path.with_suffix(suffix) for suffix in (".hdr", ".HDR")),
@@ -136,7 +136,7 @@ def format_of(path: str | Path) -> Format:
     Raises
     ------
     ValueError
-        If neither tells a format; lists the known suffixes.
+        If neither identifies a format; lists the known suffixes.
     """
     path = Path(path)
     name = path.name.lower()
@@ -144,9 +144,9 @@ def format_of(path: str | Path) -> Format:
     suffix = path.suffix.lower()
     if fitting and suffix not in _SHARED:
         return max(fitting, key=lambda pair: pair[0])[1]
-    told = by_content(path)
-    if told is not None:
-        return _of_suffix(told, name, suffix)
+    found = by_content(path)
+    if found is not None:
+        return _of_suffix(found, name, suffix)
     if fitting:
         known = max(fitting, key=lambda pair: pair[0])[1]
         if known.module == "envi" and suffix in (".dat", ".raw") and path.is_file() and is_text(path):

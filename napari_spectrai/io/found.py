@@ -17,6 +17,7 @@ import numpy.typing as npt
 import psutil
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.files import size_words
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.units import Unit, quantity_of, unit_of, usual_unit
 
@@ -124,13 +125,6 @@ def lazily(values: npt.NDArray[Any]) -> da.Array:
     return da.from_array(values, chunks=chunks, asarray=False, name=False)
 
 
-def _size(count: float) -> str:
-    power = 0
-    while count >= 1000 and power < 4:
-        count, power = count / 1000, power + 1
-    return f"{count:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
-
-
 def plausible(shape: Sequence[int], dtype: Any) -> int:
     """Return the bytes of an array that a header claims; refuse what no instrument writes."""
     if any(int(length) < 0 for length in shape):
@@ -146,7 +140,8 @@ def affordable(shape: Sequence[int], dtype: Any) -> None:
     claimed, free = plausible(shape, dtype), psutil.virtual_memory().available
     if claimed > free:
         raise ValueError(
-            f"its header claims {_size(claimed)}, and {_size(free)} of memory are free; convert it to Zarr or HDF5, which are read in parts"
+            f"its header claims {size_words(claimed)}, and {size_words(free)} of memory are free; "
+            "convert it to Zarr or HDF5, which are read in parts"
         )
 
 

@@ -62,7 +62,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Open one data set lazily: the signal of a NeXus file, else the one that is plainly the cube; its axis stands beside or in it."""
+    """Open one data set lazily: the signal of a NeXus file, else the main one; its axis is a data set or an attribute."""
     with h5py.File(path, "r") as file:
         arrays = datasets(file)
         units = units_of(arrays)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from napari_spectrai.files import replacing
+from napari_spectrai.cells import safe_cell, safe_row
+from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain, members_of
 from napari_spectrai.io.found import UnreadableError, affordable, one_line
@@ -43,6 +44,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
         If it holds no labels; a picture in colours is none, since a colour is no class.
     """
     path = Path(path)
+    recover(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     suffix = path.suffix.lower()
@@ -137,9 +139,12 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     if suffix == ".zarr":
         import zarr
 
+        from napari_spectrai.io.zarr_arrays import refuse_unsafe
+
         store = zarr.open(str(path), mode="r")
         array: Any = store if isinstance(store, zarr.Array) else store[name]
         affordable(array.shape, array.dtype)
+        refuse_unsafe(array)
         kept = dict(array.attrs).get("class_names", {})
         return np.asarray(array[...]), {int(value): str(text) for value, text in kept.items()}
     import h5py
@@ -192,9 +197,9 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
     names = {one.value: one.name for one in classes}
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*places, "label", "class", *(f"p({one.name})" for one in classes)])
+        writer.writerow(safe_row([*places, "label", "class", *(f"p({one.name})" for one in classes)]))
         for place, value, row in zip(np.ndindex(*labels.shape), labels.data.flat, shares, strict=True):
-            writer.writerow([*place, int(value), names.get(int(value), ""), *(f"{share:.4g}" for share in row)])
+            writer.writerow([*place, int(value), safe_cell(names.get(int(value), "")), *(f"{share:.4g}" for share in row)])
     return path
 
 

@@ -166,7 +166,7 @@ def _syntax(lines: Sequence[str]) -> Syntax | None:
 
 
 def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, int, list[str]]:
-    """Return where the largest run of lines of numbers begins and ends, and what is left beside it.
+    """Return where the largest run of lines of numbers begins and ends, and what else the text holds.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
         if not line.strip() or _is_remark(line):
             continue
         cells, numbers, words = _counts(line, syntax)
-        sole = numbers >= 1 and words == 0 and (single or cells > 1)  # the cells beside the number are empty
+        sole = numbers >= 1 and words == 0 and (single or cells > 1)  # the other cells are empty
         data = sole or (not single and numbers >= 2 and numbers >= words)
         filled = len(syntax.cells(line.rstrip(f" {syntax.delimiter or ''}"))) if data else 0
         fits = start >= 0 and width in (cells, filled)

@@ -1,4 +1,4 @@
-"""Text and CSV: spectra in columns beside their positions, spectra in rows under them, or one line per value of a map."""
+"""Text and CSV: spectra in columns with their positions, spectra in rows under them, or one line per value of a map."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
     columns : mapping, optional
         Roles of columns (`napari_spectrai.io.columns.ROLES`), by their titles or their numbers from 0; those of the others are guessed.
 
-    Understood: what `write` wrote; spectra in columns beside their positions; spectra in rows under their positions, with coordinates,
+    Understood: what `write` wrote; spectra in columns with their positions; spectra in rows under their positions, with coordinates,
     labels or running numbers before or behind them; a line a value, with its position and its coordinates; intensities alone.
     """
     content = text_of(path)

@@ -9,6 +9,13 @@ import dask.array as da
 import zarr
 
 from napari_spectrai.io.found import OnDisk
+from napari_spectrai.spec import listed
+
+_SAFE = frozenset({
+    "adler32", "astype", "bitround", "blosc", "bytes", "bz2", "crc32", "crc32c", "delta", "fixedscaleoffset", "fletcher32", "gzip",
+    "jenkins_lookup3", "lz4", "lzma", "packbits", "pcodec", "quantize", "sharding_indexed", "shuffle", "transpose", "vlen-array",
+    "vlen-bytes", "vlen-utf8", "zfpy", "zlib", "zstd",
+})  # fmt: skip
 
 
 def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
@@ -19,8 +26,38 @@ def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
     return {name: item for name, item in node.members(max_depth=None) if isinstance(item, zarr.Array)}
 
 
+def refuse_unsafe(array: zarr.Array[Any]) -> None:
+    """Refuse an array with a codec that is not known to be harmless; one of Zarr 2, ``pickle``, runs whatever code its chunks hold.
+
+    Raises
+    ------
+    ValueError
+        With the names of the codec and of those that are allowed.
+    """
+    metadata: Any = array.metadata
+    if array.metadata.zarr_format == 2:
+        used = [str(codec.codec_id) for codec in (metadata.compressor, *(metadata.filters or ())) if codec is not None]
+    else:
+        used = _names(metadata.to_dict()["codecs"])
+    bad = next((name for name in used if name.removeprefix("numcodecs.") not in _SAFE), None)
+    if bad is not None:
+        raise ValueError(f"its chunks are packed with the codec {bad!r}, which is not allowed here; {listed(_SAFE)}")
+
+
+def _names(codecs: Any) -> list[str]:
+    """Return the names of codecs of Zarr 3, also of those within shards."""
+    found = []
+    for codec in codecs:
+        found.append(str(codec["name"]))
+        inside = codec.get("configuration") or {}
+        for part in ("codecs", "index_codecs"):
+            found += _names(inside.get(part, ()))
+    return found
+
+
 def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
     """Return an array of a store as a dask array whose faults name the store."""
+    refuse_unsafe(array)
     return OnDisk(path, array.shape, array.dtype, lambda key: array[key]).lazy(array.chunks)
 
 

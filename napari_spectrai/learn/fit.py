@@ -23,7 +23,8 @@ from napari_spectrai.learn.train.closed_form import fit_closed_form
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.truths import Truth, gather
 from napari_spectrai.reports.run_report import concluded
-from napari_spectrai.runs import Event, Failed, Finished, RunFolder
+from napari_spectrai.runs import Event, Failed, Finished, RunFolder, Started
+from napari_spectrai.runs.folder import DamagedSplitError
 from napari_spectrai.runs.start import data_in
 
 MAKE_ONE = "make one with Experiment.default(task, cube, truth), or read one with Experiment.load(path)"
@@ -125,8 +126,27 @@ def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], fold
 
 
 def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Dataset:
-    data = assemble(experiment, inputs, targets, (folder.maps() or None) if resume else None)
+    try:
+        maps = (folder.maps() or None) if resume else None
+        if maps is not None and len(maps) != len(inputs):
+            raise DamagedSplitError(
+                f"{folder.split} holds {len(maps)} maps for {len(inputs)} images; give the data that the run began with"
+            )
+        data = assemble(experiment, inputs, targets, maps)
+    except DamagedSplitError as error:
+        data = _drawn_again(experiment, inputs, targets, folder, error)
     folder.keep_maps(data.maps)
+    return data
+
+
+def _drawn_again(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, error: DamagedSplitError) -> Dataset:
+    """Return the data as their seed divides them, if that gives the parts that the run began with."""
+    began = next((event for event in folder.events() if isinstance(event, Started)), None)
+    data = assemble(experiment, inputs, targets, None)
+    counts = [len(data.parts.get(part, ())) for part in ("training", "validation", "test")]
+    if began is None or counts != [began.training, began.validation, began.test]:
+        raise error
+    data.notes.append(f"{folder.split.name} was damaged; the split was drawn again from its seed, with as many samples in each part.")
     return data
 
 

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from napari_spectrai.learn import classical
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.fingerprints import Fingerprints
+from napari_spectrai.learn.weights import refuse_misfit, shapes_in
 from napari_spectrai.networks import build
 from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.preparation import Preparation
@@ -126,17 +128,25 @@ class Model:
         ValueError
             If the file is truncated, foreign, of another format version, or its weights do not fit its description.
         """
+        path = Path(path)
         card = read_card(path)
-        tensors = load_file(path)
-        weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items() if name.startswith(_NETWORK)}
-        bands = len(prepared_axis(Preparation(tuple(card.experiment.preparation)), card.axis))
-        network = built(card.experiment, bands, card.out, classes=bool(card.classes))
         try:
+            bands = len(prepared_axis(Preparation(tuple(card.experiment.preparation)), card.axis))
+
+            def build() -> nn.Module:
+                return built(card.experiment, bands, card.out, classes=bool(card.classes))
+
+            refuse_misfit(path, shapes_in(path, _NETWORK), build)
+            network, tensors = build(), load_file(path)
+            weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items() if name.startswith(_NETWORK)}
             network.learn(weights) if isinstance(network, Method) else network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(f"{path}: the weights do not fit the network its card describes: {error}") from error
-        kept = classical.from_tensors(card.baselines, tensors, bands, card.out, card.experiment.task.enlarges)
-        return cls(network.eval(), card, kept, Fingerprints.from_tensors(tensors), Applicability.from_tensors(tensors))
+            kept = classical.from_tensors(card.baselines, tensors, bands, card.out, card.experiment.task.enlarges)
+            return cls(network.eval(), card, kept, Fingerprints.from_tensors(tensors), Applicability.from_tensors(tensors))
+        except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, SafetensorError) as error:
+            if str(path) in str(error):
+                raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:500]
+            raise ValueError(f"{path}: the weights do not fit the network its card describes: {reason}") from error
 
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:

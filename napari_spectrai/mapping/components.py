@@ -36,7 +36,7 @@ class ComponentMaps(MapKind):
     with abundances at least zero, which in the latter add to one. ``"mcr_als"``: multivariate curve resolution, from VCA's endmembers.
 
     Components are found in spectra spread evenly over the cube, then computed for every pixel. The table gives the share of the
-    variance of principal components, which shows how many components are above the noise, for more of them than are mapped.
+    variance of principal components, which shows how many components lie above the noise, for more of them than are mapped.
     """
 
     title: ClassVar = "Components"

@@ -151,7 +151,7 @@ def alternating_least_squares(spectra: Doubles, initial: Doubles, *, sum_to_one:
     Parameters
     ----------
     initial : ndarray of shape (k, m)
-        Initial components.
+        Components to start with.
     sum_to_one : bool
         Closure: whether the abundances of a spectrum add to one.
     non_negative : bool

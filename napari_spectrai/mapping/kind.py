@@ -77,12 +77,12 @@ class MapKind(Named):
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """Return initial settings for data on this axis that differ from the defaults."""
+        """Return settings to start with on data of this axis, where the defaults do not give them."""
         return {}
 
 
 def middle(axis: SpectralAxis) -> dict[str, Any]:
-    """Return ``low`` and ``high`` of the middle third of an axis, the initial range."""
+    """Return ``low`` and ``high`` of the middle third of an axis, to start with."""
     low, high = float(axis.values.min()), float(axis.values.max())
     third = (high - low) / 3
     return {"low": round(low + third, 3), "high": round(high - third, 3)}

@@ -32,7 +32,7 @@ class Fit:
     ----------
     parameters : ndarray of shape (n, P)
     covariance : ndarray of shape (n, P, P)
-        By the residual variance; NaN for parameters at a bound, whose error is undefined.
+        By the residual variance; NaN for parameters at a bound, whose error the data do not determine.
     squares : ndarray of shape (n,)
         Sum of squared residuals.
     converged : bool ndarray of shape (n,)
@@ -83,7 +83,7 @@ def levenberg_marquardt(model: Model, spectra: Doubles, start: Doubles, low: Dou
 
 @dataclass(slots=True)
 class _State:
-    """Where the fits that still move are; arrays whose first dimension is n, the number of these."""
+    """Where the fits that still move are; arrays that start with n, the number of these."""
 
     spectra: Doubles
     low: Doubles

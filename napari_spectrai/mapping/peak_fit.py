@@ -81,7 +81,7 @@ class PeakFitter:
         return low, high
 
     def _starts(self, spectra: Doubles, mean: Doubles) -> Iterator[Doubles]:
-        """Yield initial parameters: from each spectrum and, for several peaks, also from the mean spectrum."""
+        """Yield parameters to start with: from each spectrum, and for several peaks also from the mean spectrum."""
         spacing = float(np.median(np.abs(np.diff(self.model.positions))))
         known: dict[Range, Grid] = {}
         for window in self.windows:

@@ -57,7 +57,7 @@ class Grid:
 
 
 def start(model: PeakModel, spectra: Doubles, grids: Sequence[Grid], *, both_signs: bool) -> Doubles:
-    """Return initial parameters (n, size): one line after the other by its matched filter, all heights refitted after each.
+    """Return parameters (n, size) to start with: one line after the other by its matched filter, all heights refitted after each.
 
     Each peak has a grid of its own, by its number.
 

@@ -77,7 +77,7 @@ class UnmixMaps(MapKind):
         Raises
         ------
         ValueError
-            If the references lie on another axis, or are more than the bands can distinguish.
+            If the references lie on another axis, or outnumber the bands.
         """
         bands, references, names = self.resolved(cube)
         pixels = Pixels.of(cube, bands)

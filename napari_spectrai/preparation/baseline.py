@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
+from napari_spectrai.parsing import brief
 from napari_spectrai.preparation import whittaker
 from napari_spectrai.preparation.step import Step, on_finite
 from napari_spectrai.spec import listed
@@ -205,6 +206,9 @@ class Minimum(Baseline):
         return np.broadcast_to(spectra.min(-1, keepdims=True).astype(np.float64), spectra.shape)
 
 
+_MOST_OF_AN_OPTION = 100_000
+
+
 class PyBaselines(Baseline):
     """Any algorithm of pybaselines (Erb 2022, doi:10.5281/zenodo.5608581), by name, spectrum by spectrum."""
 
@@ -224,6 +228,15 @@ class PyBaselines(Baseline):
         if method not in names:
             raise ValueError(f"pybaselines has no {method!r}; {listed(names, method)}")
         return method
+
+    @field_validator("options")
+    @classmethod
+    def _bounded(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what an algorithm would count to, or make windows of, for hours."""
+        for name, value in options.items():
+            if isinstance(value, int) and abs(value) > _MOST_OF_AN_OPTION:
+                raise ValueError(f"option {name}={brief(value)} exceeds {_MOST_OF_AN_OPTION:,}; write a smoothness as a float, such as 1e7")
+        return options
 
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the baselines computed by pybaselines."""

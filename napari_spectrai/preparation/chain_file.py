@@ -10,6 +10,7 @@ import yaml
 from pydantic import SerializeAsAny, ValidationError
 
 from napari_spectrai.files import write_text
+from napari_spectrai.parsing import parse_yaml, read_document
 from napari_spectrai.preparation.step import Step, steps
 from napari_spectrai.spec import SettingsError, Spec, problems
 
@@ -44,10 +45,7 @@ def load_steps(path: str | Path) -> list[Step]:
         If the file is not YAML, is not a list, or a step has a problem.
     """
     path = Path(path)
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a YAML document: {error}") from error
+    document = parse_yaml(read_document(path), str(path))
     if isinstance(document, dict) and "preparation" in document:
         document = document["preparation"]
     return read_steps(document, str(path))

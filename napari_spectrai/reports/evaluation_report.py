@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.experiment.metrics import METRICS, titled
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.files import write_text
+from napari_spectrai.reports.discreet import discreet
 from napari_spectrai.reports.heatmaps import class_map, heat_map
 from napari_spectrai.reports.html import Markup, element, joined, page, section
 from napari_spectrai.reports.svg import Curve, plot, rounded
@@ -26,24 +28,44 @@ def write_page(evaluation: Evaluation, path: str | Path) -> Path:
 
     Maps are included if the evaluation has them.
     """
+    evaluation = _renamed(evaluation)
     names = ", ".join(evaluation.results)
     title = f"{names} · {tasks[evaluation.task].title}"
     head = element(
         "header", element("h1", f"Evaluation of {names}"),
         element("p", f"{tasks[evaluation.task].title} · {datetime.now():%Y-%m-%d %H:%M}", class_="soft"),
     )  # fmt: skip
-    notes = joined(element("div", element("strong", "Note: "), note, class_="notice", role="note") for note in evaluation.notes)
+    notes = joined(element("div", element("strong", "Note: "), discreet(note), class_="notice", role="note") for note in evaluation.notes)
     parts = [section(name if len(evaluation.results) > 1 else "Errors", *_of(evaluation, name)) for name in evaluation.results]
     path = Path(path)
     write_text(path, page(title, head, notes, section("Scores", *_scores(evaluation)), *parts))
     return path
 
 
+def _renamed(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation whose results are called by the names of their files, where they were called by paths."""
+    names = {row: discreet(row) for row in evaluation.rows}
+    if len(set(names.values())) < len(names) or all(name == shown for name, shown in names.items()):
+        return evaluation
+    return replace(
+        evaluation,
+        rows={names[row]: scores for row, scores in evaluation.rows.items()},
+        roles={names.get(row, row): role for row, role in evaluation.roles.items()},
+        spots=[replace(spot, of=names.get(spot.of, spot.of)) for spot in evaluation.spots],
+        maps={names.get(name, name): drawn for name, drawn in evaluation.maps.items()},
+        confusions={names.get(name, name): matrix for name, matrix in evaluation.confusions.items()},
+    )
+
+
 def _scores(evaluation: Evaluation) -> list[Markup]:
     scores = {row: {name: value for name, value in values.items() if name != "dice"} for row, values in evaluation.rows.items()}
     words = ["All rows are computed on the same pixels.", evaluation.about]
     words.append("The best of each column is bold; ↑ larger is better, ↓ smaller is better.")
-    return [element("p", best_words(evaluation), class_="verdict"), scores_table(scores, ""), element("p", " ".join(words), class_="soft")]
+    return [
+        element("p", best_words(evaluation), class_="verdict"),
+        scores_table(scores, "", axis=evaluation.unit),
+        element("p", " ".join(words), class_="soft"),
+    ]
 
 
 def best_words(evaluation: Evaluation) -> str:
@@ -52,7 +74,7 @@ def best_words(evaluation: Evaluation) -> str:
     metric = METRICS[name]
     known = {row: scores[name] for row, scores in evaluation.rows.items() if not math.isnan(scores.get(name, math.nan))}
     first = evaluation.results[0]
-    title, _, unit = metric.title.rstrip(")").partition(" (")
+    title, _, unit = titled(name, axis=evaluation.unit).rstrip(")").partition(" (")
     unit = f" {unit}" if unit else ""
     best = metric.best(known)
     if best is None:
@@ -95,7 +117,7 @@ def _maps(evaluation: Evaluation, drawn: dict[str, object]) -> Markup:
             curve = Curve(title.lower(), list(range(len(values))), values.tolist(), "accent")
             y = "Angle (°)" if unit else f"RMSE ({evaluation.intensities})"
             caption = element("figcaption", f"{title}: {about}.")
-            drawn_maps.append(element("figure", plot([curve], x="Spectrum", y=y[:44], whole=True), caption))
+            drawn_maps.append(element("figure", plot([curve], x="Spectrum", y=y, whole=True), caption))
     maps = len(evaluation.shape) > 1
     return element("div", *drawn_maps, class_="maps" if maps else None) if drawn_maps else Markup()
 

@@ -108,7 +108,7 @@ h3 { font-size: 15px; margin: 20px 0 6px; }
 p { margin: 8px 0; }
 .soft, figcaption { color: var(--soft); font-size: 13.5px; }
 .state { display: inline-block; padding: 2px 10px; border-radius: 12px; background: var(--panel); border: 1px solid var(--line); }
-.state, p, td, th, li, summary { overflow-wrap: anywhere; }
+.state, p, td, th, li, summary, figcaption, .notice, .bad { overflow-wrap: anywhere; }
 .notice, .bad { border-left: 4px solid; border-radius: 4px; padding: 8px 14px; margin: 12px 0; }
 .notice { color: var(--notice); background: var(--notice-ground); }
 .bad { color: var(--bad); background: var(--bad-ground); }
@@ -161,8 +161,19 @@ svg .dot { stroke-width: 3; fill: none; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); }
 td details, li details { margin: 0; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre { background: var(--panel); padding: 12px 14px; border-radius: 4px; overflow-x: auto; font-size: 13px; line-height: 1.4; }
 ul { margin: 6px 0; padding-left: 22px; }
+@media (max-width: 640px) {
+  main { padding: 14px 12px 32px; }
+  h1 { font-size: 21px; }
+  .rows, .rows tbody, .rows tr, .rows th, .rows td { display: block; }
+  .rows th { white-space: normal; border-bottom: 0; padding: 8px 0 0; }
+  .rows td { padding: 0 0 6px; }
+  .figures th[scope=row] { position: sticky; left: 0; background: var(--ground); min-width: 84px; max-width: 40vw; }
+  .many th[scope=row] { white-space: normal; overflow-wrap: anywhere; }
+  .legend > span { margin-right: 10px; }
+}
 @media print {
   body { font-size: 10pt; }
   main { max-width: none; padding: 0; }
@@ -171,5 +182,6 @@ ul { margin: 6px 0; padding-left: 22px; }
   pre { white-space: pre-wrap; }
   .many td, .many th { font-size: 6.5pt; padding: 2px; min-width: 0; }
   .wide, figure { overflow-x: visible; }
+  svg { min-width: 0; }
 }
 """

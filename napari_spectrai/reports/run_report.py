@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,12 +10,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import yaml
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import PART_TITLES, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS, Metric
 from napari_spectrai.files import write_text
+from napari_spectrai.parsing import parse_json
+from napari_spectrai.reports.discreet import discreet, without_folders
 from napari_spectrai.reports.html import Markup, element, folded, joined, long_text, page, rows, section, table
 from napari_spectrai.reports.split_maps import split_pictures
 from napari_spectrai.reports.svg import Curve, formatted, plot
@@ -90,11 +92,19 @@ class _Journal:
     confusions: dict[str, Confusion] = field(default_factory=dict)
     ending: Finished | Failed | None = None
     compared: dict[str, Compared] = field(default_factory=dict)
+    damaged: int = 0
+    """Lines that cannot be read."""
+    readable: bool = False
 
     @property
     def intervals(self) -> dict[str, dict[str, dict[str, list[float]]]]:
         """90 % intervals of the scores."""
         return self.ending.intervals if isinstance(self.ending, Finished) else {}
+
+    @property
+    def unit(self) -> str:
+        """The unit of the spectral axis."""
+        return "" if self.preview is None else self.preview.unit
 
     @property
     def metric(self) -> str:
@@ -120,7 +130,11 @@ class _Journal:
 def _read_journal(folder: RunFolder, ending: Finished | Failed | None) -> _Journal:
     journal = _Journal()
     try:
-        for event in folder.events():
+        for event in folder.lines():
+            if event is None:
+                journal.damaged += 1
+                continue
+            journal.readable = True
             journal.ending = None
             match event:
                 case Started():
@@ -140,6 +154,8 @@ def _read_journal(folder: RunFolder, ending: Finished | Failed | None) -> _Journ
                     pass
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{folder.journal} is damaged, or of another version: {type(error).__name__}: {error}") from error
+    if journal.damaged and not journal.readable:
+        raise ValueError(f"{folder.journal} is damaged, or of another version: none of its lines can be read")
     if ending is not None:
         journal.ending = ending
     return journal
@@ -168,10 +184,16 @@ def _page(folder: RunFolder, experiment: Experiment, journal: _Journal) -> str:
         section("A spectrum", _spectrum(experiment, journal)),
         section("Split", _split(folder, experiment, journal, card)),
         section("Model", _model(experiment, card, journal)),
-        section("Experiment", folded("The experiment as YAML", element("pre", experiment.to_yaml()))),
+        section("Experiment", folded("The experiment as YAML", element("pre", _yaml(experiment)))),
         section("Surroundings", _surroundings(folder, journal)),
-        element("p", f"Written {datetime.now():%Y-%m-%d %H:%M} from {folder.path}", class_="soft"),
+        element("p", f"Written {datetime.now():%Y-%m-%d %H:%M} from {folder.path.name}", class_="soft"),
     )
+
+
+def _yaml(experiment: Experiment) -> str:
+    """Return the document with the names of its files, but not where they lie."""
+    plain = yaml.safe_dump(without_folders(experiment.model_dump(mode="json")), sort_keys=False, allow_unicode=True)
+    return f"# files are named without their folders\n{plain}"
 
 
 def _state(folder: RunFolder, journal: _Journal) -> str:
@@ -197,15 +219,20 @@ def _head(folder: RunFolder, experiment: Experiment, journal: _Journal, card: Mo
     parts = [element("h1", name), element("p", f"{experiment.task.title} · {date}", class_="soft")]
     parts.append(element("p", element("span", _state(folder, journal), class_="state")))
     if isinstance(journal.ending, Failed):
-        parts.append(element("div", element("strong", "Why it failed: "), journal.ending.message, class_="bad", role="alert"))
+        parts.append(element("div", element("strong", "Why it failed: "), discreet(journal.ending.message), class_="bad", role="alert"))
         if journal.ending.details:
-            parts.append(folded("Details of the failure", element("pre", journal.ending.details)))
+            parts.append(folded("Details of the failure", element("pre", discreet(journal.ending.details))))
     return element("header", *parts)
 
 
 def _notes(journal: _Journal) -> Markup:
-    notes = [*(journal.started.notes if journal.started is not None else []), *(journal.ending.notes if journal.ending is not None else [])]
-    return joined(element("div", element("strong", "Note: "), note, class_="notice", role="note") for note in notes)
+    lost = f"{journal.damaged:,} lines of the journal cannot be read and are left out here." if journal.damaged else ""
+    notes = [
+        *([lost] if lost else []),
+        *(journal.started.notes if journal.started is not None else []),
+        *(journal.ending.notes if journal.ending is not None else []),
+    ]
+    return joined(element("div", element("strong", "Note: "), discreet(note), class_="notice", role="note") for note in notes)
 
 
 def _own(experiment: Experiment) -> str:
@@ -225,7 +252,7 @@ def _scores(experiment: Experiment, journal: _Journal, scores: Scores) -> list[M
             words = "Expected accuracy of the model on the pixels without a label; see the notes."
         blocks += [
             element("h3", f"{PART_TITLES.get(part, part).capitalize()}{samples}"), element("p", words, class_="verdict"),
-            scores_table(rows_of_part, _own(experiment), ranges),
+            scores_table(rows_of_part, _own(experiment), ranges, axis=journal.unit),
         ]  # fmt: skip
     blocks += _candidates(journal)
     if not blocks:
@@ -356,7 +383,7 @@ def _model(experiment: Experiment, card: ModelCard | None, journal: _Journal) ->
         ("Task", experiment.task.title), ("Network", experiment.network.title or experiment.network.kind),
     ]  # fmt: skip
     if card is not None:  # its scores are shown above
-        lines = [(label, long_text(text)) for label, text in replace(card, scores={}, notes=[]).lines()]
+        lines = [(label, long_text(discreet(text))) for label, text in replace(card, scores={}, notes=[]).lines()]
     if journal.started is not None and not experiment.network.classical:
         lines.append(("Weights", f"{journal.started.parameters:,}"))
     return rows(lines)
@@ -368,16 +395,17 @@ def _surroundings(folder: RunFolder, journal: _Journal) -> Markup:
     if journal.started is not None:
         lines += [("Training took", _duration(seconds)), ("Device", f"{journal.started.device}, {journal.started.precision}")]
     lines += _environment(folder)
-    return rows([*lines, ("Run folder", str(folder.path))])
+    return rows([*lines, ("Run folder", folder.path.name)])
 
 
 def _environment(folder: RunFolder) -> Sequence[tuple[object, object]]:
     try:
-        plain: dict[str, Any] = json.loads(folder.environment.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not written yet, or damaged: the report is useful without it
+        plain: dict[str, Any] = parse_json(folder.environment.read_text(encoding="utf-8"))
+        versions = ", ".join(f"{name} {number}" for name, number in dict(plain.get("versions", {})).items())
+        # not the host, which earlier versions kept: a report is passed on
+        return [*((name.capitalize(), str(plain[name])[:300]) for name in ("python", "platform") if name in plain), ("Versions", versions)]
+    except (OSError, ValueError, TypeError, AttributeError):  # not written yet, or damaged: it is the one thing here that nobody needs
         return []
-    versions = ", ".join(f"{name} {number}" for name, number in dict(plain.pop("versions", {})).items())
-    return [*((name.capitalize(), value) for name, value in plain.items()), ("Versions", versions)]
 
 
 def _duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +14,9 @@ import numpy.typing as npt
 from napari_spectrai.reports.html import Markup, element
 
 WIDTH, HEIGHT = 900.0, 330.0
-LEFT, TOP, BOTTOM = 84.0, 36.0, 48.0
+LEFT, TOP, BOTTOM = 104.0, 36.0, 48.0
+WIDE_TITLE = 36
+"""Characters of a line of the ordinate's title: as many as its height takes."""
 LABELS = 214.0
 """Width reserved at the right for the names of levels."""
 LINE = 16.0
@@ -188,8 +191,12 @@ def _vertical_axis(scale: _Scale, right: float, title: str) -> list[Markup]:
     for value, words in scale.ticks():
         drawn += [_segment(LEFT, scale(value), right, scale(value), "grid"), _text(LEFT - 8, scale(value) + 4, words, anchor="end")]
     middle = (scale.begin + scale.end) / 2
-    turned = _text(16, middle, short(title, 36), anchor="middle", class_="faint", transform=f"rotate(-90 16 {middle:g})")
-    return [*drawn, _segment(LEFT, scale.begin, LEFT, scale.end, "frame"), turned]
+    lines = textwrap.wrap(title, WIDE_TITLE) or [""]
+    turned = [
+        _text(12 + LINE * number, middle, line, anchor="middle", class_="faint", transform=f"rotate(-90 {12 + LINE * number:g} {middle:g})")
+        for number, line in enumerate(lines)
+    ]
+    return [*drawn, _segment(LEFT, scale.begin, LEFT, scale.end, "frame"), *turned]
 
 
 def _levels(levels: dict[str, float], scale: _Scale, right: float) -> list[Markup]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from napari_spectrai.experiment.metrics import METRICS, Metric, by_class
+from napari_spectrai.experiment.metrics import METRICS, Metric, by_class, titled
 from napari_spectrai.labels import Colour
 from napari_spectrai.reports.html import Markup, element, joined, table
 from napari_spectrai.reports.svg import formatted
@@ -29,10 +29,11 @@ def _value(value: float, *, best: bool = False, ends: Sequence[float] | None = N
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]
 
 
-def scores_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None) -> Markup:
+def scores_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None, *, axis: str = "") -> Markup:
     """Return the scores of all methods, the best of each column in bold; `own` is the name of the network's row.
 
-    `intervals` have the layout of `scores`. A score is bold only if no other one lies within its interval.
+    `intervals` have the layout of `scores`, `axis` is the unit of the spectral axis.
+    A score is bold only if no other one lies within its interval.
     """
     ranges = intervals or {}
     names = list(dict.fromkeys(name for row in scores.values() for name in row))
@@ -41,7 +42,7 @@ def scores_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals:
         ranked = _metric(name).ranked({method: row.get(name, math.nan) for method, row in scores.items()})
         if len(ranked) > 1:
             best[name] = scores[ranked[0]][name]
-    head = [f"{_metric(name).title} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
+    head = [f"{titled(name, axis=axis)} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
     lines = []
     for method, row in scores.items():
         cells = [

@@ -154,13 +154,13 @@ def remember(questions: Sequence[Question], estimates: Sequence[Estimate]) -> No
         known = {}
     known |= {question.key: asdict(estimate) for question, estimate in zip(questions, estimates, strict=True)}
     _memory().parent.mkdir(parents=True, exist_ok=True)
-    write_text(_memory(), json.dumps(dict(list(known.items())[-MOST_REMEMBERED:])))
+    write_text(_memory(), json.dumps(dict(list(known.items())[-MOST_REMEMBERED:])), durable=False)
 
 
 def prepare_estimate(questions: Sequence[Question]) -> Job:
     """Return the job, not yet started, that answers `questions`; `answers` reads its results."""
     with job_folder() as place:
-        write_text(place.path / "asked.json", json.dumps([question.to_json() for question in questions]))
+        write_text(place.path / "asked.json", json.dumps([question.to_json() for question in questions]), durable=False)
     return Job(place, ["estimate", str(place.path / "asked.json"), "--run", str(place.path)])
 
 
@@ -171,7 +171,7 @@ def asked(folder: RunFolder) -> list[Question]:
 
 def answer(folder: RunFolder, estimates: Sequence[Estimate]) -> None:
     """Write the answers into a job's folder."""
-    write_text(folder.path / "answers.json", json.dumps([asdict(estimate) for estimate in estimates]))
+    write_text(folder.path / "answers.json", json.dumps([asdict(estimate) for estimate in estimates]), durable=False)
 
 
 def answers(folder: RunFolder) -> list[Estimate]:

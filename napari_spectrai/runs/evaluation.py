@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,6 +16,8 @@ from napari_spectrai.files import write_text
 from napari_spectrai.io import read, write
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
+from napari_spectrai.parsing import parse_json
+from napari_spectrai.runs.folder import name_words
 from napari_spectrai.runs.score_table import Scores
 
 DOCUMENT = "judgement.json"
@@ -115,10 +116,13 @@ class Evaluation(Scores):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote."""
-        plain = json.loads(text)
-        rows = plain["rows"]
-        plain["rows"], plain["roles"] = {row["name"]: row["figures"] for row in rows}, {row["name"]: row["role"] for row in rows}
-        return cls(**plain | {"spots": [Spot(**spot) for spot in plain["spots"]]})
+        plain = parse_json(text, DOCUMENT)
+        try:
+            rows = plain["rows"]
+            plain["rows"], plain["roles"] = {row["name"]: row["figures"] for row in rows}, {row["name"]: row["role"] for row in rows}
+            return cls(**plain | {"spots": [Spot(**spot) for spot in plain["spots"]]})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{DOCUMENT} is damaged, or of another version ({error}); evaluate again") from error
 
     def save(self, folder: str | Path) -> Path:
         """Write ``judgement.json`` and the maps into a folder."""
@@ -160,7 +164,7 @@ class Evaluation(Scores):
 def _files(results: Sequence[str], folder: Path, maps: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], Any, Path]]:
     """Yield result and kind of each map, the map, and its path."""
     for number, (result, drawn) in enumerate(maps.items(), 1):
-        words = re.sub(r"[^\w-]+", "-", result).strip("-")
+        words = name_words(result)
         tail = "" if len(results) == 1 else f"-{number}-{words}"
         for what, values in drawn.items():
             yield (result, what), values, folder / f"{what}{tail}.zarr"

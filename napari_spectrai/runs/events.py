@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal, get_args
+
+from pydantic import TypeAdapter
+
+from napari_spectrai.parsing import parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +205,17 @@ def to_json(event: Event) -> str:
 
 def from_json(line: str) -> Event:
     """Read what `to_json` wrote."""
-    plain = json.loads(line)
     try:
-        event: Event = _KINDS[plain.pop("event")](**plain)
-    except (KeyError, TypeError, AttributeError) as error:
+        plain = parse_json(line, "a line of the journal")
+        kind = _KINDS[plain.pop("event")]
+        if not plain.keys() <= kind.__dataclass_fields__.keys():
+            raise KeyError(next(iter(plain.keys() - kind.__dataclass_fields__.keys())))
+        event: Event = _validator(kind.__name__).validate_python(plain)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"the journal is damaged or of another version: {line[:80]!r} is not a known event") from error
     return event
+
+
+@cache
+def _validator(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_KINDS[kind])

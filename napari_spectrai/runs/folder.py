@@ -8,8 +8,11 @@ import platform
 import re
 import shutil
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,14 +24,17 @@ import psutil
 from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import replacing, write_text
+from napari_spectrai.files import replacing, unwritable, write_text
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import subsets
-from napari_spectrai.runs.events import Event, Failed, Finished, from_json, to_json
-from napari_spectrai.runs.process_info import ProcessInfo
+from napari_spectrai.runs import lock
+from napari_spectrai.runs.events import Event, Failed, Finished, Saved, from_json, to_json
+from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
+_asked_here: dict[Path, Command] = {}
+"""Words that this process has left for itself."""
 
 
 def default_folder() -> Path:
@@ -42,6 +48,24 @@ def all_runs(parent: Path | None = None) -> list[RunFolder]:
     parent = default_folder() if parent is None else parent
     documents = parent.glob("*/experiment.yml") if parent.is_dir() else ()
     return [RunFolder(path.parent) for path in sorted(documents, key=lambda p: p.stat().st_mtime, reverse=True)]
+
+
+class DamagedSplitError(ValueError):
+    """The maps of a split that cannot be read."""
+
+
+def name_words(name: str, most: int = 100) -> str:
+    """Return a name as part of a file's name: letters and digits, cut to so many bytes that every file system takes it."""
+    words = re.sub(r"[^\w-]+", "-", name).strip("-")
+    return words.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore").strip("-")
+
+
+def readable(line: bytes) -> Event | None:
+    """Return the event in a line of a journal, None where it is damaged."""
+    try:
+        return from_json(line.decode("utf-8"))
+    except ValueError:
+        return None
 
 
 class RunFolder:
@@ -67,6 +91,7 @@ class RunFolder:
         self.environment = self.path / "environment.json"
         self._control = self.path / "control"
         self._owner = self.path / "process.json"
+        self._lock = self.path / "process.lock"
 
     @classmethod
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
@@ -84,8 +109,7 @@ class RunFolder:
     @staticmethod
     def new(experiment: Experiment) -> Path:
         """Return a path in the default folder where nothing is yet, named by the time and the experiment."""
-        words = re.sub(r"[^\w-]+", "-", experiment.name or experiment.task.kind).strip("-")
-        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{words}"
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name_words(experiment.name or experiment.task.kind)}"
         path, number = default_folder() / stem, 2
         while path.exists():
             path, number = default_folder() / f"{stem}-{number}", number + 1
@@ -99,14 +123,30 @@ class RunFolder:
 
     def append(self, event: Event) -> None:
         """Append an event to the journal."""
-        with self.journal.open("a", encoding="utf-8") as file:
-            file.write(to_json(event) + "\n")
+        line = to_json(event).encode() + b"\n"
+        try:
+            with self.journal.open("a+b") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    line = line if file.read(1) == b"\n" else b"\n" + line  # after the torn line of a killed writer
+                file.write(line)
+                file.flush()
+                if isinstance(event, Saved | Finished | Failed):
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritable(error, self.journal, len(line)) from error
 
     def events(self) -> Iterator[Event]:
-        """Yield the events so far; an incomplete last line (of a killed writer) is ignored."""
+        """Yield the events so far; lines that cannot be read, such as the torn last one of a killed writer, are left out."""
+        yield from (event for event in self.lines() if event is not None)
+
+    def lines(self) -> Iterator[Event | None]:
+        """Yield the event that each whole line of the journal holds, None for one that cannot be read."""
         if self.journal.exists():
-            for line in self.journal.read_text(encoding="utf-8").split("\n")[:-1]:
-                yield from_json(line)
+            with self.journal.open("rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        yield readable(line)
 
     def keep_maps(self, maps: Sequence[npt.NDArray[np.uint8]]) -> None:
         """Write the split: for each cube, a map (z, y, x) with the number of each pixel's part."""
@@ -117,8 +157,17 @@ class RunFolder:
         """Return the maps of the split; empty before the split."""
         if not self.split.exists():
             return []
-        with np.load(self.split, allow_pickle=False) as saved:
-            return [saved[f"map{number}"] for number in range(len(saved.files))]
+        try:
+            with self.split.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                maps = [saved[f"map{number}"] for number in range(len(saved.files))]
+            if any(one.dtype != np.uint8 or one.ndim != 3 for one in maps):
+                raise ValueError("its arrays are no maps of a split")
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+            raise DamagedSplitError(
+                f"{self.split} is damaged ({error or type(error).__name__}); remove it to split the data again by the seed of the "
+                f"experiment, or start a new run with training.start={self.best}"
+            ) from error
+        return maps
 
     def parts(self) -> list[Labels]:
         """Return the pixels for training, validation and test, as labels (y, x) of each image or (n,) of a set; empty before the split."""
@@ -140,7 +189,7 @@ class RunFolder:
                 temporary.write_bytes(kept)
 
     def last_event(self) -> Event | None:
-        """Return the last complete event, reading only the end of the journal."""
+        """Return the last event that can be read, reading only the end of the journal; ValueError if there are lines, and none can be."""
         length = self.journal_length
         if not length:
             return None
@@ -149,10 +198,14 @@ class RunFolder:
             while True:  # most events are short; confusion matrices of many classes are not
                 read = min(length, max(8_192, 4 * read))
                 file.seek(-read, os.SEEK_END)
-                lines = file.read(read).split(b"\n")[:-1]
-                if len(lines) > 1 or read == length:
+                first, *lines = file.read(read).split(b"\n")[:-1] or [b""]
+                lines = [first, *lines] if read == length else lines  # else the first one is cut
+                known = next((event for line in reversed(lines) if (event := readable(line)) is not None), None)
+                if known is not None or read == length:
                     break
-        return from_json(lines[-1].decode("utf-8")) if lines else None
+        if known is None and any(lines):
+            raise ValueError(f"{self.journal} is damaged, or of another version: no line of it can be read")
+        return known
 
     @property
     def journal_length(self) -> int:
@@ -160,41 +213,89 @@ class RunFolder:
         return self.journal.stat().st_size if self.journal.exists() else 0
 
     def say(self, command: Command) -> None:
-        """Write a command for the process that works on the run."""
-        write_text(self._control, command)
+        """Leave word for the process that works here."""
+        _asked_here.pop(self.path, None)
+        write_text(self._control, command, durable=False)
+
+    def stop_here(self) -> None:
+        """Leave the word to stop for this process itself, which works here: without the disk, which may be full or gone."""
+        _asked_here[self.path] = "stop"
+
+    def consume_command(self) -> None:
+        """Take the word away once it was followed, so that a resumed run does not follow it again."""
+        _asked_here.pop(self.path, None)
+        with suppress(OSError):  # on a full disk it stays, and is cleared by whoever works here next
+            self.say("")
 
     def command(self) -> Command:
-        """Return the last command."""
+        """Return the last word left since this process began to work here."""
+        if self.path in _asked_here:
+            return _asked_here[self.path]
         try:
-            # a command older than this process was meant for an earlier process
-            if self._control.stat().st_mtime < psutil.Process().create_time():
-                return ""
-            word = self._control.read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
+            with self._control.open("rb") as file:
+                word = file.read(20).decode("utf-8", "replace").strip()
+        except OSError:
             return ""
         return word if word in ("stop", "pause", "resume") else ""  # type: ignore[return-value]
 
     def claim(self) -> None:
-        """Register this process as working on the run; refuse if another running process is registered."""
+        """Take the folder's lock and say that this process works here; refuse if another, living one does.
+
+        Raises
+        ------
+        RuntimeError
+            If another process works here; of two that ask at once, one is refused.
+        """
         owner = self.owner()
-        if owner is not None:
-            raise RuntimeError(f"process {owner} is already working on {self.path}; stop it first, or choose another run folder")
-        write_text(self._owner, json.dumps(asdict(ProcessInfo.here())))
-        versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
-        environment = {"python": sys.version, "platform": platform.platform(), "host": platform.node(), "versions": versions}
-        write_text(self.environment, json.dumps(environment, indent=1))
+        try:
+            if owner is not None:
+                raise lock.HeldError
+            locked = lock.hold(self._lock, alone=is_alone())
+        except lock.HeldError as error:
+            owner = owner or self.owner()
+            who = f"process {owner}" if owner else "another process"
+            raise RuntimeError(f"{who} is already working in {self.path}; stop it first, or choose another run folder") from error
+        try:
+            if not was_started():  # a word that is left was meant for another that did not live to hear it
+                write_text(self._control, "", durable=False)
+            write_text(self._owner, json.dumps(asdict(ProcessInfo.here(locked=locked))), durable=False)
+            versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
+            environment = {"python": sys.version, "platform": platform.platform(), "versions": versions}
+            write_text(self.environment, json.dumps(environment, indent=1), durable=False)
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
-        """Unregister this process."""
-        self._owner.unlink(missing_ok=True)
+        """Say that no process works here any more."""
+        with suppress(OSError):  # of a folder that has vanished, or cannot be written
+            self._owner.unlink(missing_ok=True)
+        lock.release(self._lock)
 
     def worker(self) -> ProcessInfo | None:
-        """Return the running process that works on the run, if there is one, with its description."""
+        """Return the living process that works here, if there is one.
+
+        Who holds the folder's lock works here, whatever `process.json` says. That is believed only of a process on another machine, of
+        an earlier version, or where the file system has no locks.
+        """
+        held, said = lock.holder(self._lock), self._said()
+        if held is None:
+            if said is None or (said.locked and said.is_near):
+                return None
+            return replace(said, alone=False, locked=False) if said.alive else None
+        if said is not None and held.pid in (0, said.pid):
+            return replace(said, alone=held.alone, locked=True)
+        return ProcessInfo(held.pid, 0.0, platform.node(), held.alone, locked=True)
+
+    def _said(self) -> ProcessInfo | None:
         try:
-            claim = ProcessInfo(**json.loads(self._owner.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            return ProcessInfo.from_json(self._owner.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # none, or a damaged one, which says nothing
             return None
-        return claim if claim.alive else None
+
+    def proven_worker(self, pid: int) -> psutil.Process | None:
+        """Return the process, if it is proven that it works here and does nothing else, so that it may be ended."""
+        return lock.proven(self._lock, pid)
 
     def owner(self) -> int | None:
         """Return the id of the running process that works on the run, if there is one."""

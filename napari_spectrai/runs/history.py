@@ -14,8 +14,8 @@ from pathlib import Path
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.files import replacing
-from napari_spectrai.runs.events import Epoch, Started, from_json
-from napari_spectrai.runs.folder import RunFolder, State, all_runs
+from napari_spectrai.runs.events import Epoch, Started
+from napari_spectrai.runs.folder import RunFolder, State, all_runs, readable
 
 MOST = 100
 """Number of runs in the list; the newest are listed."""
@@ -102,7 +102,7 @@ def curve(folder: RunFolder) -> tuple[list[int], list[float], str]:
     metric = ""
     for line in _lines(folder):
         if line.startswith(('{"event": "Epoch"', '{"event": "Started"')):
-            event = from_json(line)
+            event = readable(line.encode())
             if isinstance(event, Epoch):
                 epochs[event.epoch] = event.validation
             elif isinstance(event, Started):
@@ -112,7 +112,7 @@ def curve(folder: RunFolder) -> tuple[list[int], list[float], str]:
 
 def _lines(folder: RunFolder) -> Iterator[str]:
     if folder.journal.exists():
-        with folder.journal.open(encoding="utf-8") as file:
+        with folder.journal.open(encoding="utf-8", errors="replace") as file:
             yield from (line for line in file if line.endswith("\n"))
 
 

@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import napari_spectrai
-from napari_spectrai.runs.events import Event, Failed, Finished, from_json
-from napari_spectrai.runs.folder import RunFolder
+from napari_spectrai.runs.events import Event, Failed, Finished
+from napari_spectrai.runs.folder import RunFolder, readable
 from napari_spectrai.runs.process_info import ForeignProcess
 
 _LET_GO = b"1"
 """What a starter says through the pipe, so that its own end is not taken as the word to stop."""
+
+
+def _cwd_exists() -> bool:
+    try:
+        return Path.cwd().is_dir()
+    except OSError:
+        return False
 
 
 class Worker(Protocol):
@@ -78,6 +85,7 @@ class Job:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                cwd=None if _cwd_exists() else self.folder.path,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
         self._worker, self._pipe = process, process.stdin
@@ -123,11 +131,13 @@ class Job:
                 self.behind = file.tell() < os.fstat(file.fileno()).st_size
                 whole, newline, _ = read.rpartition(b"\n")
             self._position += len(whole) + len(newline)
-            found = [from_json(line) for line in whole.decode("utf-8").splitlines() if line]
+            found = [event for line in whole.split(b"\n") if (event := readable(line)) is not None]
         if found:
             self._last = found[-1]
         if self._worker is not None and not alive and not self._ended and not self.behind:
             self._ended = True
+            if self._worker.poll() == 1 and self._find_worker():  # of two that took the run up at once, this one was refused
+                return found
             if self._worker.poll() not in (0, 3) and not isinstance(self._last, Failed):
                 found.append(Failed(self._cause_of_death(), self._log_end()))
         return found
@@ -195,6 +205,10 @@ class Job:
         if self._pipe is not None:
             self._pipe.close()
 
+    def _find_worker(self) -> bool:
+        """Follow the process that works in the folder, if there is one; return whether there is."""
+        return False
+
     def _cause_of_death(self) -> str:
         code = self.wait()
         how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
@@ -260,12 +274,18 @@ class Run(Job):
     def _find_worker(self) -> bool:
         owner = self.folder.worker()
         if owner is not None:
-            self._worker, self._ended = ForeignProcess(owner, lambda: self.folder.worker() == owner, self._code), False
+            self._worker = ForeignProcess(
+                owner, lambda: self.folder.owner() == owner.pid, self._code, lambda: self.folder.proven_worker(owner.pid)
+            )
+            self._ended = False
         return owner is not None
 
     def _code(self) -> int:
         """Return the exit code of a process that another started, as the journal tells it."""
-        ending = self.folder.last_event()
+        try:
+            ending = self.folder.last_event()
+        except (ValueError, OSError):  # a journal that cannot be read
+            return 1
         if isinstance(ending, Finished):
             return 3 if ending.reason == "stopped" else 0
         return 1

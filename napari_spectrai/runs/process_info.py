@@ -11,18 +11,34 @@ from dataclasses import dataclass
 
 import psutil
 
+from napari_spectrai.parsing import parse_json
+
 _alone = False
+_started = False
 
 
-def works_alone() -> None:
-    """Say that this process does nothing but one run, so that it may be ended when it does not listen."""
-    global _alone  # noqa: PLW0603  # a fact about the process
-    _alone = True
+def works_alone(*, started: bool = False) -> None:
+    """Say that this process does nothing but one run, so that it may be ended when it does not listen.
+
+    `started`: by another one, which has cleared the word in the run folder and may have left a new one since.
+    """
+    global _alone, _started  # facts about the process
+    _alone, _started = True, started
+
+
+def is_alone() -> bool:
+    """Whether this process does nothing but one run."""
+    return _alone
+
+
+def was_started() -> bool:
+    """Whether another process has started this one for its run."""
+    return _started
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A process as it claims a run folder.
+    """A process as it says that it works in a run folder. What is done to a process never rests on this, see `lock`.
 
     Parameters
     ----------
@@ -32,38 +48,54 @@ class ProcessInfo:
     host : str
     alone : bool
         Whether it does nothing else; a console that trains does, and is never ended from outside.
+    locked : bool
+        Whether it holds the lock of the folder; not in earlier versions, nor where the file system has no locks.
     """
 
     pid: int
     started: float
     host: str
     alone: bool = False
+    locked: bool = False
 
     @classmethod
-    def here(cls) -> ProcessInfo:
+    def here(cls, *, locked: bool = False) -> ProcessInfo:
         """Return this process."""
         me = psutil.Process()
-        return cls(me.pid, me.create_time(), platform.node(), _alone)
+        return cls(me.pid, me.create_time(), platform.node(), _alone, locked)
+
+    @classmethod
+    def from_json(cls, text: str) -> ProcessInfo:
+        """Read what a process says of itself; ValueError where it is damaged."""
+        plain = parse_json(text, "process.json")
+        if not isinstance(plain, dict):
+            raise ValueError("process.json holds no mapping")
+        pid, started, host = plain.get("pid"), plain.get("started"), plain.get("host")
+        if isinstance(pid, bool) or not isinstance(pid, int) or not 0 < pid < 2**31:
+            raise ValueError("process.json names no process")
+        if isinstance(started, bool) or not isinstance(started, int | float) or not isinstance(host, str):
+            raise ValueError("process.json names no process")
+        return cls(pid, float(started), host, plain.get("alone") is True, plain.get("locked") is True)
 
     @property
     def is_near(self) -> bool:
         """Whether it is on this machine, where it can be asked after."""
         return self.host == platform.node()
 
-    def process(self) -> psutil.Process | None:
-        """Return the living process, if it is on this machine."""
+    @property
+    def alive(self) -> bool:
+        """Whether it seems to live; of one on another machine that is taken for granted, and its claim removed by hand if it is wrong."""
+        if not self.is_near:
+            return True
         try:
             found = psutil.Process(self.pid)
             # a zombie is dead; whoever started it has not looked yet
             living = abs(found.create_time() - self.started) < 1 and found.status() != psutil.STATUS_ZOMBIE
+            return living and any(word in f"{found.name()} {found.exe()}".lower() for word in ("python", "napari"))
         except psutil.NoSuchProcess:
-            return None
-        return found if living else None
-
-    @property
-    def alive(self) -> bool:
-        """Whether it lives; of a process on another machine that is taken for granted, and its claim removed by hand if it is wrong."""
-        return not self.is_near or self.process() is not None
+            return False
+        except psutil.Error:
+            return True
 
 
 class ForeignProcess:
@@ -71,15 +103,19 @@ class ForeignProcess:
 
     Parameters
     ----------
-    owner : Owner
+    owner : ProcessInfo
     works : callable
-        Whether it still claims the folder.
+        Whether it still works in the folder.
     code : callable
         Its exit code as the journal tells it.
+    proven : callable
+        The process, if it is beyond doubt the one that works in the folder and does nothing else; no other is ever ended.
     """
 
-    def __init__(self, owner: ProcessInfo, works: Callable[[], bool], code: Callable[[], int]) -> None:
-        self._owner, self._works, self._code = owner, works, code
+    def __init__(
+        self, owner: ProcessInfo, works: Callable[[], bool], code: Callable[[], int], proven: Callable[[], psutil.Process | None]
+    ) -> None:
+        self._owner, self._works, self._code, self._proven = owner, works, code, proven
         self._ended: int | None = None
         self.pid = owner.pid
 
@@ -100,17 +136,23 @@ class ForeignProcess:
 
     def terminate(self) -> None:
         """End it in order."""
-        if (process := self._to_be_ended()) is not None:
-            process.terminate()
+        if self.poll() is None:
+            self._to_be_ended().terminate()
 
     def kill(self) -> None:
         """End it at once."""
-        if (process := self._to_be_ended()) is not None:
-            process.kill()
+        if self.poll() is None:
+            self._to_be_ended().kill()
 
-    def _to_be_ended(self) -> psutil.Process | None:
+    def _to_be_ended(self) -> psutil.Process:
         if not self._owner.is_near:
-            raise RuntimeError(f"process {self.pid} does not listen, and works on {self._owner.host}; end it there")
-        if not self._owner.alone or self.pid == os.getpid():
+            raise RuntimeError(f"process {self.pid} does not listen, and works on another machine; end it there")
+        if self._owner.locked and (not self._owner.alone or self.pid == os.getpid()):
             raise RuntimeError(f"process {self.pid} does not listen, and does more than this run; interrupt the training there")
-        return self._owner.process()
+        process = self._proven()
+        if process is None:
+            raise RuntimeError(
+                f"process {self.pid} does not listen, and it cannot be proven that it is the one that works here; "
+                "end it yourself if you know that it is"
+            )
+        return process

@@ -37,4 +37,4 @@ def remember_model(path: str | Path) -> None:
     """
     path = Path(path).absolute()
     kept = [path, *(other for other in recent_models() if other != path)]
-    write_text(_file(), json.dumps([str(one) for one in kept[:MOST]], indent=1))
+    write_text(_file(), json.dumps([str(one) for one in kept[:MOST]], indent=1), durable=False)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_spectrai import repr_html
-from napari_spectrai.experiment.metrics import CLASS_MEANS, METRICS, ClassMean, by_class, unit_of, units_of
+from napari_spectrai.cells import safe_row
+from napari_spectrai.experiment.metrics import CLASS_MEANS, METRICS, ClassMean, by_class, titled, unit_of, units_of
 from napari_spectrai.files import replacing
 
 Role = Literal["result", "classical", "raw"]
@@ -111,10 +112,11 @@ class Scores:
 
     def __str__(self) -> str:
         names, wide = self.columns, max(18, *(len(method) + 2 for method in self.rows))
-        columns = {name: max(14, len(METRICS[name].title) + 2) for name in names}
-        lines = [" " * wide + "".join(f"{METRICS[name].title:>{columns[name]}}" for name in names)]
+        titles = {name: titled(name, axis=self.unit) for name in names}
+        room = {name: max(14, len(title) + 2) for name, title in titles.items()}
+        lines = [" " * wide + "".join(f"{titles[name]:>{room[name]}}" for name in names)]
         for method, scores in self.rows.items():
-            lines.append(f"{method:<{wide}}" + "".join(f"{scores.get(name, math.nan):>{columns[name]}.5g}" for name in names))
+            lines.append(f"{method:<{wide}}" + "".join(f"{scores.get(name, math.nan):>{room[name]}.5g}" for name in names))
         for number, name in enumerate(self.results if self.classes else []):
             lines += ["", *([f"{name}, by class:"] if number else []), *self._class_table(name)]
         return "\n".join([*lines, "", self.about, *(f"note: {note}" for note in self.notes)])
@@ -128,7 +130,7 @@ class Scores:
         return lines
 
     def _repr_html_(self) -> str:
-        columns = ["", *(METRICS[name].title for name in self.columns)]
+        columns = ["", *(titled(name, axis=self.unit) for name in self.columns)]
         table = repr_html.grid(
             columns, ([method, *(row.get(name, math.nan) for name in self.columns)] for method, row in self.rows.items())
         )
@@ -149,7 +151,7 @@ class Scores:
     def to_csv(self, path: str | Path) -> Path:
         """Write the table as CSV, then the classes of each result, the unit of each score and the notes; return the path."""
         with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(self._lines())
+            csv.writer(file).writerows(safe_row(line) for line in self._lines())
         return Path(path)
 
     def _lines(self) -> Iterator[list[Any]]:

@@ -127,7 +127,8 @@ def prepare_prediction(
     arguments = (options or PredictOptions()).arguments()
     if out is None:
         out, arguments = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *arguments]
-    return Job(place, ["predict", str(model), str(source), "-o", str(out), "--run", str(place.path), *arguments], remains=written)
+    command = ["predict", str(model), str(source), "-o", str(out), "--overwrite", "--run", str(place.path), *arguments]
+    return Job(place, command, remains=written)
 
 
 def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Path | None = None) -> Job:

@@ -24,7 +24,7 @@ def load(fold: str) -> bool | None:
 def save(fold: str, *, is_open: bool) -> None:
     """Save whether a fold is open."""
     try:
-        write_text(place(), json.dumps(_read() | {fold: is_open}, indent=1, sort_keys=True))
+        write_text(place(), json.dumps(_read() | {fold: is_open}, indent=1, sort_keys=True), durable=False)
     except OSError:  # a lost fold state is harmless, and a full disk is reported where it matters
         return
 

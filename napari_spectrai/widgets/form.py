@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
-import yaml
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from napari_spectrai.parsing import parse_yaml
 from napari_spectrai.spec import Problem, Registry
 from napari_spectrai.widgets import fold_state
 from napari_spectrai.widgets.choices import Choices, not_offered
@@ -100,8 +100,8 @@ class FormRow(Container[Any]):
         if not isinstance(self.editor, LineEdit) or self._is_text:
             return self.editor.value
         try:
-            return yaml.safe_load(self.editor.value)
-        except yaml.YAMLError:
+            return parse_yaml(self.editor.value)
+        except ValueError:
             return self.editor.value  # reported when the field is validated
 
     def fill(self, value: Any) -> None:

@@ -290,7 +290,7 @@ def test_exit_codes_and_words(files, arguments, code, words):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_resumably(files, which):
     with (files / "log").open("w") as log:
         process = subprocess.Popen(
@@ -307,6 +307,55 @@ def test_a_signal_stops_resumably(files, which):
     until(lambda: sum(isinstance(e, Started) for e in folder.events()) == 2 or not run.alive)
     run.stop()
     assert run.wait() == 3
+
+
+def test_nothing_is_overwritten_unasked_and_no_folder_made(tmp_path, pairs):
+    write(pairs[0], tmp_path / "a.npz")
+    write(pairs[1], tmp_path / "b.npz")
+    (tmp_path / "steps.yml").write_text("- kind: normalise\n")
+    taken = tmp_path / "taken.npz"
+    commands = {
+        "predict": ("predict", "wavelet", "a.npz", "-o"), "preprocess": ("preprocess", "steps.yml", "a.npz", "-o"),
+        "csv": ("evaluate", "a.npz", "b.npz", "--csv"), "html": ("evaluate", "a.npz", "b.npz", "--html"),
+    }  # fmt: skip
+    for name, arguments in commands.items():
+        place = taken.with_suffix({"csv": ".csv", "html": ".html"}.get(name, ".npz"))
+        place.write_text("precious")
+        done = command(*arguments, place, cwd=tmp_path)
+        assert (done.returncode, place.read_text()) == (2, "precious"), done.stderr
+        assert f"{place.name} exists; add --overwrite" in done.stderr
+        done = command(*arguments, tmp_path / "none" / place.name, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "no such folder" in done.stderr
+        assert not (tmp_path / "none").exists()
+    assert command(*commands["preprocess"], taken, "--overwrite", cwd=tmp_path).returncode == 0
+    assert read(taken).shape == pairs[0].shape
+
+
+@pytest.mark.parametrize("arguments", [
+    ("predict", "wavelet", "none.npz", "-o", "x.npz"), ("predict", "none.safetensors", "a.npz", "-o", "x.npz"), ("info", "none"),
+    ("evaluate", "none.npz", "a.npz"), ("report", "none"), ("train", "none.yml"), ("preprocess", "none.yml", "a.npz", "-o", "x.npz"),
+])  # fmt: skip
+def test_a_missing_file_is_wrong_use_in_every_command(arguments, tmp_path, pairs):
+    write(pairs[0], tmp_path / "a.npz")
+    done = command(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "none" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_told_and_a_deleted_folder_named(tmp_path):
+    assert command("--version").stdout.startswith("napari-spectrai ")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = (
+        f"import os, sys; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r}); sys.argv = ['x', 'info', 'a.npz']; "
+        "from napari_spectrai.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "does not exist any more; change into another one" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_classes_from_the_command_line(tmp_path):

@@ -121,7 +121,7 @@ class Race(ABC):
                     yield self._record(Fold(candidate.name, number, self.rounds, place, len(candidates), left))
                 yield from self._pausing()
         except Stopped:
-            self.folder.say("")
+            self.folder.consume_command()
             return "stopped"
         return "done"
 

@@ -69,7 +69,7 @@ class Trainer:
         self.precision = choose_precision(settings, self.device, experiment.network)
         self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
-        network = initialise(experiment, data, pretrained=not folder.checkpoint.exists())
+        network = initialise(experiment, data, pretrained=not checkpoint.is_there(folder.checkpoint))
         self._still = freeze(network, settings.frozen)
         optimiser = experiment.training.optimiser
         arguments = optimiser.model_dump(exclude={"kind"})
@@ -112,8 +112,10 @@ class Trainer:
 
     def restore(self) -> None:
         """Restore the last checkpoint; without one, start at the beginning."""
-        if self.folder.checkpoint.exists():
-            self.place = checkpoint.load(self.folder.checkpoint, self._parts, self.generator)
+        if checkpoint.is_there(self.folder.checkpoint):
+            models = self.folder.last if self.folder.last.exists() else None
+            self.place, note = checkpoint.load(self.folder.checkpoint, self._parts, self.generator, models=models)
+            self.data.notes.extend([note] if note else [])
             self.average.updates = self.place.epoch * self.steps + self.place.step
         self.folder.truncate(self.place.journal)
 
@@ -187,7 +189,7 @@ class Trainer:
             rows = self.block_score.rows
             if self.block_score.stopped:
                 reason = "stopped"
-                self.folder.say("")  # consumed
+                self.folder.consume_command()
         return (yield from self._finished(reason, rows))
 
     def _started(self) -> Started:
@@ -301,7 +303,7 @@ class Trainer:
                 yield self._recorded(Paused(False))
         if self.folder.command() != "stop":
             return False
-        self.folder.say("")  # consumed, so that a resumed run does not stop again
+        self.folder.consume_command()
         return True
 
     def _finished(self, reason: Any, blocks: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:

@@ -19,13 +19,14 @@ NAME = "band · preview"
 
 
 class BandPreview(QObject):
-    """The layer that shows the map of the range in the plot; made on first use, removed by `remove`."""
+    """The layer that shows the map of the range in the plot; made on first use, subtracted by `remove`."""
 
     def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._sums: CumulativeBands | None = None
         self._wanted: tuple[dict[str, Any], LayerFrame] | None = None
+        self._shown: tuple[float, float, Any] | None = None
         self.layer: Image | None = None
         self._summing = LatestOnly(self)
         self._summing.answered.connect(self._on_summed)
@@ -73,6 +74,8 @@ class BandPreview(QObject):
 
     def _show(self, low: float, high: float, how: Any, frame: LayerFrame) -> None:
         assert self._sums is not None  # noqa: S101
+        if self._shown == (low, high, how) and self.layer in self._viewer.layers:
+            return
         try:
             values = self._sums.map(low, high, how)
         except ValueError:  # too few bands, which the form says
@@ -80,6 +83,7 @@ class BandPreview(QObject):
         limits = contrast(values)
         if self.layer is None or self.layer not in self._viewer.layers or self.layer.data.shape != values.shape:
             self.remove()
+            self._shown = (low, high, how)
             selected = self._viewer.layers.selection.active
             metadata = {"spectral": False, "map": {"source": frame.name, "kind": "band", "preview": True}}
             self.layer = self._viewer.add_image(
@@ -87,15 +91,17 @@ class BandPreview(QObject):
             )
             frame.align(self.layer)
             self._viewer.layers.selection.active = selected
-        else:
-            self.layer.data = values
+        else:  # in place: new data would have napari work out the sliders of all layers again
+            self._shown = (low, high, how)
+            self.layer.data[...] = values
             self.layer.contrast_limits = limits
+            self.layer.refresh(thumbnail=False, highlight=False, extent=False)
 
     def remove(self) -> None:
         """Take the layer away."""
         if self.layer is not None and self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
-        self.layer = None
+        self.layer, self._shown = None, None
 
 
 def lying(frame: LayerFrame) -> dict[str, Any]:
@@ -109,6 +115,6 @@ def contrast(values: Doubles) -> tuple[float, float]:
     known = values[np.isfinite(values)]
     if not known.size:
         return 0.0, 1.0
-    thinned = known[:: max(1, known.size // 50_000)]
+    thinned = known[:: max(1, known.size // 10_000)]
     low, high = (float(limit) for limit in np.percentile(thinned, (1, 99)))
     return (low, high) if high > low else (low, low + max(1e-9, abs(low) * 1e-6))

@@ -151,5 +151,5 @@ def _moved(cls: type[MapKind], values: dict[str, Any], axis: SpectralAxis) -> di
     given = isinstance(low, int | float) and isinstance(high, int | float)
     if given and low < axis.values.max() and high > axis.values.min():
         return values
-    initial = cls.start(axis)
-    return values | {name: initial.get(name) for name in ("low", "high") if name in values}
+    started = cls.start(axis)
+    return values | {name: started.get(name) for name in ("low", "high") if name in values}

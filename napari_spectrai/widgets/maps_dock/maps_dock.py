@@ -46,7 +46,7 @@ class MapsDock(Dock):
         self._inspector: Inspector | None = None
         self._asked = 0
         self._frame: LayerFrame | None = None
-        self._has_chosen = False
+        self._has_started = False
         self._build()
         super().__init__("Maps", self._sections)
         self._live = LatestOnly(self.native)
@@ -146,7 +146,7 @@ class MapsDock(Dock):
     def _on_layers(self, _: Any = None) -> None:
         self._layer.reset_choices()
         self.references.reset_choices()
-        if not self._has_chosen:
+        if not self._has_started:
             self._layer.choose(likely_source(self._layers()))
             self._on_layer()
         elif self.layer is None:
@@ -155,7 +155,7 @@ class MapsDock(Dock):
     def _on_layer(self, _: Any = None) -> None:
         layer = self.layer
         self._data.follow(layer)
-        self._has_chosen = self._has_chosen or layer is not None
+        self._has_started = self._has_started or layer is not None
         self._preview.forget()
         self._frame = None if layer is None else LayerFrame.of(layer)
         self._place = None
@@ -238,7 +238,7 @@ class MapsDock(Dock):
         self._check()
 
     def _filled(self, low: float, high: float) -> None:
-        axis = None if self.layer is None else as_cube(self.layer).axis
+        axis = self.form.axis
         spread = 1.0 if axis is None else float(np.ptp(axis.values))
         digits = max(0, 4 - int(np.floor(np.log10(max(spread, 1e-9)))))
         self.form.fill({"low": round(low, digits), "high": round(high, digits)})

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from glob import escape
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +13,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.files import clean
 from napari_spectrai.preparation import Step
 from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
 from napari_spectrai.runs.options import PredictOptions
@@ -114,9 +113,7 @@ class PredictRequest:
 
 def _without_remains(out: Path) -> None:
     """Remove the incomplete file of a process that was killed."""
-    for end in ("", "-sd", "-probabilities"):
-        for path in out.parent.glob(f".{escape(out.stem)}{end}.*.partial.zarr"):
-            shutil.rmtree(path, ignore_errors=True)
+    clean(out)
 
 
 def mending(viewer: Viewer, layer: Image, step: Step, then: Callable[[Image], None]) -> JobSpec:

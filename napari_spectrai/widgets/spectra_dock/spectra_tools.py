@@ -19,6 +19,7 @@ from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
+from napari_spectrai.cells import safe_row
 from napari_spectrai.cube import Cube
 from napari_spectrai.files import write_text
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
@@ -234,7 +235,7 @@ class Export(Container[Any]):
         out = io.StringIO()
         writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
         for label, x, columns in blocks:
-            writer.writerow([label, *(name for name, _ in columns)])
+            writer.writerow(safe_row([label, *(name for name, _ in columns)]))
             for row, position in enumerate(x):
                 writer.writerow([repr(float(position)), *(f"{float(y[row]):.9g}" for _, y in columns)])
         return out.getvalue()

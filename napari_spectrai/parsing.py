@@ -1,0 +1,142 @@
+"""YAML and JSON of strangers: plain data, within bounds of size, depth and expansion, and one ValueError whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import reprlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+LARGEST = 2**25
+"""Bytes of a document, 32 MB."""
+DEEPEST = 100
+"""Levels of lists and mappings within one another."""
+MOST_REPEATED = 100_000
+"""Entries that aliases may add to those that are written out."""
+LONGEST_NUMBER = 400
+"""Characters of a number; the largest float has 309 digits."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_brief = reprlib.Repr()
+_brief.maxlevel, _brief.maxstring, _brief.maxother = 3, 60, 60
+
+
+def brief(value: Any, most: int = 80) -> str:
+    """Return a value as text of at most `most` characters, however large it is."""
+    try:
+        return _brief.repr(value)[:most]
+    except (ValueError, RecursionError):  # an integer of too many digits
+        return f"a {type(value).__name__}"
+
+
+def read_document(path: str | Path) -> str:
+    """Return the text of a document, which must be UTF-8 and not larger than `LARGEST`."""
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ValueError(f"{path} holds {size:,} bytes; a document has at most {LARGEST:,}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8: {error}; save it as UTF-8") from error
+
+
+def parse_yaml(text: str, where: str = "the document") -> Any:
+    """Return what YAML says; nothing in it is executed.
+
+    Raises
+    ------
+    ValueError
+        If it is no YAML, too large or too deep, repeats itself too often by aliases, or holds a number of too many digits.
+    """
+    if len(text) > LARGEST:
+        raise ValueError(f"{where} holds {len(text):,} characters; a document has at most {LARGEST:,}")
+    try:
+        _refuse_excess(text, where)
+        return yaml.load(text, Loader=_loader(text))  # noqa: S506  # a safe loader, the quicker one where there is one
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise ValueError(f"{where} is not a YAML document: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{where} is not a usable YAML document: it contains itself; write it out without aliases") from error
+    except (ValueError, TypeError, OverflowError, KeyError) as error:
+        if str(error).startswith(where):
+            raise
+        raise ValueError(f"{where} is not a usable YAML document: {error}") from error
+
+
+def _loader(text: str) -> Any:
+    # the quicker one does not know the names of files that are no UTF-8, which are written as \\uDCxx
+    return yaml.SafeLoader if re.search(r"\\u[dD][cC]", text) else _Loader
+
+
+def _refuse_excess(text: str, where: str) -> None:
+    """Walk through the document once without building it, and refuse what would grow beyond all bounds."""
+    sizes: dict[str, int] = {}
+    stack: list[tuple[str | None, int]] = []
+    written = 0
+    count = 0
+    for event in yaml.parse(text, Loader=_loader(text)):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes and any(name == event.anchor for name, _ in stack):
+                raise ValueError(f"{where}: *{event.anchor} stands inside &{event.anchor} itself; write it out without aliases")
+            count += sizes.get(event.anchor or "", 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            if event.implicit[0] and len(event.value) > LONGEST_NUMBER and event.value[:1] in "+-.0123456789" and " " not in event.value:
+                raise ValueError(
+                    f"{where}: {event.value[:20]!r}… is a number of {len(event.value):,} characters; at most {LONGEST_NUMBER} fit"
+                )
+            count, written = count + 1, written + 1
+            if event.anchor:
+                sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            stack.append((event.anchor, count))
+            count, written = count + 1, written + 1
+            if len(stack) > DEEPEST:
+                raise ValueError(f"{where} is nested more than {DEEPEST} levels deep; no document of ours is")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = stack.pop()
+            if anchor:
+                sizes[anchor] = count - before
+        if count - written > MOST_REPEATED:
+            raise ValueError(f"{where}: its aliases repeat more than {MOST_REPEATED:,} entries; write out what is needed")
+
+
+def parse_json(text: str | bytes, where: str = "the document") -> Any:
+    """Return what JSON says.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, too large or too deep, or holds a whole number of too many digits.
+    """
+    if len(text) > LARGEST:
+        raise ValueError(f"{where} holds {len(text):,} bytes of JSON; at most {LARGEST:,} are read")
+    try:
+        found = json.loads(text, parse_int=_whole)
+    except RecursionError as error:
+        raise ValueError(f"{where} is nested too deeply to be read") from error
+    except (ValueError, UnicodeError) as error:
+        raise ValueError(f"{where} is no usable JSON: {error}") from error
+    _refuse_depth(found, where)
+    return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a whole number of {len(digits):,} digits; at most {LONGEST_NUMBER} fit")
+    return int(digits)
+
+
+def _refuse_depth(value: Any, where: str) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for item in level if isinstance(item, dict | list) for inner in (item.values() if isinstance(item, dict) else item)]
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"{where} is nested more than {DEEPEST} levels deep; no document of ours is")

@@ -1,0 +1,162 @@
+"""Run folders whose files are damaged: one sentence, and a way on from the last good state."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from napari_spectrai import fit, read
+from napari_spectrai.learn.train import checkpoint
+from napari_spectrai.reports.run_report import write_report
+from napari_spectrai.runs import Epoch, Failed, Finished, RunFolder, Started, history
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, make_spectra):
+    """A run that was stopped after three epochs, with a checkpoint after each."""
+    from napari_spectrai import Cube, Experiment, SpectralAxis
+
+    noisy, clean = (Cube(values, SpectralAxis(np.linspace(600, 1800, 40), "1/cm")) for values in make_spectra(120, 40))
+    settings = ("training.epochs=5", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu")
+    folder = RunFolder(tmp_path_factory.mktemp("damage") / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_spectrai.learn.train.trainer.SAVE_SECONDS", 0.0)
+        with closing(fit(Experiment().override(*settings), noisy, clean, run=folder.path)) as events:
+            for event in events:
+                if isinstance(event, Epoch) and event.epoch == 3:
+                    break
+    assert folder.state() == "interrupted"
+    return folder, noisy, clean
+
+
+@pytest.fixture
+def run(stopped, tmp_path):
+    """A copy of it, and what it learns from."""
+    folder, *data = stopped
+    shutil.copytree(folder.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run"), data
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300] = bytes(byte ^ 0xFF for byte in content[middle : middle + 300])  # more than the padding between tensors
+    path.write_bytes(content)
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def foreign(path):
+    path.write_bytes(b"PK\x03\x04 something else" * 100)
+
+
+DAMAGES = [truncated, flipped, emptied, foreign]
+
+
+def resumed(run):
+    folder, data = run
+    events = list(fit(None, *data, run=folder.path, resume=True))
+    assert isinstance(events[-1], Finished)
+    assert folder.state() == "finished"
+    return events
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(run, damage):
+    folder, _ = run
+    assert checkpoint.before(folder.checkpoint).exists()
+    damage(folder.checkpoint)
+    started = next(event for event in resumed(run) if isinstance(event, Started))
+    assert 0 < started.resumed_after <= 3
+    assert any(note.startswith("Of the checkpoints, state.pt is damaged") for note in started.notes)
+    epochs = [event.epoch for event in folder.events() if isinstance(event, Epoch)]
+    assert epochs == [1, 2, 3, 4, 5]
+
+
+def test_a_kill_between_two_checkpoints_leaves_the_one_before(run):
+    folder, _ = run
+    folder.checkpoint.unlink()
+    assert next(event for event in resumed(run) if isinstance(event, Started)).resumed_after > 0
+
+
+def test_where_no_checkpoint_is_good_the_model_is_named(run):
+    folder, data = run
+    for path in (folder.checkpoint, checkpoint.before(folder.checkpoint)):
+        truncated(path)
+    with pytest.raises(ValueError, match=r"^[^\n]*the run cannot be resumed; start a new run .*training\.start=\S*last\.safetensors$"):
+        list(fit(None, *data, run=folder.path, resume=True))
+    assert isinstance(folder.last_event(), Failed)
+    again = list(fit(folder.experiment().override(f"training.start={folder.last}"), *data, run=folder.path.with_name("again")))
+    assert isinstance(again[-1], Finished)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_split_is_drawn_again_from_its_seed(run, damage):
+    folder, _ = run
+    before = folder.maps()
+    damage(folder.split)
+    with pytest.raises(ValueError, match=r"split\.npz is damaged .* remove it to divide the data anew"):
+        folder.maps()
+    write_report(folder)
+    started = next(event for event in resumed(run) if isinstance(event, Started))
+    assert any("drawn again from its seed" in note for note in started.notes)
+    np.testing.assert_array_equal(folder.maps()[0], before[0])
+
+
+def test_a_damaged_split_that_cannot_be_drawn_again_is_one_sentence(run):
+    folder, data = run
+    emptied(folder.split)
+    lines = folder.journal.read_text().splitlines(keepends=True)
+    folder.journal.write_text("".join(line.replace('"training": ', '"training": 1') if '"Started"' in line else line for line in lines))
+    with pytest.raises(ValueError, match=r"^[^\n]*split\.npz is damaged[^\n]*best\.safetensors$"):
+        list(fit(None, *data, run=folder.path, resume=True))
+
+
+@pytest.mark.parametrize("line", [
+    b"\x00\xff\xfe\n", b"{\n", b"[]\n", b'{"event": "Epoch"}\n', b'{"event": "Epoch", "epoch": "x"}\n', b'{"event": []}\n', b"7\n", b"\n",
+    b"[" * 100_000 + b"\n", b'{"event": "Finished", "reason": 3}\n', b'{"event": "Epoch", "epoch": ' + b"9" * 5000 + b"}\n", b"torn",
+])  # fmt: skip
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_damaged_line_of_the_journal_is_left_out(run, line, place):
+    folder, _ = run
+    lines = folder.journal.read_bytes().splitlines(keepends=True)
+    known = list(folder.events())
+    lines.insert(place if place == 0 else len(lines), line + (b"\n" if place == 0 and not line.endswith(b"\n") else b""))
+    folder.journal.write_bytes(b"".join(lines))
+    assert list(folder.events()) == known
+    assert folder.last_event() == known[-1]
+    assert folder.state() == "interrupted"
+    assert len(history.curve(folder)[0]) == 3
+    write_report(folder)
+    folder.append(Failed("one more"))
+    assert folder.last_event() == Failed("one more")
+    assert list(folder.events()) == [*known, Failed("one more")]
+
+
+@pytest.mark.parametrize("name", ["environment.json", "control", "process.json", "events.jsonl", "best.safetensors", "last.safetensors"])
+@pytest.mark.parametrize("damage", [truncated, emptied, foreign])
+def test_a_run_with_a_damaged_file_is_listed_reported_and_resumed(run, name, damage):
+    folder, _ = run
+    (folder.path / name).touch()
+    damage(folder.path / name)
+    folder.state()
+    write_report(folder)
+    resumed(run)
+
+
+def test_a_damaged_document_is_named(run):
+    folder, data = run
+    foreign(folder.document)
+    with pytest.raises(ValueError, match=r"experiment\.yml"):
+        list(fit(None, *data, run=folder.path, resume=True))
+    with pytest.raises(ValueError, match=r"experiment\.yml"):
+        read(folder.document)

@@ -1,0 +1,311 @@
+"""Files of strangers: model files, experiments and headers that claim what they do not hold are refused at once, in one error."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import random
+import time
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import yaml
+import zarr
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from napari_spectrai import Cube, Experiment, Model, SpectralAxis, read, train, write
+from napari_spectrai.experiment.card import KEY, read_card
+from napari_spectrai.experiment.networks import networks
+from napari_spectrai.io.labels import read_labels
+from napari_spectrai.networks import build
+from napari_spectrai.parsing import brief, parse_json, parse_yaml
+from napari_spectrai.preparation import load_steps
+
+BILLION = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    clean = np.random.default_rng(0).random((24, 24, 6), dtype=np.float32)
+    experiment = Experiment.from_mapping({
+        "task": "denoising", "network": {"kind": "unet", "dims": 2, "width": 4, "depth": 1, "ridge": False},
+        "data": {"patch": 8, "samples": 8}, "training": {"epochs": 1, "batch": 4},
+    })  # fmt: skip
+    axis = SpectralAxis(np.linspace(400, 700, 6), "nm")
+    return train(experiment, Cube(clean + 0.01, axis), Cube(clean, axis), run=folder / "run").save(folder / "model.safetensors")
+
+
+def card_of(path) -> tuple[dict, dict]:
+    with safe_open(path, "pt") as file:
+        return json.loads(file.metadata()[KEY]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def with_card(path, card, tensors, out):
+    save_file(tensors, out, metadata={KEY: card if isinstance(card, str) else json.dumps(card)})
+    return out
+
+
+# ---------------------------------------------------------------- model files
+
+
+@pytest.mark.parametrize("network", [
+    {"kind": "unet", "dims": 2, "width": 512, "depth": 6}, {"kind": "unet", "dims": 3, "width": 512, "depth": 5},
+    {"kind": "rcan", "width": 512}, {"kind": "restormer", "width": 96}, {"kind": "densenet", "width": 128}, {"kind": "automatic"},
+])  # fmt: skip
+def test_a_network_larger_than_its_file_is_refused_before_it_is_built(model, network, tmp_path, monkeypatch):
+    card, tensors = card_of(model)
+    card["experiment"]["network"] = network
+    if network["kind"] == "automatic":
+        member = {"network": {"kind": "unet", "dims": 2, "width": 512, "depth": 6}, "preparation": [], "weight": 1.0}
+        card["experiment"]["network"]["members"] = [member] * 3
+    evil = with_card(model, card, tensors, tmp_path / "evil.safetensors")
+
+    def allocated(*_, **__):
+        raise AssertionError("memory was asked for")
+
+    monkeypatch.setattr("napari_spectrai.learn.model.load_file", allocated)
+    with pytest.raises(ValueError, match=r"evil\.safetensors"):
+        Model.load(evil)
+
+
+def test_weights_of_other_names_or_shapes_are_named(model, tmp_path):
+    card, tensors = card_of(model)
+    name = next(name for name in tensors if name.startswith("network.") and tensors[name].ndim == 4)
+    short = name.removeprefix("network.")
+    shape = "×".join(map(str, tensors[name].shape))
+    for change, words in (
+        ({name: torch.zeros(2, 3)}, f"{short} is 2×3 and not {shape}"), ({"network.more": torch.zeros(1)}, "more is not part of it"),
+        ({name: None}, f"{short} is missing"),
+    ):  # fmt: skip
+        changed = {key: tensor for key, tensor in (tensors | change).items() if tensor is not None}
+        with pytest.raises(ValueError, match=rf"evil\.safetensors: the weights do not fit .*: {words}"):
+            Model.load(with_card(model, card, changed, tmp_path / "evil.safetensors"))
+
+
+@pytest.mark.parametrize("kind", list(networks))
+def test_every_network_of_ours_is_checked_without_memory(kind):
+    checked = 0
+    for settings in ({}, {"dims": 1}, {"dims": 3}, {"ridge": True}, {"components": 4}):
+        for classes in (False, True):
+            try:
+                spec = networks.parse({"kind": kind} | settings)
+                (spec.load() if spec.classical else build)(spec, 16, 3 if classes else 16, classes=classes)
+            except (ValueError, TypeError):  # these settings are not of this network
+                continue
+            with torch.device("meta"):
+                made = (spec.load() if spec.classical else build)(spec, 16, 3 if classes else 16, classes=classes)
+            assert {tensor.device.type for tensor in (*made.parameters(), *made.buffers())} <= {"meta"}
+            checked += 1
+    assert checked
+
+
+STRANGE = (None, True, "x", "", -1, 0, 10**400, 1e308, float("nan"), float("inf"), [], {}, [[]], [{}], {"x": 1}, {"kind": []},
+           {"kind": "x" * 9999},
+           "9" * 5000,
+           [[[[[[[[[[1]]]]]]]]]], ["x"] * 1000)  # fmt: skip
+
+
+def places(value, path=()):
+    yield path
+    if isinstance(value, dict):
+        for key in value:
+            yield from places(value[key], (*path, key))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+def error_of(path) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            str(read_card(path))
+            Model.load(path)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def changed(plain, path, value):
+    if not path:
+        return value
+    made = copy.deepcopy(plain)
+    inner = made
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return made
+
+
+def test_a_card_with_a_value_of_another_kind_is_one_error_with_the_name_of_the_file(model, tmp_path):
+    card, tensors = card_of(model)
+    rng, evil = random.Random(0), tmp_path / "evil.safetensors"
+    for path in places(card):
+        for value in rng.sample(STRANGE, 4):
+            with_card(model, json.dumps(changed(card, path, value)), tensors, evil)
+            begun = time.monotonic()
+            told = error_of(evil)
+            assert told is None or ("evil.safetensors" in told and len(told) < 2000), (path, value)
+            assert time.monotonic() - begun < 30, (path, value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "3", '"x"', "[" * 200_000, '{"format": ' + "9" * 5000 + "}", '{"format": [[]]}',
+                                  '{"a":' * 50_000 + "1" + "}" * 50_000])  # fmt: skip
+def test_a_card_that_is_no_card_is_one_error_with_the_name_of_the_file(model, text, tmp_path):
+    _, tensors = card_of(model)
+    with pytest.raises(ValueError, match=r"^[^\n]*evil\.safetensors[^\n]*$"):
+        Model.load(with_card(model, text, tensors, tmp_path / "evil.safetensors"))
+
+
+# ---------------------------------------------------------------- Zarr
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (type(self.path).touch, (self.path,))
+
+
+def _pickled(store, trace, *, where, group):
+    """Write a store of Zarr 2 whose one chunk is a pickle that leaves a trace."""
+    array = store / group if group else store
+    array.mkdir(parents=True)
+    codec = {"id": "pickle", "protocol": 4}
+    plain = {"zarr_format": 2, "shape": [4, 4], "chunks": [4, 4], "dtype": "|O" if where == "object" else "<f4",
+             "order": "C", "fill_value": None,
+             "compressor": codec if where == "compressor" else None, "filters": None if where == "compressor" else [codec]}  # fmt: skip
+    (array / ".zarray").write_text(json.dumps(plain))
+    (array / "0.0").write_bytes(pickle.dumps(Bomb(trace)))
+    if group:
+        (store / ".zgroup").write_text('{"zarr_format": 2}')
+        scales = [
+            {"axes": [{"name": "y", "type": "space"}, {"name": "x", "type": "space"}], "datasets": [{"path": group}], "version": "0.4"}
+        ]
+        (store / ".zattrs").write_text(json.dumps({"multiscales": scales}))
+
+
+@pytest.mark.parametrize("where", ["compressor", "filters", "object"])
+@pytest.mark.parametrize("group", ["", "0"])
+def test_a_zarr_store_runs_no_code(where, group, tmp_path):
+    store, trace = tmp_path / "x.zarr", tmp_path / "trace"
+    _pickled(store, trace, where=where, group=group)
+    for reader in (read, read_labels, lambda path: read(path, dataset=group or "data")):
+        with pytest.raises(ValueError, match=r"x\.zarr"):
+            np.asarray(reader(store).data)
+    assert not trace.exists()
+
+
+def test_a_codec_of_zarr_3_that_is_not_known_to_be_harmless_is_refused(tmp_path):
+    write(Cube(np.zeros((4, 4, 4), np.float32)), tmp_path / "x.zarr")
+    plain = json.loads((tmp_path / "x.zarr" / "zarr.json").read_text())
+    for name in ("pickle", "numcodecs.pickle", "numcodecs.json2"):
+        for codecs in ([{"name": name}], [*plain["codecs"], {"name": name, "configuration": {}}]):
+            (tmp_path / "x.zarr" / "zarr.json").write_text(json.dumps(plain | {"codecs": codecs}))
+            with pytest.raises(ValueError, match=r"x\.zarr"):
+                np.asarray(read(tmp_path / "x.zarr").data)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_codecs_in_use_are_read(version, tmp_path):
+    data = np.arange(64, dtype="f4").reshape(4, 4, 4)
+    array = zarr.create_array(tmp_path / "x.zarr", shape=data.shape, dtype="f4", zarr_format=version)
+    array[...] = data
+    np.testing.assert_array_equal(read(tmp_path / "x.zarr", spectral=-1).numpy(), data)
+    if version == 3:
+        array = zarr.create_array(tmp_path / "y.zarr", shape=data.shape, dtype="f4", chunks=(2, 2, 2), shards=(4, 4, 4))
+        array[...] = data
+        np.testing.assert_array_equal(read(tmp_path / "y.zarr", spectral=-1).numpy(), data)
+
+
+# ---------------------------------------------------------------- documents
+
+
+@pytest.mark.parametrize("text", [
+    BILLION + "task: *i\n", BILLION + "data: {input: *i}\n", "a: &a [*a]\n", "a: &a {b: *a}\n", "[" * 5000, "{a: " * 5000,
+    "training: {epochs: " + "9" * 5000 + "}\n", "training: {epochs: " + "1:" * 3000 + "1}\n",
+    "training: {epochs: 0x" + "f" * 100_000 + "}\n",
+    "a: &a {x: 1}\nb: &b {<<: [" + ",".join(["*a"] * 9000) + "]}\nc: {<<: [" + ",".join(["*b"] * 9000) + "]}\n",
+    "? [1, 2]\n: 3\n", "!!python/object/apply:os.system ['true']\n", "name: \x00\n", "2: 3\n", "name: " + "x" * 1_000_000 + "\n",
+    "network: {kind: {a: b}}\n", "network: [unet]\n", "task: {kind: 3}\n", "preparation: {kind: normalise}\n", "-\n- -\n",
+])  # fmt: skip
+def test_a_hostile_document_is_refused_at_once(text, tmp_path):
+    (tmp_path / "e.yml").write_text(text)
+    begun = time.monotonic()
+    for reader in (Experiment.load, load_steps):
+        with pytest.raises(ValueError, match=r"e\.yml") as told:
+            reader(tmp_path / "e.yml")
+        assert len(str(told.value)) < 5000
+    assert time.monotonic() - begun < 20
+
+
+def test_aliases_that_repeat_little_and_long_lists_are_read(tmp_path):
+    assert parse_yaml("a: &a [1, 2]\nb: [*a, *a]\nc: {<<: {d: 1}}\n") == {"a": [1, 2], "b": [[1, 2]] * 2, "c": {"d": 1}}
+    values = np.random.default_rng(0).random(20_000).tolist()
+    assert parse_yaml(yaml.safe_dump({"a": values})) == {"a": values}
+    assert parse_json(json.dumps({"a": values})) == {"a": values}
+    shared = [1.5, 2.5]
+    assert parse_yaml(yaml.safe_dump([shared, shared])) == [shared, shared]
+
+
+def test_a_value_in_a_message_is_short_whatever_it_is():
+    nested: list = []
+    nested.append(nested)
+    for value in (10**5000, "x" * 10**6, nested, {"a": {"b": {"c": {"d": {}}}}}, b"x" * 1000):
+        assert len(brief(value)) <= 80
+
+
+# ---------------------------------------------------------------- headers
+
+
+@pytest.mark.parametrize("body", [
+    " " * 200_000, "\t \n" * 60_000, "a" * 200_000, "a = {" * 30_000, "a = {\n" * 30_000, "a = {}\n" * 30_000, " \n" * 50_000 + "=",
+    "= \n" * 50_000, "a =" + " " * 200_000 + "{", "{" * 100_000 + "}" * 100_000,
+    "samples = " + "9" * 4000 + "\nlines = 1\nbands = 1\ndata type = 4\n",
+])  # fmt: skip
+def test_a_hostile_envi_header_is_read_in_linear_time(body, tmp_path):
+    (tmp_path / "a.hdr").write_text("ENVI\n" + body)
+    (tmp_path / "a.img").write_bytes(b"")
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match=r"a\.hdr"):
+        read(tmp_path / "a.hdr")
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("head", [
+    "x,y,wavenumber," + "i," * 300_000, "x" + " " * 1_000_000, "x, y, " + "wave(" * 200_000, "(" * 1_000_000, "1" * 1_000_000 + "a",
+    "nm " * 300_000, ",".join(["1.5"] * 250_000), " " * 1_000_000, "x,y," * 250_000,
+])  # fmt: skip
+def test_a_line_of_a_megabyte_in_a_table_takes_no_quadratic_time(head, tmp_path):
+    (tmp_path / "a.csv").write_text(head + "\n" + "1,2,3,4\n" * 4)
+    begun = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            read(tmp_path / "a.csv")
+        except ValueError as error:
+            told = str(error)
+        else:
+            told = "a.csv"
+    assert "a.csv" in told
+    assert time.monotonic() - begun < 20
+
+
+def test_a_header_is_read_as_before(tmp_path):
+    from napari_spectrai.io.envi import parse
+
+    (tmp_path / "a.hdr").write_text(
+        "ENVI\n; a comment = 3\n description = {a = b,\n two lines } rest\n\tSamples=4\nempty =\nwavelength = {\n 1,\n 2\n}\r\n"
+        "units = {nm} \nname with spaces = a = b",
+    )
+    assert parse(tmp_path / "a.hdr") == {
+        "description": "{a = b,\n two lines }", "samples": "4", "empty": "", "wavelength": "{\n 1,\n 2\n}",
+        "units": "{nm}", "name with spaces": "a = b",
+    }  # fmt: skip
