@@ -40,7 +40,7 @@ SHORT = ("training.epochs=2", "training.batch=8", "training.device=cpu", "traini
 @pytest.fixture(autouse=True)
 def without_rivals(monkeypatch):
     """Leave out the classical methods beside a network, which take most of the time and have tests of their own."""
-    monkeypatch.setattr("napari_spectrai.learn.classical.rivals", lambda *_, **__: {})
+    monkeypatch.setattr("napari_spectrai.learn.classical.fit_baselines", lambda *_, **__: {})
 
 
 def _scene(seed: int, *shape: int) -> np.ndarray:

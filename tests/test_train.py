@@ -211,7 +211,7 @@ def test_a_finished_run_is_not_resumed(pairs, quick, tmp_path):
 
 
 def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
-    from napari_spectrai.learn.train.trainer import Trainer as Training
+    from napari_spectrai.learn.train.trainer import Trainer
 
     steps = []
 
@@ -222,7 +222,7 @@ def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
         return original(self, samples)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_step", interrupted)
+        patch.setattr(Trainer, "_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(quick(), *pairs, run=tmp_path / "run")
     resumed, _ = drain(fit(None, *pairs, run=tmp_path / "run", resume=True))
