@@ -215,7 +215,7 @@ def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
 
     steps = []
 
-    def interrupted(self, samples, original=Training._step):
+    def interrupted(self, samples, original=Trainer._step):
         steps.append(1)
         if len(steps) == 9:
             raise KeyboardInterrupt

@@ -52,7 +52,6 @@ KEPT = {
     "cli/evaluate_command.py": {"judgement"},  # name of files
     "runs/commands.py": {"judgement"},
     "runs/evaluation.py": {"judgement"},
-    "runs/folder.py": {"tell"},  # method of files
     "widgets/evaluate_dock/evaluate_dock.py": {"judgement"},
 }
 """Words that names of files and keys of documents keep, by module."""
