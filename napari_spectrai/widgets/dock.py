@@ -14,6 +14,7 @@ from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
+from napari_spectrai.widgets.arrangement import arrange
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.context_menu import offer_on_layers
 from napari_spectrai.widgets.sample_links import Words
@@ -24,6 +25,9 @@ WIDTH = 390
 
 
 class _Column(QScrollArea):
+    on_resize: Callable[[QSize], Any] | None = None
+    """Called with the size of the visible part whenever it changes."""
+
     def __init__(self) -> None:
         super().__init__()
         self.setWidgetResizable(True)
@@ -33,6 +37,12 @@ class _Column(QScrollArea):
 
     def sizeHint(self) -> QSize:  # noqa: N802
         return QSize(WIDTH, 640)
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        """Follow the size of the window."""
+        super().resizeEvent(event)
+        if self.on_resize is not None:
+            self.on_resize(self.size())
 
 
 _docks: weakref.WeakSet[Dock] = weakref.WeakSet()
@@ -71,8 +81,25 @@ class Dock(Container[Any]):
         self._column.setWidget(inner)
         self._column.setObjectName(name)
         _docks.add(self)
+        self._arranged = False
+        Visibility(self._column, self._arrange)
         offer_on_layers()
         bind_keys(self)
+
+    def _arrange(self, visible: bool) -> None:  # noqa: FBT001
+        """Put the dock where docks of its kind stand, when it is shown for the first time."""
+        if not visible or self._arranged or self._column is None:
+            return
+        self._arranged = True
+        later = QTimer(self._column)  # napari has to add the dock to the window first
+        later.setSingleShot(True)
+        later.timeout.connect(self._arrange_now)
+        later.start(0)
+
+    def _arrange_now(self) -> None:
+        if self._column is not None:
+            others = [(str(other.native.objectName()), other.native) for other in docks() if other is not self]
+            arrange(str(self._column.objectName()), self._column, others)
 
     def take(self, layer: Layer) -> None:
         """Choose a layer to work on; a dock that cannot use it stays unchanged."""

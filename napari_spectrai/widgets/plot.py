@@ -13,7 +13,7 @@ import pyqtgraph as pg
 from magicgui.widgets import Container
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QPainter
 from qtpy.QtSvg import QSvgGenerator
 
@@ -63,6 +63,12 @@ class _Looks:
     points: bool = False
 
 
+LEAST_HEIGHT = 130
+"""Height of a plot in a low dock at least, in pixels."""
+AROUND_PLOT = 42
+"""Pixels above and below a plot that fills its dock."""
+
+
 class Plot(Container[Any]):
     """A plot in a magicgui container.
 
@@ -80,6 +86,7 @@ class Plot(Container[Any]):
         self._plot = pg.PlotWidget(axisItems={"left": _DecadeAxis("left") if logarithmic else pg.AxisItem("left")})
         self._plot.setLogMode(y=logarithmic)
         self._plot.setFixedHeight(height)
+        self._height = height
         self._plot.setMenuEnabled(False)
         self._plot.hideButtons()
         self._item = self._plot.getPlotItem()
@@ -102,6 +109,11 @@ class Plot(Container[Any]):
         changed.connect(self._recolour)
         self._plot.destroyed.connect(self._leave)
         self._recolour()
+
+    def fit(self, size: QSize) -> None:
+        """Fill a dock that is wider than it is high, so that its axis is in view; else keep the usual height."""
+        low = size.width() > 1.5 * size.height()
+        self._plot.setFixedHeight(max(LEAST_HEIGHT, size.height() - AROUND_PLOT) if low else self._height)
 
     def _leave(self) -> None:
         self._viewer.events.theme.disconnect(self._recolour)

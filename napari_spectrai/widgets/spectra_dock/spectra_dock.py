@@ -46,6 +46,7 @@ class SpectraDock(Dock):
         self._plane: tuple[float, ...] = ()
         self._build()
         super().__init__("Spectra", self._sections)
+        self.native.on_resize = self._plot.fit
         self._cursor = LatestOnly(self.native)
         self._cursor.answered.connect(self._on_read)
         self._cursor.failed.connect(lambda error: say(self._problem, str(error)))
