@@ -216,6 +216,39 @@ def test_what_is_clearly_better_wins_whatever_its_place():
     assert dict(zip(mixed.names, mixed.weights, strict=True))["good"] > 0.9
 
 
+def _mixed(units, strength):
+    """Return the weights of the default candidates: all alike but one on local means, whose scores are `strength` times as far apart."""
+    rng = np.random.default_rng(0)
+    scene = Cube(rng.random((8, 8, 4), dtype=np.float32))
+    experiment = Experiment.default("segmentation", scene, Labels(np.arange(64).reshape(8, 8) % 2 + 1))
+    found = candidates_for(experiment, Size(300, 4, (8, 8)))
+    truth = np.arange(300) % 2
+    alike = np.eye(2)[truth] + rng.normal(0, 1, (300, 2))
+    better = strength * np.eye(2)[truth] + rng.normal(0, 1, (300, 2)) if strength > 1 else alike
+    unit = np.arange(300) * units // 300
+    held = HeldOut.of(torch.as_tensor(truth), unit * 5 // units, unit, 2)
+    outputs = [better if candidate.name == "logistic (means)" else alike for candidate in found]
+    answers = [Answers(c.name, torch.from_numpy(output), c.prior) for c, output in zip(found, outputs, strict=True)]
+    chosen = choose(answers, held, blend=True)
+    return dict(zip(chosen.names, chosen.weights, strict=True))
+
+
+@pytest.mark.all_candidates
+def test_of_candidates_that_few_units_cannot_tell_apart_the_simplest_weigh_most():
+    weights = _mixed(units=6, strength=1)
+    simple = min(weights["logistic"], weights["PCA-LDA"])
+    assert simple == pytest.approx(2 * weights["SVM"], abs=1e-3)
+    assert simple == pytest.approx(4 * weights["SVM (means)"], abs=1e-3)
+    assert simple == max(weights.values())
+
+
+@pytest.mark.all_candidates
+def test_with_many_units_what_the_folds_favour_outweighs_the_simplest():
+    few, many = _mixed(units=6, strength=6), _mixed(units=150, strength=6)
+    assert few["logistic"] > many.get("logistic", 0.0)
+    assert many["logistic (means)"] > 0.9
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_mixture_is_no_worse_than_its_members_in_likelihood(seed):
     rng = np.random.default_rng(seed)

@@ -40,7 +40,7 @@ SHORT = ("training.epochs=2", "training.batch=8", "training.device=cpu", "traini
 @pytest.fixture(autouse=True)
 def without_rivals(monkeypatch):
     """Leave out the classical methods beside a network, which take most of the time and have tests of their own."""
-    monkeypatch.setattr("napari_spectrai.learn.classical.rivals", lambda *_, **__: {})
+    monkeypatch.setattr("napari_spectrai.learn.classical.fit_baselines", lambda *_, **__: {})
 
 
 def _scene(seed: int, *shape: int) -> np.ndarray:
@@ -364,9 +364,9 @@ def test_notes_of_a_training_say_what_does_nothing(tmp_path):
     task, cube, truth, _ = CASES["denoising"]
     experiment = Experiment.default(task, cube, truth).override(*SHORT, "augmentation=[flip]")
     started = next(event for event in fit(experiment, cube, truth, run=tmp_path / "run") if isinstance(event, Started))
-    assert any(note.startswith("Flip does nothing") for note in started.notes)
+    assert any(note.startswith("Flip has no effect") for note in started.notes)
     large = extent(experiment, [cube], [truth], divide(experiment, [cube], [truth]))
-    assert "Flip does nothing" in large.words
+    assert "Flip has no effect" in large.words
 
 
 # ---------------------------------------------------------------- networks and packages of others

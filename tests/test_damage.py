@@ -104,7 +104,7 @@ def test_a_damaged_split_is_drawn_again_from_its_seed(run, damage):
     folder, _ = run
     before = folder.maps()
     damage(folder.split)
-    with pytest.raises(ValueError, match=r"split\.npz is damaged .* remove it to "):
+    with pytest.raises(ValueError, match=r"split\.npz is damaged .* remove it to split the data again"):
         folder.maps()
     write_report(folder)
     started = next(event for event in resumed(run) if isinstance(event, Started))

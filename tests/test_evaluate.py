@@ -16,7 +16,7 @@ from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, pred
 from napari_spectrai.cli import app
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.evaluation import streaming as scoring
+from napari_spectrai.learn.evaluation import streaming
 from napari_spectrai.learn.evaluation.streaming import blocks
 from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.reports.evaluation_report import write_page
@@ -105,8 +105,8 @@ def test_block_by_block_as_at_once(monkeypatch):
     truth = (rng.random((2, 150, 90, 5)) + 0.2).astype(np.float32)
     result = truth + rng.normal(0, 0.1, truth.shape).astype(np.float32)
     whole = evaluate({"a": result}, truth, "super_resolution", source=result, normalise="maximum")
-    monkeypatch.setattr(scoring, "BLOCK", 64 * 64 * 5)
-    monkeypatch.setattr(scoring, "BANDS", 2)
+    monkeypatch.setattr(streaming, "BLOCK", 64 * 64 * 5)
+    monkeypatch.setattr(streaming, "BANDS", 2)
     places = list(blocks(truth.shape))
     assert len(places) == 2 * 3 * 2
     covered = np.zeros(truth.shape[:-1], int)

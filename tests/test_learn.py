@@ -447,7 +447,7 @@ def test_blocks_hold_whole_patches_or_say_so(image_pairs):
 
 def test_a_random_split_of_an_image_is_called_flattering(image_pairs):
     data = assemble(Experiment().override("split.method=random"), [image_pairs[0]], [image_pairs[1]])
-    assert "flatter" in data.notes[0]
+    assert "too optimistic" in data.notes[0]
 
 
 # ---------------------------------------------------------------- tiles and classical methods

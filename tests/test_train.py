@@ -211,18 +211,18 @@ def test_a_finished_run_is_not_resumed(pairs, quick, tmp_path):
 
 
 def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
-    from napari_spectrai.learn.train.trainer import Trainer as Training
+    from napari_spectrai.learn.train.trainer import Trainer
 
     steps = []
 
-    def interrupted(self, samples, original=Training._step):
+    def interrupted(self, samples, original=Trainer._step):
         steps.append(1)
         if len(steps) == 9:
             raise KeyboardInterrupt
         return original(self, samples)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_step", interrupted)
+        patch.setattr(Trainer, "_step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(quick(), *pairs, run=tmp_path / "run")
     resumed, _ = drain(fit(None, *pairs, run=tmp_path / "run", resume=True))

@@ -41,8 +41,8 @@ class Automatic(ClassicalSpec):
 
     Candidates run in order of their cost until the time is used up. Folds keep together what may leak (files, groups, regions of an
     image), and lie as far from the training pixels as the pixels to predict do (Milà et al. 2022, doi:10.1111/2041-210X.13851). Calibrated
-    predictions of classifiers are blended (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1) by out-of-fold likelihood, or nearly
-    evenly if there are few regions or spectra. Without `blend`, the best one is kept, or the simplest of those that the folds cannot
+    predictions of classifiers are blended (stacking, Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1) by out-of-fold likelihood; with few
+    regions or spectra the simplest weigh most. Without `blend`, the best one is kept, or the simplest of those that the folds cannot
     distinguish from it. The chosen methods are fitted again on all samples.
     """
 

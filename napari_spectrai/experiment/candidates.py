@@ -20,6 +20,8 @@ WIDE = 1_000
 """Number of bands from which a network on all bands takes too long to be compared."""
 MANY = 1_000
 """Number of samples from which the order takes into account costs that grow faster than this number."""
+LINEAR = ("logistic_regression", "pca_lda")
+"""The simplest classifiers, which a mixture favours as long as few units are evidence for others."""
 _LATE = {"local_means_mlp": 1, "random_forest": 2, "spectral_mlp": 2, "svm": 3, "svm_local_means": 3, "unet": 4}
 
 
@@ -61,8 +63,13 @@ class Candidate:
 
     @property
     def prior(self) -> float:
-        """Its weight before any fold, in held-out units; lower if neighbours are averaged, since folds may be closer than the map."""
-        return 1.0 if self.network.classical and not looks_around(self.network) and self.sees != "superpixels" else 0.5
+        """Its weight before any fold, in held-out units: most for linear methods on single spectra, least for networks and neighbourhoods.
+
+        Flexible methods need evidence from the folds, and so does averaging over neighbours, since folds may be closer than the map.
+        """
+        if looks_around(self.network) or self.sees == "superpixels" or not self.network.classical:
+            return 0.25
+        return 1.0 if self.network.kind in LINEAR and self.sees == "spectra" else 0.5
 
     @property
     def network(self) -> NetworkSpec:

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel,
 
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
-from napari_spectrai.widgets import fold_state, menus, preferences
+from napari_spectrai.widgets import context_menu, fold_state, preferences
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
 from napari_spectrai.widgets.form import FoldBox
@@ -173,7 +173,7 @@ def test_screens_of_double_resolution(tmp_path):
 
 def test_menus_offer_docks_and_what_they_do_to_the_selected_layer(open_image, monkeypatch):
     viewer, image, truth = open_image
-    monkeypatch.setattr(menus, "APP", "test_app")  # as napari calls its own in tests
+    monkeypatch.setattr(context_menu, "APP", "test_app")  # as napari calls its own in tests
     app = Application.get_app("test_app")
     spectra = dock(viewer, "Spectra")
     spectra._chip_of[truth].value = False

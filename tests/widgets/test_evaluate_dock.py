@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
 
     assert "shows 20 × 24 pixels, and 't' 5 × 24; align by position" in problem_with(data=np.ones((5, 24, 10), np.float32))
     assert "has no pixel size of its own" in problem_with(place={"pixel_size": None, "metadata": {}})
-    assert "10 bands and the truth 4" in problem_with(positions=np.arange(4.0))
+    assert "has shape (20, 24, 10) and the truth (20, 24, 4)" in problem_with(positions=np.arange(4.0))
     assert "up to 50 1/cm" in problem_with(positions=np.linspace(650, 1850, 10))
     holes = np.ones((20, 24, 10), np.float32)
     holes[3, 4, 5] = np.nan

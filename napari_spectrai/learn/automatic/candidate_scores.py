@@ -23,7 +23,7 @@ class Scoring:
     Parameters
     ----------
     bench : Bench
-    held : Held
+    held : HeldOut
     asked : for each fold, the held-out pixels of each cube, bool (z, y, x)
     """
 

@@ -145,8 +145,8 @@ def _loss_of(probabilities: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
 def mixture_weights(outputs: Sequence[Tensor], truth: Tensor, weight: Tensor, prior: Floats, units: int) -> Floats:
     """Return the weights of a mixture of class probabilities: the posterior mode under a Dirichlet prior, by expectation maximisation.
 
-    Held-out samples of one unit are similar, so they count as one: with few units the weights stay near the prior, and predictions
-    that the folds cannot distinguish are averaged; with many, the mixture has the smallest out-of-fold loss.
+    Held-out samples of one unit are similar, so they count as one: with few units the weights stay near the prior, which favours the
+    simplest, and predictions that the folds cannot distinguish are averaged; with many, the mixture has the smallest out-of-fold loss.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def choose(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Choi
     ----------
     candidates : sequence of Answers
         The candidates, simplest first.
-    held : Held
+    held : HeldOut
     blend : bool
         Whether a blend may be chosen.
 
