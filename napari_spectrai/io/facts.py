@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_spectrai.units import quantity_of, unit_of
 
-_PAIR = re.compile(r"^[\s#%/;*]*([^=:;\t,]+?)\s*(?:=|:|;|\t|,)+\s*(.*?)[\s;,]*$")
+_MARKS = "=:;\t,"
 _LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
 _SPECTRAL_KEY = re.compile(
     r"(x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit|x[-_ ]?axis|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
@@ -73,11 +73,10 @@ def facts_of(lines: Sequence[str]) -> Facts:
     scan: dict[str, float] = {}
     unit = "pixel"
     for line in lines:
-        match = _PAIR.match(line)
-        if match is None:
+        key, value = _pair(line)
+        if not key:
             spectral = spectral or _free(line)
             continue
-        key, value = match.group(1).strip(), match.group(2).strip()
         if (axis := _LABSPEC.match(key)) is not None:
             axes.setdefault(int(axis.group(2)), {})[axis.group(1).casefold()] = value
         elif key.casefold() in ("sizex", "sizey", "scanwidth", "scanheight"):
@@ -100,6 +99,15 @@ def facts_of(lines: Sequence[str]) -> Facts:
         if number > 0 and not axis.get("type", "").casefold().startswith(("spectr", "intens"))
     )
     return Facts(named or spectral, leads, {} if laser is None else {"laser_nm": laser}, scan, unit)
+
+
+def _pair(line: str) -> tuple[str, str]:
+    """Return key and value of a line, both empty if it has none; each character is read once, as a pattern would not."""
+    text = line.lstrip(" \t\r\f\v#%/;*")
+    place = next((number for number, character in enumerate(text) if character in _MARKS), -1)
+    if place < 1:
+        return "", ""
+    return text[:place].strip(), text[place:].lstrip(_MARKS).strip().rstrip("; ,\t")
 
 
 def _free(line: str) -> str:

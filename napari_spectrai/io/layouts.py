@@ -195,7 +195,8 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
         sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
         note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
         return Layout("long", (*sides, "position", *["intensity"] * (width - long - 1)), notes=(note,))
-    free = [column for column, role in enumerate(roles) if role == "intensity"]
+    # one line has no order
+    free = [column for column, role in enumerate(roles) if role == "intensity"] if len(numbers) > 1 else []
     complete = [column for column in free if np.isfinite(numbers[:, column]).all()]
     ordered = [column for column in complete if in_order(numbers[:, column])]
     loose = [column for column in complete if in_order(numbers[:, column], 0.9) and _even(numbers[:, column])]

@@ -22,7 +22,11 @@ _REMARKS = ("#", "%", "//", "$$", "'")
 _MISSING = {"nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none", "?"}
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
 _MOST_LEADS = 3
+_LONGEST_CELL = 400
+"""Characters of a cell: no number and no title has more, and patterns take time by the square of them."""
 _SAMPLE = 400
+_LONGEST_SAMPLE = 50_000
+"""Characters of a line that are looked at to find what separates its cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,9 @@ class Syntax:
     def cells(self, line: str) -> list[str]:
         """Return the cells of a line, without quotes and blanks around them."""
         if self.delimiter is None:
-            return line.replace('"', " ").split()
+            return [cell[:_LONGEST_CELL] for cell in line.replace('"', " ").split()]
         parts = next(csv.reader([line], delimiter=self.delimiter), []) if '"' in line else line.split(self.delimiter)
-        return [part.strip().strip("\"'").strip() for part in parts]
+        return [part.strip().strip("\"'").strip()[:_LONGEST_CELL] for part in parts]
 
     def number(self, cell: str) -> float | None:
         """Return the number in a cell, NaN for an empty one or one marked as missing, None for words."""
@@ -152,7 +156,11 @@ def _counts(line: str, syntax: Syntax) -> tuple[int, int, int]:
 def _syntax(lines: Sequence[str]) -> Syntax | None:
     """Return what separates the cells, judged by the lines of numbers alone, since titles hold any mark; None for a single column."""
     middle = len(lines) // 2
-    sample = [line for line in [*lines[:_SAMPLE], *lines[max(middle, _SAMPLE) : middle + _SAMPLE]] if line.strip() and not _is_remark(line)]
+    sample = [
+        line[:_LONGEST_SAMPLE]
+        for line in [*lines[:_SAMPLE], *lines[max(middle, _SAMPLE) : middle + _SAMPLE]]
+        if line.strip() and not _is_remark(line)
+    ]
     best, most = None, 0.0
     for syntax in SYNTAXES:
         score = 0.0

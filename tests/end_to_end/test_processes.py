@@ -278,7 +278,7 @@ def test_preprocess(files):
         (["train", "e.yml", "training.epoch=1"], 2, "did you mean training.epochs"),
         (["train"], 2, "Missing argument"),
         (["predict", "in.npz", "in.npz", "-o", "x.npz"], 1, "in.npz"),
-        (["info", "none.npz"], 1, "no such file"),
+        (["info", "none.npz"], 2, "no such file"),
         (["evaluate", "in.npz", "out.npz", "--task", "cooking"], 2, "denoising"),
         (["train", "run-that-is-not", "--resume"], 2, "run-that-is-not"),
     ],
