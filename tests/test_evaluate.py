@@ -221,7 +221,7 @@ def test_extremes_of_cubes():
         ({"results": {}}, "no result to evaluate"),
         ({"truth": np.ones((3, 4), np.float32)}, "must show the same pixels"),
         ({"truth": np.full((5, 4), np.nan, np.float32)}, "5 of 5 spectra hold no data"),
-        ({"model": "m.safetensors"}, "m.safetensors"),
+        ({"model": "m.safetensors"}, r"give the source \(source=\)"),
         ({"task": "cooking"}, "no task 'cooking'"),
         ({"normalise": "brightness"}, "maximum"),
     ],

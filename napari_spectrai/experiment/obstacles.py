@@ -13,6 +13,9 @@ from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.preparation import Step
 
 
+NO_SOURCE = "The classical methods of a model are applied to the source; give the source (source=), or no model."
+
+
 @dataclass(frozen=True, slots=True)
 class Obstacle:
     """One thing that does not fit.
@@ -188,7 +191,7 @@ def different_cubes(result: Cube, truth: Cube, name: str = "the result") -> str:
 def model_obstacle(card: ModelCard, task: TaskSpec, source: Onto | None) -> str:
     """Return why the classical methods of a model cannot be rows of an evaluation; nothing if they can."""
     if source is None:
-        return "The classical methods of a model are applied to the source; give the source (source=), or no model."
+        return NO_SOURCE
     if (card.experiment.task.truth == "labels") != (task.truth == "labels"):
         kind = card.experiment.task.title.lower()
         return f"The model is for {kind}, and the results are evaluated as {task.title.lower()}; choose a model of that kind, or none."

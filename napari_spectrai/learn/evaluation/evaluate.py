@@ -10,7 +10,7 @@ from typing import Any, Literal
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.experiment.metrics import ClassMean
-from napari_spectrai.experiment.obstacles import Onto, model_obstacle
+from napari_spectrai.experiment.obstacles import NO_SOURCE, Onto, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.generators import drain
 from napari_spectrai.labels import Labels, as_labels
@@ -125,6 +125,8 @@ def evaluating(
     named = {name: _plain(one) for name, one in (result.items() if isinstance(result, Mapping) else [("result", result)])}
     if not named:
         raise ValueError("there is no result to evaluate; give one or several")
+    if model is not None and source is None:
+        raise ValueError(NO_SOURCE)
     loaded: Model | None = (
         None if model is None else of_type(Model.load(model) if isinstance(model, str | Path) else model, Model, "model=", GIVE_MODEL)
     )
