@@ -12,7 +12,6 @@ from napari_spectrai.experiment.compatibility import fit_axis
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.preparation import Step
 
-
 NO_SOURCE = "The classical methods of a model are applied to the source; give the source (source=), or no model."
 
 

@@ -1,0 +1,56 @@
+"""Models, runs and documents that earlier versions wrote still load, and predict what they predicted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, Experiment, Model, Run, SpectralAxis, write_report
+from napari_spectrai.experiment.card import read_card
+from napari_spectrai.runs import Epoch, Finished, RunFolder, Started
+
+VERSIONS = sorted(path for path in (Path(__file__).parent / "golden").iterdir() if path.is_dir())
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda path: path.name)
+def written(request):
+    return request.param
+
+
+def pairs(folder):
+    with np.load(folder / "pairs.npz") as kept:
+        return Cube(kept["noisy"], SpectralAxis(kept["axis"], "1/cm")), kept["clean"], kept["denoised"]
+
+
+def test_a_denoiser_predicts_what_it_predicted(written):
+    cube, _, denoised = pairs(written)
+    model = Model.load(written / "run" / "best.safetensors")
+    np.testing.assert_allclose(model.predict(cube).result.numpy(), denoised, rtol=1e-4, atol=1e-5)
+
+
+def test_the_classical_methods_of_a_denoiser_are_rows_of_its_evaluation(written):
+    cube, clean, _ = pairs(written)
+    model = Model.load(written / "run" / "best.safetensors")
+    found = model.evaluate(cube, clean)
+    assert set(model.classical) | {"network"} <= {name.removesuffix(" (classical)") for name in found.rows}
+    assert len(model.classical) >= 4
+    assert model.card().baselines
+
+
+def test_a_classifier_predicts_what_it_predicted(written):
+    cube, _, _ = pairs(written)
+    with np.load(written / "classes.npz") as kept:
+        np.testing.assert_array_equal(Model.load(written / "classes.safetensors").predict(cube).result, kept["predicted"])
+    assert [one.value for one in read_card(written / "classes.safetensors").classes] == [1, 2]
+
+
+def test_a_run_is_listed_reported_and_its_experiment_read(written, tmp_path):
+    folder = RunFolder(written / "run")
+    kinds = [type(event) for event in folder.events()]
+    assert kinds[0] is Started
+    assert kinds.count(Epoch) == 3
+    assert kinds[-1] is Finished
+    assert folder.state() == "finished"
+    assert isinstance(folder.experiment(), Experiment)
+    assert Run(folder).model().axis == pairs(written)[0].axis
+    assert "<svg" in write_report(folder, tmp_path / "report.html").read_text()
