@@ -65,4 +65,4 @@ def test_data_without_noise_stay_what_they_are(tmp_path):
 
 def test_the_card_says_that_there_was_no_truth(tmp_path):
     model, _, _ = denoised(Cube(noisy("gaussian")), tmp_path / "run")
-    assert "Judged by:        noisy target: no truth was given" in str(model.card())
+    assert "Scored against:   noisy target (no truth was given)" in str(model.card())

@@ -342,7 +342,7 @@ def test_a_step_that_learns_of_one_side_s_bands_says_so():
     experiment = Experiment.default("calibration", source, target).override("preparation=[msc, scale]")
     (problem,) = problems_with(experiment, [source], [target])
     assert problem.path == "preparation.0"
-    assert "input's 60 bands, and the truth has 47" in problem.message
+    assert "input's 60 bands, but the truth has 47" in problem.message
     assert not problems_with(experiment.override("preparation=[scale]"), [source], [target])
 
 

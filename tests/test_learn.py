@@ -433,7 +433,7 @@ def test_the_same_cube_twice_and_batches_without_statistics(pairs):
     noisy, clean = pairs
     with pytest.raises(SettingsError, match="given twice"):
         gather(Experiment(), [noisy, noisy], [clean, clean])
-    with pytest.raises(SettingsError, match=r"training\.batch: batch normalisation needs 2"):
+    with pytest.raises(SettingsError, match=r"training\.batch: batch normalisation needs at least 2"):
         gather(Experiment().override("network=unet", "training.batch=1"), noisy, clean)
 
 

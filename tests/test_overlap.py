@@ -232,7 +232,7 @@ def test_classes_count_what_was_learnt_and_have_names(classifier, tmp_path, comm
     for text in (done.output, (tmp_path / "t.csv").read_text()):
         assert "bone" in text
         assert "60 of the 90 scored spectra" in text
-    assert "as scikit-learn does" in done.output
+    assert "as in scikit-learn" in done.output
     assert command("evaluate", *files, "--task", "classification", "--class-mean", "all").exit_code == 2
 
 
