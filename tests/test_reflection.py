@@ -135,7 +135,7 @@ def test_one_image_smaller_than_a_patch_is_refused_in_words():
     experiment = Experiment.from_mapping(unet({"kind": "denoising"}, ridge=False))
     image = cubes(sizes=[(55, 60)])
     found = problems_with(experiment, image, [doubled(image[0])])
-    assert "patches of 64 pixels exceed the 55 × 60 of 'image 0'" in str(found[0])
+    assert "patches of 64 pixels exceed the 55 × 60 pixels of 'image 0'" in str(found[0])
     assert "choose 20 or less, or pass several images" in str(found[0])
     smaller = experiment.override("data.patch=20")
     assert problems_with(smaller, image, [doubled(image[0])]) == []
