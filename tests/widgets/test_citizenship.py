@@ -20,6 +20,7 @@ from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel,
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
 from napari_spectrai.widgets import context_menu, fold_state, preferences
+from napari_spectrai.widgets.arrangement import AT_THE_BOTTOM
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
 from napari_spectrai.widgets.form import FoldBox
@@ -54,7 +55,8 @@ def folds(widgets):
 def faults(native) -> list[str]:
     """Return what a person on a small screen, or without a mouse, would complain about."""
     inner, found = native.widget(), []
-    if native.sizeHint().width() > 420 or native.width() > 420:
+    at_the_bottom = native.objectName() in AT_THE_BOTTOM  # wide and low
+    if native.sizeHint().width() > 420 or (native.width() > 420 and not at_the_bottom):
         found.append(f"{native.width()} px wide")
     if inner.width() > native.viewport().width() or inner.height() > native.verticalScrollBar().maximum() + native.viewport().height():
         found.append("some of it cannot be reached by scrolling")

@@ -31,7 +31,7 @@ def done(predict, until):
 def test_clusters_with_a_chosen_count_come_as_named_labels(opened, until):
     viewer, predict, stripes = opened
     predict.model = "kmeans"
-    assert "Clusters around means" in predict._description.value
+    assert "K-means clusters" in predict._description.value
     count = predict._method._settings._parts["count"]
     count.fill(3)
     done(predict, until)
