@@ -33,7 +33,7 @@ import os, signal, sys
 from pathlib import Path
 from napari_spectrai import swap, write
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_files import cube
+from test_overwriting import cube
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)
 done, rename = 0, Path.rename
 def counted(self, target):
