@@ -45,7 +45,7 @@ NO_DATA = "no data"
 
 
 def unlabelled(classes: Sequence[Class]) -> int:
-    """Return the number that stands for "no class" beside some classes: 0 where that is free, else the first above them."""
+    """Return the number that means "no class" in addition to some classes: 0 where that is free, else the first above them."""
     values = [one.value for one in classes]
     return 0 if 0 not in values else max(values) + 1
 
@@ -99,10 +99,10 @@ class Labels:
             whole = np.round(data)
             if not np.array_equal(whole, data) or not np.isfinite(data).all():
                 bad = data[~np.isclose(whole, data)] if np.isfinite(data).all() else data[~np.isfinite(data)]
-                raise ValueError(f"labels are whole numbers, one a class, and these hold {bad.flat[0]:g}; choose a label image")
+                raise ValueError(f"labels are whole numbers, one per class, and these hold {bad.flat[0]:g}; choose a label image")
             data = whole.astype(np.int64)
         if data.dtype.kind not in "iu":
-            raise ValueError(f"labels are whole numbers, one a class, not {data.dtype}; name the classes with a list of texts")
+            raise ValueError(f"labels are whole numbers, one per class, not {data.dtype}; name the classes with a list of texts")
         object.__setattr__(self, "data", data)
 
     @property

@@ -1,4 +1,4 @@
-"""NumPy files: ``.npy`` (memory-mapped) and ``.npz``, with the axis beside the array. Nothing unpickles."""
+"""NumPy files: ``.npy`` (memory-mapped) and ``.npz``, with the axis next to the array. Pickled objects are never loaded."""
 
 from __future__ import annotations
 
@@ -87,10 +87,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if path.suffix.lower() == ".npy":
         choose(inspect(path), dataset)
         data = np.load(path, mmap_mode="r", allow_pickle=False)
-        beside = path.with_name(path.name + ".json")
-        header = json.loads(beside.read_text("utf-8")) if beside.exists() else {}
+        sidecar = path.with_name(path.name + ".json")
+        header = json.loads(sidecar.read_text("utf-8")) if sidecar.exists() else {}
         if header and tuple(header.get("shape", data.shape)) != data.shape:
-            warn(path, f"{beside.name} beside it tells of an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
+            warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
             header = {}
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
@@ -111,7 +111,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:
-    """Return the pixel size that coordinates ``y_um``, ``x_um`` beside the array tell."""
+    """Return the pixel size, from coordinates ``y_um``, ``x_um`` stored with the array."""
     for unit in ("um", "mm", "nm"):
         sides = [np.asarray(lists.get(f"{side}_{unit}", ())) for side in "yx"]
         if all(side.ndim == 1 and side.size > 1 and side.size in shape for side in sides):
@@ -122,10 +122,10 @@ def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float
 
 
 def write(cube: Cube, path: Path) -> None:
-    """Write ``.npz`` compressed, or ``.npy`` with what it cannot hold in ``NAME.npy.json`` beside it."""
+    """Write ``.npz`` compressed, or ``.npy`` with what it cannot hold in ``NAME.npy.json`` next to it."""
     if path.suffix.lower() == ".npz":
         np.savez_compressed(path, data=np.asarray(cube.data), header=np.array(json.dumps(header_of(cube))))
         return
     np.save(path, np.asarray(cube.data), allow_pickle=False)
-    # always, so that what stood there before does not speak for this one
+    # always, so that an older file is not taken for this one's
     path.with_name(path.name + ".json").write_text(json.dumps(header_of(cube) | {"shape": list(cube.shape)}), encoding="utf-8")

@@ -54,12 +54,12 @@ class Layout:
 
     Parameters
     ----------
-    kind : ``"columns"`` (a spectrum a column, with a column of positions), ``"rows"`` (a spectrum a line, under the positions),
-        ``"long"`` (a line a value, with its position and coordinates), or ``"bare"`` (numbers that say nothing)
+    kind : ``"columns"`` (one column per spectrum, with a column of positions), ``"rows"`` (one line per spectrum, below the positions),
+        ``"long"`` (one line per value, with its position and coordinates), or ``"bare"`` (numbers without positions or titles)
     roles : the role of each column
     head : positions over the columns of intensities, for rows
     head_unit : their unit as words
-    skip : how many lines of numbers stand above the spectra, since they are positions
+    skip : how many lines of numbers precede the spectra, since they are positions
     notes : what was guessed, in words
     """
 
@@ -127,7 +127,7 @@ def plane_of(values: npt.NDArray[np.float64]) -> int | None:
 
 
 def repeats(values: npt.NDArray[np.float64]) -> bool:
-    """Whether positions stand there once for each of several spectra."""
+    """Whether the positions are repeated for each of several spectra."""
     found = values[np.isfinite(values)]
     return period_of(found) is not None or plane_of(found) is not None
 

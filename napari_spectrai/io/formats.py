@@ -115,7 +115,7 @@ def _of_suffix(known: Format, name: str, suffix: str) -> Format:
 
 
 def writer_of(path: str | Path) -> Format:
-    """Return the format that a name's suffix asks for, whatever stands there now, or raise ValueError listing those known."""
+    """Return the format that a name's suffix asks for, whatever the file holds now, or raise ValueError listing those known."""
     path = Path(path)
     name = path.name.lower()
     fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]

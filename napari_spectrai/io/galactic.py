@@ -1,4 +1,4 @@
-"""Galactic SPC, new and old versions, by the layout that Thermo Galactic has published: one axis for all, or one a spectrum."""
+"""Galactic SPC, new and old versions, by the layout that Thermo Galactic has published: one axis for all spectra, or one each."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _head(content: bytes) -> _Head:
     if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         raise ValueError("it is an OLE file, as Shimadzu writes with this suffix; export it as text or JCAMP-DX")
     if version not in (_LITTLE, _BIG, _OLD) or len(content) < (_OLD_HEADER if version == _OLD else _HEADER):
-        raise ValueError("it does not begin with the head of an SPC file")
+        raise ValueError("it does not start with the header of an SPC file")
     if version == _OLD:
         flags, _, exponent, points, first, last, kind = struct.unpack_from("<BBhfffB", content)
         text = content[64:194]

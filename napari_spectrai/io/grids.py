@@ -39,7 +39,7 @@ def laid_out(
     Parameters
     ----------
     spectra : array of shape (spectra, bands)
-    coordinates : values of ``"x"``, ``"y"``, ``"z"`` and ``"time"``, one a spectrum, as far as they are known
+    coordinates : values of ``"x"``, ``"y"``, ``"z"`` and ``"time"``, one per spectrum, as far as they are known
     units : their units, as far as they are known
 
     Along one coordinate spectra stay a set, in the file's order, with the coordinate in ``metadata["coordinates"]``. Coordinates that

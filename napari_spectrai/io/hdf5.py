@@ -1,4 +1,4 @@
-"""HDF5 files through h5py: the data set is a lazy dask array, its axis a data set beside it."""
+"""HDF5 files through h5py: the data set is a lazy dask array, its axis another data set."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             if origin is not None and any(origin):
                 more["metadata"] = {"origin": origin} | more["metadata"]
             return RawArray(lazily(path, name, main), spectral=place, axis=axis, pixel_size=side, pixel_unit=length, **more)
-        beside = lists(arrays, name) | _attributes(main)
-        axis, place = find_axis(beside, main.shape, units | _attribute_units(main), path=path, main=name)
+        others = lists(arrays, name) | _attributes(main)
+        axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)
         return RawArray(
             lazily(path, name, main),
             spectral=-1 if place is None else place,

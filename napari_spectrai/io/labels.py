@@ -90,7 +90,7 @@ def _colours(path: Path) -> dict[int, Colour]:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """Return what `write_labels` kept beside names."""
+    """Return what `write_labels` has stored in addition to names."""
     if not holds_labels(path):
         return {}
     if path.suffix.lower() == ".zarr":

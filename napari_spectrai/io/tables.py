@@ -154,7 +154,7 @@ def _counts(line: str, syntax: Syntax) -> tuple[int, int, int]:
 
 
 def _syntax(lines: Sequence[str]) -> Syntax | None:
-    """Return what separates the cells, judged by the lines of numbers alone, since titles hold any mark; None for a single column."""
+    """Return what separates the cells, determined from lines of numbers alone, since titles may hold any mark; None for a single column."""
     middle = len(lines) // 2
     sample = [
         line[:_LONGEST_SAMPLE]
@@ -174,7 +174,7 @@ def _syntax(lines: Sequence[str]) -> Syntax | None:
 
 
 def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, int, list[str]]:
-    """Return where the largest run of lines of numbers begins and ends, and what else the text holds.
+    """Return where the largest run of lines of numbers starts and ends, and what else the text holds.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
     if not runs:
         raise ValueError("it holds no numbers")
     start, stop, width, _ = max(runs, key=lambda run: run[3])
-    return start, stop, _beside(lines, syntax, start, stop, width, single=single)
+    return start, stop, _other_numbers(lines, syntax, start, stop, width, single=single)
 
 
 def _orderly(line: str, syntax: Syntax) -> bool:
@@ -213,8 +213,8 @@ def _orderly(line: str, syntax: Syntax) -> bool:
     return None not in found and len(found) >= 3 and bool((steps > 0).all() or (steps < 0).all())
 
 
-def _beside(lines: Sequence[str], syntax: Syntax, start: int, stop: int, width: int, *, single: bool) -> list[str]:
-    """Say which other numbers a text holds; refuse those that touch the table, which is then damaged or none."""
+def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, width: int, *, single: bool) -> list[str]:
+    """Return notes on other numbers that a text holds; raise where they adjoin the table, which is then damaged or no table."""
     notes: list[str] = []
     least = 1 if single else 2
     for neighbour in (start - 1, stop):

@@ -172,7 +172,7 @@ def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[st
 
 
 def _counted(path: Path, table: Table) -> RawArray | None:
-    """Return the spectrum of a column that begins with the number of its points and its first and last position (PerkinElmer ASCII)."""
+    """Return the spectrum of a column that starts with the number of its points and its first and last position (PerkinElmer ASCII)."""
     values = table.numbers[:, 0]
     lead = 6
     if len(values) <= lead or values[0] != len(values) - lead or not np.isfinite(values[1:3]).all() or values[1] == values[2]:

@@ -195,7 +195,9 @@ def _unfolded(data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, 
 def write(cube: Cube, path: Path) -> None:
     """Write an OME-TIFF with the bands as channels; axis and name stand exactly in the image's description."""
     if len(cube.shape) > 5:
-        raise ValueError(f"OME-TIFF holds up to time, z, y and x beside the bands, not {len(cube.shape) - 1} dimensions; choose .zarr")
+        raise ValueError(
+            f"OME-TIFF holds up to time, z, y and x in addition to the bands, not {len(cube.shape) - 1} dimensions; choose .zarr"
+        )
     if cube.data.dtype.kind == "b" or cube.data.dtype == np.float16 or (cube.data.dtype.kind in "iu" and cube.data.dtype.itemsize == 8):
         raise ValueError(f"OME-TIFF cannot hold {cube.data.dtype}; convert it, for instance to float32, or choose .h5")
     place = len(cube.shape) - 3 if len(cube.shape) > 4 else 0
