@@ -111,18 +111,18 @@ class Job:
         return isinstance(self._worker, ForeignProcess)
 
     def poll(self, most: int = -1) -> list[Event]:
-        """Return what has been told since the last call, at once; a death without a word is told as `Failed`.
+        """Return the events since the last call, without waiting; a process that died without reporting is reported as `Failed`.
 
-        `most` bytes of the journal are read, so that a window can take up a long one bit by bit; `behind` says that there is more.
+        `most` bytes of the journal are read, so that a window can read a long one piece by piece; `behind` says that there is more.
         """
-        alive = self.alive  # asked before reading, so that last words are not missed
+        alive = self.alive  # determined before reading, so that the last events are not missed
         found: list[Event] = []
         if self.folder.journal.exists():
             with self.folder.journal.open("rb") as file:
                 identity = os.fstat(file.fileno()).st_ino
-                if identity == self._stale and alive:  # of the life before: the resumed run has yet to take it over
+                if identity == self._stale and alive:  # of the previous process: the resumed run has yet to take it over
                     return []
-                if identity != self._journal:  # a resumed run has cut its journal back: begin again
+                if identity != self._journal:  # a resumed run has truncated its journal: read it from the start
                     self._journal, self._position = identity, 0
                 file.seek(self._position)
                 read = file.read(most)
@@ -181,10 +181,10 @@ class Job:
         self.close()
 
     def ask_to_stop(self) -> None:
-        """Ask through `control`, without waiting; where no word can be left there, by letting go of the pipe, which means the same."""
+        """Ask through `control`, without waiting; where that file cannot be written, by closing the pipe, which means the same."""
         try:
             self.folder.say("stop")
-        except OSError:  # a full disk, or the folder is no more
+        except OSError:  # a full disk, or a removed folder
             if self._pipe is None or self._pipe.closed:
                 raise
             self._pipe.close()
@@ -201,7 +201,7 @@ class Job:
             self._pipe.close()
 
     def close(self) -> None:
-        """Let go of the pipe; a process still running takes it as the word to save and end, if it was not detached."""
+        """Close the pipe; a process still running takes that as the signal to save and end, unless it was detached."""
         if self._pipe is not None:
             self._pipe.close()
 
@@ -213,8 +213,8 @@ class Job:
         code = self.wait()
         how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
         if isinstance(self._worker, ForeignProcess):
-            how = "ended"  # only its starter is told more
-        return f"The process {how} without a word; {self._remains_words()}"
+            how = "ended"  # only the process that started it knows more
+        return f"The process {how} without reporting why; {self._remains_words()}"
 
     def _remains_words(self) -> str:
         return f"its log is {self.folder.log}"
@@ -248,7 +248,7 @@ class Run(Job):
 
     @classmethod
     def attach(cls, run: Run | RunFolder | str | Path) -> Run:
-        """Return a handle on a run that is at work, whoever has started it; all that it has told is told again.
+        """Return a handle on a run that is in progress, whoever has started it; all its events are reported again.
 
         Any number of handles may follow and steer one run. Closing this one, or ending this process, leaves the run
         as it is. Where nobody works in the folder the handle is not alive, and can `resume`.
@@ -281,7 +281,7 @@ class Run(Job):
         return owner is not None
 
     def _code(self) -> int:
-        """Return the exit code of a process that another started, as the journal tells it."""
+        """Return the exit code of a process that another started, as the journal shows it."""
         try:
             ending = self.folder.last_event()
         except (ValueError, OSError):  # a journal that cannot be read

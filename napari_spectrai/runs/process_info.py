@@ -107,7 +107,7 @@ class ForeignProcess:
     works : callable
         Whether it still works in the folder.
     code : callable
-        Its exit code as the journal tells it.
+        Its exit code as the journal shows it.
     proven : callable
         The process, if it is beyond doubt the one that works in the folder and does nothing else; no other is ever ended.
     """

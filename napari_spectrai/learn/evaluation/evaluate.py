@@ -52,7 +52,7 @@ def evaluate(
         applied to `source` and makes the row ``"network"``. Steps of its preparation that are not undone in its results (baselines,
         crops, derivatives) are then applied to truth and raw data, too.
     truth : Cube, array or napari layer; for classes labels, points or shapes
-        Pixels whose label is 0 are not scored. A model of super-resolution that learnt from degraded images takes the sharp image as the
+        Pixels whose label is 0 are not scored. A super-resolution model trained on degraded images takes the sharp image as the
         truth, without a source.
     task : str, optional
         The task whose metrics are computed: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of
@@ -64,8 +64,8 @@ def evaluate(
         The model that made the results from `source`: its classical methods are applied to the source and are further rows. Spectra that
         it was trained or validated on are recognised by their values, counted (`Evaluation.learnt_from`) and noted.
     normalise : {"maximum", "area", "vector", "minmax", "snv", "rnv"}, optional
-        Normalise each spectrum of the truth by itself, and those of results by the source's that they were made from (without a source by
-        themselves), to compare shapes. The scores in a model's card are of prepared intensities; where its preparation normalises,
+        Normalise each spectrum of the truth individually, and those of results by the spectra of the source (without a source, also
+        individually), to compare shapes. The scores in a model's card are of prepared intensities; where its preparation normalises,
         the same way compares with them. Default: the intensities given.
     match : bool, default False
         The numbers of the results are clusters; each is counted as the class that most of its scored pixels have.

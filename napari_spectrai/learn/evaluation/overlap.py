@@ -89,9 +89,9 @@ def _among(fingerprints: Fingerprints, cube: Cube) -> tuple[Mask, Mask]:
 
 
 def overlap_notes(model: Model | None, overlap: Overlap | None, source: Cube | None, truth: Any = None) -> Iterator[str]:
-    """Yield what has to be said of scores on spectra that a model was trained or validated on.
+    """Yield notes on scores on spectra that a model was trained or validated on.
 
-    Where the content cannot tell, names may: then it is said as a possibility.
+    Where the values do not show it, names may: it is then noted as a possibility.
     """
     if model is None:
         return
