@@ -1,4 +1,4 @@
-"""Writing without ever leaving half a file: a temporary name, then a rename."""
+"""Atomic writing: to a temporary name, then a rename."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ELSEWHERE = "choose a folder that can be written"
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NEARLY_FULL = 2**20
-"""Free bytes under which a failure to write is put down to the disk, whatever a library says of it."""
+"""Free bytes below which a failure to write is attributed to a full disk, whatever error a library raises."""
 
 
 def size_words(count: float) -> str:
@@ -74,13 +74,13 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
 
 
 def unwritable(error: OSError, path: Path, needs: int) -> OSError:
-    """Return an error of writing a file in words of what can be done."""
+    """Return an error of writing a file with a message that says what can be done."""
     return _explained(error, path, path, needs) or error
 
 
 def recover(path: str | Path) -> None:
     """Complete the renames of a process that was killed while it overwrote `path`; call this before reading."""
-    with suppress(OSError):  # where nothing can be completed, reading says what there is
+    with suppress(OSError):  # where nothing can be completed, reading reports what is wrong
         swap.recover(Path(path))
 
 
@@ -91,7 +91,7 @@ def clean(path: str | Path) -> None:
 
 
 def _explained(error: BaseException, path: Path, temporary: Path, needs: int) -> OSError | None:
-    """Return the error in words of the path, what it needs and what can be done; None where it says enough itself."""
+    """Return the error with the path, the space needed and what can be done; None where its own message suffices."""
     if not isinstance(error, OSError | RuntimeError):
         return None
     number = error.errno if isinstance(error, OSError) else None
@@ -102,7 +102,7 @@ def _explained(error: BaseException, path: Path, temporary: Path, needs: int) ->
     if isinstance(error, OSError) and number in _UNWRITABLE:
         words = f"{os.strerror(number or 0)}: {_ELSEWHERE}; what was saved before is untouched"
         return type(error)(number, words, str(path))
-    if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that nobody has given
+    if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that the user has not given
         return type(error)(number, error.strerror, str(path))
     return None
 

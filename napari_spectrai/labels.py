@@ -20,9 +20,9 @@ from napari_spectrai.placement import Placement, placed
 MANY_CLASSES = 100
 """Numbers without names beyond which labels are asked about: no label image has so many classes that nobody named."""
 FEW_OBJECTS = 30
-"""Numbers without names from which on labels are looked at for objects."""
+"""Numbers without names from which on labels are checked for objects."""
 SHOWN_CLASSES = 20
-"""Classes that a notebook lists, at most."""
+"""Largest number of classes that a notebook lists."""
 LOOSE = 2.5
 """How often the boxes around objects may cover the pixels that these fill: a disc fills 0.79 of its own, an oblique ellipse half."""
 
@@ -112,7 +112,7 @@ class Labels:
 
     @property
     def placement(self) -> Placement | None:
-        """Where the pixels lie, as the layer did that the labels came from; None if unknown."""
+        """Where the pixels lie, from the layer that the labels came from; None if unknown."""
         return placed(self.metadata, self.shape)
 
     def values(self, unlabelled: int | None = 0) -> list[int]:

@@ -47,7 +47,7 @@ def read(
     axis : SpectralAxis, optional
         Band positions, where the file gives none.
     spectral : int, optional
-        Which dimension of the array, as it lies in the file, holds the bands; for files that do not say.
+        Which dimension of the array, as stored in the file, holds the bands; for files that do not say.
     columns : mapping, optional
         What columns of a text table are, by their titles or their numbers from 0: ``"position"``, ``"intensity"``, ``"x"``, ``"y"``,
         ``"z"``, ``"time"``, ``"index"``, ``"label"`` or ``"ignored"``; see `columns_of`. Those that are not named are guessed.
@@ -64,7 +64,7 @@ def read(
     FileNotFoundError
         If there is nothing at `path`.
     UnreadableError (a ValueError)
-        If the file is truncated, foreign, hostile, holds several arrays and none is named, or holds no cube.
+        If the file is truncated, of another format or malicious, holds several arrays of which none is named, or holds no cube.
 
     Warns
     -----
@@ -205,7 +205,7 @@ def write(cube: Any, path: str | Path) -> Path:
     ValueError
         If the format cannot be written.
     OSError
-        If the disk is full or the folder cannot be written; what stood at `path` before is untouched.
+        If the disk is full or the folder cannot be written; what `path` held before is untouched.
 
     Examples
     --------

@@ -16,11 +16,11 @@ from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared")
-"""What is known of a cube beyond its axis, and kept in every format of ours (but for ENVI, *prediction*: how the window made it)."""
+"""Metadata that are kept in all formats written here (*prediction*, how the window made it, not in ENVI)."""
 
 
 def header_of(cube: Cube) -> dict[str, Any]:
-    """Return what an array alone does not say, as plain data."""
+    """Return what an array alone does not contain, as plain data."""
     return {
         "spectral_axis": cube.axis.to_json(),
         "pixel_size": list(cube.pixel_size) if cube.pixel_size else None,
@@ -31,7 +31,7 @@ def header_of(cube: Cube) -> dict[str, Any]:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value can be written as JSON; anybody may put anything into a layer's metadata."""
+    """Whether a value can be written as JSON; the metadata of a layer may hold any object."""
     try:
         json.dumps(value)
     except (TypeError, ValueError):
@@ -40,7 +40,7 @@ def is_plain(value: Any) -> bool:
 
 
 def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = None, **more: Any) -> RawArray:
-    """Return the array with what `header_of` wrote."""
+    """Return the array with the header that `header_of` made."""
     size = header.get("pixel_size")
     if "spectral_axis" in header:
         axis = SpectralAxis.from_json(header["spectral_axis"])
@@ -56,7 +56,7 @@ def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = N
 
 
 def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and type from the head of a ``.npy``."""
+    """Return shape and type from the header of a ``.npy``."""
     version = npy.read_magic(file)
     shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
     plausible(shape, dtype)
@@ -64,7 +64,7 @@ def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def members_of(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Return shape and type of the arrays of a ``.npz``, from their heads alone."""
+    """Return shape and type of the arrays of a ``.npz``, from their headers alone."""
     with zipfile.ZipFile(path) as archive:
         found = {}
         for item in archive.infolist():

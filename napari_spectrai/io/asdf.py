@@ -1,6 +1,6 @@
 """The ordinates of JCAMP-DX: numbers in plain form (AFFN) and in the packed forms PAC, SQZ, DIF, DUP and DIFDUP (ASDF).
 
-After the protocol of McDonald and Wilks, Appl. Spectrosc. 42 (1988) 151, doi:10.1366/0003702884428734.
+According to the protocol of McDonald and Wilks, Appl. Spectrosc. 42 (1988) 151, doi:10.1366/0003702884428734.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]
             if len(values) == start + 1 and expected is not None and kind != "difference":
                 if abs(values[-1] - expected) > max(1.0, 1e-6 * abs(expected)) and not faults:
                     faults.append(f"line {number + 1} of its table starts with the ordinate {values[-1]:g} where {expected:g} is expected")
-                values[-2:] = [values[-1]]  # the check holds where it differs, so that a fault does not run on
+                values[-2:] = [values[-1]]  # the check replaces a value that differs, so that an error does not propagate
                 expected = None
         expected = values[-1] if last_kind == "difference" and len(values) > start else None
     return np.array(values, np.float64), first, faults
@@ -80,7 +80,7 @@ def _tokens(line: str) -> Iterable[tuple[str, str]]:
     while place < len(line):
         match = _TOKEN.match(line, place)
         if match is None:
-            raise ValueError(f"its table holds {line[place]!r}, which is no part of a number")
+            raise ValueError(f"its table holds {line[place]!r}, which is not part of a number")
         place = match.end()
         if match.lastgroup != "between":
             yield str(match.lastgroup), match.group(0)

@@ -67,7 +67,7 @@ def parse(header: Path) -> dict[str, str]:
         raise ValueError(f"{header.name} does not start with ENVI")
     fields: dict[str, str] = {}
     place, last = 0, content.rfind("}")
-    while place < len(content):  # line by line, each read once: a pattern over the whole would take cubic time on blanks
+    while place < len(content):  # line by line, each read once: a pattern over the whole text would take cubic time on spaces
         end = _line_end(content, place)
         name, equals, value = (part.strip() for part in content[place:end].partition("="))
         if equals and name and not any(mark in name for mark in ";{}"):
@@ -95,7 +95,7 @@ def _list(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[float]:
-    """Return the numbers of a list, which some programs separate by blanks."""
+    """Return the numbers of a list, which some programs separate by spaces."""
     return [float(part) for part in re.split(r"[,;\s]+", text.strip().strip("{}[]()")) if part]
 
 
@@ -131,7 +131,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         raise ValueError(f"its data type {code} is not one of {', '.join(map(str, _TYPES))} (complex numbers are not spectra)")
     if interleave not in _ORDERS:
         raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
-    order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments leave it out and mean 0
+    order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments omit it and mean 0
     shape = [_whole(fields, name) for name in _ORDERS[interleave]]
     data: Any = mapped(_values(path, header, fields), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
     place = _ORDERS[interleave].index("bands")
@@ -185,7 +185,7 @@ def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:
         return None, "pixel"
     if not unit or unit == "pixel" or not (x > 0 and y > 0):
         return None, "pixel"
-    # micrographs in metres, as the format has it, read better in µm
+    # microscope images in metres, the unit of the format, are better given in µm
     return ((y * 1e6, x * 1e6), "um") if unit == "m" and max(x, y) < 1e-3 else ((y, x), unit)
 
 

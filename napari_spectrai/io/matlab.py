@@ -107,10 +107,10 @@ def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str],
     if data.ndim == 2 and rows * columns > 1 and rows * columns in data.shape:
         bands_first = data.shape[1] == rows * columns
         spectra = data.T if bands_first else data
-        # pixel number row + rows × column: reshape by columns, then turn rows up
+        # pixel number row + rows × column: reshape by columns, then transpose
         return RawArray(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
     size = np.ravel(others.get("pixel_size", ()))
-    if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, MATLAB's way of one spectrum
+    if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, as MATLAB stores one spectrum
         place = 0
     return RawArray(
         data,

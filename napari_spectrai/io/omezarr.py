@@ -36,7 +36,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     data = lazily(path, arrays[level["path"]])
     if dataset is None and isinstance(attributes.get(_OURS), dict):
         header = attributes[_OURS]
-        # a set of spectra lies in the image's last dimension
+        # a set of spectra is in the image's last dimension
         return from_header(data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]))
     axes = axes_of(image)
     if len(axes) != data.ndim:

@@ -1,6 +1,6 @@
 """Renishaw WiRE ``.wdf``: maps, lines, series and single spectra, with stage coordinates and the white-light picture.
 
-The layout follows what the field has worked out in the open (the gwyfile and py-wdf-reader projects document it): a chain
+The layout follows publicly available descriptions (by the gwyfile and py-wdf-reader projects): a chain
 of blocks, each with a four-letter name, a number and a length.
 """
 
@@ -155,7 +155,7 @@ def _image(path: Path, spectra: Any, measured: _Measurement, grid: tuple[Any, ..
     if np.array_equal(place, by_columns):
         return spectra.reshape(width, height, measured.points).transpose(1, 0, 2), size, origin
     affordable((height * width, measured.points), np.float32)
-    image = np.full((height * width, measured.points), np.nan, np.float32)  # what was not measured stays unknown
+    image = np.full((height * width, measured.points), np.nan, np.float32)  # pixels that were not measured stay NaN
     image[place] = spectra
     return image.reshape(height, width, measured.points), size, origin
 
