@@ -1,4 +1,4 @@
-"""Scoring classes: scores, confusion, and which pixels."""
+"""Evaluate classes: scores, confusion matrices, and wrong pixels."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def absent(matrix: npt.NDArray[Any], names: Sequence[str], result: str, class_me
 def _of_others(
     overlap: Overlap | None, cells: npt.NDArray[Any], count: int, spec: TaskSpec, name: str, class_mean: ClassMean
 ) -> Iterator[str]:
-    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    """Yield the score of the pixels that a model has not seen, where it has seen some of the others."""
     others = None if overlap is None else overlap.others
     if others is None:
         return

@@ -87,9 +87,9 @@ def _name(value: int, sides: list[Labels]) -> str:
 
 
 def matched(predicted: Labels, known: Labels) -> tuple[Labels, dict[str, list[str]]]:
-    """Return labels whose numbers are clusters as those of the truth, and by class which clusters were taken for it.
+    """Return labels with cluster numbers replaced by classes of the truth, and for each class the clusters assigned to it.
 
-    A cluster becomes the class that most of its pixels have where the truth is known; clusters that lie nowhere there stay unlabelled.
+    A cluster becomes the class that most of its pixels have where the truth is known; clusters without such pixels stay unlabelled.
     """
     if predicted.shape != known.shape:
         raise ValueError(f"the result has shape {predicted.shape} and the truth {known.shape}; they must show the same pixels")

@@ -1,4 +1,4 @@
-"""Scoring results: one table of the same pixels in the same intensities, maps, and the spectra and pixels worth looking at."""
+"""Evaluate cubes: one table of the same pixels in the same intensities, maps, and the best, median and worst spectra."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from napari_spectrai.runs.score_table import Role
 from napari_spectrai.valid import said
 
 DIFFERENT = 0.1
-"""A difference in brightness that the figures are mostly made of, and that is therefore said."""
+"""Relative difference in brightness above which a note is given, since it dominates the scores."""
 
 
 def under_truth(source: Cube | None, truth: Cube, words: list[str], *, placed: bool) -> Cube | None:
@@ -93,7 +93,7 @@ def of_cubes(
 
 
 def _of_others(overlap: Overlap | None, found: CubeScores, name: str) -> Iterator[str]:
-    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    """Yield the score of the pixels that a model has not seen, where it has seen some of the others."""
     others = None if overlap is None else overlap.others
     if others is not None:
         error = float(np.square(found.error[others], dtype=np.float64).mean())
@@ -101,7 +101,7 @@ def _of_others(overlap: Overlap | None, found: CubeScores, name: str) -> Iterato
 
 
 def _intensities(normalise: Normalise | None, *, scaled_by_source: bool) -> str:
-    """Return in words what the figures are measured in."""
+    """Return in words the intensities that the scores refer to."""
     if normalise is None:
         return AS_GIVEN
     words = {"maximum": "its maximum", "area": "its mean absolute value", "vector": "its length"}.get(normalise.by)

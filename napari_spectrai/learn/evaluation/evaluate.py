@@ -66,15 +66,15 @@ def evaluate(
     normalise : {"maximum", "area", "vector", "minmax", "snv", "rnv"}, optional
         Normalise each spectrum of the truth individually, and those of results by the spectra of the source (without a source, also
         individually), to compare shapes. The scores in a model's card are of prepared intensities; where its preparation normalises,
-        the same way compares with them. Default: the intensities given.
+        the same normalisation makes the scores comparable with them. Default: the intensities given.
     match : bool, default False
         The numbers of the results are clusters; each is counted as the class that most of its scored pixels have.
     class_mean : {"truth", "union"}, default "truth"
         Over which classes F1, IoU and Dice are averaged: those of the truth, or, as scikit-learn does, those of truth and result; a
         class that is predicted and that the truth does not hold then has F1 and IoU 0.
     pairing : {"position", "pixels"}, default "position"
-        ``"position"``: layers, and files with stage coordinates, are compared where they lie, cut to what all of them show, with a
-        warning. ``"pixels"``: pixel by pixel, as arrays always are.
+        ``"position"``: layers, and files with stage coordinates, are compared at their positions, cropped to the pixels that all of them
+        show, with a warning. ``"pixels"``: pixel by pixel, as arrays always are.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def evaluate(
     Warns
     -----
     SpectralWarning
-        If results were cut to what they share with the truth.
+        If results were cropped to the pixels that they share with the truth.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def evaluating(
     options: EvaluateOptions | None = None,
     moved: list[str] | None = None,
 ) -> Generator[Progress, None, Evaluation]:
-    """Do what `evaluate` does, and yield progress after each block; sentences on what was cut are added to `moved`."""
+    """Do what `evaluate` does, and yield progress after each block; sentences on crops are added to `moved`."""
     options, moved = options or EvaluateOptions(), [] if moved is None else moved
     if isinstance(result, Model) or (isinstance(result, str | Path) and Path(result).suffix == ".safetensors"):
         return (yield from of_model(result if isinstance(result, Model) else Model.load(result), source, truth, options, moved))

@@ -39,7 +39,7 @@ from napari_spectrai.valid import finite, said, values_of, without
 
 
 def of_model(model: Model, source: Any, truth: Any, options: EvaluateOptions, moved: list[str]) -> Generator[Progress, None, Evaluation]:
-    """Apply a model to a source and score it; sentences on what was cut are added to `moved`."""
+    """Apply a model to a source and score it; sentences on crops are added to `moved`."""
     task = model.description.experiment.task
     if task.truth == "labels":
         cube = as_cube(source)
@@ -89,7 +89,7 @@ def _pair(model: Model, cube: Any, target: Cube, options: EvaluateOptions, moved
 
 
 def _divisible(target: Cube, times: int) -> tuple[Cube, list[str]]:
-    """Return a sharp image without the last rows and columns that fill no coarse pixel, and in words what was cut off."""
+    """Return a sharp image without the last rows and columns that do not fill a coarse pixel, and a note on the crop."""
     sides = target.spatial_shape[-2:]
     kept = tuple(length // times * times for length in sides)
     if not all(kept):
@@ -100,7 +100,7 @@ def _divisible(target: Cube, times: int) -> tuple[Cube, list[str]]:
 
 
 def _refuse_other_size(source: Cube, target: Cube, times: int) -> None:
-    """Refuse a truth that has not `times` as many pixels per side as the source.
+    """Raise for a truth that does not have `times` as many pixels per side as the source.
 
     Raises
     ------

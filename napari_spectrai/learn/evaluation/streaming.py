@@ -1,4 +1,4 @@
-"""Figures of cubes against a truth, summed block by block, so that neither has to stand in memory."""
+"""Scores of cubes against a truth, computed block by block, so that neither has to fit in memory."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.valid import DataMask, Mask, finite, holds_data, said
 
 BLOCK = 2**22
-"""Values of a block, about: at least 64 × 64 pixels, as files are chunked."""
+"""Approximate number of values of a block: at least 64 × 64 pixels, as files are chunked."""
 BANDS = 32
-"""Bands whose structure is compared at a time."""
+"""Number of bands whose structure is compared at a time."""
 REACH = metrics.WINDOW // 2
-"""Rows that a window of SSIM sees to each side."""
+"""Rows that a window of SSIM covers to each side."""
 
 Places = tuple[slice, ...]
 Array = npt.NDArray[np.float32]
@@ -46,7 +46,7 @@ class CubeScores:
     alive : bool ndarray of the same shape
         Where the truth is not all zero, and the pixel is scored.
     brightness : float
-        By what the result has to be multiplied, as a whole, to come nearest to the truth.
+        The factor by which the whole result has to be multiplied to fit the truth best.
     """
 
     figures: dict[str, float]
@@ -82,7 +82,7 @@ def figures_of(spec: TaskSpec, figures: Mapping[str, float]) -> dict[str, float]
 
 
 def blocks(shape: Sequence[int]) -> Iterator[Places]:
-    """Yield the spatial slices of blocks that together are a cube of some shape (..., y, x, λ) or (n, λ)."""
+    """Yield the spatial slices of blocks that together make up a cube of some shape (..., y, x, λ) or (n, λ)."""
     *spatial, bands = shape
     most = max(64 * 64, BLOCK // bands)
     if len(spatial) == 1:
@@ -217,7 +217,7 @@ def under(spatial: Sequence[int], source: Cube) -> list[npt.NDArray[np.intp]] | 
 
 
 class _Sums:
-    """What adds up over spectra."""
+    """Sums over spectra."""
 
     def __init__(self, axis: SpectralAxis, *, peaks: bool) -> None:
         self._axis, self._peaks = axis.values, peaks
@@ -278,8 +278,8 @@ class _Sums:
 def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scaling, mask: Mask) -> Iterator[tuple[int, int, float]]:
     """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
 
-    Only windows without pixels that are not scored count; NaN if there is none. A window sees `REACH` rows to each side: a
-    block is read with as many more, and scored without.
+    Where pixels are not scored, only windows without such pixels count; NaN if there is none. A window covers `REACH` rows to each
+    side: a block is read with as many more, which are not scored.
     """
     low, high = limits
     if not truth.is_image or min(truth.spatial_shape[-2:]) < metrics.WINDOW or low == high:
