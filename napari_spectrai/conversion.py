@@ -25,16 +25,17 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike 
     Parameters
     ----------
     x : Cube, array_like, napari layer, xarray.DataArray, HyperSpy signal or pandas.DataFrame
-        - Of a layer the spectral dimension is the one that ``metadata["spectral_axis"]`` or ``axis_labels`` names, else the first, as
-          napari shows it, with a warning. Where the layer lies (scale, translate, rotate, shear, affine) is kept as the cube's `placement`.
-        - Of a DataArray it is the dimension called ``"wavelength"``, ``"wavenumber"``, ``"band"``, … or the only one whose coordinate has
+        - In a layer, the spectral dimension is the one that ``metadata["spectral_axis"]`` or ``axis_labels`` names, else the first, as
+          napari shows it, with a warning. The layer's transform (scale, translate, rotate, shear, affine) is kept as
+          the cube's `placement`.
+        - In a DataArray it is the dimension called ``"wavelength"``, ``"wavenumber"``, ``"band"``, … or the only one whose coordinate has
           a spectral unit; its coordinate becomes the axis, and evenly spaced coordinates of y and x the pixel size.
-        - Of a HyperSpy signal it is the signal axis, which has to be one.
-        - Of a DataFrame each row is a spectrum, and the columns are the positions of the bands.
+        - In a HyperSpy signal it is the signal axis, of which there must be exactly one.
+        - In a DataFrame each row is a spectrum, and the columns are the positions of the bands.
     axis : SpectralAxis or array_like of shape (L,), optional
-        The positions of the bands, where `x` does not bring them; ``(values, "nm")`` gives them a unit.
+        The positions of the bands, where `x` does not contain them; ``(values, "nm")`` gives them a unit.
     position : int, optional
-        Which dimension is spectral. Default: as above, and the last of an array.
+        Which dimension is spectral. Default: as above; for an array, the last.
 
     Returns
     -------
@@ -44,12 +45,12 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike 
     Raises
     ------
     ValueError
-        If the axis does not fit, `position` is not a dimension of `x`, or nothing says which dimension of a DataArray is spectral.
+        If the axis does not fit, `position` is not a dimension of `x`, or the spectral dimension of a DataArray cannot be determined.
 
     Warns
     -----
     SpectralWarning
-        If a layer does not say which of its dimensions is spectral, and `position` does not, either.
+        If a layer does not say which of its dimensions is spectral, and `position` is not given.
 
     Examples
     --------
@@ -59,7 +60,7 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike 
     (4, 5, 3)
     """
     if isinstance(x, Cube):
-        # with another axis it is no longer what its file says
+        # with another axis it no longer equals its file
         return x if axis is None else replace(x, axis=as_axis(axis, x.shape[-1]), source=None)
     if _is_data_array(x):
         return _from_data_array(x, axis, position)
@@ -196,7 +197,7 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
         if len(units) == len(data.shape):
             del units[position]
     sized = len(scale) >= 2 and bool(units) and units[-1] != "pixel"
-    # a layer may have been painted on, cut or turned since it was opened; only untouched lazy data are surely what the file holds
+    # a layer may have been painted on, cut or turned since it was opened; only unchanged lazy data certainly equal the file
     file = layer.metadata.get("spectral_file")
     untouched = isinstance(file, Mapping) and file.get("array") == getattr(data, "name", None) and position == 0
     source = Path(str(file["path"])) if untouched and axis is not None and file["axis"] == hash(axis) else None  # type: ignore[index]
@@ -212,7 +213,7 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
 
 
 def _lying(lies: Placement | None, position: int) -> dict[str, Any]:
-    """Return where a layer lies, as metadata, with the dimension of its bands where that is not the first, for marks made over it."""
+    """Return the position of a layer as metadata, with the dimension of its bands where that is not the first, for marks drawn on it."""
     found = {} if lies is None else {PLACEMENT: lies.to_json()}
     return found | ({"spectral_position": position} if position else {})
 

@@ -1,4 +1,4 @@
-"""Writing without ever leaving half a file: a temporary name, then a rename."""
+"""Atomic writing: to a temporary name, then a rename."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ELSEWHERE = "choose a folder that can be written"
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NEARLY_FULL = 2**20
-"""Free bytes under which a failure to write is put down to the disk, whatever a library says of it."""
+"""Free bytes below which a failure to write is attributed to a full disk, whatever error a library raises."""
 
 
 def size_words(count: float) -> str:
@@ -29,18 +29,18 @@ def size_words(count: float) -> str:
 
 @contextmanager
 def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes `path`'s place.
+    """Yield a temporary path next to `path`; on success it replaces `path`.
 
-    Works for a file, for a folder (a Zarr store), and for files that belong together: what the body writes beside the
-    temporary under the same stem comes along, together or not at all. If the body raises, all of it is removed and
-    whatever stood at `path` before is untouched. A process that is killed leaves the old or the new, see `recover`.
+    Works for a file, for a folder (a Zarr store), and for files that belong together: what the body writes next to the
+    temporary path under the same stem is moved with it, all together or not at all. If the body raises, all of it is removed and
+    what `path` held before is untouched. A process that is killed leaves the old or the new content, see `recover`.
 
     Parameters
     ----------
     needs : int
-        Bytes that will be written, where they are known: refused at once where the disk has less.
+        Bytes that will be written, where they are known; if the disk has less, an error is raised at once.
     durable : bool
-        Whether it is on the disk, safe from a loss of power, when this returns.
+        Whether the data are flushed to the disk, safe from a loss of power, before this returns.
     """
     path = Path(path)
     if path.is_dir():
@@ -62,47 +62,47 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
             _refuse_foreign(path)
         swap.commit(temporary, path, durable=durable)
     except BaseException as error:
-        begun = swap.written(temporary)
-        told = _explained(error, path, temporary, needs)
-        for item in begun:
+        incomplete = swap.written(temporary)
+        explained = _explained(error, path, temporary, needs)
+        for item in incomplete:
             swap.remove(item)
-        if told is not None:
-            raise told from error
+        if explained is not None:
+            raise explained from error
         raise
     finally:
         swap.finished(temporary)
 
 
 def unwritable(error: OSError, path: Path, needs: int) -> OSError:
-    """Return an error of writing a file in words of what can be done."""
+    """Return an error of writing a file with a message that says what can be done."""
     return _explained(error, path, path, needs) or error
 
 
 def recover(path: str | Path) -> None:
-    """Complete what a process that was killed while it overwrote `path` had begun; to be called before reading."""
-    with suppress(OSError):  # where nothing can be completed, reading says what there is
+    """Complete the renames of a process that was killed while it overwrote `path`; call this before reading."""
+    with suppress(OSError):  # where nothing can be completed, reading reports what is wrong
         swap.recover(Path(path))
 
 
 def clean(path: str | Path) -> None:
-    """Remove what killed processes had begun to write beside `path`."""
+    """Remove the partial files that killed processes have left next to `path`."""
     recover(path)
     swap.sweep(Path(path).parent)
 
 
 def _explained(error: BaseException, path: Path, temporary: Path, needs: int) -> OSError | None:
-    """Return the error in words of the path, what it needs and what can be done; None where it says enough itself."""
+    """Return the error with the path, the space needed and what can be done; None where its own message suffices."""
     if not isinstance(error, OSError | RuntimeError):
         return None
     number = error.errno if isinstance(error, OSError) else None
     free = _free(path.parent)
     if number in _FULL or (number is None and free is not None and free < max(needs, _NEARLY_FULL)):
-        begun = sum(_length(item) for item in swap.written(temporary))
-        return _full(path, f"it needs {size_words(needs)}" if needs else f"it needs more than {size_words(begun)}", free)
+        so_far = sum(_length(item) for item in swap.written(temporary))
+        return _full(path, f"it needs {size_words(needs)}" if needs else f"it needs more than {size_words(so_far)}", free)
     if isinstance(error, OSError) and number in _UNWRITABLE:
         words = f"{os.strerror(number or 0)}: {_ELSEWHERE}; what was saved before is untouched"
         return type(error)(number, words, str(path))
-    if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that nobody has given
+    if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that the user has not given
         return type(error)(number, error.strerror, str(path))
     return None
 

@@ -20,9 +20,9 @@ from napari_spectrai.placement import Placement, placed
 MANY_CLASSES = 100
 """Numbers without names beyond which labels are asked about: no label image has so many classes that nobody named."""
 FEW_OBJECTS = 30
-"""Numbers without names from which on labels are looked at for objects."""
+"""Numbers without names from which on labels are checked for objects."""
 SHOWN_CLASSES = 20
-"""Classes that a notebook lists, at most."""
+"""Largest number of classes that a notebook lists."""
 LOOSE = 2.5
 """How often the boxes around objects may cover the pixels that these fill: a disc fills 0.79 of its own, an oblique ellipse half."""
 
@@ -45,7 +45,7 @@ NO_DATA = "no data"
 
 
 def unlabelled(classes: Sequence[Class]) -> int:
-    """Return the number that stands for "no class" beside some classes: 0 where that is free, else the first above them."""
+    """Return the number that means "no class" in addition to some classes: 0 where that is free, else the first above them."""
     values = [one.value for one in classes]
     return 0 if 0 not in values else max(values) + 1
 
@@ -99,10 +99,10 @@ class Labels:
             whole = np.round(data)
             if not np.array_equal(whole, data) or not np.isfinite(data).all():
                 bad = data[~np.isclose(whole, data)] if np.isfinite(data).all() else data[~np.isfinite(data)]
-                raise ValueError(f"labels are whole numbers, one a class, and these hold {bad.flat[0]:g}; choose a label image")
+                raise ValueError(f"labels are whole numbers, one per class, and these hold {bad.flat[0]:g}; choose a label image")
             data = whole.astype(np.int64)
         if data.dtype.kind not in "iu":
-            raise ValueError(f"labels are whole numbers, one a class, not {data.dtype}; name the classes with a list of texts")
+            raise ValueError(f"labels are whole numbers, one per class, not {data.dtype}; name the classes with a list of texts")
         object.__setattr__(self, "data", data)
 
     @property
@@ -112,7 +112,7 @@ class Labels:
 
     @property
     def placement(self) -> Placement | None:
-        """Where the pixels lie, as the layer did that the labels came from; None if unknown."""
+        """Where the pixels lie, from the layer that the labels came from; None if unknown."""
         return placed(self.metadata, self.shape)
 
     def values(self, unlabelled: int | None = 0) -> list[int]:

@@ -1,4 +1,4 @@
-"""YAML and JSON of strangers: plain data, within bounds of size, depth and expansion, and one ValueError whatever is wrong."""
+"""Untrusted YAML and JSON: plain data, limited in size, depth and expansion; whatever is wrong is a ValueError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 LARGEST = 2**25
 """Bytes of a document, 32 MB."""
 DEEPEST = 100
-"""Levels of lists and mappings within one another."""
+"""Levels of nested lists and mappings."""
 MOST_REPEATED = 100_000
 """Entries that aliases may add to those that are written out."""
 LONGEST_NUMBER = 400
@@ -47,18 +47,18 @@ def read_document(path: str | Path) -> str:
 
 
 def parse_yaml(text: str, where: str = "the document") -> Any:
-    """Return what YAML says; nothing in it is executed.
+    """Return the contents of a YAML document; nothing in it is executed.
 
     Raises
     ------
     ValueError
-        If it is no YAML, too large or too deep, repeats itself too often by aliases, or holds a number of too many digits.
+        If it is not YAML, too large, too deeply nested, repeats itself too often by aliases, or holds a number of too many digits.
     """
     if len(text) > LARGEST:
         raise ValueError(f"{where} holds {len(text):,} characters; a document has at most {LARGEST:,}")
     try:
         _refuse_excess(text, where)
-        return yaml.load(text, Loader=_loader(text))  # noqa: S506  # a safe loader, the quicker one where there is one
+        return yaml.load(text, Loader=_loader(text))  # noqa: S506  # a safe loader, the faster one where it is available
     except (yaml.YAMLError, UnicodeError) as error:
         raise ValueError(f"{where} is not a YAML document: {error}") from error
     except RecursionError as error:
@@ -70,12 +70,12 @@ def parse_yaml(text: str, where: str = "the document") -> Any:
 
 
 def _loader(text: str) -> Any:
-    # the quicker one does not know the names of files that are no UTF-8, which are written as \\uDCxx
+    # the faster one cannot read names of files that are not UTF-8, which are written as \\uDCxx
     return yaml.SafeLoader if re.search(r"\\u[dD][cC]", text) else _Loader
 
 
 def _refuse_excess(text: str, where: str) -> None:
-    """Walk through the document once without building it, and refuse what would grow beyond all bounds."""
+    """Walk through the document once without building it; raise if its contents would exceed the bounds."""
     sizes: dict[str, int] = {}
     stack: list[tuple[str | None, int]] = []
     written = 0
@@ -107,12 +107,12 @@ def _refuse_excess(text: str, where: str) -> None:
 
 
 def parse_json(text: str | bytes, where: str = "the document") -> Any:
-    """Return what JSON says.
+    """Return the contents of a JSON document.
 
     Raises
     ------
     ValueError
-        If it is no JSON, too large or too deep, or holds a whole number of too many digits.
+        If it is not JSON, too large, too deeply nested, or holds an integer of too many digits.
     """
     if len(text) > LARGEST:
         raise ValueError(f"{where} holds {len(text):,} bytes of JSON; at most {LARGEST:,} are read")

@@ -1,8 +1,8 @@
-"""Bringing finished files into place together, and what a process that was killed in between leaves behind.
+"""Move finished files to their final names together, and recover from processes that were killed in between.
 
-Temporary names are ``.TARGET.WRITER.partial*``: TARGET is a digest of the final name, WRITER says which process writes. Where one rename
-is not enough, because a folder has to make room or several files belong together, a record ``.TARGET.commit`` lists the renames before the
-first of them; whoever writes or reads there next completes them.
+Temporary names are ``.TARGET.WRITER.partial*``: TARGET is a digest of the final name, WRITER identifies the process that writes. Where one
+rename is not enough, because a folder has to be replaced or several files belong together, a record ``.TARGET.commit`` lists the renames
+before the first of them; the next process that writes or reads there completes them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _writing: set[str] = set()
 
 @cache
 def _machine() -> str:
-    """Return a digest of this machine, and of the container on it, whose process numbers are its own."""
+    """Return a digest of this machine and of the container on it, since containers number their processes separately."""
     try:
         space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:
@@ -48,13 +48,13 @@ def _machine() -> str:
 
 
 def _birth(pid: int) -> int | None:
-    """Return when a process began, in a count that no change of the clock touches; None if there is no such living process."""
+    """Return when a process started, in a count that is independent of changes of the clock; None if no such process is alive."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         return None if fields[0] in "ZX" else int(fields[19])
     except FileNotFoundError:
         if Path("/proc/self/stat").exists():
-            return 0 if psutil.pid_exists(pid) else None  # of another user's nothing may be shown
+            return 0 if psutil.pid_exists(pid) else None  # processes of other users may be hidden
     except (OSError, ValueError, IndexError):
         return 0
     try:
@@ -66,7 +66,7 @@ def _birth(pid: int) -> int | None:
 
 
 def _is_dead(writer: str) -> bool:
-    """Whether the process of this machine that bears this name works no more; of another machine's that is never assumed."""
+    """Whether the process of this name has ended; False for processes of other machines, of which that is unknown."""
     machine, pid, birth, _ = writer.split("-")
     if machine != _machine():
         return False
@@ -81,7 +81,7 @@ def _target(path: Path) -> str:
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a temporary name in the folder of `path`: of the same suffix, since writers choose their format by it, and short."""
+    """Return a short temporary name in the folder of `path`, with the same suffix, since writers choose their format by it."""
     pid = os.getpid()
     writer = f"{_machine()}-{pid}-{_birth(pid) or 0}-{uuid.uuid4().hex[:6]}"
     _writing.add(writer)
@@ -89,13 +89,13 @@ def temporary_name(path: Path) -> Path:
 
 
 def finished(temporary: Path) -> None:
-    """Say that this process writes no more under a temporary name."""
+    """Note that this process no longer writes under a temporary name."""
     if match := _NAME.match(temporary.name):
         _writing.discard(match[2])
 
 
 def written(temporary: Path) -> list[Path]:
-    """Return all that stands under a temporary name, the main file last."""
+    """Return all files written under a temporary name, the main file last."""
     prefix = temporary.name.removesuffix(temporary.suffix)
     others = [other for other in _entries(temporary.parent) if other.name.startswith(prefix) and other != temporary]
     return [*sorted(others), *([temporary] if os.path.lexists(temporary) else [])]
@@ -123,7 +123,7 @@ def remove(path: Path) -> None:
 
 
 def commit(temporary: Path, path: Path, *, durable: bool) -> None:
-    """Bring all that was written under a temporary name to its final names, together or not at all."""
+    """Rename all that was written under a temporary name to its final names, together or not at all."""
     prefix = temporary.name.removesuffix(temporary.suffix)
     moves = [(item.name, path.stem + item.name.removeprefix(prefix)) for item in written(temporary)]
     if durable:
@@ -188,7 +188,7 @@ def _take_turn(record: Path, text: str, path: Path) -> None:
 
 
 def _apply(folder: Path, target: str, writer: str, moves: Sequence[tuple[str, str]], done: list[tuple[Path, Path, Path]]) -> None:
-    """Do the renames that are not done yet; what stands in the way is put aside."""
+    """Do the renames that are not done yet; existing files are set aside."""
     for number, (name, final) in enumerate(moves):
         source, place, aside = folder / name, folder / final, _aside(folder, target, writer, number)
         if not os.path.lexists(source):
@@ -200,16 +200,16 @@ def _apply(folder: Path, target: str, writer: str, moves: Sequence[tuple[str, st
 
 
 def recover(path: Path) -> None:
-    """Complete the renames of a killed process that was bringing `path` into place; of a living one, wait for the moment they take."""
+    """Complete the renames to `path` of a process that was killed; if it is alive, wait until it has done them."""
     record, end = _record(path), time.monotonic() + _PATIENCE
     while os.path.lexists(record):
         plan = _plan(record, _target(path))
-        if plan is None:  # torn: no rename was done yet, or it is none of ours
+        if plan is None:  # incomplete: no rename was done yet, or it is not one of ours
             if time.monotonic() > end - _PATIENCE + _TORN:
                 remove(record)
                 return
         elif _is_dead(plan[0]):
-            with suppress(FileNotFoundError):  # another one is at it too
+            with suppress(FileNotFoundError):  # another process is completing them, too
                 _apply(path.parent, _target(path), *plan, [])
             record.unlink(missing_ok=True)
             for number in range(len(plan[1])):
@@ -221,7 +221,7 @@ def recover(path: Path) -> None:
 
 
 def _plan(record: Path, target: str) -> tuple[str, list[tuple[str, str]]] | None:
-    """Return the writer and the renames of a record; None if it is torn, or names anything but files of this writer in this folder."""
+    """Return the writer and the renames of a record; None if it is incomplete, or names other things than files of this writer here."""
     try:
         if record.is_symlink() or record.stat().st_size > _LARGEST_RECORD:
             return None
@@ -243,13 +243,13 @@ def sweep(folder: Path) -> None:
     for item in _entries(folder):
         match = _NAME.match(item.name)
         if match is None or (folder / f".{match[1]}.commit").exists():
-            continue  # recover() knows better
+            continue  # left to recover()
         if _is_dead(match[2]):
             remove(item)
 
 
 def _flush(paths: Sequence[Path]) -> None:
-    """Have the disk hold what was written."""
+    """Flush what was written to the disk."""
     files, folders = list[Path](), list[Path]()
     for path in paths:
         if not path.is_dir():
@@ -278,7 +278,7 @@ def _flush_file(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # where a folder is no file
+    if os.name == "nt":  # where a folder cannot be opened as a file
         return
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
@@ -292,5 +292,5 @@ def _sync(handle: int) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # what a file system cannot do is no fault
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # not supported by the file system, which is no error
             raise

@@ -266,7 +266,7 @@ def test_counts_of_any_length_repeat_what_stands_before_them(count, kind):
 def test_a_check_that_fails_is_told_and_the_next_line_stands_on_its_own():
     values, _, faults = ordinates(["1A0J", "3A9JJ"])
     assert values.tolist() == [10, 19, 20, 21]
-    assert "line 2 of its table begins with the ordinate 19 where 11 is due" in faults[0]
+    assert "line 2 of its table starts with the ordinate 19 where 11 is expected" in faults[0]
 
 
 def test_masses_near_each_other_are_one_and_profiles_get_even_bins():

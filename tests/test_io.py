@@ -323,7 +323,7 @@ def test_envi_pairs_that_lack_one(tmp_path):
         read(tmp_path / "e.raw")
     (tmp_path / "gone").rename(path)
     (tmp_path / "e.raw").unlink()
-    with pytest.raises(UnreadableError, match="values beside it are missing"):
+    with pytest.raises(UnreadableError, match="file of its values is missing"):
         read(path)
 
 

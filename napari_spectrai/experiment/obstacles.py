@@ -1,4 +1,4 @@
-"""What keeps models from a cube, or results from an evaluation: decided here alone, raised by functions, shown by docks."""
+"""Why models cannot be applied to a cube, or results not be evaluated: determined here alone, raised by functions, shown by docks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_SOURCE = "The classical methods of a model are applied to the source; give th
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """One thing that does not fit.
+    """One reason why models cannot be applied.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A model that is applied, by the name that a person knows it by."""
+    """A model to be applied, under the name shown to the user."""
 
     name: str
     card: ModelCard
@@ -57,7 +57,7 @@ class Onto:
 
     @classmethod
     def of(cls, cube: Cube) -> Onto:
-        """Return what counts of a cube."""
+        """Return the properties of a cube that decide."""
         return cls(cube.name or "the cube", cube.axis, cube.is_image)
 
 
@@ -71,7 +71,7 @@ def obstacles(
     uncertainty: bool = False,
     resample: bool = False,
 ) -> list[Obstacle]:
-    """Return what keeps models from a cube; nothing if they can be applied.
+    """Return why models cannot be applied to a cube; nothing if they can.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ def read(
     axis : SpectralAxis, optional
         Band positions, where the file gives none.
     spectral : int, optional
-        Which dimension of the array, as it lies in the file, holds the bands; for files that do not say.
+        Which dimension of the array, as stored in the file, holds the bands; for files that do not say.
     columns : mapping, optional
         What columns of a text table are, by their titles or their numbers from 0: ``"position"``, ``"intensity"``, ``"x"``, ``"y"``,
         ``"z"``, ``"time"``, ``"index"``, ``"label"`` or ``"ignored"``; see `columns_of`. Those that are not named are guessed.
@@ -64,7 +64,7 @@ def read(
     FileNotFoundError
         If there is nothing at `path`.
     UnreadableError (a ValueError)
-        If the file is truncated, foreign, hostile, holds several arrays and none is named, or holds no cube.
+        If the file is truncated, of another format or malicious, holds several arrays of which none is named, or holds no cube.
 
     Warns
     -----
@@ -89,7 +89,7 @@ def read(
         found = replace(found, data=found.data[None, :], spectral=-1, sure=True)
     dimensions = len(found.data.shape)
     if shape is not None and spectral is None:
-        spectral = _beside_pixels(path, found, shape)
+        spectral = _spectral_of_pixels(path, found, shape)
     if spectral is not None and not -dimensions <= spectral < dimensions:
         raise ValueError(f"{path}: its array has {dimensions} dimensions; choose spectral from 0 to {dimensions - 1}, not {spectral}")
     place = (found.spectral if spectral is None else spectral) % dimensions
@@ -105,14 +105,14 @@ def read(
             pixel_size=found.pixel_size,
             pixel_unit=found.pixel_unit,
             name=found.name or _stem(path),
-            source=path if plain else None,  # another process that is told the path alone would read something else
+            source=path if plain else None,  # another process that is given the path alone would read something else
             metadata=found.metadata,
         )
     except ValueError as error:
         raise UnreadableError(f"{path}: cannot be read as a cube: {error}") from error
 
 
-def _beside_pixels(path: Path, found: RawArray, shape: tuple[int, int]) -> int:
+def _spectral_of_pixels(path: Path, found: RawArray, shape: tuple[int, int]) -> int:
     """Return the dimension of the bands in an array of pixels one after another: the one that is not as long as the image has pixels."""
     lengths, count = tuple(found.data.shape), shape[0] * shape[1]
     if len(lengths) != 2 or count not in lengths:
@@ -187,7 +187,7 @@ def pictures(path: str | Path) -> list[Picture]:
 def write(cube: Any, path: str | Path) -> Path:
     """Write a cube, in the format of the suffix; reading it back gives an equal cube.
 
-    The file appears whole or not at all: it is written to a temporary name and renamed.
+    The file is written atomically: to a temporary name, which is then renamed.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def write(cube: Any, path: str | Path) -> Path:
     ValueError
         If the format cannot be written.
     OSError
-        If the disk is full or the folder cannot be written; what stood at `path` before is untouched.
+        If the disk is full or the folder cannot be written; what `path` held before is untouched.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""NumPy files: ``.npy`` (memory-mapped) and ``.npz``, with the axis beside the array. Nothing unpickles."""
+"""NumPy files: ``.npy`` (memory-mapped) and ``.npz``, with the axis next to the array. Pickled objects are never loaded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
 KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared")
-"""What is known of a cube beyond its axis, and kept in every format of ours (but for ENVI, *prediction*: how the window made it)."""
+"""Metadata that are kept in all formats written here (*prediction*, how the window made it, not in ENVI)."""
 
 
 def header_of(cube: Cube) -> dict[str, Any]:
-    """Return what an array alone does not say, as plain data."""
+    """Return what an array alone does not contain, as plain data."""
     return {
         "spectral_axis": cube.axis.to_json(),
         "pixel_size": list(cube.pixel_size) if cube.pixel_size else None,
@@ -31,7 +31,7 @@ def header_of(cube: Cube) -> dict[str, Any]:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value can be written as JSON; anybody may put anything into a layer's metadata."""
+    """Whether a value can be written as JSON; the metadata of a layer may hold any object."""
     try:
         json.dumps(value)
     except (TypeError, ValueError):
@@ -40,7 +40,7 @@ def is_plain(value: Any) -> bool:
 
 
 def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = None, **more: Any) -> RawArray:
-    """Return the array with what `header_of` wrote."""
+    """Return the array with the header that `header_of` made."""
     size = header.get("pixel_size")
     if "spectral_axis" in header:
         axis = SpectralAxis.from_json(header["spectral_axis"])
@@ -56,7 +56,7 @@ def from_header(data: Any, header: dict[str, Any], axis: SpectralAxis | None = N
 
 
 def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Return shape and type from the head of a ``.npy``."""
+    """Return shape and type from the header of a ``.npy``."""
     version = npy.read_magic(file)
     shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
     plausible(shape, dtype)
@@ -64,7 +64,7 @@ def _shape(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def members_of(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Return shape and type of the arrays of a ``.npz``, from their heads alone."""
+    """Return shape and type of the arrays of a ``.npz``, from their headers alone."""
     with zipfile.ZipFile(path) as archive:
         found = {}
         for item in archive.infolist():
@@ -87,10 +87,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if path.suffix.lower() == ".npy":
         choose(inspect(path), dataset)
         data = np.load(path, mmap_mode="r", allow_pickle=False)
-        beside = path.with_name(path.name + ".json")
-        header = json.loads(beside.read_text("utf-8")) if beside.exists() else {}
+        sidecar = path.with_name(path.name + ".json")
+        header = json.loads(sidecar.read_text("utf-8")) if sidecar.exists() else {}
         if header and tuple(header.get("shape", data.shape)) != data.shape:
-            warn(path, f"{beside.name} beside it tells of an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
+            warn(path, f"{sidecar.name} next to it describes an array of shape {tuple(header['shape'])}, not {data.shape}; it is not used")
             header = {}
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
@@ -111,7 +111,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:
-    """Return the pixel size that coordinates ``y_um``, ``x_um`` beside the array tell."""
+    """Return the pixel size, from coordinates ``y_um``, ``x_um`` stored with the array."""
     for unit in ("um", "mm", "nm"):
         sides = [np.asarray(lists.get(f"{side}_{unit}", ())) for side in "yx"]
         if all(side.ndim == 1 and side.size > 1 and side.size in shape for side in sides):
@@ -122,10 +122,10 @@ def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float
 
 
 def write(cube: Cube, path: Path) -> None:
-    """Write ``.npz`` compressed, or ``.npy`` with what it cannot hold in ``NAME.npy.json`` beside it."""
+    """Write ``.npz`` compressed, or ``.npy`` with what it cannot hold in ``NAME.npy.json`` next to it."""
     if path.suffix.lower() == ".npz":
         np.savez_compressed(path, data=np.asarray(cube.data), header=np.array(json.dumps(header_of(cube))))
         return
     np.save(path, np.asarray(cube.data), allow_pickle=False)
-    # always, so that what stood there before does not speak for this one
+    # always, so that an older file is not taken for this one's
     path.with_name(path.name + ".json").write_text(json.dumps(header_of(cube) | {"shape": list(cube.shape)}), encoding="utf-8")

@@ -1,6 +1,6 @@
 """The ordinates of JCAMP-DX: numbers in plain form (AFFN) and in the packed forms PAC, SQZ, DIF, DUP and DIFDUP (ASDF).
 
-After the protocol of McDonald and Wilks, Appl. Spectrosc. 42 (1988) 151, doi:10.1366/0003702884428734.
+According to the protocol of McDonald and Wilks, Appl. Spectrosc. 42 (1988) 151, doi:10.1366/0003702884428734.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ FloatList = npt.NDArray[np.float64]
 def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]:
     """Return the ordinates of a table ``(X++(Y..Y))``, the first abscissa as written, and what is wrong with the table, in words.
 
-    Each line begins with an abscissa. A line after one that ended in a difference repeats the last ordinate as a check, which is
-    compared and left out; a count says how often a value or a difference stands there, itself included.
+    Each line starts with an abscissa. A line after one that ended in a difference repeats the last ordinate as a check, which is
+    compared and left out; a count says how often a value or a difference occurs, itself included.
     """
     values: list[float] = []
     first: float | None = None
@@ -40,7 +40,7 @@ def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]
             continue
         kind, text = tokens[0]
         if kind != "number":
-            raise ValueError(f"line {number + 1} of its table begins with {text!r} where an abscissa is due")
+            raise ValueError(f"line {number + 1} of its table starts with {text!r} where an abscissa is expected")
         first = float(text) if first is None else first
         start = len(values)
         step, last_kind = 0.0, ""
@@ -48,13 +48,13 @@ def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]
             if kind == "repeat":
                 count = int(_REPEATS[text[0]] + text[1:]) - 1
                 if not values or len(values) + count > _MOST:
-                    raise ValueError(f"line {number + 1} of its table repeats what is not there, or without end ({text!r})")
+                    raise ValueError(f"line {number + 1} of its table repeats a value that is missing, or too many times ({text!r})")
                 last, each = values[-1], step if last_kind == "difference" else 0.0
                 values.extend([last + each * n for n in range(1, count + 1)])
                 continue
             if kind == "difference":
                 if not values:
-                    raise ValueError(f"line {number + 1} of its table begins with a difference {text!r}")
+                    raise ValueError(f"line {number + 1} of its table starts with a difference {text!r}")
                 step = float(_DIFFERENCES[text[0]] + text[1:])
                 values.append(values[-1] + step)
             else:
@@ -62,8 +62,8 @@ def ordinates(lines: Iterable[str]) -> tuple[FloatList, float | None, list[str]]
             last_kind = kind
             if len(values) == start + 1 and expected is not None and kind != "difference":
                 if abs(values[-1] - expected) > max(1.0, 1e-6 * abs(expected)) and not faults:
-                    faults.append(f"line {number + 1} of its table begins with the ordinate {values[-1]:g} where {expected:g} is due")
-                values[-2:] = [values[-1]]  # the check holds where it differs, so that a fault does not run on
+                    faults.append(f"line {number + 1} of its table starts with the ordinate {values[-1]:g} where {expected:g} is expected")
+                values[-2:] = [values[-1]]  # the check replaces a value that differs, so that an error does not propagate
                 expected = None
         expected = values[-1] if last_kind == "difference" and len(values) > start else None
     return np.array(values, np.float64), first, faults
@@ -80,7 +80,7 @@ def _tokens(line: str) -> Iterable[tuple[str, str]]:
     while place < len(line):
         match = _TOKEN.match(line, place)
         if match is None:
-            raise ValueError(f"its table holds {line[place]!r}, which is no part of a number")
+            raise ValueError(f"its table holds {line[place]!r}, which is not part of a number")
         place = match.end()
         if match.lastgroup != "between":
             yield str(match.lastgroup), match.group(0)

@@ -1,4 +1,4 @@
-"""What each column of a table means: positions, intensities, coordinates, labels; guessed, or as the caller has it."""
+"""What each column of a table means: positions, intensities, coordinates, labels; guessed, or given by the caller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_spectrai.spec import listed
 from napari_spectrai.units import quantity_of, unit_of
 
 ROLES = ("position", "intensity", "x", "y", "z", "time", "index", "label", "ignored")
-"""What a column can be: where bands lie, a spectrum or values of several, a coordinate, a running number, a name, or nothing."""
+"""What a column can hold: positions of bands, a spectrum or values of several, a coordinate, a running number, a name, or nothing."""
 COORDINATES = ("x", "y", "z", "time")
 
 _COUNTED = r"(pixel|point|data ?point|index|idx|no\.?|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
@@ -54,12 +54,12 @@ class Layout:
 
     Parameters
     ----------
-    kind : ``"columns"`` (a spectrum a column, with a column of positions), ``"rows"`` (a spectrum a line, under the positions),
-        ``"long"`` (a line a value, with its position and coordinates), or ``"bare"`` (numbers that say nothing)
+    kind : ``"columns"`` (one column per spectrum, with a column of positions), ``"rows"`` (one line per spectrum, below the positions),
+        ``"long"`` (one line per value, with its position and coordinates), or ``"bare"`` (numbers without positions or titles)
     roles : the role of each column
     head : positions over the columns of intensities, for rows
     head_unit : their unit as words
-    skip : how many lines of numbers stand above the spectra, since they are positions
+    skip : how many lines of numbers precede the spectra, since they are positions
     notes : what was guessed, in words
     """
 
@@ -91,7 +91,7 @@ def role_of(name: str) -> str:
 
 
 def in_order(values: npt.NDArray[np.float64], share: float = 1.0) -> bool:
-    """Whether at least `share` of the steps between three or more values go one way; nothing else of a column says that it is an axis."""
+    """Whether at least `share` of the steps between three or more values have one sign; nothing else identifies an axis."""
     found = values[np.isfinite(values)]
     if found.size < 3 or found.size < values.size * 0.5:
         return False
@@ -100,12 +100,12 @@ def in_order(values: npt.NDArray[np.float64], share: float = 1.0) -> bool:
 
 
 def counts_up(values: npt.NDArray[np.float64]) -> bool:
-    """Whether values are 0, 1, 2, … or 1, 2, 3, …, which number things and place none."""
+    """Whether values are 0, 1, 2, … or 1, 2, 3, …, which are running numbers and no positions."""
     return bool(values.size > 1 and values[0] in (0, 1) and np.array_equal(np.diff(values), np.ones(values.size - 1)))
 
 
 def period_of(values: npt.NDArray[np.float64]) -> int | None:
-    """Return after how many lines positions begin again, if they repeat exactly, twice or more; the last time may be cut short."""
+    """Return after how many lines the positions start again, if they repeat exactly, twice or more; the last repeat may be cut short."""
     if len(values) < 4 or not np.isfinite(values).all():
         return None
     again = np.flatnonzero(values == values[0])
@@ -127,7 +127,7 @@ def plane_of(values: npt.NDArray[np.float64]) -> int | None:
 
 
 def repeats(values: npt.NDArray[np.float64]) -> bool:
-    """Whether positions stand there once for each of several spectra."""
+    """Whether the positions are repeated for each of several spectra."""
     found = values[np.isfinite(values)]
     return period_of(found) is not None or plane_of(found) is not None
 

@@ -1,4 +1,4 @@
-"""ENVI: a text header beside raw values in bsq, bil or bip order, memory-mapped."""
+"""ENVI: a text header next to raw values in bsq, bil or bip order, memory-mapped."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
     """Return the file of values: the one that was opened, else one of the header's name and any suffix."""
     if path != header:
         return path
-    # ours stand in .img, whatever lies beside them
+    # ours are in .img, whatever other files are in the folder
     for suffix in (".img",) if fields.get("written by") == _OURS else _SUFFIXES:
         candidate = header.with_suffix(suffix)
         if candidate.is_file() and candidate != header:
@@ -55,7 +55,7 @@ def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
         return others[0]
     if others:
         raise ValueError(f"several files could be its values ({', '.join(file.name for file in others)}); open the one that is")
-    raise ValueError(f"the values beside it are missing (looked for {stem} with any suffix or none)")
+    raise ValueError(f"the file of its values is missing (looked for {stem} with any suffix or none)")
 
 
 def parse(header: Path) -> dict[str, str]:
@@ -64,10 +64,10 @@ def parse(header: Path) -> dict[str, str]:
         raise ValueError(f"its header holds {header.stat().st_size:,} bytes; more than {_LONGEST_HEADER:,} is no header")
     content = header.read_text(encoding="utf-8", errors="replace")
     if not content.lstrip("\ufeff").startswith("ENVI"):
-        raise ValueError(f"{header.name} does not begin with ENVI")
+        raise ValueError(f"{header.name} does not start with ENVI")
     fields: dict[str, str] = {}
     place, last = 0, content.rfind("}")
-    while place < len(content):  # line by line, each read once: a pattern over the whole would take cubic time on blanks
+    while place < len(content):  # line by line, each read once: a pattern over the whole text would take cubic time on spaces
         end = _line_end(content, place)
         name, equals, value = (part.strip() for part in content[place:end].partition("="))
         if equals and name and not any(mark in name for mark in ";{}"):
@@ -95,7 +95,7 @@ def _list(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[float]:
-    """Return the numbers of a list, which some programs separate by blanks."""
+    """Return the numbers of a list, which some programs separate by spaces."""
     return [float(part) for part in re.split(r"[,;\s]+", text.strip().strip("{}[]()")) if part]
 
 
@@ -131,7 +131,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         raise ValueError(f"its data type {code} is not one of {', '.join(map(str, _TYPES))} (complex numbers are not spectra)")
     if interleave not in _ORDERS:
         raise ValueError(f"its interleave {interleave!r} is not bsq, bil or bip")
-    order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments leave it out and mean 0
+    order = ">" if _whole(fields, "byte order", 0) == 1 else "<"  # several instruments omit it and mean 0
     shape = [_whole(fields, name) for name in _ORDERS[interleave]]
     data: Any = mapped(_values(path, header, fields), order + _TYPES[code], shape, _whole(fields, "header offset", 0))
     place = _ORDERS[interleave].index("bands")
@@ -185,7 +185,7 @@ def _pixel(fields: dict[str, str]) -> tuple[tuple[float, float] | None, str]:
         return None, "pixel"
     if not unit or unit == "pixel" or not (x > 0 and y > 0):
         return None, "pixel"
-    # micrographs in metres, as the format has it, read better in µm
+    # microscope images in metres, the unit of the format, are better given in µm
     return ((y * 1e6, x * 1e6), "um") if unit == "m" and max(x, y) < 1e-3 else ((y, x), unit)
 
 
@@ -205,9 +205,9 @@ def _metadata(path: Path, fields: dict[str, str], bands: int) -> dict[str, Any]:
 
 
 def write(cube: Cube, path: Path) -> None:
-    """Write bip values (λ last, as they lie) in ``NAME.img`` and the header beside them."""
+    """Write bip values (λ last, as in memory) to ``NAME.img`` and the header next to it."""
     if path.suffix.lower() != ".hdr":
-        raise ValueError("name the header: ENVI is written as NAME.hdr with NAME.img beside it")
+        raise ValueError("name the header: ENVI is written as NAME.hdr with NAME.img next to it")
     if len(cube.shape) > 3:
         raise ValueError(f"ENVI holds images (y, x, bands) or sets of spectra, not {len(cube.shape)} dimensions; choose .zarr or .h5")
     code = next((code for code, kind in _TYPES.items() if np.dtype(kind) == cube.data.dtype.newbyteorder("=")), None)

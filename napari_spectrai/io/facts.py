@@ -1,4 +1,4 @@
-"""What the lines of words around a table say: the unit of the positions, the laser line, the geometry of a map."""
+"""Facts from the lines of text around a table: the unit of the positions, the laser line, the geometry of a map."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LENGTHS = (
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a text says of its table.
+    """Facts that a text gives about its table.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def length_unit(words: str) -> str:
 
 
 def facts_of(lines: Sequence[str]) -> Facts:
-    """Return what lines of words say; a unit counts only for the quantity whose own line it stands in."""
+    """Return the facts in lines of text; a unit counts only for the quantity in the same line."""
     axes: dict[int, dict[str, str]] = {}
     spectral, laser = "", None
     scan: dict[str, float] = {}
@@ -102,7 +102,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
 
 
 def _pair(line: str) -> tuple[str, str]:
-    """Return key and value of a line, both empty if it has none; each character is read once, as a pattern would not."""
+    """Return key and value of a line, both empty if it has none; each character is read once, unlike with a pattern."""
     text = line.lstrip(" \t\r\f\v#%/;*")
     place = next((number for number, character in enumerate(text) if character in _MARKS), -1)
     if place < 1:

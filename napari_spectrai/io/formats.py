@@ -1,4 +1,4 @@
-"""The table of formats: which suffixes they have, how content identifies them where suffixes are shared, and which module reads them."""
+"""The table of formats: their suffixes, how content identifies them where suffixes are shared, and the modules that read them."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def _named(name: str) -> Format:
 
 
 def by_content(path: Path) -> Format | None:
-    """Return the format that the first bytes of a file identify, or None where they do not decide."""
+    """Return the format that the first bytes of a file identify, or None where they are not conclusive."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
-    except OSError:  # a folder, or what may not be read; whoever reads it says so
+    except OSError:  # a folder, or a file that may not be read; the reader reports it
         return None
     for magic, name in _CONTENT:
         if head.startswith(magic):
@@ -115,7 +115,7 @@ def _of_suffix(known: Format, name: str, suffix: str) -> Format:
 
 
 def writer_of(path: str | Path) -> Format:
-    """Return the format that a name's suffix asks for, whatever stands there now, or raise ValueError listing those known."""
+    """Return the format that a name's suffix asks for, whatever the file holds now, or raise ValueError listing those known."""
     path = Path(path)
     name = path.name.lower()
     fitting = [(len(suffix), known) for known in FORMATS for suffix in known.suffixes if name.endswith(suffix)]
@@ -131,7 +131,7 @@ def _unknown(path: Path) -> NoReturn:
 
 
 def format_of(path: str | Path) -> Format:
-    """Return the format of a file: as its suffix has it, or as its content says where that suffix is shared or unknown.
+    """Return the format of a file: by its suffix, or by its content where that suffix is shared or unknown.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a reader hands over, and the limits that hold for all of them."""
+"""What readers return, and the limits that apply to all of them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import dask.array as da
 
 LARGEST = 2**46
-"""Bytes beyond which a claimed array is taken for a damaged header: 64 TiB."""
+"""Bytes of an array beyond which its header is assumed to be damaged: 64 TiB."""
 
 
 CHUNK, MOST_CHUNKS = 2**22, 50_000
-"""Values that are read at a time, and how many such chunks an array may have at most."""
+"""Values that are read at a time, and the largest number of such chunks in an array."""
 
 
 class UnreadableError(ValueError):
@@ -38,15 +38,15 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RawArray:
-    """An array as it lies in its file, and what the file says of it.
+    """An array as stored in its file, and what the file says about it.
 
     Parameters
     ----------
     data : array, in file order
     spectral : which dimension holds the bands
-    sure : whether the file says so, rather than custom
+    sure : whether the file says so, rather than convention
     axis : the band positions, if the file gives them
-    by_columns : whether pixels that lie in one dimension follow each other down the columns of the image, as MATLAB has it
+    by_columns : whether pixels in one dimension follow each other down the columns of the image, as in MATLAB
     metadata : ``"origin"`` (y, x) in `pixel_unit`, ``"bad_bands"`` (indices), ``"laser_nm"`` are understood elsewhere
     """
 
@@ -99,7 +99,7 @@ class OnDisk:
             raise UnreadableError(f"{self.path}: a part of it cannot be read: {one_line(error)}") from error
 
     def lazy(self, chunks: Sequence[int] | None = None) -> da.Array:
-        """Return a dask array whose chunks follow those of the file, yet are never so small that their number explodes."""
+        """Return a dask array whose chunks follow those of the file, but are never so small that there are too many."""
         import dask.array as da
 
         plausible(self.shape, self.dtype)
@@ -126,7 +126,7 @@ def lazily(values: npt.NDArray[Any]) -> da.Array:
 
 
 def plausible(shape: Sequence[int], dtype: Any) -> int:
-    """Return the bytes of an array that a header claims; refuse what no instrument writes."""
+    """Return the bytes of an array that a header claims; raise for sizes that no instrument writes."""
     if any(int(length) < 0 for length in shape):
         raise ValueError(f"its header claims the shape {tuple(shape)}; no length can be negative")
     claimed = math.prod(int(length) for length in shape) * int(np.dtype(dtype).itemsize)
@@ -136,7 +136,7 @@ def plausible(shape: Sequence[int], dtype: Any) -> int:
 
 
 def affordable(shape: Sequence[int], dtype: Any) -> None:
-    """Refuse to load into memory what does not fit, before trying."""
+    """Raise before loading an array that does not fit into memory."""
     claimed, free = plausible(shape, dtype), psutil.virtual_memory().available
     if claimed > free:
         raise ValueError(
@@ -154,7 +154,7 @@ def mapped(path: Path, dtype: Any, shape: Sequence[int], offset: int = 0) -> npt
 
 
 def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: float = 0.0, missing: float | None = None) -> Any:
-    """Return stored numbers as the quantities they stand for, lazily: divided or multiplied, shifted, `missing` as NaN."""
+    """Return stored numbers as the quantities that they represent, lazily: divided or multiplied, shifted, `missing` as NaN."""
     if divisor == factor == 1 and offset == 0 and (missing is None or np.isnan(missing)):
         return data
     wide = data.dtype.itemsize > 4 or (data.dtype.kind != "f" and data.dtype.itemsize > 2)
@@ -173,7 +173,7 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
 
 
 def warn(path: Path, message: str) -> None:
-    """Say what a file leaves open."""
+    """Warn of what a file does not specify."""
     frame, level = inspect.currentframe(), 1
     while frame is not None and frame.f_globals.get("__name__", "").startswith("napari_spectrai.io"):
         frame, level = frame.f_back, level + 1
@@ -184,14 +184,14 @@ _LONGEST_REASON = 400
 
 
 def one_line(error: BaseException) -> str:
-    """Return what a library says of a fault in one line of reasonable length."""
+    """Return the message of a library's error in one line of reasonable length."""
     words = " ".join(str(error).split()) or type(error).__name__
     return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"
 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep what libraries print from the terminal; what matters is an error or a warning of ours."""
+    """Keep the output of libraries from the terminal; what matters becomes an error or a warning of ours."""
     with redirect_stdout(io.StringIO()):
         yield
 
@@ -202,11 +202,11 @@ def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> Spec
     Parameters
     ----------
     unit : str
-        As the file writes it. Ångström become nm, frequencies 1/cm.
+        As written in the file. Ångström become nm, frequencies 1/cm.
     quantity : str, optional
         What the file calls the positions; without a unit, their values decide between nm and µm, with a warning.
 
-    Where the unit stays open the values stand without one, with a warning.
+    Where the unit remains unknown the axis has none, with a warning.
     """
     found = np.asarray(values, np.float64)
     known = _known(str(unit or "").strip())

@@ -1,4 +1,4 @@
-"""Galactic SPC, new and old versions, by the layout that Thermo Galactic has published: one axis for all, or one a spectrum."""
+"""Galactic SPC, new and old versions, in the layout published by Thermo Galactic: one axis for all spectra, or one each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_WORDS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What the head of a file says."""
+    """The contents of a file's header."""
 
     flags: int
     order: str
@@ -44,7 +44,7 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One spectrum as it lies in the file."""
+    """One spectrum as stored in the file."""
 
     positions: npt.NDArray[np.float64]
     values: npt.NDArray[np.float64]
@@ -56,7 +56,7 @@ def _head(content: bytes) -> _Head:
     if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
         raise ValueError("it is an OLE file, as Shimadzu writes with this suffix; export it as text or JCAMP-DX")
     if version not in (_LITTLE, _BIG, _OLD) or len(content) < (_OLD_HEADER if version == _OLD else _HEADER):
-        raise ValueError("it does not begin with the head of an SPC file")
+        raise ValueError("it does not start with the header of an SPC file")
     if version == _OLD:
         flags, _, exponent, points, first, last, kind = struct.unpack_from("<BBhfffB", content)
         text = content[64:194]
@@ -84,12 +84,12 @@ def _unit(kind: int, titles: bytes, flags: int) -> str:
 
 
 def _parts(path: Path) -> tuple[_Head, list[_Part]]:
-    """Return the head and every spectrum."""
+    """Return the header and every spectrum."""
     affordable((path.stat().st_size * 8,), np.uint8)
     content = path.read_bytes()
     head = _head(content)
     if not 0 <= head.points <= len(content) or not 0 <= head.count <= len(content) // _SUBHEADER + 1:
-        raise ValueError(f"its head claims {head.count} spectra of {head.points} points; it is damaged")
+        raise ValueError(f"its header claims {head.count} spectra of {head.points} points; it is damaged")
     place = head.start
     shared: npt.NDArray[np.float64] | None = None
     if not head.flags & _OWN_POSITIONS:
@@ -111,7 +111,7 @@ def _parts(path: Path) -> tuple[_Head, list[_Part]]:
 
 
 def _directory(content: bytes, head: _Head) -> list[int]:
-    """Return where each spectrum lies, if a directory at the end of a file of spectra of unequal lengths says so."""
+    """Return where each spectrum lies, if a file of spectra of unequal lengths has a directory at its end."""
     end = head.points + _ENTRY * head.count
     if head.old or not (head.flags & _OWN_POSITIONS and head.flags & _MULTIPLE) or head.points < _HEADER or end > len(content):
         return []
@@ -120,7 +120,7 @@ def _directory(content: bytes, head: _Head) -> list[int]:
 
 
 def _part(content: bytes, head: _Head, place: int, shared: npt.NDArray[np.float64] | None) -> tuple[_Part, int]:
-    """Return a spectrum and where the next one begins."""
+    """Return a spectrum and where the next one starts."""
     if place + _SUBHEADER > len(content):
         raise ValueError("it ends before its last spectrum; it is truncated")
     _, exponent, _, z, _, _, points = struct.unpack_from(f"{head.order}bbhfffi", content, place)
@@ -137,7 +137,7 @@ def _part(content: bytes, head: _Head, place: int, shared: npt.NDArray[np.float6
         return _Part(own, values, z), place + 2 * points
     if power == _FLOATS and not head.old:
         return _Part(own, _numbers(content, f"{head.order}f4", place, points), z), place + 4 * points
-    if head.old:  # the high word stands before the low one
+    if head.old:  # the high word precedes the low one
         words = _numbers(content, "<u2", place, 2 * points).reshape(-1, 2)
         whole = (words[:, 0] * 2.0**16 + words[:, 1]).astype(np.int64)
         values = np.where(whole >= 2**31, whole - 2**32, whole) * 2.0 ** (power - 32)
@@ -173,7 +173,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _log(path: Path, head: _Head) -> dict[str, Any]:
-    """Return what the log at the end of a file says of the laser line."""
+    """Return the laser line from the log at the end of a file."""
     length = path.stat().st_size
     if not _HEADER <= head.log < length - 64:
         return {}

@@ -1,4 +1,4 @@
-"""Spectra with a coordinate each, laid out as lines, images and volumes."""
+"""Spectra with coordinates, arranged as lines, images and volumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import RawArray, affordable, warn
 
 ORDER = ("time", "z", "y", "x")
-"""The dimensions that coordinates make, the slowest first."""
+"""The dimensions given by coordinates, the slowest first."""
 _LENGTHS = ("um", "mm", "nm", "m")
 _LEAST_FILLED = 0.5
 
@@ -22,7 +22,7 @@ FloatTable = npt.NDArray[np.float64]
 
 
 def steps(values: FloatTable) -> tuple[npt.NDArray[np.intp], float]:
-    """Return the number of each coordinate on an even grid, and the grid's step; a stage does not come to rest at the same place twice."""
+    """Return the number of each coordinate on an even grid, and the grid's step; a stage never stops at exactly the same position twice."""
     unique = np.unique(values)
     gaps = np.diff(unique)
     if not gaps.size or gaps.max() == 0:
@@ -39,10 +39,10 @@ def laid_out(
     Parameters
     ----------
     spectra : array of shape (spectra, bands)
-    coordinates : values of ``"x"``, ``"y"``, ``"z"`` and ``"time"``, one a spectrum, as far as they are known
+    coordinates : values of ``"x"``, ``"y"``, ``"z"`` and ``"time"``, one per spectrum, as far as they are known
     units : their units, as far as they are known
 
-    Along one coordinate spectra stay a set, in the file's order, with the coordinate in ``metadata["coordinates"]``. Coordinates that
+    Along one coordinate spectra remain a set, in the file's order, with the coordinate in ``metadata["coordinates"]``. Coordinates that
     form no grid make a set, with a warning; places of a grid that hold no spectrum are NaN, with a warning.
     """
     known = {name: np.asarray(coordinates[name], np.float64) for name in ORDER if name in coordinates}
@@ -95,13 +95,13 @@ def _as_set(
     metadata: dict[str, Any],
     **more: Any,
 ) -> RawArray:
-    warn(path, "its points form no grid; they are read as a set of spectra with their places in metadata['coordinates']")
+    warn(path, "its points form no grid; they are read as a set of spectra with their positions in metadata['coordinates']")
     stage = {f"stage_{name}": known[name].tolist() for name in "xyz" if name in known}
     return RawArray(spectra, axis=axis, metadata=metadata | {"coordinates": kept} | stage, **more)
 
 
 def _stage(known: Mapping[str, FloatTable], units: Mapping[str, str], varying: list[str]) -> dict[str, Any]:
-    """Return the stage coordinates of a line, under the names that those of other formats have."""
+    """Return the stage coordinates of a line, under the same names as in other formats."""
     if not varying or units.get(varying[0], "") not in _LENGTHS:
         return {}
     return {f"stage_{name}": known[name].tolist() for name in "xyz" if name in known}

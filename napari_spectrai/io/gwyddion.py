@@ -1,4 +1,4 @@
-"""Gwyddion's simple field (``.gsf``): one picture of numbers with its size, by the published layout."""
+"""Gwyddion's simple field (``.gsf``): one image of numbers with its size, in the published layout."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LONGEST_HEAD = 2**20
 
 
 def _head(path: Path) -> tuple[dict[str, str], int]:
-    """Return the fields of the head and where the values begin: after one to four zero bytes, at a multiple of four."""
+    """Return the fields of the header and where the values start: after one to four zero bytes, at a multiple of four."""
     with path.open("rb") as file:
         content = file.read(_LONGEST_HEAD)
     if not content.startswith(_MAGIC):
-        raise ValueError("it does not begin as a simple field of Gwyddion does")
+        raise ValueError("it does not start as a simple field of Gwyddion does")
     end = content.find(b"\0")
     if end < 0:
-        raise ValueError("its head has no end; it is truncated")
+        raise ValueError("its header has no end; it is truncated")
     lines = content[len(_MAGIC) : end].decode("utf-8", "replace").splitlines()
     fields = {key.strip().casefold(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
     return fields, end + 4 - end % 4

@@ -1,4 +1,4 @@
-"""HDF5 files through h5py: the data set is a lazy dask array, its axis a data set beside it."""
+"""HDF5 files through h5py: the data set is a lazy dask array, its axis another data set."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from napari_spectrai.io.nexus import Signal, signals, spacing, spectral, text
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Return the numeric data sets that lie in this file itself.
+    """Return the numeric data sets stored in this file itself.
 
     Links into other files are not followed, and data sets that keep their values in other files (external storage,
-    virtual layouts) are left out: a file must not make us open another.
+    virtual layouts) are left out: opening a file must not open others.
     """
     found: dict[str, h5py.Dataset] = {}
 
@@ -84,8 +84,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             if origin is not None and any(origin):
                 more["metadata"] = {"origin": origin} | more["metadata"]
             return RawArray(lazily(path, name, main), spectral=place, axis=axis, pixel_size=side, pixel_unit=length, **more)
-        beside = lists(arrays, name) | _attributes(main)
-        axis, place = find_axis(beside, main.shape, units | _attribute_units(main), path=path, main=name)
+        others = lists(arrays, name) | _attributes(main)
+        axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)
         return RawArray(
             lazily(path, name, main),
             spectral=-1 if place is None else place,
@@ -98,7 +98,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Signal], dataset: str | None) -> str:
-    """Return the data set that is read: the one asked for, the signal to be shown, the only signal of spectra, or the plainly main one."""
+    """Return the data set that is read: the requested one, the signal to be shown, the only signal of spectra, or the evident one."""
     wide = [signal for name, signal in known.items() if arrays[name].ndim > 1]
     shown = [signal for signal in wide if signal.default] or wide
     if dataset is None and len(shown) == 1:
@@ -107,7 +107,7 @@ def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Sig
 
 
 def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, ...]:
-    """Return the dimension scales of a data set, as netCDF has them."""
+    """Return the dimension scales of a data set, as in netCDF."""
     found = []
     for number, dimension in enumerate(main.dims):
         names = [scale.name.lstrip("/") for scale in dimension.values() if scale.name]

@@ -13,7 +13,7 @@ from napari_spectrai.io.found import RawArray, affordable, positions, quietly, w
 from napari_spectrai.io.optional import need
 
 TOLERANCE = 10e-6
-"""Masses nearer than this share of themselves are one, on the common axis of a processed image: 10 ppm."""
+"""Masses with a smaller relative difference are one, on the common axis of a processed image: 10 ppm."""
 MOST_BINS = 20_000
 _LEAST_FILLED = 0.1
 
@@ -25,7 +25,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Read an image, or a volume where pixels have more than one z; what was not measured is NaN.
+    """Read an image, or a volume where pixels have more than one z; pixels that were not measured are NaN.
 
     A processed file, whose pixels keep masses of their own, is binned to a common axis, with a warning.
     """
@@ -45,7 +45,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if count * _LEAST_FILLED > len(places) or np.unique(flat).size != len(places):
         warn(
             path,
-            f"its {len(places)} pixels fill little of {' × '.join(map(str, shape))} places or lie on each other; they are a set of spectra",
+            f"its {len(places)} pixels fill little of {' × '.join(map(str, shape))} places or coincide; they are read as a set of spectra",
         )
         stage = {f"stage_{name}": places[:, column].tolist() for column, name in enumerate("zyx")}
         return RawArray(spectra, axis=axis, metadata=stage)
@@ -87,7 +87,7 @@ def _spectra(path: Path, parser: Any) -> tuple[npt.NDArray[np.float64], npt.NDAr
 
 
 def common_axis(masses: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64], str]:
-    """Return the bin of each mass, the masses of the bins, and how they were made, in words.
+    """Return the bin of each mass, the masses of the bins, and a description of the binning.
 
     Masses that lie within `TOLERANCE` of each other are one. Where that leaves more than `MOST_BINS`, or profiles run into each other,
     bins have equal relative widths.

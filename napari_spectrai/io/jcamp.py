@@ -1,4 +1,4 @@
-"""JCAMP-DX: single spectra, compound files of linked blocks, and pages (NTUPLES), by a decoder of our own."""
+"""JCAMP-DX: single spectra, compound files of linked blocks, and pages (NTUPLES), with a decoder written here."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LONGEST_WORDS = 10_000
 
 @dataclass(slots=True)
 class _Block:
-    """The records of one block, labels in capitals without marks; the last of equal ones counts, as of pages."""
+    """The records of one block, labels in capitals without punctuation; the last of equal ones counts, as for pages."""
 
     records: dict[str, str] = field(default_factory=dict)
-    tables: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)  # label, text, the records that stood above it
+    tables: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)  # label, text, the records above it
 
     def number(self, label: str, default: float | None = None) -> float | None:
         """Return the number of a record."""
@@ -73,7 +73,7 @@ def _blocks(path: Path) -> list[_Block]:
 
 
 def spectra(path: Path) -> list[Spectrum]:
-    """Return every spectrum of a file, each with a name of its own; tables of peaks count where there is nothing else."""
+    """Return every spectrum of a file, each with a unique name; tables of peaks count where there is nothing else."""
     blocks = _blocks(path)
     if not blocks:
         raise ValueError("it holds no spectrum")
@@ -89,7 +89,7 @@ def spectra(path: Path) -> list[Spectrum]:
 
 
 def _named(found: Sequence[Spectrum]) -> list[Spectrum]:
-    """Return the spectra under names of their own: their titles where these differ, else with their numbers."""
+    """Return the spectra under unique names: their titles where these differ, else with their numbers."""
     titles = [spectrum.name for spectrum in found]
     return [
         Spectrum(
@@ -126,7 +126,7 @@ def _checked(path: Path, lines: Sequence[str]) -> tuple[FloatList, float | None]
 
 
 def _ntuple(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spectrum:
-    """Return the spectrum of a page, whose variables stand in lists above it."""
+    """Return the spectrum of a page, whose variables are listed above it."""
     symbols = [symbol.upper() for symbol in block.texts("SYMBOL")]
     said: dict[str, list[str]] = {label: block.texts(label) for label in ("FACTOR", "FIRST", "LAST", "UNITS", "VARDIM")}
 
@@ -140,7 +140,7 @@ def _ntuple(path: Path, block: _Block, form: str, lines: Sequence[str]) -> Spect
 
     match = re.search(r"\(\s*(\w)\s*\+\+\s*\(\s*(\w)|\(\s*(\w)\s*(\w)\s*\.\.", form.upper())
     if match is None:
-        raise ValueError(f"its table {form.strip()!r} has a form that is not known")
+        raise ValueError(f"its table {form.strip()!r} has an unknown form")
     across, along = match.group(1) or match.group(3), match.group(2) or match.group(4)
     title = " ".join(part for part in (block.records.get("TITLE", ""), block.records.get("PAGE", ""), along) if part)
     if match.group(3):

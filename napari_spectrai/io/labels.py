@@ -1,4 +1,4 @@
-"""Label images in and out: one whole number a pixel."""
+"""Reading and writing of label images: one whole number per pixel."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     FileNotFoundError
         If there is nothing at `path`.
     UnreadableError (a ValueError)
-        If it holds no labels; a picture in colours is none, since a colour is no class.
+        If it holds no labels; a colour image does not, since a colour is not a class.
     """
     path = Path(path)
     recover(path)
@@ -67,7 +67,7 @@ def holds_labels(path: str | Path) -> bool:
         return _is_ours(Path(path))
     except PermissionError:
         raise
-    except Exception:  # noqa: BLE001  # whatever a library raises on broken bytes; reading the file as a cube says what is wrong
+    except Exception:  # noqa: BLE001  # whatever a library raises on broken bytes; reading the file as a cube reports what is wrong
         return False
 
 
@@ -82,7 +82,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _colours(path: Path) -> dict[int, Colour]:
-    """Return the colours that `write_labels` has kept in a store."""
+    """Return the colours that `write_labels` has stored."""
     if not (path / "zarr.json").is_file():
         return {}
     kept = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {}).get("class_colours", {})
@@ -90,7 +90,7 @@ def _colours(path: Path) -> dict[int, Colour]:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
-    """Return what `write_labels` kept beside names."""
+    """Return what `write_labels` has stored in addition to names."""
     if not holds_labels(path):
         return {}
     if path.suffix.lower() == ".zarr":
@@ -164,7 +164,7 @@ def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
         name = _chosen(shapes, dataset)
         affordable(shapes[name], np.float64)
         data = loadmat(path, variable_names=[name])[name]
-    except NotImplementedError:  # v7.3 is HDF5, its dimensions turned round
+    except NotImplementedError:  # v7.3 is HDF5, its dimensions reversed
         import h5py
 
         with h5py.File(path, "r") as file:
@@ -190,7 +190,7 @@ def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
 
 
 def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], path: str | Path) -> Path:
-    """Write a line for each pixel or spectrum: where it is, its class, the probability of every class (..., C), as CSV."""
+    """Write a line for each pixel or spectrum: its position, its class, the probability of every class (..., C), as CSV."""
     path = Path(path)
     places = ("spectrum",) if labels.data.ndim == 1 else ("z", "y", "x")[-labels.data.ndim :]
     shares = np.asarray(probabilities).reshape(-1, len(classes))
@@ -206,7 +206,7 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
 def write_labels(labels: Labels, path: str | Path) -> Path:
     """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr``.
 
-    The last two keep the names, where they lie and how a prediction made them, the last the colours too.
+    The last two keep names, placement and the prediction that made them, the last also the colours.
     """
     path = Path(path)
     suffix = path.suffix.lower()

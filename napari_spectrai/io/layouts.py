@@ -42,7 +42,7 @@ def layout_of(table: Table) -> Layout:
     return found
 
 
-# ------------------------------------------------------------------ a spectrum a line
+# ------------------------------------------------------------------ one line per spectrum
 
 
 def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout | None:
@@ -81,7 +81,7 @@ def _is_head(
 
 
 def _head(titles: Sequence[str], leads: int | None) -> tuple[list[float | None], list[str]]:
-    """Return the number that each title spells, and the words behind it."""
+    """Return the number that each title spells, and the words after it."""
     values: list[float | None] = []
     words: list[str] = []
     for column, title in enumerate(titles):
@@ -93,7 +93,7 @@ def _head(titles: Sequence[str], leads: int | None) -> tuple[list[float | None],
 
 
 def _lead_role(table: Table, named: str, column: int, place: int, others: Sequence[int], notes: list[str]) -> str:
-    """Return the role of a column that stands before or behind the bands."""
+    """Return the role of a column before or after the bands."""
     if column in table.words:
         return "label"
     if named in (*COORDINATES, "index", "label"):
@@ -130,7 +130,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
         roles[column] = "position" if column == chosen else "ignored"
     if len(places) > 1:
         others = ", ".join(titles[column] or str(column) for column in places)
-        notes.append(f"positions stand in several columns ({others}); {titles[chosen] or chosen!r} is taken")
+        notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
     long = repeats(numbers[:, chosen])
     for column, role in enumerate(roles):
         values = numbers[:, column]
@@ -147,7 +147,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
 
 
 def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
-    """Return the layout of columns of positions that alternate with those of intensities, which they have to share."""
+    """Return the layout of columns of positions that alternate with those of intensities, which must all be the same."""
     numbers = table.numbers
     if any(not np.array_equal(numbers[:, column], numbers[:, places[0]], equal_nan=True) for column in places[1:]):
         names = ", ".join(table.names[column] or str(column) for column in places)
@@ -220,7 +220,7 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
 
 
 def _even(values: npt.NDArray[np.float64]) -> bool:
-    """Whether most steps are of one size or nearly so, as between positions and not down the flank of a peak."""
+    """Whether most steps have nearly one size, as between positions and unlike on the flank of a peak."""
     steps = np.abs(np.diff(values))
     middle = float(np.median(steps))
     return middle > 0 and float(((steps > 0.3 * middle) & (steps < 3 * middle)).mean()) >= 0.8
@@ -231,7 +231,7 @@ def _first_line(numbers: npt.NDArray[np.float64], note: str) -> Layout:
 
 
 def _repeating(numbers: npt.NDArray[np.float64]) -> int | None:
-    """Return how many coordinates stand before the positions in a table without titles, or None if it is no long one."""
+    """Return how many coordinates precede the positions in a table without titles, or None if its layout is not long."""
     width = numbers.shape[1]
     for leads in range(1, min(width - 2, 3) + 1):
         period = period_of(numbers[:, leads])

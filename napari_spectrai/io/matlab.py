@@ -36,23 +36,23 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Read the cube of a ``.mat`` file and, where one stands beside it, its wavelengths.
+    """Read the cube of a ``.mat`` file and, where the file has them, its wavelengths.
 
-    A matrix ``(bands, pixels)`` beside ``nRow`` and ``nCol`` is an image whose pixels lie in MATLAB's (Fortran) order.
+    A matrix ``(bands, pixels)`` with ``nRow`` and ``nCol`` is an image whose pixels lie in MATLAB's (Fortran) order.
     """
     if h5py.is_hdf5(path):
         with h5py.File(path, "r") as file:
             arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
             name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
-            beside = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
-            return _found(path, hdf5.lazily(path, name, arrays[name]).T, beside, hdf5.units_of(arrays))
+            others = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
+            return _found(path, hdf5.lazily(path, name, arrays[name]).T, others, hdf5.units_of(arrays))
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     inner = _structs(path, shapes)
     plain = {n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}
     name = choose(plain | {n: np.shape(values) for n, values in inner.items()}, dataset, path)
     if name in inner:
-        beside = {n: values for n, values in inner.items() if n != name and np.size(values) in (*inner[name].shape, 1, 2)}
-        return _found(path, np.atleast_2d(inner[name]), beside, {}, main=name)
+        others = {n: values for n, values in inner.items() if n != name and np.size(values) in (*inner[name].shape, 1, 2)}
+        return _found(path, np.atleast_2d(inner[name]), others, {}, main=name)
     shape, kind = shapes[name]
     affordable(shape, f"u{_NUMERIC[kind]}")
     small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, 1, 2)]
@@ -96,10 +96,10 @@ def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> d
     return found
 
 
-def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
-    axis, place = find_axis(beside, tuple(data.shape), units, path=path, main=main)
-    numbers = {n.rpartition("/")[2].lower(): float(np.ravel(a)[0]) for n, a in beside.items() if np.size(a) == 1}
-    sizes = [np.ravel(a) for n, a in beside.items() if np.size(a) == 2 and n.rpartition("/")[2].lower() in _SIZES]
+def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
+    axis, place = find_axis(others, tuple(data.shape), units, path=path, main=main)
+    numbers = {n.rpartition("/")[2].lower(): float(np.ravel(a)[0]) for n, a in others.items() if np.size(a) == 1}
+    sizes = [np.ravel(a) for n, a in others.items() if np.size(a) == 2 and n.rpartition("/")[2].lower() in _SIZES]
     if sizes:
         numbers |= {"nrow": float(sizes[0][0]), "ncol": float(sizes[0][1])}
     rows = next((int(numbers[n]) for n in _ROWS if n in numbers), 0)
@@ -107,10 +107,10 @@ def _found(path: Path, data: Any, beside: dict[str, Any], units: dict[str, str],
     if data.ndim == 2 and rows * columns > 1 and rows * columns in data.shape:
         bands_first = data.shape[1] == rows * columns
         spectra = data.T if bands_first else data
-        # pixel number row + rows × column: reshape by columns, then turn rows up
+        # pixel number row + rows × column: reshape by columns, then transpose
         return RawArray(spectra.reshape(columns, rows, -1).transpose(1, 0, 2), axis=axis)
-    size = np.ravel(beside.get("pixel_size", ()))
-    if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, MATLAB's way of one spectrum
+    size = np.ravel(others.get("pixel_size", ()))
+    if place is None and data.ndim == 2 and data.shape[1] == 1:  # a column vector, as MATLAB stores one spectrum
         place = 0
     return RawArray(
         data,

@@ -57,7 +57,7 @@ def _classic(path: Path, dataset: str | None) -> RawArray:
 
 
 def _unpacked(data: Any, packing: dict[str, Any]) -> Any:
-    """Return what packed numbers stand for, as the CF conventions have it."""
+    """Return the values of packed numbers, according to the CF conventions."""
     missing = packing.get("_FillValue", packing.get("missing_value"))
     scale, offset = (float(np.ravel(packing.get(key, default))[0]) for key, default in (("scale_factor", 1), ("add_offset", 0)))
     return unpacked(data, factor=scale, offset=offset, missing=None if missing is None else float(np.ravel(missing)[0]))

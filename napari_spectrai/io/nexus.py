@@ -25,7 +25,7 @@ class Signal:
     ----------
     name : of the data set
     axes : the name of the data set that is the axis of each dimension, or ``""``
-    default : whether the file says that this one is to be shown
+    default : whether the file marks this one as the default to be shown
     """
 
     name: str
@@ -117,7 +117,7 @@ def spectral(axes: Sequence[str], units: Mapping[str, str]) -> int | None:
 def spacing(
     axes: Sequence[str], place: int, units: Mapping[str, str], arrays: Mapping[str, h5py.Dataset]
 ) -> tuple[tuple[float, float] | None, str, list[float] | None]:
-    """Return pixel size, its unit and the coordinates of the first pixel from the axes of the image, where these are even."""
+    """Return pixel size, its unit and the coordinates of the first pixel from the axes of the image, where these are evenly spaced."""
     rest = [axis for number, axis in enumerate(axes) if number != place][-2:]
     if len(rest) < 2 or not all(rest):
         return None, "pixel", None

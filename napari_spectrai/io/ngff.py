@@ -21,7 +21,7 @@ class Axis:
 
     Parameters
     ----------
-    name, kind, unit : as the file has them, in lower case
+    name, kind, unit : as in the file, in lower case
     """
 
     name: str
@@ -36,7 +36,7 @@ class Axis:
 
 @dataclass(slots=True)
 class _Line:
-    """Positions along a dimension: an even line, or a list."""
+    """Positions along a dimension: evenly spaced, or a list."""
 
     length: int
     scale: float = 1.0
@@ -80,7 +80,7 @@ def _apply(transformation: Mapping[str, Any], state: Sequence[_Line], names: Seq
     """Apply a transformation to the positions along the dimensions that it is given."""
     kind = transformation.get("type")
     if depth > _DEEPEST:
-        raise ValueError("its coordinate transformations are nested without end")
+        raise ValueError("its coordinate transformations are nested too deeply")
     if kind == "sequence":
         for inner in transformation.get("transformations", ()):
             _apply(inner, state, names, arrays, depth + 1)
@@ -120,7 +120,7 @@ def _place(axis: Any, names: Sequence[str]) -> int | None:
 
 
 def _numbers(transformation: Mapping[str, Any], key: str, arrays: Mapping[str, Any]) -> list[float]:
-    """Return the numbers of a transformation, which stand in it or in an array of the store."""
+    """Return the numbers of a transformation, which are in it or in an array of the store."""
     found = transformation.get(key)
     path = str(transformation.get("path", "")).strip("/")
     if not found and path in arrays and arrays[path].size <= 2**24:

@@ -1,4 +1,4 @@
-"""What OME-XML says of an image: its channels, its pixel size, and dimensions folded into others ("modulo")."""
+"""The OME-XML metadata of an image: its channels, its pixel size, and dimensions folded into others ("modulo")."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Modulo:
     Parameters
     ----------
     kind : ``"lambda"`` (wavelengths), ``"lifetime"``, ``"angle"``, …
-    labels : where its places lie, as text
-    unit : as the file writes it
+    labels : the positions along it, as text
+    unit : as written in the file
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Modulo:
 
 @dataclass(frozen=True, slots=True)
 class OmeImage:
-    """What OME-XML says of one image."""
+    """The metadata of one image."""
 
     description: str = ""
     pixel_size: tuple[float, float] | None = None
@@ -72,7 +72,7 @@ class OmeImage:
 
 
 def of_image(xml: str, number: int) -> OmeImage:
-    """Return what OME-XML says of the image of a number; declarations that make a parser open or multiply texts are refused."""
+    """Return the metadata of the image of a number; declarations that make a parser open files or expand text are refused."""
     if re.search(r"<!(DOCTYPE|ENTITY)", xml):
         raise ValueError("its OME-XML declares entities; that is refused")
     root = ET.fromstring(xml)  # noqa: S314  # no entities

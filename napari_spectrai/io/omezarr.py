@@ -36,7 +36,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     data = lazily(path, arrays[level["path"]])
     if dataset is None and isinstance(attributes.get(_OURS), dict):
         header = attributes[_OURS]
-        # a set of spectra lies in the image's last dimension
+        # a set of spectra is in the image's last dimension
         return from_header(data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]))
     axes = axes_of(image)
     if len(axes) != data.ndim:
@@ -76,7 +76,7 @@ def write(cube: Cube, path: Path) -> None:
     """Write NGFF 0.5, one resolution, the bands as channels; axis and name also exactly, in an attribute of ours."""
     dimensions = len(cube.spatial_shape)
     if dimensions > 4:
-        raise ValueError(f"OME-Zarr holds up to time, z, y and x beside the bands, not {dimensions} dimensions; choose .zarr")
+        raise ValueError(f"OME-Zarr holds up to time, z, y and x in addition to the bands, not {dimensions} dimensions; choose .zarr")
     data = da.moveaxis(da.asarray(cube.data), -1, max(dimensions - 3, 0) if dimensions > 3 else 0)
     spectral = 1 if dimensions > 3 else 0
     if dimensions == 1:

@@ -1,6 +1,6 @@
-"""Thermo OMNIC ``.spa``: one spectrum, found through the directory of blocks at the head of the file.
+"""Thermo OMNIC ``.spa``: one spectrum, found through the directory of blocks at the start of the file.
 
-The layout follows what the field has worked out in the open: entries of 16 bytes give kind, place and length of each block; a block of
+The layout follows publicly available descriptions: entries of 16 bytes give kind, place and length of each block; a block of
 kind 2 describes the spectrum, one of kind 3 holds its values.
 """
 
@@ -22,12 +22,12 @@ _UNITS = {1: "1/cm", 2: "", 3: "nm", 4: "um", 32: "1/cm"}
 
 
 def _layout(path: Path) -> tuple[str, int, int, float, float, int]:
-    """Return title, number of points, unit, first and last position, and where the values begin."""
+    """Return title, number of points, unit, first and last position, and where the values start."""
     length = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_DIRECTORY + _ENTRY * _MOST_ENTRIES)
     if not head.startswith(_MAGIC):
-        raise ValueError("it does not begin as a spectrum of OMNIC does")
+        raise ValueError("it does not start as a spectrum of OMNIC does")
     places: dict[int, int] = {}
     for start in range(_DIRECTORY, len(head) - _ENTRY, _ENTRY):
         kind, place, size = struct.unpack_from("<HII", head, start)

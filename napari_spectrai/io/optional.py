@@ -1,4 +1,4 @@
-"""Libraries that only some formats need: imported when asked, and named when missing."""
+"""Libraries that only some formats need: imported on demand, and named when missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def need(module: str, what: str) -> Any:
-    """Import `module`, or say how to get it."""
+    """Import `module`, or raise an error that says how to install it."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

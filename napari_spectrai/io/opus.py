@@ -1,4 +1,4 @@
-"""Bruker OPUS through brukeropus (in the ``formats`` extra): any result that a file holds, single or a series."""
+"""Bruker OPUS through brukeropus (in the ``formats`` extra): any result that a file holds, single spectra or series."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _blocks(path: Path) -> dict[str, Any]:
         begins = file.read(4)
     reader = need("brukeropus", "Bruker OPUS")
     if begins != _MAGIC:
-        raise ValueError("it does not begin as an OPUS file does")
+        raise ValueError("it does not start as an OPUS file does")
     with quietly():
         measured = reader.read_opus(str(path))
         found = {str(block.key): block for block in measured.iter_all_data() if np.size(block.y) and _unit(block) is not None}
@@ -52,7 +52,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Return a block of an OPUS file: the one asked for, else its first result."""
+    """Return a block of an OPUS file: the requested one, else its first result."""
     blocks = _blocks(path)
     if not blocks:
         raise ValueError("it holds no spectrum")

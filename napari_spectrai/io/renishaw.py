@@ -1,6 +1,6 @@
 """Renishaw WiRE ``.wdf``: maps, lines, series and single spectra, with stage coordinates and the white-light picture.
 
-The layout follows what the field has worked out in the open (the gwyfile and py-wdf-reader projects document it): a chain
+The layout follows publicly available descriptions (by the gwyfile and py-wdf-reader projects): a chain
 of blocks, each with a four-letter name, a number and a length.
 """
 
@@ -22,7 +22,7 @@ from napari_spectrai.io.found import Picture, RawArray, affordable, mapped, plau
 
 _UNITS = {1: "1/cm", 2: "1/cm", 3: "nm", 4: "eV", 5: "um"}
 _LENGTHS = {3: ("nm", 1.0), 5: ("um", 1.0), 8: ("mm", 1.0), 9: ("m", 1.0)}
-_X, _Y = 3, 4  # what a list of coordinates tells
+_X, _Y = 3, 4  # what a list of coordinates is of
 _MOST_BLOCKS = 10_000
 _PICTURE_PIXELS = 100_000_000
 _HEADER = 512
@@ -44,7 +44,7 @@ def _measurement(path: Path) -> _Measurement:
     with path.open("rb") as file:
         head = file.read(_HEADER)
         if len(head) < _HEADER or head[:4] != b"WDF1":
-            raise ValueError("it does not begin with a WDF1 block")
+            raise ValueError("it does not start with a WDF1 block")
         (points, capacity, count, _, _, _, origins) = struct.unpack_from("<IQQIIII", head, 0x3C)
         (laser,) = struct.unpack_from("<f", head, 0x9C)
         title = head[0xF0:0x200].split(b"\0")[0].decode("utf-8", "replace")
@@ -84,7 +84,7 @@ def _axis(path: Path, measured: _Measurement) -> SpectralAxis:
 
 
 def _coordinates(path: Path, measured: _Measurement) -> dict[int, tuple[npt.NDArray[np.float64], str, float]]:
-    """Return the stage coordinates of each spectrum, with their unit, by what they tell."""
+    """Return the stage coordinates of each spectrum, with their unit, by kind."""
     if b"ORGN" not in measured.blocks or not measured.origins:
         return {}
     each = 24 + 8 * measured.capacity
@@ -155,7 +155,7 @@ def _image(path: Path, spectra: Any, measured: _Measurement, grid: tuple[Any, ..
     if np.array_equal(place, by_columns):
         return spectra.reshape(width, height, measured.points).transpose(1, 0, 2), size, origin
     affordable((height * width, measured.points), np.float32)
-    image = np.full((height * width, measured.points), np.nan, np.float32)  # what was not measured stays unknown
+    image = np.full((height * width, measured.points), np.nan, np.float32)  # pixels that were not measured stay NaN
     image[place] = spectra
     return image.reshape(height, width, measured.points), size, origin
 

@@ -1,4 +1,4 @@
-"""Files of several spectra, each with positions of its own: as one set where these agree, else one chosen by name."""
+"""Files of several spectra, each with its own positions: read as one set where these agree, else one is chosen by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_spectrai.io.found import RawArray, positions
 from napari_spectrai.spec import listed
 
 ALL = "all spectra"
-"""What the set of all spectra of a file is called, where they share their positions."""
+"""Name of the set of all spectra of a file, where they share their positions."""
 _SHOWN = 8
 
 
@@ -24,10 +24,10 @@ class Spectrum:
 
     Parameters
     ----------
-    name : no other of the file has
+    name : unique in the file
     positions, values : arrays of shape (bands,)
-    unit : as the file writes it
-    title : as the file has it
+    unit : as written in the file
+    title : as in the file
     """
 
     name: str
@@ -50,12 +50,12 @@ def inspected(spectra: Sequence[Spectrum]) -> dict[str, tuple[int, ...]]:
 
 
 def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None, metadata: Mapping[str, Any] | None = None) -> RawArray:
-    """Return all spectra as a set, or the one that is asked for.
+    """Return all spectra as a set, or the requested one.
 
     Raises
     ------
     ValueError
-        If they lie at different positions and none is asked for, or the one asked for is not there.
+        If they lie at different positions and none is requested, or the requested one does not exist.
     """
     if dataset is not None and dataset != ALL:
         spectra = [one for one in spectra if one.name == dataset] or _unknown(spectra, dataset)

@@ -23,21 +23,21 @@ _MISSING = {"nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
 _MOST_LEADS = 3
 _LONGEST_CELL = 400
-"""Characters of a cell: no number and no title has more, and patterns take time by the square of them."""
+"""Characters of a cell: no number or title has more, and the time of patterns grows with their square."""
 _SAMPLE = 400
 _LONGEST_SAMPLE = 50_000
-"""Characters of a line that are looked at to find what separates its cells."""
+"""Characters of a line from which the separator of its cells is determined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How cells are separated (None: by blanks), and whether a comma may be the decimal mark."""
+    """How cells are separated (None: by spaces), and whether a comma may be the decimal mark."""
 
     delimiter: str | None
     comma: bool
 
     def cells(self, line: str) -> list[str]:
-        """Return the cells of a line, without quotes and blanks around them."""
+        """Return the cells of a line, without quotes and spaces around them."""
         if self.delimiter is None:
             return [cell[:_LONGEST_CELL] for cell in line.replace('"', " ").split()]
         parts = next(csv.reader([line], delimiter=self.delimiter), []) if '"' in line else line.split(self.delimiter)
@@ -65,7 +65,7 @@ SYNTAXES = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The numbers of a text and what stands around them.
+    """The numbers of a text and the text around them.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def _counts(line: str, syntax: Syntax) -> tuple[int, int, int]:
 
 
 def _syntax(lines: Sequence[str]) -> Syntax | None:
-    """Return what separates the cells, judged by the lines of numbers alone, since titles hold any mark; None for a single column."""
+    """Return what separates the cells, determined from lines of numbers alone, since titles may hold any mark; None for a single column."""
     middle = len(lines) // 2
     sample = [
         line[:_LONGEST_SAMPLE]
@@ -174,7 +174,7 @@ def _syntax(lines: Sequence[str]) -> Syntax | None:
 
 
 def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, int, list[str]]:
-    """Return where the largest run of lines of numbers begins and ends, and what else the text holds.
+    """Return where the largest run of lines of numbers starts and ends, and what else the text holds.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
     if not runs:
         raise ValueError("it holds no numbers")
     start, stop, width, _ = max(runs, key=lambda run: run[3])
-    return start, stop, _beside(lines, syntax, start, stop, width, single=single)
+    return start, stop, _other_numbers(lines, syntax, start, stop, width, single=single)
 
 
 def _orderly(line: str, syntax: Syntax) -> bool:
@@ -213,8 +213,8 @@ def _orderly(line: str, syntax: Syntax) -> bool:
     return None not in found and len(found) >= 3 and bool((steps > 0).all() or (steps < 0).all())
 
 
-def _beside(lines: Sequence[str], syntax: Syntax, start: int, stop: int, width: int, *, single: bool) -> list[str]:
-    """Say which other numbers a text holds; refuse those that touch the table, which is then damaged or none."""
+def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, width: int, *, single: bool) -> list[str]:
+    """Return notes on other numbers that a text holds; raise where they adjoin the table, which is then damaged or no table."""
     notes: list[str] = []
     least = 1 if single else 2
     for neighbour in (start - 1, stop):
@@ -275,12 +275,12 @@ def _pointed(cell: str, syntax: Syntax) -> str:
 
 
 def _head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) -> tuple[tuple[str, ...], int | None, FloatTable, Any]:
-    """Take a first line that is a head off the numbers: titles among numbers, or positions over all but the first columns."""
+    """Separate a first line that is a header from the numbers: titles among numbers, or positions over all but the first columns."""
     width = numbers.shape[1]
     if not first or len(numbers) < 2:
         return (), None, numbers, words
     below = {column: cells[1:] for column, cells in words.items()}
-    if len(first) < width:  # the positions stand over the last columns
+    if len(first) < width:  # the positions are above the last columns
         return ("",) * (width - len(first)) + tuple(first), width - len(first), numbers[1:], below
     empty = next((number for number, cell in enumerate(first) if cell), width)
     filled = [cell for cell in first if cell]
@@ -289,7 +289,7 @@ def _head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) ->
     titled = [cell for column, cell in enumerate(first) if cell and np.isnan(numbers[0, column]) and cell.casefold() not in _MISSING]
     if titled and len(filled) >= len(first) - 1:
         own = all(column in words for column, cell in enumerate(first) if cell in titled)
-        # words above words may be the first row of labels: positions, which are in order, make it a head
+        # words above words may be the first row of labels: positions, which are in order, make it a header
         if not own or _in_order(numbers[0][np.isfinite(numbers[0])]):
             return tuple(first), None, numbers[1:], below
     return (), None, numbers, words
@@ -303,7 +303,7 @@ def _in_order(values: FloatTable) -> bool:
 def _titles(above: Sequence[str], syntax: Syntax, width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the titles of the columns from the lines above, and those of a second line above them."""
     found: list[tuple[str, ...]] = []
-    for line in above[::-1][1:4]:  # types and notes may stand between positions and spectra
+    for line in above[::-1][1:4]:  # types and notes may be between positions and spectra
         cells = _split(line, syntax, width)
         numbers = [syntax.number(cell) for cell in cells]
         known = np.array([number for number in numbers if number is not None and not np.isnan(number)])
@@ -318,7 +318,7 @@ def _titles(above: Sequence[str], syntax: Syntax, width: int) -> tuple[tuple[str
 
 
 def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
-    """Return one title a column, if a line holds as many in any of the ways to separate them."""
+    """Return one title per column, if a line can be separated into as many."""
     bare = re.sub(r"^\s*(?:#|%|//|'|;)+", "", line)
     ways = [syntax.cells(bare) if syntax.delimiter else [], re.split(r"\t+|\s{2,}", bare.strip()), re.split(r"\s*[,;]\s*", bare.strip())]
     ways += [[cell for cell in syntax.cells(bare) if cell], bare.split()]

@@ -1,4 +1,4 @@
-"""Text and CSV: spectra in columns with their positions, spectra in rows under them, or one line per value of a map."""
+"""Text and CSV: spectra in columns with their positions, spectra in rows below them, or one line per value of a map."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
         Roles of columns (`napari_spectrai.io.columns.ROLES`), by their titles or their numbers from 0; those of the others are guessed.
 
     Understood: what `write` wrote; spectra in columns with their positions; spectra in rows under their positions, with coordinates,
-    labels or running numbers before or behind them; a line a value, with its position and its coordinates; intensities alone.
+    labels or running numbers before or after them; one line per value, with its position and its coordinates; intensities alone.
     """
     content = text_of(path)
     if content.startswith(_OURS):
         if columns:
-            raise ValueError("columns= is for tables of other programs; this one says itself what its columns are")
+            raise ValueError("columns= is for tables of other programs; this one names its columns itself")
         return _own(json.loads(lines_of(content)[0].removeprefix(_OURS)), _own_numbers(content))
     table, facts = _prepared(content)
     if table.width == 1 and (spectrum := _counted(path, table)) is not None:
@@ -80,7 +80,7 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
 
 
 def _prepared(content: str) -> tuple[Table, Facts]:
-    """Return the table and what the lines around it say; titles of LabSpec's coordinates stand among those lines."""
+    """Return the table and what the lines around it say; titles of LabSpec's coordinates are among those lines."""
     table = table_of(content)
     facts = facts_of([*table.above, *table.below])
     if table.leads and len(facts.leads) == table.leads:
@@ -127,7 +127,7 @@ def _in_columns(path: Path, table: Table, layout: Layout, facts: Facts, notes: l
 
 
 def _named_places(table: Table, values: Sequence[int]) -> tuple[int, int] | None:
-    """Return height and width of a map whose columns are called after their pixel, ``(x/y)``, row by row."""
+    """Return height and width of a map whose columns are named after their pixel, ``(x/y)``, row by row."""
     found = [re.search(r"\((\d+)\s*/\s*(\d+)\)", table.names[column]) if table.names else None for column in values]
     if len(found) < 2 or not all(found):
         return None
@@ -139,7 +139,7 @@ def _named_places(table: Table, values: Sequence[int]) -> tuple[int, int] | None
 
 
 def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[str]) -> RawArray:
-    """Read a table of one value a line, spectrum after spectrum or band after band."""
+    """Read a table of one value per line, spectrum after spectrum or band after band."""
     place, value = layout.columns("position")[0], layout.columns("intensity")
     numbers = table.numbers[np.isfinite(table.numbers[:, layout.columns("position")[0]])]
     if len(value) > 1:
@@ -172,7 +172,7 @@ def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[st
 
 
 def _counted(path: Path, table: Table) -> RawArray | None:
-    """Return the spectrum of a column that begins with the number of its points and its first and last position (PerkinElmer ASCII)."""
+    """Return the spectrum of a column that starts with the number of its points and its first and last position (PerkinElmer ASCII)."""
     values = table.numbers[:, 0]
     lead = 6
     if len(values) <= lead or values[0] != len(values) - lead or not np.isfinite(values[1:3]).all() or values[1] == values[2]:
@@ -231,7 +231,7 @@ def _own(header: dict[str, Any], numbers: npt.NDArray[np.float64]) -> RawArray:
 
 
 def write(cube: Cube, path: Path) -> None:
-    """Write a column of positions and a column a spectrum, under a line that keeps shape, axis and pixel size exactly."""
+    """Write a column of positions and one column per spectrum, below a line that keeps shape, axis and pixel size exactly."""
     kind = cube.data.dtype
     if kind.kind in "iu" and kind.itemsize == 8 and np.abs(np.asarray(cube.data)).max() > 2**53:
         raise ValueError(f"text holds whole numbers up to 2^53 exactly, and this cube of {kind} has larger ones; choose .npz or .h5")

@@ -1,4 +1,4 @@
-"""TIFF, ImageJ, OME-TIFF and Zeiss LSM through tifffile: mapped where the values lie as they are, else read page by page."""
+"""TIFF, ImageJ, OME-TIFF and Zeiss LSM through tifffile: mapped where the values are stored uncompressed, else read page by page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LENGTHS = {"µm": "um", "um": "um", "micron": "um", "\\u00B5m": "um", "nm": "nm
 
 
 class _Complaints(logging.Handler):
-    """Hears tifffile, which says of a broken chain of pages only in its log that it goes on with those before."""
+    """Handler of tifffile's log, the only place where it reports that it ignores the pages after a broken link."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
             len(file.pages)
             broken = next((words for words in complaints.heard if "invalid page offset" in words), None)
             if broken is not None:
-                raise ValueError(f"its chain of pages ends in the void after {len(file.pages)} pages; it is truncated")
+                raise ValueError(f"its chain of pages points outside the file after {len(file.pages)} pages; it is truncated")
             yield file
     finally:
         logger.removeHandler(complaints)
@@ -95,7 +95,7 @@ def spectral_dimension(path: Path, axes: str) -> tuple[int, bool]:
 
 
 def _whole(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Refuse a series whose values reach beyond the end of the file."""
+    """Raise for a series whose values reach beyond the end of the file."""
     plausible(series.shape, series.dtype)
     length, stored = path.stat().st_size, 0
     for page in series.pages:
@@ -128,7 +128,7 @@ def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
 
 
 def _missing(series: tifffile.TiffPageSeries) -> float | None:
-    """Return the value that stands for "not measured" in a GeoTIFF (GDAL's tag), if it names one."""
+    """Return the value that means "not measured" in a GeoTIFF (GDAL's tag), if it names one."""
     tag = series.keyframe.tags.get(_GDAL_NODATA)
     try:
         return None if tag is None else float(str(tag.value).strip("\x00 "))
@@ -193,9 +193,11 @@ def _unfolded(data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, 
 
 
 def write(cube: Cube, path: Path) -> None:
-    """Write an OME-TIFF with the bands as channels; axis and name stand exactly in the image's description."""
+    """Write an OME-TIFF with the bands as channels; axis and name are stored exactly in the image's description."""
     if len(cube.shape) > 5:
-        raise ValueError(f"OME-TIFF holds up to time, z, y and x beside the bands, not {len(cube.shape) - 1} dimensions; choose .zarr")
+        raise ValueError(
+            f"OME-TIFF holds up to time, z, y and x in addition to the bands, not {len(cube.shape) - 1} dimensions; choose .zarr"
+        )
     if cube.data.dtype.kind == "b" or cube.data.dtype == np.float16 or (cube.data.dtype.kind in "iu" and cube.data.dtype.itemsize == 8):
         raise ValueError(f"OME-TIFF cannot hold {cube.data.dtype}; convert it, for instance to float32, or choose .h5")
     place = len(cube.shape) - 3 if len(cube.shape) > 4 else 0

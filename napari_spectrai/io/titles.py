@@ -1,4 +1,4 @@
-"""Where bands lie, as the names of channels and slices have it: ``"423 nm"``, ``"410-420 nm"``, ``"c:2/8 z:1/3 - 450"``."""
+"""Positions of bands from the names of channels and slices: ``"423 nm"``, ``"410-420 nm"``, ``"c:2/8 z:1/3 - 450"``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _LENGTH_RANGE = (100.0, 30_000.0)
 
 
 def from_labels(labels: Iterable[object], path: Path) -> SpectralAxis | None:
-    """Return the axis that names spell out, if every one does, in one unit.
+    """Return the axis that names give, if every one does, in one unit.
 
-    A name that is a detection window stands for its middle. Names that are plain numbers, such as ``"423.5"`` or ``"Band 1 (402.4)"``,
+    For a detection window, the position is its middle. Names that are plain numbers, such as ``"423.5"`` or ``"Band 1 (402.4)"``,
     are taken for wavelengths in nm where they ascend or descend within 100 to 30,000, with a warning.
     """
     names = [str(label) for label in labels]
@@ -54,7 +54,7 @@ def _with_units(names: Sequence[str]) -> SpectralAxis | None:
             value, unit = _number(match.group(2)), unit_of(match.group(1))
         if unit is None:
             return None
-        # a dash before a wavelength is none of its own
+        # a dash before a wavelength is not its sign
         found.append(((value if unit.name == "1/cm" else abs(value)) * unit.factor, unit))
     units = {unit.name for _, unit in found}
     return SpectralAxis(np.array([value for value, _ in found]), units.pop()) if len(units) == 1 else None

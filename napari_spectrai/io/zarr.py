@@ -1,4 +1,4 @@
-"""Zarr stores (formats 2 and 3), read lazily; the axis stands in the array's attributes."""
+"""Zarr stores (formats 2 and 3), read lazily; the axis is in the array's attributes."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0) -> zarr.Array[Any]:
-    """Create an empty store with `cube`'s shape, axis and pixel size, to be filled piece by piece; `fill` stands where nothing is."""
+    """Create an empty store with `cube`'s shape, axis and pixel size, to be filled in pieces; `fill` is the value of missing ones."""
     chunks = tuple(min(c, s) for c, s in zip((1,) * (len(cube.shape) - 3) + CHUNK[-len(cube.shape) :], cube.shape, strict=True))
     return zarr.create_array(path, shape=cube.shape, chunks=chunks, dtype=dtype, fill_value=fill, attributes=header_of(cube))
 
 
 def writing(cube: Cube, path: Path) -> Iterator[tuple[int, int]]:
-    """Write a store slab by slab, so that a lazy cube never stands whole in memory; yield (done, total) after each."""
+    """Write a store slab by slab, so that a lazy cube is never loaded as a whole; yield (done, total) after each."""
     store = create(path, cube, cube.data.dtype)
     rows, high = cube.shape[0], store.chunks[0]
     row = cube.data.nbytes // rows

@@ -27,7 +27,7 @@ def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
 
 
 def refuse_unsafe(array: zarr.Array[Any]) -> None:
-    """Refuse an array with a codec that is not known to be harmless; one of Zarr 2, ``pickle``, runs whatever code its chunks hold.
+    """Raise for an array with a codec that is not known to be harmless; one of Zarr 2, ``pickle``, runs whatever code its chunks hold.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def _names(codecs: Any) -> list[str]:
 
 
 def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
-    """Return an array of a store as a dask array whose faults name the store."""
+    """Return an array of a store as a dask array whose errors name the store."""
     refuse_unsafe(array)
     return OnDisk(path, array.shape, array.dtype, lambda key: array[key]).lazy(array.chunks)
 

@@ -106,7 +106,7 @@ class Model:
         return napari_spectrai.evaluate(self, truth, source=cube, **options)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to one ``.safetensors`` file, whole or not at all."""
+        """Write the model to one ``.safetensors`` file, atomically."""
         path = Path(path)
         if path.suffix != ".safetensors":
             raise ValueError(f"a model file ends in .safetensors, not {path.suffix or 'nothing'!r}: {path}")

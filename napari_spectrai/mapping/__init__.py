@@ -1,4 +1,4 @@
-"""Maps: what is in each pixel. Band images, peak fits, components, abundances of given spectra, library matches.
+"""Maps: what each pixel contains. Band images, peak fits, components, abundances of given spectra, library matches.
 
 The public function is `napari_spectrai.maps`; a kind of map is a subclass of `MapKind`, registered by an entry point in the group
 ``napari_spectrai.maps``.

@@ -47,7 +47,7 @@ class BandMaps(MapKind):
         return middle(axis)
 
     def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
-        """Return one map a range.
+        """Return one map per range.
 
         Raises
         ------

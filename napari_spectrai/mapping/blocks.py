@@ -121,11 +121,11 @@ class Pixels:
         return rows[..., self.bands]
 
     def sample(self, most: int) -> Doubles:
-        """Return at most so many spectra (n, bands) that hold data, from rows spread evenly over the cube."""
+        """Return a limited number of spectra (n, bands) that hold data, from rows spread evenly over the cube."""
         rows = seen(self.cube, most * len(self.cube.axis)).reshape(-1, len(self.cube.axis))[:, self.bands]
         held = held_by(rows)
         found = np.asarray(rows[held.mask] if held.count else rows[np.isfinite(rows).all(-1)], np.float64)
-        if not len(found):  # the rows that were looked at are all empty
+        if not len(found):  # the rows that were read are all empty
             found = next(self.blocks())[1]
         return found[:: -(-len(found) // most)]
 

@@ -74,12 +74,12 @@ class ComponentMaps(MapKind):
         return f"{cube.name} · {_WORDS[self.method]}" if cube.name else _WORDS[self.method]
 
     def _found(self, seen: Doubles, scree: PrincipalComponents) -> Doubles:
-        """Return components (k, bands), those first that most spectra hold most of."""
+        """Return components (k, bands), the most abundant first."""
         rank = int((scree.variances > 1e-12 * max(float(scree.variances[0]), 1e-300)).sum())
         most = min(len(seen), {"pca": rank, "kmeans": len(seen)}.get(self.method, rank + 1))
         if self.count > most:
             raise ValueError(
-                f"{self.count} components are asked for (count), and the {len(seen):,} spectra of {seen.shape[1]} bands hold {most} at "
+                f"{self.count} components are requested (count), and the {len(seen):,} spectra of {seen.shape[1]} bands hold {most} at "
                 f"most; set count to {max(most, 1)} or less"
             )
         if self.method == "pca":

@@ -69,7 +69,7 @@ class CumulativeBands:
         return self._areas
 
     def prepare(self, how: How) -> None:
-        """Sum up what maps of this kind need; else the first of them does."""
+        """Compute in advance the sums that maps of this kind need; otherwise the first map computes them."""
         if how == "area":
             self._cumulative_areas()
         elif how != "max":

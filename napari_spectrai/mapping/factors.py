@@ -15,7 +15,7 @@ from napari_spectrai.mapping.nnls import nnls
 MCR_STEPS = 200
 """Rounds of alternating least squares at most."""
 MCR_TOLERANCE = 1e-5
-"""Relative change of the lack of fit below which they end."""
+"""Relative change of the lack of fit below which they stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def vertices(spectra: Doubles, count: int, generator: np.random.Generator) -> Do
     """Return endmembers (k, m) of spectra (n, m) that hold pure ones: vertex component analysis.
 
     Spectra are projected onto as many dimensions as there are endmembers (at a high signal-to-noise ratio, onto the plane that
-    brightness does not change; else with one dimension less); then, again and again, the spectrum that reaches farthest at right
-    angles to the endmembers found is taken.
+    brightness does not change; else with one dimension less); then, repeatedly, the spectrum that reaches farthest
+    orthogonally to the endmembers found so far is taken.
 
     Parameters
     ----------
@@ -82,14 +82,14 @@ def vertices(spectra: Doubles, count: int, generator: np.random.Generator) -> Do
         basis, offset = _leading(spectra, count), np.zeros_like(mean)
         scores = spectra @ basis
         brightness = scores @ scores.mean(0)
-        # dark spectra would be nothing but noise once they are divided by next to nothing
+        # dark spectra, divided by almost zero, would be mere noise
         bright = brightness > 1e-2 * brightness.mean()
         points = np.where(bright[:, None], scores / np.where(bright, brightness, 1)[:, None], 0)
     return np.asarray(scores[_farthest(points, generator)] @ basis.T + offset)
 
 
 def _leading(values: Doubles, count: int) -> Doubles:
-    """Return so many leading right singular vectors (m, k)."""
+    """Return the `count` leading right singular vectors (m, k)."""
     _, vectors = np.linalg.eigh(values.T @ values)
     return _signed(vectors[:, ::-1][:, :count].T).T
 
@@ -101,7 +101,7 @@ def _signed(vectors: Doubles) -> Doubles:
 
 
 def _farthest(points: Doubles, generator: np.random.Generator) -> npt.NDArray[np.intp]:
-    """Return the numbers of as many points (n, k) as they have dimensions, each far from the span of those before."""
+    """Return the numbers of as many points (n, k) as they have dimensions, each far from the span of those before it."""
     count = points.shape[1]
     found = np.zeros((count, count))
     found[-1, 0] = 1
@@ -167,7 +167,7 @@ def alternating_least_squares(spectra: Doubles, initial: Doubles, *, sum_to_one:
     for _ in range(MCR_STEPS):
         abundances = nnls(components, spectra, sum_to_one=sum_to_one)
         used = np.asarray((abundances > 0).any(0))
-        if not used.all():  # a component that no spectrum holds begins again where the fit is worst
+        if not used.all():  # a component that no spectrum contains starts again where the fit is worst
             worst = np.square(spectra - abundances @ components).sum(1).argmax()
             components = np.where(used[:, None], components, np.maximum(spectra[worst], 0) if non_negative else spectra[worst])
             abundances = nnls(components, spectra, sum_to_one=sum_to_one)

@@ -19,14 +19,14 @@ MapFormat = Literal["tiff", "npy"]
 
 
 def write_maps(result: Maps, folder: str | Path, source: Cube | None = None, format: MapFormat = "tiff") -> list[Path]:  # noqa: A002
-    """Write maps into a folder, which is made if it is not there; return the files written.
+    """Write maps into a folder, which is created if it does not exist; return the files written.
 
     Parameters
     ----------
     result : Maps
     folder : str or Path
     source : Cube, optional
-        The cube that the maps are of: its pixel size goes into the TIFF files.
+        The cube that the maps were computed from; its pixel size goes into the TIFF files.
     format : ``"tiff"`` or ``"npy"``
         ``"tiff"``: float32 in the layout of ImageJ, with pixel size and unit. ``"npy"``: float64.
 
@@ -56,7 +56,7 @@ def write_maps(result: Maps, folder: str | Path, source: Cube | None = None, for
 
 
 def file_name(name: str) -> str:
-    """Return a map's name without what some file systems refuse."""
+    """Return a map's name without characters that some file systems refuse."""
     return re.sub(r"_+", "_", re.sub(r"[^\w.()-]+", "_", name.replace("–", "-").replace("/", "over").replace("%", "percent"))).strip("_. ")
 
 

@@ -18,7 +18,7 @@ from napari_spectrai.spectral_axis import SpectralAxis
 Doubles: TypeAlias = npt.NDArray[np.float64]
 Row: TypeAlias = dict[str, str | int | float | bool | None]
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with the number of spectra done and their total; what it raises ends the computation."""
+"""Called with the number of spectra done and their total; an exception raised in it ends the computation."""
 
 
 def silent(done: int, total: int) -> None:
@@ -36,7 +36,7 @@ class Maps:
     curves : Cube of shape (components, L) or None
         The spectrum of each component, in the order of the maps; its ``metadata["names"]`` are those of the components.
     table : list of dict
-        Rows of plain values: one a component, peak, reference or particle.
+        Rows of plain values: one per component, peak, reference or particle.
     notes : tuple of str
         Remarks on the result, in sentences.
 
@@ -65,7 +65,7 @@ class MapKind(Named):
 
     Class attributes
     ----------------
-    first : names of the settings that a form shows first; the others stand behind a fold
+    first : names of the settings that a form shows first; the others are in a collapsed section
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

@@ -37,7 +37,7 @@ class Fit:
         Sum of squared residuals.
     converged : bool ndarray of shape (n,)
     at_bound : bool ndarray of shape (n, P)
-        Parameters that a bound holds back.
+        Parameters that are held at a bound.
     """
 
     parameters: Doubles
@@ -74,7 +74,7 @@ def levenberg_marquardt(model: Model, spectra: Doubles, start: Doubles, low: Dou
             moving, state = moving[~ended], state.only(~ended)
             if not moving.size:
                 return result
-    # slow on the last stretch: near enough all the same if a step changes little within the errors
+    # slow to converge: close enough if a step is small compared with the errors
     near = state.moved <= SLOW**2 * state.squares / max(1, spectra.shape[1] - size)
     state.store(result, moving)
     result.converged[moving] &= near
@@ -83,7 +83,7 @@ def levenberg_marquardt(model: Model, spectra: Doubles, start: Doubles, low: Dou
 
 @dataclass(slots=True)
 class _State:
-    """Where the fits that still move are; arrays that start with n, the number of these."""
+    """State of the fits that have not ended; the first dimension of its arrays is their number, n."""
 
     spectra: Doubles
     low: Doubles
@@ -108,11 +108,11 @@ class _State:
         return _State(*(getattr(self, name)[kept] for name in _State.__slots__))
 
     def held(self) -> Mask:
-        """Return which parameters a bound holds back."""
+        """Return which parameters are held at a bound."""
         return ((self.parameters <= self.low) & (self.gradient <= 0)) | ((self.parameters >= self.high) & (self.gradient >= 0))
 
     def step(self, model: Model) -> Mask:
-        """Try one step of each; return which fits have ended."""
+        """Try one step of each fit; return which fits have ended."""
         held = self.held()
         scale = _scale(self.normal)
         matrix = _restricted(self.normal * scale[:, :, None] * scale[:, None, :], held)
@@ -131,14 +131,14 @@ class _State:
         ended = (better & small & (self.damping <= 1)) | (~better & small) | (~better & (self.damping >= _MOST))
         self.parameters[better], self.squares[better] = trial[better], squares[better]
         self.normal[better], self.gradient[better] = normal[better], gradient[better]
-        # by the reduction that the linear model has promised: steps that go too far need more damping even if they are accepted
+        # relative to the reduction predicted by the linear model: steps that go too far need more damping even if they are accepted
         factor = np.where(better, np.where(gain > 0.75, 0.1, np.where(gain < 0.25, 5.0, 1.0)), 10.0)
         self.damping = np.clip(np.where(factor > 1, np.maximum(self.damping, 1e-3), self.damping) * factor, _LEAST, _MOST * 10)
         self.moved = moved
         return np.asarray(ended)
 
     def store(self, result: Fit, places: npt.NDArray[np.intp]) -> None:
-        """Put these fits into their places, with the covariance of their parameters."""
+        """Store these fits in their places, with the covariance of their parameters."""
         held = self.held()
         scale = _scale(self.normal)
         matrix = _restricted(self.normal * scale[:, :, None] * scale[:, None, :], held)

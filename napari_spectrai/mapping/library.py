@@ -1,4 +1,4 @@
-"""Library search: which known spectrum is most like that of each pixel."""
+"""Library search: which known spectrum is most similar to that of each pixel."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from napari_spectrai.mapping.references import NAMES, Library, References, onto
 from napari_spectrai.spectral_axis import SpectralAxis
 
 MOST = 10_000
-"""Spectra of a library at most."""
+"""Largest number of spectra in a library."""
 COVERED = 0.5
 """Share of the cube's bands that a library spectrum has to cover."""
 LEAST = 8
-"""Bands, at least, by which spectra are compared."""
+"""Smallest number of bands by which spectra are compared."""
 
 Measure = Literal["correlation", "angle", "derivative"]
 
@@ -38,7 +38,7 @@ class _Group:
 class LibraryMaps(MapKind):
     """The best match of each spectrum in a library of known ones, on the bands that both cover.
 
-    Maps: ``hit``, the number of the best match (from 0, in the order of the table); ``score``, how like it is, 1 for the same shape;
+    Maps: ``hit``, the number of the best match (from 0, in the order of the table); ``score``, its similarity, 1 for the same shape;
     ``margin``, by how much its score exceeds that of the second best. Scores do not depend on brightness.
 
     ``"correlation"``: Pearson's correlation. ``"angle"``: the cosine of the spectral angle (Kruse et al. 1993,
@@ -79,7 +79,7 @@ class LibraryMaps(MapKind):
         return Maps(maps, search.curves(cube), table, search.notes)
 
     def search(self, axis: SpectralAxis) -> Search:
-        """Return the library made ready to be compared with spectra on `axis`."""
+        """Return the library prepared for comparison with spectra on `axis`."""
         return Search.of(
             Library.of(self.references, MOST), axis, window(axis, self.low, self.high, least=LEAST, what="a search"), self.measure
         )
@@ -143,7 +143,7 @@ class Search:
         if not enough.any():
             raise ValueError(
                 f"no spectrum of the library covers {COVERED:.0%} of the {len(bands)} bands compared ({axis.describe()}); the best covers "
-                f"{int(covered.max())}. Narrow the range with low and high, or take another library"
+                f"{int(covered.max())}. Narrow the range with low and high, or choose another library"
             )
         left_out = [name for name, ok in zip(library.names, enough, strict=True) if not ok]
         names = tuple(name for name, ok in zip(library.names, enough, strict=True) if ok)
@@ -174,7 +174,7 @@ class Search:
         return [(self.names[number], float(scores[number])) for number in np.argsort(-scores, kind="stable")[:most]]
 
     def curves(self, cube: Cube) -> Cube:
-        """Return the library on the bands compared, NaN where a spectrum does not reach."""
+        """Return the library on the bands compared, NaN outside the range of a spectrum."""
         return replace(
             cube.with_data(self.spectra.astype(np.float32), axis=cube.axis.take(self.bands), name="library"),
             metadata={NAMES: list(self.names)}, pixel_size=None,

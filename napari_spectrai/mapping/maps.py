@@ -26,7 +26,7 @@ def maps(cube: Any, kind: Any, *, progress: Progress = silent, **settings: Any) 
         ``"unmix"``: abundances of given spectra by non-negative least squares.
         ``"library"``: the best match of each spectrum in a library.
     progress : callable, optional
-        Called with the number of spectra done and their total; what it raises ends the computation.
+        Called with the number of spectra done and their total; an exception raised in it ends the computation.
     **settings
         Of the kind; see the classes in `napari_spectrai.mapping`.
 
@@ -63,6 +63,6 @@ def maps(cube: Any, kind: Any, *, progress: Progress = silent, **settings: Any) 
         except ValidationError as error:
             raise SettingsError(problems(error)) from error
     elif settings:
-        raise ValueError(f"settings stand in the {type(kind).__name__} that is given; leave out {', '.join(settings)}")
+        raise ValueError(f"settings are part of the {type(kind).__name__} that is given; omit {', '.join(settings)}")
     found: Maps = kind.compute(as_cube(cube), progress)
     return found

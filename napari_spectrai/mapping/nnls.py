@@ -25,7 +25,7 @@ _TABLE = 8
 
 
 def nnls(references: Doubles, spectra: Doubles, *, sum_to_one: bool = False) -> Doubles:
-    """Return the coefficients (n, k) at least zero by which references (k, m) come nearest to spectra (n, m).
+    """Return the coefficients (n, k), at least zero, with which references (k, m) fit spectra (n, m) best.
 
     See `NonNegative`, which solves for many blocks of spectra.
     """
@@ -62,7 +62,7 @@ class NonNegative:
 
     @property
     def at_once(self) -> int:
-        """Number of spectra that are best solved together: what stays in the processor's cache."""
+        """Number of spectra that are best solved together, since they fit in the processor's cache."""
         k, m = self.references.shape
         return int(np.clip(AT_ONCE // max(k * k if k > _TABLE else k, m), 256, 2**14))
 
@@ -133,11 +133,11 @@ class _Pivots:
         return np.asarray(np.where(passive[:, :, None], solved, gradient))
 
     def _product(self, target: Doubles, patterns: npt.NDArray[np.integer[Any]]) -> Doubles:
-        """Return coefficients and gradients (k, n) for z (k', n), which stand in the order of their patterns."""
+        """Return coefficients and gradients (k, n) for z (k', n), which are in the order of their patterns."""
         starts = np.flatnonzero(np.append(True, patterns[1:] != patterns[:-1]))
         known = patterns[starts]
         matrices = self._matrices(known) if self._table is None else self._table[known]
-        if len(known) * 8 > len(patterns) and len(patterns) > 1:  # hardly two of the same kind
+        if len(known) * 8 > len(patterns) and len(patterns) > 1:  # hardly any two have the same pattern
             number = np.repeat(np.arange(len(known)), np.diff(starts, append=len(patterns)))
             return np.asarray((matrices[number] @ target.T[..., None])[..., 0].T)
         found = np.empty((len(self._bits), len(patterns)))
@@ -157,7 +157,7 @@ class _Pivots:
             infeasible = np.zeros(len(passive), self._dtype)
             for number, row in enumerate(found):
                 infeasible |= (row < _FEASIBLE).astype(self._dtype) << self._dtype(number)
-            last = step == STEPS * k - 1  # linearly dependent references: one answer is as good as another
+            last = step == STEPS * k - 1  # linearly dependent references: the solution is not unique, any will do
             self._store(result, moving, found, passive, np.flatnonzero((infeasible == 0) | last))
             kept = np.flatnonzero(infeasible)
             if not kept.size:

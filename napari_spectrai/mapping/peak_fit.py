@@ -1,4 +1,4 @@
-"""Fits of peaks to many spectra at once: bounds, ties, starts from the data, standard errors of what is derived."""
+"""Fits of peaks to many spectra at once: bounds, ties, start values from the data, standard errors of derived quantities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from napari_spectrai.mapping.lineshapes import PeakModel
 from napari_spectrai.mapping.peak_start import Grid, evenly, packed, start
 
 AT_ONCE = 2**17
-"""Derivatives computed at a time: as many as stay in the processor's cache."""
+"""Derivatives computed at a time: as many as fit in the processor's cache."""
 
 Range = tuple[float, float]
 
@@ -104,7 +104,7 @@ class PeakFitter:
         matrix, offset, free = self._ties
         low, high = self._bounds
         begin = begin.copy()
-        if not self.negative:  # a peak without height has no slope to move along
+        if not self.negative:  # a peak of height zero has no gradient in its other parameters
             least = 1e-3 * np.maximum(np.ptp(spectra, axis=1), 1e-300)
             heights = begin[:, : self.model.count * self.model.each : self.model.each]
             heights[:] = np.maximum(heights, least[:, None])
@@ -133,7 +133,7 @@ class PeakFitter:
         at_once = max(16, AT_ONCE // (self.model.size * spectra.shape[1]))
         mean = spectra.mean(0) if mean is None else mean
         blocks = [spectra[first : first + at_once] for first in range(0, len(spectra), at_once)]
-        # numpy computes without the interpreter's lock, and each thread on small matrices, which BLAS would only slow down by threads
+        # numpy releases the interpreter's lock; each thread works on small matrices, which threads of BLAS would only slow down
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1)) as pool:
             parts = list(pool.map(lambda block: self._best(block, mean), blocks))
         names = ("parameters", "covariance", "squares", "converged", "at_bound")

@@ -1,4 +1,4 @@
-"""Where fits of peaks begin: matched filters over a grid of positions and widths."""
+"""Start values of peak fits: matched filters over a grid of positions and widths."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from napari_spectrai.mapping.kind import Doubles
 from napari_spectrai.mapping.lineshapes import PeakModel, profile
 
 POSITIONS, WIDTHS = 48, 7
-"""Size of the grid, at most."""
+"""Largest size of the grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def linear(lines: Doubles, spectra: Doubles, powers: Doubles) -> tuple[Doubles, 
 
 
 def evenly(low: float, high: float, spacing: float, narrowest: float) -> Doubles:
-    """Return positions of the grid from `low` to `high`, as close as the narrowest line needs, and at most as many as it may have."""
+    """Return positions of the grid from `low` to `high`, as close as the narrowest line needs, and at most as many as the grid may have."""
     step = max(spacing, narrowest / 2)
     count = int(np.clip(np.ceil((high - low) / step) + 1, 3, POSITIONS))
     return np.linspace(low, high, count)

@@ -18,7 +18,7 @@ from napari_spectrai.mapping.peak_fit import PeakFitter
 from napari_spectrai.spectral_axis import SpectralAxis
 
 AT_ONCE = 2**13
-"""Spectra between two reports of progress."""
+"""Number of spectra between two reports of progress."""
 
 
 class PeakMaps(MapKind):
@@ -89,7 +89,7 @@ class PeakMaps(MapKind):
         return middle(axis)
 
     def fitter(self, positions: Doubles) -> PeakFitter:
-        """Return what fits spectra at these positions, ascending, in the unit of the axis."""
+        """Return an object that fits spectra at these positions, ascending, in the unit of the axis."""
         model = PeakModel(positions, self.shape, self.count, self.baseline)
         low, high = float(positions.min()), float(positions.max())
         expected = sorted(self.positions)
@@ -127,7 +127,7 @@ class PeakMaps(MapKind):
         found = fitter.fit(own[None])
         names, values = self._columns(fitter, found, own.size)
         model = fitter.model
-        if points:  # both ends stay, to which the baseline is scaled
+        if points:  # both ends are kept, since the baseline is scaled to them
             model = replace(model, positions=np.linspace(positions.min(), positions.max(), points))
         return model.positions, model.values(found.parameters)[0], {name: float(one[0]) for name, one in zip(names, values, strict=True)}
 
@@ -190,7 +190,7 @@ class PeakMaps(MapKind):
         return self.names(), np.stack([*columns, residual, failed.astype(np.float64)])
 
     def _at_limit(self, fitter: PeakFitter, found: Fit) -> Mask:
-        """Return the fits in which a position stands at a limit, or a width at an upper limit that nobody has set."""
+        """Return the fits in which a position is at a limit, or a width at an upper limit that the user has not set."""
         each = fitter.model.each
         at_limit = np.zeros(len(found.squares), bool)
         for peak in range(self.count):

@@ -64,7 +64,7 @@ class Library:
         flat = tuple(replace(cube, data=cube.numpy().reshape(-1, len(cube.axis)), metadata=dict(cube.metadata)) for cube in cubes)
         count = sum(len(cube.data) for cube in flat)
         if count > most:
-            raise ValueError(f"the references hold {count:,} spectra, and at most {most:,} are taken; choose some of them")
+            raise ValueError(f"the references hold {count:,} spectra, and at most {most:,} are accepted; choose some of them")
         return cls(flat, tuple(_named(cubes, flat)))
 
     def on(self, axis: SpectralAxis, low: float | None, high: float | None) -> tuple[Bands, Doubles]:
@@ -98,7 +98,7 @@ def onto(cube: Cube, axis: SpectralAxis, bands: Bands) -> Doubles:
     own = in_unit(cube.axis, axis.unit)
     if own is None or not axis.unit:
         if len(cube.axis) == len(axis) and not (cube.axis.unit and axis.unit):
-            return values[:, bands]  # band by band, where one of both has no positions
+            return values[:, bands]  # band by band, where either has no positions
         raise ValueError(
             f"the references are in {cube.axis.unit or 'band numbers'} ({cube.axis.describe()}) and the cube is in "
             f"{axis.unit or 'band numbers'} ({axis.describe()}); convert the axis of one of them"

@@ -24,7 +24,7 @@ MOST = 64
 SIMILAR = 5.0
 """Angle in degrees below which two references are reported as hard to distinguish."""
 _DARK = 0.05
-"""Share of the spectra, the darkest ones, whose mean is taken for the background."""
+"""Share of the spectra, the darkest ones, whose mean serves as the background."""
 
 
 class UnmixMaps(MapKind):
@@ -88,7 +88,7 @@ class UnmixMaps(MapKind):
         def solved(part: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
             return self.abundances(solver, np.asarray(part, np.float64), noise)
 
-        # on threads, and each on small matrices, which BLAS would only slow down by threads of its own
+        # in threads, each on small matrices, which threads of BLAS would only slow down
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             for places, spectra in pixels.raw_blocks(progress):
                 starts = range(0, len(spectra), solver.at_once)
@@ -104,7 +104,7 @@ class UnmixMaps(MapKind):
         for row, values in zip(table, found, strict=False):
             row["mean"] = float(np.nanmean(values))
         if self.weights == "photon" and noise is None:
-            notes = (*notes, "No photon noise is seen in the data: all bands are weighted alike.")
+            notes = (*notes, "No photon noise was detected in the data: all bands are weighted alike.")
         maps = {name: pixels.shaped(values) for name, values in zip([*_distinct(names), "residual"], found, strict=True)}
         return Maps(maps, curves, table, notes)
 

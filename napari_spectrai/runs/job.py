@@ -1,4 +1,4 @@
-"""A process at work in a folder, started here or found at work, and how it is followed and steered."""
+"""A process that works in a folder, started here or found running, and how to follow and control it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_spectrai.runs.folder import RunFolder, readable
 from napari_spectrai.runs.process_info import ForeignProcess
 
 _LET_GO = b"1"
-"""What a starter says through the pipe, so that its own end is not taken as the word to stop."""
+"""Written to the pipe by the starting process, so that its own end is not taken as the signal to stop."""
 
 
 def _cwd_exists() -> bool:
@@ -28,7 +28,7 @@ def _cwd_exists() -> bool:
 
 
 class Worker(Protocol):
-    """What `subprocess.Popen` and a process of somebody else's have in common."""
+    """What `subprocess.Popen` and a process started elsewhere have in common."""
 
     pid: int
 
@@ -46,7 +46,7 @@ class Worker(Protocol):
 
 
 class Job:
-    """A command of ``napari-spectrai`` at work in a folder, followed through the folder's journal.
+    """A command of ``napari-spectrai`` that works in a folder, followed through the folder's journal.
 
     The process watches a pipe from its starter: if the starter dies, however suddenly, the job saves and ends,
     unless `detach` was called before.
@@ -57,7 +57,7 @@ class Job:
     arguments : sequence of str
         Of the command.
     remains : bool
-        Whether what it makes lies where it will be found when nobody has followed it.
+        Whether its results can be found later when no process has followed it.
     """
 
     def __init__(self, folder: RunFolder, arguments: Sequence[str] = (), *, remains: bool = False) -> None:
@@ -107,22 +107,22 @@ class Job:
 
     @property
     def attached(self) -> bool:
-        """Whether this handle only follows and steers what another one has started."""
+        """Whether this handle only follows and controls a process that another one has started."""
         return isinstance(self._worker, ForeignProcess)
 
     def poll(self, most: int = -1) -> list[Event]:
-        """Return what has been told since the last call, at once; a death without a word is told as `Failed`.
+        """Return the events since the last call, without waiting; a process that died without reporting is reported as `Failed`.
 
-        `most` bytes of the journal are read, so that a window can take up a long one bit by bit; `behind` says that there is more.
+        `most` bytes of the journal are read, so that a window can read a long one piece by piece; `behind` says that there is more.
         """
-        alive = self.alive  # asked before reading, so that last words are not missed
+        alive = self.alive  # determined before reading, so that the last events are not missed
         found: list[Event] = []
         if self.folder.journal.exists():
             with self.folder.journal.open("rb") as file:
                 identity = os.fstat(file.fileno()).st_ino
-                if identity == self._stale and alive:  # of the life before: the resumed run has yet to take it over
+                if identity == self._stale and alive:  # of the previous process: the resumed run has yet to take it over
                     return []
-                if identity != self._journal:  # a resumed run has cut its journal back: begin again
+                if identity != self._journal:  # a resumed run has truncated its journal: read it from the start
                     self._journal, self._position = identity, 0
                 file.seek(self._position)
                 read = file.read(most)
@@ -136,7 +136,7 @@ class Job:
             self._last = found[-1]
         if self._worker is not None and not alive and not self._ended and not self.behind:
             self._ended = True
-            if self._worker.poll() == 1 and self._find_worker():  # of two that took the run up at once, this one was refused
+            if self._worker.poll() == 1 and self._find_worker():  # of two processes that resumed the run at once, this one was refused
                 return found
             if self._worker.poll() not in (0, 3) and not isinstance(self._last, Failed):
                 found.append(Failed(self._cause_of_death(), self._log_end()))
@@ -158,17 +158,17 @@ class Job:
         return self._worker.wait(timeout)
 
     def stop(self, grace: float = 10.0) -> None:
-        """Stop: ask through `control`, after `grace` seconds terminate, then kill. What is saved stays.
+        """Stop: ask through `control`, after `grace` seconds terminate, then kill. What was saved is kept.
 
         Raises
         ------
         RuntimeError
-            If the process was found at work, does not listen, and cannot or must not be ended from here.
+            If the process was found running, does not respond, and cannot or must not be ended from here.
         """
         worker = self._worker
         if worker is None or worker.poll() is not None:
             return
-        with suppress(OSError):  # what cannot be asked is ended
+        with suppress(OSError):  # a process that cannot be asked is ended
             self.ask_to_stop()
         for end in (None, worker.terminate, worker.kill):
             if end is not None:
@@ -181,10 +181,10 @@ class Job:
         self.close()
 
     def ask_to_stop(self) -> None:
-        """Ask through `control`, without waiting; where no word can be left there, by letting go of the pipe, which means the same."""
+        """Ask through `control`, without waiting; where that file cannot be written, by closing the pipe, which means the same."""
         try:
             self.folder.say("stop")
-        except OSError:  # a full disk, or the folder is no more
+        except OSError:  # a full disk, or a removed folder
             if self._pipe is None or self._pipe.closed:
                 raise
             self._pipe.close()
@@ -201,7 +201,7 @@ class Job:
             self._pipe.close()
 
     def close(self) -> None:
-        """Let go of the pipe; a process still running takes it as the word to save and end, if it was not detached."""
+        """Close the pipe; a process still running takes that as the signal to save and end, unless it was detached."""
         if self._pipe is not None:
             self._pipe.close()
 
@@ -213,8 +213,8 @@ class Job:
         code = self.wait()
         how = f"was killed (signal {-code})" if code < 0 else f"ended with exit code {code}"
         if isinstance(self._worker, ForeignProcess):
-            how = "ended"  # only its starter is told more
-        return f"The process {how} without a word; {self._remains_words()}"
+            how = "ended"  # only the process that started it knows more
+        return f"The process {how} without reporting why; {self._remains_words()}"
 
     def _remains_words(self) -> str:
         return f"its log is {self.folder.log}"
@@ -224,7 +224,7 @@ class Job:
 
 
 class Run(Job):
-    """A training in a process of its own; get one from `launch`, or `attach` to one by its folder.
+    """A training in a separate process; get one from `launch`, or `attach` to one by its folder.
 
     Parameters
     ----------
@@ -248,10 +248,10 @@ class Run(Job):
 
     @classmethod
     def attach(cls, run: Run | RunFolder | str | Path) -> Run:
-        """Return a handle on a run that is at work, whoever has started it; all that it has told is told again.
+        """Return a handle on a run that is in progress, whoever has started it; all its events are reported again.
 
-        Any number of handles may follow and steer one run. Closing this one, or ending this process, leaves the run
-        as it is. Where nobody works in the folder the handle is not alive, and can `resume`.
+        Any number of handles may follow and control one run. Closing this one, or ending this process, leaves the run
+        as it is. Where no process works in the folder the handle is not alive, and can `resume`.
 
         Parameters
         ----------
@@ -281,7 +281,7 @@ class Run(Job):
         return owner is not None
 
     def _code(self) -> int:
-        """Return the exit code of a process that another started, as the journal tells it."""
+        """Return the exit code of a process that another started, as the journal shows it."""
         try:
             ending = self.folder.last_event()
         except (ValueError, OSError):  # a journal that cannot be read
@@ -297,7 +297,7 @@ class Run(Job):
 
     @property
     def attached(self) -> bool:
-        """Whether this handle only follows and steers what another one has started."""
+        """Whether this handle only follows and controls a process that another one has started."""
         return self._origin is not None or super().attached
 
     def detach(self) -> None:
@@ -308,13 +308,13 @@ class Run(Job):
             self._origin.detach()
 
     def pause(self) -> None:
-        """Let the run hold after the step it is at; it keeps its memory."""
+        """Pause the run after the current step; it keeps its memory."""
         self.folder.say("pause")
 
     def resume(self) -> None:
-        """Go on: a paused run continues; a stopped, failed or killed one is started again from its checkpoint.
+        """Continue: a paused run goes on; a stopped, failed or killed one is started again from its checkpoint.
 
-        Where another process has taken the run up in the meantime, that one is followed.
+        Where another process has resumed the run in the meantime, that process is followed.
         """
         if self.alive or self._find_worker():
             self.folder.say("resume")
@@ -330,5 +330,5 @@ class Run(Job):
         return napari_spectrai.Model.load(path)
 
     def report(self) -> Path:
-        """Write the report of what there is by now, and return its path; at the end of a training it is written anyway."""
+        """Write the report of the results so far, and return its path; at the end of a training it is written automatically."""
         return napari_spectrai.write_report(self.folder.path)

@@ -1,4 +1,4 @@
-"""The lock of a run folder: held for life by the process that works there. The system alone says who holds it; no file is believed."""
+"""The lock of a run folder: held by the process that works there. Only the operating system is asked who holds it; no file is trusted."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ else:
     import fcntl
 
 WORKS, ALONE = 0, 1
-"""The bytes of the file that are locked: by whoever works here, and by a process that does nothing else and so may be ended."""
+"""The bytes of the file that are locked: by any process that works here, and by one that does nothing else and may thus be ended."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 # struct flock, where its layout is known
 _LAYOUTS: dict[str, tuple[str, tuple[int, ...]]] = {"linux": ("hhqqi", (0, 1, 2, 3, 4)), "darwin": ("qqihh", (3, 4, 0, 1, 2))}
-"""As `struct` writes it, and where type, whence, start, length and process stand in it."""
+"""Its format for `struct`, and the places of type, whence, start, length and process in it."""
 
 
 class HeldError(RuntimeError):
@@ -46,11 +46,11 @@ class _Held:
 
 
 _held: dict[tuple[int, int], _Held] = {}
-"""Locks of this process, by device and file: closing any other handle on such a file would let go of its lock."""
+"""Locks of this process, by device and file: closing any other handle on such a file would release its lock."""
 
 
 def hold(path: Path, *, alone: bool) -> bool:
-    """Take the lock for as long as this process lives or until `release`; return whether the file system has locks at all.
+    """Take the lock for as long as this process lives or until `release`; return whether the file system supports locks.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def hold(path: Path, *, alone: bool) -> bool:
 
 
 def release(path: Path) -> None:
-    """Let go of the lock, if this process holds it. The file stays: a lock on a file that was removed would protect nothing."""
+    """Release the lock, if this process holds it. The file is kept: a lock on a file that was removed would protect nothing."""
     own = _own(path)
     if own is None:
         return
@@ -86,7 +86,7 @@ def release(path: Path) -> None:
 
 
 def holder(path: Path) -> Holder | None:
-    """Return who holds the lock; None if nobody does, or the file is not one that a lock of ours can be on."""
+    """Return who holds the lock; None if nobody does, or the file cannot be one of our lock files."""
     own = _own(path)
     if own is not None:
         return Holder(own.pid, own.alone)
@@ -104,9 +104,9 @@ def holder(path: Path) -> Holder | None:
 
 
 def proven(path: Path, pid: int) -> psutil.Process | None:
-    """Return the process that may be ended: it holds the lock, alone, as the system says, and has this very file open."""
+    """Return the process that may be ended: according to the system it holds the lock, alone, and has this very file open."""
     try:
-        process = psutil.Process(pid)  # from here on psutil notices if the number is given to another
+        process = psutil.Process(pid)  # from here on psutil notices if the number is reused by another process
         files = [file.path for file in process.open_files()]
     except (psutil.Error, OSError):
         return None
@@ -128,16 +128,16 @@ def _own(path: Path) -> _Held | None:
     except OSError:
         return None
     found = _held.get((status.st_dev, status.st_ino))
-    return found if found is not None and found.pid == os.getpid() else None  # a fork inherits the table and not the lock
+    return found if found is not None and found.pid == os.getpid() else None  # a fork inherits the table but not the lock
 
 
 def _opened(path: Path, flags: int) -> int:
-    """Open the file itself: no link, which could lead to a file that any other program has locked."""
+    """Open the file itself; raise for a link, which could lead to a file that another program has locked."""
     handle = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o644)
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or path.is_symlink():
         os.close(handle)
-        raise OSError(errno.EINVAL, "this is no lock file of a run but a link or a device; remove it", str(path))
+        raise OSError(errno.EINVAL, "this is a link or a device, not the lock file of a run; remove it", str(path))
     return handle
 
 

@@ -17,12 +17,12 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @dataclass(frozen=True, slots=True)
 class PredictOptions:
-    """How a model is applied; `napari_spectrai.predict` says what each option does.
+    """How a model is applied; `napari_spectrai.predict` describes each option.
 
     Raises
     ------
     ValueError
-        If there is no such device, or the tile is not positive.
+        If the device is unknown, or the tile is not positive.
     """
 
     tile: int | None = None
@@ -44,7 +44,7 @@ class PredictOptions:
         if self.device.partition(":")[0] not in DEVICES:
             raise ValueError(f"there is no device {self.device!r}; {listed(DEVICES)}")
         if self.tile is not None and self.tile < 1:
-            raise ValueError(f"a tile of {self.tile} pixels is not positive; leave it out for one that suits")
+            raise ValueError(f"a tile of {self.tile} pixels is not positive; omit it for an automatic choice")
 
     def arguments(self) -> list[str]:
         """Return the options, with models as paths or names, as arguments of ``napari-spectrai predict``."""
@@ -61,12 +61,12 @@ class PredictOptions:
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """How results are scored; `napari_spectrai.evaluate` says what each option does.
+    """How results are scored; `napari_spectrai.evaluate` describes each option.
 
     Raises
     ------
     ValueError
-        If there is no such way to normalise, or no such mean over classes.
+        If the normalisation, the mean over classes or the pairing is unknown.
     """
 
     normalise: str | None = None

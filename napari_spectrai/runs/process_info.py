@@ -1,4 +1,4 @@
-"""The process that works in a run folder: what it says of itself, and what another process can do about it."""
+"""The process that works in a run folder: what it records about itself, and how another process can wait for it or end it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _started = False
 
 
 def works_alone(*, started: bool = False) -> None:
-    """Say that this process does nothing but one run, so that it may be ended when it does not listen.
+    """Declare that this process does nothing but one run, so that it may be ended when it does not respond.
 
-    `started`: by another one, which has cleared the word in the run folder and may have left a new one since.
+    `started`: by another one, which has cleared the signal in the run folder and may have left a new one since.
     """
     global _alone, _started  # facts about the process
     _alone, _started = True, started
@@ -38,13 +38,13 @@ def was_started() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A process as it says that it works in a run folder. What is done to a process never rests on this, see `lock`.
+    """A process that claims to work in a run folder. No process is ended on the strength of this alone, see `lock`.
 
     Parameters
     ----------
     pid : int
     started : float
-        When the process began, seconds since the epoch: a process number may be given again.
+        When the process started, in seconds since the epoch, since process numbers are reused.
     host : str
     alone : bool
         Whether it does nothing else; a console that trains does, and is never ended from outside.
@@ -66,7 +66,7 @@ class ProcessInfo:
 
     @classmethod
     def from_json(cls, text: str) -> ProcessInfo:
-        """Read what a process says of itself; ValueError where it is damaged."""
+        """Read the record of a process; ValueError where it is damaged."""
         plain = parse_json(text, "process.json")
         if not isinstance(plain, dict):
             raise ValueError("process.json holds no mapping")
@@ -79,17 +79,17 @@ class ProcessInfo:
 
     @property
     def is_near(self) -> bool:
-        """Whether it is on this machine, where it can be asked after."""
+        """Whether it is on this machine, where its state can be determined."""
         return self.host == platform.node()
 
     @property
     def alive(self) -> bool:
-        """Whether it seems to live; of one on another machine that is taken for granted, and its claim removed by hand if it is wrong."""
+        """Whether it seems to be alive; on another machine that is assumed, and a wrong claim has to be removed by hand."""
         if not self.is_near:
             return True
         try:
             found = psutil.Process(self.pid)
-            # a zombie is dead; whoever started it has not looked yet
+            # a zombie has ended; the process that started it has not waited for it yet
             living = abs(found.create_time() - self.started) < 1 and found.status() != psutil.STATUS_ZOMBIE
             return living and any(word in f"{found.name()} {found.exe()}".lower() for word in ("python", "napari"))
         except psutil.NoSuchProcess:
@@ -99,7 +99,7 @@ class ProcessInfo:
 
 
 class ForeignProcess:
-    """A process that another one started, in the place of the `subprocess.Popen` of one's own.
+    """A process that another one started, with the interface of `subprocess.Popen`.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class ForeignProcess:
     works : callable
         Whether it still works in the folder.
     code : callable
-        Its exit code as the journal tells it.
+        Its exit code as the journal shows it.
     proven : callable
         The process, if it is beyond doubt the one that works in the folder and does nothing else; no other is ever ended.
     """

@@ -1,4 +1,4 @@
-"""Scoring classes: scores, confusion, and which pixels."""
+"""Evaluate classes: scores, confusion matrices, and wrong pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.labels import Labels, as_labels
-from napari_spectrai.learn.evaluation.confusion import agreement, judged, matched
+from napari_spectrai.learn.evaluation.confusion import agreement, labelled, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.inference.baselines import STEPS, baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
@@ -39,33 +39,33 @@ def of_classes(
 ) -> Generator[Progress, None, Evaluation]:
     """Score labels against the truth, with the classical methods of a model for comparison; yield progress.
 
-    What was done to results that lie elsewhere than the truth is added to `moved`, in sentences.
+    How results at another position than the truth were aligned with it is added to `moved`, in sentences.
     """
     placed, class_mean = options.pairing == "position", options.class_mean
-    told, truth, notes = labels_on_truth({name: as_labels(result) for name, result in named.items()}, truth, known=placed)
+    predicted, truth, notes = labels_on_truth({name: as_labels(result) for name, result in named.items()}, truth, known=placed)
     moved += notes
     methods = baselines(model)
-    roles: dict[str, Role] = dict.fromkeys(told, "result")
+    roles: dict[str, Role] = dict.fromkeys(predicted, "result")
     for number, (name, method) in enumerate(methods.items()):
         with ExitStack() as files:
             given = yield from within(mapped(model, method, source, files, labels=True), number, len(methods) + 1)
-        label = free(name, told)
+        label = free(name, predicted)
         own, truth, _ = labels_on_truth({label: given}, truth, known=placed)
-        told[label], roles[label] = own[label], "classical"
-    sizes = {one.shape for one in told.values()}
-    if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class an image
+        predicted[label], roles[label] = own[label], "classical"
+    sizes = {one.shape for one in predicted.values()}
+    if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class per image
         truth = replace(truth, data=truth.data.max((-2, -1)).reshape(next(iter(sizes))))
     for name in [name for name, role in roles.items() if options.match and role == "result"]:
-        told[name], words = matched(told[name], truth)
+        predicted[name], words = matched(predicted[name], truth)
         taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
-        notes.append(f"{name}: each cluster was taken for the class that most of its judged pixels have: {taken}.")
+        notes.append(f"{name}: each cluster was taken for the class that most of its labelled pixels have: {taken}.")
     given_names = {} if model is None else {one.value: one.name for one in model.description.classes}
     held = None if source is None or source.spatial_shape != truth.shape else holds_data(source)
-    agreed = agreement(told, truth, given_names, None if held is None else held.mask)
-    where = judged(truth) if held is None else judged(truth) & held.mask
+    agreed = agreement(predicted, truth, given_names, None if held is None else held.mask)
+    where = labelled(truth) if held is None else labelled(truth) & held.mask
     overlap = None if source is None else overlap_of(model, source, scored=where)
     notes = [*overlap_notes(model, overlap, source), *notes]
-    notes += [said([held], "are not judged")] if held is not None and not held.complete else []
+    notes += [said([held], "are not scored")] if held is not None and not held.complete else []
     yield Progress(STEPS, STEPS)
     rows = {}
     for name, role in roles.items():
@@ -73,7 +73,7 @@ def of_classes(
         if role == "result":
             notes += _of_others(overlap, agreed.cells[name], len(agreed.values), spec, name, class_mean)
     names = dict(zip(agreed.values, agreed.names, strict=True))
-    notes += [] if options.match else _otherwise_named(told, roles, truth, names)
+    notes += [] if options.match else _otherwise_named(predicted, roles, truth, names)
     mine = [name for name, role in roles.items() if role == "result"]
     notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
     return Evaluation(
@@ -102,7 +102,7 @@ def absent(matrix: npt.NDArray[Any], names: Sequence[str], result: str, class_me
 def _of_others(
     overlap: Overlap | None, cells: npt.NDArray[Any], count: int, spec: TaskSpec, name: str, class_mean: ClassMean
 ) -> Iterator[str]:
-    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    """Yield the score of the pixels that a model has not seen, where it has seen some of the others."""
     others = None if overlap is None else overlap.others
     if others is None:
         return
@@ -119,18 +119,20 @@ def _class_maps(name: str, cells: npt.NDArray[Any], count: int) -> dict[str, Lab
     return {"wrong": Labels(wrong, {1: "right", 2: "wrong"}, name=f"{name} · wrong pixels"), "cells": Labels(cells, name=f"{name} · cells")}
 
 
-def _otherwise_named(told: Mapping[str, Labels], roles: Mapping[str, Role], truth: Labels, names: Mapping[int, str]) -> list[str]:
-    """Return what to say where a number is one class in a result, and another in the truth, or no class there at all."""
+def _otherwise_named(predicted: Mapping[str, Labels], roles: Mapping[str, Role], truth: Labels, names: Mapping[int, str]) -> list[str]:
+    """Return notes where a number is one class in a result and another, or none, in the truth."""
     found = []
     known = set(truth.values())
     for name in (one for one, role in roles.items() if role == "result"):
-        if not known & set(told[name].values()):
+        if not known & set(predicted[name].values()):
             found.append(
                 f"No number in {name!r} is one of the truth's, so that none can be right; if they are clusters, match them to the classes."
             )
             continue
         other = {
-            value: (told[name].names[value], truth.names[value]) for value in names if value in told[name].names and value in truth.names
+            value: (predicted[name].names[value], truth.names[value])
+            for value in names
+            if value in predicted[name].names and value in truth.names
         }
         differing = {value: pair for value, pair in other.items() if pair[0] != pair[1]}
         if differing:

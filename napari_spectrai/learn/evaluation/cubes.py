@@ -1,4 +1,4 @@
-"""Scoring results: one table of the same pixels in the same intensities, maps, and the spectra and pixels worth looking at."""
+"""Evaluate cubes: one table of the same pixels in the same intensities, maps, and the best, median and worst spectra."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from napari_spectrai.experiment.metrics import AS_GIVEN
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
-from napari_spectrai.learn.evaluation.streaming import CubeScores, Scaling, figures_of, judged_pixels, paired, scoring, under, wanted
+from napari_spectrai.learn.evaluation.streaming import CubeScores, Scaling, figures_of, paired, scored_pixels, scoring, under, wanted
 from napari_spectrai.learn.inference.baselines import baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.pairing import relation, results_on_truth
@@ -27,11 +27,11 @@ from napari_spectrai.runs.score_table import Role
 from napari_spectrai.valid import said
 
 DIFFERENT = 0.1
-"""A difference in brightness that the figures are mostly made of, and that is therefore said."""
+"""Relative difference in brightness above which a note is given, since it dominates the scores."""
 
 
 def under_truth(source: Cube | None, truth: Cube, words: list[str], *, placed: bool) -> Cube | None:
-    """Return the source of the results as it is needed beside their truth: cut as that was."""
+    """Return the source of the results, cropped as their truth was."""
     if source is None or not words or not placed or relation(truth, source) is None:
         return source
     cut, known, _ = results_on_truth({"the source": source}, truth)
@@ -52,19 +52,19 @@ def of_cubes(
     normalise: str | None,
     prepared: Cube | None = None,
 ) -> Generator[Progress, None, Evaluation]:
-    """Score cubes, as `judging` does; `prepared` is the source as it is to be compared, where a model's preparation has changed it."""
+    """Score cubes, as `evaluate` does; `prepared` is the source as it is to be compared, where a model's preparation has changed it."""
     step = None if normalise is None else Normalise.model_validate({"by": normalise})
     pairs = {name: paired(result, truth) for name, result in named.items()}
     truth = next(iter(pairs.values()))[1]
     raw, names = _alike(source if prepared is None else prepared, truth), wanted(spec)
     methods = baselines(model, spare="raw" if raw is not None else "")
     count = len(pairs) + len(methods) + (raw is not None)
-    held = judged_pixels(truth, [result for result, _ in pairs.values()], source)
+    held = scored_pixels(truth, [result for result, _ in pairs.values()], source)
     overlap = None if source is None else overlap_of(model, source, truth, scored=held.mask)
     compared = methods.get("raw") if raw is None else raw
     notes = [*overlap_notes(model, overlap, source, truth), *_about(source, compared, model, prepared=prepared is not None)]
     scaling = Scaling(step, truth.spatial_shape, source if prepared is None else prepared)
-    notes += [words] if (words := said([held], "are not judged")) else []
+    notes += [words] if (words := said([held], "are not scored")) else []
     rows: dict[str, dict[str, float]] = {}
     roles: dict[str, Role] = {}
     spots: list[Spot] = []
@@ -93,7 +93,7 @@ def of_cubes(
 
 
 def _of_others(overlap: Overlap | None, found: CubeScores, name: str) -> Iterator[str]:
-    """Yield the score of the pixels that a model has not seen, where it has seen others of them."""
+    """Yield the score of the pixels that a model has not seen, where it has seen some of the others."""
     others = None if overlap is None else overlap.others
     if others is not None:
         error = float(np.square(found.error[others], dtype=np.float64).mean())
@@ -101,11 +101,11 @@ def _of_others(overlap: Overlap | None, found: CubeScores, name: str) -> Iterato
 
 
 def _intensities(normalise: Normalise | None, *, scaled_by_source: bool) -> str:
-    """Return in words what the figures are measured in."""
+    """Return in words the intensities that the scores refer to."""
     if normalise is None:
         return AS_GIVEN
     words = {"maximum": "its maximum", "area": "its mean absolute value", "vector": "its length"}.get(normalise.by)
-    scaled = f"each spectrum divided by {words}" if words else f"each spectrum scaled by itself ({normalise.by})"
+    scaled = f"each spectrum divided by {words}" if words else f"each spectrum scaled individually ({normalise.by})"
     return scaled + (", results by their source's" if scaled_by_source else "")
 
 

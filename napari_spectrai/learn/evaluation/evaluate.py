@@ -52,7 +52,7 @@ def evaluate(
         applied to `source` and makes the row ``"network"``. Steps of its preparation that are not undone in its results (baselines,
         crops, derivatives) are then applied to truth and raw data, too.
     truth : Cube, array or napari layer; for classes labels, points or shapes
-        Pixels whose label is 0 are not scored. A model of super-resolution that learnt from degraded images takes the sharp image as the
+        Pixels whose label is 0 are not scored. A super-resolution model trained on degraded images takes the sharp image as the
         truth, without a source.
     task : str, optional
         The task whose metrics are computed: of cubes MSE, PSNR in dB (data range of the truth), spectral angle in degrees and others; of
@@ -64,17 +64,17 @@ def evaluate(
         The model that made the results from `source`: its classical methods are applied to the source and are further rows. Spectra that
         it was trained or validated on are recognised by their values, counted (`Evaluation.learnt_from`) and noted.
     normalise : {"maximum", "area", "vector", "minmax", "snv", "rnv"}, optional
-        Normalise each spectrum of the truth by itself, and those of results by the source's that they were made from (without a source by
-        themselves), to compare shapes. The scores in a model's card are of prepared intensities; where its preparation normalises,
-        the same way compares with them. Default: the intensities given.
+        Normalise each spectrum of the truth individually, and those of results by the spectra of the source (without a source, also
+        individually), to compare shapes. The scores in a model's card are of prepared intensities; where its preparation normalises,
+        the same normalisation makes the scores comparable with them. Default: the intensities given.
     match : bool, default False
         The numbers of the results are clusters; each is counted as the class that most of its scored pixels have.
     class_mean : {"truth", "union"}, default "truth"
         Over which classes F1, IoU and Dice are averaged: those of the truth, or, as scikit-learn does, those of truth and result; a
         class that is predicted and that the truth does not hold then has F1 and IoU 0.
     pairing : {"position", "pixels"}, default "position"
-        ``"position"``: layers, and files with stage coordinates, are compared where they lie, cut to what all of them show, with a
-        warning. ``"pixels"``: pixel by pixel, as arrays always are.
+        ``"position"``: layers, and files with stage coordinates, are compared at their positions, cropped to the pixels that all of them
+        show, with a warning. ``"pixels"``: pixel by pixel, as arrays always are.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def evaluate(
     Warns
     -----
     SpectralWarning
-        If results were cut to what they share with the truth.
+        If results were cropped to the pixels that they share with the truth.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def evaluating(
     options: EvaluateOptions | None = None,
     moved: list[str] | None = None,
 ) -> Generator[Progress, None, Evaluation]:
-    """Do what `evaluate` does, and yield progress after each block; sentences on what was cut are added to `moved`."""
+    """Do what `evaluate` does, and yield progress after each block; sentences on crops are added to `moved`."""
     options, moved = options or EvaluateOptions(), [] if moved is None else moved
     if isinstance(result, Model) or (isinstance(result, str | Path) and Path(result).suffix == ".safetensors"):
         return (yield from of_model(result if isinstance(result, Model) else Model.load(result), source, truth, options, moved))

@@ -39,7 +39,7 @@ from napari_spectrai.valid import finite, said, values_of, without
 
 
 def of_model(model: Model, source: Any, truth: Any, options: EvaluateOptions, moved: list[str]) -> Generator[Progress, None, Evaluation]:
-    """Apply a model to a source and score it; sentences on what was cut are added to `moved`."""
+    """Apply a model to a source and score it; sentences on crops are added to `moved`."""
     task = model.description.experiment.task
     if task.truth == "labels":
         cube = as_cube(source)
@@ -58,14 +58,14 @@ def of_model(model: Model, source: Any, truth: Any, options: EvaluateOptions, mo
 
 
 def _predicted(model: Model, source: Cube) -> Prediction:
-    """Return what a model says of a cube; its notes are in the evaluation's."""
+    """Return the prediction for a cube without warnings; its notes are among the evaluation's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpectralWarning)
         return predict(model, source)
 
 
 def _pair(model: Model, cube: Any, target: Cube, options: EvaluateOptions, moved: list[str]) -> tuple[Cube, Cube, list[str]]:
-    """Return source, truth and notes; the truth of a model that enlarges, made coarse, is its source where there is none."""
+    """Return source, truth and notes; where a model that enlarges has no source, its source is the truth, downsampled."""
     task = model.description.experiment.task
     if cube is not None:
         source = as_cube(cube)
@@ -89,18 +89,18 @@ def _pair(model: Model, cube: Any, target: Cube, options: EvaluateOptions, moved
 
 
 def _divisible(target: Cube, times: int) -> tuple[Cube, list[str]]:
-    """Return a sharp image without the last rows and columns that fill no coarse pixel, and in words what was cut off."""
+    """Return a sharp image without the last rows and columns that do not fill a coarse pixel, and a note on the crop."""
     sides = target.spatial_shape[-2:]
     kept = tuple(length // times * times for length in sides)
     if not all(kept):
-        raise ValueError(f"the truth of {sides[0]} × {sides[1]} pixels cannot be made coarse by {times}; give a larger image")
+        raise ValueError(f"the truth of {sides[0]} × {sides[1]} pixels cannot be downsampled by {times}; give a larger image")
     notes = [f"{sides[0]} × {sides[1]} pixels cannot be divided by {times}; the first {kept[0]} × {kept[1]} are compared"]
     cropped = target[(*[slice(None)] * (len(target.shape) - 3), slice(kept[0]), slice(kept[1]))]
     return cropped, [] if kept == sides else notes
 
 
 def _refuse_other_size(source: Cube, target: Cube, times: int) -> None:
-    """Refuse a truth that has not `times` as many pixels per side as the source.
+    """Raise for a truth that does not have `times` as many pixels per side as the source.
 
     Raises
     ------
@@ -140,26 +140,26 @@ def _of_classes(model: Model, source: Cube, labels: Labels, options: EvaluateOpt
         raise ValueError(f"the labels have shape {labels.shape} and the result {shape}; they must show the same pixels")
     classes, truth = _with_unknown(model, labels)
     held = usable(source, model.preparation.steps)
-    judged = (truth > 0) & (held.mask if held.mask.shape == shape else held.mask.any((-2, -1)).reshape(shape))
-    if not judged.any():
+    scored = (truth > 0) & (held.mask if held.mask.shape == shape else held.mask.any((-2, -1)).reshape(shape))
+    if not scored.any():
         raise ValueError("no labelled pixel holds data, so there is nothing to compare; open the cube that the labels belong to")
-    wanted = torch.from_numpy(truth[judged] - 1)
+    wanted = torch.from_numpy(truth[scored] - 1)
     assert prediction.probabilities is not None  # noqa: S101
-    shares = {"network": _padded(torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[judged], len(classes))}
-    shares |= {name: _padded(values.view(*shape, -1)[judged], len(classes)) for name, values in _classical(model, source).items()}
+    shares = {"network": _padded(torch.from_numpy(np.ascontiguousarray(prediction.probabilities.numpy()))[scored], len(classes))}
+    shares |= {name: _padded(values.view(*shape, -1)[scored], len(classes)) for name, values in _classical(model, source).items()}
     rows = {name: metrics.of_classes(values, wanted, task.metrics, class_mean=class_mean) for name, values in shares.items()}
     names = [one.name for one in classes]
     matrices = {name: metrics.confusion(values.argmax(-1), wanted, len(classes)) for name, values in shares.items()}
     matrix = matrices["network"]
-    overlap = overlap_of(model, source, scored=judged)
+    overlap = overlap_of(model, source, scored=scored)
     notes = [
         *overlap_notes(model, overlap, source),
-        *([words] if (words := said([held], "are not judged")) else []),
+        *([words] if (words := said([held], "are not scored")) else []),
         *_unknown(model, classes, truth),
         *absent(matrix.numpy(), names, "network", class_mean),
     ]
     if overlap is not None and overlap.others is not None:
-        rest = overlap.others[judged]
+        rest = overlap.others[scored]
         unseen = metrics.of_classes(shares["network"][rest], wanted[rest], task.metrics, class_mean=class_mean)
         notes.append(words_of_others(int(rest.sum()), "network", task.metrics[0], unseen[task.metrics[0]]))
     roles: dict[str, Role] = {name: "result" if name == "network" else "classical" for name in rows}

@@ -1,4 +1,4 @@
-"""Which of the spectra that are scored a model was trained or validated on, and how to say so."""
+"""Which of the scored spectra a model was trained or validated on, and notes on them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlap:
-    """What of the scored pixels a model was trained or validated on.
+    """The part of the scored pixels that a model was trained or validated on.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def overlap_of(model: Model | None, source: Cube, truth: Cube | None = None, *, 
     model : Model or None
     source : Cube
     truth : Cube, optional
-        With its pixels, or with more of them by a whole factor; a pixel counts where either spectrum is recognised.
+        With its pixels, or with more of them by an integer factor; a pixel counts where either spectrum is recognised.
     scored : bool ndarray, optional
         The pixels that are scored; of whole images that have one class, one value per image. Default: all.
 
@@ -89,9 +89,9 @@ def _among(fingerprints: Fingerprints, cube: Cube) -> tuple[Mask, Mask]:
 
 
 def overlap_notes(model: Model | None, overlap: Overlap | None, source: Cube | None, truth: Any = None) -> Iterator[str]:
-    """Yield what has to be said of scores on spectra that a model was trained or validated on.
+    """Yield notes on scores on spectra that a model was trained or validated on.
 
-    Where the content cannot tell, names may: then it is said as a possibility.
+    Where the values do not show it, names may: it is then noted as a possibility.
     """
     if model is None:
         return
@@ -115,7 +115,7 @@ def overlap_notes(model: Model | None, overlap: Overlap | None, source: Cube | N
 
 
 def words_of_others(count: int, name: str, metric: str, score: float) -> str:
-    """Return how a result does on the spectra that the model has not seen."""
+    """Return a note on the score of a result on the spectra that the model has not seen."""
     return f"On the {count:,} spectra that the model has not seen, {name!r} has {METRICS[metric].title} {rounded(score)}."
 
 

@@ -1,4 +1,4 @@
-"""Figures of cubes against a truth, summed block by block, so that neither has to stand in memory."""
+"""Scores of cubes against a truth, computed block by block, so that neither has to fit in memory."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.valid import DataMask, Mask, finite, holds_data, said
 
 BLOCK = 2**22
-"""Values of a block, about: at least 64 × 64 pixels, as files are chunked."""
+"""Approximate number of values of a block: at least 64 × 64 pixels, as files are chunked."""
 BANDS = 32
-"""Bands whose structure is compared at a time."""
+"""Number of bands whose structure is compared at a time."""
 REACH = metrics.WINDOW // 2
-"""Rows that a window of SSIM sees to each side."""
+"""Rows that a window of SSIM covers to each side."""
 
 Places = tuple[slice, ...]
 Array = npt.NDArray[np.float32]
@@ -35,18 +35,18 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class CubeScores:
-    """Figures of a result, and what each pixel has to do with them.
+    """Figures of a result, and how each pixel contributes to them.
 
     Attributes
     ----------
     figures : dict
-        By the name of the metric; NaN where it cannot be told of these data.
+        By the name of the metric; NaN where it is undefined for these data.
     error, angle : ndarray of shape (..., y, x) or (n,), float32
-        Root mean squared error over the bands; angle in degrees. NaN where a pixel is not judged, the angle where a spectrum is all zero.
+        Root mean squared error over the bands; angle in degrees. NaN where a pixel is not scored, the angle where a spectrum is all zero.
     alive : bool ndarray of the same shape
-        Where the truth is not all zero, and the pixel is judged.
+        Where the truth is not all zero, and the pixel is scored.
     brightness : float
-        By what the result has to be multiplied, as a whole, to come nearest to the truth.
+        The factor by which the whole result has to be multiplied to fit the truth best.
     """
 
     figures: dict[str, float]
@@ -82,7 +82,7 @@ def figures_of(spec: TaskSpec, figures: Mapping[str, float]) -> dict[str, float]
 
 
 def blocks(shape: Sequence[int]) -> Iterator[Places]:
-    """Yield the spatial slices of blocks that together are a cube of some shape (..., y, x, λ) or (n, λ)."""
+    """Yield the spatial slices of blocks that together make up a cube of some shape (..., y, x, λ) or (n, λ)."""
     *spatial, bands = shape
     most = max(64 * 64, BLOCK // bands)
     if len(spatial) == 1:
@@ -97,19 +97,19 @@ def blocks(shape: Sequence[int]) -> Iterator[Places]:
             yield from ((*front, slice(y, min(y + down, height)), slice(x, min(x + across, width))) for x in range(0, width, across))
 
 
-def judged_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = None) -> DataMask:
-    """Return which pixels all results are judged by: those that hold data in the truth, in every result and in the source.
+def scored_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = None) -> DataMask:
+    """Return the pixels by which all results are scored: those that hold data in the truth, in every result and in the source.
 
-    A truth that is all zero is one, unless all results are zero there, too; where nothing else is left, those zeros are judged.
+    A truth that is all zero counts as data, unless all results are zero there, too; where nothing else is left, those zeros are scored.
 
     Raises
     ------
     ValueError
         If there is none.
     """
-    known, told = holds_data(truth), [holds_data(result) for result in results]
-    missing = np.logical_or.reduce([known.unknown | np.zeros_like(known.mask), *(one.unknown for one in told)])
-    empty = ~known.mask & np.logical_and.reduce([~one.mask for one in told])
+    known, predicted = holds_data(truth), [holds_data(result) for result in results]
+    missing = np.logical_or.reduce([known.unknown | np.zeros_like(known.mask), *(one.unknown for one in predicted)])
+    empty = ~known.mask & np.logical_and.reduce([~one.mask for one in predicted])
     index = None if source is None else under(truth.spatial_shape, source)
     if source is not None and index is not None:
         seen = holds_data(source)
@@ -117,15 +117,15 @@ def judged_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = No
     empty &= ~missing & bool((~missing & ~empty).any())
     held = DataMask(~(missing | empty), int(missing.sum()), int(empty.sum()), missing)
     if not held.count:
-        raise ValueError(f"there is nothing to judge: {said([held])[:-1]}; choose other data, or fill them with the step 'fill'")
+        raise ValueError(f"there is nothing to score: {said([held])[:-1]}; choose other data, or fill them with the step 'fill'")
     return held
 
 
 def scoring(
     result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling | None = None, mask: Mask | None = None
 ) -> Generator[tuple[int, int], None, CubeScores]:
-    """Yield (done, total) after each block, and return the figures of a pair of cubes; `mask` (..., y, x): which pixels are judged."""
-    mask = judged_pixels(truth, [result]).mask if mask is None else mask
+    """Yield (done, total) after each block, and return the figures of a pair of cubes; `mask` (..., y, x): which pixels are scored."""
+    mask = scored_pixels(truth, [result]).mask if mask is None else mask
     places = list(blocks(truth.shape))
     scaled = scaled or Scaling(None, truth.spatial_shape)
     sums = _Sums(truth.axis, peaks="peak_position" in names)
@@ -150,7 +150,7 @@ def scoring(
 
 
 def _block(cube: Cube, place: Places, known: Mask | None = None) -> Array:
-    """Return the values of a block, zero where a pixel is not judged, or (without `known`) where they are missing."""
+    """Return the values of a block, zero where a pixel is not scored, or (without `known`) where they are missing."""
     values = cube[place].numpy()
     known = finite(values) if known is None else known
     return values if known.all() else np.where(known[..., None], values, np.float32(0))
@@ -161,18 +161,18 @@ def _flat(values: Array) -> Tensor:
 
 
 class Scaling:
-    """Scales spectra by themselves before they are judged: the truth's by its own, a result's by the source's it was made from.
+    """Scales spectra individually before they are scored: the truth's by its own, a result's by those of its source.
 
     That is what a network learns where its preparation normalises. Without a source, a result is scaled by its own spectra. What was
-    taken from each pixel is kept, for when bands are seen alone.
+    taken from each pixel is kept, for when bands are scored separately.
 
     Parameters
     ----------
     step : Normalise or None
         None: intensities stay as they are.
-    spatial : shape of the pixels judged
+    spatial : shape of the pixels scored
     source : Cube, optional
-        Of as many pixels a side, or of fewer by a whole number.
+        Of as many pixels per side, or of fewer by an integer factor.
     """
 
     def __init__(self, step: Normalise | None, spatial: tuple[int, ...], source: Cube | None = None) -> None:
@@ -217,7 +217,7 @@ def under(spatial: Sequence[int], source: Cube) -> list[npt.NDArray[np.intp]] | 
 
 
 class _Sums:
-    """What adds up over spectra."""
+    """Sums over spectra."""
 
     def __init__(self, axis: SpectralAxis, *, peaks: bool) -> None:
         self._axis, self._peaks = axis.values, peaks
@@ -229,7 +229,7 @@ class _Sums:
 
     def add(self, result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
         """Add spectra (n, λ); return the error and the angle of each."""
-        if not len(truth):  # no pixel of this block is judged
+        if not len(truth):  # no pixel of this block is scored
             return torch.zeros(0), torch.zeros(0)
         one, other = result.double(), truth.double()
         squares = (one - other).square()
@@ -278,8 +278,8 @@ class _Sums:
 def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scaling, mask: Mask) -> Iterator[tuple[int, int, float]]:
     """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
 
-    Where pixels are not judged, windows count that hold none of them; NaN if there is none. A window sees `REACH` rows to each side: a
-    block is read with as many more, and scored without.
+    Where pixels are not scored, only windows without such pixels count; NaN if there is none. A window covers `REACH` rows to each
+    side: a block is read with as many more, which are not scored.
     """
     low, high = limits
     if not truth.is_image or min(truth.spatial_shape[-2:]) < metrics.WINDOW or low == high:
@@ -309,7 +309,7 @@ def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scalin
 
 
 def _inner(mask: Mask) -> Mask:
-    """Return the pixels (y, x) whose whole window is judged."""
+    """Return the pixels (y, x) whose whole window is scored."""
     from scipy.ndimage import binary_erosion
 
     inner: Mask = binary_erosion(mask, np.ones((2 * REACH + 1,) * 2, bool), border_value=1)

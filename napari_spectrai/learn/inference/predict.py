@@ -52,7 +52,7 @@ class Prediction:
     Attributes
     ----------
     result : Cube, or integer array of shape (..., y, x)
-        A cube in the intensities of the source; or the number of each pixel's class, as in the labels that were learnt from.
+        A cube in the intensities of the source; or the number of each pixel's class, as in the labels of the training data.
     probabilities : Cube or None
         Of the classes (last dimension), for tasks that have them.
     uncertainty : Cube or None
@@ -179,7 +179,7 @@ def predict(
     Warns
     -----
     SpectralWarning
-        Of spectra that hold no data, intensities of another scale than the model learnt from, and a cube that was resampled.
+        Of spectra that hold no data, intensities of another scale than the training data, and a cube that was resampled.
 
     Examples
     --------
@@ -278,15 +278,15 @@ def _applied(
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
         turn: Any = Turned if own and fit.turned else _as_it_is
         into: Any = turn(result)
-        beside: Any = None if spread is None else turn(spread)
-        walking = walk.images(source, into, beside) if card.experiment.task.of_images else walk.over(source, into, beside)
-        told: Progress | None = None
+        spread_into: Any = None if spread is None else turn(spread)
+        walking = walk.images(source, into, spread_into) if card.experiment.task.of_images else walk.over(source, into, spread_into)
+        progress: Progress | None = None
         try:
-            for told in walking:
-                yield told
+            for progress in walking:
+                yield progress
         except (GeneratorExit, SystemExit):  # closed at a tile's end, or by a signal within a tile
             walking.close()  # which writes what has come to an end
-            if part is not None and told is not None and told.done < told.total:
+            if part is not None and progress is not None and progress.done < progress.total:
                 io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
             raise
         held = walk.held()
@@ -301,7 +301,7 @@ def _applied(
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
         return Prediction(done, uncertainty=deviation, notes=notes, found=found)
-    return Prediction(_told(done, card.classes), done, deviation, card.classes, components, notes, found=found)
+    return Prediction(_labels_of(done, card.classes), done, deviation, card.classes, components, notes, found=found)
 
 
 class Turned:
@@ -399,13 +399,13 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
     return replace(source, data=empty, axis=axis, name=name, source=None, pixel_size=size, metadata=metadata)
 
 
-def _told(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
+def _labels_of(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
     """Return the number of the most probable class of each pixel; that of no class where probabilities are NaN."""
     values = np.array([one.value for one in classes])
     data = probabilities.data
     known = np.asarray(np.isfinite(data[..., 0]))
-    told: npt.NDArray[np.int64] = np.where(known, values[np.asarray(data.argmax(-1))], unlabelled(classes))
-    return told
+    labels: npt.NDArray[np.int64] = np.where(known, values[np.asarray(data.argmax(-1))], unlabelled(classes))
+    return labels
 
 
 def _destination(shaped: Cube, out: str | Path | None, files: ExitStack, fill: float) -> Any:
