@@ -149,7 +149,7 @@ class OpenDock(Dock):
         except (ValueError, OSError, ModuleNotFoundError) as error:
             self._about.value = ""
             asked = "choose one with dataset=" in str(error) and self._names()
-            say(self._problem, "Choose one of its arrays." if asked else str(error))
+            say(self._problem, "Choose an array of the file." if asked else str(error))
             return
         say(self._problem, "")
         notes = "".join(f"\n{warning.message}" for warning in caught if issubclass(warning.category, SpectralWarning))

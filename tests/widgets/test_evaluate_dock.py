@@ -270,7 +270,7 @@ def test_classes_from_matrix_to_pixels(viewer, labels, evaluate, until, qtbot):
     evaluate.choices.class_mean.value = "union"
     found = evaluated(evaluate, until)
     assert found.class_mean == "union"
-    assert "as scikit-learn does" in evaluate.view.about.value
+    assert "as in scikit-learn" in evaluate.view.about.value
     where = truth.data > 0
     assert found.metrics["overall_accuracy"] == pytest.approx((truth.data == result.data)[where].mean())
     grid = evaluate.view.grid
