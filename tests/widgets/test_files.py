@@ -147,7 +147,7 @@ def test_the_open_dock_asks_for_the_size_of_an_unfolded_image(viewer, tmp_path):
 def test_the_open_dock_offers_spectra_that_have_positions_of_their_own(viewer):
     _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
     dock.path = DATA / "field" / "m_xyxy.spc"
-    assert dock.problem == "Choose one of its arrays."
+    assert dock.problem == "Choose an array of the file."
     dock.array.value = "5"
     assert dock.about.startswith("1 spectra, ")
 

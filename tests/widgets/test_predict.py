@@ -340,7 +340,7 @@ def test_models_are_averaged_and_follow_one_another(viewer, dock, model, until):
     assert result.metadata["prediction"]["settings"]["then"] == "bicubic"
     assert result.metadata["prediction"]["settings"]["ensemble"] == [str(again)]
     dock.model = "kmeans"
-    assert "The first model outputs classes" in dock.problem
+    assert "gives classes, which" in dock.problem
 
 
 def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model, until):
