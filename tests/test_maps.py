@@ -482,7 +482,7 @@ def test_the_same_seed_gives_the_same_components_and_too_many_are_refused(mixtur
     cube = mixture[0]
     one, other = (spectrai.maps(cube, "components", count=3, seed=4) for _ in range(2))
     np.testing.assert_array_equal(one.curves.numpy(), other.curves.numpy())
-    with pytest.raises(ValueError, match=r"5 components are asked for \(count\).*set count to 1 or less"):
+    with pytest.raises(ValueError, match=r"5 components are requested \(count\).*set count to 1 or less"):
         spectrai.maps(cube_of(np.ones((4, 4, 1)) * line("gaussian", 1000, 20)), "components", method="vca", count=5)
 
 
