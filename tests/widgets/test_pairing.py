@@ -247,7 +247,7 @@ def test_numbers_of_objects_are_asked_about(viewer, train):
     train.form.task.value = "segmentation"
     numbers = np.kron(np.arange(1, 401).reshape(20, 20), np.ones((3, 3), int))
     train.data.first.truth.value = viewer.add_labels(numbers, name="masks", scale=cells.scale[1:])
-    assert "'masks' holds 400 numbers without names" in train.ready.problem.value
+    assert "'masks' contains 400 values without names" in train.ready.problem.value
     assert "If they number objects" in train.ready.problem.value
     assert len(train.ready.problem.value) < 500
 

@@ -62,7 +62,7 @@ class RegionChoice:
         """
         chosen = self.choice.value
         if chosen is None:
-            gone = f"{self._name!r}, which marked the region, was removed;  " if self._name else ""
+            gone = f"{self._name!r}, which marked the region, was removed; " if self._name else ""
             raise ValueError(f"{gone}choose a region, or the whole layer")
         if chosen == WHOLE:
             return None
