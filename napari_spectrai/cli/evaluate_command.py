@@ -76,7 +76,7 @@ def evaluate(
     Scores are computed on the intensities in the files, unless --normalise is given.
     """
     folder = listen_in(run, attached=attached)
-    with exit_with(WRONG_USE):
+    with exit_with(WRONG_USE), log_failures(folder):
         is_classes = tasks[task].truth == "labels"
         files = {name: result} | dict(_named(text) for text in also or [])
         if len(files) != 1 + len(also or []):

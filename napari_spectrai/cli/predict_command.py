@@ -92,14 +92,14 @@ def predict(
     """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and components next to it."""
     folder = listen_in(run, attached=attached)
     changed: dict[str, Any] = {}
-    with exit_with(WRONG_USE):
+    with exit_with(WRONG_USE), log_failures(folder):
         changed = _changed(settings or [])
         _refuse_unknown(source, [model, *(ensemble or []), *(then or [])])
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
     last = then[-1] if then else model  # the last model of a chain determines the output
     with exit_with(FAILED if last.exists() else WRONG_USE):
         is_classes = _predicts_classes(last, {} if then else changed)
-    with exit_with(WRONG_USE):
+    with exit_with(WRONG_USE), log_failures(folder):
         _refuse_suffix(output, is_classes=is_classes)
         others_written = _companions(
             output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability
@@ -210,7 +210,7 @@ def preprocess(
 ) -> None:
     """Apply preparation steps to a file."""
     folder = listen_in(run, attached=attached)
-    with exit_with(WRONG_USE):
+    with exit_with(WRONG_USE), log_failures(folder):
         refuse_missing(steps, source)
         wanted = load_steps(steps)
         refuse_same(output, source, steps)

@@ -124,6 +124,8 @@ def prepare_prediction(
     with job_folder(folder) as place:
         source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
     written = out is not None
+    if out is not None:  # chosen in a dock, where no one is asked to make a folder first
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
     arguments = (options or PredictOptions()).arguments()
     if out is None:
         out, arguments = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *arguments]

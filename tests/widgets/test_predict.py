@@ -276,7 +276,7 @@ def test_results_are_written_next_to_their_files(viewer, dock, model, until, tmp
     assert "map 1-Savitzky-Golay.zarr, map 2-Savitzky-Golay.zarr already exist" in dock.problem
     assert not dock._start.enabled
     dock._targets.files.existing.value = "skip existing"
-    assert "All results already exist" in dock.problem
+    assert "All results exist already" in dock.problem
     dock._targets.files.existing.value = "overwrite"
     assert dock._start.enabled
     dock.files = []
