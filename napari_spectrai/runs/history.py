@@ -97,9 +97,15 @@ def _started_at(folder: RunFolder) -> float:
 
 
 def curve(folder: RunFolder) -> tuple[list[int], list[float], str]:
-    """Return the epochs of a run, its validation scores, and the name of their metric."""
+    """Return the epochs of a run, its validation scores, and the name of their metric.
+
+    Raises
+    ------
+    ValueError
+        If there are lines of epochs and none of them can be read.
+    """
     epochs: dict[int, float] = {}
-    metric = ""
+    metric, damaged = "", 0
     for line in _lines(folder):
         if line.startswith(('{"event": "Epoch"', '{"event": "Started"')):
             event = readable(line.encode())
@@ -107,6 +113,9 @@ def curve(folder: RunFolder) -> tuple[list[int], list[float], str]:
                 epochs[event.epoch] = event.validation
             elif isinstance(event, Started):
                 metric = event.metric
+            damaged += event is None
+    if damaged and not epochs:
+        raise ValueError(f"{folder.journal}: the journal is damaged or of another version; none of its epochs can be read")
     return list(epochs), list(epochs.values()), metric
 
 
