@@ -349,7 +349,7 @@ def test_files_of_one_name_are_told_apart_and_one_truth_serves_several(viewer, p
 
 def _made_run(folder, name):
     run = RunFolder.create(Experiment(name=name), folder / f"20260101-000000-{name}")
-    run.append(Started(2, 4, 1, 0, 10, "cpu", "fp32", "mse", {}))
+    run.append(Started("cpu", "fp32", 2, 4, 1, 2, 10, "mse", {}))
     for epoch in (1, 2):
         run.append(Epoch(epoch, 2, 0.1, 0.1, {}, 1e-3, True, 1.0, 0.0))
     return run
