@@ -79,16 +79,14 @@ class Picture:
 
 
 class OnDisk:
-    """An array that opens its file for each read, so that no handle stays open; any fault names the file."""
+    """An array that opens its file for each read, so that no handle stays open; any fault names the file.
+
+    `fetch` returns a part of it; a function of a module, or a `functools.partial` of one, so that lazy cubes can be pickled.
+    """
 
     def __init__(self, path: Path, shape: Sequence[int], dtype: Any, fetch: Callable[[Any], Any]) -> None:
         self.path, self.shape, self.dtype, self.ndim = path, tuple(shape), np.dtype(dtype), len(shape)
         self._fetch = fetch
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        import cloudpickle  # comes with dask; the functions that fetch are local to their readers
-
-        return _on_disk, (self.path, self.shape, self.dtype, cloudpickle.dumps(self._fetch))
 
     def __getitem__(self, key: Any) -> Any:
         try:
@@ -108,12 +106,6 @@ class OnDisk:
         limit = values * self.dtype.itemsize
         whole = da.core.normalize_chunks("auto", shape=self.shape, dtype=self.dtype, limit=limit, previous_chunks=chunks)
         return da.from_array(self, chunks=whole, asarray=False, name=False, meta=np.empty((0,) * self.ndim, self.dtype))
-
-
-def _on_disk(path: Path, shape: Sequence[int], dtype: Any, fetch: bytes) -> OnDisk:
-    import cloudpickle
-
-    return OnDisk(path, shape, dtype, cloudpickle.loads(fetch))
 
 
 def lazily(values: npt.NDArray[Any]) -> da.Array:

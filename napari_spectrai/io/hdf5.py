@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,12 @@ def lists(arrays: dict[str, h5py.Dataset], main: str) -> dict[str, Any]:
 def lazily(path: Path, name: str, main: h5py.Dataset) -> Any:
     """Return a data set as a dask array that opens its file for each read."""
     plausible(main.shape, main.dtype)
+    return OnDisk(path, main.shape, main.dtype, partial(_part, path, name)).lazy(main.chunks)
 
-    def fetch(key: Any) -> Any:
-        with h5py.File(path, "r") as file:
-            return file[name][key]
 
-    return OnDisk(path, main.shape, main.dtype, fetch).lazy(main.chunks)
+def _part(path: Path, name: str, key: Any) -> Any:
+    with h5py.File(path, "r") as file:
+        return file[name][key]
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +119,15 @@ def _values(path: Path, series: tifffile.TiffPageSeries, number: int) -> Any:
     page = series.keyframe
     affordable(page.shape, page.dtype)
 
-    def fetch(key: Any) -> Any:
-        with opened(path) as file, file.series[number].aszarr(level=0) as store:
-            array = zarr.open_array(store, mode="r")
-            return array[key]
-
     chunks = tuple(1 if axis not in "YXS" else length for axis, length in zip(series.axes.upper(), series.shape, strict=True))
-    return OnDisk(path, series.shape, series.dtype, fetch).lazy(chunks)
+    return OnDisk(path, series.shape, series.dtype, partial(_part, path, number)).lazy(chunks)
+
+
+def _part(path: Path, number: int, key: Any) -> Any:
+
+    with opened(path) as file, file.series[number].aszarr(level=0) as store:
+        array = zarr.open_array(store, mode="r")
+        return array[key]
 
 
 def _missing(series: tifffile.TiffPageSeries) -> float | None:

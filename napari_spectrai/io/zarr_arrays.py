@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,14 @@ def _names(codecs: Any) -> list[str]:
     return found
 
 
+def _part(array: zarr.Array[Any], key: Any) -> Any:
+    return array[key]
+
+
 def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
     """Return an array of a store as a dask array whose errors name the store."""
     refuse_unsafe(array)
-    return OnDisk(path, array.shape, array.dtype, lambda key: array[key]).lazy(array.chunks)
+    return OnDisk(path, array.shape, array.dtype, partial(_part, array)).lazy(array.chunks)
 
 
 def attributes_of(path: Path) -> dict[str, Any]:
