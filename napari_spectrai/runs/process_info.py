@@ -146,13 +146,13 @@ class ForeignProcess:
 
     def _to_be_ended(self) -> psutil.Process:
         if not self._owner.is_near:
-            raise RuntimeError(f"process {self.pid} does not listen, and works on another machine; end it there")
+            raise RuntimeError(f"process {self.pid} does not respond, and works on another machine; end it there")
         if self._owner.locked and (not self._owner.alone or self.pid == os.getpid()):
-            raise RuntimeError(f"process {self.pid} does not listen, and does more than this run; interrupt the training there")
+            raise RuntimeError(f"process {self.pid} does not respond, and does more than this run; interrupt the training there")
         process = self._proven()
         if process is None:
             raise RuntimeError(
-                f"process {self.pid} does not listen, and it cannot be proven that it is the one that works here; "
+                f"process {self.pid} does not respond, and it cannot be proven that it is the one that works here; "
                 "end it yourself if you know that it is"
             )
         return process
