@@ -78,6 +78,8 @@ def unit_of(words: str) -> Unit | None:
     for pattern, unit, factor in _PATTERNS:
         if pattern.search(text):
             return Unit(unit, factor)
+    if quantity_of(text) == "wavelength" and re.search(r"[(\[/]\s*a\s*(?:[)\]]|$)", text):
+        return Unit("nm", 0.1)
     return Unit({"wavenumber": "1/cm", "mass": "m/z"}[quantity]) if (quantity := quantity_of(text)) in ("wavenumber", "mass") else None
 
 

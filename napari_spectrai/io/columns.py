@@ -18,16 +18,19 @@ ROLES = ("position", "intensity", "x", "y", "z", "time", "index", "label", "igno
 """What a column can hold: positions of bands, a spectrum or values of several, a coordinate, a running number, a name, or nothing."""
 COORDINATES = ("x", "y", "z", "time")
 
-_COUNTED = r"(pixel|point|data ?point|index|idx|no\.?|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
+_COUNTED = r"(p[ií]xel(?:e|es|s)?|px|points?|punkt|punto|data ?point|ccd ?pixel|index|idx|no\.?|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
 _CALLED = r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename)(es|s| ?name)?"
-_BEHIND = r"(?:[ _.-]*(?:pos|coord|stage).*)?\s*(?:[\[(/].*)?"
+_BEHIND = r"(?:[ _.-]*(?:pos|coord|stage|pixel|px|um|µm|mm).*)?\s*(?:[\[(/].*)?"
 _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("index", re.compile(_COUNTED)),
     ("label", re.compile(_CALLED)),
     ("time", re.compile(r"(t|time|elapsed.*|delay|.* time|zeit)\s*([\[(/].*)?")),
-    *((side, re.compile(rf"(?:(?:pos(?:ition)?|stage|coord(?:inate)?|map)s?[ _.-]*)?{side}{_BEHIND}")) for side in "xyz"),
+    ("z", re.compile(r"(depth|focus|z[ _-]?depth|tiefe|profondeur)\s*([\[(/].*)?")),
+    *((side, re.compile(rf"(?:(?:pos(?:ition)?|stage|coord(?:inate)?|map|pixel|px)s?[ _.-]*)?{side}{_BEHIND}")) for side in "xyz"),
 )
-_INTENSITY = re.compile(r"intens|count|absorb|transm|reflect|irradian|%|signal|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE)
+INTENSITY = re.compile(
+    r"inten[sz]|zähl|count|absor|assorb|extink|transm|reflect|réflect|reflekt|irradian|%|signal|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE
+)
 _PERHAPS_INTENSITY = re.compile(r"emiss|dark|refer|raw", re.IGNORECASE)
 _POSITION = re.compile(r"(x|x-? ?axis.*|abscissa.*|wave|wave\s*\(.*|shift.*|freq.*|position.*)")
 
@@ -83,7 +86,7 @@ def role_of(name: str) -> str:
     for role, pattern in _NAMED:
         if pattern.fullmatch(text):
             return role
-    if _INTENSITY.search(text):
+    if INTENSITY.search(text):
         return "intensity"
     if quantity_of(text) or (len(text) > 1 and unit_of(text)) or _POSITION.fullmatch(text):
         return "position"

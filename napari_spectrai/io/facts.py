@@ -12,7 +12,7 @@ from napari_spectrai.units import quantity_of, unit_of
 _MARKS = "=:;\t,"
 _LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
 _SPECTRAL_KEY = re.compile(
-    r"(x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit|x[-_ ]?axis|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
+    r"(x|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit|x[-_ ]?axis|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
     re.IGNORECASE,
 )
 _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
@@ -75,7 +75,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
     for line in lines:
         key, value = _pair(line)
         if not key:
-            spectral = spectral or _free(line)
+            spectral = spectral or _alone(line) or _free(line)
             continue
         if (axis := _LABSPEC.match(key)) is not None:
             axes.setdefault(int(axis.group(2)), {})[axis.group(1).casefold()] = value
@@ -108,6 +108,13 @@ def _pair(line: str) -> tuple[str, str]:
     if place < 1:
         return "", ""
     return text[:place].strip(), text[place:].lstrip(_MARKS).strip().rstrip("; ,\t")
+
+
+def _alone(line: str) -> str:
+    """Return a line that is nothing but a unit of spectra, as PerkinElmer writes it."""
+    word = line.strip(" \t\r#\"'")
+    found = unit_of(word) if 1 < len(word) < 10 and not quantity_of(word) else None
+    return word if found is not None and re.fullmatch(r"(?i)nm|cm\^?-1|1/cm|ev|nanomet\w+", word) else ""
 
 
 def _free(line: str) -> str:

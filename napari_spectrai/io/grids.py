@@ -53,15 +53,17 @@ def laid_out(
         if kept:
             metadata["coordinates"] = kept
         return RawArray(spectra, axis=axis, metadata=metadata | _stage(known, units, varying), **more)
-    numbers, sizes = zip(*(steps(known[name]) for name in varying), strict=True)
-    shape = tuple(int(number.max()) + 1 for number in numbers)
-    count = math.prod(shape)
-    if count > len(spectra) / _LEAST_FILLED:
+    grid = _grid(known, varying)
+    for running in ("time", "z"):  # a clock or an autofocus, which say when and how high each point was measured
+        if grid is None and running in varying and len(varying) > 2:
+            varying = [name for name in varying if name != running]
+            grid = _grid(known, varying)
+            metadata["coordinates"] = kept
+    if grid is None:
+        metadata.pop("coordinates", None)
         return _as_set(path, spectra, axis, kept, known, metadata, **more)
-    place = np.ravel_multi_index(numbers, shape)
-    if np.unique(place).size != len(spectra):
-        return _as_set(path, spectra, axis, kept, known, metadata, **more)
-    bands = spectra.shape[1]
+    place, shape, sizes = grid
+    count, bands = math.prod(shape), spectra.shape[1]
     if count > len(spectra):
         warn(path, f"{count - len(spectra)} of {count} places of its {' × '.join(map(str, shape))} grid hold no spectrum; they are NaN")
     affordable((count, bands), np.float64)
@@ -76,6 +78,16 @@ def laid_out(
     if more_spacing:
         metadata["planes"] = more_spacing
     return RawArray(image.reshape(*shape, bands), axis=axis, pixel_size=size, pixel_unit=unit, metadata=metadata, **more)
+
+
+def _grid(known: Mapping[str, FloatTable], varying: list[str]) -> tuple[npt.NDArray[np.intp], tuple[int, ...], tuple[float, ...]] | None:
+    """Return the place of each spectrum on a grid, its shape and its steps; None if the coordinates form none."""
+    numbers, sizes = zip(*(steps(known[name]) for name in varying), strict=True)
+    shape = tuple(int(number.max()) + 1 for number in numbers)
+    if math.prod(shape) > len(numbers[0]) / _LEAST_FILLED:
+        return None
+    place = np.ravel_multi_index(numbers, shape)
+    return (place, shape, sizes) if np.unique(place).size == len(place) else None
 
 
 def _pixel(varying: list[str], sizes: tuple[float, ...], units: Mapping[str, str]) -> tuple[tuple[float, float] | None, str]:

@@ -8,13 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.columns import COORDINATES, Layout, counts_up, in_order, period_of, repeats, role_of
+from napari_spectrai.io.columns import COORDINATES, INTENSITY, Layout, counts_up, in_order, period_of, repeats, role_of
 from napari_spectrai.io.tables import Table
 from napari_spectrai.units import quantity_of, unit_of
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm)?[_ ]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
-_AUXILIARY = re.compile(r"(dark|reference|background|white|blank)\b(?!.*subtract)", re.IGNORECASE)
+_BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?)?[_ .]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
+_AUXILIARY = re.compile(
+    r"(dark|reference|background|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd(?:\b|_|ev)|\bs\.?d\.?$|\buncertaint|\berrors?\b|\bsigma\b",
+    re.IGNORECASE,
+)
+_ROW = re.compile(r"(?:map|pixel|image)?[_ ]?(?:rows?|lines?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
+_COLUMN = re.compile(r"(?:map|pixel|image)?[_ ]?(?:col|cols|columns?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
+_SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 _CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected", re.IGNORECASE)
 
 
@@ -25,12 +31,13 @@ def layout_of(table: Table) -> Layout:
     named = [role_of(name) or role_of(table.units[column] if table.units else "") for column, name in enumerate(titles)]
     if width == 2 and [name.casefold() for name in titles] == ["x", "y"]:
         named = ["position", "intensity"]
+    _pixels(titles, named)
     for column in table.words:
         named[column] = "label"
     found = _rows(table, titles, named)
     if found is not None:
         return found
-    if "position" in named:
+    if "position" in named and _fits(numbers, named):
         above = table.units or ("",) * width
         return _by_names(table, [f"{over} {title}".strip() for over, title in zip(above, titles, strict=True)], named)
     if width == 1:
@@ -40,6 +47,14 @@ def layout_of(table: Table) -> Layout:
         note = "its lines have names and are taken for the spectra, whose positions it does not give"
         return Layout("rows", found.roles, notes=(note,))
     return found
+
+
+def _pixels(titles: Sequence[str], named: list[str]) -> None:
+    """Make the number of a row and of a column, which stand together, the coordinates that they are."""
+    rows = [column for column, title in enumerate(titles) if _ROW.fullmatch(title.strip())]
+    columns = [column for column, title in enumerate(titles) if _COLUMN.fullmatch(title.strip())]
+    if len(rows) == len(columns) == 1:
+        named[rows[0]], named[columns[0]] = "y", "x"
 
 
 # ------------------------------------------------------------------ one line per spectrum
@@ -125,7 +140,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     notes: list[str] = []
     if len(places) > 1 and places == list(range(places[0], len(named), places[1] - places[0])) and places[1] - places[0] > 1:
         return _pairs(table, places, roles)
-    chosen = next((column for column in valued if "raman" in titles[column].casefold()), valued[0])
+    chosen = next((column for column in valued if _SHIFT.search(titles[column].casefold())), valued[0])
     for column in places:
         roles[column] = "position" if column == chosen else "ignored"
     if len(places) > 1:
@@ -137,13 +152,40 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
         still = np.isfinite(values).all() and bool((values == values[0]).all())
         if (role in COORDINATES and not long and not still) or (role == "label" and column not in table.words):
             roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
-        elif not titles[column].strip() and counts_up(values):
+        elif column < chosen and role == "intensity" and counts_up(values) and not INTENSITY.search(titles[column]):
             roles[column] = "index"
-    if not long:
+    if long:
+        _still(numbers, chosen, roles, titles, notes)
+    else:
         _leave_out(titles, roles, notes)
     if "intensity" not in roles:
         _promote(roles, numbers)
     return Layout("long" if long else "columns", tuple(roles), notes=tuple(notes))
+
+
+def _fits(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> bool:
+    """Whether titles can be those of the columns: one for positions is not over values in disorder where another column has an order."""
+    places = [column for column, role in enumerate(named) if role == "position"]
+    given = [values[np.isfinite(values)] for values in numbers[:, places].T]
+    if any(in_order(values, 0.6) or repeats(values) or len(values) < 4 for values in given):
+        return True
+    return not any(in_order(numbers[:, column]) for column in range(numbers.shape[1]) if column not in places)
+
+
+def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titles: Sequence[str], notes: list[str]) -> None:
+    """Number spectra by columns that keep one value over each of them, such as a temperature, where others hold intensities."""
+    found = numbers[np.isfinite(numbers[:, chosen])]
+    period = period_of(found[:, chosen])
+    values = [column for column, role in enumerate(roles) if role == "intensity"]
+    if period is None or len(values) < 2:
+        return
+    blocks = found[: len(found) // period * period, values].reshape(-1, period, len(values))
+    still = [column for column, constant in zip(values, (blocks == blocks[:, :1]).all((0, 1)), strict=True) if constant]
+    if len(still) < len(values):
+        for column in still:
+            roles[column] = "index"
+        if still:
+            notes.append(f"{', '.join(titles[column] or str(column) for column in still)} has one value for each spectrum and is not read")
 
 
 def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
@@ -191,6 +233,9 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
     """Return the layout that order and repetition suggest."""
     width = numbers.shape[1]
     roles = ["intensity" if role in ("", "position", *COORDINATES) else role for role in named]
+    for column, role in enumerate(roles):
+        if role == "label" and in_order(numbers[:, column]) and not counts_up(numbers[:, column]):
+            roles[column] = "intensity"
     if (long := _repeating(numbers)) is not None:
         sides = {0: (), 1: ("z",), 2: ("x", "y"), 3: ("x", "y", "z")}[long]
         note = f"it has no titles; its columns are taken for {', '.join([*sides, 'position', 'intensity'])}"
@@ -199,7 +244,9 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
     free = [column for column, role in enumerate(roles) if role == "intensity"] if len(numbers) > 1 else []
     complete = [column for column in free if np.isfinite(numbers[:, column]).all()]
     ordered = [column for column in complete if in_order(numbers[:, column])]
-    loose = [column for column in complete if in_order(numbers[:, column], 0.9) and _even(numbers[:, column])]
+    loose = [
+        column for column in complete if (in_order(numbers[:, column], 0.9) and _even(numbers[:, column])) or _rounded(numbers[:, column])
+    ]
     first = free[0] if free else 0
     counting = bool(ordered) and ordered[0] == first and counts_up(numbers[:, first]) and len(free) > 2
     if counting and len(ordered) > 1 and not counts_up(numbers[:, ordered[1]]):
@@ -224,6 +271,12 @@ def _even(values: npt.NDArray[np.float64]) -> bool:
     steps = np.abs(np.diff(values))
     middle = float(np.median(steps))
     return middle > 0 and float(((steps > 0.3 * middle) & (steps < 3 * middle)).mean()) >= 0.8
+
+
+def _rounded(values: npt.NDArray[np.float64]) -> bool:
+    """Whether values never turn back, as positions with few digits, and no long stretch of them is the same."""
+    steps = np.diff(values)
+    return values.size > 4 and bool((steps >= 0).all() or (steps <= 0).all()) and float((steps != 0).mean()) > 0.25
 
 
 def _first_line(numbers: npt.NDArray[np.float64], note: str) -> Layout:

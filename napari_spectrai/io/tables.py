@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.found import affordable
+from napari_spectrai.units import quantity_of
 
 FloatTable = npt.NDArray[np.float64]
 
 _REMARKS = ("#", "%", "//", "$$", "'")
 _MISSING = {"nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none", "?"}
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
-_MOST_LEADS = 3
+_OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|step|resol", re.IGNORECASE)
+_MOST_LEADS, _MOST_SETTINGS = 3, 8
 _LONGEST_CELL = 400
 """Characters of a cell: no number or title has more, and the time of patterns grows with their square."""
 _SAMPLE = 400
@@ -222,6 +224,7 @@ def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, 
             continue
         cells, numbers, words = _counts(lines[neighbour], syntax)
         touching = numbers >= (1 if neighbour == stop else least) and not words
+        touching = touching or (neighbour == stop and numbers > max(2, width / 2) and words < numbers / 2)
         if touching and (neighbour == stop or stop - start < 3):
             raise ValueError(
                 f"its line {neighbour + 1} holds {cells} value{'s' if cells > 1 else ''} where the table has {width}; "
@@ -290,7 +293,8 @@ def _head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) ->
     if titled and len(filled) >= len(first) - 1:
         own = all(column in words for column, cell in enumerate(first) if cell in titled)
         # words above words may be the first row of labels: positions, which are in order, make it a header
-        if not own or _in_order(numbers[0][np.isfinite(numbers[0])]):
+        over = numbers[0][np.isfinite(numbers[0])]
+        if not own or (len(over) > 2 and _in_order(over)):
             return tuple(first), None, numbers[1:], below
     return (), None, numbers, words
 
@@ -311,10 +315,26 @@ def _titles(above: Sequence[str], syntax: Syntax, width: int) -> tuple[tuple[str
             return tuple(_pointed(cell, syntax) for cell in cells), ()
     for line in above[::-1][:2]:
         cells = _split(line, syntax, width)
-        if not cells or (found and any(_NUMBER.fullmatch(cell) for cell in cells)):
+        if not cells or _is_setting(line, cells) or (found and any(_NUMBER.fullmatch(cell) for cell in cells)):
             break
         found.append(cells)
     return (found[0] if found else ()), (found[1] if len(found) > 1 else ())
+
+
+def _is_setting(line: str, cells: Sequence[str]) -> bool:
+    """Whether a line that can be separated like a line of titles names a setting and its value, as in ``Slit (nm): 2``."""
+    if cells[0].endswith(("=", ":")):
+        return not (cells[0].endswith(":") and all(_is_words(cell) for cell in cells[1:]) and quantity_of(cells[0]))
+    if len(cells) > _MOST_SETTINGS or cells[0].casefold().startswith("unnamed"):
+        return False
+    if "=" in line or re.match(r"[^:]*\w\s*:\s", line.strip(" #%/;'\"")):
+        return True
+    # the number under which a spectrum is known stands next to the title of its positions alone
+    return len(cells) == 2 and bool(_NUMBER.fullmatch(cells[1])) and (not quantity_of(cells[0]) or bool(_OF_SETTINGS.search(cells[0])))
+
+
+def _is_words(cell: str) -> bool:
+    return bool(cell) and not _NUMBER.match(cell)
 
 
 def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:

@@ -168,7 +168,9 @@ def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[st
         notes.append(f"its last spectrum has {len(wave) - whole} of {bands} bands and is left out")
     axis = _axis(path, wave[:bands], _titles(table, place), facts)
     first = {name: coordinate[:whole:bands] for name, coordinate in known.items()}
-    return laid_out(path, values[:whole].reshape(-1, bands), axis, first, units, metadata=facts.metadata)
+    names = _labels(table, layout) if not known and len(numbers) == len(table.numbers) and plane is None else {}
+    names = {key: cells[:whole:bands] for key, cells in names.items()}
+    return laid_out(path, values[:whole].reshape(-1, bands), axis, first, units, metadata={**facts.metadata, **names})
 
 
 def _counted(path: Path, table: Table) -> RawArray | None:

@@ -1,0 +1,103 @@
+"""Text tables in the words of other programs and languages: settings above are no titles, and nothing is mixed into the intensities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import read
+from napari_spectrai.io import UnreadableError
+
+WAVE = np.linspace(400, 1800, 40).round(3)
+SPECTRA = np.random.default_rng(0).integers(0, 1000, (6, 40)) / 10
+PLACES = [(x, y) for y in (0, 5) for x in (1, 3, 5)]
+pytestmark = pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+
+
+def columns(*values, mark: str = "\t") -> str:
+    return "\n".join(mark.join(f"{value:.8g}" for value in row) for row in zip(*values, strict=True))
+
+
+def spectrum(text: str, folder, encoding: str = "utf-8"):
+    (folder / "t.txt").write_bytes(text.encode(encoding))
+    return read(folder / "t.txt")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "#Laser (nm)=\t532",
+        "#Stage X (µm)=\t12.5",
+        "Bandwidth (nm)\t2",
+        "Centre Wavelength (nm):\t589",
+        "Laser: 532 nm, 10 mW",
+        "λex = 532 nm",
+    ],
+)
+def test_a_setting_above_two_columns_is_not_their_titles(setting, tmp_path):
+    cube = spectrum(setting + "\n" + columns(WAVE, SPECTRA[0]), tmp_path)
+    assert cube.axis.unit == ""
+    np.testing.assert_allclose(cube.data, SPECTRA[:1])
+
+
+@pytest.mark.parametrize(
+    ("words", "unit"),
+    [
+        ("#AxisType[1]=Spectr\n#AxisUnit[1]=1/cm\n#Laser (nm)=785", "1/cm"), ("X Units\tRaman Shift (cm-1)", "1/cm"),
+        ("HORIZONTAL AXIS: NM", "nm"), ("Abscissa: Energy, eV", "eV"), ("# x: Raman shift [1/cm]\n# y: Intensity", "1/cm"), ("#GR\nnm\nA\n#DATA", "nm"),
+    ],
+)  # fmt: skip
+def test_the_unit_is_the_one_given_for_the_positions(words, unit, tmp_path):
+    cube = spectrum(words + "\n" + columns(WAVE, SPECTRA[0]), tmp_path)
+    assert (cube.axis.unit, cube.axis.values[0]) == (unit, 400)
+    np.testing.assert_allclose(cube.data, SPECTRA[:1])
+
+
+@pytest.mark.parametrize(
+    ("titles", "more"),
+    [
+        ("Píxel;Desplazamiento Raman (cm-1);Intensidad", ()), ("Point;Décalage Raman (cm-1);Intensité", ()),
+        ("band;Raman shift;Intensity", ()), ("Pixel;Wavelength [nm];Shift [cm-1];Intensity", (1e7 / WAVE,)),
+        ("Band;FWHM;Raman shift;Intensity", (2 + np.sin(WAVE),)),
+    ],
+)  # fmt: skip
+def test_counters_and_widths_are_no_spectra(titles, more, tmp_path):
+    text = titles + "\n" + columns(np.arange(40), *more, WAVE, SPECTRA[0], mark=";")
+    cube = spectrum(text, tmp_path, "cp1252")
+    assert (cube.axis.unit, cube.axis.values[0]) == ("1/cm", 400)
+    np.testing.assert_allclose(cube.data, SPECTRA[:1])
+
+
+def long(titles: str, leads) -> str:
+    lines = (
+        ",".join([*map(str, lead), f"{w:g}", f"{v:g}"])
+        for lead, row in zip(leads, SPECTRA, strict=True)
+        for w, v in zip(WAVE, row, strict=True)
+    )
+    return titles + "\n" + "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", ["Temperature", "Voltage", "Depth", "sample"])
+def test_a_value_for_each_spectrum_is_no_intensity(name, tmp_path):
+    leads = [("abcdef"[n],) if name == "sample" else (20 + 5 * n,) for n in range(6)]
+    cube = spectrum(long(f"{name},wavelength (nm),intensity", leads), tmp_path)
+    np.testing.assert_allclose(cube.data, SPECTRA)
+    assert cube.metadata.get("labels", list("abcdef")) == list("abcdef")
+
+
+@pytest.mark.parametrize("titles", ["pixel_x,pixel_y", "Column,Row", "time,x,y", "x,y,z"])
+def test_a_clock_and_an_autofocus_do_not_undo_a_map(titles, tmp_path):
+    extra = titles.count(",") == 2
+    leads = [
+        ((0.37 * n, *place) if titles[0] == "t" else (*place, 10 + round(np.sin(n), 3))) if extra else place
+        for n, place in enumerate(PLACES)
+    ]
+    cube = spectrum(long(f"{titles},wavelength (nm),intensity", leads), tmp_path)
+    np.testing.assert_allclose(cube.data, SPECTRA.reshape(2, 3, 40))
+    assert ("coordinates" in cube.metadata) == extra
+
+
+def test_a_labelled_line_that_is_cut_short_is_not_dropped(tmp_path):
+    rows = "\n".join("a," + ",".join(f"{value:g}" for value in row) for row in SPECTRA)
+    with pytest.raises(UnreadableError, match="truncated"):
+        spectrum("class," + ",".join(f"{value:g}" for value in WAVE) + "\n" + rows.rpartition(",")[0], tmp_path)
