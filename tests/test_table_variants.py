@@ -44,7 +44,8 @@ def test_a_setting_above_two_columns_is_not_their_titles(setting, tmp_path):
     ("words", "unit"),
     [
         ("#AxisType[1]=Spectr\n#AxisUnit[1]=1/cm\n#Laser (nm)=785", "1/cm"), ("X Units\tRaman Shift (cm-1)", "1/cm"),
-        ("HORIZONTAL AXIS: NM", "nm"), ("Abscissa: Energy, eV", "eV"), ("# x: Raman shift [1/cm]\n# y: Intensity", "1/cm"), ("#GR\nnm\nA\n#DATA", "nm"),
+        ("HORIZONTAL AXIS: NM", "nm"), ("Abscissa: Energy, eV", "eV"),
+        ("# x: Raman shift [1/cm]\n# y: Intensity", "1/cm"), ("#GR\nnm\nA\n#DATA", "nm"),
     ],
 )  # fmt: skip
 def test_the_unit_is_the_one_given_for_the_positions(words, unit, tmp_path):

@@ -11,9 +11,21 @@ import yaml
 from pydantic import ValidationError
 from rich.progress import Progress as Bar
 
-from napari_spectrai.cli.common import FAILED, WRONG_USE, app, console, exit_with, listen_in, say_notes
+from napari_spectrai.cli.common import (
+    FAILED,
+    WRONG_USE,
+    Axis,
+    Columns,
+    Dataset,
+    Spectral,
+    app,
+    console,
+    cube_of,
+    exit_with,
+    listen_in,
+    say_notes,
+)
 from napari_spectrai.cube import Cube
-from napari_spectrai.io import read
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.mapping.files import write_maps
@@ -29,8 +41,10 @@ def map_command(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the maps, table.csv and curves.csv")] = Path("maps"),
     format: Annotated[Literal["tiff", "npy"], typer.Option(help="files of the maps")] = "tiff",  # noqa: A002
-    dataset: Annotated[str | None, typer.Option(help="which array of a container; info lists them")] = None,
-    spectral: Annotated[int | None, typer.Option(help="which dimension holds the bands, for a file that does not say")] = None,
+    dataset: Dataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
 ) -> None:
     """Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.
 
@@ -44,7 +58,7 @@ def map_command(
     with exit_with(FAILED):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
-            cube = read(source, dataset=dataset, spectral=spectral)
+            cube = cube_of(source, dataset, spectral, axis, columns)
             result = _computed(chosen, cube)
         written = write_maps(result, output, cube, format)
         notes = [str(one.message) for one in caught if issubclass(one.category, SpectralWarning)]

@@ -18,7 +18,10 @@ ROLES = ("position", "intensity", "x", "y", "z", "time", "index", "label", "igno
 """What a column can hold: positions of bands, a spectrum or values of several, a coordinate, a running number, a name, or nothing."""
 COORDINATES = ("x", "y", "z", "time")
 
-_COUNTED = r"(p[ií]xel(?:e|es|s)?|px|points?|punkt|punto|data ?point|ccd ?pixel|index|idx|no\.?|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
+_COUNTED = (
+    r"(p[ií]xel(?:e|es|s)?|px|points?|punkt|punto|data ?point|ccd ?pixel|index|idx|no\.?"
+    r"|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
+)
 _CALLED = r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename)(es|s| ?name)?"
 _BEHIND = r"(?:[ _.-]*(?:pos|coord|stage|pixel|px|um|µm|mm).*)?\s*(?:[\[(/].*)?"
 _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (

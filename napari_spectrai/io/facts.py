@@ -12,7 +12,8 @@ from napari_spectrai.units import quantity_of, unit_of
 _MARKS = "=:;\t,"
 _LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
 _SPECTRAL_KEY = re.compile(
-    r"(x|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit|x[-_ ]?axis|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
+    r"(x|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit"
+    r"|x[-_ ]?axis|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
     re.IGNORECASE,
 )
 _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)

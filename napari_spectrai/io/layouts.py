@@ -15,7 +15,8 @@ from napari_spectrai.units import quantity_of, unit_of
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?)?[_ .]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
 _AUXILIARY = re.compile(
-    r"(dark|reference|background|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd(?:\b|_|ev)|\bs\.?d\.?$|\buncertaint|\berrors?\b|\bsigma\b",
+    r"(dark|reference|background|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd(?:\b|_"
+    r"|ev)|\bs\.?d\.?$|\buncertaint|\berrors?\b|\bsigma\b",
     re.IGNORECASE,
 )
 _ROW = re.compile(r"(?:map|pixel|image)?[_ ]?(?:rows?|lines?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
@@ -173,7 +174,7 @@ def _fits(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> bool:
 
 
 def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titles: Sequence[str], notes: list[str]) -> None:
-    """Number spectra by columns that keep one value over each of them, such as a temperature, where others hold intensities."""
+    """Give the role of an index to columns that keep one value over each of them, such as a temperature, where others hold intensities."""
     found = numbers[np.isfinite(numbers[:, chosen])]
     period = period_of(found[:, chosen])
     values = [column for column, role in enumerate(roles) if role == "intensity"]
