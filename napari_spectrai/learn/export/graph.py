@@ -62,10 +62,12 @@ class Graph(nn.Module):
         else:
             result = on_whole_images(self.network, prepared)
         if self.classes:
-            return (result / self.temperature).softmax(-1).masked_fill(empty, float("nan"))
+            shares: Tensor = (result / self.temperature).softmax(-1).masked_fill(empty, float("nan"))
+            return shares
         for offset, scale in reversed(removed):
             result = result * self._enlarged(scale) + self._enlarged(offset)
-        return result.masked_fill(self._enlarged(empty), 0.0)
+        restored: Tensor = result.masked_fill(self._enlarged(empty), 0.0)
+        return restored
 
     def _enlarged(self, values: Tensor) -> Tensor:
         return values if self.times == 1 else values.repeat_interleave(self.times, 1).repeat_interleave(self.times, 2)
