@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -12,7 +11,7 @@ import pytest
 import torch
 
 import napari_spectrai as spectrai
-from napari_spectrai import Cube, SpectralAxis
+from napari_spectrai import SpectralAxis
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.card import KEY, ModelCard
 from napari_spectrai.learn.export.steps import as_module
@@ -97,25 +96,18 @@ def test_what_cannot_be_exported_is_refused_in_a_line(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ("network.kind=rcan", "data.patch=8", "network.groups=1", "network.blocks=1"),
-        ("network.kind=resunet", "data.patch=8", "network.depth=1"),
-    ],
-)
-def test_a_network_of_images_is_exact_or_refused(image_pairs, quick, overrides, tmp_path):
+@pytest.mark.parametrize("network", ["residual_mlp", "resunet"])
+def test_a_network_is_exported_exactly_or_refused(image_pairs, quick, network, tmp_path):
     cube, truth = image_pairs
-    model = spectrai.train(quick("training.epochs=1", *overrides), cube, truth)
-    try:
-        path = model.export(tmp_path / "model.onnx")
-    except ValueError as error:
-        assert "cannot be exported" in str(error)
-        assert "\n" not in str(error)
+    model = spectrai.train(quick("training.epochs=1", f"network.kind={network}", "data.patch=8"), cube, truth)
+    if network == "resunet":  # pads its images by lengths that are known only when it is applied
+        with pytest.raises(ValueError, match="cannot be exported, since its computation depends on the size.*keep the .safetensors"):
+            model.export(tmp_path / "model.onnx")
+        assert not list(tmp_path.glob("model*"))
         return
-    part = replace(cube, data=cube.numpy()[:17, :14])
-    got = onnxruntime.InferenceSession(path).run(None, {"spectra": part.numpy()[None]})[0][0]
-    assert difference(got, spectrai.predict(model, Cube(part.numpy(), part.axis)).result.numpy()) < 1e-5
+    session = onnxruntime.InferenceSession(model.export(tmp_path / "model.onnx"))
+    got = session.run(None, {"spectra": cube.numpy()[None, :17, :14]})[0][0]
+    assert difference(got, spectrai.predict(model, cube).result.numpy()[:17, :14]) < 1e-5
 
 
 def test_the_command_writes_and_does_not_replace(tmp_path):

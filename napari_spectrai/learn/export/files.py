@@ -35,11 +35,12 @@ def export(model: Model, path: str | Path) -> Path:
             size = torch.export.Dim.DYNAMIC
             program = torch.export.export(graph, (batch,), dynamic_shapes=({0: size, 1: size, 2: size},), strict=False)
             content = _onnx(program, batch, model) if path.suffix == ".onnx" else _pt2(program, model)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError) as error:
-        title = model.description.experiment.network.title
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise ValueError(f"{title} cannot be exported for images of any size ({reason}); keep the .safetensors file") from error
-    _refuse_difference(graph, content, path.suffix, model)
+            _refuse_difference(graph, content, path.suffix, model)
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, AssertionError) as error:
+        raise ValueError(
+            f"{model.description.experiment.network.title} cannot be exported, since its computation depends on the size of the image; "
+            "train a network of single spectra, or keep the .safetensors file"
+        ) from error
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path
@@ -53,6 +54,7 @@ def _probe(model: Model, *shape: int) -> torch.Tensor:
 
 def _onnx(program: Any, batch: torch.Tensor, model: Model) -> bytes:
     try:
+        import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError('ONNX needs a package that is not installed: pip install "napari-spectrai[export]"') from error
