@@ -117,6 +117,24 @@ class Model:
             temporary.write_bytes(to_bytes(weights | kept | self.fingerprints.to_tensors(), {KEY: self.description.to_json()}))
         return path
 
+    def export(self, path: str | Path) -> Path:
+        """Write the model for other programs: ``.onnx`` (ONNX) or ``.pt2`` (`torch.export`), by the suffix of `path`.
+
+        The graph maps raw intensities ``spectra`` of shape (N, y, x, λ), float32, on the model's axis, to ``result``: a cube in the
+        intensities of the source, or class probabilities. N, y and x may have any size; single spectra are (N, 1, 1, λ). The card is in
+        the file's metadata. The file is computed once and compared with the model before it is kept.
+
+        Raises
+        ------
+        ValueError
+            If the model cannot be written as a graph (classical methods, mixtures, steps that are not linear), or the suffix is another.
+        ImportError
+            If a package for ONNX is not installed.
+        """
+        from napari_spectrai.learn.export.files import export
+
+        return export(self, path)
+
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a model file. Nothing in it is executed.

@@ -1,0 +1,90 @@
+"""Exported files: written, computed again, and compared with the model's own prediction."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_spectrai.experiment.card import KEY
+from napari_spectrai.files import replacing
+from napari_spectrai.learn.export.graph import Graph
+from napari_spectrai.spec import listed
+
+if TYPE_CHECKING:
+    from napari_spectrai.learn.model import Model
+
+SUFFIXES = (".onnx", ".pt2")
+DIFFERENCE = 1e-5
+"""Largest difference between an exported file and the model, relative to the largest result."""
+
+
+def export(model: Model, path: str | Path) -> Path:
+    """Write `model` in the format of the suffix of `path`; see `Model.export`."""
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path.name}: a model cannot be exported in this format; {listed(SUFFIXES)}")
+    graph, batch = Graph(model).eval().cpu(), _probe(model, 2, 8, 7)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of torch's exporter about itself
+            size = torch.export.Dim.DYNAMIC
+            program = torch.export.export(graph, (batch,), dynamic_shapes=({0: size, 1: size, 2: size},), strict=False)
+            content = _onnx(program, batch, model) if path.suffix == ".onnx" else _pt2(program, model)
+            _refuse_difference(graph, content, path.suffix, model)
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, AssertionError) as error:
+        raise ValueError(
+            f"{model.description.experiment.network.title} cannot be exported, since its computation depends on the size of the image; "
+            "train a network of single spectra, or keep the .safetensors file"
+        ) from error
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path
+
+
+def _probe(model: Model, *shape: int) -> torch.Tensor:
+    low, _, high = model.description.intensities or [0.0, 0.5, 1.0]
+    random = np.random.default_rng(0)
+    return torch.from_numpy(random.uniform(low, max(high, low + 1e-6), (*shape, len(model.axis))).astype(np.float32))
+
+
+def _onnx(program: Any, batch: torch.Tensor, model: Model) -> bytes:
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError('ONNX needs a package that is not installed: pip install "napari-spectrai[export]"') from error
+    made = torch.onnx.export(program, (batch,), dynamo=True, input_names=["spectra"], output_names=["result"], verbose=False)
+    assert made is not None  # noqa: S101
+    proto = made.model_proto
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = KEY, model.description.to_json()
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+def _pt2(program: Any, model: Model) -> bytes:
+    stream = io.BytesIO()
+    torch.export.save(program, stream, extra_files={KEY: model.description.to_json()})
+    return stream.getvalue()
+
+
+@torch.no_grad()
+def _refuse_difference(graph: Graph, content: bytes, suffix: str, model: Model) -> None:
+    """Compute an exported file on images of other sizes, and refuse it if it differs from the model."""
+    for shape in ((1, 11, 13), (3, 6, 5)):
+        batch = _probe(model, *shape)
+        wanted = graph(batch).numpy()
+        if suffix == ".pt2":
+            got = torch.export.load(io.BytesIO(content)).module()(batch).numpy()
+        else:
+            import onnxruntime
+
+            session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+            got = session.run(None, {"spectra": batch.numpy()})[0]
+        if got.shape != wanted.shape or not np.abs(got - wanted).max() <= DIFFERENCE * np.abs(wanted).max():
+            raise ValueError(f"the exported {suffix} file does not give the model's results for {shape}; keep the .safetensors file")

@@ -1,0 +1,121 @@
+"""Exported models give the predictions of their models."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+import napari_spectrai as spectrai
+from napari_spectrai import SpectralAxis
+from napari_spectrai.cli import app
+from napari_spectrai.experiment.card import KEY, ModelCard
+from napari_spectrai.learn.export.steps import as_module
+from napari_spectrai.preparation.step import steps
+from napari_spectrai.samples import sample_model
+
+AXIS = SpectralAxis(np.linspace(600, 1800, 32), "1/cm")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return spectrai.Model.load(sample_model())
+
+
+def difference(got, wanted):
+    return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+
+
+def test_onnx_gives_the_prediction(model, tmp_path):
+    cube = spectrai.sample("raman_pairs").cube[800:830]
+    wanted = spectrai.predict(model, cube).result.numpy()
+    session = onnxruntime.InferenceSession(model.export(tmp_path / "model.onnx"))
+    for shape in ((30, 1, 1, -1), (1, 5, 6, -1), (2, 3, 5, -1)):
+        got = session.run(None, {"spectra": cube.numpy().reshape(shape)})[0]
+        assert difference(got.reshape(wanted.shape), wanted) < 1e-5
+    card = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}[KEY]
+    assert ModelCard.from_json(card).axis == model.axis
+
+
+def test_pt2_gives_the_prediction(model, tmp_path):
+    cube = spectrai.sample("raman_pairs").cube[800:830]
+    program = torch.export.load(io.BytesIO(model.export(tmp_path / "model.pt2").read_bytes()))
+    got = program.module()(torch.from_numpy(cube.numpy())[:, None, None]).detach().numpy()
+    wanted = spectrai.predict(model, cube).result.numpy()
+    assert difference(got.reshape(wanted.shape), wanted) < 1e-5
+
+
+def test_spectra_that_are_all_zero_give_zeros(model, tmp_path):
+    session = onnxruntime.InferenceSession(model.export(tmp_path / "model.onnx"))
+    assert not session.run(None, {"spectra": np.zeros((2, 1, 1, 500), np.float32)})[0].any()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"kind": "normalise", "by": by} for by in ("maximum", "area", "vector", "minmax", "snv")),
+        {"kind": "scale", "factor": 3.0, "target": 2.0},
+        {"kind": "crop", "low": 700, "high": 1500},
+        {"kind": "savitzky_golay", "window": 7},
+        {"kind": "gaussian"},
+        {"kind": "whittaker"},
+    ],
+    ids=lambda one: "-".join(map(str, one.values())),
+)
+def test_a_step_in_the_graph_is_the_step(settings):
+    step = steps.parse(settings)
+    random = np.random.default_rng(0)
+    values = np.concatenate([random.normal(1, 1, (20, 32)), np.zeros((1, 32)), np.full((1, 32), 2.5)]).astype(np.float32)
+    got, factors = as_module(step, AXIS)(torch.from_numpy(values))
+    assert difference(got.numpy(), step.apply(values, AXIS)[0]) < 1e-5
+    wanted = step.given_back(values)
+    assert (factors is None) == (wanted is None)
+    for one, other in zip(factors or (), wanted or (), strict=True):
+        np.testing.assert_allclose(one.numpy(), other, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["arpls", "despike", "minimum", "stabilise"])
+def test_a_step_that_is_not_linear_is_refused_with_the_remedy(kind):
+    step = steps.parse({"kind": kind, "gain": 2.0} if kind == "stabilise" else kind)
+    with pytest.raises(ValueError, match="not linear.*preprocess the data first"):
+        as_module(step, AXIS)
+
+
+def test_what_cannot_be_exported_is_refused_in_a_line(model, tmp_path):
+    from napari_spectrai.learn.model import ready
+
+    with pytest.raises(ValueError, match="not a network.*keep the .safetensors") as caught:
+        ready("svd_nlm", AXIS).export(tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"cannot be exported in this format.*\.onnx"):
+        model.export(tmp_path / "a.tflite")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("network", ["residual_mlp", "resunet"])
+def test_a_network_is_exported_exactly_or_refused(image_pairs, quick, network, tmp_path):
+    cube, truth = image_pairs
+    over = ("network.dims=2", "network.depth=1") if network == "resunet" else ()
+    model = spectrai.train(quick("training.epochs=1", f"network.kind={network}", "data.patch=8", *over), cube, truth)
+    if network == "resunet":  # pads its images by lengths that are known only when it is applied
+        with pytest.raises(ValueError, match="cannot be exported, since its computation depends on the size.*keep the .safetensors"):
+            model.export(tmp_path / "model.onnx")
+        assert not list(tmp_path.glob("model*"))
+        return
+    session = onnxruntime.InferenceSession(model.export(tmp_path / "model.onnx"))
+    got = session.run(None, {"spectra": cube.numpy()[None, :17, :14]})[0][0]
+    assert difference(got, spectrai.predict(model, cube).result.numpy()[:17, :14]) < 1e-5
+
+
+def test_the_command_writes_and_does_not_replace(tmp_path):
+    from typer.testing import CliRunner
+
+    output = tmp_path / "model.pt2"
+    assert CliRunner().invoke(app, ["export", str(sample_model()), "-o", str(output)]).exit_code == 0
+    assert output.stat().st_size > 1000
+    assert CliRunner().invoke(app, ["export", str(sample_model()), "-o", str(output)]).exit_code == 2
+    assert CliRunner().invoke(app, ["export", str(tmp_path / "none.safetensors"), "-o", str(tmp_path / "b.onnx")]).exit_code == 2
