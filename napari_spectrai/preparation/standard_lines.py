@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.reference import Calibrate, read_cube
 from napari_spectrai.preparation.standards import Standard, find_lines, positions
-from napari_spectrai.preparation.step import LEARNT, Step
+from napari_spectrai.preparation.step import LEARNT, Step, only_with
 
 
 class StandardLines(Step):
@@ -32,7 +32,12 @@ class StandardLines(Step):
     )
     order: int = Field(1, ge=0, le=3, title="Polynomial order", description="0: shift; 1: shift and stretch; lower where lines are too few")
     laser: float | None = Field(
-        None, gt=100, lt=5000, title="Laser (nm)", description="wavelength of the excitation in air, for neon on a Raman shift axis"
+        None,
+        gt=100,
+        lt=5000,
+        title="Laser (nm)",
+        description="wavelength of the excitation in air, for neon on a Raman shift axis",
+        json_schema_extra=only_with("standard", "neon"),
     )
     measured: tuple[float, ...] | None = Field(None, description="positions found", json_schema_extra=LEARNT)
     known: tuple[float, ...] | None = Field(None, description="published positions of the same lines", json_schema_extra=LEARNT)
@@ -115,10 +120,10 @@ class StandardLines(Step):
         moved = calibration.apply(empty, cube.axis)[1].values - cube.axis.values
         bent = np.interp(measured.values, *_ascending(cube.axis.values, moved))
         left = float(np.sqrt(np.mean(np.square(measured.values + bent - known))))
-        return [
-            f"{self.title}: {len(known)} lines of {self.standard}; the axis moves by {moved.min():+.2f} to {moved.max():+.2f} "
-            f"{cube.axis.unit}; afterwards the lines deviate by {left:.2g} {cube.axis.unit} (root mean square, order {calibration.order})."
-        ]
+        moves = f"{moved.min():+.2f} to {moved.max():+.2f} {cube.axis.unit}"
+        fit = f"afterwards they deviate by {left:.2g} {cube.axis.unit} (root mean square, order {calibration.order})"
+        lines = "1 line" if len(known) == 1 else f"{len(known)} lines"
+        return [f"{self.title}: {lines} of {self.standard}; the axis moves by {moves}; {fit}."]
 
 
 def _ascending(x: Any, y: Any) -> tuple[Any, Any]:
