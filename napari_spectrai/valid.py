@@ -86,15 +86,34 @@ def coded(spectra: npt.NDArray[Any], *, ignore: float | None = None, partly: boo
     partly : bool
         Whether a spectrum with some missing values is described by the others (they will be filled); otherwise it is missing.
     """
-    gone = np.zeros(1, bool) if spectra.dtype.kind in "iub" else ~np.isfinite(spectra)
+    gone = np.zeros(1, bool) if _all_finite(spectra) else ~np.isfinite(spectra)
     if ignore is not None:
         gone = gone | (spectra == ignore)
-    above = np.minimum(np.count_nonzero(spectra, axis=-1), 3).astype(np.uint8)
+    above = _nonzero(spectra)
     if not gone.any():
         return np.asarray(above + np.uint8(EMPTY), np.uint8)
     if partly:
         above = np.minimum(np.count_nonzero((spectra != 0) & ~gone, axis=-1), 3).astype(np.uint8)
     return np.where(gone.all(-1) if partly else gone.any(-1), MISSING, above + EMPTY).astype(np.uint8)
+
+
+def _all_finite(values: npt.NDArray[Any]) -> bool:
+    """Return whether no value is missing, as far as a sum shows it; a sum that overflows does not."""
+    if values.dtype.kind in "iub":
+        return True
+    with np.errstate(all="ignore"):
+        return bool(np.isfinite(values.sum()))
+
+
+def _nonzero(spectra: npt.NDArray[Any]) -> Codes:
+    """Return how many values of each spectrum (..., L) are not zero, at most 3; for most, the first ones decide."""
+    found = np.full(spectra.shape[:-1], 3, np.uint8)
+    rest = (
+        np.ones(found.shape, bool) if spectra.shape[-1] < 3 else ~((spectra[..., 0] != 0) & (spectra[..., 1] != 0) & (spectra[..., 2] != 0))
+    )
+    if rest.any():
+        found[rest] = np.minimum(np.count_nonzero(spectra[rest], axis=-1), 3)
+    return found
 
 
 def decided(codes: Codes) -> DataMask:
@@ -209,6 +228,8 @@ def continued(spectra: FloatArray, missing: Mask, shape: tuple[int, ...]) -> Flo
 def coded_block(values: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, partly: bool) -> Codes:  # noqa: FBT001  # dask calls it
     """Return the content of each spectrum of a block; of `bands`, if given, none or not all (`partly`) may be missing."""
     if bands is None:
+        return coded(values, ignore=ignore, partly=partly)
+    if np.array_equal(np.sort(bands), np.arange(values.shape[-1])) or (ignore is None and _all_finite(values)):
         return coded(values, ignore=ignore, partly=partly)
     whole, kept = coded(values, ignore=ignore, partly=True), coded(values[..., bands], ignore=ignore, partly=partly)
     return np.where(kept == MISSING, np.uint8(MISSING), whole)

@@ -577,3 +577,15 @@ def test_maps_of_a_set_of_spectra_are_one_table(tmp_path):
     written = write_maps(found, tmp_path)
     assert [path.name for path in written] == ["maps.csv", "table.csv"]
     assert len((tmp_path / "maps.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("measure", ["correlation", "angle", "derivative"])
+def test_a_constant_spectrum_resembles_nothing(measure):
+    values = np.stack([line("gaussian", np.array(980.0), np.array(20.0)) + 1, np.full(101, 7.0)])[None]
+    references = spectrai.Cube(
+        np.stack([line("gaussian", np.array(c), np.array(20.0)) + 1 for c in (980.0, 1020.0)]).astype(np.float32), AXIS
+    )
+    found = spectrai.maps(cube_of(values), "library", references=references, measure=measure).maps
+    assert found["hit"][0, 0] == 0
+    if measure != "angle":
+        assert all(np.isnan(found[name][0, 1]) for name in ("hit", "score", "margin"))

@@ -17,7 +17,9 @@ from napari_spectrai.preparation.axis import Crop, Fill, RemoveBands, Resample
 from napari_spectrai.preparation.baseline import ALS, AirPLS, ArPLS, Minimum, Polynomial, PyBaselines, Rubberband, Snip
 from napari_spectrai.preparation.chain import preparing
 from napari_spectrai.preparation.despike import Despike
+from napari_spectrai.preparation.destripe import Destripe
 from napari_spectrai.preparation.normalise import Normalise, Scale
+from napari_spectrai.preparation.optical import ContinuumRemoval, Energy, Optical
 from napari_spectrai.preparation.orthogonal import EPO
 from napari_spectrai.preparation.reduce import MNF, PCA
 from napari_spectrai.preparation.reference import Calibrate, ReferencePeak, Reflectance
@@ -25,6 +27,7 @@ from napari_spectrai.preparation.scatter import EMSC, MSC
 from napari_spectrai.preparation.smooth import Gaussian, SavitzkyGolay, Whittaker
 from napari_spectrai.preparation.spatial import Bin, Shift
 from napari_spectrai.preparation.stabilise import Stabilise
+from napari_spectrai.preparation.standard_lines import StandardLines
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.preparation.whittaker import penalty, solve
 
@@ -55,6 +58,8 @@ POINTWISE = [
     Reflectance(white=(2.0,), dark=(0.05,)),
     Calibrate(measured=(700.0, 1700.0), known=(702.0, 1701.0)),
     ReferencePeak(position=1200, width=100),
+    ContinuumRemoval(),
+    Optical(source="absorbance", target="reflectance"),
 ]
 CONDITIONS = (REFERENCE, tuple(1.1 * value + 0.05 for value in REFERENCE), tuple(value**2 for value in REFERENCE))
 LEARNING = [
@@ -69,7 +74,9 @@ LEARNING = [
     MNF(components=3),
     MNF(components=3, back=False),
 ]
-SPATIAL = [Bin(y=2, x=3), Shift(y=0.5, x=-1)]
+SPATIAL = [Bin(y=2, x=3), Shift(y=0.5, x=-1), Destripe()]
+ON_OTHER_AXES = [Energy(), StandardLines()]
+"""Steps for wavelengths, or for spectra of a standard; their tests are in test_conversions."""
 
 
 def image(height: int = 8, width: int = 6) -> np.ndarray:
@@ -84,7 +91,7 @@ def name(step):
 
 
 def test_every_registered_step_is_here():
-    assert {step.kind for step in (*POINTWISE, *LEARNING, *SPATIAL)} == set(steps)
+    assert {step.kind for step in (*POINTWISE, *LEARNING, *SPATIAL, *ON_OTHER_AXES)} == set(steps)
 
 
 def test_every_step_says_what_it_is_for_a_person():

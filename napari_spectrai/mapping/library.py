@@ -69,9 +69,10 @@ class LibraryMaps(MapKind):
         found = pixels.empty(3)
         for places, spectra in pixels.blocks(progress):
             hit, score, margin = search.best(spectra)
+            score[~search.has_structure(spectra)] = np.nan  # a constant resembles nothing
             known = score >= self.min_score
             found[0, places] = np.where(known, hit, np.nan)
-            found[1, places], found[2, places] = score, margin
+            found[1, places], found[2, places] = score, np.where(np.isfinite(score), margin, np.nan)
         maps = {name: pixels.shaped(values) for name, values in zip(("hit", "score", "margin"), found, strict=True)}
         table = self._hits(search, found)
         if self.particles:
@@ -151,6 +152,12 @@ class Search:
         notes = (f"{len(left_out)} spectra cover less than {COVERED:.0%} of the bands and are left out: {shown}.",) if left_out else ()
         spectra = spectra[enough]
         return cls(bands, names, spectra, tuple(_grouped(spectra, measure)), measure, notes)
+
+    def has_structure(self, spectra: Doubles) -> npt.NDArray[np.bool_]:
+        """Return which of spectra (n, bands) have a shape to compare: for correlations, more than rounding errors of a constant."""
+        if self.measure == "angle":
+            return np.asarray(spectra.any(1))
+        return np.asarray(np.ptp(spectra, axis=1) > 1e-6 * np.abs(spectra).max(1))
 
     def scores(self, spectra: Doubles) -> Doubles:
         """Return the score of every library spectrum (n, library) for spectra (n, bands)."""

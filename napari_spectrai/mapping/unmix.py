@@ -115,7 +115,8 @@ class UnmixMaps(MapKind):
             variance = noise.variance((found @ references).astype(np.float32))
             least = 0.02 * np.maximum(variance.mean(1, keepdims=True), 1e-300)
             found = weighted_nnls(references, spectra, 1 / np.maximum(variance, least), sum_to_one=self.sum_to_one)
-        left = spectra - found @ references
+        left = found @ references
+        left -= spectra
         return found, np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1])
 
 

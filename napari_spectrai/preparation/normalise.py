@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import FloatArray, SpectralAxis
-from napari_spectrai.preparation.step import LEARNT, Step
+from napari_spectrai.preparation.step import LEARNT, Step, only_with
 
 
 class Normalise(Step):
@@ -27,7 +27,11 @@ class Normalise(Step):
         description="the quantity that is scaled to one: maximum, mean absolute value, length, range, or standard deviation",
     )
     percentile: float = Field(
-        25.0, gt=0, lt=100, description="for rnv: the percentile used as the level; the deviation is that of the values below it"
+        25.0,
+        gt=0,
+        lt=100,
+        description="for rnv: the percentile used as the level; the deviation is that of the values below it",
+        json_schema_extra=only_with("by", "rnv"),
     )
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:

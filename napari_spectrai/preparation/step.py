@@ -17,6 +17,11 @@ LEARNT: JsonDict = {"learnt": True}
 """Marks a field that is fitted to data, not set by a person: forms omit it."""
 
 
+def only_with(name: str, *values: str) -> JsonDict:
+    """Mark a field that applies only where another one has one of some values: forms hide it otherwise."""
+    return {"only_with": {name: list(values)}}
+
+
 class Step(Named):
     """Base class of preprocessing steps. Subclasses implement `apply`, or `factors` if the step can be undone.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from magicgui.widgets import Container, Label, PushButton
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
@@ -17,6 +17,8 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 from napari_spectrai.widgets.arrangement import arrange
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.context_menu import offer_on_layers
+from napari_spectrai.widgets.layer_choice import LayerChoice
+from napari_spectrai.widgets.layers import spectral_layers
 from napari_spectrai.widgets.sample_links import Words
 
 _WRONG = "#e0503f"
@@ -124,6 +126,30 @@ class Dock(Container[Any]):
             bar = self._column.verticalScrollBar()
             assert bar is not None  # noqa: S101
             bar.setValue(widget.native.mapTo(inner, QPoint(0, 0)).y())
+
+
+class LayerDock(Dock):
+    """A dock that works on one spectral layer, chosen in `_layer`."""
+
+    _layer: LayerChoice
+    _viewer: Viewer
+
+    def _layers(self) -> list[Image]:
+        return spectral_layers(self._viewer)
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer the dock works on."""
+        return self._layer.value
+
+    @layer.setter
+    def layer(self, layer: Image) -> None:
+        self._layer.value = layer
+
+    def take(self, layer: Layer) -> None:
+        """Choose the layer the dock works on."""
+        if layer in self._layers():
+            self._layer.value = layer
 
 
 PRIMARY, CANCEL = ("start", "open"), ("cancel", "stop")

@@ -164,6 +164,7 @@ class SpecForm(Container[Any]):
     def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, offer: Choices | None = None, skip: Sequence[str] = ()) -> None:
         self._parts: dict[str, Any] = {}
         self._kept: dict[str, Any] = {}
+        self._conditions: dict[str, dict[str, list[Any]]] = {}
         for name, field in cls.model_fields.items():
             if name in skip or name in ("kind", "version"):
                 continue
@@ -172,8 +173,19 @@ class SpecForm(Container[Any]):
                     self._kept[name] = value[name]
                 continue
             self._parts[name] = part_form(name, field, value.get(name), offer)
+            if isinstance(field.json_schema_extra, dict) and "only_with" in field.json_schema_extra:
+                self._conditions[name] = field.json_schema_extra["only_with"]  # type: ignore[assignment]
         super().__init__(widgets=list(self._parts.values()), labels=False)
         self.margins = (0, 0, 0, 0)
+        if self._conditions:
+            self._hide()
+            self.changed.connect(self._hide)
+
+    def _hide(self, _: Any = None) -> None:
+        """Hide the fields that do not apply to the values of others; they keep their own."""
+        values = {name: part.read() for name, part in self._parts.items()}
+        for name, condition in self._conditions.items():
+            self._parts[name].visible = all(values.get(other) in wanted for other, wanted in condition.items())
 
     def read(self) -> dict[str, Any]:
         """Return the fields as a mapping."""

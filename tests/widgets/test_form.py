@@ -88,3 +88,17 @@ def test_what_does_not_fit_a_set_of_spectra_is_left_out_with_the_reason_and_the_
     choice.value = "unet"
     assert form.read()["network"]["dims"] == 1
     assert "Flip, Random crop, Rotate by quarter turns: rotates or crops patches of images" in form._parts["augmentation"].choice.tooltip
+
+
+def test_a_field_that_does_not_apply_is_hidden_and_keeps_its_value(qtbot):
+    from napari_spectrai.preparation.normalise import Normalise
+
+    form = SpecForm(Normalise, Normalise(percentile=40).model_dump())
+    form.native.show()
+    assert not form._parts["percentile"].visible
+    form._parts["by"].editor.value = "rnv"
+    assert form._parts["percentile"].visible
+    form._parts["by"].editor.value = "snv"
+    assert not form._parts["percentile"].visible
+    assert form.read()["percentile"] == 40
+    form.native.hide()

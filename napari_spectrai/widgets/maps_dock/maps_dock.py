@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 from magicgui.widgets import CheckBox
-from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from pydantic import ValidationError
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.spec import Problem, problems
-from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
+from napari_spectrai.widgets.dock import LayerDock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layer_frame import LayerFrame
-from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, spectral_layers, turned, undecided
+from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, turned, undecided
 from napari_spectrai.widgets.maps_dock.band_preview import BandPreview
 from napari_spectrai.widgets.maps_dock.live_view import Inspector, Look
 from napari_spectrai.widgets.maps_dock.map_form import GIVEN, MapForm
@@ -33,7 +32,7 @@ EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ C
 MISSING = "Choose where the reference spectra come from: painted regions, points, a layer of spectra, or files."
 
 
-class MapsDock(Dock):
+class MapsDock(LayerDock):
     """Make maps of a layer: bands, fitted peaks, components, abundances of given spectra, library matches.
 
     From a script: set ``dock.layer`` and ``dock.settings = {"kind": "peaks", "low": 950, "high": 1050}``, call ``dock.start()``; the maps
@@ -105,23 +104,6 @@ class MapsDock(Dock):
             self._viewer.mouse_move_callbacks.remove(self._on_mouse)
 
     # ---------------------------------------------------------------- choices
-
-    def _layers(self) -> list[Image]:
-        return spectral_layers(self._viewer)
-
-    @property
-    def layer(self) -> Image | None:
-        """The layer that is mapped."""
-        return self._layer.value
-
-    @layer.setter
-    def layer(self, layer: Image) -> None:
-        self._layer.value = layer
-
-    def take(self, layer: Layer) -> None:
-        """Choose the layer that is mapped."""
-        if layer in self._layers():
-            self._layer.value = layer
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, PushButton, show_file_dialog
-from napari.layers import Image, Layer
+from napari.layers import Image
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
@@ -17,13 +17,13 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Spikes, Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import Dock, line, message, opened, rows, say, text
+from napari_spectrai.widgets.dock import LayerDock, line, message, opened, rows, say, text
 from napari_spectrai.widgets.form import SpecForm
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above
-from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_layers, spectral_position, turned, undecided
+from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_position, turned, undecided
 from napari_spectrai.widgets.plot import SOURCE, Plot
 from napari_spectrai.widgets.preprocess_dock.spectrum_preview import SpectrumPreview
 from napari_spectrai.widgets.preprocess_dock.step_findings import Counting, Finding, mark
@@ -33,7 +33,7 @@ from napari_spectrai.widgets.step_list import Item, OrderedForm
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
 
 
-class PreprocessDock(Dock):
+class PreprocessDock(LayerDock):
     """Preprocess a layer step by step.
 
     From a script: set ``dock.steps`` and ``dock.layer``, then call ``dock.start()``; the result is added as a layer.
@@ -110,25 +110,8 @@ class PreprocessDock(Dock):
 
     # ---------------------------------------------------------------- choices
 
-    def _layers(self) -> list[Image]:
-        return spectral_layers(self._viewer)
-
     def _others(self, _: Any = None) -> list[Image]:
         return [layer for layer in self._layers() if layer is not self._layer.value and "spectral_axis" in layer.metadata]
-
-    @property
-    def layer(self) -> Image | None:
-        """The layer to preprocess."""
-        return self._layer.value
-
-    @layer.setter
-    def layer(self, layer: Image) -> None:
-        self._layer.value = layer
-
-    def take(self, layer: Layer) -> None:
-        """Choose the layer to preprocess."""
-        if layer in self._layers():
-            self._layer.value = layer
 
     @property
     def steps(self) -> list[Step]:
