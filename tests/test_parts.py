@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from napari_spectrai import Cube, read, write
 from napari_spectrai.cli import app
+from napari_spectrai.generators import drain
 from napari_spectrai.learn.inference.parts import predicting_part
-from napari_spectrai.learn.inference.predict import predict
+from napari_spectrai.learn.inference.predict import predict, predicting
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part, owned
 
@@ -68,7 +69,7 @@ def test_parts_in_any_order_equal_the_whole(tmp_path, model, options, shape):
     values[..., :3, :] = 0  # columns without data
     values[..., 7, 9, :] = np.nan
     cube = Cube(values)
-    whole = predict(model, cube, **options)
+    whole = drain(predicting(model, cube, PredictOptions(**options)))
     out = tmp_path / "parts.zarr"
     results = [done(model, cube, out, f"{number}/3", **options)[0] for number in (3, 1, 2)]
     assert results[:2] == [None, None]

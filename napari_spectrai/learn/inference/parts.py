@@ -243,7 +243,7 @@ def _cut(span: Span, first: int, last: int, times: int) -> Span:
 
 def _completed(models: Sequence[Model], given: Cube, options: PredictOptions, record: PartRecord) -> list[str]:
     """Set spectra that are all zero apart, as a whole prediction does after its last tile; return notes."""
-    source, fit = on_axis_of(models[0], given, resample=options.resample)
+    source, _ = on_axis_of(models[0], given, resample=options.resample)
     codes = np.full(source.spatial_shape, MORE, np.uint8)
     for _, kept in record.left("codes*"):
         codes.reshape(-1)[kept["places"]] = kept["codes"]
