@@ -22,6 +22,7 @@ from napari_spectrai.cli.common import (
     Overwrite,
     Spectral,
     app,
+    console,
     cube_of,
     exit_with,
     followed,
@@ -44,8 +45,9 @@ from napari_spectrai.io.zarr import writing
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.parsing import brief, parse_yaml
 from napari_spectrai.preparation import Step, load_steps, preparing
-from napari_spectrai.runs import Finished, Saved
+from napari_spectrai.runs import Finished, RunFolder, Saved
 from napari_spectrai.runs.options import PredictOptions, model_path
+from napari_spectrai.runs.part import Part
 from napari_spectrai.spec import listed
 
 
@@ -75,6 +77,9 @@ def predict(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="setting of a classical method, such as count=8")
     ] = None,
     part: Annotated[
+        str | None, typer.Option(metavar="i/n", help="compute only one of n parts, which all write into the same .zarr store, in any order")
+    ] = None,
+    partial: Annotated[
         Path | None,
         typer.Option(help="store (.zarr) for the finished tiles if the command is stopped; probabilities in the case of classes"),
     ] = None,
@@ -93,6 +98,7 @@ def predict(
     folder = listen_in(run, attached=attached)
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE), log_failures(folder):
+        only = None if part is None else Part.parse(part)
         changed = _changed(settings or [])
         _refuse_unknown(source, [model, *(ensemble or []), *(then or [])])
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
@@ -104,21 +110,27 @@ def predict(
         others_written = _companions(
             output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability
         )
-        refuse_existing(output, *others_written, part, overwrite=overwrite)
+        if only is not None:
+            _refuse_in_parts(output, is_classes=is_classes, overwrite=overwrite, partial=partial)
+        else:
+            refuse_existing(output, *others_written, partial, overwrite=overwrite)
         others, chain = ([model_path(one) for one in given or []] for given in (ensemble, then))
         options = PredictOptions(
             tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
             then=tuple(chain), resample=resample, applicability=applicability,
         )  # fmt: skip
-        if part is not None and (part.suffix != ".zarr" or part.resolve() == output.resolve()):
-            raise ValueError(f"{part.name}: the finished tiles are written to a separate .zarr store; choose such a name")
+        if partial is not None and (partial.suffix != ".zarr" or partial.resolve() == output.resolve()):
+            raise ValueError(f"{partial.name}: the finished tiles are written to a separate .zarr store; choose such a name")
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.inference.predict import predicting
 
         streams = not is_classes and writer_of(output).module == "zarr"
         as_said = any(option is not None for option in (dataset, spectral, axis, columns))
         read_as = cube_of(source, dataset, spectral, axis, columns) if as_said else source
-        steps = predicting(model_path(model), read_as, options, out=output if streams else None, part=part)
+        if only is not None:
+            _predict_part(model_path(model), read_as, options, output, only, folder, is_classes=is_classes)
+            return
+        steps = predicting(model_path(model), read_as, options, out=output if streams else None, part=partial)
         prediction = followed(steps, folder, "predicting")
         if prediction is not None and is_classes:
             _write_classes(prediction, output)
@@ -136,6 +148,35 @@ def predict(
             folder.append(Finished("done", model=str(model), notes=[*prediction.notes, *prediction.found]))
     if prediction is None:
         raise typer.Exit(STOPPED)
+
+
+def _refuse_in_parts(output: Path, *, is_classes: bool, overwrite: bool, partial: Path | None) -> None:
+    """Refuse what does not go with --part."""
+    if not is_classes and output.suffix != ".zarr":
+        raise ValueError(f"{output.name}: parts are written into one .zarr store; name it {output.stem}.zarr")
+    if overwrite:
+        raise ValueError(f"--overwrite would remove the results of other parts; remove {output} yourself, or choose another output")
+    if partial is not None:
+        raise ValueError("--partial is for a whole prediction; with --part, finished tiles are kept anyway: omit it")
+    refuse_existing(output.parent / "-", overwrite=True)
+
+
+def _predict_part(
+    model: Any, cube: Any, options: PredictOptions, output: Path, only: Part, folder: RunFolder | None, *, is_classes: bool
+) -> None:
+    """Compute one part; the last one writes the labels of classes."""
+    from napari_spectrai.learn.inference.parts import predicting_part
+
+    store = output.with_name(f"{output.stem}-probabilities.zarr") if is_classes else output
+    prediction = followed(predicting_part(model, cube, options, out=store, part=only), folder, f"predicting part {only}")
+    if prediction is None:
+        console.print(f"part {only} is finished; others are missing", highlight=False)
+        return
+    if is_classes and output.suffix.lower() == ".csv":
+        write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
+    elif is_classes:
+        write_labels(prediction.labels, output)
+    say_notes(prediction.notes)
 
 
 def _refuse_unknown(source: Path, models: Sequence[Path]) -> None:

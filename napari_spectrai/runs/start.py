@@ -128,7 +128,7 @@ def prepare_prediction(
         Path(out).parent.mkdir(parents=True, exist_ok=True)
     arguments = (options or PredictOptions()).arguments()
     if out is None:
-        out, arguments = place.path / "result.zarr", ["--part", str(place.path / "result-part.zarr"), *arguments]
+        out, arguments = place.path / "result.zarr", ["--partial", str(place.path / "result-part.zarr"), *arguments]
     command = ["predict", str(model), str(source), "-o", str(out), "--overwrite", "--run", str(place.path), *arguments]
     return Job(place, command, remains=written)
 

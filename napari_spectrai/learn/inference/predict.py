@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,6 +41,8 @@ from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import held_by, said
+
+Shared = Callable[[str, Callable[[], Mapping[str, npt.NDArray[Any]]]], Mapping[str, npt.NDArray[Any]]]
 
 LOOKED_AT = 2**25
 """Values of a cube, at most, in which a method without training looks for clusters or components: rows of pixels, evenly spread."""
@@ -225,16 +228,7 @@ def predicting(
     source = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
     if out is not None and isinstance(cube, str | Path) and Path(out).resolve() == Path(cube).resolve():
         raise ValueError(f"{out} is read here, and would be lost; choose another out=")
-    links = [
-        _model(model, source, options.factor, options.settings),
-        *(_model(one, source, options.factor, None) for one in options.then),
-    ]
-    models = [links[0], *(_model(one, source, options.factor, None) for one in options.ensemble)]
-    averaged = [Applied(called(name, one), one.description) for name, one in zip((model, *options.ensemble), models, strict=True)]
-    then = [Applied(called(name, one), one.description) for name, one in zip(options.then, links[1:], strict=True)]
-    asked = {name: getattr(options, name) for name in ("tile", "views", "uncertainty", "resample")}
-    if against := obstacles(averaged, then, Onto.of(source), **asked):
-        raise ValueError("\n".join(one.words for one in against))
+    links, models = resolved(model, source, options)
     notes, found, given = list[str](), list[str](), source
     for number, one in enumerate(links[:-1]):
         alone = replace(options, uncertainty=False)
@@ -258,25 +252,13 @@ def _applied(
     out: str | Path | None,
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
-    card, given, uncertainty, views = models[0].description, source, options.uncertainty, options.views
-    source, fit = on_axis_of(models[0], source, resample=options.resample)
-    notes = _about(card, source, fit)
-    first, components = _with_components(models[0], source)
-    models = [_with_noise(model, source) for model in (first, *models[1:])]
-    found = list(
-        dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
-    )
-    name = f"{source.name} · {card.name}" if source.name else card.name
-    shaped = _shaped(models[0], source, name)
-    # the same bands in another unit or order: the result is on the cube's own axis
-    own = fit.how == "renamed" and not card.classes and card.axis.mismatch(card.truth_axis) is None
-    if own:
-        shaped = replace(shaped, axis=given.axis, metadata=_shaped(models[0], given, name).metadata)
-    walk = SlidingWindow(models, choose_device(options.device), options.tile, draws=uncertainty, views=views)
+    card, uncertainty = models[0].description, options.uncertainty
+    ready_to = applying(models, source, options)
+    source, shaped, walk, turn = ready_to.source, ready_to.shaped, ready_to.walk, ready_to.turn
+    notes, name = ready_to.notes, ready_to.shaped.name
     with ExitStack() as files:
         result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
-        turn: Any = Turned if own and fit.turned else _as_it_is
         into: Any = turn(result)
         spread_into: Any = None if spread is None else turn(spread)
         walking = walk.images(source, into, spread_into) if card.experiment.task.of_images else walk.over(source, into, spread_into)
@@ -300,8 +282,91 @@ def _applied(
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
-        return Prediction(done, uncertainty=deviation, notes=notes, found=found)
-    return Prediction(_labels_of(done, card.classes), done, deviation, card.classes, components, notes, found=found)
+        return Prediction(done, uncertainty=deviation, notes=notes, found=ready_to.found)
+    return Prediction(labels_of(done, card.classes), done, deviation, card.classes, ready_to.components, notes, found=ready_to.found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Applying:
+    """Models that are about to be applied to a cube on their axis.
+
+    Attributes
+    ----------
+    source : Cube
+        On the axis of the models.
+    shaped : Cube
+        An empty cube with the shape, the axis and the name of the result.
+    walk : SlidingWindow
+    turn : callable
+        Returns an array of that shape as the models fill it.
+    components : Cube or None
+        What a method has found in the cube.
+    notes, found : list of str
+    """
+
+    source: Cube
+    shaped: Cube
+    walk: SlidingWindow
+    turn: Callable[[Any], Any]
+    components: Cube | None
+    notes: list[str]
+    found: list[str]
+
+
+def resolved(model: Model | str | Path, source: Cube, options: PredictOptions) -> tuple[list[Model], list[Model]]:
+    """Return the models of a chain, and those whose results are averaged in its first place.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit one another or the cube; it names every obstacle.
+    """
+    links = [
+        _model(model, source, options.factor, options.settings),
+        *(_model(one, source, options.factor, None) for one in options.then),
+    ]
+    models = [links[0], *(_model(one, source, options.factor, None) for one in options.ensemble)]
+    averaged = [Applied(called(name, one), one.description) for name, one in zip((model, *options.ensemble), models, strict=True)]
+    then = [Applied(called(name, one), one.description) for name, one in zip(options.then, links[1:], strict=True)]
+    asked = {name: getattr(options, name) for name in ("tile", "views", "uncertainty", "resample")}
+    if against := obstacles(averaged, then, Onto.of(source), **asked):
+        raise ValueError("\n".join(one.words for one in against))
+    return links, models
+
+
+def applying(models: Sequence[Model], source: Cube, options: PredictOptions, shared: Shared | None = None) -> Applying:
+    """Bring a cube onto the axis of models, and let methods find in all of it what they share between tiles.
+
+    Parameters
+    ----------
+    shared : callable, optional
+        Keeps what was found in the cube for other processes: given a name and a function that finds it, returns it.
+    """
+    card, given = models[0].description, source
+    source, fit = on_axis_of(models[0], source, resample=options.resample)
+    notes = _about(card, source, fit)
+    first, components = _with_components(models[0], source, shared)
+    models = [_with_noise(model, source) for model in (first, *models[1:])]
+    found = list(
+        dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
+    )
+    shaped = shaped_as(models[0], given, source, fit)
+    turn: Any = Turned if fit.turned and shaped.axis is given.axis else _as_it_is
+    walk = SlidingWindow(models, choose_device(options.device), options.tile, draws=options.uncertainty, views=options.views)
+    return Applying(source, shaped, walk, turn, components, notes, found)
+
+
+def shaped_as(model: Model, given: Cube, source: Cube, fit: Fit) -> Cube:
+    """Return an empty cube of the shape, axis, pixel size and name of the result; `given` is the source before it was on the model's axis.
+
+    The same bands in another unit or order: the result is on the cube's own axis.
+    """
+    card = model.description
+    name = f"{source.name} · {card.name}" if source.name else card.name
+    shaped = _shaped(model, source, name)
+    if fit.how != "renamed" or card.classes or card.axis.mismatch(card.truth_axis) is not None:
+        return shaped
+    return replace(shaped, axis=given.axis, metadata=_shaped(model, given, name).metadata)
 
 
 class Turned:
@@ -345,16 +410,25 @@ def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mappi
     return Model.load(model)
 
 
-def _with_components(model: Model, source: Cube) -> tuple[Model, Cube | None]:
+def _with_components(model: Model, source: Cube, shared: Shared | None = None) -> tuple[Model, Cube | None]:
     """Return the model with the components that it finds in a cube, if it does so, and those components."""
     network = model.network
     if not isinstance(network, Unmixing) or network.has_learnt:
         return model, None
-    spectra = torch.from_numpy(np.ascontiguousarray(seen(source, LOOKED_AT))).flatten(0, -2)
-    held = held_by(spectra.numpy())
-    if not held.count:
-        raise ValueError(nothing_held([source], [held]))
-    found = network.found_in(spectra)
+
+    def look() -> Unmixing:
+        spectra = torch.from_numpy(np.ascontiguousarray(seen(source, LOOKED_AT))).flatten(0, -2)
+        held = held_by(spectra.numpy())
+        if not held.count:
+            raise ValueError(nothing_held([source], [held]))
+        return network.found_in(spectra)
+
+    if shared is None:
+        found = look()
+    else:
+        kept = shared("components", lambda: {name: tensor.cpu().numpy() for name, tensor in look().named_buffers()})
+        found = copy.deepcopy(network)
+        found.learn({name: torch.from_numpy(values) for name, values in kept.items()})
     components = Cube(found.components.numpy(), source.axis, name=f"{source.name} · {model.description.name}".lstrip(" ·"))
     return replace(model, network=found), components
 
@@ -399,7 +473,7 @@ def _shaped(model: Model, source: Cube, name: str) -> Cube:
     return replace(source, data=empty, axis=axis, name=name, source=None, pixel_size=size, metadata=metadata)
 
 
-def _labels_of(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
+def labels_of(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:
     """Return the number of the most probable class of each pixel; that of no class where probabilities are NaN."""
     values = np.array([one.value for one in classes])
     data = probabilities.data

@@ -1,0 +1,277 @@
+"""What the parts of a job have done, in the folder ``parts`` of their common output, so that any of them can be repeated or resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.files import write_text
+from napari_spectrai.parsing import parse_json
+from napari_spectrai.runs import lock
+from napari_spectrai.runs.part import Part
+
+FOLDER = "parts"
+_PLAN, _FINISHED, _STOP = "plan.json", "finished.json", "stop"
+_WORDS = {
+    "verb": "the command", "count": "the number of parts", "input": "the input", "model": "the model", "options": "the options",
+    "shape": "the shape of the result",
+}  # fmt: skip
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class OtherJobError(ValueError):
+    """An output that another job, or the same job with other inputs, has begun."""
+
+
+class StoppedError(RuntimeError):
+    """A part that was stopped because the whole job is; it can be resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a part is.
+
+    Attributes
+    ----------
+    done, total : steps of its work
+    at : where it continues, in the terms of the command
+    finished : whether all of it is written
+    notes : remarks on its result, in sentences
+    """
+
+    done: int = 0
+    total: int = 0
+    at: list[int] = field(default_factory=list)
+    finished: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """The record of a job in parts.
+
+    Parameters
+    ----------
+    output : Path
+        The store or folder that all parts write into.
+    count : int
+        How many parts there are.
+    """
+
+    output: Path
+    count: int
+
+    @property
+    def folder(self) -> Path:
+        """Where the record is."""
+        return self.output / FOLDER
+
+    @classmethod
+    def begin(cls, output: Path, plan: Mapping[str, Any], create: Callable[[Path], object] | None = None) -> PartRecord:
+        """Return the record of a job, begun now or by another part.
+
+        Parameters
+        ----------
+        plan : mapping
+            What all parts have to share, as plain values; among them ``count``.
+        create : callable, optional
+            Makes the output, a store, under a temporary name; default: a folder, which may exist.
+
+        Raises
+        ------
+        OtherJobError (a ValueError)
+            If the output was begun with another plan, or exists and was not written in parts.
+        """
+        plan = json.loads(json.dumps(dict(plan)))
+        record = cls(output, int(plan["count"]))
+        if not (record.folder / _PLAN).exists():
+            if create is None:
+                output.mkdir(parents=True, exist_ok=True)
+                _published(record.folder, lambda folder: _write_plan(folder, plan))
+            else:
+                if os.path.lexists(output):
+                    raise OtherJobError(f"{output} exists and was not written in parts; remove it, or choose another output")
+
+                def both(folder: Path) -> None:
+                    create(folder)
+                    _write_plan(folder / FOLDER, plan)
+
+                _published(output, both)
+        record._compare(plan)
+        return record
+
+    def _compare(self, plan: Mapping[str, Any]) -> None:
+        begun = parse_json((self.folder / _PLAN).read_text(encoding="utf-8"), _PLAN)
+        differing = [name for name in plan if begun.get(name) != plan[name]]
+        if not differing:
+            return
+        words = " and ".join(_WORDS.get(name, name) for name in differing)
+        if differing == ["count"]:
+            raise OtherJobError(
+                f"{self.output} was begun in {begun['count']} parts, and this is one of {plan['count']}; "
+                f"use --part i/{begun['count']}, or choose another output"
+            )
+        shown = {name: (begun.get(name), plan[name]) for name in differing if isinstance(plan[name], str | int) and name != "input"}
+        details = "".join(f" ({_WORDS.get(name, name)}: {old} then, {new} now)" for name, (old, new) in shown.items())
+        raise OtherJobError(
+            f"{self.output} was begun with other settings: {words} changed{details}. Use those that it was begun with, "
+            f"or remove {self.output.name}, or choose another output"
+        )
+
+    # ---------------------------------------------------------------- states of parts
+
+    def state(self, number: int) -> State:
+        """Return how far a part is."""
+        try:
+            return State(**json.loads(self._path(number).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return State()
+
+    def keep(self, number: int, state: State) -> None:
+        """Record how far a part is."""
+        text = json.dumps({name: getattr(state, name) for name in State.__dataclass_fields__})
+        write_text(self._path(number), text, durable=state.finished)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"part-{number:06d}.json"
+
+    @property
+    def missing(self) -> list[int]:
+        """The numbers of the parts that are not finished."""
+        return [number for number in range(1, self.count + 1) if not self.state(number).finished]
+
+    @contextmanager
+    def working(self, part: Part) -> Iterator[None]:
+        """Hold a part, so that no other process does it at the same time.
+
+        Raises
+        ------
+        HeldError (a RuntimeError)
+            If another process does it.
+        """
+        with self._held(f"part-{part.number:06d}.lock", f"another process is working on part {part} of {self.output}; wait until it ends"):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, words: str) -> Iterator[None]:
+        path = self.folder / name
+        try:
+            lock.hold(path, alone=False)
+        except lock.HeldError as error:
+            raise lock.HeldError(words) from error
+        try:
+            yield
+        finally:
+            lock.release(path)
+
+    # ---------------------------------------------------------------- what parts share and leave
+
+    def shared(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
+        """Return what the first part has computed for all; parts that compute it at the same time use that of the first to finish."""
+        place = self.folder / f"shared-{name}"
+        if not place.exists():
+            found = compute()
+            _published(place, lambda folder: _save(folder, found))
+        return _load(place / "values.npz")
+
+    def leave(self, number: int, name: str, arrays: Arrays) -> None:
+        """Keep arrays of a part for the one that completes the job."""
+        place = self.folder / f"part-{number:06d}-{name}.npz"
+        temporary = place.with_name(f".{uuid.uuid4().hex}.npz")
+        try:
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+            temporary.replace(place)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def left(self, name: str) -> Iterator[tuple[int, Arrays]]:
+        """Yield the number of each part and the arrays that it has left under a name, which may end in ``*``."""
+        for place in sorted(self.folder.glob(f"part-??????-{name}.npz")):
+            yield int(place.name[5:11]), _load(place)
+
+    # ---------------------------------------------------------------- the end
+
+    @property
+    def finished(self) -> list[str] | None:
+        """The notes on the completed result; None until it is complete."""
+        try:
+            notes = json.loads((self.folder / _FINISHED).read_text(encoding="utf-8"))["notes"]
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+        return [str(note) for note in notes]
+
+    def complete(self, finish: Callable[[], Sequence[str]]) -> list[str] | None:
+        """Complete the job if every part is finished, and nobody has done so; return the notes on the result, None if parts are missing."""
+        if (notes := self.finished) is not None:
+            return notes
+        if self.missing:
+            return None
+        with self._held("finish.lock", f"another process is completing {self.output}; wait until it ends"):
+            if (notes := self.finished) is not None:
+                return notes
+            notes = [*dict.fromkeys([*(note for number in range(1, self.count + 1) for note in self.state(number).notes), *finish()])]
+            write_text(self.folder / _FINISHED, json.dumps({"notes": notes}))
+        for item in [*self.folder.glob("part-*.npz"), *self.folder.glob("shared-*")]:
+            shutil.rmtree(item, ignore_errors=True) if item.is_dir() else item.unlink(missing_ok=True)
+        return notes
+
+    def say_stop(self) -> None:
+        """Ask all processes that work on parts to stop after their tile; what they have written is kept."""
+        with suppress(OSError):
+            (self.folder / _STOP).touch()
+
+    def take_back(self) -> None:
+        """Let parts run again after `say_stop`."""
+        (self.folder / _STOP).unlink(missing_ok=True)
+
+    def heed(self) -> None:
+        """Raise if the job is to stop.
+
+        Raises
+        ------
+        StoppedError (a RuntimeError)
+        """
+        if (self.folder / _STOP).exists():
+            raise StoppedError(f"{self.output}: stopped; run the part again to continue")
+
+
+def _write_plan(folder: Path, plan: Mapping[str, Any]) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / _PLAN).write_text(json.dumps(plan, indent=1), encoding="utf-8")
+
+
+def _published(place: Path, make: Callable[[Path], object]) -> bool:
+    """Make a folder under a temporary name and rename it; return whether it was this process that made it: the first one wins."""
+    temporary = place.with_name(f".{uuid.uuid4().hex}{place.suffix}")
+    try:
+        make(temporary)
+        try:
+            temporary.rename(place)  # fails where a folder with content exists
+        except OSError:
+            if not place.is_dir():
+                raise
+            return False
+        return True
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _save(folder: Path, arrays: Arrays) -> None:
+    folder.mkdir()
+    np.savez_compressed(folder / "values.npz", allow_pickle=False, **arrays)
+
+
+def _load(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

@@ -1,0 +1,108 @@
+"""Predictions in parts: what several processes write into one store is what one would have written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import zarr
+from typer.testing import CliRunner
+
+from napari_spectrai import Cube, read, write
+from napari_spectrai.cli import app
+from napari_spectrai.generators import drain
+from napari_spectrai.learn.inference.parts import predicting_part
+from napari_spectrai.learn.inference.predict import predict, predicting
+from napari_spectrai.runs.options import PredictOptions
+from napari_spectrai.runs.part import Part, owned
+
+
+def done(model, cube, out, part, **options):
+    steps = predicting_part(model, cube, PredictOptions(**options), out=out, part=Part.parse(part))
+    count = 0
+    while True:
+        try:
+            next(steps)
+            count += 1
+        except StopIteration as end:
+            return end.value, count
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "a/b", "1/0", "1", "-1/3", "1/3/2", ""])
+def test_a_wrong_part_is_one_line_and_a_usage_error(tmp_path, text):
+    write(Cube(np.ones((4, 4, 5), np.float32)), tmp_path / "x.zarr")
+    result = CliRunner().invoke(app, ["predict", "whittaker", str(tmp_path / "x.zarr"), "-o", str(tmp_path / "y.zarr"), "--part", text])
+    assert result.exit_code == 2
+    assert not (tmp_path / "y.zarr").exists()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize(("shape", "chunks"), [((300, 200, 40), (64, 64, 32)), ((3, 70, 130, 8), (1, 64, 64, 8)), ((500, 9), (64, 9))])
+def test_every_pixel_is_written_once_and_no_chunk_by_two_parts(shape, chunks, count):
+    written = np.zeros((int(np.prod(shape[:-3])), *((shape[0], 1) if len(shape) == 2 else shape[-3:-1])), int)
+    owner = np.zeros_like(written)
+    for number in range(1, count + 1):
+        for one in owned(shape, chunks, Part(number, count)):
+            place = (one.plane, slice(one.top, one.bottom), slice(one.left, one.right))
+            written[place] += 1
+            owner[place] = number
+    assert (written == 1).all()
+    down, across = (chunks[0], 1) if len(shape) == 2 else chunks[-3:-1]
+    for plane in owner:
+        for y in range(0, plane.shape[0], down):
+            for x in range(0, plane.shape[1], across):
+                assert len(np.unique(plane[y : y + down, x : x + across])) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("whittaker", {}),
+        ("bicubic", {"tile": 32}),
+        ("bicubic", {"factor": 3}),
+        ("svd_nlm", {"tile": 32}),
+        ("kmeans", {"settings": {"count": 3}}),
+    ],
+)
+@pytest.mark.parametrize("shape", [(150, 90, 6), (2, 40, 70, 6)])
+def test_parts_in_any_order_equal_the_whole(tmp_path, model, options, shape):
+    values = np.random.default_rng(0).random(shape, np.float32)
+    values[..., :3, :] = 0  # columns without data
+    values[..., 7, 9, :] = np.nan
+    cube = Cube(values)
+    whole = drain(predicting(model, cube, PredictOptions(**options)))
+    out = tmp_path / "parts.zarr"
+    results = [done(model, cube, out, f"{number}/3", **options)[0] for number in (3, 1, 2)]
+    assert results[:2] == [None, None]
+    expected = whole.result if whole.probabilities is None else whole.probabilities
+    np.testing.assert_array_equal(read(out).numpy(), expected.numpy())
+    if whole.classes:
+        np.testing.assert_array_equal(results[2].result, whole.result)
+
+
+def test_a_finished_part_is_not_computed_again_and_a_stopped_one_continues(tmp_path):
+    cube, out = Cube(np.random.default_rng(0).random((200, 64, 5), np.float32)), tmp_path / "y.zarr"
+    options = PredictOptions(tile=32)
+    steps = predicting_part("bicubic", cube, options, out=out, part=Part(1, 2))
+    total = next(steps).total
+    next(steps)
+    steps.close()
+    assert done("bicubic", cube, out, "1/2", tile=32)[1] == total - 2 + 1
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("c/**/*") if path.is_file()}
+    assert done("bicubic", cube, out, "1/2", tile=32)[1] == 1
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("c/**/*") if path.is_file()} == before
+    assert np.isnan(zarr.open_array(out)[...]).any()
+    assert done("bicubic", cube, out, "2/2", tile=32)[0] is not None
+    np.testing.assert_array_equal(read(out).numpy(), predict("bicubic", cube, tile=32).result.numpy())
+
+
+def test_another_count_input_model_or_option_is_refused_with_a_remedy(tmp_path):
+    cube, out = Cube(np.random.default_rng(0).random((20, 20, 5), np.float32)), tmp_path / "y.zarr"
+    done("whittaker", cube, out, "1/2")
+    changed = cube.numpy().copy()
+    changed[3, 4, 2] += 1
+    with pytest.raises(ValueError, match=r"begun in 2 parts.*use --part i/2"):
+        done("whittaker", cube, out, "1/3")
+    for model, other, options in (("whittaker", Cube(changed), {}), ("savitzky_golay", cube, {}), ("whittaker", cube, {"tile": 16})):
+        with pytest.raises(ValueError, match="choose another output"):
+            done(model, other, out, "2/2", **options)
+    assert done("whittaker", cube, out, "2/2")[0] is not None
