@@ -77,7 +77,7 @@ def evaluate(
     """
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE), log_failures(folder):
-        is_classes = tasks[task].truth == "labels"
+        is_classes = tasks[task].classifies
         files = {name: result} | dict(_named(text) for text in also or [])
         if len(files) != 1 + len(also or []):
             raise ValueError(f"two results have the same name; choose names other than {listed(files)}")

@@ -32,7 +32,7 @@ class Member(Spec):
 
 def named(network: NetworkSpec, sees: str) -> str:
     """Return the name of a method applied to the spectra, to their shapes, or to means over superpixels."""
-    label = str(getattr(network, "label", "") or network.title or network.kind)
+    label = network.short_name
     return label + {"shapes": " (SNV)", "superpixels": " (superpixels)"}.get(sees, "")
 
 
@@ -87,7 +87,12 @@ class Automatic(ClassicalSpec):
     def dims(self) -> int:
         """Largest number of dimensions that a member uses: 2 if one uses neighbouring pixels."""
         around = self.radius or any(member.sees == "superpixels" for member in self.members)
-        return max([2 if around else 1, *(getattr(m.network, "dims", m.network.dimensions[0]) for m in self.members)])
+        return max([2 if around else 1, *(m.network.dimensionality for m in self.members)])
+
+    @property
+    def time_limit(self) -> float:
+        """Time within which candidates are compared, in seconds."""
+        return self.seconds
 
     @property
     def whole(self) -> bool:  # type: ignore[override]

@@ -85,9 +85,7 @@ def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
     task = experiment.task
     # classification uses single spectra or whole images, never neighbouring pixels
     chosen = (
-        _of_classes(size, around=task.kind == "segmentation" and size.sides is not None)
-        if task.truth == "labels"
-        else _of_pairs(task.kind, size)
+        _of_classes(size, around=task.kind == "segmentation" and size.sides is not None) if task.classifies else _of_pairs(task.kind, size)
     )
     return [Candidate(named(networks.parse(kind), sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
 
@@ -175,7 +173,7 @@ def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool =
         merges = section in ("training", "data", "split") and isinstance(values, Mapping)
         document[section] = {**document[section], **values} if merges else values
     document["network"] = chosen.get("network", {"kind": kind}) if isinstance(network, str) else network.model_dump(mode="json")
-    document["split"] |= {"context": "shared", "gap": 0, "folds": 0} if experiment.task.truth == "labels" else {"folds": 0}
+    document["split"] |= {"context": "shared", "gap": 0, "folds": 0} if experiment.task.classifies else {"folds": 0}
     if not own:
         document["augmentation"] = chosen.get("augmentation", [])
     return type(experiment).model_validate(document)

@@ -70,7 +70,7 @@ def _too_small(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
     if not task.of_images and sum(cube.count for cube in cubes) < 2:
         return [Problem("input", "there is one spectrum, which cannot be used for both training and validation; pass two or more")]
     bands = min(len(cube.axis) for cube in cubes)
-    if bands == 1 and task.truth == "cube" and not task.needs_truth and task.enlarges == 1 and not experiment.network.classical:
+    if bands == 1 and task.self_supervised and task.enlarges == 1 and not experiment.network.classical:
         why = "without a truth, bands are predicted from one another, but there is 1 band; pass a second acquisition of its pixels as truth"
         return [Problem("input", f"{why} (task.learns_from=repeats)")]
     return []
@@ -79,7 +79,7 @@ def _too_small(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
 def _learning(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
     """Return what prevents a network or a loss from learning."""
     network, found = experiment.network, []
-    if getattr(network, "norm", "") == "batch" and experiment.training.batch == 1:
+    if network.normalises_batches and experiment.training.batch == 1:
         found.append(
             Problem(
                 "training.batch", "batch normalisation needs at least 2 samples per step, not 1; increase it, or set network.norm=layer"
@@ -92,7 +92,7 @@ def _learning(experiment: Experiment, cubes: Sequence[Cube]) -> list[Problem]:
         if spec.cuts and network.around:
             why = f"{spec.title} reduces patches, but {network.title} classifies each pixel from a window of {network.around}; remove it"
             found.append(Problem(f"augmentation.{number}", why))
-    parts = getattr(experiment.minimised, "parts", [experiment.minimised])
+    parts = experiment.minimised.terms
     if not network.classical and min(len(cube.axis) for cube in cubes) == 1 and all(part.of_shape for part in parts):
         names = ", ".join(part.title for part in parts)
         found.append(Problem("loss", f"{names} depends only on the shape of a spectrum, and a single band has none; set loss=mse"))
@@ -106,7 +106,7 @@ def _learns(experiment: Experiment) -> str:
 
 def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Problem]:
     task = experiment.task
-    if task.truth == "labels":
+    if task.classifies:
         return _classes(experiment, truths)
     if task.enlarges == 1:
         return []
@@ -269,7 +269,7 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
     patch = experiment.data.patch
     split = experiment.split
     # patches that may extend into other parts may also extend beyond an image; whole images are padded to a patch
-    shared = experiment.task.truth == "labels" and split.context == "shared"
+    shared = experiment.task.classifies and split.context == "shared"
     whole = experiment.task.of_images or split.method in ("file", "group") or (split.method == "auto" and not alone)
     if patch > max(height, width) and not (shared or whole or "part" in cube.metadata):
         return [_patch(experiment, cube, height, width)]

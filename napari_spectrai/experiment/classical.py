@@ -22,10 +22,7 @@ class ClassicalSpec(NetworkSpec):
     classical: ClassVar = True
     convolutional: ClassVar = False
     dimensions: ClassVar = (1,)
-    label: ClassVar[str] = ""
-    learns: ClassVar[bool] = False
-    images: ClassVar[bool] = False
-    """Whether it uses neighbouring pixels, and so needs an image."""
+    learns: ClassVar = False
     least_bands: ClassVar[int] = 1
     least_spectra: ClassVar[int] = 1
     """Minimum numbers of bands and training spectra."""

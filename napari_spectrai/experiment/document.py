@@ -170,7 +170,7 @@ class Experiment(Spec):
             if self.task.kind not in spec.tasks:
                 suited = [kind for kind in registry if self.task.kind in registry[kind].tasks]
                 raise ValueError(f"{what} {spec.kind!r} does not suit the task {self.task.kind!r}; {listed(suited)}")
-        for part in getattr(self.loss, "parts", ()):
+        for part in self.loss.terms:
             if self.task.kind not in part.tasks:
                 suited = [kind for kind in losses if self.task.kind in losses[kind].tasks and kind != self.loss.kind]
                 raise ValueError(f"loss {part.kind!r} in the sum does not suit the task {self.task.kind!r}; {listed(suited)}")
@@ -197,19 +197,19 @@ class Experiment(Spec):
     @property
     def _closed(self) -> bool:
         """Whether no gradient steps are made: a classical method, or a comparison in a given time."""
-        return self.network.classical or hasattr(self.network, "seconds")
+        return self.network.classical or self.network.time_limit is not None
 
     @property
     def _length(self) -> str:
         if self.network.classical:
             return ""
-        seconds = getattr(self.network, "seconds", None)
+        seconds = self.network.time_limit
         return f"{self.training.epochs} epochs" if seconds is None else f"up to {seconds:g} s of comparison"
 
     @property
     def minimised(self) -> LossSpec:
         """The loss to minimise; for a sum without parts, the losses of the task."""
-        if getattr(self.loss, "parts", None) == []:
+        if not self.loss.terms:
             return self.loss.model_copy(update={"parts": [losses.parse(self.task.loss)]})
         return self.loss
 
@@ -217,7 +217,7 @@ class Experiment(Spec):
     def over_ridge(self) -> bool:
         """Whether the network learns the residual of a ridge regression."""
         task = self.task
-        return bool(getattr(self.network, "ridge", False)) and task.truth == "cube" and task.needs_truth and task.enlarges == 1
+        return self.network.starts_from_ridge and not task.classifies and task.needs_truth and task.enlarges == 1
 
     @property
     def looks_around(self) -> bool:

@@ -21,6 +21,16 @@ class LossSpec(Named):
     of_shape: ClassVar[bool] = False
     """Whether it depends only on the shape of spectra, which a single band does not have."""
 
+    @property
+    def terms(self) -> list[LossSpec]:
+        """The losses that are added: this one alone, or the parts of a sum."""
+        return [self]
+
+    @property
+    def balances_classes(self) -> bool:
+        """Whether classes are weighted by the inverse of their frequency: the setting `weights` of a loss that has it."""
+        return bool(getattr(self, "weights", "none") == "balanced")
+
 
 class MSE(LossSpec):
     """Mean squared error."""
@@ -128,6 +138,16 @@ class Sum(LossSpec):
     shares: list[Annotated[float, Field(ge=0, le=1e9)]] = Field(
         default_factory=list, title="Weights", description="weight of each loss; empty: 1"
     )
+
+    @property
+    def terms(self) -> list[LossSpec]:
+        """The losses that are added."""
+        return self.parts
+
+    @property
+    def balances_classes(self) -> bool:
+        """Whether a term weights classes by the inverse of their frequency."""
+        return any(part.balances_classes for part in self.parts)
 
     @model_validator(mode="after")
     def _fits(self) -> Sum:

@@ -38,6 +38,53 @@ class NetworkSpec(Named):
     pools: ClassVar[bool] = False
     """Whether it uses global pooling: the output is one class, not a cube."""
 
+    label: ClassVar[str] = ""
+    """Name of its row in tables; empty: its title."""
+    learns: ClassVar[bool] = True
+    """Whether it needs training data."""
+    images: ClassVar[bool] = False
+    """Whether it is a classical method that uses neighbouring pixels, and so needs an image."""
+
+    @property
+    def short_name(self) -> str:
+        """Name of its row in tables."""
+        return self.label or self.title or self.kind
+
+    @property
+    def dimensionality(self) -> int:
+        """1: it uses single spectra, 2: images, 3: both; the setting `dims` of a network that has it, or the first of `dimensions`."""
+        return int(getattr(self, "dims", self.dimensions[0]))
+
+    @property
+    def can_use_single_spectra(self) -> bool:
+        """Whether it uses images now, and single spectra with the setting ``dims=1``."""
+        return self.dimensionality > 1 and 1 in self.dimensions and "dims" in type(self).model_fields
+
+    @property
+    def normalises_batches(self) -> bool:
+        """Whether it has batch normalisation, which needs batches of two: the setting `norm` of a network that has it."""
+        return bool(getattr(self, "norm", "") == "batch")
+
+    @property
+    def subspace(self) -> int:
+        """Number of components to which spectra are reduced: the setting `components` of a network that has it; 0: none."""
+        return int(getattr(self, "components", None) or 0)
+
+    @property
+    def stem_components(self) -> int:
+        """Number of principal components given to it instead of bands; 0: bands. Only a network over the image can have them."""
+        return self.subspace if int(getattr(self, "dims", 2)) == 2 else 0
+
+    @property
+    def starts_from_ridge(self) -> bool:
+        """Whether it can learn the residual of a ridge regression, and is to: the setting `ridge` of a network that has it."""
+        return bool(getattr(self, "ridge", False))
+
+    @property
+    def time_limit(self) -> float | None:
+        """Time within which it chooses among methods, in seconds; None: it does not choose."""
+        return None
+
     @property
     def has_dropout(self) -> bool:
         """Whether passes of a trained model with dropout differ, so that they give an uncertainty."""
@@ -61,8 +108,7 @@ class NetworkSpec(Named):
 
 def looks_around(spec: NetworkSpec) -> bool:
     """Whether a network or method uses neighbouring pixels."""
-    dims: int = getattr(spec, "dims", spec.dimensions[0])
-    return dims > 1
+    return spec.dimensionality > 1
 
 
 class OverRidge(NetworkSpec):

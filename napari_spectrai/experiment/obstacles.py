@@ -191,7 +191,7 @@ def model_obstacle(card: ModelCard, task: TaskSpec, source: Onto | None) -> str:
     """Return why the classical methods of a model cannot be rows of an evaluation; nothing if they can."""
     if source is None:
         return NO_SOURCE
-    if (card.experiment.task.truth == "labels") != (task.truth == "labels"):
+    if card.experiment.task.classifies != task.classifies:
         kind = card.experiment.task.title.lower()
         return f"The model is for {kind}, and the results are evaluated as {task.title.lower()}; choose a model of that kind, or none."
     fit = fit_axis(card, source.axis, source.name)

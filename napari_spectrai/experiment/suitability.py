@@ -23,13 +23,13 @@ def fits_images(cls: type[NetworkSpec]) -> bool:
 
 def means_of_images(cls: type[NetworkSpec]) -> bool:
     """Whether a kind is a classical method that classifies an image by its mean spectrum."""
-    return cls.classical and getattr(cls, "learns", False) and not getattr(cls, "images", False)
+    return cls.classical and cls.learns and not cls.images
 
 
 def without_truth(task: TaskSpec, cls: type[NetworkSpec]) -> bool:
     """Whether a kind is a classical method that needs a truth which the task does not have."""
-    learns = cls.classical and getattr(cls, "learns", False) and not cls.chooses
-    return learns and task.truth == "cube" and not task.needs_truth
+    learns = cls.classical and cls.learns and not cls.chooses
+    return learns and task.self_supervised
 
 
 @dataclass(slots=True)
@@ -95,5 +95,5 @@ class Suitability:
         if not issubclass(cls, NetworkSpec) or "dims" not in cls.model_fields:
             return {}
         along = 1 in cls.dimensions
-        pixels = self.task.truth == "labels" and not self.task.of_images and cls.pools
+        pixels = self.task.classifies and not self.task.of_images and cls.pools
         return {"dims": 1} if along and (pixels or not self.is_image) else {"dims": 2} if self.task.of_images else {}

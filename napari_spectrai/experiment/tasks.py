@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,17 +13,53 @@ class TaskSpec(Named):
     """A task: its description, the kinds of its truth and result, its defaults, and the metrics it is scored with."""
 
     truth: ClassVar[Literal["cube", "labels"]] = "cube"
+    classifies: ClassVar[bool] = False
+    """Whether truth and results are classes, not spectra; follows from `truth`."""
     metrics: ClassVar[tuple[str, ...]] = ()
     """Names of metrics; the first determines the best epoch."""
+    extra_metrics: ClassVar[tuple[str, ...]] = ("mae", "ssim", "ergas", "peak_position", "peak_width")
+    """Names of metrics that an evaluation of spectra reports, too."""
     network: ClassVar[str] = "residual_mlp"
     loss: ClassVar[str] = "mse"
     baselines: ClassVar[tuple[str, ...]] = ()
     """The classical baselines of a network, by kind."""
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **settings: Any) -> None:
+        """Derive `classifies`."""
+        super().__pydantic_init_subclass__(**settings)
+        cls.classifies = cls.truth == "labels"
+
     @property
     def needs_truth(self) -> bool:
         """Whether a truth is required for each input."""
         return True
+
+    @property
+    def self_supervised(self) -> bool:
+        """Whether spectra are predicted that are not known: training has no truth."""
+        return not self.classifies and not self.needs_truth
+
+    @property
+    def scheme(self) -> str:
+        """What training pairs are made from: the setting `learns_from` of a task that has it, or ``"pairs"`` of input and truth."""
+        return str(getattr(self, "learns_from", "pairs"))
+
+    @property
+    def no_label(self) -> int | None:
+        """The label value without a class: the setting `unlabelled` of a task that has it; None: every value is a class."""
+        value: int | None = getattr(self, "unlabelled", None)
+        return value
+
+    @property
+    def several_factors(self) -> bool:
+        """Whether a network is trained for several enlargement factors, if it can be."""
+        return False
+
+    @property
+    def result_name(self) -> str:
+        """Word that is added to the name of a cube to name its result."""
+        return "predicted"
 
     @property
     def target(self) -> str:
@@ -38,7 +74,7 @@ class TaskSpec(Named):
     @property
     def same_axis(self) -> bool:
         """Whether the truth has the input's bands."""
-        return self.truth == "cube"
+        return not self.classifies
 
     @property
     def own_unit(self) -> bool:
@@ -78,6 +114,11 @@ class Denoising(TaskSpec):
         return self.learns_from in ("pairs", "repeats")
 
     @property
+    def result_name(self) -> str:
+        """Word that is added to the name of a cube to name its result."""
+        return "denoised"
+
+    @property
     def target(self) -> str:
         """What results are compared with: a clean truth only in the case of pairs."""
         words = {"pairs": "truth", "bands": "held-out signal", "masked": "held-out signal"}
@@ -102,6 +143,11 @@ class Calibration(TaskSpec):
         return True
 
     @property
+    def result_name(self) -> str:
+        """Word that is added to the name of a cube to name its result."""
+        return "calibrated"
+
+    @property
     def same_axis(self) -> bool:
         """Whether the truth has the input's bands."""
         return False
@@ -117,6 +163,7 @@ class SuperResolution(TaskSpec):
     network: ClassVar = "rcan"
     loss: ClassVar = "l1"
     baselines: ClassVar = ("bicubic", "lanczos", "back_projection")
+    extra_metrics: ClassVar = ("mae", "ssim", "ergas")
     factor: int = Field(2, ge=2, le=16, description="number of output pixels along each side of an input pixel")
     learns_from: Literal["degraded", "pairs"] = Field(
         "degraded",
@@ -134,6 +181,11 @@ class SuperResolution(TaskSpec):
     def needs_truth(self) -> bool:
         """Whether a truth is required for each input."""
         return self.learns_from == "pairs"
+
+    @property
+    def several_factors(self) -> bool:
+        """Whether a network is trained for several enlargement factors, if it can be."""
+        return self.practise
 
     @property
     def enlarges(self) -> int:

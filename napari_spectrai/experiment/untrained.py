@@ -19,7 +19,7 @@ from napari_spectrai.spec import SettingsError, listed, problems
 
 def ready_kinds() -> list[str]:
     """Return the kinds of the methods without training."""
-    return [kind for kind in networks if networks[kind].classical and not getattr(networks[kind], "learns", True)]
+    return [kind for kind in networks if networks[kind].classical and not networks[kind].learns]
 
 
 def ready_spec(kind: str, settings: Mapping[str, Any] | None = None) -> ClassicalSpec:

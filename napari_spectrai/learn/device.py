@@ -48,7 +48,7 @@ def choose_precision(training: Training, device: torch.device, network: NetworkS
     """
     if training.precision != "auto":
         return training.precision
-    risky = device.type == "cpu" and (network.strided or getattr(network, "dims", 2) == 3)
+    risky = device.type == "cpu" and (network.strided or network.dimensionality == 3)
     return "bf16" if network.convolutional and not risky and is_fast_at_bf16(device) else "fp32"
 
 

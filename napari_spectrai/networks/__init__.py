@@ -38,8 +38,8 @@ def build(
     ValueError
         If the network's constructor does not accept what the task or its own settings require.
     """
-    over_ridge = getattr(spec, "ridge", False) if ridge is None else ridge
-    components = min(getattr(spec, "components", 0), in_bands) if getattr(spec, "dims", 2) == 2 else 0
+    over_ridge = spec.starts_from_ridge if ridge is None else ridge
+    components = min(spec.stem_components, in_bands)
     implementation = spec.load()
     more = _taken(spec, implementation, sources=2 if over_ridge else 1, classes=classes, enlarges=enlarges)
     # on top of a ridge map with other output bands, the network gets the input interpolated to these bands

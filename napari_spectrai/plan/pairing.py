@@ -58,7 +58,7 @@ def paired(task: TaskSpec, cube: Cube, truth: Cube | Labels) -> Pair:
         placed = replace(truth, metadata={**truth.metadata, KEY: cube.placement.to_json()})
         return Pair(cube, truth, trouble=refusal(found, *_names(cube, truth)), alike=placed)
     if isinstance(truth, Labels):
-        return _with_labels(cube, truth, found, getattr(task, "unlabelled", None))
+        return _with_labels(cube, truth, found, task.no_label)
     return _with_cube(cube, truth, found, task.enlarges)
 
 

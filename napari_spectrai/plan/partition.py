@@ -87,7 +87,7 @@ def divide(
     task = experiment.task
     layout = layout_of(experiment)
     shapes = [as_volume(cube) for cube in cubes]
-    table = class_table(truths, task.unlabelled) if task.truth == "labels" else []  # type: ignore[attr-defined]
+    table = class_table(truths, task.no_label) if task.classifies else []
     marked = [numbered(truth, table).reshape(shape) for truth, shape in zip(truths, shapes, strict=False) if isinstance(truth, Labels)]
     held = _held(experiment, cubes, truths)
     data = [one.mask.reshape(shape) for one, shape in zip(held, shapes, strict=True)]

@@ -27,12 +27,12 @@ class Layout:
 def layout_of(experiment: Experiment) -> Layout:
     """Return the layout of the samples of a training in its cubes."""
     network, task, split = experiment.network, experiment.task, experiment.split
-    shared = task.truth == "labels" and (split.context == "shared" or split.method in ("random", "stratified"))
-    if not experiment.looks_around or (network.classical and task.truth == "cube" and task.enlarges == 1):
+    shared = task.classifies and (split.context == "shared" or split.method in ("random", "stratified"))
+    if not experiment.looks_around or (network.classical and not task.classifies and task.enlarges == 1):
         return Layout(1)
     if network.around:
         return Layout(network.around, margin=network.around // 2, shared=shared, pixelwise=True)
-    if network.classical and task.truth == "labels":
+    if network.classical and task.classifies:
         return Layout(1)
     patch = experiment.data.patch
     if task.enlarges > 1 and task.needs_truth:

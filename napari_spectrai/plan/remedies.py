@@ -63,7 +63,7 @@ def _remedy(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Trut
             return f"set {' and '.join(change)}"
     parts = len(wanted_parts(experiment, cubes))
     what = "images" if experiment.task.of_images else "pixels" if any(cube.is_image for cube in cubes) else "spectra"
-    if experiment.task.truth == "labels":
+    if experiment.task.classifies:
         return f"no split of these labels leaves samples for all {parts} parts; label more {what}: {parts + 1} or more of each class"
     return f"no split of these data leaves samples for all {parts} parts; add more {what}"
 
@@ -93,7 +93,7 @@ def _changes(experiment: Experiment) -> Iterator[list[str]]:
     if gap:
         yield gap
     blocks = [[f"split.block={split.block // number}"] for number in (2, 4, 8) if split.block // number]
-    if split.method == "blocks" or (experiment.task.truth == "labels" and split.method == "auto"):
+    if split.method == "blocks" or (experiment.task.classifies and split.method == "auto"):
         yield from ([*block, *share] for block in [[f"split.seed={split.seed + 1}"], *blocks] for share in [[], *shares[1:4:2]])
     if experiment.looks_around and not experiment.network.around and not experiment.network.classical:
         factor = experiment.task.enlarges
@@ -105,5 +105,5 @@ def _changes(experiment: Experiment) -> Iterator[list[str]]:
     for method in ("contiguous", "stratified", "random"):
         if method != split.method:
             yield from ([f"split.method={method}", *share] for share in [[], *shares[1:4:2]])
-    if getattr(experiment.network, "dims", 1) > 1 and not experiment.task.of_images and experiment.task.enlarges == 1:
+    if experiment.network.can_use_single_spectra and not experiment.task.of_images and experiment.task.enlarges == 1:
         yield from (["network.dims=1", *share] for share in [[], *shares[1:4:2]])

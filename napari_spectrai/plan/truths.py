@@ -64,7 +64,7 @@ def given(experiment: Experiment, cubes: Any, truths: Any) -> tuple[list[Cube], 
         If something is neither a cube nor labels.
     """
     inputs = _with_parts(experiment.data.parts, [[as_cube(cube)] for cube in _as_list(cubes)])
-    if experiment.task.truth == "cube":
+    if not experiment.task.classifies:
         return inputs, [as_cube(truth) for truth in _as_list(truths)]
     items = _as_list(truths)
     if any(is_marks(item) for item in items):
@@ -124,10 +124,10 @@ def _as_list(items: Any) -> list[Any]:
 def from_files(experiment: Experiment) -> tuple[list[Cube], list[Truth]]:
     """Read the files of the experiment's data: files, folders of files, or for classes folders with one folder per class."""
     data, task = experiment.data, experiment.task
-    if task.truth == "labels" and not data.truth:
+    if task.classifies and not data.truth:
         return _classes_of(data.input, data.parts, data.spectral)
     inputs = _with_parts(data.parts, [_read(path, data.spectral) for path in data.input])
-    if task.truth == "cube":
+    if not task.classifies:
         return inputs, [cube for path in data.truth for cube in _read(path, data.spectral)]
     return inputs, [read_labels(path) for path in _expanded(data.truth, SUFFIXES)]
 

@@ -242,7 +242,7 @@ def _own(experiment: Experiment) -> str:
 
 def _scores(experiment: Experiment, journal: _Journal, scores: Scores) -> list[Markup]:
     blocks: list[Markup] = []
-    own_label = getattr(experiment.network, "label", "")
+    own_label = experiment.network.label
     counts = {} if journal.started is None else {part: getattr(journal.started, part, 0) for part in scores}
     for part, rows_of_part in scores.items():
         samples = f", {counts[part]:,} samples" if counts.get(part) else ""
@@ -278,7 +278,7 @@ def _candidates(journal: _Journal) -> list[Markup]:
 def _caution(experiment: Experiment, journal: _Journal, *, tested: bool) -> list[str]:
     """Return what a reader must know to interpret the scores."""
     steps = ", ".join(step.title for step in experiment.preparation)
-    words = [] if experiment.task.truth == "labels" else [f"Scores are computed on prepared intensities ({steps or 'no preparation'})."]
+    words = [] if experiment.task.classifies else [f"Scores are computed on prepared intensities ({steps or 'no preparation'})."]
     if not isinstance(journal.ending, Finished):
         words.append("The run did not finish: the scores are those of the model saved last, which may be older than the best epoch.")
     words.append("The best of each column is bold; ↑ larger is better, ↓ smaller is better.")

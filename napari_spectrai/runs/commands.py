@@ -43,7 +43,7 @@ def prepare_evaluation(
     """
     if not results:
         raise ValueError("there is no result to evaluate; give one or several")
-    is_classes = tasks[task].truth == "labels"
+    is_classes = tasks[task].classifies
     items = [*results.values(), truth]
     with job_folder(folder) as place:
         files = [_labels(item, place, number) for number, item in enumerate(items)] if is_classes else hand_over(items, place, "result")

@@ -145,7 +145,7 @@ def prepare_preprocessing(steps: Sequence[Step], cube: Any, *, folder: str | Pat
 
 
 def _truths(experiment: Experiment, truths: Sequence[Any], folder: RunFolder) -> list[Path]:
-    if experiment.task.truth == "cube":
+    if not experiment.task.classifies:
         return hand_over(list(truths), folder, "truth")
     return [
         labels.source.absolute() if labels.source is not None else write_labels(labels, folder.data / f"truth-{number}.zarr")
@@ -168,7 +168,7 @@ def hand_over(cubes: Any, folder: RunFolder, side: str) -> list[Path]:
 
 def _refuse_local(experiment: Experiment) -> None:
     used: list[tuple[Registry[Any], str]] = [(networks, experiment.network.kind), (losses, experiment.loss.kind)]
-    used += [(losses, part.kind) for part in getattr(experiment.loss, "parts", ())]
+    used += [(losses, part.kind) for part in experiment.loss.terms]
     used += [(tasks, experiment.task.kind), (optimisers, experiment.training.optimiser.kind)]
     used += [(schedules, experiment.training.schedule.kind)]
     used += [(augmentations, augmentation.kind) for augmentation in experiment.augmentation]

@@ -22,7 +22,7 @@ class StoppedEarlyError(RuntimeError):
 
 def has_truth(experiment: Experiment) -> bool:
     """Whether the task has a truth to score with."""
-    return experiment.task.truth == "labels" or experiment.task.needs_truth
+    return not experiment.task.self_supervised
 
 
 class Race(ABC):

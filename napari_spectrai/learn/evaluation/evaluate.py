@@ -135,7 +135,7 @@ def evaluating(
     against = "" if loaded is None else model_obstacle(loaded.description, spec, None if noisy is None else Onto.of(noisy))
     if against:
         raise ValueError(against)
-    if spec.truth == "labels":
+    if spec.classifies:
         return (yield from of_classes(spec, named, as_labels(truth), noisy, loaded, options, moved))
     placed = options.pairing == "position"
     cubes, known, words = results_on_truth({name: as_cube(one) for name, one in named.items()}, as_cube(truth), known=placed)

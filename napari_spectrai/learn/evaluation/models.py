@@ -41,7 +41,7 @@ from napari_spectrai.valid import finite, said, values_of, without
 def of_model(model: Model, source: Any, truth: Any, options: EvaluateOptions, moved: list[str]) -> Generator[Progress, None, Evaluation]:
     """Apply a model to a source and score it; sentences on crops are added to `moved`."""
     task = model.description.experiment.task
-    if task.truth == "labels":
+    if task.classifies:
         cube = as_cube(source)
         labels = labels_of_marks(truth, cube) if is_marks(truth) else as_labels(truth)
         yield Progress(0, 1)
@@ -196,7 +196,7 @@ def _with_unknown(model: Model, labels: Labels) -> tuple[list[Class], npt.NDArra
     if not (truth > 0).any():
         raise ValueError(f"the labels hold none of the model's classes ({', '.join(f'{one.value}: {one.name}' for one in classes)})")
     known = {one.value for one in classes}
-    others = [one for one in class_table([labels], getattr(task, "unlabelled", 0)) if one.value not in known]
+    others = [one for one in class_table([labels], task.no_label) if one.value not in known]
     if others:
         more = numbered(labels, others)
         truth = np.where(more > 0, more + len(classes), truth)

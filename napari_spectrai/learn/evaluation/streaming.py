@@ -72,8 +72,7 @@ def paired(result: Any, truth: Any) -> tuple[Cube, Cube]:
 
 def wanted(spec: TaskSpec) -> list[str]:
     """Return the metrics that cubes of a task are scored by: its own, then others."""
-    more = ["mae", "ssim", "ergas"] if spec.kind == "super_resolution" else ["mae", "ssim", "ergas", "peak_position", "peak_width"]
-    return [*spec.metrics, *(name for name in more if name not in spec.metrics)]
+    return [*spec.metrics, *(name for name in spec.extra_metrics if name not in spec.metrics)]
 
 
 def figures_of(spec: TaskSpec, figures: Mapping[str, float]) -> dict[str, float]:

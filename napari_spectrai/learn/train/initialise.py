@@ -61,8 +61,8 @@ def load_pretrained(network: nn.Module, path: Path, experiment: Experiment, axis
     theirs, ours = model.description.experiment.network, experiment.network
     if theirs.kind != ours.kind:
         raise ValueError(f"{path} contains a {theirs.title}, but this experiment trains a {ours.title}; set network.kind={theirs.kind}")
-    if getattr(theirs, "dims", None) != getattr(ours, "dims", None):
-        raise ValueError(f"{path} has network.dims={getattr(theirs, 'dims', None)}, but this experiment has {getattr(ours, 'dims', None)}")
+    if theirs.dimensionality != ours.dimensionality:
+        raise ValueError(f"{path} has network.dims={theirs.dimensionality}, but this experiment has {ours.dimensionality}")
     known, own = model.network.state_dict(), network.state_dict()
     fitting = {name: tensor for name, tensor in known.items() if name in own and own[name].shape == tensor.shape}
     learnt = {name for name, _ in network.named_parameters()}

@@ -79,7 +79,7 @@ def _made_up(question: Question, experiment: Experiment) -> tuple[list[Cube], li
     elif not question.is_image:
         shapes = [(max(2 * batch, 2 * question.extent.out, 16),)]
     else:
-        least = question.extent.out if task.truth == "labels" else 1
+        least = question.extent.out if task.classifies else 1
         side = patch + int(np.ceil(np.sqrt(max(batch, least))))
         shapes = [(side, side)]
     held: tuple[int, ...] = (64, 64) if task.of_images else (max(8, min(4 * batch, 256)),) if not question.is_image else (patch + 4,) * 2
@@ -88,13 +88,13 @@ def _made_up(question: Question, experiment: Experiment) -> tuple[list[Cube], li
         spectra = rng.random((*shape, len(question.axis)), dtype=np.float32) + np.float32(0.1)
         inputs.append(Cube(spectra, question.axis, name=f"synthetic {number}", metadata={"part": part}))
         truths.append(_truth(question, shape, factor, number, rng))
-    if not task.needs_truth and task.truth == "cube":
+    if task.self_supervised:
         return inputs, None
     return inputs, truths
 
 
 def _truth(question: Question, shape: tuple[int, ...], factor: int, number: int, rng: np.random.Generator) -> Any:
-    if question.experiment.task.truth == "labels":
+    if question.experiment.task.classifies:
         classes = max(2, question.extent.out)
         if question.experiment.task.of_images:
             return Labels(np.full(shape, number % classes + 1))

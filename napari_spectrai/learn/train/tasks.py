@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -38,7 +37,7 @@ class Restoration:
 
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         task = experiment.task
-        self.learns_from = getattr(task, "learns_from", "pairs")
+        self.learns_from = task.scheme
         # compared with other noisy bands, angles and peaks are meaningless
         self.names = task.metrics if task.needs_truth else task.metrics[:1]
         self.loss_unit = 1.0
@@ -49,7 +48,7 @@ class Restoration:
         self._loss = self._spec.load()
         self._basis: Tensor | None = None
         if self.learns_from == "bands":
-            count = getattr(experiment.network, "components", 0) or 16
+            count = experiment.network.subspace or 16
             self._mean, self._basis = subspace(data.spectra("training")[0], count)
         self._holes = data.holds is not None
         self._noise: Tensor | None = None
@@ -135,7 +134,7 @@ class SuperResolution(Restoration):
         super().__init__(experiment, data)
         self.names = experiment.task.metrics
         self.times = experiment.task.enlarges
-        self.practises = getattr(experiment.task, "practise", False) and experiment.network.any_factor
+        self.practises = experiment.task.several_factors and experiment.network.any_factor
 
     def make_pair(self, x: Tensor, y: Tensor | None, generator: Generator, *, learning: bool = False) -> TrainingPair:
         """Return input and target; `learning`: for training, not for validation."""
@@ -162,9 +161,8 @@ class Classes:
         self.names = experiment.task.metrics
         self._spec = experiment.minimised
         self._loss = self._spec.load()
-        wanted: Any = getattr(self._spec, "weights", "none")
         self._weights = torch.ones(len(data.classes))
-        if wanted == "balanced" or any(getattr(part, "weights", "") == "balanced" for part in getattr(self._spec, "parts", ())):
+        if self._spec.balances_classes:
             assert data.truths is not None  # noqa: S101
             learnt = data.truths[(data.labels == 1) & (data.truths > 0)]
             counts = torch.bincount(learnt - 1, minlength=len(data.classes)).clamp(min=1).float().cpu()

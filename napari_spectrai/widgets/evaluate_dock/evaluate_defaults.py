@@ -92,7 +92,7 @@ def spatial(layer: Layer) -> tuple[int, ...]:
 def likely_task(result: Layer | None, source: Image | None) -> str:
     """Return the task to evaluate a result as: from its metadata, else from its kind and size."""
     named = str(prediction_metadata(result).get("task", ""))
-    if named in tasks and (tasks[named].truth == "labels") == isinstance(result, Labels):
+    if named in tasks and tasks[named].classifies == isinstance(result, Labels):
         return named
     if isinstance(result, Labels):
         return "segmentation"

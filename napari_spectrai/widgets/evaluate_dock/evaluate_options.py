@@ -111,7 +111,7 @@ class EvaluationForm(Container[Any]):
         return bool(self._results) and isinstance(self._results[0], Labels)
 
     def _tasks(self) -> list[tuple[str, str]]:
-        return [(tasks[kind].title, kind) for kind in tasks if (tasks[kind].truth == "labels") == self.is_classes]
+        return [(tasks[kind].title, kind) for kind in tasks if tasks[kind].classifies == self.is_classes]
 
     @property
     def truth(self) -> Layer | None:

@@ -150,4 +150,4 @@ def _done(card: ModelCard) -> str:
     """Return what was done to a cube, in one word."""
     if card.experiment.task.enlarges > 1:
         return f"{card.experiment.task.enlarges} × enlarged"
-    return {"denoising": "denoised", "calibration": "calibrated"}.get(card.experiment.task.kind, "predicted")
+    return card.experiment.task.result_name

@@ -248,7 +248,7 @@ class TrainData(Container[Any]):
     def _read_files(self) -> None:
         """Read the headers of the files off the main thread; arrays stay on disk where the format allows it."""
         self._read = ([], [])
-        task = {"kind": self.kind} | ({"unlabelled": None} if tasks[self.kind].truth == "labels" else {})
+        task = {"kind": self.kind} | ({"unlabelled": None} if tasks[self.kind].classifies else {})
         self._asked = Experiment.from_mapping({"task": task, "data": self.paths}) if self.inputs.paths else None
         self.reading = self._asked is not None
         say(self.problem, "")
@@ -288,7 +288,7 @@ class TrainData(Container[Any]):
     def show_task(self, kind: str, *, takes_truth: bool) -> None:
         """Offer the layers that can be the truth of a task."""
         changed, self.kind, self.takes_truth = kind != self.kind, kind, takes_truth
-        labelled = tasks[kind].truth == "labels"
+        labelled = tasks[kind].classifies
         for pair in self.pairs:
             pair.truth.visible = takes_truth
             if changed:

@@ -34,7 +34,7 @@ def wanted(kind: str) -> str:
 
 def choices(viewer: Viewer, kind: str) -> list[Any]:
     """Return the layers that can be the truth of a task: cubes; or labels, and points or shapes with classes."""
-    if tasks[kind].truth != "labels":
+    if not tasks[kind].classifies:
         return list(spectral_layers(viewer))
     return [layer for layer in viewer.layers if isinstance(layer, Labels | Points | Shapes) and EVALUATED not in layer.metadata]
 
@@ -44,7 +44,7 @@ def likely(viewer: Viewer, kind: str, source: Image | None) -> Any:
     if source is None:
         return None
     found = [layer for layer in choices(viewer, kind) if layer is not source and is_named_truth(layer)]
-    if tasks[kind].truth == "labels":
+    if tasks[kind].classifies:
         shapes = {as_cube(source).spatial_shape, source.data.shape}
         alike = [layer for layer in reversed(found) if isinstance(layer, Labels) and layer.data.shape in shapes]
     else:
@@ -94,7 +94,7 @@ def pair(kind: str, source: Image | None, truth: Any) -> tuple[list[Cube], list[
     cubes = [as_cube(source)] if source is not None else []
     if truth is None or source is None:
         return cubes, [], []
-    if tasks[kind].truth == "labels":
+    if tasks[kind].classifies:
         if isinstance(truth, Labels):
             return cubes, [painted(truth, source)], []
         with warnings.catch_warnings(record=True) as notes:
