@@ -120,7 +120,7 @@ class BlindChoice(Race):
         for name, output in [*((o.candidate.name, o.answers.output) for o in compared if o.answers), ("network", chosen.output)]:
             rows[name], _, ends = self._scores(output)
             ranges[name] = {"mse": ends} if ends else {}
-        baselines = {o.candidate.network.label: self._baseline(o) for o in compared if o.candidate.network.classical}  # type: ignore[attr-defined]
+        baselines = {o.candidate.network.label: self._baseline(o) for o in compared if o.candidate.network.classical}
         weights = dict(zip(chosen.names, chosen.weights, strict=True))
         card = ModelCard(
             name=self.experiment.name or self.folder.path.name,
