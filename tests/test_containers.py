@@ -198,24 +198,42 @@ def test_an_array_called_wavelength_goes_by_its_values(tmp_path):
     assert read(tmp_path / "nm.npz").axis.unit == "nm"
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat", ".h5", ".zarr", ".nc"])
-@pytest.mark.parametrize("shape", [(31, 64, 64), (40, 5, 6), (8, 48, 64)])
-def test_bands_first_is_a_guess_in_every_container(suffix, shape, tmp_path):
-    path, data = tmp_path / f"c{suffix}", np.zeros(shape, np.float32)
-    if suffix == ".npy":
+CONTAINERS = [".npy", ".npz", ".mat", ".h5", ".zarr", ".nc"]
+
+
+def _written(path, data):
+    if path.suffix == ".npy":
         np.save(path, data)
-    elif suffix == ".npz":
+    elif path.suffix == ".npz":
         np.savez(path, cube=data)
-    elif suffix == ".mat":
+    elif path.suffix == ".mat":
         scipy.io.savemat(path, {"cube": data})
-    elif suffix == ".zarr":
+    elif path.suffix == ".zarr":
         zarr.create_array(path, data=data)
     else:
         with h5py.File(path, "w") as file:
             file["cube"] = data
+    return path
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("shape", [(31, 64, 64), (40, 5, 6), (8, 48, 64)])
+def test_bands_first_is_a_guess_in_every_container(suffix, shape, tmp_path):
+    path = _written(tmp_path / f"c{suffix}", np.zeros(shape, np.float32))
     with pytest.warns(SpectralWarning, match="does not say which dimension holds the bands"):
         read(path)
     assert read(path, spectral=0).shape == (*shape[1:], shape[0])
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_spectra_along_the_first_dimension_are_noticed_where_lengths_suggest_the_last(suffix, tmp_path):
+    rng, bands = np.random.default_rng(1), np.arange(40)
+    spectrum = np.exp(-0.5 * np.square((bands - 12) / 3)) + 0.6 * np.exp(-0.5 * np.square((bands - 30) / 5))
+    cube = (spectrum * rng.uniform(0.7, 1.3, (50, 20, 1)) + rng.normal(0, 0.05, (50, 20, 40))).astype(np.float32)
+    with pytest.warns(SpectralWarning, match="does not say which dimension holds the bands"):
+        read(_written(tmp_path / f"first{suffix}", np.moveaxis(cube, -1, 0).copy()))
+    last = read(_written(tmp_path / f"last{suffix}", cube[:20]))
+    assert last.shape == (20, 20, 40)
 
 
 def test_structs_of_matlab_are_looked_into(tmp_path):

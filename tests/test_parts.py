@@ -100,7 +100,7 @@ def test_another_count_input_model_or_option_is_refused_with_a_remedy(tmp_path):
     done("whittaker", cube, out, "1/2")
     changed = cube.numpy().copy()
     changed[3, 4, 2] += 1
-    with pytest.raises(ValueError, match=r"begun in 2 parts.*use --part i/2"):
+    with pytest.raises(ValueError, match=r"started in 2 parts.*use --part i/2"):
         done("whittaker", cube, out, "1/3")
     for model, other, options in (("whittaker", Cube(changed), {}), ("savitzky_golay", cube, {}), ("whittaker", cube, {"tile": 16})):
         with pytest.raises(ValueError, match="choose another output"):

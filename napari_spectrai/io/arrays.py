@@ -94,7 +94,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             header = {}
         if not header and data.ndim == 2 and data.shape[1] == 1:  # a column vector is one spectrum
             return from_header(data, header, spectral=0)
-        return from_header(data, header, sure=bool(header) or plainly_last(data.shape))
+        return from_header(data, header, sure=bool(header) or plainly_last(data))
     members = members_of(path)
     name = choose({n: shape for n, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
     affordable(*members[name])
@@ -106,7 +106,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
     axis, place = find_axis(lists, data.shape, path=path)
     size, unit = _spacing(lists, data.shape)
-    sure = place is not None or plainly_last(data.shape)
+    sure = place is not None or plainly_last(data)
     return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
 
 

@@ -16,6 +16,10 @@ from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
 _NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count")
+MOST_LOOKED_AT = 2**22
+"""Largest number of values of an array that are read to see which dimension holds the bands."""
+LEAST_EXPLAINED = 0.2
+"""Minimum fraction of the variance explained by the means along the first dimension to doubt that the last one holds the bands."""
 _MAIN_NAMES = ("data", "cube", "spectra", "image", "hsi")
 
 
@@ -62,15 +66,30 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
     return (named or deepest)[0]
 
 
-def plainly_last(shape: tuple[int, ...]) -> bool:
-    """Whether the lengths of an array alone say that its last dimension holds the bands.
+def plainly_last(data: Any) -> bool:
+    """Whether the last dimension of an array without an axis holds the bands, beyond doubt.
 
-    They do where the two before it, height and width, are more alike than width and bands.
+    Its lengths say so where height and width are more alike than width and bands, unless the values contradict: a mean spectrum varies
+    more than the mean rows of an image, so that an array whose first dimension explains much more of the variance may have its bands there.
     """
+    shape = tuple(data.shape)
     if len(shape) < 3:
         return True
     height, width, bands = (math.log(max(length, 1)) for length in shape[-3:])
-    return abs(height - width) < abs(bands - width)
+    return abs(height - width) < abs(bands - width) and not _first_varies_most(data)
+
+
+def _first_varies_most(data: Any) -> bool:
+    """Whether the means along the first of three dimensions explain twice as much of the variance as those along the last."""
+    if len(data.shape) != 3 or min(data.shape) < 2 or math.prod(data.shape) > MOST_LOOKED_AT or np.dtype(data.dtype).kind not in "fiu":
+        return False
+    values = np.asarray(data[...], np.float64)
+    values = np.where(np.isfinite(values), values, 0.0)
+    total = float(values.var())
+    if not 0 < total < math.inf:
+        return False
+    first, last = (float(values.mean(axis).var()) / total for axis in ((1, 2), (0, 1)))
+    return first > LEAST_EXPLAINED and first > 2 * last
 
 
 def find_axis(

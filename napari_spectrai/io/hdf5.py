@@ -90,7 +90,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         return RawArray(
             lazily(path, name, main),
             spectral=-1 if place is None else place,
-            sure=place is not None or plainly_last(main.shape),
+            sure=place is not None or plainly_last(main),
             axis=axis,
             pixel_size=(float(size[0]), float(size[1])) if size is not None else None,
             pixel_unit=unit,

@@ -116,7 +116,7 @@ def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str],
         data,
         spectral=-1 if place is None else place,
         # a bare matrix may be spectra in rows or, as MATLAB users often have it, in columns
-        sure=place is not None or (plainly_last(tuple(data.shape)) if data.ndim > 2 else not _square(data.shape[1])),
+        sure=place is not None or (plainly_last(data) if data.ndim > 2 else not _square(data.shape[1])),
         by_columns=True,
         axis=axis,
         pixel_size=(float(size[0]), float(size[1])) if size.size == 2 else None,

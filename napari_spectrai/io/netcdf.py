@@ -71,7 +71,7 @@ def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, 
     even = len(sizes) == 2 and all(step[0] and np.allclose(step, step[0], rtol=1e-3) for step in sizes)
     unit = _SPATIAL.get(units.get(spatial[-1], "") if spatial else "", "")
     size = (abs(float(sizes[0].mean())), abs(float(sizes[1].mean()))) if even and unit else None
-    sure = place is not None or plainly_last(tuple(data.shape))
+    sure = place is not None or plainly_last(data)
     return RawArray(
         data,
         spectral=-1 if place is None else place,

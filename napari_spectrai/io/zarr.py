@@ -36,7 +36,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes)
     axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape, path=path)
-    return from_header(data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or plainly_last(data.shape))
+    return from_header(data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or plainly_last(data))
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0) -> zarr.Array[Any]:

@@ -30,7 +30,7 @@ class Destripe(SpatialStep):
         image = np.array(cube.numpy(), np.float32)
         length = image.shape[-2 if self.along == "columns" else -3]
         if length < 3:
-            raise ValueError(f"{length} {self.along} are too few to tell stripes from structure; at least 3 are needed")
+            raise ValueError(f"{length} {self.along} are too few to distinguish stripes from structure; at least 3 are needed")
         window = min(self.window, length if length % 2 else length - 1)
         size = [1] * image.ndim
         size[-2 if self.along == "columns" else -3] = window + 1 - window % 2

@@ -51,7 +51,7 @@ def predicting_part(
     Raises
     ------
     ValueError
-        If the store was begun with other inputs, another model, other options or another number of parts, or the options need the whole.
+        If the store was started with other inputs, another model, other options or another number of parts, or the options need the whole.
     HeldError (a RuntimeError)
         If another process computes the same part.
     """
@@ -141,7 +141,7 @@ class _Walk:
             for number, (_, step) in enumerate(plans):
                 if number < done:
                     continue
-                self.record.heed()
+                self.record.raise_if_stopped()
                 codes = step()
                 if codes:
                     self.record.leave(self.part.number, f"codes{number:07d}", codes)
