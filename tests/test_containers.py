@@ -390,6 +390,9 @@ def test_labels_are_guarded_as_cubes_are(tmp_path, monkeypatch):
 def test_a_broken_file_holds_no_labels(content, tmp_path):
     (tmp_path / "l.npz").write_bytes(content)
     assert not holds_labels(tmp_path / "l.npz")
+    for suffix in (".tif", ".png"):
+        (tmp_path / f"l{suffix}").write_bytes(content)
+        assert not holds_labels(tmp_path / f"l{suffix}")
     (tmp_path / "l.zarr").mkdir()
     (tmp_path / "l.zarr/zarr.json").write_bytes(content)
     assert not holds_labels(tmp_path / "l.zarr")

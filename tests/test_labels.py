@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from napari_spectrai import Cube, Experiment
+from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io import UnreadableError
-from napari_spectrai.io.labels import read_labels, write_labels
+from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
 from napari_spectrai.labels import Class, Labels, as_labels, in_short
 from napari_spectrai.plan.truths import class_table, numbered
 
@@ -49,7 +51,8 @@ def test_written_and_read_again(tmp_path, suffix):
     path = write_labels(Labels(data, {1: "fat", 4: "water"}), tmp_path / f"labels{suffix}")
     again = read_labels(path)
     np.testing.assert_array_equal(again.data, data)
-    if suffix in (".npz", ".zarr"):
+    assert holds_labels(path) == (suffix != ".npy")
+    if suffix != ".npy":
         assert {value: name for value, name in again.names.items() if name} == {1: "fat", 4: "water"}
 
 
@@ -81,6 +84,21 @@ def test_pictures_in_colours_and_broken_files_are_refused(tmp_path):
         read_labels(tmp_path / "none.png")
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_pictures_of_other_programs_are_not_taken_for_our_labels(suffix, tmp_path):
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / f"mask{suffix}")
+    assert not holds_labels(tmp_path / f"mask{suffix}")
+    assert read_labels(tmp_path / f"mask{suffix}").values() == [1]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_info_describes_label_images(suffix, tmp_path):
+    path = write_labels(Labels(np.array([[1, 2], [0, 2]]), {1: "water", 2: "fat"}), tmp_path / f"kinds{suffix}")
+    shown = CliRunner().invoke(app, ["info", str(path)])
+    assert shown.exit_code == 0
+    assert "Labels(kinds: 2 × 2, 2 classes)" in shown.output
+
+
 def test_the_classes_of_several_labels_are_one_table():
     first, second = Labels(np.array([[0, 5]])), Labels(np.array([[9, 5]]), {5: "bone", 9: "skin"})
     table = class_table([first, second], 0)
@@ -90,9 +108,10 @@ def test_the_classes_of_several_labels_are_one_table():
     assert [one.value for one in class_table([first], None)] == [0, 5]
 
 
-def test_colours_go_with_a_store_and_reach_the_model(tmp_path):
+@pytest.mark.parametrize("suffix", [".zarr", ".tif", ".png"])
+def test_colours_go_with_a_file_and_reach_the_model(suffix, tmp_path):
     labels = Labels(np.array([[1, 2], [0, 2]]), {1: "water"}, {1: (0.1, 0.2, 0.3, 1.0), 2: (1.0, 0.0, 0.0, 1.0)})
-    again = read_labels(write_labels(labels, tmp_path / "kinds.zarr"))
+    again = read_labels(write_labels(labels, tmp_path / f"kinds{suffix}"))
     assert (again.names, again.colours) == (labels.names, labels.colours)
     assert [one.colour for one in class_table([again], 0)] == list(labels.colours.values())
 

@@ -34,7 +34,7 @@ from napari_spectrai.cli.common import (
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import SpectralWarning, UnreadableError, columns_of, inspect, write
-from napari_spectrai.io.labels import holds_labels, read_labels
+from napari_spectrai.io.labels import PICTURES, holds_labels, read_labels
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.size import extent
@@ -158,6 +158,8 @@ def info(
             typer.echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
         elif path.suffix in (".yml", ".yaml"):
             typer.echo(_loaded(path).to_yaml())
+        elif path.suffix.lower() in PICTURES:
+            typer.echo(read_labels(path))
         else:
             arrays = inspect(path)
             for name, shape in arrays.items():

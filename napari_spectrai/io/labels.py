@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
@@ -20,10 +21,14 @@ from napari_spectrai.io.found import UnreadableError, affordable, one_line
 from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.nexus import text
 from napari_spectrai.labels import Class, Colour, Labels, say_unknown
+from napari_spectrai.parsing import parse_json
 from napari_spectrai.spec import listed
 
-_PICTURES = (".png", ".bmp", ".gif")
-SUFFIXES = (*_PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr")
+PICTURES = (".png", ".bmp", ".gif")
+"""Suffixes of pictures, which hold labels or nothing that is read here."""
+_NOTE = "napari-spectrai labels"
+"""Key of the JSON text in ``.tif`` and ``.png`` that keeps names, colours and metadata of labels."""
+SUFFIXES = (*PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr")
 WRITTEN = (".tif", ".tiff", ".png", ".npy", ".npz", ".zarr")
 _NAMES = ("labels", "gt", "ground_truth", "mask", "label", "classes", "truth", "data")
 
@@ -51,8 +56,8 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     if suffix not in SUFFIXES:
         raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(SUFFIXES, suffix)}")
     try:
-        data, names = _picture(path) if suffix in _PICTURES else _array(path, dataset)
-        colours = _colours(path) if suffix == ".zarr" else {}
+        data, names = _picture(path) if suffix in PICTURES else _array(path, dataset)
+        colours = _colours(path) if holds_labels(path) else {}
         labels = Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
     except (UnreadableError, PermissionError):
         raise
@@ -62,7 +67,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
 
 
 def holds_labels(path: str | Path) -> bool:
-    """Whether a file is one that `write_labels` has written with the names of the classes: ``.npz`` or ``.zarr``."""
+    """Whether a file is one that `write_labels` has written with what it knows of the classes: all its formats but ``.npy``."""
     try:
         return _is_ours(Path(path))
     except PermissionError:
@@ -75,17 +80,35 @@ def _is_ours(path: Path) -> bool:
     if path.suffix.lower() == ".npz" and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist()) - {"class_names.npy", "metadata.npy"} == {"labels.npy"}
-    if path.suffix.lower() == ".zarr" and (path / "zarr.json").is_file():
-        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {})
-        return isinstance(attributes, dict) and "class_names" in attributes
-    return False
+    return bool(_note(path))
+
+
+def _note(path: Path) -> dict[str, Any]:
+    """Return what `write_labels` has stored with the numbers in a ``.zarr``, ``.tif`` or ``.png``; empty if it has not written it."""
+    suffix, found = path.suffix.lower(), None
+    if suffix == ".zarr" and (path / "zarr.json").is_file():
+        kept = parse_json((path / "zarr.json").read_text(encoding="utf-8"), path.name).get("attributes", {})
+        found = kept if isinstance(kept, dict) and "class_names" in kept else None
+    elif suffix in (".tif", ".tiff") and path.is_file():
+        from napari_spectrai.io.tiff import opened
+
+        with opened(path) as tiff:
+            found = next((kept[_NOTE] for kept in tiff.shaped_metadata or () if _NOTE in kept), None)
+    elif suffix == ".png" and path.is_file():
+        with Image.open(path) as picture:
+            stored = getattr(picture, "text", {}).get(_NOTE)
+        found = None if stored is None else parse_json(str(stored), path.name)
+    return found if isinstance(found, dict) else {}
+
+
+def _names(path: Path) -> dict[int, str]:
+    """Return the names that `write_labels` has stored in a picture."""
+    return {int(value): str(name) for value, name in _note(path).get("class_names", {}).items()} if holds_labels(path) else {}
 
 
 def _colours(path: Path) -> dict[int, Colour]:
     """Return the colours that `write_labels` has stored."""
-    if not (path / "zarr.json").is_file():
-        return {}
-    kept = json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes", {}).get("class_colours", {})
+    kept = _note(path).get("class_colours", {})
     return {int(value): (red, green, blue, opacity) for value, (red, green, blue, opacity) in kept.items()}
 
 
@@ -93,12 +116,10 @@ def _metadata(path: Path) -> dict[str, Any]:
     """Return what `write_labels` has stored in addition to names."""
     if not holds_labels(path):
         return {}
-    if path.suffix.lower() == ".zarr":
-        kept = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"].get("metadata", {})
-    else:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            kept = json.loads(str(archive["metadata"])) if "metadata" in archive.files else {}
-    return dict(kept)
+    if path.suffix.lower() != ".npz":
+        return dict(_note(path).get("metadata", {}))
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return dict(json.loads(str(archive["metadata"]))) if "metadata" in archive.files else {}
 
 
 def _picture(path: Path) -> tuple[Any, dict[int, str]]:
@@ -108,7 +129,8 @@ def _picture(path: Path) -> tuple[Any, dict[int, str]]:
             raise UnreadableError(
                 f"{path}: a picture in colours ({picture.mode}) holds no class numbers; save it as a grey or indexed image"
             )
-        return np.array(picture), {}
+        data = np.array(picture)
+    return data, _names(path)
 
 
 def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
@@ -121,7 +143,7 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
             data = tiff.asarray(series=0)
         if data.ndim > 2 and data.shape[-1] in (3, 4):
             raise UnreadableError(f"{path}: a picture in colours holds no class numbers; save it as a grey image")
-        return data, {}
+        return data, _names(path)
     if suffix == ".npy":
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
         affordable(stored.shape, stored.dtype)
@@ -206,7 +228,7 @@ def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], pa
 def write_labels(labels: Labels, path: str | Path) -> Path:
     """Write labels: ``.tif``, ``.png``, ``.npy``, ``.npz`` or ``.zarr``.
 
-    The last two keep names, placement and the prediction that made them, the last also the colours.
+    All but ``.npy`` keep names, placement and the prediction that made them; all but ``.npy`` and ``.npz`` also the colours.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -218,6 +240,11 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
         raise ValueError(f"{path.name}: labels are not written in this format; {listed(WRITTEN, suffix)}")
     if suffix == ".png" and (data.ndim != 2 or data.min(initial=0) < 0 or data.max(initial=0) > 65_535):
         raise ValueError(f"{path.name}: a .png holds one plane of numbers from 0 to 65535; choose .tif or .zarr")
+    note: dict[str, Any] = {
+        "class_names": {str(value): name for value, name in labels.names.items()},
+        "class_colours": {str(value): list(colour) for value, colour in labels.colours.items()},
+        "metadata": kept,
+    }
     with replacing(path) as temporary:
         if suffix == ".npy":
             np.save(temporary, data, allow_pickle=False)
@@ -229,14 +256,14 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
             import zarr
 
             array = zarr.create_array(str(temporary), shape=data.shape, dtype=data.dtype, chunks="auto")
-            array.attrs["class_names"] = {str(value): name for value, name in labels.names.items()}
-            array.attrs["class_colours"] = {str(value): list(colour) for value, colour in labels.colours.items()}
-            array.attrs["metadata"] = kept
+            array.attrs.update(note)
             array[...] = data
         elif suffix == ".png":
-            Image.fromarray(data.astype(np.uint8 if data.max(initial=0) < 256 else np.uint16)).save(temporary)
+            stored = PngInfo()
+            stored.add_itxt(_NOTE, json.dumps(note), zip=True)
+            Image.fromarray(data.astype(np.uint8 if data.max(initial=0) < 256 else np.uint16)).save(temporary, pnginfo=stored)
         else:
             import tifffile
 
-            tifffile.imwrite(temporary, data, compression="zlib")
+            tifffile.imwrite(temporary, data, compression="zlib", metadata={_NOTE: note})
     return path
