@@ -31,7 +31,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class OtherJobError(ValueError):
-    """An output that another job, or the same job with other inputs, has begun."""
+    """An output that another job, or the same job with other inputs, has started."""
 
 
 class StoppedError(RuntimeError):
@@ -79,7 +79,7 @@ class PartRecord:
 
     @classmethod
     def begin(cls, output: Path, plan: Mapping[str, Any], create: Callable[[Path], object] | None = None) -> PartRecord:
-        """Return the record of a job, begun now or by another part.
+        """Return the record of a job, started now or by another part.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class PartRecord:
         Raises
         ------
         OtherJobError (a ValueError)
-            If the output was begun with another plan, or exists and was not written in parts.
+            If the output was started with another plan, or exists and was not written in parts.
         """
         plan = json.loads(json.dumps(dict(plan)))
         record = cls(output, int(plan["count"]))
@@ -112,20 +112,20 @@ class PartRecord:
         return record
 
     def _compare(self, plan: Mapping[str, Any]) -> None:
-        begun = parse_json((self.folder / _PLAN).read_text(encoding="utf-8"), _PLAN)
-        differing = [name for name in plan if begun.get(name) != plan[name]]
+        started = parse_json((self.folder / _PLAN).read_text(encoding="utf-8"), _PLAN)
+        differing = [name for name in plan if started.get(name) != plan[name]]
         if not differing:
             return
         words = " and ".join(_WORDS.get(name, name) for name in differing)
         if differing == ["count"]:
             raise OtherJobError(
-                f"{self.output} was begun in {begun['count']} parts, and this is one of {plan['count']}; "
-                f"use --part i/{begun['count']}, or choose another output"
+                f"{self.output} was started in {started['count']} parts, and this is one of {plan['count']}; "
+                f"use --part i/{started['count']}, or choose another output"
             )
-        shown = {name: (begun.get(name), plan[name]) for name in differing if isinstance(plan[name], str | int) and name != "input"}
+        shown = {name: (started.get(name), plan[name]) for name in differing if isinstance(plan[name], str | int) and name != "input"}
         details = "".join(f" ({_WORDS.get(name, name)}: {old} then, {new} now)" for name, (old, new) in shown.items())
         raise OtherJobError(
-            f"{self.output} was begun with other settings: {words} changed{details}. Use those that it was begun with, "
+            f"{self.output} was started with other settings: {words} changed{details}. Use those that it was started with, "
             f"or remove {self.output.name}, or choose another output"
         )
 
@@ -235,7 +235,7 @@ class PartRecord:
         """Let parts run again after `say_stop`."""
         (self.folder / _STOP).unlink(missing_ok=True)
 
-    def heed(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Raise if the job is to stop.
 
         Raises

@@ -51,7 +51,7 @@ def predicting_part(
     Raises
     ------
     ValueError
-        If the store was begun with other inputs, another model, other options or another number of parts, or the options need the whole.
+        If the store was started with other inputs, another model, other options or another number of parts, or the options need the whole.
     HeldError (a RuntimeError)
         If another process computes the same part.
     """
@@ -108,8 +108,8 @@ def _digest(cube: Cube) -> str:
 
 
 def _digest_of_model(model: Model) -> str:
-    """Return a digest of settings and weights."""
-    found = hashlib.sha256(json.dumps(model.description.to_json(), sort_keys=True, default=str).encode())
+    """Return a digest of settings and weights; a method without training is dated when it is made, in each process anew."""
+    found = hashlib.sha256(json.dumps(replace(model.description, date="").to_json(), sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.network.state_dict().items()):
         found.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
     return found.hexdigest()
@@ -141,7 +141,7 @@ class _Walk:
             for number, (_, step) in enumerate(plans):
                 if number < done:
                     continue
-                self.record.heed()
+                self.record.raise_if_stopped()
                 codes = step()
                 if codes:
                     self.record.leave(self.part.number, f"codes{number:07d}", codes)
