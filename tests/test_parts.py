@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import zarr
@@ -12,6 +14,7 @@ from napari_spectrai.cli import app
 from napari_spectrai.generators import drain
 from napari_spectrai.learn.inference.parts import predicting_part
 from napari_spectrai.learn.inference.predict import predict, predicting
+from napari_spectrai.learn.model import ready
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part, owned
 
@@ -106,3 +109,11 @@ def test_another_count_input_model_or_option_is_refused_with_a_remedy(tmp_path):
         with pytest.raises(ValueError, match="choose another output"):
             done(model, other, out, "2/2", **options)
     assert done("whittaker", cube, out, "2/2")[0] is not None
+
+
+def test_methods_without_training_are_the_same_at_another_time(tmp_path):
+    cube, out = Cube(np.random.default_rng(0).random((20, 20, 5), np.float32)), tmp_path / "y.zarr"
+    model = ready("kmeans", cube.axis, settings={"count": 3})
+    done(model, cube, out, "1/2")
+    later = replace(model, description=replace(model.description, date="2050-01-01 00:00"))
+    assert done(later, cube, out, "2/2")[0].labels.values() == [1, 2, 3]

@@ -112,17 +112,17 @@ class PartRecord:
         return record
 
     def _compare(self, plan: Mapping[str, Any]) -> None:
-        earlier = parse_json((self.folder / _PLAN).read_text(encoding="utf-8"), _PLAN)
-        differing = [name for name in plan if earlier.get(name) != plan[name]]
+        started = parse_json((self.folder / _PLAN).read_text(encoding="utf-8"), _PLAN)
+        differing = [name for name in plan if started.get(name) != plan[name]]
         if not differing:
             return
         words = " and ".join(_WORDS.get(name, name) for name in differing)
         if differing == ["count"]:
             raise OtherJobError(
-                f"{self.output} was started in {earlier['count']} parts, and this is one of {plan['count']}; "
-                f"use --part i/{earlier['count']}, or choose another output"
+                f"{self.output} was started in {started['count']} parts, and this is one of {plan['count']}; "
+                f"use --part i/{started['count']}, or choose another output"
             )
-        shown = {name: (earlier.get(name), plan[name]) for name in differing if isinstance(plan[name], str | int) and name != "input"}
+        shown = {name: (started.get(name), plan[name]) for name in differing if isinstance(plan[name], str | int) and name != "input"}
         details = "".join(f" ({_WORDS.get(name, name)}: {old} then, {new} now)" for name, (old, new) in shown.items())
         raise OtherJobError(
             f"{self.output} was started with other settings: {words} changed{details}. Use those that it was started with, "

@@ -108,8 +108,8 @@ def _digest(cube: Cube) -> str:
 
 
 def _digest_of_model(model: Model) -> str:
-    """Return a digest of settings and weights."""
-    found = hashlib.sha256(json.dumps(model.description.to_json(), sort_keys=True, default=str).encode())
+    """Return a digest of settings and weights; a method without training carries the time at which each process made it."""
+    found = hashlib.sha256(json.dumps(replace(model.description, date="").to_json(), sort_keys=True, default=str).encode())
     for name, tensor in sorted(model.network.state_dict().items()):
         found.update(name.encode() + np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
     return found.hexdigest()
