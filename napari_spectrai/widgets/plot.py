@@ -14,7 +14,7 @@ from magicgui.widgets import Container
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QPainter
+from qtpy.QtGui import QColor, QImage, QPainter
 from qtpy.QtSvg import QSvgGenerator
 
 from napari_spectrai.widgets.colours import contrast, readable
@@ -65,6 +65,8 @@ class _Looks:
 
 LEAST_HEIGHT = 130
 """Height of a plot in a low dock at least, in pixels."""
+PRINTED = 3
+"""Pixels of a saved picture per pixel of the screen, about 300 dots per inch."""
 AROUND_PLOT = 42
 """Pixels above and below a plot that fills its dock."""
 
@@ -287,13 +289,34 @@ class Plot(Container[Any]):
 
     def save(self, path: str) -> None:
         """Save the plot, as PNG or SVG by the suffix."""
-        done = self._draw_svg(path) if path.lower().endswith(".svg") else self._plot.grab().save(path)
+        marks = [one for one in (self._line, self._range) if one is not None and one.isVisible()]
+        for one in marks:  # the cursor and the range are tools of the screen
+            one.setVisible(False)
+        try:
+            done = self._draw_svg(path) if path.lower().endswith(".svg") else self._draw_png(path)
+        finally:
+            for one in marks:
+                one.setVisible(True)
         if not done:
             raise OSError(f"{path} cannot be written; choose another folder, and .png or .svg")
+
+    def _draw_png(self, path: str) -> bool:
+        """Draw the plot at the resolution of print."""
+        size = self._plot.size() * PRINTED
+        picture = QImage(size, QImage.Format.Format_ARGB32)
+        picture.fill(QColor(self._background))
+        picture.setDotsPerMeterX(round(self._plot.logicalDpiX() * PRINTED / 0.0254))
+        picture.setDotsPerMeterY(round(self._plot.logicalDpiY() * PRINTED / 0.0254))
+        picture.setDevicePixelRatio(PRINTED)  # lines and letters grow with the picture
+        painter = QPainter(picture)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._plot.render(painter)
+        return bool(painter.end()) and picture.save(path)
 
     def _draw_svg(self, path: str) -> bool:
         generator = QSvgGenerator()  # pyqtgraph's own exporter fails on curves with gaps
         generator.setFileName(path)
+        generator.setResolution(self._plot.logicalDpiX())  # curves are scaled by the ratio of resolutions, axes are not
         generator.setSize(self._plot.size())
         generator.setViewBox(self._plot.rect())
         painter = QPainter()

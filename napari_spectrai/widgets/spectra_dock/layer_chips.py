@@ -46,6 +46,7 @@ class LayerChips(Container[Any]):
             Tinted(chip.native, self._colour(number))
             chip.changed.connect(self._emit)
             layer.events.data.connect(self._emit)
+            layer.events.visible.connect(self._emit)
             self.append(chip)
             self.of[layer] = chip
 
@@ -53,14 +54,15 @@ class LayerChips(Container[Any]):
         """Disconnect from the layers."""
         for layer in self.of:
             layer.events.data.disconnect(self._emit)
+            layer.events.visible.disconnect(self._emit)
         self.of = {}
 
     def _emit(self, _: Any = None) -> None:
         self.updated.emit()
 
     def drawn(self) -> list[tuple[int, Image]]:
-        """Return the ticked layers, with their numbers."""
-        return [(number, layer) for number, (layer, chip) in enumerate(self.of.items()) if chip.value]
+        """Return the ticked layers that are not hidden in the viewer, with their numbers."""
+        return [(number, layer) for number, (layer, chip) in enumerate(self.of.items()) if chip.value and layer.visible]
 
     def main(self) -> Image | None:
         """Return the layer whose bands the line follows: the selected one if it is drawn, else the previous one, else the first."""
