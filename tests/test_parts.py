@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from napari_spectrai import Cube, read, write
 from napari_spectrai.cli import app
 from napari_spectrai.generators import drain
+from napari_spectrai.io import SpectralWarning
+from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.inference.parts import predicting_part
 from napari_spectrai.learn.inference.predict import predict, predicting
 from napari_spectrai.learn.model import ready
@@ -80,6 +82,7 @@ def test_parts_in_any_order_equal_the_whole(tmp_path, model, options, shape):
     np.testing.assert_array_equal(read(out).numpy(), expected.numpy())
     if whole.classes:
         np.testing.assert_array_equal(results[2].result, whole.result)
+        np.testing.assert_allclose(results[2].components.numpy(), whole.components.numpy(), rtol=1e-6)
 
 
 def test_a_finished_part_is_not_computed_again_and_a_stopped_one_continues(tmp_path):
@@ -94,6 +97,8 @@ def test_a_finished_part_is_not_computed_again_and_a_stopped_one_continues(tmp_p
     assert done("bicubic", cube, out, "1/2", tile=32)[1] == 1
     assert {path: path.stat().st_mtime_ns for path in out.rglob("c/**/*") if path.is_file()} == before
     assert np.isnan(zarr.open_array(out)[...]).any()
+    with pytest.warns(SpectralWarning, match="some are missing"):
+        read(out)
     assert done("bicubic", cube, out, "2/2", tile=32)[0] is not None
     np.testing.assert_array_equal(read(out).numpy(), predict("bicubic", cube, tile=32).result.numpy())
 
@@ -109,6 +114,26 @@ def test_another_count_input_model_or_option_is_refused_with_a_remedy(tmp_path):
         with pytest.raises(ValueError, match="choose another output"):
             done(model, other, out, "2/2", **options)
     assert done("whittaker", cube, out, "2/2")[0] is not None
+
+
+def test_parts_of_classes_write_labels_and_components_and_replace_no_others(tmp_path):
+    source, labels = tmp_path / "x.zarr", tmp_path / "kinds.tif"
+    write(Cube(np.random.default_rng(0).random((40, 30, 6), np.float32)), source)
+
+    def command(part, output=labels):
+        return CliRunner().invoke(app, ["predict", "kmeans", str(source), "-o", str(output), "--set", "count=3", "--part", part])
+
+    assert command("1/2").exit_code == 0
+    assert not labels.exists()
+    assert command("2/2").exit_code == 0
+    assert read_labels(labels).values() == [1, 2, 3]
+    assert read(tmp_path / "kinds-components.csv").shape == (3, 6)
+    assert command("2/2").exit_code == 0
+    other = tmp_path / "other.tif"
+    other.write_bytes(b"labels of somebody")
+    refused = command("1/2", other)
+    assert refused.exit_code == 2
+    assert other.read_bytes() == b"labels of somebody"
 
 
 def test_methods_without_training_are_the_same_at_another_time(tmp_path):

@@ -151,14 +151,20 @@ def predict(
 
 
 def _refuse_in_parts(output: Path, *, is_classes: bool, overwrite: bool, partial: Path | None) -> None:
-    """Refuse what does not go with --part."""
+    """Refuse what does not go with --part, and labels that no part of this job has written."""
     if not is_classes and output.suffix != ".zarr":
         raise ValueError(f"{output.name}: parts are written into one .zarr store; name it {output.stem}.zarr")
     if overwrite:
         raise ValueError(f"--overwrite would remove the results of other parts; remove {output} yourself, or choose another output")
     if partial is not None:
         raise ValueError("--partial is for a whole prediction; with --part, finished tiles are kept anyway: omit it")
-    refuse_existing(output.parent / "-", overwrite=True)
+    started = _store(output, is_classes=is_classes).exists()  # then labels are those of this job, which a repeated part writes again
+    refuse_existing(output, output.with_name(f"{output.stem}-components.csv"), overwrite=started)
+
+
+def _store(output: Path, *, is_classes: bool) -> Path:
+    """Return the store that parts write into."""
+    return output.with_name(f"{output.stem}-probabilities.zarr") if is_classes else output
 
 
 def _predict_part(
@@ -167,15 +173,13 @@ def _predict_part(
     """Compute one part; the last one writes the labels of classes."""
     from napari_spectrai.learn.inference.parts import predicting_part
 
-    store = output.with_name(f"{output.stem}-probabilities.zarr") if is_classes else output
+    store = _store(output, is_classes=is_classes)
     prediction = followed(predicting_part(model, cube, options, out=store, part=only), folder, f"predicting part {only}")
     if prediction is None:
         console.print(f"part {only} is finished; others are missing", highlight=False)
         return
-    if is_classes and output.suffix.lower() == ".csv":
-        write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
-    elif is_classes:
-        write_labels(prediction.labels, output)
+    if is_classes:
+        _write_classes(prediction, output, probabilities=False)
     say_notes(prediction.notes)
 
 
@@ -215,11 +219,13 @@ def _predicts_classes(model: Path, changed: dict[str, Any]) -> bool:
     return str(model) in ready_kinds() and bool(ready_spec(str(model), changed).finds)
 
 
-def _write_classes(prediction: Any, output: Path) -> None:
+def _write_classes(prediction: Any, output: Path, *, probabilities: bool = True) -> None:
+    """Write classes as a label image or a table, and what belongs to them next to it; `probabilities`: unless they are there already."""
     if output.suffix.lower() == ".csv":
         write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
     else:
         write_labels(prediction.labels, output)
+    if probabilities and output.suffix.lower() != ".csv":
         write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
     if prediction.components is not None:
         write(prediction.components, output.with_name(f"{output.stem}-components.csv"))

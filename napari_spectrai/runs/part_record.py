@@ -7,7 +7,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from napari_spectrai.runs import lock
 from napari_spectrai.runs.part import Part
 
 FOLDER = "parts"
-_PLAN, _FINISHED, _STOP = "plan.json", "finished.json", "stop"
+_PLAN, _FINISHED = "plan.json", "finished.json"
 _WORDS = {
     "verb": "the command", "count": "the number of parts", "input": "the input", "model": "the model", "options": "the options",
     "shape": "the shape of the result",
@@ -34,10 +34,6 @@ class OtherJobError(ValueError):
     """An output that another job, or the same job with other inputs, has started."""
 
 
-class StoppedError(RuntimeError):
-    """A part that was stopped because the whole job is; it can be resumed."""
-
-
 @dataclass(frozen=True, slots=True)
 class State:
     """How far a part is.
@@ -45,14 +41,12 @@ class State:
     Attributes
     ----------
     done, total : steps of its work
-    at : where it continues, in the terms of the command
     finished : whether all of it is written
     notes : remarks on its result, in sentences
     """
 
     done: int = 0
     total: int = 0
-    at: list[int] = field(default_factory=list)
     finished: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -64,7 +58,7 @@ class PartRecord:
     Parameters
     ----------
     output : Path
-        The store or folder that all parts write into.
+        The store that all parts write into.
     count : int
         How many parts there are.
     """
@@ -78,15 +72,15 @@ class PartRecord:
         return self.output / FOLDER
 
     @classmethod
-    def begin(cls, output: Path, plan: Mapping[str, Any], create: Callable[[Path], object] | None = None) -> PartRecord:
+    def begin(cls, output: Path, plan: Mapping[str, Any], create: Callable[[Path], object]) -> PartRecord:
         """Return the record of a job, started now or by another part.
 
         Parameters
         ----------
         plan : mapping
             What all parts have to share, as plain values; among them ``count``.
-        create : callable, optional
-            Makes the output, a store, under a temporary name; default: a folder, which may exist.
+        create : callable
+            Makes the output, a store, under a temporary name.
 
         Raises
         ------
@@ -96,18 +90,14 @@ class PartRecord:
         plan = json.loads(json.dumps(dict(plan)))
         record = cls(output, int(plan["count"]))
         if not (record.folder / _PLAN).exists():
-            if create is None:
-                output.mkdir(parents=True, exist_ok=True)
-                _published(record.folder, lambda folder: _write_plan(folder, plan))
-            else:
-                if os.path.lexists(output):
-                    raise OtherJobError(f"{output} exists and was not written in parts; remove it, or choose another output")
+            if os.path.lexists(output):
+                raise OtherJobError(f"{output} exists and was not written in parts; remove it, or choose another output")
 
-                def both(folder: Path) -> None:
-                    create(folder)
-                    _write_plan(folder / FOLDER, plan)
+            def both(folder: Path) -> None:
+                create(folder)
+                _write_plan(folder / FOLDER, plan)
 
-                _published(output, both)
+            _published(output, both)
         record._compare(plan)
         return record
 
@@ -190,7 +180,7 @@ class PartRecord:
         place = self.folder / f"part-{number:06d}-{name}.npz"
         temporary = place.with_name(f".{uuid.uuid4().hex}.npz")
         try:
-            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
             temporary.replace(place)
         finally:
             temporary.unlink(missing_ok=True)
@@ -222,28 +212,9 @@ class PartRecord:
                 return notes
             notes = [*dict.fromkeys([*(note for number in range(1, self.count + 1) for note in self.state(number).notes), *finish()])]
             write_text(self.folder / _FINISHED, json.dumps({"notes": notes}))
-        for item in [*self.folder.glob("part-*.npz"), *self.folder.glob("shared-*")]:
-            shutil.rmtree(item, ignore_errors=True) if item.is_dir() else item.unlink(missing_ok=True)
+        for item in self.folder.glob("part-*.npz"):
+            item.unlink(missing_ok=True)
         return notes
-
-    def say_stop(self) -> None:
-        """Ask all processes that work on parts to stop after their tile; what they have written is kept."""
-        with suppress(OSError):
-            (self.folder / _STOP).touch()
-
-    def take_back(self) -> None:
-        """Let parts run again after `say_stop`."""
-        (self.folder / _STOP).unlink(missing_ok=True)
-
-    def raise_if_stopped(self) -> None:
-        """Raise if the job is to stop.
-
-        Raises
-        ------
-        StoppedError (a RuntimeError)
-        """
-        if (self.folder / _STOP).exists():
-            raise StoppedError(f"{self.output}: stopped; run the part again to continue")
 
 
 def _write_plan(folder: Path, plan: Mapping[str, Any]) -> None:
@@ -269,7 +240,7 @@ def _published(place: Path, make: Callable[[Path], object]) -> bool:
 
 def _save(folder: Path, arrays: Arrays) -> None:
     folder.mkdir()
-    np.savez_compressed(folder / "values.npz", allow_pickle=False, **arrays)
+    np.savez_compressed(folder / "values.npz", **arrays)  # type: ignore[arg-type]
 
 
 def _load(path: Path) -> Arrays:

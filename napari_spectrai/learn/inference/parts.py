@@ -18,8 +18,9 @@ from napari_spectrai import io
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import zarr as zarr_format
+from napari_spectrai.learn.inference.applying import applying, resolved, shaped_as
 from napari_spectrai.learn.inference.chaining import on_axis_of
-from napari_spectrai.learn.inference.predict import Prediction, applying, labels_of, resolved, shaped_as
+from napari_spectrai.learn.inference.predict import Prediction, labels_of
 from napari_spectrai.learn.inference.sliding_window import BATCH, SlidingWindow
 from napari_spectrai.learn.inference.tiles import Span, tiles
 from napari_spectrai.learn.model import Model
@@ -31,7 +32,7 @@ from napari_spectrai.runs.part import Part, Rectangle, owned
 from napari_spectrai.runs.part_record import PartRecord, State
 from napari_spectrai.valid import MORE, decided, said
 
-LOOKED_AT = 2**22
+COMPARED = 2**22
 """Values of an input by which a change between parts is noticed, in evenly spread rows; all of a smaller input."""
 
 
@@ -64,7 +65,7 @@ def predicting_part(
         "verb": "predict", "count": part.count, "shape": list(shaped.shape), "input": _digest(given),
         "model": [_digest_of_model(one) for one in models], "options": _plain(options),
     }  # fmt: skip
-    record = PartRecord.begin(out, plan, partial(zarr_format.create, cube=shaped, dtype=np.float32, fill=np.nan))
+    record = PartRecord.begin(out, plan, partial(zarr_format.create, cube=shaped, dtype=np.float32, fill=np.nan, unfinished=True))
     if not record.state(part.number).finished:
         with record.working(part):
             about = applying(models, given, options, record.shared)
@@ -79,7 +80,8 @@ def predicting_part(
     classes = models[0].description.classes
     if not classes:
         return Prediction(done, notes=notes)
-    return Prediction(labels_of(done, classes), done, None, classes, None, notes)
+    components = applying(models, given, options, record.shared).components
+    return Prediction(labels_of(done, classes), done, None, classes, components, notes)
 
 
 def _refuse_whole(options: PredictOptions) -> None:
@@ -103,7 +105,7 @@ def _digest(cube: Cube) -> str:
     """Return a digest of shape, axis and values."""
     found = hashlib.sha256(f"{cube.shape} {cube.axis.unit} {sorted(map(str, cube.metadata.items()))}".encode())
     found.update(np.ascontiguousarray(cube.axis.values).tobytes())
-    found.update(np.ascontiguousarray(seen(cube, LOOKED_AT)).tobytes())
+    found.update(np.ascontiguousarray(seen(cube, COMPARED)).tobytes())
     return found.hexdigest()
 
 
@@ -130,7 +132,7 @@ class _Walk:
     def steps(self) -> Generator[Progress, None, None]:
         """Yield progress; what a killed process has finished is not computed again."""
         window, state = self.window, self.record.state(self.part.number)
-        window._codes = np.full(self.source.spatial_shape, MORE, np.uint8)  # noqa: SLF001
+        window.codes = np.full(self.source.spatial_shape, MORE, np.uint8)
         store = self.result if isinstance(self.result, zarr.Array) else self.result.array
         mine = owned(store.shape, store.chunks, self.part, whole=window.tile >= 2**31 and len(store.shape) > 2)
         walks = {plane: [one for one in mine if one.plane == plane] for plane in dict.fromkeys(one.plane for one in mine)}
@@ -141,15 +143,14 @@ class _Walk:
             for number, (_, step) in enumerate(plans):
                 if number < done:
                     continue
-                self.record.raise_if_stopped()
                 codes = step()
                 if codes:
                     self.record.leave(self.part.number, f"codes{number:07d}", codes)
                 self.record.keep(self.part.number, State(number + 1, len(plans)))
                 yield Progress(number + 1, len(plans))
         finally:
-            window._rest()  # noqa: SLF001
-        self.record.keep(self.part.number, State(len(plans), len(plans), [], finished=True, notes=self.notes))
+            window.release()
+        self.record.keep(self.part.number, State(len(plans), len(plans), finished=True, notes=self.notes))
 
     def _rows(self, plane: int, rectangles: Sequence[Rectangle]) -> Iterator[Any]:
         """Yield functions that compute spectra of a set, or images, by their numbers."""
@@ -166,7 +167,7 @@ class _Walk:
             block = self.source[(*place, slice(None), slice(None))]
         else:
             origin, block = (start,), self.source[slice(start, stop)]
-        values = self.window._block(block, origin)[0]  # noqa: SLF001
+        values = self.window.predicted(block, origin)[0]
         first, last = max(start, top), min(stop, bottom)
         self.result[first:last] = values[first - start : last - start]
         return self._codes(origin, block.spatial_shape)
@@ -174,7 +175,7 @@ class _Walk:
     def _codes(self, origin: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
         """Return which spectra of a block hold no or few data, by their flat number in the source; empty if none does."""
         place = tuple(slice(start, start + length) for start, length in zip(origin, shape, strict=True))
-        codes = self.window._codes[place]  # noqa: SLF001
+        codes = self.window.codes[place]
         local = np.nonzero(codes != MORE)
         if not local[0].size:
             return {}
@@ -222,9 +223,9 @@ class _Walk:
         key = (*plane, y.start, x.start)
         if key not in self.kept:
             block = self.source[(*plane, slice(y.start, y.stop), slice(x.start, x.stop))]
-            values = self.window._block(block, key)[0]  # noqa: SLF001
+            values = self.window.predicted(block, key)[0]
             sides = [length * self.window.times for length in block.spatial_shape[-2:]]
-            done = values.reshape(*sides, -1) * self.window._weights(y, x)  # noqa: SLF001
+            done = values.reshape(*sides, -1) * self.window.weights(y, x)
             found = done, self._codes(key, block.spatial_shape)
             if self.window.spectral:  # tiles do not overlap
                 return found
@@ -251,7 +252,9 @@ def _completed(models: Sequence[Model], given: Cube, options: PredictOptions, re
     if not held.count:
         raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
     if held.complete:
+        zarr_format.finish(record.output)
         return []
     walk = SlidingWindow(models, torch.device("cpu"), options.tile)
     walk.leave_out(zarr.open_array(record.output, mode="r+"), held)
+    zarr_format.finish(record.output)
     return [said([held], "have no class" if models[0].description.classes else "stay as they are")]

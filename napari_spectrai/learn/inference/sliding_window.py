@@ -75,7 +75,7 @@ class SlidingWindow:
         self.classes, self.times = bool(card.classes), card.experiment.task.enlarges
         self.of_images = card.experiment.task.of_images
         self.same_bands = not self.classes and self.times == 1 and (card.experiment.task.same_axis or card.experiment.any_axis)
-        self._codes: Codes = np.empty(0, np.uint8)
+        self.codes: Codes = np.empty(0, np.uint8)
         specs = [model.description.experiment.network for model in models]
         whole = any(spec.whole for spec in specs)
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
@@ -93,13 +93,14 @@ class SlidingWindow:
                     if isinstance(module, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
                         module.train()
 
-    def _rest(self) -> None:
+    def release(self) -> None:
+        """Move the networks off the device."""
         for model in self.models:
             model.network.eval().cpu()
 
     def over(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
         """Fill `result` (and `spread`) of shape (..., y, x, λ), yielding progress."""
-        self._codes = np.full(source.spatial_shape, MORE, np.uint8)
+        self.codes = np.full(source.spatial_shape, MORE, np.uint8)
         try:
             spatial = source.spatial_shape
             if len(spatial) == 1:
@@ -109,27 +110,27 @@ class SlidingWindow:
             for number, plane in enumerate(planes):
                 yield from self._plane(source, plane, result, spread, number, len(planes))
         finally:
-            self._rest()
+            self.release()
 
     def images(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
         """Fill `result` (and `spread`) of shape (..., classes) with one output per image, yielding progress."""
-        self._codes = np.full(source.spatial_shape, MORE, np.uint8)
+        self.codes = np.full(source.spatial_shape, MORE, np.uint8)
         try:
             planes = list(np.ndindex(*source.spatial_shape[:-2])) if len(source.spatial_shape) > 2 else [()]
             for number, plane in enumerate(planes):
                 block = source[(*plane, slice(None), slice(None))]
-                for target, values in zip((result, spread), self._block(block, (*plane, 0, 0)), strict=False):
+                for target, values in zip((result, spread), self.predicted(block, (*plane, 0, 0)), strict=False):
                     target[plane or (0,)] = values[0]
                 yield Progress(number + 1, len(planes))
         finally:
-            self._rest()
+            self.release()
 
     def _set(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
         count = source.spatial_shape[0]
         size = 4 * BATCH
         for start in range(0, count, size):
             part = slice(start, min(start + size, count))
-            for target, values in zip((result, spread), self._block(source[part], (start,)), strict=False):
+            for target, values in zip((result, spread), self.predicted(source[part], (start,)), strict=False):
                 target[part] = values
             yield Progress(part.stop, count)
 
@@ -150,9 +151,9 @@ class SlidingWindow:
                 strip[: len(left)] += left
             for y, x in row:
                 block = source[(*plane, slice(y.start, y.stop), slice(x.start, x.stop))]
-                for strip, values in zip(sums, self._block(block, (*plane, y.start, x.start)), strict=False):
+                for strip, values in zip(sums, self.predicted(block, (*plane, y.start, x.start)), strict=False):
                     sides = [length * times for length in block.spatial_shape[-2:]]
-                    strip[:, x.start * times : x.stop * times] += values.reshape(*sides, -1) * self._weights(y, x)
+                    strip[:, x.start * times : x.stop * times] += values.reshape(*sides, -1) * self.weights(y, x)
                 done += 1
                 try:
                     yield Progress(done, total)
@@ -162,13 +163,14 @@ class SlidingWindow:
             _write(targets, sums, plane, down, times, until=width)
             carried = [strip[(down.stop - down.start - down.after) * times :] for strip in sums]
 
-    def _weights(self, y: Span, x: Span) -> Array:
+    def weights(self, y: Span, x: Span) -> Array:
+        """Return the weights (y, x, 1) of a tile in its overlaps."""
         # the ramps of neighbours sum to one in each direction, so that no division is needed
         down, across = (span.weights(self.context).repeat(self.times) for span in (y, x))
         weights: Array = (down[:, None] * across)[..., None]
         return weights
 
-    def _block(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
+    def predicted(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
         """Return the mean result of a block that starts at `origin`, flat (n, λ), and the spread if there are several."""
         spectra = values_of(block).reshape(-1, block.shape[-1])
         needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
@@ -180,7 +182,7 @@ class SlidingWindow:
         usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
         codes[~usable & (codes != EMPTY)] = MISSING
         place = tuple(slice(start, start + length) for start, length in zip(origin, block.spatial_shape, strict=True))
-        self._codes[place] = codes.reshape(block.spatial_shape)
+        self.codes[place] = codes.reshape(block.spatial_shape)
         known = usable & (codes != MISSING)
         drawn = [
             values
@@ -202,7 +204,7 @@ class SlidingWindow:
 
     def held(self) -> DataMask:
         """Return which spectra of the source hold data, after all blocks were processed."""
-        return decided(self._codes)
+        return decided(self.codes)
 
     def leave_out(self, result: Any, held: DataMask, *, spread: bool = False) -> None:
         """Set `result`, of shape (..., y, x, λ), to zero where the source is all zero; probabilities and a spread to NaN."""
