@@ -102,7 +102,7 @@ def test_a_network_is_exported_exactly_or_refused(image_pairs, quick, network, t
     over = ("network.dims=2", "network.depth=1") if network == "resunet" else ()
     model = spectrai.train(quick("training.epochs=1", f"network.kind={network}", "data.patch=8", *over), cube, truth)
     if network == "resunet":  # pads its images by lengths that are known only when it is applied
-        with pytest.raises(ValueError, match="cannot be exported, since its computation depends on the size.*keep the .safetensors"):
+        with pytest.raises(ValueError, match="cannot be exported: its computation depends on the size.*keep the .safetensors"):
             model.export(tmp_path / "model.onnx")
         assert not list(tmp_path.glob("model*"))
         return

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from napari_spectrai import Cube, Experiment
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.io import UnreadableError
+from napari_spectrai.io import SpectralWarning, UnreadableError
 from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
 from napari_spectrai.labels import Class, Labels, as_labels, in_short
 from napari_spectrai.plan.truths import class_table, numbered
@@ -54,6 +54,15 @@ def test_written_and_read_again(tmp_path, suffix):
     assert holds_labels(path) == (suffix != ".npy")
     if suffix != ".npy":
         assert {value: name for value, name in again.names.items() if name} == {1: "fat", 4: "water"}
+
+
+def test_a_png_stays_readable_where_names_are_too_many_for_it(tmp_path):
+    names = {number: f"particle number {number}" for number in range(1, 30_000)}
+    labels = Labels(np.arange(30_000).reshape(100, 300), names)
+    with pytest.warns(SpectralWarning, match="29,999 classes are too many"):
+        path = write_labels(labels, tmp_path / "many.png")
+    np.testing.assert_array_equal(read_labels(path).data, labels.data)
+    assert read_labels(write_labels(labels, tmp_path / "many.tif")).names == names
 
 
 def test_matlab_and_hdf5_by_name(tmp_path):

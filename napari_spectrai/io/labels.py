@@ -17,7 +17,7 @@ from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain, members_of
-from napari_spectrai.io.found import UnreadableError, affordable, one_line
+from napari_spectrai.io.found import UnreadableError, affordable, one_line, warn
 from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.nexus import text
 from napari_spectrai.labels import Class, Colour, Labels, say_unknown
@@ -26,6 +26,8 @@ from napari_spectrai.spec import listed
 
 PICTURES = (".png", ".bmp", ".gif")
 """Suffixes of pictures, which hold labels or nothing that is read here."""
+_LONGEST_TEXT = 2**19
+"""Characters of a text in a ``.png``; readers refuse texts of more than a megabyte."""
 _NOTE = "napari-spectrai labels"
 """Key of the JSON text in ``.tif`` and ``.png`` that keeps names, colours and metadata of labels."""
 SUFFIXES = (*PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr")
@@ -259,8 +261,11 @@ def write_labels(labels: Labels, path: str | Path) -> Path:
             array.attrs.update(note)
             array[...] = data
         elif suffix == ".png":
-            stored = PngInfo()
-            stored.add_itxt(_NOTE, json.dumps(note), zip=True)
+            stored, words = PngInfo(), json.dumps(note)
+            if len(words) <= _LONGEST_TEXT:
+                stored.add_itxt(_NOTE, words, zip=True)
+            else:
+                warn(path, f"names and colours of {len(labels.names):,} classes are too many for a .png and are left out; .zarr keeps them")
             Image.fromarray(data.astype(np.uint8 if data.max(initial=0) < 256 else np.uint16)).save(temporary, pnginfo=stored)
         else:
             import tifffile

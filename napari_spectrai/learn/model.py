@@ -122,7 +122,8 @@ class Model:
 
         The graph maps raw intensities ``spectra`` of shape (N, y, x, λ), float32, on the model's axis, to ``result``: a cube in the
         intensities of the source, or class probabilities. N, y and x may have any size; single spectra are (N, 1, 1, λ). The card is in
-        the file's metadata. The file is computed once and compared with the model before it is kept.
+        the file's metadata. The file is computed again and compared with the model's predictions before it is kept. Unlike in
+        `predict`, missing spectra (NaN) are not replaced by their neighbours.
 
         Raises
         ------

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import KEY
 from napari_spectrai.files import replacing
+from napari_spectrai.io.found import one_line
 from napari_spectrai.learn.export.graph import Graph
 from napari_spectrai.spec import listed
 
@@ -26,7 +28,8 @@ DIFFERENCE = 1e-5
 def export(model: Model, path: str | Path) -> Path:
     """Write `model` in the format of the suffix of `path`; see `Model.export`."""
     path = Path(path)
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(f"{path.name}: a model cannot be exported in this format; {listed(SUFFIXES)}")
     graph, batch = Graph(model).eval().cpu(), _probe(model, 2, 8, 7)
     try:
@@ -34,13 +37,13 @@ def export(model: Model, path: str | Path) -> Path:
             warnings.simplefilter("ignore")  # of torch's exporter about itself
             size = torch.export.Dim.DYNAMIC
             program = torch.export.export(graph, (batch,), dynamic_shapes=({0: size, 1: size, 2: size},), strict=False)
-            content = _onnx(program, batch, model) if path.suffix == ".onnx" else _pt2(program, model)
-            _refuse_difference(graph, content, path.suffix, model)
+            content = _onnx(program, batch, model) if suffix == ".onnx" else _pt2(program, model)
     except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, AssertionError) as error:
         raise ValueError(
-            f"{model.description.experiment.network.title} cannot be exported, since its computation depends on the size of the image; "
-            "train a network of single spectra, or keep the .safetensors file"
+            f"{model.description.experiment.network.title} cannot be exported: its computation depends on the size of the image, or uses "
+            f"what the format does not have ({one_line(error)}); train a network of single spectra, or keep the .safetensors file"
         ) from error
+    _refuse_difference(model, content, suffix)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path
@@ -74,11 +77,12 @@ def _pt2(program: Any, model: Model) -> bytes:
 
 
 @torch.no_grad()
-def _refuse_difference(graph: Graph, content: bytes, suffix: str, model: Model) -> None:
-    """Compute an exported file on images of other sizes, and refuse it if it differs from the model."""
+def _refuse_difference(model: Model, content: bytes, suffix: str) -> None:
+    """Compute an exported file on images of other sizes, and refuse it if it differs from the predictions of the model."""
     for shape in ((1, 11, 13), (3, 6, 5)):
         batch = _probe(model, *shape)
-        wanted = graph(batch).numpy()
+        predictions = [model.predict(Cube(image.numpy(), model.axis)) for image in batch]
+        wanted = np.stack([(one.result if one.probabilities is None else one.probabilities).numpy() for one in predictions])
         if suffix == ".pt2":
             got = torch.export.load(io.BytesIO(content)).module()(batch).numpy()
         else:

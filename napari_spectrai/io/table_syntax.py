@@ -1,0 +1,97 @@
+"""How the cells of a line of text are separated, and the numbers in them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatTable = npt.NDArray[np.float64]
+
+_REMARKS = ("#", "%", "//", "$$", "'")
+MISSING = {"nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none", "?"}
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
+MOST_LEADS = 3
+"""Columns, at most, before those whose positions the first line gives."""
+_LONGEST_CELL = 400
+"""Characters of a cell: no number or title has more, and the time of patterns grows with their square."""
+_SAMPLE = 400
+_LONGEST_SAMPLE = 50_000
+"""Characters of a line from which the separator of its cells is determined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How cells are separated (None: by spaces), and whether a comma may be the decimal mark."""
+
+    delimiter: str | None
+    comma: bool
+
+    def cells(self, line: str) -> list[str]:
+        """Return the cells of a line, without quotes and spaces around them."""
+        if self.delimiter is None:
+            return [cell[:_LONGEST_CELL] for cell in line.replace('"', " ").split()]
+        parts = next(csv.reader([line], delimiter=self.delimiter), []) if '"' in line else line.split(self.delimiter)
+        return [part.strip().strip("\"'").strip()[:_LONGEST_CELL] for part in parts]
+
+    def number(self, cell: str) -> float | None:
+        """Return the number in a cell, NaN for an empty one or one marked as missing, None for words."""
+        if not cell or cell.casefold() in MISSING:
+            return np.nan
+        if self.comma and cell.count(",") == 1 and "." not in cell:
+            cell = cell.replace(",", ".")
+        if not NUMBER.fullmatch(cell):
+            return None
+        return float(cell.replace("D", "E").replace("d", "e")) if "inf" not in cell.casefold() else np.nan
+
+
+SYNTAXES = (
+    Syntax("\t", comma=True),
+    Syntax(";", comma=True),
+    Syntax(",", comma=False),
+    Syntax(None, comma=False),
+    Syntax(None, comma=True),
+)
+
+
+def is_remark(line: str) -> bool:
+    """Whether a line is marked as a remark."""
+    return line.lstrip().startswith(_REMARKS)
+
+
+def counts(line: str, syntax: Syntax) -> tuple[int, int, int]:
+    """Return how many cells, numbers and words a line has."""
+    cells = syntax.cells(line)
+    found = [syntax.number(cell) for cell in cells]
+    filled = [value for cell, value in zip(cells, found, strict=True) if cell]
+    words = sum(value is None for value in filled)
+    return len(cells), len(filled) - words, words
+
+
+def syntax_of(lines: Sequence[str]) -> Syntax | None:
+    """Return what separates the cells, determined from lines of numbers alone, since titles may hold any mark; None for a single column."""
+    middle = len(lines) // 2
+    sample = [
+        line[:_LONGEST_SAMPLE]
+        for line in [*lines[:_SAMPLE], *lines[max(middle, _SAMPLE) : middle + _SAMPLE]]
+        if line.strip() and not is_remark(line)
+    ]
+    best, most = None, 0.0
+    for syntax in SYNTAXES:
+        score = 0.0
+        for line in sample:
+            _, numbers, words = counts(line, syntax)
+            if numbers >= 2 and words <= numbers:
+                score += numbers * (0.4 if words else 1.0)
+        if score > most:
+            best, most = syntax, score
+    return best
+
+
+def pointed(cell: str, syntax: Syntax) -> str:
+    """Return a number with a decimal point, words as they are."""
+    return cell.replace(",", ".") if syntax.comma and re.fullmatch(r"[-+]?\d+,\d+", cell) else cell

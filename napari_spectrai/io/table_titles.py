@@ -1,0 +1,89 @@
+"""Titles of the columns of a table of text: which lines above it they are, and which are settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.io.table_syntax import MISSING, MOST_LEADS, NUMBER, FloatTable, Syntax, pointed
+from napari_spectrai.units import quantity_of
+
+_OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|step|resol", re.IGNORECASE)
+_MOST_SETTINGS = 8
+
+
+def titles_above(above: Sequence[str], syntax: Syntax, width: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the titles of the columns from the lines above, and those of a second line above them."""
+    found: list[tuple[str, ...]] = []
+    for line in above[::-1][1:4]:  # types and notes may be between positions and spectra
+        cells = _split(line, syntax, width)
+        numbers = [syntax.number(cell) for cell in cells]
+        known = np.array([number for number in numbers if number is not None and not np.isnan(number)])
+        if len(known) > 2 and len(known) >= width - MOST_LEADS and _in_order(known):
+            return tuple(pointed(cell, syntax) for cell in cells), ()
+    for line in above[::-1][:2]:
+        cells = _split(line, syntax, width)
+        if not cells or _is_setting(line, cells) or (found and any(NUMBER.fullmatch(cell) for cell in cells)):
+            break
+        found.append(cells)
+    return (found[0] if found else ()), (found[1] if len(found) > 1 else ())
+
+
+def _is_setting(line: str, cells: Sequence[str]) -> bool:
+    """Whether a line that can be separated like a line of titles names a setting and its value, as in ``Slit (nm): 2``."""
+    if cells[0].endswith(("=", ":")):
+        return not (cells[0].endswith(":") and all(_is_words(cell) for cell in cells[1:]) and quantity_of(cells[0]))
+    if len(cells) > _MOST_SETTINGS or cells[0].casefold().startswith("unnamed"):
+        return False
+    if "=" in line or re.match(r"[^:]*\w\s*:\s", line.strip(" #%/;'\"")):
+        return True
+    # the number under which a spectrum is known stands next to the title of its positions alone
+    return len(cells) == 2 and bool(NUMBER.fullmatch(cells[1])) and (not quantity_of(cells[0]) or bool(_OF_SETTINGS.search(cells[0])))
+
+
+def _is_words(cell: str) -> bool:
+    return bool(cell) and not NUMBER.match(cell)
+
+
+def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
+    """Return one title per column, if a line can be separated into as many."""
+    bare = re.sub(r"^\s*(?:#|%|//|'|;)+", "", line)
+    ways = [syntax.cells(bare) if syntax.delimiter else [], re.split(r"\t+|\s{2,}", bare.strip()), re.split(r"\s*[,;]\s*", bare.strip())]
+    ways += [[cell for cell in syntax.cells(bare) if cell], bare.split()]
+    for number, cells in enumerate(ways):
+        while len(cells) > width and not cells[-1]:
+            cells.pop()
+        least = 0 if number == 0 else width // 2  # split as the numbers are, titles may leave cells empty
+        if len(cells) == width and sum(bool(cell) for cell in cells) > least:
+            return tuple(cell.strip().lstrip("#").strip() for cell in cells)
+    return ()
+
+
+def head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) -> tuple[tuple[str, ...], int | None, FloatTable, Any]:
+    """Separate a first line that is a header from the numbers: titles among numbers, or positions over all but the first columns."""
+    width = numbers.shape[1]
+    if not first or len(numbers) < 2:
+        return (), None, numbers, words
+    below = {column: cells[1:] for column, cells in words.items()}
+    if len(first) < width:  # the positions are above the last columns
+        return ("",) * (width - len(first)) + tuple(first), width - len(first), numbers[1:], below
+    empty = next((number for number, cell in enumerate(first) if cell), width)
+    filled = [cell for cell in first if cell]
+    if 0 < empty <= MOST_LEADS and np.isfinite(numbers[0, empty:]).all():
+        return tuple(first), empty, numbers[1:], below
+    titled = [cell for column, cell in enumerate(first) if cell and np.isnan(numbers[0, column]) and cell.casefold() not in MISSING]
+    if titled and len(filled) >= len(first) - 1:
+        own = all(column in words for column, cell in enumerate(first) if cell in titled)
+        # words above words may be the first row of labels: positions, which are in order, make it a header
+        over = numbers[0][np.isfinite(numbers[0])]
+        if not own or (len(over) > 2 and _in_order(over)):
+            return tuple(first), None, numbers[1:], below
+    return (), None, numbers, words
+
+
+def _in_order(values: FloatTable) -> bool:
+    steps = np.diff(values)
+    return len(steps) > 0 and bool((steps > 0).all() or (steps < 0).all())
