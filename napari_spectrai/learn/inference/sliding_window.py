@@ -37,6 +37,8 @@ from napari_spectrai.valid import (
 
 BATCH = 4096
 """Number of spectra per step, for networks of single spectra; halved when memory runs out."""
+CACHED = 64
+"""The same for convolutional networks on a processor: the activations of more spectra do not stay in its cache."""
 PASSES = 16
 """Number of passes with dropout for an uncertainty."""
 
@@ -69,7 +71,7 @@ class SlidingWindow:
     def __init__(
         self, models: Sequence[Model], device: torch.device, tile: int | None, *, draws: bool = False, views: bool = False
     ) -> None:
-        self.models, self.device, self.views, self.batch = models, device, views, BATCH
+        self.models, self.device, self.views = models, device, views
         card = models[0].description
         self.passes = [PASSES if draws and has_dropout(model) else 1 for model in models]
         self.classes, self.times = bool(card.classes), card.experiment.task.enlarges
@@ -78,6 +80,7 @@ class SlidingWindow:
         self.codes: Codes = np.empty(0, np.uint8)
         specs = [model.description.experiment.network for model in models]
         whole = any(spec.whole for spec in specs)
+        self.batch = CACHED if device.type == "cpu" and any(spec.convolutional for spec in specs) else BATCH
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
         self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
         self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
