@@ -126,3 +126,17 @@ def test_stripes_go_and_structure_stays(along):
     assert np.isnan(done[3, 4]).all()
     left = done - image
     assert np.nanstd(left) < 0.45 * np.nanstd(striped - image)
+
+
+@pytest.mark.parametrize("standard", ["polystyrene", "paracetamol"])
+def test_another_material_with_some_lines_in_their_places_does_not_move_the_axis(standard):
+    cube = spectrai.sample("cartilage").cube
+    with pytest.raises(ValueError, match=rf"lines of {standard}.*too few.*choose the standard that was measured"):
+        spectrai.preprocess(cube, [{"kind": "standard_lines", "standard": standard}])
+
+
+def test_a_small_peak_where_silicon_has_its_line_does_not_move_the_axis():
+    x = np.arange(400.0, 700, 0.5)
+    spectrum = np.exp(-0.5 * np.square((x - 522) / 2)) + 5 * np.exp(-0.5 * np.square((x - 610) / 2))
+    with pytest.raises(ValueError, match="not the highest one of the spectrum, which is at 610"):
+        StandardLines().fitted(spectrum[None], spectrai.SpectralAxis(x, "1/cm"))

@@ -24,7 +24,7 @@ class ContinuumRemoval(Step):
     Clark & Roush 1984, doi:10.1029/JB089iB07p06329.
     """
 
-    title: ClassVar = "Continuum removal (divide by the hull)"
+    title: ClassVar = "Continuum removal"
     kind: Literal["continuum_removal"] = "continuum_removal"
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -9,8 +10,11 @@ from pydantic import Field, model_validator
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.reference import Calibrate, read_cube
-from napari_spectrai.preparation.standards import Standard, find_lines, positions
+from napari_spectrai.preparation.standards import Found, Standard, find_lines, positions
 from napari_spectrai.preparation.step import LEARNT, Step, only_with
+
+LEAST_FOUND = 0.5
+"""Minimum fraction of the lines of a standard in range that its spectrum shows: other materials have some lines there by chance."""
 
 
 class StandardLines(Step):
@@ -65,7 +69,7 @@ class StandardLines(Step):
         Raises
         ------
         ValueError
-            If no line is found, or the spectrum of the standard has other bands.
+            If no line or too few lines are found, or the spectrum of the standard has other bands.
         """
         if self.is_fitted:
             return self
@@ -84,8 +88,28 @@ class StandardLines(Step):
                 f"no line of {self.standard} was found within {tolerance:g} {axis.unit} of its position in {axis.describe()}; "
                 "raise the tolerance, or choose the standard that was measured"
             )
+        self._refuse_another_material(found, spectrum, axis, known, tolerance)
         pairs = {"measured": tuple(one.measured for one in found), "known": tuple(one.known for one in found)}
         return self.model_copy(update=pairs)
+
+    def _refuse_another_material(
+        self, found: Sequence[Found], spectrum: FloatArray, axis: SpectralAxis, known: FloatArray, tolerance: float
+    ) -> None:
+        """Raise if too few of the lines in range are there for the spectrum to be one of the standard."""
+        low, high = axis.values.min() + tolerance, axis.values.max() - tolerance
+        within = int(((known >= low) & (known <= high)).sum())
+        if within == 1:
+            top = float(axis.values[int(np.nanargmax(spectrum))])
+            if abs(top - found[0].measured) > tolerance:
+                raise ValueError(
+                    f"the only line of {self.standard} in {axis.describe()} is not the highest one of the spectrum, which is at {top:g}; "
+                    f"give a spectrum of {self.standard}, or crop to its line"
+                )
+        elif len(found) < max(2, within * LEAST_FOUND):
+            raise ValueError(
+                f"{len(found)} of the {within} lines of {self.standard} in {axis.describe()} were found, too few for a spectrum of "
+                f"{self.standard}; choose the standard that was measured, or raise the tolerance (now {tolerance:g} {axis.unit})"
+            )
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the same spectra on the calibrated axis."""
