@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from napari_spectrai.cli import evaluate_command, export_command, map_command, predict_command, train_command  # noqa: F401  # they register their commands
-from napari_spectrai.cli.common import WRONG_USE, app
+from napari_spectrai.cli.app import WRONG_USE, app
 
 __all__ = ["app", "main"]
 

@@ -1,4 +1,4 @@
-"""Common parts of the commands: exit codes, messages, signals, progress."""
+"""Common parts of the commands: signals, progress, refusals."""
 
 from __future__ import annotations
 
@@ -7,65 +7,28 @@ import os
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import Progress as Bar
 
-from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io import FORMATS, read, writer_of
-from napari_spectrai.io.columns import ROLES
-from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, console, exit_with, say_error
+from napari_spectrai.cli.spectral_file import Axis, Columns, Dataset, Spectral, cube_of, refuse_missing
+from napari_spectrai.io import FORMATS, writer_of
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
 from napari_spectrai.runs.process_info import works_alone
 from napari_spectrai.runs.scratch import discard
 from napari_spectrai.spec import listed
 
-DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
+__all__ = [
+    "DONE", "FAILED", "STOPPED", "WRONG_USE", "Axis", "Columns", "Dataset", "Spectral", "app", "console", "cube_of", "exit_with",
+    "refuse_missing",
+]  # fmt: skip
 GRACE = 20.0
 """Seconds that an attached job gets to save after its starter has died."""
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deep learning on spectral images.", pretty_exceptions_enable=False)
-console = Console(stderr=True)
-
-
-def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
-    if asked:
-        typer.echo(f"napari-spectrai {version('napari-spectrai')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    asked: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="say which version this is")] = False,
-) -> None:
-    """Deep learning on spectral images."""
-
-
-@contextmanager
-def exit_with(code: int) -> Iterator[None]:
-    """Print errors that a user can fix as a message, with an exit code; anything else is a bug and keeps its traceback."""
-    try:
-        yield
-    except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
-        _say_error(error)
-        raise typer.Exit(WRONG_USE) from error
-    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError, ImportError) as error:
-        _say_error(error)
-        raise typer.Exit(code) from error
-
-
-def _say_error(error: BaseException) -> None:
-    console.print("error:", style="red", end=" ")
-    console.print(str(error), highlight=False, soft_wrap=True, markup=False)
 
 
 def listen(folder: RunFolder, *, attached: bool) -> None:
@@ -94,50 +57,6 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-Dataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="which array of a container; info lists them")]
-Spectral = Annotated[int | None, typer.Option("--spectral", help="which dimension holds the bands, for a file that does not say")]
-Axis = Annotated[
-    str | None,
-    typer.Option(
-        "--axis", metavar="[FIRST:LAST:]UNIT", help="unit of the file's positions, such as nm; or where its bands lie, 400:700:nm"
-    ),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option("--columns", metavar="COLUMN=ROLE", help=f"what a column of a text table is: {', '.join(ROLES)}; repeat it"),
-]
-
-
-def cube_of(
-    path: Path, dataset: str | None = None, spectral: int | None = None, axis: str | None = None, columns: list[str] | None = None
-) -> Cube:
-    """Open a spectral file as the options of a command have it.
-
-    Raises
-    ------
-    ValueError
-        If an option is not written as it has to be, or the file cannot be read so.
-    """
-    pairs = [column.rpartition("=") for column in columns or []]
-    if any(not name or not role for name, _, role in pairs):
-        raise ValueError(f"--columns {' '.join(columns or [])}: write COLUMN=ROLE, such as --columns 'Raman Shift=position'")
-    with warnings.catch_warnings():
-        if axis is not None:  # the answer to what the file leaves open
-            warnings.filterwarnings("ignore", r"[\s\S]*give axis=SpectralAxis\(values, unit\)", SpectralWarning)
-        cube = read(path, dataset=dataset, spectral=spectral, columns={name: role for name, _, role in pairs} or None)
-    if axis is None:
-        return cube
-    first, _, rest = axis.partition(":")
-    last, _, unit = rest.partition(":")
-    if not rest:
-        return replace(cube, axis=SpectralAxis(cube.axis.values, axis), source=None)
-    try:
-        values = np.linspace(float(first), float(last), len(cube.axis))
-    except ValueError as error:
-        raise ValueError(f"--axis {axis}: write a unit, or FIRST:LAST:UNIT, such as 400:700:nm") from error
-    return replace(cube, axis=SpectralAxis(values, unit), source=None)
-
-
 Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop when standard input ends")]
 
 
@@ -152,7 +71,7 @@ def log_failures(folder: RunFolder | None) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
-        _say_error(error)
+        say_error(error)
         raise typer.Exit(WRONG_USE) from error
     except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         if folder is not None:
@@ -192,13 +111,6 @@ def refuse_same(output: Path, *read: Path) -> None:
     """Refuse an output that is also an input."""
     if any(other.exists() and other.resolve() == output.resolve() for other in read):
         raise ValueError(f"{output} is an input of this command and would be overwritten; choose another output")
-
-
-def refuse_missing(*paths: Path) -> None:
-    """Refuse what is not there before the work."""
-    for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(f"{path}: no such file or folder")
 
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="replace results that exist")]

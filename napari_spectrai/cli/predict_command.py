@@ -41,7 +41,6 @@ from napari_spectrai.files import replacing
 from napari_spectrai.io import write, writer_of
 from napari_spectrai.io.found import lazily
 from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
-from napari_spectrai.io.zarr import writing
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.parsing import brief, parse_yaml
 from napari_spectrai.preparation import Step, load_steps, preparing
@@ -284,6 +283,8 @@ def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tu
     prepared = yield from preparing(cube, wanted)
     if not streams:
         return write(prepared, output)
+    from napari_spectrai.io.zarr import writing
+
     with replacing(output) as temporary:
         yield from writing(prepared, temporary)
     return output

@@ -1,11 +1,10 @@
-"""The commands train, estimate, report, info and demo."""
+"""The commands train, estimate, report and demo."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -16,25 +15,18 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     Attached,
-    Axis,
-    Columns,
-    Dataset,
     Overwrite,
-    Spectral,
     app,
     console,
-    cube_of,
     exit_with,
     listen,
     listen_in,
     log_failures,
     refuse_existing,
-    refuse_missing,
 )
+from napari_spectrai.cli.experiment_file import opened
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.card import read_card
-from napari_spectrai.io import SpectralWarning, UnreadableError, columns_of, inspect, write
-from napari_spectrai.io.labels import PICTURES, holds_labels, read_labels
+from napari_spectrai.io import write
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.size import extent
@@ -43,19 +35,6 @@ from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
 from napari_spectrai.runs.score_table import Scores
-
-_SHOWN = 30
-"""How many columns of a table are listed."""
-
-
-def _loaded(path: Path) -> Experiment:
-    """Open an experiment, and print what was changed in a document of spectrai."""
-    with warnings.catch_warnings(record=True) as estimate:
-        warnings.simplefilter("always", SpectralWarning)
-        experiment = Experiment.load(path)
-    for warning in estimate:
-        console.print(str(warning.message), style="yellow", highlight=False, soft_wrap=True, markup=False)
-    return experiment
 
 
 @app.command()
@@ -75,7 +54,7 @@ def train(
             run = experiment if run is None else run
         if resume and run is None:
             raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or pass it with --run")
-        document = RunFolder(experiment).experiment() if is_folder else _loaded(experiment)
+        document = RunFolder(experiment).experiment() if is_folder else opened(experiment)
         document = document.override(*overrides or [])
         for path in (*document.data.input, *document.data.truth):
             if not resume and not path.exists():
@@ -117,7 +96,7 @@ def estimate(
             answer(folder, [found[question.key] for question in questions])
             folder.append(Finished("done"))
             return
-        document = _loaded(experiment).override(*overrides or [])
+        document = opened(experiment).override(*overrides or [])
         cubes, truths = gather(document, None, None)
         division = divide(document, cubes, truths)
         refuse_empty(document, division, list(division.counts()), cubes, truths)
@@ -139,42 +118,6 @@ def report(
         refuse_existing(output, overwrite=overwrite)
     with exit_with(FAILED):
         typer.echo(write_report(run, output))
-
-
-@app.command()
-def info(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a run folder, an experiment or a spectral file")],
-    dataset: Dataset = None,
-    spectral: Spectral = None,
-    axis: Axis = None,
-    columns: Columns = None,
-) -> None:
-    """Describe a file."""
-    with exit_with(FAILED):
-        refuse_missing(path)
-        if path.suffix == ".safetensors":
-            typer.echo(read_card(path))
-        elif (path / "experiment.yml").exists():
-            typer.echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
-        elif path.suffix in (".yml", ".yaml"):
-            typer.echo(_loaded(path).to_yaml())
-        elif path.suffix.lower() in PICTURES:
-            typer.echo(read_labels(path))
-        else:
-            arrays = inspect(path)
-            for name, shape in arrays.items():
-                typer.echo(f"{name}: {' × '.join(map(str, shape))}")
-            if holds_labels(path):
-                typer.echo(read_labels(path))
-                return
-            for column in columns_of(path)[:_SHOWN]:
-                typer.echo(f"column {column.name}: {column.role}")
-            try:
-                typer.echo(cube_of(path, dataset, spectral, axis, columns))
-            except UnreadableError as error:
-                if "choose one with dataset=" not in str(error):
-                    raise
-                typer.echo("several arrays: choose one with --dataset")
 
 
 @app.command()

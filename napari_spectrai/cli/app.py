@@ -1,0 +1,99 @@
+"""The command line itself: its commands, whose modules are imported when they run, exit codes and messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
+
+DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
+
+COMMANDS = {
+    "train": ("train_command", "Train a network; stop with Ctrl-C, resume with --resume."),
+    "predict": (
+        "predict_command",
+        "Apply a model to a file. Classes are written as a label image (or .csv), probabilities and components next to it.",
+    ),
+    "evaluate": (
+        "evaluate_command",
+        "Print the scores of results against the truth, with the raw source and classical methods for comparison.",
+    ),
+    "preprocess": ("predict_command", "Apply preparation steps to a file."),
+    "map": (
+        "map_command",
+        "Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.",
+    ),
+    "info": ("info_command", "Describe a file."),
+    "estimate": ("train_command", "Estimate the size of a training, its duration here and its memory, from a few steps on synthetic data."),
+    "report": ("train_command", "Write the report of a run, one HTML file, from its run folder."),
+    "export": (
+        "export_command",
+        "Write a model for other programs: ONNX (.onnx) or a program of torch.export (.pt2), with its preparation in the graph.",
+    ),
+    "demo": (
+        "train_command",
+        "Train a Raman denoiser on the bundled pairs, print its scores and those of the classical methods, and show it.",
+    ),
+}
+"""Module of this package that registers each command, and its summary: the first paragraph of its docstring."""
+
+
+class LazyCommands(TyperGroup):
+    """Commands whose modules are imported when they are used, so that help and usage errors do not wait for what one of them needs."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        known = self.commands
+        self.commands = {name: known.get(name) or TyperCommand(name, help=summary) for name, (_, summary) in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name of a command, the command and its arguments."""
+        if args and args[0] in COMMANDS:
+            import_module(f"napari_spectrai.cli.{COMMANDS[args[0]][0]}")
+            built: Any = typer.main.get_command(app)  # again, with the command that the module has registered
+            self.commands[args[0]] = built.commands[args[0]]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=LazyCommands, no_args_is_help=True, add_completion=False, help="Deep learning on spectral images.", pretty_exceptions_enable=False
+)
+console = Console(stderr=True)
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
+    if asked:
+        typer.echo(f"napari-spectrai {version('napari-spectrai')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    asked: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="say which version this is")] = False,
+) -> None:
+    """Deep learning on spectral images."""
+
+
+@contextmanager
+def exit_with(code: int) -> Iterator[None]:
+    """Print errors that a user can fix as a message, with an exit code; anything else is a bug and keeps its traceback."""
+    try:
+        yield
+    except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
+        say_error(error)
+        raise typer.Exit(WRONG_USE) from error
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError, ImportError) as error:
+        say_error(error)
+        raise typer.Exit(code) from error
+
+
+def say_error(error: BaseException) -> None:
+    """Print an error as a message."""
+    console.print("error:", style="red", end=" ")
+    console.print(str(error), highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,63 @@
+"""The command info, which imports what a kind of file needs once it is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_spectrai.cli.app import FAILED, app, exit_with
+from napari_spectrai.cli.spectral_file import Axis, Columns, Dataset, Spectral, cube_of, refuse_missing
+from napari_spectrai.io import UnreadableError, columns_of, inspect
+from napari_spectrai.io.labels import PICTURES, holds_labels, read_labels
+
+_SHOWN = 30
+"""How many columns of a table are listed."""
+
+
+@app.command()
+def info(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="a model, a run folder, an experiment or a spectral file")],
+    dataset: Dataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
+) -> None:
+    """Describe a file."""
+    with exit_with(FAILED):
+        refuse_missing(path)
+        if path.suffix == ".safetensors":
+            from napari_spectrai.experiment.card import read_card
+
+            typer.echo(read_card(path))
+        elif (path / "experiment.yml").exists():
+            from napari_spectrai.runs import RunFolder
+
+            typer.echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
+        elif path.suffix in (".yml", ".yaml"):
+            from napari_spectrai.cli.experiment_file import opened
+
+            typer.echo(opened(path).to_yaml())
+        else:
+            _describe(path, dataset, spectral, axis, columns)
+
+
+def _describe(path: Path, dataset: str | None, spectral: int | None, axis: str | None, columns: list[str] | None) -> None:
+    """Print the arrays of a file, then its labels or its cube."""
+    if path.suffix.lower() in PICTURES:
+        typer.echo(read_labels(path))
+        return
+    for name, shape in inspect(path).items():
+        typer.echo(f"{name}: {' × '.join(map(str, shape))}")
+    if holds_labels(path):
+        typer.echo(read_labels(path))
+        return
+    for column in columns_of(path)[:_SHOWN]:
+        typer.echo(f"column {column.name}: {column.role}")
+    try:
+        typer.echo(cube_of(path, dataset, spectral, axis, columns))
+    except UnreadableError as error:
+        if "choose one with dataset=" not in str(error):
+            raise
+        typer.echo("several arrays: choose one with --dataset")
