@@ -18,6 +18,9 @@ from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement
 from napari_spectrai.spectral_axis import SpectralAxis, as_axis, unit_in
 
+_OF_LAYERS = ("spectral_axis", "spectral_file", "spectral_position", "spectrai_first_band", PLACEMENT)
+"""Metadata of layers that describe how they are shown, and are no metadata of the cube."""
+
 
 def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike | None = None, *, position: int | None = None) -> Cube:
     """Return `x` as a cube, without copying its values.
@@ -219,7 +222,7 @@ def _lying(lies: Placement | None, position: int) -> dict[str, Any]:
 
 
 def _without_axis(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in metadata.items() if key not in ("spectral_axis", "spectral_file", "spectral_position", PLACEMENT)}
+    return {key: value for key, value in metadata.items() if key not in _OF_LAYERS}
 
 
 def _spectral_last(data: Any, position: int) -> Any:

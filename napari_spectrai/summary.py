@@ -14,6 +14,8 @@ from napari_spectrai.units import convert
 MOST_PIXELS = 20_000
 """Largest number of pixels that a region's mean is computed from; more are evenly subsampled."""
 
+_SAMPLED = 40
+"""Pixels per side from which the band to show first is chosen."""
 _WHITE = np.array([0.9505, 1, 1.089], np.float32)
 _TO_RGB = np.array([[3.2406, -0.9689, 0.0557], [-1.5372, 1.8758, -0.2040], [-0.4986, 0.0415, 1.0570]], np.float32)
 
@@ -70,6 +72,66 @@ def band_ratio(cube: Cube, above: tuple[float, float], below: tuple[float, float
     import dask.array as da
 
     return band_image(cube, *above) / da.where(bottom == 0, np.float32(np.nan), bottom)
+
+
+def telling_band(cube: Cube) -> int:
+    """Return the band whose image shows the most structure: the largest covariance between neighbouring pixels.
+
+    Noise and single spikes have none. Bad bands are left out; without any structure it is the middle band. Of large cubes a sample of
+    pixels is used, of lazy ones their middle.
+    """
+    pairs = _neighbours(cube)
+    count = cube.shape[-1]
+    if pairs is None:
+        return count // 2
+    here, there = pairs
+    good = np.isfinite(here) & np.isfinite(there)
+    mean = np.where(good, here, 0).sum(1, keepdims=True) / np.maximum(good.sum(1, keepdims=True), 1)
+    here, there = (np.where(good, part - mean, 0) for part in (here, there))
+    order = np.sort(here, axis=1)
+    few = len(order[0]) // 50
+    low, high = order[:, few, None], order[:, -few - 1, None]  # one bright particle is no structure
+    here, there = (np.clip(part, low, high) for part in (here, there))
+    score = (here * there).mean(1) - here.mean(1) * there.mean(1)
+    score[[band for band in cube.metadata.get("bad_bands", ()) if 0 <= band < count]] = 0
+    return int(score.argmax()) if score.max() > 0 else count // 2
+
+
+def _neighbours(cube: Cube) -> tuple[FloatArray, FloatArray] | None:
+    """Return the values of some pixels and of their neighbours, each of shape (bands, n); None if the cube has no neighbours."""
+    if not cube.is_image or cube.spatial_shape[-1] < 2:
+        return None
+    plane = cube.data[tuple(length // 2 for length in cube.spatial_shape[:-2])]
+    height, width = plane.shape[:2]
+    if isinstance(plane, np.ndarray):
+        rows = np.unique(np.linspace(0, height - 1, _SAMPLED).astype(int))
+        columns = np.unique(np.linspace(0, width - 2, _SAMPLED).astype(int))
+        parts = [plane[np.ix_(rows, columns + step)] for step in (0, 1)]
+    else:
+        top, left = max(0, (height - _SAMPLED) // 2), max(0, (width - _SAMPLED) // 2)
+        part = np.asarray(plane[top : top + _SAMPLED, left : left + _SAMPLED])
+        parts = [part[:, :-1], part[:, 1:]]
+    here, there = (np.ascontiguousarray(part.reshape(-1, part.shape[-1]).T, np.float32) for part in parts)
+    return here, there
+
+
+def contrast_limits(values: npt.NDArray[Any], percentiles: tuple[float, float] = (1.0, 98.0)) -> tuple[float, float]:
+    """Return the limits between which values are shown; low is always below high.
+
+    Parameters
+    ----------
+    values : ndarray of any shape
+        NaN and infinity are ignored.
+    percentiles : (float, float)
+        Of the values; by default, one bright particle in a map does not leave everything else black.
+    """
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(limit) for limit in np.percentile(finite, percentiles))
+    if high <= low:  # a small object on an even background
+        low, high = float(finite.min()), float(finite.max())
+    return (low, high) if high > low else (low, low + 1)
 
 
 def composite(cube: Cube, positions: tuple[float, float, float], *, percentile: float = 1.0) -> npt.NDArray[np.uint8]:

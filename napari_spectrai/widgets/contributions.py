@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from napari import current_viewer
 
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import read_card
 from napari_spectrai.io import UnreadableError, format_of, write
 from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
@@ -18,7 +19,8 @@ from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement
 from napari_spectrai.samples import sample
 from napari_spectrai.widgets.dock import opened
-from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, layer_data, layers_from_file
+from napari_spectrai.widgets.first_look import band_contrast
+from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, layer_data, layers_from_file, opened_layer
 
 
 def raman_pairs() -> list[LayerData]:
@@ -30,12 +32,12 @@ def raman_pairs() -> list[LayerData]:
 
 def cartilage() -> list[LayerData]:
     """Return the Raman map."""
-    return [layer_data(sample("cartilage").cube, colormap="viridis")]
+    return [_first_seen(sample("cartilage").cube, colormap="viridis")]
 
 
 def lambda_stack() -> list[LayerData]:
     """Return the lambda stack."""
-    return [layer_data(sample("lambda_stack").cube)]
+    return [_first_seen(sample("lambda_stack").cube)]
 
 
 def indian_pines() -> list[LayerData]:
@@ -46,7 +48,19 @@ def indian_pines() -> list[LayerData]:
         "name": "Indian Pines · classes", "opacity": 0.5, "features": {"class": names}, "axis_labels": ("y", "x"),
         "metadata": {"class_names": dict(scene.class_names)},
     }  # fmt: skip
-    return [layer_data(scene.cube), (scene.labels, options, "labels")]
+    return [_first_seen(scene.cube), (scene.labels, options, "labels")]
+
+
+def _first_seen(cube: Cube, **more: Any) -> LayerData:
+    """Return the layer of a cube that shows its first band as soon as napari adds it."""
+    _watch()
+    return opened_layer(cube, **more)
+
+
+def _watch() -> None:
+    viewer = current_viewer()
+    if viewer is not None:
+        band_contrast(viewer)
 
 
 def get_reader(path: str | list[str]) -> Callable[..., list[LayerData]] | None:
@@ -69,6 +83,7 @@ def _read(paths: str | list[str], **_: Any) -> list[LayerData]:
 
 
 def _layers(path: Path) -> list[LayerData]:
+    _watch()
     if holds_labels(path):
         labels = read_labels(path)
         return [(labels.data, label_options(labels), "labels")]

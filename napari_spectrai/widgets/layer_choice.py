@@ -19,7 +19,7 @@ PREPARED = "prepared"
 _TRUTH = re.compile(r"(?i)(^|[^a-z])(truth|gt|ground[ _-]?truth)([^a-z]|$)")
 _LABELS = re.compile(r"(?i)(^|[^a-z])(truth|gt|annotations?|strokes|classes)([^a-z]|$)")
 _RESULT = re.compile(
-    r"(?i) · (denoised|calibrated|predicted|classes|probabilities|uncertainty|\d+ × enlarged) by"
+    r"(?i) · (denoised|calibrated|predicted|classes|probabilities|uncertainty|(probability|uncertainty) of .+|\d+ × enlarged) by"
     r"| · (prepared|resampled|cropped|denoised|calibrated)( \[\d+\])?$"
 )
 """Ends of the names of layers made here: a file may have lost all other information."""

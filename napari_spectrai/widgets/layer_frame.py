@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from napari.layers import Image, Labels, Layer
 from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import add_cube, add_labels, as_cube, spectral_position
 
 Span = tuple[int, int]
@@ -131,12 +132,25 @@ class LayerFrame:
 
 
 def add_above(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:
-    """Add a cube above its source; `alike`: with the source's contrast limits."""
+    """Add a cube above its source; `alike`: with the source's contrast limits, also when these change."""
     layer = add_cube(viewer, cube, name=name, **more)
     layer.colormap = frame.colormap
     frame.align(layer)
     if alike:
         layer.contrast_limits = frame.contrast
+    if layer.ndim > 2:
+        follows = alike and frame.layer in viewer.layers and frame.layer.data.ndim == layer.ndim
+        band_contrast(viewer).follow(layer, frame.layer if follows else None)
+    _raise(viewer, layer, frame)
+    return layer
+
+
+def add_map_above(viewer: ViewerModel, values: npt.NDArray[Any], frame: LayerFrame, name: str, **more: Any) -> Image:
+    """Add an image without a spectral dimension above its source, with its units; it leaves the sliders as they are."""
+    # the units come first: layers of different units would be drawn without any
+    units = [frame.units[d] for d in frame.kept]
+    layer = cast("Image", viewer.add_image(values, name=name, units=units, **more))
+    frame.align(layer)
     _raise(viewer, layer, frame)
     return layer
 

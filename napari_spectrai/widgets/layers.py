@@ -21,9 +21,13 @@ from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
+from napari_spectrai.summary import contrast_limits, telling_band
 from napari_spectrai.widgets.layer_choice import is_made
 
 LayerData = tuple[Any, dict[str, Any], str]
+
+FIRST_BAND = "spectrai_first_band"
+"""Metadata key of layers that were just opened: the band to show first. It is removed when the layer is added to a viewer."""
 
 
 def layer_data(cube: Cube, **more: Any) -> LayerData:
@@ -99,13 +103,16 @@ def _spectral_first(data: Any) -> Any:
 
 def _contrast(data: Any) -> tuple[float, float]:
     """Return contrast limits over all bands, from a sample: one bright band must not leave the others black."""
-    thinned = data[tuple(slice(None, None, max(1, length // 48)) for length in data.shape)]
-    values = np.asarray(thinned, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return 0.0, 1.0
-    low, high = np.percentile(values, (0.5, 99.5))
-    return (float(low), float(high)) if high > low else (float(low), float(low) + 1)
+    thinned = np.asarray(data[tuple(slice(None, None, max(1, length // 48)) for length in data.shape)])
+    return contrast_limits(thinned, (0.5, 99.5))
+
+
+def opened_layer(cube: Cube, **more: Any) -> LayerData:
+    """Return the layer of a cube that is opened from a file or as a sample, with the band to show first."""
+    data, options, kind = layer_data(cube, **more)
+    if data.ndim > 2:
+        options["metadata"][FIRST_BAND] = telling_band(cube)
+    return data, options, kind
 
 
 def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
@@ -249,4 +256,4 @@ def layers_from_file(path: str | Path, **options: Any) -> list[LayerData]:
     for picture in pictures(path):
         more = {"name": f"{cube.name} · {picture.name}", "rgb": True, "scale": picture.pixel_size, "translate": picture.origin}
         below.append((picture.data, more | {"units": [picture.pixel_unit] * 2}, "image"))
-    return [*below, layer_data(cube)]
+    return [*below, opened_layer(cube)]

@@ -15,6 +15,7 @@ from napari.viewer import Viewer
 from napari_spectrai.io import Column, SpectralWarning, columns_of, inspect, read
 from napari_spectrai.io.columns import ROLES
 from napari_spectrai.widgets.dock import Dock, message, rows, say, text
+from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import LayerData, layers_from_file
 
 _FROM_FILE = "from the file"
@@ -175,6 +176,7 @@ class OpenDock(Dock):
         worker.start()
 
     def _show(self, layers: list[LayerData]) -> None:
+        band_contrast(self._viewer)
         for data, options, kind in layers:
             getattr(self._viewer, f"add_{kind}")(data, **options)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, SpectralAxis, as_cube
+from napari_spectrai import Cube, SpectralAxis
 from napari_spectrai.labels import as_labels
 from napari_spectrai.widgets.layers import add_cube
 
@@ -64,13 +64,27 @@ def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene
     assert "Mean recall" in train.view.status
     predict = predicted(viewer, model, layer, until)
     assert [predict._description.value.count(f"■</span>&nbsp;{name}") for name in ("fat", "water", "bone")] == [1, 1, 1]
-    result, shares = viewer.layers["cells · classes by Spectral CNN"], viewer.layers["cells · probabilities by Spectral CNN"]
+    result = viewer.layers["cells · classes by Spectral CNN"]
+    shares = [viewer.layers[f"cells · probability of {name} by Spectral CNN"] for name in ("fat", "water", "bone")]
     told = as_labels(result)
     assert told.names == {1: "fat", 2: "water", 3: "bone"}
     assert (told.data == np.repeat([1, 2, 3], [8, 8, 8])).mean() > 0.8
     np.testing.assert_allclose(result.scale, layer.scale[1:])
-    assert as_cube(shares).shape == (24, 24, 3)
-    assert not shares.visible
+    np.testing.assert_allclose(sum(one.data for one in shares), 1, atol=1e-5)
+    for one in shares:
+        assert one.data.shape == (24, 24)
+        assert one.units == layer.units[1:]
+        assert one.contrast_limits == [0, 1]
+        assert not one.visible
+    assert (viewer.dims.ndim, viewer.dims.nsteps[0]) == (3, layer.data.shape[0])
+    shown = len(viewer.layers)
+    result.visible = False
+    predict.start()  # a later result of a model of that name replaces the earlier one
+    assert not predict._start.enabled
+    until(lambda: predict._start.enabled)
+    assert predict.status.startswith("done"), predict._problem.value
+    assert len(viewer.layers) == shown
+    assert not result.visible
     # the form stands as it was, though napari made its choices anew when layers came
     assert (train.experiment.network.kind, train.experiment.loss.kind) == ("spectral_cnn", "cross_entropy")
     assert "mse" not in train.form.main._parts["loss"].choice.choices

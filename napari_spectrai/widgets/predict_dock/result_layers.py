@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Layer
+from napari.layers import Labels as LabelsLayer
+from napari.utils.colormaps import Colormap
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube
@@ -17,7 +19,8 @@ from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.widgets.job_queue import loaded
-from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_above, add_classes_above
+from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_above, add_classes_above, add_map_above
+from napari_spectrai.widgets.layers import label_options
 
 MOST_NAME = 28
 """Largest number of letters of a model's name in the names of layers."""
@@ -123,17 +126,23 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Laye
         layer.metadata.update(applied.metadata(frame.name, role))
         return layer
 
-    if outcome.spread is not None:
+    if outcome.spread is not None and outcome.labels is None:
         lay(outcome.spread, "uncertainty", "uncertainty", alike=False).visible = False
     if outcome.labels is None:
         assert outcome.cube is not None  # noqa: S101
         layer = lay(outcome.cube, _done(card), "result", alike=True)
     else:
-        if outcome.shares is not None and not card.experiment.task.of_images:
-            lay(outcome.shares, "probabilities", "probabilities", alike=False).visible = False
+        pairs = ((outcome.spread, "uncertainty", "uncertainty"), (outcome.shares, "probability", "probabilities"))
+        for cube, what, role in () if card.experiment.task.of_images else pairs:
+            if cube is not None and cube.is_image and cube.shape[-1] == len(card.classes):
+                _add_maps(viewer, cube, what, role, applied, frame, end)
+            elif cube is not None:
+                lay(cube, role, role, alike=False).visible = False
         colours: dict[int, Colour] = {one.value: one.colour for one in card.classes if one.colour is not None}
         labels = replace(outcome.labels, colours=colours, name="")
-        layer = add_classes_above(viewer, labels, frame, f"{frame.name} · classes{end}", metadata=applied.metadata(frame.name, "result"))
+        metadata, name = applied.metadata(frame.name, "result"), f"{frame.name} · classes{end}"
+        known = _replaced(viewer, LabelsLayer, name, metadata, labels.data)
+        layer = add_classes_above(viewer, labels, frame, name, metadata=metadata) if known is None else _recoloured(known, labels)
         if outcome.labels.data.size == 1 and outcome.shares is not None and not outcome.partly:  # a single image
             (one,) = (known for known in card.classes if known.value == outcome.labels.data.flat[0])
             return f"{one.name} ({float(outcome.shares.numpy().max()):.0%})"
@@ -144,6 +153,51 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Laye
     if card.experiment.task.of_images and "probabilities" in hidden:
         hidden.remove("probabilities")
     return f"layer {layer.name!r}" + (f", and hidden layers with its {' and '.join(hidden)}" if hidden else "")
+
+
+def _add_maps(viewer: Viewer, cube: Cube, what: str, role: str, applied: Applied, frame: LayerFrame, end: str) -> None:
+    """Add a hidden 2-D layer for each class: a layer with classes on an axis would change the sliders of the source."""
+    values = cube.numpy()
+    for number, one in enumerate(applied.card.classes):
+        name, metadata = f"{frame.name} · {what} of {one.name}{end}", applied.metadata(frame.name, role) | {"spectral": False}
+        if _replaced(viewer, Image, name, metadata, values[..., number]) is None:
+            add_map_above(
+                viewer, values[..., number], frame, name, metadata=metadata, colormap=_shades(one), visible=False,
+                contrast_limits=(0.0, 1.0) if what == "probability" else _limits(values),
+            )  # fmt: skip
+
+
+def _shades(one: Class) -> Any:
+    """Return a colormap from black to the colour of a class."""
+    return "viridis" if one.colour is None else Colormap([(0, 0, 0, 1), one.colour], name=f"spectrai class {one.value} {one.colour}")
+
+
+def _limits(values: Any) -> tuple[float, float]:
+    high = float(np.nanmax(values, initial=0.0))
+    return 0.0, high if high > 0 else 1.0
+
+
+def _recoloured(layer: LabelsLayer, labels: Labels) -> LabelsLayer:
+    """Give a layer the names and colours of the classes of other labels."""
+    for attribute, value in label_options(labels).items():
+        if attribute in ("features", "colormap"):
+            setattr(layer, attribute, value)
+    return layer
+
+
+def _replaced(viewer: Viewer, kind: type[Any], name: str, metadata: dict[str, Any], data: Any) -> Any:
+    """Bring the result of an earlier model of that name up to date and return its layer, or None if there is none."""
+    key = ("name", "task", "source", "role")
+
+    def same(layer: Layer) -> bool:
+        made = layer.metadata.get("prediction", {})
+        return isinstance(layer, kind) and layer.name == name and [made.get(k) for k in key] == [metadata["prediction"][k] for k in key]
+
+    known = next((layer for layer in viewer.layers if same(layer) and layer.data.shape == data.shape), None)
+    if known is not None:
+        known.data = data
+        known.metadata = {**known.metadata, **metadata}
+    return known
 
 
 def _done(card: ModelCard) -> str:

@@ -18,6 +18,7 @@ from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, turned
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.band_slider import band_on_slider, show_band, spectral_slider
+from napari_spectrai.widgets.spectra_dock.contrast_switch import ContrastSwitch
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
 from napari_spectrai.widgets.spectra_dock.region_means import RegionMeans, Watch
 from napari_spectrai.widgets.spectra_dock.spectra_axis import AxisChoice
@@ -86,12 +87,16 @@ class SpectraDock(Dock):
             name="dimension",
             tooltip="which dimension of the selected layer is spectral, if its file did not say; applies to all docks",
         )
+        self.contrast = ContrastSwitch(self._viewer)
         self.tools = BandTools(self._viewer, self._plot)
         self.export = Export(lambda: [self._plot, self._other])
         self._sections = [
             self._empty, self._chips, self._plot, self._other, self.region_means.legend, self._readout, self._problem,
             rows(self._show, self.region_means.choice, self._points),
-            FoldBox("Axis, offset, spectral dimension", [rows(self.axis.unit, self.axis.laser, self._offset, self._dimension)]),
+            FoldBox(
+                "Axis, offset, spectral dimension",
+                [rows(self.axis.unit, self.axis.laser, self._offset, self._dimension), self.contrast],
+            ),
             self.tools, self.export,
         ]  # fmt: skip
 
@@ -132,6 +137,7 @@ class SpectraDock(Dock):
     def _leave(self) -> None:
         turned.turned.disconnect(self._on_active, missing_ok=True)
         self._chips.leave()
+        self.contrast.leave()
         if self._on_mouse in self._viewer.mouse_move_callbacks:
             self._viewer.mouse_move_callbacks.remove(self._on_mouse)
         for event, slot in self._links:
@@ -172,6 +178,7 @@ class SpectraDock(Dock):
             self._dimension.value = None if layer is None else spectral_dimension(layer)  # None if it is unknown and has to be chosen
             self._dimension.enabled = cube is not None and not cube.axis.unit
         self.axis.use(cube)
+        self.contrast.use(layer)
         self.tools.use(layer, self._positions(cube.axis) if cube is not None else None)
         self.region_means.take()
         self._redraw()
