@@ -98,12 +98,14 @@ class BandContrast:
 
     def _update(self, layers: list[Any]) -> None:
         viewer = self._viewer()
-        slow = []
-        for layer in layers if viewer is not None else ():
+        slow: list[tuple[weakref.ref[Layer], Any]] = []
+        if viewer is None:
+            return
+        for layer in layers:
             like = self._like[layer]
-            model: Any = None if like is None else like()
-            if model is not None and viewer is not None and model in viewer.layers:
-                self._set(layer, tuple(model.contrast_limits))
+            source: Any = None if like is None else like()
+            if source is not None and source in viewer.layers:
+                self._set(layer, tuple(source.contrast_limits))
             elif isinstance(layer.data, np.ndarray):
                 self._set(layer, contrast_limits(shown(viewer, layer)))
             else:
