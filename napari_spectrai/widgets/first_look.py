@@ -39,7 +39,7 @@ class BandContrast:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer: weakref.ref[ViewerModel] = weakref.ref(viewer)
-        self._like: weakref.WeakKeyDictionary[Layer, weakref.ref[Layer] | None] = weakref.WeakKeyDictionary()
+        self._like: weakref.WeakKeyDictionary[Layer, weakref.ref[Image] | None] = weakref.WeakKeyDictionary()
         self._setting = False
         self._reading: LatestOnly | None = None
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -88,11 +88,12 @@ class BandContrast:
             self.leave(event.source)
         self._copy_from(event.source)
 
-    def _copy_from(self, source: Layer) -> None:
+    def _copy_from(self, source: Image) -> None:
         """Give the layers that are compared with another one its limits."""
+        limits = tuple(source.contrast_limits)
         for layer, like in list(self._like.items()):
             if like is not None and like() is source:
-                self._set(layer, tuple(source.contrast_limits))
+                self._set(layer, limits)
 
     # ---------------------------------------------------------------- limits
 
