@@ -69,6 +69,10 @@ class Part:
         return range((self.number - 1) * total // self.count, self.number * total // self.count)
 
 
+WHOLE = Part(1, 1)
+"""All of a job."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rectangle:
     """Pixels of one plane that a part writes: rows `top` to `bottom`, columns `left` to `right` (exclusive)."""
@@ -83,6 +87,11 @@ class Rectangle:
         """Return what lies in rows `top` to `bottom`, if anything does."""
         top, bottom = max(top, self.top), min(bottom, self.bottom)
         return Rectangle(self.plane, top, bottom, self.left, self.right) if top < bottom else None
+
+    def columns(self, left: int, right: int) -> Rectangle | None:
+        """Return what lies in columns `left` to `right`, if anything does."""
+        left, right = max(left, self.left), min(right, self.right)
+        return Rectangle(self.plane, self.top, self.bottom, left, right) if left < right else None
 
     @property
     def pixels(self) -> int:

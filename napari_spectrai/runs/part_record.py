@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,16 @@ import numpy.typing as npt
 from napari_spectrai.files import write_text
 from napari_spectrai.parsing import parse_json
 from napari_spectrai.runs import lock
+from napari_spectrai.runs.events import Progress
 from napari_spectrai.runs.part import Part
 
 FOLDER = "parts"
+RECORD = 2
+"""Version of the record, among what all parts have to share."""
 _PLAN, _FINISHED = "plan.json", "finished.json"
 _WORDS = {
     "verb": "the command", "count": "the number of parts", "input": "the input", "model": "the model", "options": "the options",
-    "shape": "the shape of the result",
+    "shape": "the shape of the result", "record": "the version of napari-spectrai",
 }  # fmt: skip
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -140,6 +143,27 @@ class PartRecord:
     def missing(self) -> list[int]:
         """The numbers of the parts that are not finished."""
         return [number for number in range(1, self.count + 1) if not self.state(number).finished]
+
+    def followed(
+        self, part: Part, run: Callable[[int, Callable[[int], object]], Generator[Progress, None, None]], total: int, notes: Sequence[str]
+    ) -> Generator[Progress, None, None]:
+        """Do the steps of a part that are not done yet, and record each.
+
+        Parameters
+        ----------
+        run : callable
+            Given the number of steps to leave out and a function to call with the number of steps that are finished, yields progress.
+        total : int
+            Number of steps.
+        notes : sequence of str
+            Remarks on the result of this part.
+        """
+
+        def keep(done: int) -> None:
+            self.keep(part.number, State(done, total))
+
+        yield from run(self.state(part.number).done, keep)
+        self.keep(part.number, State(total, total, finished=True, notes=list(notes)))
 
     @contextmanager
     def working(self, part: Part) -> Iterator[None]:

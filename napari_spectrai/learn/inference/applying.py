@@ -45,7 +45,7 @@ class Applying:
         On the axis of the models.
     shaped : Cube
         An empty cube with the shape, the axis and the name of the result.
-    walk : SlidingWindow
+    window : SlidingWindow
     turn : callable
         Returns an array of that shape as the models fill it.
     components : Cube or None
@@ -55,7 +55,7 @@ class Applying:
 
     source: Cube
     shaped: Cube
-    walk: SlidingWindow
+    window: SlidingWindow
     turn: Callable[[Any], Any]
     components: Cube | None
     notes: list[str]
@@ -101,8 +101,8 @@ def applying(models: Sequence[Model], source: Cube, options: PredictOptions, sha
     )
     shaped = shaped_as(models[0], given, source, fit)
     turn: Any = Turned if fit.turned and shaped.axis is given.axis else _as_it_is
-    walk = SlidingWindow(models, choose_device(options.device), options.tile, draws=options.uncertainty, views=options.views)
-    return Applying(source, shaped, walk, turn, components, notes, found)
+    window = SlidingWindow(models, choose_device(options.device), options.tile, draws=options.uncertainty, views=options.views)
+    return Applying(source, shaped, window, turn, components, notes, found)
 
 
 def shaped_as(model: Model, given: Cube, source: Cube, fit: Fit) -> Cube:

@@ -25,11 +25,12 @@ from napari_spectrai.labels import NO_DATA, Class, Labels, unlabelled
 from napari_spectrai.learn.applicability import applicability_map
 from napari_spectrai.learn.inference.applying import applying, resolved
 from napari_spectrai.learn.inference.chaining import on_axis_of
+from napari_spectrai.learn.inference.walk import Walk, codes_shape, of_source
 from napari_spectrai.learn.model import Model
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.options import PredictOptions
-from napari_spectrai.valid import said
+from napari_spectrai.valid import MORE, decided, said
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -238,14 +239,13 @@ def _applied(
 ) -> Generator[Progress, None, Prediction]:
     card, uncertainty = models[0].description, options.uncertainty
     ready_to = applying(models, source, options)
-    source, shaped, walk, turn = ready_to.source, ready_to.shaped, ready_to.walk, ready_to.turn
+    source, shaped, window, turn = ready_to.source, ready_to.shaped, ready_to.window, ready_to.turn
     notes, name = ready_to.notes, ready_to.shaped.name
     with ExitStack() as files:
         result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
-        into: Any = turn(result)
-        spread_into: Any = None if spread is None else turn(spread)
-        walking = walk.images(source, into, spread_into) if card.experiment.task.of_images else walk.over(source, into, spread_into)
+        codes = np.full(codes_shape(window, source, shaped.shape), MORE, np.uint8)
+        walking = Walk(window, source, [turn(target) for target in (result, spread) if target is not None], codes).run()
         progress: Progress | None = None
         try:
             for progress in walking:
@@ -255,13 +255,13 @@ def _applied(
             if part is not None and progress is not None and progress.done < progress.total:
                 io.write(replace(shaped, data=da.from_array(result) if out is not None else result, name=f"{name} (part)"), part)
             raise
-        held = walk.held()
+        held = decided(of_source(window, codes))
         if not held.count:
             raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
         if not held.complete:
-            walk.leave_out(result, held)
+            window.leave_out(result, held)
             if spread is not None:
-                walk.leave_out(spread, held, spread=True)
+                window.leave_out(spread, held, spread=True)
     notes += [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")

@@ -1,9 +1,9 @@
-"""Sliding-window inference: blocks of a cube are read, prepared, predicted, restored, blended and written."""
+"""Sliding-window inference: blocks of a cube are read, prepared, predicted and restored; `walk` blends and writes them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,19 @@ from torch import Tensor, nn
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.learn.data.pool import mean_spectrum
-from napari_spectrai.learn.inference.tiles import Span, tiles
+from napari_spectrai.learn.inference.tiles import Span
 from napari_spectrai.learn.model import Model
 from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.chain import Removed
 from napari_spectrai.preparation.missing import bands_needed
-from napari_spectrai.runs import Progress
 from napari_spectrai.valid import (
     EMPTY,
     MISSING,
-    MORE,
     Codes,
     DataMask,
     coded_block,
     continued,
-    decided,
     finite,
     ignored,
     values_of,
@@ -77,7 +74,6 @@ class SlidingWindow:
         self.classes, self.times = bool(card.classes), card.experiment.task.enlarges
         self.of_images = card.experiment.task.of_images
         self.same_bands = not self.classes and self.times == 1 and (card.experiment.task.same_axis or card.experiment.any_axis)
-        self.codes: Codes = np.empty(0, np.uint8)
         specs = [model.description.experiment.network for model in models]
         whole = any(spec.whole for spec in specs)
         self.batch = CACHED if device.type == "cpu" and any(spec.convolutional for spec in specs) else BATCH
@@ -101,71 +97,6 @@ class SlidingWindow:
         for model in self.models:
             model.network.eval().cpu()
 
-    def over(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        """Fill `result` (and `spread`) of shape (..., y, x, λ), yielding progress."""
-        self.codes = np.full(source.spatial_shape, MORE, np.uint8)
-        try:
-            spatial = source.spatial_shape
-            if len(spatial) == 1:
-                yield from self._set(source, result, spread)
-                return
-            planes = list(np.ndindex(*spatial[:-2]))
-            for number, plane in enumerate(planes):
-                yield from self._plane(source, plane, result, spread, number, len(planes))
-        finally:
-            self.release()
-
-    def images(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        """Fill `result` (and `spread`) of shape (..., classes) with one output per image, yielding progress."""
-        self.codes = np.full(source.spatial_shape, MORE, np.uint8)
-        try:
-            planes = list(np.ndindex(*source.spatial_shape[:-2])) if len(source.spatial_shape) > 2 else [()]
-            for number, plane in enumerate(planes):
-                block = source[(*plane, slice(None), slice(None))]
-                for target, values in zip((result, spread), self.predicted(block, (*plane, 0, 0)), strict=False):
-                    target[plane or (0,)] = values[0]
-                yield Progress(number + 1, len(planes))
-        finally:
-            self.release()
-
-    def _set(self, source: Cube, result: Any, spread: Array | None) -> Generator[Progress, None, None]:
-        count = source.spatial_shape[0]
-        size = 4 * BATCH
-        for start in range(0, count, size):
-            part = slice(start, min(start + size, count))
-            for target, values in zip((result, spread), self.predicted(source[part], (start,)), strict=False):
-                target[part] = values
-            yield Progress(part.stop, count)
-
-    def _plane(
-        self, source: Cube, plane: tuple[int, ...], result: Any, spread: Any, number: int, planes: int
-    ) -> Generator[Progress, None, None]:
-        height, width = source.spatial_shape[-2:]
-        rows = list(tiles(height, width, self.tile, self.overlap, self.grid))
-        total = sum(map(len, rows)) * planes
-        done = number * sum(map(len, rows))
-        targets = [target for target in (result, spread) if target is not None]
-        carried: list[Array] = []
-        for row in rows:
-            down = row[0][0]
-            times = self.times
-            sums = [np.zeros(((down.stop - down.start) * times, width * times, target.shape[-1]), np.float32) for target in targets]
-            for strip, left in zip(sums, carried, strict=False):
-                strip[: len(left)] += left
-            for y, x in row:
-                block = source[(*plane, slice(y.start, y.stop), slice(x.start, x.stop))]
-                for strip, values in zip(sums, self.predicted(block, (*plane, y.start, x.start)), strict=False):
-                    sides = [length * times for length in block.spatial_shape[-2:]]
-                    strip[:, x.start * times : x.stop * times] += values.reshape(*sides, -1) * self.weights(y, x)
-                done += 1
-                try:
-                    yield Progress(done, total)
-                except GeneratorExit:  # the finished tiles of this row are kept
-                    _write(targets, sums, plane, down, times, until=x.stop - x.after)
-                    raise
-            _write(targets, sums, plane, down, times, until=width)
-            carried = [strip[(down.stop - down.start - down.after) * times :] for strip in sums]
-
     def weights(self, y: Span, x: Span) -> Array:
         """Return the weights (y, x, 1) of a tile in its overlaps."""
         # the ramps of neighbours sum to one in each direction, so that no division is needed
@@ -173,8 +104,8 @@ class SlidingWindow:
         weights: Array = (down[:, None] * across)[..., None]
         return weights
 
-    def predicted(self, block: Cube, origin: tuple[int, ...]) -> tuple[Array, ...]:
-        """Return the mean result of a block that starts at `origin`, flat (n, λ), and the spread if there are several."""
+    def predicted(self, block: Cube) -> tuple[tuple[Array, ...], Codes]:
+        """Return the mean result of a block, flat (n, λ), with the spread if there are several; and the content of its spectra."""
         spectra = values_of(block).reshape(-1, block.shape[-1])
         needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
         codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
@@ -184,8 +115,6 @@ class SlidingWindow:
         prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
         usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
         codes[~usable & (codes != EMPTY)] = MISSING
-        place = tuple(slice(start, start + length) for start, length in zip(origin, block.spatial_shape, strict=True))
-        self.codes[place] = codes.reshape(block.spatial_shape)
         known = usable & (codes != MISSING)
         drawn = [
             values
@@ -193,7 +122,8 @@ class SlidingWindow:
             for values in self._of(model, passes, block, without(values, finite(values)), removed)
         ]
         results = (drawn[0],) if len(drawn) == 1 else (np.stack(drawn).mean(0), np.stack(drawn).std(0))
-        return results if known.all() else self._with_missing(results, spectra, known, block)
+        complete = results if known.all() else self._with_missing(results, spectra, known, block)
+        return complete, codes.reshape(block.spatial_shape)
 
     def _with_missing(self, results: tuple[Array, ...], spectra: Any, known: npt.NDArray[np.bool_], block: Cube) -> tuple[Array, ...]:
         """Return results with missing spectra replaced by those of the source, or by NaN."""
@@ -204,10 +134,6 @@ class SlidingWindow:
         if self.same_bands and marked[0].shape[-1] == spectra.shape[-1]:
             marked[0][lost] = spectra[lost]
         return tuple(marked)
-
-    def held(self) -> DataMask:
-        """Return which spectra of the source hold data, after all blocks were processed."""
-        return decided(self.codes)
 
     def leave_out(self, result: Any, held: DataMask, *, spread: bool = False) -> None:
         """Set `result`, of shape (..., y, x, λ), to zero where the source is all zero; probabilities and a spread to NaN."""
@@ -285,10 +211,3 @@ def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[Any, ...]]:
     for plane in np.ndindex(*shape[:-2]):
         for start in range(0, shape[len(plane)], rows):
             yield (*plane, slice(start, min(start + rows, shape[len(plane)])))
-
-
-def _write(targets: Sequence[Any], sums: Sequence[Array], plane: tuple[int, ...], down: Span, times: int, *, until: int) -> None:
-    """Write the part of a strip of tiles that no further tile contributes to: up to the overlap below, and up to column `until`."""
-    ready, first = (down.stop - down.start - down.after) * times, down.start * times
-    for target, strip in zip(targets, sums, strict=True):
-        target[(*plane, slice(first, first + ready), slice(0, until * times))] = strip[:ready, : until * times]

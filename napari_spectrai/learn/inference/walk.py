@@ -1,0 +1,290 @@
+"""The walk over a cube: blocks are predicted one after another, and what they finish of the result is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.learn.inference.sliding_window import BATCH, SlidingWindow
+from napari_spectrai.learn.inference.tiles import Span, tiles
+from napari_spectrai.runs import Progress
+from napari_spectrai.runs.part import WHOLE, Part, Rectangle, owned
+from napari_spectrai.valid import Codes
+
+AT_ONCE = 4 * BATCH
+"""Spectra of a set that are read at a time."""
+
+Array = npt.NDArray[np.float32]
+Tile: TypeAlias = tuple[Span, Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Tiles that are predicted one after another, and what of the result is finished with them.
+
+    Attributes
+    ----------
+    plane : indices of the plane in the source
+    tiles : rows and columns of each tile, in pixels of the source
+    writes : in pixels of the result
+    above : tiles of earlier rows that reach into it
+    """
+
+    plane: tuple[int, ...]
+    tiles: tuple[Tile, ...]
+    writes: tuple[Rectangle, ...]
+    above: tuple[Tile, ...] = ()
+
+
+class Walk:
+    """Predicts a whole result or a part of it; a prediction as a whole is part 1 of 1.
+
+    Parameters
+    ----------
+    window : SlidingWindow
+    source : Cube
+        On the axis of the models.
+    targets : arrays of shape (..., y, x, λ), (n, λ), or (..., classes) where images have one class each
+        The result, and the spread where one is wanted.
+    codes : array
+        Takes the content of each spectrum (`napari_spectrai.valid`), see `codes_shape`.
+    chunks : sequence of int, optional
+        Of the result: no two parts write the same one.
+    part : Part
+    """
+
+    def __init__(
+        self, window: SlidingWindow, source: Cube, targets: Sequence[Any], codes: Any, *, chunks: Sequence[int] | None = None,
+        part: Part = WHOLE,
+    ) -> None:  # fmt: skip
+        self.window, self.source, self.targets, self.codes = window, source, targets, codes
+        self.is_set = len(source.spatial_shape) == 1
+        shape = targets[0].shape
+        whole = window.tile >= 2**31 and len(shape) > 2 and not window.of_images
+        mine = owned(shape, shape if chunks is None else chunks, part, whole=whole)
+        planned = self._images if window.of_images else self._set if self.is_set else self._planes
+        self.steps = list(planned(mine))
+        self._carried: tuple[Any, _Strip] | None = None
+
+    def run(self, done: int = 0, finished: Callable[[int], object] = lambda number: None) -> Generator[Progress, None, None]:
+        """Yield progress after each tile; closing the generator writes the tiles that are finished.
+
+        Parameters
+        ----------
+        done : int
+            Steps that are left out, since they have been finished before.
+        finished : callable
+            Called with the number of steps that are finished, after each.
+        """
+        total, tiles_done = sum(len(step.tiles) for step in self.steps), sum(len(step.tiles) for step in self.steps[:done])
+        try:
+            for number, step in enumerate(self.steps[done:], done + 1):
+                work = self._image(step) if self.window.of_images else self._strip(step)
+                for count in work:
+                    if count == len(step.tiles):
+                        finished(number)
+                    try:
+                        yield Progress(tiles_done + count, total)
+                    except GeneratorExit:
+                        work.close()
+                        raise
+                tiles_done += len(step.tiles)
+        finally:
+            self.window.release()
+
+    # ---------------------------------------------------------------- plans
+
+    def _images(self, mine: Sequence[Rectangle]) -> Iterator[Step]:
+        """Yield a step for each image that has one class."""
+        height, width = self.source.spatial_shape[-2:]
+        front, shape = self.source.spatial_shape[:-2], self.targets[0].shape[:-1]
+        for one in mine:
+            for y in range(one.top, one.bottom):
+                for x in range(one.left, one.right):
+                    place = (*np.unravel_index(one.plane, shape[:-2]), y, x) if len(shape) > 1 else (y,)
+                    plane = tuple(map(int, place)) if front else ()
+                    yield Step(plane, ((Span(0, height, 0, 0), Span(0, width, 0, 0)),), (Rectangle(one.plane, y, y + 1, x, x + 1),))
+
+    def _set(self, mine: Sequence[Rectangle]) -> Iterator[Step]:
+        """Yield a step for some spectra of a set: the same as in a whole prediction, where they depend on one another."""
+        count = self.source.spatial_shape[0]
+        for one in mine:
+            for start in range(one.top if self.window.spectral else one.top // AT_ONCE * AT_ONCE, one.bottom, AT_ONCE):
+                stop = min(start + AT_ONCE, one.bottom if self.window.spectral else count)
+                found = one.rows(start, stop)
+                if found is not None:
+                    yield Step((), ((Span(start, stop, 0, 0), Span(0, 1, 0, 0)),), (found,))
+
+    def _planes(self, mine: Sequence[Rectangle]) -> Iterator[Step]:
+        window, front = self.window, self.source.spatial_shape[:-2]
+        height, width = self.source.spatial_shape[-2:]
+        rows = list(tiles(height, width, window.tile, window.overlap, window.grid))
+        for number in dict.fromkeys(one.plane for one in mine):
+            plane = tuple(map(int, np.unravel_index(number, front))) if front else ()
+            own = [one for one in mine if one.plane == number]
+            yield from self._single(plane, rows, own) if window.spectral else self._rows(plane, rows, own)
+
+    def _single(self, plane: tuple[int, ...], rows: Sequence[list[Tile]], mine: Sequence[Rectangle]) -> Iterator[Step]:
+        """Yield a step for each tile of independent spectra, cut to what is written of it."""
+        times = self.window.times
+        for y, x in (tile for row in rows for tile in row):
+            for one in mine:
+                found = one.rows(y.start * times, y.stop * times)
+                found = None if found is None else found.columns(x.start * times, x.stop * times)
+                if found is not None:
+                    yield Step(plane, ((_cut(found.top, found.bottom, times), _cut(found.left, found.right, times)),), (found,))
+
+    def _rows(self, plane: tuple[int, ...], rows: Sequence[list[Tile]], mine: Sequence[Rectangle]) -> Iterator[Step]:
+        """Yield a step for each row of overlapping tiles: it finishes what no further row contributes to."""
+        times = self.window.times
+
+        def meets(tile: Tile, found: Sequence[Rectangle]) -> bool:
+            (top, bottom), (left, right) = ((span.start * times, span.stop * times) for span in tile)
+            return any(top < one.bottom and one.top < bottom and left < one.right and one.left < right for one in found)
+
+        for number, row in enumerate(rows):
+            down = row[0][0]
+            top, bottom = down.start * times, (down.stop - down.after) * times
+            found = [part for one in mine if (part := one.rows(top, bottom)) is not None]
+            if found:
+                first = min(one.top for one in found)
+                above = [other for other in rows[:number] if other[0][0].stop * times > first]
+                reaching = tuple(tile for other in above for tile in other if meets(tile, found))
+                yield Step(plane, tuple(tile for tile in row if meets(tile, found)), tuple(found), reaching)
+
+    # ---------------------------------------------------------------- work
+
+    def _block(self, plane: tuple[int, ...], tile: Tile) -> Cube:
+        y, x = (slice(span.start, span.stop) for span in tile)
+        return self.source[(y,)] if self.is_set else self.source[(*plane, y, x)]
+
+    def _image(self, step: Step) -> Generator[int, None, None]:
+        results, codes = self.window.predicted(self._block(step.plane, step.tiles[0]))
+        for target, values in zip(self.targets, results, strict=False):
+            target[step.plane or (0,)] = values[0]
+        self.codes[(*step.plane, slice(None), slice(None))] = codes
+        yield 1
+
+    def _strip(self, step: Step) -> Generator[int, None, None]:
+        """Yield the number of tiles that are done, after each; what is finished is written before the last."""
+        strip = self._begun(step)
+        for number, tile in enumerate(step.tiles, 1):
+            self._add(strip, step.plane, tile)
+            if number == len(step.tiles):
+                self._write(step, strip, until=strip.right)
+                self._carry(step, strip)
+                yield number
+                return
+            try:
+                yield number
+            except GeneratorExit:  # the finished tiles of this row are kept
+                self._write(step, strip, until=(tile[1].stop - tile[1].after) * self.window.times)
+                raise
+
+    def _begun(self, step: Step) -> _Strip:
+        """Return sums for the rows from the first that is written to the last of the tiles, with what earlier rows add to them."""
+        top, left = min(one.top for one in step.writes), min(one.left for one in step.writes)
+        bottom, right = step.tiles[0][0].stop * self.window.times, max(one.right for one in step.writes)
+        shape = (bottom - top, right - left)
+        strip = _Strip(top, left, [np.zeros((*shape, target.shape[-1]), np.float32) for target in self.targets], np.zeros(shape, np.uint8))
+        if self._carried is not None and step.above and self._carried[0] == (step.plane, top, left, right, _columns(step.above)):
+            strip.begin_with(self._carried[1])
+        else:
+            for tile in step.above:
+                self._add(strip, step.plane, tile)
+        self._carried = None
+        return strip
+
+    def _carry(self, step: Step, strip: _Strip) -> None:
+        """Keep what the tiles add to the next row."""
+        down = step.tiles[0][0]
+        ready = (down.stop - down.after) * self.window.times
+        if strip.top <= ready < strip.bottom:
+            self._carried = (step.plane, ready, strip.left, strip.right, _columns(step.tiles)), strip.below(ready)
+
+    def _add(self, strip: _Strip, plane: tuple[int, ...], tile: Tile) -> None:
+        """Add the weighted values of a tile where it meets the strip."""
+        (y, x), times = tile, self.window.times
+        results, codes = self.window.predicted(self._block(plane, tile))
+        sides, weights = ((y.stop - y.start) * times, (x.stop - x.start) * times), self.window.weights(y, x)
+        own, there = strip.shared_with(y.start * times, x.start * times, sides)
+        for target, values in zip(strip.sums, results, strict=False):
+            target[own] += values.reshape(*sides, -1)[there] * weights[there]
+        codes = codes.reshape(y.stop - y.start, x.stop - x.start)
+        strip.codes[own] = (codes if times == 1 else codes.repeat(times, 0).repeat(times, 1))[there]
+
+    def _write(self, step: Step, strip: _Strip, *, until: int) -> None:
+        """Write what is finished, up to a column."""
+        for one in step.writes:
+            right = min(one.right, until)
+            if right <= one.left:
+                continue
+            inner = slice(one.top - strip.top, one.bottom - strip.top), slice(one.left - strip.left, right - strip.left)
+            where = (*step.plane, slice(one.top, one.bottom), slice(one.left, right))
+            targets: list[tuple[Any, Any]] = [*zip(self.targets, strip.sums, strict=True), (self.codes, strip.codes)]
+            for target, values in targets:
+                if self.is_set:
+                    target[one.top : one.bottom] = values[inner][:, 0]
+                else:
+                    target[where] = values[inner]
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """Sums of weighted tiles, (rows, columns, λ) for each target, and the content of each spectrum, from a row and a column on."""
+
+    top: int
+    left: int
+    sums: list[Array]
+    codes: Codes
+
+    @property
+    def bottom(self) -> int:
+        return self.top + len(self.codes)
+
+    @property
+    def right(self) -> int:
+        return self.left + int(self.codes.shape[1])
+
+    def below(self, row: int) -> _Strip:
+        return _Strip(row, self.left, [values[row - self.top :] for values in self.sums], self.codes[row - self.top :])
+
+    def begin_with(self, other: _Strip) -> None:
+        for values, given in zip(self.sums, other.sums, strict=True):
+            values[: len(given)] = given
+        self.codes[: len(other.codes)] = other.codes
+
+    def shared_with(self, top: int, left: int, sides: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """Return what a rectangle has in common with this one, as slices of this one and of the other."""
+        first = max(self.top, top), max(self.left, left)
+        last = min(self.bottom, top + sides[0]), min(self.right, left + sides[1])
+        own, there = (
+            tuple(slice(a - start, b - start) for a, b, start in zip(first, last, origin, strict=True))
+            for origin in ((self.top, self.left), (top, left))
+        )
+        return own, there  # type: ignore[return-value]
+
+
+def codes_shape(window: SlidingWindow, source: Cube, result: Sequence[int]) -> tuple[int, ...]:
+    """Return the shape of the content of each spectrum: of the source, or, where the result has more pixels, of those."""
+    return source.spatial_shape if window.of_images else tuple(result[:-1])
+
+
+def of_source(window: SlidingWindow, codes: Any) -> Codes:
+    """Return the content of each spectrum of the source."""
+    every = slice(None, None, window.times)
+    found: Codes = np.asarray(codes[..., every, every] if window.times > 1 else codes[...])
+    return found
+
+
+def _columns(some: Sequence[Tile]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(x.start for _, x in some))
+
+
+def _cut(first: int, last: int, times: int) -> Span:
+    return Span(first // times, -(-last // times), 0, 0)
