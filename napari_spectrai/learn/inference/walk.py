@@ -106,9 +106,12 @@ class Walk:
         for one in mine:
             for y in range(one.top, one.bottom):
                 for x in range(one.left, one.right):
-                    place = (*np.unravel_index(one.plane, shape[:-2]), y, x) if len(shape) > 1 else (y,)
-                    plane = tuple(map(int, place)) if front else ()
-                    yield Step(plane, ((Span(0, height, 0, 0), Span(0, width, 0, 0)),), (Rectangle(one.plane, y, y + 1, x, x + 1),))
+                    place = (*_indices(one.plane, shape[:-2]), y, x) if len(shape) > 1 else (y,)
+                    yield Step(
+                        place if front else (),
+                        ((Span(0, height, 0, 0), Span(0, width, 0, 0)),),
+                        (Rectangle(one.plane, y, y + 1, x, x + 1),),
+                    )
 
     def _set(self, mine: Sequence[Rectangle]) -> Iterator[Step]:
         """Yield a step for some spectra of a set: the same as in a whole prediction, where they depend on one another."""
@@ -125,7 +128,7 @@ class Walk:
         height, width = self.source.spatial_shape[-2:]
         rows = list(tiles(height, width, window.tile, window.overlap, window.grid))
         for number in dict.fromkeys(one.plane for one in mine):
-            plane = tuple(map(int, np.unravel_index(number, front))) if front else ()
+            plane = _indices(number, front)
             own = [one for one in mine if one.plane == number]
             yield from self._single(plane, rows, own) if window.spectral else self._rows(plane, rows, own)
 
@@ -280,6 +283,10 @@ def of_source(window: SlidingWindow, codes: Any) -> Codes:
     every = slice(None, None, window.times)
     found: Codes = np.asarray(codes[..., every, every] if window.times > 1 else codes[...])
     return found
+
+
+def _indices(number: int, shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.unravel_index(number, tuple(shape))) if shape else ()
 
 
 def _columns(some: Sequence[Tile]) -> tuple[int, ...]:
