@@ -175,7 +175,7 @@ class Walk:
 
     def _strip(self, step: Step) -> Generator[int, None, None]:
         """Yield the number of tiles that are done, after each; what is finished is written before the last."""
-        strip = self._begun(step)
+        strip = self._started(step)
         for number, tile in enumerate(step.tiles, 1):
             self._add(strip, step.plane, tile)
             if number == len(step.tiles):
@@ -189,7 +189,7 @@ class Walk:
                 self._write(step, strip, until=(tile[1].stop - tile[1].after) * self.window.times)
                 raise
 
-    def _begun(self, step: Step) -> _Strip:
+    def _started(self, step: Step) -> _Strip:
         """Return sums for the rows from the first that is written to the last of the tiles, with what earlier rows add to them."""
         top, left = min(one.top for one in step.writes), min(one.left for one in step.writes)
         bottom, right = step.tiles[0][0].stop * self.window.times, max(one.right for one in step.writes)
