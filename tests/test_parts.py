@@ -146,3 +146,66 @@ def test_methods_without_training_are_the_same_at_another_time(tmp_path):
     done(model, cube, out, "1/2")
     later = replace(model, description=replace(model.description, date="2050-01-01 00:00"))
     assert done(later, cube, out, "2/2")[0].labels.values() == [1, 2, 3]
+
+
+STEPS = "- {kind: despike}\n- {kind: savitzky_golay, window: 5}\n- {kind: stabilise}\n- {kind: bin, y: 2, x: 2}\n"
+
+
+def command(*words):
+    return CliRunner().invoke(app, [*map(str, words)])
+
+
+def scene(path, shape=(150, 90, 12)):
+    values = np.random.default_rng(0).random(shape, np.float32)
+    values[:30, :20] = 0  # a corner without data
+    values[40, 50, 3] = np.nan
+    write(Cube(values), path)
+    return path
+
+
+@pytest.mark.parametrize("steps", [STEPS, "- {kind: pca, components: 3}\n", "- {kind: snv}\n"])
+def test_preprocessing_in_parts_equals_the_whole(tmp_path, steps):
+    source, chain = scene(tmp_path / "x.zarr"), tmp_path / "steps.yml"
+    chain.write_text(steps.replace("kind: snv", "kind: normalise, by: snv"))
+    assert command("preprocess", chain, source, "-o", tmp_path / "whole.zarr").exit_code == 0
+    for number in (3, 1, 2):
+        result = command("preprocess", chain, source, "-o", tmp_path / "parts.zarr", "--part", f"{number}/3")
+        assert result.exit_code == 0, result.output
+    whole, parts = read(tmp_path / "whole.zarr"), read(tmp_path / "parts.zarr")
+    np.testing.assert_array_equal(whole.numpy(), parts.numpy())
+    np.testing.assert_array_equal(whole.axis.values, parts.axis.values)
+    chain.write_text("- {kind: savitzky_golay, window: 7}\n")
+    assert "choose another output" in command("preprocess", chain, source, "-o", tmp_path / "parts.zarr", "--part", "1/3").output
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ("band", "low=2", "high=8", "over=[1, 4]"),
+        ("peaks", "low=2", "high=10"),
+        ("components", "method=kmeans", "count=3"),
+        ("components", "method=pca", "count=2"),
+        ("unmix", "background=constant"),
+        ("library", "particles=true"),
+    ],
+)
+def test_maps_in_parts_equal_the_whole(tmp_path, kind):
+    source = scene(tmp_path / "x.zarr", (70, 130, 12))
+    more = []
+    if kind[0] in ("unmix", "library"):
+        write(Cube(np.random.default_rng(1).random((3, 12), np.float32)), tmp_path / "references.zarr")
+        more = [f"references={tmp_path / 'references.zarr'}"]
+    words = ["map", kind[0], source, *kind[1:], *more, "--format", "npy"]
+    whole = command(*words, "-o", tmp_path / "whole")
+    assert whole.exit_code == 0, whole.output
+    for number in (2, 3, 1):
+        result = command(*words, "-o", tmp_path / "parts", "--part", f"{number}/3")
+        assert result.exit_code == 0, result.output
+    files = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert [name for name in sorted(path.name for path in (tmp_path / "parts").iterdir()) if name != "parts"] == files
+    for name in files:
+        one, other = tmp_path / "whole" / name, tmp_path / "parts" / name
+        if name.endswith(".npy"):
+            np.testing.assert_allclose(np.load(other), np.load(one), rtol=1e-9, atol=1e-12)
+        else:
+            assert other.read_text() == one.read_text()

@@ -19,6 +19,7 @@ from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, conso
 from napari_spectrai.cli.spectral_file import Axis, Columns, Dataset, Spectral, cube_of, refuse_missing
 from napari_spectrai.io import FORMATS, writer_of
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
+from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.process_info import works_alone
 from napari_spectrai.runs.scratch import discard
 from napari_spectrai.spec import listed
@@ -125,6 +126,29 @@ def refuse_existing(*outputs: Path | None, overwrite: bool) -> None:
             raise FileNotFoundError(f"{output.parent}: no such folder, to write {output.name} into; make it first, or choose another")
         if not overwrite and os.path.lexists(output):
             raise FileExistsError(f"{output} exists; add --overwrite to replace it, or choose another name")
+
+
+PartOption = Annotated[
+    str | None,
+    typer.Option("--part", metavar="i/n", help="compute only one of n parts, which all write into the same output, in any order"),
+]
+
+
+def refuse_overwriting_parts(output: Path, *, overwrite: bool) -> None:
+    """Refuse to remove what other parts have written."""
+    if overwrite:
+        raise ValueError(f"--overwrite would remove the results of other parts; remove {output} yourself, or choose another output")
+
+
+def refuse_no_store(output: Path) -> None:
+    """Refuse a result of parts that is no Zarr store."""
+    if output.suffix != ".zarr":
+        raise ValueError(f"{output.name}: parts are written into one .zarr store; name it {output.stem}.zarr")
+
+
+def say_part(part: Part, *, complete: bool) -> None:
+    """Print that a part is finished, and whether it was the last."""
+    console.print(f"part {part} is finished; {'the result is complete' if complete else 'others are missing'}", highlight=False)
 
 
 def refuse_unwritten(output: Path) -> None:

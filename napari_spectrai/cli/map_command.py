@@ -17,18 +17,22 @@ from napari_spectrai.cli.common import (
     Axis,
     Columns,
     Dataset,
+    PartOption,
     Spectral,
     app,
     console,
     cube_of,
     exit_with,
+    followed,
     listen_in,
     say_notes,
+    say_part,
 )
 from napari_spectrai.cube import Cube
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.mapping.files import write_maps
+from napari_spectrai.runs.part import Part
 from napari_spectrai.spec import SettingsError, problems
 
 
@@ -45,6 +49,7 @@ def map_command(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    part: PartOption = None,
 ) -> None:
     """Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.
 
@@ -53,12 +58,16 @@ def map_command(
     listen_in(None, attached=False)
     with exit_with(WRONG_USE):
         chosen = _chosen(kind, settings or [])
+        only = None if part is None else Part.parse(part)
         if output.exists() and not output.is_dir():
             raise ValueError(f"{output} is a file; choose a folder")
     with exit_with(FAILED):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
             cube = cube_of(source, dataset, spectral, axis, columns)
+            if only is not None:
+                _map_part(chosen, cube, output, only, format)
+                return
             result = _computed(chosen, cube)
         written = write_maps(result, output, cube, format)
         notes = [str(one.message) for one in caught if issubclass(one.category, SpectralWarning)]
@@ -82,6 +91,14 @@ def _chosen(kind: str, settings: list[str]) -> MapKind:
     except ValidationError as error:
         raise SettingsError(problems(error)) from error
     return chosen
+
+
+def _map_part(chosen: MapKind, cube: Cube, output: Path, only: Part, format: Literal["tiff", "npy"]) -> None:  # noqa: A002
+    from napari_spectrai.runs.map_part import mapping_part
+
+    notes = followed(mapping_part(chosen, cube, out=output, part=only, format=format), None, f"mapping part {only}")
+    say_part(only, complete=notes is not None)
+    say_notes(notes or [])
 
 
 def _computed(chosen: MapKind, cube: Cube) -> Maps:

@@ -20,9 +20,9 @@ from napari_spectrai.cli.common import (
     Columns,
     Dataset,
     Overwrite,
+    PartOption,
     Spectral,
     app,
-    console,
     cube_of,
     exit_with,
     followed,
@@ -30,9 +30,12 @@ from napari_spectrai.cli.common import (
     log_failures,
     refuse_existing,
     refuse_missing,
+    refuse_no_store,
+    refuse_overwriting_parts,
     refuse_same,
     refuse_unwritten,
     say_notes,
+    say_part,
 )
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import read_card
@@ -47,6 +50,7 @@ from napari_spectrai.preparation import Step, load_steps, preparing
 from napari_spectrai.runs import Finished, RunFolder, Saved
 from napari_spectrai.runs.options import PredictOptions, model_path
 from napari_spectrai.runs.part import Part
+from napari_spectrai.runs.part_record import PartRecord
 from napari_spectrai.spec import listed
 
 
@@ -75,9 +79,7 @@ def predict(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="setting of a classical method, such as count=8")
     ] = None,
-    part: Annotated[
-        str | None, typer.Option(metavar="i/n", help="compute only one of n parts, which all write into the same .zarr store, in any order")
-    ] = None,
+    part: PartOption = None,
     partial: Annotated[
         Path | None,
         typer.Option(help="store (.zarr) for the finished tiles if the command is stopped; probabilities in the case of classes"),
@@ -151,10 +153,9 @@ def predict(
 
 def _refuse_in_parts(output: Path, *, is_classes: bool, overwrite: bool, partial: Path | None) -> None:
     """Refuse what does not go with --part, and labels that no part of this job has written."""
-    if not is_classes and output.suffix != ".zarr":
-        raise ValueError(f"{output.name}: parts are written into one .zarr store; name it {output.stem}.zarr")
-    if overwrite:
-        raise ValueError(f"--overwrite would remove the results of other parts; remove {output} yourself, or choose another output")
+    if not is_classes:
+        refuse_no_store(output)
+    refuse_overwriting_parts(output, overwrite=overwrite)
     if partial is not None:
         raise ValueError("--partial is for a whole prediction; with --part, finished tiles are kept anyway: omit it")
     started = _store(output, is_classes=is_classes).exists()  # then labels are those of this job, which a repeated part writes again
@@ -174,8 +175,8 @@ def _predict_part(
 
     store = _store(output, is_classes=is_classes)
     prediction = followed(predicting_part(model, cube, options, out=store, part=only), folder, f"predicting part {only}")
+    say_part(only, complete=prediction is not None)
     if prediction is None:
-        console.print(f"part {only} is finished; others are missing", highlight=False)
         return
     if is_classes:
         _write_classes(prediction, output, probabilities=False)
@@ -250,6 +251,7 @@ def preprocess(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    part: PartOption = None,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
@@ -257,13 +259,21 @@ def preprocess(
     """Apply preparation steps to a file."""
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE), log_failures(folder):
+        only = None if part is None else Part.parse(part)
         refuse_missing(steps, source)
         wanted = load_steps(steps)
         refuse_same(output, source, steps)
-        refuse_unwritten(output)
-        refuse_existing(output, overwrite=overwrite)
+        if only is None:
+            refuse_unwritten(output)
+            refuse_existing(output, overwrite=overwrite)
+        else:
+            refuse_no_store(output)
+            refuse_overwriting_parts(output, overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
         cube = cube_of(source, dataset, spectral, axis, columns)
+        if only is not None:
+            _preprocess_part(cube, wanted, output, only, folder)
+            return
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
             done = followed(_preprocessing(cube, wanted, output), folder, "preparing")
@@ -274,6 +284,15 @@ def preprocess(
             folder.append(Finished("done", notes=notes))
     if done is None:
         raise typer.Exit(STOPPED)
+
+
+def _preprocess_part(cube: Cube, wanted: list[Step], output: Path, only: Part, folder: RunFolder | None) -> None:
+    from napari_spectrai.runs.preprocess_part import preprocessing_part
+
+    prepared = followed(preprocessing_part(cube, wanted, out=output, part=only), folder, f"preparing part {only}")
+    say_part(only, complete=prepared is not None)
+    if prepared is not None:
+        say_notes(PartRecord(output, only.count).finished or [])
 
 
 def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tuple[int, int], None, Path]:

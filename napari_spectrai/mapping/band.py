@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.mapping.blocks import Pixels, window
-from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, middle, silent
+from napari_spectrai.mapping.blocks import Bands, window
+from napari_spectrai.mapping.kind import Doubles, Maps, Row, middle
+from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
 from napari_spectrai.spectral_axis import SpectralAxis
 
 Range = tuple[float, float]
 How = Literal["sum", "mean", "max", "area"]
 
 
-class BandMaps(MapKind):
+class BandMaps(PlannedMaps):
     """Intensity in a range of the spectrum, one map for each range.
 
     ``"area"`` is the area by the trapezoidal rule, in intensity × unit of the axis, above a straight line through the first and the
@@ -46,8 +49,8 @@ class BandMaps(MapKind):
         """Start with the middle third of the axis."""
         return middle(axis)
 
-    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
-        """Return one map per range.
+    def plan(self, cube: Cube) -> MapPlan:
+        """Return how one map per range is computed.
 
         Raises
         ------
@@ -58,23 +61,29 @@ class BandMaps(MapKind):
         wanted = [*ranges, *([self.over] if self.over else [])]
         windows = [window(cube.axis, *one, least=2 if self.how == "area" else 1, what=f"the {self.how} of a range") for one in wanted]
         bands = np.unique(np.concatenate(windows))
-        pixels = Pixels.of(cube, bands)
         columns = [np.searchsorted(bands, one) for one in windows]
-        found = pixels.empty(len(wanted))
-        for places, spectra in pixels.blocks(progress):
-            for number, column in enumerate(columns):
-                found[number, places] = band_values(spectra[:, column], cube.axis.values[windows[number]], self.how)
+        positions = [cube.axis.values[one] for one in windows]
+
+        def values(spectra: npt.NDArray[Any]) -> Doubles:
+            exact = np.ascontiguousarray(spectra, np.float64)
+            return np.stack([band_values(exact[:, column], at, self.how) for column, at in zip(columns, positions, strict=True)])
+
+        return MapPlan(bands, [str(number) for number in range(len(wanted))], values, partial(self._finished, cube, ranges, windows))
+
+    def _finished(self, cube: Cube, ranges: list[Range], windows: list[Bands], values: dict[str, Doubles]) -> Maps:
+        """Return the maps by their names, divided where a ratio is wanted."""
+        found = list(values.values())
         unit = f" {cube.axis.unit}" if cube.axis.unit else ""
         below = f" / {_words(self.over)}" if self.over else ""
         names = [f"{self.how} {_words(one)}{below}{unit}" for one in ranges]
         if self.over:
             divisor = np.where(found[-1] == 0, np.nan, found[-1])
-            found = found[:-1] / divisor
+            found = [one / divisor for one in found[:-1]]
         table: list[Row] = [
-            {"map": name, "low": low, "high": high, "bands": int(at.size), "median": float(np.nanmedian(values))}
-            for name, (low, high), at, values in zip(names, ranges, windows, found, strict=False)
+            {"map": name, "low": low, "high": high, "bands": int(at.size), "median": float(np.nanmedian(one))}
+            for name, (low, high), at, one in zip(names, ranges, windows, found, strict=False)
         ]
-        return Maps({name: pixels.shaped(values) for name, values in zip(names, found, strict=True)}, table=table)
+        return Maps(dict(zip(names, found, strict=True)), table=table)
 
 
 def band_values(spectra: Doubles, positions: Doubles, how: How) -> Doubles:

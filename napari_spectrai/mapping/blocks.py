@@ -122,12 +122,7 @@ class Pixels:
 
     def sample(self, most: int) -> Doubles:
         """Return a limited number of spectra (n, bands) that hold data, from rows spread evenly over the cube."""
-        rows = seen(self.cube, most * len(self.cube.axis)).reshape(-1, len(self.cube.axis))[:, self.bands]
-        held = held_by(rows)
-        found = np.asarray(rows[held.mask] if held.count else rows[np.isfinite(rows).all(-1)], np.float64)
-        if not len(found):  # the rows that were read are all empty
-            found = next(self.blocks())[1]
-        return found[:: -(-len(found) // most)]
+        return sample(self.cube, self.bands, most)
 
     def filled(self, places: Bands, values: Doubles) -> Doubles:
         """Return a map in which pixels at flat `places` have `values`, and the others NaN."""
@@ -142,3 +137,19 @@ class Pixels:
     def shaped(self, flat: Doubles) -> Doubles:
         """Return a flat map in the shape of the image."""
         return flat.reshape(self.cube.spatial_shape)
+
+
+def sample(cube: Cube, bands: Bands, most: int) -> Doubles:
+    """Return a limited number of spectra (n, bands) that hold data, from rows spread evenly over a cube.
+
+    Raises
+    ------
+    ValueError
+        If none holds data in these bands.
+    """
+    rows = seen(cube, most * len(cube.axis)).reshape(-1, len(cube.axis))[:, bands]
+    held = held_by(rows)
+    found = np.asarray(rows[held.mask] if held.count else rows[np.isfinite(rows).all(-1)], np.float64)
+    if not len(found):  # the rows that were read are all empty
+        found = next(Pixels.of(cube, bands).blocks())[1]
+    return found[:: -(-len(found) // most)]

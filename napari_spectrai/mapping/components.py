@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.mapping.blocks import Pixels, window
+from napari_spectrai.mapping.blocks import sample, window
 from napari_spectrai.mapping.factors import PrincipalComponents, alternating_least_squares, centres, non_negative_factors, vertices
-from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, silent
+from napari_spectrai.mapping.kind import Doubles, Maps, Row
 from napari_spectrai.mapping.nnls import NonNegative
+from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
 from napari_spectrai.mapping.references import NAMES
+from napari_spectrai.spectral_axis import SpectralAxis
 
 Method = Literal["pca", "nmf", "kmeans", "vca", "vca_fcls", "mcr_als"]
 
@@ -28,7 +33,7 @@ _WORDS = {
 }  # fmt: skip
 
 
-class ComponentMaps(MapKind):
+class ComponentMaps(PlannedMaps):
     """Components and how much of each every pixel holds.
 
     ``"pca"``: scores and loadings of principal components. ``"nmf"``: non-negative matrix factorisation. ``"kmeans"``: clusters (1
@@ -52,23 +57,35 @@ class ComponentMaps(MapKind):
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the random choices")
 
-    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
-        """Return a map for each component, their spectra, and the residual.
+    def plan(self, cube: Cube) -> MapPlan:
+        """Return how a map for each component and the residual are computed.
 
         Raises
         ------
         ValueError
             If the spectra cannot hold so many components.
         """
-        pixels = Pixels.of(cube, window(cube.axis, self.low, self.high, least=2, what="a decomposition"))
+        bands = window(cube.axis, self.low, self.high, least=2, what="a decomposition")
         with threadpool_limits(1, "blas"):
-            seen = pixels.sample(SEEN_BY_VCA if self.method.startswith("vca") else SEEN)
+            seen = sample(cube, bands, SEEN_BY_VCA if self.method.startswith("vca") else SEEN)
             scree = PrincipalComponents.of(seen, self.count)
             components = self._found(seen, scree)
-            maps = self._pca(pixels, scree, progress) if self.method == "pca" else self._mapped(pixels, components, progress)
-        names = [name for name in maps if name not in ("residual", "cluster")]
-        curves = Cube(components.astype(np.float32), cube.axis.take(pixels.bands), name=self._curves_name(cube), metadata={NAMES: names})
-        return Maps({name: pixels.shaped(values) for name, values in maps.items()}, curves, self._table(names, maps, scree))
+        compute = self._scores(scree) if self.method == "pca" else self._abundances(components)
+
+        def values(spectra: npt.NDArray[Any]) -> Doubles:
+            with threadpool_limits(1, "blas"):
+                return compute(np.ascontiguousarray(spectra, np.float64))
+
+        names = [*self._names(), *(["cluster"] if self.method == "kmeans" else []), "residual"]
+        return MapPlan(bands, names, values, partial(self._finished, cube.axis.take(bands), self._curves_name(cube), components, scree))
+
+    def _finished(
+        self, axis: SpectralAxis, title: str, components: Doubles, scree: PrincipalComponents, maps: dict[str, Doubles]
+    ) -> Maps:  # fmt: skip
+        """Return the maps with the spectra of the components and a row for each."""
+        names = self._names()
+        curves = Cube(components.astype(np.float32), axis, name=title, metadata={NAMES: names})
+        return Maps(maps, curves, self._table(names, maps, scree))
 
     def _curves_name(self, cube: Cube) -> str:
         return f"{cube.name} · {_WORDS[self.method]}" if cube.name else _WORDS[self.method]
@@ -106,29 +123,27 @@ class ComponentMaps(MapKind):
     def _closed(self) -> bool:
         return self.method == "vca_fcls" or (self.method == "mcr_als" and self.sum_to_one)
 
-    def _pca(self, pixels: Pixels, scree: PrincipalComponents, progress: Progress) -> dict[str, Doubles]:
-        found = pixels.empty(self.count + 1)
-        for places, spectra in pixels.blocks(progress):
-            centred = spectra - scree.mean
-            scores = centred @ scree.loadings.T
-            found[:-1, places] = scores.T
-            found[-1, places] = np.sqrt(np.square(centred - scores @ scree.loadings).mean(1))
-        return dict(zip([*self._names(), "residual"], found, strict=True))
+    def _scores(self, scree: PrincipalComponents) -> Callable[[Doubles], Doubles]:
+        """Return a function from spectra (n, bands) to their scores and residual (k + 1, n)."""
 
-    def _mapped(self, pixels: Pixels, components: Doubles, progress: Progress) -> dict[str, Doubles]:
-        clusters = self.method == "kmeans"
-        solver = None if clusters else NonNegative(components, sum_to_one=self._closed)
-        found = pixels.empty(self.count + 1 + clusters)
-        for places, spectra in pixels.blocks(progress):
-            if solver is None:
-                nearest = _nearest(spectra, components)
-                amounts = np.eye(self.count)[nearest]
-                found[-2, places] = nearest + 1
-            else:
-                amounts = solver.solve(spectra)
-            found[: self.count, places] = amounts.T
-            found[-1, places] = np.sqrt(np.square(spectra - amounts @ components).mean(1))
-        return dict(zip([*self._names(), *(["cluster"] if clusters else []), "residual"], found, strict=True))
+        def scores(spectra: Doubles) -> Doubles:
+            centred = spectra - scree.mean
+            found = centred @ scree.loadings.T
+            return np.vstack([found.T, np.sqrt(np.square(centred - found @ scree.loadings).mean(1))])
+
+        return scores
+
+    def _abundances(self, components: Doubles) -> Callable[[Doubles], Doubles]:
+        """Return a function from spectra (n, bands) to abundances, of clusters the number of the nearest, and the residual."""
+        solver = None if self.method == "kmeans" else NonNegative(components, sum_to_one=self._closed)
+
+        def abundances(spectra: Doubles) -> Doubles:
+            nearest = _nearest(spectra, components) if solver is None else None
+            amounts = np.eye(self.count)[nearest] if solver is None else solver.solve(spectra)
+            residual = np.sqrt(np.square(spectra - amounts @ components).mean(1))
+            return np.vstack([amounts.T, *([] if nearest is None else [nearest + 1]), residual])
+
+        return abundances
 
     def _names(self) -> list[str]:
         return [f"{_WORDS[self.method]} {number}" for number in range(1, self.count + 1)]

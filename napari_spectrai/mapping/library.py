@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.mapping.blocks import Bands, Pixels, window
-from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, silent
+from napari_spectrai.mapping.blocks import Bands, window
+from napari_spectrai.mapping.kind import Doubles, Maps, Row
+from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
 from napari_spectrai.mapping.references import NAMES, Library, References, onto
 from napari_spectrai.spectral_axis import SpectralAxis
 
@@ -35,7 +37,7 @@ class _Group:
     ready: Doubles
 
 
-class LibraryMaps(MapKind):
+class LibraryMaps(PlannedMaps):
     """The best match of each spectrum in a library of known ones, on the bands that both cover.
 
     Maps: ``hit``, the number of the best match (from 0, in the order of the table); ``score``, its similarity, 1 for the same shape;
@@ -56,8 +58,8 @@ class LibraryMaps(MapKind):
     low: float | None = Field(None, description="first position that is compared, in the unit of the axis; empty: all")
     high: float | None = Field(None, description="last position that is compared, in the unit of the axis; empty: all")
 
-    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
-        """Return hits, scores and margins.
+    def plan(self, cube: Cube) -> MapPlan:
+        """Return how hits, scores and margins are computed.
 
         Raises
         ------
@@ -65,16 +67,19 @@ class LibraryMaps(MapKind):
             If no spectrum of the library covers half of the cube's bands, or their units cannot be compared.
         """
         search = self.search(cube.axis)
-        pixels = Pixels.of(cube, search.bands)
-        found = pixels.empty(3)
-        for places, spectra in pixels.blocks(progress):
-            hit, score, margin = search.best(spectra)
-            score[~search.has_structure(spectra)] = np.nan  # a constant resembles nothing
+
+        def values(spectra: npt.NDArray[Any]) -> Doubles:
+            exact = np.ascontiguousarray(spectra, np.float64)
+            hit, score, margin = search.best(exact)
+            score[~search.has_structure(exact)] = np.nan  # a constant resembles nothing
             known = score >= self.min_score
-            found[0, places] = np.where(known, hit, np.nan)
-            found[1, places], found[2, places] = score, np.where(np.isfinite(score), margin, np.nan)
-        maps = {name: pixels.shaped(values) for name, values in zip(("hit", "score", "margin"), found, strict=True)}
-        table = self._hits(search, found)
+            return np.stack([np.where(known, hit, np.nan), score, np.where(np.isfinite(score), margin, np.nan)])
+
+        return MapPlan(search.bands, ("hit", "score", "margin"), values, partial(self._finished, cube, search))
+
+    def _finished(self, cube: Cube, search: Search, maps: dict[str, Doubles]) -> Maps:
+        """Return the maps with a row for each spectrum of the library, or for each particle."""
+        table = self._hits(search, maps)
         if self.particles:
             maps["particle"], table = self._particles(maps, search.names, cube)
         return Maps(maps, search.curves(cube), table, search.notes)
@@ -85,12 +90,17 @@ class LibraryMaps(MapKind):
             Library.of(self.references, MOST), axis, window(axis, self.low, self.high, least=LEAST, what="a search"), self.measure
         )
 
-    def _hits(self, search: Search, found: Doubles) -> list[Row]:
+    def _hits(self, search: Search, maps: dict[str, Doubles]) -> list[Row]:
         rows: list[Row] = []
         for number, name in enumerate(search.names):
-            own = found[0] == number
+            own = maps["hit"] == number
             rows.append(
-                {"number": number, "name": name, "pixels": int(own.sum()), "mean_score": float(found[1, own].mean()) if own.any() else None}
+                {
+                    "number": number,
+                    "name": name,
+                    "pixels": int(own.sum()),
+                    "mean_score": float(maps["score"][own].mean()) if own.any() else None,
+                }
             )
         return rows
 

@@ -7,21 +7,23 @@ from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.mapping.blocks import Pixels, window
-from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, middle, silent
+from napari_spectrai.mapping.blocks import sample, window
+from napari_spectrai.mapping.kind import Doubles, Maps, Row, middle
 from napari_spectrai.mapping.least_squares import Fit, Mask
 from napari_spectrai.mapping.lineshapes import Baseline, PeakModel, Shape
 from napari_spectrai.mapping.peak_fit import PeakFitter
+from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
 from napari_spectrai.spectral_axis import SpectralAxis
 
 AT_ONCE = 2**13
 """Number of spectra between two reports of progress."""
 
 
-class PeakMaps(MapKind):
+class PeakMaps(PlannedMaps):
     """Peaks fitted to each spectrum by least squares, over a local baseline.
 
     Maps of position, height, FWHM, area (and the Lorentzian fraction of a pseudo-Voigt line), each with its standard error, the root
@@ -131,29 +133,26 @@ class PeakMaps(MapKind):
             model = replace(model, positions=np.linspace(positions.min(), positions.max(), points))
         return model.positions, model.values(found.parameters)[0], {name: float(one[0]) for name, one in zip(names, values, strict=True)}
 
-    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
-        """Return the maps of all peaks.
+    def plan(self, cube: Cube) -> MapPlan:
+        """Return how the maps of all peaks are computed.
 
         Raises
         ------
         ValueError
             If fewer bands lie in the range than the model has parameters.
         """
-        pixels = Pixels.of(cube, self.bands(cube.axis))
-        fitter = self.fitter(pixels.positions)
-        mean = pixels.sample(2000).mean(0)
-        names = self.names()
-        found = pixels.empty(len(names))
-        done = 0
-        for places, spectra in pixels.blocks():
-            for first in range(0, len(spectra), AT_ONCE):
-                part = spectra[first : first + AT_ONCE]
-                columns = self._columns(fitter, fitter.fit(part, mean), part.shape[1])[1]
-                found[:, places[first : first + AT_ONCE]] = columns
-                done += len(part)
-                progress(done, int(pixels.mask.sum()))
-        maps = {name: pixels.shaped(values) for name, values in zip(names, found, strict=True)}
-        failed = int(np.nansum(maps["failed"]))
+        bands = self.bands(cube.axis)
+        fitter, mean = self.fitter(cube.axis.values[bands]), sample(cube, bands, 2000).mean(0)
+
+        def values(spectra: npt.NDArray[Any]) -> Doubles:
+            own = np.ascontiguousarray(spectra, np.float64)
+            return self._columns(fitter, fitter.fit(own, mean), own.shape[1])[1]
+
+        return MapPlan(bands, self.names(), values, partial(self._finished, cube, fitter), AT_ONCE)
+
+    def _finished(self, cube: Cube, fitter: PeakFitter, maps: dict[str, Doubles]) -> Maps:
+        """Return the maps with a row for each peak, and notes on fits that failed."""
+        failed, done = int(np.nansum(maps["failed"])), int(np.isfinite(maps["failed"]).sum())
         notes: tuple[str, ...] = (f"{failed:,} of {done:,} fits failed.",) if failed else ()
         narrow = max(int((maps[f"{prefix}fwhm"] <= fitter.widths[0]).sum()) for prefix in self._prefixes())
         if narrow:

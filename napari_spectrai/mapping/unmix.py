@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,8 +14,9 @@ from threadpoolctl import threadpool_limits
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.blocks import Bands, Pixels
-from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, Row, silent
+from napari_spectrai.mapping.kind import Doubles, Maps, Row
 from napari_spectrai.mapping.nnls import NonNegative, weighted_nnls
+from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
 from napari_spectrai.mapping.references import NAMES, Library, References
 from napari_spectrai.noise import NoiseModel, noise_model
 from napari_spectrai.preparation.chain import seen
@@ -27,7 +29,7 @@ _DARK = 0.05
 """Share of the spectra, the darkest ones, whose mean serves as the background."""
 
 
-class UnmixMaps(MapKind):
+class UnmixMaps(PlannedMaps):
     """How much of each given spectrum every pixel holds, by least squares with coefficients at least zero.
 
     One map for each reference in the unit of the reference (1: as much as the reference itself), the background where one is wanted,
@@ -71,8 +73,8 @@ class UnmixMaps(MapKind):
         darkest = spectra[brightness <= np.quantile(brightness, _DARK)].mean(0)
         return np.asarray(np.maximum(darkest, 0))
 
-    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
-        """Return the abundance maps and the residual.
+    def plan(self, cube: Cube) -> MapPlan:
+        """Return how the abundance maps and the residual are computed.
 
         Raises
         ------
@@ -80,33 +82,25 @@ class UnmixMaps(MapKind):
             If the references lie on another axis, or outnumber the bands.
         """
         bands, references, names = self.resolved(cube)
-        pixels = Pixels.of(cube, bands)
         noise = _photon_noise(cube, bands) if self.weights == "photon" else None
-        found = pixels.empty(len(names) + 1)
         solver = NonNegative(references, sum_to_one=self.sum_to_one)
 
-        def solved(part: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
-            return self.abundances(solver, np.asarray(part, np.float64), noise)
+        def solved(part: npt.NDArray[Any]) -> Doubles:
+            abundances, residual = self.abundances(solver, np.asarray(part, np.float64), noise)
+            return np.vstack([abundances.T, residual])
 
-        # in threads, each on small matrices, which threads of BLAS would only slow down
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            for places, spectra in pixels.raw_blocks(progress):
-                starts = range(0, len(spectra), solver.at_once)
-                parts = pool.map(solved, [spectra[first : first + solver.at_once] for first in starts])
-                for first, (abundances, residual) in zip(starts, parts, strict=True):
-                    at = places[first : first + solver.at_once]
-                    for row, values in zip(found, (*abundances.T, residual), strict=True):
-                        row[at] = values
+        def values(spectra: npt.NDArray[Any]) -> Doubles:
+            starts = range(0, len(spectra), solver.at_once)
+            # in threads, each on small matrices, which threads of BLAS would only slow down
+            with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                return np.concatenate([*pool.map(solved, [spectra[first : first + solver.at_once] for first in starts])], axis=1)
+
         curves = Cube(
             references.astype(np.float32), cube.axis.take(bands), name=f"{cube.name} · references".lstrip(" ·"), metadata={NAMES: names}
         )  # fmt: skip
-        table, notes = similarities(references, names)
-        for row, values in zip(table, found, strict=False):
-            row["mean"] = float(np.nanmean(values))
-        if self.weights == "photon" and noise is None:
-            notes = (*notes, "No photon noise was detected in the data: all bands are weighted alike.")
-        maps = {name: pixels.shaped(values) for name, values in zip([*_distinct(names), "residual"], found, strict=True)}
-        return Maps(maps, curves, table, notes)
+        notes = ("No photon noise was detected in the data: all bands are weighted alike.",)
+        more = notes if self.weights == "photon" and noise is None else ()
+        return MapPlan(bands, [*_distinct(names), "residual"], values, partial(_finished, references, names, curves, more))
 
     def abundances(self, solver: NonNegative, spectra: Doubles, noise: NoiseModel | None = None) -> tuple[Doubles, Doubles]:
         """Return the abundances (n, k) of the solver's references in spectra (n, m), and root mean square residuals (n,)."""
@@ -118,6 +112,14 @@ class UnmixMaps(MapKind):
         left = found @ references
         left -= spectra
         return found, np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1])
+
+
+def _finished(references: Doubles, names: list[str], curves: Cube, more: tuple[str, ...], maps: dict[str, Doubles]) -> Maps:
+    """Return the maps with a row for each reference, and remarks on those that are hard to distinguish."""
+    table, notes = similarities(references, names)
+    for row, values in zip(table, maps.values(), strict=False):
+        row["mean"] = float(np.nanmean(values))
+    return Maps(maps, curves, table, (*notes, *more))
 
 
 def similarities(references: Doubles, names: list[str]) -> tuple[list[Row], tuple[str, ...]]:

@@ -159,8 +159,16 @@ def _progress(number: int, count: int, part: float) -> tuple[int, int]:
     return int((number + part) * 1000), count * 1000
 
 
-def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Generator[tuple[int, int], None, Cube]:
-    """Do the same as `preprocess`, and yield (done, total) after each block of pixels; closing the generator stops it."""
+def preparing(
+    cube: Any, steps: Iterable[Step | dict[str, Any] | str], *, empty: Callable[[Cube], Mask | None] | None = None
+) -> Generator[tuple[int, int], None, Cube]:
+    """Do the same as `preprocess`, and yield (done, total) after each block of pixels; closing the generator stops it.
+
+    Parameters
+    ----------
+    empty : callable, optional
+        Returns which spectra of a lazy cube are empty, None if there are none, for steps that do not keep zeros; default: it is read.
+    """
     source = as_cube(cube)
     if not isinstance(source.data, np.ndarray) and not hasattr(source.data, "map_blocks"):
         import dask.array as da
@@ -180,7 +188,7 @@ def preparing(cube: Any, steps: Iterable[Step | dict[str, Any] | str]) -> Genera
         if any(not step.is_fitted for step in group):
             chain = chain.fitted(_learnable(seen(source)), source.axis)
         if not isinstance(source.data, np.ndarray) and hasattr(source.data, "map_blocks"):
-            source = _lazily(source, chain)
+            source = _lazily(source, chain, empty or empty_spectra)
         else:
             source = yield from mapped(_in_blocks(source, chain), partial(_progress, number, len(groups)))
     return source if source.data.dtype == np.float32 else source.with_data(source.data.astype(np.float32))
@@ -242,7 +250,7 @@ def _in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]
 
 def _keeping_empty(source: Cube, chain: Preparation) -> Callable[[FloatArray, tuple[Any, ...]], FloatArray]:
     """Return a function that prepares a part of a cube in memory, given its position; empty spectra stay zero."""
-    empty = _empty(source)
+    empty = empty_spectra(source)
 
     def apply(part: FloatArray, place: tuple[Any, ...]) -> FloatArray:
         done = chain.apply(part, source.axis)[0]
@@ -261,15 +269,15 @@ def _keeps_zero(source: Cube, chain: Preparation) -> bool:
     return not bool(done.any())
 
 
-def _empty(source: Cube) -> Mask | None:
+def empty_spectra(source: Cube) -> Mask | None:
     """Return which spectra of a cube are empty; None if there are none."""
     held = holds_data(source, partly=True)
     return ~held.mask & ~held.unknown if held.empty else None
 
 
-def _lazily(source: Cube, chain: Preparation) -> Cube:
+def _lazily(source: Cube, chain: Preparation, find_empty: Callable[[Cube], Mask | None]) -> Cube:
     axis = _axis_after(source, chain)
-    empty = None if _keeps_zero(source, chain) else _empty(source)
+    empty = None if _keeps_zero(source, chain) else find_empty(source)
     # whole spectra, in chunks small enough for several threads at once
     pieces = dict.fromkeys(range(source.data.ndim - 1), "auto") | {source.data.ndim - 1: -1}
     whole = source.data.rechunk(pieces, block_size_limit=BLOCK // 2 * source.data.dtype.itemsize).astype(np.float32)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 MOST = 1_000_000
@@ -93,10 +94,32 @@ class Rectangle:
         left, right = max(left, self.left), min(right, self.right)
         return Rectangle(self.plane, self.top, self.bottom, left, right) if left < right else None
 
+    def place(self, spatial: Sequence[int]) -> tuple[slice, ...]:
+        """Return its pixels in an array of some shape (..., y, x) or (n,), as slices."""
+        if len(spatial) == 1:
+            return (slice(self.top, self.bottom),)
+        front, plane = list[slice](), self.plane
+        for length in reversed(spatial[:-2]):
+            plane, index = divmod(plane, length)
+            front.insert(0, slice(index, index + 1))
+        return (*front, slice(self.top, self.bottom), slice(self.left, self.right))
+
     @property
     def pixels(self) -> int:
         """Number of pixels."""
         return (self.bottom - self.top) * (self.right - self.left)
+
+
+def cells(rectangles: Sequence[Rectangle], rows: Sequence[int], columns: Sequence[int]) -> Iterator[Rectangle]:
+    """Yield rectangles cut at some rows and columns, in the order of the array."""
+    downs, acrosses = sorted({0, *rows}), sorted({0, *columns})
+    for one in rectangles:
+        for top, bottom in pairwise([*downs, max(one.bottom, downs[-1] + 1)]):
+            strip = one.rows(top, bottom)
+            for left, right in pairwise([*acrosses, max(one.right, acrosses[-1] + 1)]):
+                found = None if strip is None else strip.columns(left, right)
+                if found is not None:
+                    yield found
 
 
 def owned(shape: Sequence[int], chunks: Sequence[int], part: Part, *, whole: bool = False) -> list[Rectangle]:

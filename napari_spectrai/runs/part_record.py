@@ -24,10 +24,10 @@ from napari_spectrai.runs.part import Part
 FOLDER = "parts"
 RECORD = 2
 """Version of the record, among what all parts have to share."""
-_PLAN, _FINISHED = "plan.json", "finished.json"
+_PLAN, _FINISHED, _ARRAY = "plan.json", "finished.json", "zarr.json"
 _WORDS = {
     "verb": "the command", "count": "the number of parts", "input": "the input", "model": "the model", "options": "the options",
-    "shape": "the shape of the result", "record": "the version of napari-spectrai",
+    "shape": "the shape of the result", "format": "the format", "record": "the version of napari-spectrai",
 }  # fmt: skip
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -75,7 +75,7 @@ class PartRecord:
         return self.output / FOLDER
 
     @classmethod
-    def begin(cls, output: Path, plan: Mapping[str, Any], create: Callable[[Path], object]) -> PartRecord:
+    def begin(cls, output: Path, plan: Mapping[str, Any], create: Callable[[Path], object] = Path.mkdir) -> PartRecord:
         """Return the record of a job, started now or by another part.
 
         Parameters
@@ -83,7 +83,7 @@ class PartRecord:
         plan : mapping
             What all parts have to share, as plain values; among them ``count``.
         create : callable
-            Makes the output, a store, under a temporary name.
+            Makes the output, a store, under a temporary name; default: a folder.
 
         Raises
         ------
@@ -191,6 +191,21 @@ class PartRecord:
 
     # ---------------------------------------------------------------- what parts share and leave
 
+    def array(self, name: str, create: Callable[[Path], object]) -> Any:
+        """Return a Zarr array that all parts write into, in the record, or (without a name) the output itself; the first part makes it."""
+        import zarr
+
+        place = self.folder / name if name else self.output
+        if not (place / _ARRAY).exists():
+            temporary = self.folder / f".{uuid.uuid4().hex}.zarr"
+            try:
+                create(temporary)
+                place.mkdir(exist_ok=True)
+                (temporary / _ARRAY).replace(place / _ARRAY)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        return zarr.open_array(place, mode="r+")
+
     def shared(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return what the first part has computed for all; parts that compute it at the same time use that of the first to finish."""
         place = self.folder / f"shared-{name}"
@@ -236,8 +251,8 @@ class PartRecord:
                 return notes
             notes = [*dict.fromkeys([*(note for number in range(1, self.count + 1) for note in self.state(number).notes), *finish()])]
             write_text(self.folder / _FINISHED, json.dumps({"notes": notes}))
-        for item in self.folder.glob("part-*.npz"):
-            item.unlink(missing_ok=True)
+        for item in (*self.folder.glob("part-*.npz"), *self.folder.glob("*.zarr")):
+            shutil.rmtree(item) if item.is_dir() else item.unlink(missing_ok=True)
         return notes
 
 

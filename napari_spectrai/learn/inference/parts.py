@@ -24,17 +24,15 @@ from napari_spectrai.learn.inference.predict import Prediction, labels_of
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.inference.walk import Walk, codes_shape, of_source
 from napari_spectrai.learn.model import Model
-from napari_spectrai.preparation.chain import seen
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part
+from napari_spectrai.runs.part_input import digest
 from napari_spectrai.runs.part_record import FOLDER, RECORD, PartRecord
 from napari_spectrai.valid import MORE, decided, said
 
 _CODES = "codes.zarr"
-COMPARED = 2**22
-"""Values of an input by which a change between parts is noticed, in evenly spread rows; all of a smaller input."""
 
 
 def predicting_part(
@@ -63,7 +61,7 @@ def predicting_part(
     source, fit = on_axis_of(models[0], given, resample=options.resample)
     shaped = shaped_as(models[0], given, source, fit)
     plan = {
-        "record": RECORD, "verb": "predict", "count": part.count, "shape": list(shaped.shape), "input": _digest(given),
+        "record": RECORD, "verb": "predict", "count": part.count, "shape": list(shaped.shape), "input": digest(given),
         "model": [_digest_of_model(one) for one in models], "options": _plain(options),
     }  # fmt: skip
     window = SlidingWindow(models, torch.device("cpu"), options.tile)
@@ -102,14 +100,6 @@ def _plain(options: PredictOptions) -> dict[str, Any]:
         "tile": options.tile, "factor": options.factor, "views": options.views, "resample": options.resample,
         "settings": json.loads(json.dumps(dict(options.settings), default=str)),
     }  # fmt: skip
-
-
-def _digest(cube: Cube) -> str:
-    """Return a digest of shape, axis and values."""
-    found = hashlib.sha256(f"{cube.shape} {cube.axis.unit} {sorted(map(str, cube.metadata.items()))}".encode())
-    found.update(np.ascontiguousarray(cube.axis.values).tobytes())
-    found.update(np.ascontiguousarray(seen(cube, COMPARED)).tobytes())
-    return found.hexdigest()
 
 
 def _digest_of_model(model: Model) -> str:

@@ -1,0 +1,71 @@
+"""Kinds of maps that are computed block by block: what they need of the whole cube, of each spectrum, and of the finished maps."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.mapping.blocks import Bands, Pixels
+from napari_spectrai.mapping.kind import Doubles, MapKind, Maps, Progress, silent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MapPlan:
+    """How maps are computed of the spectra of a cube, in any order and by any number of processes.
+
+    Parameters
+    ----------
+    bands : numbers of the bands that are read
+    names : of the maps that `values` computes
+    values : callable
+        Given spectra (n, bands) in the type of the cube, returns the value of each map (maps, n).
+    finish : callable
+        Given the maps by name, NaN where a spectrum holds no data, returns the result.
+    at_once : int
+        Number of spectra between two reports of progress; 0: as many as are read at a time.
+    """
+
+    bands: Bands
+    names: Sequence[str]
+    values: Callable[[npt.NDArray[Any]], Doubles]
+    finish: Callable[[dict[str, Doubles]], Maps]
+    at_once: int = 0
+
+
+class PlannedMaps(MapKind):
+    """A kind of maps whose subclasses give `plan`."""
+
+    @abstractmethod
+    def plan(self, cube: Cube) -> MapPlan:
+        """Return how the maps of a cube are computed; of the cube, some spectra are read.
+
+        Raises
+        ------
+        ValueError
+            If the settings do not fit the cube.
+        """
+
+    def compute(self, cube: Cube, progress: Progress = silent) -> Maps:
+        """Return the maps of a cube; a lazy cube is read block by block.
+
+        Raises
+        ------
+        ValueError
+            If the settings do not fit the cube, or no spectrum holds data in the bands that are used.
+        """
+        plan = self.plan(cube)
+        pixels = Pixels.of(cube, plan.bands)
+        found, count, done = pixels.empty(len(plan.names)), int(pixels.mask.sum()), 0
+        for places, spectra in pixels.raw_blocks():
+            step = plan.at_once or len(spectra)
+            for first in range(0, len(spectra), step):
+                part = spectra[first : first + step]
+                found[:, places[first : first + step]] = plan.values(part)
+                done += len(part)
+                progress(done, count)
+        return plan.finish({name: pixels.shaped(values) for name, values in zip(plan.names, found, strict=True)})
