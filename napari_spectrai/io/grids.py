@@ -116,4 +116,4 @@ def _stage(known: Mapping[str, FloatTable], units: Mapping[str, str], varying: l
     """Return the stage coordinates of a line, under the same names as in other formats."""
     if not varying or units.get(varying[0], "") not in _LENGTHS:
         return {}
-    return {f"stage_{name}": known[name].tolist() for name in "xyz" if name in known}
+    return {f"stage_{name}": known[name].tolist() for name in "xyz" if name in known} | {"stage_unit": units[varying[0]]}

@@ -121,7 +121,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if grid is None:
         for kind, name in ((_X, "x"), (_Y, "y"), (5, "z")):
             if kind in coordinates:
-                metadata[f"stage_{name}"] = coordinates[kind][0].tolist()
+                metadata |= {f"stage_{name}": coordinates[kind][0].tolist(), "stage_unit": coordinates[kind][1]}
         return RawArray(spectra, axis=axis, name=measured.title, metadata=metadata)
     image, size, origin = _image(path, spectra, measured, grid)
     return RawArray(

@@ -14,6 +14,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_spectrai.summary import contrast_limits
+from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import FIRST_BAND, spectral_position
 
@@ -71,11 +72,20 @@ class BandContrast:
 
     def _on_inserted(self, event: Any) -> None:
         layer, viewer = event.value, self._viewer()
-        band = layer.metadata.pop(FIRST_BAND, None) if isinstance(layer.metadata, dict) else None
-        if viewer is None or band is None or not isinstance(layer, Image):
+        if viewer is None or not _is_spectral(layer):
             return
-        show_first(viewer, layer, int(band))
-        self.follow(layer)
+        agree_in_units(viewer, layer)
+        band = layer.metadata.pop(FIRST_BAND, None)
+        if band is None:
+            return
+        if layer.ndim > 2:
+            show_first(viewer, layer, int(band))
+            self.follow(layer)
+            return
+        if not any(_is_spectral(other) for other in viewer.layers if other is not layer):
+            viewer.reset_view()  # the picture of a line lies below the one of its file
+        if layer.data.shape[1 - spectral_position(layer)] == 1 and hasattr(viewer, "window"):  # a single spectrum is seen as a curve
+            opened(viewer, "Spectra")
 
     def _on_removed(self, event: Any) -> None:
         self.leave(event.value)
@@ -162,6 +172,17 @@ def show_first(viewer: ViewerModel, layer: Image, band: int) -> None:
     index = [0.0] * layer.ndim
     index[spectral_position(layer)] = band
     viewer.dims.set_point(dimension, float(layer.data_to_world(index)[spectral_position(layer)]))
+
+
+def agree_in_units(viewer: ViewerModel, layer: Image) -> None:
+    """Give the bands of a layer the unit of the layers that share its slider: of different units, napari would use none at all.
+
+    The positions of the bands are known from the spectral axis.
+    """
+    dimension = layer.ndim - spectral_position(layer)
+    units = [other.units[-dimension] for other in viewer.layers if other is not layer and other.ndim >= dimension]
+    if layer.ndim > 2 and units and not layer.units[-dimension].is_compatible_with(units[0]):
+        layer.units = [units[0] if d == layer.ndim - dimension else unit for d, unit in enumerate(layer.units)]
 
 
 def _is_spectral(layer: Layer) -> bool:

@@ -37,6 +37,7 @@ class LayerFrame:
     layer: Image
     name: str
     spatial: tuple[int, ...]
+    bands: int
     kept: tuple[int, ...]
     place: dict[str, npt.NDArray[np.float64]]
     affine: npt.NDArray[np.float64]
@@ -53,6 +54,7 @@ class LayerFrame:
             layer=layer,
             name=str(layer.name),
             spatial=tuple(layer.data.shape[d] for d in kept),
+            bands=int(layer.data.shape[spectral_position(layer)]),
             kept=kept,
             place={part: np.array(getattr(layer, part), np.float64) for part in _AFFINE_PARTS},
             affine=np.array(layer.affine.affine_matrix, np.float64),
@@ -79,7 +81,7 @@ class LayerFrame:
     def align(self, layer: Image | Labels) -> None:
         """Place a λ-leading layer, or labels, over the processed part; it may have an integer multiple of the pixels per side.
 
-        The spectral dimension keeps its own scale.
+        The spectral dimension keeps its own scale, except in the picture of a set of spectra.
         """
         lead = layer.ndim - len(self.kept)
         lengths = layer.data.shape[lead:]
@@ -92,6 +94,8 @@ class LayerFrame:
         layer.scale = [*layer.scale[:lead], *(self.place["scale"][kept] / times)]
         layer.translate = [*layer.translate[:lead], *self.place["translate"][kept]]
         layer.units = [*layer.units[:lead], *(self.units[d] for d in kept)]
+        if lead == 1 and len(kept) == 1:
+            self._stretch(layer)
         self._turn(layer, lead)
         # the first pixel covers one corner of the first processed pixel
         first = np.zeros(len(kept))
@@ -102,6 +106,15 @@ class LayerFrame:
         missed = there - np.asarray(layer.data_to_world(here))[lead:]
         linear = np.asarray(layer.affine.linear_matrix)[lead:, lead:]
         layer.translate = [*layer.translate[:lead], *(layer.translate[lead:] + np.linalg.solve(linear, missed))]
+
+    def _stretch(self, layer: Image | Labels) -> None:
+        """Give the picture of a set of spectra the height and the units of its source, whatever the number of its bands."""
+        (spectral,) = set(range(len(self.place["scale"]))) - set(self.kept)
+        bands, own = self.bands, layer.data.shape[0]
+        layer.scale = [self.place["scale"][spectral] * bands / own, *layer.scale[1:]]
+        start = self.place["translate"][spectral] + self.place["scale"][spectral] * (bands / own - 1) / 2
+        layer.translate = [start, *layer.translate[1:]]
+        layer.units = [self.units[spectral], *layer.units[1:]]
 
     def _turn(self, layer: Image | Labels, lead: int) -> None:
         """Rotate, shear and transform a layer as the source is, at its position."""

@@ -15,13 +15,14 @@ from psygnal import Signal
 
 from napari_spectrai import conversion
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io import pictures, read
+from napari_spectrai.io import Picture, pictures, read
 from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
 from napari_spectrai.summary import contrast_limits, telling_band
+from napari_spectrai.widgets import line_scans
 from napari_spectrai.widgets.layer_choice import is_made
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -107,11 +108,21 @@ def _contrast(data: Any) -> tuple[float, float]:
     return contrast_limits(thinned, (0.5, 99.5))
 
 
-def opened_layer(cube: Cube, **more: Any) -> LayerData:
-    """Return the layer of a cube that is opened from a file or as a sample, with the band to show first."""
+def opened_layer(cube: Cube, beside: Sequence[Picture] = (), **more: Any) -> LayerData:
+    """Return the layer of a cube that is opened from a file or as a sample, with the band to show first.
+
+    Parameters
+    ----------
+    cube : Cube
+        An image of one row or column becomes a set of spectra.
+    beside : pictures of the same file
+    more : attributes of the layer
+    """
+    cube = line_scans.without_thin_sides(cube)
     data, options, kind = layer_data(cube, **more)
-    if data.ndim > 2:
-        options["metadata"][FIRST_BAND] = telling_band(cube)
+    if not cube.is_image:
+        options = line_scans.shaped(cube, options, beside) | {"colormap": "viridis"} | more
+    options["metadata"][FIRST_BAND] = telling_band(cube)
     return data, options, kind
 
 
@@ -252,8 +263,10 @@ def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:
 def layers_from_file(path: str | Path, **options: Any) -> list[LayerData]:
     """Return the layers of a spectral file: the ordinary images in the file, below the cube."""
     cube = read(path, **options)
-    below = []
-    for picture in pictures(path):
+    found = pictures(path)
+    below: list[LayerData] = []
+    for picture in found:
         more = {"name": f"{cube.name} · {picture.name}", "rgb": True, "scale": picture.pixel_size, "translate": picture.origin}
         below.append((picture.data, more | {"units": [picture.pixel_unit] * 2}, "image"))
-    return [*below, opened_layer(cube)]
+    place = None if cube.is_image else line_scans.place_in_picture(cube, found)
+    return [*below, *([] if place is None else [place]), opened_layer(cube, found)]

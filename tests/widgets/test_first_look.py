@@ -8,10 +8,12 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, write
+from napari_spectrai.io import Picture
 from napari_spectrai.summary import contrast_limits, telling_band
 from napari_spectrai.widgets.first_look import band_contrast
-from napari_spectrai.widgets.layer_frame import LayerFrame, add_above
+from napari_spectrai.widgets.layer_frame import LayerFrame, add_above, lie_over
 from napari_spectrai.widgets.layers import FIRST_BAND, add_cube, opened_layer
+from napari_spectrai.widgets.line_scans import place_in_picture
 
 
 @pytest.fixture
@@ -140,3 +142,82 @@ def test_the_switch_in_the_spectra_dock(viewer):
     other = add_cube(viewer, ramp(), name="added by a script")
     viewer.layers.selection.active = other
     assert not dock.contrast.value
+
+
+# ---------------------------------------------------------------- lines and single spectra
+
+
+def line_cube(count=12, bands=200, **metadata):
+    data = np.random.default_rng(1).random((count, bands)).astype(np.float32)
+    return Cube(data, SpectralAxis(np.linspace(500, 900, bands), "1/cm"), name="line", metadata=metadata)
+
+
+def side_ratio(layer):
+    height, width = np.array(layer.scale) * layer.data.shape
+    return float(width / height)
+
+
+def test_a_line_is_a_picture_over_its_true_distance(model):
+    along = np.arange(12.0)
+    cube = line_cube(stage_x=(10 + 0.3 * along).tolist(), stage_y=(5 + 0.4 * along).tolist(), stage_unit="um")
+    layer = open_cube(model, cube)
+    assert layer.scale[1] == pytest.approx(0.5)
+    assert [str(unit) for unit in layer.units] == ["micrometer"] * 2
+    assert 1 < side_ratio(layer) < 3
+    assert as_cube(layer).axis == cube.axis
+    np.testing.assert_array_equal(as_cube(layer).data, cube.data)
+
+
+@pytest.mark.parametrize("shape", [(1, 30, 200), (30, 1, 200), (1, 1, 200), (1, 200), (2, 200), (40, 200)])
+def test_nothing_opens_as_a_hairline(model, shape):
+    layer = open_cube(
+        model, Cube(np.random.default_rng(0).random(shape), pixel_size=(2.0, 2.0) if len(shape) > 2 else None, pixel_unit="um")
+    )
+    assert layer.ndim == 2
+    assert 1 < side_ratio(layer) < 3
+    assert as_cube(layer).shape == (np.prod(shape[:-1]), 200)
+
+
+def test_spectra_that_form_no_line_are_numbered(model):
+    jumps = np.random.default_rng(0).random(12)
+    layer = open_cube(model, line_cube(stage_x=jumps.tolist(), stage_y=jumps[::-1].tolist(), stage_unit="um"))
+    assert [str(unit) for unit in layer.units] == ["pixel"] * 2
+
+
+def test_results_and_labels_of_a_line_lie_over_it(model):
+    layer = open_cube(model, line_cube(stage_z=(-3 + 0.5 * np.arange(12)).tolist(), stage_unit="um"))
+    cube = as_cube(layer)
+    half = Cube(cube.data[:, ::2], SpectralAxis(cube.axis.values[::2], "1/cm"))
+    for result in (add_above(model, cube, LayerFrame.of(layer), "a"), add_above(model, half, LayerFrame.of(layer), "b")):
+        np.testing.assert_allclose(np.array(result.extent.world), np.array(layer.extent.world), atol=0.05 * layer.scale[0] * 200)
+        assert result.units == layer.units
+    strokes = model.add_labels(np.zeros(layer.data.shape, int))
+    lie_over(strokes, layer)
+    np.testing.assert_allclose(strokes.extent.world, layer.extent.world)
+    assert model.layers.extent.units is not None
+
+
+def test_layers_of_one_slider_have_one_unit(model):
+    """With different units, napari would warn and draw without any."""
+    open_cube(model, Cube(ramp().data, name="bands"))
+    open_cube(model, ramp())
+    open_cube(model, ramp(unit="1/cm"))
+    assert model.layers.extent.units is not None
+
+
+def test_the_place_of_a_line_is_drawn_on_the_picture_of_its_file():
+    picture = Picture("white light", np.zeros((100, 150, 3), np.uint8), (2.0, 2.0), (-50.0, 30.0), "um")
+    straight = line_cube(stage_x=np.arange(60.0, 72).tolist(), stage_y=[0.0] * 12, stage_unit="um")
+    (ends,), options, kind = place_in_picture(straight, [picture])
+    assert kind == "shapes"
+    np.testing.assert_array_equal(ends, [[0, 60], [0, 71]])
+    assert options["units"] == ["um", "um"]
+    _, options, _ = opened_layer(straight, [picture])
+    assert options["translate"][0] > -50 + 2 * 99
+    assert place_in_picture(line_cube(), [picture]) is None
+    assert place_in_picture(straight, []) is None
+
+
+def test_a_single_spectrum_opens_the_plot(viewer, tmp_path, qtbot):
+    viewer.open(write(line_cube(count=1), tmp_path / "one.h5"), plugin="napari-spectrai")
+    assert "Spectra (napari-spectrai)" in viewer.window.dock_widgets

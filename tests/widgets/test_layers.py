@@ -25,6 +25,7 @@ def test_a_layer_without_units_does_not_move_the_others_out_of_sight(viewer):
     extent = np.array(viewer.layers.extent.world)
     viewer.add_points(np.zeros((1, 2)))
     np.testing.assert_allclose(np.array(viewer.layers.extent.world)[1, 1:], extent[1, 1:])
+    viewer.layers.clear()
     alone = add_cube(viewer, Cube(np.zeros((3, 4, 5)), SpectralAxis(np.linspace(400, 700, 5), "nm")))
     assert [str(unit) for unit in alone.units] == ["nanometer", "pixel", "pixel"]
 
