@@ -108,20 +108,20 @@ def _contrast(data: Any) -> tuple[float, float]:
     return contrast_limits(thinned, (0.5, 99.5))
 
 
-def opened_layer(cube: Cube, beside: Sequence[Picture] = (), **more: Any) -> LayerData:
+def opened_layer(cube: Cube, views: Sequence[Picture] = (), **more: Any) -> LayerData:
     """Return the layer of a cube that is opened from a file or as a sample, with the band to show first.
 
     Parameters
     ----------
     cube : Cube
         An image of one row or column becomes a set of spectra.
-    beside : pictures of the same file
+    views : pictures of the same file
     more : attributes of the layer
     """
     cube = line_scans.without_thin_sides(cube)
     data, options, kind = layer_data(cube, **more)
     if not cube.is_image:
-        options = line_scans.shaped(cube, options, beside) | {"colormap": "viridis"} | more
+        options = line_scans.shaped(cube, options, views) | {"colormap": "viridis"} | more
     options["metadata"][FIRST_BAND] = telling_band(cube)
     return data, options, kind
 

@@ -67,7 +67,7 @@ def along(cube: Cube) -> Along:
     return Along(float(places[0, 0]) if own else 0.0, step, str(cube.metadata.get("stage_unit", "pixel")))
 
 
-def shaped(cube: Cube, options: Mapping[str, Any], beside: Sequence[Picture] = ()) -> dict[str, Any]:
+def shaped(cube: Cube, options: Mapping[str, Any], views: Sequence[Picture] = ()) -> dict[str, Any]:
     """Return the layer attributes of a set of spectra so that its picture is wider than high, below the pictures of its file."""
     count, bands = cube.count, len(cube.axis)
     line = along(cube)
@@ -80,8 +80,8 @@ def shaped(cube: Cube, options: Mapping[str, Any], beside: Sequence[Picture] = (
     step = width if count == 1 else line.step
     height = width * _FLAT
     top, left = 0.0, line.start
-    if beside:
-        picture = beside[0]
+    if views:
+        picture = views[0]
         tall = picture.pixel_size[0] * picture.data.shape[0]
         height = max(height, tall * _FLAT)
         top, left = picture.origin[0] + tall * 1.05, picture.origin[1]
@@ -89,12 +89,12 @@ def shaped(cube: Cube, options: Mapping[str, Any], beside: Sequence[Picture] = (
     return {**options, "scale": [height / bands, step], "translate": [top, left], "units": [line.unit] * 2}
 
 
-def place_in_picture(cube: Cube, beside: Sequence[Picture]) -> tuple[Any, dict[str, Any], str] | None:
+def place_in_picture(cube: Cube, views: Sequence[Picture]) -> tuple[Any, dict[str, Any], str] | None:
     """Return the layer that shows on the picture of a file where its spectra were measured; None if the file does not say."""
     known = _places(cube)
-    if not beside or "x" not in known or "y" not in known:
+    if not views or "x" not in known or "y" not in known:
         return None
-    picture = beside[0]
+    picture = views[0]
     places = np.stack([known["y"], known["x"]], 1)
     options: dict[str, Any] = {"name": f"{cube.name} · place", "units": [picture.pixel_unit] * 2}
     size = max(picture.pixel_size) * max(picture.data.shape[:2])
