@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -148,6 +150,21 @@ def demo(
     typer.echo(f"model: {saved}\nresult: {result}\nscores: {out / 'scores.csv'}")
     if window:
         _show(out, screenshot=screenshot)
+    typer.echo(_next(saved, folder))
+
+
+def _next(model: Path, folder: RunFolder) -> str:
+    """Return what to try after the demo."""
+    scripts = Path(sys.executable).parent
+    prefix = "" if shutil.which("napari-spectrai") == str(scripts / "napari-spectrai") else f"{os.path.relpath(scripts)}{os.sep}"
+    rows = [
+        (f"{folder.report}", "how the network was trained; open it in a browser"),
+        (f"{prefix}napari-spectrai info {model}", "settings and scores, as the model file holds them"),
+        (f"{prefix}napari", "File > Open Sample > napari-spectrai has more data; the docks are under Plugins > napari-spectrai"),
+        (f"{prefix}napari FILE", "spectra of your own: then Plugins > napari-spectrai > Train"),
+    ]
+    width = max(len(what) for what, _ in rows)
+    return "\nTry next:\n" + "\n".join(f"  {what:<{width}}  {why}" for what, why in rows)
 
 
 def _show(out: Path, *, screenshot: bool) -> None:

@@ -15,6 +15,7 @@ import tifffile
 import zarr
 
 from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit what is pending
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, unpacked, warn

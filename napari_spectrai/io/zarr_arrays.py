@@ -9,6 +9,7 @@ from typing import Any
 import dask.array as da
 import zarr
 
+from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit what is pending
 from napari_spectrai.io.found import OnDisk
 from napari_spectrai.spec import listed
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from psygnal import Signal
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QCoreApplication, QObject
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
 
 
@@ -33,6 +33,8 @@ class LatestOnly(QObject):
         self._back.connect(self._deliver)
         # a bound method of a destroyed object is never called
         self.destroyed.connect(lambda _=None: self.leave())
+        if (application := QCoreApplication.instance()) is not None:
+            application.aboutToQuit.connect(self.leave)
 
     def ask(self, question: Callable[[], Any]) -> None:
         """Ask a question; one that is waiting is dropped."""
