@@ -1,7 +1,7 @@
 """The event loop on which zarr reads and writes: what it has not finished when the process ends is cancelled.
 
-zarr closes its loop at exit as it is. A read that a thread had asked for stays pending then, and Python prints "Task was destroyed but it is
-pending!" for each of its chunks.
+zarr closes its loop at exit as it is. A read that a thread had asked for stays pending then, and Python prints "Task was destroyed but it
+is pending!" for each of its chunks.
 """
 
 from __future__ import annotations
