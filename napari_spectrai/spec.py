@@ -63,6 +63,8 @@ class Named(Spec):
 
     kind: str
     implementation: ClassVar[Any] = ""
+    tasks: ClassVar[frozenset[str] | None] = None
+    """Kinds of the tasks that it suits; None: all of them."""
 
     @classmethod
     def load(cls) -> Any:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_spectrai.experiment.automatic import named
+from napari_spectrai.experiment.automatic import Automatic, named
+from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.networks import NetworkSpec, looks_around, networks
+from napari_spectrai.experiment.tasks import TaskSpec
 
 if TYPE_CHECKING:
     from napari_spectrai.experiment.document import Experiment
@@ -18,10 +20,10 @@ PATCH = 32
 """Height and width of the patches of a denoising network, in pixels."""
 WIDE = 1_000
 """Number of bands from which a network on all bands takes too long to be compared."""
+LEAST_FOR_NETWORK = 200
+"""Number of pairs of spectra from which a network is compared, too."""
 MANY = 1_000
 """Number of samples from which the order takes into account costs that grow faster than this number."""
-LINEAR = ("logistic_regression", "pca_lda")
-"""The simplest classifiers, which a mixture favours as long as few units are evidence for others."""
 _LATE = {"local_means_mlp": 1, "random_forest": 2, "spectral_mlp": 2, "svm": 3, "svm_local_means": 3, "unet": 4}
 
 
@@ -34,7 +36,8 @@ class Size:
     samples : int
         Number of labelled spectra or pixels, of pairs of spectra, or of whole images.
     bands : int
-    Number of bands.
+        Number of bands.
+    sides : tuple of two ints, or None
         Height and width of the images; None for sets of spectra.
     """
 
@@ -69,7 +72,7 @@ class Candidate:
         """
         if looks_around(self.network) or self.sees == "superpixels" or not self.network.classical:
             return 0.25
-        return 1.0 if self.network.kind in LINEAR and self.sees == "spectra" else 0.5
+        return 1.0 if isinstance(self.network, ClassicalSpec) and self.network.is_linear and self.sees == "spectra" else 0.5
 
     @property
     def network(self) -> NetworkSpec:
@@ -79,14 +82,11 @@ class Candidate:
 
 def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
     """Return the candidates of an experiment whose network is ``automatic``, the simplest first."""
-    listed = getattr(experiment.network, "candidates", ())
+    listed = _listed(experiment)
     if listed:
         return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
     task = experiment.task
-    # classification uses single spectra or whole images, never neighbouring pixels
-    chosen = (
-        _of_classes(size, around=task.kind == "segmentation" and size.sides is not None) if task.classifies else _of_pairs(task.kind, size)
-    )
+    chosen = _of_classes(size, around=task.uses_neighbours and size.sides is not None) if task.classifies else _of_pairs(task, size)
     return [Candidate(named(networks.parse(kind), sees), with_recipe(experiment, kind, size), sees) for kind, sees in chosen]
 
 
@@ -98,6 +98,12 @@ def in_turn(candidates: Sequence[Candidate], size: Size) -> list[Candidate]:
     if size.samples <= MANY:
         return list(candidates)
     return sorted(candidates, key=lambda candidate: _LATE.get(candidate.network.kind, 0))
+
+
+def _listed(experiment: Experiment) -> Sequence[NetworkSpec]:
+    """Return the candidates listed by a person; empty if the choice is left to the program."""
+    network = experiment.network
+    return network.candidates if isinstance(network, Automatic) else ()
 
 
 def _name(spec: NetworkSpec, all_of_them: Sequence[NetworkSpec]) -> str:
@@ -129,19 +135,14 @@ def _of_classes(size: Size, *, around: bool) -> list[tuple[str, str]]:
     return found
 
 
-def _of_pairs(kind: str, size: Size) -> list[tuple[str, str]]:
-    if kind == "calibration":
-        found = ["raw", "gain_offset", "ds", "pds", "sst", "ridge"]
-    else:
-        found = ["raw", "savitzky_golay", "whittaker", "pca", "ridge"]
-    if size.samples >= 200:
-        found.append("residual_mlp")
-    return [(one, "spectra") for one in found]
+def _of_pairs(task: TaskSpec, size: Size) -> list[tuple[str, str]]:
+    networks_too = (task.network,) if size.samples >= LEAST_FOR_NETWORK else ()
+    return [(one, "spectra") for one in (*task.candidates, *networks_too)]
 
 
 def denoisers_for(experiment: Experiment, size: Size) -> list[Candidate]:
     """Return the denoisers that need no truth, the simplest first."""
-    listed = getattr(experiment.network, "candidates", ())
+    listed = _listed(experiment)
     if listed:
         return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
     return [Candidate(named(networks.parse(kind), "spectra"), with_recipe(experiment, kind, size)) for kind in _of_noisy(size)]

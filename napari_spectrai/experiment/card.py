@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, Self
 
@@ -114,6 +116,12 @@ class ModelCard:
     compared: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     intensities: list[float] = field(default_factory=list)
+
+    @classmethod
+    def now(cls, **fields: Any) -> Self:
+        """Return a card with the date and the versions of the software as they are now; `fields` are the other attributes."""
+        versions = {package: version(package) for package in ("napari-spectrai", "torch")}
+        return cls(date=f"{datetime.now():%Y-%m-%d %H:%M}", versions=versions, **fields)
 
     @property
     def out(self) -> int:

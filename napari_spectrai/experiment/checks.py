@@ -174,7 +174,7 @@ def _preparation(experiment: Experiment) -> list[Problem]:
         if isinstance(step, SpatialStep):
             why = "uses neighbouring pixels, but a network is trained on spectra and patches; apply it to the cubes first (Preprocess)"
             found.append(Problem(f"preparation.{number}", f"{step.title!r} {why}"))
-        elif not getattr(step, "back", True):
+        elif not step.returns_spectra:
             why = "returns component scores, which cannot be converted back to wavelengths; switch 'Return spectra' (back) on"
             found.append(Problem(f"preparation.{number}.back", f"{step.title!r} {why}"))
     return found

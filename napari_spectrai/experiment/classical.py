@@ -29,6 +29,8 @@ class ClassicalSpec(NetworkSpec):
 
     without_truth: ClassVar[bool] = False
     """Whether it denoises data without a truth."""
+    is_linear: ClassVar[bool] = False
+    """Whether it is one of the simplest classifiers, which a mixture favours as long as few units are evidence for others."""
 
     @property
     def finds(self) -> list[Class]:
@@ -259,6 +261,7 @@ class LogisticRegression(PixelClassifier):
     title: ClassVar = "Logistic regression"
     label: ClassVar = "logistic"
     kind: Literal["logistic_regression"] = "logistic_regression"
+    is_linear: ClassVar = True
     implementation: ClassVar = "napari_spectrai.learn.classical.classify:LogisticRegression"
 
 
@@ -280,6 +283,7 @@ class PCALDA(PixelClassifier):
     title: ClassVar = "PCA-LDA"
     label: ClassVar = "PCA-LDA"
     kind: Literal["pca_lda"] = "pca_lda"
+    is_linear: ClassVar = True
     implementation: ClassVar = "napari_spectrai.learn.classical.classify:PCALDA"
     components: int | None = Field(
         None, ge=1, le=1024, title="Principal components", description="principal components; empty: chosen by cross-validation"
@@ -340,6 +344,11 @@ class LocalMeans(PixelClassifier):
     dimensions: ClassVar = (2,)
     images: ClassVar = True
     size: int = Field(7, ge=3, le=99, title="Window size", description="height and width of the averaged window, in pixels")
+
+    @property
+    def averaging_window(self) -> int:
+        """Height and width of the window over which spectra are averaged."""
+        return self.size
 
     @property
     def context(self) -> int:

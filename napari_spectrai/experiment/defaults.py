@@ -44,11 +44,11 @@ def _restoration(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
         # about as many steps as the Raman pairs need, whatever the number of spectra
         "training": {"batch": batch, "epochs": max(5, min(150, round(3600 * batch / cube.count)))},
     }
-    if task.kind != "denoising" or truth is not None:
+    if truth is not None or not task.scheme_without_truth:
         return document
     # without a truth: candidates compared on the data with noise added
     document |= {
-        "task": {"kind": "denoising", "learns_from": "recorrupted"}, "preparation": ["scale"],
+        "task": {"kind": task.kind, "learns_from": task.scheme_without_truth}, "preparation": ["scale"],
         "network": {"kind": "automatic", "seconds": 60.0}, "augmentation": [],
     }  # fmt: skip
     del document["training"]
@@ -117,10 +117,10 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     labelled, of_images = cube.count, False
     if truth is not None:
         labels = labels_of_marks(truth, cube) if is_marks(truth) else as_labels(truth)
-        of_images = task.kind == "classification" and len(cube.shape) > 3 and labels.shape == cube.spatial_shape[:-2]
+        of_images = task.classes_of_images and len(cube.shape) > 3 and labels.shape == cube.spatial_shape[:-2]
         if of_images:
             settings["of"] = "images"
-        elif task.kind == "classification" and cube.is_image and labels.shape == cube.spatial_shape:
+        elif "unlabelled" in type(task).model_fields and task.no_label is None and cube.is_image and labels.shape == cube.spatial_shape:
             settings["unlabelled"] = 0 if 0 in np.unique(labels.data) else None
         labelled = int(np.count_nonzero((labels.data != 0) & (labels.data != UNKNOWN)))
     document: dict[str, Any] = {

@@ -157,9 +157,7 @@ class Experiment(Spec):
             task = tasks.parse(document["task"])
         except ValueError:  # reported when the field is validated
             return document
-        started: dict[str, Any] = {"network": task.network, "loss": task.loss}
-        if task.kind == "segmentation":
-            started["network"] = {"kind": "unet", "dims": 2, "components": 32}
+        started: dict[str, Any] = {"network": {"kind": task.network, **task.network_settings}, "loss": task.loss}
         if task.own_unit:  # intensities of two instruments are compared: spectra are not divided by their own maxima
             started["preparation"] = ["scale"]
         return started | dict(document)

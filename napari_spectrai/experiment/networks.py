@@ -86,6 +86,21 @@ class NetworkSpec(Named):
         return None
 
     @property
+    def is_consistent(self) -> bool:
+        """Whether an enlarged image stays consistent with the input: the setting `consistent` of a network that has it."""
+        return bool(getattr(self, "consistent", False))
+
+    @property
+    def residual_weight(self) -> float:
+        """Weight of what it adds to an enlarged image: the setting `strength` of a network that has it."""
+        return float(getattr(self, "strength", 1.0))
+
+    @property
+    def averaging_window(self) -> int:
+        """Height and width of the window over which a classifier averages spectra; 0: it does not."""
+        return 0
+
+    @property
     def has_dropout(self) -> bool:
         """Whether passes of a trained model with dropout differ, so that they give an uncertainty."""
         return float(getattr(self, "dropout", 0.0)) > 0

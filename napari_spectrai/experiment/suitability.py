@@ -57,9 +57,8 @@ class Suitability:
 
     def why_not(self, cls: type[Named]) -> str:
         """Return why a kind is not offered, in words; empty if it is offered."""
-        suited = getattr(cls, "tasks", None)
-        if suited is not None and self.task.kind not in suited:
-            return "for " + " and ".join(tasks[kind].title.lower() for kind in tasks if kind in suited)
+        if cls.tasks is not None and self.task.kind not in cls.tasks:
+            return "for " + " and ".join(tasks[kind].title.lower() for kind in tasks if kind in cls.tasks)
         if issubclass(cls, NetworkSpec):
             return self._network(cls)
         if issubclass(cls, AugmentationSpec):

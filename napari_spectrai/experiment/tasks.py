@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -21,8 +23,18 @@ class TaskSpec(Named):
     """Names of metrics that an evaluation of spectra reports, too."""
     network: ClassVar[str] = "residual_mlp"
     loss: ClassVar[str] = "mse"
+    network_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Settings of the default network that differ from its own defaults."""
     baselines: ClassVar[tuple[str, ...]] = ()
     """The classical baselines of a network, by kind."""
+    candidates: ClassVar[tuple[str, ...]] = ()
+    """Methods for pairs of spectra that the automatic choice compares, by kind, the simplest first."""
+    uses_neighbours: ClassVar[bool] = False
+    """Whether the class of a pixel of an image may be predicted from its neighbours, too."""
+    classes_of_images: ClassVar[bool] = False
+    """Whether whole images can have classes: it has a setting `of`."""
+    scheme_without_truth: ClassVar[str] = ""
+    """Value of its setting `learns_from` by default if there is no truth; empty: it has none."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **settings: Any) -> None:
@@ -101,6 +113,8 @@ class Denoising(TaskSpec):
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Restoration"
     metrics: ClassVar = ("mse", "psnr", "sam")
     baselines: ClassVar = ("raw", "savitzky_golay", "whittaker", "wavelet", "pca", "svd_nlm", "ridge")
+    candidates: ClassVar = ("raw", "savitzky_golay", "whittaker", "pca", "ridge")
+    scheme_without_truth: ClassVar = "recorrupted"
     learns_from: Literal["pairs", "repeats", "bands", "masked", "recorrupted"] = Field(
         "pairs",
         title="Learn from",
@@ -136,6 +150,7 @@ class Calibration(TaskSpec):
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Restoration"
     metrics: ClassVar = ("mse", "psnr", "sam")
     baselines: ClassVar = ("raw", "gain_offset", "ds", "pds", "sst", "ridge")
+    candidates: ClassVar = ("raw", "gain_offset", "ds", "pds", "sst", "ridge")
 
     @property
     def own_unit(self) -> bool:
@@ -210,6 +225,7 @@ class Classification(_Classes):
     kind: Literal["classification"] = "classification"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
     network: ClassVar = "spectral_cnn"
+    classes_of_images: ClassVar = True
     of: Literal["spectra", "images"] = Field(
         "spectra", title="Classify", description="whether each spectrum or each whole image has a class"
     )
@@ -228,6 +244,8 @@ class Segmentation(_Classes):
     kind: Literal["segmentation"] = "segmentation"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
     network: ClassVar = "unet"
+    network_settings: ClassVar = MappingProxyType({"dims": 2, "components": 32})
+    uses_neighbours: ClassVar = True
     unlabelled: int | None = Field(0, title="Unlabelled value", description="label value without a class; empty: every value is a class")
 
 

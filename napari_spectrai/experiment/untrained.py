@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import ValidationError
@@ -48,8 +46,6 @@ def ready_card(spec: ClassicalSpec, axis: SpectralAxis, *, factor: int = 2) -> M
     elif "denoising" not in spec.tasks:
         task = {"kind": "super_resolution", "factor": factor}
     experiment = Experiment.from_mapping({"task": task, "network": spec, "preparation": [], "name": spec.title})
-    return ModelCard(
-        name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, date=f"{datetime.now():%Y-%m-%d %H:%M}",
-        trained_on=["no data (a classical method)"], versions={name: version(name) for name in ("napari-spectrai", "torch")},
-        classes=spec.finds,
-    )  # fmt: skip
+    return ModelCard.now(
+        name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, trained_on=["no data (a classical method)"], classes=spec.finds
+    )

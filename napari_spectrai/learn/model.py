@@ -23,6 +23,7 @@ from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.fingerprints import Fingerprints
 from napari_spectrai.learn.weights import refuse_misfit, shapes_in
 from napari_spectrai.networks import build
@@ -76,6 +77,35 @@ class Model:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     """Of the spectra it was trained and validated on; none in files of earlier versions."""
     applicability: Applicability | None = None
+
+    @classmethod
+    def of(
+        cls, network: nn.Module, data: Dataset, experiment: Experiment, name: str, *, classical: Mapping[str, Method],
+        applicability: Applicability | None = None, **about: Any,
+    ) -> Self:  # fmt: skip
+        """Return the model of a network trained on some data.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            Trained; it is put into evaluation mode.
+        data : Dataset
+            The training data: its axes, classes, fitted preparation and fingerprints are kept.
+        experiment : Experiment
+        name : str
+            Used if the experiment has no name.
+        classical : dict of str to Method
+            The classical methods tuned on the same data.
+        applicability : Applicability, optional
+        **about
+            Further attributes of the `ModelCard`: scores, intervals, notes, compared, temperature.
+        """
+        card = ModelCard.now(
+            name=experiment.name or name, experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
+            axis=data.axis, truth_axis=data.truth_axis, classes=data.classes, intensities=data.intensities, trained_on=data.names,
+            baselines=[method.spec.kind for method in classical.values()], **about,
+        )  # fmt: skip
+        return cls(network.eval(), card, dict(classical), data.fingerprints, applicability)
 
     def __repr__(self) -> str:
         return f"Model({self.description.brief})"

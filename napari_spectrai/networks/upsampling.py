@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_spectrai.experiment.networks import NetworkSpec
 from napari_spectrai.networks.blocks import zero_last_layer
 
 ROUNDS, QUICKLY = 10, 2
@@ -99,14 +99,15 @@ class Enlarging(nn.Module):
     Parameters
     ----------
     inner : module on ``(N, y, x, λ)`` that returns `times` as many pixels per side
-    spec : settings with `consistent` and `strength`
+    spec : NetworkSpec
+        Its `is_consistent` and `residual_weight` apply.
     times : output pixels along each side of an input pixel, unless `forward` gets another factor
     """
 
-    def __init__(self, inner: nn.Module, spec: Any, times: int) -> None:
+    def __init__(self, inner: nn.Module, spec: NetworkSpec, times: int) -> None:
         super().__init__()
         self.inner, self.times = inner, times
-        self.consistent, self.strength = getattr(spec, "consistent", False), getattr(spec, "strength", 1.0)
+        self.consistent, self.strength = spec.is_consistent, spec.residual_weight
         zero_last_layer(self)
 
     @property

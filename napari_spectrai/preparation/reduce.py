@@ -30,6 +30,11 @@ class _Reduction(Step):
     backward: Matrix | None = Field(None, description="components × bands; fitted on the data if empty", json_schema_extra={"learnt": True})
 
     @property
+    def returns_spectra(self) -> bool:
+        """Whether it returns spectra: `back`."""
+        return self.back
+
+    @property
     def is_fitted(self) -> bool:
         """Whether the components are known."""
         return self.forward is not None

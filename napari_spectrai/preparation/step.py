@@ -68,6 +68,11 @@ class Step(Named):
         """Return the (offset, scale), of shape (..., 1), restored in results: those removed by `apply`, in the unit of the truth."""
         return self.factors(spectra)
 
+    @property
+    def returns_spectra(self) -> bool:
+        """Whether it returns spectra, and no scores that cannot be converted back to wavelengths."""
+        return True
+
     def findings(self, cube: Cube) -> Any:
         """Return what the step finds in a cube and would change, as an object with a readable text; None for steps that do not count."""
         return None

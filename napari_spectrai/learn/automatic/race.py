@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
@@ -41,7 +42,7 @@ class Race(ABC):
     def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
         self.experiment, self.folder = experiment, folder
         self.began = time.monotonic()
-        self.seconds = float(getattr(experiment.network, "seconds", float("inf")))
+        self.seconds = experiment.network.time_limit or math.inf
         self.outcomes: list[FoldOutcome] = []
 
     # ------------------------------------------------------------------ to be implemented by comparisons

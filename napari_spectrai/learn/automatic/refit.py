@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ from torch import nn
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate
-from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic import map_accuracy
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
@@ -74,18 +71,13 @@ class Refit:
             ranges["map"] = {"network": {"average_accuracy": [expected.low, expected.high]}}
         baselines = self._baselines(compared)
         weights = dict(zip(chosen.names, chosen.weights, strict=True))
-        card = ModelCard(
-            name=self.experiment.name or name,
-            experiment=self.experiment.model_copy(update={"preparation": list(data.preparation.steps), "network": own.network}),
-            axis=data.axis, truth_axis=data.truth_axis, classes=data.classes, date=f"{datetime.now():%Y-%m-%d %H:%M}",
-            baselines=[method.spec.kind for method in baselines.values()], trained_on=data.names, scores=scores, intervals=ranges,
-            intensities=data.intensities,
-            versions={package: version(package) for package in ("napari-spectrai", "torch")}, temperature=temperature, notes=notes,
-            compared=[asdict(self.scoring.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
-        )  # fmt: skip
         spectra = torch.cat([scene.x[a] for maps in self.scoring.asked for scene, a in zip(data.scenes(), maps, strict=True)])
         applies = Applicability.of(spectra, held.fold) if len(spectra) > 2 else None
-        return Model(network.eval(), card, baselines, data.fingerprints, applies)
+        return Model.of(
+            network, data, self.experiment.model_copy(update={"network": own.network}), name, classical=baselines, applicability=applies,
+            scores=scores, intervals=ranges, notes=notes, temperature=temperature,
+            compared=[asdict(self.scoring.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
+        )  # fmt: skip
 
     def _network(self, members: Sequence[FoldOutcome], chosen: Choice, radius: int) -> tuple[nn.Module, float, Candidate]:
         data, spec = self.bench.base, self.experiment.network

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate, Size, denoisers_for
-from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.blind_selection import ADDED, BlindComparison
 from napari_spectrai.learn.automatic.choice import losses_of
@@ -122,15 +119,11 @@ class BlindChoice(Race):
             ranges[name] = {"mse": ends} if ends else {}
         baselines = {o.candidate.network.label: self._baseline(o) for o in compared if o.candidate.network.classical}
         weights = dict(zip(chosen.names, chosen.weights, strict=True))
-        card = ModelCard(
-            name=self.experiment.name or self.folder.path.name,
-            experiment=self.experiment.model_copy(update={"preparation": list(self.data.preparation.steps), "network": settings}),
-            axis=self.data.axis, truth_axis=self.data.truth_axis, date=f"{datetime.now():%Y-%m-%d %H:%M}", trained_on=self.data.names,
-            scores={"validation": rows}, intervals={"validation": ranges}, baselines=[method.spec.kind for method in baselines.values()],
-            versions={package: version(package) for package in ("napari-spectrai", "torch")}, notes=[*self.notes, *took],
-            compared=[asdict(self.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes], intensities=self.data.intensities,
+        model = Model.of(
+            blend, self.data, self.experiment.model_copy(update={"network": settings}), self.folder.path.name, classical=baselines,
+            scores={"validation": rows}, intervals={"validation": ranges}, notes=[*self.notes, *took],
+            compared=[asdict(self.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
         )  # fmt: skip
-        model = Model(blend, card, baselines, self.data.fingerprints)
         return model, list(zip(members, chosen.weights, strict=True)), [self._shown(chosen.output)]
 
     def _baseline(self, outcome: FoldOutcome) -> Method:

@@ -113,14 +113,15 @@ class CrossValidation(Race):
 
     def model(self, outcomes: list[FoldOutcome]) -> tuple[Model, list[tuple[FoldOutcome, float]], list[Event]]:
         """Choose, refit, and return the model, its members with their weights, and previews."""
-        spec, held = self.experiment.network, self.comparison.held
+        network, held = self.experiment.network, self.comparison.held
+        spec = network if isinstance(network, Automatic) else None
         outcomes = sorted(outcomes, key=lambda outcome: self._simplicity.get(outcome.candidate.name, 0))
-        chosen = choice.choose([o.answers for o in outcomes if o.answers is not None], held, blend=getattr(spec, "blend", False))
+        chosen = choice.choose([o.answers for o in outcomes if o.answers is not None], held, blend=spec is not None and spec.blend)
         self.notes.append(chosen.why)
         by_name = {outcome.candidate.name: outcome for outcome in outcomes}
         members, radius = [by_name[name] for name in chosen.names], 0
-        image = self.size.sides is not None and self.experiment.task.kind == "segmentation"
-        if getattr(spec, "smooth", False) and held.classes and image:
+        image = self.size.sides is not None and self.experiment.task.uses_neighbours
+        if spec is not None and spec.smooth and held.classes and image:
             radius, chosen, why = best_radius(self.comparison, members, chosen)
             self.notes += [why] if why else []
         refit = Refit(self.experiment, self.bench, self.base, self.folds, self.scoring)

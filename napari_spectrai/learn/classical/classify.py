@@ -46,7 +46,7 @@ class PixelClassifier(Method, ABC):
         return torch.cat([self.scores((part - self.mean) / self.deviation) for part in seen.split(65_536)])
 
     def _seen(self, x: Tensor) -> Tensor:
-        size = getattr(self.spec, "size", 0)
+        size = self.spec.averaging_window
         return local_means(x, size | 1) if size else x
 
     def fit(self, scenes: Sequence[Scene]) -> None:

@@ -41,6 +41,11 @@ class Method(nn.Module):
         self.gain = 1.0
         """Factor that brings inputs to the intensities of the truths, apart from differences of instruments; set before `fit`."""
 
+    @property
+    def said(self) -> str:
+        """A sentence about the fit, for the notes of the model; empty if there is nothing to say."""
+        return ""
+
     def fit(self, scenes: Sequence[Scene]) -> None:
         """Fit to the valid pixels of the scenes; without a truth, to the data alone."""
 
@@ -94,9 +99,8 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
     if not data.classes:
         method.axes, method.gain = (data.prepared_axis, data.truth_axis), data.preparation.gain
     method.fit(list(data.scenes(*parts)))
-    said = getattr(method, "said", "")
-    if said and said not in data.notes:
-        data.notes.append(said)
+    if method.said and method.said not in data.notes:
+        data.notes.append(method.said)
     return method.to(data.inputs.device)
 
 

@@ -266,7 +266,7 @@ class Chain:
     def __call__(self, x: Tensor, y: Tensor, generator: Generator) -> Pair:
         """Return the augmented batch and its truth."""
         for part in self.parts:
-            if self.labels and not getattr(part, "moves_pixels", False):
+            if self.labels and not part.moves_pixels:
                 x, _ = part(x, x, generator)
             else:
                 x, y = part(x, y, generator)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ import torch
 from torch import nn
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical.scored_pixels import counted, predict_pixels
 from napari_spectrai.learn.data.dataset import Dataset
@@ -68,15 +65,8 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
         methods = classical.fit_baselines(experiment, data, "training", "validation", before=methods)
         scored["test"] = scores("test", methods | {"network": method})
     took = what_was_removed(experiment, data, method.eval())
-    card = ModelCard(
-        name=experiment.name or folder.path.name,
-        experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
-        axis=data.axis, truth_axis=data.truth_axis, date=f"{datetime.now():%Y-%m-%d %H:%M}", trained_on=data.names, scores=scored,
-        versions={name: version(name) for name in ("napari-spectrai", "torch")}, classes=data.classes, intensities=data.intensities,
-        baselines=[one.spec.kind for one in methods.values()], intervals=ranges,
-        notes=[*filter(None, [getattr(method, "said", "")]), *took],
-    )  # fmt: skip
-    model = Model(method.eval(), card, methods, data.fingerprints)
+    notes = [*filter(None, [method.said]), *took]
+    model = Model.of(method, data, experiment, folder.path.name, classical=methods, scores=scored, intervals=ranges, notes=notes)
     for which, path in (("best", folder.best), ("last", folder.last)):
         model.save(path)
         yield recorded(Saved(which, str(path)))  # type: ignore[arg-type]

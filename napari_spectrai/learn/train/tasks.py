@@ -157,6 +157,8 @@ class SuperResolution(Restoration):
 class Classes:
     """Tasks with classes as output: of spectra, pixels or images."""
 
+    loss_unit = 1.0
+
     def __init__(self, experiment: Experiment, data: Dataset) -> None:
         self.names = experiment.task.metrics
         self._spec = experiment.minimised

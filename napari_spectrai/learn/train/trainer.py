@@ -7,15 +7,12 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from datetime import datetime
-from importlib.metadata import version
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical import Method
@@ -126,20 +123,7 @@ class Trainer:
     def _model(self, weights: dict[str, Tensor], scores: dict[str, dict[str, dict[str, float]]]) -> Model:
         network = copy.deepcopy(self.average.module)  # not built again: that would draw from the random state
         network.load_state_dict(weights)
-        card = ModelCard(
-            name=self.experiment.name or self.folder.path.name,
-            experiment=self.experiment.model_copy(update={"preparation": list(self.data.preparation.steps)}),
-            axis=self.data.axis,
-            truth_axis=self.data.truth_axis,
-            classes=self.data.classes,
-            intensities=self.data.intensities,
-            baselines=[method.spec.kind for method in self.classical.values()],
-            date=f"{datetime.now():%Y-%m-%d %H:%M}",
-            trained_on=self.data.names,
-            scores=scores,
-            versions={name: version(name) for name in ("napari-spectrai", "torch")},
-        )
-        return Model(network.eval(), card, self.classical, self.data.fingerprints)
+        return Model.of(network, self.data, self.experiment, self.folder.path.name, classical=self.classical, scores=scores)
 
     def _save(self, *, force: bool = False) -> Iterator[Event]:
         if not force and time.monotonic() - self._saved_at < SAVE_SECONDS:
@@ -216,7 +200,7 @@ class Trainer:
 
     @property
     def _shown_loss(self) -> float:
-        return float(self._total) * getattr(self.task, "loss_unit", 1.0)
+        return float(self._total) * float(self.task.loss_unit)
 
     def _epoch(self) -> Generator[Event, None, bool]:
         """Run the rest of one epoch and validate it; return whether it was stopped."""

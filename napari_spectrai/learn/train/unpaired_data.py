@@ -56,7 +56,7 @@ class UnpairedData:
 
 def prepare_unpaired(task: Any, data: Dataset, seed: int) -> UnpairedData | None:
     """Return the pairs of data without a truth; None if there is a truth, the output has other pixels, or there are too many data."""
-    if data.truths is not None or data.of_images or getattr(task, "times", 1) > 1 or data.inputs.nelement() > MOST:
+    if data.truths is not None or data.of_images or data.enlarges > 1 or data.inputs.nelement() > MOST:
         return None
     generator = torch.Generator(data.inputs.device).manual_seed(seed)
     pair = task.make_pair(data.inputs, None, generator)
