@@ -12,7 +12,7 @@ import torch
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, compare, fit, predict, train
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.learn.classical import from_tensors, to_tensors
 from napari_spectrai.learn.classical.linear import _penalty_left_out

@@ -8,7 +8,7 @@ import torch
 
 from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
 from napari_spectrai.learn.classical.scored_pixels import predict_pixels
 from napari_spectrai.learn.data.assemble import assemble

@@ -18,7 +18,7 @@ from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.ineffective import without_effect
 from napari_spectrai.experiment.losses import losses
-from napari_spectrai.experiment.networks import looks_around, networks
+from napari_spectrai.experiment.network_spec import looks_around, networks
 from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.training import OneCycle, optimisers, schedules
 from napari_spectrai.labels import Labels

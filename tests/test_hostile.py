@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, read, train, write
 from napari_spectrai.experiment.card import KEY, read_card
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.networks import build
 from napari_spectrai.parsing import brief, parse_json, parse_yaml

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from napari_spectrai import Cube, Experiment, Model, predict, sample, train
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical.method import fit_baselines
 from napari_spectrai.learn.classical.subspace import nl_bayes
 from napari_spectrai.learn.data.assemble import assemble

@@ -10,7 +10,7 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis, fit
 from napari_spectrai.experiment.card import read_card
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.fit import follow
 from napari_spectrai.learn.train.step_timing import time_steps

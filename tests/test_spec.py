@@ -6,7 +6,8 @@ import pytest
 from pydantic import Field
 
 from napari_spectrai import Experiment
-from napari_spectrai.experiment.networks import NetworkSpec, UNet, networks
+from napari_spectrai.experiment.network_spec import NetworkSpec, networks
+from napari_spectrai.experiment.networks import UNet
 from napari_spectrai.experiment.training import optimisers, schedules
 from napari_spectrai.spec import SettingsError
 

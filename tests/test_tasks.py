@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, compare, evaluate, fit, predict, read, train, write
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels

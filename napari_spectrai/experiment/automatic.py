@@ -8,7 +8,7 @@ from pydantic import Field, SerializeAsAny
 
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.losses import CLASSES
-from napari_spectrai.experiment.networks import RESTORATION, NetworkSpec, networks
+from napari_spectrai.experiment.network_spec import RESTORATION, NetworkSpec, networks
 from napari_spectrai.spec import Spec
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from napari_spectrai.experiment.losses import CLASSES
-from napari_spectrai.experiment.networks import RESTORATION, Activation, NetworkSpec, OverRidge, Stemmed
+from napari_spectrai.experiment.network_spec import RESTORATION, Activation, NetworkSpec, OverRidge, Stemmed
 
 DIMS = "1: along the spectrum, 2: over the image, 3: both"
 

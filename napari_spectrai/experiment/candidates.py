@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_spectrai.experiment.automatic import Automatic, named
 from napari_spectrai.experiment.classical import ClassicalSpec
-from napari_spectrai.experiment.networks import NetworkSpec, looks_around, networks
+from napari_spectrai.experiment.network_spec import NetworkSpec, looks_around, networks
 from napari_spectrai.experiment.tasks import TaskSpec
 
 if TYPE_CHECKING:

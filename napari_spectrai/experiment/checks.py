@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.document import Experiment
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import fits_images, means_of_images, without_truth
 from napari_spectrai.labels import Labels
 from napari_spectrai.preparation.step import SpatialStep, Step

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from napari_spectrai.experiment.losses import CLASSES
-from napari_spectrai.experiment.networks import RESTORATION, SUPER_RESOLUTION, NetworkSpec
+from napari_spectrai.experiment.network_spec import RESTORATION, SUPER_RESOLUTION, NetworkSpec
 from napari_spectrai.labels import Class
 
 DENOISING = frozenset({"denoising"})

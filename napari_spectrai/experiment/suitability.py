@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_spectrai.experiment.augmentations import AugmentationSpec
-from napari_spectrai.experiment.networks import NetworkSpec
+from napari_spectrai.experiment.network_spec import NetworkSpec
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.preparation.step import SpatialStep
 from napari_spectrai.spec import Named

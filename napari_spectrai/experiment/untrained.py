@@ -11,7 +11,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.document import Experiment
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.spec import SettingsError, listed, problems
 
 

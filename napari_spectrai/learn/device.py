@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
-from napari_spectrai.experiment.networks import NetworkSpec
+from napari_spectrai.experiment.network_spec import NetworkSpec
 from napari_spectrai.experiment.training import Training
 
 

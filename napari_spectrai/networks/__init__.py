@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from napari_spectrai.experiment.networks import NetworkSpec
+from napari_spectrai.experiment.network_spec import NetworkSpec
 from napari_spectrai.networks.ridge import RidgeSkip
 from napari_spectrai.networks.stem import Adds, Subspace
 from napari_spectrai.networks.upsampling import Enlarging

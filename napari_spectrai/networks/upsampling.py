@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_spectrai.experiment.networks import NetworkSpec
+from napari_spectrai.experiment.network_spec import NetworkSpec
 from napari_spectrai.networks.blocks import zero_last_layer
 
 ROUNDS, QUICKLY = 10, 2

@@ -10,17 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Split
+from napari_spectrai.plan.fold_distances import (
+    best_gap,
+    clusterings,
+    held_out_distances,
+    nearest,
+    not_validated,
+    positions,
+    quantile_distance,
+)
 from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, Map
 
 FOLDS = 5
 """Default number of folds."""
-MOST_CLUSTERED = 3_000
-"""Largest number of labelled pixels that are clustered by distance; more are grouped into squares first."""
 MOST_MEASURED = 5_000
 """Largest number of pixels to predict whose distances are measured."""
-LEAST_KEPT = 0.5
-"""Minimum fraction of the training pixels of a fold that a gap must leave."""
-
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -227,23 +231,23 @@ def _matched(
     predicted: Sequence[npt.NDArray[np.bool_]] | None, rng: np.random.Generator,
 ) -> Folds:  # fmt: skip
     labels = _gathered(used, classes)
-    points = _positions(used)
+    points = positions(used)
     wanted = predicted if predicted is not None else [~u for u in used]
-    ahead = _positions(wanted)
+    ahead = positions(wanted)
     if len(ahead) > MOST_MEASURED:
         ahead = ahead[rng.choice(len(ahead), MOST_MEASURED, replace=False)]
     # if all pixels have a truth, the model is for other images, which squares of this one simulate
-    to_predict = _nearest(ahead, points) if len(ahead) else np.full(1, np.inf)
+    to_predict = nearest(ahead, points) if len(ahead) else np.full(1, np.inf)
     best: tuple[float, Numbers, Numbers] | None = None
-    clusterings = _clusterings(points, count)
-    for units in clusterings if len(ahead) else clusterings[-4:-3] or clusterings[-1:]:
+    found = clusterings(points, count)
+    for units in found if len(ahead) else found[-4:-3] or found[-1:]:
         numbers = _dealt(units, labels, count)
         if numbers.max() < 1:
             continue
-        away = _held_out_distances(points, numbers)
+        away = held_out_distances(points, numbers)
         # a class in a single unit cannot be validated, which weighs more than a distance
-        lost = _not_validated(numbers, labels) / len(labels)
-        misfit = (_wasserstein(away, to_predict) / max(1.0, float(np.median(to_predict))) if len(ahead) else 0.0) + 10 * lost
+        lost = not_validated(numbers, labels) / len(labels)
+        misfit = (quantile_distance(away, to_predict) / max(1.0, float(np.median(to_predict))) if len(ahead) else 0.0) + 10 * lost
         if best is None or misfit < best[0] - 1e-9:
             best = misfit, numbers, units
     if best is None:
@@ -251,8 +255,8 @@ def _matched(
             f"cross-validation needs labels in at least 2 places, and there are {len(labels)} pixels in one; label pixels elsewhere"
         )
     _, numbers, units = best
-    gap = _gap(points, numbers, labels, to_predict) if len(ahead) else 0.0
-    away = _held_out_distances(points, numbers, gap)
+    gap = best_gap(points, numbers, labels, to_predict) if len(ahead) else 0.0
+    away = held_out_distances(points, numbers, gap)
     reach = f", {gap:.0f} pixels apart" if gap else ""
     words = f"{int(numbers.max()) + 1} folds of {len(np.unique(units))} regions{reach}"
     if len(ahead):
@@ -265,103 +269,6 @@ def _matched(
         _spread(used, away),
         to_predict if len(ahead) else np.empty(0), words,
     )  # fmt: skip
-
-
-def _positions(chosen: Sequence[npt.NDArray[np.bool_]]) -> Floats:
-    """Return (plane, y, x) of the chosen pixels of all cubes; planes are too far apart to be neighbours."""
-    collected, planes = [], 0
-    for c in chosen:
-        places = np.argwhere(c).astype(np.float64)
-        far = 4.0 * max(c.shape[1:])
-        places[:, 0] = (places[:, 0] + planes) * far
-        planes += c.shape[0]
-        collected.append(places)
-    return np.concatenate(collected)
-
-
-def _nearest(points: Floats, others: Floats) -> Floats:
-    from scipy.spatial import cKDTree
-
-    if not len(others):
-        return np.full(len(points), np.inf)
-    return np.asarray(cKDTree(others).query(points)[0], np.float64)
-
-
-def _held_out_distances(points: Floats, numbers: Numbers, gap: float = 0.0) -> Floats:
-    collected = np.empty(len(points))
-    for fold in np.unique(numbers):
-        held = numbers == fold
-        rest = points[~held]
-        if gap and len(rest):
-            rest = rest[_nearest(rest, points[held]) > gap]
-        collected[held] = _nearest(points[held], rest) if len(rest) else np.inf
-    return collected
-
-
-def _clusterings(points: Floats, count: int) -> list[Numbers]:
-    """Return clusters of pixels by position, from single pixels to as few clusters as there are folds."""
-    gathered = points
-    back = np.arange(len(points))
-    size = 1.0
-    while len(gathered) > MOST_CLUSTERED:
-        size *= 1.5
-        _, back = np.unique(np.floor(points / np.array([1.0, size, size])), axis=0, return_inverse=True)
-        back = back.ravel()
-        gathered = np.stack([np.bincount(back, points[:, axis]) for axis in range(3)], 1) / np.bincount(back)[:, None]
-    if len(gathered) < 2:
-        return []
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    tree = linkage(gathered, "average")
-    collected, seen = [], set()
-    for clusters in np.unique(np.geomspace(max(2, min(count, len(gathered))), len(gathered), 12).astype(int)):
-        units = fcluster(tree, int(clusters), "maxclust").astype(np.int64)[back]
-        key = len(np.unique(units))
-        if key > 1 and key not in seen:
-            seen.add(key)
-            collected.append(units)
-    return collected[::-1]
-
-
-def _not_validated(numbers: Numbers, labels: Numbers) -> int:
-    """Return the number of held-out pixels whose class has no training pixel."""
-    lost = 0
-    for value in np.unique(labels):
-        if len(np.unique(numbers[labels == value])) < 2:
-            lost += int((labels == value).sum())
-    return lost
-
-
-def _wasserstein(one: Floats, other: Floats) -> float:
-    """Return the mean difference of the quantiles of two samples."""
-    grid = np.linspace(0.005, 0.995, 100)
-    finite = one[np.isfinite(one)]
-    if not len(finite):
-        return np.inf
-    return float(np.abs(np.quantile(finite, grid) - np.quantile(other, grid)).mean())
-
-
-def _gap(points: Floats, numbers: Numbers, labels: Numbers, to_predict: Floats) -> float:
-    """Return the gap between training and held-out pixels that matches the distances best; each fold keeps all its classes."""
-    best, misfit = 0.0, _wasserstein(_held_out_distances(points, numbers), to_predict)
-    for gap in np.unique(np.quantile(to_predict, [0.25, 0.5, 0.75, 0.9]).round()):
-        if gap < 1 or not _leaves_enough(points, numbers, labels, float(gap)):
-            break
-        value = _wasserstein(_held_out_distances(points, numbers, float(gap)), to_predict)
-        if value < misfit:
-            best, misfit = float(gap), value
-    return best
-
-
-def _leaves_enough(points: Floats, numbers: Numbers, labels: Numbers, gap: float) -> bool:
-    for fold in np.unique(numbers):
-        held = numbers == fold
-        rest = ~held
-        kept = rest.copy()
-        kept[rest] = _nearest(points[rest], points[held]) > gap
-        if kept.sum() < LEAST_KEPT * rest.sum() or len(np.unique(labels[kept])) < len(np.unique(labels[rest])):
-            return False
-    return True
 
 
 def _distance_to(held: npt.NDArray[np.bool_]) -> Floats:

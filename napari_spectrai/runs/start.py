@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.augmentations import augmentations
 from napari_spectrai.experiment.losses import losses
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.experiment.training import optimisers, schedules
 from napari_spectrai.io import write

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from napari_spectrai import Experiment
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.spec import SettingsError

@@ -11,7 +11,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.candidates import Candidate, Size, candidates_for, in_turn
-from napari_spectrai.experiment.networks import looks_around
+from napari_spectrai.experiment.network_spec import looks_around
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
 from napari_spectrai.learn.automatic.comparison import Comparison, FoldOutcome

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.experiment.classical import ClassicalSpec
-from napari_spectrai.experiment.networks import looks_around
+from napari_spectrai.experiment.network_spec import looks_around
 from napari_spectrai.learn.data.pool import Scene, in_units
 from napari_spectrai.networks.hooks import WholeImages
 

@@ -19,7 +19,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import fit_axis
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.labels import Class
 from napari_spectrai.reports.svg import formatted
 from napari_spectrai.widgets.colours import TEXT, readable

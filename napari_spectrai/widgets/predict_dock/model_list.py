@@ -12,7 +12,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, PushButton, show_fil
 from psygnal import Signal
 
 from napari_spectrai.experiment.card import ModelCard, read_card
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.untrained import ready_kinds
 from napari_spectrai.runs import all_runs, recent_models, remember_model
 from napari_spectrai.samples import sample_model

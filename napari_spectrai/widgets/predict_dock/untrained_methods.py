@@ -9,7 +9,7 @@ from magicgui.widgets import Container, SpinBox
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
-from napari_spectrai.experiment.networks import networks
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.untrained import ready_card, ready_kinds, ready_spec
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.choices import defaults

@@ -9,7 +9,7 @@ from magicgui.widgets import ComboBox, Container
 from psygnal import Signal
 
 from napari_spectrai.experiment import Data, Experiment
-from napari_spectrai.experiment.networks import looks_around, networks
+from napari_spectrai.experiment.network_spec import looks_around, networks
 from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.plan.presets import PRESETS, applied, found_in, preset
