@@ -47,7 +47,7 @@ KEPT = {
     "learn/evaluation/evaluate.py": {"judge"},  # public function
     "runs/job.py": {"tell"},  # method of files
     "experiment/card.py": {"rivals"},  # key of model files before version 0.2
-    "experiment/document.py": {"beside"},  # key of documents
+    "experiment/data_settings.py": {"beside"},  # key of documents
     "learn/automatic/supervised.py": {"beside"},
     "learn/train/step_timing.py": {"beside"},
     "learn/train/block_split.py": {"beside", "flatters"},
