@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +20,7 @@ from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.inference.parts import predicting_part
 from napari_spectrai.learn.inference.predict import predict, predicting
 from napari_spectrai.learn.model import ready
+from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part, owned
 from napari_spectrai.runs.part_record import PartRecord
@@ -209,3 +213,41 @@ def test_maps_in_parts_equal_the_whole(tmp_path, kind):
             np.testing.assert_allclose(np.load(other), np.load(one), rtol=1e-9, atol=1e-12)
         else:
             assert other.read_text() == one.read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--normalise", "area"), ("--source",)])
+def test_evaluation_in_parts_equals_the_whole_exactly(tmp_path, options):
+    truth = scene(tmp_path / "truth.zarr", (150, 90, 12))
+    noise = np.random.default_rng(1).normal(0, 0.1, (150, 90, 12)).astype(np.float32)
+    write(read(truth).with_data(read(truth).numpy() + noise), tmp_path / "result.zarr")
+    write(read(truth).with_data(read(truth).numpy() - 2 * noise), tmp_path / "noisy.zarr")
+    given = ["--source", tmp_path / "noisy.zarr", "--normalise", "vector"] if options == ("--source",) else options
+    words = ["evaluate", tmp_path / "result.zarr", truth, *given]
+    whole = command(*words, "-o", tmp_path / "whole")
+    assert whole.exit_code == 0, whole.output
+    for number in (2, 3, 1):
+        result = command(*words, "-o", tmp_path / "parts", "--part", f"{number}/3")
+        assert result.exit_code == 0, result.output
+    one, other = Evaluation.load(tmp_path / "whole"), Evaluation.load(tmp_path / "parts")
+    assert one.rows == other.rows
+    assert one.to_json() == other.to_json()
+    np.testing.assert_array_equal(one.maps["result"]["error"].numpy(), other.maps["result"]["error"].numpy())
+    assert "mse" in result.output.lower()
+
+
+def test_a_part_that_was_killed_continues_and_the_result_is_that_of_the_whole(tmp_path):
+    source, out = scene(tmp_path / "x.zarr", (128, 96, 12)), tmp_path / "y.zarr"
+    words = ["predict", "whittaker", source, "-o", out, "--tile", "16", "--part"]
+    record = PartRecord(out, 2)
+    with subprocess.Popen([sys.executable, "-m", "napari_spectrai", *map(str, words), "1/2"], stderr=subprocess.DEVNULL) as process:
+        while record.state(1).done < 2:
+            assert process.poll() is None, "it ended before it was killed"
+            time.sleep(0.001)
+        process.kill()
+    killed = record.state(1)
+    assert 2 <= killed.done < killed.total
+    assert command(*words, "2/2").exit_code == 0
+    assert record.finished is None
+    assert command(*words, "1/2").exit_code == 0
+    with pytest.warns(SpectralWarning, match="hold no data"):
+        np.testing.assert_array_equal(read(out).numpy(), predict("whittaker", read(source)).result.numpy())

@@ -13,6 +13,7 @@ from napari_spectrai.cli.common import (
     WRONG_USE,
     Attached,
     Overwrite,
+    PartOption,
     app,
     exit_with,
     followed,
@@ -20,14 +21,17 @@ from napari_spectrai.cli.common import (
     log_failures,
     refuse_existing,
     refuse_missing,
+    refuse_overwriting_parts,
     refuse_same,
+    say_part,
 )
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.reports.evaluation_report import write_page
-from napari_spectrai.runs import Finished, Saved
+from napari_spectrai.runs import Evaluation, Finished, Saved
 from napari_spectrai.runs.options import EvaluateOptions
+from napari_spectrai.runs.part import Part
 from napari_spectrai.spec import listed
 
 
@@ -67,6 +71,11 @@ def evaluate(
         Path | None, typer.Option(help="write maps to this folder: error and spectral angle of each pixel, or the wrong pixels (.zarr)")
     ] = None,
     html: Annotated[Path | None, typer.Option(help="also write an HTML report with tables, curves and maps to this file")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="write the evaluation (scores, maps) to this folder; with --part, all write into it"),
+    ] = None,
+    part: PartOption = None,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
@@ -89,32 +98,61 @@ def evaluate(
             raise ValueError(f"{html.name}: the page is HTML; name it {html.stem}.html")
         given = [*files.values(), truth, *(path for path in (source, model) if path is not None)]
         refuse_missing(*given)
-        for output in (csv, html, maps):
-            if output is not None:
-                refuse_same(output, *given)
+        for written in (csv, html, maps, output):
+            if written is not None:
+                refuse_same(written, *given)
+        only = None if part is None else Part.parse(part)
+        if only is not None:
+            _refuse_in_parts(output, model, overwrite=overwrite)
         taken = sorted(maps.glob("*.zarr")) if maps is not None else []
-        refuse_existing(csv, html, maps if maps is not None and not maps.is_dir() else None, *taken[:1], overwrite=overwrite)
+        folders = [] if only is not None else [maps if maps is not None and not maps.is_dir() else None, *taken[:1], output]
+        started = only is not None and output is not None and output.exists()  # then a repeated part writes its own tables again
+        refuse_existing(csv, html, *folders, overwrite=overwrite or started)
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.evaluation.evaluate import evaluating
 
         opened: Any = read_labels if is_classes else read
         results = {label: opened(file) for label, file in files.items()}
         noisy = None if source is None else read(source)
-        steps = evaluating(results, opened(truth), task, source=noisy, model=model, options=options)
-        evaluation = followed(steps, folder, "evaluating")
+        if only is not None:
+            assert output is not None  # noqa: S101  # refused above
+            from napari_spectrai.learn.evaluation.parts import evaluating_part
+
+            steps = evaluating_part(results, opened(truth), task, source=noisy, options=options, out=output, part=only)
+        else:
+            steps = evaluating(results, opened(truth), task, source=noisy, model=model, options=options)
+        evaluation = followed(steps, folder, "evaluating" if only is None else f"evaluating part {only}")
+        if only is not None:
+            say_part(only, complete=evaluation is not None)
         if evaluation is not None:
             typer.echo(evaluation)
-            if csv is not None:
-                evaluation.to_csv(csv)
-            if html is not None:
-                write_page(evaluation, html)
-            if maps is not None:
-                evaluation.save_maps(maps)
+            _write(evaluation, csv, html, maps, None if only is not None else output)
             if folder is not None:
                 folder.append(Saved("result", str(evaluation.save(folder.path / "judgement"))))
                 folder.append(Finished("done"))
-    if evaluation is None:
+    if evaluation is None and only is None:
         raise typer.Exit(STOPPED)
+
+
+def _write(evaluation: Evaluation, csv: Path | None, html: Path | None, maps: Path | None, output: Path | None) -> None:
+    """Write an evaluation to the files that are wanted."""
+    if csv is not None:
+        evaluation.to_csv(csv)
+    if html is not None:
+        write_page(evaluation, html)
+    if maps is not None:
+        evaluation.save_maps(maps)
+    if output is not None:
+        evaluation.save(output)
+
+
+def _refuse_in_parts(output: Path | None, model: Path | None, *, overwrite: bool) -> None:
+    """Refuse what does not go with --part."""
+    if output is None:
+        raise ValueError("--part needs a folder that all parts write into; name it with -o")
+    if model is not None:
+        raise ValueError("--model applies its methods to all of the source; with --part, predict them first and give them with --also")
+    refuse_overwriting_parts(output, overwrite=overwrite)
 
 
 def _named(text: str) -> tuple[str, Path]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,17 @@ from napari_spectrai.experiment.metrics import AS_GIVEN
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
-from napari_spectrai.learn.evaluation.streaming import CubeScores, Scaling, figures_of, paired, scored_pixels, scoring, under, wanted
+from napari_spectrai.learn.evaluation.streaming import (
+    CubeScores,
+    KeptBlocks,
+    Scaling,
+    figures_of,
+    paired,
+    scored_pixels,
+    scoring,
+    under,
+    wanted,
+)
 from napari_spectrai.learn.inference.baselines import baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.pairing import relation, results_on_truth
@@ -24,7 +34,7 @@ from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.evaluation import Evaluation, Spot
 from napari_spectrai.runs.score_table import Role
-from napari_spectrai.valid import said
+from napari_spectrai.valid import DataMask, said
 
 DIFFERENT = 0.1
 """Relative difference in brightness above which a note is given, since it dominates the scores."""
@@ -51,15 +61,24 @@ def of_cubes(
     model: Model | None,
     normalise: str | None,
     prepared: Cube | None = None,
+    kept: Kept | None = None,
 ) -> Generator[Progress, None, Evaluation]:
-    """Score cubes, as `evaluate` does; `prepared` is the source as it is to be compared, where a model's preparation has changed it."""
+    """Score cubes, as `evaluate` does.
+
+    Parameters
+    ----------
+    prepared : Cube, optional
+        The source as it is to be compared, where a model's preparation has changed it.
+    kept : Kept, optional
+        What has been computed in parts.
+    """
     step = None if normalise is None else Normalise.model_validate({"by": normalise})
     pairs = {name: paired(result, truth) for name, result in named.items()}
     truth = next(iter(pairs.values()))[1]
-    raw, names = _alike(source if prepared is None else prepared, truth), wanted(spec)
+    raw, names = alike(source if prepared is None else prepared, truth), wanted(spec)
     methods = baselines(model, spare="raw" if raw is not None else "")
     count = len(pairs) + len(methods) + (raw is not None)
-    held = scored_pixels(truth, [result for result, _ in pairs.values()], source)
+    held = scored_pixels(truth, [result for result, _ in pairs.values()], source) if kept is None else kept.held
     overlap = None if source is None else overlap_of(model, source, truth, scored=held.mask)
     compared = methods.get("raw") if raw is None else raw
     notes = [*overlap_notes(model, overlap, source, truth), *_about(source, compared, model, prepared=prepared is not None)]
@@ -70,7 +89,7 @@ def of_cubes(
     spots: list[Spot] = []
     maps = {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
-        found: CubeScores = yield from within(scoring(result, known, names, scaling, held.mask), number, count)
+        found: CubeScores = yield from within(scoring(result, known, names, scaling, held.mask, _of(kept, number)), number, count)
         rows[name], roles[name] = figures_of(spec, found.figures), "result"
         spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
@@ -82,7 +101,8 @@ def of_cubes(
     for number, (name, role, method) in enumerate(others, len(pairs)):
         with ExitStack() as files:
             given = raw if method is None else (yield from within(mapped(model, method, source, files), number, count))
-            found = yield from within(scoring(*paired(given, truth), names, scaling, held.mask), number, count, begin=0.5 if method else 0)
+            scores = scoring(*paired(given, truth), names, scaling, held.mask, _of(kept, number))
+            found = yield from within(scores, number, count, begin=0.5 if method else 0)
         label = free(name, rows)
         rows[label], roles[label] = figures_of(spec, found.figures), role
     return Evaluation(
@@ -90,6 +110,18 @@ def of_cubes(
         positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
         scored=held.count, learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What has been computed in parts: the pixels that are scored, and the blocks of each row, results first, then the raw source."""
+
+    held: DataMask
+    rows: Sequence[KeptBlocks]
+
+
+def _of(kept: Kept | None, number: int) -> KeptBlocks | None:
+    return None if kept is None else kept.rows[number]
 
 
 def _of_others(overlap: Overlap | None, found: CubeScores, name: str) -> Iterator[str]:
@@ -136,7 +168,7 @@ def _brightness(factor: float, name: str) -> str:
     )
 
 
-def _alike(source: Cube | None, truth: Cube) -> Cube | None:
+def alike(source: Cube | None, truth: Cube) -> Cube | None:
     """Return the source where it has the truth's pixels and bands."""
     if source is None or source.shape != truth.shape:
         return None
@@ -161,7 +193,7 @@ def _spots(name: str, result: Cube, truth: Cube, source: Cube | None, found: Cub
     order = alive[np.argpartition(error[alive], sorted(set(places.values())))]
     for which, place in places.items():
         pixel = tuple(int(index) for index in np.unravel_index(order[place], found.error.shape))
-        one, other = (scaling.again(side, _at(cube, pixel), pixel) for side, cube in enumerate((result, truth)))
+        one, other = (scaling.seen(side, _at(cube, pixel), pixel) for side, cube in enumerate((result, truth)))
         noisy = _at_source(source, truth, pixel, scaling.step)
         yield Spot(name, which, list(pixel), float(error[order[place]]), one.tolist(), other.tolist(), noisy)  # type: ignore[arg-type]
 

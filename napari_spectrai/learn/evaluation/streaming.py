@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from napari_spectrai.conversion import as_cube
-from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
+from napari_spectrai.learn.evaluation.streaming_sums import StreamingSums
 from napari_spectrai.learn.scoring import metrics
-from napari_spectrai.learn.scoring.peaks import peak_differences
 from napari_spectrai.plan.truths import share_axis
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.valid import DataMask, Mask, finite, holds_data, said
@@ -120,31 +120,71 @@ def scored_pixels(truth: Cube, results: Sequence[Cube], source: Cube | None = No
     return held
 
 
+class KeptBlocks(Protocol):
+    """What other processes have computed of the scores of a pair of cubes."""
+
+    def block(self, number: int, place: Places) -> BlockScores:
+        """Return the scores of a block."""
+
+    def structure(self, number: int) -> tuple[float, int]:
+        """Return the sum and the number of similarities of a part, by its number in `structure_parts`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockScores:
+    """Scores of the pixels of a block: their sums, and of each pixel what `CubeScores` has."""
+
+    sums: npt.NDArray[np.float64]
+    error: Array
+    angle: Array
+    alive: npt.NDArray[np.bool_]
+
+
+def scored_block(result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling, mask: Mask, place: Places) -> BlockScores:
+    """Return the scores of a block of a pair of cubes."""
+    known = mask[place]
+    sums = StreamingSums(truth.axis, peaks="peak_position" in names)
+    one, other = (_block(cube, place, known) for cube in (result, truth))
+    alive = other.any(-1) & known
+    one, other = scaled.seen(0, one, place), scaled.seen(1, other, place)
+    error, angle = (np.full(known.shape, np.nan, np.float32) for _ in range(2))
+    errors, angles = sums.add(_flat(one[known]), _flat(other[known]))
+    error[known], angle[known] = errors.numpy(), angles.numpy()
+    return BlockScores(sums.vector, error, angle, alive)
+
+
 def scoring(
-    result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling | None = None, mask: Mask | None = None
-) -> Generator[tuple[int, int], None, CubeScores]:
-    """Yield (done, total) after each block, and return the figures of a pair of cubes; `mask` (..., y, x): which pixels are scored."""
+    result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling | None = None, mask: Mask | None = None,
+    kept: KeptBlocks | None = None,
+) -> Generator[tuple[int, int], None, CubeScores]:  # fmt: skip
+    """Yield (done, total) after each block, and return the figures of a pair of cubes.
+
+    Parameters
+    ----------
+    mask : bool ndarray of shape (..., y, x), optional
+        Which pixels are scored; default: those that hold data.
+    kept : KeptBlocks, optional
+        What has been computed before.
+    """
     mask = scored_pixels(truth, [result]).mask if mask is None else mask
     places = list(blocks(truth.shape))
     scaled = scaled or Scaling(None, truth.spatial_shape)
-    sums = _Sums(truth.axis, peaks="peak_position" in names)
+    sums = StreamingSums(truth.axis, peaks="peak_position" in names)
     error, angle = (np.empty(truth.spatial_shape, np.float32) for _ in range(2))
     alive = np.empty(truth.spatial_shape, bool)
     for number, place in enumerate(places):
-        known = mask[place]
-        one, other = (_block(cube, place, known) for cube in (result, truth))
-        alive[place] = other.any(-1) & known
-        one, other = scaled.seen(0, one, place), scaled.seen(1, other, place)
-        for target, values in zip((error, angle), sums.add(_flat(one[known]), _flat(other[known])), strict=True):
-            own = np.full(known.shape, np.nan, np.float32)
-            own[known] = values.numpy()
-            target[place] = own
+        own = scored_block(result, truth, names, scaled, mask, place) if kept is None else kept.block(number, place)
+        error[place], angle[place], alive[place] = own.error, own.angle, own.alive
+        sums.merge(own.sums)
         yield number + 1, len(places)
     figures = sums.figures()
     if "ssim" in names:
-        for part, of, value in _ssim(result, truth, sums.limits, scaled, mask):
-            figures["ssim"] = value
-            yield part, of
+        total, count, parts = 0.0, 0, structure_parts(truth, sums.limits)
+        for number, part in enumerate(parts):
+            more, of = structure(result, truth, part, sums.limits, scaled, mask) if kept is None else kept.structure(number)
+            total, count = total + more, count + of
+            yield number + 1, len(parts)
+        figures["ssim"] = total / count if count else math.nan
     return CubeScores({name: figures[name] for name in names if name in figures}, error, angle, alive, sums.brightness)
 
 
@@ -177,25 +217,37 @@ class Scaling:
     def __init__(self, step: Normalise | None, spatial: tuple[int, ...], source: Cube | None = None) -> None:
         self.step = step
         self._removed = [tuple(np.empty((*spatial, 1), np.float32) for _ in range(2)) for _ in range(0 if step is None else 2)]
-        self.by_source = step is not None and source is not None and under(spatial, source) is not None
-        if self.by_source:
-            assert source is not None  # noqa: S101
-            self._keep_factors(source, spatial)
+        self._found = [np.zeros(spatial, bool) for _ in self._removed]
+        self._index = None if step is None or source is None else under(spatial, source)
+        self._source = source
+        self.by_source = self._index is not None
 
-    def _keep_factors(self, source: Cube, spatial: tuple[int, ...]) -> None:
+    def _keep(self, side: int, spectra: Array, place: Any) -> None:
+        """Keep the factors of spectra, those of a result by its source."""
         assert self.step is not None  # noqa: S101
-        maps = [np.empty((*source.spatial_shape, 1), np.float32) for _ in range(2)]
-        for place in blocks(source.shape):
-            for one, part in zip(maps, self.step.factors(_block(source, place)), strict=True):
-                one[place] = part
-        index = np.ix_(*under(spatial, source))  # type: ignore[misc]
-        self._removed[0] = tuple(one[index] for one in maps)
+        if side == 0 and self._index is not None:
+            assert self._source is not None  # noqa: S101
+            below = [np.atleast_1d(along[one]) for along, one in zip(self._index, place, strict=True)]
+            first = [int(along[0]) for along in below]
+            inner = tuple(slice(start, int(along[-1]) + 1) for start, along in zip(first, below, strict=True))
+            index = np.ix_(*(along - start for start, along in zip(first, below, strict=True)))
+            factors = [one[index] for one in self.step.factors(_block(self._source, inner))]
+            factors = [one.reshape(*spectra.shape[:-1], 1) for one in factors]
+        else:
+            factors = list(self.step.factors(spectra))
+        for kept, part in zip(self._removed[side], factors, strict=True):
+            kept[place] = part
+        self._found[side][place] = True
 
-    def seen(self, side: int, spectra: Array, place: Places) -> Array:
-        """Return spectra of the result (side 0) or of the truth (1), whose factors are found and kept where they are not known yet."""
-        if self.step is not None and not (side == 0 and self.by_source):
-            for kept, part in zip(self._removed[side], self.step.factors(spectra), strict=True):
-                kept[place] = part
+    def find(self, side: int, cube: Cube, place: Places, mask: Mask) -> None:
+        """Find the factors of a result (side 0) or of the truth (1) in a block, where they are not known."""
+        if self.step is not None and not self._found[side][place].all():
+            self._keep(side, _block(cube, place, mask[place]), place)
+
+    def seen(self, side: int, spectra: Array, place: Any) -> Array:
+        """Return spectra of the result (side 0) or of the truth (1), whose factors are kept."""
+        if self.step is not None and not (side == 0 and self.by_source and self._found[0][place].all()):
+            self._keep(side, spectra, place)
         return self.again(side, spectra, place)
 
     def again(self, side: int, spectra: Array, place: Any) -> Array:
@@ -215,96 +267,47 @@ def under(spatial: Sequence[int], source: Cube) -> list[npt.NDArray[np.intp]] | 
     return [np.arange(f) * c // f for f, c in zip(spatial, coarse, strict=True)]
 
 
-class _Sums:
-    """Sums over spectra."""
-
-    def __init__(self, axis: SpectralAxis, *, peaks: bool) -> None:
-        self._axis, self._peaks = axis.values, peaks
-        self._count = self._angled = self._placed = 0
-        self._squares, self._total = (torch.zeros(len(axis), dtype=torch.float64) for _ in range(2))
-        self._low = torch.full((len(axis),), math.inf, dtype=torch.float64)
-        self._high = -self._low
-        self._absolute = self._angles = self._place = self._width = self._across = self._own = 0.0
-
-    def add(self, result: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-        """Add spectra (n, λ); return the error and the angle of each."""
-        if not len(truth):  # no pixel of this block is scored
-            return torch.zeros(0), torch.zeros(0)
-        one, other = result.double(), truth.double()
-        squares = (one - other).square()
-        self._count += len(other)
-        self._squares += squares.sum(0)
-        self._absolute += float((one - other).abs().sum())
-        self._total += other.sum(0)
-        self._low, self._high = torch.minimum(self._low, other.amin(0)), torch.maximum(self._high, other.amax(0))
-        product = (one * other).sum(-1)
-        self._across, self._own = self._across + float(product.sum()), self._own + float(one.square().sum())
-        lengths = one.norm(dim=-1) * other.norm(dim=-1)
-        angle = torch.rad2deg(torch.acos((product / lengths).clamp(-1, 1)))
-        self._angles += float(angle[lengths > 0].sum())
-        self._angled += int((lengths > 0).sum())
-        if self._peaks:
-            places, widths = peak_differences(one, other, self._axis)
-            self._placed += len(places)
-            self._place, self._width = self._place + float(places.sum()), self._width + float(widths.sum())
-        return squares.mean(-1).sqrt().float(), angle.masked_fill(lengths == 0, math.nan).float()
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        return float(self._low.min()), float(self._high.max())
-
-    @property
-    def brightness(self) -> float:
-        return self._across / self._own if self._own else 1.0
-
-    def figures(self) -> dict[str, float]:
-        """Return what `metrics` defines, and the errors of the peaks."""
-        errors, mean = self._squares / self._count, self._total / self._count
-        mse = float(errors.mean())
-        spans = self._high - self._low
-        return {
-            "mse": mse,
-            "mae": self._absolute / (self._count * len(errors)),
-            "psnr": metrics.decibel(self.limits[1] - self.limits[0], mse),
-            "mpsnr": metrics.mean_decibel(spans, errors),
-            "sam": self._angles / self._angled if self._angled else math.nan,
-            "ergas": 100 * float((errors / mean.square()).mean().sqrt()) if bool((mean != 0).all()) else math.nan,
-            "peak_position": self._place / self._placed if self._placed else math.nan,
-            "peak_width": self._width / self._placed if self._placed else math.nan,
-        }
+StructurePart: TypeAlias = tuple[tuple[int, ...], int, int, slice]
 
 
-def _ssim(result: Cube, truth: Cube, limits: tuple[float, float], scaled: Scaling, mask: Mask) -> Iterator[tuple[int, int, float]]:
-    """Yield (done, total) and what `metrics.ssim` is so far, of a few bands and rows at a time.
-
-    Where pixels are not scored, only windows without such pixels count; NaN if there is none. A window covers `REACH` rows to each
-    side: a block is read with as many more, which are not scored.
-    """
-    low, high = limits
-    if not truth.is_image or min(truth.spatial_shape[-2:]) < metrics.WINDOW or low == high:
-        yield 1, 1, math.nan
-        return
+def structure_parts(truth: Cube, limits: tuple[float, float]) -> list[StructurePart]:
+    """Return planes, rows and bands of which the structural similarity is computed at a time; none where it is not defined."""
+    if not truth.is_image or min(truth.spatial_shape[-2:]) < metrics.WINDOW or limits[0] == limits[1]:
+        return []
     *front, height, width, bands = truth.shape
     step = max(64, BLOCK // (width * BANDS))
-    parts = [
+    return [
         (plane, y, min(y + step, height - REACH), slice(band, min(band + BANDS, bands)))
         for plane in np.ndindex(*front)
         for y in range(REACH, height - REACH, step)
         for band in range(0, bands, BANDS)
     ]
-    complete, total, count = bool(mask.all()), 0.0, 0
-    for number, (plane, begin, end, some) in enumerate(parts):
-        place = (*plane, slice(begin - REACH, end + REACH))
-        where = (*place, slice(None), some)
-        given = [scaled.again(side, np.asarray(c.data[where], np.float32), place) for side, c in enumerate((result, truth))]
-        if not complete:
-            given = [np.where(mask[place][..., None], part, np.float32(0)) for part in given]
-        one, other = (torch.from_numpy(np.require(part, np.float32, ["C", "W"])).permute(2, 0, 1)[None].double() for part in given)
-        own = metrics.similarities(one, other, low, high)[:, :, REACH:-REACH, REACH:-REACH]
-        if not complete:
-            own = own[..., torch.from_numpy(_inner(mask[place])[REACH:-REACH, REACH:-REACH])]
-        total, count = total + float(own.sum()), count + own.numel()
-        yield number + 1, len(parts), total / count if count else math.nan
+
+
+def structure(
+    result: Cube, truth: Cube, part: StructurePart, limits: tuple[float, float], scaled: Scaling, mask: Mask
+) -> tuple[float, int]:
+    """Return the sum and the number of similarities (`metrics.ssim`) of a few bands and rows.
+
+    Where pixels are not scored, only windows without such pixels count. A window covers `REACH` rows to each side: a block is read
+    with as many more, which are not scored.
+    """
+    (plane, begin, end, some), (low, high) = part, limits
+    place = (*(slice(index, index + 1) for index in plane), slice(begin - REACH, end + REACH), slice(0, truth.shape[-2]))
+    for side, cube in enumerate((result, truth)):
+        scaled.find(side, cube, place, mask)
+    known, complete = mask[place], bool(mask[place].all())
+    given = [scaled.again(side, np.asarray(c.data[(*place, some)], np.float32), place) for side, c in enumerate((result, truth))]
+    if not complete:
+        given = [np.where(known[..., None], values, np.float32(0)) for values in given]
+    shape = given[0].shape[-3:]
+    one, other = (
+        torch.from_numpy(np.require(values.reshape(shape), np.float32, ["C", "W"])).permute(2, 0, 1)[None].double() for values in given
+    )
+    own = metrics.similarities(one, other, low, high)[:, :, REACH:-REACH, REACH:-REACH]
+    if not complete:
+        own = own[..., torch.from_numpy(_inner(known.reshape(shape[:2]))[REACH:-REACH, REACH:-REACH])]
+    return float(own.sum()), own.numel()
 
 
 def _inner(mask: Mask) -> Mask:
