@@ -3,10 +3,11 @@
 from napari_spectrai.preparation.chain import Preparation, preparing, preprocess
 from napari_spectrai.preparation.chain_file import load_steps, read_steps, save_steps
 from napari_spectrai.preparation.despike import Despike, find_spikes
+from napari_spectrai.preparation.ready_chains import READY, ready_chain
 from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step, steps
 
 __all__ = [
-    "Despike", "NeighbourStep", "Preparation", "SpatialStep", "Spikes", "Step", "find_spikes", "load_steps", "preparing", "preprocess",
-    "read_steps", "save_steps", "steps",
+    "READY", "Despike", "NeighbourStep", "Preparation", "SpatialStep", "Spikes", "Step", "find_spikes", "load_steps", "preparing", "preprocess",
+    "read_steps", "ready_chain", "save_steps", "steps",
 ]  # fmt: skip

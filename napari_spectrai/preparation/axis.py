@@ -15,6 +15,7 @@ class Crop(Step):
     """Keep the bands between two positions, or two band numbers."""
 
     title: ClassVar = "Crop the axis"
+    group: ClassVar = "Axis"
     kind: Literal["crop"] = "crop"
     low: float = Field(description="first position kept, in the unit of the axis")
     high: float = Field(description="last position kept, in the unit of the axis")
@@ -28,6 +29,11 @@ class Crop(Step):
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
         """Start with the whole axis."""
         return {"low": float(axis.values.min()), "high": float(axis.values.max())}
+
+    @property
+    def keeps_intensities(self) -> bool:
+        """Whether intensities keep their unit."""
+        return True
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the bands inside the range; a view if they are contiguous."""
@@ -48,6 +54,7 @@ class Resample(Step):
     """
 
     title: ClassVar = "Resample onto another axis"
+    group: ClassVar = "Axis"
     kind: Literal["resample"] = "resample"
     values: tuple[float, ...] = Field(min_length=1, title="Positions", description="positions to resample to")
     unit: str = Field("", description="unit of these positions: that of the cube; nm and um are converted")
@@ -140,6 +147,7 @@ class Fill(Step):
     """Replace NaN and infinite values by linear interpolation along the spectrum; spectra without any finite value become zero."""
 
     title: ClassVar = "Fill missing values"
+    group: ClassVar = "Clean"
     kind: Literal["fill"] = "fill"
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
@@ -159,6 +167,7 @@ class RemoveBands(Step):
     """Remove bad bands, by their numbers or by ranges such as those of water vapour."""
 
     title: ClassVar = "Remove bad bands"
+    group: ClassVar = "Axis"
     kind: Literal["remove_bands"] = "remove_bands"
     bands: tuple[int, ...] = Field((), description="numbers of the bands, from 0")
     ranges: tuple[tuple[float, float], ...] = Field((), description="ranges in the unit of the axis, [[1350, 1420], [1800, 1950]]")
@@ -167,6 +176,11 @@ class RemoveBands(Step):
     def flagged(cls, cube: Cube) -> Self:
         """Return the step that removes the bands marked as bad in the cube's file."""
         return cls(bands=tuple(cube.metadata.get("bad_bands", ())))
+
+    @property
+    def keeps_intensities(self) -> bool:
+        """Whether intensities keep their unit."""
+        return True
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the remaining bands."""

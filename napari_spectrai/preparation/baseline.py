@@ -22,9 +22,20 @@ Doubles = npt.NDArray[np.float64]
 class Baseline(Step):
     """Base class of baseline steps, which estimate a baseline along the spectrum and subtract it. A spectrum with NaN becomes NaN."""
 
+    group: ClassVar = "Baseline"
+
     @abstractmethod
     def baseline(self, spectra: FloatArray, axis: SpectralAxis) -> Doubles:
         """Return the baseline of each spectrum, of shape (n, L)."""
+
+    def estimate(self, spectra: FloatArray, axis: SpectralAxis) -> FloatArray:
+        """Return the baseline of each spectrum."""
+        return on_finite(spectra, lambda finite: self.baseline(finite, axis))
+
+    @property
+    def keeps_intensities(self) -> bool:
+        """Whether intensities keep their unit."""
+        return True
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the spectra minus their baselines."""

@@ -311,7 +311,11 @@ def _across(source: Cube, step: Step) -> Cube:
     if isinstance(step, SpatialStep):
         one_band = np.zeros((1,) * (len(source.shape) - 3) + source.shape[-3:-1] + (1,), np.float32)
         probe = step.across(replace(source, data=one_band, axis=source.axis.take([0])))
-    call: Callable[[Any], Any] = lambda block: step.across(Cube(block)).numpy()  # noqa: E731
+
+    def call(block: Any) -> FloatArray:
+        whole = block.shape[-1] == len(source.axis)
+        return step.across(Cube(block, source.axis) if whole else Cube(block)).numpy()
+
     whole = source.data.astype(np.float32).rechunk({-1: -1})
     if probe.shape[-3:-1] != source.shape[-3:-1] or step.margin < 0:
         plane = source.shape[-3] * source.shape[-2]

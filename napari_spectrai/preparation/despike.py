@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
-from napari_spectrai.preparation.spikes.context import Explanation, FoundSpikes, alone
+from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone
 from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import LEARNT, NeighbourStep
 from napari_spectrai.spec import Spec
@@ -20,6 +20,9 @@ _LEARNT_FROM = 2**21
 """Largest number of values that statistics are estimated from."""
 _SPECTRA = 4096
 """Largest number of spectra that statistics are estimated from."""
+
+_SAME = 1e-4
+"""Relative difference of intensities up to which a peak is one of those to keep: they are written with as many digits, or more."""
 
 
 class Learnt(Spec):
@@ -62,7 +65,8 @@ class Despike(NeighbourStep):
     are lines of a rare substance. In a model, which has single spectra, everything applies except the comparison with neighbours. Spectra
     without statistics (fewer than eight) are compared with themselves: a spike is narrower than their other lines.
 
-    A spike is replaced by the predicted values. Only positive peaks are spikes. Spectra with NaN are left unchanged.
+    A spike is replaced by the predicted values. Only positive peaks are spikes, and of these all except those in `keep`. Spectra with NaN
+    are left unchanged.
 
     The residual of a band predicted from the others follows Cook & Weisberg 1982 (Residuals and Influence in Regression);
     for spikes in Raman maps see Behrend, Tarnowski & Morris 2002 (doi:10.1366/00037020260377878) and Whitaker & Hayes 2018
@@ -70,11 +74,15 @@ class Despike(NeighbourStep):
     """
 
     title: ClassVar = "Despike"
+    group: ClassVar = "Clean"
     kind: Literal["despike"] = "despike"
     threshold: float = Field(
         6.5, gt=0, description="height above which a peak is a spike, in standard deviations of the noise; lower values find more"
     )
     width: int = Field(3, ge=1, le=20, title="Largest width (bands)", description="largest number of bands that a spike covers")
+    keep: tuple[tuple[float, float], ...] = Field(
+        (), title="Peaks to keep", description="peaks that are no spikes: the position and the intensity of each before this step, [[1001, 950.5], …]"
+    )
     learnt: Learnt | None = Field(None, description="statistics of the spectra; estimated from the data if empty", json_schema_extra=LEARNT)
     margin: ClassVar[int] = 1
 
@@ -102,14 +110,14 @@ class Despike(NeighbourStep):
         """Return despiked spectra; each is examined without its neighbours."""
         result = np.array(spectra)
         flat = result.reshape(-1, spectra.shape[-1])
-        for found in self._found(flat):
+        for found in self._found(flat, axis):
             _subtract(found, flat)
         return result, axis
 
     def across(self, cube: Cube) -> Cube:
         """Return the despiked image."""
         result = np.array(cube.data, np.float32)
-        for found in self._found(result):
+        for found in self._found(result, cube.axis):
             _subtract(found, result.reshape(-1, result.shape[-1]))
         return cube.with_data(result)
 
@@ -119,10 +127,10 @@ class Despike(NeighbourStep):
 
         step = self.fitted(seen(cube), cube.axis)
         data = cube.numpy()
-        parts = list(step._found(data))  # noqa: SLF001  # of the same class
-        return Spikes.of(FoundSpikes.joined(parts) if parts else None, cube.shape, cube.axis)
+        parts = list(step._found(data, cube.axis))  # noqa: SLF001  # of the same class
+        return Spikes.of(FoundSpikes.joined(parts) if parts else None, data, cube.axis)
 
-    def _found(self, spectra: FloatArray) -> Iterator[FoundSpikes]:
+    def _found(self, spectra: FloatArray, axis: SpectralAxis) -> Iterator[FoundSpikes]:
         """Yield the spikes of spectra (..., y, x, L) or (n, L), block by block; all blocks are searched before any spike is removed."""
         from napari_spectrai.preparation.spikes.search import Search
 
@@ -148,9 +156,17 @@ class Despike(NeighbourStep):
                 flat[bad] = known.mean
                 found = search.find(flat, part.shape[:2] if image else None)
                 row = found.spectrum // length + first
-                found = found.only((row >= start) & (row < stop) & ~bad[found.spectrum])
+                kept = self._kept(flat[found.spectrum, found.peak], found.peak, axis)
+                found = found.only((row >= start) & (row < stop) & ~bad[found.spectrum] & ~kept)
                 parts.append(FoundSpikes(found.spectrum + (plane * height + first) * length, found.start, found.height, found.wide))
         yield from parts
+
+    def _kept(self, intensity: Doubles, band: Integers, axis: SpectralAxis) -> Mask:
+        """Return which peaks, of an intensity at a band, are among those to keep."""
+        kept = np.zeros(len(band), bool)
+        for position, height in self.keep:
+            kept |= (band == np.abs(axis.values - position).argmin()) & (np.abs(intensity - height) <= _SAME * abs(height))
+        return kept
 
 
 def _subtract(found: FoundSpikes, flat: FloatArray) -> None:

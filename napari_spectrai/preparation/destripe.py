@@ -18,6 +18,7 @@ class Destripe(SpatialStep):
     """
 
     title: ClassVar = "Remove stripes"
+    group: ClassVar = "Clean"
     kind: Literal["destripe"] = "destripe"
     margin: ClassVar = -1
     along: Literal["columns", "rows"] = Field("columns", title="Stripes are", description="direction of the stripes")

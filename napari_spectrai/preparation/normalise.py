@@ -20,6 +20,7 @@ class Normalise(Step):
     """
 
     title: ClassVar = "Normalise each spectrum"
+    group: ClassVar = "Scale"
     kind: Literal["normalise"] = "normalise"
     by: Literal["maximum", "area", "vector", "minmax", "snv", "rnv"] = Field(
         "maximum",
@@ -64,6 +65,7 @@ class Scale(Step):
     """Divide all intensities by one factor, fitted on the training spectra; intensities stay comparable between pixels."""
 
     title: ClassVar = "Scale by one factor"
+    group: ClassVar = "Scale"
     kind: Literal["scale"] = "scale"
     percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that is scaled to one")
     factor: float | None = Field(None, gt=0, description="the divisor; fitted on the training spectra if empty")

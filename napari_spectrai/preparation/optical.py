@@ -25,17 +25,26 @@ class ContinuumRemoval(Step):
     """
 
     title: ClassVar = "Continuum removal"
+    group: ClassVar = "Baseline"
     kind: Literal["continuum_removal"] = "continuum_removal"
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the spectra divided by their hulls."""
 
         def divided(finite: FloatArray) -> FloatArray:
-            hull = -Rubberband().baseline(-finite, axis)
+            hull = self._hull(finite, axis)
             done = finite / np.where(hull > 0, hull, np.nan)
             return np.asarray(np.where(finite.any(-1, keepdims=True), done, 0), spectra.dtype)
 
         return on_finite(spectra, divided), axis
+
+    def estimate(self, spectra: FloatArray, axis: SpectralAxis) -> FloatArray:
+        """Return the upper hull of each spectrum, its continuum."""
+        return on_finite(spectra, lambda finite: self._hull(finite, axis))
+
+    @staticmethod
+    def _hull(spectra: FloatArray, axis: SpectralAxis) -> FloatArray:
+        return np.asarray(-Rubberband().baseline(-spectra, axis))
 
 
 class Optical(Step):
@@ -46,6 +55,7 @@ class Optical(Step):
     """
 
     title: ClassVar = "Reflectance ↔ absorbance ↔ Kubelka–Munk"
+    group: ClassVar = "Scale"
     kind: Literal["optical"] = "optical"
     source: Quantity = Field("reflectance", title="From", description="what the intensities are")
     target: Quantity = Field("absorbance", title="To", description="what they become")
@@ -91,6 +101,7 @@ class Energy(Step):
     """
 
     title: ClassVar = "Wavelength to energy (eV)"
+    group: ClassVar = "Axis"
     kind: Literal["energy"] = "energy"
     jacobian: bool = Field(
         True, description="whether intensities per nm become intensities per eV; not for transmittance, reflectance or absorbance"

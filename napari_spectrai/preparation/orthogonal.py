@@ -21,6 +21,7 @@ class EPO(Step):
     """
 
     title: ClassVar = "Remove differences between conditions (EPO)"
+    group: ClassVar = "Clean"
     kind: Literal["epo"] = "epo"
     conditions: tuple[tuple[float, ...], ...] = Field(
         min_length=2, description="spectra of the same samples under each condition: a file for each (its mean is used), or intensities"

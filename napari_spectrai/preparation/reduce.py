@@ -81,6 +81,7 @@ class PCA(_Reduction):
     """Principal components (Pearson 1901, doi:10.1080/14786440109462720)."""
 
     title: ClassVar = "Principal components"
+    group: ClassVar = "Reduce"
     kind: Literal["pca"] = "pca"
 
     def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:
@@ -99,6 +100,7 @@ class MNF(_Reduction):
     """
 
     title: ClassVar = "Minimum noise fraction"
+    group: ClassVar = "Reduce"
     kind: Literal["mnf"] = "mnf"
 
     def _directions(self, centred: Doubles, spectra: FloatArray) -> tuple[Doubles, Doubles]:

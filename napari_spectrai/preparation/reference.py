@@ -31,6 +31,7 @@ class Reflectance(Step):
     """Reflectance from dark and white references: (x − dark) / (white − dark). Bands where white is not above dark become NaN."""
 
     title: ClassVar = "Dark and white reference"
+    group: ClassVar = "Scale"
     kind: Literal["reflectance"] = "reflectance"
     white: tuple[float, ...] | None = Field(
         None, title="White reference", description="spectrum of the white tile: a file, or intensities; empty: one"
@@ -108,6 +109,7 @@ class Calibrate(Step):
     """
 
     title: ClassVar = "Calibrate the axis by peaks"
+    group: ClassVar = "Axis"
     kind: Literal["calibrate"] = "calibrate"
     measured: tuple[float, ...] = Field(
         min_length=1, title="Measured positions", description="measured positions of the peaks, in the unit of the axis"
@@ -144,6 +146,7 @@ class ReferencePeak(Step):
     """Divide each spectrum by the height of a peak that should be constant: its mean over a window."""
 
     title: ClassVar = "Normalise to a reference peak"
+    group: ClassVar = "Scale"
     kind: Literal["reference_peak"] = "reference_peak"
     position: float = Field(description="centre of the peak, in the unit of the axis")
     width: float = Field(10.0, ge=0, description="full width of the window, in the unit of the axis")

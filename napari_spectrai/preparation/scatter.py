@@ -55,6 +55,7 @@ class MSC(_AgainstReference):
     """
 
     title: ClassVar = "Scatter correction (MSC)"
+    group: ClassVar = "Scale"
     kind: Literal["msc"] = "msc"
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
@@ -75,6 +76,7 @@ class EMSC(_AgainstReference):
     """
 
     title: ClassVar = "Scatter correction (EMSC)"
+    group: ClassVar = "Scale"
     kind: Literal["emsc"] = "emsc"
     order: int = Field(2, ge=0, le=8, title="Polynomial order", description="order of the polynomial baseline")
 

@@ -16,10 +16,16 @@ class SavitzkyGolay(Step):
     """Local polynomial smoothing (Savitzky & Golay 1964, doi:10.1021/ac60214a047)."""
 
     title: ClassVar = "Smooth (Savitzky–Golay)"
+    group: ClassVar = "Clean"
     kind: Literal["savitzky_golay"] = "savitzky_golay"
     window: int = Field(9, ge=3, le=999, title="Window (bands)", description="bands in the window, odd")
     order: int = Field(2, ge=0, le=9, title="Polynomial order", description="order of the polynomial, below the window")
     derivative: int = Field(0, ge=0, le=3, description="0: smoothing; 1, 2, 3: derivative of this order along the axis")
+
+    @property
+    def keeps_intensities(self) -> bool:
+        """Whether intensities keep their unit, as they do without a derivative."""
+        return self.derivative == 0
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -58,6 +64,7 @@ class Whittaker(Step):
     """Penalised least squares smoothing (Eilers 2003, doi:10.1021/ac034173t)."""
 
     title: ClassVar = "Smooth (Whittaker)"
+    group: ClassVar = "Clean"
     kind: Literal["whittaker"] = "whittaker"
     smoothness: float = Field(10.0, gt=0, description="lambda: larger values give smoother spectra")
 
@@ -77,6 +84,7 @@ class Gaussian(Step):
     """Convolution with a Gaussian along the bands."""
 
     title: ClassVar = "Smooth (Gaussian)"
+    group: ClassVar = "Clean"
     kind: Literal["gaussian"] = "gaussian"
     sigma: float = Field(1.0, gt=0, le=1000, title="Standard deviation (bands)", description="standard deviation in bands")
 

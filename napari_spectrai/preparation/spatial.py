@@ -17,6 +17,7 @@ class Bin(SpatialStep):
     """Average blocks of pixels; incomplete blocks at the lower and right edges are dropped. NaN pixels are ignored."""
 
     title: ClassVar = "Bin pixels"
+    group: ClassVar = "Reduce"
     kind: Literal["bin"] = "bin"
     margin: ClassVar = -1
     y: int = Field(2, ge=1, le=1024, title="Rows per bin", description="number of rows averaged")
@@ -52,6 +53,7 @@ class Shift(SpatialStep):
     """Move the image by fractions of pixels to register it with another (linear interpolation); pixels from outside become NaN."""
 
     title: ClassVar = "Shift pixels (registration)"
+    group: ClassVar = "Clean"
     kind: Literal["shift"] = "shift"
     margin: ClassVar = -1
     y: float = Field(0.0, title="Shift down", description="shift down, in pixels")

@@ -21,6 +21,7 @@ class Stabilise(Step):
     """
 
     title: ClassVar = "Stabilise photon noise"
+    group: ClassVar = "Scale"
     kind: Literal["stabilise"] = "stabilise"
     gain: float | None = Field(
         None, gt=0, le=1e12, title="Gain", description="intensity units per photon; estimated from the data if empty"

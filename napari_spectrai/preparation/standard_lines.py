@@ -26,6 +26,7 @@ class StandardLines(Step):
     """
 
     title: ClassVar = "Calibrate the axis by a standard"
+    group: ClassVar = "Axis"
     kind: Literal["standard_lines"] = "standard_lines"
     standard: Standard = Field("silicon", description="the standard whose lines are searched for")
     reference: tuple[float, ...] | None = Field(

@@ -17,6 +17,10 @@ LEARNT: JsonDict = {"learnt": True}
 """Marks a field that is fitted to data, not set by a person: forms omit it."""
 
 
+GROUPS = ("Clean", "Baseline", "Scale", "Reduce", "Axis", "Other")
+"""What steps are for, in the order in which lists show it."""
+
+
 def only_with(name: str, *values: str) -> JsonDict:
     """Mark a field that applies only where another one has one of some values: forms hide it otherwise."""
     return {"only_with": {name: list(values)}}
@@ -27,7 +31,13 @@ class Step(Named):
 
     NaN: a step that works along the spectrum returns NaN for a spectrum that contains NaN, or for the affected bands;
     other spectra are not affected. `Fill` replaces NaN first.
+
+    Class attributes
+    ----------------
+    group : what the step is for, one of `GROUPS`, under which lists show it
     """
+
+    group: ClassVar[str] = "Other"
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the prepared spectra and their axis; the input stays unchanged.
@@ -72,6 +82,15 @@ class Step(Named):
     def returns_spectra(self) -> bool:
         """Whether it returns spectra, and no scores that cannot be converted back to wavelengths."""
         return True
+
+    def estimate(self, spectra: FloatArray, axis: SpectralAxis) -> FloatArray | None:
+        """Return the curve that the step estimates for each spectrum (n, L) and removes, such as its baseline; None if it removes none."""
+        return None
+
+    @property
+    def keeps_intensities(self) -> bool:
+        """Whether intensities keep their unit and level, apart from an `estimate` that is subtracted: so for steps that clean or crop."""
+        return self.group == "Clean"
 
     def findings(self, cube: Cube) -> Any:
         """Return what the step finds in a cube and would change, as an object with a readable text; None for steps that do not count."""

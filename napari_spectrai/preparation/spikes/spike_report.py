@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 
-from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.preparation.spikes.context import Doubles, FoundSpikes, Integers
+from napari_spectrai.cube import FloatArray, SpectralAxis
+from napari_spectrai.preparation.spikes.context import Doubles, FoundSpikes, Integers, Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +24,8 @@ class Spikes:
         Its highest band, and the range of its bands.
     height : ndarray of shape (c,)
         Height of the highest band above the prediction, in the unit of the cube.
+    intensity : ndarray of shape (c,)
+        Intensity of the highest band, in the unit of the cube.
     shape : of the cube, bands last
     axis : SpectralAxis
     """
@@ -33,12 +35,14 @@ class Spikes:
     first: Integers
     last: Integers
     height: Doubles
+    intensity: Doubles
     shape: tuple[int, ...]
     axis: SpectralAxis
 
     @classmethod
-    def of(cls, found: FoundSpikes | None, shape: tuple[int, ...], axis: SpectralAxis) -> Self:
-        """Convert the result of a search; overlapping or adjacent detections in one spectrum are one spike."""
+    def of(cls, found: FoundSpikes | None, data: FloatArray, axis: SpectralAxis) -> Self:
+        """Convert the result of a search in `data` (..., L); overlapping or adjacent detections in one spectrum are one spike."""
+        shape = data.shape
         spectrum = band = np.zeros(0, np.intp)
         height: Doubles = np.zeros(0)
         if found is not None:
@@ -53,7 +57,8 @@ class Spikes:
         top = order[np.unique(number[order], return_index=True)[1]]
         ends = np.roll(starts, -1) | (np.arange(starts.size) == starts.size - 1)
         pixel = np.stack(np.unravel_index(spectrum[top], shape[:-1]), -1)
-        return cls(pixel, band[top], band[starts], band[ends], height[top], shape, axis)
+        intensity = data[(*pixel.T, band[top])].astype(np.float64)
+        return cls(pixel, band[top], band[starts], band[ends], height[top], intensity, shape, axis)
 
     def __len__(self) -> int:
         return len(self.band)
@@ -63,6 +68,11 @@ class Spikes:
         if not len(self):
             return f"no spikes in {math.prod(self.shape[:-1])} spectra"
         return f"{len(self)} spike{'s' * (len(self) > 1)} in {spectra} spectr{'um' if spectra == 1 else 'a'}"
+
+    def only(self, chosen: Mask) -> Self:
+        """Return a subset of the spikes."""
+        parts = (getattr(self, name)[chosen] for name in ("pixel", "band", "first", "last", "height", "intensity"))
+        return type(self)(*parts, self.shape, self.axis)
 
     @property
     def position(self) -> Doubles:
