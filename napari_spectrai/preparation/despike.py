@@ -130,6 +130,10 @@ class Despike(NeighbourStep):
         parts = list(step._found(data, cube.axis))  # noqa: SLF001  # of the same class
         return Spikes.of(FoundSpikes.joined(parts) if parts else None, data, cube.axis)
 
+    def kept(self, found: Spikes) -> Mask:
+        """Return which spikes of a search without `keep` are peaks to keep, of shape (c,)."""
+        return self._kept(found.intensity, found.band, found.axis)
+
     def _found(self, spectra: FloatArray, axis: SpectralAxis) -> Iterator[FoundSpikes]:
         """Yield the spikes of spectra (..., y, x, L) or (n, L), block by block; all blocks are searched before any spike is removed."""
         from napari_spectrai.preparation.spikes.search import Search

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,12 @@ import pyqtgraph as pg
 from magicgui.widgets import Container
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
+from psygnal import Signal
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QColor, QImage, QPainter
-from qtpy.QtSvg import QSvgGenerator
 
 from napari_spectrai.widgets.colours import contrast, readable
+from napari_spectrai.widgets.decade_axis import DecadeAxis
+from napari_spectrai.widgets.plot_pictures import save_picture
 from napari_spectrai.widgets.preferences import changed, theme_of_plots
 
 SOURCE, TRUTH = "#9a9a9a", "#3fae5a"
@@ -34,27 +34,6 @@ def _connected(x: npt.NDArray[np.float64]) -> Any:
     return np.append(steps != -along, 0).astype(np.int32)
 
 
-_MOST_DECADES = 6
-"""Largest number of decades labelled on the axis of a low plot."""
-
-
-class _DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
-    """A logarithmic axis with ticks at 1, 2 and 5 of each decade, or at some of many decades; pyqtgraph's own overlap in a low plot."""
-
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
-        if not self.logMode:
-            return super().tickValues(low, high, size)  # type: ignore[no-any-return]
-        every = math.ceil((high - low) / _MOST_DECADES)
-        decades = range(math.floor(low), math.ceil(high) + 1, every)
-        ticks = [decade + math.log10(digit) for decade in decades for digit in ((1, 2, 5) if high - low <= 2.5 else (1,))]
-        return [(1.0, [tick for tick in ticks if low <= tick <= high])]
-
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
-        if not self.logMode:
-            return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
-        return [f"{10**value:.3g}" for value in values]
-
-
 @dataclass(frozen=True, slots=True)
 class _Looks:
     colour: str
@@ -65,8 +44,6 @@ class _Looks:
 
 LEAST_HEIGHT = 130
 """Height of a plot in a low dock at least, in pixels."""
-PRINTED = 3
-"""Pixels of a saved picture per pixel of the screen, about 300 dots per inch."""
 AROUND_PLOT = 42
 """Pixels above and below a plot that fills its dock."""
 
@@ -79,13 +56,19 @@ class Plot(Container[Any]):
     viewer : napari viewer whose theme the plot follows, unless the preferences set another
     x, y : titles of the axes
     height : in pixels
+
+    Signals
+    -------
+    clicked : x and y of a click on the plot
     """
+
+    clicked = Signal(float, float)
 
     def __init__(self, viewer: ViewerModel, *, x: str, y: str, height: int = 200, name: str = "plot", logarithmic: bool = False) -> None:
         super().__init__(name=name, labels=False)
         self.margins = (0, 0, 0, 0)
         self._viewer = viewer
-        self._plot = pg.PlotWidget(axisItems={"left": _DecadeAxis("left") if logarithmic else pg.AxisItem("left")})
+        self._plot = pg.PlotWidget(axisItems={"left": DecadeAxis("left") if logarithmic else pg.AxisItem("left")})
         self._plot.setLogMode(y=logarithmic)
         self._plot.setFixedHeight(height)
         self._height = height
@@ -107,6 +90,7 @@ class Plot(Container[Any]):
         self._shaded: list[tuple[float, float]] = []
         self._titles = {"bottom": x, "left": y}
         self.native.layout().addWidget(self._plot)
+        self._plot.scene().sigMouseClicked.connect(self._on_click)
         viewer.events.theme.connect(self._recolour)
         changed.connect(self._recolour)
         self._plot.destroyed.connect(self._leave)
@@ -116,6 +100,28 @@ class Plot(Container[Any]):
         """Fill a dock that is wider than it is high, so that its axis is in view; else keep the usual height."""
         low = size.width() > 1.5 * size.height()
         self._plot.setFixedHeight(max(LEAST_HEIGHT, size.height() - AROUND_PLOT) if low else self._height)
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self._height
+
+    @height.setter
+    def height(self, pixels: int) -> None:
+        if pixels != self._height:
+            self._height = pixels
+            self._plot.setFixedHeight(pixels)
+
+    def _on_click(self, event: Any) -> None:
+        box = self._item.getViewBox()
+        if event.button() == Qt.MouseButton.LeftButton and box.sceneBoundingRect().contains(event.scenePos()):
+            place = box.mapSceneToView(event.scenePos())
+            self.clicked.emit(float(place.x()), float(place.y()))
+
+    def pixels(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a point of the plot is on the screen, in pixels of the plot."""
+        place = self._plot.mapFromScene(self._item.getViewBox().mapViewToScene(pg.Point(x, y)))
+        return float(place.x()), float(place.y())
 
     def _leave(self) -> None:
         self._viewer.events.theme.disconnect(self._recolour)
@@ -161,8 +167,8 @@ class Plot(Container[Any]):
         return "#4aa3df"
 
     def titles(self, *, x: str | None = None, y: str | None = None) -> None:
-        """Set the titles of the axes."""
-        new = {"bottom": x or self._titles["bottom"], "left": y or self._titles["left"]}
+        """Set the titles of the axes; an empty one takes no space."""
+        new = {"bottom": self._titles["bottom"] if x is None else x, "left": self._titles["left"] if y is None else y}
         if new != self._titles:
             self._titles = new
             self._recolour()
@@ -293,34 +299,7 @@ class Plot(Container[Any]):
         for one in marks:  # the cursor and the range are tools of the screen
             one.setVisible(False)
         try:
-            done = self._draw_svg(path) if path.lower().endswith(".svg") else self._draw_png(path)
+            save_picture(self._plot, path, self._background)
         finally:
             for one in marks:
                 one.setVisible(True)
-        if not done:
-            raise OSError(f"{path} cannot be written; choose another folder, and .png or .svg")
-
-    def _draw_png(self, path: str) -> bool:
-        """Draw the plot at the resolution of print."""
-        size = self._plot.size() * PRINTED
-        picture = QImage(size, QImage.Format.Format_ARGB32)
-        picture.fill(QColor(self._background))
-        picture.setDotsPerMeterX(round(self._plot.logicalDpiX() * PRINTED / 0.0254))
-        picture.setDotsPerMeterY(round(self._plot.logicalDpiY() * PRINTED / 0.0254))
-        picture.setDevicePixelRatio(PRINTED)  # lines and letters grow with the picture
-        painter = QPainter(picture)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._plot.render(painter)
-        return bool(painter.end()) and picture.save(path)
-
-    def _draw_svg(self, path: str) -> bool:
-        generator = QSvgGenerator()  # pyqtgraph's own exporter fails on curves with gaps
-        generator.setFileName(path)
-        generator.setResolution(self._plot.logicalDpiX())  # curves are scaled by the ratio of resolutions, axes are not
-        generator.setSize(self._plot.size())
-        generator.setViewBox(self._plot.rect())
-        painter = QPainter()
-        if not painter.begin(generator):
-            return False
-        self._plot.render(painter)
-        return bool(painter.end())

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from qtpy.QtGui import QImage
 
-from napari_spectrai.widgets.plot import PRINTED, Plot
+from napari_spectrai.widgets.plot import Plot
+from napari_spectrai.widgets.plot_pictures import PRINTED
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
 

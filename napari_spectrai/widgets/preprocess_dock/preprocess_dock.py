@@ -7,26 +7,28 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from magicgui.types import FileDialogMode
-from magicgui.widgets import ComboBox, PushButton, show_file_dialog
+from magicgui.widgets import Label
 from napari.layers import Image
 from napari.viewer import Viewer
 
-from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.preparation import Spikes, Step, load_steps, read_steps, save_steps, steps
+from napari_spectrai.preparation import Despike, Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import LayerDock, line, message, opened, rows, say, text
+from napari_spectrai.widgets.dock import LayerDock, line, message, opened, say, text
 from napari_spectrai.widgets.form import SpecForm
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above
 from napari_spectrai.widgets.layers import as_cube, likely_source, spectral_position, turned, undecided
-from napari_spectrai.widgets.plot import SOURCE, Plot
-from napari_spectrai.widgets.preprocess_dock.spectrum_preview import SpectrumPreview
-from napari_spectrai.widgets.preprocess_dock.step_findings import Counting, Finding, mark
+from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
+from napari_spectrai.widgets.preprocess_dock.chain_tools import ChainTools, ReadyChoice
+from napari_spectrai.widgets.preprocess_dock.spectrum_preview import Effect, SpectrumPreview
+from napari_spectrai.widgets.preprocess_dock.spike_review import SpikeReview
+from napari_spectrai.widgets.preprocess_dock.step_findings import Counting, Found
+from napari_spectrai.widgets.preprocess_dock.step_scroll import Heights, StepScroll
 from napari_spectrai.widgets.spectra_dock.region_means import Watch
 from napari_spectrai.widgets.step_list import Item, OrderedForm
 
@@ -43,10 +45,12 @@ class PreprocessDock(LayerDock):
         self._viewer = napari_viewer
         self._place: tuple[int, ...] | None = None
         self._preview: SpectrumPreview | None = None
-        self._begin: tuple[int, ...] = ()
         self._problem = message()
         self._build()
         super().__init__("Preprocess", self._sections)
+        self._tools.bind_keys(self.native)
+        self._heights = Heights(self.native, self._scroll, self._effect)
+        self.native.on_resize = self._heights.fit
         self._latest = LatestOnly(self.native)
         self._latest.answered.connect(self._on_preview)
         self._latest.failed.connect(self._on_preview_failed)
@@ -57,45 +61,35 @@ class PreprocessDock(LayerDock):
             event.connect(self._on_layers)
         napari_viewer.mouse_move_callbacks.append(self._on_mouse)
         turned.turned.connect(self._on_layer)
-        self._data = Watch(self._on_layer)
+        self._data = Watch(self._on_data)
         self.native.destroyed.connect(self._leave)
         self._layer.changed.connect(self._on_layer)
         self._form.edited.connect(self._check)
-        self._onto.changed.connect(self._on_onto)
-        self._load_button.changed.connect(self._on_load)
-        self._save_button.changed.connect(self._on_save)
-        self._train_button.changed.connect(self.hand_to_train)
+        self._ready.chosen.connect(self._form.fill)
+        self._tools.load.connect(self.open_steps)
+        self._tools.save.connect(self.save_steps)
+        self._tools.train.changed.connect(self.hand_to_train)
+        self._effect.switched.connect(lambda review, number: review.switch(number))
         self._applying.start.changed.connect(self.start)
         self._applying.ended.connect(lambda how: self._check() if how != "failed" else None)
         self._on_layers()
 
     def _build(self) -> None:
-        self._layer = LayerChoice(self._viewer, self._layers, label="Layer", name="layer_choice", tooltip="the layer to preprocess")
+        self._layer = LayerChoice(self._viewer, self._layers, name="layer_choice", tooltip="the layer to preprocess")
         self._has_chosen = False
         self._about = text("about")
-        self._form = OrderedForm(steps, [], SpecForm)
-        self._onto = ComboBox(
-            choices=self._others, nullable=True, value=None, label="Resample onto", name="onto",
-            tooltip="add a step that resamples the layer to another layer's axis",
-        )  # fmt: skip
-        self._load_button = PushButton(
-            text="Load…", name="load", tooltip="open a list of steps (YAML), or the preparation of an experiment"
-        )
-        self._save_button = PushButton(
-            text="Save…", name="save", tooltip="save the steps as YAML, which napari-spectrai preprocess applies, too"
-        )
-        self._train_button = PushButton(
-            text="Use in Train", name="to_train", tooltip="use these steps as the preparation in the Train dock"
-        )
-        self._plot = Plot(self._viewer, x="Band number", y="Before", height=150, name="before")
-        self._after = Plot(self._viewer, x="Band number", y="After", height=150, name="after")
-        self._note = text("note")
+        self._about.native.setWordWrap(False)
+        self._ready = ReadyChoice(lambda: self._form.axis)
+        self._form = OrderedForm(steps, [], SpecForm, own_choice=False, further=self._resampling)
+        self._tools = ChainTools(self._form)
+        self._effect = BeforeAfter(self._viewer)
+        self._plot, self._after, self._note = self._effect.before, self._effect.after, self._effect.note
         self._applying = JobQueue(self._viewer, "Apply to new layer", "preprocess the layer; the source stays unchanged", "starting …")
-        self._sections = [
-            rows(self._layer), self._about, self._form, rows(self._onto),
-            line(self._load_button, self._save_button, self._train_button), self._problem,
-            self._plot, self._after, self._note, self._applying,
-        ]  # fmt: skip
+        top = line(Label(value="Layer"), self._layer, self._ready.choice)
+        for number in (1, 2):
+            top.native.layout().setStretch(number, 1)
+        self._scroll = StepScroll(self._form)
+        self._sections = [top, self._about, self._scroll, self._tools, self._problem, self._effect, self._applying]
 
     def _leave(self) -> None:
         self._applying.gone = True
@@ -110,8 +104,14 @@ class PreprocessDock(LayerDock):
 
     # ---------------------------------------------------------------- choices
 
-    def _others(self, _: Any = None) -> list[Image]:
-        return [layer for layer in self._layers() if layer is not self._layer.value and "spectral_axis" in layer.metadata]
+    def _resampling(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return a step for each other layer that resamples to its axis."""
+        others = [layer for layer in self._layers() if layer is not self._layer.value and "spectral_axis" in layer.metadata]
+        axes = [(str(layer.name), as_cube(layer).axis) for layer in others]
+        return [
+            (f"Resample onto {name}", {"kind": "resample", "values": axis.values.tolist(), "unit": axis.unit, "method": "linear"})
+            for name, axis in axes
+        ]
 
     @property
     def steps(self) -> list[Step]:
@@ -144,12 +144,14 @@ class PreprocessDock(LayerDock):
             self._layer.value = likely_source(self._layers())
         self._on_layer()
 
+    def _on_data(self, _: Any = None) -> None:
+        self._counting.forget()
+        self._on_layer()
+
     def _on_layer(self, _: Any = None) -> None:
         layer = self.layer
         self._data.follow(layer)
-        with self._onto.changed.blocked():
-            self._onto.reset_choices()
-            self._onto.value = None
+        self._form.refresh()
         self._has_chosen = self._has_chosen or layer is not None
         if layer is None:
             self._place = None
@@ -167,15 +169,6 @@ class PreprocessDock(LayerDock):
                 self._place = tuple(length // 2 for length in cube.spatial_shape)
         self._check()
 
-    def _on_onto(self, layer: Image | None) -> None:
-        if layer is not None:
-            axis = as_cube(layer).axis
-            self._form.fill(
-                [*self._form.read(), {"kind": "resample", "values": axis.values.tolist(), "unit": axis.unit, "method": "linear"}]
-            )
-            with self._onto.changed.blocked():
-                self._onto.value = None
-
     def _check(self, _: Any = None) -> None:
         """Show each problem next to its field, and the effect of the steps on one spectrum."""
         found, wanted = [], None
@@ -187,7 +180,7 @@ class PreprocessDock(LayerDock):
         asked = "" if self.layer is None else undecided(self.layer)
         ready = self.layer is not None and wanted is not None and bool(wanted) and not asked
         self._applying.start.enabled = ready and not self._applying.busy
-        self._save_button.enabled = self._train_button.enabled = bool(wanted)
+        self._tools.refresh(usable=bool(wanted))
         self._preview = SpectrumPreview(as_cube(self.layer), wanted) if self.layer is not None and wanted is not None else None
         if wanted is not None or asked:
             say(self._problem, f"{asked} in the Spectra dock." if asked else "")
@@ -200,36 +193,46 @@ class PreprocessDock(LayerDock):
         for item in self._form.items:
             item.extra.visible = False
         cube = as_cube(self.layer) if self.layer is not None else None
-        if self._counting.ask(cube, wanted or []):
+        if self._counting.ask(cube, wanted or [], self.layer):
             for item, step in zip(self._active, wanted or [], strict=True):
                 if type(step).findings is not Step.findings:
-                    self._finding(item).say("counting …")
+                    self._review(item).say("counting …")
 
     @property
     def _active(self) -> list[Item]:
         return [item for item in self._form.items if item.on.value]
 
-    def _finding(self, item: Item) -> Finding:
+    def _review(self, item: Item) -> SpikeReview:
         """Return the row that shows what a step found."""
         if not len(item.extra):
-            item.extra.append(finding := Finding())
-            finding.show_button.changed.connect(lambda: self._mark(finding))
+            item.extra.append(review := SpikeReview(self._viewer))
+            review.show_button.changed.connect(review.mark)
+            review.asked.connect(self.look_at)
+            review.changed_keep.connect(lambda keep: self._keep(item, keep))
         item.extra.visible = True
-        return cast("Finding", item.extra[0])
+        return cast("SpikeReview", item.extra[0])
 
-    def _on_counted(self, found: dict[int, Spikes | str], begin: tuple[int, ...]) -> None:
-        self._begin = begin
+    def _keep(self, item: Item, keep: list[list[float]]) -> None:
+        item.form.fill({"keep": keep})
+
+    def _on_counted(self, found: Found, begin: tuple[int, ...]) -> None:
         active = self._active
+        try:
+            wanted = self.steps
+        except SettingsError:  # shown next to its field; counting starts again when it is mended
+            return
         for number, outcome in found.items():
-            part = " in the middle of the layer" if any(begin) else ""
-            if isinstance(outcome, Spikes):
-                self._finding(active[number]).say(f"{outcome}{part}", outcome)
-            else:
-                self._finding(active[number]).say(f"not counted: {outcome}")
+            step, review = wanted[number], self._review(active[number])
+            if isinstance(outcome, str):
+                review.say(f"not counted: {outcome}")
+            elif isinstance(step, Despike) and self.layer is not None:
+                review.show(outcome, step, begin, self.layer)
+        self._mark()
 
-    def _mark(self, finding: Finding) -> None:
-        if self.layer is not None and finding.found is not None:
-            mark(self._viewer, self.layer, finding.found, self._begin)
+    def _mark(self) -> None:
+        reviews = [item.extra[0] for item in self._active if len(item.extra) and item.extra.visible]
+        if self._place is not None:
+            self._effect.mark(self._place, [cast("SpikeReview", review) for review in reviews])
 
     # ---------------------------------------------------------------- before and after
 
@@ -252,24 +255,21 @@ class PreprocessDock(LayerDock):
     def _look(self) -> None:
         preview, place = self._preview, self._place
         if preview is None or place is None:
-            self._plot.clear_curves()
-            self._after.clear_curves()
+            self._effect.clear_plots()
             return
-        self._latest.ask(lambda: (preview, place, *preview.at(place)))
+        self._latest.ask(lambda: (preview, place, preview.at(place)))
 
-    def _on_preview(self, answer: tuple[SpectrumPreview, tuple[int, ...], FloatArray, SpectralAxis, FloatArray]) -> None:
-        preview, place, before, axis, after = answer
+    def _on_preview(self, answer: tuple[SpectrumPreview, tuple[int, ...], Effect]) -> None:
+        preview, place, effect = answer
         if preview is not self._preview:
             return
-        self._plot.titles(x=preview.cube.axis.label)
-        self._after.titles(x=axis.label)
-        self._plot.curve("before", preview.cube.axis.values, before, SOURCE, legend=False)
-        self._after.curve("after", axis.values, after, self._after.accent, legend=False)
         moved = f" (without {', '.join(preview.left_out)}, which moves pixels)" if preview.left_out else ""
-        self._note.value = f"pixel {place[0] if len(place) == 1 else place}{moved}"
+        self._effect.show(effect, preview.cube.axis, f"pixel {place[0] if len(place) == 1 else place}{moved}")
+        if place == self._place:
+            self._mark()
         if self.layer is not None and undecided(self.layer):
             return
-        say(self._problem, "" if np.isfinite(after).any() else "The result contains NaN; add 'Fill missing values' as the first step.")
+        say(self._problem, "" if np.isfinite(effect.after).any() else "The result contains NaN; add 'Fill missing values' as the first step.")
 
     def _on_preview_failed(self, error: Exception) -> None:
         say(self._problem, str(error))
@@ -278,22 +278,12 @@ class PreprocessDock(LayerDock):
 
     # ---------------------------------------------------------------- files, Train, jobs
 
-    def _on_load(self) -> None:
-        path = show_file_dialog(FileDialogMode.EXISTING_FILE, caption="Steps", filter="YAML (*.yml *.yaml)", parent=self.native)
-        if path:
-            self.open_steps(Path(str(path)))
-
     def open_steps(self, path: str | Path) -> None:
         """Show the steps of a file."""
         try:
             self.steps = load_steps(path)
         except (ValueError, OSError) as error:
             say(self._problem, str(error))
-
-    def _on_save(self) -> None:
-        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption="Steps", filter="YAML (*.yml *.yaml)", parent=self.native)
-        if path:
-            self.save_steps(Path(str(path)))
 
     def save_steps(self, path: str | Path) -> None:
         """Write the enabled steps."""

@@ -1,0 +1,27 @@
+"""A logarithmic axis for plots that may be low."""
+
+from __future__ import annotations
+
+import math
+
+import pyqtgraph as pg
+
+_MOST_DECADES = 6
+"""Largest number of decades labelled on the axis of a low plot."""
+
+
+class DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
+    """A logarithmic axis with ticks at 1, 2 and 5 of each decade, or at some of many decades; pyqtgraph's own overlap in a low plot."""
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
+        if not self.logMode:
+            return super().tickValues(low, high, size)  # type: ignore[no-any-return]
+        every = math.ceil((high - low) / _MOST_DECADES)
+        decades = range(math.floor(low), math.ceil(high) + 1, every)
+        ticks = [decade + math.log10(digit) for decade in decades for digit in ((1, 2, 5) if high - low <= 2.5 else (1,))]
+        return [(1.0, [tick for tick in ticks if low <= tick <= high])]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
+        if not self.logMode:
+            return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
+        return [f"{10**value:.3g}" for value in values]

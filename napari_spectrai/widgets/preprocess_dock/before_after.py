@@ -1,0 +1,105 @@
+"""A spectrum before the steps, with what they estimate and find in it, and after them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from magicgui.widgets import Container
+from napari.viewer import Viewer
+from psygnal import Signal
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.widgets.dock import line, text
+from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, TRUTH, Plot
+from napari_spectrai.widgets.preprocess_dock.spectrum_preview import Effect
+from napari_spectrai.widgets.preprocess_dock.spike_review import SPIKE, SpikeReview
+
+_NEAR = 14.0
+"""Distance in pixels within which a click meets a mark."""
+Marked = tuple[SpikeReview, int, float, float]
+"""A spike: its review, its number there, and its place in the plot."""
+
+
+class BeforeAfter(Container[Any]):
+    """Two plots and a line of text under them; both stay in view while the steps scroll.
+
+    Signals
+    -------
+    switched : a spike was clicked: its review, and its number there
+    """
+
+    switched = Signal(object, int)
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.before = Plot(viewer, x="Band number", y="Before", name="before")
+        self.after = Plot(viewer, x="Band number", y="After", name="after")
+        self.note, self._key = text("note"), text("key")
+        for words in (self.note, self._key):
+            words.native.setWordWrap(False)
+        self.under = row = line(self.note, self._key)
+        row.native.layout().setStretch(0, 2)
+        row.native.layout().setStretch(1, 3)
+        super().__init__(widgets=[self.before, self.after, row], labels=False, name="before_after")
+        self.margins = (0, 0, 0, 0)
+        self.native.layout().setSpacing(0)
+        self._marks: list[Marked] = []
+        self._effect: Effect | None = None
+        self._axis: SpectralAxis | None = None
+        self.before.clicked.connect(self._on_click)
+
+    def clear_plots(self) -> None:
+        """Show nothing."""
+        self._effect = None
+        self._marks = []
+        for plot in (self.before, self.after):
+            plot.clear_curves()
+
+    def show(self, effect: Effect, axis: SpectralAxis, note: str) -> None:
+        """Show the effect on a spectrum of this axis."""
+        self._effect, self._axis = effect, axis
+        self.before.titles(x="" if effect.axis.label == axis.label else axis.label)
+        self.after.titles(x=effect.axis.label)
+        for name in self.before.names():
+            if name != "before":
+                self.before.remove_curve(name)
+        self.before.curve("before", axis.values, effect.before, SOURCE, legend=False)
+        for number, estimate in enumerate(effect.estimates):
+            name = f"{estimate.words} {number + 1}" if number else estimate.words
+            self.before.curve(name, estimate.axis.values, estimate.values, CLASSICAL, dashed=True, width=1.6, legend=False)
+        self.after.curve("after", effect.axis.values, effect.after, self.after.accent, legend=False)
+        self.note.value = note
+
+    def mark(self, place: Sequence[int], reviews: Sequence[SpikeReview]) -> None:
+        """Mark the spikes of the spectrum shown, those to keep in another colour."""
+        self._marks = []
+        effect, axis = self._effect, self._axis
+        for name in ("spikes", "kept"):
+            self.before.remove_curve(name)
+        if effect is None or axis is None:
+            return
+        order = np.argsort(axis.values, kind="stable")
+        for review in reviews:
+            for number in review.at(place):
+                assert review.found is not None  # noqa: S101
+                x = float(review.found.position[number])
+                y = float(np.interp(x, axis.values[order], effect.before[order]))
+                self._marks.append((review, int(number), x, y))
+        for name, colour, kept in (("spikes", SPIKE, False), ("kept", TRUTH, True)):
+            there = [(x, y) for review, number, x, y in self._marks if bool(review.kept[number]) is kept]
+            if there:
+                self.before.curve(name, *np.array(there).T, colour, points=True, width=2, legend=False)
+        parts = [f"- - {' and '.join(dict.fromkeys(one.words for one in effect.estimates))}"] if effect.estimates else []
+        parts += ["● click to keep"] if self._marks else []
+        self._key.value = "   ".join(parts)
+
+    def _on_click(self, x: float, y: float) -> None:
+        """Switch the nearest mark, if one is near."""
+        if not self._marks:
+            return
+        clicked = np.array(self.before.pixels(x, y))
+        distances = [float(np.linalg.norm(np.array(self.before.pixels(one[2], one[3])) - clicked)) for one in self._marks]
+        nearest = int(np.argmin(distances))
+        if distances[nearest] <= _NEAR:
+            self.switched.emit(self._marks[nearest][0], self._marks[nearest][1])

@@ -1,0 +1,94 @@
+"""The heights of a list of steps, which scrolls, and of plots under it, which stay in view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from magicgui.widgets import Container
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy
+
+from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
+
+LEAST_LIST = 84
+"""Height that a long list keeps, in pixels: three folded steps."""
+LEAST_PLOT, MOST_PLOT = 88, 190
+"""Limits of the height of a plot, in pixels."""
+
+
+class StepScroll(Container[Any]):
+    """Shows a list of steps, as high as it is or as there is space."""
+
+    def __init__(self, form: Any) -> None:
+        super().__init__(labels=False, name="steps")
+        self.margins = (0, 0, 0, 0)
+        self.form = form
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        inner = form.native
+        inner.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        inner.layout().addStretch(1)
+        self.area.setWidget(inner)
+        self.native.layout().addWidget(self.area)
+
+    def reset_choices(self, *_: Any) -> None:
+        """Rebuild the choices of the steps."""
+        self.form.reset_choices()
+
+
+class Heights(QObject):
+    """Divides the visible height of a dock between a list of steps and plots, whenever one of them changes.
+
+    Parameters
+    ----------
+    column : the scroll area of the dock
+    steps : the list
+    shown : the plots, with a line of text under them
+    """
+
+    def __init__(self, column: Any, steps: StepScroll, shown: BeforeAfter) -> None:
+        super().__init__(column)
+        self._column, self._steps, self._shown = column, steps, shown
+        self._later = QTimer(self)  # layouts have to settle first
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._fit)
+        column.widget().installEventFilter(self)
+        steps.form.native.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """Follow the sizes of the dock and of the list."""
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize, QEvent.Type.Show):
+            self._later.start()
+        return False
+
+    def fit(self, _: Any = None) -> None:
+        """Divide the height once layouts have settled."""
+        self._later.start()
+
+    def _fit(self) -> None:
+        inner = self._column.widget()
+        layout, width = inner.layout(), inner.width()
+        margins = layout.contentsMargins()
+        others, shown = margins.top() + margins.bottom(), 0
+        for number in range(layout.count()):
+            item = layout.itemAt(number)
+            widget = item.widget()
+            if widget is None or widget.isHidden():
+                continue
+            shown += 1
+            if widget is self._shown.native:
+                others += self._shown.under.native.sizeHint().height()
+            elif widget is not self._steps.native:
+                others += item.heightForWidth(width) if item.hasHeightForWidth() else item.sizeHint().height()
+        free = self._column.viewport().height() - others - layout.spacing() * max(0, shown - 1)
+        plots = (self._shown.before, self._shown.after)
+        content = self._steps.form.native.sizeHint().height()
+        listed = min(content, max(LEAST_LIST, free - len(plots) * LEAST_PLOT))
+        each = min(MOST_PLOT, max(LEAST_PLOT, (free - listed) // len(plots)))
+        self._steps.native.setFixedHeight(listed)
+        for plot in plots:
+            plot.height = each
+            plot.native.setFixedHeight(each)
