@@ -8,6 +8,6 @@ from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step, steps
 
 __all__ = [
-    "READY", "Despike", "NeighbourStep", "Preparation", "SpatialStep", "Spikes", "Step", "find_spikes", "load_steps", "preparing", "preprocess",
-    "read_steps", "ready_chain", "save_steps", "steps",
+    "READY", "Despike", "NeighbourStep", "Preparation", "SpatialStep", "Spikes", "Step", "find_spikes", "load_steps", "preparing",
+    "preprocess", "read_steps", "ready_chain", "save_steps", "steps",
 ]  # fmt: skip

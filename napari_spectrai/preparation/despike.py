@@ -81,7 +81,9 @@ class Despike(NeighbourStep):
     )
     width: int = Field(3, ge=1, le=20, title="Largest width (bands)", description="largest number of bands that a spike covers")
     keep: tuple[tuple[float, float], ...] = Field(
-        (), title="Peaks to keep", description="peaks that are no spikes: the position and the intensity of each before this step, [[1001, 950.5], …]"
+        (),
+        title="Peaks to keep",
+        description="peaks that are no spikes: position and intensity of each before this step, [[1001, 950.5], …]",
     )
     learnt: Learnt | None = Field(None, description="statistics of the spectra; estimated from the data if empty", json_schema_extra=LEARNT)
     margin: ClassVar[int] = 1

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.preparation.step import Step, steps
 from napari_spectrai.spec import listed
@@ -66,7 +68,7 @@ def _ftir(axis: SpectralAxis) -> list[dict[str, Any]]:
 def _reflectance(axis: SpectralAxis) -> list[dict[str, Any]]:
     gone: list[dict[str, Any]] = []
     if axis.unit in ("nm", "um"):
-        factor = float(convert(SpectralAxis([1.0], axis.unit), "nm")[0])
+        factor = float(convert(SpectralAxis(np.ones(1), axis.unit), "nm")[0])
         gone = _covered(axis, tuple((low / factor, high / factor) for low, high in WATER_VAPOUR))
     return [*gone, *_smoothed(axis, 7), {"kind": "normalise", "by": "snv"}]
 

@@ -14,6 +14,7 @@ class DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
     """A logarithmic axis with ticks at 1, 2 and 5 of each decade, or at some of many decades; pyqtgraph's own overlap in a low plot."""
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
+        """Return the spacing and the places of ticks."""
         if not self.logMode:
             return super().tickValues(low, high, size)  # type: ignore[no-any-return]
         every = math.ceil((high - low) / _MOST_DECADES)
@@ -22,6 +23,7 @@ class DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         return [(1.0, [tick for tick in ticks if low <= tick <= high])]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
+        """Return the texts of ticks."""
         if not self.logMode:
             return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
         return [f"{10**value:.3g}" for value in values]

@@ -102,12 +102,12 @@ class Plot(Container[Any]):
         self._plot.setFixedHeight(max(LEAST_HEIGHT, size.height() - AROUND_PLOT) if low else self._height)
 
     @property
-    def height(self) -> int:
+    def canvas_height(self) -> int:
         """Height in pixels."""
         return self._height
 
-    @height.setter
-    def height(self, pixels: int) -> None:
+    @canvas_height.setter
+    def canvas_height(self, pixels: int) -> None:
         if pixels != self._height:
             self._height = pixels
             self._plot.setFixedHeight(pixels)

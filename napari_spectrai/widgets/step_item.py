@@ -16,7 +16,7 @@ from napari_spectrai.widgets.dock import line, message
 GROUP_ORDER = GROUPS
 _BUTTON_WIDTH = 23
 _BOX = 30
-"""Pixels of a check box beside its text."""
+"""Pixels of a check box without its text."""
 
 
 def group_of(cls: type[Any]) -> str:

@@ -86,7 +86,7 @@ class OrderedForm(Container[Any]):
         self._pause = QTimer(self.native)
         self._pause.setSingleShot(True)
         self._pause.setInterval(TYPING)
-        self._pause.timeout.connect(lambda: self._history and self._history.settle())
+        self._pause.timeout.connect(self._settle)
         self.choice.changed.connect(self._on_choice)
         self.fill(value)
         self._history = History(self._state())
@@ -206,6 +206,10 @@ class OrderedForm(Container[Any]):
         self.changed.emit(self)
 
     # ---------------------------------------------------------------- undo and redo
+
+    def _settle(self) -> None:
+        if self._history is not None:
+            self._history.settle()
 
     def _state(self) -> State:
         return [{"on": bool(item.on.value), "value": {"kind": item.kind, **item.form.read()}} for item in self._items]

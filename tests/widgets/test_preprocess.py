@@ -264,3 +264,137 @@ def test_the_job_names_steps_of_this_process_alone(tmp_path, image_pairs):
     finally:
         steps._kinds.pop("local")
         steps._local.discard("local")
+
+
+def test_changes_are_undone_and_redone_and_steps_duplicated(opened, until):
+    _, _, dock = opened
+    form = dock.form
+    dock.steps = [ArPLS(smoothness=100), Normalise(by="snv")]
+    kinds = lambda: [entry["kind"] for entry in form.read()]  # noqa: E731
+    form.items[0].double.native.click()
+    assert kinds() == ["arpls", "arpls", "normalise"]
+    assert form.read()[0] == form.read()[1]
+    form.items[1].on.value = False
+    form.items[0].form._parts["smoothness"].editor.value = "5000"
+    assert form.read()[0]["smoothness"] == 5000
+    form.undo()
+    assert form.read()[0]["smoothness"] == 100
+    form.undo()
+    assert kinds() == ["arpls", "arpls", "normalise"]
+    dock._tools.undo.native.click()
+    assert kinds() == ["arpls", "normalise"]
+    for _ in range(3):
+        assert dock._tools.redo.enabled
+        dock._tools.redo.native.click()
+    assert not dock._tools.redo.enabled
+    assert (kinds(), form.read()[0]["smoothness"]) == (["arpls", "normalise"], 5000)
+    form.undo()
+    dock._ready.choice.value = "raman"
+    assert kinds() == ["despike", "arpls", "normalise"]
+    assert not form.can_redo
+    form.undo()
+    assert kinds() == ["arpls", "normalise"]
+
+
+def test_letters_typed_in_one_field_are_one_change(qtbot):
+    form = OrderedForm(steps, [{"kind": "arpls"}], SpecForm)
+    editor = form.items[0].form._parts["smoothness"].editor
+    for typed in ("2", "2e", "2e4"):
+        editor.value = typed
+    form.undo()
+    assert form.read()[0]["smoothness"] == 1e5
+    form.redo()
+    assert editor.value == "2e4"
+    form.items[0].form._parts["tolerance"].editor.value = "0.01"
+    form.undo()
+    assert editor.value == "2e4"
+
+
+def test_steps_are_offered_in_groups_whose_headings_cannot_be_chosen(qtbot):
+    form = OrderedForm(steps, [], SpecForm)
+    names = [form.choice.native.itemText(row) for row in range(form.choice.native.count())]
+    groups = [names.index(group) for group in ("Clean", "Baseline", "Scale", "Reduce", "Axis")]
+    assert groups == sorted(groups)
+    assert groups[1] < names.index("    arPLS") < groups[2]
+    form.reset_choices()
+    assert not form.choice.native.model().item(groups[1]).isEnabled()
+    form.choice.value = form.choice.native.itemData(groups[1])
+    assert form.items == []
+    assert {step.group for step in (steps[kind] for kind in steps)} <= {"Clean", "Baseline", "Scale", "Reduce", "Axis"}
+
+
+def test_the_baseline_is_drawn_over_the_spectrum_before_the_steps(viewer, until):
+    cube, _ = spiky(spikes=0)
+    band = np.arange(80, dtype=np.float32)
+    cube = cube.with_data(cube.numpy() + 200 + 3 * band)
+    add_cube(viewer, cube, name="map")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    dock.steps = [{"kind": "scale", "factor": 10.0}, {"kind": "crop", "low": 600, "high": 1200}, {"kind": "polynomial", "order": 1}]
+    dock.look_at((4, 5))
+    until(lambda: "baseline" in dock._plot.names() and not dock._latest.busy)
+    x, y = dock._plot.data("baseline")
+    assert (x.min(), x.max()) == (600, 1200)
+    inside = (cube.axis.values >= 600) & (cube.axis.values <= 1200)
+    after = dock._after.data("after")[1]
+    np.testing.assert_allclose(cube.data[4, 5][inside] - y, after * 10, atol=0.05)
+    dock.steps = [{"kind": "optical"}, {"kind": "polynomial", "order": 1}]
+    until(lambda: not dock._latest.busy and dock._after.data("after")[0].size == 80)
+    assert "baseline" not in dock._plot.names()
+
+
+def test_spikes_are_marked_in_the_plot_and_kept_by_a_click(viewer, until):
+    cube, places = spiky()
+    add_cube(viewer, cube, name="map")
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
+    dock.steps = ["despike"]
+    item = dock.form.items[0]
+    until(lambda: len(item.extra) and item.extra[0].words.value == "7 spikes in 7 spectra")
+    review = item.extra[0]
+    review.next_button.native.click()
+    until(lambda: "spikes" in dock._plot.names())
+    pixel = dock._place
+    (band,) = [place[0] for place in places if place[1:] == pixel]
+    x, y = dock._plot.data("spikes")
+    assert (x.tolist(), y.tolist()) == ([cube.axis.values[band]], [cube.data[(*pixel, band)]])
+    dock._plot.clicked.emit(float(x[0]) + 300.0, 0.0)  # far from it: nothing
+    assert review.words.value == "7 spikes in 7 spectra"
+    dock._plot.clicked.emit(float(x[0]), float(y[0]))
+    assert review.words.value == "6 spikes in 6 spectra, 1 kept"
+    until(lambda: dock._after.data("after")[1][band] == cube.data[(*pixel, band)])
+    assert dock._plot.data("kept")[0].tolist() == x.tolist()
+    done = preprocess(cube, dock.steps)
+    changed = np.argwhere(np.asarray(done.data) != cube.data)
+    assert (*pixel, band) not in set(map(tuple, changed.tolist()))
+    assert len({tuple(place[:2]) for place in changed.tolist()}) == 6
+    review.show_button.native.click()
+    points = viewer.layers["map · spikes"]
+    assert len(points.data) == 6
+    points.selected_data = {0}
+    points.remove_selected()
+    assert review.words.value == "5 spikes in 5 spectra, 2 kept"
+    assert len(points.data) == 5
+    review.reset_button.native.click()
+    assert (review.words.value, len(points.data)) == ("7 spikes in 7 spectra", 7)
+
+
+def test_before_and_after_stay_in_view_next_to_spectra(make_napari_viewer, until, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1280, 720)
+    cube, _ = spiky()
+    add_cube(viewer, cube, name="map")
+    opened_dock(viewer, "Spectra")
+    dock = opened_dock(viewer, "Preprocess")
+    dock.steps = ["despike", "arpls", "normalise"]
+    dock.form.items[1].toggle()
+    column = dock.native
+
+    def in_view() -> bool:
+        widgets = (dock._plot.native, dock._after.native, dock._applying.start.native)
+        return all(
+            one.mapTo(column.viewport(), one.rect().topLeft()).y() >= 0
+            and one.mapTo(column.viewport(), one.rect().bottomLeft()).y() <= column.viewport().height()
+            for one in widgets
+        )
+
+    until(lambda: in_view() and column.verticalScrollBar().maximum() == 0)
+    assert dock._plot.canvas_height >= 88

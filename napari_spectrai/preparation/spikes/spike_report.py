@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -71,8 +71,8 @@ class Spikes:
 
     def only(self, chosen: Mask) -> Self:
         """Return a subset of the spikes."""
-        parts = (getattr(self, name)[chosen] for name in ("pixel", "band", "first", "last", "height", "intensity"))
-        return type(self)(*parts, self.shape, self.axis)
+        parts = {name: getattr(self, name)[chosen] for name in ("pixel", "band", "first", "last", "height", "intensity")}
+        return replace(self, **parts)
 
     @property
     def position(self) -> Doubles:

@@ -56,7 +56,7 @@ class BeforeAfter(Container[Any]):
         for plot in (self.before, self.after):
             plot.clear_curves()
 
-    def show(self, effect: Effect, axis: SpectralAxis, note: str) -> None:
+    def show_effect(self, effect: Effect, axis: SpectralAxis, note: str) -> None:
         """Show the effect on a spectrum of this axis."""
         self._effect, self._axis = effect, axis
         self.before.titles(x="" if effect.axis.label == axis.label else axis.label)
@@ -71,7 +71,7 @@ class BeforeAfter(Container[Any]):
         self.after.curve("after", effect.axis.values, effect.after, self.after.accent, legend=False)
         self.note.value = note
 
-    def mark(self, place: Sequence[int], reviews: Sequence[SpikeReview]) -> None:
+    def mark(self, pixel: Sequence[int], reviews: Sequence[SpikeReview]) -> None:
         """Mark the spikes of the spectrum shown, those to keep in another colour."""
         self._marks = []
         effect, axis = self._effect, self._axis
@@ -81,15 +81,15 @@ class BeforeAfter(Container[Any]):
             return
         order = np.argsort(axis.values, kind="stable")
         for review in reviews:
-            for number in review.at(place):
+            for number in review.at(pixel):
                 assert review.found is not None  # noqa: S101
-                x = float(review.found.position[number])
-                y = float(np.interp(x, axis.values[order], effect.before[order]))
-                self._marks.append((review, int(number), x, y))
+                place = float(review.found.position[number])
+                self._marks.append((review, int(number), place, float(np.interp(place, axis.values[order], effect.before[order]))))
         for name, colour, kept in (("spikes", SPIKE, False), ("kept", TRUTH, True)):
-            there = [(x, y) for review, number, x, y in self._marks if bool(review.kept[number]) is kept]
+            there = [(position, height) for review, number, position, height in self._marks if bool(review.kept[number]) is kept]
             if there:
-                self.before.curve(name, *np.array(there).T, colour, points=True, width=2, legend=False)
+                x, y = np.array(there).T
+                self.before.curve(name, x, y, colour, points=True, width=2, legend=False)
         parts = [f"- - {' and '.join(dict.fromkeys(one.words for one in effect.estimates))}"] if effect.estimates else []
         parts += ["● click to keep"] if self._marks else []
         self._key.value = "   ".join(parts)

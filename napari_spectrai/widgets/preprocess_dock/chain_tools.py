@@ -67,9 +67,7 @@ class ChainTools(Container[Any]):
         self._form = form
         self.undo = PushButton(text="↶", name="undo", enabled=False, tooltip="undo the last change of the steps (Ctrl+Z)")
         self.redo = PushButton(text="↷", name="redo", enabled=False, tooltip="repeat the change that was undone (Ctrl+Shift+Z)")
-        self.load_button = PushButton(
-            text="Load…", name="load", tooltip="open a list of steps (YAML), or the preparation of an experiment"
-        )
+        self.load_button = PushButton(text="Load…", name="load", tooltip="open a list of steps (YAML), or the preparation of an experiment")
         self.save_button = PushButton(
             text="Save…", name="save", tooltip="save the steps as YAML, which napari-spectrai preprocess applies, too"
         )

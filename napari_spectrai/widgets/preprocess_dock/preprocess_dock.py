@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import numpy as np
 from magicgui.widgets import Label
-from napari.layers import Image
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube
@@ -30,7 +29,8 @@ from napari_spectrai.widgets.preprocess_dock.spike_review import SpikeReview
 from napari_spectrai.widgets.preprocess_dock.step_findings import Counting, Found
 from napari_spectrai.widgets.preprocess_dock.step_scroll import Heights, StepScroll
 from napari_spectrai.widgets.spectra_dock.region_means import Watch
-from napari_spectrai.widgets.step_list import Item, OrderedForm
+from napari_spectrai.widgets.step_item import Item
+from napari_spectrai.widgets.step_list import OrderedForm
 
 EMPTY = "Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Cartilage Raman map."
 
@@ -226,7 +226,7 @@ class PreprocessDock(LayerDock):
             if isinstance(outcome, str):
                 review.say(f"not counted: {outcome}")
             elif isinstance(step, Despike) and self.layer is not None:
-                review.show(outcome, step, begin, self.layer)
+                review.show_found(outcome, step, begin, self.layer)
         self._mark()
 
     def _mark(self) -> None:
@@ -264,12 +264,15 @@ class PreprocessDock(LayerDock):
         if preview is not self._preview:
             return
         moved = f" (without {', '.join(preview.left_out)}, which moves pixels)" if preview.left_out else ""
-        self._effect.show(effect, preview.cube.axis, f"pixel {place[0] if len(place) == 1 else place}{moved}")
+        self._effect.show_effect(effect, preview.cube.axis, f"pixel {place[0] if len(place) == 1 else place}{moved}")
         if place == self._place:
             self._mark()
         if self.layer is not None and undecided(self.layer):
             return
-        say(self._problem, "" if np.isfinite(effect.after).any() else "The result contains NaN; add 'Fill missing values' as the first step.")
+        say(
+            self._problem,
+            "" if np.isfinite(effect.after).any() else "The result contains NaN; add 'Fill missing values' as the first step.",
+        )
 
     def _on_preview_failed(self, error: Exception) -> None:
         say(self._problem, str(error))

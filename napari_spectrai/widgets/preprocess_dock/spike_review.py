@@ -66,7 +66,7 @@ class SpikeReview(Container[Any]):
         for button in (self.next_button, self.show_button, self.reset_button):
             button.visible = False
 
-    def show(self, found: Spikes, step: Despike, begin: tuple[int, ...], layer: Image) -> None:
+    def show_found(self, found: Spikes, step: Despike, begin: tuple[int, ...], layer: Image) -> None:
         """Show what was found in a layer, from the position where the search started; some are peaks to keep."""
         self.found, self.kept, self.begin, self._layer = found, step.kept(found), begin, layer
         self.visible = True

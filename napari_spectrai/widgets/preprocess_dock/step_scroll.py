@@ -20,7 +20,7 @@ class StepScroll(Container[Any]):
     """Shows a list of steps, as high as it is or as there is space."""
 
     def __init__(self, form: Any) -> None:
-        super().__init__(labels=False, name="steps")
+        super().__init__(labels=False, name="scrolled_steps")
         self.margins = (0, 0, 0, 0)
         self.form = form
         self.area = QScrollArea()
@@ -90,5 +90,5 @@ class Heights(QObject):
         each = min(MOST_PLOT, max(LEAST_PLOT, (free - listed) // len(plots)))
         self._steps.native.setFixedHeight(listed)
         for plot in plots:
-            plot.height = each
+            plot.canvas_height = each
             plot.native.setFixedHeight(each)
