@@ -14,6 +14,8 @@ from napari_spectrai.units import convert
 MOST_PIXELS = 20_000
 """Largest number of pixels that a region's mean is computed from; more are evenly subsampled."""
 
+_MEANT = 4096
+"""Spectra from which the mean of a cube is computed, at most."""
 _SAMPLED = 40
 """Pixels per side from which the band to show first is chosen."""
 _WHITE = np.array([0.9505, 1, 1.089], np.float32)
@@ -132,6 +134,25 @@ def contrast_limits(values: npt.NDArray[Any], percentiles: tuple[float, float] =
     if high <= low:  # a small object on an even background
         low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low, low + 1)
+
+
+def mean_spectrum(cube: Cube) -> FloatArray:
+    """Return the mean of an even sample of the spectra, as float32 of shape (bands,); NaN is ignored, and bands without values are NaN.
+
+    Of a lazy cube, the middle is read.
+    """
+    spatial = cube.spatial_shape
+    side = max(1, int(_MEANT ** (1 / len(spatial))))
+    if isinstance(cube.data, np.ndarray):
+        part = cube.data[tuple(slice(None, None, -(-length // side)) for length in spatial)]
+    else:
+        begins = [max(0, (length - side) // 2) for length in spatial]
+        part = np.asarray(cube.data[tuple(slice(begin, begin + side) for begin in begins)])
+    flat = part.reshape(-1, part.shape[-1])
+    good = np.isfinite(flat)
+    count = good.sum(0)
+    total = np.where(good, flat, 0).sum(0, dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
 def composite(cube: Cube, positions: tuple[float, float, float], *, percentile: float = 1.0) -> npt.NDArray[np.uint8]:

@@ -8,10 +8,16 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_spectrai.widgets.dock_memory import PlaceKeeper, put_back, size_of
+
 AT_THE_BOTTOM = ("Spectra",)
 """Docks that are wide and low; the others are work docks."""
 LOW = 250
 """Height of a dock at the bottom, in pixels, where the window has room for three times as much."""
+
+
+SMALL_WINDOW = 900
+"""Height of a window, in pixels, below which the docks at the left keep its whole height."""
 
 
 def holder_of(widget: QWidget) -> tuple[QDockWidget | None, QMainWindow | None]:
@@ -26,7 +32,7 @@ def holder_of(widget: QWidget) -> tuple[QDockWidget | None, QMainWindow | None]:
 
 
 def arrange(name: str, widget: QWidget, others: Iterable[tuple[str, QWidget]]) -> None:
-    """Put a dock where docks of its kind stand, once; a dock that a person has made floating stays.
+    """Put a dock where a person left it, else where docks of its kind stand; once. A dock that floats stays.
 
     Parameters
     ----------
@@ -42,17 +48,31 @@ def arrange(name: str, widget: QWidget, others: Iterable[tuple[str, QWidget]]) -
     holder, window = holder_of(widget)
     if holder is None or window is None or holder.isFloating():
         return
-    if name in AT_THE_BOTTOM:
-        window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, holder)
-        window.resizeDocks([holder], [min(LOW, window.height() // 3)], Qt.Orientation.Vertical)
-        holder.show()
-        return
+    if name in AT_THE_BOTTOM and window.height() < SMALL_WINDOW:  # the controls of a layer need the height at the left
+        window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    PlaceKeeper(name, holder)
+    if not put_back(name, holder, window):
+        if name in AT_THE_BOTTOM:
+            window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, holder)
+        else:
+            _join_tabs(holder, window, others)
+    holder.show()
+    holder.raise_()
+    _resize(name, holder, window)
+
+
+def _join_tabs(holder: QDockWidget, window: QMainWindow, others: Iterable[tuple[str, QWidget]]) -> None:
     for other_name, other in others:
         beneath, same = holder_of(other) if isalive(other) else (None, None)  # type: ignore[no-untyped-call]
         if other_name in AT_THE_BOTTOM or beneath is None or beneath is holder or same is not window or beneath.isFloating():
             continue
         if window.dockWidgetArea(beneath) == Qt.DockWidgetArea.RightDockWidgetArea and beneath.isVisible():
             window.tabifyDockWidget(beneath, holder)
-            holder.show()
-            holder.raise_()
             return
+
+
+def _resize(name: str, holder: QDockWidget, window: QMainWindow) -> None:
+    low = window.dockWidgetArea(holder) in (Qt.DockWidgetArea.TopDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea)
+    size = size_of(name, min(LOW, window.height() // 3) if low else 0)
+    if size and not holder.isFloating() and not window.tabifiedDockWidgets(holder):
+        window.resizeDocks([holder], [size], Qt.Orientation.Vertical if low else Qt.Orientation.Horizontal)

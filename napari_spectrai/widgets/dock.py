@@ -14,14 +14,18 @@ from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
-from napari_spectrai.widgets.arrangement import arrange
+from napari_spectrai.widgets.arrangement import arrange, holder_of
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.context_menu import offer_on_layers
+from napari_spectrai.widgets.dock_memory import recalled
 from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layers import spectral_layers
 from napari_spectrai.widgets.sample_links import Words
 
 _WRONG = "#e0503f"
+WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
+"""Docks that Spectra accompanies."""
+_ACCOMPANIED = "napari-spectrai accompanied"
 WIDTH = 390
 """Initial width of a dock, in pixels."""
 
@@ -71,7 +75,15 @@ def opened(viewer: Viewer, name: str) -> Any:
 
 
 class Dock(Container[Any]):
-    """A column of widgets that scrolls if the window is too low."""
+    """A column of widgets that scrolls if the window is too low.
+
+    Attributes
+    ----------
+    opens_spectra : bool
+        Whether the Spectra dock opens with the first work dock.
+    """
+
+    opens_spectra = True
 
     def __init__(self, name: str, widgets: Sequence[Any]) -> None:
         self._column: _Column | None = None
@@ -102,6 +114,17 @@ class Dock(Container[Any]):
         if self._column is not None:
             others = [(str(other.native.objectName()), other.native) for other in docks() if other is not self]
             arrange(str(self._column.objectName()), self._column, others)
+            self._open_spectra()
+
+    def _open_spectra(self) -> None:
+        """Open Spectra with the first work dock of a window, unless a person closed it there or in the last session."""
+        window = holder_of(self._column)[1] if self._column is not None and isalive(self._column) else None  # type: ignore[no-untyped-call]
+        viewer = getattr(self, "_viewer", None)
+        if not self.opens_spectra or window is None or viewer is None or self.native.objectName() not in WORK:
+            return
+        if not window.property(_ACCOMPANIED) and not recalled("Spectra").get("closed"):
+            opened(viewer, "Spectra")
+        window.setProperty(_ACCOMPANIED, True)
 
     def take(self, layer: Layer) -> None:
         """Choose a layer to work on; a dock that cannot use it stays unchanged."""

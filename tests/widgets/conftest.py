@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from napari_spectrai.widgets import fold_state, jobs
+from napari_spectrai.widgets.dock import Dock
 from napari_spectrai.widgets.layers import add_cube
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
@@ -24,6 +25,12 @@ def closes_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
 def nothing_remembered(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the window remembers inside the test's folder."""
     monkeypatch.setattr(fold_state, "place", lambda: tmp_path / "folds.json")
+
+
+@pytest.fixture(autouse=True)
+def docks_open_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open docks without Spectra, except where a test is about it: most tests are of one dock."""
+    monkeypatch.setattr(Dock, "opens_spectra", False)
 
 
 @pytest.fixture(autouse=True)

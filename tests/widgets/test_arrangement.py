@@ -1,10 +1,14 @@
 """Where docks stand: work docks in tabs on the right, Spectra at the bottom."""
 
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_spectrai import as_cube
+from napari_spectrai.summary import mean_spectrum
 from napari_spectrai.widgets.arrangement import holder_of
-from napari_spectrai.widgets.dock import opened
+from napari_spectrai.widgets.dock import Dock, opened
+from napari_spectrai.widgets.dock_memory import FILE, recalled, remember, size_of
 
 
 @pytest.fixture
@@ -33,3 +37,60 @@ def test_a_dock_that_floats_is_left_where_it_is(shown, qtbot):
     qtbot.wait(50)
     assert first.isFloating()
     assert second not in window.tabifiedDockWidgets(first)
+
+
+@pytest.fixture
+def accompanied(monkeypatch):
+    monkeypatch.setattr(Dock, "opens_spectra", True)
+
+
+def spectra_holder(viewer):
+    dock = viewer.window.dock_widgets.get("Spectra (napari-spectrai)")
+    return None if dock is None else holder_of(getattr(dock, "native", dock))[0]
+
+
+def test_spectra_opens_at_the_bottom_with_the_first_work_dock_and_shows_the_mean(shown, accompanied, qtbot):
+    opened(shown, "Preprocess")
+    qtbot.waitUntil(lambda: spectra_holder(shown) is not None and spectra_holder(shown).height() >= 150, timeout=60_000)
+    holder = spectra_holder(shown)
+    window = holder.parentWidget()
+    qtbot.waitUntil(lambda: window.dockWidgetArea(holder) == Qt.DockWidgetArea.BottomDockWidgetArea, timeout=60_000)
+    qtbot.waitUntil(lambda: holder.height() >= 150, timeout=60_000)
+    dock = opened(shown, "Spectra")
+    qtbot.waitUntil(lambda: "Cartilage · mean" in dock.plot.names(), timeout=60_000)
+    wanted = mean_spectrum(as_cube(shown.layers["Cartilage"]))
+    np.testing.assert_allclose(dock.plot.data("Cartilage · mean")[1], wanted, rtol=1e-5)
+    dock.look_at((1450.0, 5.0, 6.0))
+    assert [name for name in dock.plot.names() if "Cartilage" in name] == ["Cartilage"]
+    dock.look_at((1450.0, -50.0, 6.0))
+    assert [name for name in dock.plot.names() if "Cartilage" in name] == ["Cartilage · mean"]
+    for one in (dock._show, dock.region_means.choice, dock._points):  # in sight without scrolling
+        assert one.native.visibleRegion().boundingRect().height() > 10
+
+
+def test_spectra_that_a_person_has_closed_does_not_come_back(shown, accompanied, qtbot):
+    opened(shown, "Preprocess")
+    qtbot.waitUntil(lambda: spectra_holder(shown) is not None and spectra_holder(shown).isVisible(), timeout=60_000)
+    spectra_holder(shown).close()
+    qtbot.waitUntil(lambda: recalled("Spectra").get("closed") is True, timeout=60_000)
+    opened(shown, "Evaluate")
+    qtbot.wait(100)
+    assert spectra_holder(shown).isHidden()
+
+
+def test_a_dock_returns_to_where_it_was_left(shown, qtbot):
+    holder, window = holder_of(opened(shown, "Spectra").native)
+    qtbot.waitUntil(lambda: recalled("Spectra").get("area") == "bottom", timeout=60_000)
+    window.addDockWidget(Qt.DockWidgetArea.TopDockWidgetArea, holder)
+    qtbot.waitUntil(lambda: recalled("Spectra").get("area") == "top", timeout=60_000)
+    shown.window.remove_dock_widget(holder.widget())
+    again, _ = holder_of(opened(shown, "Spectra").native)
+    qtbot.waitUntil(lambda: window.dockWidgetArea(again) == Qt.DockWidgetArea.TopDockWidgetArea, timeout=60_000)
+
+
+def test_a_damaged_memory_is_ignored(tmp_path):
+    for text in ("[]", "{", '{"Spectra": 3}', '{"Spectra": {"area": "north", "size": "wide"}}'):
+        (tmp_path / FILE).write_text(text)
+        assert size_of("Spectra", 7) == 7
+    remember("Spectra", area="left", size=300)
+    assert (recalled("Spectra")["area"], size_of("Spectra", 7)) == ("left", 300)

@@ -20,6 +20,8 @@ from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.band_slider import band_on_slider, show_band, spectral_slider
 from napari_spectrai.widgets.spectra_dock.contrast_switch import ContrastSwitch
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
+from napari_spectrai.widgets.spectra_dock.mean_spectra import MEAN, MeanSpectra
+from napari_spectrai.widgets.spectra_dock.plot_and_controls import PlotAndControls
 from napari_spectrai.widgets.spectra_dock.region_means import RegionMeans, Watch
 from napari_spectrai.widgets.spectra_dock.spectra_axis import AxisChoice
 from napari_spectrai.widgets.spectra_dock.spectra_shown import as_shown, runs
@@ -45,9 +47,11 @@ class SpectraDock(Dock):
         self._pins = Watch(self._redraw)
         self._seen: dict[str, tuple[Image, Spectrum]] = {}
         self._plane: tuple[float, ...] = ()
+        self._meant: list[str] = []
         self._build()
         super().__init__("Spectra", self._sections)
-        self.native.on_resize = self._plot.fit
+        self._columns.live_in(self.native)
+        self._means = MeanSpectra(self.native, self._redraw)
         self._cursor = LatestOnly(self.native)
         self._cursor.answered.connect(self._on_read)
         self._cursor.failed.connect(lambda error: say(self._problem, str(error)))
@@ -90,8 +94,7 @@ class SpectraDock(Dock):
         self.contrast = ContrastSwitch(self._viewer)
         self.tools = BandTools(self._viewer, self._plot)
         self.export = Export(lambda: [self._plot, self._other])
-        self._sections = [
-            self._empty, self._chips, self._plot, self._other, self.region_means.legend, self._readout, self._problem,
+        controls = [
             rows(self._show, self.region_means.choice, self._points),
             FoldBox(
                 "Axis, offset, spectral dimension",
@@ -99,6 +102,9 @@ class SpectraDock(Dock):
             ),
             self.tools, self.export,
         ]  # fmt: skip
+        shown = [self._chips, self._plot, self._other, self.region_means.legend, self._readout, self._problem]
+        self._columns = PlotAndControls(self._plot, shown, controls)
+        self._sections = [self._empty, self._columns]
 
     # ---------------------------------------------------------------- events
 
@@ -143,6 +149,7 @@ class SpectraDock(Dock):
         for event, slot in self._links:
             event.disconnect(slot)
         self._cursor.leave()
+        self._means.leave()
         self.region_means.leave()
         self._pins.follow(None)
         self._viewer.canvas.overlays.text.visible = False
@@ -300,11 +307,12 @@ class SpectraDock(Dock):
         if points:
             wanted += pinned_places(self._points.value, self._drawn(), self._viewer.dims.point)
         here = {name for name, *_ in wanted}
-        cursors = {layer.name for layer in self._chip_of}
+        cursors = {layer.name for layer in self._chip_of} | {f"{layer.name}{MEAN}" for layer in self._chip_of}
         for plot in (self._plot, self._other):
             for name in plot.names():
                 if name in cursors and name not in here:
                     plot.remove_curve(name)
+        self._draw_means(here)
         quick = [place for place in wanted if isinstance(place[2].data, np.ndarray)]
         slow = [place for place in wanted if not isinstance(place[2].data, np.ndarray)]
         self._seen = {} if not slow else {n: r for n, r in self._seen.items() if n in here}
@@ -315,6 +323,14 @@ class SpectraDock(Dock):
         else:
             self._cursor.ask(lambda: [spectrum_of(entry) for entry in slow])
         self._show_values()
+
+    def _draw_means(self, here: set[str]) -> None:
+        """Draw the mean spectra of layers that have no spectrum under the cursor."""
+        numbers = {layer: number for number, layer in self._drawn() if layer.name not in here}
+        means = self._means.of(list(numbers))
+        for layer, spectrum in means:
+            self._draw(f"{layer.name}{MEAN}", numbers[layer], layer, spectrum)
+        self._meant = [layer.name for layer, _ in means]
 
     def _on_read(self, spectra: list[tuple[str, int, Image, Spectrum]]) -> None:
         for name, number, layer, spectrum in spectra:
@@ -339,12 +355,15 @@ class SpectraDock(Dock):
             self._other.titles(x=label)
             self._other.visible = True
         shown = self._scaled(values, positions) + self._step() * number
-        plot.curve(name, positions, shown, self._plot.colour(number), width=0.7 if pinned else 1, legend=False)
+        thin = pinned and not name.endswith(MEAN)
+        plot.curve(name, positions, shown, self._plot.colour(number), width=0.7 if thin else 1, legend=False)
         if not pinned:
             self._seen[name] = (layer, spectrum)
 
     def _show_values(self) -> None:
-        self._readout.value = "\n".join(reading(self._viewer, layer, spectrum) for layer, spectrum in self._seen.values()) or _HINT
+        self._readout.value = "\n".join(reading(self._viewer, layer, spectrum) for layer, spectrum in self._seen.values()) or (
+            f"Mean of {', '.join(self._meant)}. {_HINT}" if self._meant else _HINT
+        )
         if self._other.visible and not self._other.names():
             self._other.visible = False
 
