@@ -22,7 +22,8 @@ def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep every run inside the test's folder."""
     folder = tmp_path / "runs"
     monkeypatch.setenv("NAPARI_SPECTRAI_RUNS", str(folder))
-    monkeypatch.setattr("napari_spectrai.runs.estimate.user_cache_path", lambda *_, **__: tmp_path / "cache")
+    for module in ("estimate", "measured"):
+        monkeypatch.setattr(f"napari_spectrai.runs.{module}.user_cache_path", lambda *_, **__: tmp_path / "cache")
     return folder
 
 

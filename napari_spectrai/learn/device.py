@@ -40,6 +40,16 @@ def is_fast_at_bf16(device: torch.device) -> bool:
     return False
 
 
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "cannot allocate memory", "out of memory", "failed to allocate")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: each device has its own, and on a CPU it is a `RuntimeError` like any other."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _NO_MEMORY)
+
+
 def choose_precision(training: Training, device: torch.device, network: NetworkSpec) -> str:
     """Return ``"bf16"`` or ``"fp32"``; fully connected networks are small and keep fp32 unless bf16 is requested.
 

@@ -56,7 +56,7 @@ class Prediction:
         What to beware of in the result, in sentences: how many spectra held no data, intensities of another scale, another axis. `predict`
         also warns of it.
     found : list of str
-        What methods found in the cube and went by, in sentences: its noise.
+        What methods found in the cube and went by, in sentences: its noise; and how networks were computed, where this was measured.
 
     Examples
     --------
@@ -264,10 +264,11 @@ def _applied(
                 window.leave_out(spread, held, spread=True)
     notes += [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
+    found = [*ready_to.found, *window.said]
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
-        return Prediction(done, uncertainty=deviation, notes=notes, found=ready_to.found)
-    return Prediction(labels_of(done, card.classes), done, deviation, card.classes, ready_to.components, notes, found=ready_to.found)
+        return Prediction(done, uncertainty=deviation, notes=notes, found=found)
+    return Prediction(labels_of(done, card.classes), done, deviation, card.classes, ready_to.components, notes, found=found)
 
 
 def labels_of(probabilities: Cube, classes: list[Class]) -> npt.NDArray[np.int64]:

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.learn.data.pool import mean_spectrum
+from napari_spectrai.learn.inference.engine import Engine, TooLargeError
+from napari_spectrai.learn.inference.subdivision import SMALLEST, halved, in_blocks
 from napari_spectrai.learn.inference.tiles import Span
 from napari_spectrai.learn.model import Model
+from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import Stabiliser
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.chain import Removed
@@ -32,10 +35,6 @@ from napari_spectrai.valid import (
     without,
 )
 
-BATCH = 4096
-"""Number of spectra per step, for networks of single spectra; halved when memory runs out."""
-CACHED = 64
-"""The same for convolutional networks on a processor: the activations of more spectra do not stay in its cache."""
 PASSES = 16
 """Number of passes with dropout for an uncertainty."""
 
@@ -76,13 +75,16 @@ class SlidingWindow:
         self.same_bands = not self.classes and self.times == 1 and (card.experiment.task.same_axis or card.experiment.any_axis)
         specs = [model.description.experiment.network for model in models]
         whole = any(spec.whole for spec in specs)
-        self.batch = CACHED if device.type == "cpu" and any(spec.convolutional for spec in specs) else BATCH
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
         self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
         self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
         # with tiles four contexts wide, at most half of the work is repeated in the overlap
         self.overlap = 0 if self.spectral else 2 * self.context + self.grid
         self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
+        self.fixed_tile = tile is not None
+        self.divides = not whole and not self.spectral and not self.of_images
+        self.side: int | None = None
+        """Side of the blocks in which a tile is computed, once it did not fit into memory."""
         if whole:  # its output depends on the whole image
             self.tile, self.overlap = 2**31, 0
         for model, passes in zip(models, self.passes, strict=True):
@@ -91,9 +93,18 @@ class SlidingWindow:
                 for module in model.network.modules():
                     if isinstance(module, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
                         module.train()
+        self.engines = [Engine(model, device, single=self.spectral, apply=self._seen) for model in models]
+
+    @property
+    def said(self) -> list[str]:
+        """How networks were computed, in sentences, where it was measured, fixed or changed."""
+        smaller = [] if self.side is None else [f"A tile did not fit into memory at once; it was computed in blocks of {self.side} pixels."]
+        return list(dict.fromkeys([line for engine in self.engines for line in engine.said] + smaller))
 
     def release(self) -> None:
         """Move the networks off the device."""
+        for engine in self.engines:
+            engine.release()
         for model in self.models:
             model.network.eval().cpu()
 
@@ -118,8 +129,8 @@ class SlidingWindow:
         known = usable & (codes != MISSING)
         drawn = [
             values
-            for model, passes, (values, _, removed) in zip(self.models, self.passes, prepared, strict=True)
-            for values in self._of(model, passes, block, without(values, finite(values)), removed)
+            for model, engine, passes, (values, _, removed) in zip(self.models, self.engines, self.passes, prepared, strict=True)
+            for values in self._of(model, engine, passes, block, without(values, finite(values)), removed)
         ]
         results = (drawn[0],) if len(drawn) == 1 else (np.stack(drawn).mean(0), np.stack(drawn).std(0))
         complete = results if known.all() else self._with_missing(results, spectra, known, block)
@@ -149,7 +160,7 @@ class SlidingWindow:
                 values[part if self.times == 1 else part.repeat(self.times, -2).repeat(self.times, -1)] = value
                 result[where] = values
 
-    def _of(self, model: Model, passes: int, block: Cube, prepared: Any, removed: Sequence[Removed]) -> list[Array]:
+    def _of(self, model: Model, engine: Engine, passes: int, block: Cube, prepared: Any, removed: Sequence[Removed]) -> list[Array]:
         """Return the output of one model for a prepared block in each of its passes."""
         shape = (len(prepared), 1, 1, -1) if self.spectral else (1, *block.spatial_shape[-2:], -1)
         batch = torch.from_numpy(np.require(prepared, np.float32, ["C", "W"])).view(shape)  # a copy if a file is mapped
@@ -158,7 +169,7 @@ class SlidingWindow:
         removed = [
             part if isinstance(part, Stabiliser) else (self._enlarged(part[0], block), self._enlarged(part[1], block)) for part in removed
         ]
-        return [self._restored(model, self._mapped(model, batch), removed) for _ in range(passes)]
+        return [self._restored(model, self._mapped(engine, batch), removed) for _ in range(passes)]
 
     def _restored(self, model: Model, mapped: Array, removed: Sequence[Removed]) -> Array:
         """Return cubes in the intensities of the source, and classes as probabilities."""
@@ -174,31 +185,63 @@ class SlidingWindow:
         image = factors.reshape(*block.spatial_shape[-2:], -1).repeat(self.times, 0).repeat(self.times, 1)
         return image.reshape(-1, image.shape[-1])
 
-    def _mapped(self, model: Model, batch: Tensor) -> Array:
-        outputs = []
-        start = 0
-        while start < len(batch):
+    def _mapped(self, engine: Engine, batch: Tensor) -> Array:
+        output = None
+        while output is None:
             try:
-                outputs.append(self._seen(model, batch[start : start + self.batch].to(self.device)).float().cpu())
-                start += self.batch
-            except torch.OutOfMemoryError as error:
-                if self.batch == 1 or len(batch) == 1:
-                    raise MemoryError(
-                        f"a tile of {self.tile} pixels does not fit into the memory of {self.device}; choose a smaller tile="
-                    ) from error
-                self.batch = max(1, self.batch // 2)
-        mapped: Array = torch.cat(outputs).flatten(0, -2).numpy()
+                output = self._outputs(engine, batch)
+            except TooLargeError as error:
+                self.side = self._smaller(engine, batch, error)
+        mapped: Array = output.flatten(0, -2).numpy()
         return mapped
 
-    def _seen(self, model: Model, batch: Tensor) -> Tensor:
-        """Return the output of a model; with views, the mean over the views of an image of its cubes or probabilities."""
+    def _outputs(self, engine: Engine, batch: Tensor) -> Tensor:
+        if self.side is None:
+            return engine.outputs(batch)
+        return in_blocks(engine.outputs, batch, self.side, context=self.context, grid=self.grid, times=self.times)
+
+    def _smaller(self, engine: Engine, batch: Tensor, error: TooLargeError) -> int:
+        """Return the next smaller side of blocks after memory ran out, unless the user has fixed the tile or it cannot be divided.
+
+        Raises
+        ------
+        MemoryError
+            It names a tile that fits.
+        """
+        sides = max(batch.shape[1:3]) if self.side is None else self.side
+        if not self.divides:
+            what = (
+                "One spectrum"
+                if self.spectral
+                else f"An image of {' × '.join(map(str, batch.shape[1:3]))} pixels, which cannot be divided,"
+            )
+            raise MemoryError(f"{what} does not fit into the memory of {self.device}: {error}") from error
+        half = halved(sides, self.grid)
+        if self.fixed_tile:
+            while half > SMALLEST and not self._fits(engine, batch[:, :half, :half]):
+                half = halved(half, self.grid)
+            raise MemoryError(f"a tile of {sides} pixels does not fit into the memory of {self.device}; choose tile={half}") from error
+        if sides <= max(SMALLEST, self.grid):
+            raise MemoryError(f"blocks of {sides} pixels do not fit into the memory of {self.device}: {error}") from error
+        return half
+
+    @staticmethod
+    def _fits(engine: Engine, batch: Tensor) -> bool:
+        try:
+            engine.outputs(batch)
+        except TooLargeError:
+            return False
+        return True
+
+    def _seen(self, network: nn.Module, batch: Tensor) -> Tensor:
+        """Return the output of a network; with views, the mean over the views of an image of its cubes or probabilities."""
         if not self.views or self.spectral:
-            return model.prepared(batch)
-        total = torch.zeros(())
+            return on_whole_images(network, batch)
+        total = torch.zeros((), device=batch.device)
         for turns in range(4):
             for flipped in (False, True):
                 view = torch.rot90(batch, turns, (1, 2))
-                output = model.prepared(view.flip(1) if flipped else view).float()
+                output = on_whole_images(network, view.flip(1) if flipped else view).float()
                 output = output.softmax(-1) if self.classes else output
                 total = total + torch.rot90(output.flip(1) if flipped else output, -turns, (1, 2))
         mean = total / 8

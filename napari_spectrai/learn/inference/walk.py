@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.learn.inference.sliding_window import BATCH, SlidingWindow
+from napari_spectrai.learn.inference.engine import BATCH
+from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.inference.tiles import Span, tiles
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.part import WHOLE, Part, Rectangle, owned
