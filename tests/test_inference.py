@@ -97,6 +97,13 @@ def engine_of(model: Model, *, single: bool = True) -> Engine:
     return Engine(model, CPU, single=single, apply=on_whole_images)
 
 
+@pytest.fixture
+def eager(monkeypatch):
+    """Measure however little there is to compute."""
+    monkeypatch.setattr(engines, "PREPARATION", 0.0)
+
+
+@pytest.mark.usefixtures("eager")
 def test_ways_are_measured_once_and_remembered():
     model = model_of(UNet(dims=1, width=8, depth=1, ridge=False))
     first = engine_of(model)
@@ -115,6 +122,22 @@ def test_ways_are_measured_once_and_remembered():
     assert other.chosen is None
 
 
+def test_little_is_computed_as_it_is(monkeypatch):
+    model = model_of(UNet(dims=1, width=8, depth=1, ridge=False))
+    with monkeypatch.context() as context:
+        context.setattr(engines, "for_inference", lambda *_, **__: pytest.fail("a copy takes longer than it saves"))
+        engine = engine_of(model)
+        engine.outputs(torch.rand(10, 1, 1, BANDS))
+        assert engine.chosen is None
+        measured.keep(engine.key, {"way": {"batch": 64, "folded": True, "precision": "fp32"}, "saves": 1e-3})
+        again = engine_of(model)
+        again.outputs(torch.rand(10, 1, 1, BANDS))
+        assert again.chosen == Way(64)
+    again.outputs(torch.rand(100, 1, 1, BANDS))
+    assert again._copies
+
+
+@pytest.mark.usefixtures("eager")
 def test_the_fastest_way_is_chosen(monkeypatch):
     engine = engine_of(model_of(UNet(dims=1, width=8, depth=1, ridge=False)))
     clock = iter(range(1000))
@@ -134,17 +157,18 @@ def test_a_damaged_cache_is_measured_again():
 
 def test_ways_can_be_fixed(monkeypatch):
     model = model_of(UNet(dims=1, width=8, depth=1, ridge=False))
-    monkeypatch.setenv(engines.VARIABLE, "batch=7 packed=false")
+    monkeypatch.setenv(engines.VARIABLE, "batch=7 folded=false")
     engine = engine_of(model)
     engine.outputs(torch.rand(20, 1, 1, BANDS))
-    assert engine.chosen == Way(7, packed=False)
+    assert engine.chosen == Way(7, folded=False)
     assert "7 spectra at once" in engine.said[0]
-    for wrong in ("batch=0", "speed=9", "precision=fp8", "packed"):
+    for wrong in ("batch=0", "speed=9", "precision=fp8", "folded"):
         monkeypatch.setenv(engines.VARIABLE, wrong)
-        with pytest.raises(ValueError, match="batch=64 packed=false precision=fp32"):
+        with pytest.raises(ValueError, match="batch=64 folded=false precision=fp32"):
             engine_of(model)
 
 
+@pytest.mark.usefixtures("eager")
 def test_bfloat16_is_used_only_within_the_tolerance(monkeypatch):
     monkeypatch.setattr(engines, "is_fast_at_bf16", lambda _: True)
     model = model_of(SpectralCNN(width=8, stages=2))
@@ -157,12 +181,12 @@ def test_bfloat16_is_used_only_within_the_tolerance(monkeypatch):
     assert strict.chosen is not None
     assert strict.chosen.precision == "fp32"
     monkeypatch.setattr(engines, "TOLERANCE", 0.5)
-    monkeypatch.setattr(engines, "ways", lambda *_, **__: [Way(8), Way(8, packed=False, precision="bf16")])
+    monkeypatch.setattr(engines, "ways", lambda *_, **__: [Way(8), Way(8, precision="bf16")])
     clock = iter([0, 9, 9, 18, 20, 21, 21, 22, *range(23, 1000, 5)])
     monkeypatch.setattr(engines.time, "perf_counter", lambda: next(clock))
     loose = engine_of(model)
     outputs = loose.outputs(spectra)
-    assert loose.chosen == Way(8, packed=False, precision="bf16")
+    assert loose.chosen == Way(8, precision="bf16")
     assert float((outputs - plain).square().mean().sqrt()) < 0.05 * float(plain.std())
 
 

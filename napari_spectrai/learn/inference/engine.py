@@ -20,13 +20,17 @@ from napari_spectrai.runs import measured
 from napari_spectrai.spec import listed
 
 VARIABLE = "NAPARI_SPECTRAI_INFERENCE"
-"""Environment variable that fixes some or all of a `Way`, such as ``batch=64 packed=false precision=fp32``; nothing is measured then."""
+"""Environment variable that fixes some or all of a `Way`, such as ``batch=64 folded=false precision=fp32``; nothing is measured then."""
 BATCH = 4096
 """Number of spectra at once, for networks without convolutions and on a GPU; halved when memory runs out."""
 BATCHES = (32, 16, 64, 128)
 """The same that are tried for convolutional networks on a CPU: larger ones leave its cache, in smaller ones weights are read too often."""
 TIMES = 2
 """How often each way is timed; the shorter time counts, since the first one includes preparations."""
+SAVED = 0.1
+"""Fraction of the time that folding presumably saves, before it is measured."""
+PREPARATION = 0.1
+"""Seconds that a network takes to be folded, or a little more: where it would save less, the network is computed as it is."""
 TOLERANCE = 0.005
 """Largest deviation of bfloat16 from float32, as RMS over the standard deviation of the output; above, float32 is used."""
 PRECISIONS = ("fp32", "bf16")
@@ -40,14 +44,14 @@ class Way:
     ----------
     batch : int
         Number of spectra, or of images, at once.
-    packed : bool
-        Whether convolutions are packed for oneDNN and fused with their activations, on a CPU.
+    folded : bool
+        Whether the network is prepared by `for_inference`.
     precision : str
         Of convolutions: ``"fp32"`` or ``"bf16"``.
     """
 
     batch: int
-    packed: bool = True
+    folded: bool = True
     precision: str = "fp32"
 
 
@@ -56,15 +60,13 @@ class TooLargeError(MemoryError):
 
 
 def ways(device: torch.device, *, convolutional: bool, single: bool) -> list[Way]:
-    """Return the ways that are worth measuring, the presumably best one first; `single`: for batches of single spectra."""
+    """Return the ways that are worth measuring, the network as it is first; `single`: for batches of single spectra."""
     if not convolutional:
-        return [Way(BATCH)]
-    if device.type != "cpu":
-        found = [Way(BATCH if single else 1)]
-    else:
-        found = [Way(batch) for batch in (BATCHES if single else (1,))]
-        found.append(replace(found[0], packed=False))
-    return [*found, replace(found[0], packed=False, precision="bf16")] if is_fast_at_bf16(device) else found
+        return [Way(BATCH, folded=False)]
+    batches = BATCHES if device.type == "cpu" else (BATCH,)
+    found = [Way(batch) for batch in (batches if single else (1,))]
+    plain = replace(found[0], folded=False)
+    return [plain, *found, replace(found[0], precision="bf16")] if is_fast_at_bf16(device) else [plain, *found]
 
 
 def fixed(text: str) -> dict[str, Any]:
@@ -81,13 +83,13 @@ def fixed(text: str) -> dict[str, Any]:
         settings[name] = parse_yaml(value, VARIABLE)
     checks: dict[str, Callable[[Any], bool]] = {
         "batch": lambda value: type(value) is int and value > 0,
-        "packed": lambda value: isinstance(value, bool),
+        "folded": lambda value: isinstance(value, bool),
         "precision": lambda value: value in PRECISIONS,
     }
     for name, value in settings.items():
         if name not in checks or not checks[name](value):
             raise ValueError(
-                f"{VARIABLE}={text!r}: {name}={value} is not a setting; {listed(checks)}, such as batch=64 packed=false precision=fp32"
+                f"{VARIABLE}={text!r}: {name}={value} is not a setting; {listed(checks)}, such as batch=64 folded=false precision=fp32"
             )
     return settings
 
@@ -124,7 +126,11 @@ class Engine:
         self.said: list[str] = []
         if self.fixed:
             self.said.append(f"Computed as {VARIABLE} has it: {self._words(self.candidates[0])}.")
-        self._copies: dict[bool, nn.Module] = {}
+        self._copies: dict[str, nn.Module] = {}
+        self._saves = 0.0
+        """Seconds that the chosen way saves for one spectrum or pixel."""
+        self._spent = 0.0
+        """Seconds, or spectra and pixels once a way is chosen, that were computed with the network as it is."""
 
     def release(self) -> None:
         """Drop the copies of the network."""
@@ -141,7 +147,7 @@ class Engine:
         self._recall(batch)
         parts, start = [], 0
         while start < len(batch):
-            way = self._next(len(batch) - start)
+            way = self._next(len(batch) - start, batch[0].numel() // batch.shape[-1])
             part = batch[start : start + way.batch]
             try:
                 parts.append(self._timed(way, part))
@@ -163,22 +169,31 @@ class Engine:
         key = f"{where} {self.device.type} {torch.__version__} {self.text} {shape} {self.candidates}"
         self.key = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
         known = measured.recalled(self.key)
-        self.chosen = next((way for way in self.candidates if asdict(way) == known), None)
+        if isinstance(known, dict):
+            self.chosen = next((way for way in self.candidates if asdict(way) == known.get("way")), None)
+            self._saves = float(known.get("saves", 0.0))
 
-    def _next(self, left: int) -> Way:
+    def _next(self, left: int, pixels: int) -> Way:
         """Return the way for the next samples: the chosen one, or the next to be measured for which there are enough."""
-        way = self.chosen
-        if way is None:
-            waiting = [one for one in self.candidates if len(self.seconds.get(one, ())) < TIMES]
-            way = next((one for one in waiting if one.batch <= left), self.candidates[0])
+        plain = self.candidates[0]
+        if self.chosen is not None:
+            repaid = self._copies or not self.chosen.folded or self.fixed or (self._spent + left * pixels) * self._saves >= PREPARATION
+            way = self.chosen if repaid else plain
+        else:
+            waiting = [one for one in self.candidates if len(self.seconds.get(one, ())) < TIMES and one.batch <= left]
+            took = min(self.seconds.get(plain, [0.0]))
+            way = waiting[0] if waiting and self._spent + left * pixels * took >= PREPARATION / SAVED else plain
         return way if self.most is None else replace(way, batch=min(way.batch, self.most))
 
     def _timed(self, way: Way, part: Tensor) -> Tensor:
         began = time.perf_counter()
         output = self._computed(way, part)
-        took = (time.perf_counter() - began) / (part.numel() // part.shape[-1])
+        count = part.numel() // part.shape[-1]
+        seconds = time.perf_counter() - began
+        if way == self.candidates[0]:
+            self._spent += seconds if self.chosen is None else count
         if self.chosen is None and way in self.candidates and len(part) == way.batch:
-            self.seconds.setdefault(way, []).append(took)
+            self.seconds.setdefault(way, []).append(seconds / count)
             if way.precision == "bf16":
                 output = self._compared(way, part, output)
             if all(len(self.seconds.get(one, ())) >= TIMES for one in self.candidates):
@@ -195,7 +210,8 @@ class Engine:
     def _choose(self) -> None:
         best = {way: min(self.seconds[way]) for way in self.candidates}
         self.chosen = min(best, key=best.__getitem__)
-        measured.keep(self.key, asdict(self.chosen))
+        self._saves = best[self.candidates[0]] - best[self.chosen]
+        measured.keep(self.key, {"way": asdict(self.chosen), "saves": self._saves})
         rate, slowest = 1 / best[self.chosen], 1 / max(best.values())
         self.said.append(
             f"Computed as was measured to be fastest here: {self._words(self.chosen)} ({rate:,.0f} spectra a second; "
@@ -204,15 +220,18 @@ class Engine:
 
     def _words(self, way: Way) -> str:
         batch = f"{way.batch} spectra at once, " if self.single else ""
-        packed = ", convolutions packed" if way.packed and self.device.type == "cpu" else ""
-        return f"{batch}{'bfloat16' if way.precision == 'bf16' else 'float32'}{packed}"
+        folded = ", normalisations and activations folded into convolutions" if way.folded else ""
+        return f"{batch}{'bfloat16' if way.precision == 'bf16' else 'float32'}{folded}"
 
     def _computed(self, way: Way, part: Tensor) -> Tensor:
-        if way.packed not in self._copies:
-            self._copies[way.packed] = for_inference(self.network, packed=way.packed)
         half = way.precision == "bf16"
+        network = self.network
+        if way.folded:
+            if way.precision not in self._copies:
+                self._copies[way.precision] = for_inference(self.network, packed=not half)  # what is packed is float32
+            network = self._copies[way.precision]
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half):
-            return self.apply(self._copies[way.packed], part.to(self.device)).float().cpu()
+            return self.apply(network, part.to(self.device)).float().cpu()
 
     def _less(self, count: int, error: BaseException) -> None:
         """Halve the number of samples at once after memory ran out with `count`."""
