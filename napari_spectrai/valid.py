@@ -105,15 +105,22 @@ def _all_finite(values: npt.NDArray[Any]) -> bool:
         return bool(np.isfinite(values.sum()))
 
 
+_HEAD = 16
+"""Number of bands that decide about most spectra."""
+
+
 def _nonzero(spectra: npt.NDArray[Any]) -> Codes:
     """Return how many values of each spectrum (..., L) are not zero, at most 3; for most, the first ones decide."""
-    found = np.full(spectra.shape[:-1], 3, np.uint8)
-    rest = (
-        np.ones(found.shape, bool) if spectra.shape[-1] < 3 else ~((spectra[..., 0] != 0) & (spectra[..., 1] != 0) & (spectra[..., 2] != 0))
-    )
-    if rest.any():
-        found[rest] = np.minimum(np.count_nonzero(spectra[rest], axis=-1), 3)
+    found = _counted(spectra[..., :_HEAD])
+    rest = found < 3
+    if spectra.shape[-1] > _HEAD and rest.any():
+        found[rest] = _counted(spectra[rest])
     return found
+
+
+def _counted(spectra: npt.NDArray[Any]) -> Codes:
+    bits = np.packbits(spectra != 0, axis=-1)  # many times as fast as counting along the last axis
+    return np.asarray(np.minimum(np.bitwise_count(bits).sum(-1, dtype=np.uint32), 3), np.uint8)
 
 
 def decided(codes: Codes) -> DataMask:

@@ -20,6 +20,8 @@ _WELL_CONDITIONED = 1e4
 _SUM_WEIGHT = 1e4
 """Weight of the equation that coefficients add to one, relative to the largest reference."""
 _FEASIBLE = -1e-12
+_CANCELLED = 1e-9
+"""Share of the squares of a spectrum below which its residual is computed band by band: a difference of squares would be rounding."""
 _TABLE = 8
 """References up to which the matrices of all sets of positive coefficients are computed at once."""
 
@@ -70,6 +72,31 @@ class NonNegative:
         """Return the coefficients (n, k) of spectra (n, m)."""
         found = [self._solve(spectra[first : first + self.at_once]) for first in range(0, len(spectra), self.at_once)]
         return np.concatenate(found) if found else np.empty((0, len(self.references)))
+
+    def residual(self, spectra: Doubles, coefficients: Doubles) -> Doubles:
+        """Return the root mean square residuals (n,) of spectra (n, m) with coefficients (n, k)."""
+        left = coefficients @ self.references
+        left -= spectra
+        return np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1])
+
+    def fit(self, spectra: Doubles) -> tuple[Doubles, Doubles]:
+        """Return the coefficients (n, k) and root mean square residuals (n,) of at most `at_once` spectra (n, m)."""
+        if self._sum_to_one:
+            found = self._solve(spectra)
+            return found, self.residual(spectra, found)
+        target = self._onto @ spectra.T
+        scaled = self._pivots.solve(target)
+        # outside the span of the references, what no coefficient can change, and inside: all in k dimensions
+        whole = np.einsum("nm,nm->n", spectra, spectra)
+        within = self._pivots.misfit(scaled, target)
+        squares = whole - np.einsum("kn,kn->n", target, target) + within
+        scaled /= self._scale[:, None]
+        found = scaled.T
+        close = np.flatnonzero(squares < _CANCELLED * whole)
+        residual = np.sqrt(np.maximum(squares, 0) / spectra.shape[1])
+        if close.size:
+            residual[close] = self.residual(spectra[close], found[close])
+        return found, residual
 
     def _solve(self, spectra: Doubles) -> Doubles:
         target = self._onto @ spectra.T
@@ -145,6 +172,11 @@ class _Pivots:
             np.matmul(matrix, target[:, start:end], out=found[:, start:end])
         return found
 
+    def misfit(self, coefficients: Doubles, target: Doubles) -> Doubles:
+        """Return ``|R a - z|²`` (n,) for coefficients (k, n) and z (k', n)."""
+        left = self._reduced @ coefficients - target
+        return np.asarray(np.einsum("kn,kn->n", left, left))
+
     def solve(self, target: Doubles) -> Doubles:
         """Return the coefficients (k, n) for z (k', n)."""
         k, n = len(self._bits), target.shape[1]
@@ -154,9 +186,7 @@ class _Pivots:
         passive = np.full(n, self._bits.sum(), self._dtype)
         for step in range(STEPS * k):
             found = self._product(target, passive)
-            infeasible = np.zeros(len(passive), self._dtype)
-            for number, row in enumerate(found):
-                infeasible |= (row < _FEASIBLE).astype(self._dtype) << self._dtype(number)
+            infeasible = self._infeasible(found)
             last = step == STEPS * k - 1  # linearly dependent references: the solution is not unique, any will do
             self._store(result, moving, found, passive, np.flatnonzero((infeasible == 0) | last))
             kept = np.flatnonzero(infeasible)
@@ -171,15 +201,29 @@ class _Pivots:
             passive, moving, target = passive[order], moving[kept], target[:, kept]
         return np.asarray(result * length)
 
+    def _infeasible(self, found: Doubles) -> npt.NDArray[Any]:
+        """Return which of coefficients and gradients (k, n) are below zero, one bit each, of shape (n,)."""
+        below = (found < _FEASIBLE).view(np.uint8)
+        bits = below[0].astype(self._dtype)
+        for number in range(1, len(below)):
+            row = below[number] if self._dtype is np.uint8 else below[number].astype(self._dtype)
+            bits |= np.left_shift(row, self._dtype(number), out=row)
+        return bits
+
     def _store(
         self, result: Doubles, places: npt.NDArray[np.intp], found: Doubles, passive: npt.NDArray[Any], done: npt.NDArray[np.intp]
     ) -> None:  # fmt: skip
         if not done.size:
             return
-        places, passive, found = places[done], passive[done], found[:, done]
-        np.maximum(found, 0, out=found)
-        for number, values in enumerate(found):
-            result[number, places] = values * ((passive >> self._dtype(number)) & self._dtype(1))
+        places, passive = places[done], passive[done]
+        alike = bool((passive == passive[0]).all())
+        for number, row in enumerate(found):
+            if alike and not (int(passive[0]) >> number) & 1:
+                continue
+            values = np.maximum(row[done], 0)
+            if not alike:
+                values *= (passive >> self._dtype(number)) & self._dtype(1)
+            result[number, places] = values
 
 
 def _each(gram: Doubles, target: Doubles) -> Doubles:

@@ -104,14 +104,14 @@ class UnmixMaps(PlannedMaps):
 
     def abundances(self, solver: NonNegative, spectra: Doubles, noise: NoiseModel | None = None) -> tuple[Doubles, Doubles]:
         """Return the abundances (n, k) of the solver's references in spectra (n, m), and root mean square residuals (n,)."""
-        references, found = solver.references, solver.solve(spectra)
-        if noise is not None:
-            variance = noise.variance((found @ references).astype(np.float32))
-            least = 0.02 * np.maximum(variance.mean(1, keepdims=True), 1e-300)
-            found = weighted_nnls(references, spectra, 1 / np.maximum(variance, least), sum_to_one=self.sum_to_one)
-        left = found @ references
-        left -= spectra
-        return found, np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1])
+        found, residual = solver.fit(spectra)
+        if noise is None:
+            return found, residual
+        references = solver.references
+        variance = noise.variance((found @ references).astype(np.float32))
+        least = 0.02 * np.maximum(variance.mean(1, keepdims=True), 1e-300)
+        found = weighted_nnls(references, spectra, 1 / np.maximum(variance, least), sum_to_one=self.sum_to_one)
+        return found, solver.residual(spectra, found)
 
 
 def _finished(references: Doubles, names: list[str], curves: Cube, more: tuple[str, ...], maps: dict[str, Doubles]) -> Maps:
