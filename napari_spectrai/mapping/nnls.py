@@ -77,7 +77,7 @@ class NonNegative:
         """Return the root mean square residuals (n,) of spectra (n, m) with coefficients (n, k)."""
         left = coefficients @ self.references
         left -= spectra
-        return np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1])
+        return np.asarray(np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1]))
 
     def fit(self, spectra: Doubles) -> tuple[Doubles, Doubles]:
         """Return the coefficients (n, k) and root mean square residuals (n,) of at most `at_once` spectra (n, m)."""
@@ -208,7 +208,7 @@ class _Pivots:
         for number in range(1, len(below)):
             row = below[number] if self._dtype is np.uint8 else below[number].astype(self._dtype)
             bits |= np.left_shift(row, self._dtype(number), out=row)
-        return bits
+        return np.asarray(bits)
 
     def _store(
         self, result: Doubles, places: npt.NDArray[np.intp], found: Doubles, passive: npt.NDArray[Any], done: npt.NDArray[np.intp]
