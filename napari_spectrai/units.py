@@ -83,6 +83,14 @@ def unit_of(words: str) -> Unit | None:
     return Unit({"wavenumber": "1/cm", "mass": "m/z"}[quantity]) if (quantity := quantity_of(text)) in ("wavenumber", "mass") else None
 
 
+def known_unit(words: str) -> Unit | None:
+    """Return the unit that a word is, as a person or a file writes it, or None if it is none; ``""`` is that of band numbers."""
+    try:
+        return Unit(SpectralAxis(np.zeros(1), words).unit)
+    except ValueError:
+        return unit_of(words)
+
+
 def quantity_of(words: str) -> str:
     """Return the quantity that words name: ``"wavenumber"`` (also a Raman shift), ``"wavelength"``, ``"energy"``, ``"mass"`` or ``""``."""
     text = str(words).replace("_", " ").casefold()

@@ -12,7 +12,7 @@ import tifffile
 import zarr
 
 from napari_spectrai import SpectralAxis, inspect, read
-from napari_spectrai.io import SpectralWarning, UnreadableError, format_of
+from napari_spectrai.io import SeveralArraysError, SpectralWarning, UnreadableError, format_of
 from napari_spectrai.io.asdf import ordinates
 from napari_spectrai.io.imzml import common_axis
 from napari_spectrai.io.labels import holds_labels, read_labels
@@ -352,6 +352,46 @@ def test_the_command_line_says_what_a_file_leaves_open(tmp_path):
     assert "1 × 9 float64, 9 bands, 400–408 nm" in table
     refused = CliRunner().invoke(app, ["info", str(tmp_path / "t.csv"), "--columns", "b"])
     assert refused.exit_code == 1
+    np.save(tmp_path / "u.npy", IMAGE.reshape(20, 7).T)
+    assert "4 × 5 × 7 float32, 7 bands" in said(str(tmp_path / "u.npy"), "--shape", "4x5")
+
+
+def test_errors_advise_options_under_a_command_and_arguments_in_python(tmp_path):
+    from typer.testing import CliRunner
+
+    from napari_spectrai.cli import app
+
+    np.savez(tmp_path / "c.npz", one=IMAGE, two=IMAGE + 1)
+    with pytest.raises(SeveralArraysError, match=r"^[^:]*c\.npz: it holds several arrays \(.*\); choose one with dataset=…$"):
+        read(tmp_path / "c.npz")
+    output, whole = str(tmp_path / "out.npz"), str(tmp_path / "c.npz")
+    (tmp_path / "steps.yml").write_text("- {kind: normalise, by: area}\n")
+    (tmp_path / "train.yml").write_text(f"task: denoising\nnetwork: unet\ndata:\n  input: ['{tmp_path}/c.npz']\n")
+    for words in (
+        ["predict", "svd_nlm", whole, "-o", output], ["map", "band", whole, "low=1", "high=3", "-o", output + "s"],
+        ["preprocess", str(tmp_path / "steps.yml"), whole, "-o", output],
+        ["evaluate", whole, whole], ["train", str(tmp_path / "train.yml"), "--run", output + "r"],
+        ["estimate", str(tmp_path / "train.yml")],
+    ):  # fmt: skip
+        shown = CliRunner().invoke(app, words)
+        assert shown.exit_code == 1, words
+        assert "choose one with --dataset NAME" in " ".join(shown.output.split()), words
+        assert "dataset=" not in shown.output, words
+    scores = CliRunner().invoke(app, ["evaluate", *[str(tmp_path / "c.npz")] * 2, "--dataset", "one", "--truth-dataset", "two"])
+    assert scores.exit_code == 0, scores.output
+    with pytest.raises(SeveralArraysError, match="dataset=…"):  # words of a command end with it
+        read(tmp_path / "c.npz")
+
+
+def test_a_training_names_the_arrays_of_its_files(tmp_path):
+    from napari_spectrai import Experiment
+    from napari_spectrai.plan.truths import gather
+
+    np.savez(tmp_path / "c.npz", one=IMAGE, two=IMAGE + 1)
+    data = {"input": [tmp_path / "c.npz"], "truth": [tmp_path / "c.npz"], "dataset": "one", "truth_dataset": "two", "axis": "400:700:nm"}
+    (cube,), (truth,) = gather(Experiment.from_mapping({"task": "denoising", "network": "unet", "data": data}), None, None)
+    np.testing.assert_array_equal(truth.numpy(), cube.numpy() + 1)
+    assert cube.axis == truth.axis == SpectralAxis(np.linspace(400, 700, 7), "nm")
 
 
 @pytest.mark.parametrize(

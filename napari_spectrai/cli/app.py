@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
+
+from napari_spectrai.remedies import advising
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
 
@@ -75,9 +77,11 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
 
 @app.callback()
 def _common(
+    context: typer.Context,
     asked: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="say which version this is")] = False,
 ) -> None:
     """Deep learning on spectral images."""
+    context.with_resource(advising("command"))
 
 
 @contextmanager
@@ -97,3 +101,10 @@ def say_error(error: BaseException) -> None:
     """Print an error as a message."""
     console.print("error:", style="red", end=" ")
     console.print(str(error), highlight=False, soft_wrap=True, markup=False)
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """Print the notes on a result."""
+    for note in notes:
+        console.print("note:", style="yellow", end=" ")
+        console.print(note, highlight=False, soft_wrap=True, markup=False)

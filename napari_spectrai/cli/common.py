@@ -7,17 +7,30 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
 from rich.progress import Progress as Bar
 
-from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, console, exit_with, say_error
-from napari_spectrai.cli.spectral_file import Axis, Columns, Dataset, Spectral, cube_of, refuse_missing
+from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, console, exit_with, say_error, say_notes
+from napari_spectrai.cli.spectral_file import (
+    Axis,
+    Columns,
+    Dataset,
+    Shape,
+    Spectral,
+    TruthDataset,
+    cube_of,
+    is_table,
+    reading_settings,
+    refuse_missing,
+)
 from napari_spectrai.io import FORMATS, writer_of
+from napari_spectrai.remedies import advising
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
 from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.process_info import works_alone
@@ -25,8 +38,8 @@ from napari_spectrai.runs.scratch import discard
 from napari_spectrai.spec import listed
 
 __all__ = [
-    "DONE", "FAILED", "STOPPED", "WRONG_USE", "Axis", "Columns", "Dataset", "Spectral", "app", "console", "cube_of", "exit_with",
-    "refuse_missing",
+    "DONE", "FAILED", "STOPPED", "WRONG_USE", "Axis", "Columns", "Dataset", "Shape", "Spectral", "TruthDataset", "app", "console",
+    "cube_of", "exit_with", "is_table", "reading_settings", "refuse_missing", "say_notes",
 ]  # fmt: skip
 GRACE = 20.0
 """Seconds that an attached job gets to save after its starter has died."""
@@ -55,6 +68,7 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
         os._exit(STOPPED)
 
     if attached:
+        _advise_in_window()
         threading.Thread(target=watch, daemon=True).start()
 
 
@@ -88,6 +102,13 @@ def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
         return folder
     _on_signals(exit_on_signal)
     return None
+
+
+def _advise_in_window() -> None:
+    """Word remedies for a person who works in the window that started this job."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.with_resource(advising("window"))
 
 
 def _on_signals(handler: Callable[[int, Any], None]) -> None:
@@ -160,13 +181,6 @@ def refuse_unwritten(output: Path) -> None:
         writes = False
     if not writes:
         raise ValueError(f"{output.name}: results cannot be written in this format; {listed(writable)}")
-
-
-def say_notes(notes: Sequence[str]) -> None:
-    """Print the notes on a result."""
-    for note in notes:
-        console.print("note:", style="yellow", end=" ")
-        console.print(note, highlight=False, soft_wrap=True, markup=False)
 
 
 def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:

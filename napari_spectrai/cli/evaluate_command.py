@@ -12,11 +12,18 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     Attached,
+    Axis,
+    Columns,
+    Dataset,
     Overwrite,
     PartOption,
+    Spectral,
+    TruthDataset,
     app,
+    cube_of,
     exit_with,
     followed,
+    is_table,
     listen_in,
     log_failures,
     refuse_existing,
@@ -25,8 +32,8 @@ from napari_spectrai.cli.common import (
     refuse_same,
     say_part,
 )
+from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.runs import Evaluation, Finished, Saved
@@ -76,6 +83,14 @@ def evaluate(
         typer.Option("--output", "-o", help="write the evaluation (scores, maps) to this folder; with --part, all write into it"),
     ] = None,
     part: PartOption = None,
+    dataset: Dataset = None,
+    truth_dataset: TruthDataset = None,
+    source_dataset: Annotated[
+        str | None, typer.Option("--source-dataset", metavar="NAME", help="which array of the source, if it holds several")
+    ] = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
@@ -111,16 +126,21 @@ def evaluate(
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.evaluation.evaluate import evaluating
 
-        opened: Any = read_labels if is_classes else read
-        results = {label: opened(file) for label, file in files.items()}
-        noisy = None if source is None else read(source)
+        def cube(path: Path, array: str | None) -> Cube:
+            return cube_of(path, array, spectral, axis, columns if is_table(path) else None)
+
+        def opened(path: Path, array: str | None) -> Any:
+            return read_labels(path, dataset=array) if is_classes else cube(path, array)
+
+        results = {label: opened(file, dataset) for label, file in files.items()}
+        noisy = None if source is None else cube(source, source_dataset)
         if only is not None:
             assert output is not None  # noqa: S101  # refused above
             from napari_spectrai.learn.evaluation.parts import evaluating_part
 
-            steps = evaluating_part(results, opened(truth), task, source=noisy, options=options, out=output, part=only)
+            steps = evaluating_part(results, opened(truth, truth_dataset), task, source=noisy, options=options, out=output, part=only)
         else:
-            steps = evaluating(results, opened(truth), task, source=noisy, model=model, options=options)
+            steps = evaluating(results, opened(truth, truth_dataset), task, source=noisy, model=model, options=options)
         evaluation = followed(steps, folder, "evaluating" if only is None else f"evaluating part {only}")
         if only is not None:
             say_part(only, complete=evaluation is not None)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from napari_spectrai.cli.app import FAILED, app, exit_with
-from napari_spectrai.cli.spectral_file import Axis, Columns, Dataset, Spectral, cube_of, refuse_missing
-from napari_spectrai.io import UnreadableError, columns_of, inspect
+from napari_spectrai.cli.spectral_file import Axis, Columns, Dataset, Shape, Spectral, cube_of, refuse_missing
+from napari_spectrai.io import SeveralArraysError, columns_of, inspect
 from napari_spectrai.io.labels import PICTURES, holds_labels, read_labels
+from napari_spectrai.remedies import where
 
 _SHOWN = 30
 """How many columns of a table are listed."""
@@ -23,6 +24,7 @@ def info(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    shape: Shape = None,
 ) -> None:
     """Describe a file."""
     with exit_with(FAILED):
@@ -40,24 +42,22 @@ def info(
 
             typer.echo(opened(path).to_yaml())
         else:
-            _describe(path, dataset, spectral, axis, columns)
+            _describe(path, dataset=dataset, spectral=spectral, axis=axis, columns=columns, shape=shape)
 
 
-def _describe(path: Path, dataset: str | None, spectral: int | None, axis: str | None, columns: list[str] | None) -> None:
+def _describe(path: Path, **options: Any) -> None:
     """Print the arrays of a file, then its labels or its cube."""
     if path.suffix.lower() in PICTURES:
         typer.echo(read_labels(path))
         return
-    for name, shape in inspect(path).items():
-        typer.echo(f"{name}: {' × '.join(map(str, shape))}")
+    for name, sides in inspect(path).items():
+        typer.echo(f"{name}: {' × '.join(map(str, sides))}")
     if holds_labels(path):
         typer.echo(read_labels(path))
         return
     for column in columns_of(path)[:_SHOWN]:
         typer.echo(f"column {column.name}: {column.role}")
     try:
-        typer.echo(cube_of(path, dataset, spectral, axis, columns))
-    except UnreadableError as error:
-        if "choose one with dataset=" not in str(error):
-            raise
-        typer.echo("several arrays: choose one with --dataset")
+        typer.echo(cube_of(path, **options))
+    except SeveralArraysError:
+        typer.echo(f"several arrays: choose one {where('dataset')}")

@@ -18,6 +18,7 @@ from napari_spectrai.cli.common import (
     Columns,
     Dataset,
     PartOption,
+    Shape,
     Spectral,
     app,
     console,
@@ -49,6 +50,7 @@ def map_command(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    shape: Shape = None,
     part: PartOption = None,
 ) -> None:
     """Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.
@@ -64,7 +66,7 @@ def map_command(
     with exit_with(FAILED):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
-            cube = cube_of(source, dataset, spectral, axis, columns)
+            cube = cube_of(source, dataset, spectral, axis, columns, shape)
             if only is not None:
                 _map_part(chosen, cube, output, only, format)
                 return

@@ -21,6 +21,7 @@ from napari_spectrai.cli.common import (
     Dataset,
     Overwrite,
     PartOption,
+    Shape,
     Spectral,
     app,
     cube_of,
@@ -88,6 +89,7 @@ def predict(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    shape: Shape = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="resample a file whose axis covers that of the model, by cropping or interpolation")
     ] = False,
@@ -126,8 +128,8 @@ def predict(
         from napari_spectrai.learn.inference.predict import predicting
 
         streams = not is_classes and writer_of(output).module == "zarr"
-        as_said = any(option is not None for option in (dataset, spectral, axis, columns))
-        read_as = cube_of(source, dataset, spectral, axis, columns) if as_said else source
+        as_said = any(option is not None for option in (dataset, spectral, axis, columns, shape))
+        read_as = cube_of(source, dataset, spectral, axis, columns, shape) if as_said else source
         if only is not None:
             _predict_part(model_path(model), read_as, options, output, only, folder, is_classes=is_classes)
             return
@@ -251,6 +253,7 @@ def preprocess(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    shape: Shape = None,
     part: PartOption = None,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
@@ -270,7 +273,7 @@ def preprocess(
             refuse_no_store(output)
             refuse_overwriting_parts(output, overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
-        cube = cube_of(source, dataset, spectral, axis, columns)
+        cube = cube_of(source, dataset, spectral, axis, columns, shape)
         if only is not None:
             _preprocess_part(cube, wanted, output, only, folder)
             return

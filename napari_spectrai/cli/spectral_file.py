@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import replace
+import json
+import re
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.io import read
-from napari_spectrai.io.columns import ROLES
-from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.cli.app import say_notes
+from napari_spectrai.cube import Cube
+from napari_spectrai.io import format_of, read
+from napari_spectrai.io.columns import ROLES, column_roles
+from napari_spectrai.io.found import noting
 
 Dataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="which array of a container; info lists them")]
+TruthDataset = Annotated[
+    str | None, typer.Option("--truth-dataset", metavar="NAME", help="which array of the file with the truth, if it holds several")
+]
 Spectral = Annotated[int | None, typer.Option("--spectral", help="which dimension holds the bands, for a file that does not say")]
 Axis = Annotated[
     str | None,
     typer.Option(
         "--axis", metavar="[FIRST:LAST:]UNIT", help="unit of the file's positions, such as nm; or where its bands lie, 400:700:nm"
     ),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option("--shape", metavar="HEIGHTxWIDTH", help="the image whose pixels a file lists one after another, such as 40x50"),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -30,33 +37,47 @@ Columns = Annotated[
 
 
 def cube_of(
-    path: Path, dataset: str | None = None, spectral: int | None = None, axis: str | None = None, columns: list[str] | None = None
+    path: Path,
+    dataset: str | None = None,
+    spectral: int | None = None,
+    axis: str | None = None,
+    columns: list[str] | None = None,
+    shape: str | None = None,
 ) -> Cube:
-    """Open a spectral file as the options of a command have it.
+    """Open a spectral file as the options of a command have it, and print what it leaves open.
 
     Raises
     ------
     ValueError
         If an option is not written as it has to be, or the file cannot be read so.
     """
-    pairs = [column.rpartition("=") for column in columns or []]
-    if any(not name or not role for name, _, role in pairs):
-        raise ValueError(f"--columns {' '.join(columns or [])}: write COLUMN=ROLE, such as --columns 'Raman Shift=position'")
-    with warnings.catch_warnings():
-        if axis is not None:  # the answer to what the file leaves open
-            warnings.filterwarnings("ignore", r"[\s\S]*give axis=SpectralAxis\(values, unit\)", SpectralWarning)
-        cube = read(path, dataset=dataset, spectral=spectral, columns={name: role for name, _, role in pairs} or None)
-    if axis is None:
-        return cube
-    first, _, rest = axis.partition(":")
-    last, _, unit = rest.partition(":")
-    if not rest:
-        return replace(cube, axis=SpectralAxis(cube.axis.values, axis), source=None)
-    try:
-        values = np.linspace(float(first), float(last), len(cube.axis))
-    except ValueError as error:
-        raise ValueError(f"--axis {axis}: write a unit, or FIRST:LAST:UNIT, such as 400:700:nm") from error
-    return replace(cube, axis=SpectralAxis(values, unit), source=None)
+    roles = column_roles(columns or []) or None
+    with noting() as notes:
+        cube = read(path, dataset=dataset, spectral=spectral, axis=axis, columns=roles, shape=_sides(shape))
+    say_notes(notes)
+    return cube
+
+
+def reading_settings(
+    dataset: str | None, truth_dataset: str | None, spectral: int | None, axis: str | None, columns: list[str] | None
+) -> list[str]:
+    """Return how the files of an experiment are read, as settings of its document."""
+    column_roles(columns or [])
+    given = {"dataset": dataset, "truth_dataset": truth_dataset, "spectral": spectral, "axis": axis, "columns": columns or None}
+    return [f"data.{name}={json.dumps(value)}" for name, value in given.items() if value is not None]
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a text table, whose columns have roles."""
+    return format_of(path).module == "text"
+
+
+def _sides(shape: str | None) -> tuple[int, int] | None:
+    if shape is None:
+        return None
+    if (found := re.fullmatch(r"(\d+)\s*[x×*,]\s*(\d+)", shape.strip())) is None:
+        raise ValueError(f"--shape {shape}: write HEIGHTxWIDTH, such as 40x50")
+    return int(found.group(1)), int(found.group(2))
 
 
 def refuse_missing(*paths: Path) -> None:

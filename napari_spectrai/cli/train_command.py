@@ -17,13 +17,19 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     Attached,
+    Axis,
+    Columns,
+    Dataset,
     Overwrite,
+    Spectral,
+    TruthDataset,
     app,
     console,
     exit_with,
     listen,
     listen_in,
     log_failures,
+    reading_settings,
     refuse_existing,
 )
 from napari_spectrai.cli.experiment_file import opened
@@ -45,11 +51,17 @@ def train(
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
     run: Annotated[Path | None, typer.Option(help="the run folder; default: a new one in the user's data folder")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue from the run's checkpoint")] = False,
+    dataset: Dataset = None,
+    truth_dataset: TruthDataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
     attached: Attached = False,
 ) -> None:
     """Train a network; stop with Ctrl-C, resume with --resume."""
     is_folder = experiment.is_dir()
     with exit_with(WRONG_USE):
+        overrides = [*reading_settings(dataset, truth_dataset, spectral, axis, columns), *(overrides or [])]
         if resume and overrides:
             raise ValueError("a resumed run keeps its settings; start a new run to change them")
         if is_folder:
@@ -57,7 +69,7 @@ def train(
         if resume and run is None:
             raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or pass it with --run")
         document = RunFolder(experiment).experiment() if is_folder else opened(experiment)
-        document = document.override(*overrides or [])
+        document = document.override(*overrides)
         for path in (*document.data.input, *document.data.truth):
             if not resume and not path.exists():
                 raise FileNotFoundError(f"{path}, which the experiment names, does not exist")
@@ -85,6 +97,11 @@ def estimate(
     experiment: Annotated[Path, typer.Argument(help="an experiment (.yml) that names its data")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as training.epochs=50")] = None,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    dataset: Dataset = None,
+    truth_dataset: TruthDataset = None,
+    spectral: Spectral = None,
+    axis: Axis = None,
+    columns: Columns = None,
     attached: Attached = False,
 ) -> None:
     """Estimate the size of a training, its duration here and its memory, from a few steps on synthetic data."""
@@ -98,7 +115,8 @@ def estimate(
             answer(folder, [found[question.key] for question in questions])
             folder.append(Finished("done"))
             return
-        document = opened(experiment).override(*overrides or [])
+        settings = reading_settings(dataset, truth_dataset, spectral, axis, columns)
+        document = opened(experiment).override(*settings, *(overrides or []))
         cubes, truths = gather(document, None, None)
         division = divide(document, cubes, truths)
         refuse_empty(document, division, list(division.counts()), cubes, truths)

@@ -49,6 +49,20 @@ class Data(Spec):
         title="Spectral dimension",
         description="the spectral dimension of the arrays, as stored in the files; empty: as defined by the files",
     )
+    dataset: str | None = Field(
+        None, title="Array of the inputs", description="the array of input files that hold several; empty: the only or main one"
+    )
+    truth_dataset: str | None = Field(
+        None, title="Array of the truths", description="the array of truth files that hold several; empty: the only or main one"
+    )
+    axis: str | None = Field(
+        None,
+        title="Unit of positions",
+        description="unit of the band positions, such as nm, or the positions as first:last:unit; empty: as defined by the files",
+    )
+    columns: list[str] = Field(
+        default_factory=list, description="what columns of text tables are, as title=role, such as Dark=ignored; others are recognised"
+    )
 
 
 class Split(Spec):

@@ -101,13 +101,13 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         data = archive[name]
         if "header" in members and members["header"][1].kind == "U":
-            return from_header(data, json.loads(str(archive["header"])))
+            return from_header(data, json.loads(str(archive["header"])), dataset=name)
         thin = {n for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) == max(shape, default=0)}
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
     axis, place = find_axis(lists, data.shape, path=path)
     size, unit = _spacing(lists, data.shape)
     sure = place is not None or plainly_last(data)
-    return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit)
+    return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)
 
 
 def _spacing(lists: dict[str, Any], shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, str]:

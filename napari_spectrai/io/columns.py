@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -145,12 +145,12 @@ def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> La
     given: dict[int, str] = {}
     for key, role in wanted.items():
         if role not in ROLES:
-            raise ValueError(f"columns= gives {key!r} the role {role!r}; {listed(ROLES, role)}")
+            raise ValueError(f"the list of columns gives {key!r} the role {role!r}; {listed(ROLES, role)}")
         known = [number for number, name in enumerate(names) if name == str(key)]
         if not known and str(key).lstrip("-").isdigit() and -len(roles) <= int(key) < len(roles):
             known = [int(key) % len(roles)]
         if not known:
-            raise ValueError(f"columns= names {key!r}; {listed(names, str(key))}")
+            raise ValueError(f"the list of columns names {key!r}; {listed(names, str(key))}")
         given |= dict.fromkeys(known, role)
     for single in ("position", "intensity"):
         if single in given.values():
@@ -163,6 +163,23 @@ def changed(layout: Layout, table: Table, wanted: Mapping[str | int, str]) -> La
     place = roles.index("position")
     long = any(role in COORDINATES for role in roles) or repeats(table.numbers[:, place])
     return Layout("long" if long else "columns", tuple(roles))
+
+
+def column_roles(pairs: Sequence[str]) -> dict[str | int, str]:
+    """Return the roles of columns from texts such as ``"Raman Shift=position"``.
+
+    Raises
+    ------
+    ValueError
+        If a text is not a column and its role.
+    """
+    found: dict[str | int, str] = {}
+    for pair in pairs:
+        name, _, role = pair.rpartition("=")
+        if not name or not role:
+            raise ValueError(f"{pair!r} gives no column a role; write COLUMN=ROLE, such as 'Raman Shift=position'")
+        found[name] = role
+    return found
 
 
 def names_of(table: Table) -> list[str]:

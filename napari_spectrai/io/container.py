@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.found import positions, warn
+from napari_spectrai.io.found import SeveralArraysError, positions, warn
+from napari_spectrai.remedies import where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
@@ -35,13 +36,17 @@ def is_axis(name: str) -> bool:
     return short in _AXIS_NAMES or (quantity_of(short) != "" and not _NO_AXIS.search(short))
 
 
-def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path | None = None) -> str:
-    """Return the name of the array that is the cube: the one asked for, the only one, or the plainly main one.
+def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path | None = None, *, main: str | None = None) -> str:
+    """Return the name of the array that is the cube: the one asked for, the only one, `main`, or the plainly main one.
+
+    `main` is the one that the file itself puts first. Where there are others like the one that is returned, a warning lists them.
 
     Raises
     ------
     ValueError
-        If `dataset` is not among them, none has two dimensions (or is alone and has one), or the choice is open.
+        If `dataset` is not among them, or none has two dimensions (or is alone and has one).
+    SeveralArraysError
+        If the choice is open.
     """
     shown = [f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()]
     contents = ", ".join([*shown[:20], *([f"and {len(shown) - 20} more"] if len(shown) > 20 else [])]) or "nothing"
@@ -58,11 +63,14 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
     most = max(len(arrays[name]) for name in candidates)
     deepest = [name for name in candidates if len(arrays[name]) == most]
     named = [name for name in deepest if name.rpartition("/")[2].lower() in _MAIN_NAMES]
+    if main is not None:
+        most, named = len(arrays[main]), [main]
+        deepest = [main, *(name for name in candidates if len(arrays[name]) == most and name != main)]
     if len(deepest) > 1 and len(named) != 1:
-        raise ValueError(f"it holds several arrays ({contents}); choose one with dataset=…")
+        raise SeveralArraysError(f"it holds several arrays ({contents}); choose one {where('dataset')}")
     others = [name for name in deepest if math.prod(arrays[name]) > 1 and not is_axis(name)]
-    if len(others) > 1 and path is not None:
-        warn(path, f"it holds several arrays ({contents}); {named[0]!r} is read. Choose another with dataset=…")
+    if len(others) > 1 and path is not None and len(named) == 1:
+        warn(path, f"it holds several arrays ({contents}); {named[0]!r} is read. Choose another {where('dataset')}")
     return (named or deepest)[0]
 
 

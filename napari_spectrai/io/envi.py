@@ -13,6 +13,7 @@ from napari_spectrai.io.container import choose
 from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, positions, unpacked, warn
 from napari_spectrai.io.titles import from_labels
+from napari_spectrai.remedies import give
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
@@ -158,7 +159,7 @@ def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None
         named = from_labels([f"{name} {unit}" if unit and name[-1:].isdigit() else name for name in names], path)
         return named if named is not None and len(named) == bands else None
     if len(values) != bands:
-        warn(path, f"its header lists {len(values)} wavelengths for {bands} bands; none is used. Give axis=SpectralAxis(values, unit)")
+        warn(path, f"its header lists {len(values)} wavelengths for {bands} bands; none is used. If they are known {give('axis')}")
         return None
     if unit.lower() == "index":  # the file itself says that these are band numbers
         return SpectralAxis(np.array(values))

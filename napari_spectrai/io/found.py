@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import io
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ import psutil
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.files import size_words
 from napari_spectrai.layer_axes import SpectralWarning
-from napari_spectrai.units import Unit, quantity_of, unit_of, usual_unit
+from napari_spectrai.remedies import give, is_answered
+from napari_spectrai.units import known_unit, quantity_of, usual_unit
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -36,6 +37,10 @@ class UnreadableError(ValueError):
     """A file that cannot be read as what it claims to be; names the file and the reason."""
 
 
+class SeveralArraysError(UnreadableError):
+    """A file of several arrays, none of which is plainly the cube; lists them and says where to choose one."""
+
+
 @dataclass(frozen=True, slots=True)
 class RawArray:
     """An array as stored in its file, and what the file says about it.
@@ -47,6 +52,7 @@ class RawArray:
     sure : whether the file says so, rather than convention
     axis : the band positions, if the file gives them
     by_columns : whether pixels in one dimension follow each other down the columns of the image, as in MATLAB
+    dataset : name of the array, of a container
     metadata : ``"origin"`` (y, x) in `pixel_unit`, ``"bad_bands"`` (indices), ``"laser_nm"`` are understood elsewhere
     """
 
@@ -59,6 +65,7 @@ class RawArray:
     pixel_unit: str = "pixel"
     name: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +171,35 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
     return lazy.map_blocks(unpack, dtype=exact)
 
 
+_notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[list[str]]:
+    """Collect what files do not specify, in this thread alone, instead of warning."""
+    found: list[str] = []
+    token = _notes.set(found)
+    try:
+        yield found
+    finally:
+        _notes.reset(token)
+
+
 def warn(path: Path, message: str) -> None:
     """Warn of what a file does not specify."""
+    say_note(f"{path.name}: {message}")
+
+
+def say_note(note: str) -> None:
+    """Warn with a note that names its file."""
+    collected = _notes.get()
+    if collected is not None:
+        collected.append(note)
+        return
     frame, level = inspect.currentframe(), 1
     while frame is not None and frame.f_globals.get("__name__", "").startswith("napari_spectrai.io"):
         frame, level = frame.f_back, level + 1
-    warnings.warn(f"{path.name}: {message}", SpectralWarning, stacklevel=level)
+    warnings.warn(note, SpectralWarning, stacklevel=level)
 
 
 _LONGEST_REASON = 400
@@ -179,13 +209,6 @@ def one_line(error: BaseException) -> str:
     """Return the message of a library's error in one line of reasonable length."""
     words = " ".join(str(error).split()) or type(error).__name__
     return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Keep the output of libraries from the terminal; what matters becomes an error or a warning of ours."""
-    with redirect_stdout(io.StringIO()):
-        yield
 
 
 def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> SpectralAxis:
@@ -201,26 +224,23 @@ def positions(path: Path, values: Any, unit: str, *, quantity: str = "") -> Spec
     Where the unit remains unknown the axis has none, with a warning.
     """
     found = np.asarray(values, np.float64)
-    known = _known(str(unit or "").strip())
-    if known is None and not str(unit or "").strip() and found.size and np.isfinite(found).all():
+    said = str(unit or "").strip()
+    known = known_unit(said) if said else None
+    known = None if known is None or not known.name else known  # "unknown" is no unit
+    if known is None and not said and found.size and np.isfinite(found).all():
         known = usual_unit(quantity_of(quantity), found)
-        if known is not None:
+        if known is not None and not is_answered("axis"):
             factor = f", times {known.factor:g}" if known.factor != 1 else ""
             warn(
                 path,
                 f"it gives {quantity.strip()} {found[0]:g}–{found[-1]:g} without a unit; {known.name} is assumed{factor}. "
-                "If that is wrong give axis=SpectralAxis(values, unit)",
+                f"If that is wrong {give('axis')}",
             )
+    if is_answered("axis"):  # the unit that is given is that of the numbers in the file
+        return SpectralAxis(found, "" if known is None or known.factor != 1 else known.name)
     if known is not None:
         return SpectralAxis(found * known.factor if known.factor != 1 else found, known.name)
     axis = SpectralAxis(found)
-    what = f"its unit is {unit!r}, which is not known" if str(unit or "").strip() else "it does not say their unit"
-    warn(path, f"it gives band positions {axis.values[0]:g}–{axis.values[-1]:g}, but {what}; give axis=SpectralAxis(values, unit)")
+    what = f"its unit is {unit!r}, which is not known" if said else "it does not say their unit"
+    warn(path, f"it gives band positions {axis.values[0]:g}–{axis.values[-1]:g}, but {what}; {give('axis')}")
     return axis
-
-
-def _known(unit: str) -> Unit | None:
-    try:
-        return Unit(name) if (name := SpectralAxis(np.zeros(1), unit).unit) else None
-    except ValueError:
-        return unit_of(unit)

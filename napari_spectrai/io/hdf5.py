@@ -74,6 +74,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         more: dict[str, Any] = {
             "name": text(main.attrs.get("name", "")),
             "metadata": json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {},
+            "dataset": name,
         }
         axes = known[name].axes if name in known else _scales(main, arrays)
         place = spectral(axes, units)
@@ -103,7 +104,8 @@ def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Sig
     wide = [signal for name, signal in known.items() if arrays[name].ndim > 1]
     shown = [signal for signal in wide if signal.default] or wide
     if dataset is None and len(shown) == 1:
-        return shown[0].name
+        axes = {axis for signal in known.values() for axis in signal.axes}
+        return choose({name: item.shape for name, item in arrays.items() if name not in axes}, None, path, main=shown[0].name)
     return choose({name: item.shape for name, item in arrays.items()}, dataset, path)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import RawArray, affordable, positions, quietly, warn
+from napari_spectrai.io.found import RawArray, affordable, positions, warn
 from napari_spectrai.io.optional import need
 
 TOLERANCE = 10e-6
@@ -20,7 +20,7 @@ _LEAST_FILLED = 0.1
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the number of spectra and of masses of the first, without reading the others."""
-    with quietly(), _parser(path) as parser:
+    with _parser(path) as parser:
         return {"data": (len(parser.coordinates), int(parser.mzLengths[0]))}
 
 
@@ -30,7 +30,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     A processed file, whose pixels keep masses of their own, is binned to a common axis, with a warning.
     """
     choose({"data": (1, 2)}, dataset)
-    with quietly(), _parser(path) as parser:
+    with _parser(path) as parser:
         places = np.array(parser.coordinates, np.int64)[:, ::-1]  # z, y, x
         if not len(places):
             raise ValueError("it holds no pixels")

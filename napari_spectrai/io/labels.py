@@ -17,11 +17,12 @@ from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain, members_of
-from napari_spectrai.io.found import UnreadableError, affordable, one_line, warn
+from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.nexus import text
 from napari_spectrai.labels import Class, Colour, Labels, say_unknown
 from napari_spectrai.parsing import parse_json
+from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed
 
 PICTURES = (".png", ".bmp", ".gif")
@@ -209,7 +210,7 @@ def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
         return next(iter(arrays))
     named = [name for wanted in _NAMES for name in arrays if name.rpartition("/")[2].lower().endswith(wanted)]
     if not named:
-        raise ValueError(f"it holds {contents}, and none is called {', '.join(_NAMES[:-1])}; choose one with dataset=…")
+        raise SeveralArraysError(f"it holds {contents}, and none is called {', '.join(_NAMES[:-1])}; choose one {where('dataset')}")
     return named[0]
 
 

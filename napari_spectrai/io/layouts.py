@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from napari_spectrai.io.columns import COORDINATES, INTENSITY, Layout, counts_up, in_order, period_of, repeats, role_of
 from napari_spectrai.io.tables import Table
+from napari_spectrai.remedies import where
 from napari_spectrai.units import quantity_of, unit_of
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -195,8 +196,8 @@ def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
     if any(not np.array_equal(numbers[:, column], numbers[:, places[0]], equal_nan=True) for column in places[1:]):
         names = ", ".join(table.names[column] or str(column) for column in places)
         raise ValueError(
-            f"its spectra lie at different positions (columns {', '.join(map(str, places))}: {names}); choose one with "
-            f"columns={{{places[0]}: 'position', {places[0] + 1}: 'intensity'}}"
+            f"its spectra lie at different positions (columns {', '.join(map(str, places))}: {names}); make "
+            f"{places[0]} the position and {places[0] + 1} the intensity {where('columns')}"
         )
     for column in places[1:]:
         roles[column] = "ignored"
@@ -223,7 +224,7 @@ def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
         column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and np.isfinite(numbers[:, column]).any()
     ]
     if not free:
-        raise ValueError("none of its columns holds intensities; name one with columns={…: 'intensity'}")
+        raise ValueError(f"none of its columns holds intensities; make one 'intensity' {where('columns')}")
     roles[free[-1]] = "intensity"
 
 

@@ -45,14 +45,14 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
             name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
             others = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
-            return _found(path, hdf5.lazily(path, name, arrays[name]).T, others, hdf5.units_of(arrays))
+            return replace(_found(path, hdf5.lazily(path, name, arrays[name]).T, others, hdf5.units_of(arrays)), dataset=name)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     inner = _structs(path, shapes)
     plain = {n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}
     name = choose(plain | {n: np.shape(values) for n, values in inner.items()}, dataset, path)
     if name in inner:
         others = {n: values for n, values in inner.items() if n != name and np.size(values) in (*inner[name].shape, 1, 2)}
-        return _found(path, np.atleast_2d(inner[name]), others, {}, main=name)
+        return replace(_found(path, np.atleast_2d(inner[name]), others, {}, main=name), dataset=name)
     shape, kind = shapes[name]
     affordable(shape, f"u{_NUMERIC[kind]}")
     small = [n for n, (s, k) in shapes.items() if n != name and k in _NUMERIC and np.prod(s) in (*shape, 0, 1, 2)]
@@ -64,6 +64,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     words = {key: str(np.ravel(contents[key])[0]) for key in _WORDS if np.size(contents.get(key, ()))}
     return replace(
         found,
+        dataset=name,
         pixel_unit=words.get("pixel_unit", "pixel") if found.pixel_size is not None else "pixel",
         name=words.get("name", ""),
         metadata=json.loads(words["metadata"]) if "metadata" in words else {},

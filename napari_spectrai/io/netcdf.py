@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         scales = [next((s.name.lstrip("/") for s in dimension.values()), "") for dimension in main.dims]
         coordinates = {s: arrays[s][()] for s in scales if s in arrays} | lists(arrays, name)
         data = _unpacked(lazily(path, name, main), {key: main.attrs[key] for key in _PACKING if key in main.attrs})
-        return _found(path, data, scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", "")))
+        return replace(_found(path, data, scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", ""))), dataset=name)
 
 
 def _classic(path: Path, dataset: str | None) -> RawArray:
@@ -53,7 +54,7 @@ def _classic(path: Path, dataset: str | None) -> RawArray:
         coordinates = {d: np.array(file.variables[d].data) for d in main.dimensions if d in file.variables}
         data = np.array(main.data, dtype=main.data.dtype.newbyteorder("="))
         data = _unpacked(data, {key: getattr(main, key) for key in _PACKING if hasattr(main, key)})
-    return _found(path, data, list(main.dimensions), coordinates, units, "")
+    return replace(_found(path, data, list(main.dimensions), coordinates, units, ""), dataset=name)
 
 
 def _unpacked(data: Any, packing: dict[str, Any]) -> Any:

@@ -10,10 +10,11 @@ import zarr
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.found import RawArray, positions
+from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.ngff import Axis, axes_of, has_positions, lines, spectral
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.io.zarr_arrays import arrays_of, attributes_of, lazily, multiscales
+from napari_spectrai.remedies import where
 
 _UNITS = {"um": "micrometer", "nm": "nanometer", "mm": "millimeter", "m": "meter"}
 _OURS = "napari_spectrai"
@@ -30,14 +31,21 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     if not images:
         raise ValueError("it holds no OME metadata (multiscales); name it .zarr to read its arrays")
     attributes, image, arrays = attributes_of(path), images[0], arrays_of(path)
-    level = next((entry for entry in image["datasets"] if entry["path"] == dataset), None) if dataset else image["datasets"][0]
+    if len(images) > 1 and dataset is None:
+        names = ", ".join(str(one.get("name") or number) for number, one in enumerate(images))
+        warn(path, f"it holds several images ({names}); the first is read. Choose an array of another {where('dataset')}")
+    entries = [entry for one in images for entry in one["datasets"]] if dataset else image["datasets"]
+    level = next((entry for entry in entries if entry["path"] == dataset), None) if dataset else image["datasets"][0]
     if level is None:
-        raise ValueError(f"there is no resolution {dataset!r} in it; it holds {', '.join(entry['path'] for entry in image['datasets'])}")
+        raise ValueError(f"there is no resolution {dataset!r} in it; it holds {', '.join(entry['path'] for entry in entries)}")
+    image = next(one for one in images if level in one["datasets"])
     data = lazily(path, arrays[level["path"]])
     if dataset is None and isinstance(attributes.get(_OURS), dict):
         header = attributes[_OURS]
         # a set of spectra is in the image's last dimension
-        return from_header(data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]))
+        return from_header(
+            data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]), dataset=str(level["path"])
+        )
     axes = axes_of(image)
     if len(axes) != data.ndim:
         raise ValueError(f"its metadata name {len(axes)} axes of an array with {data.ndim}")
@@ -48,6 +56,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     return RawArray(
         data, spectral=place, sure=sure, axis=axis if axis is not None and len(axis) == data.shape[place] else None,
         pixel_size=size, pixel_unit=unit, name=str(image.get("name", "")), metadata={} if origin is None else {"origin": origin},
+        dataset=str(level["path"]),
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import RawArray, affordable, positions, quietly, warn
+from napari_spectrai.io.found import RawArray, affordable, positions, warn
 from napari_spectrai.io.optional import need
+from napari_spectrai.remedies import where
 
 _RESULTS = ("a", "t", "r", "ra", "e", "km", "pas", "logr", "atr", "aria", "arit", "pw")
 """Blocks that are results, in the order of preference: absorbance, transmittance, reflectance, Raman, emission, Kubelka-Munk, …"""
@@ -26,9 +27,8 @@ def _blocks(path: Path) -> dict[str, Any]:
     reader = need("brukeropus", "Bruker OPUS")
     if begins != _MAGIC:
         raise ValueError("it does not start as an OPUS file does")
-    with quietly():
-        measured = reader.read_opus(str(path))
-        found = {str(block.key): block for block in measured.iter_all_data() if np.size(block.y) and _unit(block) is not None}
+    measured = reader.read_opus(str(path))
+    found = {str(block.key): block for block in measured.iter_all_data() if np.size(block.y) and _unit(block) is not None}
     order = (*_RESULTS, *_MEASURED)
 
     def rank(key: str) -> tuple[int, str]:
@@ -59,10 +59,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     name = choose({key: (1, *np.shape(block.y)) for key, block in blocks.items()}, dataset) if dataset else next(iter(blocks))
     results = [key for key in blocks if key.partition("_")[0] in _RESULTS]
     if dataset is None and len(results) > 1:
-        warn(path, f"it holds several results ({', '.join(results)}); {name!r} is read. Choose another with dataset=…")
+        warn(path, f"it holds several results ({', '.join(results)}); {name!r} is read. Choose another {where('dataset')}")
     block = blocks[name]
     unit = _unit(block) or ""
     x = np.asarray(block.x, np.float64)
     data = np.atleast_2d(np.asarray(block.y, np.float64))
-    where = positions(path, np.exp(x) if unit == "LGW" else x, _UNITS.get(unit, unit))
-    return RawArray(data, axis=where, name=str(getattr(block, "label", "") or ""))
+    there = positions(path, np.exp(x) if unit == "LGW" else x, _UNITS.get(unit, unit))
+    return RawArray(data, axis=there, name=str(getattr(block, "label", "") or ""), dataset=name)

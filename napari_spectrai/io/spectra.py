@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.found import RawArray, positions
+from napari_spectrai.io.found import RawArray, SeveralArraysError, positions
+from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed
 
 ALL = "all spectra"
@@ -61,13 +62,16 @@ def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None, metadat
         spectra = [one for one in spectra if one.name == dataset] or _unknown(spectra, dataset)
     if not alike(spectra):
         names = ", ".join(one.name for one in spectra[:_SHOWN]) + (f" and {len(spectra) - _SHOWN} more" if len(spectra) > _SHOWN else "")
-        raise ValueError(f"its {len(spectra)} spectra ({names}) lie at different positions; choose one with dataset=…")
+        raise SeveralArraysError(f"its {len(spectra)} spectra ({names}) lie at different positions; choose one {where('dataset')}")
     first = spectra[0]
     if len(first.positions) != len(first.values):
         raise ValueError(f"it gives {len(first.positions)} positions for {len(first.values)} intensities; it is truncated")
+    name = first.name if len(spectra) == 1 else ALL
     data = np.stack([one.values for one in spectra])
     kept = dict(metadata or {}) if len(spectra) > 1 else {}
-    return RawArray(data, axis=positions(path, first.positions, first.unit), name=first.title if len(spectra) == 1 else "", metadata=kept)
+    return RawArray(
+        data, axis=positions(path, first.positions, first.unit), name=first.title if len(spectra) == 1 else "", metadata=kept, dataset=name
+    )
 
 
 def _unknown(spectra: Sequence[Spectrum], dataset: str) -> Sequence[Spectrum]:

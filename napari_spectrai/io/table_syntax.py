@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,15 @@ SYNTAXES = (
     Syntax(None, comma=False),
     Syntax(None, comma=True),
 )
+
+
+@cache
+def plain_lines(syntax: Syntax) -> re.Pattern[str]:
+    """Return the pattern of lines whose cells hold a number each, without blanks or missing ones; it takes linear time."""
+    mark = "[.,]" if syntax.comma else "[.]"
+    number = rf"[-+]?(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][-+]?\d+)?"
+    between = "[ \t]+" if syntax.delimiter is None else f"[ ]*{syntax.delimiter}[ ]*"
+    return re.compile(rf"[ \t]*{number}(?:{between}{number})*[ ]*")
 
 
 def is_remark(line: str) -> bool:

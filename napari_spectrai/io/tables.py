@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from napari_spectrai.io.found import affordable
-from napari_spectrai.io.table_syntax import MOST_LEADS, SYNTAXES, FloatTable, Syntax, counts, is_remark, pointed, syntax_of
+from napari_spectrai.io.table_syntax import MOST_LEADS, SYNTAXES, FloatTable, Syntax, counts, is_remark, plain_lines, pointed, syntax_of
 from napari_spectrai.io.table_titles import head, titles_above
+
+_AT_ONCE = 2**17
+"""Characters that are made numbers at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def text_of(path: Path) -> str:
 
 def lines_of(content: str) -> list[str]:
     """Return the lines; unlike `str.splitlines` no other control character ends one."""
-    return re.split(r"\r\n|\r|\n", content)
+    if "\r" in content:
+        content = content.replace("\r\n", "\n").replace("\r", "\n")
+    return content.split("\n")
 
 
 def table_of(content: str) -> Table:
@@ -77,13 +80,7 @@ def table_of(content: str) -> Table:
     rows = [number for number in range(start, stop) if lines[number].strip() and not is_remark(lines[number])]
     above = tuple(line for line in lines[:start] if line.strip())
     below = tuple(line for line in lines[stop:] if line.strip())
-    parsed = _quickly([lines[number] for number in rows], syntax)
-    if parsed is not None:
-        words: dict[int, list[str]] = {}
-        first: list[str] = []
-        numbers = parsed
-    else:
-        first, numbers, words = _carefully([lines[number] for number in rows], syntax)
+    first, numbers, words = _parsed([lines[number] for number in rows], syntax)
     if np.isfinite(numbers).sum() < 3 and any(line.strip() for line in (*lines[:start], *lines[stop:])):
         raise ValueError("it holds words, and no table of numbers")
     names, leads, numbers, words = head(first, numbers, words)
@@ -103,7 +100,11 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
     """
     runs: list[tuple[int, int, int, int]] = []  # start, stop, cells, numbers
     start, stop, width, total, rows = -1, -1, 0, 0, 0
+    plain, mark = plain_lines(syntax).fullmatch, syntax.delimiter
     for number, line in enumerate(lines):
+        if rows > 1 and plain(line) and width == (line.count(mark) + 1 if mark else len(line.split())):
+            stop, total, rows = number + 1, total + width, rows + 1  # most lines of most tables, without a look at each cell
+            continue
         if not line.strip() or is_remark(line):
             continue
         cells, numbers, words = counts(line, syntax)
@@ -158,17 +159,34 @@ def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, 
     return notes
 
 
+def _parsed(lines: Sequence[str], syntax: Syntax) -> tuple[list[str], FloatTable, dict[int, list[str]]]:
+    """Return the cells of the first line if it may be a header, the numbers of all, and the cells of columns that hold words."""
+    if (numbers := _quickly(lines, syntax)) is not None:
+        return [], numbers, {}
+    below = _quickly(lines[1:], syntax) if len(lines) > 3 else None
+    if below is None:
+        return _carefully(lines, syntax)
+    width = below.shape[1]
+    first = [pointed(cell, syntax) for cell in syntax.cells(lines[0])[:width]]
+    found = [syntax.number(cell) for cell in (first + [""] * width)[:width]]
+    return first, np.vstack([[np.nan if value is None else value for value in found], below]), {}
+
+
 def _quickly(lines: Sequence[str], syntax: Syntax) -> FloatTable | None:
     """Return the numbers where every cell of every line holds one."""
-    content = "\n".join(lines)
-    if '"' in content:
+    if any('"' in line for line in lines):
         return None
-    if syntax.comma:
-        if "." in content and "," in content:
+    if syntax.comma and any("," in line for line in lines):
+        if any("." in line for line in lines):
             return None
-        content = content.replace(",", ".")
-    try:
-        found = np.loadtxt(io.StringIO(content), delimiter=syntax.delimiter, ndmin=2, comments=None)
+        lines = [line.replace(",", ".") for line in lines]
+    step = max(1, _AT_ONCE // (len(lines[0]) + 1)) if lines else 1
+    try:  # in parts: numpy lets other threads run between them, but not within one
+        parts = [
+            np.loadtxt(lines[start : start + step], delimiter=syntax.delimiter, ndmin=2, comments=None)
+            for start in range(0, len(lines), step)
+        ]
+        found = np.concatenate(parts)
     except ValueError:
         return None
     return found if np.isfinite(found).all() else None

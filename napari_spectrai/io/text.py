@@ -21,6 +21,7 @@ from napari_spectrai.io.found import RawArray, positions, warn
 from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.layouts import layout_of
 from napari_spectrai.io.tables import Table, lines_of, table_of, text_of
+from napari_spectrai.remedies import give, where
 from napari_spectrai.units import quantity_of, unit_of
 
 _CLASS = re.compile(r"class|label|target|type|species|group|categor", re.IGNORECASE)
@@ -29,19 +30,14 @@ _OURS = "# napari-spectrai "
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of the table of numbers."""
-    content = text_of(path)
-    if content.startswith(_OURS):
-        return {"table": tuple(_own_numbers(content).shape)}
-    return {"table": tuple(table_of(content).numbers.shape)}
+    found = _looked_at(path)
+    return {"table": tuple((found if isinstance(found, np.ndarray) else found[0].numbers).shape)}
 
 
 def columns(path: Path) -> list[Column]:
     """Return the columns of the table, with the roles that `read` gives them."""
-    content = text_of(path)
-    if content.startswith(_OURS):
-        return []
-    table, _ = _prepared(content)
-    return described(table, layout_of(table))
+    found = _looked_at(path)
+    return [] if isinstance(found, np.ndarray) else described(found[0], layout_of(found[0]))
 
 
 def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, str] | None = None) -> RawArray:
@@ -55,12 +51,13 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
     Understood: what `write` wrote; spectra in columns with their positions; spectra in rows under their positions, with coordinates,
     labels or running numbers before or after them; one line per value, with its position and its coordinates; intensities alone.
     """
-    content = text_of(path)
+    known = _seen.pop(_state(path), None)
+    content = "" if known is not None else text_of(path)
     if content.startswith(_OURS):
         if columns:
-            raise ValueError("columns= is for tables of other programs; this one names its columns itself")
+            raise ValueError("roles of columns are for tables of other programs; this one names its columns itself")
         return _own(json.loads(lines_of(content)[0].removeprefix(_OURS)), _own_numbers(content))
-    table, facts = _prepared(content)
+    table, facts = known or _prepared(content)
     if table.width == 1 and (spectrum := _counted(path, table)) is not None:
         return spectrum
     layout = layout_of(table)
@@ -68,7 +65,7 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
         layout = changed(layout, table, columns)
     notes = [*table.notes, *layout.notes]
     if layout.notes:
-        notes.append("if that is wrong give columns={title or number: role}")
+        notes.append(f"if that is wrong {give('columns')}")
     if layout.kind == "bare":
         kept = table.numbers[:, ~np.isnan(table.numbers).all(0)]
         return RawArray(kept, spectral=0, sure=False, metadata=facts.metadata)
@@ -76,6 +73,28 @@ def read(path: Path, *, dataset: str | None = None, columns: Mapping[str | int, 
     found = reader(path, table, layout, facts, notes)
     if notes:
         warn(path, "; ".join(notes))
+    return found
+
+
+_seen: dict[tuple[Any, ...], tuple[Table, Facts]] = {}
+"""The table that was looked at last, for whoever reads it next."""
+
+
+def _state(path: Path) -> tuple[Any, ...]:
+    found = path.stat()
+    return path, found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _looked_at(path: Path) -> npt.NDArray[np.float64] | tuple[Table, Facts]:
+    """Return a table and the facts around it, or the numbers of a file of ours; a table is kept for the next call."""
+    state = _state(path)
+    if (known := _seen.get(state)) is not None:
+        return known
+    content = text_of(path)
+    if content.startswith(_OURS):
+        return _own_numbers(content)
+    _seen.clear()
+    _seen[state] = found = _prepared(content)
     return found
 
 
@@ -143,9 +162,7 @@ def _long(path: Path, table: Table, layout: Layout, facts: Facts, notes: list[st
     place, value = layout.columns("position")[0], layout.columns("intensity")
     numbers = table.numbers[np.isfinite(table.numbers[:, layout.columns("position")[0]])]
     if len(value) > 1:
-        notes.append(
-            f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose with columns={{number: 'intensity'}}"
-        )
+        notes.append(f"of its {len(value)} columns of intensities the first, {value[0]}, is read; choose another {where('columns')}")
     wave, values = numbers[:, place], numbers[:, value[0]]
     known, units = _coordinates(table, layout, numbers)
     moves = np.zeros(len(wave) - 1, bool)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ for _name in ("spectral", "Lambda", "wavelength"):  # what programs write for th
 _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
 _OURS = "napari-spectrai "
 _GDAL_NODATA = 42113
+_THUMBNAIL = 16
+"""How many times smaller than the largest image of a file its thumbnails are, at least."""
 _BEST_COMPRESSION = 1100
 """More than any method of TIFF reaches (deflate: 1032)."""
 _LENGTHS = {"µm": "um", "um": "um", "micron": "um", "\\u00B5m": "um", "nm": "nm", "mm": "mm", "m": "m"}
@@ -73,17 +77,20 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         shapes = {f"series {number}": tuple(series.shape) for number, series in enumerate(file.series)}
         if not shapes:
             raise ValueError("it holds no image")
-        largest = max(shapes, key=lambda name: int(np.prod(shapes[name])))
-        name = choose(shapes, dataset or (largest if len(shapes) > 1 else None))
+        sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+        largest = max(sizes, key=sizes.__getitem__)
+        # not thumbnails
+        large = {name: shape for name, shape in shapes.items() if sizes[name] * _THUMBNAIL > sizes[largest]}
+        name = choose(shapes, dataset) if dataset else choose(large, None, path, main=largest if len(large) > 1 else None)
         series = file.series[int(name.rpartition(" ")[2])]
         _whole(path, series)
         data, axes = _values(path, series, int(name.rpartition(" ")[2])), series.axes.upper()
         if file.is_ome and (found := _ome(path, file.ome_metadata or "", data, axes, int(name.rpartition(" ")[2]))) is not None:
-            return found
+            return replace(found, dataset=name)
         place, sure = spectral_dimension(path, axes)
         axis, size, unit = _said(path, file, series, data.shape, place)
         data = unpacked(data, missing=_missing(series))
-    return RawArray(data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit)
+    return RawArray(data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)
 
 
 def spectral_dimension(path: Path, axes: str) -> tuple[int, bool]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import warn
+from napari_spectrai.remedies import give
 from napari_spectrai.units import Unit, unit_of
 
 _VALUE = r"\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?"
@@ -35,8 +36,7 @@ def from_labels(labels: Iterable[object], path: Path) -> SpectralAxis | None:
     if known is None and (known := _plain(names)) is not None:
         warn(
             path,
-            f"its bands are called {names[0]!r} to {names[-1]!r}, without a unit; these are taken for nm. "
-            "If that is wrong give axis=SpectralAxis(values, unit)",
+            f"its bands are called {names[0]!r} to {names[-1]!r}, without a unit; these are taken for nm. If that is wrong {give('axis')}",
         )
     return known
 

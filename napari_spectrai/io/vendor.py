@@ -5,13 +5,14 @@ Nothing here is imported unless such a file is opened.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import RawArray, positions, quietly
+from napari_spectrai.io.found import RawArray, positions
 from napari_spectrai.io.optional import need
 
 _READERS = {
@@ -22,23 +23,24 @@ _READERS = {
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return what the file holds."""
-    return {_title(entry, number): tuple(entry["data"].shape) for number, entry in enumerate(_entries(path))}
+    return {name: tuple(entry["data"].shape) for name, entry in _entries(path).items()}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read one measurement."""
-    entries = {_title(entry, number): entry for number, entry in enumerate(_entries(path))}
-    return _rosetta(path, entries[choose({name: (1, *entry["data"].shape) for name, entry in entries.items()}, dataset)])
+    entries = _entries(path)
+    name = choose({name: (1, *entry["data"].shape) for name, entry in entries.items()}, dataset, path)
+    return replace(_rosetta(path, entries[name]), dataset=name)
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the measurements by their titles, which are numbered where they repeat."""
     reader = need(f"rsciio.{_READERS[path.suffix.lower()]}", "this vendor's format")
-    with quietly():
-        return list(reader.file_reader(str(path)))
-
-
-def _title(entry: dict[str, Any], number: int) -> str:
-    return str(entry.get("metadata", {}).get("General", {}).get("title", "") or number)
+    found: dict[str, dict[str, Any]] = {}
+    for number, entry in enumerate(reader.file_reader(str(path))):
+        title = str(entry.get("metadata", {}).get("General", {}).get("title", "") or number)
+        found[f"{title} {number}" if title in found else title] = entry
+    return found
 
 
 def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:

@@ -38,9 +38,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         warn(path, "it is being written in parts, and some are missing; values that are not written yet are NaN")
     data = lazily(path, arrays[name])
     if isinstance(attributes.get("spectral_axis"), dict):
-        return from_header(data, attributes)
+        return from_header(data, attributes, dataset=name)
     axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape, path=path)
-    return from_header(data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or plainly_last(data))
+    return from_header(
+        data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or plainly_last(data), dataset=name
+    )
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0, unfinished: bool = False) -> zarr.Array[Any]:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from napari_spectrai import io
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
-from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
+from napari_spectrai.io.columns import column_roles
 from napari_spectrai.io.labels import SUFFIXES, read_labels
 from napari_spectrai.labels import Class, Labels, labels_of
 from napari_spectrai.layer_axes import SpectralWarning
@@ -125,11 +126,11 @@ def from_files(experiment: Experiment) -> tuple[list[Cube], list[Truth]]:
     """Read the files of the experiment's data: files, folders of files, or for classes folders with one folder per class."""
     data, task = experiment.data, experiment.task
     if task.classifies and not data.truth:
-        return _classes_of(data.input, data.parts, data.spectral)
-    inputs = _with_parts(data.parts, [_read(path, data.spectral) for path in data.input])
+        return _classes_of(data)
+    inputs = _with_parts(data.parts, [_read(path, data, data.dataset) for path in data.input])
     if not task.classifies:
-        return inputs, [cube for path in data.truth for cube in _read(path, data.spectral)]
-    return inputs, [read_labels(path) for path in _expanded(data.truth, SUFFIXES)]
+        return inputs, [cube for path in data.truth for cube in _read(path, data, data.truth_dataset)]
+    return inputs, [read_labels(path, dataset=data.truth_dataset) for path in _expanded(data.truth, SUFFIXES)]
 
 
 def _with_parts(parts: Sequence[str], inputs: Sequence[list[Cube]]) -> list[Cube]:
@@ -141,9 +142,15 @@ def _with_parts(parts: Sequence[str], inputs: Sequence[list[Cube]]) -> list[Cube
     return [replace(cube, metadata={**cube.metadata, "part": part}) for part, cubes in zip(parts, inputs, strict=True) for cube in cubes]
 
 
-def _read(path: Path, spectral: int | None) -> list[Cube]:
+def _opened(file: Path, data: Data, dataset: str | None) -> Cube:
+    """Read a file with what the document says of it; roles of columns are those of its tables."""
+    columns = column_roles(data.columns) if data.columns and io.format_of(file).module == "text" else None
+    return io.read(file, dataset=dataset, spectral=data.spectral, axis=data.axis, columns=columns)
+
+
+def _read(path: Path, data: Data, dataset: str | None) -> list[Cube]:
     """Return the cubes of a file or a folder; single spectra in separate files become one set."""
-    cubes = [io.read(file, spectral=spectral) for file in _expanded([path])]
+    cubes = [_opened(file, data, dataset) for file in _expanded([path])]
     return [_joined(cubes, path.name)] if len(cubes) > 1 and all(_is_one(cube) for cube in cubes) and _alike(cubes) else cubes
 
 
@@ -174,9 +181,9 @@ def _expanded(paths: Sequence[Path], suffixes: Sequence[str] | None = None) -> l
     return found
 
 
-def _classes_of(folders: Sequence[Path], parts: Sequence[str], spectral: int | None) -> tuple[list[Cube], list[Truth]]:
-    found = [_class_folder(folder, spectral) for folder in folders]
-    cubes = _with_parts(parts, [[cube for cube, _ in pairs] for pairs in found])
+def _classes_of(data: Data) -> tuple[list[Cube], list[Truth]]:
+    found = [_class_folder(folder, data) for folder in data.input]
+    cubes = _with_parts(data.parts, [[cube for cube, _ in pairs] for pairs in found])
     names = [each for pairs in found for _, each in pairs]
     known = sorted({name for each in names for name in each})
     numbers = dict(enumerate(known, 1))
@@ -190,14 +197,14 @@ def _classes_of(folders: Sequence[Path], parts: Sequence[str], spectral: int | N
     ]
 
 
-def _class_folder(folder: Path, spectral: int | None) -> list[tuple[Cube, list[str]]]:
+def _class_folder(folder: Path, data: Data) -> list[tuple[Cube, list[str]]]:
     """Return the cubes of a folder with one folder per class, with their class, or one class for each spectrum of a set."""
     inner = sorted(one for one in folder.iterdir() if one.is_dir() and one.suffix != ".zarr") if folder.is_dir() else []
     if not inner:
         raise ValueError(
             f"data.truth is empty, so {folder} must contain one folder per class; list label images in data.truth, or use such a folder"
         )
-    found = {one.name: [io.read(file, spectral=spectral) for file in _expanded([one])] for one in inner}
+    found = {one.name: [_opened(file, data, data.dataset) for file in _expanded([one])] for one in inner}
     pairs = [(cube, [name]) for name, cubes in found.items() for cube in cubes]
     cubes = [cube for cube, _ in pairs]
     # one file per spectrum, or per class, cannot be split by file: they become one set

@@ -12,11 +12,12 @@ from napari import current_viewer
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import read_card
-from napari_spectrai.io import UnreadableError, format_of, write
+from napari_spectrai.io import format_of, write
 from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement
+from napari_spectrai.remedies import advising
 from napari_spectrai.samples import sample
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.first_look import band_contrast
@@ -74,12 +75,8 @@ def get_reader(path: str | list[str]) -> Callable[..., list[LayerData]] | None:
 
 
 def _read(paths: str | list[str], **_: Any) -> list[LayerData]:
-    try:
+    with advising("window"):
         return [layer for path in (paths if isinstance(paths, list) else [paths]) for layer in _layers(Path(path))]
-    except UnreadableError as error:
-        if "dataset=" in str(error):
-            raise UnreadableError(f"{error}, or in File ▸ IO Utilities ▸ Open as a spectral image") from error
-        raise
 
 
 def _layers(path: Path) -> list[LayerData]:

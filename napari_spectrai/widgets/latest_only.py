@@ -10,6 +10,8 @@ from psygnal import Signal
 from qtpy.QtCore import QCoreApplication, QObject
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
 
+from napari_spectrai.remedies import advising
+
 
 class LatestOnly(QObject):
     """A thread that answers the latest question; earlier questions still waiting are dropped.
@@ -73,7 +75,8 @@ class LatestOnly(QObject):
             if question is None:  # end of the thread
                 return
             try:
-                word, good = question(), True
+                with advising("window"):
+                    word, good = question(), True
             except Exception as error:  # noqa: BLE001  # shown by whoever asked
                 word, good = error, False
             if not self._leaving:

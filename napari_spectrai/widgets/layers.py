@@ -262,7 +262,11 @@ def pixel_at(layer: Image, world: Sequence[float]) -> tuple[int, ...] | None:
 
 def layers_from_file(path: str | Path, **options: Any) -> list[LayerData]:
     """Return the layers of a spectral file: the ordinary images in the file, below the cube."""
-    cube = read(path, **options)
+    return layers_of(read(path, **options), path)
+
+
+def layers_of(cube: Cube, path: str | Path) -> list[LayerData]:
+    """Return the layers of a file that is read already: the ordinary images in the file, below the cube."""
     found = pictures(path)
     below: list[LayerData] = []
     for picture in found:

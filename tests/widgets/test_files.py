@@ -97,15 +97,33 @@ def test_a_white_light_picture_lies_under_its_map(viewer, tmp_path):
     assert spectra.shape == (1015, 1)
 
 
-def test_the_open_dock_asks_which_array_and_which_dimension(viewer, tmp_path, until):
+@pytest.fixture
+def open_dock(viewer, until):
+    """The dock that opens files, and a function that gives it a file and waits until it is read."""
     _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
+
+    def give(path, **fields):
+        if path is not None:
+            dock.path = path
+        for name, value in fields.items():
+            until(lambda: not dock.reading)
+            getattr(dock, name).value = value
+        until(lambda: not dock.reading)
+        return dock
+
+    return dock, give
+
+
+def test_the_open_dock_asks_which_array_and_which_dimension(viewer, open_dock, tmp_path, until):
+    dock, give = open_dock
     assert not dock._open.enabled
     one, two = np.random.default_rng(0).random((2, 5, 6, 7)).astype(np.float32)
     np.savez(tmp_path / "c.npz", one=one, two=two, wavelengths=np.arange(5.0) + 400)
-    dock.path = tmp_path / "c.npz"
-    assert dock.problem == "Choose an array of the file."
+    give(tmp_path / "c.npz")
+    assert dock.problem == "The file holds several arrays: choose one in the field Array."
     assert not dock._open.enabled
-    dock.array.value = "two"
+    assert set(dock.array.choices) >= {"one", "two"}
+    give(None, array="two")
     assert dock.about == "6 × 7 spectra, 5 bands, 400–404 nm"
     dock.open()
     until(lambda: len(viewer.layers) == 1)
@@ -113,43 +131,90 @@ def test_the_open_dock_asks_which_array_and_which_dimension(viewer, tmp_path, un
     np.testing.assert_array_equal(cube.data, np.moveaxis(two, 0, -1))
     assert cube.axis == SpectralAxis(np.arange(5.0) + 400, "nm")
     tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 5, 6), np.uint8), photometric="minisblack")
-    dock.path = tmp_path / "plain.tif"
-    assert "0 is taken" in dock.about
-    dock.dimension.value = 2
+    give(tmp_path / "plain.tif")
+    assert "0 is taken. If that is wrong choose another in the field Spectral dimension" in dock.about
+    give(None, dimension=2)
     assert dock.about == "4 × 5 spectra, 6 bands, no spectral axis given"
     (tmp_path / "bad.wdf").write_bytes(b"WDF1")
-    dock.path = tmp_path / "bad.wdf"
+    give(tmp_path / "bad.wdf")
     assert "bad.wdf: cannot be read as Renishaw WiRE" in dock.problem
     assert not dock._open.enabled
 
 
-def test_the_open_dock_shows_the_columns_of_a_table_and_changes_them(viewer, tmp_path):
-    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
+def test_the_open_dock_shows_which_array_is_read(open_dock, tmp_path):
+    dock, give = open_dock
+    np.savez(tmp_path / "c.npz", data=np.ones((4, 5, 16)), other=np.ones((4, 5, 16)))
+    give(tmp_path / "c.npz")
+    assert dock.array.value == "data"
+    assert "'data' is read. Choose another in the field Array" in dock.about
+    assert dock._open.enabled
+
+
+def test_the_open_dock_shows_the_columns_of_a_table_and_changes_them(open_dock, tmp_path):
+    dock, give = open_dock
     rows = "\n".join(f"{n},{400 + 5 * n},{n % 3},{n % 7}" for n in range(20))
     (tmp_path / "t.csv").write_text("Pixel,Wavelength (nm),Dark,Counts\n" + rows)
-    dock.path = tmp_path / "t.csv"
+    give(tmp_path / "t.csv")
     assert [role.value for role in dock.columns] == ["index", "position", "ignored", "intensity"]
-    assert dock.about.startswith("1 spectra, 20 bands, 400–495 nm")
+    assert dock.about.startswith("1 spectrum, 20 bands, 400–495 nm")
     dock.columns[2].value = "intensity"
+    give(None)
     assert dock.about.startswith("2 spectra, 20 bands, 400–495 nm")
+    for role in dock.columns:
+        role.value = "ignored"
+    give(None)
+    assert not dock._open.enabled
+    assert "=" not in dock.problem
 
 
-def test_the_open_dock_asks_for_the_size_of_an_unfolded_image(viewer, tmp_path):
-    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
+def test_the_open_dock_asks_for_the_size_of_an_unfolded_image_and_for_its_unit(open_dock, tmp_path):
+    dock, give = open_dock
     np.save(tmp_path / "u.npy", np.zeros((7, 20)))
+    give(tmp_path / "u.npy", image_height="4")
+    assert dock.problem == "Height × width needs two whole numbers of pixels, such as 40 × 50, and not 4 × ?."
+    assert not dock._open.enabled
+    give(None, image_width="5", unit="nm")
+    assert "it gives no positions of its 7 bands" in dock.problem
+    give(None, first="400")
+    assert dock.problem == "Positions needs two numbers, such as 400 – 700, and not 400 – ?."
+    give(None, last="700")
+    assert dock.about == "4 × 5 spectra, 7 bands, 400–700 nm"
+    assert dock._open.enabled
+    give(None, image_width="6")
+    assert "an image of 4 × 6 has 24 pixels" in dock.problem
+    assert "in the fields Height and Width" in dock.problem
+    (tmp_path / "t.csv").write_text("\n".join(f"{n * 7},{n % 3}" for n in range(100, 120)))
+    give(tmp_path / "t.csv")
+    assert (dock.image_height.value, dock.unit.value) == ("", "")
+    assert "set it in the fields Positions and Unit" in dock.about
+    give(None, unit="um")
+    assert dock.about == "1 spectrum, 20 bands, 700–833 µm"
+
+
+def test_the_open_dock_offers_spectra_that_have_positions_of_their_own(open_dock):
+    dock, give = open_dock
+    give(DATA / "field" / "m_xyxy.spc")
+    assert dock.problem == "The file holds several arrays: choose one in the field Array."
+    give(None, array="5")
+    assert dock.about.startswith("1 spectrum, ")
+
+
+def test_the_open_dock_reads_in_a_thread_and_scripts_may_wait(open_dock, tmp_path, monkeypatch, until):
+    import threading
+
+    from napari_spectrai.widgets import open_dock as module
+
+    dock, _ = open_dock
+    np.save(tmp_path / "u.npy", np.zeros((4, 5, 16)))
+    threads, look_at = [], module._look_at
+    monkeypatch.setattr(module, "_look_at", lambda *given: threads.append(threading.current_thread()) or look_at(*given))
     dock.path = tmp_path / "u.npy"
-    dock.size.value = "4 × 5"
-    assert dock.about == "4 × 5 spectra, 7 bands, no spectral axis given"
-    dock.size.value = "4"
-    assert "Image size is height × width" in dock.problem
-
-
-def test_the_open_dock_offers_spectra_that_have_positions_of_their_own(viewer):
-    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Open as a spectral image")
-    dock.path = DATA / "field" / "m_xyxy.spc"
-    assert dock.problem == "Choose an array of the file."
-    dock.array.value = "5"
-    assert dock.about.startswith("1 spectra, ")
+    assert not dock._open.enabled
+    until(lambda: not dock.reading)
+    assert threading.main_thread() not in threads
+    dock.dimension.value = 0
+    dock.settle()
+    assert dock._open.enabled
 
 
 def test_a_layer_as_another_reader_makes_it(viewer, tmp_path):

@@ -1,0 +1,189 @@
+"""Opening a file: its format, its reader, and the array as a cube."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_spectrai.conversion import as_cube
+from napari_spectrai.cube import Cube, SpectralAxis
+from napari_spectrai.files import recover
+from napari_spectrai.io.formats import Format, format_of
+from napari_spectrai.io.found import RawArray, SeveralArraysError, UnreadableError, noting, one_line, say_note, warn
+from napari_spectrai.io.quiet import quietly
+from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.remedies import Option, answering, give, where
+from napari_spectrai.units import known_unit
+
+_OWN = frozenset({"text", "jcamp", "galactic", "envi", "arrays", "omnic", "gwyddion", "renishaw"})
+"""Readers that call no library that may print."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file as a cube, and what of it was read.
+
+    Parameters
+    ----------
+    cube : the cube, read when it is needed where the format allows it
+    dataset : the array of a container; empty where a file has one
+    spectral : the dimension of the bands in the array as stored
+    shape : the shape of the array as stored
+    """
+
+    cube: Cube
+    dataset: str
+    spectral: int
+    shape: tuple[int, ...]
+
+
+def opened(
+    path: str | Path,
+    *,
+    dataset: str | None = None,
+    axis: SpectralAxis | str | None = None,
+    spectral: int | None = None,
+    columns: Mapping[str | int, str] | None = None,
+    shape: tuple[int, int] | None = None,
+) -> Opened:
+    """Open a spectral file, with the parameters of `napari_spectrai.io.read`."""
+    path = Path(path)
+    known = existing(path)
+    if known.module == "zarr" and dataset is None and _has_ome_metadata(path):
+        known = format_of("image.ome.zarr")
+    if columns and known.module != "text":
+        raise ValueError(f"{path}: it is read as {known.name}, and only text tables have columns; choose an array {where('dataset')}")
+    given = {"dataset": dataset, "axis": axis, "spectral": spectral, "columns": columns, "shape": shape}
+    answers: list[Option] = [option for option, value in given.items() if value is not None]  # type: ignore[misc]
+    with answering(*answers):
+        found: RawArray = guarded(path, known, "read", dataset=dataset, **({"columns": columns} if columns else {}))
+    stored = tuple(found.data.shape)
+    if len(stored) == 1:  # one spectrum is a set of one
+        found = replace(found, data=found.data[None, :], spectral=-1, sure=True)
+    place = _place(path, found, spectral, shape)
+    positions = found.axis if place == found.spectral % len(found.data.shape) or (found.axis and shape) else None
+    plain = not any(value is not None for value in given.values())
+    try:
+        whole = _folded(path, as_cube(found.data, position=place).data, shape, by_columns=found.by_columns)
+        cube = Cube(
+            whole,
+            axis if isinstance(axis, SpectralAxis) else _positions(path, axis, positions, whole.shape[-1]),  # type: ignore[arg-type]
+            pixel_size=found.pixel_size,
+            pixel_unit=found.pixel_unit,
+            name=found.name or _stem(path),
+            source=path if plain else None,  # another process that is given the path alone would read something else
+            metadata=found.metadata,
+        )
+    except UnreadableError:
+        raise
+    except ValueError as error:
+        raise UnreadableError(f"{path}: cannot be read as a cube: {one_line(error)}") from error
+    return Opened(cube, found.dataset if dataset is None else dataset, place, stored)
+
+
+def _place(path: Path, found: RawArray, spectral: int | None, shape: tuple[int, int] | None) -> int:
+    """Return the dimension of the bands: the chosen one, that of the file, or the one that does not count the pixels of an image."""
+    lengths = tuple(found.data.shape)
+    if shape is not None and spectral is None:
+        return _spectral_of_pixels(path, found, shape)
+    if spectral is not None and not -len(lengths) <= spectral < len(lengths):
+        raise ValueError(f"{path}: its array has {len(lengths)} dimensions; choose spectral from 0 to {len(lengths) - 1}, not {spectral}")
+    place = (found.spectral if spectral is None else spectral) % len(lengths)
+    if spectral is None and not found.sure:
+        numbered = ", ".join(f"{number}: {length}" for number, length in enumerate(lengths))
+        warn(
+            path,
+            f"it does not say which dimension holds the bands; {place} is taken. "
+            f"If that is wrong choose another {where('spectral')} ({numbered})",
+        )
+    return place
+
+
+def _positions(path: Path, words: str | None, axis: SpectralAxis | None, bands: int) -> SpectralAxis | None:
+    """Return an axis with a unit that a person gives, or evenly spaced positions given as ``FIRST:LAST:UNIT``."""
+    if words is None:
+        return axis
+    first, _, rest = words.partition(":")
+    last, _, unit = rest.partition(":")
+    known = known_unit(unit if rest else words)
+    if known is None:
+        raise ValueError(f"{path}: {words!r} is neither a unit (nm, um, 1/cm, eV, m/z) nor FIRST:LAST:UNIT, such as 400:700:nm")
+    if not rest:
+        if axis is None and known.name:
+            raise ValueError(f"{path}: it gives no positions of its {bands} bands that could be in {words}; {give('axis')}")
+        values = np.arange(bands, dtype=np.float64) if axis is None else axis.values
+    else:
+        try:
+            values = np.linspace(float(first), float(last), bands)
+        except ValueError as error:
+            raise ValueError(f"{path}: {words!r} gives no positions; write FIRST:LAST:UNIT, such as 400:700:nm") from error
+    return SpectralAxis(values * known.factor if known.factor != 1 else values, known.name)
+
+
+def _spectral_of_pixels(path: Path, found: RawArray, shape: tuple[int, int]) -> int:
+    """Return the dimension of the bands in an array of pixels one after another: the one that is not as long as the image has pixels."""
+    lengths, count = tuple(found.data.shape), shape[0] * shape[1]
+    if len(lengths) != 2 or count not in lengths:
+        raise ValueError(
+            f"{path}: an image of {shape[0]} × {shape[1]} has {count} pixels, and its array is {' × '.join(map(str, lengths))}; "
+            f"give height and width of an array of two dimensions, one of which counts pixels, {where('shape')}"
+        )
+    return found.spectral % 2 if lengths[0] == lengths[1] else 1 - lengths.index(count)
+
+
+def _folded(path: Path, data: Any, shape: tuple[int, int] | None, *, by_columns: bool) -> Any:
+    """Return an array (pixels, bands) as an image; a view where memory allows."""
+    if shape is None:
+        return data
+    height, width = shape
+    if len(data.shape) != 2 or data.shape[0] != height * width:
+        raise UnreadableError(
+            f"{path}: its {data.shape[0]} pixels are not those of an image of {height} × {width}; give others {where('shape')}"
+        )
+    return data.reshape(width, height, -1).transpose(1, 0, 2) if by_columns else data.reshape(height, width, -1)
+
+
+def existing(path: Path) -> Format:
+    """Return the format of a file that is there."""
+    recover(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    return format_of(path)
+
+
+def guarded(path: Path, known: Format, function: str, **options: Any) -> Any:
+    """Call a reader; whatever a library raises on a broken file becomes one error that names file and reason."""
+    reader = known.function(function)
+    try:
+        with noting() as notes, np.errstate(all="ignore"), nullcontext() if known.module in _OWN else quietly():
+            found = reader(path, **options)
+    except SeveralArraysError as error:
+        raise SeveralArraysError(f"{path}: {error}") from error
+    except (PermissionError, UnreadableError, ModuleNotFoundError, SpectralWarning):
+        raise
+    except Exception as error:  # libraries raise anything from KeyError to zlib.error on broken bytes, and MemoryError on a false size
+        raise UnreadableError(f"{path}: cannot be read as {known.name}: {one_line(error)}") from error
+    for note in notes:
+        say_note(note)
+    return found
+
+
+def _has_ome_metadata(path: Path) -> bool:
+    from napari_spectrai.io.zarr_arrays import multiscales
+
+    try:
+        return bool(multiscales(path))
+    except Exception:  # noqa: BLE001  # whatever zarr raises on a broken store; the reader reports it
+        return False
+
+
+def _stem(path: Path) -> str:
+    name = path.name.lower()
+    return path.name[
+        : -max((len(suffix) for suffix in format_of(path).suffixes if name.endswith(suffix)), default=len(path.suffix)) or None
+    ]

@@ -1,0 +1,67 @@
+"""How a person supplies what a file leaves open, in the words of the place where the file is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
+
+Place = Literal["python", "command", "dock", "window"]
+Option = Literal["dataset", "spectral", "axis", "columns", "shape"]
+
+_OPEN_DOCK = "in File ▸ IO Utilities ▸ Open as a spectral image"
+_WORDS: dict[Place, dict[Option, str]] = {
+    "python": {
+        "dataset": "with dataset=…", "spectral": "with spectral=…", "axis": "with axis=SpectralAxis(values, unit)",
+        "columns": "with columns={title or number: role}", "shape": "with shape=(height, width)",
+    },
+    "command": {
+        "dataset": "with --dataset NAME", "spectral": "with --spectral NUMBER", "axis": "with --axis UNIT or --axis FIRST:LAST:UNIT",
+        "columns": "with --columns COLUMN=ROLE", "shape": "with --shape HEIGHTxWIDTH",
+    },
+    "dock": {
+        "dataset": "in the field Array", "spectral": "in the field Spectral dimension", "axis": "in the fields Positions and Unit",
+        "columns": "in the list Columns", "shape": "in the fields Height and Width",
+    },
+    "window": dict.fromkeys(("dataset", "spectral", "axis", "columns", "shape"), _OPEN_DOCK),
+}  # fmt: skip
+
+_place: ContextVar[Place] = ContextVar("place", default="python")
+_answered: ContextVar[frozenset[str]] = ContextVar("answered", default=frozenset())
+
+
+def where(option: Option) -> str:
+    """Return where an option is given, as the end of a sentence: ``"with dataset=…"``, or ``"with --dataset NAME"`` under a command."""
+    return _WORDS[_place.get()][option]
+
+
+def give(option: Option) -> str:
+    """Return what to do about an option, as a clause: ``"give axis=SpectralAxis(values, unit)"``, or ``"set it in the field Array"``."""
+    words = where(option)
+    return f"give {words.removeprefix('with ')}" if words.startswith("with ") else f"set it {words}"
+
+
+@contextmanager
+def advising(place: Place) -> Iterator[None]:
+    """Word the remedies in errors and warnings for one place, in this thread."""
+    token = _place.set(place)
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
+@contextmanager
+def answering(*options: Option) -> Iterator[None]:
+    """Read a file for which these options are given: what they answer is not asked again."""
+    token = _answered.set(frozenset(options))
+    try:
+        yield
+    finally:
+        _answered.reset(token)
+
+
+def is_answered(option: Option) -> bool:
+    """Whether the option is given for the file that is being read."""
+    return option in _answered.get()
