@@ -18,6 +18,7 @@ from napari_spectrai.learn.automatic.supervised import CrossValidation, is_cross
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
 from napari_spectrai.learn.train.block_split import BlockScore, is_needed
 from napari_spectrai.learn.train.closed_form import fit_closed_form
 from napari_spectrai.learn.train.trainer import Trainer
@@ -58,7 +59,8 @@ def fit(
 
     Yields
     ------
-    Started, Step, Epoch, Preview, Saved, Paused, Finished or Failed
+    Stage, Started, Step, Epoch, Preview, Saved, Paused, Finished or Failed
+        Before `Started`, a `Stage` says what is done as soon as that takes more than a second.
 
     Returns
     -------
@@ -71,6 +73,8 @@ def fit(
         If `experiment` is no Experiment.
     ValueError
         If the data do not fit together or the experiment does not fit the data.
+    StoppedEarlyError
+        If the run was asked to stop before its first epoch, after `Finished`.
 
     Examples
     --------
@@ -92,26 +96,39 @@ def fit(
         folder = RunFolder.create(experiment, run)
     folder.claim()
     try:
-        inputs, targets = gather(experiment, cubes, truths)
-        if cubes is not None and not resume and not experiment.network.classical:
-            data_in(experiment, cubes, truths, folder).save(folder.document)
-        race = _race(experiment, inputs, targets, folder, resume=resume)
-        if race is not None:
-            return (yield from race.events())
-        data = _dataset(experiment, inputs, targets, folder, resume=resume)
-        if experiment.network.classical:
-            return (yield from fit_closed_form(experiment, data, folder))
-        training = Trainer(experiment, data, folder)
-        if is_needed(experiment, inputs, data):
-            training.block_score = BlockScore(experiment, inputs, targets, folder)
-        if resume:
-            training.restore()
-        return (yield from training.events())
+        return (yield from _trained(experiment, cubes, truths, folder, resume=resume))
+    except StageStopped as stopped:
+        known = folder.best.exists()
+        note = f"Stopped during: {stopped.name}." + ("" if known else " There is no model yet.")
+        yield concluded(folder, Finished("stopped", model=str(folder.best) if known else "", notes=[note]))
+        raise StoppedEarlyError(f"stopped before the first epoch ({stopped.name}); resume the run to start it again") from None
+    except StoppedEarlyError:  # reported where it was raised
+        raise
     except Exception as error:
         yield concluded(folder, Failed(str(error) or type(error).__name__, traceback.format_exc()))
         raise
     finally:
         folder.release()
+
+
+def _trained(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder, *, resume: bool) -> Generator[Event, None, Model]:
+    """Read the data and train in the way that the experiment asks for."""
+    stages = Stages(folder)
+    inputs, targets = yield from stages.run("Reading the data", lambda _: gather(experiment, cubes, truths))
+    if cubes is not None and not resume and not experiment.network.classical:
+        data_in(experiment, cubes, truths, folder).save(folder.document)
+    race = _race(experiment, inputs, targets, folder, resume=resume)
+    if race is not None:
+        return (yield from race.events())
+    data = yield from stages.run("Preparing the spectra", lambda _: _dataset(experiment, inputs, targets, folder, resume=resume))
+    if experiment.network.classical:
+        return (yield from fit_closed_form(experiment, data, folder))
+    training = Trainer(experiment, data, folder)
+    if is_needed(experiment, inputs, data):
+        training.block_score = BlockScore(experiment, inputs, targets, folder)
+    if resume:
+        training.restore()
+    return (yield from training.events())
 
 
 def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Race | None:

@@ -15,6 +15,7 @@ from napari_spectrai.runs.events import (
     Preview,
     Progress,
     Saved,
+    Stage,
     Started,
     Step,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Run",
     "RunFolder",
     "Saved",
+    "Stage",
     "Started",
     "Step",
     "all_runs",

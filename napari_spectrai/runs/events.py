@@ -125,6 +125,23 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """What a training does before its first epoch and after the last, while that takes long.
+
+    Attributes
+    ----------
+    name : str
+        In words, such as "Fitting classical methods: ridge".
+    done, total : int
+        Number of parts of the stage that are done; `total` is 0 if they cannot be counted.
+    """
+
+    name: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """A fold of a cross-validation is done: its candidate, and the remaining time of the comparison, in seconds."""
 
@@ -194,7 +211,7 @@ class Failed:
     notes: list[str] = field(default_factory=list)
 
 
-Event = Started | Step | Epoch | Preview | Patch | Confusion | Saved | Paused | Progress | Fold | Compared | Finished | Failed
+Event = Started | Step | Epoch | Preview | Patch | Confusion | Saved | Paused | Progress | Stage | Fold | Compared | Finished | Failed
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 

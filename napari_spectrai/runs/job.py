@@ -70,14 +70,14 @@ class Job:
         self._journal: int | None = None
         self._stale: int | None = None
         self._last: Event | None = None
-        self._ended = False
+        self._ended = self._killed = False
         self.behind = False
 
     def start(self) -> None:
         """Start the process."""
         self.folder.say("")
         self._stale = self.folder.journal.stat().st_ino if self.folder.journal.exists() else None
-        self._ended = False
+        self._ended = self._killed = False
         with self.folder.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "napari_spectrai", *self.arguments, "--attached"],
@@ -139,7 +139,8 @@ class Job:
             if self._worker.poll() == 1 and self._find_worker():  # of two processes that resumed the run at once, this one was refused
                 return found
             if self._worker.poll() not in (0, 3) and not isinstance(self._last, Failed):
-                found.append(Failed(self._cause_of_death(), self._log_end()))
+                killed = Finished("stopped", notes=[f"The process was ended before it had saved; {self._remains_words()}"])
+                found.append(killed if self._killed else Failed(self._cause_of_death(), self._log_end()))
         return found
 
     def events(self) -> Iterator[Event]:
@@ -172,6 +173,7 @@ class Job:
             self.ask_to_stop()
         for end in (None, worker.terminate, worker.kill):
             if end is not None:
+                self._killed = True
                 end()
             try:
                 worker.wait(grace)

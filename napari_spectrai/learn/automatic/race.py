@@ -13,12 +13,9 @@ from napari_spectrai.experiment.candidates import Candidate
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Stopped
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Compared, Event, Finished, Fold, Paused, RunFolder, Saved, Started
-
-
-class StoppedEarlyError(RuntimeError):
-    """A comparison was stopped before there was any result."""
 
 
 def has_truth(experiment: Experiment) -> bool:
@@ -127,7 +124,12 @@ class Race(ABC):
         return "done"
 
     def _conclude(self, reason: Any) -> Generator[Event, None, Model]:
-        model, members, shown = self.model(self.outcomes)
+        stages = Stages(self.folder)
+        try:
+            model, members, shown = yield from stages.run("Fitting the chosen methods", lambda _: self.model(self.outcomes))
+        except StageStopped as stopped:
+            yield concluded(self.folder, Finished("stopped", notes=[f"Stopped during: {stopped.name}. There is no model yet."]))
+            raise StoppedEarlyError("stopped before the chosen methods were fitted; resume the run to start the comparison again") from None
         for outcome, weight in members:
             yield self._record(self.compared(outcome, weight))
         for which, path in (("best", self.folder.best), ("last", self.folder.last)):

@@ -14,6 +14,7 @@ from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
+from napari_spectrai.learn.stages import Say, silent
 
 TUNING_SPECTRA = 4_000
 """Number of spectra above which the best settings do not change; larger training sets are subsampled to it."""
@@ -104,19 +105,22 @@ def fitted(spec: ClassicalSpec, data: Dataset, *parts: str, chosen: Mapping[str,
     return method.to(data.inputs.device)
 
 
-def fit_baselines(experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None) -> dict[str, Method]:
+def fit_baselines(
+    experiment: Experiment, data: Dataset, *parts: str, before: Mapping[str, Method] | None = None, say: Say = silent
+) -> dict[str, Method]:  # fmt: skip
     """Return the baselines of the task by label, tuned on some parts: those that can be computed from the data.
 
     Without a truth, they are those that need none, tuned by their rules. Settings chosen by cross-validation for those of `before` are
-    reused; so is the noise, once it was estimated.
+    reused; so is the noise, once it was estimated. `say` is called before each.
     """
     task = experiment.task
     truthless = not task.needs_truth and task.enlarges == 1
     noise: dict[str, Any] = {}
     is_image = any(place.shape[2] > 1 for place in data.places) and not data.of_images
     found: dict[str, Method] = {}
-    for kind in task.baselines:
+    for number, kind in enumerate(task.baselines):
         spec: Any = networks.parse(kind)
+        say(f"Fitting classical methods: {spec.label}", number, len(task.baselines))
         if (spec.images and not is_image) or lacking(spec, data, *parts) or (truthless and not spec.without_truth):
             continue
         if task.enlarges > 1:

@@ -17,6 +17,7 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.stages import Say, Stages
 from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
@@ -49,9 +50,15 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
 
     shown: list[Event] = []
     ranges: dict[str, dict[str, intervals.Intervals]] = {}
-    method = classical.fitted(spec, data, "training")
-    methods = classical.fit_baselines(experiment, data, "training") if can_score else {}
-    scored = {"validation": scores("validation", methods | {"network": method})} if can_score else {}
+    stages = Stages(folder)
+
+    def first(say: Say) -> tuple[dict[str, Any], dict[str, Any]]:
+        method = classical.fitted(spec, data, "training")
+        methods = classical.fit_baselines(experiment, data, "training", say=say) if can_score else {}
+        say("Scoring the methods")
+        return methods, {"validation": scores("validation", methods | {"network": method})} if can_score else {}
+
+    methods, scored = yield from stages.run(f"Fitting {spec.label}", first)
     baselines = {name: row[names[0]] for name, row in scored.get("validation", {}).items() if name != "network"}
     yield recorded(
         Started(
@@ -60,11 +67,16 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
         )
     )  # fmt: skip
     # as for a network, settings are chosen without the test rows; the final fit may use all others
-    method = classical.fitted(spec, data, "training", "validation")
-    if can_score and "test" in parts:
-        methods = classical.fit_baselines(experiment, data, "training", "validation", before=methods)
-        scored["test"] = scores("test", methods | {"network": method})
-    took = what_was_removed(experiment, data, method.eval())
+
+    def last(say: Say) -> tuple[Any, dict[str, Any], list[str]]:
+        method, others = classical.fitted(spec, data, "training", "validation"), methods
+        if can_score and "test" in parts:
+            others = classical.fit_baselines(experiment, data, "training", "validation", before=methods, say=say)
+            say("Scoring the methods")
+            scored["test"] = scores("test", others | {"network": method})
+        return method, others, what_was_removed(experiment, data, method.eval())
+
+    method, methods, took = yield from stages.run(f"Fitting {spec.label} to all training and validation samples", last)
     notes = [*filter(None, [method.said]), *took]
     model = Model.of(method, data, experiment, folder.path.name, classical=methods, scores=scored, intervals=ranges, notes=notes)
     for which, path in (("best", folder.best), ("last", folder.last)):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from napari_spectrai.experiment.metrics import METRICS
-from napari_spectrai.runs import Compared, Epoch, Event, Failed, Finished, Fold, Progress, Started, Step
+from napari_spectrai.runs import Compared, Epoch, Event, Failed, Finished, Fold, Progress, Stage, Started, Step
 
 
 class TrainingBar:
@@ -62,6 +62,9 @@ class TrainingBar:
             self.console.print(f"{event.name}: {event.note if value is None else f'{value:.4g}{ends}'}", markup=False, highlight=False)
         elif isinstance(event, Progress):
             self._bar.update(self._task, scores=f"second training on a block split: epoch {event.done}/{event.total}")
+        elif isinstance(event, Stage):
+            part = f" ({event.done + 1} of {event.total})" if event.total else ""
+            self._bar.update(self._task, scores=f"{event.name}{part} …")
         elif isinstance(event, Finished | Failed):
             self._say(event.notes)
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +22,7 @@ from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.stages import Say, Stages, StageStopped
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
@@ -95,6 +97,7 @@ class Trainer:
         self.previews = Previews(self.validator, WatchedWindow(experiment, data)) if shown else None
         self.block_score: SecondTraining | None = None
         """Trains once more on another split; its scores are reported as the part ``"blocks"``."""
+        self.stages = Stages(folder)
         self.classical: dict[str, Method] = {}
         self.baselines: dict[str, dict[str, float]] = {}
         self._total = torch.zeros((), device=self.device)
@@ -148,8 +151,7 @@ class Trainer:
         """Train to the end, or until stopped."""
         self.validator.cache_features(self.network)
         # scored as the network is, tuned on training rows only
-        self.classical = classical.fit_baselines(self.experiment, self.data, "training")
-        self.baselines = self.validator.baseline_scores("validation", self.classical)
+        yield from self._fit_baselines()
         yield self._recorded(self._started())
         reason = "done"
         try:
@@ -175,6 +177,22 @@ class Trainer:
                 reason = "stopped"
                 self.folder.consume_command()
         return (yield from self._finished(reason, rows))
+
+    def _fit_baselines(self) -> Generator[Event, None, None]:
+        """Fit and score the classical methods.
+
+        Raises
+        ------
+        StageStopped
+            If the run was asked to stop meanwhile.
+        """
+
+        def work(say: Say) -> tuple[dict[str, Method], dict[str, dict[str, float]]]:
+            methods = classical.fit_baselines(self.experiment, self.data, "training", say=say)
+            say("Scoring classical methods")
+            return methods, self.validator.baseline_scores("validation", methods)
+
+        self.classical, self.baselines = yield from self.stages.run("Fitting classical methods", work)
 
     def _started(self) -> Started:
         parts = self.data.parts
@@ -299,7 +317,11 @@ class Trainer:
         scores = {"validation": dict(self.baselines)}
         if reason != "stopped" and self.settings.keep == "best":
             # the final baselines may also use the validation rows, as the network did to choose its best epoch
-            self.classical = classical.fit_baselines(self.experiment, self.data, "training", "validation", before=self.classical)
+            again = partial(classical.fit_baselines, self.experiment, self.data, "training", "validation", before=self.classical)
+            try:
+                self.classical = yield from self.stages.run("Fitting classical methods", lambda say: again(say=say))
+            except StageStopped:  # those of before are kept
+                reason = "stopped"
         if "test" in self.data.parts:
             scores["test"] = self.validator.baseline_scores("test", self.classical)
         shown, warmth, ranges = [], 1.0, {}

@@ -31,6 +31,7 @@ from napari_spectrai.runs import (
     Progress,
     RunFolder,
     Saved,
+    Stage,
     Started,
     Step,
 )
@@ -185,6 +186,8 @@ class TrainingView(Container[Any]):
                 self.say(f"{fold.candidate}: fold {fold.fold} of {fold.folds} · candidate {fold.number} of {fold.candidates}{left}")
             case Progress(done=done, total=total):
                 self.say(f"second training on a block split: epoch {done} of {total}")
+            case Stage(name=name, done=done, total=total):
+                self.say(f"{name} ({done + 1} of {total}) …" if total else f"{name} …")
             case Paused(paused=paused):
                 self.say("paused" if paused else "resuming …")
 
@@ -353,7 +356,9 @@ class TrainingView(Container[Any]):
             self.failed("\n".join([ending.message, *ending.notes]), ending.details)
         elif isinstance(ending, Finished) and ending.reason == "stopped":
             say(self._trouble, "\n".join(ending.notes))
-            self.say(f"stopped after epoch {ending.epoch}; its progress is saved, and the run can be resumed")
+            epoch = ending.epoch or (self._epochs[-1].epoch if self._epochs else 0)
+            saved = f"stopped after epoch {epoch}; its progress is saved, and the run can be resumed"
+            self.say(saved if epoch else "stopped before the end of the first epoch; Resume starts the run again")
         elif isinstance(ending, Finished):
             say(self._trouble, "\n".join(ending.notes))
             part = "test" if "test" in ending.scores else "validation"
