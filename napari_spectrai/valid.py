@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Cube, FloatArray
+from napari_spectrai.memory_map import release
 
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
@@ -222,14 +223,21 @@ def continued(spectra: FloatArray, missing: Mask, shape: tuple[int, ...]) -> Flo
     """Return spectra (n, L) of an image of some shape (..., y, x), with missing ones replaced by the nearest known spectrum."""
     if not missing.any() or missing.all():
         return spectra
+    done = spectra.reshape(*shape, spectra.shape[-1]).copy()
+    continue_into(done, missing.reshape(shape))
+    return done.reshape(spectra.shape)
+
+
+def continue_into(spectra: FloatArray, missing: Mask) -> None:
+    """Replace missing spectra of images (..., y, x, L) in place by the nearest known one; images in which all are missing stay."""
+    if not missing.any():
+        return
     from scipy.ndimage import distance_transform_edt
 
-    done = spectra.reshape(-1, *shape[-2:], spectra.shape[-1]).copy()
-    for image, lost in zip(done, missing.reshape(-1, *shape[-2:]), strict=True):
+    for image, lost in zip(spectra.reshape(-1, *spectra.shape[-3:]), missing.reshape(-1, *missing.shape[-2:]), strict=True):
         if lost.any() and not lost.all():
             y, x = distance_transform_edt(lost, return_distances=False, return_indices=True)
             image[lost] = image[y[lost], x[lost]]
-    return done.reshape(spectra.shape)
 
 
 def coded_block(values: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[np.intp] | None, partly: bool) -> Codes:  # noqa: FBT001  # dask calls it
@@ -249,4 +257,5 @@ def _blockwise(data: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[
     step = max(1, BLOCK // max(1, int(np.prod(rows.shape[1:]))))
     for start in range(0, len(rows), step):
         flat[start : start + step] = coded_block(np.asarray(rows[start : start + step]), ignore, bands, partly)
+        release(data)
     return codes

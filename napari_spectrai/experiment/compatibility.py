@@ -18,6 +18,8 @@ from napari_spectrai.valid import held_by
 FACTOR = 3.0
 """Factor between the brightest intensities of a cube and those of the training data above which a warning is given."""
 PERCENTILES = (1.0, 50.0, 99.0)
+RECORDED = 2**24
+"""Largest number of values from which those of a card are computed, of evenly spread spectra."""
 LOOKED_AT = 2**18
 """Approximate number of values from which the intensities of a cube are estimated."""
 
@@ -104,6 +106,7 @@ def _not_measured(onto: SpectralAxis, axis: SpectralAxis) -> str:
 
 def intensities_of(spectra: FloatArray) -> list[float]:
     """Return the percentiles of the magnitudes of spectra (n, L) that a card records (1, 50 and 99); empty if there are no values."""
+    spectra = spectra[:: max(1, -(-spectra.size // RECORDED))]
     values = np.abs(spectra[np.isfinite(spectra)])
     return [float(f"{value:.6g}") for value in np.percentile(values, PERCENTILES)] if values.size else []
 

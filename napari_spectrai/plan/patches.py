@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.plan.reflection import extended, reflect
+from napari_spectrai.plan.reflection import extended, reflect, reflected
 from napari_spectrai.plan.split import TEST, UNUSED, VALIDATION, Map, apart, origins
 
 
@@ -91,6 +91,25 @@ def padded(values: npt.NDArray[Any], place: Place, *, edge: bool, times: int = 1
     around = [(0, 0), *((near, whole - inside - near) for whole, inside in zip(sides, values.shape[1:3], strict=True))]
     around += [(0, 0)] * (values.ndim - 3)
     return np.pad(values, around, mode="edge") if edge else np.pad(values, around)
+
+
+def fill_margins(pool: npt.NDArray[Any], place: Place, times: int = 1) -> None:
+    """Fill the margins of a cube in a pool (pixels, ...) in place: they repeat the edge, or reflect a cube smaller than a patch."""
+    if place.padded == place.shape:
+        return
+    z, height, width = place.padded[0], place.padded[1] * times, place.padded[2] * times
+    whole = pool[place.base * times**2 : (place.base + place.size) * times**2].reshape(z, height, width, *pool.shape[1:])
+    near, (inner_rows, inner_columns) = place.margin * times, (times * side for side in place.shape[1:])
+    columns, rows = _from(inner_columns, width, near), _from(inner_rows, height, near)
+    outside = np.flatnonzero(columns != np.arange(width))
+    whole[:, near : near + inner_rows, outside] = whole[:, near : near + inner_rows, columns[outside]]
+    outside = np.flatnonzero(rows != np.arange(height))
+    whole[:, outside] = whole[:, rows[outside]]
+
+
+def _from(length: int, wanted: int, near: int) -> npt.NDArray[np.int64]:
+    """Return for each of `wanted` positions which one it repeats, where `length` known ones begin at `near`."""
+    return near + np.clip(np.arange(wanted) - near, 0, length - 1) if near else reflected(length, wanted)
 
 
 def corners_of(

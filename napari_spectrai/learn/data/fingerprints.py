@@ -13,7 +13,6 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from napari_spectrai.cube import Cube
 from napari_spectrai.plan.split import TRAINING, VALIDATION, Map
 
 MOST = 32_768
@@ -51,8 +50,12 @@ class Fingerprints:
     @classmethod
     def of(cls, spectra: Iterable[npt.NDArray[Any]]) -> Self:
         """Return the fingerprints of arrays of spectra (..., L)."""
-        parts = [hashed(part) for part in spectra]
-        return cls._sampled(np.concatenate([hashes[known] for hashes, known in parts] or [np.zeros(0, np.uint64)]))
+        return cls.of_hashes(hashes[known] for hashes, known in map(hashed, spectra))
+
+    @classmethod
+    def of_hashes(cls, hashes: Iterable[Hashes]) -> Self:
+        """Return the fingerprints of spectra with these hashes (n,)."""
+        return cls._sampled(np.concatenate([*hashes, np.zeros(0, np.uint64)]))
 
     @classmethod
     def _sampled(cls, hashes: Hashes, count: int | None = None) -> Self:
@@ -141,7 +144,11 @@ def _mixed(values: Hashes) -> Hashes:
 
 
 def learnt_from(
-    cubes: Sequence[Cube], truths: Sequence[Any], maps: Sequence[Map], marked: Sequence[npt.NDArray[np.int64]], start: Path | None = None
+    hashes: Sequence[tuple[Hashes, Mask]],
+    of_truths: Sequence[tuple[Hashes, Mask]],
+    maps: Sequence[Map],
+    marked: Sequence[npt.NDArray[np.int64]],
+    start: Path | None = None,
 ) -> Fingerprints:
     """Return the fingerprints of the training data: the spectra for training and validation, and their true spectra.
 
@@ -149,8 +156,8 @@ def learnt_from(
 
     Parameters
     ----------
-    cubes : sequence of Cube
-    truths : sequence of Cube or Labels
+    hashes : arrays (z, y, x) with the hash of each spectrum of a cube, and whether there is one
+    of_truths : the same of the truths, if they are cubes; they may have several times as many pixels per side
     maps : arrays (z, y, x) with the part of each pixel
     marked : arrays (z, y, x) with the class of each pixel, 0 without a class; empty if the truths are cubes
     start : path, optional
@@ -159,21 +166,18 @@ def learnt_from(
     chosen: list[Mask] = [np.isin(m, (TRAINING, VALIDATION)) for m in maps]
     if marked:
         chosen = [np.logical_and(where, labels > 0) for where, labels in zip(chosen, marked, strict=True)]
-    spectra = [cube.numpy().reshape(-1, cube.shape[-1])[where.ravel()] for cube, where in zip(cubes, chosen, strict=True)]
-    known = Fingerprints.of(spectra)
-    sharp = [(truth, where) for truth, where in zip(truths, chosen, strict=False) if isinstance(truth, Cube)]
-    if sharp:
-        hashes = np.concatenate([_of_truth(truth, where) for truth, where in sharp])
-        different, times = np.unique(hashes, return_counts=True)
+    known = Fingerprints.of_hashes([found[valid & where] for (found, valid), where in zip(hashes, chosen, strict=True)])
+    if of_truths:
+        sharp = [found[valid & _on_pixels_of(found, where)] for (found, valid), where in zip(of_truths, chosen, strict=True)]
+        different, times = np.unique(np.concatenate(sharp), return_counts=True)
         # one clean spectrum may be the truth of many pixels, including pixels outside the training data
-        known |= Fingerprints._sampled(different[times == 1])  # noqa: SLF001
+        known |= Fingerprints.of_hashes([different[times == 1]])
     if start is not None and start.is_file():
         known |= Fingerprints.load(start)
     return known
 
 
-def _of_truth(truth: Cube, where: Mask) -> Hashes:
-    times = round((truth.count / where.size) ** 0.5)
-    fine = where.repeat(times, 1).repeat(times, 2) if times > 1 else where
-    hashes, usable = hashed(truth.numpy().reshape(-1, truth.shape[-1])[fine.ravel()])
-    return hashes[usable]
+def _on_pixels_of(hashes: Hashes, where: Mask) -> Mask:
+    """Return a mask (z, y, x) for an image with several times as many pixels per side."""
+    times = hashes.shape[1] // where.shape[1]
+    return where.repeat(times, 1).repeat(times, 2) if times > 1 else where
