@@ -179,3 +179,11 @@ class Training(Spec):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 for convolutions if the hardware supports it efficiently"
     )
+    memory: float | None = Field(
+        None,
+        gt=0,
+        le=1_000_000,
+        title="Memory for the data (GB)",
+        description="memory that the data may take up, in GB; empty: half of what is free. Larger data are read from their files while "
+        "training",
+    )

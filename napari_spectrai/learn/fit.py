@@ -152,7 +152,7 @@ def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], f
         data = assemble(experiment, inputs, targets, maps)
     except DamagedSplitError as error:
         data = _drawn_again(experiment, inputs, targets, folder, error)
-    folder.keep_maps(data.maps)
+    folder.keep_maps(data.split)
     return data
 
 
@@ -160,7 +160,7 @@ def _drawn_again(experiment: Experiment, inputs: list[Cube], targets: list[Truth
     """Return the data as their seed divides them, if that gives the parts that the run began with."""
     began = next((event for event in folder.events() if isinstance(event, Started)), None)
     data = assemble(experiment, inputs, targets, None)
-    counts = [len(data.parts.get(part, ())) for part in ("training", "validation", "test")]
+    counts = [data.training_samples, *(len(data.parts.get(part, ())) for part in ("validation", "test"))]
     if began is None or counts != [began.training, began.validation, began.test]:
         raise error
     data.notes.append(f"{folder.split.name} was damaged; the split was drawn again from its seed, with as many samples in each part.")

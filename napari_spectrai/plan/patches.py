@@ -151,15 +151,21 @@ def _with_holes(labels: Map, label: int, data: npt.NDArray[np.bool_] | None) -> 
 
 def _whole(labels: Map, label: int, patch: int, data: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.int64]:
     """Return the corners of patches in one part that contain enough of its pixels: if possible, a quarter of the patch."""
+    for least in [1] if label in (VALIDATION, TEST) else [max(1, patch * patch // 4), 1]:
+        kept = whole_patches(labels, label, patch, data, least)
+        if len(kept):
+            break
+    return kept
+
+
+def whole_patches(labels: Map, label: int, patch: int, data: npt.NDArray[np.bool_] | None, least: int) -> npt.NDArray[np.int64]:
+    """Return the corners of patches in one part, in which at least so many pixels hold data."""
     if data is None or data.all():
         return origins(labels, label, patch)
     corners = origins(_with_holes(labels, label, data), label, patch)
     if not len(corners):
         return corners
-    for least in [1] if label in (VALIDATION, TEST) else [max(1, patch * patch // 4), 1]:
-        enough = np.zeros(labels.shape, bool)
-        enough[tuple(origins(labels, label, patch, least=least).T)] = True
-        kept: npt.NDArray[np.int64] = corners[enough[tuple(corners.T)]]
-        if len(kept):
-            break
+    enough = np.zeros(labels.shape, bool)
+    enough[tuple(origins(labels, label, patch, least=least).T)] = True
+    kept: npt.NDArray[np.int64] = corners[enough[tuple(corners.T)]]
     return kept

@@ -101,25 +101,36 @@ class Source:
         release(self.cube.data)
         return values
 
-    def regions(self, values: int = READ) -> Iterator[Region]:
-        """Yield regions that cover the volume once, in the order of storage, each of about so many values."""
-        height, width = self.sides(values)
+    def regions(self, values: int = READ, *, least: int = 1) -> Iterator[Region]:
+        """Yield regions that cover the volume once, in the order of storage, each of about so many values; `least`: sides in pixels."""
+        height, width = self.sides(values, least)
         planes, rows, columns = self.shape
         for z in range(planes):
             for y in range(0, rows, height):
                 for x in range(0, columns, width):
                     yield Region(z, y, min(y + height, rows), x, min(x + width, columns))
 
-    def sides(self, values: int = READ) -> tuple[int, int]:
-        """Return height and width of regions of about so many values: multiples of the chunks of a lazy cube, else whole rows."""
+    def sides(self, values: int = READ, least: int = 1) -> tuple[int, int]:
+        """Return height and width of regions of about so many values: multiples of the chunks of a lazy cube, else whole rows.
+
+        With a side of at least `least` pixels, regions are as square as the storage allows.
+        """
         _, rows, columns = self.shape
-        pixels = max(1, values // self.bands)
+        least_width = min(least, columns)
+        pixels = max(1, values // self.bands, least * least_width)
         height, width = self._chunk()
-        if height * width >= pixels:
-            width = min(width, pixels)
-            return max(1, min(rows, pixels // width)), width
-        width = min(columns, width * max(1, pixels // (height * width)))
-        return min(rows, height * max(1, pixels // (height * width))), width
+        if least > 1 and self._has_bands_together():
+            height, width = 1, 1  # a part of a row is a run of bytes
+        if height * width > pixels:
+            width = min(width, max(least_width, math.isqrt(pixels) if least > 1 else pixels))
+            return min(rows, max(least, min(height, pixels // width))), width
+        width = _several(width, math.isqrt(pixels) if least > 1 else pixels // height, least_width, columns)
+        return _several(height, pixels // width, least, rows), width
+
+    def _has_bands_together(self) -> bool:
+        """Whether the bands of a pixel lie next to each other in memory or file."""
+        data = self.cube.data
+        return isinstance(data, np.ndarray) and data.strides[-1] == data.dtype.itemsize
 
     def _chunk(self) -> tuple[int, int]:
         """Return height and width of what is stored together: a chunk of a lazy cube, else a row."""
@@ -128,3 +139,8 @@ class Source:
         if not chunks or not isinstance(chunks[0], tuple):
             return 1, columns
         return (int(chunks[0][0]), 1) if len(self.cube.spatial_shape) == 1 else (int(chunks[-3][0]), int(chunks[-2][0]))
+
+
+def _several(chunk: int, wanted: int, least: int, length: int) -> int:
+    """Return a multiple of a chunk near a wanted length, at least `least` if the whole `length` allows."""
+    return min(length, chunk * max(1, wanted // chunk, -(-least // chunk)))

@@ -118,6 +118,7 @@ class Question:
             document["training"]["batch"],
             document["training"]["ema"],
             document["training"]["seed"],
+            document["training"]["memory"],
             document["name"],
             document["data"],
             document["split"],

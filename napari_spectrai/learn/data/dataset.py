@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,8 +15,11 @@ from napari_spectrai.labels import Class
 from napari_spectrai.learn.data.fingerprints import Fingerprints
 from napari_spectrai.learn.data.pool import Samples, Scene, in_units, mean_spectrum
 from napari_spectrai.plan.patches import Place
-from napari_spectrai.plan.split import Map
+from napari_spectrai.plan.split import TRAINING, Map
 from napari_spectrai.preparation import Preparation
+
+if TYPE_CHECKING:
+    from napari_spectrai.learn.data.streaming import Stream
 
 LIFTED = 256
 """Batch size for feature caching."""
@@ -38,6 +42,8 @@ class Dataset:
         truth).
     holds : bool Tensor of shape (pixels,), or None
         Which pixels of the pool hold data; the others are input but not trained on. None: all pixels of the cubes do.
+    stream : Stream or None
+        Where training batches are read from; the pool is then an excerpt of the data.
     """
 
     inputs: Tensor
@@ -62,6 +68,22 @@ class Dataset:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     holds: Tensor | None = None
     intensities: list[float] = field(default_factory=list)
+    stream: Stream | None = None
+
+    @property
+    def split(self) -> list[Map]:
+        """The part of each pixel of the cubes, also of those that are not in the pool."""
+        return self.maps if self.stream is None else self.stream.maps
+
+    @property
+    def training_samples(self) -> int:
+        """Number of training samples, also of those that are not in the pool."""
+        return len(self.parts["training"]) if self.stream is None else len(self.stream)
+
+    @property
+    def training_pixels(self) -> int:
+        """Number of training pixels, also of those that are not in the pool."""
+        return int((self.labels == TRAINING).sum()) if self.stream is None else self.stream.pixels
 
     @property
     def out(self) -> int:

@@ -55,7 +55,7 @@ class BlockScore:
         shutil.rmtree(place, ignore_errors=True)
         try:
             inner = RunFolder.create(self.experiment, place)
-            inner.keep_maps(data.maps)
+            inner.keep_maps(data.split)
             for event in Trainer(self.experiment, data, inner).events():
                 if self.outer.command() == "stop":
                     self.stopped = True

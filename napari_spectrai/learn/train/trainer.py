@@ -18,7 +18,6 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.dataset import Dataset
-from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
 from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
 from napari_spectrai.learn.model import Model
@@ -75,9 +74,9 @@ class Trainer:
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
         self.average = EMA(self.network, settings.ema)
         samples = data.parts["training"]
-        pixels = len(data.spectra("training")[0]) if samples.patch > 1 else len(samples)
         self.images = planes_of(samples, data.places)
-        self.drawn = an_epoch(experiment, len(samples), samples.patch, pixels, len(self.images.unique()))
+        images = len(self.images.unique()) if data.stream is None else data.stream.images
+        self.drawn = an_epoch(experiment, data.training_samples, samples.patch, data.training_pixels, images)
         if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch contains many values
             refuse_single(network, experiment, self.drawn)
         self.steps = steps_of(self.drawn, settings.batch)
@@ -198,7 +197,7 @@ class Trainer:
         parts = self.data.parts
         return Started(
             device=str(self.device), precision=self.precision,
-            training=len(parts["training"]), validation=len(parts["validation"]), test=len(parts.get("test", ())),
+            training=self.data.training_samples, validation=len(parts["validation"]), test=len(parts.get("test", ())),
             epochs=self.settings.epochs, parameters=sum(p.numel() for p in self.network.parameters()),
             metric=self.task.names[0], baselines={name: row[self.task.names[0]] for name, row in self.baselines.items()},
             notes=self.data.notes, resumed_after=self.place.epoch,
@@ -233,15 +232,13 @@ class Trainer:
     def _steps(self) -> Generator[Event, None, bool]:
         """Run the rest of the steps of one epoch; return whether it was stopped."""
         place = self.place
-        samples, order = self.validator.cached.parts["training"], self._order(place.epoch)
+        batches = self._batches()
         self._total.fill_(place.loss)
         self.network.train()
         for module in self._still:
             module.eval()
         while place.step < self.steps:
-            start = place.step * self.settings.batch
-            end = None if place.step == self.steps - 1 else start + self.settings.batch
-            self._total += self._step(samples[order[start:end]])
+            self._total += self._learn(*next(batches))
             place.step += 1
             if time.monotonic() - self._looked_at > STEP_SECONDS:
                 self._looked_at = time.monotonic()
@@ -254,8 +251,21 @@ class Trainer:
                     yield from self._save()
         return False
 
-    def _step(self, samples: Samples) -> Tensor:
-        pair = self.task.make_pair(*self.validator.cached.batch(samples, self.device), self.generator, learning=True)
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield the inputs and truths of the rest of the steps of one epoch."""
+        first, size = self.place.step, self.settings.batch
+        if self.data.stream is not None:
+            sizes = [size] * (self.steps - first - 1) + [self.drawn - (self.steps - 1) * size]
+            yield from self.data.stream.batches(self.place.epoch, self.drawn, sizes, self.device)
+            return
+        data, order = self.validator.cached, self._order(self.place.epoch)
+        for step in range(first, self.steps):
+            chosen = order[step * size : None if step == self.steps - 1 else (step + 1) * size]
+            yield data.batch(data.parts["training"][chosen], self.device)
+
+    def _learn(self, inputs: Tensor, truths: Tensor | None) -> Tensor:
+        """Take one step, and return its loss."""
+        pair = self.task.make_pair(inputs, truths, self.generator, learning=True)
         x, y = self.augment(pair.x, pair.y, self.generator) if self.augment.parts else (pair.x, pair.y)
         with self.accelerator.autocast():
             output = self.validator.forward(self.network, x) if pair.times is None else self.network(x, times=pair.times)

@@ -42,7 +42,7 @@ class Validator:
         wanted = experiment.network.frozen_features and not experiment.augmentation
         # without a truth, all methods get the same pairs
         self.unpaired = prepare_unpaired(task, data, experiment.training.seed)
-        self.frozen_features = wanted and sum(map(len, data.parts.values())) <= MOST_LIFTED
+        self.frozen_features = wanted and data.stream is None and sum(map(len, data.parts.values())) <= MOST_LIFTED
 
     @torch.no_grad()
     def cache_features(self, network: Any) -> None:

@@ -1,0 +1,107 @@
+"""An excerpt of cubes larger than memory: windows with evenly spread samples of each part, as cubes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.plan.partition import Division
+from napari_spectrai.plan.patches import places_of
+from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION
+from napari_spectrai.plan.storage import Mask, Region
+
+SIDE = 64
+"""Approximate height and width of a window in pixels; of a set of spectra, a window is this number squared."""
+SHARES = {TRAINING: 0.5, VALIDATION: 0.25, TEST: 0.25}
+"""Fraction of the excerpt for each part."""
+
+Window = tuple[int, Region, int]
+"""Number of a cube, a region of it, and the part whose samples it contains."""
+
+
+def windows_of(division: Division, most: int, corners: Sequence[tuple[int, npt.NDArray[np.int64]]]) -> list[Window]:
+    """Return evenly spread windows of each part, with up to `most` pixels; all windows, if these are few enough.
+
+    Parameters
+    ----------
+    corners : (number of a cube, corners of patches (n, 3)), ...
+        Evenly spread training patches, around which windows are cut; empty if samples are single spectra.
+    """
+    found: list[Window] = []
+    for part, share in SHARES.items():
+        known = [(number, region, part) for number, region in _tiles(division, part, corners)]
+        if not known:
+            continue
+        pixels = sum(region.pixels for _, region, _ in known)
+        count = max(1, int(len(known) * min(1.0, share * most / pixels)))
+        found += [known[place] for place in np.linspace(0, len(known) - 1, count).round().astype(int)]
+    return found
+
+
+def _tiles(division: Division, part: int, corners: Sequence[tuple[int, npt.NDArray[np.int64]]]) -> Iterator[tuple[int, Region]]:
+    """Yield windows with samples of a part, and the number of their cube: those held out are covered completely."""
+    patch = division.layout.patch
+    if patch == 1:
+        for number, labels in enumerate(division.maps):
+            yield from ((number, region) for region in _on_grid(labels == part))
+    elif part == TRAINING:
+        side = max(SIDE, patch)
+        for number, known in corners:
+            _, rows, columns = division.shapes[number]
+            for z, y, x in known.tolist():
+                yield number, Region(z, y, min(rows, y + side), x, min(columns, x + side))
+    else:
+        for number, known in enumerate(division.corners(part)):
+            yield from ((number, region) for region in _around(known, patch, division.shapes[number]))
+
+
+def _on_grid(inside: Mask) -> Iterator[Region]:
+    """Yield the tiles of a grid that contain pixels of a part."""
+    _, rows, columns = inside.shape
+    height, width = (SIDE**2, 1) if columns == 1 else (SIDE, SIDE)
+    y, x = np.arange(0, rows, height), np.arange(0, columns, width)
+    counts = np.add.reduceat(np.add.reduceat(inside, y, 1, dtype=np.int32), x, 2)
+    for z, down, across in np.argwhere(counts).tolist():
+        yield Region(z, int(y[down]), min(rows, int(y[down]) + height), int(x[across]), min(columns, int(x[across]) + width))
+
+
+def _around(corners: npt.NDArray[np.int64], patch: int, shape: tuple[int, int, int]) -> Iterator[Region]:
+    """Yield windows around patches that do not overlap, several patches in each."""
+    if not len(corners):
+        return
+    first = corners[:, 1:].min(0)
+    side = max(1, SIDE // patch) * patch
+    tiles, number = np.unique(np.column_stack([corners[:, 0], (corners[:, 1:] - first) // side]), axis=0, return_inverse=True)
+    last = np.zeros((len(tiles), 2), np.int64)
+    np.maximum.at(last, number.ravel(), corners[:, 1:] + patch)
+    start = first + tiles[:, 1:] * side
+    stop = np.minimum(last, shape[1:])
+    for z, (y, x), (y_end, x_end) in zip(tiles[:, 0].tolist(), start.tolist(), stop.tolist(), strict=True):
+        yield Region(z, y, y_end, x, x_end)
+
+
+def cut(cubes: Sequence[Cube], windows: Sequence[Window], times: int = 1) -> list[Cube]:
+    """Return the windows as cubes, still unread; of truths with `times` as many pixels per side."""
+    return [_cut(cubes[number], region.times(times)) for number, region, _ in windows]
+
+
+def _cut(cube: Cube, region: Region) -> Cube:
+    spatial = cube.spatial_shape
+    if len(spatial) == 1:
+        return cube[region.y : region.y_end]
+    plane = tuple(slice(int(place), int(place) + 1) for place in np.unravel_index(region.z, spatial[:-2])) if len(spatial) > 2 else ()
+    return cube[(*plane, *region.key[1:])]
+
+
+def cut_division(division: Division, windows: Sequence[Window]) -> Division:
+    """Return the division of the windows: pixels of parts other than the window's own are unused."""
+    maps = [division.maps[number][region.key][None] for number, region, _ in windows]
+    maps = [np.where(m == part, m, UNUSED).astype(np.uint8) for m, (_, _, part) in zip(maps, windows, strict=True)]
+    data = [division.data[number][region.key][None].copy() for number, region, _ in windows]
+    marked = [division.marked[number][region.key][None].copy() for number, region, _ in windows] if division.marked else []
+    shapes = [m.shape for m in maps]
+    return replace(division, shapes=shapes, maps=maps, places=places_of(shapes, division.layout), marked=marked, data=data, notes=[])
