@@ -18,7 +18,7 @@ from napari_spectrai.valid import held_by
 FACTOR = 3.0
 """Factor between the brightest intensities of a cube and those of the training data above which a warning is given."""
 PERCENTILES = (1.0, 50.0, 99.0)
-RECORDED = 2**24
+RECORDED = 2**22
 """Largest number of values from which those of a card are computed, of evenly spread spectra."""
 LOOKED_AT = 2**18
 """Approximate number of values from which the intensities of a cube are estimated."""

@@ -16,8 +16,12 @@ from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.split import TEST, TRAINING, VALIDATION
 from napari_spectrai.plan.truths import Truth
 
-SMALL = 2**30
-"""Bytes of data that are always kept in memory where they fit, even if the training shows only a part of them."""
+SMALL = 2**29
+"""Bytes of data that are always kept in memory where they fit, even if fewer would be read from the files."""
+SHOWN = 4
+"""How many times a block that is read shows each of its pixels in patches, where an epoch draws some of the patches only."""
+AROUND = 1.5
+"""Factor by which the pixels around a block, to which its patches extend, add to what is read."""
 MOST_BUFFERED, MOST_IN_EXCERPT = 2**29, 2**29
 """Largest number of bytes of the shuffle buffer, and of the excerpt for validation, test and fits; more would change no result."""
 
@@ -63,7 +67,7 @@ class MemoryPlan:
 def memory_plan(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], division: Division) -> MemoryPlan:
     """Return whether the data of a training stay in memory.
 
-    They are streamed if they exceed the limit; or if they are large, and all epochs together show less than half of them.
+    They are streamed if they exceed the limit; or if they are large, and all epochs together read less than all of them.
     """
     limit = limit_of(experiment)
     in_bytes = bytes_of_pixel(cubes, truths, experiment)
@@ -75,8 +79,9 @@ def memory_plan(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[
     if needed > limit:
         return MemoryPlan(limit, needed, streams=True, why=f"they take up {size_words(needed)}, more than the {size_words(limit)} allowed")
     learnt, shown = _count(division, TRAINING), _shown(experiment, division)
-    if in_bytes * pixels > SMALL and shown is not None and 2 * shown < learnt:
-        return MemoryPlan(limit, needed, streams=True, why=f"all epochs together show {shown:,} of the {learnt:,} training pixels")
+    if in_bytes * pixels > SMALL and shown is not None and shown * AROUND / SHOWN < learnt:
+        why = f"all epochs together show {shown / learnt:.2g} times the training pixels, so that less is read than with all of them"
+        return MemoryPlan(limit, needed, streams=True, why=why)
     return MemoryPlan(limit, needed, streams=False)
 
 

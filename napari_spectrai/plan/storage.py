@@ -14,8 +14,8 @@ from napari_spectrai.cube import Cube, FloatArray, as_float32
 from napari_spectrai.memory_map import mapped_file, release
 from napari_spectrai.valid import ignored
 
-READ = 2**22
-"""Number of values read at a time (16 MiB of float32)."""
+READ, READ_LAZY = 2**20, 2**22
+"""Number of values read at a time from arrays, and from lazy cubes, whose chunks hold about so many."""
 
 Mask = npt.NDArray[np.bool_]
 Volume = tuple[int, int, int]
@@ -101,7 +101,7 @@ class Source:
         release(self.cube.data)
         return values
 
-    def regions(self, values: int = READ, *, least: int = 1) -> Iterator[Region]:
+    def regions(self, values: int | None = None, *, least: int = 1) -> Iterator[Region]:
         """Yield regions that cover the volume once, in the order of storage, each of about so many values; `least`: sides in pixels."""
         height, width = self.sides(values, least)
         planes, rows, columns = self.shape
@@ -110,12 +110,13 @@ class Source:
                 for x in range(0, columns, width):
                     yield Region(z, y, min(y + height, rows), x, min(x + width, columns))
 
-    def sides(self, values: int = READ, least: int = 1) -> tuple[int, int]:
+    def sides(self, values: int | None = None, least: int = 1) -> tuple[int, int]:
         """Return height and width of regions of about so many values: multiples of the chunks of a lazy cube, else whole rows.
 
         With a side of at least `least` pixels, regions are as square as the storage allows.
         """
         _, rows, columns = self.shape
+        values = values or (READ if isinstance(self.cube.data, np.ndarray) else READ_LAZY)
         least_width = min(least, columns)
         pixels = max(1, values // self.bands, least * least_width)
         height, width = self._chunk()

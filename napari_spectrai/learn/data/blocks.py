@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.plan.memory import SHOWN
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.patches import whole_patches
 from napari_spectrai.plan.split import TRAINING
 from napari_spectrai.plan.storage import Region, Source
 
-SHOWN = 4
-"""How many times a block that is read shows each of its pixels in patches, where an epoch shows a part of the patches only."""
 PER_BUFFER = 8
 """Minimum number of blocks in half the shuffle buffer, as far as a patch allows."""
 

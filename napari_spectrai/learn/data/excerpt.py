@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -14,8 +15,10 @@ from napari_spectrai.plan.patches import places_of
 from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.storage import Mask, Region
 
-SIDE = 64
-"""Approximate height and width of a window in pixels; of a set of spectra, a window is this number squared."""
+SIDE, LEAST = 64, 8
+"""Largest height and width of a window in pixels (of a set of spectra, this number squared are one), and how many there are at least.
+
+Windows are smaller where fewer would fit, but not smaller than a patch."""
 SHARES = {TRAINING: 0.5, VALIDATION: 0.25, TEST: 0.25}
 """Fraction of the excerpt for each part."""
 
@@ -33,7 +36,8 @@ def windows_of(division: Division, most: int, corners: Sequence[tuple[int, npt.N
     """
     found: list[Window] = []
     for part, share in SHARES.items():
-        known = [(number, region, part) for number, region in _tiles(division, part, corners)]
+        side = max(1, min(SIDE, math.isqrt(int(share * most / LEAST))))
+        known = [(number, region, part) for number, region in _tiles(division, part, corners, side)]
         if not known:
             continue
         pixels = sum(region.pixels for _, region, _ in known)
@@ -42,39 +46,39 @@ def windows_of(division: Division, most: int, corners: Sequence[tuple[int, npt.N
     return found
 
 
-def _tiles(division: Division, part: int, corners: Sequence[tuple[int, npt.NDArray[np.int64]]]) -> Iterator[tuple[int, Region]]:
+def _tiles(division: Division, part: int, corners: Sequence[tuple[int, npt.NDArray[np.int64]]], side: int) -> Iterator[tuple[int, Region]]:
     """Yield windows with samples of a part, and the number of their cube: those held out are covered completely."""
     patch = division.layout.patch
     if patch == 1:
         for number, labels in enumerate(division.maps):
-            yield from ((number, region) for region in _on_grid(labels == part))
+            yield from ((number, region) for region in _on_grid(labels == part, side))
     elif part == TRAINING:
-        side = max(SIDE, patch)
+        side = max(side, patch)
         for number, known in corners:
             _, rows, columns = division.shapes[number]
             for z, y, x in known.tolist():
                 yield number, Region(z, y, min(rows, y + side), x, min(columns, x + side))
     else:
         for number, known in enumerate(division.corners(part)):
-            yield from ((number, region) for region in _around(known, patch, division.shapes[number]))
+            yield from ((number, region) for region in _around(known, patch, side, division.shapes[number]))
 
 
-def _on_grid(inside: Mask) -> Iterator[Region]:
+def _on_grid(inside: Mask, side: int) -> Iterator[Region]:
     """Yield the tiles of a grid that contain pixels of a part."""
     _, rows, columns = inside.shape
-    height, width = (SIDE**2, 1) if columns == 1 else (SIDE, SIDE)
+    height, width = (side**2, 1) if columns == 1 else (side, side)
     y, x = np.arange(0, rows, height), np.arange(0, columns, width)
     counts = np.add.reduceat(np.add.reduceat(inside, y, 1, dtype=np.int32), x, 2)
     for z, down, across in np.argwhere(counts).tolist():
         yield Region(z, int(y[down]), min(rows, int(y[down]) + height), int(x[across]), min(columns, int(x[across]) + width))
 
 
-def _around(corners: npt.NDArray[np.int64], patch: int, shape: tuple[int, int, int]) -> Iterator[Region]:
+def _around(corners: npt.NDArray[np.int64], patch: int, side: int, shape: tuple[int, int, int]) -> Iterator[Region]:
     """Yield windows around patches that do not overlap, several patches in each."""
     if not len(corners):
         return
     first = corners[:, 1:].min(0)
-    side = max(1, SIDE // patch) * patch
+    side = max(1, side // patch) * patch
     tiles, number = np.unique(np.column_stack([corners[:, 0], (corners[:, 1:] - first) // side]), axis=0, return_inverse=True)
     last = np.zeros((len(tiles), 2), np.int64)
     np.maximum.at(last, number.ravel(), corners[:, 1:] + patch)
@@ -85,8 +89,8 @@ def _around(corners: npt.NDArray[np.int64], patch: int, shape: tuple[int, int, i
 
 
 def cut(cubes: Sequence[Cube], windows: Sequence[Window], times: int = 1) -> list[Cube]:
-    """Return the windows as cubes, still unread; of truths with `times` as many pixels per side."""
-    return [_cut(cubes[number], region.times(times)) for number, region, _ in windows]
+    """Return the windows as cubes, still unread; of truths, if any, with `times` as many pixels per side."""
+    return [_cut(cubes[number], region.times(times)) for number, region, _ in windows] if cubes else []
 
 
 def _cut(cube: Cube, region: Region) -> Cube:

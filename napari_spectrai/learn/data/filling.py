@@ -111,8 +111,13 @@ def fill(cubes: Sequence[Cube], preparation: Preparation, division: Division, *,
         lost += filling.remove_gone()
         hashes.append((filling.hashes, filling.valid))
     if lost:
-        division.notes.append(f"{lost:,} spectra become NaN or infinite in the preparation and are left out.")
+        division.notes.append(note_on_lost(lost))
     return Filled(pool, axis, factors, hashes)
+
+
+def note_on_lost(count: int) -> str:
+    """Return a sentence on spectra that cannot be used after the preparation."""
+    return f"{count:,} spectra become NaN or infinite in the preparation and are left out."
 
 
 class _Filling:

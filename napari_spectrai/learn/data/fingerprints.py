@@ -21,7 +21,7 @@ DISTINCT = 8
 """Minimum number of different levels of a spectrum for it to be recognised; fewer may occur by chance."""
 COARSE, FINE = 2**10, 2**16
 """Number of levels up to the largest magnitude of a spectrum, from 16 bands on and below."""
-BLOCK = 2**22
+BLOCK = 2**18
 """Number of values hashed at a time."""
 _HASHES, _COUNT = "fingerprints.hashes", "fingerprints.count"
 

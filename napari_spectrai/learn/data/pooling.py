@@ -27,8 +27,8 @@ from napari_spectrai.preparation import Preparation
 
 FITTING_SPECTRA = 200_000
 """Largest number of training spectra of a cube that steps are fitted on; larger sets are subsampled."""
-FITTING_VALUES = 2**26
-"""Largest number of values of those of all cubes (256 MiB)."""
+FITTING_VALUES = 2**24
+"""Largest number of values of those of all cubes (64 MiB)."""
 ANY_AT_ONCE = 65_536
 """Number of spectra searched at a time."""
 

@@ -17,7 +17,7 @@ from napari_spectrai.files import size_words
 from napari_spectrai.learn.data.blocks import PER_BUFFER, Block, Corners, Order, blocks_of, corners_in
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.excerpt import Window, cut, cut_division, windows_of
-from napari_spectrai.learn.data.filling import fine, prepared
+from napari_spectrai.learn.data.filling import fine, note_on_lost, prepared
 from napari_spectrai.learn.data.fingerprints import Fingerprints
 from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.data.pooling import pool
@@ -212,14 +212,16 @@ def stream(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     windows = windows_of(division, most, _spread(division, blocks))
     held = {PARTS[part] for _, _, part in windows}
     refuse_empty(experiment, division, sorted(held), cubes, truths)
-    data = pool(experiment, cut(cubes, windows), cut(sharp, windows, times), cut_division(division, windows))
+    part = cut_division(division, windows)
+    data = pool(experiment, cut(cubes, windows), cut(sharp, windows, times), part)
     known, lost = scan(division, sources, sources_of_truths, data.preparation, times)
     if lost:
+        division.notes.append(note_on_lost(lost))
         blocks = blocks_of(division, sources, values)
     order = Order(blocks, division.layout.patch, group_pixels, experiment.data.per_image)
     if experiment.training.start is not None and experiment.training.start.is_file():
         known |= Fingerprints.load(experiment.training.start)
-    notes = [_words(division, data, windows, plan), *division.notes, *data.notes]
+    notes = [_words(division, data, windows, plan), *division.notes, *(note for note in data.notes if note not in part.notes)]
     names = [f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes]
     has_holes = not all(one.all() for one in division.data)
     holds = torch.ones(len(data.inputs), dtype=torch.bool) if has_holes and data.holds is None else data.holds
