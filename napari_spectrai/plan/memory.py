@@ -58,6 +58,16 @@ class MemoryPlan:
         return min(MOST_IN_EXCERPT, self.limit // 4)
 
     @property
+    def words(self) -> str:
+        """Description in one sentence; empty if all data are kept in memory."""
+        if not self.streams:
+            return ""
+        return (
+            f"The training data are read from their files in every epoch, through a shuffle buffer of {size_words(self.buffer)}, since "
+            f"{self.why}; training.memory sets the limit."
+        )
+
+    @property
     def data_bytes(self) -> int:
         """Bytes that the data will take up."""
         # outputs of the validation are joined once: twice the output and its truth

@@ -10,6 +10,7 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.ineffective import without_effect
+from napari_spectrai.plan.memory import memory_plan
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.split import TRAINING
 from napari_spectrai.plan.truths import Truth
@@ -54,7 +55,7 @@ class Extent:
     steps : int
         Number of steps per epoch.
     data_bytes : int
-        Memory of the prepared data.
+        Memory of the prepared data, or of the part of them that is kept in memory.
     words : str
         Description, in one or two sentences.
     """
@@ -82,10 +83,9 @@ def extent(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     bands = len(cubes[0].axis)
     cube_truths = [truth for truth in truths if isinstance(truth, Cube)]
     out = len(division.classes) or (len(cube_truths[0].axis) if cube_truths else bands)
-    # raw and prepared, the same for their truths; float32
-    sizes = sum(place.size for place in division.places) * bands + sum(truth.count * truth.shape[-1] for truth in cube_truths)
-    words = _words(experiment, cubes, division, counts)
-    return Extent(counts, layout.patch, bands, out, steps_of(max(1, drawn), experiment.training.batch), 2 * 4 * sizes, words)
+    memory = memory_plan(experiment, cubes, truths, division)
+    words = "\n".join(filter(None, [_words(experiment, cubes, division, counts), memory.words]))
+    return Extent(counts, layout.patch, bands, out, steps_of(max(1, drawn), experiment.training.batch), memory.data_bytes, words)
 
 
 def _words(experiment: Experiment, cubes: Sequence[Cube], division: Division, counts: dict[str, int]) -> str:

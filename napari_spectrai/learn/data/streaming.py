@@ -13,7 +13,6 @@ from torch import Tensor
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import size_words
 from napari_spectrai.learn.data.blocks import PER_BUFFER, Block, Corners, Order, blocks_of, corners_in
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.excerpt import Window, cut, cut_division, windows_of
@@ -221,7 +220,7 @@ def stream(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     order = Order(blocks, division.layout.patch, group_pixels, experiment.data.per_image)
     if experiment.training.start is not None and experiment.training.start.is_file():
         known |= Fingerprints.load(experiment.training.start)
-    notes = [_words(division, data, windows, plan), *division.notes, *(note for note in data.notes if note not in part.notes)]
+    notes = [plan.words, _words(division, data, windows), *division.notes, *(note for note in data.notes if note not in part.notes)]
     names = [f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes]
     has_holes = not all(one.all() for one in division.data)
     holds = torch.ones(len(data.inputs), dtype=torch.bool) if has_holes and data.holds is None else data.holds
@@ -241,13 +240,12 @@ def _spread(division: Division, blocks: Sequence[Block]) -> list[tuple[int, Corn
     return found
 
 
-def _words(division: Division, data: Dataset, windows: Sequence[Window], plan: MemoryPlan) -> str:
-    """Return what is read when, and what is computed on how many samples."""
+def _words(division: Division, data: Dataset, windows: Sequence[Window]) -> str:
+    """Return what is computed on how many samples."""
     pixels = sum(int(np.count_nonzero(labels == TRAINING)) for labels in division.maps)
     fitted = int((data.labels == TRAINING).sum())
     counts = [f"{len(data.parts[name]):,} samples for {name}" for name in ("validation", "test") if name in data.parts]
     return (
-        f"The training data are read from their files in every epoch, through a shuffle buffer of {size_words(plan.buffer)}, since "
-        f"{plan.why}. In memory is an evenly spread excerpt of {len(windows):,} windows: the preparation, classical methods and other fits "
-        f"use {fitted:,} of the {pixels:,} training spectra; {' and '.join(counts)} are scored. training.memory sets the limit."
+        f"An evenly spread excerpt of {len(windows):,} windows is kept in memory: the preparation, classical methods and other fits use "
+        f"{fitted:,} of the {pixels:,} training spectra; {' and '.join(counts)} are scored."
     )
