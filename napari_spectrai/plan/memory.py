@@ -40,12 +40,15 @@ class MemoryPlan:
         Whether the training data are read from their files in every epoch, through a shuffle buffer.
     why : str
         Why they are, in words; empty if they are not.
+    fitted_once : bool
+        Whether a classical method is fitted, to the excerpt only.
     """
 
     limit: int
     needed: int
     streams: bool
     why: str = ""
+    fitted_once: bool = False
 
     @property
     def buffer(self) -> int:
@@ -62,6 +65,8 @@ class MemoryPlan:
         """Description in one sentence; empty if all data are kept in memory."""
         if not self.streams:
             return ""
+        if self.fitted_once:
+            return f"The method is fitted to an excerpt of the data, since {self.why}; training.memory sets the limit."
         return (
             f"The training data are read from their files in every epoch, through a shuffle buffer of {size_words(self.buffer)}, since "
             f"{self.why}; training.memory sets the limit."
@@ -87,7 +92,8 @@ def memory_plan(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[
     if not can_stream(experiment, division):
         return MemoryPlan(limit, needed, streams=False)
     if needed > limit:
-        return MemoryPlan(limit, needed, streams=True, why=f"they take up {size_words(needed)}, more than the {size_words(limit)} allowed")
+        why = f"they take up {size_words(needed)}, more than the {size_words(limit)} allowed"
+        return MemoryPlan(limit, needed, streams=True, why=why, fitted_once=experiment.network.classical)
     learnt, shown = _count(division, TRAINING), _shown(experiment, division)
     if in_bytes * pixels > SMALL and shown is not None and shown * AROUND / SHOWN < learnt:
         why = f"all epochs together show {shown / learnt:.2g} times the training pixels, so that less is read than with all of them"
@@ -112,7 +118,7 @@ def can_stream(experiment: Experiment, division: Division) -> bool:
     """Whether the training data can be read in parts: spectra, and patches inside their part, of tasks with cubes as output."""
     layout = division.layout
     network = experiment.network
-    return not (experiment.task.classifies or layout.shared or layout.pixelwise or network.chooses or network.classical)
+    return not (experiment.task.classifies or layout.shared or layout.pixelwise or network.chooses)
 
 
 def _stored(division: Division, number: int) -> int:

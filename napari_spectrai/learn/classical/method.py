@@ -63,9 +63,16 @@ class Method(nn.Module):
 
 def pairs(scenes: Sequence[Scene], most: int) -> tuple[Tensor, Tensor]:
     """Return the spectra and truths (n, ...) of the valid pixels, evenly subsampled to a largest number."""
-    pairs = [scene.pairs() for scene in scenes]
-    x, y = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    return thinned(x, most), thinned(y, most)
+    valid = [torch.nonzero(scene.known().flatten())[:, 0] for scene in scenes]
+    ends = torch.tensor([0, *map(len, valid)]).cumsum(0).tolist()
+    chosen = thinned(torch.arange(ends[-1], device=scenes[0].x.device), most)
+    found = []
+    for scene, pixels, start, end in zip(scenes, valid, ends[:-1], ends[1:], strict=True):
+        some = pixels[chosen[(chosen >= start) & (chosen < end)] - start]
+        z, y, x = torch.unravel_index(some, scene.counts.shape)
+        assert scene.y is not None  # noqa: S101  # `known` refuses it
+        found.append((scene.x[z, y, x], scene.y[z, y, x]))
+    return torch.cat([x for x, _ in found]), torch.cat([y for _, y in found])
 
 
 def thinned(values: Tensor, most: int) -> Tensor:
@@ -140,7 +147,7 @@ def lacking(spec: ClassicalSpec, data: Dataset, *parts: str) -> str:
     bands, title = data.inputs.shape[1], spec.title or spec.kind
     if bands < spec.least_bands:
         return f"{title} needs {spec.least_bands} bands or more, but there {'is' if bands == 1 else 'are'} {bands}; choose another method"
-    if spec.least_spectra > 1 and (count := len(data.spectra(*parts)[0])) < spec.least_spectra:
+    if spec.least_spectra > 1 and (count := len(data.pixels_of(*parts))) < spec.least_spectra:
         return f"{title} needs {spec.least_spectra} training spectra or more, but there are {count}; add some, or choose another method"
     return ""
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LIFTED = 256
 """Batch size for feature caching."""
+FITTED = 2**26
+"""Largest number of values that parts of a network are fitted to (256 MiB), of evenly spread spectra."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +123,21 @@ class Dataset:
         for start in range(0, len(samples), size):
             yield self.batch(samples[start : start + size], device)
 
-    def spectra(self, *parts: str) -> tuple[Tensor, Tensor]:
-        """Return the input and truth spectra (n, λ) of some parts; without a truth, the inputs twice."""
+    def pixels_of(self, *parts: str) -> Tensor:
+        """Return the numbers (n,) of the pixels of some parts in the pool."""
         # of the split, not of the patches, which contain each pixel many times
-        wanted = torch.zeros(4, dtype=torch.bool, device=self.labels.device)
+        wanted = torch.zeros(256, dtype=torch.bool, device=self.labels.device)
         for part in parts:
             if part in self.parts:
                 wanted[self.parts[part].part] = True
-        pixels = torch.nonzero(wanted[self.labels.long()])[:, 0]
+        return torch.nonzero(wanted[self.labels.int()])[:, 0]
+
+    def spectra(self, *parts: str) -> tuple[Tensor, Tensor]:
+        """Return the input and truth spectra (n, λ) of some parts for fits; without a truth, the inputs twice.
+
+        They are evenly spread, with up to `FITTED` values.
+        """
+        pixels = self._some(self.pixels_of(*parts))
         inputs = self.inputs[pixels]
         return inputs, inputs if self.truths is None else self.truths[pixels]
 
@@ -154,7 +163,11 @@ class Dataset:
         if not self.shared:
             return self.spectra("training")[0]
         # margins of zeros are not spectra
-        return self.inputs[self.inputs.any(-1)] if self.holds is None else self.inputs[self.holds]
+        return self.inputs[self._some(torch.nonzero(self.inputs.any(-1) if self.holds is None else self.holds)[:, 0])]
+
+    def _some(self, pixels: Tensor) -> Tensor:
+        """Return evenly spread pixels, as many as have up to `FITTED` values."""
+        return pixels[:: max(1, -(-len(pixels) * self.inputs.shape[1] // FITTED))]
 
     def scenes(self, *parts: str) -> Iterator[Scene]:
         """Yield whole cubes, in which the pixels of samples of some parts are valid; for images with a class, their mean spectra."""

@@ -75,11 +75,16 @@ class Scene:
         """The spectra (n, λ) of all pixels that hold data."""
         return self.x.flatten(0, -2) if self.holds is None else self.x[self.holds]
 
-    def pairs(self) -> tuple[Tensor, Tensor]:
-        """Return the spectra (n, λ) and truths (n, ...) of the valid pixels; for classes, of the labelled ones."""
+    def known(self) -> Tensor:
+        """Return which pixels (z, y, x) are valid and have a truth; for classes, a label."""
         if self.y is None:
             raise ValueError("these data have no truth")
-        counts = self.counts & (self.y > 0) if self.y.ndim == 3 else self.counts
+        return self.counts & (self.y > 0) if self.y.ndim == 3 else self.counts
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Return the spectra (n, λ) and truths (n, ...) of the pixels that are valid and have a truth."""
+        counts = self.known()
+        assert self.y is not None  # noqa: S101  # `known` refuses it
         return self.x[counts], self.y[counts]
 
 
