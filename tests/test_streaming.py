@@ -8,9 +8,10 @@ import psutil
 import pytest
 import torch
 
-from napari_spectrai import Cube, Experiment, fit, read, write
+from napari_spectrai import Cube, Experiment, Labels, fit, read, write
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.data.excerpt import reduced
 from napari_spectrai.memory_map import release
 from napari_spectrai.plan.storage import Source
 from napari_spectrai.runs import Epoch, RunFolder, Saved, Started
@@ -208,3 +209,36 @@ def test_pages_of_a_memory_map_are_released(tmp_path):
     writable[:] = 7
     release(writable[2:])
     assert (writable == 7).all()
+
+
+def test_a_classical_method_is_fitted_to_the_excerpt(tmp_path):
+    cubes = [on_disk(scene(seed), tmp_path) for seed in (0, 1)]
+    events = list(fit(SPECTRA.override(MEMORY, "network=ridge"), cubes[0], cubes[1], run=tmp_path / "run"))
+    began = next(event for event in events if isinstance(event, Started))
+    assert any("fitted to an excerpt" in note for note in began.notes)
+    assert any("of the 3,180 training spectra" in note for note in began.notes)
+
+
+def test_of_labelled_images_only_the_windows_around_labels_are_read(tmp_path):
+    cube = on_disk(scene(0, (300, 260, 12)), tmp_path, ".hdr")
+    classes = np.zeros((300, 260), np.uint8)
+    classes[10:30, 10:60], classes[200:240, 150:190] = 1, 2
+    network = "network={kind: unet, dims: 2, width: 8, depth: 1}"
+    experiment = Experiment.default("segmentation", cube, Labels(classes)).override(network, "data.patch=16", "split.block=8")
+    whole, data = (assemble(experiment.override(*more), [cube], [Labels(classes)]) for more in ([], ["training.memory=0.002"]))
+    assert len(data.inputs) < len(whole.inputs) / 3
+    assert {name: len(part) for name, part in data.parts.items()}.keys() == whole.parts.keys()
+    assert data.training_pixels >= sum(int(((m == 1) & (classes[None] > 0)).sum()) for m in whole.maps)
+    np.testing.assert_array_equal(data.fingerprints.hashes, whole.fingerprints.hashes)
+    for one, other in zip(data.split, whole.split, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert any("windows around labels are read, with 2,600 of the 2,600 labelled pixels" in note for note in data.notes)
+
+
+def test_methods_are_compared_on_windows_of_data_that_are_too_large_for_it(tmp_path):
+    cube = on_disk(scene(0, (300, 260, 12)), tmp_path, ".hdr")
+    some, words = reduced(Experiment().override("training.memory=0.01"), [cube])
+    assert sum(one.count for one in some) < 26_042
+    assert all(one.spatial_shape[0] in (128, 44) for one in some)
+    assert "of 78,000 spectra" in words
+    assert reduced(Experiment(), [cube])[1] == ""

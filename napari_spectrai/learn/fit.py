@@ -17,6 +17,7 @@ from napari_spectrai.learn.automatic.self_supervised import BlindChoice
 from napari_spectrai.learn.automatic.supervised import CrossValidation, is_cross_validated
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.data.excerpt import reduced
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
 from napari_spectrai.learn.train.block_split import BlockScore, is_needed
@@ -139,7 +140,10 @@ def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], fold
         folder.truncate(0)
     if is_cross_validated(experiment):
         return CrossValidation(experiment, inputs, targets, folder)
-    return BlindChoice(experiment, inputs, folder)
+    shown, words = reduced(experiment, inputs)
+    choice = BlindChoice(experiment, shown, folder)
+    choice.notes = [*filter(None, [words]), *choice.notes]
+    return choice
 
 
 def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Dataset:

@@ -11,6 +11,7 @@ import torch
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.data.labelled import around_labels
 from napari_spectrai.learn.data.pooling import parts_in, pool
 from napari_spectrai.learn.data.streaming import stream
 from napari_spectrai.plan.memory import memory_plan, refuse_too_large
@@ -25,7 +26,8 @@ def assemble(
 ) -> Dataset:
     """Split, prepare and pool. `maps` (of a resumed run, or a cross-validation) replaces a new split; `validates`: all parts are required.
 
-    Of data larger than memory, an excerpt is pooled, and the data set has a `stream` of training batches.
+    Of data larger than memory, an excerpt is pooled, and the data set has a `stream` of training batches; of labelled images, the windows
+    around the labels are pooled.
 
     Raises
     ------
@@ -37,6 +39,8 @@ def assemble(
     plan = memory_plan(experiment, cubes, truths, division)
     if plan.streams and validates:
         return stream(experiment, cubes, truths, division, plan)
+    if division.marked and validates and plan.needed > plan.limit and not experiment.task.of_images:
+        return around_labels(experiment, cubes, truths, division, plan)
     refuse_too_large(experiment, plan)
     return pool(experiment, cubes, truths, division, validates=validates)
 

@@ -44,6 +44,8 @@ class Dataset:
         truth).
     holds : bool Tensor of shape (pixels,), or None
         Which pixels of the pool hold data; the others are input but not trained on. None: all pixels of the cubes do.
+    divided : list of arrays (z, y, x)
+        The part of each pixel of the cubes, if the pool holds windows of them.
     stream : Stream or None
         Where training batches are read from; the pool is then an excerpt of the data.
     """
@@ -70,12 +72,13 @@ class Dataset:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     holds: Tensor | None = None
     intensities: list[float] = field(default_factory=list)
+    divided: list[Map] = field(default_factory=list)
     stream: Stream | None = None
 
     @property
     def split(self) -> list[Map]:
         """The part of each pixel of the cubes, also of those that are not in the pool."""
-        return self.maps if self.stream is None else self.stream.maps
+        return self.divided or self.maps
 
     @property
     def training_samples(self) -> int:

@@ -10,15 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.plan.partition import Division
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.files import size_words
+from napari_spectrai.plan.memory import limit_of
+from napari_spectrai.plan.partition import Division, as_volume
 from napari_spectrai.plan.patches import places_of
 from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.storage import Mask, Region
+from napari_spectrai.preparation.missing import usable
 
 SIDE, LEAST = 64, 8
 """Largest height and width of a window in pixels (of a set of spectra, this number squared are one), and how many there are at least.
 
 Windows are smaller where fewer would fit, but not smaller than a patch."""
+COPIES, COMPARED_SIDE = 8, 128
+"""How many times methods that are compared hold the data, and the height and width of the windows that they are then compared on."""
 SHARES = {TRAINING: 0.5, VALIDATION: 0.25, TEST: 0.25}
 """Fraction of the excerpt for each part."""
 
@@ -38,12 +44,17 @@ def windows_of(division: Division, most: int, corners: Sequence[tuple[int, npt.N
     for part, share in SHARES.items():
         side = max(1, min(SIDE, math.isqrt(int(share * most / LEAST))))
         known = [(number, region, part) for number, region in _tiles(division, part, corners, side)]
-        if not known:
-            continue
-        pixels = sum(region.pixels for _, region, _ in known)
-        count = max(1, int(len(known) * min(1.0, share * most / pixels)))
-        found += [known[place] for place in np.linspace(0, len(known) - 1, count).round().astype(int)]
+        found += evenly(known, share * most)
     return found
+
+
+def evenly(windows: Sequence[Window], most: float) -> list[Window]:
+    """Return evenly spread windows with up to `most` pixels, but at least one, if there are any."""
+    kept, count = list(windows), float(len(windows))
+    while len(kept) > 1 and (pixels := sum(region.pixels for _, region, _ in kept)) > most:
+        count = max(1.0, min(count - 1, count * most / pixels))
+        kept = [windows[place] for place in np.linspace(0, len(windows) - 1, int(count)).round().astype(int)]
+    return kept
 
 
 def _tiles(division: Division, part: int, corners: Sequence[tuple[int, npt.NDArray[np.int64]]], side: int) -> Iterator[tuple[int, Region]]:
@@ -51,7 +62,7 @@ def _tiles(division: Division, part: int, corners: Sequence[tuple[int, npt.NDArr
     patch = division.layout.patch
     if patch == 1:
         for number, labels in enumerate(division.maps):
-            yield from ((number, region) for region in _on_grid(labels == part, side))
+            yield from ((number, region) for region in on_grid(labels == part, side))
     elif part == TRAINING:
         side = max(side, patch)
         for number, known in corners:
@@ -63,7 +74,7 @@ def _tiles(division: Division, part: int, corners: Sequence[tuple[int, npt.NDArr
             yield from ((number, region) for region in _around(known, patch, side, division.shapes[number]))
 
 
-def _on_grid(inside: Mask, side: int) -> Iterator[Region]:
+def on_grid(inside: Mask, side: int) -> Iterator[Region]:
     """Yield the tiles of a grid that contain pixels of a part."""
     _, rows, columns = inside.shape
     height, width = (side**2, 1) if columns == 1 else (side, side)
@@ -109,3 +120,23 @@ def cut_division(division: Division, windows: Sequence[Window]) -> Division:
     marked = [division.marked[number][region.key][None].copy() for number, region, _ in windows] if division.marked else []
     shapes = [m.shape for m in maps]
     return replace(division, shapes=shapes, maps=maps, places=places_of(shapes, division.layout), marked=marked, data=data, notes=[])
+
+
+def reduced(experiment: Experiment, cubes: Sequence[Cube]) -> tuple[list[Cube], str]:
+    """Return cubes that can be compared by several methods within the memory allowed, and what was left out; empty if nothing was.
+
+    Larger cubes are replaced by evenly spread windows that hold data.
+    """
+    limit = limit_of(experiment)
+    most = max(1, limit // (COPIES * 4 * cubes[0].shape[-1]))
+    if sum(cube.count for cube in cubes) <= most:
+        return list(cubes), ""
+    held = [usable(cube, experiment.preparation).mask.reshape(as_volume(cube)) for cube in cubes]
+    known = [(number, region, TRAINING) for number, mask in enumerate(held) for region in on_grid(mask, COMPARED_SIDE)]
+    known = evenly(known, most)
+    shown = sum(int(held[number][region.key].sum()) for number, region, _ in known)
+    words = (
+        f"Methods are compared and fitted on {len(known):,} evenly spread windows with {shown:,} of {sum(int(m.sum()) for m in held):,} "
+        f"spectra, within the {size_words(limit)} of memory allowed; training.memory sets the limit."
+    )
+    return cut(cubes, known), words

@@ -25,7 +25,7 @@ from napari_spectrai.plan.memory import MemoryPlan, bytes_of_pixel
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.reflection import reflect
 from napari_spectrai.plan.remedies import refuse_empty
-from napari_spectrai.plan.split import TRAINING, Map
+from napari_spectrai.plan.split import TRAINING
 from napari_spectrai.plan.storage import Source
 from napari_spectrai.plan.subsets import PARTS
 from napari_spectrai.plan.truths import Truth
@@ -82,14 +82,9 @@ class Stream:
         return sum(block.count for block in self.order.blocks)
 
     @property
-    def maps(self) -> list[Map]:
-        """The split of the cubes."""
-        return self.division.maps
-
-    @property
     def pixels(self) -> int:
         """Number of training pixels."""
-        return sum(int(np.count_nonzero(labels == TRAINING)) for labels in self.maps)
+        return sum(int(np.count_nonzero(labels == TRAINING)) for labels in self.division.maps)
 
     @property
     def images(self) -> int:
@@ -224,7 +219,7 @@ def stream(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     names = [f"{cube.name or 'unnamed'} ({cube.count:,} spectra)" for cube in cubes]
     has_holes = not all(one.all() for one in division.data)
     holds = torch.ones(len(data.inputs), dtype=torch.bool) if has_holes and data.holds is None else data.holds
-    data = replace(data, names=names, notes=notes, fingerprints=known, holds=holds)
+    data = replace(data, names=names, notes=notes, fingerprints=known, holds=holds, divided=division.maps)
     return replace(data, stream=Stream(data, sources, sources_of_truths, division, order, experiment.training.seed))
 
 
