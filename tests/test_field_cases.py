@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_spectrai import SpectralAxis, inspect, read
+from napari_spectrai import Cube, SpectralAxis, inspect, read, write
 from napari_spectrai.io import SpectralWarning, UnreadableError
 
 FIELD = Path(__file__).parent / "data" / "field"
@@ -196,3 +197,43 @@ def test_damage_anywhere_is_refused_in_one_line_or_read(name, damage, tmp_path, 
             assert name in str(error)  # noqa: PT017
             assert "\n" not in str(error)  # noqa: PT017
     assert capsys.readouterr().out == ""
+
+
+@quiet
+def test_depths_times_and_planes_have_their_steps_and_units(tmp_path):
+    import tifffile
+
+    assert read(FIELD / "renishaw_z.txt").metadata["coordinates"]["z"]["unit"] == "um"
+    assert read(FIELD / "renishaw_time.txt").metadata["coordinates"]["time"]["unit"] == "s"
+    assert read(FIELD / "renishaw_map.txt").pixel_unit == "um"
+    data = np.zeros((2, 3, 4, 5, 6), np.uint8)  # t, z, c, y, x
+    pixel = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0, "TimeIncrement": 30.0, "TimeIncrementUnit": "s"}
+    channels = {"Channel": {"Name": ["410 nm", "420 nm", "430 nm", "440 nm"]}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", data, photometric="minisblack", metadata={"axes": "TZCYX", **pixel, **channels})
+    expected = {"time": {"start": 0.0, "step": 30.0, "unit": "s"}, "z": {"start": 0.0, "step": 2.0, "unit": "um"}}
+    assert read(tmp_path / "a.ome.tif").metadata["planes"] == expected
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        data,
+        imagej=True,
+        photometric="minisblack",
+        metadata={"axes": "TZCYX", "unit": "um", "spacing": 2.0, "finterval": 30.0},
+    )
+    assert read(tmp_path / "a.tif").metadata["planes"] == expected
+    cube = Cube(np.zeros((2, 3, 5, 6, 4), np.uint8), pixel_size=(0.5, 0.5), pixel_unit="um", metadata={"planes": expected})
+    store = write(cube, tmp_path / "a.ome.zarr")
+    assert read(store).metadata["planes"] == expected
+    attributes = json.loads((store / "zarr.json").read_text())
+    del attributes["attributes"]["napari_spectrai"]  # as another program writes it
+    (store / "zarr.json").write_text(json.dumps(attributes))
+    assert read(store).metadata["planes"] == expected
+
+
+@quiet
+def test_times_of_a_snake_are_those_of_their_pixels(tmp_path):
+    order = [(y, x if y % 2 == 0 else 2 - x) for y in range(3) for x in range(3)]
+    rows = [f"{x}\t{y}\t{10 * time}\t{wave}\t{100 * y + 10 * x}" for time, (y, x) in enumerate(order) for wave in (500, 600, 700)]
+    (tmp_path / "t.txt").write_text("#X\t#Y\t#Time\t#Wave\t#Intensity\n" + "\n".join(rows) + "\n")
+    cube = read(tmp_path / "t.txt")
+    assert cube.shape == (3, 3, 3)
+    assert np.reshape(cube.metadata["coordinates"]["time"]["values"], (3, 3))[1].tolist() == [50, 40, 30]

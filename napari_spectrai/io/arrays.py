@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable, plausible, warn
 
-KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared")
+KEPT = ("laser_nm", "origin", "placement", "bad_bands", "prediction", "prepared", "planes")
 """Metadata that are kept in all formats written here (*prediction*, how the window made it, not in ENVI)."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,26 @@ def laid_out(
     affordable((count, bands), np.float64)
     image = np.full((count, bands), np.nan, np.result_type(spectra.dtype, np.float32))
     image[place] = spectra
+    if "coordinates" in metadata:  # as the image lies, and not as it was measured
+        metadata["coordinates"] = {name: {**one, "values": _in_place(one["values"], place, count)} for name, one in kept.items()}
     size, unit = _pixel(varying, sizes, units)
     first = {name: float(values.min()) for name, values in known.items()}
     if size is not None:
         metadata["origin"] = [first.get(name, 0.0) for name in varying[-2:]]
-    spacing = {name: {"start": first[name], "step": step, "unit": units.get(name, "")} for name, step in zip(varying, sizes, strict=True)}
-    more_spacing = {name: value for name, value in spacing.items() if name not in varying[-2:]}
-    if more_spacing:
-        metadata["planes"] = more_spacing
+    metadata |= planes((name, first[name], step, units.get(name, "")) for name, step in zip(varying[:-2], sizes, strict=False))
     return RawArray(image.reshape(*shape, bands), axis=axis, pixel_size=size, pixel_unit=unit, metadata=metadata, **more)
+
+
+def _in_place(values: Sequence[float], place: npt.NDArray[np.intp], count: int) -> list[float]:
+    found = np.full(count, np.nan)
+    found[place] = values
+    return found.tolist()  # type: ignore[no-any-return]
+
+
+def planes(dimensions: Iterable[tuple[str, float, float, str]]) -> dict[str, Any]:
+    """Return metadata of the dimensions that precede those of the plane: the name, start, step and unit of each, in their order."""
+    found = {name: {"start": float(start), "step": float(step), "unit": unit} for name, start, step, unit in dimensions if step > 0}
+    return {"planes": found} if found else {}
 
 
 def _grid(known: Mapping[str, FloatTable], varying: list[str]) -> tuple[npt.NDArray[np.intp], tuple[int, ...], tuple[float, ...]] | None:

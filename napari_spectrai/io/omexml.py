@@ -48,6 +48,7 @@ class OmeImage:
     names: tuple[str, ...] = ()
     emissions: tuple[tuple[str | None, str], ...] = ()
     modulo: Mapping[str, Modulo] = field(default_factory=dict)
+    steps: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
     def wavelengths(self, path: Path, bands: int) -> SpectralAxis | None:
         """Return the positions along the folded dimension of wavelengths."""
@@ -87,6 +88,10 @@ def of_image(xml: str, number: int) -> OmeImage:
         tuple(channel.get("Name", "") for channel in channels),
         tuple((channel.get("EmissionWavelength"), channel.get("EmissionWavelengthUnit", "nm")) for channel in channels),
         _modulo(root, image, pixels),
+        {
+            "Z": (float(pixels.get("PhysicalSizeZ") or 0), pixels.get("PhysicalSizeZUnit", "µm")),
+            "T": (float(pixels.get("TimeIncrement") or 0), pixels.get("TimeIncrementUnit", "s")),
+        },
     )
 
 

@@ -11,12 +11,14 @@ import zarr
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.found import RawArray, positions, warn
+from napari_spectrai.io.grids import planes
 from napari_spectrai.io.ngff import Axis, axes_of, has_positions, lines, spectral
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.io.zarr_arrays import arrays_of, attributes_of, lazily, multiscales
 from napari_spectrai.remedies import where
 
 _UNITS = {"um": "micrometer", "nm": "nanometer", "mm": "millimeter", "m": "meter"}
+_TIMES = {"second": "s", "millisecond": "ms", "minute": "min", "hour": "h"}
 _OURS = "napari_spectrai"
 
 
@@ -55,7 +57,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     size, unit, origin = _pixel(axes, places)
     return RawArray(
         data, spectral=place, sure=sure, axis=axis if axis is not None and len(axis) == data.shape[place] else None,
-        pixel_size=size, pixel_unit=unit, name=str(image.get("name", "")), metadata={} if origin is None else {"origin": origin},
+        pixel_size=size, pixel_unit=unit, name=str(image.get("name", "")), metadata=_planes(axes, places, place) | _origin(origin),
         dataset=str(level["path"]),
     )  # fmt: skip
 
@@ -66,6 +68,20 @@ def _positions(path: Path, attributes: dict[str, Any], axis: Axis, places: Any) 
         return positions(path, places.positions(), axis.unit, quantity=axis.name)
     channels = attributes.get("omero", {}).get("channels", ()) if isinstance(attributes.get("omero"), dict) else ()
     return from_labels([channel.get("label", "") for channel in channels], path)
+
+
+def _origin(origin: list[float] | None) -> dict[str, Any]:
+    return {} if origin is None else {"origin": origin}
+
+
+def _planes(axes: list[Axis], places: list[Any], spectral: int) -> dict[str, Any]:
+    """Return metadata of the depths and times before the plane, where the file gives units of them."""
+    rest = [number for number in range(len(axes)) if number != spectral][:-2]
+    units = {long: short for short, long in _UNITS.items()} | _TIMES
+    if not rest or not all(axes[number].unit in units for number in rest):
+        return {}
+    names = {"t": "time"}
+    return planes((names.get(axes[n].name, axes[n].name), places[n].start, places[n].scale, units[axes[n].unit]) for n in rest)
 
 
 def _pixel(axes: list[Axis], places: list[Any]) -> tuple[tuple[float, float] | None, str, list[float] | None]:
@@ -93,8 +109,14 @@ def write(cube: Cube, path: Path) -> None:
     names = (["t"] if dimensions > 3 else []) + ["c"] + ["z", "y", "x"][-max(dimensions if dimensions < 4 else 3, 2) :]
     long = _UNITS.get(cube.pixel_unit) if cube.pixel_size else None
     kinds = {"t": "time", "c": "channel"}
-    axes = [{"name": n, "type": kinds.get(n, "space"), **({"unit": long} if long and n in "xy" else {})} for n in names]
-    scale = [float(cube.pixel_size["yx".index(n)]) if cube.pixel_size and n in "yx" else 1.0 for n in names]
+    known = cube.metadata.get("planes") or {}
+    steps = {n: known[key] for n, key in (("t", "time"), ("z", "z")) if n in names and key in known}
+    long_of = {short: name for name, short in _TIMES.items()} | _UNITS
+    units = {n: long_of.get(step["unit"], "") for n, step in steps.items()} | ({"y": long, "x": long} if long else {})
+    axes = [{"name": n, "type": kinds.get(n, "space"), **({"unit": units[n]} if units.get(n) else {})} for n in names]
+    sides = {n: float(step["step"]) for n, step in steps.items()}
+    sides |= dict(zip("yx", map(float, cube.pixel_size), strict=True)) if cube.pixel_size else {}
+    scale = [sides.get(n, 1.0) for n in names]
     image = {
         "name": cube.name, "axes": axes,
         "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}],

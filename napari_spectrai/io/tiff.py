@@ -21,11 +21,13 @@ from napari_spectrai.io import zarr_loop  # noqa: F401  # it cancels at exit wha
 from napari_spectrai.io.arrays import from_header, header_of
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, unpacked, warn
+from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.titles import from_labels, of_hyperstack
 
 for _name in ("spectral", "Lambda", "wavelength"):  # what programs write for the type "lambda" of OME
     tifffile.TIFF.AXES_CODES.setdefault(_name, "E")
+_NAMES = {"Z": "z", "T": "time"}
 _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
 _OURS = "napari-spectrai "
 _GDAL_NODATA = 42113
@@ -89,8 +91,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return replace(found, dataset=name)
         place, sure = spectral_dimension(path, axes)
         axis, size, unit = _said(path, file, series, data.shape, place)
+        metadata = _planes(axes, place, _steps(file))
         data = unpacked(data, missing=_missing(series))
-    return RawArray(data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)
+    return RawArray(
+        data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name, metadata=metadata
+    )
 
 
 def spectral_dimension(path: Path, axes: str) -> tuple[int, bool]:
@@ -170,6 +175,16 @@ def _said(
     return None, None, "pixel"
 
 
+def _steps(file: tifffile.TiffFile) -> dict[str, tuple[float, str]]:
+    """Return the steps in depth and time that Zeiss's or ImageJ's metadata give, with their units."""
+    if file.is_lsm and (said := file.lsm_metadata):
+        return {"Z": (float(said.get("VoxelSizeZ") or 0) * 1e6, "um"), "T": (float(said.get("TimeIntervall") or 0), "s")}
+    if file.is_imagej and (said := file.imagej_metadata):
+        unit = _LENGTHS.get(str(said.get("unit", "")), "")
+        return {"Z": (float(said.get("spacing") or 0) if unit else 0.0, unit), "T": (float(said.get("finterval") or 0), "s")}
+    return {}
+
+
 def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | None:
     image = of_image(xml, number)
     if image.description.startswith(_OURS):
@@ -185,7 +200,16 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
     sized = bool(unit) and image.pixel_size is not None
     return RawArray(
         data, spectral=place, sure=sure, axis=axis, pixel_size=image.pixel_size if sized else None, pixel_unit=unit if sized else "pixel",
+        metadata=_planes(axes, place, image.steps),
     )  # fmt: skip
+
+
+def _planes(axes: str, place: int, steps: Mapping[str, tuple[float, str]]) -> dict[str, Any]:
+    """Return metadata of the depths and times before the plane, whose steps the file gives by the code of the dimension."""
+    rest = [code for number, code in enumerate(axes) if number != place][:-2]
+    if not rest or not all(steps.get(code, (0.0, ""))[0] > 0 for code in rest):
+        return {}
+    return planes((_NAMES[code], 0.0, steps[code][0], _LENGTHS.get(steps[code][1], steps[code][1])) for code in rest)
 
 
 def _unfolded(data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, str]:

@@ -49,6 +49,8 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
     if cube.pixel_size is not None and cube.is_image:
         scale[-2:], units[-2:] = list(cube.pixel_size), [cube.pixel_unit] * 2
         translate[-2:] = [float(c) for c in cube.metadata.get("origin", (0.0, 0.0))]
+    for dimension, plane in enumerate(_planes(cube), len(cube.shape) - 2 - len(_planes(cube))):
+        scale[dimension], translate[dimension], units[dimension] = plane
     lies = placed(cube.metadata, cube.spatial_shape)
     options: dict[str, Any] = {} if lies is None else _lying(lies, scale, translate, units)
     options |= {
@@ -65,6 +67,18 @@ def layer_data(cube: Cube, **more: Any) -> LayerData:
         "contrast_limits": _contrast(data),
     }
     return data, options | more, "image"
+
+
+def _planes(cube: Cube) -> list[tuple[float, float, str]]:
+    """Return step, start and unit of the dimensions before y and x, where the file gives them, as of depths or times."""
+    known = cube.metadata.get("planes")
+    count = len(cube.spatial_shape) - 2
+    if count < 1 or not isinstance(known, Mapping) or len(known) > count:
+        return []
+    try:
+        return [(float(one["step"]), float(one["start"]), one.get("unit") or "pixel") for one in known.values()]
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return []
 
 
 def _lying(lies: Placement, scale: list[float], translate: list[float], units: list[str]) -> dict[str, Any]:

@@ -46,6 +46,9 @@ def without_thin_sides(cube: Cube) -> Cube:
 def _places(cube: Cube) -> dict[str, npt.NDArray[np.float64]]:
     """Return the stage coordinates that a file gives for each of its spectra, by axis."""
     known = {name: cube.metadata.get(f"stage_{name}") for name in "zyx"}
+    series = cube.metadata.get("coordinates")
+    if not any(known.values()) and isinstance(series, Mapping):  # depths or times
+        known = {name: one.get("values") for name, one in series.items() if isinstance(one, Mapping)}
     return {name: np.asarray(values, np.float64) for name, values in known.items() if values is not None and len(values) == cube.count}
 
 
@@ -64,7 +67,13 @@ def along(cube: Cube) -> Along:
     if step == 0 or (np.linalg.norm(steps - mean, axis=1) > _UNEVEN * step).any():
         return Along()
     own = len(varying) == 1 and mean[0] > 0
-    return Along(float(places[0, 0]) if own else 0.0, step, str(cube.metadata.get("stage_unit", "pixel")))
+    return Along(float(places[0, 0]) if own else 0.0, step, _unit(cube, next(iter(varying))))
+
+
+def _unit(cube: Cube, name: str) -> str:
+    series = cube.metadata.get("coordinates")
+    own = series.get(name, {}).get("unit") if isinstance(series, Mapping) else None
+    return str(cube.metadata.get("stage_unit") or own or "pixel")
 
 
 def shaped(cube: Cube, options: Mapping[str, Any], views: Sequence[Picture] = ()) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, write
-from napari_spectrai.widgets.layers import add_cube, layer_data, pixel_at, spectral_layers
+from napari_spectrai.widgets.layers import add_cube, layer_data, opened_layer, pixel_at, spectral_layers
 
 
 def test_a_cube_as_a_layer_and_back_without_a_copy(viewer, image_pairs):
@@ -75,3 +75,21 @@ def test_the_sample_opens_through_the_menu(viewer):
     layers = viewer.open_sample("napari-spectrai", "raman_pairs")
     assert [layer.data.shape for layer in layers] == [(500, 1000), (500, 1000)]
     assert as_cube(layers[0]).axis.unit == ""
+
+
+def test_depths_and_times_have_their_scale_and_unit(viewer):
+    planes = {"time": {"start": 5.0, "step": 30.0, "unit": "s"}, "z": {"start": 0.0, "step": 2.0, "unit": "um"}}
+    cube = Cube(np.zeros((2, 3, 5, 6, 4), np.uint8), pixel_size=(0.5, 0.5), pixel_unit="um", metadata={"planes": planes})
+    layer = add_cube(viewer, cube)
+    np.testing.assert_allclose(layer.scale[1:], [30, 2, 0.5, 0.5])
+    assert layer.translate[1] == 5
+    assert [str(unit) for unit in layer.units[1:]] == ["second", "micrometer", "micrometer", "micrometer"]
+    assert as_cube(layer).pixel_size == (0.5, 0.5)
+
+
+def test_a_series_of_depths_or_times_has_its_coordinate_on_its_own_axis(viewer):
+    for name, unit, long in (("time", "s", "second"), ("z", "um", "micrometer")):
+        series = {name: {"values": [10.0, 12.0, 14.0], "unit": unit}}
+        data, options, _ = opened_layer(Cube(np.ones((3, 40), np.float32), metadata={"coordinates": series}))
+        layer = viewer.add_image(data, **{key: value for key, value in options.items() if key in ("scale", "translate", "units")})
+        assert (layer.scale[-1], layer.translate[-1], str(layer.units[-1])) == (2, 10, long)
