@@ -82,7 +82,7 @@ def laid_out(
 def _in_place(values: Sequence[float], place: npt.NDArray[np.intp], count: int) -> list[float]:
     found = np.full(count, np.nan)
     found[place] = values
-    return found.tolist()  # type: ignore[no-any-return]
+    return [float(value) for value in found]
 
 
 def planes(dimensions: Iterable[tuple[str, float, float, str]]) -> dict[str, Any]:
