@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.channel_metadata import channel_axis
 from napari_spectrai.cube import Cube
 from napari_spectrai.layer_axes import SPECTRAL_NAMES, Layer, SpectralWarning, axis_position, guessed, spectral_dimension
 from napari_spectrai.placement import KEY as PLACEMENT
@@ -183,6 +184,7 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
     place = spectral_dimension(layer)
     if axis is None and axis_position(layer, data.shape) is not None and position in (None, place):
         axis = SpectralAxis.from_json(layer.metadata["spectral_axis"])
+    known = position is None or position == place or place is None
     if position is None:
         position = place if place is not None else guessed(layer, data.shape)
     if getattr(layer, "rgb", False) and data.shape[-1] == 4:
@@ -191,6 +193,8 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
         )
         data = data[..., :3]
     last = _spectral_last(data, position)
+    if axis is None and known and not getattr(layer, "rgb", False) and "spectral_axis" not in layer.metadata:
+        axis = channel_axis(layer.metadata, [last.shape[-1]])
     lies = Placement.of_layer(layer, data.shape, position)
     name = str(getattr(layer, "name", ""))
     scale = [float(s) for s in getattr(layer, "scale", ())]

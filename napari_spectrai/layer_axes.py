@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from napari_spectrai.channel_metadata import channel_axis
+
 SPECTRAL_NAMES = (
     (
         "wavelength",
@@ -42,6 +44,8 @@ class Layer(Protocol):
 def spectral_dimension(layer: Layer) -> int | None:
     """Return the spectral dimension of a layer from its metadata or its axis labels; None if they do not define it.
 
+    Metadata of other readers define it where they list the wavelengths of as many channels as one dimension has.
+
     A layer that napari projected or cut keeps the metadata of its source: an axis that does not fit its dimension is ignored, and
     so is the label of a dimension with a single remaining band.
     """
@@ -58,7 +62,11 @@ def spectral_dimension(layer: Layer) -> int | None:
             if len(places) == 1:
                 projected = data.shape[places[0]] == 1 and "spectral_axis" in layer.metadata
                 return None if projected else places[0]
-    return None
+    if "spectral_axis" in layer.metadata:
+        return None
+    channels = channel_axis(layer.metadata, data.shape)
+    fitting = [] if channels is None else [place for place, length in enumerate(data.shape) if length == len(channels)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def axis_position(layer: Layer, shape: Sequence[int]) -> int | None:
