@@ -162,3 +162,19 @@ def test_classes_that_lie_all_over_an_image_are_no_objects():
 def test_long_lists_of_names_are_cut_short():
     assert in_short(["fat", "water"]) == "fat, water"
     assert in_short([f"class {n}" for n in range(400)]) == "class 0, class 1, class 2, class 3, class 4 and 395 more"
+
+
+def test_a_container_of_two_labels_says_which_is_read(tmp_path):
+    np.savez(tmp_path / "two.npz", labels=np.eye(4, dtype=int), mask=np.ones((4, 4), int), cube=np.ones((4, 4, 9)))
+    with pytest.warns(
+        SpectralWarning, match="several arrays that may be labels .labels, mask.; 'labels' is read. Choose another with dataset="
+    ):
+        assert read_labels(tmp_path / "two.npz").data.sum() == 4
+    assert read_labels(tmp_path / "two.npz", dataset="mask").data.sum() == 16
+
+
+def test_a_picture_is_read_as_what_its_name_says(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n")
+    with pytest.raises(UnreadableError, match="cannot be read as labels"):
+        read_labels(tmp_path / "a.png")
+    assert not holds_labels(tmp_path / "a.png")

@@ -17,9 +17,10 @@ from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain, members_of
-from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
+from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, noting, one_line, say_note, warn
 from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.nexus import text
+from napari_spectrai.io.quiet import quietly
 from napari_spectrai.labels import Class, Colour, Labels, say_unknown
 from napari_spectrai.parsing import parse_json
 from napari_spectrai.remedies import where
@@ -27,6 +28,7 @@ from napari_spectrai.spec import listed
 
 PICTURES = (".png", ".bmp", ".gif")
 """Suffixes of pictures, which hold labels or nothing that is read here."""
+_FORMATS = ("PNG", "BMP", "GIF")
 _LONGEST_TEXT = 2**19
 """Characters of a text in a ``.png``; readers refuse texts of more than a megabyte."""
 _NOTE = "napari-spectrai labels"
@@ -59,20 +61,26 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     if suffix not in SUFFIXES:
         raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(SUFFIXES, suffix)}")
     try:
-        data, names = _picture(path) if suffix in PICTURES else _array(path, dataset)
-        colours = _colours(path) if holds_labels(path) else {}
-        labels = Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
+        with noting() as notes, quietly():
+            data, names = _picture(path) if suffix in PICTURES else _array(path, dataset)
+            colours = _colours(path) if holds_labels(path) else {}
+            labels = Labels(np.ascontiguousarray(data), names, colours, name=path.stem, source=path, metadata=_metadata(path))
+    except SeveralArraysError as error:
+        raise SeveralArraysError(f"{path}: {error}") from error
     except (UnreadableError, PermissionError):
         raise
     except Exception as error:  # whatever a library raises on broken bytes
         raise UnreadableError(f"{path}: cannot be read as labels: {one_line(error)}") from error
+    for note in notes:
+        say_note(note)
     return say_unknown(labels)
 
 
 def holds_labels(path: str | Path) -> bool:
     """Whether a file is one that `write_labels` has written with what it knows of the classes: all its formats but ``.npy``."""
     try:
-        return _is_ours(Path(path))
+        with quietly():
+            return _is_ours(Path(path))
     except PermissionError:
         raise
     except Exception:  # noqa: BLE001  # whatever a library raises on broken bytes; reading the file as a cube reports what is wrong
@@ -98,7 +106,7 @@ def _note(path: Path) -> dict[str, Any]:
         with opened(path) as tiff:
             found = next((kept[_NOTE] for kept in tiff.shaped_metadata or () if _NOTE in kept), None)
     elif suffix == ".png" and path.is_file():
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
             stored = getattr(picture, "text", {}).get(_NOTE)
         found = None if stored is None else parse_json(str(stored), path.name)
     return found if isinstance(found, dict) else {}
@@ -126,7 +134,7 @@ def _metadata(path: Path) -> dict[str, Any]:
 
 
 def _picture(path: Path) -> tuple[Any, dict[int, str]]:
-    with Image.open(path) as picture:
+    with Image.open(path, formats=_FORMATS) as picture:  # of no others, some of which start programs
         affordable((picture.height, picture.width, len(picture.getbands())), np.uint32)
         if picture.mode not in ("L", "P", "1", "I", "I;16", "I;16B"):
             raise UnreadableError(
@@ -154,13 +162,15 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     if suffix == ".npz":
         members = members_of(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            name = _chosen({key: shape for key, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset)
+            name = _chosen({key: shape for key, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
             affordable(*members[name])
-            names = archive["class_names"] if "class_names" in archive.files else ()
+            known = members.get("class_names")
+            affordable(*known or ((0,), np.uint8))
+            names = archive["class_names"] if known is not None and known[1].kind in "US" else ()
             return archive[name], {number: str(text) for number, text in enumerate(names) if number and str(text)}
     if suffix == ".mat":
         return _matlab(path, dataset)
-    name = _chosen(inspect(path), dataset)
+    name = _chosen(inspect(path), dataset, path)
     if suffix == ".zarr":
         import zarr
 
@@ -186,7 +196,7 @@ def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
 
     try:
         shapes = {key: tuple(shape) for key, shape, _ in whosmat(path)}
-        name = _chosen(shapes, dataset)
+        name = _chosen(shapes, dataset, path)
         affordable(shapes[name], np.float64)
         data = loadmat(path, variable_names=[name])[name]
     except NotImplementedError:  # v7.3 is HDF5, its dimensions reversed
@@ -194,13 +204,13 @@ def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
 
         with h5py.File(path, "r") as file:
             arrays = {key: item for key, item in datasets(file).items() if "/" not in key}
-            name = _chosen({key: item.shape for key, item in arrays.items()}, dataset)
+            name = _chosen({key: item.shape for key, item in arrays.items()}, dataset, path)
             affordable(arrays[name].shape, arrays[name].dtype)
             data = arrays[name][()].T
     return (data.ravel() if data.ndim == 2 and 1 in data.shape else data), {}
 
 
-def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
+def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path) -> str:
     contents = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()) or "nothing"
     if dataset is not None:
         if dataset not in arrays:
@@ -208,9 +218,15 @@ def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None) -> str:
         return dataset
     if len(arrays) == 1:
         return next(iter(arrays))
-    named = [name for wanted in _NAMES for name in arrays if name.rpartition("/")[2].lower().endswith(wanted)]
+    named = list(dict.fromkeys(name for wanted in _NAMES for name in arrays if name.rpartition("/")[2].lower().endswith(wanted)))
     if not named:
         raise SeveralArraysError(f"it holds {contents}, and none is called {', '.join(_NAMES[:-1])}; choose one {where('dataset')}")
+    alike = [name for name in named if len(arrays[name]) == len(arrays[named[0]])]
+    if len(alike) > 1:
+        warn(
+            path,
+            f"it holds several arrays that may be labels ({', '.join(alike)}); {named[0]!r} is read. Choose another {where('dataset')}",
+        )
     return named[0]
 
 
