@@ -166,9 +166,7 @@ def test_long_lists_of_names_are_cut_short():
 
 def test_a_container_of_two_labels_says_which_is_read(tmp_path):
     np.savez(tmp_path / "two.npz", labels=np.eye(4, dtype=int), mask=np.ones((4, 4), int), cube=np.ones((4, 4, 9)))
-    with pytest.warns(
-        SpectralWarning, match="several arrays that may be labels .labels, mask.; 'labels' is read. Choose another with dataset="
-    ):
+    with pytest.warns(SpectralWarning, match="may be labels .labels, mask.; 'labels' is read. Choose another with dataset="):
         assert read_labels(tmp_path / "two.npz").data.sum() == 4
     assert read_labels(tmp_path / "two.npz", dataset="mask").data.sum() == 16
 

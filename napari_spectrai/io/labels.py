@@ -223,10 +223,8 @@ def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pa
         raise SeveralArraysError(f"it holds {contents}, and none is called {', '.join(_NAMES[:-1])}; choose one {where('dataset')}")
     alike = [name for name in named if len(arrays[name]) == len(arrays[named[0]])]
     if len(alike) > 1:
-        warn(
-            path,
-            f"it holds several arrays that may be labels ({', '.join(alike)}); {named[0]!r} is read. Choose another {where('dataset')}",
-        )
+        listing = f"it holds several arrays that may be labels ({', '.join(alike)})"
+        warn(path, f"{listing}; {named[0]!r} is read. Choose another {where('dataset')}")
     return named[0]
 
 
