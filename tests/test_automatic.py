@@ -53,7 +53,7 @@ def test_the_default_for_classes_is_automatic(scene):
     assert isinstance(Experiment.default("classification", Cube(cube.numpy().reshape(-1, 12)), labels.data.ravel()).network, Automatic)
 
 
-def test_every_candidate_has_its_folds_told(trained):
+def test_scores_of_every_candidate_are_reported_fold_by_fold(trained):
     _, events, _ = trained
     (started,) = [event for event in events if isinstance(event, Started)]
     compared = [event for event in events if isinstance(event, Compared)]
@@ -119,7 +119,7 @@ def test_the_test_score_is_that_of_the_prediction(scene, tmp_path):
     assert score > model.card().scores["test"]["logistic"]["overall_accuracy"]
 
 
-def test_a_class_in_one_place_is_learnt_though_no_fold_can_judge_it(scene, tmp_path):
+def test_a_class_in_one_place_is_learned_though_no_fold_can_score_it(scene, tmp_path):
     cube, labels, truth = scene
     rare = labels.data.copy()
     rare[0, 0] = 4
@@ -196,7 +196,7 @@ def test_of_many_samples_what_takes_the_square_of_their_number_comes_late():
     assert in_turn(found, Size(500, 4, (8, 8))) == found
 
 
-def test_what_cannot_be_told_apart_leaves_the_simplest():
+def test_the_simplest_of_equivalent_candidates_is_chosen():
     rng = np.random.default_rng(0)
     truth = np.arange(40) % 2
     sure = torch.from_numpy(2.0 * np.eye(2)[truth] + rng.normal(0, 1, (40, 2)))
@@ -234,7 +234,7 @@ def _mixed(units, strength):
 
 
 @pytest.mark.all_candidates
-def test_of_candidates_that_few_units_cannot_tell_apart_the_simplest_weigh_most():
+def test_with_few_units_the_simplest_of_equivalent_candidates_weigh_most():
     weights = _mixed(units=6, strength=1)
     simple = min(weights["logistic"], weights["PCA-LDA"])
     assert simple == pytest.approx(2 * weights["SVM"], abs=1e-3)

@@ -278,7 +278,7 @@ def test_every_score_is_in_the_target_s_intensities(tmp_path):
 
 
 @pytest.mark.parametrize("preparation", ["scale", "{kind: normalise, by: maximum}"])
-def test_a_network_is_judged_in_the_target_s_intensities(preparation, tmp_path):
+def test_a_network_is_scored_in_the_intensities_of_the_target(preparation, tmp_path):
     source, target = measured(64)
     found = {}
     for gain in (1.0, 1024.0):

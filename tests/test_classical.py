@@ -55,7 +55,7 @@ def test_a_denoiser_beats_raw_and_travels_as_tensors(kind, data):
 
 
 @pytest.mark.parametrize("kind", OF_CLASSES)
-def test_a_classifier_tells_classes_apart_and_travels_as_tensors(kind, classes):
+def test_a_classifier_separates_classes_and_is_saved_as_tensors(kind, classes):
     x, y = classes
     if networks[kind].images:  # blocks of one class, as neighbours are alike
         y = torch.arange(1, 4).repeat_interleave(5).expand(1, 20, 15)
@@ -77,7 +77,7 @@ def test_a_classifier_tells_classes_apart_and_travels_as_tensors(kind, classes):
 
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("kind", ["svm", "random_forest", "logistic_regression", "pca_lda"])
-def test_what_is_kept_tells_the_classes_that_scikit_learn_tells(kind, count, classes, monkeypatch):
+def test_a_saved_classifier_predicts_as_scikit_learn_does(kind, count, classes, monkeypatch):
     x, y = classes
     x, y = x.reshape(-1, 10).double().numpy(), y.flatten().numpy() - 1
     x, y = x[y < count], y[y < count]
@@ -215,7 +215,7 @@ def test_a_classifier_is_a_model_too(tmp_path):
     assert (predict(Model.load(model.save(tmp_path / "m.safetensors")), cube).result == y).mean() > 0.95
 
 
-def test_a_classifier_is_judged_by_some_of_many_pixels_alike():
+def test_a_classifier_is_scored_on_a_subset_of_many_similar_pixels():
     torch.manual_seed(0)
     x = torch.rand(1, 60, 50, 4)
     y = (x[..., 0] > 0.5).long() + 1

@@ -261,7 +261,7 @@ def test_an_unfolded_image_takes_the_shape_it_is_given(bands_first, tmp_path):
         read(tmp_path / "u.npy", shape=(4, 6))
 
 
-def test_several_arrays_are_never_used_without_a_word(tmp_path):
+def test_a_choice_among_several_arrays_is_never_silent(tmp_path):
     np.savez(tmp_path / "c.npz", data=IMAGE, other=IMAGE, wavelengths=400.0 + np.arange(7))
     with pytest.warns(SpectralWarning, match="several arrays.*'data' is read. Choose another with dataset="):
         read(tmp_path / "c.npz")
@@ -281,7 +281,7 @@ def test_counts_of_any_length_repeat_what_stands_before_them(count, kind):
     assert not faults
 
 
-def test_a_check_that_fails_is_told_and_the_next_line_stands_on_its_own():
+def test_a_failed_checksum_is_reported_and_the_next_line_is_still_read():
     values, _, faults = ordinates(["1A0J", "3A9JJ"])
     assert values.tolist() == [10, 19, 20, 21]
     assert "line 2 of its table starts with the ordinate 19 where 11 is expected" in faults[0]
@@ -313,7 +313,7 @@ def test_content_decides_where_suffixes_are_shared(name, content, format_name, t
     assert format_of(tmp_path / name).name == format_name
 
 
-def test_values_of_envi_are_known_by_the_header_beside_them(tmp_path):
+def test_values_of_envi_are_recognised_by_the_header_in_their_folder(tmp_path):
     header = (
         "ENVI\nsamples = 5\nlines = 4\nbands = 7\ndata type = 4\ninterleave = bip\nwavelength units = nm\nwavelength = {1,2,3,4,5,6,7}\n"
     )
@@ -326,7 +326,7 @@ def test_values_of_envi_are_known_by_the_header_beside_them(tmp_path):
             np.testing.assert_array_equal(read(opened).data, IMAGE)
 
 
-def test_a_table_beside_a_scene_of_its_name_is_a_table(tmp_path):
+def test_a_table_with_the_name_of_a_scene_is_read_as_a_table(tmp_path):
     (tmp_path / "scene.hdr").write_text("ENVI\nsamples = 5\nlines = 4\nbands = 7\ndata type = 4\n")
     (tmp_path / "scene.csv").write_text("wavelength (nm),counts\n" + "\n".join(f"{400 + n},{n * n % 7}" for n in range(9)))
     assert read(tmp_path / "scene.csv").shape == (1, 9)

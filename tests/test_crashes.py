@@ -126,7 +126,7 @@ OFFERED += [("training.schedule", kind, "denoising") for kind in schedules]
 
 
 @pytest.mark.parametrize(("where", "kind", "case"), OFFERED)
-def test_every_kind_alone_trains_or_is_refused_in_words(where, kind, case, tmp_path):
+def test_every_kind_trains_or_is_refused_with_a_reason(where, kind, case, tmp_path):
     task, cube, truth, _ = CASES[case]
     narrow = _narrow(Experiment.default(task, cube, truth).network.kind)
     found = _trained(case, *narrow, f"{where}=[{kind}]" if where == "augmentation" else f"{where}={kind}", folder=tmp_path / "run")
@@ -137,7 +137,7 @@ def test_every_kind_alone_trains_or_is_refused_in_words(where, kind, case, tmp_p
 
 
 @pytest.mark.parametrize("kind", list(steps))
-def test_every_step_alone_trains_or_is_refused_in_words(kind, tmp_path):
+def test_every_step_trains_or_is_refused_with_a_reason(kind, tmp_path):
     found = _trained("denoising", f"preparation=[{kind}]", "network.width=8", folder=tmp_path / "run")
     assert isinstance(found, Model) or len(found) > 20
 
@@ -148,7 +148,7 @@ EACH = [(kind, case) for n, kind in enumerate(networks) for m, case in enumerate
 
 
 @pytest.mark.parametrize(("kind", "case"), EACH)
-def test_every_network_trains_and_is_applied_or_is_refused_in_words(kind, case, tmp_path):
+def test_every_network_trains_and_predicts_or_is_refused_with_a_reason(kind, case, tmp_path):
     task, cube, truth, _ = CASES[case]
     cls, suits = networks[kind], Experiment.default(task, cube, truth).task
     if suits.kind not in cls.tasks:
@@ -462,7 +462,7 @@ def test_a_kind_of_this_process_only_is_refused_to_another(monkeypatch):
 # ---------------------------------------------------------------- wrong types, places and numbers
 
 
-def test_what_cannot_be_used_is_said_in_words(tmp_path):
+def test_unusable_data_are_refused_with_a_reason(tmp_path):
     for values, unit, message in (
         (["a", "b"], "nm", "are numbers, one per band"),
         ([1.0, np.inf], "nm", "band 1 is inf"),

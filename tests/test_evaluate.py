@@ -140,7 +140,7 @@ def test_classical_rows_are_what_predict_gives(trained):
 
 
 @pytest.mark.parametrize("normalise", [None, "maximum", "snv"])
-def test_compare_judge_and_evaluate_mean_the_same(trained, normalise):
+def test_compare_and_evaluate_return_equal_scores(trained, normalise):
     model, _, noisy, clean = trained
     mine = predict(model, noisy).result
     found = evaluate({"network": mine}, clean, source=noisy, model=model, normalise=normalise)
@@ -226,7 +226,7 @@ def test_extremes_of_cubes():
         ({"normalise": "brightness"}, "maximum"),
     ],
 )
-def test_what_cannot_be_judged_is_refused_in_words(change, words):
+def test_results_without_comparable_truth_are_refused_with_a_reason(change, words):
     given = {"results": {"a": np.ones((5, 4), np.float32)}, "truth": np.ones((5, 4), np.float32), "task": "denoising"} | change
     with pytest.raises(ValueError, match=words):
         evaluate(given.pop("results"), given.pop("truth"), given.pop("task"), **given)
@@ -265,7 +265,7 @@ def test_clusters_are_matched_to_classes(classes):
     assert found.classes == list(NAMES.values())
 
 
-def test_classical_classifiers_stand_beside(quick):
+def test_classical_classifiers_are_rows_of_the_evaluation(quick):
     rng = np.random.default_rng(0)
     kinds = np.repeat([1, 2], 40)
     cube = Cube((rng.normal(0, 0.4, (80, 10)) + np.eye(3, 10)[kinds] * 2).astype(np.float32), name="cells")
@@ -284,7 +284,7 @@ def test_classical_classifiers_stand_beside(quick):
         evaluate({"a": cube}, cube, "denoising", source=cube, model=model)
 
 
-def test_labels_that_cannot_be_judged(classes):
+def test_labels_that_cannot_be_scored_are_refused(classes):
     told, known = classes
     with pytest.raises(ValueError, match="labels no pixel"):
         evaluate({"a": told}, np.zeros((12, 18), int), "segmentation")
@@ -295,7 +295,7 @@ def test_labels_that_cannot_be_judged(classes):
 # ---------------------------------------------------------------- files and the command line
 
 
-def test_a_judgement_is_saved_and_loaded_whole(trained, classes, tmp_path):
+def test_an_evaluation_is_saved_and_loaded_completely(trained, classes, tmp_path):
     _, _, noisy, clean = trained
     sized = dataclasses.replace(Cube(clean.data.reshape(5, 6, 40), clean.axis), pixel_size=(2.0, 3.0), pixel_unit="um")
     found = evaluate({"a/b · c": sized.with_data(sized.data * 1.1), "d": sized}, sized)
@@ -311,7 +311,7 @@ def test_a_judgement_is_saved_and_loaded_whole(trained, classes, tmp_path):
         Evaluation.load(tmp_path)
 
 
-def test_the_command_line_judges_as_python_does(trained, tmp_path, command):
+def test_the_command_line_evaluates_as_python_does(trained, tmp_path, command):
     model, path, noisy, clean = trained
     mine = predict(model, noisy).result
     files = {name: str(write(cube, tmp_path / f"{name}.zarr")) for name, cube in (("noisy", noisy), ("clean", clean), ("mine", mine))}
@@ -352,7 +352,7 @@ def test_pages_show_maps_and_classes(classes, image, tmp_path):
     assert "The worst spectrum: pixel (y " in page
 
 
-def test_a_job_tells_how_far_it_is_and_leaves_a_judgement(classes, tmp_path, command):
+def test_an_evaluation_job_reports_progress_and_saves_its_result(classes, tmp_path, command):
     told, known = classes
     job = prepare_evaluation(
         {"mine = 1": told, "k": known}, known, "segmentation", options=EvaluateOptions(match=True), folder=tmp_path / "job"
@@ -425,7 +425,7 @@ def test_layers_are_written_prepared_alone_and_read_at_full_resolution(tmp_path)
     assert evaluate(pyramid, fine, "segmentation").metrics["overall_accuracy"] == 1
 
 
-def test_results_of_other_numbers_than_the_truth_are_told():
+def test_results_with_other_class_numbers_than_the_truth_are_reported():
     truth = np.array([[1, 2, 2], [1, 1, 2]])
     judged = evaluate({"clusters": truth + 6}, truth, "segmentation")
     assert judged.metrics["overall_accuracy"] == 0

@@ -152,7 +152,7 @@ def test_arrays_that_may_lie_bands_first_are_asked_about(suffix):
 
 
 @quiet
-def test_labels_beside_spectra_are_kept():
+def test_labels_in_a_column_next_to_spectra_are_kept():
     assert read(FIELD / "labelled_rows.csv").metadata["labels"] == ["collagen", "lipid", "dna"]
     assert read(FIELD / "label_last.csv").metadata["labels"] == ["a", "b", "c"]
 

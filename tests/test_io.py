@@ -91,7 +91,7 @@ def test_laser_place_and_bad_bands_travel(cube, tmp_path, suffix):
     assert dict(read(write(cube, tmp_path / f"c{suffix}")).metadata) == told
 
 
-def test_what_stood_there_before_does_not_speak_for_what_is_written(tmp_path, cube):
+def test_metadata_of_an_overwritten_file_do_not_apply_to_the_new_one(tmp_path, cube):
     write(Cube(cube.data, cube.axis), tmp_path / "c.npy")
     write(Cube(cube.data), tmp_path / "c.npy")
     assert read(tmp_path / "c.npy").axis == SpectralAxis.bands(6)
@@ -152,7 +152,7 @@ def test_a_matlab_matrix_of_bands_and_pixels_becomes_an_image(tmp_path):
         assert cube.axis == SpectralAxis(wavelengths, "nm")
 
 
-def test_wavelengths_beside_the_array_are_found_and_others_not_invented(tmp_path):
+def test_wavelengths_in_the_same_file_are_found_and_none_invented(tmp_path):
     data = np.ones((3, 4, 5))
     scipy.io.savemat(tmp_path / "a.mat", {"img": data, "wavelengths": np.arange(5.0) + 400})
     scipy.io.savemat(tmp_path / "b.mat", {"img": data, "wavelengths": np.arange(6.0) + 400})
@@ -161,7 +161,7 @@ def test_wavelengths_beside_the_array_are_found_and_others_not_invented(tmp_path
         assert read(tmp_path / "b.mat").axis == SpectralAxis.bands(5)
 
 
-def test_an_axis_beside_the_array_tells_the_spectral_dimension(tmp_path):
+def test_an_axis_in_the_same_file_determines_the_spectral_dimension(tmp_path):
     np.savez(tmp_path / "c.npz", image=np.zeros((5, 3, 4)), wavelengths=np.arange(5.0) + 400)
     assert read(tmp_path / "c.npz").shape == (3, 4, 5)
 
@@ -655,6 +655,6 @@ def test_a_failed_write_leaves_what_was_there(cube, tmp_path, monkeypatch, suffi
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
-def test_the_header_beside_a_npy_is_plain_json(cube, tmp_path):
+def test_the_header_of_a_npy_is_plain_json(cube, tmp_path):
     write(cube, tmp_path / "c.npy")
     assert json.loads((tmp_path / "c.npy.json").read_text())["spectral_axis"]["unit"] == "1/cm"

@@ -382,7 +382,7 @@ def test_volumes_are_planes_one_after_another():
     np.testing.assert_array_equal(x[-1], volume[z, row : row + 4, column : column + 4])
 
 
-def test_dead_spectra_are_left_out_and_told(pairs):
+def test_dead_spectra_are_omitted_and_reported(pairs):
     noisy, clean = pairs
     noisy.data[3] = 0
     data = assemble(Experiment().override("split.validation=0.2"), [noisy], [clean])
@@ -445,7 +445,7 @@ def test_blocks_hold_whole_patches_or_say_so(image_pairs):
         gather(blocks.override("split.block=4"), *image_pairs)
 
 
-def test_a_random_split_of_an_image_is_called_flattering(image_pairs):
+def test_a_random_split_of_an_image_is_reported_as_optimistic(image_pairs):
     data = assemble(Experiment().override("split.method=random"), [image_pairs[0]], [image_pairs[1]])
     assert "too optimistic" in data.notes[0]
 

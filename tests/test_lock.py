@@ -112,7 +112,7 @@ def test_a_damaged_claim_claims_nothing(folder, text):
     assert folder.owner() is None
 
 
-def test_of_many_that_claim_at_once_one_works(folder):
+def test_of_many_simultaneous_claims_exactly_one_succeeds(folder):
     code = f"""
 import sys
 from napari_spectrai.runs import RunFolder
@@ -140,7 +140,7 @@ sys.stdin.readline()
     assert sum("already working" in line for line in told) == 3
 
 
-def test_a_lock_goes_with_its_process_and_stays_with_it(folder):
+def test_a_lock_is_held_exactly_as_long_as_its_process_lives(folder):
     with process(HOLDER.format(path=str(folder.path), alone=True)) as holder:
         for _ in range(3):  # asking lets go of nothing
             assert folder.owner() == holder.pid
@@ -153,7 +153,7 @@ def test_a_lock_goes_with_its_process_and_stays_with_it(folder):
     folder.release()
 
 
-def test_where_there_are_no_locks_the_claim_counts_and_nobody_is_ended(folder, monkeypatch):
+def test_without_file_locks_the_claim_is_respected_and_no_process_ended(folder, monkeypatch):
     def unsupported(*_):
         raise OSError(lock.errno.ENOLCK, "no locks available")
 
@@ -167,7 +167,7 @@ def test_where_there_are_no_locks_the_claim_counts_and_nobody_is_ended(folder, m
     folder.release()
 
 
-def test_a_word_is_heard_whatever_the_clock_says(folder):
+def test_a_command_is_received_when_the_clock_was_set_back(folder):
     folder.say("stop")
     folder.claim()
     assert folder.command() == ""  # of before: meant for another

@@ -47,7 +47,7 @@ class TestModel:
         assert image == pytest.approx(1, rel=0.1)
         assert "Photon noise, gain" in str(found)
 
-    def test_read_noise_is_told_from_photons(self):
+    def test_read_noise_is_separated_from_photon_noise(self):
         found = noise_model(counted(signal(), 50, read=3))
         assert found.kind == "counting"
         assert np.median(found.gain) == pytest.approx(1, rel=0.15)
@@ -255,7 +255,7 @@ class TestWithoutTruth:
         )
 
     @pytest.mark.parametrize("learns", ["bands", "masked", "recorrupted"])
-    def test_all_are_asked_the_same(self, learns, data):
+    def test_all_methods_are_measured_on_the_same_noise(self, learns, data):
         experiment, found = data(learns)
         task = Restoration(experiment, found)
         asked = prepare_unpaired(task, found, 0)
@@ -267,7 +267,7 @@ class TestWithoutTruth:
         assert float((output - target).square().mean()) == pytest.approx(scores["raw"], rel=0.35)  # patches overlap
         assert learns == "bands" or scores["SVD+NLM"] < scores["raw"]  # halves are told in the subspace already
 
-    def test_what_was_removed_is_told_from_signal(self):
+    def test_removed_noise_is_distinguished_from_signal(self):
         clean, rng = signal(60), np.random.default_rng(0)
         axis = Cube(clean).axis
         noisy = clean + rng.normal(0, 0.1, clean.shape)

@@ -152,7 +152,7 @@ def test_a_full_disk_is_said_with_path_size_and_remedy(error, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.h5", "x.hdr"])
-def test_what_does_not_fit_on_the_disk_is_refused_before_it_is_begun(name, tmp_path, monkeypatch):
+def test_a_file_larger_than_the_free_space_is_refused_before_writing(name, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "_free", lambda _: 100)
     with pytest.raises(OSError, match="it needs 768 bytes and 100 bytes are free"):
         write(cube(1), tmp_path / name)

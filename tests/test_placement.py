@@ -259,7 +259,7 @@ def test_binned_pixels_and_lazy_cubes_keep_their_place():
 # ---------------------------------------------------------------- results
 
 
-def test_results_are_judged_where_they_lie(image_pairs):
+def test_results_are_scored_at_their_position(image_pairs):
     noisy, clean = (np.moveaxis(cube.data, -1, 0) for cube in image_pairs)
     truth, moved = layer(clean, name="clean"), layer(noisy[:, 4:], translate=(0, 4.0, 0), name="result")
     with pytest.warns(SpectralWarning, match="Compared by position, on the 20 × 20 pixels"):
@@ -276,7 +276,7 @@ def test_results_are_judged_where_they_lie(image_pairs):
     assert evaluate(layer(noisy, translate=(0, 0.5, 0)), truth, pairing="pixels").rows
 
 
-def test_predicted_classes_are_judged_where_they_lie():
+def test_predicted_classes_are_scored_at_their_position():
     known = np.repeat([1, 2], [10, 10])[None].repeat(12, 0)
     truth = layer(known, spectral=False, name="known")
     part = layer(known[2:, 5:], spectral=False, translate=(2.0, 5.0), name="part")
@@ -294,7 +294,7 @@ def test_predicted_classes_are_judged_where_they_lie():
         evaluate(layer(known, spectral=False, translate=(99.0, 0.0)), truth, "segmentation")
 
 
-def test_the_command_line_pairs_files_by_stage_coordinates_unless_it_is_told_not_to(tmp_path, monkeypatch, image_pairs):
+def test_the_command_line_pairs_files_by_stage_coordinates_by_default(tmp_path, monkeypatch, image_pairs):
     from typer.testing import CliRunner
 
     from napari_spectrai.cli import app
@@ -320,7 +320,7 @@ def test_a_default_suits_what_will_be_cut(image_pairs):
         Experiment.default("denoising", layer(noisy), layer(clean[:, 5:]))
 
 
-def test_compare_judges_a_model_where_the_truth_lies(quick, image_pairs, tmp_path):
+def test_compare_scores_a_model_at_the_position_of_the_truth(quick, image_pairs, tmp_path):
     import napari_spectrai as spectrai
 
     noisy, clean = (np.moveaxis(cube.data, -1, 0) for cube in image_pairs)

@@ -41,7 +41,7 @@ def scene(bands=8):
 
 
 @pytest.mark.parametrize("settings", [(), ("network=unet", "network.dims=2", "network.width=8", "data.patch=8", "split.gap=0")])
-def test_what_is_foretold_is_what_the_training_does(image_pairs, tmp_path, settings):
+def test_predicted_sizes_equal_those_of_the_training(image_pairs, tmp_path, settings):
     noisy, clean = image_pairs
     experiment = Experiment().override("training.epochs=1", "training.batch=16", "split.validation=0.3", "training.device=cpu", *settings)
     _, large, *_ = planned(experiment, noisy, clean)
@@ -102,7 +102,7 @@ TRIED = ("residual_mlp", "unet", "rcan", "local_means_mlp", "spectral_mlp", "res
 
 
 @pytest.mark.parametrize("kind", TRIED)
-def test_a_few_steps_tell_time_and_memory(kind, image_pairs):
+def test_a_few_steps_estimate_time_and_memory(kind, image_pairs):
     cube, labels = scene()
     task = next(task for task in ("denoising", "super_resolution", "segmentation", "classification") if task in networks[kind].tasks)
     truth = {"denoising": cube.with_data(cube.data * 2, name="t"), "super_resolution": None}.get(task, labels)
@@ -154,7 +154,7 @@ def run(pairs, quick):
     return folder, finished
 
 
-def test_a_row_tells_what_a_run_has_reached_and_the_best_rival(run):
+def test_a_row_shows_the_best_score_of_a_run_and_of_the_baselines(run):
     folder, finished = run
     (row,) = history.summaries()
     assert (row.name, row.task, row.network, row.state) == ("first", "Denoising", "Residual MLP", "finished")

@@ -36,7 +36,7 @@ def test_finished_tiles_are_as_they_would_have_been(tmp_path, after, streams):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part.zarr"]
 
 
-def test_nothing_is_kept_of_nothing_of_all_or_where_it_is_not_wanted(tmp_path):
+def test_a_cancelled_prediction_keeps_no_empty_complete_or_unwanted_part(tmp_path):
     cube = Cube(np.random.default_rng(0).random((20, 20, 5), np.float32))
     for steps, after in (
         (predicting("bicubic", cube, part=tmp_path / "all.zarr"), 1),
@@ -69,7 +69,7 @@ def test_models_that_cannot_be_averaged_are_named_by_their_files(tmp_path):
         predict(one, cube, ensemble=[other])
 
 
-def test_what_made_a_source_does_not_speak_for_the_result(tmp_path):
+def test_metadata_of_the_source_model_do_not_apply_to_the_result(tmp_path):
     made = {"model": "x", "role": "result"}
     cube = Cube(np.random.default_rng(0).random((4, 5, 3), np.float32), pixel_size=(2, 2), metadata={"prediction": made, "origin": (1, 1)})
     for out in (None, tmp_path / "enlarged.zarr"):

@@ -424,7 +424,7 @@ def test_steps_learn_from_what_comes_before_them():
     np.testing.assert_allclose(together.data, apart.data, atol=1e-5)
 
 
-def test_progress_is_told_and_heeded():
+def test_progress_is_reported_and_can_cancel():
     told = list(preparing(Cube(np.ones((40, 500, 300), np.float32)), ["normalise", Bin()]))
     assert told[-1][0] == told[-1][1]
     assert all(a[0] <= b[0] for a, b in itertools.pairwise(told))

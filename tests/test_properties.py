@@ -150,7 +150,7 @@ def test_the_parts_of_a_split_are_disjoint_and_none_is_empty(size, seed, method,
 
 
 @given(values=arrays.arrays(np.int16, st.tuples(st.integers(1, 6), st.integers(1, 6)), elements=st.integers(-1, 9)))
-def test_every_number_but_the_unlabelled_ones_is_a_class(values):
+def test_every_number_except_the_unlabelled_ones_is_a_class(values):
     labels = Labels(values)
     assert labels.values() == sorted(set(values.ravel().tolist()) - {0, -1})
     assert [one.value for one in labels.classes()] == labels.values()

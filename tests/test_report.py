@@ -194,7 +194,7 @@ def test_unfinished_damaged_and_foreign_folders(pairs, quick, tmp_path):
     assert "Not started" in Page(write_report(tmp_path / "run").read_text(encoding="utf-8")).text
 
 
-def test_what_is_told_is_honest():
+def test_the_verdict_on_a_network_states_how_certain_it_is():
     rows = {"raw": {"mse": 0.9}, "ridge": {"mse": 0.2}, "network": {"mse": 0.1}}
     assert (
         verdict("test", rows, "mse")
@@ -278,7 +278,7 @@ def test_events_with_and_without_what_is_new():
     assert from_json('{"event": "Failed", "message": "m", "details": ""}') == Failed("m")
 
 
-def test_what_went_wrong_beside_it_is_printed(capsys):
+def test_notes_of_a_finished_training_are_printed(capsys):
     from napari_spectrai.learn.train.console import TrainingBar
 
     TrainingBar().show(Finished("done", notes=["The report was not written [x]"]))

@@ -83,7 +83,7 @@ def test_unknown_settings_are_refused_with_the_known():
         Experiment.from_mapping({"training": {"epoch": 3}})
 
 
-def test_a_notebook_adds_a_network_and_another_process_is_told(tmp_path, pairs):
+def test_a_network_of_a_notebook_is_refused_in_another_process(tmp_path, pairs):
     from napari_spectrai import launch
 
     @networks.add

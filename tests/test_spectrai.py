@@ -168,7 +168,7 @@ def test_preparation(changes, expected, said, tmp_path):
         ("spectral_denoising", {}, "augmentation comes after the preparation"),
     ],
 )
-def test_what_is_not_as_it_was_is_said(name, changes, said, tmp_path):
+def test_differences_to_spectrai_are_reported(name, changes, said, tmp_path):
     experiment, told = from_spectrai(document(name, **changes), tmp_path / "old.yml")
     assert said in "\n".join(told)
     assert Experiment.from_mapping(yaml.safe_load(experiment.to_yaml())) == experiment
@@ -239,7 +239,7 @@ def test_learning_rates_that_yaml_takes_for_text(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["configs/d", "configs/data/d", "data/d", "spectrai/data/d"])
-def test_data_are_found_beside_the_document_or_where_the_program_looked(place, tmp_path):
+def test_data_are_found_next_to_the_document_or_where_spectrai_looked(place, tmp_path):
     here = tmp_path / ("spectrai/spectrai/configs" if place.startswith("spectrai") else "configs")
     here.mkdir(parents=True)
     (tmp_path / place).mkdir(parents=True)

@@ -156,7 +156,7 @@ def test_networks_that_are_the_originals(name, kernels, more, parameters):
     assert shapes(network) == Counter([*kernels, *((kernel[0],) for kernel in kernels), *more])
 
 
-def test_the_other_networks_differ_by_what_is_said():
+def test_networks_differ_from_the_published_ones_as_documented():
     experiment, told = translated("image_segmentation")
     network, bands = made(experiment, classes=5)
     kernels = levels(2, residual=False, out=5)[:-1]
@@ -209,7 +209,7 @@ def test_one_slope_of_a_network_is_saved_and_comes_back(make_spectra, tmp_path):
     assert list(slopes.values()) != [0.25]
 
 
-def test_mixup_is_what_is_said():
+def test_mixup_mixes_as_documented():
     experiment, told = translated("spectral_denoising", spectral_shift=0.0)
     assert "draws a weight for every sample and blends inputs and targets" in told
     x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 1, 3)
@@ -257,12 +257,12 @@ def test_mixup_is_what_is_said():
         ("image_superresolution", {}, "bicubic downsampling with antialiasing (there was none)"),
     ],
 )
-def test_what_differs_is_said(name, changes, said):
+def test_differing_settings_are_reported(name, changes, said):
     assert said in translated(name, **changes)[1]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_what_is_no_longer_so_is_not_said(name):
+def test_outdated_differences_are_not_reported(name):
     experiment, told = translated(name)
     for untrue in ("only the inputs were blended", "values below zero could not be", "about four times", "are refused", "8 times as many"):
         assert untrue not in told

@@ -274,7 +274,7 @@ def test_super_resolution_begins_at_back_projection_and_keeps_the_place(sharp, t
     assert report.rows["back-projection"]["mpsnr"] > report.rows["bicubic"]["mpsnr"]
 
 
-def test_several_factors_are_practised_and_judged_by_the_one():
+def test_several_factors_are_trained_and_one_is_validated():
     sharp = Cube(np.random.default_rng(0).random((80, 40, 4)).astype(np.float32))
     experiment = Experiment.default("super_resolution", sharp).override(
         "task.factor=2", "data.patch=32", "split.validation=0.3", "split.gap=0"
@@ -514,7 +514,7 @@ def two_models(tmp_path_factory):
     return models, noisy, clean
 
 
-def test_an_ensemble_is_the_mean_of_its_models_and_tells_their_spread(two_models):
+def test_an_ensemble_is_the_mean_of_its_models_with_their_standard_deviation(two_models):
     (first, second), noisy, _ = two_models
     one, other = (predict(model, noisy).result.data for model in (first, second))
     both = predict(first, noisy, ensemble=[second])
@@ -593,7 +593,7 @@ def test_the_last_weights_may_be_kept(scene, tmp_path):
     assert all(torch.equal(value, last[name]) for name, value in model.network.state_dict().items())
 
 
-def test_a_random_split_of_a_scene_has_the_figure_on_blocks_beside_it(scene, tmp_path):
+def test_a_random_split_of_a_scene_is_reported_with_the_score_on_blocks(scene, tmp_path):
     cube, labels = scene
     experiment = Experiment.default("segmentation", cube, labels).override(
         "network={kind: local_means_mlp, components: 4, largest: 5, width: 16}", "augmentation=[]",
@@ -611,7 +611,7 @@ def test_a_random_split_of_a_scene_has_the_figure_on_blocks_beside_it(scene, tmp
         assert torch.equal(value, model.network.state_dict()[name])  # what is trained is the same
 
 
-def test_a_figure_on_blocks_that_fails_is_told_and_costs_nothing(scene, tmp_path, monkeypatch):
+def test_a_failed_score_on_blocks_is_reported_and_keeps_the_model(scene, tmp_path, monkeypatch):
     cube, labels = scene
 
     def refuse(*_):

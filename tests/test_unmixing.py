@@ -100,7 +100,7 @@ def test_vca_finds_the_pure_spectra_and_the_abundances(mixture):
 
 
 @pytest.mark.parametrize("kind", WITHOUT_LABELS)
-def test_separate_spectra_are_told_apart_largest_share_first(kind, blobs):
+def test_separate_spectra_become_components_in_order_of_abundance(kind, blobs):
     cube, stripes = blobs
     prediction = predict(kind, cube, settings={"count": 3})
     np.testing.assert_array_equal(prediction.result, stripes)
@@ -130,7 +130,7 @@ def test_what_goes_below_zero_is_raised_for_factors(blobs):
     assert below.components.numpy().min() < -0.1
 
 
-def test_a_model_finds_anew_in_every_cube(blobs):
+def test_an_unmixing_model_computes_components_for_every_cube(blobs):
     cube, stripes = blobs
     model = ready("kmeans", cube.axis, settings={"count": 3})
     first, other = predict(model, cube), predict(model, cube.with_data(cube.data[:, ::-1] * 2))
@@ -184,7 +184,7 @@ def test_settings_are_for_methods_by_name(pairs, tmp_path):
 
 
 @pytest.mark.parametrize("kind", WITHOUT_LABELS)
-def test_beside_a_network_components_are_named_by_training_labels_alone(kind, blobs):
+def test_components_of_a_baseline_are_named_by_training_labels_alone(kind, blobs):
     cube, stripes = blobs
     x, y = torch.from_numpy(cube.data)[None], torch.from_numpy(stripes)[None]
     counts = torch.zeros(1, 16, 24, dtype=torch.bool)
@@ -231,7 +231,7 @@ def test_by_name_on_the_command_line(blobs, tmp_path):
         assert told("kmeans", tmp_path / "in.npz", "-o", tmp_path / "x.npz", "--set", wrong).exit_code == 2
 
 
-def test_what_sees_single_spectra_is_judged_as_on_the_whole_image(blobs):
+def test_methods_of_single_spectra_score_the_same_on_the_whole_image(blobs):
     cube, stripes = blobs
     x, y = torch.from_numpy(cube.data)[None], torch.from_numpy(stripes)[None]
     scene = Scene(x, y, torch.rand(1, 16, 24, generator=torch.Generator().manual_seed(0)) < 0.4)
@@ -256,7 +256,7 @@ def peaks():
 
 
 @pytest.mark.parametrize("spec", [HydraRidge(), HydraRidge(groups=8, kernels=4), PCALDA()])
-def test_hydra_tells_the_position_of_a_peak_as_discriminants_do(spec, peaks):
+def test_hydra_classifies_peak_positions_as_well_as_discriminants(spec, peaks):
     x, y = peaks
     learnt = torch.zeros(1, 300, 1, dtype=torch.bool)
     learnt[:, :150] = True

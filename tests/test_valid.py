@@ -49,7 +49,7 @@ def quiet(work, *args, **kwargs):
 
 @pytest.mark.parametrize("kind", WITHOUT)
 @pytest.mark.parametrize("lazy", [False, True])
-def test_what_holds_no_data_is_told_in_memory_and_block_by_block(kind, lazy):
+def test_pixels_without_data_are_found_in_memory_and_block_by_block(kind, lazy):
     noisy, _, _, inside = scene(kind)
     cube = Cube(da.from_array(noisy.data, chunks=(10, 7, 5)), metadata=noisy.metadata) if lazy else noisy
     held = holds_data(cube)
@@ -290,7 +290,7 @@ def test_scores_are_of_the_pixels_that_hold_data(kind):
     assert 0 < evaluation.rows["a"]["ssim"] <= 1
 
 
-def test_all_rows_are_judged_by_the_same_pixels():
+def test_all_rows_are_scored_on_the_same_pixels():
     _, clean, *_ = scene(object_side=48)
     holed = clean.data.copy()
     holed[:10] = np.nan
@@ -388,7 +388,7 @@ def test_labels_of_minus_one_and_nan_are_unlabelled_and_said(unknown, tmp_path):
         read_labels(tmp_path / "labels.npy")
 
 
-def test_a_class_zero_beside_minus_one_stays_a_class_where_zero_is_one():
+def test_zero_stays_a_class_where_minus_one_means_unlabelled():
     rng = np.random.default_rng(0)
     with pytest.warns(SpectralWarning, match="so does 0 where 0 means unlabelled"):
         known = as_labels(np.repeat([-1, 0, 1], 20))

@@ -95,6 +95,15 @@ def test_modules_contain_no_private_words(name):
     assert not found, "\n".join(f"{name}:{line}: {word!r}; write {instead}" for line, word, instead in found)
 
 
+def test_names_of_tests_contain_no_private_words():
+    names = [
+        (path.name, name)
+        for path in sorted(Path(__file__).parent.rglob("test_*.py"))
+        for name in re.findall(r"^ *def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert [one for one in names if private_words(one[1]) and one[0] != Path(__file__).name] == []
+
+
 @pytest.mark.parametrize(
     "source", ['"""It is told anew."""', "x = 1  # beside it", "told = 1", 'f"{x} is judged"', "def begin_with_told(): ..."]
 )

@@ -182,7 +182,7 @@ def test_an_attached_run_that_does_not_listen_is_ended(pairs, quick, tmp_path):
     attached.stop()
 
 
-def test_a_session_that_trains_beside_other_work_is_not_ended(tmp_path):
+def test_a_session_with_other_work_is_not_ended(tmp_path):
     folder = RunFolder.create(Experiment(), tmp_path / "run")
     folder.claim()
     attached = Run.attach(folder)
@@ -203,7 +203,7 @@ def test_two_processes_do_not_work_in_one_folder(pairs, quick, tmp_path):
     assert run.folder.state() == "stopped"
 
 
-def test_a_failure_is_told_with_its_cause(pairs, quick, tmp_path):
+def test_a_failure_is_reported_with_its_cause(pairs, quick, tmp_path):
     noisy, clean = pairs
     noisy.data[:, 3] = np.nan
     run = launch(quick(), noisy, clean, run=tmp_path / "run")
@@ -214,7 +214,7 @@ def test_a_failure_is_told_with_its_cause(pairs, quick, tmp_path):
     run.close()
 
 
-def test_an_insisting_stop_works_before_anything_has_begun(pairs, quick, tmp_path):
+def test_a_forced_stop_works_before_training_has_started(pairs, quick, tmp_path):
     run = launch(quick(*LONG), *pairs, run=tmp_path / "run")
     run.stop(grace=0.1)
     assert not run.alive
@@ -308,7 +308,7 @@ def test_a_signal_stops_resumably(files, which):
     assert run.wait() == 3
 
 
-def test_nothing_is_overwritten_unasked_and_no_folder_made(tmp_path, pairs):
+def test_nothing_is_overwritten_and_no_folder_made_without_consent(tmp_path, pairs):
     write(pairs[0], tmp_path / "a.npz")
     write(pairs[1], tmp_path / "b.npz")
     (tmp_path / "steps.yml").write_text("- kind: normalise\n")
@@ -343,7 +343,7 @@ def test_a_missing_file_is_wrong_use_in_every_command(arguments, tmp_path, pairs
     assert "Traceback" not in done.stderr
 
 
-def test_the_version_is_told_and_a_deleted_folder_named(tmp_path):
+def test_the_version_is_printed_and_a_deleted_working_directory_reported(tmp_path):
     assert command("--version").stdout.startswith("napari-spectrai ")
     gone = tmp_path / "gone"
     gone.mkdir()

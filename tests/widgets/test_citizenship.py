@@ -134,7 +134,7 @@ def _contrast(label) -> float:
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_colours_are_told_from_the_background(viewer, qtbot, theme):
+def test_colours_contrast_with_the_background(viewer, qtbot, theme):
     viewer.theme = theme
     plot, warning = Plot(viewer, x="x", y="y"), message("wrong")
     viewer.window.add_dock_widget(plot.native)

@@ -158,7 +158,7 @@ def test_several_results_in_one_table_that_fits(viewer, scene, evaluate, until, 
     assert "no longer exists" in evaluate.view.place.value
 
 
-def test_what_does_not_fit_is_said_and_mended(viewer, scene, evaluate, until):
+def test_a_misfit_is_reported_and_its_remedy_works(viewer, scene, evaluate, until):
     def problem_with(**change):
         axis = SpectralAxis(change.get("positions", np.linspace(600, 1800, 10)), "1/cm")
         place = {"pixel_size": (3.0, 2.0), "pixel_unit": "um", "metadata": {"origin": (40.0, -10.0)}} | change.get("place", {})

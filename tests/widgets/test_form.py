@@ -56,7 +56,7 @@ def test_choosing_a_kind_shows_its_settings_and_keeps_those_of_the_last(form):
 
 
 @pytest.mark.parametrize(("part", "text"), [("lr", "fast"), ("lr", "-1"), ("lr", ""), ("lr", "["), ("lr", "%")])
-def test_a_problem_is_said_beside_its_field(form, part, text):
+def test_a_problem_is_shown_next_to_its_field(form, part, text):
     row = form._parts["training"]._parts["optimiser"]._settings._parts[part]
     row.editor.value = text
     with pytest.raises(SettingsError) as error:

@@ -115,7 +115,7 @@ def test_a_run_let_on_outlives_its_window_and_is_followed_from_the_next(viewer, 
     assert run.folder.state() == "stopped"
 
 
-def test_what_the_console_launches_can_be_followed_beside_it(training, qtbot, pairs, quick, tmp_path, until):
+def test_a_run_launched_in_the_console_can_be_followed_in_the_dock(training, qtbot, pairs, quick, tmp_path, until):
     run, follower, events = training
     heard = []
     jobs.launched.connect(lambda other: heard.append((other, threading.current_thread() is threading.main_thread())))

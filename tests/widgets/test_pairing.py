@@ -122,7 +122,7 @@ def test_predict_evaluate_and_preprocess_keep_their_choices_too(viewer):
     assert "'cells' was removed" in prepare._about.value
 
 
-def test_a_truth_that_lies_beside_its_input_is_aligned_on_a_button(viewer, train, until):
+def test_a_truth_at_another_position_is_aligned_by_a_button(viewer, train, until):
     cells = add_cube(viewer, scene())
     truth = add_cube(viewer, scene("clean", 1))
     truth.translate = [truth.translate[0], 2.5, 0]
@@ -204,7 +204,7 @@ def test_points_and_shapes_are_learnt_from_or_refused_in_words(viewer, train, un
     assert cells in viewer.layers
 
 
-def test_a_dimension_that_nothing_tells_is_asked_for_and_nothing_begins(viewer, train, until):
+def test_an_ambiguous_spectral_dimension_must_be_chosen_before_the_start(viewer, train, until):
     stack = viewer.add_image(np.random.default_rng(0).random((4, 24, 6, 20), np.float32), name="t, y, λ, x")
     assert chosen(train)[0] is stack
     assert train.data.dimension.visible

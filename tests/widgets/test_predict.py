@@ -357,7 +357,7 @@ def test_no_other_model_takes_the_place_of_one_that_has_gone(viewer, dock, model
     assert dock._start.enabled
 
 
-def test_what_is_in_view_is_asked_when_the_button_is_pressed(viewer, dock, until):
+def test_the_visible_region_is_read_when_the_button_is_pressed(viewer, dock, until):
     layer = add_cube(viewer, image(6, 8))
     dock.model = "savitzky_golay"
     dock._targets.region.choice.value = "visible part"

@@ -109,7 +109,7 @@ def spiky(height: int = 20, width: int = 20, spikes: int = 7) -> tuple[Cube, set
     return Cube(data.astype(np.float32), SpectralAxis(np.linspace(500, 1290, 80), "1/cm")), places
 
 
-def test_spikes_are_counted_beside_their_step_and_shown_in_the_image(viewer, until):
+def test_spikes_are_counted_next_to_their_step_and_marked_in_the_image(viewer, until):
     cube, places = spiky()
     image = add_cube(viewer, cube, name="map")
     _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", "Preprocess")
@@ -143,7 +143,7 @@ def test_of_a_large_layer_the_middle_is_counted():
     np.testing.assert_array_equal(part.data, cube.data[5:15, 5:15])
 
 
-def test_problems_are_said_beside_their_field_and_nothing_starts(opened, until):
+def test_problems_are_shown_next_to_their_field_and_prevent_the_start(opened, until):
     _, _, dock = opened
     crop = dock.form.add("crop")
     dock.form.items[0].form._parts["low"].editor.value = "a lot"

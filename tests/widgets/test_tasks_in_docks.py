@@ -93,7 +93,7 @@ def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene
     np.testing.assert_allclose(result.get_color(2), labels.get_color(2), atol=1e-3)
 
 
-def test_a_task_begins_anew_and_says_what_it_needs(scene, until):
+def test_a_changed_task_resets_the_form_and_names_what_it_needs(scene, until):
     viewer, _, labels = scene
     train = dock(viewer, "Train")
     assert train.form.task.value == "denoising"
@@ -130,7 +130,7 @@ def test_a_super_resolved_layer_lies_exactly_over_its_source(scene, until):
         np.testing.assert_allclose(mine, theirs)
 
 
-def test_spectra_of_a_set_are_told_apart(viewer, until):
+def test_spectra_of_a_set_are_classified_one_by_one(viewer, until):
     rng = np.random.default_rng(1)
     classes = np.arange(80) % 2
     layer = add_cube(viewer, Cube((rng.normal(0, 0.2, (80, 20)) + np.eye(2, 20)[classes] * 3).astype(np.float32), name="cells"))
@@ -146,7 +146,7 @@ def test_spectra_of_a_set_are_told_apart(viewer, until):
     assert (result.data[0] == classes + 1).mean() > 0.9
 
 
-def test_a_setting_of_the_task_that_does_not_hold_is_said_beside_it(scene):
+def test_an_invalid_setting_of_the_task_is_shown_next_to_it(scene):
     viewer, *_ = scene
     train = dock(viewer, "Train")
     train.form.task.value = "segmentation"

@@ -79,7 +79,7 @@ def test_several_layers_train_together(open_image, image_pairs, until):
     assert train._start.enabled
 
 
-def test_files_are_read_and_their_faults_told_in_words(viewer, image_pairs, until, tmp_path):
+def test_files_are_read_and_their_faults_reported(viewer, image_pairs, until, tmp_path):
     noisy, clean = image_pairs
     files = [str(write(cube, tmp_path / f"{name}.npz")) for cube, name in ((noisy, "noisy"), (clean, "clean"))]
     train = spectrai.widgets.train(viewer)
@@ -98,7 +98,7 @@ def test_files_are_read_and_their_faults_told_in_words(viewer, image_pairs, unti
     assert not train._start.enabled
 
 
-def test_a_few_strokes_are_enough_to_begin_and_more_are_heeded(viewer, until):
+def test_a_few_strokes_suffice_to_start_and_more_are_used(viewer, until):
     rng = np.random.default_rng(0)
     data = rng.normal(0, 0.1, (24, 24, 6)).astype(np.float32)
     data[:, 12:] += 1
@@ -143,7 +143,7 @@ def test_presets_set_the_length_and_own_settings_stay(open_pairs):
     assert train.experiment.split.validation == 0.3
 
 
-def test_the_time_and_memory_are_tried_in_a_process_and_told(open_pairs, until, monkeypatch):
+def test_time_and_memory_are_measured_in_a_process_and_shown(open_pairs, until, monkeypatch):
     viewer, *_ = open_pairs
     monkeypatch.setattr(TrainingChecks, "measures", True)
     train = spectrai.widgets.train(viewer)
@@ -197,7 +197,7 @@ def test_predict_with_what_was_trained(open_pairs, until):
     assert spectrai.widgets.predict(viewer).model == folder.best
 
 
-def test_a_training_is_taken_along(open_pairs, until, tmp_path):
+def test_a_training_is_exported_for_another_computer(open_pairs, until, tmp_path):
     viewer, noisy, _ = open_pairs
     train = spectrai.widgets.train(viewer)
     train.experiment = train.experiment.override(*SHORT)
@@ -225,7 +225,7 @@ def test_what_the_console_launches_is_followed(open_pairs, until):
     assert isinstance(list(run.events())[-1], Finished)
 
 
-def test_a_run_at_work_elsewhere_is_followed_from_the_list(open_pairs, until, pairs):
+def test_a_run_of_another_process_is_followed_from_the_list(open_pairs, until, pairs):
     viewer, *_ = open_pairs
     other = spectrai.launch(Experiment().override("training.epochs=100000", "training.schedule=constant", *SHORT[1:]), *pairs)
     until(lambda: RunFolder(other.folder.path).state() == "running")
@@ -330,7 +330,7 @@ def test_the_split_lies_over_spectra_with_their_bands_last_and_over_series_of_vo
     assert viewer.layers["series · split"].data.shape == (2, 3, 24, 24)
 
 
-def test_files_of_one_name_are_told_apart_and_one_truth_serves_several(viewer, pairs, until, tmp_path):
+def test_files_of_one_name_are_distinguished_and_may_share_a_truth(viewer, pairs, until, tmp_path):
     noisy, clean = pairs
     files = [write(noisy, tmp_path / folder / "map.npz") for folder in ("first", "second")]
     truth = write(clean, tmp_path / "clean.npz")
@@ -377,7 +377,7 @@ def test_a_deletion_is_of_the_run_asked_about_and_its_curve_goes(viewer, runs_fo
     until(lambda: train.view.curves.names() == ["other"])
 
 
-def test_a_damaged_journal_is_told_in_words(viewer, runs_folder, until, capture_notifications):
+def test_a_damaged_journal_is_reported(viewer, runs_folder, until, capture_notifications):
     run = _made_run(runs_folder, "broken")
     train = spectrai.widgets.train(viewer)
     until(lambda: bool(train.runs.table.rows))
@@ -496,7 +496,7 @@ def test_a_run_whose_files_are_gone_says_so_when_reopened(viewer, runs_folder, u
     assert not train.data.problem.value
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_words(open_pairs, runs_folder, until, monkeypatch, capture_notifications):
+def test_a_folder_that_cannot_be_written_is_reported(open_pairs, runs_folder, until, monkeypatch, capture_notifications):
     viewer, *_ = open_pairs
     stopped = _made_run(runs_folder, "stopped")
     stopped.append(Finished("stopped"))
@@ -517,7 +517,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(open_pairs, runs_folde
     assert not capture_notifications
 
 
-def test_a_problem_with_a_folded_field_is_said_beside_the_choice(open_pairs):
+def test_a_problem_with_a_collapsed_field_is_shown_next_to_the_choice(open_pairs):
     viewer, *_ = open_pairs
     train = spectrai.widgets.train(viewer)
     train.experiment = train.experiment.override("network=unet", "network.dims=2")
