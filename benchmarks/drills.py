@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,9 @@ def loaded(path: Path) -> Cube:
 
 def nothing_left(folder: Path) -> None:
     """Raise if temporary files of killed processes are still there."""
-    left = [path.name for path in folder.rglob(".*") if ".partial" in path.name or ".replaced" in path.name or path.name.endswith(".commit")]
+    left = [
+        path.name for path in folder.rglob(".*") if ".partial" in path.name or ".replaced" in path.name or path.name.endswith(".commit")
+    ]
     if left:
         raise LostError(f"left behind: {left}")
 
@@ -107,7 +110,7 @@ def experiment(folder: Path, epochs: int) -> Path:
     noisy, clean = write(cube(0), folder / "in.npz"), write(cube(0), folder / "out.npz")
     settings = (
         f"data.input=[{noisy}]", f"data.truth=[{clean}]", f"training.epochs={epochs}", "training.batch=8", "training.device=cpu",
-        "network={kind: spectral_mlp, width: 16}", "split.validation=0.2", "augmentation=[noise]",
+        "network={kind: residual_mlp, width: 16}", "split.validation=0.2", "augmentation=[noise]",
     )  # fmt: skip
     return Experiment().override(*settings).save(folder / "experiment.yml")
 

@@ -1,9 +1,9 @@
 """Open, look, train, predict and close, again and again in one napari: ``xvfb-run python benchmarks/soak.py --minutes 120``.
 
-Each round opens a window on a spectral file, moves the cursor in the Spectra dock, trains a small network in the Train dock, applies it in
-the Predict dock, and closes the window. After it, memory, threads, open files, child processes, Qt's widgets, and the viewers and docks that
-Python still holds are printed; at the end, what they grow by per round over the second half. ``--look`` leaves out training and prediction,
-so that rounds are short and windows and docks alone are measured.
+Each round opens a window on a spectral file, moves the cursor in the Spectra dock, trains a small network in the Train dock, applies it
+in the Predict dock, and closes the window. After it, memory, threads, open files, child processes, Qt's widgets, and the viewers and docks
+that Python still holds are printed; at the end, what they grow by per round over the second half. ``--look`` leaves out training and
+prediction, so that rounds are short and windows and docks alone are measured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 
 SETTINGS = (
-    "training.epochs=3", "training.batch=16", "training.device=cpu", "network={kind: spectral_mlp, width: 16}", "split.validation=0.2",
+    "training.epochs=3", "training.batch=16", "training.device=cpu", "network={kind: residual_mlp, width: 16}", "split.validation=0.2",
 )  # fmt: skip
 PATIENCE = 600.0
 

@@ -131,6 +131,7 @@ class BandContrast:
             assert app is not None  # noqa: S101  # sliders move in a window
             self._reading = LatestOnly(app)
             self._reading.answered.connect(self._on_read)
+            weakref.finalize(self, self._reading.deleteLater).atexit = False  # its thread ends with the viewer
         self._reading.ask(lambda: [(layer, contrast_limits(np.asarray(part))) for layer, part in parts])
 
     def _on_read(self, found: list[tuple[weakref.ref[Layer], tuple[float, float]]]) -> None:

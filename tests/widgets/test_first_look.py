@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from napari.components import ViewerModel
 from napari_spectrai import Cube, SpectralAxis, as_cube, write
 from napari_spectrai.io import Picture
 from napari_spectrai.summary import contrast_limits, telling_band
+from napari_spectrai.widgets import first_look
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above, lie_over
 from napari_spectrai.widgets.layers import FIRST_BAND, add_cube, opened_layer
@@ -221,3 +225,17 @@ def test_the_place_of_a_line_is_drawn_on_the_picture_of_its_file():
 def test_a_single_spectrum_opens_the_plot(viewer, tmp_path, qtbot):
     viewer.open(write(line_cube(count=1), tmp_path / "one.h5"), plugin="napari-spectrai")
     assert "Spectra (napari-spectrai)" in viewer.window.dock_widgets
+
+
+def test_the_thread_that_reads_limits_ends_with_its_viewer(model, until):
+    cube = ramp()
+    layer = open_cube(model, cube.with_data(da.from_array(cube.data, chunks=(5, 5, 1))))
+    contrast = weakref.ref(band_contrast(model))
+    model.dims.set_point(0, 450.0)
+    until(lambda: contrast()._reading is not None and not contrast()._reading.busy)
+    thread = contrast()._reading._thread
+    band_contrasts = first_look._of
+    del layer, band_contrasts[model]
+    gc.collect()
+    assert contrast() is None
+    until(lambda: not thread.is_alive())
