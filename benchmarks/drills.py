@@ -85,9 +85,7 @@ def loaded(path: Path) -> Cube:
 
 def nothing_left(folder: Path) -> None:
     """Raise if temporary files of killed processes are still there."""
-    left = [
-        path.name for path in folder.rglob(".*") if ".partial" in path.name or ".replaced" in path.name or path.name.endswith(".commit")
-    ]
+    left = [path.name for path in folder.rglob(".*") if re.search(r"\.(partial|replaced|commit)", path.name)]
     if left:
         raise LostError(f"left behind: {left}")
 

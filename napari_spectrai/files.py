@@ -5,18 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_spectrai import swap
 
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]
+
 _STORE = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _ELSEWHERE = "choose a folder that can be written"
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_LARGEST_OF_FAT = 2**32 - 1
 _NEARLY_FULL = 2**20
 """Free bytes below which a failure to write is attributed to a full disk, whatever error a library raises."""
+
+still_writing: list[Callable[[], None]] = []
+"""Functions that wait until a library whose threads may still be writing after an error has stopped."""
 
 
 def size_words(count: float) -> str:
@@ -43,6 +52,7 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
         Whether the data are flushed to the disk, safe from a loss of power, before this returns.
     """
     path = Path(path)
+    _refuse_long(path)
     if path.is_dir():
         _refuse_foreign(path)
     try:
@@ -56,12 +66,16 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
     free = _free(path.parent) if needs else None
     if free is not None and free < needs:  # before the work, and before a library that ends the process where it cannot write
         raise _full(path, f"it needs {size_words(needs)}", free)
+    if not _allows(temporary, needs):
+        raise _too_large(path)
     try:
         yield temporary
         if path.is_dir():
             _refuse_foreign(path)
         swap.commit(temporary, path, durable=durable)
     except BaseException as error:
+        for wait in still_writing:
+            wait()
         incomplete = swap.written(temporary)
         explained = _explained(error, path, temporary, needs)
         for item in incomplete:
@@ -96,8 +110,10 @@ def _explained(error: BaseException, path: Path, temporary: Path, needs: int) ->
         return None
     number = error.errno if isinstance(error, OSError) else None
     free = _free(path.parent)
+    so_far = sum(_length(item) for item in swap.written(temporary))
+    if number == errno.EFBIG or (number is None and so_far >= _limit()):
+        return _too_large(path)
     if number in _FULL or (number is None and free is not None and free < max(needs, _NEARLY_FULL)):
-        so_far = sum(_length(item) for item in swap.written(temporary))
         return _full(path, f"it needs {size_words(needs)}" if needs else f"it needs more than {size_words(so_far)}", free)
     if isinstance(error, OSError) and number in _UNWRITABLE:
         words = f"{os.strerror(number or 0)}: {_ELSEWHERE}; what was saved before is untouched"
@@ -111,6 +127,43 @@ def _full(path: Path, needs: str, free: int | None) -> OSError:
     have = "" if free is None else f" and {size_words(free)} are free"
     words = f"{os.strerror(errno.ENOSPC)}: {needs}{have}; free some space there, or choose another disk"
     return OSError(errno.ENOSPC, f"{words}; what was saved before is untouched", str(path))
+
+
+def _too_large(path: Path) -> OSError:
+    words = f"{os.strerror(errno.EFBIG)}: the file system, or a limit of this account, allows no file of this size"
+    return OSError(errno.EFBIG, f"{words}; choose another disk, or .zarr, which is a folder of small files", str(path))
+
+
+def _limit() -> float:
+    """Return the bytes to which the files of this process are limited."""
+    limit = -1 if resource is None else resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return limit if limit >= 0 else float("inf")
+
+
+def _allows(temporary: Path, size: int) -> bool:
+    """Whether the file system and the limits of this process allow a file of so many bytes."""
+    if size > _limit():
+        return False
+    if size <= _LARGEST_OF_FAT:
+        return True
+    try:
+        with temporary.open("wb") as file:
+            file.truncate(size)
+    except OSError as error:
+        return error.errno != errno.EFBIG
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def _refuse_long(path: Path) -> None:
+    """Refuse a name that the file system cannot hold."""
+    length, most = len(os.fsencode(path.name)), 255
+    with suppress(AttributeError, OSError, ValueError):  # not on Windows, nor for a folder that is still to be made
+        most = os.pathconf(path.parent, "PC_NAME_MAX")
+    if length > most:
+        words = f"{os.strerror(errno.ENAMETOOLONG)}: the name has {length} bytes, and {most} fit; choose a shorter one"
+        raise OSError(errno.ENAMETOOLONG, words, str(path))
 
 
 def _free(folder: Path) -> int | None:

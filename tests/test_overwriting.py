@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from zarr.core import sync
+from zarr.storage import LocalStore
 
 from napari_spectrai import Cube, SpectralAxis, files, read, swap, write
 
@@ -162,3 +166,51 @@ def test_a_file_larger_than_the_free_space_is_refused_before_writing(name, tmp_p
 def test_an_error_that_has_nothing_to_do_with_the_disk_stays_as_it_is(tmp_path):
     with pytest.raises(RuntimeError, match="^something else$"), files.replacing(tmp_path / "x.npy"):
         raise RuntimeError("something else")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".zarr", ".h5", ".hdr", ".csv", ".ome.tif", ".mat"])
+def test_a_name_longer_than_the_file_system_allows_is_refused_with_both_lengths(suffix, tmp_path):
+    name = "界" * 100 + suffix
+    with pytest.raises(OSError, match=f"the name has {len(name.encode())} bytes, and 255 fit; choose a shorter one"):
+        write(cube(1), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_limit_on_the_size_of_files_is_reported_and_ends_no_process(tmp_path):
+    code = f"""
+import resource
+import numpy as np
+from napari_spectrai import Cube, write
+resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+large = Cube(np.random.default_rng(0).random((100, 100, 40), dtype="f4"))
+for suffix in (".npy", ".h5", ".hdr", ".ome.tif", ".csv", ".npz"):
+    try:
+        write(large, {str(tmp_path / "x")!r} + suffix)
+    except OSError as error:
+        assert "allows no file of this size; choose another disk, or .zarr" in str(error), error
+    else:
+        raise AssertionError(suffix)
+write(large, {str(tmp_path / "x.zarr")!r})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
+
+
+def test_chunks_that_are_still_being_written_when_one_fails_leave_nothing_behind(tmp_path, monkeypatch):
+    store, failed = LocalStore.set, threading.Event()
+
+    async def slow(self, key, *more, **options):
+        if "/c/" not in f"/{key}":
+            return await store(self, key, *more, **options)
+        if not failed.is_set():
+            failed.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await asyncio.sleep(0.3)
+        return await store(self, key, *more, **options)
+
+    monkeypatch.setattr(LocalStore, "set", slow)
+    with pytest.raises(OSError, match="No space left on device"):
+        write(Cube(np.ones((200, 200, 64), np.float32)), tmp_path / "x.zarr")
+    assert all(task.done() for task in asyncio.all_tasks(sync.loop[0]))
+    assert not list(tmp_path.iterdir())
