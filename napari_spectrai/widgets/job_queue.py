@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import Container, ProgressBar, PushButton, Widget
-from napari.qt.threading import thread_worker
 from napari.utils import progress
 from napari.viewer import Viewer
 from psygnal import Signal
+from superqt.utils import thread_worker
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import read

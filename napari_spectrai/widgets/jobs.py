@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import napari
-from napari.qt.threading import thread_worker
 from psygnal import Signal, SignalInstance
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QMessageBox, QWidget
+from superqt.utils import thread_worker
 
 from napari_spectrai import runs
 from napari_spectrai.runs import Event, Failed, Finished, Job, Run, RunFolder, all_runs

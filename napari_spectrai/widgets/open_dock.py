@@ -8,8 +8,8 @@ from typing import Any
 
 from magicgui.types import FileDialogMode
 from magicgui.widgets import ComboBox, Container, FileEdit, Label, LineEdit, PushButton
-from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
+from superqt.utils import thread_worker
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io import Column, SeveralArraysError, columns_of, inspect

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import psutil
 import pytest
@@ -12,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
 from napari_spectrai import launch, runs
 from napari_spectrai.runs import Epoch, Finished, Job, Run, RunFolder
 from napari_spectrai.widgets import jobs
+from napari_spectrai.widgets.job_queue import JobQueue
 
 LONG = ("training.epochs=100000", "training.schedule=constant")
 ASKS = jobs.confirm
@@ -146,3 +149,16 @@ def test_nothing_is_let_on_of_which_nothing_would_remain(viewer, person, tmp_pat
     ((text, buttons),) = asked
     assert "its result is lost" in text
     assert buttons == ["Cancel", "Stop"]
+
+
+def test_what_work_on_a_thread_refers_to_is_freed_while_the_window_stays_open(viewer, until):
+    class Payload:
+        """Stands for the cube of a prediction."""
+
+    payload, found = Payload(), []
+    reference = weakref.ref(payload)
+    queue = JobQueue(viewer, "Predict", "", "")
+    queue._aside(lambda payload=payload: str(payload), found.append)
+    del payload
+    until(lambda: found)
+    until(lambda: gc.collect() >= 0 and reference() is None)

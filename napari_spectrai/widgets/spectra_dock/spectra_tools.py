@@ -14,10 +14,10 @@ import numpy.typing as npt
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, Container, LineEdit, PushButton, show_file_dialog
 from napari.layers import Image
-from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtWidgets import QApplication
+from superqt.utils import thread_worker
 
 from napari_spectrai.cells import safe_row
 from napari_spectrai.cube import Cube
@@ -157,7 +157,7 @@ class BandTools(Container[Any]):
             self.done.emit(name)
             return
         self._status.value, self._status.visible = f"making {name} …", True
-        worker = thread_worker(work)()
+        worker = thread_worker(work)()  # type: ignore[no-untyped-call]
         worker.returned.connect(lambda data: self._add(data, layer, name))
         worker.errored.connect(lambda error: say(self._problem, str(error)))
         worker.finished.connect(lambda: setattr(self._status, "visible", False))

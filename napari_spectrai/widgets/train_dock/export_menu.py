@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import PushButton
-from napari.qt.threading import thread_worker
 from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu
+from superqt.utils import thread_worker
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
@@ -74,7 +74,7 @@ class Keeping:
         if isalive(self.button.native):  # type: ignore[no-untyped-call]  # the dock may have been closed meanwhile
             use(word)
 
-    def _free(self) -> None:
+    def _free(self, _: None = None) -> None:
         self._back(lambda on: setattr(self.button, "enabled", on), True)
 
     def _copy(self, words: str, what: str, path: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from magicgui.widgets import CheckBox, Container
 from napari.components import ViewerModel
-from napari.qt.threading import thread_worker
 from napari.utils import progress
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
+from superqt.utils import thread_worker
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.metrics import METRICS
@@ -327,7 +327,7 @@ class TrainingView(Container[Any]):
         if self._replaying is folder and isalive(self.native):  # type: ignore[no-untyped-call]
             self.failed(str(error), "")
 
-    def _replayed(self, folder: RunFolder, events: list[Event]) -> None:
+    def _replayed(self, folder: RunFolder, events: Sequence[Event]) -> None:
         if self._replaying is not folder or not isalive(self.native):  # type: ignore[no-untyped-call]
             return  # another run is shown by now, or the dock was closed
         self._replaying = None

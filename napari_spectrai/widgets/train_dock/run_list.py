@@ -7,12 +7,12 @@ from typing import Any
 
 from magicgui.widgets import Container, PushButton
 from napari.layers import Image
-from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from psygnal import Signal
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QInputDialog, QLineEdit, QMessageBox
+from superqt.utils import thread_worker
 
 from napari_spectrai.runs import RunFolder
 from napari_spectrai.runs.history import RunSummary, curve, delete, rename, summaries

@@ -6,9 +6,9 @@ from typing import Any
 
 from magicgui.widgets import PushButton
 from napari.layers import Layer
-from napari.qt.threading import thread_worker
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
+from superqt.utils import thread_worker
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
