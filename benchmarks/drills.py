@@ -113,7 +113,7 @@ def experiment(folder: Path, epochs: int) -> Path:
     return Experiment().override(*settings).save(folder / "experiment.yml")
 
 
-def training(killer: Killer, folder: Path, count: int, epochs: int = 200) -> Iterator[None]:
+def training(killer: Killer, folder: Path, count: int, epochs: int = 60) -> Iterator[None]:
     """Kill trainings and their resumptions."""
     document = experiment(folder, epochs)
     whole = RunFolder(folder / "whole")
