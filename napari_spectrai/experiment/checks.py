@@ -144,7 +144,7 @@ def _whole_images(experiment: Experiment) -> list[Problem]:
     if not (network.pools and experiment.looks_around) and not means_of_images(type(network)):
         if network.pools:
             return [Problem("network.dims", f"{network.title} with dims=1 classifies pixels; for whole images, set network.dims=2")]
-        fitting = [kind for kind in networks if fits_images(networks[kind]) and task.kind in networks[kind].tasks]
+        fitting = [kind for kind in networks if fits_images(networks[kind]) and task.suits(networks[kind].tasks)]
         return [Problem("network", f"{network.title} classifies pixels; for images, choose another network; {listed(fitting)}")]
     if experiment.split.method not in ("auto", "file", "group"):
         return [Problem("split.method", f"{experiment.split.method} would divide images; whole images must be split by file or by group")]
@@ -298,6 +298,6 @@ def _of_spectra(experiment: Experiment) -> str:
     dims = type(experiment.network).model_fields.get("dims")
     if dims is not None and 1 in get_args(dims.annotation):
         return "set network.dims=1"
-    kinds = [kind for kind in networks if experiment.task.kind in networks[kind].tasks and networks[kind].dimensions == (1,)]
+    kinds = [kind for kind in networks if experiment.task.suits(networks[kind].tasks) and networks[kind].dimensions == (1,)]
     learning = [kind for kind in kinds if not networks[kind].classical]
     return f"choose a network of single spectra; {listed(learning or kinds)}"

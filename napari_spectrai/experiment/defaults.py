@@ -26,7 +26,7 @@ def suited(experiment: type[T], kind: str, cube: Cube, truth: Any) -> T:
     """Return an experiment with settings for `cube` and its truth, if there is one."""
     task = tasks.parse(kind)
     makers = {"super_resolution": _super_resolution, "classification": _classes, "segmentation": _classes, "calibration": _calibration}
-    document = makers.get(task.kind, _restoration)(task, cube, truth)
+    document = makers.get(task.like, _restoration)(task, cube, truth)
     made: T = experiment.model_validate({"name": cube.name} | document)  # type: ignore[attr-defined]
     return made
 

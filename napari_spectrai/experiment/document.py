@@ -80,12 +80,12 @@ class Experiment(Spec):
     @model_validator(mode="after")
     def _suits(self) -> Self:
         for what, spec, registry in (("network", self.network, networks), ("loss", self.loss, losses)):
-            if self.task.kind not in spec.tasks:
-                suited = [kind for kind in registry if self.task.kind in registry[kind].tasks]
+            if not self.task.suits(spec.tasks):
+                suited = [kind for kind in registry if self.task.suits(registry[kind].tasks)]
                 raise ValueError(f"{what} {spec.kind!r} does not suit the task {self.task.kind!r}; {listed(suited)}")
         for part in self.loss.terms:
-            if self.task.kind not in part.tasks:
-                suited = [kind for kind in losses if self.task.kind in losses[kind].tasks and kind != self.loss.kind]
+            if not self.task.suits(part.tasks):
+                suited = [kind for kind in losses if self.task.suits(losses[kind].tasks) and kind != self.loss.kind]
                 raise ValueError(f"loss {part.kind!r} in the sum does not suit the task {self.task.kind!r}; {listed(suited)}")
         return self
 

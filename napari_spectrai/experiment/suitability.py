@@ -57,7 +57,7 @@ class Suitability:
 
     def why_not(self, cls: type[Named]) -> str:
         """Return why a kind is not offered, in words; empty if it is offered."""
-        if cls.tasks is not None and self.task.kind not in cls.tasks:
+        if cls.tasks is not None and not self.task.suits(cls.tasks):
             return "for " + " and ".join(tasks[kind].title.lower() for kind in tasks if kind in cls.tasks)
         if issubclass(cls, NetworkSpec):
             return self._network(cls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +14,11 @@ from napari_spectrai.spec import Named, Registry
 class TaskSpec(Named):
     """A task: its description, the kinds of its truth and result, its defaults, and the metrics it is scored with."""
 
+    like: ClassVar[str] = ""
+    """Kind of the task whose networks, losses, augmentations and defaults suit this one, too.
+
+    Empty: denoising, or segmentation where the truth is labels.
+    """
     truth: ClassVar[Literal["cube", "labels"]] = "cube"
     classifies: ClassVar[bool] = False
     """Whether truth and results are classes, not spectra; follows from `truth`."""
@@ -38,9 +43,14 @@ class TaskSpec(Named):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **settings: Any) -> None:
-        """Derive `classifies`."""
+        """Derive `classifies`, and `like` where it is not set."""
         super().__pydantic_init_subclass__(**settings)
         cls.classifies = cls.truth == "labels"
+        cls.like = cls.like or ("segmentation" if cls.classifies else "denoising")
+
+    def suits(self, kinds: Collection[str]) -> bool:
+        """Whether what is made for tasks of these kinds suits this one."""
+        return self.kind in kinds or self.like in kinds
 
     @property
     def needs_truth(self) -> bool:
@@ -146,6 +156,7 @@ class Calibration(TaskSpec):
     """
 
     title: ClassVar = "Calibration"
+    like: ClassVar = "calibration"
     kind: Literal["calibration"] = "calibration"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Restoration"
     metrics: ClassVar = ("mse", "psnr", "sam")
@@ -172,6 +183,7 @@ class SuperResolution(TaskSpec):
     """Increase the resolution of an image, trained on sharp images that are degraded, or on pairs."""
 
     title: ClassVar = "Super-resolution"
+    like: ClassVar = "super_resolution"
     kind: Literal["super_resolution"] = "super_resolution"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:SuperResolution"
     metrics: ClassVar = ("mpsnr", "mse", "sam")
@@ -222,6 +234,7 @@ class Classification(_Classes):
     """Predict the class of each spectrum, or of each image."""
 
     title: ClassVar = "Classification"
+    like: ClassVar = "classification"
     kind: Literal["classification"] = "classification"
     implementation: ClassVar = "napari_spectrai.learn.train.tasks:Classes"
     network: ClassVar = "spectral_cnn"

@@ -329,10 +329,13 @@ class OpenDock(Dock):
             with advising("dock"), noting():  # noted above
                 return layers_of(cube, path)
 
+        def enable(_: None = None) -> None:
+            self._open.enabled = self._seen is seen
+
         worker = thread_worker(work)()
         worker.returned.connect(self._show)
         worker.errored.connect(lambda error: say(self._problem, str(error)))
-        worker.finished.connect(lambda: setattr(self._open, "enabled", self._seen is seen))
+        worker.finished.connect(enable)
         worker.start()
 
     def _show(self, layers: list[LayerData]) -> None:
