@@ -16,6 +16,8 @@ from napari_spectrai.remedies import advising
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
 
+GIVEN: list[str] = []
+"""The command and its arguments, as this process was given them."""
 COMMANDS = {
     "train": ("train_command", "Train a network; stop with Ctrl-C, resume with --resume."),
     "predict": (
@@ -56,6 +58,7 @@ class LazyCommands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the name of a command, the command and its arguments."""
+        GIVEN[:] = args
         if args and args[0] in COMMANDS:
             import_module(f"napari_spectrai.cli.{COMMANDS[args[0]][0]}")
             built: Any = typer.main.get_command(app)  # again, with the command that the module has registered

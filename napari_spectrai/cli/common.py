@@ -32,9 +32,9 @@ from napari_spectrai.cli.spectral_file import (
 from napari_spectrai.io import FORMATS, writer_of
 from napari_spectrai.remedies import advising
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
-from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.process_info import works_alone
 from napari_spectrai.runs.scratch import discard
+from napari_spectrai.runs.workers import TIED
 from napari_spectrai.spec import listed
 
 __all__ = [
@@ -101,6 +101,8 @@ def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
         listen(folder, attached=attached)
         return folder
     _on_signals(exit_on_signal)
+    if os.environ.get(TIED):
+        threading.Thread(target=_end_with_starter, daemon=True).start()
     return None
 
 
@@ -109,6 +111,13 @@ def _advise_in_window() -> None:
     context = click.get_current_context(silent=True)
     if context is not None:
         context.with_resource(advising("window"))
+
+
+def _end_with_starter() -> None:
+    """Wait until standard input ends, as it does when the starter dies; what is unfinished then is repeated."""
+    while os.read(0, 1):
+        pass
+    os._exit(STOPPED)
 
 
 def _on_signals(handler: Callable[[int, Any], None]) -> None:
@@ -149,29 +158,6 @@ def refuse_existing(*outputs: Path | None, overwrite: bool) -> None:
             raise FileExistsError(f"{output} exists; add --overwrite to replace it, or choose another name")
 
 
-PartOption = Annotated[
-    str | None,
-    typer.Option("--part", metavar="i/n", help="compute only one of n parts, which all write into the same output, in any order"),
-]
-
-
-def refuse_overwriting_parts(output: Path, *, overwrite: bool) -> None:
-    """Refuse to remove what other parts have written."""
-    if overwrite:
-        raise ValueError(f"--overwrite would remove the results of other parts; remove {output} yourself, or choose another output")
-
-
-def refuse_no_store(output: Path) -> None:
-    """Refuse a result of parts that is no Zarr store."""
-    if output.suffix != ".zarr":
-        raise ValueError(f"{output.name}: parts are written into one .zarr store; name it {output.stem}.zarr")
-
-
-def say_part(part: Part, *, complete: bool) -> None:
-    """Print that a part is finished, and whether it was the last."""
-    console.print(f"part {part} is finished; {'the result is complete' if complete else 'others are missing'}", highlight=False)
-
-
 def refuse_unwritten(output: Path) -> None:
     """Refuse an output format that cannot be written, before the work starts."""
     writable = {suffix for known in FORMATS if known.writes for suffix in known.suffixes}
@@ -183,8 +169,8 @@ def refuse_unwritten(output: Path) -> None:
         raise ValueError(f"{output.name}: results cannot be written in this format; {listed(writable)}")
 
 
-def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:
-    """Drain a generator of progress with a progress bar, and record it in the folder; return its value, or None if it was stopped.
+def followed(steps: Any, folder: RunFolder | None, what: str, *, stopped: Any = None) -> Any:
+    """Drain a generator of progress with a progress bar, and record it in the folder; return its value, or `stopped` if it was stopped.
 
     A stop command that arrives when everything is done is ignored.
     """
@@ -195,7 +181,7 @@ def followed(steps: Any, folder: RunFolder | None, what: str) -> Any:
             if left and folder is not None and folder.command() == "stop":
                 steps.close()
                 folder.append(Finished("stopped"))
-                return None
+                return stopped
             try:
                 step = next(steps)
             except StopIteration as end:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,6 @@ from napari_spectrai.cli.common import (
     Columns,
     Dataset,
     Overwrite,
-    PartOption,
     Spectral,
     TruthDataset,
     app,
@@ -28,15 +28,23 @@ from napari_spectrai.cli.common import (
     log_failures,
     refuse_existing,
     refuse_missing,
-    refuse_overwriting_parts,
     refuse_same,
+)
+from napari_spectrai.cli.parts import (
+    PartOption,
+    SchedulerOption,
+    WorkersOption,
+    chosen_part,
+    done_elsewhere,
+    refuse_overwriting_parts,
     say_part,
 )
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.reports.evaluation_report import write_page
-from napari_spectrai.runs import Evaluation, Finished, Saved
+from napari_spectrai.runs import Evaluation, Finished, RunFolder, Saved
+from napari_spectrai.runs.cluster import Job
 from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.runs.part import Part
 from napari_spectrai.spec import listed
@@ -91,6 +99,8 @@ def evaluate(
     spectral: Spectral = None,
     axis: Axis = None,
     columns: Columns = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
@@ -116,7 +126,7 @@ def evaluate(
         for written in (csv, html, maps, output):
             if written is not None:
                 refuse_same(written, *given)
-        only = None if part is None else Part.parse(part)
+        only = chosen_part(part, workers, scheduler, output)
         if only is not None:
             _refuse_in_parts(output, model, overwrite=overwrite)
         taken = sorted(maps.glob("*.zarr")) if maps is not None else []
@@ -126,24 +136,23 @@ def evaluate(
     with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.evaluation.evaluate import evaluating
 
-        def cube(path: Path, array: str | None) -> Cube:
-            return cube_of(path, array, spectral, axis, columns if is_table(path) else None)
+        def opening(path: Path, array: str | None) -> partial[Cube]:
+            return partial(cube_of, path.absolute(), array, spectral, axis, columns if is_table(path) else None)
 
-        def opened(path: Path, array: str | None) -> Any:
-            return read_labels(path, dataset=array) if is_classes else cube(path, array)
-
-        results = {label: opened(file, dataset) for label, file in files.items()}
-        noisy = None if source is None else cube(source, source_dataset)
+        noisy = None if source is None else opening(source, source_dataset)
         if only is not None:
-            assert output is not None  # noqa: S101  # refused above
-            from napari_spectrai.learn.evaluation.parts import evaluating_part
-
-            steps = evaluating_part(results, opened(truth, truth_dataset), task, source=noisy, options=options, out=output, part=only)
+            openers = {name: opening(path, dataset) for name, path in files.items()}
+            job = _job(openers, opening(truth, truth_dataset), noisy, task, options, output)
+            evaluation = _evaluate_part(job, output, (only, workers, scheduler), folder)
         else:
-            steps = evaluating(results, opened(truth, truth_dataset), task, source=noisy, model=model, options=options)
-        evaluation = followed(steps, folder, "evaluating" if only is None else f"evaluating part {only}")
-        if only is not None:
-            say_part(only, complete=evaluation is not None)
+
+            def opened(path: Path, array: str | None) -> Any:
+                return read_labels(path, dataset=array) if is_classes else opening(path, array)()
+
+            results = {label: opened(file, dataset) for label, file in files.items()}
+            raw = None if noisy is None else noisy()
+            steps = evaluating(results, opened(truth, truth_dataset), task, source=raw, model=model, options=options)
+            evaluation = followed(steps, folder, "evaluating")
         if evaluation is not None:
             typer.echo(evaluation)
             _write(evaluation, csv, html, maps, None if only is not None else output)
@@ -152,6 +161,26 @@ def evaluate(
                 folder.append(Finished("done"))
     if evaluation is None and only is None:
         raise typer.Exit(STOPPED)
+
+
+def _job(
+    results: dict[str, partial[Cube]], truth: partial[Cube], source: partial[Cube] | None, task: str, options: EvaluateOptions,
+    output: Path | None,
+) -> Job:  # fmt: skip
+    """Return what scores a part of files, here or on a worker."""
+    from napari_spectrai.learn.evaluation.parts import evaluating_on_worker
+
+    assert output is not None  # noqa: S101  # refused before
+    return partial(evaluating_on_worker, results, truth, source, task, options, output.absolute())
+
+
+def _evaluate_part(job: Job, output: Path | None, how: tuple[Part, int | None, str | None], folder: RunFolder | None) -> Evaluation | None:
+    """Score one part, or let others score all; return the evaluation if it is complete."""
+    assert output is not None  # noqa: S101  # refused before
+    only = done_elsewhere(*how, store=output, job=job, folder=folder, what="evaluating")
+    evaluation: Evaluation | None = followed(job(only), folder, f"evaluating part {only}")
+    say_part(only, complete=evaluation is not None)
+    return evaluation
 
 
 def _write(evaluation: Evaluation, csv: Path | None, html: Path | None, maps: Path | None, output: Path | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +19,6 @@ from napari_spectrai.cli.common import (
     Axis,
     Columns,
     Dataset,
-    PartOption,
     Shape,
     Spectral,
     app,
@@ -27,8 +28,8 @@ from napari_spectrai.cli.common import (
     followed,
     listen_in,
     say_notes,
-    say_part,
 )
+from napari_spectrai.cli.parts import PartOption, SchedulerOption, WorkersOption, chosen_part, done_elsewhere, say_part
 from napari_spectrai.cube import Cube
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
@@ -52,6 +53,8 @@ def map_command(
     columns: Columns = None,
     shape: Shape = None,
     part: PartOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.
 
@@ -60,16 +63,17 @@ def map_command(
     listen_in(None, attached=False)
     with exit_with(WRONG_USE):
         chosen = _chosen(kind, settings or [])
-        only = None if part is None else Part.parse(part)
+        only = chosen_part(part, workers, scheduler, output)
         if output.exists() and not output.is_dir():
             raise ValueError(f"{output} is a file; choose a folder")
     with exit_with(FAILED):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
-            cube = cube_of(source, dataset, spectral, axis, columns, shape)
+            opening = partial(cube_of, source.absolute(), dataset, spectral, axis, columns, shape)
             if only is not None:
-                _map_part(chosen, cube, output, only, format)
+                _map_part(chosen, opening, output, (only, workers, scheduler), format)
                 return
+            cube = opening()
             result = _computed(chosen, cube)
         written = write_maps(result, output, cube, format)
         notes = [str(one.message) for one in caught if issubclass(one.category, SpectralWarning)]
@@ -95,10 +99,15 @@ def _chosen(kind: str, settings: list[str]) -> MapKind:
     return chosen
 
 
-def _map_part(chosen: MapKind, cube: Cube, output: Path, only: Part, format: Literal["tiff", "npy"]) -> None:  # noqa: A002
-    from napari_spectrai.runs.map_part import mapping_part
+def _map_part(
+    chosen: MapKind, opening: Callable[[], Cube], output: Path, how: tuple[Part, int | None, str | None], format: Literal["tiff", "npy"]  # noqa: A002
+) -> None:  # fmt: skip
+    """Compute one part, or all by others; the last one writes the maps."""
+    from napari_spectrai.runs.map_part import mapping_on_worker, mapping_part
 
-    notes = followed(mapping_part(chosen, cube, out=output, part=only, format=format), None, f"mapping part {only}")
+    job = partial(mapping_on_worker, chosen, opening, output.absolute(), format)
+    only = done_elsewhere(*how, store=output, job=job, folder=None, what="mapping")
+    notes = followed(mapping_part(chosen, opening(), out=output, part=only, format=format), None, f"mapping part {only}")
     say_part(only, complete=notes is not None)
     say_notes(notes or [])
 

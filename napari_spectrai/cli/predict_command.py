@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from functools import partial as partial_of
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +21,6 @@ from napari_spectrai.cli.common import (
     Columns,
     Dataset,
     Overwrite,
-    PartOption,
     Shape,
     Spectral,
     app,
@@ -31,11 +31,18 @@ from napari_spectrai.cli.common import (
     log_failures,
     refuse_existing,
     refuse_missing,
-    refuse_no_store,
-    refuse_overwriting_parts,
     refuse_same,
     refuse_unwritten,
     say_notes,
+)
+from napari_spectrai.cli.parts import (
+    PartOption,
+    SchedulerOption,
+    WorkersOption,
+    chosen_part,
+    done_elsewhere,
+    refuse_no_store,
+    refuse_overwriting_parts,
     say_part,
 )
 from napari_spectrai.cube import Cube
@@ -53,6 +60,8 @@ from napari_spectrai.runs.options import PredictOptions, model_path
 from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.part_record import PartRecord
 from napari_spectrai.spec import listed
+
+How = tuple[Part, int | None, str | None]
 
 
 @app.command()
@@ -81,6 +90,8 @@ def predict(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="setting of a classical method, such as count=8")
     ] = None,
     part: PartOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     partial: Annotated[
         Path | None,
         typer.Option(help="store (.zarr) for the finished tiles if the command is stopped; probabilities in the case of classes"),
@@ -101,7 +112,7 @@ def predict(
     folder = listen_in(run, attached=attached)
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE), log_failures(folder):
-        only = None if part is None else Part.parse(part)
+        only = chosen_part(part, workers, scheduler, None)
         changed = _changed(settings or [])
         _refuse_unknown(source, [model, *(ensemble or []), *(then or [])])
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
@@ -114,6 +125,7 @@ def predict(
             output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability
         )
         if only is not None:
+            only = chosen_part(part, workers, scheduler, _store(output, is_classes=is_classes))
             _refuse_in_parts(output, is_classes=is_classes, overwrite=overwrite, partial=partial)
         else:
             refuse_existing(output, *others_written, partial, overwrite=overwrite)
@@ -128,11 +140,12 @@ def predict(
         from napari_spectrai.learn.inference.predict import predicting
 
         streams = not is_classes and writer_of(output).module == "zarr"
-        as_said = any(option is not None for option in (dataset, spectral, axis, columns, shape))
-        read_as = cube_of(source, dataset, spectral, axis, columns, shape) if as_said else source
+        how_read = (dataset, spectral, axis, columns, shape)
+        opening = partial_of(cube_of, source.absolute(), *how_read) if how_read != (None,) * 5 else partial_of(Path, source.absolute())
         if only is not None:
-            _predict_part(model_path(model), read_as, options, output, only, folder, is_classes=is_classes)
+            _predict_part(model_path(model), opening, options, output, (only, workers, scheduler), folder, is_classes=is_classes)
             return
+        read_as = opening()
         steps = predicting(model_path(model), read_as, options, out=output if streams else None, part=partial)
         prediction = followed(steps, folder, "predicting")
         if prediction is not None and is_classes:
@@ -170,19 +183,27 @@ def _store(output: Path, *, is_classes: bool) -> Path:
 
 
 def _predict_part(
-    model: Any, cube: Any, options: PredictOptions, output: Path, only: Part, folder: RunFolder | None, *, is_classes: bool
+    model: Any, opening: Callable[[], Any], options: PredictOptions, output: Path, how: How, folder: RunFolder | None, *, is_classes: bool
 ) -> None:
-    """Compute one part; the last one writes the labels of classes."""
-    from napari_spectrai.learn.inference.parts import predicting_part
+    """Compute one part, or all by others; the last one writes the labels of classes."""
+    from napari_spectrai.learn.inference.parts import predicting_on_worker, predicting_part
 
     store = _store(output, is_classes=is_classes)
-    prediction = followed(predicting_part(model, cube, options, out=store, part=only), folder, f"predicting part {only}")
+    anywhere = replace(options, ensemble=tuple(_absolute(one) for one in options.ensemble))
+    job = partial_of(predicting_on_worker, _absolute(model), opening, anywhere, store.absolute())
+    only = done_elsewhere(*how, store=store, job=job, folder=folder, what="predicting")
+    prediction = followed(predicting_part(model, opening(), options, out=store, part=only), folder, f"predicting part {only}")
     say_part(only, complete=prediction is not None)
     if prediction is None:
         return
     if is_classes:
         _write_classes(prediction, output, probabilities=False)
     say_notes(prediction.notes)
+
+
+def _absolute(model: Any) -> Any:
+    """Return a file as a path that holds in other folders; the name of a method as it is."""
+    return model.absolute() if isinstance(model, Path) else model
 
 
 def _refuse_unknown(source: Path, models: Sequence[Path]) -> None:
@@ -255,6 +276,8 @@ def preprocess(
     columns: Columns = None,
     shape: Shape = None,
     part: PartOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     overwrite: Overwrite = False,
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
@@ -262,7 +285,7 @@ def preprocess(
     """Apply preparation steps to a file."""
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE), log_failures(folder):
-        only = None if part is None else Part.parse(part)
+        only = chosen_part(part, workers, scheduler, output)
         refuse_missing(steps, source)
         wanted = load_steps(steps)
         refuse_same(output, source, steps)
@@ -273,10 +296,11 @@ def preprocess(
             refuse_no_store(output)
             refuse_overwriting_parts(output, overwrite=overwrite)
     with exit_with(FAILED), log_failures(folder):
-        cube = cube_of(source, dataset, spectral, axis, columns, shape)
+        opening = partial_of(cube_of, source.absolute(), dataset, spectral, axis, columns, shape)
         if only is not None:
-            _preprocess_part(cube, wanted, output, only, folder)
+            _preprocess_part(opening, wanted, output, (only, workers, scheduler), folder)
             return
+        cube = opening()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
             done = followed(_preprocessing(cube, wanted, output), folder, "preparing")
@@ -289,10 +313,13 @@ def preprocess(
         raise typer.Exit(STOPPED)
 
 
-def _preprocess_part(cube: Cube, wanted: list[Step], output: Path, only: Part, folder: RunFolder | None) -> None:
-    from napari_spectrai.runs.preprocess_part import preprocessing_part
+def _preprocess_part(opening: Callable[[], Cube], wanted: list[Step], output: Path, how: How, folder: RunFolder | None) -> None:
+    """Compute one part, or all by others."""
+    from napari_spectrai.runs.preprocess_part import preprocessing_on_worker, preprocessing_part
 
-    prepared = followed(preprocessing_part(cube, wanted, out=output, part=only), folder, f"preparing part {only}")
+    job = partial_of(preprocessing_on_worker, opening, wanted, output.absolute())
+    only = done_elsewhere(*how, store=output, job=job, folder=folder, what="preparing")
+    prepared = followed(preprocessing_part(opening(), wanted, out=output, part=only), folder, f"preparing part {only}")
     say_part(only, complete=prepared is not None)
     if prepared is not None:
         say_notes(PartRecord(output, only.count).finished or [])

@@ -67,6 +67,13 @@ def mapping_part(
     return record.complete(partial(_completed, source, kind, how, record, format))
 
 
+def mapping_on_worker(
+    kind: MapKind, opening: Callable[[], Any], out: Path, format: MapFormat, part: Part  # noqa: A002
+) -> Generator[Progress, None, list[str] | None]:  # fmt: skip
+    """Do what `mapping_part` does; `opening` returns the cube or its path."""
+    return (yield from mapping_part(kind, opening(), out=out, part=part, format=format))
+
+
 def _completed(source: Cube, kind: PlannedMaps, plan: MapPlan | None, record: PartRecord, format: MapFormat) -> list[str]:  # noqa: A002
     """Write the maps, in which spectra that hold no data are NaN."""
     plan = kind.plan(source) if plan is None else plan

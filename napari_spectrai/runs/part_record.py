@@ -22,6 +22,8 @@ from napari_spectrai.runs.events import Progress
 from napari_spectrai.runs.part import Part
 
 FOLDER = "parts"
+STOP = "stop-"
+"""Begins the names of files by which tasks at work are stopped."""
 RECORD = 2
 """Version of the record, among what all parts have to share."""
 _PLAN, _FINISHED, _ARRAY = "plan.json", "finished.json", "zarr.json"
@@ -104,6 +106,14 @@ class PartRecord:
         record._compare(plan)
         return record
 
+    @staticmethod
+    def started(output: Path) -> int | None:
+        """Return in how many parts an output was started; None if it was not."""
+        try:
+            return int(parse_json((output / FOLDER / _PLAN).read_text(encoding="utf-8"), _PLAN)["count"])
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
     def _compare(self, plan: Mapping[str, Any]) -> None:
         started = parse_json((self.folder / _PLAN).read_text(encoding="utf-8"), _PLAN)
         differing = [name for name in plan if started.get(name) != plan[name]]
@@ -138,6 +148,12 @@ class PartRecord:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.json"
+
+    def progress(self) -> Progress:
+        """Return the progress of all parts together."""
+        states = [self.state(number) for number in range(1, self.count + 1)]
+        done = sum(1.0 if state.finished else state.done / state.total if state.total else 0.0 for state in states)
+        return Progress(int(1000 * done), 1000 * self.count)
 
     @property
     def missing(self) -> list[int]:
@@ -251,7 +267,7 @@ class PartRecord:
                 return notes
             notes = [*dict.fromkeys([*(note for number in range(1, self.count + 1) for note in self.state(number).notes), *finish()])]
             write_text(self.folder / _FINISHED, json.dumps({"notes": notes}))
-        for item in (*self.folder.glob("part-*.npz"), *self.folder.glob("*.zarr")):
+        for item in (*self.folder.glob("part-*.npz"), *self.folder.glob("*.zarr"), *self.folder.glob(f"{STOP}*")):
             shutil.rmtree(item) if item.is_dir() else item.unlink(missing_ok=True)
         return notes
 

@@ -63,6 +63,13 @@ def preprocessing_part(cube: Any, steps: Sequence[Step], *, out: Path, part: Par
     return None if record.complete(partial(_completed, out)) is None else io.read(out)
 
 
+def preprocessing_on_worker(
+    opening: Callable[[], Any], steps: Sequence[Step], out: Path, part: Part
+) -> Generator[Progress, None, Cube | None]:  # fmt: skip
+    """Do what `preprocessing_part` does; `opening` returns the cube or its path."""
+    return (yield from preprocessing_part(opening(), steps, out=out, part=part))
+
+
 def _completed(out: Path) -> list[str]:
     zarr_format.finish(out)
     return []

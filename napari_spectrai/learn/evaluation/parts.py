@@ -83,6 +83,16 @@ def evaluating_part(
     return Evaluation.load(out)
 
 
+def evaluating_on_worker(
+    results: Mapping[str, Callable[[], Any]], truth: Callable[[], Any], source: Callable[[], Any] | None, task: str,
+    options: EvaluateOptions, out: Path, part: Part,
+) -> Generator[Progress, None, Evaluation | None]:  # fmt: skip
+    """Do what `evaluating_part` does, of cubes that functions open."""
+    given = {name: opening() for name, opening in results.items()}
+    noisy = None if source is None else source()
+    return (yield from evaluating_part(given, truth(), task, source=noisy, options=options, out=out, part=part))
+
+
 def _completed(scores: _Scores, record: PartRecord) -> list[str]:
     if not (record.output / DOCUMENT).exists():
         scores.evaluation().save(record.output)

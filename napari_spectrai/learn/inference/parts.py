@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,25 @@ def predicting_part(
         return Prediction(done, notes=notes)
     components = applying(models, given, options, record.shared).components
     return Prediction(labels_of(done, classes), done, None, classes, components, notes)
+
+
+def predicting_on_worker(
+    model: str | Path, opening: Callable[[], Any], options: PredictOptions, out: Path, part: Part
+) -> Generator[Progress, None, Prediction | None]:
+    """Do what `predicting_part` does, with models that a process loads once; `opening` returns the cube or its path."""
+    ensemble = tuple(_kept(one) for one in options.ensemble)
+    return (yield from predicting_part(_kept(model), opening(), replace(options, ensemble=ensemble), out=out, part=part))
+
+
+def _kept(model: str | Path) -> Model | str | Path:
+    """Return a model of a file, loaded once as long as the file stays the same."""
+    path = Path(model)
+    return _loaded(path, path.stat().st_mtime_ns) if path.exists() else model
+
+
+@lru_cache(maxsize=8)
+def _loaded(path: Path, changed: int) -> Model:
+    return Model.load(path)
 
 
 def _refuse_whole(options: PredictOptions) -> None:

@@ -118,6 +118,7 @@ def predict(
     then: Sequence[Model | str | Path] = (),
     resample: bool = False,
     applicability: bool = False,
+    client: Any = None,
 ) -> Prediction:
     """Apply a model to a cube, an array or a napari layer.
 
@@ -151,6 +152,9 @@ def predict(
         unit (nm, um) and the opposite order of bands need no consent, and the result keeps the cube's own.
     applicability : bool
         Also return how unlike the training spectra each spectrum is (`Prediction.applicability`), for models trained by cross-validation.
+    client : distributed.Client, optional
+        Compute in parts by the workers of a Dask cluster, which write into `out`; `out`, the model and the cube lie where all of them
+        reach them (what is in memory is written next to `out` first). A part whose worker is killed is continued by another one.
 
     Returns
     -------
@@ -183,7 +187,12 @@ def predict(
         tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=settings or {}, views=views, ensemble=ensemble,  # type: ignore[arg-type]
         then=then, resample=resample, applicability=applicability,  # type: ignore[arg-type]
     )  # fmt: skip
-    prediction = drain(predicting(model, cube, options, out=out))
+    if client is not None:
+        from napari_spectrai.learn.inference.cluster import predicting_on_cluster
+
+        prediction = drain(predicting_on_cluster(model, cube, options, out=out, client=client))
+    else:
+        prediction = drain(predicting(model, cube, options, out=out))
     for note in prediction.notes:
         warnings.warn(note, SpectralWarning, stacklevel=2)
     return prediction
