@@ -31,7 +31,7 @@ _HOMES = {
     "train": "learn.fit",
     "fit": "learn.fit",
     "predict": "learn.inference.predict",
-    "Prediction": "learn.inference.predict",
+    "Prediction": "learn.inference.prediction",
     "Model": "learn.model",
     "evaluate": "learn.evaluation.evaluate",
     "compare": "learn.evaluation.evaluate",
@@ -84,7 +84,8 @@ if TYPE_CHECKING:
     from napari_spectrai.layer_axes import SpectralWarning
     from napari_spectrai.learn.evaluation.evaluate import compare, evaluate, judge
     from napari_spectrai.learn.fit import fit, train
-    from napari_spectrai.learn.inference.predict import Prediction, predict
+    from napari_spectrai.learn.inference.predict import predict
+    from napari_spectrai.learn.inference.prediction import Prediction
     from napari_spectrai.learn.model import Model
     from napari_spectrai.mapping.maps import maps
     from napari_spectrai.preparation.chain import Preparation, preprocess

@@ -18,7 +18,7 @@ from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.evaluation.classes import of_classes
 from napari_spectrai.learn.evaluation.cubes import of_cubes, under_truth
 from napari_spectrai.learn.evaluation.models import of_model
-from napari_spectrai.learn.inference.predict import Prediction
+from napari_spectrai.learn.inference.prediction import Prediction
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.pairing import results_on_truth
 from napari_spectrai.runs import Progress

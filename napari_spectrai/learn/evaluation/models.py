@@ -23,7 +23,8 @@ from napari_spectrai.learn.evaluation.cubes import kept_steps, of_cubes
 from napari_spectrai.learn.evaluation.overlap import overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.evaluation.streaming import paired
 from napari_spectrai.learn.inference.chaining import on_axis_of
-from napari_spectrai.learn.inference.predict import Prediction, predict
+from napari_spectrai.learn.inference.predict import predict
+from napari_spectrai.learn.inference.prediction import Prediction
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.marks import is_marks, labels_of_marks

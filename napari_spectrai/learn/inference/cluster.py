@@ -16,7 +16,7 @@ import numpy as np
 from napari_spectrai import io
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.learn.inference.parts import predicting_on_worker
-from napari_spectrai.learn.inference.predict import Prediction
+from napari_spectrai.learn.inference.prediction import Prediction
 from napari_spectrai.learn.model import Model
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.cluster import computing, parts_for

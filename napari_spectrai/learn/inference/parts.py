@@ -20,7 +20,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.learn.inference.applying import applying, resolved, shaped_as
 from napari_spectrai.learn.inference.chaining import on_axis_of
-from napari_spectrai.learn.inference.predict import Prediction, labels_of
+from napari_spectrai.learn.inference.prediction import Prediction, labels_of
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.inference.walk import Walk, codes_shape, of_source
 from napari_spectrai.learn.model import Model
