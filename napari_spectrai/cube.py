@@ -248,6 +248,15 @@ class Cube:
     def crop(self, low: float, high: float) -> Cube:
         """Return the bands from `low` to `high`, both included, in the unit of the axis; a view where they lie side by side.
 
+        Parameters
+        ----------
+        low, high : float
+            Positions in the unit of the axis.
+
+        Returns
+        -------
+        Cube
+
         Raises
         ------
         ValueError
@@ -352,6 +361,10 @@ class Cube:
             Where the bands of `data` lie; with another axis than the cube's, marks of bad bands are dropped. Default: the cube's.
         name : str, optional
             Default: the cube's.
+
+        Returns
+        -------
+        Cube
         """
         stale = {"prediction"} | ({"bad_bands"} if axis is not None and axis != self.axis else set())
         stale |= {PLACEMENT, "origin"} if np.shape(data)[:-1] != self.spatial_shape else set()

@@ -116,7 +116,18 @@ class Labels:
         return placed(self.metadata, self.shape)
 
     def values(self, unlabelled: int | None = 0) -> list[int]:
-        """Return the numbers that occur, without those that mean unlabelled."""
+        """Return the numbers that occur, without those that mean unlabelled.
+
+        Parameters
+        ----------
+        unlabelled : int or None, default 0
+            Number of pixels without a class; None: every number is a class.
+
+        Returns
+        -------
+        list of int
+            In ascending order.
+        """
         if self.data.size and self.data.min() >= 0 and self.data.max() < 2**20:  # counting is far faster than sorting
             found = np.flatnonzero(np.bincount(self.data.ravel()))
         else:
@@ -128,6 +139,15 @@ class Labels:
 
         Beyond `MANY_CLASSES` numbers without names they are taken for objects; from `FEW_OBJECTS` on where each fills a spot of its
         own, so that the boxes around them hardly overlap: those of classes lie all over an image.
+
+        Parameters
+        ----------
+        unlabelled : int or None, default 0
+            Number of pixels without a class; None: every number counts.
+
+        Returns
+        -------
+        int
         """
         values = [value for value in self.values(unlabelled) if value and value not in self.names]
         if len(values) > MANY_CLASSES:
@@ -143,7 +163,18 @@ class Labels:
         return len(values) if covered < LOOSE * filled else 0
 
     def classes(self, unlabelled: int | None = 0) -> list[Class]:
-        """Return the classes that occur."""
+        """Return the classes that occur.
+
+        Parameters
+        ----------
+        unlabelled : int or None, default 0
+            Number of pixels without a class; None: every number is a class.
+
+        Returns
+        -------
+        list of Class
+            In ascending order of their numbers, with names and colours where they are known.
+        """
         return [Class(value, self.names.get(value, f"class {value}"), self.colours.get(value)) for value in self.values(unlabelled)]
 
     def __repr__(self) -> str:

@@ -80,7 +80,17 @@ class SpectralAxis:
 
     @classmethod
     def bands(cls, count: int) -> SpectralAxis:
-        """Return band numbers 0 … count-1, for data whose file gives no positions."""
+        """Return band numbers 0 … count-1, for data whose file gives no positions.
+
+        Parameters
+        ----------
+        count : int
+
+        Returns
+        -------
+        SpectralAxis
+            Without a unit.
+        """
         return cls(np.arange(count, dtype=np.float64), "")
 
     def __len__(self) -> int:
@@ -128,18 +138,48 @@ class SpectralAxis:
         return f"{count}, {self.values[0]:g}–{self.values[-1]:g} {self.unit}"
 
     def index(self, position: float) -> int:
-        """Return the band nearest to `position` (the first of equals)."""
+        """Return the band nearest to `position` (the first of equals).
+
+        Parameters
+        ----------
+        position : float
+            In the unit of the axis; outside it, the nearest end is returned.
+
+        Returns
+        -------
+        int
+        """
         if not math.isfinite(position):
             raise ValueError(f"position {position} is not finite; give one in {self.unit or 'band numbers'}")
         return int(np.abs(self.values - position).argmin())
 
     def window(self, low: float, high: float) -> npt.NDArray[np.intp]:
-        """Return the indices of the bands from `low` to `high`, both included, in file order."""
+        """Return the indices of the bands from `low` to `high`, both included, in file order.
+
+        Parameters
+        ----------
+        low, high : float
+            In the unit of the axis.
+
+        Returns
+        -------
+        ndarray of int
+            Empty if no band lies between them.
+        """
         low, high = min(low, high), max(low, high)
         return np.flatnonzero((self.values >= low) & (self.values <= high))
 
     def take(self, bands: npt.ArrayLike | slice) -> SpectralAxis:
-        """Return the axis of some bands, by index."""
+        """Return the axis of some bands, by index.
+
+        Parameters
+        ----------
+        bands : slice, or array of int or bool
+
+        Returns
+        -------
+        SpectralAxis
+        """
         return SpectralAxis(self.values[bands if isinstance(bands, slice) else np.asarray(bands)], self.unit)
 
     def mismatch(self, other: SpectralAxis) -> str | None:
@@ -147,6 +187,14 @@ class SpectralAxis:
 
         Positions may differ by a hundredth of the median band spacing, which absorbs a round trip through
         float32 and nothing a spectroscopist would see.
+
+        Parameters
+        ----------
+        other : SpectralAxis
+
+        Returns
+        -------
+        str or None
         """
         if len(self) != len(other):
             return f"{len(other)} bands where {len(self)} are expected"
@@ -164,7 +212,16 @@ class SpectralAxis:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SpectralAxis:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        value : mapping
+
+        Returns
+        -------
+        SpectralAxis
+        """
         return cls(np.asarray(value["values"], dtype=np.float64), str(value.get("unit", "")))
 
 

@@ -54,6 +54,16 @@ def test_a_public_function_describes_each_parameter_and_what_it_returns(name):
     assert name in {"compare", "judge"} or {"Returns", "Yields"} & set(found)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_public_method_describes_each_parameter_and_what_it_returns(name):
+    method = resolved(name)
+    signature = inspect.signature(method)
+    parameters = {one for one, kind in signature.parameters.items() if kind.kind is not kind.VAR_KEYWORD} - {"self", "cls"}
+    found = sections(method.__doc__)
+    assert parameters <= documented(found.get("Parameters", ""))
+    assert not parameters or {"Returns", "Yields"} & set(found) or signature.return_annotation in ("None", None)
+
+
 @pytest.mark.parametrize("name", ["Cube", "SpectralAxis", "Labels", "Sample", "Preparation", "Run"])
 def test_a_public_class_describes_each_parameter_of_its_constructor(name):
     found = sections(resolved(name).__doc__)

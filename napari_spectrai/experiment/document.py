@@ -156,6 +156,10 @@ class Experiment(Spec):
         truth : Cube, Labels, array or napari layer, optional
             Without it, denoising is trained on the noisy data alone, and super-resolution on degraded copies of the cube.
 
+        Returns
+        -------
+        Experiment
+
         Raises
         ------
         ValueError
@@ -166,6 +170,17 @@ class Experiment(Spec):
     @classmethod
     def from_mapping(cls, document: Any, where: str = "") -> Self:
         """Validate a mapping; each problem has its path, value, limit and remedy.
+
+        Parameters
+        ----------
+        document : mapping
+            The sections and fields of an experiment; what is missing has its default.
+        where : str, default ""
+            Where the document comes from, for messages.
+
+        Returns
+        -------
+        Experiment
 
         Raises
         ------
@@ -186,6 +201,15 @@ class Experiment(Spec):
         """Read an experiment from YAML; relative data paths start at the document's folder.
 
         Documents of spectrai (Horgan & Bergholt 2022) are converted.
+
+        Parameters
+        ----------
+        path : path
+            A YAML file.
+
+        Returns
+        -------
+        Experiment
 
         Warns
         -----
@@ -214,7 +238,17 @@ class Experiment(Spec):
         return experiment.model_copy(update={"data": data.model_copy(update=absolute), "training": training})
 
     def save(self, path: str | Path) -> Path:
-        """Write the experiment as YAML, atomically."""
+        """Write the experiment as YAML, atomically.
+
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+
+        Returns
+        -------
+        Path
+        """
         write_text(path, self.to_yaml())
         return Path(path)
 
@@ -226,6 +260,15 @@ class Experiment(Spec):
         """Return a copy with some values changed: ``override("training.epochs=50", "augmentation.0.sigma=0.05")``.
 
         Values are parsed as YAML. A kind alone (``"network=unet"``) has that kind's defaults.
+
+        Parameters
+        ----------
+        *settings : str
+            ``path=value``, applied in turn; numbers in a path select entries of lists, from 0.
+
+        Returns
+        -------
+        Experiment
 
         Raises
         ------

@@ -99,6 +99,10 @@ class Model:
         applicability : Applicability, optional
         **about
             Further attributes of the `ModelCard`: scores, intervals, notes, compared, temperature.
+
+        Returns
+        -------
+        Model
         """
         card = ModelCard.now(
             name=experiment.name or name, experiment=experiment.model_copy(update={"preparation": list(data.preparation.steps)}),
@@ -128,15 +132,48 @@ class Model:
         return self.description
 
     def predict(self, cube: Any, **options: Any) -> Any:
-        """Return ``napari_spectrai.predict(self, cube, **options)``, a `Prediction`."""
+        """Return ``napari_spectrai.predict(self, cube, **options)``, a `Prediction`.
+
+        Parameters
+        ----------
+        cube : Cube, array, napari layer or path
+        **options
+            Of `predict`.
+
+        Returns
+        -------
+        Prediction
+        """
         return napari_spectrai.predict(self, cube, **options)
 
     def evaluate(self, cube: Any, truth: Any, **options: Any) -> Any:
-        """Return ``napari_spectrai.evaluate(self, truth, source=cube, **options)``, an `Evaluation`."""
+        """Return ``napari_spectrai.evaluate(self, truth, source=cube, **options)``, an `Evaluation`.
+
+        Parameters
+        ----------
+        cube : Cube, array, napari layer or path
+        truth : Cube, Labels, array, napari layer or path
+        **options
+            Of `evaluate`.
+
+        Returns
+        -------
+        Evaluation
+        """
         return napari_spectrai.evaluate(self, truth, source=cube, **options)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to one ``.safetensors`` file, atomically."""
+        """Write the model to one ``.safetensors`` file, atomically.
+
+        Parameters
+        ----------
+        path : path
+            Ends in ``.safetensors``; replaced if it exists.
+
+        Returns
+        -------
+        Path
+        """
         path = Path(path)
         if path.suffix != ".safetensors":
             raise ValueError(f"a model file ends in .safetensors, not {path.suffix or 'nothing'!r}: {path}")
@@ -155,6 +192,15 @@ class Model:
         the file's metadata. The file is computed again and compared with the model's predictions before it is kept. Unlike in
         `predict`, missing spectra (NaN) are not replaced by their neighbours.
 
+        Parameters
+        ----------
+        path : path
+            Replaced if it exists.
+
+        Returns
+        -------
+        Path
+
         Raises
         ------
         ValueError
@@ -169,6 +215,14 @@ class Model:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a model file. Nothing in it is executed.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Model
 
         Raises
         ------
@@ -199,7 +253,18 @@ class Model:
 
     @torch.no_grad()
     def prepared(self, batch: Tensor) -> Tensor:
-        """Apply the network alone to prepared spectra ``(N, y, x, λ)``: what it gives for each pixel."""
+        """Apply the network alone to prepared spectra ``(N, y, x, λ)``: what it gives for each pixel.
+
+        Parameters
+        ----------
+        batch : Tensor of shape (N, y, x, λ)
+            What `preparation` gives, float32.
+
+        Returns
+        -------
+        Tensor of shape (N, y, x, out)
+            Prepared intensities, or logits.
+        """
         return on_whole_images(self.network, batch)
 
 

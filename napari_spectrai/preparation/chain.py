@@ -54,7 +54,18 @@ class Preparation:
     steps: tuple[Step, ...] = ()
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Return the preparation with every step fitted on training spectra of shape (..., L), in turn."""
+        """Return the preparation with every step fitted on training spectra of shape (..., L), in turn.
+
+        Parameters
+        ----------
+        spectra : ndarray of shape (..., L)
+            Only the training spectra: nothing may leak from others.
+        axis : SpectralAxis of length L
+
+        Returns
+        -------
+        Preparation
+        """
         done: list[Step] = []
         for number, step in enumerate(self.steps):
             done.append(step.fitted(spectra, axis))
@@ -63,7 +74,17 @@ class Preparation:
         return type(self)(tuple(done))
 
     def fitted_to_target(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
-        """Return the preparation with its steps fitted on truths (..., L') measured in their own unit."""
+        """Return the preparation with its steps fitted on truths (..., L') measured in their own unit.
+
+        Parameters
+        ----------
+        spectra : ndarray of shape (..., L')
+        axis : SpectralAxis of length L'
+
+        Returns
+        -------
+        Preparation
+        """
         done: list[Step] = []
         for step in self.steps:
             done.append(step.fitted_to_target(spectra, axis))
@@ -94,6 +115,14 @@ class Preparation:
         Parameters
         ----------
         spectra : ndarray of shape (..., L)
+        axis : SpectralAxis of length L
+
+        Returns
+        -------
+        spectra : ndarray of shape (..., L'), float32
+        axis : SpectralAxis of length L'
+        removed : list
+            What was removed by each step, for `restore`.
         """
         removed: list[Removed] = []
         for step in self.steps:
@@ -105,7 +134,18 @@ class Preparation:
 
     @staticmethod
     def restore(spectra: FloatArray, removed: Sequence[Removed]) -> FloatArray:
-        """Undo the preparation: invert the transforms, and restore scale and offset removed by `apply`, in reverse order."""
+        """Undo the preparation: invert the transforms, and restore scale and offset removed by `apply`, in reverse order.
+
+        Parameters
+        ----------
+        spectra : ndarray of shape (..., L')
+        removed : list
+            As `apply` returned it for the same spectra.
+
+        Returns
+        -------
+        ndarray of shape (..., L')
+        """
         for undone in reversed(removed):
             spectra = undone.inverse(spectra) if isinstance(undone, Stabiliser) else spectra * undone[1] + undone[0]
         return spectra

@@ -81,7 +81,18 @@ class Evaluation(Scores):
         return SpectralAxis(np.asarray(self.positions), self.unit) if self.positions else None
 
     def spots_of(self, result: str) -> dict[str, Spot]:
-        """Return the best, median and worst spectrum of a result."""
+        """Return the best, median and worst spectrum of a result.
+
+        Parameters
+        ----------
+        result : str
+            Name of one of the results, a key of `scores`.
+
+        Returns
+        -------
+        dict of str to Spot
+            ``"best"``, ``"median"`` and ``"worst"``; empty for classes.
+        """
         return {spot.which: spot for spot in self.spots if spot.of == result}
 
     def pixels(self, truth: str, predicted: str, of: str = "") -> npt.NDArray[np.intp]:
@@ -115,7 +126,17 @@ class Evaluation(Scores):
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        Evaluation
+            Without maps.
+        """
         plain = parse_json(text, DOCUMENT)
         try:
             rows = plain["rows"]
@@ -125,7 +146,18 @@ class Evaluation(Scores):
             raise ValueError(f"{DOCUMENT} is damaged, or of another version ({error}); evaluate again") from error
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``judgement.json`` and the maps into a folder."""
+        """Write ``judgement.json`` and the maps into a folder.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it does not exist.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.save_maps(folder)
@@ -133,7 +165,17 @@ class Evaluation(Scores):
         return folder
 
     def save_maps(self, folder: str | Path) -> list[Path]:
-        """Write the maps into a folder, as ``error.zarr``, ``angle.zarr`` or ``wrong.zarr``; for several results, with their names."""
+        """Write the maps into a folder, as ``error.zarr``, ``angle.zarr`` or ``wrong.zarr``; for several results, with their names.
+
+        Parameters
+        ----------
+        folder : path
+
+        Returns
+        -------
+        list of Path
+            The stores that were written.
+        """
         Path(folder).mkdir(parents=True, exist_ok=True)
         return [
             write_labels(drawn, path) if isinstance(drawn, Labels) else write(drawn, path)
@@ -143,6 +185,14 @@ class Evaluation(Scores):
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Read what `save` wrote, with the maps in memory.
+
+        Parameters
+        ----------
+        folder : path
+
+        Returns
+        -------
+        Evaluation
 
         Raises
         ------

@@ -259,6 +259,10 @@ class Run(Job):
         ----------
         run : Run, RunFolder or path
             Another handle, or the run folder: of another window, a terminal, or a window that was closed.
+
+        Returns
+        -------
+        Run
         """
         made = cls(run.folder if isinstance(run, Run) else run)
         if isinstance(run, Run):
@@ -327,7 +331,16 @@ class Run(Job):
         self.start()
 
     def model(self, which: str = "best") -> Any:
-        """Load the ``"best"`` or ``"last"`` model. Imports torch."""
+        """Load the ``"best"`` or ``"last"`` model. Imports torch.
+
+        Parameters
+        ----------
+        which : {"best", "last"}, default "best"
+
+        Returns
+        -------
+        Model
+        """
         path = {"best": self.folder.best, "last": self.folder.last}[which]
         return napari_spectrai.Model.load(path)
 
