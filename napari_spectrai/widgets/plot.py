@@ -42,6 +42,8 @@ class _Looks:
     points: bool = False
 
 
+_PADDING = 0.06
+"""Space around the curves, as a share of their range."""
 LEAST_HEIGHT = 130
 """Height of a plot in a low dock at least, in pixels."""
 AROUND_PLOT = 42
@@ -75,7 +77,8 @@ class Plot(Container[Any]):
         self._plot.setMenuEnabled(False)
         self._plot.hideButtons()
         self._item = self._plot.getPlotItem()
-        self._item.getViewBox().setDefaultPadding(0.06)
+        self._padding = _PADDING
+        self._item.getViewBox().setDefaultPadding(_PADDING)
         self._item.getAxis("left").setWidth(56)
         self._item.layout.setContentsMargins(0, 7, 0, 6)  # pyqtgraph clips the topmost number and the bottom of the title
         for side in ("left", "bottom"):
@@ -146,6 +149,33 @@ class Plot(Container[Any]):
     def put_legend(self, *, low: bool) -> None:
         """Place the legend at the right, at the bottom or at the top."""
         self._legend.setOffset((-4, -4) if low else (-4, 2))
+
+    @property
+    def canvas(self) -> Any:
+        """The Qt widget in which curves are drawn."""
+        return self._plot
+
+    @property
+    def background(self) -> str:
+        """Colour of the background."""
+        return self._background
+
+    def headroom(self, share: float) -> None:
+        """Leave space above and below the curves, as a share of their range; 0: as usual."""
+        box = self._item.getViewBox()
+        wanted = share or _PADDING
+        if self._padding != wanted:
+            self._padding = wanted
+            box.setDefaultPadding(wanted)
+            box.updateAutoRange()
+
+    def add_item(self, item: Any, *, measured: bool = False) -> None:
+        """Add an item of pyqtgraph; `measured`: the range of the axes includes it."""
+        self._item.addItem(item, ignoreBounds=not measured)
+
+    def remove_item(self, item: Any) -> None:
+        """Remove an item of pyqtgraph."""
+        self._item.removeItem(item)
 
     @property
     def is_light(self) -> bool:
@@ -241,6 +271,10 @@ class Plot(Container[Any]):
         """Return x and y of a curve."""
         curve = self._curves[name]
         return curve.xData, curve.yData
+
+    def colour_of(self, name: str) -> str:
+        """Return the colour of a curve, before it is adapted to the background."""
+        return self._looks[name].colour
 
     def is_curve(self, name: str) -> bool:
         """Whether that name is a line, not a filled area."""

@@ -168,7 +168,7 @@ def test_positions_in_other_units(spectra):
     dock.axis.laser.value = "400"
     dock.axis.choose(SHIFT)
     np.testing.assert_allclose(dock.plot.data("image")[0], 1e7 / 400 - 1e7 / nm, atol=1e-9)
-    dock._on_drag(dock.plot.data("image")[0][7])
+    dock._line.on_drag(dock.plot.data("image")[0][7])
     assert viewer.dims.point[0] == pytest.approx(nm[7])
     dock.axis.laser.value = "red"
     assert "'red' is not a wavelength in nm" in dock._problem.value

@@ -9,7 +9,7 @@ from magicgui.widgets import Container
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QBoxLayout, QFrame, QScrollArea, QSizePolicy
 
-from napari_spectrai.widgets.plot import Plot
+from napari_spectrai.widgets.spectra_dock.line_profile import ProfileView
 
 WIDTH = 290
 """Width of the controls next to the plot, in pixels."""
@@ -24,13 +24,13 @@ class PlotAndControls(Container[Any]):
 
     Parameters
     ----------
-    plot : Plot
+    plot : ProfileView
         Fills the height of a wide dock.
     shown : widgets of the first column, with the plot
     controls : widgets of the second column, which scrolls on its own
     """
 
-    def __init__(self, plot: Plot, shown: Sequence[Any], controls: Sequence[Any]) -> None:
+    def __init__(self, plot: ProfileView, shown: Sequence[Any], controls: Sequence[Any]) -> None:
         self._plot = plot
         self._shown = Container(widgets=list(shown), labels=False, name="shown")
         self._controls = Container(widgets=list(controls), labels=False, name="controls")
@@ -43,7 +43,7 @@ class PlotAndControls(Container[Any]):
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setFixedWidth(WIDTH)
         self._area.hide()
-        self._controls.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._controls.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)  # it scrolls, and is not squeezed
         self._wide = False
         self._box.setDirection(QBoxLayout.Direction.TopToBottom)
 

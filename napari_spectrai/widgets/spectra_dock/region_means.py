@@ -21,12 +21,16 @@ from napari_spectrai.widgets.dock import text
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import as_cube
 from napari_spectrai.widgets.plot import Plot
+from napari_spectrai.widgets.spectra_dock.drawing import colour_each
 from napari_spectrai.widgets.spectra_dock.regions import regions
 
 _PAINTING = 150
 """Milliseconds without a stroke after which the means are computed again."""
 _MOST_SPREADS = 6
 """Largest number of regions whose standard deviation is drawn; more would hide the means."""
+
+_MOST_DIFFERENCES = 20_000
+"""Largest number of pixels of a region that are read to compare two layers."""
 
 Mean = tuple[str, str, RegionSpectrum]
 
@@ -61,8 +65,8 @@ class RegionMeans:
     changed = Signal()
     failed = Signal(str)
 
-    def __init__(self, viewer: Viewer, image: Callable[[], Image | None]) -> None:
-        self._viewer, self._image = viewer, image
+    def __init__(self, viewer: Viewer, image: Callable[[], Image | None], minus: Callable[[], Image | None] = lambda: None) -> None:
+        self._viewer, self._image, self._minus = viewer, image, minus
         self._watch = Watch(self._on_stroke)
         self.means: list[Mean] = []
         self._of: Image | None = None
@@ -115,10 +119,13 @@ class RegionMeans:
         if layer is None or image is None:
             self._show([])
             return
-        point, cube = tuple(self._viewer.dims.point), as_cube(image)
+        if isinstance(layer, Shapes):
+            colour_each(layer)
+        point, cube, minus = tuple(self._viewer.dims.point), as_cube(image), self._minus()
+        other = None if minus is None or minus is image else as_cube(minus)
         if image is not self._of:
             self._show([])
-        self._work.ask(lambda: (image, _means(layer, image, cube, point)))
+        self._work.ask(lambda: (image, _means(layer, image, cube, other, point)))
 
     def _on_means(self, answer: tuple[Image, list[Mean]]) -> None:
         image, means = answer
@@ -136,22 +143,40 @@ class RegionMeans:
         self.legend.value = " &nbsp; ".join(words)
         self.legend.visible = bool(means)
 
-    def draw(self, plot: Plot, positions: npt.NDArray[np.float64], shown: Callable[[Any], npt.NDArray[Any]]) -> None:
-        """Draw the means, and the spread of a few, at `positions`; `shown` converts intensities for display."""
+    def draw(
+        self, plot: Plot, positions: npt.NDArray[np.float64], shown: Callable[[Any], npt.NDArray[Any]], shift: Callable[[int], float]
+    ) -> None:  # fmt: skip
+        """Draw the means, and the spread of a few, at `positions`.
+
+        Parameters
+        ----------
+        shown : converts intensities for display
+        shift : returns the offset of a mean, by its number
+        """
         if self._of is not self._image():
             return
-        for name, colour, region in self.means:
+        for number, (name, colour, region) in enumerate(self.means):
             if len(region.mean) != len(positions):
                 continue
             low, mean, high = (shown(values) for values in (region.mean - region.deviation, region.mean, region.mean + region.deviation))
+            up = shift(number)
             if len(self.means) <= _MOST_SPREADS and mean is region.mean:
-                plot.spread(f"± {name}", positions, low, high, colour)
-            plot.curve(name, positions, mean, colour, width=2, legend=False)
+                plot.spread(f"± {name}", positions, low + up, high + up, colour)
+            plot.curve(name, positions, mean + up if up else mean, colour, width=2, legend=False)
 
 
-def _means(layer: Labels | Shapes, image: Image, cube: Cube, point: tuple[float, ...]) -> list[Mean]:
+def _means(layer: Labels | Shapes, image: Image, cube: Cube, other: Cube | None, point: tuple[float, ...]) -> list[Mean]:
     try:
         region = regions(layer, image, point)
     except (ValueError, IndexError) as error:
         raise ValueError(f"{layer.name!r} does not lie on {image.name!r}; they have different dimensions") from error
-    return [(name, colour, region_spectrum(cube, places)) for name, colour, places in region]
+    return [(name, colour, _mean(cube, other, places)) for name, colour, places in region]
+
+
+def _mean(cube: Cube, other: Cube | None, places: npt.NDArray[np.intp]) -> RegionSpectrum:
+    """Return the mean of a region, or of its differences from another cube of the same pixels and bands."""
+    if other is None or other.shape != cube.shape or other.axis != cube.axis:
+        return region_spectrum(cube, places)
+    chosen = tuple(places[:: max(1, len(places) // _MOST_DIFFERENCES)].T)
+    difference = np.asarray(cube.data[chosen], np.float32) - np.asarray(other.data[chosen], np.float32)
+    return region_spectrum(Cube(difference, cube.axis), np.arange(len(difference))[:, None])

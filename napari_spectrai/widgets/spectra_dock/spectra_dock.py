@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from magicgui.widgets import CheckBox, ComboBox, LineEdit
+from magicgui.widgets import CheckBox, ComboBox
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.viewer import Viewer
 
@@ -14,47 +14,41 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.form import FoldBox
-from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, turned
 from napari_spectrai.widgets.plot import Plot
-from napari_spectrai.widgets.spectra_dock.band_slider import band_on_slider, show_band, spectral_slider
+from napari_spectrai.widgets.spectra_dock.band_line import BandLine
+from napari_spectrai.widgets.spectra_dock.band_slider import spectral_slider
 from napari_spectrai.widgets.spectra_dock.contrast_switch import ContrastSwitch
+from napari_spectrai.widgets.spectra_dock.curve_export import Export, Spread
+from napari_spectrai.widgets.spectra_dock.display_options import DisplayOptions
+from napari_spectrai.widgets.spectra_dock.drawing import FlatLabels, shapes_over
 from napari_spectrai.widgets.spectra_dock.layer_chips import LayerChips
-from napari_spectrai.widgets.spectra_dock.mean_spectra import MEAN, MeanSpectra
+from napari_spectrai.widgets.spectra_dock.line_profile import ProfileView
+from napari_spectrai.widgets.spectra_dock.line_tool import LineTool
+from napari_spectrai.widgets.spectra_dock.pins import PinList
 from napari_spectrai.widgets.spectra_dock.plot_and_controls import PlotAndControls
-from napari_spectrai.widgets.spectra_dock.region_means import RegionMeans, Watch
+from napari_spectrai.widgets.spectra_dock.region_means import RegionMeans
 from napari_spectrai.widgets.spectra_dock.spectra_axis import AxisChoice
-from napari_spectrai.widgets.spectra_dock.spectra_shown import as_shown, runs
-from napari_spectrai.widgets.spectra_dock.spectra_tools import BandTools, Export
-from napari_spectrai.widgets.spectra_dock.spectrum_places import Spectrum, cursor_places, pinned_places, reading, spectrum_of, under
-
-_SHOW = {
-    "raw": "raw", "maximum": "divided by its maximum", "area": "unit area", "minmax": "0 to 1", "snv": "SNV",
-    "first": "first derivative", "second": "second derivative",
-}  # fmt: skip
-_HINT = "Move the mouse over a layer to see its spectrum."
+from napari_spectrai.widgets.spectra_dock.spectra_drawn import HINT, SpectraDrawn
+from napari_spectrai.widgets.spectra_dock.spectra_tools import BandTools
 
 
 class SpectraDock(Dock):
     """Spectra of the layers at the cursor, at points and of regions; images from bands.
 
-    From a script: ``dock.look_at(world)``, ``dock.points``, ``dock.regions``, ``dock.axis``, ``dock.tools`` and ``dock.export``.
+    From a script: ``dock.look_at(world)``, ``dock.pins.pin(world)``, ``dock.points``, ``dock.regions``, ``dock.axis``, ``dock.display``,
+    ``dock.tools`` and ``dock.export``.
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
-        self._world: tuple[float, ...] = ()
-        self._pins = Watch(self._redraw)
-        self._seen: dict[str, tuple[Image, Spectrum]] = {}
         self._plane: tuple[float, ...] = ()
-        self._meant: list[str] = []
         self._build()
         super().__init__("Spectra", self._sections)
         self._columns.live_in(self.native)
-        self._means = MeanSpectra(self.native, self._redraw)
-        self._cursor = LatestOnly(self.native)
-        self._cursor.answered.connect(self._on_read)
-        self._cursor.failed.connect(lambda error: say(self._problem, str(error)))
+        self.drawn.live_in(self.native, lambda error: say(self._problem, str(error)))
+        self._cursor = self.drawn.reading
+        self.profile.live_in(self.native)
         self.region_means.live_in(self.native)
         self.region_means.changed.connect(self._redraw)
         self.region_means.failed.connect(lambda words: say(self._problem, words))
@@ -62,55 +56,47 @@ class SpectraDock(Dock):
         self._on_layers()
 
     def _build(self) -> None:
+        viewer = self._viewer
         self._empty = text(value="Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs.")
-        self._plot = Plot(self._viewer, x="Band number", y="Intensity", height=250, name="spectra")
-        self._chips = LayerChips(self._viewer, self._plot.colour)
-        self._main, self._drawn = self._chips.main, self._chips.drawn
-        self._other = Plot(self._viewer, x="Band number", y="Intensity", height=150, name="others")
+        self._plot = Plot(viewer, x="Band number", y="Intensity", height=250, name="spectra")
+        self._views = ProfileView(viewer, self._plot)
+        self._chips = LayerChips(viewer, self._plot.colour)
+        self._main = self._chips.main
+        self._other = Plot(viewer, x="Band number", y="Intensity", height=150, name="others")
         self._other.visible = False
-        self._readout = text("readout", _HINT)
-        self._problem = message()
-        self.axis = AxisChoice()
-        self._show = ComboBox(
-            choices=[(words, code) for code, words in _SHOW.items()],
-            value="raw",
-            label="Display",
-            name="show",
-            tooltip="how intensities are drawn; the data stay unchanged",
-        )
-        self._offset = LineEdit(value="0", label="Offset", name="offset", tooltip="shift of each layer's curve above the previous one")
-        self._points = ComboBox(
-            choices=self._points_layers, nullable=True, value=None, label="Points", name="points",
-            tooltip="a Points layer whose spectra are drawn permanently, as thin curves",
-        )  # fmt: skip
-        self.region_means = RegionMeans(self._viewer, self._main)
+        self._readout, self._problem = text("readout", HINT), message()
+        self.axis, self.display = AxisChoice(), DisplayOptions(viewer)
+        self._show, self._offset = self.display.show, self.display.offset
+        self.pins = PinList(viewer, self._main)
+        self._points = self.pins.choice
+        self.flat_labels = FlatLabels(viewer)
+        self.region_means = RegionMeans(viewer, self._main, lambda: self.display.subtracted)
         self._dimension = ComboBox(
-            choices=self._dimensions,
-            nullable=True,
-            label="Spectral dimension",
-            name="dimension",
+            choices=self._dimensions, nullable=True, label="Spectral dimension", name="dimension",
             tooltip="which dimension of the selected layer is spectral, if its file did not say; applies to all docks",
-        )
-        self.contrast = ContrastSwitch(self._viewer)
-        self.tools = BandTools(self._viewer, self._plot)
-        self.export = Export(lambda: [self._plot, self._other])
+        )  # fmt: skip
+        self.contrast, self.tools = ContrastSwitch(viewer), BandTools(viewer, self._plot)
+        self.export = Export(lambda: [self._plot, self._other], lambda: self._views.in_view, self._spreads)
+        self.drawn = SpectraDrawn(
+            viewer, self._plot, self._other, self._readout, axis=self.axis, chips=self._chips, pins=self.pins, means=self.region_means,
+            options=self.display,
+        )  # fmt: skip
+        self._line = BandLine(viewer, self._plot, self._main, self._positions)
+        self.profile = LineTool(viewer, self._views, self.display, self._main, self._positions_and_title)
+        further = rows(self.axis.unit, self.axis.laser, self._offset, self.display.minus, self._dimension)
         controls = [
-            rows(self._show, self.region_means.choice, self._points),
-            FoldBox(
-                "Axis, offset, spectral dimension",
-                [rows(self.axis.unit, self.axis.laser, self._offset, self._dimension), self.contrast],
-            ),
-            self.tools, self.export,
+            rows(self._show, self.region_means.choice, self._points), self.display.buttons, self.flat_labels, self.pins,
+            rows(self.display.view), FoldBox("Axis, offset, difference", [further, self.contrast]), self.tools, self.export,
         ]  # fmt: skip
-        shown = [self._chips, self._plot, self._other, self.region_means.legend, self._readout, self._problem]
-        self._columns = PlotAndControls(self._plot, shown, controls)
+        shown = [self._chips, self._views, self._other, self.region_means.legend, self._readout, self._problem]
+        self._columns = PlotAndControls(self._views, shown, controls)
         self._sections = [self._empty, self._columns]
 
     # ---------------------------------------------------------------- events
 
     def _connect(self) -> None:
         viewer = self._viewer
-        viewer.mouse_move_callbacks.append(self._on_mouse)
+        self._set_callbacks(on=True)
         layers = viewer.layers.events
         self._links = [
             (viewer.dims.events.current_step, self._on_slider),
@@ -120,39 +106,47 @@ class SpectraDock(Dock):
         for event, slot in self._links:
             event.connect(slot)
         self._dimension.changed.connect(self._on_dimension)
-        for widget in (self._show, self._offset):
-            widget.changed.connect(self._redraw)
+        self.display.updated.connect(self._on_options)
+        self.display.region.changed.connect(self.draw_region)
         self.axis.changed.connect(self._on_axis)
-        self._points.changed.connect(self._on_points)
+        self.pins.updated.connect(self._redraw)
+        self.profile.failed.connect(lambda words: say(self._problem, words))
+        self.flat_labels.made.connect(lambda layer: setattr(self, "regions", layer))
         self._chips.updated.connect(self._on_active)
         turned.turned.connect(self._on_active)
         self.native.destroyed.connect(self._leave)
         Visibility(self.native, self._on_visible)
 
+    def _set_callbacks(self, *, on: bool) -> None:
+        """Follow the mouse, or stop."""
+        for callbacks, slot in (
+            (self._viewer.mouse_move_callbacks, self._on_mouse),
+            (self._viewer.mouse_drag_callbacks, self.pins.on_press),
+        ):
+            if on and slot not in callbacks:
+                callbacks.append(slot)
+            elif not on and slot in callbacks:
+                callbacks.remove(slot)
+
     def _on_visible(self, visible: bool) -> None:  # noqa: FBT001
         """Pause while hidden: napari's ✕ only hides a dock."""
-        callbacks = self._viewer.mouse_move_callbacks
-        if visible and self._on_mouse not in callbacks:
-            callbacks.append(self._on_mouse)
+        again = visible and self._on_mouse not in self._viewer.mouse_move_callbacks
+        self._set_callbacks(on=visible)
+        if again:
             self._on_active()
         elif not visible:
-            if self._on_mouse in callbacks:
-                callbacks.remove(self._on_mouse)
-            self._viewer.canvas.overlays.text.visible = False
+            self._line.hide()
 
     def _leave(self) -> None:
         turned.turned.disconnect(self._on_active, missing_ok=True)
         self._chips.leave()
         self.contrast.leave()
-        if self._on_mouse in self._viewer.mouse_move_callbacks:
-            self._viewer.mouse_move_callbacks.remove(self._on_mouse)
+        self._set_callbacks(on=False)
         for event, slot in self._links:
             event.disconnect(slot)
-        self._cursor.leave()
-        self._means.leave()
-        self.region_means.leave()
-        self._pins.follow(None)
-        self._viewer.canvas.overlays.text.visible = False
+        for part in (self.drawn, self.region_means, self.pins, self.profile):
+            part.leave()
+        self._line.hide()
 
     def take(self, layer: Layer) -> None:
         """Draw the spectra of a layer, even if it was switched off, and let the line follow its bands."""
@@ -161,19 +155,11 @@ class SpectraDock(Dock):
             chip.value = True
             self._viewer.layers.selection.active = layer
 
-    def _points_layers(self, _: Any = None) -> list[Points]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Points)]
-
     def _on_layers(self, _: Any = None) -> None:
         self._chips.refresh()
         self._empty.visible = not self._chip_of
-        kept = self._pins.layer
-        with self._points.changed.blocked():
-            self._points.reset_choices()
-            self._points.value = kept if kept is not None and kept in self._viewer.layers else None
-        if self._points.value is None:
-            self._pins.follow(None)
-        self.region_means.on_layers()
+        for part in (self.pins, self.display, self.flat_labels, self.region_means, self.profile):
+            part.on_layers()
         self._on_active()
 
     def _on_active(self, _: Any = None) -> None:
@@ -186,8 +172,10 @@ class SpectraDock(Dock):
             self._dimension.enabled = cube is not None and not cube.axis.unit
         self.axis.use(cube)
         self.contrast.use(layer)
+        self.display.region.enabled = self.display.line.enabled = cube is not None and cube.is_image
         self.tools.use(layer, self._positions(cube.axis) if cube is not None else None)
         self.region_means.take()
+        self.profile.take()
         self._redraw()
 
     def _dimensions(self, _: Any = None) -> list[tuple[str, int]]:
@@ -203,16 +191,15 @@ class SpectraDock(Dock):
         layer = self._main()
         say(self._problem, self.axis.problem)
         self.tools.use(layer, None if layer is None else self._positions(as_cube(layer).axis))
+        self.profile.take()
+        self._redraw()
+
+    def _on_options(self) -> None:
+        self.region_means.take()
         self._redraw()
 
     def _on_mouse(self, _: Any, event: Any) -> None:
         self.look_at(tuple(event.position))
-
-    def _on_points(self, layer: Points | None) -> None:
-        self._pins.follow(layer)
-        self._redraw()
-
-    # ---------------------------------------------------------------- the slider
 
     def _on_slider(self, _: Any = None) -> None:
         """Follow the band; on another plane of a stack, read the spectra again."""
@@ -221,31 +208,15 @@ class SpectraDock(Dock):
         plane = tuple(dims.point[d] for d in dims.not_displayed if d != spectral)
         if plane != self._plane:
             self._plane = plane
-            if len(self._world) == dims.ndim:
-                self._world = tuple(dims.point[d] if d in dims.not_displayed else c for d, c in enumerate(self._world))
+            if len(self.drawn.world) == dims.ndim:
+                self.drawn.world = tuple(dims.point[d] if d in dims.not_displayed else c for d, c in enumerate(self.drawn.world))
             self.region_means.take()
+            self.profile.take()
             self._redraw()
             return
-        self._mark()
-        self._show_values()
-
-    def _mark(self) -> None:
-        layer = self._main()
-        band = None if layer is None else band_on_slider(self._viewer, layer)
-        overlay = self._viewer.canvas.overlays.text
-        if layer is None or band is None:
-            self._plot.marker(None, self._on_drag)
-            overlay.visible = False
-            return
-        axis = as_cube(layer).axis
-        self._plot.marker(float(self._positions(axis)[band]), self._on_drag)
-        overlay.text = f"{axis.values[band]:.6g} {axis.unit} · band {band}" if axis.unit else f"band {band}"
-        overlay.visible = True
-
-    def _on_drag(self, position: float) -> None:
-        layer = self._main()
-        if layer is not None:
-            show_band(self._viewer, layer, int(np.abs(self._positions(as_cube(layer).axis) - position).argmin()))
+        self._line.mark()
+        self.profile.mark()
+        self.drawn.show_values()
 
     # ---------------------------------------------------------------- what is drawn
 
@@ -280,98 +251,24 @@ class SpectraDock(Dock):
         """Return the positions at which the bands of a layer are drawn: in the unit shown if possible, else unchanged."""
         return self.axis.shown(axis)[0]
 
+    def _positions_and_title(self, axis: SpectralAxis) -> tuple[npt.NDArray[np.float64], str]:
+        return self.axis.shown(axis)
+
     def look_at(self, world: tuple[float, ...]) -> None:
         """Draw the spectra at a place in world coordinates."""
-        self._world = world
-        self._redraw_cursor()
+        self.drawn.world = world
+        self.drawn.redraw_cursor()
 
     def _redraw(self, _: Any = None) -> None:
         """Redraw everything."""
-        for plot in (self._plot, self._other):
-            plot.clear_curves()
+        self.drawn.redraw()
+        self._line.mark()
+
+    def draw_region(self, _: Any = None) -> None:
+        """Add a 2-D Shapes layer over the image, in which to draw regions, and show their means."""
         layer = self._main()
-        if layer is not None:
-            cube = as_cube(layer)
-            self._plot.titles(
-                x=self.axis.shown(cube.axis)[1], y=f"Intensity ({_SHOW[self._show.value]})" if self._show.value != "raw" else "Intensity"
-            )
-            self._plot.shade(runs(self._positions(cube.axis), cube.metadata.get("bad_bands", ())))
-            positions = self._positions(cube.axis)
-            self.region_means.draw(self._plot, positions, lambda values: self._scaled(values, positions))
-        self._redraw_cursor(points=True)
-        self._mark()
+        if layer is not None and as_cube(layer).is_image:
+            self.regions = shapes_over(self._viewer, layer, "regions", "add_rectangle")
 
-    def _redraw_cursor(self, *, points: bool = False) -> None:
-        """Read the spectra at the cursor: at once from memory, in the background from anywhere else."""
-        wanted = cursor_places(self._world, self._drawn())
-        if points:
-            wanted += pinned_places(self._points.value, self._drawn(), self._viewer.dims.point)
-        here = {name for name, *_ in wanted}
-        cursors = {layer.name for layer in self._chip_of} | {f"{layer.name}{MEAN}" for layer in self._chip_of}
-        for plot in (self._plot, self._other):
-            for name in plot.names():
-                if name in cursors and name not in here:
-                    plot.remove_curve(name)
-        self._draw_means(here)
-        quick = [place for place in wanted if isinstance(place[2].data, np.ndarray)]
-        slow = [place for place in wanted if not isinstance(place[2].data, np.ndarray)]
-        self._seen = {} if not slow else {n: r for n, r in self._seen.items() if n in here}
-        for entry in quick:
-            self._draw(*spectrum_of(entry))
-        if not slow:
-            self._cursor.forget()
-        else:
-            self._cursor.ask(lambda: [spectrum_of(entry) for entry in slow])
-        self._show_values()
-
-    def _draw_means(self, here: set[str]) -> None:
-        """Draw the mean spectra of layers that have no spectrum under the cursor."""
-        numbers = {layer: number for number, layer in self._drawn() if layer.name not in here}
-        means = self._means.of(list(numbers))
-        for layer, spectrum in means:
-            self._draw(f"{layer.name}{MEAN}", numbers[layer], layer, spectrum)
-        self._meant = [layer.name for layer, _ in means]
-
-    def _on_read(self, spectra: list[tuple[str, int, Image, Spectrum]]) -> None:
-        for name, number, layer, spectrum in spectra:
-            chip = self._chip_of.get(layer)
-            # meanwhile the layer may have been switched off, or the mouse moved
-            if (
-                chip is not None
-                and chip.value
-                and (" · point " in name or (name == layer.name and spectrum[2] == under(self._world, layer)))
-            ):
-                self._draw(name, number, layer, spectrum)
-        self._show_values()
-
-    def _draw(self, name: str, number: int, layer: Image, spectrum: Spectrum) -> None:
-        axis, values, _ = spectrum
-        pinned = name != layer.name
-        positions, label = self.axis.shown(axis)
-        main = self._main()
-        own = main is None or label == self.axis.shown(as_cube(main).axis)[1]
-        plot = self._plot if own else self._other
-        if not own:
-            self._other.titles(x=label)
-            self._other.visible = True
-        shown = self._scaled(values, positions) + self._step() * number
-        thin = pinned and not name.endswith(MEAN)
-        plot.curve(name, positions, shown, self._plot.colour(number), width=0.7 if thin else 1, legend=False)
-        if not pinned:
-            self._seen[name] = (layer, spectrum)
-
-    def _show_values(self) -> None:
-        self._readout.value = "\n".join(reading(self._viewer, layer, spectrum) for layer, spectrum in self._seen.values()) or (
-            f"Mean of {', '.join(self._meant)}. {_HINT}" if self._meant else _HINT
-        )
-        if self._other.visible and not self._other.names():
-            self._other.visible = False
-
-    def _step(self) -> float:
-        try:
-            return float(self._offset.value)
-        except ValueError:
-            return 0.0
-
-    def _scaled(self, values: npt.NDArray[np.float32], positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-        return as_shown(values, positions, self._show.value)
+    def _spreads(self) -> dict[str, Spread]:
+        return {name: Spread(region.deviation, region.count) for name, _, region in self.region_means.means}

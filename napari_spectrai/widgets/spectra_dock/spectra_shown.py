@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,3 +46,23 @@ def runs(positions: npt.NDArray[np.float64], bands: Sequence[int]) -> list[tuple
                 ranges.pop()
             ranges.append((low, high))
     return ranges
+
+
+PEAKS = 8
+"""Largest number of peaks labelled in a curve."""
+_PROMINENT = 0.05
+"""Least prominence of a labelled peak, as a share of the range of its curve."""
+
+
+def peaks_of(positions: npt.NDArray[np.float64], values: npt.NDArray[Any], most: int = PEAKS) -> list[tuple[float, float]]:
+    """Return position and height of the most prominent peaks of a curve, by position; a gap of NaN ends a peak."""
+    from scipy.signal import find_peaks
+
+    known = np.isfinite(values)
+    if known.sum() < 3:
+        return []
+    spread = float(np.ptp(values[known]))
+    filled = np.where(known, values, values[known].min())
+    found, about = find_peaks(filled, prominence=max(_PROMINENT * spread, 1e-300))
+    chosen = sorted(found[np.argsort(-about["prominences"], kind="stable")[:most]], key=lambda one: positions[one])
+    return [(float(positions[one]), float(values[one])) for one in chosen]

@@ -1,27 +1,20 @@
-"""Sections of the Spectra dock: images from bands, and export of the curves."""
+"""Section of the Spectra dock: images from bands."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, Container, LineEdit, PushButton, show_file_dialog
+from magicgui.widgets import CheckBox, Container, LineEdit, PushButton
 from napari.layers import Image
 from napari.viewer import Viewer
 from psygnal import Signal
-from qtpy.QtWidgets import QApplication
 from superqt.utils import thread_worker
 
-from napari_spectrai.cells import safe_row
 from napari_spectrai.cube import Cube
-from napari_spectrai.files import write_text
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.form import FoldBox
@@ -196,60 +189,3 @@ class BandTools(Container[Any]):
         else:
             self._viewer.add_image(data, colormap="viridis", **options)
         self.done.emit(name)
-
-
-class Export(Container[Any]):
-    """Copy and save the curves."""
-
-    def __init__(self, plots: Callable[[], list[Plot]]) -> None:
-        self._plots = plots
-        copy = PushButton(text="Copy", name="copy", tooltip="copy the curves as a table, for a spreadsheet")
-        table = PushButton(text="CSV…", name="csv", tooltip="save the curves as a table")
-        picture = PushButton(text="Image…", name="picture", tooltip="save the plot as PNG or SVG")
-        self._problem = message()
-        super().__init__(widgets=[line(copy, table, picture), self._problem], labels=False, name="export")
-        self.margins = (0, 0, 0, 0)
-        copy.changed.connect(self.copy)
-        table.changed.connect(lambda: self._ask("Curves", "Tables (*.csv)", self.to_csv))
-        picture.changed.connect(lambda: self._ask("Plot", "Pictures (*.png *.svg)", self.to_picture))
-
-    def _ask(self, caption: str, suffixes: str, save: Callable[[str], None]) -> None:
-        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption=caption, filter=suffixes, parent=self.native)
-        if path:
-            try:
-                save(str(path))
-                say(self._problem, "")
-            except OSError as error:
-                say(self._problem, str(error))
-
-    def table(self, delimiter: str = ",") -> str:
-        """Return the curves: a column of positions and a column per curve; where positions differ, a block for each."""
-        curves = [(plot.x_title, name, *plot.data(name)) for plot in self._plots() for name in plot.names() if plot.is_curve(name)]
-        blocks: list[tuple[str, Any, list[tuple[str, Any]]]] = []
-        for label, name, x, y in curves:
-            block = next((b for b in blocks if b[0] == label and np.array_equal(b[1], x)), None)
-            if block is None:
-                blocks.append((label, x, [(name, y)]))
-            else:
-                block[2].append((name, y))
-        out = io.StringIO()
-        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-        for label, x, columns in blocks:
-            writer.writerow(safe_row([label, *(name for name, _ in columns)]))
-            for row, position in enumerate(x):
-                writer.writerow([repr(float(position)), *(f"{float(y[row]):.9g}" for _, y in columns)])
-        return out.getvalue()
-
-    def copy(self) -> None:
-        """Copy the curves to the clipboard."""
-        clipboard = QApplication.clipboard()
-        assert clipboard is not None  # noqa: S101  # there is one while there is a window
-        clipboard.setText(self.table("\t"))
-
-    def to_csv(self, path: str) -> None:
-        """Save the curves as CSV."""
-        write_text(Path(path if Path(path).suffix else f"{path}.csv"), self.table())
-
-    def to_picture(self, path: str) -> None:
-        """Save the plot."""
-        self._plots()[0].save(path if Path(path).suffix else f"{path}.png")

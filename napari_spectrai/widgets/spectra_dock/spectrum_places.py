@@ -29,25 +29,51 @@ def cursor_places(world: Sequence[float], drawn: Sequence[tuple[int, Image]]) ->
     return [(str(layer.name), number, layer, pixel) for number, layer in drawn if (pixel := under(world, layer)) is not None]
 
 
-def pinned_places(points: Points | None, drawn: Sequence[tuple[int, Image]], shown: Sequence[float]) -> list[Place]:
-    """Return the pixels at a Points layer's first points; a 2D point applies to the plane that is `shown`."""
+def pinned_places(
+    points: Points | None, chosen: Sequence[tuple[int, str, str]], drawn: Sequence[tuple[int, Image]], shown: Sequence[float]
+) -> list[tuple[Place, str]]:
+    """Return the pixels at points, with the colours of their curves; a 2D point applies to the plane that is `shown`.
+
+    Parameters
+    ----------
+    chosen : number, name and colour of points
+    """
     places = []
-    for number, point in enumerate([] if points is None else points.data[:_MOST_POINTS]):
+    for number, name, colour in chosen[:_MOST_POINTS]:
+        assert points is not None  # noqa: S101  # there is one
         for index, layer in drawn:
-            ndim = max(layer.ndim, points.ndim)  # type: ignore[union-attr]  # there is a point
+            ndim = max(layer.ndim, points.ndim)
             world = np.concatenate([np.zeros(ndim), shown])[-ndim:]
-            world[-points.ndim :] = points.data_to_world(point)  # type: ignore[union-attr]
+            world[-points.ndim :] = points.data_to_world(points.data[number])
             pixel = pixel_at(layer, tuple(world[-layer.ndim :]))
             if pixel is not None:
-                places.append((f"{layer.name} · point {number}", index, layer, pixel))
+                places.append(((f"{layer.name} · {name}", index, layer, pixel), colour))
     return places
 
 
-def spectrum_of(place: Place) -> tuple[str, int, Image, Spectrum]:
-    """Read the spectrum of a pixel."""
+def spectrum_of(place: Place, minus: Image | None = None) -> tuple[str, int, Image, Spectrum]:
+    """Read the spectrum of a pixel; `minus`: less that of the same pixel of another layer, NaN where its axis does not reach."""
     name, number, layer, pixel = place
     cube = as_cube(layer)
-    return name, number, layer, (cube.axis, np.asarray(cube.data[pixel], dtype=np.float32), pixel)
+    values = np.asarray(cube.data[pixel], dtype=np.float32)
+    if minus is not None and minus is not layer:
+        other = as_cube(minus)
+        if other.spatial_shape == cube.spatial_shape:
+            values = less(cube.axis, values, other.axis, np.asarray(other.data[pixel], dtype=np.float32))
+    return name, number, layer, (cube.axis, values, pixel)
+
+
+def less(
+    axis: SpectralAxis, values: npt.NDArray[np.float32], other: SpectralAxis, subtracted: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return values less those of another axis at the same positions; unchanged where the units differ."""
+    if axis.unit != other.unit:
+        return values
+    if axis == other:
+        return values - subtracted
+    order = np.argsort(other.values, kind="stable")
+    there = np.interp(axis.values, other.values[order], subtracted[order], left=np.nan, right=np.nan)
+    return np.asarray(values - there, np.float32)
 
 
 def reading(viewer: Viewer, layer: Image, spectrum: Spectrum) -> str:

@@ -1,0 +1,54 @@
+"""The line in the plot at the band on the slider, and its position on the canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Image
+from napari.viewer import Viewer
+
+from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.widgets.layers import as_cube
+from napari_spectrai.widgets.plot import Plot
+from napari_spectrai.widgets.spectra_dock.band_slider import band_on_slider, show_band
+
+
+class BandLine:
+    """Keeps line and slider together.
+
+    Parameters
+    ----------
+    main : returns the layer whose bands the line follows
+    positions : returns the positions at which the bands of an axis are drawn
+    """
+
+    def __init__(
+        self, viewer: Viewer, plot: Plot, main: Callable[[], Image | None], positions: Callable[[SpectralAxis], npt.NDArray[np.float64]]
+    ) -> None:
+        self._viewer, self._plot, self._main, self._positions = viewer, plot, main, positions
+
+    def mark(self) -> None:
+        """Move the line to the band on the slider."""
+        layer = self._main()
+        band = None if layer is None else band_on_slider(self._viewer, layer)
+        overlay = self._viewer.canvas.overlays.text
+        if layer is None or band is None:
+            self._plot.marker(None, self.on_drag)
+            overlay.visible = False
+            return
+        axis = as_cube(layer).axis
+        self._plot.marker(float(self._positions(axis)[band]), self.on_drag)
+        overlay.text = f"{axis.values[band]:.6g} {axis.unit} · band {band}" if axis.unit else f"band {band}"
+        overlay.visible = True
+
+    def hide(self) -> None:
+        """Hide the position on the canvas."""
+        self._viewer.canvas.overlays.text.visible = False
+
+    def on_drag(self, position: float) -> None:
+        """Move the slider to the band nearest to a position of the plot."""
+        layer = self._main()
+        if layer is not None:
+            show_band(self._viewer, layer, int(np.abs(self._positions(as_cube(layer).axis) - position).argmin()))
