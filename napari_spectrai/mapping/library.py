@@ -48,7 +48,7 @@ class LibraryMaps(PlannedMaps):
     """
 
     title: ClassVar = "Library"
-    first: ClassVar = ("measure", "min_score")
+    first: ClassVar = ("measure", "min_score", "particles")
     kind: Literal["library"] = "library"
     references: References
     measure: Measure = Field("correlation", title="Similarity", description="how spectra are compared")

@@ -159,6 +159,16 @@ def similarities(references: Doubles, names: list[str]) -> tuple[list[Row], tupl
     return rows, tuple(notes)
 
 
+def pairwise_angles(references: Doubles, names: list[str]) -> list[Row]:
+    """Return a row for each reference (k, m) with its spectral angle to each of the others, in degrees."""
+    unit = references / np.linalg.norm(references, axis=1, keepdims=True)
+    angles = np.degrees(np.arccos(np.clip(unit @ unit.T, -1, 1)))
+    return [
+        {"angle (°)": name} | {other: None if other == name else float(angle) for other, angle in zip(names, row, strict=True)}
+        for name, row in zip(names, angles, strict=True)
+    ]
+
+
 def _photon_noise(cube: Cube, bands: Bands) -> NoiseModel | None:
     found = noise_model(seen(cube)[..., bands])
     return found if found.counting else None

@@ -42,8 +42,6 @@ class _Looks:
     points: bool = False
 
 
-_PADDING = 0.06
-"""Space around the curves, as a share of their range."""
 LEAST_HEIGHT = 130
 """Height of a plot in a low dock at least, in pixels."""
 AROUND_PLOT = 42
@@ -77,8 +75,8 @@ class Plot(Container[Any]):
         self._plot.setMenuEnabled(False)
         self._plot.hideButtons()
         self._item = self._plot.getPlotItem()
-        self._padding = _PADDING
-        self._item.getViewBox().setDefaultPadding(_PADDING)
+        self._top: Any = None
+        self._item.getViewBox().setDefaultPadding(0.06)
         self._item.getAxis("left").setWidth(56)
         self._item.layout.setContentsMargins(0, 7, 0, 6)  # pyqtgraph clips the topmost number and the bottom of the title
         for side in ("left", "bottom"):
@@ -160,14 +158,13 @@ class Plot(Container[Any]):
         """Colour of the background."""
         return self._background
 
-    def headroom(self, share: float) -> None:
-        """Leave space above and below the curves, as a share of their range; 0: as usual."""
-        box = self._item.getViewBox()
-        wanted = share or _PADDING
-        if self._padding != wanted:
-            self._padding = wanted
-            box.setDefaultPadding(wanted)
-            box.updateAutoRange()
+    def headroom(self, x: float, top: float | None) -> None:
+        """Let the axes reach up to a point, for labels above the curves; None: not."""
+        if self._top is not None:
+            self._item.removeItem(self._top)
+        self._top = None if top is None else pg.PlotCurveItem(np.full(2, x), np.full(2, top), pen=None)
+        if self._top is not None:
+            self._item.addItem(self._top)
 
     def add_item(self, item: Any, *, measured: bool = False) -> None:
         """Add an item of pyqtgraph; `measured`: the range of the axes includes it."""

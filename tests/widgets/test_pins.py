@@ -21,7 +21,8 @@ def scene() -> Cube:
     """Return a cube with a peak at 900 that grows with y, and one at 1500 that grows with x."""
     y, x = np.mgrid[:20, :30]
     peaks = np.exp(-0.5 * ((AXIS.values - np.array([[900], [1500]])) / 40) ** 2)
-    return Cube((y[..., None] * peaks[0] + x[..., None] * peaks[1] + 1).astype(np.float32), AXIS, name="cells", pixel_size=(0.5, 0.5))
+    values = (y[..., None] * peaks[0] + x[..., None] * peaks[1] + 1).astype(np.float32)
+    return Cube(values, AXIS, name="cells", pixel_size=(0.5, 0.5), pixel_unit="um")
 
 
 class Press:

@@ -10,10 +10,10 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.mapping import BandMaps, ComponentMaps, LibraryMaps, MapKind, PeakMaps, UnmixMaps
 from napari_spectrai.mapping.blocks import Bands, Pixels, window
 from napari_spectrai.mapping.factors import PrincipalComponents
-from napari_spectrai.mapping.kind import Doubles
+from napari_spectrai.mapping.kind import Doubles, Row
 from napari_spectrai.mapping.library import Search
 from napari_spectrai.mapping.nnls import NonNegative
-from napari_spectrai.mapping.unmix import similarities
+from napari_spectrai.mapping.unmix import pairwise_angles, similarities
 from napari_spectrai.valid import values_of
 
 SCREE = 12
@@ -52,6 +52,8 @@ class Inspector:
     ----------
     words : remarks on the settings: which references are hard to distinguish, how much principal components explain
     scree : share of the variance of each principal component, for components
+    residuals : root mean square residual with so many components, from one, as a share of that with none
+    table : similarity of each pair of given spectra
     """
 
     cube: Cube
@@ -59,6 +61,8 @@ class Inspector:
     mean: Doubles
     words: str = ""
     scree: Doubles | None = None
+    residuals: Doubles | None = None
+    table: tuple[Row, ...] = ()
     search: Search | None = None
     solver: tuple[Bands, NonNegative, list[str]] | None = None
 
@@ -79,16 +83,18 @@ class Inspector:
             bands, references, names = kind.resolved(cube)
             table, notes = similarities(references, names)
             condition = f"Condition number of the references: {table[0]['condition']:.3g}."
-            return cls(
-                cube, kind, mean, "\n".join([*notes, condition]), solver=(bands, NonNegative(references, sum_to_one=kind.sum_to_one), names)
-            )
+            words, angles = "\n".join([*notes, condition]), tuple(pairwise_angles(references, names))
+            solver = NonNegative(references, sum_to_one=kind.sum_to_one)
+            return cls(cube, kind, mean, words, solver=(bands, solver, names), table=angles)
         if isinstance(kind, LibraryMaps):
             search = kind.search(cube.axis)
             return cls(cube, kind, mean, "\n".join([f"{len(search.names):,} spectra.", *search.notes]), search=search)
         if isinstance(kind, ComponentMaps):
             inside = window(cube.axis, kind.low, kind.high, least=2, what="a decomposition")
             scree = PrincipalComponents.of(seen[:, np.isin(pixels.bands, inside)], 1).shares
-            return cls(cube, kind, mean, _explained(scree, kind.count), scree=scree[:SCREE][scree[:SCREE] > LEAST_SHARE])
+            shown = scree[:SCREE][scree[:SCREE] > LEAST_SHARE]
+            left = np.sqrt(np.maximum(1 - np.cumsum(scree), 0))[: len(shown)]
+            return cls(cube, kind, mean, _explained(scree, kind.count), scree=shown, residuals=np.maximum(left, LEAST_SHARE))
         if isinstance(kind, PeakMaps):
             kind.bands(cube.axis)
         return cls(cube, kind, mean)
@@ -152,7 +158,8 @@ def _with_error(value: float, error: float) -> str:
 
 def _explained(shares: Doubles, count: int) -> str:
     return (
-        f"{count} principal components explain {shares[:count].sum():.1%} of the variance; the next one {shares[count]:.2%}."
+        f"{count} principal components explain {shares[:count].sum():.1%} of the variance; the next one {shares[count]:.2%}. "
+        f"Residual (dashed): {np.sqrt(max(1 - shares[:count].sum(), 0)):.1%} of the variation."
         if count < len(shares)
         else ""
     )

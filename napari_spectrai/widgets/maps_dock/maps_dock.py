@@ -19,11 +19,12 @@ from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layer_frame import LayerFrame
 from napari_spectrai.widgets.layers import as_cube, likely_source, pixel_at, turned, undecided
 from napari_spectrai.widgets.maps_dock.band_preview import BandPreview
+from napari_spectrai.widgets.maps_dock.band_ranges import BandRanges
 from napari_spectrai.widgets.maps_dock.live_view import Inspector, Look
 from napari_spectrai.widgets.maps_dock.map_form import GIVEN, MapForm
 from napari_spectrai.widgets.maps_dock.map_layers import add_maps
 from napari_spectrai.widgets.maps_dock.references import ReferenceChoice
-from napari_spectrai.widgets.maps_dock.result_view import ResultView
+from napari_spectrai.widgets.maps_dock.result_view import ResultView, RowTable
 from napari_spectrai.widgets.maps_dock.work import Cancelled, MapWork
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE, Plot
 from napari_spectrai.widgets.spectra_dock.region_means import Watch
@@ -67,11 +68,14 @@ class MapsDock(LayerDock):
         self._note = text("note")
         self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True)
         self._remarks, self._problem = text("remarks"), message()
+        self._similar = RowTable("similarity of the references")
+        self._similar.visible = False
+        self.ranges = BandRanges(self.form)
         self.work = MapWork()
         self.view = ResultView(viewer)
         self._sections = [
-            rows(self._layer), self._about, self.form, self.references, self._plot, self._follow, self._fit, self._note, self._scree,
-            self._remarks, self._problem, self.work, self.view,
+            rows(self._layer), self._about, self.form, self.ranges, self.references, self._plot, self._follow, self._fit, self._note,
+            self._scree, self._remarks, self._similar, self._problem, self.work, self.view,
         ]  # fmt: skip
 
     def _connect(self) -> None:
@@ -183,7 +187,9 @@ class MapsDock(LayerDock):
         """Say what is wrong at its field, draw the range, and look at the spectrum again."""
         self.references.visible = self.form.wants_references
         self._follow.visible = self.form.kind.value == "band"
-        self._scree.visible = self._fit.visible = False
+        self._scree.visible = self._fit.visible = self._similar.visible = False
+        self.ranges.show_ranges()
+        self._plot.shade(self.ranges.others())
         read, found = self._reader()
         self.form.show_problems(found)
         asked = "" if self.layer is None else undecided(self.layer)
@@ -268,8 +274,13 @@ class MapsDock(LayerDock):
         if first:
             say(self._remarks, inspector.words)
             self._scree.visible = inspector.scree is not None
+            self._similar.visible = bool(inspector.table)
+            self._similar.show_rows(list(inspector.table))
             if inspector.scree is not None:
                 self._scree.curve("share", np.arange(1, len(inspector.scree) + 1), inspector.scree, SOURCE, legend=False, points=True)
+            if inspector.residuals is not None:
+                numbers = np.arange(1, len(inspector.residuals) + 1)
+                self._scree.curve("residual", numbers, inspector.residuals, CLASSICAL, legend=False, dashed=True)
         self._plot.curve("spectrum", look.spectrum.x, look.spectrum.y, SOURCE, legend=False)
         for name in ("fit", "baseline"):
             if name in look.fits:

@@ -28,15 +28,15 @@ _DIGITS = 4
 class RowTable(Container[Any]):
     """Rows of plain values; a click on a head sorts."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "table of the result") -> None:
         super().__init__(name="table", labels=False)
         self.margins = (0, 0, 0, 0)
         table: Any = QTableWidget()
         self.table = table
-        self.table.setToolTip("the result as numbers; a click on a head sorts")
+        self.table.setToolTip(f"{what}; a click on a head sorts")
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.verticalHeader().setVisible(False)
-        self.table.setAccessibleName("table of the result")
+        self.table.setAccessibleName(what)
         self.native.layout().addWidget(self.table)
 
     def show_rows(self, rows: list[Row]) -> None:

@@ -188,17 +188,19 @@ class SpectraDrawn:
 
     def _label_peaks(self) -> None:
         if not self._options.peaks.value:
-            self._plot.headroom(0)
             if self.labels.shown:
                 self.labels.show([])
+                self._plot.headroom(0.0, None)
             return
-        self._plot.headroom(_ABOVE)
         labels: list[tuple[float, float, str, str]] = []
-        for name in self._plot.names():
-            if self._plot.is_curve(name):
-                x, y = self._plot.data(name)
-                apart = _APART * float(np.ptp(x))
-                found = [peak for peak in peaks_of(x, y) if all(abs(peak[0] - known[0]) > apart for known in labels)]
-                labels += [(position, height, f"{position:.5g}", self._plot.colour_of(name)) for position, height in found]
-        if labels != self.labels.shown:
+        drawn = [name for name in self._plot.names() if self._plot.is_curve(name)]
+        for name in drawn:
+            x, y = self._plot.data(name)
+            apart = _APART * float(np.ptp(x))
+            found = [peak for peak in peaks_of(x, y) if all(abs(peak[0] - known[0]) > apart for known in labels)]
+            labels += [(position, height, f"{position:.5g}", self._plot.colour_of(name)) for position, height in found]
+        if labels and labels != self.labels.shown:
             self.labels.show(labels)
+            place, top, *_ = max(labels, key=lambda one: one[1])
+            values = np.concatenate([self._plot.data(name)[1] for name in drawn])
+            self._plot.headroom(place, top + _ABOVE * (top - float(values[np.isfinite(values)].min())))
