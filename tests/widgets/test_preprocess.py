@@ -397,4 +397,4 @@ def test_before_and_after_stay_in_view_next_to_spectra(make_napari_viewer, until
         )
 
     until(lambda: in_view() and column.verticalScrollBar().maximum() == 0)
-    assert dock._plot.canvas_height >= 88
+    assert dock._plot.canvas_height >= 78

@@ -22,6 +22,7 @@ POINTS = 300
 """Points of a fitted curve."""
 LEAST_SHARE = 1e-7
 """Share of the variance below which rounding is what is left."""
+_LEAST_RESIDUAL = 1e-3
 _SEEN = 4000
 _QUANTITIES = (("position", "position"), ("height", "height"), ("FWHM", "fwhm"))
 
@@ -94,7 +95,7 @@ class Inspector:
             scree = PrincipalComponents.of(seen[:, np.isin(pixels.bands, inside)], 1).shares
             shown = scree[:SCREE][scree[:SCREE] > LEAST_SHARE]
             left = np.sqrt(np.maximum(1 - np.cumsum(scree), 0))[: len(shown)]
-            return cls(cube, kind, mean, _explained(scree, kind.count), scree=shown, residuals=np.maximum(left, LEAST_SHARE))
+            return cls(cube, kind, mean, _explained(scree, kind.count), scree=shown, residuals=left[left > _LEAST_RESIDUAL])
         if isinstance(kind, PeakMaps):
             kind.bands(cube.axis)
         return cls(cube, kind, mean)

@@ -49,7 +49,7 @@ class PreprocessDock(LayerDock):
         self._build()
         super().__init__("Preprocess", self._sections)
         self._tools.bind_keys(self.native)
-        self._heights = Heights(self.native, self._scroll, self._effect)
+        self._heights = Heights(self.native, self._scroll, self._effect, self._about)
         self.native.on_resize = self._heights.fit
         self._latest = LatestOnly(self.native)
         self._latest.answered.connect(self._on_preview)
@@ -164,6 +164,7 @@ class PreprocessDock(LayerDock):
             self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}" + (
                 f"; {bad} of them are marked as bad in its file" if bad else ""
             )
+            self._layer.tooltip = f"the layer to preprocess: {self._about.value}"
             self._form.axis = cube.axis
             if self._place is None or len(self._place) != len(cube.spatial_shape) or not _inside(self._place, cube):
                 self._place = tuple(length // 2 for length in cube.spatial_shape)

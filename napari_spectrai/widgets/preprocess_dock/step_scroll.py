@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy
 
 from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
 
-LEAST_LIST = 84
-"""Height that a long list keeps, in pixels: three folded steps."""
-LEAST_PLOT, MOST_PLOT = 88, 190
+LEAST_LIST = 66
+"""Height that a long list keeps, in pixels: two folded steps and a half."""
+LEAST_PLOT, MOST_PLOT = 78, 190
 """Limits of the height of a plot, in pixels."""
 
 
@@ -46,11 +46,12 @@ class Heights(QObject):
     column : the scroll area of the dock
     steps : the list
     shown : the plots, with a line of text under them
+    dispensable : a line of text that gives way where space is short
     """
 
-    def __init__(self, column: Any, steps: StepScroll, shown: BeforeAfter) -> None:
+    def __init__(self, column: Any, steps: StepScroll, shown: BeforeAfter, dispensable: Any) -> None:
         super().__init__(column)
-        self._column, self._steps, self._shown = column, steps, shown
+        self._column, self._steps, self._shown, self._dispensable = column, steps, shown, dispensable
         self._later = QTimer(self)  # layouts have to settle first
         self._later.setSingleShot(True)
         self._later.setInterval(0)
@@ -76,7 +77,7 @@ class Heights(QObject):
         for number in range(layout.count()):
             item = layout.itemAt(number)
             widget = item.widget()
-            if widget is None or widget.isHidden():
+            if widget is None or widget is self._dispensable.native or widget.isHidden():
                 continue
             shown += 1
             if widget is self._shown.native:
@@ -86,6 +87,11 @@ class Heights(QObject):
         free = self._column.viewport().height() - others - layout.spacing() * max(0, shown - 1)
         plots = (self._shown.before, self._shown.after)
         content = self._steps.form.native.sizeHint().height()
+        line = self._dispensable.native.sizeHint().height() + layout.spacing()
+        room = free - line >= len(plots) * LEAST_PLOT + min(content, LEAST_LIST)
+        if self._dispensable.visible != room:
+            self._dispensable.visible = room
+        free -= line if room else 0
         listed = min(content, max(LEAST_LIST, free - len(plots) * LEAST_PLOT))
         each = min(MOST_PLOT, max(LEAST_PLOT, (free - listed) // len(plots)))
         self._steps.native.setFixedHeight(listed)
