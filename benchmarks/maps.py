@@ -1,4 +1,4 @@
-"""Maps against a loop over pixels, in one run: peak fits with scipy's curve_fit (and lmfit, if it is installed), abundances with its nnls.
+"""Maps against a loop over pixels, in one run: peak fits with scipy's curve_fit and lmfit, abundances with its nnls.
 
 Run it with ``python benchmarks/maps.py``; it also times a band map that follows a dragged range over 256 × 256 pixels and 500 bands.
 """
@@ -39,7 +39,7 @@ def peak_map(side: int = 100) -> spectrai.Cube:
 
 
 def peaks(cube: spectrai.Cube) -> None:
-    """Compare the fits of a map with loops."""
+    """Compare the fits of a map with loops: times, values and standard errors."""
     inside = cube.axis.window(950, 1050)
     x, spectra = cube.axis.values[inside], cube.numpy()[..., inside].reshape(-1, inside.size).astype(np.float64)[:LOOPED]
 
@@ -52,10 +52,12 @@ def peaks(cube: spectrai.Cube) -> None:
     bounds = ([0, 950, 0.8, -np.inf, -np.inf], [np.inf, 1050, 200, np.inf, np.inf])
     ours = seconds(lambda: spectrai.maps(cube, "peaks", low=950, high=1050, shape="lorentzian")) / cube.count
     print(f"peak fits, {cube.count:,} spectra of {len(x)} bands: {ours * 1e6:.0f} µs a spectrum")
-    loops = {
-        "curve_fit": lambda: [curve_fit(model, x, spectrum, start(spectrum)) for spectrum in spectra],
-        "curve_fit with the same bounds": lambda: [curve_fit(model, x, spectrum, start(spectrum), bounds=bounds) for spectrum in spectra],
-    }
+    fitted: dict[str, list[object]] = {}
+
+    def by_curve_fit(**options: object) -> list[object]:
+        return [curve_fit(model, x, spectrum, start(spectrum), **options) for spectrum in spectra]
+
+    loops = {"curve_fit": by_curve_fit, "curve_fit with the same bounds": lambda: by_curve_fit(bounds=bounds)}
     if importlib.util.find_spec("lmfit"):
         from lmfit.models import LinearModel, LorentzianModel
 
@@ -67,12 +69,22 @@ def peaks(cube: spectrai.Cube) -> None:
             for spectrum in spectra
         ]
     for name, loop in loops.items():
-        theirs = seconds(loop, 1 if name != "curve_fit" else 3) / len(spectra)
+        begin = time.perf_counter()
+        fitted[name] = loop()
+        theirs = (time.perf_counter() - begin) / len(spectra)
         print(f"  {name}: {theirs * 1e6:.0f} µs a spectrum, {theirs / ours:.0f} times as long")
-    found = spectrai.maps(cube, "peaks", low=950, high=1050, shape="lorentzian").maps
-    fitted = [curve_fit(model, x, spectrum, start(spectrum)) for spectrum in spectra]
-    off = [(found["position"].flat[n] - p[1]) / c[1, 1] ** 0.5 for n, (p, c) in enumerate(fitted)]
-    print(f"  positions differ from curve_fit's by up to {np.abs(off).max():.1e} of their standard errors")
+    maps = spectrai.maps(cube, "peaks", low=950, high=1050, shape="lorentzian").maps
+    found = {name: values.reshape(-1)[:LOOPED] for name, values in maps.items()}
+    expected = {"curve_fit": [(p, np.sqrt(np.diag(c))) for p, c in fitted["curve_fit"]]}
+    if "lmfit" in fitted:
+        order = ("height", "center", "fwhm")
+        expected["lmfit"] = [([r.params[n].value for n in order], [r.params[n].stderr for n in order]) for r in fitted["lmfit"]]
+    for name, answers in expected.items():
+        for number, quantity in enumerate(("height", "position", "fwhm")):
+            values, errors = (np.array([answer[part][number] for answer in answers], np.float64) for part in (0, 1))
+            off = np.nanmax(np.abs(found[quantity] - values) / errors)
+            error = np.nanmax(np.abs(found[f"{quantity}_error"] / errors - 1))
+            print(f"  {quantity} differs from that of {name} by up to {off:.1e} of its standard error, the standard error by {error:.1e}")
 
 
 def abundances(name: str, cube: spectrai.Cube, references: spectrai.Cube) -> None:
