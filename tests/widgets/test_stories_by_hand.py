@@ -1,0 +1,140 @@
+"""Stories told with mouse and keyboard alone: buttons are clicked, letters typed, the canvas is painted and clicked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint, Qt
+
+from napari_spectrai import Cube, SpectralAxis, as_cube, write
+from napari_spectrai.widgets.dock import opened
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def hand(viewer, qtbot):
+    """What a hand does in the window."""
+    return Hand(viewer, qtbot)
+
+
+class Hand:
+    """Mouse and keyboard."""
+
+    def __init__(self, viewer, qtbot) -> None:
+        self.viewer, self.qtbot = viewer, qtbot
+        self.canvas = viewer.window._qt_viewer.canvas
+        self._sizes: list[tuple[int, int]] = []
+
+    def click(self, widget) -> None:
+        """Click the middle of a widget."""
+        native = getattr(widget, "native", widget)
+        assert native.isEnabled()
+        self.qtbot.mouseClick(native, LEFT)
+
+    def choose(self, combo, words: str) -> None:
+        """Choose an entry by typing its first letters."""
+        combo.native.setFocus()
+        self.qtbot.keyClicks(combo.native, words)
+        assert combo.native.currentText().startswith(words)
+
+    def type(self, field, words: str) -> None:
+        """Replace the text of a field."""
+        field.native.setFocus()
+        self.qtbot.keyClick(field.native, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+        self.qtbot.keyClicks(field.native, words)
+        self.qtbot.keyClick(field.native, Qt.Key.Key_Tab)
+
+    def steady(self) -> bool:
+        """Whether the docks have found their places: the canvas keeps its size."""
+        self._sizes.append((self.canvas.native.width(), self.canvas.native.height()))
+        return len(self._sizes) > 10 and len(set(self._sizes[-10:])) == 1
+
+    def place(self, layer, y: float, x: float) -> QPoint:
+        """Return where a pixel of a layer is on the canvas."""
+        corner = np.zeros(layer.ndim)
+        corner[-2:] = y, x
+        row, column = np.asarray(layer.data_to_world(corner))[-2:]
+        at = self.canvas.view.scene.transform.map((column, row, 0, 1))
+        return QPoint(round(float(at[0])), round(float(at[1])))
+
+    def click_on(self, layer, y: float, x: float) -> None:
+        """Move to a pixel of a layer on the canvas, and click it."""
+        at = self.place(layer, y, x)
+        self.qtbot.mouseMove(self.canvas.native, at)
+        self.qtbot.mouseClick(self.canvas.native, LEFT, pos=at)
+
+    def key(self, key) -> None:
+        """Press a key on the canvas."""
+        self.canvas.native.setFocus()
+        self.qtbot.keyClick(self.canvas.native, key)
+
+
+def test_a_raman_map_from_its_file_to_a_map_of_peak_positions(viewer, hand, until, tmp_path):
+    axis = SpectralAxis(np.linspace(900, 1100, 81), "1/cm")
+    rng = np.random.default_rng(0)
+    centre = np.broadcast_to(np.linspace(995, 1005, 16), (12, 16))
+    peak = 80 * np.exp(-4 * np.log(2) * ((axis.values - centre[..., None]) / 14) ** 2)
+    values = peak + 20 + 0.02 * (axis.values - 900) + rng.normal(0, 1, peak.shape)
+    path = write(Cube(values.astype(np.float32), axis, name="cells", pixel_size=(0.5, 0.5), pixel_unit="um"), tmp_path / "cells.zarr")
+    (layer,) = viewer.open(path, plugin="napari-spectrai")
+    steps = viewer.dims.nsteps
+    dock = opened(viewer, "Maps")
+    spectra = opened(viewer, "Spectra")
+    viewer.layers.selection.active = layer
+    until(hand.steady)
+    hand.click_on(layer, 6, 3)  # is pinned
+    until(lambda: len(spectra.pins) == 1)
+    assert spectra.pins.layer.data[0].tolist() == [6, 3]
+    hand.choose(dock.form.kind, "Peak")
+    hand.type(dock.form._forms[0]._parts["low"].editor, "960")
+    hand.type(dock.form._forms[0]._parts["high"].editor, "1040")
+    until(lambda: "position" in dock._note.value and dock.work.start.enabled)
+    hand.click(dock.work.start)
+    until(lambda: "cells · position" in viewer.layers)
+    found = viewer.layers["cells · position"]
+    assert (found.ndim, found.visible, viewer.dims.nsteps) == (2, True, steps)
+    np.testing.assert_allclose(found.data, centre, atol=0.8)
+    np.testing.assert_allclose(found.data_to_world((3, 4)), layer.data_to_world((0, 3, 4))[1:])
+
+
+def test_a_lambda_stack_from_its_file_to_unmixed_dyes_with_painted_references(viewer, hand, until, tmp_path):
+    axis = SpectralAxis(np.linspace(500, 700, 21), "nm")
+    dyes = np.exp(-0.5 * ((axis.values - np.array([[550], [620]])) / 25) ** 2)
+    amounts = np.zeros((24, 24, 2))
+    amounts[2:11, 2:22, 0] = 1
+    amounts[13:22, 2:22, 1] = 1
+    amounts[9:15, 9:15] = 0.5
+    rng = np.random.default_rng(1)
+    values = 200 * amounts @ dyes + rng.normal(0, 1, (24, 24, 21))
+    path = write(Cube(values.astype(np.float32), axis, name="stack", pixel_size=(0.2, 0.2), pixel_unit="um"), tmp_path / "stack.zarr")
+    (layer,) = viewer.open(path, plugin="napari-spectrai")
+    dock, spectra = opened(viewer, "Maps"), opened(viewer, "Spectra")
+    viewer.layers.selection.active = layer
+    hand.click(viewer.window._qt_viewer.layerButtons.newLabelsButton)  # napari makes a label for each band …
+    until(lambda: spectra.flat_labels.visible)
+    hand.click(spectra.flat_labels.button)  # … and the dock offers one per pixel
+    labels = spectra.regions
+    assert labels.ndim == 2
+    viewer.layers.selection.active = labels
+    labels.brush_size = 3
+    hand.key(Qt.Key.Key_2)
+    assert str(labels.mode) == "paint"
+    hand.click_on(labels, 4, 5)
+    hand.key(Qt.Key.Key_M)  # the next label
+    hand.click_on(labels, 18, 5)
+    assert np.unique(labels.data).tolist() == [0, 1, 2]
+    until(lambda: len(spectra.region_means.means) == 2)
+    hand.choose(dock._layer, "stack")
+    hand.choose(dock.form.kind, "Given")
+    hand.choose(dock.references.choice, labels.name)
+    until(lambda: dock._similar.visible and dock.work.start.enabled)
+    assert "Condition number" in dock._remarks.value
+    hand.click(dock.work.start)
+    until(lambda: any(one.name.startswith("stack · residual") for one in viewer.layers))
+    maps = [one for one in viewer.layers if one.metadata.get("map", {}).get("map") in dock.result.maps and "residual" not in one.name]
+    assert len(maps) == 2
+    for number, found in enumerate(sorted(maps, key=lambda one: list(dock.result.maps).index(one.metadata["map"]["map"]))):
+        assert found.ndim == 2
+        np.testing.assert_allclose(found.data, amounts[..., number], atol=0.05)
+    assert as_cube(layer).shape == (24, 24, 21)
