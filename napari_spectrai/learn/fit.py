@@ -19,7 +19,7 @@ from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.excerpt import reduced
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
+from napari_spectrai.learn.stages import Say, Stages, StageStopped, StoppedEarlyError
 from napari_spectrai.learn.train.block_split import BlockScore, is_needed
 from napari_spectrai.learn.train.closed_form import fit_closed_form
 from napari_spectrai.learn.train.trainer import Trainer
@@ -121,7 +121,7 @@ def _trained(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder,
     race = _race(experiment, inputs, targets, folder, resume=resume)
     if race is not None:
         return (yield from race.events())
-    data = yield from stages.run("Preparing the spectra", lambda _: _dataset(experiment, inputs, targets, folder, resume=resume))
+    data = yield from stages.run("Preparing the spectra", lambda say: _dataset(experiment, inputs, targets, folder, say, resume=resume))
     if experiment.network.classical:
         return (yield from fit_closed_form(experiment, data, folder))
     training = Trainer(experiment, data, folder)
@@ -146,14 +146,14 @@ def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], fold
     return choice
 
 
-def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Dataset:
+def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, say: Say, *, resume: bool) -> Dataset:
     try:
         maps = (folder.maps() or None) if resume else None
         if maps is not None and len(maps) != len(inputs):
             raise DamagedSplitError(
                 f"{folder.split} holds {len(maps)} maps for {len(inputs)} images; give the data that the run began with"
             )
-        data = assemble(experiment, inputs, targets, maps)
+        data = assemble(experiment, inputs, targets, maps, say=say)
     except DamagedSplitError as error:
         data = _drawn_again(experiment, inputs, targets, folder, error)
     folder.keep_maps(data.split)

@@ -14,6 +14,7 @@ from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.labelled import around_labels
 from napari_spectrai.learn.data.pooling import parts_in, pool
 from napari_spectrai.learn.data.streaming import stream
+from napari_spectrai.learn.stages import Say, silent
 from napari_spectrai.plan.memory import memory_plan, refuse_too_large
 from napari_spectrai.plan.partition import Division, divide
 from napari_spectrai.plan.patches import padded
@@ -22,12 +23,18 @@ from napari_spectrai.plan.truths import Truth
 
 
 def assemble(
-    experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map] | None = None, *, validates: bool = True
+    experiment: Experiment,
+    cubes: Sequence[Cube],
+    truths: Sequence[Truth],
+    maps: Sequence[Map] | None = None,
+    *,
+    validates: bool = True,
+    say: Say = silent,
 ) -> Dataset:
     """Split, prepare and pool. `maps` (of a resumed run, or a cross-validation) replaces a new split; `validates`: all parts are required.
 
     Of data larger than memory, an excerpt is pooled, and the data set has a `stream` of training batches; of labelled images, the windows
-    around the labels are pooled.
+    around the labels are pooled. `say` reports what is being read.
 
     Raises
     ------
@@ -38,7 +45,7 @@ def assemble(
     division = divide(experiment, cubes, truths, maps)
     plan = memory_plan(experiment, cubes, truths, division)
     if plan.streams and validates:
-        return stream(experiment, cubes, truths, division, plan)
+        return stream(experiment, cubes, truths, division, plan, say)
     if division.marked and validates and plan.needed > plan.limit and not experiment.task.of_images:
         return around_labels(experiment, cubes, truths, division, plan)
     refuse_too_large(experiment, plan)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from napari_spectrai.cube import FloatArray
 from napari_spectrai.learn.data.filling import fine, prepared
 from napari_spectrai.learn.data.fingerprints import MOST, Fingerprints, Hashes, hashed
+from napari_spectrai.learn.stages import Say, silent
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.split import TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.storage import Mask, Region, Source
@@ -44,11 +45,16 @@ class Sketch:
         return Fingerprints(kept[:MOST], max(MOST + 1, round(len(kept) / share)))
 
 
-def scan(division: Division, sources: list[Source], truths: list[Source], preparation: Preparation, times: int) -> tuple[Fingerprints, int]:
+def scan(
+    division: Division, sources: list[Source], truths: list[Source], preparation: Preparation, times: int, say: Say = silent
+) -> tuple[Fingerprints, int]:
     """Remove pixels that become NaN or infinite from `division`; return the fingerprints of the others, and how many were removed."""
     known, sharp, lost = Sketch(), Sketch(), 0
+    done, total = 0, sum(source.cube.count for source in sources)
     for number, source in enumerate(sources):
         for region in source.regions():
+            say("Reading all spectra once", done, total)
+            done += region.pixels
             held: Mask = division.data[number][region.key]
             if not held.any():
                 continue

@@ -21,6 +21,7 @@ from napari_spectrai.learn.data.fingerprints import Fingerprints
 from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.data.pooling import pool
 from napari_spectrai.learn.data.scan import scan
+from napari_spectrai.learn.stages import Say, silent
 from napari_spectrai.plan.memory import MemoryPlan, bytes_of_pixel
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.reflection import reflect
@@ -187,7 +188,9 @@ def _joined(parts: list[Batch]) -> Batch:
     return torch.cat([x for x, _ in parts]), torch.cat(truths) if truths else None
 
 
-def stream(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], division: Division, plan: MemoryPlan) -> Dataset:
+def stream(
+    experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], division: Division, plan: MemoryPlan, say: Say = silent
+) -> Dataset:
     """Return the excerpt of data larger than memory, with a stream of all training data.
 
     Raises
@@ -208,7 +211,7 @@ def stream(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth
     refuse_empty(experiment, division, sorted(held), cubes, truths)
     part = cut_division(division, windows)
     data = pool(experiment, cut(cubes, windows), cut(sharp, windows, times), part)
-    known, lost = scan(division, sources, sources_of_truths, data.preparation, times)
+    known, lost = scan(division, sources, sources_of_truths, data.preparation, times, say)
     if lost:
         division.notes.append(note_on_lost(lost))
         blocks = blocks_of(division, sources, values)
