@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.metrics import METRICS
@@ -19,7 +19,7 @@ from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
-from napari_spectrai.learn.device import accelerator, choose_device, choose_precision
+from napari_spectrai.learn.device import accelerator, choose_device
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.stages import Say, Stages, StageStopped
 from napari_spectrai.learn.train import checkpoint
@@ -27,6 +27,7 @@ from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.ema import EMA
 from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
+from napari_spectrai.learn.train.precision import precision_before, training_precision
 from napari_spectrai.learn.train.previews import Previews
 from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import WatchedWindow
@@ -64,11 +65,11 @@ class Trainer:
         self.experiment, self.folder, self.place = experiment, folder, TrainingPosition()
         self.device = choose_device(settings.device)
         torch.manual_seed(settings.seed)
-        self.precision = choose_precision(settings, self.device, experiment.network)
-        self.accelerator = accelerator(self.device, self.precision)
         self.data = data = data.to(self.device)
         network = initialise(experiment, data, pretrained=not checkpoint.is_there(folder.checkpoint))
         self._still = freeze(network, settings.frozen)
+        self.precision = self._precision(network)
+        self.accelerator = accelerator(self.device, self.precision)
         optimiser = experiment.training.optimiser
         arguments = optimiser.model_dump(exclude={"kind"})
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
@@ -102,6 +103,17 @@ class Trainer:
         self._total = torch.zeros((), device=self.device)
         self._saved_at = self._looked_at = 0.0
         self._clock = time.monotonic()
+
+    def _precision(self, network: nn.Module) -> str:
+        """Return the precision of the run: the one it began with, or the one that is chosen here."""
+        began = precision_before(self.folder) if checkpoint.is_there(self.folder.checkpoint) else None
+        if began is not None:
+            return began
+        samples = self.data.parts["training"]
+        shape = (max(2, min(self.settings.batch, len(samples))), samples.patch, samples.patch, len(self.data.prepared_axis))
+        precision, notes = training_precision(self.experiment, network, shape, self.device)
+        self.data.notes.extend(notes)
+        return precision
 
     # ------------------------------------------------------------------ state
 
