@@ -19,7 +19,7 @@ from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.inference.subdivision import in_blocks
 from napari_spectrai.networks import build
 from napari_spectrai.networks.hooks import on_whole_images
-from napari_spectrai.networks.inference import PackedConvolution, for_inference
+from napari_spectrai.networks.inference import PackedConvolution, PackedJoin, for_inference
 from napari_spectrai.runs import measured
 from tests.test_networks import CASES, CLASSIFYING, WINDOWED
 
@@ -68,16 +68,20 @@ def test_every_network_computes_the_same_for_inference(classes):
         assert all(torch.equal(weight, before[name]) for name, weight in network.state_dict().items())
 
 
-@pytest.mark.parametrize(
-    "spec", [UNet(dims=1, width=8, depth=1, ridge=False), ResUNet(dims=2, width=8, depth=1), UNet(dims=3, width=8, depth=1)]
-)
-def test_the_normalisations_of_unets_are_gone(spec):
-    network = trained(spec)
-    assert norms_of(network)
-    assert norms_of(for_inference(network)) == 0
-    packed = [module for module in for_inference(network).modules() if isinstance(module, PackedConvolution)]
-    assert len(packed) > 3
-    assert {module.attribute for module in packed} == {"gelu"}
+@pytest.mark.parametrize("activation", ["gelu", "relu"])
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_unets_fold_normalisations_activations_and_joins(dims, activation):
+    network = trained(ResUNet(dims=dims, width=8, depth=2, activation=activation, ridge=False))
+    changed = for_inference(network)
+    assert norms_of(network) > 0 == norms_of(changed)
+    packed = [module for module in changed.modules() if isinstance(module, PackedConvolution)]
+    assert {module.attribute for module in packed} == {activation}
+    joins = [module for module in changed.modules() if isinstance(module, PackedJoin)]
+    assert [join.activation for join in joins] == ["relu" if activation == "relu" else None] * 2
+    batch = torch.rand(2, 8, 12, BANDS)
+    with torch.inference_mode():
+        plain, fast = network(batch), changed(batch)
+    torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-5 * float(plain.abs().max()))
 
 
 def test_what_is_used_twice_watched_or_drawing_stays():

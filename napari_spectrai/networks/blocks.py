@@ -135,3 +135,15 @@ def pooled(x: Tensor, dims: int) -> Tensor:
 def doubled(x: Tensor, dims: int) -> Tensor:
     """Return `x` at twice the size, with each value repeated."""
     return functional.interpolate(x, scale_factor=[1.0, 2.0] if dims == 1 else [2.0] * dims, mode="nearest")  # keeps channels last
+
+
+class Join(nn.Module):
+    """Concatenation of `kept` features with those of the next coarser level at twice the size, which precedes a level of a decoder."""
+
+    def __init__(self, dims: int, kept: int) -> None:
+        super().__init__()
+        self.dims, self.kept = dims, kept
+
+    def forward(self, skip: Tensor, below: Tensor) -> Tensor:
+        """Return features ``(N, kept + C, ...)`` for ``(N, kept, ...)`` and ``(N, C, ...)`` at half the size."""
+        return torch.cat([skip, doubled(below, self.dims)], dim=1)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from napari_spectrai.experiment.networks import ResUNet as ResUNetSpec
 from napari_spectrai.experiment.networks import UNet as UNetSpec
-from napari_spectrai.networks.blocks import ACTIVATIONS, Level, convolution, doubled, padded, pooled
+from napari_spectrai.networks.blocks import ACTIVATIONS, Join, Level, convolution, padded, pooled
 from napari_spectrai.networks.views import channels_in, from_channels, to_channels
 
 
@@ -57,6 +56,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(
             level(widths[d] + below, widths[d], widths_up[d]) for d, below in reversed(list(enumerate([*widths_up[1:], widths[-1]])))
         )
+        self.joins = nn.ModuleList(Join(spec.dims, width) for width in reversed(widths[: spec.depth]))
         self.dropout = nn.Dropout(spec.dropout)
         # one output per band, and a map from all bands to the classes
         self.mapped = classes and spec.dims != 2 and spec.over_bands == "learnt"
@@ -82,8 +82,8 @@ class UNet(nn.Module):
             x = level(pooled(x, self.dims) if deep else x)
             skips.append(x)
         x = self.dropout(skips.pop())
-        for level in self.up:
-            x = level(torch.cat([skips.pop(), doubled(x, self.dims)], dim=1))
+        for join, level in zip(self.joins, self.up, strict=True):
+            x = level(join(skips.pop(), x))
         x = self.head(x)[(..., *crop)]
         if self.mapped:
             logits: Tensor = self.map(x.squeeze(1))
