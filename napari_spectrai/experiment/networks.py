@@ -54,7 +54,7 @@ class UNet(OverRidge, Stemmed):
 
     @property
     def _per_level(self) -> int:
-        return self.convolutions + 1
+        return self.convolutions
 
     @property
     def context(self) -> int:

@@ -35,6 +35,8 @@ from napari_spectrai.valid import (
     without,
 )
 
+LARGE = 336
+"""Side of the largest tile that is chosen to save work; larger ones are needed for networks that see far."""
 PASSES = 16
 """Number of passes with dropout for an uncertainty."""
 
@@ -78,9 +80,8 @@ class SlidingWindow:
         self.context, self.grid = max(spec.context for spec in specs), math.lcm(*(spec.grid for spec in specs))
         self.spectral = self.context == 0 and not whole and not any(model.description.experiment.looks_around for model in models)
         self.continues = not self.spectral and not any(spec.whole and spec.classical for spec in specs)
-        # with tiles four contexts wide, at most half of the work is repeated in the overlap
         self.overlap = 0 if self.spectral else 2 * self.context + self.grid
-        self.tile = tile if tile is not None else (128 if self.spectral else max(256, 2 * self.overlap))
+        self.tile = tile if tile is not None else self._chosen_tile()
         self.fixed_tile = tile is not None
         self.divides = not whole and not self.spectral and not self.of_images
         self.side: int | None = None
@@ -94,6 +95,11 @@ class SlidingWindow:
                     if isinstance(module, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
                         module.train()
         self.engines = [Engine(model, device, single=self.spectral, apply=self._seen) for model in models]
+
+    def _chosen_tile(self) -> int:
+        """Return the side of a tile: what is computed twice falls with it, but memory rises; three overlaps where that is not large."""
+        wide = min(3 * self.overlap, LARGE // self.grid * self.grid)
+        return 128 if self.spectral else max(256, 2 * self.overlap, wide)
 
     @property
     def said(self) -> list[str]:
