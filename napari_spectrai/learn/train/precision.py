@@ -20,7 +20,7 @@ STEPS = 2
 def training_precision(experiment: Experiment, network: nn.Module, shape: tuple[int, ...], device: torch.device) -> tuple[str, list[str]]:
     """Return ``"fp32"`` or ``"bf16"``, and what to say of the choice.
 
-    That the hardware has bfloat16 does not tell that it is faster: some processors compute it at half the speed of float32.
+    That the hardware has bfloat16 does not show that it is faster: some processors compute it at half the speed of float32.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def training_precision(experiment: Experiment, network: nn.Module, shape: tuple[
 
 
 def precision_before(folder: RunFolder) -> str | None:
-    """Return the precision in which a run began, which it keeps when it is resumed; None if it has not begun."""
+    """Return the precision in which a run began, which it keeps when it is resumed; None if it has not started."""
     return next((event.precision for event in reversed(list(folder.events())) if isinstance(event, Started)), None)
 
 
