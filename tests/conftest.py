@@ -50,7 +50,7 @@ def _is_ours(process: psutil.Process) -> bool:
 def no_process_left() -> Iterator[None]:
     """Fail a test that leaves a child process behind."""
     yield
-    _, alive = psutil.wait_procs([child for child in psutil.Process().children() if _is_ours(child)], timeout=10)
+    _, alive = psutil.wait_procs([child for child in psutil.Process().children() if _is_ours(child)], timeout=120)
     for process in alive:
         process.kill()
     assert not alive, f"left behind: {[process.pid for process in alive]}"

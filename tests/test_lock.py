@@ -72,7 +72,7 @@ def test_a_foreign_process_is_not_signalled_because_another_works_here(folder):
         assert folder.worker().pid == holder.pid
         assert lock.proven(folder._lock, bystander.pid) is None
         tried_to_stop(folder)
-        assert holder.wait(30) == -signal.SIGTERM
+        assert holder.wait(900) == -signal.SIGTERM
         assert bystander.poll() is None
 
 
@@ -135,7 +135,7 @@ sys.stdin.readline()
         told = [child.stdout.readline() for child in many]
     finally:
         for child in many:
-            child.communicate("\n", timeout=60)
+            child.communicate("\n", timeout=900)
     assert told.count("works\n") == 1
     assert sum("already working" in line for line in told) == 3
 

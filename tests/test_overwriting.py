@@ -84,7 +84,7 @@ with replacing({str(tmp_path / "slow.npy")!r}) as temporary:
         write(cube(1), tmp_path / "other.npz")
         assert len(hidden(tmp_path)) == 1
         writer.stdin.close()
-        assert writer.wait(60) == 0
+        assert writer.wait(900) == 0
     assert (tmp_path / "slow.npy").read_bytes() == b"half"
     assert hidden(tmp_path) == []
 

@@ -206,9 +206,9 @@ def test_a_kept_experiment_its_command_and_its_script_repeat_the_run(pairs, quic
     line = export.command(path).split()
     assert line[:2] == ["napari-spectrai", "train"]
     command = [sys.executable, "-m", "napari_spectrai", *line[1:], "--run", str(tmp_path / "command")]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True, timeout=900)
     (tmp_path / "again.py").write_text(export.script(path))
-    subprocess.run([sys.executable, str(tmp_path / "again.py")], check=True, capture_output=True, timeout=120, cwd=tmp_path)
+    subprocess.run([sys.executable, str(tmp_path / "again.py")], check=True, capture_output=True, timeout=900, cwd=tmp_path)
     from_script = max((tmp_path / "runs").glob("*/best.safetensors"), key=lambda p: p.stat().st_mtime)
     expected = model.description.scores["validation"]["network"]
     for best in (tmp_path / "command" / "best.safetensors", from_script):

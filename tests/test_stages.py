@@ -44,7 +44,7 @@ def test_a_stage_is_named_with_its_progress(folder, at_once):
 
     def work(say):
         say("Fitting ridge", 1, 4)
-        going.wait(60)
+        going.wait(900)
 
     events = Stages(folder).run("Reading", work)
     seen = next(events)
@@ -63,7 +63,7 @@ def test_stop_and_pause_work_within_a_stage(folder, at_once):
         while True:
             say("Fitting", len(steps) % 10, 10)
             steps.append("")
-            going.wait(60)
+            going.wait(900)
 
     events = Stages(folder).run("Fitting", work)
     next(events)
@@ -92,7 +92,7 @@ def test_a_training_stops_while_classical_methods_are_fitted_and_can_be_resumed(
 
     def slow(*args, **options):
         reached.set()
-        going.wait(60)
+        going.wait(900)
         return real(*args, **options)
 
     monkeypatch.setattr(method, "fitted", slow)

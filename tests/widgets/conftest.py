@@ -43,7 +43,7 @@ def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 def until(qtbot) -> Callable[..., None]:
     """Let the window work until something is true."""
 
-    def wait(condition: Callable[[], bool], seconds: float = 90) -> None:
+    def wait(condition: Callable[[], bool], seconds: float = 900) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "waited in vain"
@@ -80,6 +80,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if pyfuncitem.get_closest_marker("own_process") is None or "torch" not in sys.modules:
         return None
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"{pyfuncitem.path}::{pyfuncitem.name}"]
-    done = subprocess.run(command, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=pyfuncitem.config.rootpath, capture_output=True, text=True, check=False, timeout=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     return True

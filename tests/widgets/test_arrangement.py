@@ -22,18 +22,18 @@ def shown(make_napari_viewer, qtbot):
 def test_work_docks_share_tabs_and_spectra_stands_at_the_bottom(shown, qtbot):
     held = {name: holder_of(opened(shown, name).native) for name in ("Spectra", "Preprocess", "Evaluate")}
     window = held["Spectra"][1]
-    qtbot.waitUntil(lambda: held["Evaluate"][0] in window.tabifiedDockWidgets(held["Preprocess"][0]), timeout=60_000)
-    qtbot.waitUntil(lambda: window.dockWidgetArea(held["Spectra"][0]) == Qt.DockWidgetArea.BottomDockWidgetArea, timeout=60_000)
+    qtbot.waitUntil(lambda: held["Evaluate"][0] in window.tabifiedDockWidgets(held["Preprocess"][0]), timeout=600_000)
+    qtbot.waitUntil(lambda: window.dockWidgetArea(held["Spectra"][0]) == Qt.DockWidgetArea.BottomDockWidgetArea, timeout=600_000)
     assert held["Spectra"][0] not in window.tabifiedDockWidgets(held["Preprocess"][0])
     assert window.dockWidgetArea(held["Preprocess"][0]) == Qt.DockWidgetArea.RightDockWidgetArea
 
 
 def test_a_dock_that_floats_is_left_where_it_is(shown, qtbot):
     first, _ = holder_of(opened(shown, "Preprocess").native)
-    qtbot.waitUntil(first.isVisible, timeout=60_000)
+    qtbot.waitUntil(first.isVisible, timeout=600_000)
     first.setFloating(True)
     second, window = holder_of(opened(shown, "Evaluate").native)
-    qtbot.waitUntil(second.isVisible, timeout=60_000)
+    qtbot.waitUntil(second.isVisible, timeout=600_000)
     qtbot.wait(50)
     assert first.isFloating()
     assert second not in window.tabifiedDockWidgets(first)
@@ -51,13 +51,13 @@ def spectra_holder(viewer):
 
 def test_spectra_opens_at_the_bottom_with_the_first_work_dock_and_shows_the_mean(shown, accompanied, qtbot):
     opened(shown, "Preprocess")
-    qtbot.waitUntil(lambda: spectra_holder(shown) is not None and spectra_holder(shown).height() >= 150, timeout=60_000)
+    qtbot.waitUntil(lambda: spectra_holder(shown) is not None and spectra_holder(shown).height() >= 150, timeout=600_000)
     holder = spectra_holder(shown)
     window = holder.parentWidget()
-    qtbot.waitUntil(lambda: window.dockWidgetArea(holder) == Qt.DockWidgetArea.BottomDockWidgetArea, timeout=60_000)
-    qtbot.waitUntil(lambda: holder.height() >= 150, timeout=60_000)
+    qtbot.waitUntil(lambda: window.dockWidgetArea(holder) == Qt.DockWidgetArea.BottomDockWidgetArea, timeout=600_000)
+    qtbot.waitUntil(lambda: holder.height() >= 150, timeout=600_000)
     dock = opened(shown, "Spectra")
-    qtbot.waitUntil(lambda: "Cartilage · mean" in dock.plot.names(), timeout=60_000)
+    qtbot.waitUntil(lambda: "Cartilage · mean" in dock.plot.names(), timeout=600_000)
     wanted = mean_spectrum(as_cube(shown.layers["Cartilage"]))
     np.testing.assert_allclose(dock.plot.data("Cartilage · mean")[1], wanted, rtol=1e-5)
     dock.look_at((1450.0, 5.0, 6.0))
@@ -70,9 +70,9 @@ def test_spectra_opens_at_the_bottom_with_the_first_work_dock_and_shows_the_mean
 
 def test_spectra_that_a_person_has_closed_does_not_come_back(shown, accompanied, qtbot):
     opened(shown, "Preprocess")
-    qtbot.waitUntil(lambda: spectra_holder(shown) is not None and spectra_holder(shown).isVisible(), timeout=60_000)
+    qtbot.waitUntil(lambda: spectra_holder(shown) is not None and spectra_holder(shown).isVisible(), timeout=600_000)
     spectra_holder(shown).close()
-    qtbot.waitUntil(lambda: recalled("Spectra").get("closed") is True, timeout=60_000)
+    qtbot.waitUntil(lambda: recalled("Spectra").get("closed") is True, timeout=600_000)
     opened(shown, "Evaluate")
     qtbot.wait(100)
     assert spectra_holder(shown).isHidden()
@@ -80,12 +80,12 @@ def test_spectra_that_a_person_has_closed_does_not_come_back(shown, accompanied,
 
 def test_a_dock_returns_to_where_it_was_left(shown, qtbot):
     holder, window = holder_of(opened(shown, "Spectra").native)
-    qtbot.waitUntil(lambda: recalled("Spectra").get("area") == "bottom", timeout=60_000)
+    qtbot.waitUntil(lambda: recalled("Spectra").get("area") == "bottom", timeout=600_000)
     window.addDockWidget(Qt.DockWidgetArea.TopDockWidgetArea, holder)
-    qtbot.waitUntil(lambda: recalled("Spectra").get("area") == "top", timeout=60_000)
+    qtbot.waitUntil(lambda: recalled("Spectra").get("area") == "top", timeout=600_000)
     shown.window.remove_dock_widget(holder.widget())
     again, _ = holder_of(opened(shown, "Spectra").native)
-    qtbot.waitUntil(lambda: window.dockWidgetArea(again) == Qt.DockWidgetArea.TopDockWidgetArea, timeout=60_000)
+    qtbot.waitUntil(lambda: window.dockWidgetArea(again) == Qt.DockWidgetArea.TopDockWidgetArea, timeout=600_000)
 
 
 def test_a_damaged_memory_is_ignored(tmp_path):

@@ -166,7 +166,7 @@ def test_screens_of_double_resolution(tmp_path):
         "assert not found, found\n"
     )
     environment = os.environ | {"QT_SCALE_FACTOR": "2", "XDG_DATA_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
 
 

@@ -113,7 +113,7 @@ def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot,
     assert str(tmp_path / "t.html") in evaluate.view.saved.value
     evaluate.native.window().activateWindow()
     table.table.setFocus()
-    until(table.table.hasFocus, seconds=10)
+    until(table.table.hasFocus)
     qtbot.keyClick(table.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     until(lambda: QApplication.clipboard().text().startswith("\tMSE\tPSNR (dB)"), 5)
     heads = table.table.horizontalHeader()
@@ -348,7 +348,7 @@ def test_keys_start_and_cancel_and_reports_go_where_a_person_says(viewer, scene,
     until(lambda: evaluate._start.enabled)
     evaluate.native.window().activateWindow()
     inside.setFocus()
-    until(inside.hasFocus, seconds=10)
+    until(inside.hasFocus)
     qtbot.keyClick(inside, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     until(lambda: evaluate._cancel.enabled)
     qtbot.keyClick(inside, Qt.Key.Key_Escape)

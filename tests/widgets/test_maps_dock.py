@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import time
 import warnings
 
 import numpy as np
 import pytest
-from napari.layers import Image, Labels
+from napari.layers import Labels
 
 import napari_spectrai as spectrai
 from napari_spectrai.widgets.layers import add_cube, as_cube, spectral_layers
@@ -238,22 +237,3 @@ def test_a_set_of_spectra_gives_a_table_and_no_layers(viewer, cube, until):
     until(lambda: dock.result is not None)
     assert len(viewer.layers) == 1
     assert dock.result.maps["position"].shape == (14,)
-
-
-def test_dragging_over_a_large_map_is_quick(viewer, until):
-    rng = np.random.default_rng(0)
-    axis = spectrai.SpectralAxis(np.linspace(600, 1800, 500), "1/cm")
-    layer = viewer.add_image(
-        rng.random((500, 256, 256), np.float32), name="large", metadata={"spectral_axis": axis.to_json() | {"position": 0}}
-    )  # fmt: skip
-    dock = spectrai.widgets.maps(viewer)
-    dock.layer = layer
-    until(lambda: any(one.name == NAME for one in viewer.layers))
-    preview = next(one for one in viewer.layers if one.name == NAME)
-    assert isinstance(preview, Image)
-    took = []
-    for number in range(20):
-        begin = time.perf_counter()
-        dock._on_dragging(700 + 10 * number, 900 + 20 * number)
-        took.append(time.perf_counter() - begin)
-    assert np.median(took) < 0.05

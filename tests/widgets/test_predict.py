@@ -153,7 +153,7 @@ def test_a_cancel_keeps_the_finished_tiles(viewer, dock, until, qtbot):
     dock._options.tile.value = 16
     dock.native.window().activateWindow()
     dock._models.choice.native.setFocus()
-    until(dock._models.choice.native.hasFocus, seconds=10)
+    until(dock._models.choice.native.hasFocus)
     qtbot.keyClick(dock._models.choice.native, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert dock._applying.busy
     until(lambda: dock._applying.bar.value > 20)

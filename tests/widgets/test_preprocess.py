@@ -90,7 +90,7 @@ def test_steps_that_learn_or_look_around_are_shown_too(opened, until):
     _, image, dock = opened
     dock.steps = [PCA(components=2), "gaussian", "bin"]
     dock.look_at((5, 5))
-    until(lambda: "without Bin pixels" in dock._note.value)
+    until(lambda: "without Bin pixels" in dock._note.value and not dock._latest.busy)
     expected = preprocess(as_cube(image), [PCA(components=2), "gaussian"]).data[5, 5]
     np.testing.assert_allclose(dock._after.data("after")[1], expected, rtol=1e-4)
 

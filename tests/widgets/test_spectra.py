@@ -257,7 +257,7 @@ class Slow:
         if threading.current_thread() is threading.main_thread():
             return self.data[key]  # napari's own slicing
         self.reads += 1
-        assert self.allowed.wait(30)
+        assert self.allowed.wait(900)
         return self.data[key]
 
 

@@ -401,7 +401,7 @@ def test_a_curve_read_late_is_not_drawn_over_another_run(open_pairs, runs_folder
     run = _made_run(runs_folder, "slow")
     go_on = threading.Event()
     told = RunFolder.events
-    monkeypatch.setattr(RunFolder, "events", lambda folder: go_on.wait(10) and told(folder))
+    monkeypatch.setattr(RunFolder, "events", lambda folder: go_on.wait(900) and told(folder))
     train = spectrai.widgets.train(viewer)
     until(lambda: bool(train.runs.table.rows))
     train.view.replay(run)
