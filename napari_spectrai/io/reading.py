@@ -20,7 +20,7 @@ from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.remedies import Option, answering, give, where
 from napari_spectrai.units import known_unit
 
-_OWN = frozenset({"text", "jcamp", "galactic", "envi", "arrays", "omnic", "gwyddion", "renishaw"})
+_OWN = frozenset({"text", "jcamp", "galactic", "arrays", "omnic", "gwyddion", "renishaw"})
 """Readers that call no library that may print."""
 
 

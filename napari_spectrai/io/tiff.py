@@ -82,7 +82,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         sizes = {name: math.prod(shape) for name, shape in shapes.items()}
         largest = max(sizes, key=sizes.__getitem__)
         # not thumbnails
-        large = {name: shape for name, shape in shapes.items() if sizes[name] * _THUMBNAIL > sizes[largest]}
+        reduced = {f"series {number}" for number, one in enumerate(file.series) if one.keyframe.is_reduced}
+        large = {key: shape for key, shape in shapes.items() if sizes[key] * _THUMBNAIL > sizes[largest] and key not in reduced - {largest}}
         name = choose(shapes, dataset) if dataset else choose(large, None, path, main=largest if len(large) > 1 else None)
         series = file.series[int(name.rpartition(" ")[2])]
         _whole(path, series)

@@ -1,0 +1,112 @@
+"""Mutations over whole files of formats that other libraries read, and of labels: an error in one line or a result, and no output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+
+from napari_spectrai import inspect, read
+from napari_spectrai.io import UnreadableError, pictures
+from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
+from napari_spectrai.labels import Labels
+
+DATA = Path(__file__).parent / "data"
+RNG = np.random.default_rng(0)
+EMSA = "\n".join([
+    "#FORMAT      : EMSA/MAS Spectral Data File", "#VERSION     : 1.0", "#TITLE       : x", "#NPOINTS     : 5", "#NCOLUMNS    : 1",
+    "#XUNITS      : eV", "#YUNITS      : counts", "#DATATYPE    : Y", "#XPERCHAN    : 0.5", "#OFFSET      : 100", "#SPECTRUM    : x",
+    "1.0,", "2.0,", "3.0,", "2.0,", "1.0,", "#ENDOFDATA   :", "",
+])  # fmt: skip
+
+
+def lsm(path: Path) -> None:
+    """Write four channels as Zeiss does, with a thumbnail after the image."""
+    fields = {"MagicNumber": 67127628, "StructureSize": 600, "DimensionX": 16, "DimensionY": 16, "DimensionZ": 1, "DimensionChannels": 4}
+    fields |= {"DimensionTime": 1, "DataType": 1, "VoxelSizeX": 1e-6, "VoxelSizeY": 1e-6, "VoxelSizeZ": 1e-6}
+    info, place = bytearray(800), 0
+    for name, kind in tifffile.TIFF.CZ_LSMINFO:
+        number = np.dtype(f"<{kind}")
+        info[place : place + number.itemsize] = np.array(fields.get(name, 0), number).tobytes()
+        place += number.itemsize
+    with tifffile.TiffWriter(path) as file:
+        image = RNG.integers(0, 255, (4, 16, 16)).astype(np.uint8)
+        tag = [(34412, 1, len(info), bytes(info), True)]
+        file.write(image, planarconfig="separate", photometric="minisblack", metadata=None, extratags=tag)
+        file.write(np.zeros((3, 8, 8), np.uint8), planarconfig="separate", photometric="rgb", metadata=None, subfiletype=1)
+
+
+def made(folder: Path, name: str) -> Path:
+    """Return a whole file."""
+    path = folder / name
+    labels = Labels(np.arange(12).reshape(3, 4) % 5, {1: "fat"})
+    if name == "a.lsm":
+        lsm(path)
+    elif name == "a.msa":
+        path.write_text(EMSA)
+    elif name == "a.img":  # Hamamatsu
+        head = b"IM" + np.array([4, 20, 3, 0, 0, 2], "<u2").tobytes() + bytes(50)
+        path.write_bytes(head + b"[x]," + RNG.integers(0, 9, (3, 20)).astype("<u2").tobytes())
+    elif name == "labels.h5":
+        with h5py.File(path, "w") as file:
+            file["labels"] = labels.data
+    elif name.startswith("labels"):
+        write_labels(labels, path)
+    else:
+        path.write_bytes((DATA / name).read_bytes() if (DATA / name).exists() else (DATA / "field" / name).read_bytes())
+    return path
+
+
+def spoilt(whole: bytes, rng: np.random.Generator, way: str) -> bytes:
+    """Return the file cut, with single bytes changed, or with a run of bytes replaced, anywhere in it."""
+    if way == "cut":
+        return whole[: rng.integers(0, len(whole))]
+    content = bytearray(whole)
+    if way == "changed":
+        for place in rng.integers(0, len(whole), 1 + len(whole) // 300):
+            content[place] ^= int(rng.integers(1, 256))
+    else:
+        place, count = rng.integers(0, len(whole)), int(rng.integers(1, 64))
+        content[place : place + count] = b"\xff" * count
+    return bytes(content)
+
+
+NAMES = (
+    "a.lsm",
+    "a.msa",
+    "a.img",
+    "sp.wdf",
+    "nxdata_attributes.h5",
+    "bandsfirst.mat",
+    "processed_diff.imzML",
+    "m_xyxy.spc",
+    "compound2.jdx",
+)
+LABELS = ("labels.tif", "labels.png", "labels.npz", "labels.h5")
+
+
+@pytest.mark.parametrize("name", [*NAMES, *LABELS])
+@pytest.mark.filterwarnings("ignore")
+def test_damage_anywhere_is_one_line_or_a_result(name, tmp_path, capfd):
+    (tmp_path / "processed_diff.ibd").write_bytes((DATA / "field" / "processed_diff.ibd").read_bytes())
+    path = made(tmp_path, name)
+    whole, rng = path.read_bytes(), np.random.default_rng(2)
+    readers = [read_labels, holds_labels] if name in LABELS else [lambda file: np.asarray(read(file).data), inspect, pictures, holds_labels]
+    for way in ("whole", "cut", "changed", "run") * 3:
+        path.write_bytes(whole if way == "whole" else spoilt(whole, rng, way))
+        for reader in readers:
+            try:
+                reader(path)
+            except UnreadableError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+                assert name in str(error)  # noqa: PT017
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_lsm_is_read_without_its_thumbnail(tmp_path):
+    cube = read(made(tmp_path, "a.lsm"))
+    assert cube.shape == (16, 16, 4)
+    assert cube.pixel_size == (1.0, 1.0)
