@@ -443,3 +443,15 @@ def test_a_container_without_cubes_says_what_it_holds(tmp_path):
     with pytest.raises(UnreadableError, match="it holds a 3, b 4"):
         read(tmp_path / "c.npz")
     assert inspect(tmp_path / "c.npz") == {"a": (3,), "b": (4,)}
+
+
+@pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+def test_of_the_scales_of_a_data_set_object_the_one_of_the_bands_is_taken(tmp_path):
+    from scipy.io import savemat
+
+    scales = np.empty((2, 1), object)
+    scales[0, 0], scales[1, 0] = np.arange(20.0), np.linspace(400, 700, 7)
+    savemat(tmp_path / "d.mat", {"x": {"data": IMAGE.reshape(20, 7), "axisscale": scales, "imagesize": np.array([[4, 5]])}})
+    cube = read(tmp_path / "d.mat")
+    assert cube.shape == (4, 5, 7)
+    np.testing.assert_array_equal(cube.axis.values, scales[1, 0])

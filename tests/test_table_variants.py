@@ -102,3 +102,12 @@ def test_a_labelled_line_that_is_cut_short_is_not_dropped(tmp_path):
     rows = "\n".join("a," + ",".join(f"{value:g}" for value in row) for row in SPECTRA)
     with pytest.raises(UnreadableError, match="truncated"):
         spectrum("class," + ",".join(f"{value:g}" for value in WAVE) + "\n" + rows.rpartition(",")[0], tmp_path)
+
+
+@pytest.mark.parametrize(("mode", "unit"), [("Wavelengths", "nm"), ("Raman Shifts", "1/cm"), ("Wavelength (nm)", "nm")])
+@pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+def test_the_mode_of_the_axis_in_a_file_of_ocean_optics_gives_its_unit(mode, unit, tmp_path):
+    rows = "\n".join(f"{400 + n}\t{n % 7}" for n in range(30))
+    head = f"Data from x Node\n\nIntegration Time (sec): 1.0E-1\nXAxis mode: {mode}\nNumber of Pixels in Spectrum: 30\n"
+    (tmp_path / "o.txt").write_text(f"{head}>>>>>Begin Spectral Data<<<<<\n{rows}\n")
+    assert read(tmp_path / "o.txt").axis.unit == unit

@@ -13,7 +13,7 @@ _MARKS = "=:;\t,"
 _LABSPEC = re.compile(r"axis(type|unit)\[(\d+)\]", re.IGNORECASE)
 _SPECTRAL_KEY = re.compile(
     r"(x|abscissa|horizontal[-_ ]?axis|x[-_ ]?(axis)?[-_ ]?(units?|label|title)|xaxisunit"
-    r"|x[-_ ]?axis|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
+    r"|x[-_ ]?axis([-_ ]mode)?|(wavelength|spectral|wave|axis|abscissa)[-_ ]?(units?|axis)?)",
     re.IGNORECASE,
 )
 _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
@@ -37,7 +37,7 @@ class Facts:
 
     Parameters
     ----------
-    spectral_unit : the unit of the positions as words, or ``""``
+    spectral_unit : the unit or the quantity of the positions as words, or ``""``
     leads : titles of LabSpec's coordinates, in the order of their columns
     metadata : ``"laser_nm"``
     scan : WITec's geometry: SizeX, SizeY, ScanWidth, ScanHeight, …
@@ -87,7 +87,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
             unit = length_unit(value) or "pixel"
         elif _LASER.search(key):
             laser = laser or _laser(key, value)
-        elif _SPECTRAL_KEY.fullmatch(key) and unit_of(value) is not None:
+        elif _SPECTRAL_KEY.fullmatch(key) and (unit_of(value) is not None or quantity_of(value)):
             spectral = spectral or value
         elif _SPECTRAL_OWN.match(key) and not _OTHER_QUANTITY.search(key) and unit_of(key) is not None:
             spectral = spectral or key

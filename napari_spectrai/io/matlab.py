@@ -98,14 +98,16 @@ def _structs(path: Path, shapes: Mapping[str, tuple[tuple[int, ...], str]]) -> d
 
 
 def _found(path: Path, data: Any, others: dict[str, Any], units: dict[str, str], main: str = "") -> RawArray:
-    axis, place = find_axis(others, tuple(data.shape), units, path=path, main=main)
     numbers = {n.rpartition("/")[2].lower(): float(np.ravel(a)[0]) for n, a in others.items() if np.size(a) == 1}
     sizes = [np.ravel(a) for n, a in others.items() if np.size(a) == 2 and n.rpartition("/")[2].lower() in _SIZES]
     if sizes:
         numbers |= {"nrow": float(sizes[0][0]), "ncol": float(sizes[0][1])}
     rows = next((int(numbers[n]) for n in _ROWS if n in numbers), 0)
     columns = next((int(numbers[n]) for n in _COLUMNS if n in numbers), 0)
-    if data.ndim == 2 and rows * columns > 1 and rows * columns in data.shape:
+    unfolded = data.ndim == 2 and rows * columns > 1 and rows * columns in data.shape
+    bands = tuple(data.shape) if not unfolded else (data.shape[0 if data.shape[1] == rows * columns else 1],)
+    axis, place = find_axis({n: a for n, a in others.items() if np.size(a) in bands}, tuple(data.shape), units, path=path, main=main)
+    if unfolded:
         bands_first = data.shape[1] == rows * columns
         spectra = data.T if bands_first else data
         # pixel number row + rows × column: reshape by columns, then transpose

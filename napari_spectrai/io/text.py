@@ -209,8 +209,9 @@ def _titles(table: Table, column: int) -> list[str]:
 def _axis(path: Path, values: npt.NDArray[np.float64], titles: Sequence[str], facts: Facts) -> SpectralAxis:
     """Return the axis with the unit of its own title, else with the one that the lines around the table give for it."""
     # a column that is called A or m is not in ångström or metres
-    unit = next((title for title in titles if len(title) > 1 and unit_of(title) is not None), "") or facts.spectral_unit
-    quantity = next((title for title in titles if quantity_of(title)), "")
+    unit = next((title for title in titles if len(title) > 1 and unit_of(title) is not None), "")
+    unit = unit or (facts.spectral_unit if unit_of(facts.spectral_unit) is not None or not quantity_of(facts.spectral_unit) else "")
+    quantity = next((title for title in (*titles, facts.spectral_unit) if quantity_of(title)), "")
     return positions(path, values, unit, quantity=quantity)
 
 
