@@ -27,13 +27,15 @@ _WORDS: dict[Place, dict[Option, str]] = {
     "window": dict.fromkeys(("dataset", "spectral", "axis", "columns", "shape"), _OPEN_DOCK),
 }  # fmt: skip
 
-_place: ContextVar[Place] = ContextVar("place", default="python")
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
+_everywhere: list[Place] = ["python"]
+"""Places of the whole process, of which the last counts in threads that have none of their own."""
 _answered: ContextVar[frozenset[str]] = ContextVar("answered", default=frozenset())
 
 
 def where(option: Option) -> str:
     """Return where an option is given, as the end of a sentence: ``"with dataset=…"``, or ``"with --dataset NAME"`` under a command."""
-    return _WORDS[_place.get()][option]
+    return _WORDS[_place.get() or _everywhere[-1]][option]
 
 
 def give(option: Option) -> str:
@@ -50,6 +52,16 @@ def advising(place: Place) -> Iterator[None]:
         yield
     finally:
         _place.reset(token)
+
+
+@contextmanager
+def advising_everywhere(place: Place) -> Iterator[None]:
+    """Word the remedies for one place in all threads that have no place of their own, as under a command."""
+    _everywhere.append(place)
+    try:
+        yield
+    finally:
+        _everywhere.pop()
 
 
 @contextmanager

@@ -205,7 +205,6 @@ def test_depths_times_and_planes_have_their_steps_and_units(tmp_path):
 
     assert read(FIELD / "renishaw_z.txt").metadata["coordinates"]["z"]["unit"] == "um"
     assert read(FIELD / "renishaw_time.txt").metadata["coordinates"]["time"]["unit"] == "s"
-    assert read(FIELD / "renishaw_map.txt").pixel_unit == "um"
     data = np.zeros((2, 3, 4, 5, 6), np.uint8)  # t, z, c, y, x
     pixel = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0, "TimeIncrement": 30.0, "TimeIncrementUnit": "s"}
     channels = {"Channel": {"Name": ["410 nm", "420 nm", "430 nm", "440 nm"]}}

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
-from napari_spectrai.remedies import advising
+from napari_spectrai.remedies import advising_everywhere
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
 
@@ -84,7 +84,7 @@ def _common(
     asked: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="say which version this is")] = False,
 ) -> None:
     """Deep learning on spectral images."""
-    context.with_resource(advising("command"))
+    context.with_resource(advising_everywhere("command"))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from napari_spectrai.cli.spectral_file import (
     refuse_missing,
 )
 from napari_spectrai.io import FORMATS, writer_of
-from napari_spectrai.remedies import advising
+from napari_spectrai.remedies import advising_everywhere
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
 from napari_spectrai.runs.process_info import works_alone
 from napari_spectrai.runs.scratch import discard
@@ -110,7 +110,7 @@ def _advise_in_window() -> None:
     """Word remedies for a person who works in the window that started this job."""
     context = click.get_current_context(silent=True)
     if context is not None:
-        context.with_resource(advising("window"))
+        context.with_resource(advising_everywhere("window"))
 
 
 def _end_with_starter() -> None:

@@ -221,8 +221,8 @@ def _coordinates(table: Table, layout: Layout, numbers: npt.NDArray[np.float64])
         for column in layout.columns(name)[:1]:
             found[name] = numbers[:, column]
             units[name] = next((unit for title in _titles(table, column) if (unit := length_unit(title))), "")
-    if table.names[-2:] == ("Wave", "Intensity"):  # Renishaw WiRE, whose stage is in µm and whose clock in s
-        units = {name: unit or ("s" if name == "time" else "um") for name, unit in units.items()}
+    if table.names[-2:] == ("Wave", "Intensity"):  # Renishaw WiRE, whose depths are in µm and whose clock is in s
+        units = {name: unit or {"time": "s", "z": "um"}.get(name, "") for name, unit in units.items()}
     return found, units
 
 
