@@ -14,7 +14,7 @@ PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 font
 HEADLESS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo yes)
 SCREEN := $(if $(HEADLESS),xvfb-run -a -s "-screen 0 1600x1200x24")
 
-.PHONY: demo test lint pictures gallery benchmark clean qt
+.PHONY: demo test lint pictures gallery benchmark docs release-check clean qt
 
 demo: $(VENV)/ready qt
 	$(SCREEN) $(PY) -m napari_spectrai demo $(if $(HEADLESS),--screenshot)
@@ -36,6 +36,12 @@ pictures: $(VENV)/ready qt
 gallery: $(VENV)/ready qt
 	$(SCREEN) $(PY) docs/gallery.py
 
+docs: $(VENV)/ready-docs
+	$(PY) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+release-check: $(VENV)/ready-docs
+	$(PY) release/check.py
+
 benchmark: $(VENV)/ready
 	$(PY) benchmarks/raman_pairs.py
 
@@ -47,6 +53,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade "pip>=25.1"
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[all]" --group dev
+	touch $@
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(PY) -m pip install --quiet --constraint constraints.txt --group docs --group release
 	touch $@
 
 qt:

@@ -64,6 +64,7 @@ _TITLES = {
     "cartilage": "Cartilage Raman map",
     "lambda_stack": "Lambda stack of five dyes",
     "indian_pines": "Indian Pines",
+    "microplastic": "Microplastic FTIR map",
 }
 
 
@@ -71,6 +72,11 @@ def sample_folder() -> Path:
     """Return the folder of the bundled data: in the package once installed, next to it in a checkout."""
     inside = Path(__file__).parent / "sample_data"
     return inside if inside.is_dir() else Path(__file__).parent.parent / "sample_data"
+
+
+def sample_names() -> list[str]:
+    """Return the names that `sample` takes."""
+    return list(_TITLES)
 
 
 def sample_model() -> Path:
@@ -89,6 +95,7 @@ def sample(name: str) -> Sample:
         ``"cartilage"``: a Raman map, 25 × 35 pixels × 300 bands, already denoised by its authors (hySpc.chondro).
         ``"lambda_stack"``: a confocal lambda stack of five dyes, 256 × 256 pixels × 28 channels (doi:10.6084/m9.figshare.28067108.v4).
         ``"indian_pines"``: an AVIRIS scene, 145 × 145 pixels × 200 bands, with 16 classes (doi:10.4231/R7RX991C).
+        ``"microplastic"``: an FTIR map of particles, 13 × 16 pixels × 427 bands (Cowger et al. 2021, doi:10.1021/acs.analchem.1c00123).
 
     Returns
     -------

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 import napari_spectrai as spectrai
-from napari_spectrai import SpectralAxis
+from napari_spectrai import Experiment, SpectralAxis
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.card import KEY, ModelCard
+from napari_spectrai.labels import Class
 from napari_spectrai.learn.export.steps import as_module
+from napari_spectrai.learn.model import built
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.samples import sample_model
 
@@ -96,19 +98,54 @@ def test_what_cannot_be_exported_is_refused_in_a_line(model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("network", ["residual_mlp", "resunet"])
-def test_a_network_is_exported_exactly_or_refused(image_pairs, quick, network, tmp_path):
-    cube, truth = image_pairs
-    over = ("network.dims=2", "network.depth=1") if network == "resunet" else ()
-    model = spectrai.train(quick("training.epochs=1", f"network.kind={network}", "data.patch=8", *over), cube, truth)
-    if network == "resunet":  # pads its images by lengths that are known only when it is applied
-        with pytest.raises(ValueError, match="cannot be exported: its computation depends on the size.*keep the .safetensors"):
-            model.export(tmp_path / "model.onnx")
-        assert not list(tmp_path.glob("model*"))
-        return
+def untrained(classes=0, task="denoising", **network):
+    """Return a model with random weights, which no training has to find."""
+    preparation = [{"kind": "scale", "factor": 2.0}]
+    experiment = Experiment.from_mapping({"task": task, "preparation": preparation, "network": network})
+    names = [Class(number, f"class {number}") for number in range(1, classes + 1)]
+    card = ModelCard("untrained", experiment, AXIS, AXIS, "", classes=names, intensities=[0.0, 0.5, 1.0])
+    torch.manual_seed(0)
+    weights = built(experiment, len(AXIS), card.out, classes=bool(classes)).eval()
+    for parameter in weights.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.1)
+    return spectrai.Model(weights, card, {})
+
+
+@pytest.mark.parametrize(
+    ("classes", "network"),
+    [
+        (0, {"kind": "resunet", "dims": 2, "depth": 2, "width": 8}),
+        (0, {"kind": "unet", "dims": 3, "depth": 1, "width": 4}),
+        (0, {"kind": "rcan", "width": 8, "groups": 1, "blocks": 1}),
+        (3, {"kind": "ssftt", "task": "segmentation"}),
+    ],
+    ids=["resunet", "3-D", "rcan", "ssftt"],
+)
+def test_networks_over_the_image_are_exported_for_any_size(classes, network, tmp_path):
+    model = untrained(classes, **network)
     session = onnxruntime.InferenceSession(model.export(tmp_path / "model.onnx"))
-    got = session.run(None, {"spectra": cube.numpy()[None, :17, :14]})[0][0]
-    assert difference(got, spectrai.predict(model, cube).result.numpy()[:17, :14]) < 1e-5
+    random = np.random.default_rng(0)
+    for size in ((8, 8), (21, 3)):
+        image = random.random((*size, len(AXIS)), dtype=np.float32)
+        prediction = model.predict(spectrai.Cube(image, AXIS))
+        wanted = (prediction.probabilities if classes else prediction.result).numpy()
+        assert difference(session.run(None, {"spectra": image[None]})[0][0], wanted) < 1e-5
+
+
+def test_a_pt2_file_is_for_any_size(tmp_path):
+    model = untrained(kind="unet", dims=2, depth=2, width=8)
+    program = torch.export.load(io.BytesIO(model.export(tmp_path / "model.pt2").read_bytes())).module()
+    for size in ((8, 8), (21, 9), (16, 5)):
+        image = np.random.default_rng(0).random((*size, len(AXIS)), dtype=np.float32)
+        got = program(torch.from_numpy(image[None])).numpy()[0]
+        assert difference(got, model.predict(spectrai.Cube(image, AXIS)).result.numpy()) < 1e-5
+
+
+def test_a_network_that_no_graph_can_hold_is_refused(tmp_path):
+    model = untrained(task="super_resolution", kind="rcan", width=8, consistent=True)
+    with pytest.raises(ValueError, match="cannot be exported.*keep the .safetensors"):
+        model.export(tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_writes_and_does_not_replace(tmp_path):

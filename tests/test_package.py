@@ -35,8 +35,8 @@ def test_the_wheel_holds_manifest_sample_data_and_licences(built):
         "sample_data/raman_pairs/cube.npz",
         "sample_data/raman_pairs/LICENSE",
         "sample_data/raman_denoiser/raman_denoiser.safetensors",
-        *(f"sample_data/{bundled}/cube.npz" for bundled in ("cartilage", "lambda_stack", "indian_pines")),
-        *(f"sample_data/{bundled}/LICENSE" for bundled in ("cartilage", "lambda_stack", "indian_pines")),
+        *(f"sample_data/{bundled}/cube.npz" for bundled in ("cartilage", "lambda_stack", "indian_pines", "microplastic")),
+        *(f"sample_data/{bundled}/LICENSE" for bundled in ("cartilage", "lambda_stack", "indian_pines", "microplastic")),
     ):
         assert f"napari_spectrai/{name}" in names
     assert not any("partial" in name or name.startswith("tests") for name in names)

@@ -36,9 +36,15 @@ COMMANDS = {
     "info": ("info_command", "Describe a file."),
     "estimate": ("train_command", "Estimate the size of a training, its duration here and its memory, from a few steps on synthetic data."),
     "report": ("train_command", "Write the report of a run, one HTML file, from its run folder."),
+    "curves": ("curves_command", "Write the curves of a run as CSV, one row per epoch."),
     "export": (
         "export_command",
         "Write a model for other programs: ONNX (.onnx) or a program of torch.export (.pt2), with its preparation in the graph.",
+    ),
+    "schema": ("schema_command", "Print or write the JSON schema of experiments, with which editors complete and check YAML."),
+    "sample": (
+        "sample_command",
+        "Write bundled data as files: NAME.h5, its truth NAME-truth.h5, its classes NAME-labels.tif; or the bundled model.",
     ),
     "demo": (
         "train_command",

@@ -8,7 +8,7 @@ from monai.networks.nets.resnet import ResNetBlock, ResNetBottleneck
 from torch import Tensor, nn
 
 from napari_spectrai.experiment import backbones as settings
-from napari_spectrai.networks.blocks import padded
+from napari_spectrai.networks.blocks import cropped, padded
 from napari_spectrai.networks.views import channels_in
 
 LEAST = 32
@@ -121,8 +121,8 @@ class Everywhere(nn.Module):
     def forward(self, *sources: Tensor) -> Tensor:
         """Map batches ``(N, y, x, λ)`` to the same number of pixels."""
         batch = sources[0]
-        x, crop = padded(self._channels(sources), self.dims, self.multiple, 2 * self.multiple)
-        x = self.last(self.core(x))[(..., *crop)]
+        x, lengths = padded(self._channels(sources), self.dims, self.multiple, 2 * self.multiple)
+        x = cropped(self.last(self.core(x)), lengths)
         if self.classes and self.dims != 2:  # one output per spectrum: the mean along it
             x = x.mean(-1)
         if self.dims == 1:

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_spectrai.plan.reflection import extended, reflected
-
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "relu": nn.ReLU,
@@ -113,18 +111,34 @@ class Level(nn.Module):
 
 
 def reflected_to(x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Pad the last dimensions of `x` to `lengths`, by reflection at their ends."""
+    """Pad the last dimensions of `x` to `lengths`, by reflection at their ends, as `plan.reflection.reflect` does.
+
+    In an exported graph lengths are symbols, so that no branch may depend on them.
+    """
     for dimension, wanted in enumerate(lengths, x.ndim - len(lengths)):
-        if x.shape[dimension] < wanted:
-            x = x.index_select(dimension, torch.from_numpy(reflected(x.shape[dimension], wanted)).to(x.device))
+        length = x.shape[dimension]
+        if torch.compiler.is_compiling() or length < wanted:
+            # a tensor, since ONNX has no remainder by a symbol
+            period = torch.full((1,), torch.sym_max(1, 2 * (length - 1)), dtype=torch.int64, device=x.device)
+            place = torch.arange(wanted, device=x.device) % period
+            x = x.index_select(dimension, torch.minimum(place, period - place))
     return x
 
 
-def padded(x: Tensor, dims: int, multiple: int, least: int = 1) -> tuple[Tensor, tuple[slice, ...]]:
-    """Pad the spatial (spectral) lengths to a multiple of at least `least`, by reflection; also return a function that crops it back."""
+def padded(x: Tensor, dims: int, multiple: int, least: int = 1) -> tuple[Tensor, Sequence[int]]:
+    """Pad the spatial (spectral) lengths to a multiple of at least `least`, by reflection; also return the lengths, for `cropped`."""
     lengths = x.shape[-dims:]
-    crop = tuple(slice(0, length) for length in lengths)
-    return reflected_to(x, [extended(length, least=least, multiple=multiple) for length in lengths]), crop
+    return reflected_to(x, [(torch.sym_max(length, least) + multiple - 1) // multiple * multiple for length in lengths]), lengths
+
+
+def cropped(x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Return the first `lengths` positions of the last dimensions: the part that `padded` was given."""
+    for dimension, length in enumerate(lengths, x.ndim - len(lengths)):
+        if torch.compiler.is_compiling():  # a view would make the graph valid only for sizes that are (or are not) padded
+            x = x.index_select(dimension, torch.arange(length, device=x.device))
+        else:
+            x = x.narrow(dimension, 0, length)
+    return x
 
 
 def pooled(x: Tensor, dims: int) -> Tensor:

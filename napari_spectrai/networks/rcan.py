@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -31,13 +32,30 @@ class Attention(nn.Module):
         if not self.local:
             mean = x.mean(tuple(range(2, x.ndim)), keepdim=True)
         else:
-            # for an image smaller than the neighbourhood, almost the whole image is used
-            lengths = x.shape[2:]
-            shape = tuple(min(NEIGHBOURHOOD, length - 1 + length % 2) for length in lengths)
-            pool = functional.avg_pool3d if self.dims == 3 else functional.avg_pool2d
-            mean = pool(x, shape, stride=1, padding=tuple(length // 2 for length in shape), count_include_pad=False)
+            mean = _local_mean_of_any_size(x) if torch.compiler.is_compiling() else _local_mean(x, self.dims)
         weighed: Tensor = x * self.weigh(mean)
         return weighed
+
+
+def _local_mean(x: Tensor, dims: int) -> Tensor:
+    """Return the mean over the neighbourhood; for an image smaller than it, almost the whole image is used."""
+    shape = tuple(min(NEIGHBOURHOOD, length - 1 + length % 2) for length in x.shape[2:])
+    pool = functional.avg_pool3d if dims == 3 else functional.avg_pool2d
+    return pool(x, shape, stride=1, padding=tuple(length // 2 for length in shape), count_include_pad=False)
+
+
+def _local_mean_of_any_size(x: Tensor) -> Tensor:
+    """Return the same in a graph whose lengths are symbols: along each dimension, a convolution whose weights depend on the length."""
+    near = NEIGHBOURHOOD // 2
+    offsets = torch.arange(-near, near + 1, device=x.device).abs()
+    for dimension in range(2, x.ndim):
+        length = x.shape[dimension]
+        weights = (offsets <= (length - 1) // 2).to(x.dtype)[None, None]
+        lines = x.movedim(dimension, -1)
+        sums = functional.conv1d(lines.reshape(-1, 1, length), weights, padding=near).reshape(lines.shape)
+        counts = functional.conv1d(torch.ones(1, 1, length, dtype=x.dtype, device=x.device), weights, padding=near)
+        x = (sums / counts.reshape(-1)).movedim(-1, dimension)
+    return x
 
 
 def _dropout(spec: settings.RCAN) -> nn.Module:
@@ -116,6 +134,6 @@ class RCAN(nn.Module):
             mode = "trilinear" if self.dims == 3 else "bilinear"
             scales = [float(scale) for scale in (times, times, 1)[: self.dims]]
             x = functional.interpolate(x, scale_factor=scales, mode=mode, align_corners=False)
-        shape = (len(batch), batch.shape[1] * times, batch.shape[2] * times, batch.shape[3])
+        shape = (batch.shape[0], batch.shape[1] * times, batch.shape[2] * times, batch.shape[3])
         residual = from_channels(self.last(self.after(x)), shape, self.dims)
         return batch + residual if self.adds else residual

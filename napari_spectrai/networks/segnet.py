@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_spectrai.experiment import backbones as settings
-from napari_spectrai.networks.blocks import ACTIVATIONS, Unit, convolution, kernel, padded
+from napari_spectrai.networks.blocks import ACTIVATIONS, Unit, convolution, cropped, kernel, padded
 from napari_spectrai.networks.views import channels_in, to_channels
 
 
@@ -38,7 +38,7 @@ class SegNet(nn.Module):
 
     def forward(self, batch: Tensor) -> Tensor:
         """Return logits; along the spectrum, their mean."""
-        x, crop = padded(to_channels((batch,), self.dims), self.dims, 2**self.depth)
+        x, lengths = padded(to_channels((batch,), self.dims), self.dims, 2**self.depth)
         window = kernel(self.dims, 2)
         pool = functional.max_pool3d if self.dims == 3 else functional.max_pool2d
         places = []
@@ -50,7 +50,7 @@ class SegNet(nn.Module):
         unpool = functional.max_unpool3d if self.dims == 3 else functional.max_unpool2d
         for level, (shape, where) in zip(self.up, reversed(places), strict=True):
             x = level(unpool(x, where, window, output_size=list(shape[2:])))
-        logits: Tensor = self.last(x)[(..., *crop)]
+        logits: Tensor = cropped(self.last(x), lengths)
         if self.dims == 2:
             return logits.permute(0, 2, 3, 1)
         logits = logits.mean(-1)

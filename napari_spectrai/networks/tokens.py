@@ -46,6 +46,12 @@ class SSFTT(nn.Module):
         volume = self.over_both(batch.permute(0, 3, 1, 2).unsqueeze(1))
         features = self.over_image(volume.flatten(1, 2))
         side = self.around - 4  # two convolutions without padding
+        if torch.compiler.is_compiling():  # an exported graph is for images of any size: all windows at once
+            height, width = features.shape[2] - side + 1, features.shape[3] - side + 1
+            shifts = [(dy, dx) for dy in range(side) for dx in range(side)]
+            around = torch.stack([features[:, :, dy : dy + height, dx : dx + width] for dy, dx in shifts], 1)
+            pixels = around.permute(0, 3, 4, 1, 2).flatten(0, 2)
+            return self._classify(pixels).reshape(batch.shape[0], height, width, -1)
         windows = features.unfold(2, side, 1).unfold(3, side, 1).permute(0, 2, 3, 4, 5, 1)
         count, height, width = windows.shape[:3]
         rows = max(1, AT_ONCE // (count * width))  # a window contains many times the values of its pixel
@@ -59,7 +65,7 @@ class SSFTT(nn.Module):
         """Return logits (n, classes) of windows (n, pixels, features)."""
         shares = self.choose(pixels).softmax(1)
         tokens = shares.transpose(1, 2) @ self.value(pixels)
-        tokens = torch.cat([self.first.expand(len(tokens), -1, -1), tokens], 1) + self.position
+        tokens = torch.cat([self.first.expand(tokens.shape[0], -1, -1), tokens], 1) + self.position
         logits: Tensor = self.last(self.encoder(self.dropout(tokens))[:, 0])
         return logits
 

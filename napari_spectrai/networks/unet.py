@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from napari_spectrai.experiment.networks import ResUNet as ResUNetSpec
 from napari_spectrai.experiment.networks import UNet as UNetSpec
-from napari_spectrai.networks.blocks import ACTIVATIONS, Join, Level, convolution, padded, pooled
+from napari_spectrai.networks.blocks import ACTIVATIONS, Join, Level, convolution, cropped, padded, pooled
 from napari_spectrai.networks.views import channels_in, from_channels, to_channels
 
 
@@ -76,7 +76,7 @@ class UNet(nn.Module):
     def forward(self, *sources: Tensor) -> Tensor:
         """Map batches ``(N, y, x, in_bands)`` to ``(N, y, x, out_channels)``; any size."""
         shape = sources[0].shape
-        x, crop = padded(to_channels(sources, self.dims), self.dims, 2**self.depth)
+        x, lengths = padded(to_channels(sources, self.dims), self.dims, 2**self.depth)
         skips: list[Tensor] = []
         for deep, level in enumerate(self.down):
             x = level(pooled(x, self.dims) if deep else x)
@@ -84,7 +84,7 @@ class UNet(nn.Module):
         x = self.dropout(skips.pop())
         for join, level in zip(self.joins, self.up, strict=True):
             x = level(join(skips.pop(), x))
-        x = self.head(x)[(..., *crop)]
+        x = cropped(self.head(x), lengths)
         if self.mapped:
             logits: Tensor = self.map(x.squeeze(1))
             return logits.reshape(*shape[:3], -1)

@@ -143,6 +143,7 @@ th, td { padding: 4px 10px; text-align: left; vertical-align: top; border-bottom
 figure { margin: 12px 0; overflow-x: auto; }
 svg { width: 100%; min-width: 600px; height: auto; display: block; }
 svg text { fill: var(--ink); font: 12.5px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+@media screen and (max-width: 640px) { svg { min-width: 0; } svg text { font-size: 14px; } }
 svg .faint { fill: var(--soft); }
 svg .grid { stroke: var(--line); stroke-width: 1; }
 svg .frame { stroke: var(--soft); stroke-width: 1; fill: none; }

@@ -41,6 +41,11 @@ def lambda_stack() -> list[LayerData]:
     return [_first_seen(sample("lambda_stack").cube)]
 
 
+def microplastic() -> list[LayerData]:
+    """Return the FTIR map."""
+    return [layer_data(sample("microplastic").cube, colormap="viridis")]
+
+
 def indian_pines() -> list[LayerData]:
     """Return the scene, and its classes as labels with names."""
     scene = sample("indian_pines")

@@ -20,7 +20,7 @@ from napari_spectrai.widgets.layers import add_cube, layers_from_file
 DATA = Path(__file__).parent.parent / "data"
 
 
-@pytest.mark.parametrize("name", ["raman_pairs", "cartilage", "lambda_stack", "indian_pines"])
+@pytest.mark.parametrize("name", ["raman_pairs", "cartilage", "lambda_stack", "indian_pines", "microplastic"])
 def test_the_samples_open_through_the_menu(viewer, name):
     bundled = sample(name)
     layers = viewer.open_sample("napari-spectrai", name)
@@ -44,7 +44,7 @@ def test_indian_pines_has_its_classes_with_names(viewer):
 def test_bundled_samples_are_small():
     from napari_spectrai.samples import sample_folder
 
-    names = ("raman_pairs", "cartilage", "lambda_stack", "indian_pines")
+    names = ("raman_pairs", "cartilage", "lambda_stack", "indian_pines", "microplastic")
     size = sum(path.stat().st_size for name in names for path in (sample_folder() / name).iterdir())
     assert size < 12_000_000
     assert all((sample_folder() / name / "LICENSE").exists() for name in names)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from napari_spectrai.learn.model import Model
 
 SUFFIXES = (".onnx", ".pt2")
+TRACED = (2, 11, 13)
+"""Size that a graph is traced with: not a multiple of what networks pad to, so that the padding is in the graph."""
 DIFFERENCE = 1e-5
 """Largest difference between an exported file and the model, relative to the largest result."""
 
@@ -31,8 +33,10 @@ def export(model: Model, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{path.name}: a model cannot be exported in this format; {listed(SUFFIXES)}")
-    graph, batch = Graph(model).eval().cpu(), _probe(model, 2, 8, 7)
+    graph, batch = Graph(model).eval().cpu(), _probe(model, *TRACED)
+    fast = torch.backends.mha.get_fastpath_enabled()
     try:
+        torch.backends.mha.set_fastpath_enabled(False)  # one operation for a whole encoder, which no format has
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of torch's exporter about itself
             size = torch.export.Dim.DYNAMIC
@@ -43,6 +47,8 @@ def export(model: Model, path: str | Path) -> Path:
             f"{model.description.experiment.network.title} cannot be exported: its computation depends on the size of the image, or uses "
             f"what the format does not have ({one_line(error)}); train a network of single spectra, or keep the .safetensors file"
         ) from error
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     _refuse_difference(model, content, suffix)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -79,7 +85,7 @@ def _pt2(program: Any, model: Model) -> bytes:
 @torch.no_grad()
 def _refuse_difference(model: Model, content: bytes, suffix: str) -> None:
     """Compute an exported file on images of other sizes, and refuse it if it differs from the predictions of the model."""
-    for shape in ((1, 11, 13), (3, 6, 5)):
+    for shape in ((1, 16, 17), (3, 6, 5)):
         batch = _probe(model, *shape)
         predictions = [model.predict(Cube(image.numpy(), model.axis)) for image in batch]
         wanted = np.stack([(one.result if one.probabilities is None else one.probabilities).numpy() for one in predictions])

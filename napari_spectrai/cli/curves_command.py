@@ -1,0 +1,28 @@
+"""The command curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, exit_with, refuse_existing, refuse_missing
+from napari_spectrai.runs import RunFolder
+from napari_spectrai.runs.curves import write_curves
+
+
+@app.command(name="curves")
+def curves_command(
+    run: Annotated[Path, typer.Argument(help="folder of a run")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="CSV file: one row per epoch, with losses, metrics and learning rate")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the curves of a run as CSV, one row per epoch."""
+    with exit_with(WRONG_USE):
+        refuse_missing(run)
+        refuse_existing(output, overwrite=overwrite)
+        if output.suffix.lower() != ".csv":
+            raise ValueError(f"{output.name}: curves are written as CSV; name it {output.stem}.csv")
+    with exit_with(FAILED):
+        typer.echo(write_curves(RunFolder(run), output))
