@@ -30,6 +30,7 @@ _HOMES = {
     "Run": "runs",
     "train": "learn.fit",
     "fit": "learn.fit",
+    "sweep": "learn.sweep",
     "predict": "learn.inference.predict",
     "Prediction": "learn.inference.prediction",
     "Model": "learn.model",
@@ -68,6 +69,7 @@ __all__ = [
     "preprocess",
     "read",
     "sample",
+    "sweep",
     "train",
     "widgets",
     "write",
@@ -87,6 +89,7 @@ if TYPE_CHECKING:
     from napari_spectrai.learn.inference.predict import predict
     from napari_spectrai.learn.inference.prediction import Prediction
     from napari_spectrai.learn.model import Model
+    from napari_spectrai.learn.sweep import sweep
     from napari_spectrai.mapping.maps import maps
     from napari_spectrai.preparation.chain import Preparation, preprocess
     from napari_spectrai.reports.run_report import write_report

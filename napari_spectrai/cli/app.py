@@ -20,6 +20,10 @@ GIVEN: list[str] = []
 """The command and its arguments, as this process was given them."""
 COMMANDS = {
     "train": ("train_command", "Train a network; stop with Ctrl-C, resume with --resume."),
+    "sweep": (
+        "sweep_command",
+        "Train with every combination of some values, one run folder each; repeated, it resumes what is missing.",
+    ),
     "predict": (
         "predict_command",
         "Apply a model to a file. Classes are written as a label image (or .csv), probabilities and components next to it.",

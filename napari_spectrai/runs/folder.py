@@ -44,9 +44,9 @@ def default_folder() -> Path:
 
 
 def all_runs(parent: Path | None = None) -> list[RunFolder]:
-    """Return the runs in `parent` (default: `default_folder`), newest first."""
+    """Return the runs in `parent` (default: `default_folder`) and in folders there, as those of sweeps, newest first."""
     parent = default_folder() if parent is None else parent
-    documents = parent.glob("*/experiment.yml") if parent.is_dir() else ()
+    documents = (path for depth in ("*", "*/*") for path in parent.glob(f"{depth}/experiment.yml")) if parent.is_dir() else ()
     return [RunFolder(path.parent) for path in sorted(documents, key=lambda p: p.stat().st_mtime, reverse=True)]
 
 
