@@ -42,7 +42,7 @@ class SweepRun:
 
     @property
     def state(self) -> State:
-        """How far it is; ``"new"`` where nobody has begun."""
+        """How far it is; ``"new"`` where nobody has started it."""
         return self.folder.state() if self.folder.document.exists() else "new"
 
     def scores(self) -> tuple[str, dict[str, float]]:
