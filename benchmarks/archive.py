@@ -70,10 +70,8 @@ def main() -> None:
     options.add_argument("--price", type=float, default=0.08, help="price of a worker hour")
     given = options.parse_args()
     total = given.terabytes * 1e6 / given.rate / 3600
-    print(
-        f"{given.terabytes:g} TB at {given.rate:g} MB/s: {total:,.0f} worker hours, {total / given.workers:.1f} h on {given.workers} workers"
-    )
-    print(f"{'parts':>9} {'TB each':>9} {'hours':>8} {'lost':>7} {'cost':>10}   without records of steps: {'hours':>8} {'lost':>7}")
+    print(f"{given.terabytes:g} TB at {given.rate:g} MB/s: {total:,.0f} worker hours on {given.workers} workers")
+    print(f"{'parts':>9} {'TB each':>9} {'hours':>8} {'lost':>7} {'cost':>10} {'hours if lost parts start again':>33}")
     for per_worker in (1, 4, 16, 64, 256):
         parts = per_worker * given.workers
         hours = given.start / 3600, given.step / 3600, given.restart / 3600
@@ -83,10 +81,10 @@ def main() -> None:
         row = f"{size} {one.hours:>8.1f} {one.lost:>7.2%} {one.paid * given.price:>10,.0f}"
         whole = total / parts
         if whole * given.failures > 12:  # such a part would hardly ever come to its end
-            print(f"{row}   {'':>25} {'never':>8}")
+            print(f"{row} {'never':>33}")
             continue
         other = simulated(*fixed, hours[0], 2 * whole, hours[2], np.random.default_rng(0))
-        print(f"{row}   {'':>25} {other.hours:>8.1f} {other.lost:>7.2%}")
+        print(f"{row} {other.hours:>33.1f}")
 
 
 if __name__ == "__main__":

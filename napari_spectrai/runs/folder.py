@@ -46,7 +46,10 @@ def default_folder() -> Path:
 def all_runs(parent: Path | None = None) -> list[RunFolder]:
     """Return the runs in `parent` (default: `default_folder`) and in folders there, as those of sweeps, newest first."""
     parent = default_folder() if parent is None else parent
-    documents = (path for depth in ("*", "*/*") for path in parent.glob(f"{depth}/experiment.yml")) if parent.is_dir() else ()
+    if not parent.is_dir():
+        return []
+    swept = (path for path in parent.glob("*/*/experiment.yml") if not (path.parents[1] / "experiment.yml").exists())
+    documents = [*parent.glob("*/experiment.yml"), *swept]
     return [RunFolder(path.parent) for path in sorted(documents, key=lambda p: p.stat().st_mtime, reverse=True)]
 
 
