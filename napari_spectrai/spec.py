@@ -47,11 +47,19 @@ class Spec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            for name in value:
-                if name not in cls.model_fields:
-                    raise ValueError(f"there is no setting {brief(name)} here; {listed(cls.model_fields, brief(name).strip(chr(39)))}")
-        return value
+        unknown = [name for name in value if name not in cls.model_fields] if isinstance(value, Mapping) else []
+        if not unknown:
+            return value
+        known = cls.model_fields
+        words = (f"there is no setting {brief(name)} here; {listed(known, brief(name).strip(chr(39)))}" for name in unknown)
+        found = [Problem("", one) for one in words]
+        try:  # a document is mended in one go: the values of the known settings are checked, too
+            cls.model_validate({name: one for name, one in value.items() if name not in unknown})
+        except ValidationError as error:
+            found += problems(error)
+        if len(found) == 1:
+            raise ValueError(found[0].message)
+        raise SettingsError(found)
 
 
 class Named(Spec):

@@ -215,6 +215,14 @@ def test_a_kept_experiment_its_command_and_its_script_repeat_the_run(pairs, quic
         assert read_card(best).scores["validation"]["network"] == pytest.approx(expected)
 
 
+def test_the_same_training_is_kept_once(pairs, quick):
+    kept = export.keep(quick(), *pairs)
+    assert export.keep(quick(), *pairs) == kept
+    changed = pairs[1].with_data(np.where(np.arange(pairs[1].data.size).reshape(pairs[1].shape) == 7, 0, pairs[1].data))
+    others = {export.keep(quick("training.seed=5"), *pairs), export.keep(quick(), pairs[0], changed), kept}
+    assert len(others) == 3
+
+
 def test_a_kept_experiment_names_the_files_that_hold_its_data(pairs, tmp_path):
     from napari_spectrai import read, write
 

@@ -128,3 +128,13 @@ def test_defaults_suit_the_data(pairs, image_pairs):
         Experiment.default("cooking", *pairs)
     with pytest.raises(ValueError, match="shape"):
         Experiment.default("denoising", pairs[0], pairs[1][:5])
+
+
+def test_all_faults_of_one_spec_are_reported_at_once():
+    with pytest.raises(SettingsError) as raised:
+        Experiment.from_mapping(
+            {"version": 1, "task": "denoising", "network": {"kind": "unet", "widht": 8, "dpeth": 2, "convolutions": 0}, "loss": "nothing"}
+        )
+    words = [str(problem) for problem in raised.value.problems]
+    for part in ("widht", "dpeth", "network.convolutions", "nothing"):
+        assert sum(part in one for one in words) == 1, (part, words)

@@ -6,13 +6,13 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from magicgui.widgets import Container, Label, PushButton
+from magicgui.widgets import ComboBox, Container, Label, PushButton
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
-from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QFrame, QScrollArea, QSizePolicy, QToolTip, QWidget
 
 from napari_spectrai.widgets.arrangement import arrange, holder_of
 from napari_spectrai.widgets.colours import Tinted
@@ -23,6 +23,8 @@ from napari_spectrai.widgets.layers import spectral_layers
 from napari_spectrai.widgets.sample_links import Words
 
 _WRONG = "#e0503f"
+_LEAST_LETTERS, _ARROW = 6, 30
+"""Letters that a choice always shows, and the width of its arrow and margins in pixels."""
 WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
 """Docks that Spectra accompanies."""
 _ACCOMPANIED = "napari-spectrai accompanied"
@@ -237,7 +239,35 @@ def rows(*widgets: Any) -> Container[Any]:
     """Stack widgets with their labels at the left."""
     made = Container(widgets=list(widgets), labels=True)
     made.margins = (0, 0, 0, 0)
+    for widget in widgets:
+        if isinstance(widget, ComboBox):
+            dress(widget)
     return made
+
+
+def dress(choice: ComboBox) -> None:
+    """Let a choice become narrower than its longest item, say in full what it shows, and give it a name for screen readers."""
+    native = choice.native
+    native.setAccessibleName(choice.label or choice.name)
+    native.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    native.setMinimumContentsLength(_LEAST_LETTERS)
+    native.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    _FullText(native)
+
+
+class _FullText(QObject):
+    """Shows the whole text of a choice in its tooltip, above what the choice is about."""
+
+    def __init__(self, native: QComboBox) -> None:
+        super().__init__(native)
+        native.installEventFilter(self)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """Filter the events of the choice."""
+        if event.type() != QEvent.Type.ToolTip or watched.fontMetrics().horizontalAdvance(watched.currentText()) < watched.width() - _ARROW:
+            return False
+        QToolTip.showText(event.globalPos(), "\n".join(filter(None, [watched.currentText(), watched.toolTip()])), watched)
+        return True
 
 
 def line(*widgets: Any) -> Container[Any]:

@@ -13,7 +13,9 @@ from qtpy.QtWidgets import QApplication
 from napari_spectrai import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.samples import sample, sample_model
+from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.evaluate_dock import evaluation_view
+from napari_spectrai.widgets.evaluate_dock.confusion_grid import ConfusionGrid
 from napari_spectrai.widgets.layers import add_cube
 
 NAMES = {1: "fat", 2: "water", 3: "bone"}
@@ -459,3 +461,24 @@ def test_predicted_classes_are_known_after_they_were_opened_again(tmp_path, view
     assert evaluate.result is again
     assert evaluate.truth is None  # a size makes no truth: it is asked for
     assert known in evaluate.choices._truth.choices
+
+
+def test_the_task_follows_a_selected_labels_layer_before_anything_is_ticked(viewer):
+    labels = viewer.add_labels(np.ones((8, 9), int), name="classes")
+    add_cube(viewer, Cube(np.zeros((8, 9, 5)), name="cube"))
+    viewer.layers.selection.active = labels
+    dock = opened(viewer, "Evaluate")
+    assert not dock.results
+    assert dock.task == "segmentation"
+
+
+def test_sixteen_classes_are_seen_at_once(viewer, qtbot):
+    grid = ConfusionGrid()
+    grid.show_matrix(np.arange(256).reshape(16, 16), [f"a long name of class {number}" for number in range(16)])
+    grid.native.resize(390, 500)
+    grid.native.show()
+    qtbot.waitUntil(lambda: grid.view.columnViewportPosition(15) > 0)
+    last = grid.view.columnViewportPosition(15) + grid.view.columnWidth(15)
+    assert last <= grid.view.viewport().width()
+    assert not grid.view.horizontalScrollBar().isVisible()
+    grid.native.close()

@@ -15,6 +15,7 @@ from PIL import Image as Picture
 from napari_spectrai import Cube, SpectralAxis, as_cube, read, sample, write
 from napari_spectrai.io import UnreadableError
 from napari_spectrai.widgets.contributions import get_reader
+from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.layers import add_cube, layers_from_file
 
 DATA = Path(__file__).parent.parent / "data"
@@ -231,3 +232,36 @@ def test_a_layer_as_another_reader_makes_it(viewer, tmp_path):
     assert cube.pixel_size == (0.3, 0.3)
     again = read(write(cube, tmp_path / "c.ome.zarr"))
     np.testing.assert_array_equal(np.asarray(again.data), cube.data)
+
+
+# ---------------------------------------------------------------- choices of files in the Train dock
+
+
+def test_truths_can_be_chosen_after_the_inputs(viewer, until, pairs, tmp_path):
+    """Inputs alone can be learnt from without truths; the field for truths stays, and truths are used when they come."""
+    noisy, clean = (write(cube, tmp_path / name) for cube, name in zip(pairs, ("in.h5", "out.h5"), strict=True))
+    data = opened(viewer, "Train").data
+    data.source.value = "Files"
+    data.inputs.paths = [noisy]
+    data.inputs.edited.emit()
+    until(lambda: not data.reading and bool(data.candidates()[0]))
+    assert data.truths.visible
+    data.truths.paths = [clean]
+    data.truths.edited.emit()
+    until(lambda: not data.reading and len(data.candidates()[1]) == 1)
+    until(lambda: len(data.held()[1]) == 1)
+    assert data.title == "in"
+    data.inputs.paths = [noisy, clean]
+    assert data.title == "in and 1 more"
+
+
+def test_missing_files_are_named_in_the_words_of_the_dock(viewer, until, tmp_path):
+    data = opened(viewer, "Train").data
+    data.show_task("segmentation", takes_truth=True)
+    data.source.value = "Files"
+    (tmp_path / "images").mkdir()
+    data.inputs.paths = [tmp_path / "images"]
+    data.inputs.edited.emit()
+    until(lambda: not data.reading)
+    assert data.problem.value
+    assert "data." not in data.problem.value

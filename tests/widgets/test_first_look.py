@@ -9,6 +9,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QRadioButton
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, write
 from napari_spectrai.io import Picture
@@ -18,6 +19,7 @@ from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above, lie_over
 from napari_spectrai.widgets.layers import FIRST_BAND, add_cube, opened_layer
 from napari_spectrai.widgets.line_scans import place_in_picture
+from napari_spectrai.widgets.predict_dock.before_after import BeforeAfter
 
 
 @pytest.fixture
@@ -239,3 +241,35 @@ def test_the_thread_that_reads_limits_ends_with_its_viewer(model, until):
     gc.collect()
     assert contrast() is None
     until(lambda: not thread.is_alive())
+
+
+# ---------------------------------------------------------------- before, after, removed
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_result_is_compared_with_its_source_by_clicks(model, lazy, qtbot):
+    source = open_cube(model, ramp())
+    cube = as_cube(source)
+    after = cube.with_data(da.from_array(cube.data * 0.75, chunks=(20, 24, 3)) if lazy else cube.data * np.float32(0.75))
+    result = add_above(model, after, LayerFrame.of(source), "ramp · denoised")
+    result.metadata["prediction"] = {"source": "ramp", "role": "result"}
+    compare = BeforeAfter(model)
+    compare.follow()
+    assert compare.choice.value == "after"
+    step = model.dims.current_step
+    buttons = {button.text(): button for button in compare.choice.native.findChildren(QRadioButton)}
+    for what in ("removed", "before", "removed", "after"):
+        buttons[what].click()
+        seen = {
+            "before": source.visible,
+            "after": result.visible,
+            "removed": any(one.visible for one in model.layers if "removed" in one.name),
+        }
+        assert seen == {name: name == what for name in seen}
+    (removed,) = [one for one in model.layers if one.name == "ramp · denoised · removed"]
+    np.testing.assert_allclose(np.asarray(as_cube(removed).data), cube.data * 0.25, rtol=1e-4, atol=1e-4)
+    assert removed.contrast_limits[0] == -removed.contrast_limits[1]
+    assert model.dims.current_step == step
+    model.layers.remove(source)
+    buttons["before"].click()
+    assert not compare.visible

@@ -19,6 +19,8 @@ NAMED = 6
 """Largest number of classes whose columns show names; with more classes, columns show numbers."""
 ROW, COLUMN = 24, 38
 MOST_ROWS = 17
+NARROW, MOST_NARROW = 13, 24
+"""Least width of a column of many classes, in pixels, and the largest number of classes that are seen at once."""
 NAMES = 124
 RIGHT, WRONG = (48, 125, 190), (212, 96, 28)
 """Colours of the cells on and off the diagonal."""
@@ -89,7 +91,9 @@ class _Painter(QStyledItemDelegate):
         if not count:
             ink.setAlpha(110)
         painter.setPen(ink)
-        painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), str(index.data()))
+        words = str(index.data())
+        if painter.fontMetrics().horizontalAdvance(words) <= rect.width():  # a narrow cell shows its colour; its count is in the tooltip
+            painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), words)
         if index == self._view.currentIndex():
             painter.setPen(QPen(QColor(option.palette.color(option.palette.ColorRole.Text)), 2))
             painter.drawRect(rect)
@@ -141,9 +145,11 @@ class ConfusionGrid(Container[Any]):
         heads, bar = self.view.horizontalHeader(), self.view.horizontalScrollBar()
         assert heads is not None  # noqa: S101
         assert bar is not None  # noqa: S101
+        narrow = 4 < len(classes) <= MOST_NARROW and not few
+        heads.setMinimumSectionSize(NARROW if narrow else COLUMN)
         heads.setDefaultSectionSize(max(COLUMN, self._widest() + 8))
-        heads.setMinimumSectionSize(COLUMN)
-        heads.setSectionResizeMode(QHeaderView.ResizeMode.Stretch if few and len(classes) <= 4 else QHeaderView.ResizeMode.Interactive)
+        stretched = narrow or (few and len(classes) <= 4)  # all columns in sight
+        heads.setSectionResizeMode(QHeaderView.ResizeMode.Stretch if stretched else QHeaderView.ResizeMode.Interactive)
         numbered = "" if few else ", numbered as the rows are"
         self._words.value = f"Rows: true class. Columns: predicted class{numbered}. Click a cell to see its pixels."
         room = min(len(classes), MOST_ROWS) * ROW + heads.sizeHint().height()

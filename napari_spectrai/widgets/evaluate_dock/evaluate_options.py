@@ -41,7 +41,7 @@ class EvaluationForm(Container[Any]):
         self._results: list[Layer] = []
         self._metadata: list[dict[str, Any]] = []
         self._recorded_model: Path | None = None
-        self._settling = False
+        self._settling, self._is_new = False, True
         self._build()
         super().__init__(
             widgets=[self._rows, self.problem, self.align_button, self.pixels_button, self.also_scored, self.fold],
@@ -108,7 +108,8 @@ class EvaluationForm(Container[Any]):
     @property
     def is_classes(self) -> bool:
         """Whether classes are evaluated."""
-        return bool(self._results) and isinstance(self._results[0], Labels)
+        first = self._results[0] if self._results else self._viewer.layers.selection.active
+        return isinstance(first, Labels)
 
     def _tasks(self) -> list[tuple[str, str]]:
         return [(tasks[kind].title, kind) for kind in tasks if tasks[kind].classifies == self.is_classes]
@@ -157,7 +158,8 @@ class EvaluationForm(Container[Any]):
     def follow(self, results: Sequence[Layer]) -> None:
         """Choose defaults for these results if they have changed; otherwise keep the choices, whatever layers are added or removed."""
         metadata = [dict(evaluate_defaults.prediction_metadata(layer)) for layer in results]
-        others = list(results) != self._results or metadata != self._metadata
+        others = self._is_new or list(results) != self._results or metadata != self._metadata
+        self._is_new = False
         self._results, self._metadata = list(results), metadata
         self._settling = True
         self._truth.reset_choices()
@@ -190,7 +192,8 @@ class EvaluationForm(Container[Any]):
         self.match.value = evaluate_defaults.finds_clusters(first, self.truth)
 
     def _choose_task(self) -> None:
-        kind = evaluate_defaults.likely_task(next(iter(self._results), None), self.source)
+        first = next(iter(self._results), self._viewer.layers.selection.active)
+        kind = evaluate_defaults.likely_task(first, self.source)
         if kind in self.task_choice.choices:
             self.task_choice.value = kind
 

@@ -20,6 +20,7 @@ from napari_spectrai.widgets.dock import Dock, rows, say, text
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.jobs import ends
 from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned, undecided
+from napari_spectrai.widgets.predict_dock.before_after import BeforeAfter
 from napari_spectrai.widgets.predict_dock.file_list import Looked
 from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
 from napari_spectrai.widgets.predict_dock.model_card import CardView
@@ -81,9 +82,10 @@ class PredictDock(Dock):
             self._viewer, "Predict", "apply the model; the source stays unchanged", "starting: loading torch and the model …",
             kept="finished tiles are kept", remedies=[self._remedy],
         )  # fmt: skip
+        self.compare = BeforeAfter(self._viewer)
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
-            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._applying,
+            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._applying, self.compare,
         ]  # fmt: skip
 
     def _leave(self) -> None:
@@ -329,4 +331,5 @@ class PredictDock(Dock):
         self._applying.stop()
 
     def _on_end(self, _: str) -> None:
+        self.compare.follow()
         self._check()

@@ -96,6 +96,8 @@ class TrainingView(Container[Any]):
         self._activity: Any = None
         self._activity_time = 0.0
         self._replaying: RunFolder | None = None
+        self._before: tuple[str, float, tuple[int, int, int]] | None = None
+        """Metric, score and numbers of samples of the last run that ended here."""
         self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
         self._drawn: list[str] = []
         self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
@@ -333,7 +335,7 @@ class TrainingView(Container[Any]):
         self._replaying = None
         self.show_events(events) if events else self.say("no progress yet")
         if events and isinstance(events[-1], Finished | Failed):
-            self.ended(events[-1])
+            self.ended(events[-1], live=False)
 
     def _show_confusion(self, event: Confusion) -> None:
         """Show recall and precision of each class."""
@@ -348,8 +350,8 @@ class TrainingView(Container[Any]):
         self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
         self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
 
-    def ended(self, ending: Event) -> None:
-        """Show how the run ended."""
+    def ended(self, ending: Event, *, live: bool = True) -> None:
+        """Show how the run ended; `live`: it has ended just now, and is compared with the run before."""
         self.catch_up()
         self._close_activity()
         if isinstance(ending, Failed):
@@ -360,7 +362,8 @@ class TrainingView(Container[Any]):
             saved = f"stopped after epoch {epoch}; its progress is saved, and the run can be resumed"
             self.say(saved if epoch else "stopped before the end of the first epoch; Resume starts the run again")
         elif isinstance(ending, Finished):
-            say(self._trouble, "\n".join(ending.notes))
+            others = self._on_other_samples(ending) if live else ""
+            say(self._trouble, "\n".join(filter(None, [others, *ending.notes])))
             part = "test" if "test" in ending.scores else "validation"
             metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
             ranges = {name: row.get(metric) for name, row in ending.intervals.get(part, {}).items()}
@@ -374,6 +377,22 @@ class TrainingView(Container[Any]):
             took, best = _duration(ending.seconds), ending.best_epoch
             reached = f"{len(self._candidates)} candidates compared" if self._candidates else f"best epoch {best}"
             self.say(f"done{early} in {took} · {reached} · {part} {self._metric.title}: {scores}{unbiased}")
+
+    def _on_other_samples(self, ending: Finished) -> str:
+        """Return a sentence if the run before was scored on other samples, as after more strokes; empty if the scores can be compared."""
+        part = "test" if "test" in ending.scores else "validation"
+        value = ending.scores.get(part, {}).get("network", {}).get(self._name)
+        if self._started is None or value is None:
+            return ""
+        counts = (self._started.training, self._started.validation, self._started.test)
+        before, self._before = self._before, (self._name, value, counts)
+        if before is None or before[0] != self._name or before[2] == counts:
+            return ""
+        was, now = sum(before[2]), sum(counts)
+        return (
+            f"The scores of this run and of the one before ({before[1]:.3g}) cannot be compared: "
+            f"they are of other samples ({now:,} in all, {was:,} before)."
+        )
 
     def _main_rows(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
         """Return the rows for the status line: the network, its best baseline, and the raw data."""

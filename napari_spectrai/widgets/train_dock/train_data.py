@@ -30,6 +30,8 @@ from napari_spectrai.widgets.train_dock.path_list import PathList
 _SAYS = {"Layers": "train on layers of this viewer", "Files": "train on files and folders on disk"}
 _MOVED = ("scale", "translate", "rotate", "shear", "affine")
 _MARKED = ("paint", "data", "set_data", "features", "properties", "face_color", "current_face_color")  # set_data: also an undone stroke
+_FIELDS = {"data.input": "'Input'", "data.truth": "'Truth'"}
+"""Fields of the dock by the keys of documents, which errors name."""
 BRUSH = 250
 """Milliseconds between a stroke and the check of the labels."""
 
@@ -249,7 +251,8 @@ class TrainData(Container[Any]):
         """Read the headers of the files off the main thread; arrays stay on disk where the format allows it."""
         self._read = ([], [])
         task = {"kind": self.kind} | ({"unlabelled": None} if tasks[self.kind].classifies else {})
-        self._asked = Experiment.from_mapping({"task": task, "data": self.paths}) if self.inputs.paths else None
+        data = {"input": self.inputs.paths, "truth": self.truths.paths if self._may_take_truth else []}
+        self._asked = Experiment.from_mapping({"task": task, "data": data}) if self.inputs.paths and not self.from_layers else None
         self.reading = self._asked is not None
         say(self.problem, "")
         if self._asked is not None:
@@ -273,7 +276,10 @@ class TrainData(Container[Any]):
 
     def _on_unreadable(self, error: Exception) -> None:
         self.reading = False
-        say(self.problem, str(error))
+        words = str(error)
+        for key, field in _FIELDS.items():
+            words = words.replace(key, field)
+        say(self.problem, words)
         self.edited.emit()
 
     @property
@@ -301,9 +307,15 @@ class TrainData(Container[Any]):
                 pair.remember(self._viewer, kind)
         self._watch()
         self._paint.visible = labelled
-        self.truths.visible = takes_truth
+        # truths may be chosen after the inputs, when the task has been set to learn without them
+        self.truths.visible = self._may_take_truth
         if changed and not self.from_layers:
             self._read_files()
+
+    @property
+    def _may_take_truth(self) -> bool:
+        """Whether the task, with some settings, takes truths."""
+        return self.takes_truth or "learns_from" in tasks[self.kind].model_fields
 
     def held(self) -> tuple[list[Cube], list[Any]]:
         """Return the chosen cubes and, if the task takes them, their truths."""
@@ -373,9 +385,11 @@ class TrainData(Container[Any]):
     @property
     def title(self) -> str:
         """A default name for a model trained on these data."""
-        if not self.from_layers:
-            return self.inputs.paths[0].stem if self.inputs.paths else ""
-        return str(self.first.input.value.name) if self.first.input.value is not None else ""
+        if self.from_layers:
+            names = [str(pair.input.value.name) for pair in self.pairs if pair.input.value is not None]
+        else:
+            names = [path.stem for path in self.inputs.paths]
+        return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else "".join(names)
 
     def leave(self) -> None:
         """Disconnect from the layers."""
