@@ -40,7 +40,7 @@ from napari_spectrai.plan.remedies import refuse_empty
 from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.reports.run_report import write_report
-from napari_spectrai.runs import Finished, RunFolder, Stage
+from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
 from napari_spectrai.runs.score_table import Scores
 
@@ -78,8 +78,6 @@ def train(
         folder = RunFolder(run) if resume and run is not None else RunFolder.create(document, run)
     listen(folder, attached=attached)
     with exit_with(FAILED):
-        if attached and not resume:
-            folder.append(Stage("Loading torch"))
         from napari_spectrai.learn.fit import fit, follow
         from napari_spectrai.learn.stages import StoppedEarlyError, abandoned
 

@@ -25,6 +25,7 @@ class RadioRow(RadioButtons):
 
     def reset_choices(self, *_: Any) -> None:
         """Rebuild the buttons, as napari requests whenever a layer is added or removed."""
-        super().reset_choices()
+        with self.changed.blocked():  # the choice stays
+            super().reset_choices()
         for button in self.native.findChildren(QRadioButton):
             button.setToolTip(self._says[button.text()])

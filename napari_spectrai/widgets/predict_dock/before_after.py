@@ -31,6 +31,7 @@ class BeforeAfter(Container[Any]):
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
+        self._working = False
         self._result: Image | None = None
         self._source: Image | None = None
         self.choice = RadioRow(_SAYS, label="Show", name="before_after", tooltip="which of the layers is shown")
@@ -61,6 +62,15 @@ class BeforeAfter(Container[Any]):
         return source if fits else None
 
     def _on_choice(self, what: str) -> None:
+        if self._working:  # napari makes the choices of docks anew when a layer is added
+            return
+        self._working = True
+        try:
+            self._show(what)
+        finally:
+            self._working = False
+
+    def _show(self, what: str) -> None:
         if not self._is_there() or self._result is None or self._source is None:
             self.visible = False
             return
