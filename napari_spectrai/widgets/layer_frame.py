@@ -15,7 +15,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.widgets.first_look import band_contrast
-from napari_spectrai.widgets.layers import add_cube, add_labels, as_cube, layer_data, spectral_position
+from napari_spectrai.widgets.layers import add_labels, as_cube, layer_data, spectral_position
 
 Span = tuple[int, int]
 Region = tuple[Span, Span]
@@ -146,10 +146,10 @@ class LayerFrame:
 
 def add_above(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, alike: bool = True, **more: Any) -> Image:
     """Add a cube above its source; `alike`: with the source's contrast limits, also when these change."""
-    units = layer_data(cube)[1]["units"]
-    if len(units) == 1 + len(frame.kept):  # from the beginning: napari draws no layers of different units
-        more = {"units": [units[0], *(frame.units[d] for d in frame.kept)]} | more
-    layer = add_cube(viewer, cube, name=name, **more)
+    data, options, _ = layer_data(cube, name=name, **more)
+    if len(options["units"]) == 1 + len(frame.kept):  # from the beginning: napari draws no layers of different units
+        options["units"] = [options["units"][0], *(frame.units[d] for d in frame.kept)]
+    layer = cast("Image", viewer.add_image(data, **options))
     layer.colormap = frame.colormap
     frame.align(layer)
     if alike:
