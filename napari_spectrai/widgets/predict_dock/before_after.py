@@ -62,7 +62,7 @@ class BeforeAfter(Container[Any]):
         return source if fits else None
 
     def _on_choice(self, what: str) -> None:
-        if self._working:  # napari makes the choices of docks anew when a layer is added
+        if self._working:  # napari rebuilds the choices of docks when a layer is added
             return
         self._working = True
         try:
