@@ -15,8 +15,9 @@ from napari_spectrai.cli import app
 from napari_spectrai.mapping import PeakMaps, kinds
 from napari_spectrai.mapping.cumulative import CumulativeBands
 from napari_spectrai.mapping.lineshapes import PeakModel
+from napari_spectrai.mapping.nnls import NonNegative, weighted_nnls
 from napari_spectrai.mapping.nnls import nnls as batched_nnls
-from napari_spectrai.mapping.nnls import weighted_nnls
+from napari_spectrai.mapping.unmix import pairwise_angles
 from napari_spectrai.spec import SettingsError
 
 AXIS = spectrai.SpectralAxis(np.linspace(900, 1100, 101), "1/cm")
@@ -589,3 +590,17 @@ def test_a_constant_spectrum_resembles_nothing(measure):
     assert found["hit"][0, 0] == 0
     if measure != "angle":
         assert all(np.isnan(found[name][0, 1]) for name in ("hit", "score", "margin"))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_residuals_of_unmixing_are_those_band_by_band(noise):
+    rng = np.random.default_rng(0)
+    references = rng.random((4, 30))
+    spectra = rng.random((500, 4)) * (rng.random((500, 4)) < 0.6) @ references + rng.normal(0, noise, (500, 30))
+    found, residual = NonNegative(references).fit(spectra)
+    np.testing.assert_allclose(residual, np.sqrt(np.square(found @ references - spectra).mean(1)), rtol=1e-6, atol=1e-12)
+
+
+def test_angles_of_all_pairs_of_references():
+    rows = pairwise_angles(np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 3.0]]), ["a", "b", "c"])
+    assert rows[0] == {"angle (°)": "a", "a": None, "b": pytest.approx(45.0), "c": pytest.approx(90.0)}

@@ -237,3 +237,39 @@ def test_a_set_of_spectra_gives_a_table_and_no_layers(viewer, cube, until):
     until(lambda: dock.result is not None)
     assert len(viewer.layers) == 1
     assert dock.result.maps["position"].shape == (14,)
+
+
+def test_ranges_are_kept_by_buttons_and_divided(opened, cube, until):
+    viewer, layer, dock = opened
+    dock.settings = {"kind": "band", "low": 1050.0, "high": 1070.0, "how": "mean"}
+    dock.ranges.another.native.click()
+    assert not dock.ranges.another.enabled
+    dock.settings = {"low": 910.0, "high": 930.0}
+    dock.ranges.divisor.native.click()
+    dock.settings = {"low": 980.0, "high": 1000.0}
+    assert dock.ranges.words.value == "also 1050–1070; divided by 910–930"
+    assert dock._plot._shaded == [(1050.0, 1070.0), (910.0, 930.0)]
+    until(lambda: dock.work.start.enabled)
+    dock.start()
+    until(lambda: dock.result is not None and not dock.work.busy)
+    first, second = dock.result.maps.values()
+    data, x = cube.data, cube.axis.values
+    mean = lambda low, high: data[..., (x >= low) & (x <= high)].mean(-1, dtype=np.float64)  # noqa: E731
+    np.testing.assert_allclose(first, mean(980, 1000) / mean(910, 930), rtol=1e-5)
+    np.testing.assert_allclose(second, mean(1050, 1070) / mean(910, 930), rtol=1e-5)
+    dock.ranges.clear_button.native.click()
+    assert dock.ranges.others() == []
+    dock.form.kind.value = "peaks"
+    assert not dock.ranges.visible
+
+
+def test_angles_of_references_are_shown_before_one_unmixes(opened, until):
+    viewer, layer, dock = opened
+    points = viewer.add_points(np.array([[2, 1], [14, 12]]) * [0.5, 0.25], units=["um", "um"])
+    dock.settings = {"kind": "unmix"}
+    dock.references.choose(points)
+    until(lambda: dock._similar.visible)
+    table = dock._similar.table
+    assert [table.horizontalHeaderItem(column).text() for column in range(3)] == ["angle (°)", "point 1", "point 2"]
+    assert float(table.item(0, 2).text()) > 5
+    assert "Condition number" in dock._remarks.value
