@@ -110,3 +110,25 @@ def test_an_lsm_is_read_without_its_thumbnail(tmp_path):
     cube = read(made(tmp_path, "a.lsm"))
     assert cube.shape == (16, 16, 4)
     assert cube.pixel_size == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_tags_of_matlab_that_crash_its_reader_are_refused(compressed, tmp_path):
+    import zlib
+
+    from scipy.io import savemat
+
+    path = tmp_path / "a.mat"
+    savemat(path, {"a": np.ones((3, 4, 20)), "s": {"b": np.ones(20)}})
+    whole = path.read_bytes()
+    flags = 128 + 8  # the tag of the first part of the first variable
+    spoilt_tag = whole[:flags] + (4_000_000).to_bytes(4, "little")[:2] + b"\0\0" + whole[flags + 4 :]
+    if compressed:
+        inner = zlib.compress(spoilt_tag[128:])
+        spoilt_tag = whole[:128] + (15).to_bytes(4, "little") + len(inner).to_bytes(4, "little") + inner
+    path.write_bytes(spoilt_tag)
+    for reader in (read, inspect, read_labels):
+        with pytest.raises(UnreadableError, match=r"a\.mat: cannot be read as .* has the unknown type"):
+            reader(path)
+    path.write_bytes(whole)
+    assert read(path, dataset="a").shape == (3, 4, 20)

@@ -19,6 +19,7 @@ from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain, members_of
 from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, noting, one_line, say_note, warn
 from napari_spectrai.io.hdf5 import datasets
+from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import text
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.labels import Class, Colour, Labels, say_unknown
@@ -195,6 +196,7 @@ def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
     from scipy.io import loadmat, whosmat
 
     try:
+        check_tags(path)
         shapes = {key: tuple(shape) for key, shape, _ in whosmat(path)}
         name = _chosen(shapes, dataset, path)
         affordable(shapes[name], np.float64)

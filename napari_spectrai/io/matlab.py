@@ -17,6 +17,7 @@ from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable
+from napari_spectrai.io.matlab_tags import check_tags
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
 _WORDS, _LONGEST_WORD = ("unit", "pixel_unit", "name", "metadata"), 100_000
@@ -30,6 +31,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the arrays and their shapes, as MATLAB shows them."""
     if h5py.is_hdf5(path):
         return {name: shape[::-1] for name, shape in hdf5.inspect(path).items() if not name.startswith("#")}
+    check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     structs = {name: np.shape(values) for name, values in _structs(path, shapes).items()}
     return {name: shape for name, (shape, kind) in shapes.items() if kind not in _STRUCTS} | structs
@@ -46,6 +48,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
             others = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
             return replace(_found(path, hdf5.lazily(path, name, arrays[name]).T, others, hdf5.units_of(arrays)), dataset=name)
+    check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     inner = _structs(path, shapes)
     plain = {n: shape for n, (shape, kind) in shapes.items() if kind in _NUMERIC}
