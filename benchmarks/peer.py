@@ -90,6 +90,7 @@ def gflop(network: nn.Module, batch: torch.Tensor) -> float:
 
 def step_of(network: nn.Module, batch: torch.Tensor) -> Callable[[], object]:
     """Return a training step: forward, loss, backward, Adam."""
+    network.requires_grad_(True)  # the weights of a finished training are fixed
     optimiser = torch.optim.Adam(network.parameters(), 1e-4)
 
     def step() -> None:
@@ -133,7 +134,7 @@ def main() -> None:
         with torch.no_grad():
             peer.eval()(batch)
 
-    spectrai.predict(model, spectrai.as_cube(np.tile(spectra, (4, 1))))  # measures the ways to compute it, once
+    spectrai.predict(model, spectrai.as_cube(np.resize(spectra, (1280, BANDS))))  # measures the ways to compute it, once
     tables = {
         "prediction": in_turns(
             {"peer": peer_predicts, "ours": lambda: spectrai.predict(model, cube)}, options.spectra, options.rounds, clock

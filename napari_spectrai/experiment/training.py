@@ -177,7 +177,7 @@ class Training(Spec):
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, order and augmentation")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="device to train on; auto: a GPU if there is one")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 for convolutions if the hardware supports it efficiently"
+        "auto", description="auto: bf16 for convolutions where the hardware has it and a measurement shows that it is faster"
     )
     memory: float | None = Field(
         None,
