@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ import scipy.io
 import tifffile
 import zarr
 
-from napari_spectrai import SpectralAxis, inspect, read
+from napari_spectrai import Cube, SpectralAxis, inspect, read, write
 from napari_spectrai.io import SeveralArraysError, SpectralWarning, UnreadableError, format_of
 from napari_spectrai.io.asdf import ordinates
 from napari_spectrai.io.imzml import common_axis
@@ -455,3 +456,18 @@ def test_of_the_scales_of_a_data_set_object_the_one_of_the_bands_is_taken(tmp_pa
     cube = read(tmp_path / "d.mat")
     assert cube.shape == (4, 5, 7)
     np.testing.assert_array_equal(cube.axis.values, scales[1, 0])
+
+
+@pytest.mark.parametrize("name", ["x.zarr", "x.ome.zarr", "version 2"])
+def test_a_store_that_is_removed_after_it_was_opened_is_an_error_and_not_zeros(name, tmp_path):
+    path = tmp_path / (name if name.endswith("zarr") else "x.zarr")
+    data = np.ones((4, 4, 4), np.float32)
+    if name == "version 2":
+        zarr.create_array(path, shape=data.shape, dtype="f4", zarr_format=2)[...] = data
+        cube = read(path, spectral=-1)
+    else:
+        cube = read(write(Cube(data), path))
+    np.testing.assert_array_equal(cube.numpy(), data)
+    shutil.rmtree(path)
+    with pytest.raises(UnreadableError, match=r"x\..*since it was opened; open it again"):
+        cube.numpy()

@@ -160,3 +160,14 @@ def test_a_damaged_document_is_named(run):
         list(fit(None, *data, run=folder.path, resume=True))
     with pytest.raises(ValueError, match=r"experiment\.yml"):
         read(folder.document)
+
+
+def test_a_run_folder_that_vanishes_is_named_with_what_can_be_done(stopped, run):
+    folder, data = run
+    with (
+        pytest.raises(RuntimeError, match=r"run was moved or removed.*put it back and resume, or start a new run"),
+        closing(fit(None, *data, run=folder.path, resume=True)) as events,
+    ):
+        for event in events:
+            if isinstance(event, Started):
+                folder.path.rename(folder.path.with_name("elsewhere"))

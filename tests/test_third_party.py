@@ -147,7 +147,6 @@ def test_a_network_and_tasks_of_another_distribution_train_predict_and_evaluate(
         assert "their-package" in warning
         assert why in warning
     assert len(found["rows"]) > 1
-    with pytest.raises(
-        ValueError, match=r"best\.safetensors.*there is no (network 'theirs'|task '(deblurring|tissue)')"
-    ):  # where their package is not installed
+    missing = r"best\.safetensors.*there is no (network 'theirs'|task '(deblurring|tissue)')"
+    with pytest.raises(ValueError, match=missing):  # here, where their package is not installed
         Model.load(place / task / "best.safetensors")

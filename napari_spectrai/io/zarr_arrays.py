@@ -57,14 +57,19 @@ def _names(codecs: Any) -> list[str]:
     return found
 
 
-def _part(array: zarr.Array[Any], key: Any) -> Any:
-    return array[key]
+def _part(array: zarr.Array[Any], metadata: Path, key: Any) -> Any:
+    """Return a part; zarr takes chunks that are not there for empty ones, so a store that is gone would read as zeros."""
+    values = array[key]
+    if not metadata.exists():
+        raise FileNotFoundError("it was moved or removed, or its disk is gone, since it was opened; open it again")
+    return values
 
 
 def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
     """Return an array of a store as a dask array whose errors name the store."""
     refuse_unsafe(array)
-    return OnDisk(path, array.shape, array.dtype, partial(_part, array)).lazy(array.chunks)
+    metadata = path / array.path / ("zarr.json" if array.metadata.zarr_format == 3 else ".zarray")
+    return OnDisk(path, array.shape, array.dtype, partial(_part, array, metadata)).lazy(array.chunks)
 
 
 def attributes_of(path: Path) -> dict[str, Any]:

@@ -137,6 +137,9 @@ class RunFolder:
                 if isinstance(event, Saved | Finished | Failed):
                     os.fsync(file.fileno())
         except OSError as error:
+            if not self.path.is_dir():
+                words = "was moved or removed, or its disk is gone, while the run was working; put it back and resume, or start a new run"
+                raise RuntimeError(f"{self.path} {words}") from error
             raise unwritable(error, self.journal, len(line)) from error
 
     def events(self) -> Iterator[Event]:
