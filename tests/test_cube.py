@@ -193,3 +193,25 @@ def test_importing_the_package_loads_neither_torch_nor_qt():
 def test_what_is_no_cube_is_called_so(nothing):
     with pytest.raises(ValueError, match=r"is no cube; give a Cube, an array or a napari layer"):
         as_cube(nothing)
+
+
+def test_the_most_negative_index_is_the_first_and_one_beyond_is_an_error():
+    cube = Cube(np.arange(24, dtype=np.float32).reshape(2, 3, 4))
+    np.testing.assert_array_equal(cube[-2, -3].data, cube.data[:1, :1])
+    with pytest.raises(IndexError, match="index -3 is out of bounds"):
+        cube[-3]
+
+
+def test_a_crop_of_overlapping_ranges_holds_no_band_from_outside():
+    """Spectrographs with two ranges give an axis that goes back: bands of a window need not lie side by side."""
+    axis = SpectralAxis([400.0, 500.0, 600.0, 550.0, 650.0, 750.0], "nm")
+    cube = Cube(np.arange(12, dtype=np.float32).reshape(2, 6), axis).crop(390, 560)
+    assert cube.axis.values.tolist() == [400.0, 500.0, 550.0]
+    assert cube.data.tolist() == [[0, 1, 3], [6, 7, 9]]
+
+
+def test_marks_of_bad_bands_follow_their_bands():
+    cube = Cube(np.zeros((2, 6), np.float32), metadata={"bad_bands": [1, 4]})
+    assert cube[..., 1:5].metadata["bad_bands"] == [0, 3]
+    assert cube[..., ::-1].metadata["bad_bands"] == [1, 4]
+    assert cube[..., [4, 0]].metadata["bad_bands"] == [0]
