@@ -28,7 +28,7 @@ from napari_spectrai.files import replacing, unwritable, write_text
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import subsets
 from napari_spectrai.runs import lock
-from napari_spectrai.runs.events import Event, Failed, Finished, Saved, from_json, to_json
+from napari_spectrai.runs.events import Event, Failed, Finished, Saved, Stage, from_json, to_json
 from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
@@ -100,7 +100,7 @@ class RunFolder:
     def create(cls, experiment: Experiment, path: str | Path | None = None) -> RunFolder:
         """Create a folder for a new run of `experiment` and write its document."""
         folder = cls(cls.new(experiment) if path is None else path)
-        if folder.journal.exists():
+        if any(not isinstance(event, Stage) for event in folder.lines()):  # a command names its first stages before the training starts
             raise FileExistsError(f"{folder.path} already contains a run; resume it (--resume), or choose another folder")
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
