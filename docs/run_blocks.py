@@ -64,7 +64,7 @@ def blocks(page: Path) -> list[Block]:
 def pages() -> list[Path]:
     """Return the pages of the documentation that contain code."""
     every = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
-    kept = [page for page in every if "_build" not in page.parts and page.relative_to(ROOT).as_posix() not in ELSEWHERE]
+    kept = [page for page in every if not {"_build", "reference"} & set(page.parts) and page.relative_to(ROOT).as_posix() not in ELSEWHERE]
     return [page for page in kept if any(not one.language.startswith("{") for one in blocks(page))]
 
 

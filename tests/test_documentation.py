@@ -21,7 +21,7 @@ run_blocks = importlib.util.module_from_spec(specification)
 sys.modules["run_blocks"] = run_blocks
 specification.loader.exec_module(run_blocks)
 
-PAGES = [*ROOT.glob("*.md"), *(page for page in ROOT.glob("docs/**/*.md") if "_build" not in page.parts)]
+PAGES = [*ROOT.glob("*.md"), *(page for page in ROOT.glob("docs/**/*.md") if not {"_build", "reference"} & set(page.parts))]
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
