@@ -19,7 +19,7 @@ from napari_spectrai.experiment.legacy.spectrai import recognised, translated
 from napari_spectrai.experiment.legacy.spectrai_keys import KEYS
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.plan.truths import gather
-from napari_spectrai.runs import Epoch
+from napari_spectrai.runs import Epoch, Started
 from napari_spectrai.spec import SettingsError
 
 
@@ -68,7 +68,11 @@ def run(path, folder, *overrides):
     experiment, _ = load(path)
     experiment = experiment.override(*QUICK, *overrides)
     events = list(fit(experiment, run=folder))
-    return events[0], [e for e in events if isinstance(e, Epoch)][-1], Model.load(folder / "best.safetensors")
+    return (
+        next(one for one in events if isinstance(one, Started)),
+        [e for e in events if isinstance(e, Epoch)][-1],
+        Model.load(folder / "best.safetensors"),
+    )
 
 
 # ---------------------------------------------------------------- the documents

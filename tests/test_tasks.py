@@ -207,7 +207,7 @@ def test_classification_of_images_in_folders_a_class(tmp_path):
     }  # fmt: skip
     events, model = run(Experiment.from_mapping(document), None, None, tmp_path / "run")
     assert [one.name for one in model.card().classes] == ["bright", "dark"]
-    assert (events[0].training, events[0].validation) == (8 * 90, 2 * 90)  # one image of each class is held out
+    assert (started(events).training, started(events).validation) == (8 * 90, 2 * 90)  # one image of each class is held out
     with pytest.raises(SettingsError, match=r"for whole images, set network\.dims=2"):
         list(fit(Experiment.from_mapping(document | {"task": {"kind": "classification", "of": "images"}}), run=tmp_path / "x"))
     images = document | {
@@ -439,7 +439,7 @@ def test_files_and_folders_of_images_and_masks(scene, tmp_path):
     )  # fmt: skip
     events, _ = run(experiment, None, None, tmp_path / "run")
     labelled = int((labels.data > 0).sum())
-    assert {events[0].training, events[0].validation} == {labelled, 2 * labelled}
+    assert {started(events).training, started(events).validation} == {labelled, 2 * labelled}
     assert isinstance(list(RunFolder(tmp_path / "run").events())[-1], Finished)
 
 
@@ -477,7 +477,7 @@ def test_transfer_keeps_what_fits_and_freezes_what_is_named(tmp_path):
     two = np.arange(90) % 2 + 1
     again = first.override(f"training.start={start}", 'training.frozen=["*"]', "training.epochs=2")
     events, moved = run(again, spectra, two, tmp_path / "second")
-    assert "2 are newly initialised (last.bias, last.weight)" in events[0].notes[-1]
+    assert "2 are newly initialised (last.bias, last.weight)" in started(events).notes[-1]
     before, after = (one.network.state_dict() for one in (model, moved))
     assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("last"))
     free = first.override(f"training.start={start}", "training.epochs=2")
