@@ -80,7 +80,7 @@ def test_resumed_is_as_uninterrupted(pairs, quick, tmp_path, network, schedule, 
     drain(fit(experiment, *pairs, run=tmp_path / "cut"), until=lambda e: isinstance(e, Epoch) and e.epoch == 3)
     assert RunFolder(tmp_path / "cut").state() == "interrupted"
     resumed, model = drain(fit(None, *pairs, run=tmp_path / "cut", resume=True))
-    assert resumed[0].resumed_after == 3
+    assert next(one for one in resumed if isinstance(one, Started)).resumed_after == 3
     curve = [(e.epoch, e.validation) for e in RunFolder(tmp_path / "cut").events() if isinstance(e, Epoch)]
     assert curve == [(e.epoch, e.validation) for e in whole if isinstance(e, Epoch)]
     assert resumed[-1].scores == whole[-1].scores
@@ -219,18 +219,18 @@ def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
 
     steps = []
 
-    def interrupted(self, samples, original=Trainer._step):
+    def interrupted(self, *batch, original=Trainer._learn):
         steps.append(1)
         if len(steps) == 9:
             raise KeyboardInterrupt
-        return original(self, samples)
+        return original(self, *batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_step", interrupted)
+        patch.setattr(Trainer, "_learn", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(quick(), *pairs, run=tmp_path / "run")
     resumed, _ = drain(fit(None, *pairs, run=tmp_path / "run", resume=True))
-    assert resumed[0].resumed_after == 1
+    assert next(one for one in resumed if isinstance(one, Started)).resumed_after == 1
     assert resumed[-1].reason == "done"
 
 
