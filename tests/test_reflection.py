@@ -13,7 +13,7 @@ from napari_spectrai.labels import Labels
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
 from napari_spectrai.networks import build
-from napari_spectrai.networks.blocks import padded
+from napari_spectrai.networks.blocks import cropped, padded
 from napari_spectrai.plan.reflection import extended, reflect, reflected
 
 SIZES = [(75, 70), (59, 70), (55, 60)]
@@ -44,9 +44,9 @@ def test_the_rule(length, least, multiple):
 def test_networks_see_the_same_reflection_and_crop_it_away(dims):
     shape = {1: (2, 3, 1, 5), 2: (2, 3, 5, 6), 3: (2, 1, 5, 6, 3)}[dims]
     x = torch.randn(shape)
-    more, crop = padded(x, dims, 8)
+    more, lengths = padded(x, dims, 8)
     np.testing.assert_array_equal(more.numpy(), reflect(x.numpy(), [8] * dims, x.ndim - dims))
-    assert torch.equal(more[(..., *crop)], x)
+    assert torch.equal(cropped(more, lengths), x)
     assert padded(more, dims, 8)[0] is more
 
 

@@ -490,7 +490,7 @@ def test_transfer_keeps_what_fits_and_freezes_what_is_named(tmp_path):
     with pytest.raises(SettingsError, match="has no weights to initialise"):
         list(fit(free.override("network=svm"), spectra, two, run=tmp_path / "v"))
     moved_axis = Cube(spectra.data, SpectralAxis(np.linspace(1000, 1019, 20), "nm"))
-    assert "trained on other bands" in next(fit(free, moved_axis, two, run=tmp_path / "u")).notes[-1]
+    assert "trained on other bands" in started(fit(free, moved_axis, two, run=tmp_path / "u")).notes[-1]
     with pytest.raises(ValueError, match="contains a Spectral CNN, but this experiment trains a ResNet"):
         list(fit(again.override("network={kind: resnet, width: 8}"), spectra, two, run=tmp_path / "y"))
     with pytest.raises(FileNotFoundError, match="no such model file"):
