@@ -16,6 +16,20 @@ Label = tuple[float, float, str, str]
 """x, y, text and colour."""
 
 
+class _Hint(QLabel):
+    """Text as wide as it is in the font that it is shown in, which a theme sets later."""
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802
+        """Follow the font."""
+        super().changeEvent(event)
+        self.adjustSize()
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Follow the style, which is applied when it is shown."""
+        super().showEvent(event)
+        self.adjustSize()
+
+
 class PlotLabels:
     """Labels at points of a plot, and a line of text over it while it is empty."""
 
@@ -23,7 +37,7 @@ class PlotLabels:
         self._plot = plot
         self._items: list[Any] = []
         self.shown: list[Label] = []
-        self._hint = QLabel(plot.canvas)
+        self._hint = _Hint(plot.canvas)
         self._hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._hint.setStyleSheet("background: transparent;")
         self._hint.move(70, 8)

@@ -78,7 +78,6 @@ class PreprocessDock(LayerDock):
         self._layer = LayerChoice(self._viewer, self._layers, name="layer_choice", tooltip="the layer to preprocess")
         self._has_chosen = False
         self._about = text("about")
-        self._about.native.setWordWrap(False)
         self._ready = ReadyChoice(lambda: self._form.axis)
         self._form = OrderedForm(steps, [], SpecForm, own_choice=False, further=self._resampling)
         self._tools = ChainTools(self._form)
@@ -157,10 +156,12 @@ class PreprocessDock(LayerDock):
             self._place = None
             gone = f"{self._layer.gone!r} was removed; choose another layer." if self._layer.gone else "Choose a layer."
             self._about.value = gone if self._layers() else EMPTY
+            self._about.native.setWordWrap(True)  # there is space while there is nothing to draw
             self._form.axis = None
         else:
             cube = as_cube(layer)
             bad = len(cube.metadata.get("bad_bands", ()))
+            self._about.native.setWordWrap(False)
             self._about.value = f"{' × '.join(map(str, cube.spatial_shape))} spectra, {cube.axis.describe()}" + (
                 f"; {bad} of them are marked as bad in its file" if bad else ""
             )

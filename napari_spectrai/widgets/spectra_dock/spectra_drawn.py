@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.widgets.latest_only import LatestOnly
-from napari_spectrai.widgets.layers import as_cube
+from napari_spectrai.widgets.layers import as_cube, spectral_layers
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.plot_labels import PlotLabels
 from napari_spectrai.widgets.spectra_dock.display_options import DisplayOptions
@@ -183,7 +183,8 @@ class SpectraDrawn:
         )
         if self._other.visible and not self._other.names():
             self._other.visible = False
-        self.labels.hint("" if self._plot.names() or self._chips.drawn() else NOTHING)
+        unticked = spectral_layers(self._viewer) and not self._chips.drawn()
+        self.labels.hint(NOTHING if unticked and not self._plot.names() else "")
         self._label_peaks()
 
     def _label_peaks(self) -> None:
