@@ -176,14 +176,18 @@ def show_first(viewer: ViewerModel, layer: Image, band: int) -> None:
 
 
 def agree_in_units(viewer: ViewerModel, layer: Image) -> None:
-    """Give the bands of a layer the unit of the layers that share its slider: of different units, napari would use none at all.
+    """Take the unit away from the bands of cubes on one slider whose units differ: napari would use none at all, for no dimension.
 
-    The positions of the bands are known from the spectral axis.
+    The positions of the bands, and their units, are known from the spectral axis.
     """
+    if layer.ndim < 3:
+        return
     dimension = layer.ndim - spectral_position(layer)
-    units = [other.units[-dimension] for other in viewer.layers if other is not layer and other.ndim >= dimension]
-    if layer.ndim > 2 and units and not layer.units[-dimension].is_compatible_with(units[0]):
-        layer.units = [units[0] if d == layer.ndim - dimension else unit for d, unit in enumerate(layer.units)]
+    alike = [one for one in viewer.layers if one.ndim >= dimension and (one is layer or _is_spectral(one))]
+    if all(one.units[-dimension].is_compatible_with(layer.units[-dimension]) for one in alike):
+        return
+    for one in alike:
+        one.units = ["pixel" if d == one.ndim - dimension else unit for d, unit in enumerate(one.units)]
 
 
 def _is_spectral(layer: Layer) -> bool:

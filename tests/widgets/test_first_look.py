@@ -203,12 +203,15 @@ def test_results_and_labels_of_a_line_lie_over_it(model):
     assert model.layers.extent.units is not None
 
 
-def test_layers_of_one_slider_have_one_unit(model):
-    """With different units, napari would warn and draw without any."""
-    open_cube(model, Cube(ramp().data, name="bands"))
-    open_cube(model, ramp())
+def test_bands_of_different_units_on_one_slider_have_none(model):
+    """With different units, napari would warn and draw without any; no cube gets the unit of another."""
+    first = open_cube(model, ramp())
+    assert str(first.units[0]) == "nanometer"
     open_cube(model, ramp(unit="1/cm"))
+    open_cube(model, Cube(ramp().data, name="bands"))
     assert model.layers.extent.units is not None
+    assert {str(layer.units[0]) for layer in model.layers} == {"pixel"}
+    assert [as_cube(layer).axis.unit for layer in model.layers] == ["nm", "1/cm", ""]
 
 
 def test_the_place_of_a_line_is_drawn_on_the_picture_of_its_file():
