@@ -273,6 +273,21 @@ def test_a_result_is_compared_with_its_source_by_clicks(model, lazy, qtbot):
     np.testing.assert_allclose(np.asarray(as_cube(removed).data), cube.data * 0.25, rtol=1e-4, atol=1e-4)
     assert removed.contrast_limits[0] == -removed.contrast_limits[1]
     assert model.dims.current_step == step
+    result.data = result.data * 2
+    buttons["removed"].click()
+    (removed,) = [one for one in model.layers if one.name == "ramp · denoised · removed"]
+    np.testing.assert_allclose(np.asarray(as_cube(removed).data), cube.data * -0.5, rtol=1e-4, atol=1e-4)
     model.layers.remove(source)
     buttons["before"].click()
+    assert not compare.visible
+
+
+def test_a_resampled_result_is_not_subtracted_from_its_source(model):
+    source = open_cube(model, ramp())
+    cube = as_cube(source)
+    shifted = SpectralAxis(cube.axis.values + 0.4 * np.diff(cube.axis.values).mean(), cube.axis.unit)
+    result = add_above(model, cube.with_data(cube.data, axis=shifted), LayerFrame.of(source), "ramp · denoised")
+    result.metadata["prediction"] = {"source": "ramp", "role": "result"}
+    compare = BeforeAfter(model)
+    compare.follow()
     assert not compare.visible

@@ -34,6 +34,8 @@ class BeforeAfter(Container[Any]):
         self._working = False
         self._result: Image | None = None
         self._source: Image | None = None
+        self._subtracted: tuple[Any, Any] | None = None
+        """The data of source and result of the difference that is shown: it is computed again for others."""
         self.choice = RadioRow(_SAYS, label="Show", name="before_after", tooltip="which of the layers is shown")
         super().__init__(widgets=[self.choice], labels=True, visible=False)
         self.margins = (0, 0, 0, 0)
@@ -58,7 +60,10 @@ class BeforeAfter(Container[Any]):
             return None
         names = (one for one in self._viewer.layers if one.name == made.get("source") and isinstance(one, Image) and one is not layer)
         source = next(names, None)
-        fits = source is not None and as_cube(source).shape == as_cube(layer).shape
+        if source is None:
+            return None
+        before, after = as_cube(source), as_cube(layer)
+        fits = before.shape == after.shape and before.axis.mismatch(after.axis) is None  # a resampled result has other positions
         return source if fits else None
 
     def _on_choice(self, what: str) -> None:
@@ -75,11 +80,19 @@ class BeforeAfter(Container[Any]):
             self.visible = False
             return
         removed = self._removed_layer()
+        if removed is not None and not self._is_current():
+            self._viewer.layers.remove(removed)
+            removed = None
         if what == REMOVED and removed is None:
             removed = self._add_removed(self._source, self._result)
         for layer, name in ((self._source, BEFORE), (self._result, AFTER), (removed, REMOVED)):
             if layer is not None:
                 layer.visible = name == what
+
+    def _is_current(self) -> bool:
+        """Whether source and result still have the data that were subtracted."""
+        present = [one.data for one in (self._source, self._result) if one is not None]
+        return self._subtracted is not None and all(one is other for one, other in zip(self._subtracted, present, strict=True))
 
     def _removed_layer(self) -> Image | None:
         """Return the difference of the present result, if there is one."""
@@ -89,6 +102,7 @@ class BeforeAfter(Container[Any]):
 
     def _add_removed(self, source: Image, result: Image) -> Image:
         before, after = as_cube(source), as_cube(result)
+        self._subtracted = source.data, result.data
         cube = Cube(_difference(before.data, after.data), after.axis, name=f"{source.name} · removed")
         made = {**result.metadata["prediction"], "role": REMOVED, "result": str(result.name)}
         layer = add_above(self._viewer, cube, LayerFrame.of(source), f"{result.name} · removed", alike=False)
