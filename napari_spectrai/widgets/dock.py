@@ -221,18 +221,35 @@ def press(dock: Dock, names: Sequence[str]) -> None:
 
 
 class Visibility(QObject):
-    """Reports whether a dock is visible: napari's ✕ hides a dock without closing it."""
+    """Reports whether a dock is in view: napari's ✕ hides a dock without closing it, and another tab in front covers it without hiding it.
+
+    Attributes
+    ----------
+    in_view : bool
+    """
 
     def __init__(self, native: QWidget, report: Callable[[bool], None]) -> None:
         super().__init__(native)
-        self._report = report
+        self._native, self._report = native, report
+        self._holder: Any = None
+        self.in_view = False
         native.installEventFilter(self)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Filter the dock's events."""
+        if event.type() == QEvent.Type.Show:
+            holder, _ = holder_of(self._native)
+            if holder is not None and holder is not self._holder:
+                self._holder = holder
+                holder.visibilityChanged.connect(self._changed)
         if event.type() in (QEvent.Type.Show, QEvent.Type.Hide):
-            self._report(event.type() == QEvent.Type.Show)
+            self._changed(event.type() == QEvent.Type.Show)
         return False
+
+    def _changed(self, in_view: bool) -> None:  # noqa: FBT001
+        if in_view != self.in_view:
+            self.in_view = in_view
+            self._report(in_view)
 
 
 def rows(*widgets: Any) -> Container[Any]:

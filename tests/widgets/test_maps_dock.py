@@ -10,6 +10,7 @@ import pytest
 from napari.layers import Labels
 
 import napari_spectrai as spectrai
+from napari_spectrai.widgets.arrangement import holder_of
 from napari_spectrai.widgets.layers import add_cube, as_cube, spectral_layers
 from napari_spectrai.widgets.maps_dock.band_preview import NAME
 from napari_spectrai.widgets.maps_dock.references import spectra_of
@@ -273,3 +274,13 @@ def test_angles_of_references_are_shown_before_one_unmixes(opened, until):
     assert [table.horizontalHeaderItem(column).text() for column in range(3)] == ["angle (°)", "point 1", "point 2"]
     assert float(table.item(0, 2).text()) > 5
     assert "Condition number" in dock._remarks.value
+
+
+def test_the_preview_is_shown_only_while_its_dock_is_in_front(viewer, until):
+    viewer.open_sample("napari-spectrai", "cartilage")
+    dock = spectrai.widgets.maps(viewer)
+    until(lambda: any(one.name == NAME for one in viewer.layers))
+    spectrai.widgets.evaluate(viewer)
+    until(lambda: not any(one.name == NAME for one in viewer.layers))
+    holder_of(dock.native)[0].raise_()
+    until(lambda: any(one.name == NAME for one in viewer.layers))

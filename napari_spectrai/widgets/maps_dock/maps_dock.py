@@ -235,7 +235,7 @@ class MapsDock(LayerDock):
 
     def _show_band(self, _: Any = None) -> None:
         values = self.form.read()
-        wanted = values["kind"] == "band" and bool(self._follow.value) and bool(self.native.isVisible())
+        wanted = values["kind"] == "band" and bool(self._follow.value) and self._visibility.in_view
         remark = self._preview.follow(values, self._frame, wanted=wanted)
         if remark:
             say(self._remarks, remark)
