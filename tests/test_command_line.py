@@ -48,7 +48,7 @@ def test_help_wrong_options_and_info_import_no_large_package(tmp_path):
 def test_the_summary_of_a_command_begins_its_docstring(name):
     module, summary = COMMANDS[name]
     loaded = import_module(f"napari_spectrai.cli.{module}")
-    function = getattr(loaded, name, None) or getattr(loaded, f"{name}_command")
+    function = getattr(loaded, f"{name}_command", None) or getattr(loaded, name)
     assert " ".join(inspect.getdoc(function).split("\n\n")[0].split()) == summary
 
 

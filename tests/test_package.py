@@ -40,7 +40,7 @@ def test_the_wheel_holds_manifest_sample_data_and_licences(built):
     ):
         assert f"napari_spectrai/{name}" in names
     assert not any("partial" in name or name.startswith("tests") for name in names)
-    assert wheel.stat().st_size < 14_000_000
+    assert wheel.stat().st_size < 16_000_000  # of which the bundled data are 14 MB
     entries = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("entry_points.txt"))).decode()
     assert "[napari.manifest]" in entries
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ def export(model: Model, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{path.name}: a model cannot be exported in this format; {listed(SUFFIXES)}")
-    graph, batch = Graph(model).eval().cpu(), _probe(model, *TRACED)
+    # a copy without gradients: the model stays as it is, and nobody has to detach what the file computes
+    graph, batch = deepcopy(Graph(model)).eval().requires_grad_(False).cpu(), _probe(model, *TRACED)
     fast = torch.backends.mha.get_fastpath_enabled()
     try:
         torch.backends.mha.set_fastpath_enabled(False)  # one operation for a whole encoder, which no format has
