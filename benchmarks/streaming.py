@@ -35,7 +35,7 @@ def _trainer(experiment: Experiment, cubes: list[Cube], folder: Path) -> Trainer
 
 def _seconds(training: Trainer) -> tuple[float, float]:
     """Return the seconds of some steps and their processor time, with the reading of their data, after the first."""
-    batches = training._batches()  # noqa: SLF001  # the very batches of the training
+    batches = training.batches.of_epoch(0, 0, training.validator.cached, training.device)
     training._learn(*next(batches))  # noqa: SLF001
     start = time.perf_counter(), time.process_time()
     for _, batch in zip(range(STEPS), batches, strict=False):

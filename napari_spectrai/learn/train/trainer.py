@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,32 +17,35 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.dataset import Dataset
-from napari_spectrai.learn.data.sampling_order import in_turn, planes_of
 from napari_spectrai.learn.device import accelerator, choose_device
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.stages import Say, Stages, StageStopped
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.augment import Chain
+from napari_spectrai.learn.train.batches import Batches
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.ema import EMA
+from napari_spectrai.learn.train.final_scores import FinalScores, final_scores
 from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
 from napari_spectrai.learn.train.precision import precision_before, training_precision
 from napari_spectrai.learn.train.previews import Previews
 from napari_spectrai.learn.train.removed import what_was_removed
+from napari_spectrai.learn.train.saving import Saver
 from napari_spectrai.learn.train.snapshots import WatchedWindow
-from napari_spectrai.learn.train.validation import Validator, crossed_temperature, temperature, tempered
-from napari_spectrai.plan.size import an_epoch, steps_of
+from napari_spectrai.learn.train.validation import Validator
 from napari_spectrai.reports.run_report import concluded
-from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Saved, Started, Step
+from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Started, Step
 
 SAVE_SECONDS = 2.0
 """Minimum seconds between saves of a fast training; a killed run loses at most this time, or one epoch."""
 STEP_SECONDS = 0.25
 """Minimum seconds between `Step` events, and between checks of the control file."""
-FEW_VALIDATED = 30
-"""Number of validation samples below which cross-validation is recommended."""
 LONG_EPOCH_SECONDS = 60.0
 """Maximum seconds between saves, also within an epoch."""
+
+
+Reason = Literal["done", "stopped", "early"]
+"""Why a training ended."""
 
 
 class SecondTraining(Protocol):
@@ -74,18 +76,9 @@ class Trainer:
         arguments = optimiser.model_dump(exclude={"kind"})
         self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
         self.average = EMA(self.network, settings.ema)
-        samples = data.parts["training"]
-        self.images = planes_of(samples, data.places)
-        images = len(self.images.unique()) if data.stream is None else data.stream.images
-        self.drawn = an_epoch(experiment, data.training_samples, samples.patch, data.training_pixels, images)
-        if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch contains many values
-            refuse_single(network, experiment, self.drawn)
-        self.steps = steps_of(self.drawn, settings.batch)
-        if self.steps < 4:
-            data.notes.append(
-                f"Only {self.steps} step{'s' if self.steps > 1 else ''} per epoch ({self.drawn} samples, batch {settings.batch}); "
-                "lower training.batch for more."
-            )
+        self.batches = Batches(experiment, data)
+        self.steps = self.batches.steps
+        self._check_steps(network)
         schedule = settings.schedule
         self.schedule, self.pace = schedule.load()(schedule, self.optimiser.optimizer, self.steps, settings.epochs)
         self.task = experiment.task.load()(experiment, data)
@@ -93,6 +86,8 @@ class Trainer:
         self.place.best = self.metric.worst
         self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
+        parts = {"network": self.network, "average": self.average.module, "optimiser": self.optimiser, "schedule": self.schedule}
+        self.saver = Saver(experiment, data, folder, parts, self.generator)
         self.validator = Validator(experiment, self.task, data, self.accelerator)
         self.previews = Previews(self.validator, WatchedWindow(experiment, data)) if shown else None
         self.block_score: SecondTraining | None = None
@@ -103,6 +98,17 @@ class Trainer:
         self._total = torch.zeros((), device=self.device)
         self._saved_at = self._looked_at = 0.0
         self._clock = time.monotonic()
+
+    def _check_steps(self, network: nn.Module) -> None:
+        """Refuse a single sample where the network cannot learn from it; note that there are few steps."""
+        drawn, samples, experiment = self.batches.drawn, self.data.parts["training"], self.experiment
+        if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch contains many values
+            refuse_single(network, experiment, drawn)
+        if self.steps < 4:
+            self.data.notes.append(
+                f"Only {self.steps} step{'s' if self.steps > 1 else ''} per epoch ({drawn} samples, batch {self.settings.batch}); "
+                "lower training.batch for more."
+            )
 
     def _precision(self, network: nn.Module) -> str:
         """Return the precision of the run: the one it began with, or the one that is chosen here."""
@@ -117,27 +123,14 @@ class Trainer:
 
     # ------------------------------------------------------------------ state
 
-    @property
-    def _parts(self) -> dict[str, Any]:
-        return {"network": self.network, "average": self.average.module, "optimiser": self.optimiser, "schedule": self.schedule}
-
     def restore(self) -> None:
         """Restore the last checkpoint; without one, start at the beginning."""
-        if checkpoint.is_there(self.folder.checkpoint):
-            models = self.folder.last if self.folder.last.exists() else None
-            self.place, note = checkpoint.load(self.folder.checkpoint, self._parts, self.generator, models=models)
-            self.data.notes.extend([note] if note else [])
-            self.average.updates = self.place.epoch * self.steps + self.place.step
-        self.folder.truncate(self.place.journal)
+        self.place = self.saver.restored()
+        self.average.updates = self.place.epoch * self.steps + self.place.step
 
     def _recorded(self, event: Event) -> Event:
         self.folder.append(event)
         return event
-
-    def _model(self, weights: dict[str, Tensor], scores: dict[str, dict[str, dict[str, float]]]) -> Model:
-        network = copy.deepcopy(self.average.module)  # not built again: that would draw from the random state
-        network.load_state_dict(weights)
-        return Model.of(network, self.data, self.experiment, self.folder.path.name, classical=self.classical, scores=scores)
 
     def _save(self, *, force: bool = False) -> Iterator[Event]:
         if not force and time.monotonic() - self._saved_at < SAVE_SECONDS:
@@ -146,14 +139,7 @@ class Trainer:
         place.loss = float(self._total) if place.step else 0.0
         place.seconds += time.monotonic() - self._clock
         self._clock = time.monotonic()
-        if place.best_weights:
-            scores = {"validation": self.baselines | {"network": place.best_scores}}
-            self._model(place.best_weights, scores).save(self.folder.best)
-            yield self._recorded(Saved("best", str(self.folder.best)))
-        self._model(self.average.module.state_dict(), {}).save(self.folder.last)
-        yield self._recorded(Saved("last", str(self.folder.last)))
-        place.journal = self.folder.journal_length
-        checkpoint.save(self.folder.checkpoint, place, self._parts, self.generator)
+        yield from self.saver.save(place, self.classical, self.baselines)
         self._saved_at = time.monotonic()
 
     # ------------------------------------------------------------------ events
@@ -164,7 +150,7 @@ class Trainer:
         # scored as the network is, tuned on training rows only
         yield from self._fit_baselines()
         yield self._recorded(self._started())
-        reason = "done"
+        reason: Reason = "done"
         try:
             while self.place.epoch < self.settings.epochs:
                 stopped = (yield from self._handle_command()) or (yield from self._epoch())
@@ -244,7 +230,7 @@ class Trainer:
     def _steps(self) -> Generator[Event, None, bool]:
         """Run the rest of the steps of one epoch; return whether it was stopped."""
         place = self.place
-        batches = self._batches()
+        batches = self.batches.of_epoch(place.epoch, place.step, self.validator.cached, self.device)
         self._total.fill_(place.loss)
         self.network.train()
         for module in self._still:
@@ -262,18 +248,6 @@ class Trainer:
                 if time.monotonic() - self._saved_at > LONG_EPOCH_SECONDS:
                     yield from self._save()
         return False
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield the inputs and truths of the rest of the steps of one epoch."""
-        first, size = self.place.step, self.settings.batch
-        if self.data.stream is not None:
-            sizes = [size] * (self.steps - first - 1) + [self.drawn - (self.steps - 1) * size]
-            yield from self.data.stream.batches(self.place.epoch, self.drawn, sizes, self.device)
-            return
-        data, order = self.validator.cached, self._order(self.place.epoch)
-        for step in range(first, self.steps):
-            chosen = order[step * size : None if step == self.steps - 1 else (step + 1) * size]
-            yield data.batch(data.parts["training"][chosen], self.device)
 
     def _learn(self, inputs: Tensor, truths: Tensor | None) -> Tensor:
         """Take one step, and return its loss."""
@@ -330,79 +304,42 @@ class Trainer:
         self.folder.consume_command()
         return True
 
-    def _finished(self, reason: Any, blocks: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
+    def _finished(self, reason: Reason, blocks: dict[str, dict[str, float]] | None = None) -> Generator[Event, None, Model]:
         place = self.place
         if not place.best_weights or self.settings.keep == "last":  # stopped within the first epoch: the present weights are the best
             place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
             place.best_epoch = place.epoch
         self.average.module.load_state_dict(place.best_weights)
-        scores = {"validation": dict(self.baselines)}
         if reason != "stopped" and self.settings.keep == "best":
-            # the final baselines may also use the validation rows, as the network did to choose its best epoch
-            again = partial(classical.fit_baselines, self.experiment, self.data, "training", "validation", before=self.classical)
-            try:
-                self.classical = yield from self.stages.run("Fitting classical methods", lambda say: again(say=say))
-            except StageStopped:  # those of before are kept
-                reason = "stopped"
-        if "test" in self.data.parts:
-            scores["test"] = self.validator.baseline_scores("test", self.classical)
-        shown, warmth, ranges = [], 1.0, {}
-        for part, rows in scores.items():
-            output, truth = self.validator.outputs(part, self.average.module)
-            if self.data.classes and part == "validation":
-                warmth = temperature(output, truth)
-                output = crossed_temperature(output, truth, self.validator.units(part))
-            elif self.data.classes:
-                output = tempered(output, warmth)
-            rows["network"] = self.task.scores(output, truth)
-            ranges[part] = {"network": self.validator.intervals(part, output, truth)}
-            if self.data.classes or part == "validation":
-                shown.append(self.validator.shown(place.best_epoch, output, truth, part))
-        scores |= {"blocks": blocks} if blocks else {}
-        took = what_was_removed(self.experiment, self.data, self.average.module)
-        model = self._model(place.best_weights, scores)
-        model = replace(
-            model, description=replace(model.description, temperature=warmth, intervals=ranges, notes=[*took, *self._validated()])
-        )
-        model.save(self.folder.best)
-        yield self._recorded(Saved("best", str(self.folder.best)))
-        for event in shown:
+            reason = yield from self._refit_baselines(reason)
+        final = final_scores(self.validator, self.average.module, self.classical, self.baselines, place.best_epoch)
+        final.parts |= {"blocks": blocks} if blocks else {}
+        model = self._final_model(final)
+        yield self.saver.save_best(model)
+        for event in final.previews:
             yield self._recorded(event)
         if reason != "stopped":
             self.folder.discard_data()
         notes = [*(self.block_score.notes if self.block_score is not None else []), *model.description.notes]
         ending = Finished(
-            reason, place.epoch, place.best_epoch, scores, place.seconds, str(self.folder.best), notes=notes, intervals=ranges
+            reason, place.epoch, place.best_epoch, final.parts, place.seconds, str(self.folder.best), notes=notes, intervals=final.intervals
         )
         yield concluded(self.folder, ending)
         return model
 
-    def _validated(self) -> list[str]:
-        """Return sentences on classes without validation samples, and on too few samples."""
-        if not self.data.classes:
-            return []
-        _, truth = self.validator.outputs("validation", self.average.module)
-        held = torch.bincount(truth.flatten(), minlength=len(self.data.classes)).tolist()
-        missing = [one.name for one, count in zip(self.data.classes, held, strict=True) if not count]
-        notes = []
-        if missing:
-            notes.append(
-                f"Not validated: {', '.join(missing)}. These classes have no validation samples; set split.folds=5 to hold out each once."
-            )
-        if len(truth) < FEW_VALIDATED:
-            notes.append(f"Only {len(truth)} validation samples; set split.folds=5 for scores from all of them.")
-        return notes
+    def _refit_baselines(self, reason: Reason) -> Generator[Event, None, Reason]:
+        """Fit the classical methods on the validation rows, too, as the network used them to choose its best epoch."""
+        again = partial(classical.fit_baselines, self.experiment, self.data, "training", "validation", before=self.classical)
+        try:
+            self.classical = yield from self.stages.run("Fitting classical methods", lambda say: again(say=say))
+        except StageStopped:  # those of before are kept
+            return "stopped"
+        return reason
 
-    # ------------------------------------------------------------------ order
-
-    def _order(self, epoch: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
-        order = torch.randperm(len(self.data.parts["training"]), generator=generator)
-        if self.experiment.data.per_image is not None:
-            order = in_turn(order, self.images)
-        if self.drawn > len(order):  # few patches are used several times
-            order = order.repeat(-(-self.drawn // len(order)))
-        return order[: self.drawn].to(self.data.parts["training"].first.device)
+    def _final_model(self, final: FinalScores) -> Model:
+        model = self.saver.model(self.place.best_weights, self.classical, final.parts)
+        notes = [*what_was_removed(self.experiment, self.data, self.average.module), *final.notes]
+        return replace(model, description=replace(model.description, temperature=final.temperature, intervals=final.intervals, notes=notes))
 
     def _rate(self) -> float:
         return float(self.optimiser.param_groups[0]["lr"])
