@@ -11,21 +11,29 @@ from typing import Any
 
 import numpy as np
 
+from napari_spectrai.channel_names import axis_of_names
 from napari_spectrai.spectral_axis import SpectralAxis, unit_in
 
 _DEEPEST, _MOST, _LONGEST = 10, 20_000, 2**24
 _EMISSION = ("emissionlambdanm", "emissionwavelength", "emission", "emissionlambda", "emissionwavelengthnm")
 """Fields of a channel's emission, in lower case without separators: of nd2, OME and CZI."""
+_EXCITATION = (
+    "excitationlambdanm",
+    "excitationwavelength",
+    "excitation",
+    "excitationlambda",
+    "excitationwavelengthnm",
+    "illuminationwavelength",
+)
 _WINDOW = ("detectionwavelength", "detectionrange", "ranges", "emissionrange", "detectionwavelengthranges", "detectionband")
 _NAME = ("name", "label", "channelname", "id")
 _INNER = ("channel", "detectionwavelength")
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _BETWEEN = re.compile(rf"{_NUMBER}\s*(?:nm)?\s*[-–—]\s*{_NUMBER}")
-_UNITED = re.compile(rf"{_NUMBER}\s*(nm|µm|μm|um|cm-1|cm⁻¹|1/cm|eV)\b")
 
 
-def channel_axis(metadata: Mapping[str, Any], lengths: Sequence[int]) -> SpectralAxis | None:
-    """Return the positions of channels that metadata hold for a dimension of one of some lengths; None if they hold none.
+def channel_axis(metadata: Mapping[str, Any], lengths: Sequence[int]) -> tuple[SpectralAxis | None, str]:
+    """Return the positions of channels that metadata hold for a dimension of one of some lengths, and what was assumed for them.
 
     Parameters
     ----------
@@ -33,28 +41,49 @@ def channel_axis(metadata: Mapping[str, Any], lengths: Sequence[int]) -> Spectra
         Of a layer: plain values, dataclasses (nd2), pydantic models (``ome_types``), XML elements or OME-XML as text (bioio, aicsimageio).
     lengths : lengths that a list of channels may have
 
-    Emission wavelengths count first, then the middles of detection windows, then names such as ``"410 nm"``; all channels need one.
+    Returns
+    -------
+    axis : SpectralAxis or None
+        Emission wavelengths count first, then the middles of detection windows, then names such as ``"410 nm"``; all channels need one.
+    note : str
+        A clause if the axis follows from names, or if names hold wavelengths that are no positions; else ``""``.
     """
+    kept = ""
     for channels in _lists(metadata):
-        if len(channels) in lengths and (axis := _axis(channels)) is not None:
-            return axis
-    return None
+        if len(channels) not in lengths:
+            continue
+        axis, note = _axis(channels)
+        if axis is not None:
+            return axis, note
+        kept = kept or note
+    return None, kept
 
 
-def _axis(channels: Sequence[Any]) -> SpectralAxis | None:
+def _axis(channels: Sequence[Any]) -> tuple[SpectralAxis | None, str]:
     """Return the positions that all of some channels have in one way."""
     fields = [_fields(channel) for channel in channels]
-    for of in (_emission, _window, _named):
-        found = [of(one) for one in fields]
-        known = [one for one in found if one is not None]
+    for of in (_emission, _window):
+        known = [one for one in map(of, fields) if one is not None]
         units = {unit for _, unit in known}
         if len(known) == len(channels) and len(units) == 1 and (len(known) == 1 or len({value for value, _ in known}) > 1):
-            return SpectralAxis(np.array([value for value, _ in known]), units.pop())
-    return None
+            return SpectralAxis(np.array([value for value, _ in known]), units.pop()), ""
+    excitations = [one[0] for one in (_length(field, _EXCITATION) for field in fields) if one is not None]
+    kept = ""
+    for name in _NAME:
+        axis, note = axis_of_names([str(field.get(name) or "") for field in fields], excitations)
+        if axis is not None:
+            return axis, note
+        kept = kept or note
+    return None, kept
 
 
 def _emission(fields: Mapping[str, Any]) -> tuple[float, str] | None:
-    for name in _EMISSION:
+    return _length(fields, _EMISSION)
+
+
+def _length(fields: Mapping[str, Any], names: Sequence[str]) -> tuple[float, str] | None:
+    """Return the wavelength in the first of some fields that holds one, with its unit."""
+    for name in names:
         value = fields.get(name)
         if isinstance(value, Mapping):  # a quantity with its unit
             value = value.get("value")
@@ -77,17 +106,6 @@ def _window(fields: Mapping[str, Any]) -> tuple[float, str] | None:
             low, high = float(match.group(1)), float(match.group(2))
             factor = 1e9 if high < 1e-4 else 1.0
             return (low + high) / 2 * factor, "nm"
-    return None
-
-
-def _named(fields: Mapping[str, Any]) -> tuple[float, str] | None:
-    for name in _NAME:
-        text = str(fields.get(name, ""))
-        window, plain = _BETWEEN.search(text), _UNITED.search(text)
-        if plain is not None and (unit := unit_in(plain.group(2))):
-            if window is not None:
-                return (float(window.group(1)) + float(window.group(2))) / 2, unit
-            return float(plain.group(1)), unit
     return None
 
 

@@ -15,8 +15,10 @@ import numpy.typing as npt
 from napari_spectrai.channel_metadata import channel_axis
 from napari_spectrai.cube import Cube
 from napari_spectrai.layer_axes import SPECTRAL_NAMES, Layer, SpectralWarning, axis_position, guessed, spectral_dimension
+from napari_spectrai.notices import say_note
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement
+from napari_spectrai.remedies import give
 from napari_spectrai.spectral_axis import SpectralAxis, as_axis, unit_in
 
 _OF_LAYERS = ("spectral_axis", "spectral_file", "spectral_position", "spectrai_first_band", PLACEMENT)
@@ -54,7 +56,8 @@ def as_cube(x: Cube | Layer | npt.ArrayLike, axis: SpectralAxis | npt.ArrayLike 
     Warns
     -----
     SpectralWarning
-        If a layer does not say which of its dimensions is spectral, and `position` is not given.
+        If a layer does not say which of its dimensions is spectral, and `position` is not given; if its axis is inferred from the names of
+        its channels, or they are laser lines.
 
     Examples
     --------
@@ -194,7 +197,9 @@ def _layer_as_cube(layer: Layer, axis: SpectralAxis | None, position: int | None
         data = data[..., :3]
     last = _spectral_last(data, position)
     if axis is None and known and not getattr(layer, "rgb", False) and "spectral_axis" not in layer.metadata:
-        axis = channel_axis(layer.metadata, [last.shape[-1]])
+        axis, note = channel_axis(layer.metadata, [last.shape[-1]])
+        if note:
+            say_note(f"the layer {str(getattr(layer, 'name', ''))!r}: {note}. If that is wrong {give('layer')}")
     lies = Placement.of_layer(layer, data.shape, position)
     name = str(getattr(layer, "name", ""))
     scale = [float(s) for s in getattr(layer, "scale", ())]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from napari_spectrai.channel_metadata import channel_axis
+from napari_spectrai.notices import SpectralWarning, say_note
+
+__all__ = ["SPECTRAL_NAMES", "Layer", "SpectralWarning", "axis_position", "guessed", "spectral_dimension"]
 
 SPECTRAL_NAMES = (
     (
@@ -27,10 +29,6 @@ SPECTRAL_NAMES = (
     ("band", "bands", "channel", "channels", "c"),
 )
 """First words of the axis labels of spectral dimensions, in lower case; the first row takes precedence over the second."""
-
-
-class SpectralWarning(UserWarning):
-    """Something that data do not define and that was guessed, left open or corrected; the message contains the remedy."""
 
 
 @runtime_checkable
@@ -64,7 +62,7 @@ def spectral_dimension(layer: Layer) -> int | None:
                 return None if projected else places[0]
     if "spectral_axis" in layer.metadata:
         return None
-    channels = channel_axis(layer.metadata, data.shape)
+    channels, _ = channel_axis(layer.metadata, data.shape)
     fitting = [] if channels is None else [place for place, length in enumerate(data.shape) if length == len(channels)]
     return fitting[0] if len(fitting) == 1 else None
 
@@ -81,10 +79,8 @@ def axis_position(layer: Layer, shape: Sequence[int]) -> int | None:
 def guessed(layer: Layer, shape: Sequence[int]) -> int:
     """Return the first dimension as the spectral one of a layer that defines none, with a warning."""
     sizes = " × ".join(map(str, shape))
-    warnings.warn(
+    say_note(
         f"the layer {str(getattr(layer, 'name', ''))!r} ({sizes}) has no known spectral dimension; the first, with "
-        f"{shape[0]} bands, is used, as in napari's stacks. Pass as_cube(layer, position=…), or set the layer's axis_labels",
-        SpectralWarning,
-        stacklevel=4,
+        f"{shape[0]} bands, is used, as in napari's stacks. Pass as_cube(layer, position=…), or set the layer's axis_labels"
     )
     return 0

@@ -8,23 +8,26 @@ from contextvars import ContextVar
 from typing import Literal
 
 Place = Literal["python", "command", "dock", "window"]
-Option = Literal["dataset", "spectral", "axis", "columns", "shape"]
+Option = Literal["dataset", "spectral", "axis", "columns", "shape", "layer"]
 
 _OPEN_DOCK = "in File ▸ IO Utilities ▸ Open as a spectral image"
+_OF_LAYER = "in the console, as layer.metadata['spectral_axis'] = SpectralAxis(values, unit).to_json() | {'position': 0}"
 _WORDS: dict[Place, dict[Option, str]] = {
     "python": {
         "dataset": "with dataset=…", "spectral": "with spectral=…", "axis": "with axis=SpectralAxis(values, unit)",
         "columns": "with columns={title or number: role}", "shape": "with shape=(height, width)",
+        "layer": "with as_cube(layer, axis=SpectralAxis(values, unit))",
     },
     "command": {
         "dataset": "with --dataset NAME", "spectral": "with --spectral NUMBER", "axis": "with --axis UNIT or --axis FIRST:LAST:UNIT",
         "columns": "with --columns COLUMN=ROLE", "shape": "with --shape HEIGHTxWIDTH",
+        "layer": "with as_cube(layer, axis=SpectralAxis(values, unit))",
     },
     "dock": {
         "dataset": "in the field Array", "spectral": "in the field Spectral dimension", "axis": "in the fields Positions and Unit",
-        "columns": "in the list Columns", "shape": "in the fields Height and Width",
+        "columns": "in the list Columns", "shape": "in the fields Height and Width", "layer": _OF_LAYER,
     },
-    "window": dict.fromkeys(("dataset", "spectral", "axis", "columns", "shape"), _OPEN_DOCK),
+    "window": {**dict.fromkeys(("dataset", "spectral", "axis", "columns", "shape"), _OPEN_DOCK), "layer": _OF_LAYER},
 }  # fmt: skip
 
 _place: ContextVar[Place | None] = ContextVar("place", default=None)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from napari_spectrai import SpectralAxis, as_cube
+from napari_spectrai import SpectralAxis, SpectralWarning, as_cube
 
 
 @dataclass
@@ -83,6 +83,7 @@ EMITTING = "".join(f"<Channel><EmissionWavelength>{w}</EmissionWavelength></Chan
     {"image": {"Channels": [{"EmissionWavelength": w * 1e-9} for w in WAVELENGTHS]}},
 ])  # fmt: skip
 @pytest.mark.parametrize("labels", [("z", "c", "y", "x"), ("0", "1", "2", "3")])
+@pytest.mark.filterwarnings("ignore::napari_spectrai.SpectralWarning")
 def test_layers_of_other_readers_bring_the_wavelengths_of_their_channels(metadata, labels):
     data = np.arange(3 * 4 * 5 * 6).reshape(3, 4, 5, 6)
     layer = SimpleNamespace(data=data, metadata=metadata, name="nd2", scale=(1, 1, 1, 1), axis_labels=labels)
@@ -102,3 +103,37 @@ def test_channels_without_wavelengths_are_numbered(metadata):
         data=np.zeros((3, 4, 5, 6)), metadata=metadata, name="nd2", scale=(1, 1, 1, 1), axis_labels=("z", "c", "y", "x")
     )
     assert as_cube(layer).axis == SpectralAxis.bands(4)
+
+
+def channels(**fields):
+    """A layer of four channels, each with one of the values."""
+    listed = [dict(zip(fields, values, strict=True)) for values in zip(*fields.values(), strict=True)]
+    return SimpleNamespace(
+        data=np.zeros((4, 5, 6)), metadata={"channels": listed}, name="nd2", scale=(1, 1, 1), axis_labels=("c", "y", "x")
+    )
+
+
+LINES = [405.0, 488.0, 561.0, 640.0]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": [f"{line:g} nm" for line in LINES]},
+        {"name": [f"Ex {line:g}" for line in LINES]},
+        {"name": ["450 nm", "500 nm", "550 nm", "600 nm"], "excitationLambdaNm": [450, 500, 550, 600]},
+    ],
+)
+def test_channels_named_after_what_excites_them_are_numbered_with_a_notice(fields):
+    with pytest.warns(SpectralWarning, match=r"the layer 'nd2'.*excitation|laser.*give as_cube\(layer, axis="):
+        assert as_cube(channels(**fields)).axis == SpectralAxis.bands(4)
+
+
+@pytest.mark.parametrize("field", ["excitationLambdaNm", "exposure", "laserWavelength"])
+def test_other_wavelengths_of_channels_are_no_positions(field):
+    assert as_cube(channels(name=["DAPI", "GFP", "RFP", "TL Brightfield"], **{field: LINES})).axis == SpectralAxis.bands(4)
+
+
+def test_an_axis_from_the_names_of_channels_comes_with_a_notice():
+    with pytest.warns(SpectralWarning, match="'410 nm' to '440 nm'; these wavelengths are taken"):
+        assert as_cube(channels(name=["410 nm", "420 nm", "430 nm", "440 nm"])).axis == SpectralAxis([410, 420, 430, 440], "nm")

@@ -18,6 +18,7 @@ from napari_spectrai.io.asdf import ordinates
 from napari_spectrai.io.imzml import common_axis
 from napari_spectrai.io.labels import holds_labels, read_labels
 from napari_spectrai.io.titles import from_labels
+from napari_spectrai.notices import noting
 
 OPUS = b"\x0a\x0a\xfe\xfe"
 IMAGE = np.random.default_rng(0).random((4, 5, 7)).astype(np.float32)
@@ -43,13 +44,79 @@ IMAGE = np.random.default_rng(0).random((4, 5, 7)).astype(np.float32)
     ],
 )
 def test_names_of_channels_are_positions_where_they_spell_them(names, values, unit):
-    axis = from_labels(names, Path("c.tif"))
+    with noting() as notes:
+        axis = from_labels(names, Path("c.tif"))
     if values is None:
         assert axis is None
     else:
         assert axis is not None
         assert axis.unit == unit
+        assert "taken for the positions" in notes[0]
         np.testing.assert_allclose(axis.values, values)
+
+
+EXCITATION = [
+    ["405 nm", "488 nm", "561 nm", "640 nm"], ["Ex 405 nm", "Ex 488 nm"], ["488 nm laser", "561 nm laser"], ["Laser 785 nm"],
+    ["405", "488", "561"], ["488 nm ex", "561 nm ex"], ["excitation: 470/40 nm", "excitation: 560/40 nm"], ["λex=488 nm", "λex=561 nm"],
+    ["561 nm", "488 nm", "405 nm", "640 nm"], ["DAPI 405 nm", "GFP 488 nm"], ["Cy5 640/30 nm", "FITC 470/40 nm"],
+    ["10 mW 488 nm", "5 mW 561 nm"],
+    ["z = 5 µm", "z = 10 µm"], ["pinhole 50 µm", "pinhole 60 µm"], ["488 nm", "TL Brightfield"], ["450 nm", "450 nm"],
+    ["LED 450 nm", "LED 525 nm"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", EXCITATION, ids=lambda names: names[0])
+def test_wavelengths_of_excitation_are_no_positions_and_a_notice_says_so(names):
+    with noting() as notes:
+        assert from_labels(names, Path("c.tif")) is None
+    assert len(notes) == 1
+    assert "numbered" in notes[0]
+    assert "axis=SpectralAxis" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["DAPI", "FITC", "TL Brightfield"], ["Alexa 488", "Alexa 568"], ["Cy5 640/30", "DAPI 390/18"], ["Sample 101", "Sample 102"],
+     ["Fura-2 340", "Fura-2 380"], ["ATTO 647N", "ATTO 655N"], ["Channel 405", "Channel 488"], ["2024-11-28", "2024-11-29"]],
+)  # fmt: skip
+def test_numbers_of_dyes_filters_and_samples_are_no_positions(names):
+    with noting() as notes:
+        assert from_labels(names, Path("c.tif")) is None
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("names", "values"),
+    [
+        (["Ex 488 nm, Em 525/50 nm", "Ex 561 nm, Em 600/50 nm"], [525, 600]),
+        (["488 nm ex / 525 nm em", "561 nm ex / 600 nm em"], [525, 600]),
+        (["Em 461", "Em 525", "Em 600"], [461, 525, 600]),
+        (["EGFP 500-550 nm", "mCherry 580-650 nm"], [525, 615]),
+        (["ChS1 410.5nm-420.5nm", "ChS2 420.5nm-430.5nm"], [415.5, 425.5]),
+        (["S1 417.3", "S2 427.1", "S3 436.9"], [417.3, 427.1, 436.9]),
+        (["wl_402.1", "wl_405.2"], [402.1, 405.2]),
+        (["c:1/2 z:1/3 - 450 nm", "c:2/2 z:1/3 - 460 nm"], [450, 460]),
+        (["450 nm", "550 nm", "650 nm"], [450, 550, 650]),
+        (["Band 3 402.4 nm FWHM 5 nm", "Band 4 412.4 nm FWHM 5 nm"], [402.4, 412.4]),
+        ([f"{n} nm" for n in (405, 420, 445, 473, 488, 514, 532, 561, 594, 633)], [405, 420, 445, 473, 488, 514, 532, 561, 594, 633]),
+    ],
+)
+def test_where_light_was_detected_is_read_with_a_notice(names, values):
+    with pytest.warns(SpectralWarning, match=r"taken for .*If that is wrong give axis="):
+        axis = from_labels(names, Path("c.tif"))
+    assert axis == SpectralAxis(values, "nm")
+
+
+def test_channels_named_after_their_laser_lines_are_numbered(tmp_path):
+    lines = [405.0, 488.0, 561.0]
+    channels = {"Name": [f"{line:g} nm" for line in lines], "ExcitationWavelength": lines}
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", np.zeros((3, 4, 5), np.uint8), photometric="minisblack", metadata={"axes": "CYX", "Channel": channels}
+    )
+    with pytest.warns(SpectralWarning, match="wavelengths of excitation"):
+        assert read(tmp_path / "a.ome.tif").axis == SpectralAxis.bands(3)
+    cube = read(tmp_path / "a.ome.tif", axis=SpectralAxis(lines, "nm"))
+    assert cube.axis == SpectralAxis(lines, "nm")
 
 
 @pytest.mark.parametrize("names", [["423", "433", "443.5"], ["Band 1 (423)", "Band 2 (433)", "Band 3 (443.5)"]])
@@ -64,7 +131,8 @@ def test_labels_of_hyperstacks_name_each_slice(axes, tmp_path):
     data = np.random.default_rng(0).integers(0, 99, (*shape, 6, 7)).astype(np.uint8)
     labels = [f"c:{n % 3 + 1}/3 {400 + 10 * (n % 3)}-{410 + 10 * (n % 3)} nm" for n in range(int(np.prod(shape)))]
     tifffile.imwrite(tmp_path / "c.tif", data, imagej=True, metadata={"axes": axes, "Labels": labels})
-    cube = read(tmp_path / "c.tif")
+    with pytest.warns(SpectralWarning, match="middles of these windows"):
+        cube = read(tmp_path / "c.tif")
     assert cube.axis == SpectralAxis([405, 415, 425], "nm")
     np.testing.assert_array_equal(np.asarray(cube.data), np.moveaxis(data, -3, -1))
 

@@ -170,7 +170,10 @@ def test_a_snake_lies_as_a_map_does():
 
 
 def test_windows_stand_for_their_middles():
-    assert read(FIELD / "ij_range.tif").axis == SpectralAxis(np.arange(415.0, 490, 10), "nm")
+    with pytest.warns(SpectralWarning, match="'410-420 nm' to '480-490 nm'; the middles of these windows are taken"):
+        read(FIELD / "lambda_rangename.ome.tif")
+    with pytest.warns(SpectralWarning):
+        assert read(FIELD / "ij_range.tif").axis == SpectralAxis(np.arange(415.0, 490, 10), "nm")
 
 
 @pytest.mark.parametrize(

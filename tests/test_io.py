@@ -190,6 +190,7 @@ def test_a_plain_stack_is_asked_about_with_the_guess_shown(tmp_path):
         read(tmp_path / "c.tif", spectral=3)
 
 
+@pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
 def test_imagej_labels_and_ome_channels_give_wavelengths(tmp_path):
     data = np.random.default_rng(0).integers(0, 99, (3, 6, 7)).astype(np.uint8)
     labels = ["423 nm", "433 nm", "443.5 nm"]
@@ -220,6 +221,7 @@ def test_a_stack_that_ends_early_is_refused_not_shortened(tmp_path):
                 read(tmp_path / name)
 
 
+@pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
 def test_foreign_ome_zarr(tmp_path):
     group = zarr.create_group(tmp_path / "c.ome.zarr", zarr_format=2)
     data = np.random.default_rng(0).random((3, 6, 7), np.float32)

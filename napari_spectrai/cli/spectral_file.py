@@ -13,7 +13,7 @@ from napari_spectrai.cli.app import say_notes
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import format_of, read
 from napari_spectrai.io.columns import ROLES, column_roles
-from napari_spectrai.io.found import noting
+from napari_spectrai.notices import noting
 
 Dataset = Annotated[str | None, typer.Option("--dataset", metavar="NAME", help="which array of a container; info lists them")]
 TruthDataset = Annotated[

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +14,7 @@ import psutil
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.files import size_words
-from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.notices import say_note
 from napari_spectrai.remedies import give, is_answered
 from napari_spectrai.units import known_unit, quantity_of, usual_unit
 
@@ -171,35 +167,9 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
     return lazy.map_blocks(unpack, dtype=exact)
 
 
-_notes: ContextVar[list[str] | None] = ContextVar("notes", default=None)
-
-
-@contextmanager
-def noting() -> Iterator[list[str]]:
-    """Collect what files do not specify, in this thread alone, instead of warning."""
-    found: list[str] = []
-    token = _notes.set(found)
-    try:
-        yield found
-    finally:
-        _notes.reset(token)
-
-
 def warn(path: Path, message: str) -> None:
     """Warn of what a file does not specify."""
     say_note(f"{path.name}: {message}")
-
-
-def say_note(note: str) -> None:
-    """Warn with a note that names its file."""
-    collected = _notes.get()
-    if collected is not None:
-        collected.append(note)
-        return
-    frame, level = inspect.currentframe(), 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("napari_spectrai.io"):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(note, SpectralWarning, stacklevel=level)
 
 
 _LONGEST_REASON = 400

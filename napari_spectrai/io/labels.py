@@ -17,12 +17,13 @@ from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
 from napari_spectrai.io import inspect
 from napari_spectrai.io.arrays import is_plain, members_of
-from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, noting, one_line, say_note, warn
+from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import text
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.labels import Class, Colour, Labels, say_unknown
+from napari_spectrai.notices import noting, say_note
 from napari_spectrai.parsing import parse_json
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed

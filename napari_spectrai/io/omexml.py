@@ -47,6 +47,7 @@ class OmeImage:
     size_unit: str = ""
     names: tuple[str, ...] = ()
     emissions: tuple[tuple[str | None, str], ...] = ()
+    excitations: tuple[float, ...] = ()
     modulo: Mapping[str, Modulo] = field(default_factory=dict)
     steps: Mapping[str, tuple[float, str]] = field(default_factory=dict)
 
@@ -69,7 +70,7 @@ class OmeImage:
         units = {unit for _, unit in self.emissions}
         if len(values) == bands and len(units) == 1 and (bands == 1 or len(set(values)) > 1):
             return positions(path, [float(value) for value in values], units.pop())
-        return from_labels(self.names, path)
+        return from_labels(self.names, path, self.excitations)
 
 
 def of_image(xml: str, number: int) -> OmeImage:
@@ -87,6 +88,7 @@ def of_image(xml: str, number: int) -> OmeImage:
         pixels.get("PhysicalSizeXUnit", "µm"),
         tuple(channel.get("Name", "") for channel in channels),
         tuple((channel.get("EmissionWavelength"), channel.get("EmissionWavelengthUnit", "nm")) for channel in channels),
+        tuple(float(value) for channel in channels if (value := channel.get("ExcitationWavelength"))),
         _modulo(root, image, pixels),
         {
             "Z": (float(pixels.get("PhysicalSizeZ") or 0), pixels.get("PhysicalSizeZUnit", "µm")),

@@ -14,9 +14,10 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import recover
 from napari_spectrai.io.formats import Format, format_of
-from napari_spectrai.io.found import RawArray, SeveralArraysError, UnreadableError, noting, one_line, say_note, warn
+from napari_spectrai.io.found import RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.layer_axes import SpectralWarning
+from napari_spectrai.notices import noting, say_note
 from napari_spectrai.remedies import Option, answering, give, where
 from napari_spectrai.units import known_unit
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_spectrai import conversion
@@ -19,8 +21,10 @@ from napari_spectrai.io import Picture, pictures, read
 from napari_spectrai.labels import Colour, as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.layer_axes import spectral_dimension
+from napari_spectrai.notices import noting
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
+from napari_spectrai.remedies import advising
 from napari_spectrai.summary import contrast_limits, telling_band
 from napari_spectrai.widgets import line_scans
 from napari_spectrai.widgets.layer_choice import is_made
@@ -149,9 +153,18 @@ def add_cube(viewer: ViewerModel, cube: Cube, **more: Any) -> Image:
 def as_cube(layer: Layer) -> Cube:
     """Return a layer as a cube; if its spectral dimension is unknown, the first one is assumed until a person chooses another.
 
-    Docks that compute check `undecided` first.
+    Docks that compute check `undecided` first. What was inferred of the axis is shown once for each layer.
     """
-    return conversion.as_cube(layer, position=spectral_position(layer))
+    with advising("window"), noting() as notes:
+        cube = conversion.as_cube(layer, position=spectral_position(layer))
+    if notes and layer not in _noticed:
+        _noticed.add(layer)
+        for note in notes:
+            show_warning(note)
+    return cube
+
+
+_noticed: WeakSet[Layer] = WeakSet()
 
 
 def undecided(layer: Layer) -> str:

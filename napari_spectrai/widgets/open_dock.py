@@ -14,8 +14,8 @@ from superqt.utils import thread_worker
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io import Column, SeveralArraysError, columns_of, inspect
 from napari_spectrai.io.columns import ROLES
-from napari_spectrai.io.found import noting
 from napari_spectrai.io.reading import Opened, opened
+from napari_spectrai.notices import noting
 from napari_spectrai.remedies import advising
 from napari_spectrai.widgets.dock import Dock, line, message, rows, say, text
 from napari_spectrai.widgets.first_look import band_contrast
