@@ -90,7 +90,7 @@ def axis_of_names(names: Sequence[str], excitations: Sequence[float] = ()) -> tu
     readings = [_reading(name) for name in names]
     if all(one is not None for one in readings):
         known = [one for one in readings if one is not None]
-        axis, why = _judged(known, names, excitations)
+        axis, why = _decided(known, names, excitations)
         return axis, f"{called}; {why}"
     axis = _plain(names)
     if axis is None:
@@ -101,7 +101,7 @@ def axis_of_names(names: Sequence[str], excitations: Sequence[float] = ()) -> tu
     return axis, f"{called}, without a unit; these are taken for nm"
 
 
-def _judged(known: Sequence[_Number], names: Sequence[str], excitations: Sequence[float]) -> tuple[SpectralAxis | None, str]:
+def _decided(known: Sequence[_Number], names: Sequence[str], excitations: Sequence[float]) -> tuple[SpectralAxis | None, str]:
     """Return the axis of channels that all name a number, and why."""
     values, units = np.array([one.value for one in known]), {one.unit for one in known}
     why = _no_positions(known, values)
