@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_spectrai.experiment.automatic import Automatic, named
+from napari_spectrai.experiment.automatic import Automatic, Member, named
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.network_spec import NetworkSpec, looks_around, networks
 from napari_spectrai.experiment.tasks import TaskSpec
@@ -80,8 +80,13 @@ class Candidate:
         return self.experiment.network
 
 
-def candidates_for(experiment: Experiment, size: Size) -> list[Candidate]:
-    """Return the candidates of an experiment whose network is ``automatic``, the simplest first."""
+def candidates_for(experiment: Experiment, size: Size, earlier: Sequence[Member] = ()) -> list[Candidate]:
+    """Return the candidates of an experiment whose network is ``automatic``, the simplest first.
+
+    `earlier` are the methods of the model that the training continues from, which are then the only ones.
+    """
+    if earlier:
+        return _of_earlier(experiment, size, earlier)
     listed = _listed(experiment)
     if listed:
         return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
@@ -104,6 +109,11 @@ def _listed(experiment: Experiment) -> Sequence[NetworkSpec]:
     """Return the candidates listed by a person; empty if the choice is left to the program."""
     network = experiment.network
     return network.candidates if isinstance(network, Automatic) else ()
+
+
+def _of_earlier(experiment: Experiment, size: Size, earlier: Sequence[Member]) -> list[Candidate]:
+    """Return the methods of an earlier model, with their settings."""
+    return [Candidate(member.name, with_recipe(experiment, member.network, size), member.sees) for member in earlier]
 
 
 def _name(spec: NetworkSpec, all_of_them: Sequence[NetworkSpec]) -> str:
@@ -140,8 +150,10 @@ def _of_pairs(task: TaskSpec, size: Size) -> list[tuple[str, str]]:
     return [(one, "spectra") for one in (*task.candidates, *networks_too)]
 
 
-def denoisers_for(experiment: Experiment, size: Size) -> list[Candidate]:
-    """Return the denoisers that need no truth, the simplest first."""
+def denoisers_for(experiment: Experiment, size: Size, earlier: Sequence[Member] = ()) -> list[Candidate]:
+    """Return the denoisers that need no truth, the simplest first; only the `earlier` ones of a model that the training continues from."""
+    if earlier:
+        return _of_earlier(experiment, size, earlier)
     listed = _listed(experiment)
     if listed:
         return [Candidate(_name(spec, listed), with_recipe(experiment, spec, size, own=True)) for spec in listed]
@@ -174,6 +186,7 @@ def with_recipe(experiment: Experiment, network: Any, size: Size, *, own: bool =
         merges = section in ("training", "data", "split") and isinstance(values, Mapping)
         document[section] = {**document[section], **values} if merges else values
     document["network"] = chosen.get("network", {"kind": kind}) if isinstance(network, str) else network.model_dump(mode="json")
+    document["training"]["start"] = None  # weights that have seen the held-out samples would be scored on them
     document["split"] |= {"context": "shared", "gap": 0, "folds": 0} if experiment.task.classifies else {"folds": 0}
     if not own:
         document["augmentation"] = chosen.get("augmentation", [])

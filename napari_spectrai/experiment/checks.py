@@ -8,6 +8,7 @@ from typing import get_args
 import numpy as np
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import fits_images, means_of_images, without_truth
@@ -161,7 +162,12 @@ def _are_objects(count: int, labels: Cube | Labels) -> str:
 
 def _start(experiment: Experiment) -> list[Problem]:
     training = experiment.training
-    if training.start is not None and experiment.network.classical:
+    if training.start is not None and experiment.network.chooses:
+        try:
+            members_of(training.start)
+        except (OSError, ValueError) as error:
+            return [Problem("training.start", str(error))]
+    elif training.start is not None and experiment.network.classical:
         return [Problem("training.start", f"{experiment.network.title} has no weights to initialise; clear it")]
     if training.frozen and training.start is None:
         return [Problem("training.frozen", "untrained weights would be frozen; set a model in training.start")]

@@ -167,7 +167,10 @@ class Training(Spec):
     )
     clip: float = Field(1.0, ge=0, le=1e6, title="Gradient clipping", description="gradient clipping: largest norm of the gradient; 0: off")
     start: Path | None = Field(
-        None, title="Pretrained model", description="a pretrained model file for fine-tuning; empty: random initial weights"
+        None,
+        title="Pretrained model",
+        description="a pretrained model file for fine-tuning; empty: random initial weights. The automatic choice compares only the "
+        "methods that its model has chosen",
     )
     frozen: list[str] = Field(
         default_factory=list,

@@ -24,6 +24,7 @@ from napari_spectrai.learn.train.block_split import BlockScore, is_needed
 from napari_spectrai.learn.train.closed_form import fit_closed_form
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.truths import Truth, gather
+from napari_spectrai.plan.used_pixels import UsedPixels
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Event, Failed, Finished, RunFolder, Started
 from napari_spectrai.runs.folder import DamagedSplitError
@@ -120,8 +121,10 @@ def _trained(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder,
         data_in(experiment, cubes, truths, folder).save(folder.document)
     race = _race(experiment, inputs, targets, folder, resume=resume)
     if race is not None:
+        UsedPixels.of(experiment, inputs, targets, race.base, crossed=True).save(folder.path)
         return (yield from race.events())
     data = yield from stages.run("Preparing the spectra", lambda say: _dataset(experiment, inputs, targets, folder, say, resume=resume))
+    UsedPixels.of(experiment, inputs, targets, data.split, crossed=False).save(folder.path)
     if experiment.network.classical:
         return (yield from fit_closed_form(experiment, data, folder))
     training = Trainer(experiment, data, folder)

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class, Labels
+from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
-from napari_spectrai.plan.split import DRAWS, TRAINING, UNUSED, Map, split_maps
+from napari_spectrai.plan.split import DRAWS, TRAINING, UNUSED, Map, gap_of, split_maps
 from napari_spectrai.plan.subsets import PARTS
 from napari_spectrai.plan.truths import Truth, class_table, numbered
 from napari_spectrai.preparation.missing import nothing_held, usable
@@ -92,14 +93,18 @@ def divide(
     held = _held(experiment, cubes, truths)
     data = [one.mask.reshape(shape) for one, shape in zip(held, shapes, strict=True)]
     marked = [np.where(d, m, 0) for d, m in zip(data, marked, strict=True)] if marked else []
+    kept = ""
     if maps is None:
         patch = 1 if layout.shared else layout.patch
         groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
         maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, data=data, draws=draws)
+        if experiment.training.start is not None and parts is None and not experiment.network.classical:
+            gap = max(gap_of(shape, experiment.split, patch) for shape in shapes)
+            maps, kept = kept_parts(experiment.training.start, cubes, maps, gap)
     if [m.shape for m in maps] != shapes:
         raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
     maps = [np.where(d, m, UNUSED).astype(np.uint8) for d, m in zip(data, maps, strict=True)]
-    notes = [words] if (words := said(held)) else []
+    notes = [*filter(None, [said(held), kept])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 
 

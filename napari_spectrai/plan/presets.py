@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from napari_spectrai.experiment import Experiment
 
@@ -62,6 +63,12 @@ def preset(experiment: Experiment, kind: str) -> Experiment:
         with suppress(ValueError):  # already at its limit
             made = made.override(f"network.width={chosen.wider * experiment.network.width}")  # type: ignore[attr-defined]  # just asked
     return made
+
+
+def continued(experiment: Experiment, model: Path) -> Experiment:
+    """Return an experiment that continues from a model: it starts from its weights, and is no longer than a quick look."""
+    short = preset(experiment, "quick").training if not experiment.network.chooses else experiment.training
+    return experiment.model_copy(update={"training": short.model_copy(update={"start": model})})
 
 
 def applied(experiment: Experiment, usual: Experiment, kind: str) -> Experiment:

@@ -64,7 +64,7 @@ def split_maps(
         "file": lambda: _by_file(shapes, split, classes),
         "group": lambda: _by_group(shapes, split, groups, rng),
         "stratified": lambda: _stratified(shapes, split, classes, rng),
-        "contiguous": lambda: [_with_gap(_contiguous(shape, split, patch), _gap(shape, split, patch)) for shape in shapes],
+        "contiguous": lambda: [with_gap(_contiguous(shape, split, patch), gap_of(shape, split, patch)) for shape in shapes],
         "blocks": lambda: _in_blocks(shapes, split, patch, classes, rng, draws),
         "random": lambda: [_random(shape, split, rng) for shape in shapes],
     }
@@ -105,7 +105,7 @@ def _among_data(
     if parts is not None:
         found = _given(shapes, split, patch, [parts[number] for number in live], classes, data)
     elif method == "contiguous":
-        found = [_with_gap(np.where(d, chosen, UNUSED), gap) for d in data for chosen, gap in [stretches(d, split, patch)]]
+        found = [with_gap(np.where(d, chosen, UNUSED), gap) for d in data for chosen, gap in [stretches(d, split, patch)]]
     elif method == "blocks":
         for shape in shapes:
             _refuse_blocks_of_a_set(shape)
@@ -142,7 +142,7 @@ def _in_blocks(
     def drawn(number: int) -> Map:
         shape = shapes[number]
         chosen = _blocks(shape, split, rng) if data is None else np.where(data[number], scattered(data[number], split, patch, rng), UNUSED)
-        return _with_gap(chosen, _gap(shape, split, patch))
+        return with_gap(chosen, gap_of(shape, split, patch))
 
     draws = ([drawn(number) for number in range(len(shapes))] for _ in range(1 if classes is None else most))
     first = next(draws)
@@ -184,7 +184,8 @@ def _given(
     return maps
 
 
-def _gap(shape: tuple[int, int, int], split: Split, patch: int) -> int:
+def gap_of(shape: tuple[int, int, int], split: Split, patch: int) -> int:
+    """Return the distance, in pixels, that training pixels keep from held-out ones."""
     if split.gap is not None:
         return split.gap
     is_set = shape[2] == 1
@@ -303,7 +304,7 @@ def _random(shape: tuple[int, int, int], split: Split, rng: np.random.Generator)
     return labels.reshape(shape)
 
 
-def _with_gap(chosen: Map, gap: int) -> Map:
+def with_gap(chosen: Map, gap: int) -> Map:
     """Mark as unused the training pixels within `gap` of held-out ones, and validation pixels within `gap` of the test."""
     if not gap:
         return chosen

@@ -14,6 +14,7 @@ from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Stopped
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
+from napari_spectrai.plan.split import Map
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Compared, Event, Finished, Fold, Paused, RunFolder, Saved, Started
 
@@ -35,6 +36,8 @@ class Race(ABC):
     rounds: int
     """Number of folds, or of draws of noise."""
     notes: list[str]
+    base: list[Map]
+    """Which pixels are compared on (as training), and which belong to the test part."""
 
     def __init__(self, experiment: Experiment, folder: RunFolder) -> None:
         self.experiment, self.folder = experiment, folder

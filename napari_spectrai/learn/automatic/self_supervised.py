@@ -13,6 +13,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate, Size, denoisers_for
+from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.blind_selection import ADDED, BlindComparison
 from napari_spectrai.learn.automatic.choice import losses_of
@@ -67,7 +68,7 @@ class BlindChoice(Race):
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates."""
-        return denoisers_for(self.experiment, self.size)
+        return denoisers_for(self.experiment, self.size, members_of(self.experiment.training.start))
 
     def started(self, candidates: Sequence[Candidate]) -> Started:
         """Return the first event."""

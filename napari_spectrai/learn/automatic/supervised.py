@@ -11,6 +11,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.candidates import Candidate, Size, candidates_for, in_turn
+from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.network_spec import looks_around
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
@@ -91,7 +92,7 @@ class CrossValidation(Race):
         if not isinstance(network, Automatic):
             split = self.experiment.split.model_copy(update={"folds": 0, "beside": False})
             return [Candidate("network", self.experiment.model_copy(update={"split": split}))]
-        candidates = candidates_for(self.experiment, self.size)
+        candidates = candidates_for(self.experiment, self.size, members_of(self.experiment.training.start))
         self._simplicity = {candidate.name: place for place, candidate in enumerate(candidates)}
         candidates = in_turn(candidates, self.size)
         if network.candidates or self.folds.reached >= LEAST_REACHED:

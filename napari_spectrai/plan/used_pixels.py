@@ -1,0 +1,147 @@
+"""The pixels that a training used: in which part, and of which class; by them it is decided whether two scores can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.cube import Cube
+from napari_spectrai.experiment import Experiment
+from napari_spectrai.files import replacing
+from napari_spectrai.labels import Labels
+from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, Map
+from napari_spectrai.plan.truths import Truth, class_table, numbered
+
+FILE = "pixels.npz"
+"""Name of the file in a run folder."""
+_SAMPLE = 8
+"""Height and width, in pixels, of the middle of an image by whose values the image is recognised."""
+_PARTS = {"validation": VALIDATION, "test": TEST}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UsedPixels:
+    """Part and class of each pixel that a training used.
+
+    Attributes
+    ----------
+    images : list of str
+        A hash of each image, by which it is recognised in another run.
+    parts : list of uint8 arrays of shape (z, y, x)
+        The part of each pixel, `UNUSED` for pixels without a class where the truths are classes.
+    marked : list of int32 arrays of these shapes
+        The number of each pixel's class plus one, 0 without a class; empty if the truths are cubes.
+    crossed : bool
+        Whether each training pixel was held out once (cross-validation), so that the validation score is of all of them.
+    """
+
+    images: list[str]
+    parts: list[Map]
+    marked: list[npt.NDArray[np.int32]]
+    crossed: bool = False
+
+    @classmethod
+    def of(cls, experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth], maps: Sequence[Map], *, crossed: bool) -> Self:
+        """Return those of a training on these data, divided by `maps`."""
+        marked: list[npt.NDArray[np.int32]] = []
+        parts = [np.asarray(one, np.uint8) for one in maps]
+        if experiment.task.classifies:
+            table = class_table(truths, experiment.task.no_label)
+            values = np.array([0, *(one.value + 1 for one in table)], np.int32)
+            labels = [truth for truth in truths if isinstance(truth, Labels)]
+            marked = [values[numbered(truth, table)].reshape(one.shape) for truth, one in zip(labels, parts, strict=True)]
+            parts = [np.where(m != 0, one, UNUSED).astype(np.uint8) for one, m in zip(parts, marked, strict=True)]
+        return cls([digest(cube) for cube in cubes], parts, marked, crossed)
+
+    def scored(self, part: str) -> list[npt.NDArray[np.bool_]]:
+        """Return which pixels the score of a part, ``"validation"`` or ``"test"``, is of."""
+        wanted = (TRAINING, VALIDATION) if self.crossed and part == "validation" else (_PARTS[part],)
+        return [np.isin(one, wanted) for one in self.parts]
+
+    # ---------------------------------------------------------------- files
+
+    def save(self, folder: Path) -> None:
+        """Write them into a run folder."""
+        arrays: dict[str, Any] = {"images": np.array(self.images), "crossed": np.array(self.crossed)}
+        arrays |= {f"part{number}": one for number, one in enumerate(self.parts)}
+        arrays |= {f"class{number}": one for number, one in enumerate(self.marked)}
+        with replacing(folder / FILE) as temporary:
+            np.savez_compressed(temporary, **arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """Read those in a run folder; None if there are none, as in runs of earlier versions, or if the file is damaged."""
+        try:
+            with (folder / FILE).open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                images = [str(one) for one in saved["images"]]
+                parts = [saved[f"part{number}"] for number in range(len(images))]
+                marked = [saved[f"class{number}"] for number in range(len(images)) if f"class{number}" in saved.files]
+                return cls(images, parts, marked, bool(saved["crossed"]))
+        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error):
+            return None
+
+
+def digest(cube: Cube) -> str:
+    """Return a hash of a cube's shape, axis and middle pixels."""
+    middle = tuple(slice(max(0, length // 2 - _SAMPLE // 2), length // 2 + _SAMPLE // 2 + 1) for length in cube.spatial_shape)
+    values = np.ascontiguousarray(cube.data[middle], np.float32)
+    found = hashlib.sha1(repr((cube.shape, cube.axis.unit)).encode(), usedforsecurity=False)
+    for part in (np.ascontiguousarray(cube.axis.values, np.float64), values):
+        found.update(part.tobytes())
+    return found.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How many pixels two scores are of, and how many of these both are of, with the same class."""
+
+    before: int
+    now: int
+    common: int
+    what: str = "pixels"
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both scores are of the same pixels."""
+        return self.before == self.now == self.common
+
+    @property
+    def words(self) -> str:
+        """What the later score is of, for a sentence: ``"62 other pixels"``."""
+        if not self.common:
+            return f"{self.now:,} other {self.what}"
+        if self.is_same:
+            return f"the same {self.what}"
+        return f"{self.now:,} {self.what}, of which {self.common:,} were scored before"
+
+    def sentence(self, before: float, now: float, score: str) -> str:
+        """Return how the score was and is, if it is of other pixels than before; else an empty text."""
+        if self.is_same:
+            return ""
+        return f"{score} was {before:.3g} on {self.before:,} {self.what}, now {now:.3g} on {self.words}: the two cannot be compared."
+
+
+def overlap(before: UsedPixels, now: UsedPixels, part: str) -> Overlap:
+    """Return how the scored pixels of two trainings overlap."""
+    first, second = before.scored(part), now.scored(part)
+    common = 0
+    for number, (image, mask) in enumerate(zip(now.images, second, strict=True)):
+        if image not in before.images:
+            continue
+        place = before.images.index(image)
+        if first[place].shape != mask.shape:
+            continue
+        both = mask & first[place]
+        if now.marked and before.marked:
+            both &= now.marked[number] == before.marked[place]
+        common += int(both.sum())
+    what = "spectra" if all(one.shape[2] == 1 for one in now.parts) else "pixels"
+    return Overlap(sum(int(m.sum()) for m in first), sum(int(m.sum()) for m in second), common, what)
