@@ -47,7 +47,7 @@ def _obstacles(card: ModelCard, experiment: Experiment, axis: SpectralAxis, clas
         yield f"The last model is of another kind ({theirs.network.title})."
         return
     if network.classical and not network.chooses:
-        yield f"{network.title} is computed anew from all pixels, without a starting point."
+        yield f"{network.title} is computed from all pixels in one go, without a starting point."
     if difference := card.axis.mismatch(axis):
         yield f"The last model was trained on other bands: these data have {difference}."
     lost = [one.name for one in card.classes if one.value not in {own.value for own in classes}]
