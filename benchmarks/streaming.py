@@ -36,10 +36,10 @@ def _trainer(experiment: Experiment, cubes: list[Cube], folder: Path) -> Trainer
 def _seconds(training: Trainer) -> tuple[float, float]:
     """Return the seconds of some steps and their processor time, with the reading of their data, after the first."""
     batches = training.batches.of_epoch(0, 0, training.validator.cached, training.device)
-    training._learn(*next(batches))  # noqa: SLF001
+    training.learn(*next(batches))
     start = time.perf_counter(), time.process_time()
     for _, batch in zip(range(STEPS), batches, strict=False):
-        training._learn(*batch)  # noqa: SLF001
+        training.learn(*batch)
     took = time.perf_counter() - start[0], time.process_time() - start[1]
     batches.close()
     return took

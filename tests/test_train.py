@@ -219,14 +219,14 @@ def test_an_interrupted_script_has_saved(pairs, quick, tmp_path, monkeypatch):
 
     steps = []
 
-    def interrupted(self, *batch, original=Trainer._learn):
+    def interrupted(self, *batch, original=Trainer.learn):
         steps.append(1)
         if len(steps) == 9:
             raise KeyboardInterrupt
         return original(self, *batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_learn", interrupted)
+        patch.setattr(Trainer, "learn", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(quick(), *pairs, run=tmp_path / "run")
     resumed, _ = drain(fit(None, *pairs, run=tmp_path / "run", resume=True))

@@ -111,7 +111,7 @@ def _seconds_per_step(training: Trainer) -> float:
     training.network.train()
     while len(took) < 3 or (sum(took) < SECONDS and len(took) < MOST_STEPS):
         start = time.perf_counter()
-        float(training._learn(*training.validator.cached.batch(samples[order], training.device)))  # noqa: SLF001  # the very step of the training, whose value is waited for
+        float(training.learn(*training.validator.cached.batch(samples[order], training.device)))  # the value is waited for
         took.append(time.perf_counter() - start)
     return float(np.median(took[1:]))
 

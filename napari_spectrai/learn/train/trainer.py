@@ -21,12 +21,11 @@ from napari_spectrai.learn.device import accelerator, choose_device
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.stages import Say, Stages, StageStopped
 from napari_spectrai.learn.train import checkpoint
-from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.batches import Batches
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
-from napari_spectrai.learn.train.ema import EMA
 from napari_spectrai.learn.train.final_scores import FinalScores, final_scores
 from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
+from napari_spectrai.learn.train.optimisation import Optimisation
 from napari_spectrai.learn.train.precision import precision_before, training_precision
 from napari_spectrai.learn.train.previews import Previews
 from napari_spectrai.learn.train.removed import what_was_removed
@@ -69,25 +68,18 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.data = data = data.to(self.device)
         network = initialise(experiment, data, pretrained=not checkpoint.is_there(folder.checkpoint))
-        self._still = freeze(network, settings.frozen)
+        still = freeze(network, settings.frozen)
         self.precision = self._precision(network)
         self.accelerator = accelerator(self.device, self.precision)
-        optimiser = experiment.training.optimiser
-        arguments = optimiser.model_dump(exclude={"kind"})
-        self.network, self.optimiser = self.accelerator.prepare(network, optimiser.load()(network.parameters(), **arguments))
-        self.average = EMA(self.network, settings.ema)
         self.batches = Batches(experiment, data)
         self.steps = self.batches.steps
         self._check_steps(network)
-        schedule = settings.schedule
-        self.schedule, self.pace = schedule.load()(schedule, self.optimiser.optimizer, self.steps, settings.epochs)
+        self.optimisation = Optimisation(experiment, network, self.accelerator, self.steps, still, labels=bool(data.classes))
+        self.network, self.average = self.optimisation.network, self.optimisation.average
         self.task = experiment.task.load()(experiment, data)
         self.metric = METRICS[self.task.names[0]]
         self.place.best = self.metric.worst
-        self.augment = Chain(experiment.augmentation, labels=bool(data.classes))
-        self.generator = torch.Generator(self.device).manual_seed(settings.seed)
-        parts = {"network": self.network, "average": self.average.module, "optimiser": self.optimiser, "schedule": self.schedule}
-        self.saver = Saver(experiment, data, folder, parts, self.generator)
+        self.saver = Saver(experiment, data, folder, self.optimisation.parts, self.optimisation.generator)
         self.validator = Validator(experiment, self.task, data, self.accelerator)
         self.previews = Previews(self.validator, WatchedWindow(experiment, data)) if shown else None
         self.block_score: SecondTraining | None = None
@@ -210,8 +202,7 @@ class Trainer:
                 return
             self._refuse_divergence(float(self._total) / self.steps)
             self.place.epoch, self.place.step, self.place.loss = self.place.epoch + 1, 0, 0.0
-            if self.pace == "epoch":
-                self.schedule.step()
+            self.optimisation.end_epoch()
 
     @property
     def _shown_loss(self) -> float:
@@ -232,42 +223,28 @@ class Trainer:
         place = self.place
         batches = self.batches.of_epoch(place.epoch, place.step, self.validator.cached, self.device)
         self._total.fill_(place.loss)
-        self.network.train()
-        for module in self._still:
-            module.eval()
+        self.optimisation.train_mode()
         while place.step < self.steps:
-            self._total += self._learn(*next(batches))
+            self._total += self.learn(*next(batches))
             place.step += 1
             if time.monotonic() - self._looked_at > STEP_SECONDS:
                 self._looked_at = time.monotonic()
                 mean = self._shown_loss / place.step
                 self._refuse_divergence(mean)
-                yield self._recorded(Step(place.epoch + 1, place.step, self.steps, mean, self._rate()))
+                yield self._recorded(Step(place.epoch + 1, place.step, self.steps, mean, self.optimisation.rate))
                 if (yield from self._handle_command()):
                     return True
                 if time.monotonic() - self._saved_at > LONG_EPOCH_SECONDS:
                     yield from self._save()
         return False
 
-    def _learn(self, inputs: Tensor, truths: Tensor | None) -> Tensor:
-        """Take one step, and return its loss."""
-        pair = self.task.make_pair(inputs, truths, self.generator, learning=True)
-        x, y = self.augment(pair.x, pair.y, self.generator) if self.augment.parts else (pair.x, pair.y)
-        with self.accelerator.autocast():
-            output = self.validator.forward(self.network, x) if pair.times is None else self.network(x, times=pair.times)
-        loss: Tensor = self.task.loss(output.float(), replace(pair, x=x, y=y))
-        self.optimiser.zero_grad()
-        self.accelerator.backward(loss)
-        if self.settings.clip:
-            self.accelerator.clip_grad_norm_(self.network.parameters(), self.settings.clip)
-        self.optimiser.step()
-        if self.pace == "step":
-            self.schedule.step()
-        self.average.update(self.network)
-        return loss.detach()
+    def learn(self, inputs: Tensor, truths: Tensor | None) -> Tensor:
+        """Take one step on a batch, and return its loss."""
+        pair = self.task.make_pair(inputs, truths, self.optimisation.generator, learning=True)
+        return self.optimisation.step(pair, self.task.loss, self.validator.forward)
 
     def _validate(self, training: float, began: float) -> Iterator[Event]:
-        place, rate = self.place, self._rate()
+        place, rate = self.place, self.optimisation.rate
         output, truth = self.validator.outputs("validation", self.average.module)
         scores = self.task.scores(output, truth)
         value = scores[self.task.names[0]]
@@ -276,8 +253,7 @@ class Trainer:
         if best:
             place.best, place.best_epoch, place.best_scores = value, place.epoch, scores
             place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
-        if self.pace != "step":
-            self.schedule.step(*([-value if self.metric.larger_is_better else value] if self.pace == "metric" else []))
+        self.optimisation.end_epoch(value, self.metric)
         took = time.monotonic() - began
         left = took * (self.settings.epochs - place.epoch)
         # recorded before the save, so that a resumed run starts after it; yielded after the save, so that its files exist
@@ -340,9 +316,6 @@ class Trainer:
         model = self.saver.model(self.place.best_weights, self.classical, final.parts)
         notes = [*what_was_removed(self.experiment, self.data, self.average.module), *final.notes]
         return replace(model, description=replace(model.description, temperature=final.temperature, intervals=final.intervals, notes=notes))
-
-    def _rate(self) -> float:
-        return float(self.optimiser.param_groups[0]["lr"])
 
     def _refuse_divergence(self, loss: float) -> None:
         if not math.isfinite(loss):
