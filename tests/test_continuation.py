@@ -11,7 +11,7 @@ from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.experiment.continuation import members_of, obstacle
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.presets import continued
-from napari_spectrai.plan.split import TRAINING
+from napari_spectrai.plan.subsets import TRAINING
 from napari_spectrai.plan.used_pixels import UsedPixels, overlap
 from napari_spectrai.runs import Compared, RunFolder
 from napari_spectrai.samples import sample_model

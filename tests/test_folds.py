@@ -7,7 +7,7 @@ import pytest
 
 from napari_spectrai.experiment import Split
 from napari_spectrai.plan.folds import folds_of
-from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION
+from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION
 
 
 def _maps(*shapes):

@@ -22,7 +22,9 @@ from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.augment import SpectralShift as Shift
 from napari_spectrai.learn.train.ema import EMA
-from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, apart, origins, split_maps
+from napari_spectrai.plan.patch_corners import apart, origins
+from napari_spectrai.plan.split import split_maps
+from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.spec import SettingsError
 

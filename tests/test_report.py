@@ -13,7 +13,7 @@ from napari_spectrai import Cube, Experiment, Model, Run, SpectralAxis, fit
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.document import Split
 from napari_spectrai.labels import Labels
-from napari_spectrai.plan import split, subsets
+from napari_spectrai.plan import subsets
 from napari_spectrai.reports.html import element, escaped
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.reports.split_maps import PARTS, split_pictures
@@ -235,7 +235,7 @@ def test_many_classes_and_files_and_odd_names():
 
 
 def test_the_words_and_numbers_of_the_split_are_those_of_the_house():
-    assert PARTS == {**subsets.PARTS, split.UNUSED: "unused"}
+    assert PARTS == {**subsets.PARTS, subsets.UNUSED: "unused"}
     words = str(Split.model_fields["method"].description)
     for method in ("auto", "file", "group", "contiguous", "blocks", "stratified", "random"):
         assert f"{method}: " in words or method == "file"

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.plan.split import TRAINING, UNUSED, Map, with_gap
+from napari_spectrai.plan.split_methods import with_gap
+from napari_spectrai.plan.subsets import TRAINING, UNUSED, Map
 from napari_spectrai.plan.used_pixels import UsedPixels, digest
 
 _DIAGONAL = 1.5

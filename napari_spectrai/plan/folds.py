@@ -19,7 +19,7 @@ from napari_spectrai.plan.fold_distances import (
     positions,
     quantile_distance,
 )
-from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, Map
+from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 
 FOLDS = 5
 """Default number of folds."""

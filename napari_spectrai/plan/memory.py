@@ -13,7 +13,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import size_words
 from napari_spectrai.plan.partition import Division
-from napari_spectrai.plan.split import TEST, TRAINING, VALIDATION
+from napari_spectrai.plan.subsets import TEST, TRAINING, VALIDATION
 from napari_spectrai.plan.truths import Truth
 
 SMALL = 2**29

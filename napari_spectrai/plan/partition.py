@@ -13,8 +13,9 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
-from napari_spectrai.plan.split import DRAWS, TRAINING, UNUSED, Map, gap_of, split_maps
-from napari_spectrai.plan.subsets import PARTS
+from napari_spectrai.plan.split import DRAWS, split_maps
+from napari_spectrai.plan.split_methods import gap_of
+from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
 from napari_spectrai.preparation.missing import nothing_held, usable
 from napari_spectrai.valid import DataMask, said

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.plan.patch_corners import apart, origins
 from napari_spectrai.plan.reflection import extended, reflect, reflected
-from napari_spectrai.plan.split import TEST, UNUSED, VALIDATION, Map, apart, origins
+from napari_spectrai.plan.subsets import TEST, UNUSED, VALIDATION, Map
 
 
 @dataclass(frozen=True, slots=True)

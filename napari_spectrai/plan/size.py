@@ -12,7 +12,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.ineffective import without_effect
 from napari_spectrai.plan.memory import memory_plan
 from napari_spectrai.plan.partition import Division
-from napari_spectrai.plan.split import TRAINING
+from napari_spectrai.plan.subsets import TRAINING
 from napari_spectrai.plan.truths import Truth
 
 

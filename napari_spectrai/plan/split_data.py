@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.experiment import Split
-from napari_spectrai.plan.subsets import PARTS
+from napari_spectrai.plan.subsets import TEST, TRAINING, VALIDATION, Map
 
-TRAINING, VALIDATION, TEST = PARTS
 LEAST_BLOCKS = 4
 """Minimum number of blocks with data, so that some can be held out; blocks are made smaller until there are as many."""
 
-Map = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 

@@ -9,9 +9,15 @@ import numpy.typing as npt
 
 from napari_spectrai.labels import Colour, Labels
 
-PARTS = {1: "training", 2: "validation", 3: "test"}
-COLOURS = {1: "#2f78b7", 2: "#e69f00", 3: "#b4458f"}
+UNUSED, TRAINING, VALIDATION, TEST = 0, 1, 2, 3
+"""Numbers in the map of a split."""
+
+PARTS = {TRAINING: "training", VALIDATION: "validation", TEST: "test"}
+COLOURS = {TRAINING: "#2f78b7", VALIDATION: "#e69f00", TEST: "#b4458f"}
 """Distinguishable also with colour blindness."""
+
+Map = npt.NDArray[np.uint8]
+"""A map (z, y, x) with the number of each pixel's part."""
 
 
 def as_labels(maps: Sequence[npt.NDArray[np.uint8]]) -> list[Labels]:

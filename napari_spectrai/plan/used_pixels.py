@@ -17,7 +17,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing
 from napari_spectrai.labels import Labels
-from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION, Map
+from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth, class_table, numbered
 
 FILE = "pixels.npz"

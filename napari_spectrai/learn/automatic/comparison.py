@@ -16,7 +16,7 @@ from napari_spectrai.learn.automatic.choice import Answers, HeldOut
 from napari_spectrai.learn.automatic.fold_fit import Bench, Stopped
 from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.plan.folds import Folds
-from napari_spectrai.plan.split import Map
+from napari_spectrai.plan.subsets import Map
 
 Scores = Callable[[Tensor, Tensor], dict[str, float]]
 

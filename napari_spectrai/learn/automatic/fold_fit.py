@@ -23,7 +23,7 @@ from napari_spectrai.learn.mixture.spectral_views import seen
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.patches import Layout, layout_of
-from napari_spectrai.plan.split import Map
+from napari_spectrai.plan.subsets import Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import RunFolder
 

@@ -14,7 +14,7 @@ from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Stopped
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
-from napari_spectrai.plan.split import Map
+from napari_spectrai.plan.subsets import Map
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Compared, Event, Finished, Fold, Paused, RunFolder, Saved, Started
 

@@ -25,7 +25,7 @@ from napari_spectrai.learn.mixture.guided_filter import components
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.plan.folds import Folds
-from napari_spectrai.plan.split import TEST, Map
+from napari_spectrai.plan.subsets import TEST, Map
 
 
 class Refit:

@@ -27,7 +27,7 @@ from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import preview
 from napari_spectrai.plan.partition import as_volume
-from napari_spectrai.plan.split import TRAINING
+from napari_spectrai.plan.subsets import TRAINING
 from napari_spectrai.runs import Compared, Event, RunFolder, Started
 
 SIGNAL = "noisy target"

@@ -23,7 +23,7 @@ from napari_spectrai.learn.automatic.smoothing import best_radius
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.folds import Folds, folds_of
 from napari_spectrai.plan.partition import as_volume, divide, is_optimistic, parts_of, pixel_groups
-from napari_spectrai.plan.split import TEST, TRAINING, VALIDATION, Map
+from napari_spectrai.plan.subsets import TEST, TRAINING, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Compared, Event, RunFolder, Started
 

@@ -18,7 +18,7 @@ from napari_spectrai.learn.stages import Say, silent
 from napari_spectrai.plan.memory import memory_plan, refuse_too_large
 from napari_spectrai.plan.partition import Division, divide
 from napari_spectrai.plan.patches import padded
-from napari_spectrai.plan.split import Map
+from napari_spectrai.plan.subsets import Map
 from napari_spectrai.plan.truths import Truth
 
 

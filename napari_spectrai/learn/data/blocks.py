@@ -12,8 +12,8 @@ import numpy.typing as npt
 from napari_spectrai.plan.memory import SHOWN
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.patches import whole_patches
-from napari_spectrai.plan.split import TRAINING
 from napari_spectrai.plan.storage import Region, Source
+from napari_spectrai.plan.subsets import TRAINING
 
 PER_BUFFER = 8
 """Minimum number of blocks in half the shuffle buffer, as far as a patch allows."""

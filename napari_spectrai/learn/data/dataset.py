@@ -15,7 +15,7 @@ from napari_spectrai.labels import Class
 from napari_spectrai.learn.data.fingerprints import Fingerprints
 from napari_spectrai.learn.data.pool import Samples, Scene, in_units, mean_spectrum
 from napari_spectrai.plan.patches import Place
-from napari_spectrai.plan.split import TRAINING, Map
+from napari_spectrai.plan.subsets import TRAINING, Map
 from napari_spectrai.preparation import Preparation
 
 if TYPE_CHECKING:

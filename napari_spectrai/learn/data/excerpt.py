@@ -15,8 +15,8 @@ from napari_spectrai.files import size_words
 from napari_spectrai.plan.memory import limit_of
 from napari_spectrai.plan.partition import Division, as_volume
 from napari_spectrai.plan.patches import places_of
-from napari_spectrai.plan.split import TEST, TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.storage import Mask, Region
+from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION
 from napari_spectrai.preparation.missing import usable
 
 SIDE, LEAST = 64, 8

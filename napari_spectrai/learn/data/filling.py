@@ -15,8 +15,8 @@ from napari_spectrai.memory_map import mapped_file
 from napari_spectrai.noise import Stabiliser
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.patches import fill_margins
-from napari_spectrai.plan.split import UNUSED
 from napari_spectrai.plan.storage import Mask, Region, Source
+from napari_spectrai.plan.subsets import UNUSED
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.chain import Removed
 from napari_spectrai.valid import continue_into, finite, ignored, without

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from napari_spectrai.plan.split import TRAINING, VALIDATION, Map
+from napari_spectrai.plan.subsets import TRAINING, VALIDATION, Map
 
 MOST = 32_768
 """Largest number of fingerprints kept: those with the smallest hashes, a random sample of all (256 KiB)."""

@@ -16,8 +16,8 @@ from napari_spectrai.learn.data.pooling import pool
 from napari_spectrai.plan.memory import MemoryPlan, bytes_of_pixel
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.patches import places_of
-from napari_spectrai.plan.split import UNUSED
 from napari_spectrai.plan.storage import Region
+from napari_spectrai.plan.subsets import UNUSED
 from napari_spectrai.plan.truths import Truth
 
 

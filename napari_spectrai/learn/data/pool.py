@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from napari_spectrai.plan.split import TRAINING
+from napari_spectrai.plan.subsets import TRAINING
 
 
 @dataclass(frozen=True, slots=True)

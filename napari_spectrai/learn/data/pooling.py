@@ -19,9 +19,8 @@ from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.plan.partition import Division, is_optimistic
 from napari_spectrai.plan.patches import padded
 from napari_spectrai.plan.remedies import refuse_empty
-from napari_spectrai.plan.split import TRAINING, Map
 from napari_spectrai.plan.storage import Source
-from napari_spectrai.plan.subsets import PARTS
+from napari_spectrai.plan.subsets import PARTS, TRAINING, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.preparation import Preparation
 

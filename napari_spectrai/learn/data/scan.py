@@ -12,8 +12,8 @@ from napari_spectrai.learn.data.filling import fine, prepared
 from napari_spectrai.learn.data.fingerprints import MOST, Fingerprints, Hashes, hashed
 from napari_spectrai.learn.stages import Say, silent
 from napari_spectrai.plan.partition import Division
-from napari_spectrai.plan.split import TRAINING, UNUSED, VALIDATION
 from napari_spectrai.plan.storage import Mask, Region, Source
+from napari_spectrai.plan.subsets import TRAINING, UNUSED, VALIDATION
 from napari_spectrai.preparation import Preparation
 
 

@@ -26,9 +26,8 @@ from napari_spectrai.plan.memory import MemoryPlan, bytes_of_pixel
 from napari_spectrai.plan.partition import Division
 from napari_spectrai.plan.reflection import reflect
 from napari_spectrai.plan.remedies import refuse_empty
-from napari_spectrai.plan.split import TRAINING
 from napari_spectrai.plan.storage import Source
-from napari_spectrai.plan.subsets import PARTS
+from napari_spectrai.plan.subsets import PARTS, TRAINING
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.valid import continue_into

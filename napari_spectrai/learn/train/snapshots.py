@@ -18,7 +18,7 @@ from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.plan.patches import Place
-from napari_spectrai.plan.split import VALIDATION
+from napari_spectrai.plan.subsets import VALIDATION
 from napari_spectrai.runs import Confusion, Patch, Preview
 
 SIDE = 32
