@@ -18,11 +18,11 @@ _HOMES = {
     "SpectralWarning": "layer_axes",
     "as_cube": "conversion",
     "Labels": "labels",
-    "as_labels": "labels",
+    "as_labels": "label_conversion",
     "read": "io",
     "write": "io",
     "inspect": "io",
-    "preprocess": "preparation.chain",
+    "preprocess": "preparation.preprocessing",
     "maps": "mapping.maps",
     "Preparation": "preparation.chain",
     "Experiment": "experiment",
@@ -82,7 +82,8 @@ if TYPE_CHECKING:
     from napari_spectrai.cube import Cube
     from napari_spectrai.experiment import Experiment
     from napari_spectrai.io import inspect, read, write
-    from napari_spectrai.labels import Labels, as_labels
+    from napari_spectrai.label_conversion import as_labels
+    from napari_spectrai.labels import Labels
     from napari_spectrai.layer_axes import SpectralWarning
     from napari_spectrai.learn.evaluation.evaluate import compare, evaluate, judge
     from napari_spectrai.learn.fit import fit, train
@@ -91,7 +92,8 @@ if TYPE_CHECKING:
     from napari_spectrai.learn.model import Model
     from napari_spectrai.learn.sweep import sweep
     from napari_spectrai.mapping.maps import maps
-    from napari_spectrai.preparation.chain import Preparation, preprocess
+    from napari_spectrai.preparation.chain import Preparation
+    from napari_spectrai.preparation.preprocessing import preprocess
     from napari_spectrai.reports.run_report import write_report
     from napari_spectrai.runs import Run, launch
     from napari_spectrai.runs.evaluation import Evaluation

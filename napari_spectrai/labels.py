@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai import repr_html
-from napari_spectrai.layer_axes import Layer, SpectralWarning
-from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
 
 MANY_CLASSES = 100
@@ -194,145 +191,3 @@ def in_short(names: Sequence[str], most: int = 6) -> str:
     """Return names in one line, those beyond the first few as their number: ``"fat, water and 398 more"``."""
     shown = list(names) if len(names) <= most else [*names[: most - 1]]
     return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(shown) < len(names) else "")
-
-
-def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
-    """Return `x` as labels.
-
-    Parameters
-    ----------
-    x : Labels, integer array, napari Labels layer, pandas.Series, xarray.DataArray, or a sequence of class names, one per spectrum
-        The names of a layer's classes are those in ``metadata["class_names"]`` or the column ``"class"`` of its features. Class names
-        (text, also as a Series or Categorical) are numbered from 1, in alphabetical order, or in the order of the categories; missing
-        ones (None, NaN) are unlabelled.
-    names : mapping of number to name, optional
-        The names of numbered classes.
-
-    Returns
-    -------
-    Labels
-
-    Raises
-    ------
-    ValueError
-        If it holds no labels.
-
-    Examples
-    --------
-    >>> from napari_spectrai.labels import as_labels
-    >>> as_labels(["fat", "water", "fat"]).data.tolist()
-    [1, 2, 1]
-    """
-    if isinstance(x, Labels):
-        return x if names is None else replace(x, names=names)
-    if hasattr(getattr(x, "dtype", None), "categories"):
-        return _categorical(x)
-    if isinstance(x, Layer) and not isinstance(x, np.ndarray):
-        return say_unknown(_from_layer(x, names))
-    if isinstance(x, Sequence) and not isinstance(x, str) and x and all(isinstance(item, str) for item in x):
-        return named(x)
-    array = np.asarray(x)
-    if array.dtype.kind in "UO" and array.size:
-        return _named_or_missing(array)
-    if not array.ndim or not array.size:
-        raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
-    return say_unknown(Labels(array, names or {}))
-
-
-def say_unknown(labels: Labels) -> Labels:
-    """Return the labels; warn of what is -1 or NaN in them, which counts as unlabelled.
-
-    Warns
-    -----
-    SpectralWarning
-    """
-    count = int((labels.data == UNKNOWN).sum()) if labels.data.dtype.kind == "i" else 0
-    if count:
-        name = repr(labels.name) if labels.name else "the labels"
-        more = "; so does 0 where 0 means unlabelled" if (labels.data == 0).any() else ""
-        warnings.warn(f"{count:,} pixels of {name} are -1 or NaN and count as unlabelled{more}", SpectralWarning, stacklevel=3)
-    return labels
-
-
-def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:
-    """Return labels for cubes of some shapes (without bands): given as such, or as one class, a name or a number, a cube.
-
-    Parameters
-    ----------
-    truths : None, what `as_labels` takes, or a list of it; or a list of names or numbers, one for each of several cubes
-    """
-    if truths is None:
-        return []
-    if not isinstance(truths, list | tuple):
-        return [as_labels(truths)]
-    single = all(isinstance(truth, str | int | np.integer) for truth in truths)
-    if single and len(truths) == len(shapes) > 1:
-        each = named([str(t) for t in truths]) if isinstance(truths[0], str) else Labels(np.asarray(truths))
-        return [
-            Labels(np.full(shape, value, np.int64), each.names, name=str(truth))
-            for shape, value, truth in zip(shapes, each.data, truths, strict=True)
-        ]
-    return [as_labels(truths)] if single else [as_labels(truth) for truth in truths]
-
-
-def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
-    """Return labels for class names, numbered from 1 in alphabetical order."""
-    known = sorted(set(names))
-    numbers = {name: number for number, name in enumerate(known, 1)}
-    data = np.array([numbers[name] for name in names], np.int64).reshape(shape or (len(names),))
-    return Labels(data, {number: name for name, number in numbers.items()})
-
-
-def _categorical(x: Any) -> Labels:
-    """Return the labels of a pandas Series or Categorical, numbered from 1 in the order of its categories."""
-    category = getattr(x, "cat", x)
-    codes = np.asarray(category.codes).astype(np.int64) + 1
-    return Labels(codes, {number: str(name) for number, name in enumerate(category.categories, 1)}, name=str(getattr(x, "name", "") or ""))
-
-
-def _named_or_missing(array: npt.NDArray[Any]) -> Labels:
-    """Return labels for an array of class names, in which None and NaN are unlabelled."""
-    flat = array.ravel()
-    known = np.array([not (item is None or item != item) for item in flat])  # noqa: PLR0124 (NaN differs from itself)
-    if not all(isinstance(item, str) for item in flat[known]):
-        try:
-            numbers: Any = np.where(known, flat, np.nan).astype(np.float64).reshape(array.shape)
-            return say_unknown(Labels(numbers))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"labels are class names or whole numbers, and these mix them: {flat[known][0]!r:.40}, …") from error
-    data = np.zeros(len(flat), np.int64)
-    if not known.any():
-        raise ValueError("all labels are missing; give the class of some spectra")
-    found = named([str(item) for item in flat[known]])
-    data[known] = found.data
-    return replace(found, data=data.reshape(array.shape))
-
-
-def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:
-    if hasattr(layer, "shape_type") or hasattr(layer, "symbol"):
-        raise ValueError(
-            f"{str(getattr(layer, 'name', ''))!r} holds points or shapes, which are classes only of the pixels of a cube; give it as the "
-            "truth of that cube, or convert it to a Labels layer"
-        )
-    data = np.asarray(layer.data[0] if getattr(layer, "multiscale", False) else layer.data)
-    if names is None:
-        kept = layer.metadata.get("class_names")
-        names = {int(value): str(name) for value, name in kept.items()} if isinstance(kept, Mapping) else _feature_names(layer)
-    lies = Placement.of_layer(layer, data.shape)
-    metadata = {} if lies is None else {PLACEMENT: lies.to_json()}
-    labels = Labels(data, names, name=str(getattr(layer, "name", "")), metadata=metadata)
-    colour = getattr(layer, "get_color", None)
-    if colour is None:
-        return labels
-    found = {value: colour(value) for value in labels.values()}
-    colours = {value: (float(c[0]), float(c[1]), float(c[2]), float(c[3])) for value, c in found.items() if c is not None}
-    return replace(labels, colours=colours)
-
-
-def _feature_names(layer: Layer) -> dict[int, str]:
-    """Return the names in napari's table of label features, whose rows are numbered by label unless a column says otherwise."""
-    features = getattr(layer, "features", None)
-    if features is None or "class" not in features:
-        return {}
-    index = features["index"] if "index" in features else range(len(features["class"]))
-    return {int(value): str(name) for value, name in zip(index, features["class"], strict=True) if value}

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.labels import Labels, named
+from napari_spectrai.label_conversion import named
+from napari_spectrai.labels import Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.placement import KEY, Placement
 

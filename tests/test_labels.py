@@ -14,7 +14,8 @@ from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io import SpectralWarning, UnreadableError
 from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
-from napari_spectrai.labels import Class, Labels, as_labels, in_short
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.labels import Class, Labels, in_short
 from napari_spectrai.plan.truths import class_table, numbered
 
 

@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Image, Points, Shapes
 
 from napari_spectrai import Cube, Experiment, as_cube, fit
-from napari_spectrai.labels import as_labels
+from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.truths import gather

@@ -12,7 +12,8 @@ from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, evaluate, w
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels, write_labels
-from napari_spectrai.labels import Labels, as_labels
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.placement import KEY, Placement
 from napari_spectrai.plan.pairing import paired

@@ -15,12 +15,12 @@ from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.axis import Crop, Fill, RemoveBands, Resample
 from napari_spectrai.preparation.baseline import ALS, AirPLS, ArPLS, Minimum, Polynomial, PyBaselines, Rubberband, Snip
-from napari_spectrai.preparation.chain import preparing
 from napari_spectrai.preparation.despike import Despike
 from napari_spectrai.preparation.destripe import Destripe
 from napari_spectrai.preparation.normalise import Normalise, Scale
 from napari_spectrai.preparation.optical import ContinuumRemoval, Energy, Optical
 from napari_spectrai.preparation.orthogonal import EPO
+from napari_spectrai.preparation.preprocessing import preparing
 from napari_spectrai.preparation.reduce import MNF, PCA
 from napari_spectrai.preparation.reference import Calibrate, ReferencePeak, Reflectance
 from napari_spectrai.preparation.scatter import EMSC, MSC
@@ -160,7 +160,7 @@ class TestOverCubes:
     def test_blocks_are_the_whole(self, step, monkeypatch):
         cube = Cube(image(), AXIS)
         whole = preprocess(cube, [step]).data
-        monkeypatch.setattr("napari_spectrai.preparation.chain.BLOCK", 100)
+        monkeypatch.setattr("napari_spectrai.preparation.blocks.BLOCK", 100)
         np.testing.assert_allclose(preprocess(cube, [step]).data, whole, rtol=1e-5, atol=1e-6)
 
     def test_yaml_keeps_it(self, step):

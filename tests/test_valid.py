@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, Experiment, compare, evaluate, predict, preprocess, read, sample, train
-from napari_spectrai.labels import as_labels
+from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.plan.partition import divide

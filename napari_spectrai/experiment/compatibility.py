@@ -12,7 +12,7 @@ from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.preparation import Preparation, Step, preprocess
 from napari_spectrai.preparation.axis import bringing, in_unit
-from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.valid import held_by
 
 FACTOR = 3.0

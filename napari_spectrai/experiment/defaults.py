@@ -11,7 +11,8 @@ from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.candidates import FEW, MANY
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
-from napari_spectrai.labels import UNKNOWN, as_labels
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.labels import UNKNOWN
 from napari_spectrai.marks import is_marks, labels_of_marks
 
 T = TypeVar("T")

@@ -22,7 +22,8 @@ from napari_spectrai.io.hdf5 import datasets
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import text
 from napari_spectrai.io.quiet import quietly
-from napari_spectrai.labels import Class, Colour, Labels, say_unknown
+from napari_spectrai.label_conversion import say_unknown
+from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.parsing import parse_json
 from napari_spectrai.remedies import where

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.kind import Doubles, Progress, silent
-from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.spectral_axis import SpectralAxis
 from napari_spectrai.valid import held_by, holds_data
 

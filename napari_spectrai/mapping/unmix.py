@@ -19,7 +19,7 @@ from napari_spectrai.mapping.nnls import NonNegative, weighted_nnls
 from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
 from napari_spectrai.mapping.references import NAMES, Library, References
 from napari_spectrai.noise import NoiseModel, noise_model
-from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation.sample_rows import seen
 
 MOST = 64
 """References at most."""

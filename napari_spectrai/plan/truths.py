@@ -18,7 +18,8 @@ from napari_spectrai.experiment import Data, Experiment
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io.columns import column_roles
 from napari_spectrai.io.labels import SUFFIXES, read_labels
-from napari_spectrai.labels import Class, Labels, labels_of
+from napari_spectrai.label_conversion import labels_of
+from napari_spectrai.labels import Class, Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.plan.pairing import paired

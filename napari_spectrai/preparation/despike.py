@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
+from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone
 from napari_spectrai.preparation.spikes.spike_report import Spikes
 from napari_spectrai.preparation.step import LEARNT, NeighbourStep
@@ -125,8 +126,6 @@ class Despike(NeighbourStep):
 
     def findings(self, cube: Cube) -> Spikes:
         """Return the spikes of a cube, after estimating the statistics of its spectra if they are unknown."""
-        from napari_spectrai.preparation.chain import seen
-
         step = self.fitted(seen(cube), cube.axis)
         data = cube.numpy()
         parts = list(step._found(data, cube.axis))  # noqa: SLF001  # of the same class

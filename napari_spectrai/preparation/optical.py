@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.baseline import Rubberband
+from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.preparation.step import Step, on_finite
 
 EV_NM = 1239.841984332
@@ -82,8 +83,6 @@ class Optical(Step):
 
     def notes(self, cube: Cube) -> list[str]:
         """Warn of reflectance that seems to be in percent."""
-        from napari_spectrai.preparation.chain import seen
-
         if self.source != "reflectance":
             return []
         rows = seen(cube, 2**20)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.reference import Calibrate, read_cube
+from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.preparation.standards import Found, Standard, find_lines, positions
 from napari_spectrai.preparation.step import LEARNT, Step, only_with
 
@@ -134,8 +135,6 @@ class StandardLines(Step):
 
     def notes(self, cube: Cube) -> list[str]:
         """Return which lines were found, how far the axis moves, and how well the lines agree afterwards."""
-        from napari_spectrai.preparation.chain import seen
-
         step = self.fitted(seen(cube), cube.axis)
         assert step.measured is not None  # noqa: S101
         assert step.known is not None  # noqa: S101

@@ -20,9 +20,10 @@ from napari_spectrai.runs.events import (
     Step,
 )
 from napari_spectrai.runs.folder import RunFolder, all_runs, default_folder
-from napari_spectrai.runs.job import Job, Run
+from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.launch_signal import launched
 from napari_spectrai.runs.recent_models import recent_models, remember_model
+from napari_spectrai.runs.run import Run
 from napari_spectrai.runs.start import launch, prepare, prepare_prediction, prepare_preprocessing
 
 __all__ = [

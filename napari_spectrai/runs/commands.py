@@ -8,7 +8,7 @@ from typing import Any
 
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import write_labels
-from napari_spectrai.labels import as_labels
+from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.options import EvaluateOptions

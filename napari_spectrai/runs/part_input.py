@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.preparation.chain import seen
+from napari_spectrai.preparation.sample_rows import seen
 
 COMPARED = 2**22
 """Values of an input by which a change between parts is noticed, in evenly spread rows; all of a smaller input."""

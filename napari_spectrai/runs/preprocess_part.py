@@ -21,7 +21,7 @@ from napari_spectrai.io import zarr as zarr_format
 from napari_spectrai.io.found import lazily
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.preparation import Step, preparing
-from napari_spectrai.preparation.chain import empty_spectra
+from napari_spectrai.preparation.blocks import empty_spectra
 from napari_spectrai.runs.events import Progress
 from napari_spectrai.runs.part import Part, Rectangle, cells, owned
 from napari_spectrai.runs.part_input import digest

@@ -26,9 +26,10 @@ from napari_spectrai.plan.truths import by_position, given
 from napari_spectrai.preparation import Step, save_steps
 from napari_spectrai.preparation import steps as registry
 from napari_spectrai.runs.folder import RunFolder
-from napari_spectrai.runs.job import Job, Run
+from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.launch_signal import launched
 from napari_spectrai.runs.options import PredictOptions
+from napari_spectrai.runs.run import Run
 from napari_spectrai.runs.scratch import job_folder
 from napari_spectrai.spec import Registry
 

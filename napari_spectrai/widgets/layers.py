@@ -18,7 +18,8 @@ from psygnal import Signal
 from napari_spectrai import conversion
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io import Picture, pictures, read
-from napari_spectrai.labels import Colour, as_labels
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.labels import Colour
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.notices import noting

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, SpectralAxis
-from napari_spectrai.labels import as_labels
+from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.widgets.layers import add_cube
 
 SHORT = ("training.device=cpu", "training.epochs=4", "training.batch=8", "training.precision=fp32")

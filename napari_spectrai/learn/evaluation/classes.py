@@ -14,7 +14,8 @@ import torch
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
-from napari_spectrai.labels import Labels, as_labels
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.learn.evaluation.confusion import agreement, labelled, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.inference.baselines import STEPS, baselines, free, mapped, within

@@ -13,7 +13,8 @@ from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.obstacles import NO_SOURCE, Onto, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.generators import drain
-from napari_spectrai.labels import Labels, as_labels
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.evaluation.classes import of_classes
 from napari_spectrai.learn.evaluation.cubes import of_cubes, under_truth

@@ -15,7 +15,8 @@ from torch import Tensor
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.compatibility import brought
-from napari_spectrai.labels import Class, Labels, as_labels
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.labels import Class, Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.pool import mean_spectrum
 from napari_spectrai.learn.evaluation.classes import absent

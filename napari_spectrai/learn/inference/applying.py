@@ -24,8 +24,8 @@ from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.model import Model, ready
 from napari_spectrai.placement import KEY as PLACEMENT
-from napari_spectrai.preparation.chain import seen
 from napari_spectrai.preparation.missing import nothing_held
+from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.valid import held_by
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 
+from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
-from napari_spectrai.labels import as_labels
 from napari_spectrai.plan.pairing import labels_on_truth, results_on_truth
 from napari_spectrai.widgets.layers import add_cube, add_labels, as_cube
 

@@ -17,8 +17,8 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard, read_card
 from napari_spectrai.experiment.obstacles import Onto, different_cubes, model_obstacle
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import Labels as SpectralLabels
-from napari_spectrai.labels import as_labels
 from napari_spectrai.placement import Placement
 from napari_spectrai.plan.pairing import refusal
 from napari_spectrai.preparation.normalise import Normalise

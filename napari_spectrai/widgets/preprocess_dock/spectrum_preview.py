@@ -9,8 +9,9 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation import NeighbourStep, Preparation, SpatialStep, Step
-from napari_spectrai.preparation.chain import Removed, seen
+from napari_spectrai.preparation.chain import Removed
 from napari_spectrai.preparation.optical import ContinuumRemoval
+from napari_spectrai.preparation.sample_rows import seen
 
 
 @dataclass(frozen=True, slots=True)
