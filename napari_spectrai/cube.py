@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from types import EllipsisType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai import repr_html
+from napari_spectrai import cube_metadata, repr_html
+from napari_spectrai.cube_indexing import expanded
 from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement, placed
 from napari_spectrai.spectral_axis import SpectralAxis, as_axis
@@ -23,8 +24,6 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 DIMENSIONS = ("t", "z", "y", "x")
 """Names of the spatial dimensions of images, the last of them first to be used."""
-SHOWN_VALUES = 2**22
-"""Values that a mean spectrum in a notebook is computed from, at most."""
 
 
 def as_float32(values: Any, name: str = "") -> FloatArray:
@@ -171,59 +170,20 @@ class Cube:
         IndexError
             If there are more indices than dimensions, or one lies outside.
         """
-        keys = self._expanded(key)
-        *pixels, bands = keys
+        *pixels, bands = expanded(key, self.shape, self.dims)
         if not isinstance(bands, slice) or bands != slice(None):
             whole = all(isinstance(part, slice) and part == slice(None) for part in pixels)
             return self._bands(bands) if whole else self[(*pixels, slice(None))][..., bands]
-        return replace(self, data=self.data[tuple(pixels)], source=None, metadata=self._placed(tuple(pixels)))
-
-    def _expanded(self, key: Any) -> tuple[Any, ...]:
-        """Return an index as one part for each dimension (a mask stands for several), integers as slices of one."""
-        keys = [self._part(part) for part in (key if isinstance(key, tuple) else (key,))]
-        taken = sum(part.ndim if _is_mask(part) else 1 for part in keys if not isinstance(part, EllipsisType))
-        if taken > self.ndim:
-            raise IndexError(f"{taken} indices for {self.ndim} dimensions {self.dims} of this cube")
-        gap = next((number for number, part in enumerate(keys) if isinstance(part, EllipsisType)), len(keys))
-        keys[gap : gap + 1] = [slice(None)] * (self.ndim - taken)
-        place, expanded = 0, list[Any]()
-        for part in keys:
-            expanded.append(self._slice(part, place) if isinstance(part, int) else part)
-            place += part.ndim if _is_mask(part) else 1
-        if _is_mask(expanded[-1]) and expanded[-1].ndim > 1:
-            raise IndexError("a mask selects pixels; it has as many dimensions as cube.shape[:-1], at most")
-        return tuple(expanded)
-
-    @staticmethod
-    def _part(part: Any) -> Any:
-        if isinstance(part, slice | EllipsisType):
-            return part
-        if part is None:
-            raise IndexError("a cube gets no new dimensions by indexing; index cube.data")
-        if isinstance(part, int | np.integer) and not isinstance(part, bool):
-            return int(part)
-        found = np.asarray(part)
-        if found.dtype.kind not in "iub":
-            raise IndexError(
-                f"a cube is indexed by whole numbers, slices and masks, not by {part!r:.40}; for positions use cube.crop(low, high)"
-            )
-        return found
-
-    def _slice(self, number: int, place: int) -> slice:
-        length = self.shape[place]
-        if not -length <= number < length:
-            raise IndexError(f"index {number} is out of bounds for dimension {self.dims[place]!r} with size {length}")
-        return slice(number % length, number % length + 1)
+        keys = tuple(pixels)
+        metadata = cube_metadata.of_pixels(self.metadata, self.placement, keys, self.spatial_shape, self.pixel_size)
+        return replace(self, data=self.data[keys], source=None, metadata=metadata)
 
     def _bands(self, bands: Any) -> Cube:
         """Return some bands; bad bands keep their marks."""
         numbers = np.arange(len(self.axis))[bands]
         if not numbers.size:
             raise IndexError(f"no band is left of the {len(self.axis)} ({self.axis.describe()})")
-        metadata = dict(self.metadata)
-        if "bad_bands" in metadata:
-            bad = {int(band) for band in metadata["bad_bands"]}
-            metadata["bad_bands"] = [place for place, band in enumerate(numbers.tolist()) if band in bad]
+        metadata = cube_metadata.of_bands(self.metadata, numbers)
         return replace(self, data=self.data[..., bands], axis=self.axis.take(bands), source=None, metadata=metadata)
 
     def isel(self, **indices: Any) -> Cube:
@@ -315,17 +275,9 @@ class Cube:
             ("Pixel size", size),
             ("File", self.source.name if self.source is not None else ""),
         ]
-        return repr_html.card("Cube", self.name, [row for row in rows if row[1]], repr_html.curve(self.axis.values, self._mean_spectrum()))
-
-    def _mean_spectrum(self) -> FloatArray | None:
-        """Return the mean of evenly spread spectra, if they are in memory."""
-        if not isinstance(self.data, np.ndarray):
-            return None
-        spectra = self.data.reshape(-1, self.shape[-1]) if self.data.flags.c_contiguous else self.data[(0,) * (self.ndim - 2)]
-        some = np.asarray(spectra[:: max(1, spectra.size // SHOWN_VALUES)], np.float64)
-        finite = np.isfinite(some)
-        counts = finite.sum(0)
-        return np.where(counts > 0, np.where(finite, some, 0).sum(0) / np.maximum(counts, 1), np.nan)
+        return repr_html.card(
+            "Cube", self.name, [row for row in rows if row[1]], repr_html.curve(self.axis.values, repr_html.mean_spectrum(self.data))
+        )
 
     @property
     def placement(self) -> Placement | None:
@@ -335,20 +287,6 @@ class Cube:
         if known is not None or origin is None or self.pixel_size is None or PLACEMENT in self.metadata:
             return known
         return Placement.of_stage(origin, self.pixel_size, self.pixel_unit, self.spatial_shape)
-
-    def _placed(self, keys: tuple[Any, ...]) -> Mapping[str, Any]:
-        """Return the metadata of a part of the image, which begins elsewhere."""
-        place = self.placement
-        kept = {name: value for name, value in self.metadata.items() if name not in (PLACEMENT, "origin")}
-        if place is None:
-            return self.metadata
-        if not all(isinstance(part, slice) for part in keys):
-            return kept
-        if "origin" in self.metadata and self.pixel_size is not None:
-            begins = [part.indices(length)[0] for part, length in zip(keys[-2:], self.spatial_shape[-2:], strict=True)]
-            pairs = zip(self.metadata["origin"], begins, self.pixel_size, strict=True)
-            kept["origin"] = tuple(float(start) + begin * length for start, begin, length in pairs)
-        return kept | {PLACEMENT: place.cut(keys).to_json()}
 
     def with_data(self, data: Any, *, axis: SpectralAxis | None = None, name: str | None = None) -> Cube:
         """Return a cube of the same place and pixel size with other values, no longer tied to the file.
@@ -366,9 +304,9 @@ class Cube:
         -------
         Cube
         """
-        stale = {"prediction"} | ({"bad_bands"} if axis is not None and axis != self.axis else set())
-        stale |= {PLACEMENT, "origin"} if np.shape(data)[:-1] != self.spatial_shape else set()
-        metadata = {key: value for key, value in self.metadata.items() if key not in stale}
+        metadata = cube_metadata.of_other_values(
+            self.metadata, same_axis=axis is None or axis == self.axis, same_pixels=np.shape(data)[:-1] == self.spatial_shape
+        )
         name = self.name if name is None else name
         return replace(self, data=data, axis=self.axis if axis is None else axis, name=name, source=None, metadata=metadata)
 
@@ -385,7 +323,3 @@ class Cube:
 
 def _restored(values: dict[str, Any]) -> Cube:
     return Cube(**values)
-
-
-def _is_mask(part: Any) -> bool:
-    return isinstance(part, np.ndarray) and part.dtype.kind == "b"

@@ -12,6 +12,8 @@ import numpy.typing as npt
 WIDTH, HEIGHT = 260, 60
 POINTS = 400
 """Points of a curve, at most."""
+SHOWN_VALUES = 2**22
+"""Values that a mean spectrum is computed from, at most."""
 
 
 def card(kind: str, name: str, rows: Iterable[tuple[str, Any]], picture: str = "") -> str:
@@ -57,3 +59,14 @@ def _scaled(values: npt.NDArray[np.floating[Any]], length: int) -> npt.NDArray[n
     low, span = values.min(), np.ptp(values) or 1.0
     scaled: npt.NDArray[np.floating[Any]] = (values - low) / span * (length - 2) + 1
     return scaled
+
+
+def mean_spectrum(data: Any) -> npt.NDArray[np.floating[Any]] | None:
+    """Return the mean of evenly spread spectra (..., L), if they are in memory; values that are not finite are left out."""
+    if not isinstance(data, np.ndarray):
+        return None
+    spectra = data.reshape(-1, data.shape[-1]) if data.flags.c_contiguous else data[(0,) * (data.ndim - 2)]
+    some = np.asarray(spectra[:: max(1, spectra.size // SHOWN_VALUES)], np.float64)
+    finite = np.isfinite(some)
+    counts = finite.sum(0)
+    return np.where(counts > 0, np.where(finite, some, 0).sum(0) / np.maximum(counts, 1), np.nan)
