@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis
+from napari_spectrai.experiment.data_size import Size
 
 os.environ.setdefault("QT_API", "pyqt6")
 os.environ.setdefault("NAPARI_CONFIG", "")  # nobody's preferences are read or written
@@ -32,11 +33,14 @@ def few_candidates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """Let the automatic choice compare a few quick candidates, except in tests marked ``all_candidates``."""
     if "all_candidates" in request.keywords:
         return
-    place = "napari_spectrai.experiment.candidates"
-    monkeypatch.setattr(f"{place}._of_classes", lambda *_, **__: [("logistic_regression", "spectra"), ("pca_lda", "spectra")])
-    monkeypatch.setattr(
-        f"{place}._of_noisy", lambda size: ["raw", *(["whittaker"] if size.bands > 4 else []), *(["svd_nlm"] if size.sides else [])]
-    )
+
+    def few(purpose: str, size: Size) -> list[tuple[str, str]]:
+        if purpose != "denoising":
+            return [("logistic_regression", "spectra"), ("pca_lda", "spectra")]
+        kinds = ["raw", *(["whittaker"] if size.bands > 4 else []), *(["svd_nlm"] if size.sides else [])]
+        return [(kind, "spectra") for kind in kinds]
+
+    monkeypatch.setattr("napari_spectrai.experiment.candidates._suitable", few)
 
 
 def _is_ours(process: psutil.Process) -> bool:

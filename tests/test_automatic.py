@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ import torch
 
 from napari_spectrai import Cube, Experiment, Model, fit, predict, train
 from napari_spectrai.experiment.automatic import Automatic
-from napari_spectrai.experiment.candidates import Size, candidates_for, in_turn
+from napari_spectrai.experiment.candidates import candidates_for, in_turn
+from napari_spectrai.experiment.classifiers import LogisticRegression
+from napari_spectrai.experiment.data_size import Size
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic.choice import Answers, HeldOut, choose, crossed, mixture_weights
@@ -194,6 +198,31 @@ def test_of_many_samples_what_takes_the_square_of_their_number_comes_late():
     kinds = [candidate.network.kind for candidate in in_turn(found, Size(5_000, 4, (8, 8)))]
     assert kinds == ["logistic_regression", "pca_lda", "local_means_mlp", "svm", "unet"]
     assert in_turn(found, Size(500, 4, (8, 8))) == found
+
+
+@pytest.mark.all_candidates
+def test_a_network_of_another_package_declares_that_it_is_a_candidate_and_with_which_training(monkeypatch):
+    class Another(LogisticRegression):
+        kind: Literal["another"] = "another"
+        title: ClassVar = "Another"
+        label: ClassVar = ""
+
+        @classmethod
+        def candidacy(cls, purpose, size):
+            return {"shapes": 15} if purpose == "pixels" and size.samples > 100 else {}
+
+        @classmethod
+        def recipe(cls, size, *, classifies):
+            return {"network": {"at_most": 50}, "training": {"batch": 3, "epochs": size.epochs(1_000, 3, least=2, most=9)}}
+
+    monkeypatch.setattr(networks, "_kinds", {**networks._all()})
+    networks.add(Another)
+    scene = Cube(np.random.default_rng(0).random((8, 8, 4), dtype=np.float32))
+    experiment = Experiment.default("segmentation", scene, Labels(np.arange(64).reshape(8, 8) % 2 + 1))
+    found = candidates_for(experiment, Size(500, 4, (8, 8)))
+    assert [one.name for one in found[:3]] == ["logistic", "Another (SNV)", "logistic (SNV)"]
+    assert (found[1].network.at_most, found[1].experiment.training.batch, found[1].experiment.training.epochs) == (50, 3, 6)
+    assert "Another (SNV)" not in {one.name for one in candidates_for(experiment, Size(50, 4, (8, 8)))}
 
 
 def test_the_simplest_of_equivalent_candidates_is_chosen():

@@ -11,7 +11,8 @@ from torch import nn
 
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, predict
 from napari_spectrai.experiment.card import ModelCard
-from napari_spectrai.experiment.networks import NetworkSpec, ResUNet, SpectralCNN, UNet
+from napari_spectrai.experiment.classifier_networks import SpectralCNN
+from napari_spectrai.experiment.networks import NetworkSpec, ResUNet, UNet
 from napari_spectrai.learn.device import is_out_of_memory
 from napari_spectrai.learn.inference import engine as engines
 from napari_spectrai.learn.inference.engine import Engine, TooLargeError, Way

@@ -17,8 +17,9 @@ from napari_spectrai.experiment.backbones import (
     SegNet,
     SegResNet,
 )
+from napari_spectrai.experiment.classifier_networks import LocalMeansMLP, SpectralCNN, SpectralMLP
 from napari_spectrai.experiment.network_spec import networks
-from napari_spectrai.experiment.networks import RCAN, LocalMeansMLP, ResidualMLP, ResUNet, SpectralCNN, SpectralMLP, UNet
+from napari_spectrai.experiment.networks import RCAN, ResidualMLP, ResUNet, UNet
 from napari_spectrai.networks import RidgeSkip, Subspace, build
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.networks.upsampling import back_projected, bicubic, degraded, sharpened

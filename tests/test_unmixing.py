@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, predict, read, train, write
 from napari_spectrai.cli import app
-from napari_spectrai.experiment.classical import PCALDA, HydraRidge
+from napari_spectrai.experiment.classifiers import PCALDA, HydraRidge
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.unmixing import VCA
 from napari_spectrai.experiment.untrained import ready_kinds

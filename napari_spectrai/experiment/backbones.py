@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.experiment.losses import CLASSES
-from napari_spectrai.experiment.network_spec import RESTORATION, Activation, NetworkSpec, OverRidge, Stemmed
+from napari_spectrai.experiment.network_spec import RESTORATION, Activation, NetworkSpec, OverRidge, Purpose, Stemmed, View
 
 DIMS = "1: along the spectrum, 2: over the image, 3: both"
+PATCH = 32
+"""Height and width of the patches of a denoising network, in pixels."""
 
 
 class Pooling(Stemmed):
@@ -171,6 +175,20 @@ class EigenimageCNN(NetworkSpec):
     )
     width: int = Field(32, ge=4, le=256, description="channels")
     depth: int = Field(6, ge=1, le=20, description="layers between the first and the last")
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 60} if purpose == "denoising" and size.bands >= 5 and size.sides is not None and min(size.sides) >= PATCH else {}
+
+    @classmethod
+    def recipe(cls, size: Size, *, classifies: bool) -> dict[str, Any]:
+        """Return the parts of a document that suit it as a candidate."""
+        return {
+            "data": {"patch": PATCH, "samples": 64},
+            "augmentation": ["flip", "rotate"],
+            "training": {"batch": 8, "epochs": 25, "keep": "last"},
+        }
 
 
 class SSFTT(Stemmed):

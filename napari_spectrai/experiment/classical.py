@@ -5,12 +5,13 @@ A setting left empty is tuned on the training data or, without a truth, by the r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from napari_spectrai.experiment.losses import CLASSES
-from napari_spectrai.experiment.network_spec import RESTORATION, SUPER_RESOLUTION, NetworkSpec
+from napari_spectrai.experiment.data_size import Size
+from napari_spectrai.experiment.network_spec import RESTORATION, SUPER_RESOLUTION, NetworkSpec, Purpose, View
 from napari_spectrai.labels import Class
 
 DENOISING = frozenset({"denoising"})
@@ -61,6 +62,11 @@ class Raw(ClassicalSpec):
     tasks: ClassVar = RESTORATION
     without_truth: ClassVar = True
 
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 0} if purpose == "denoising" else {}
+
 
 class SavitzkyGolay(DenoiserSpec):
     """Local polynomial smoothing (Savitzky & Golay 1964, doi:10.1021/ac60214a047)."""
@@ -85,6 +91,11 @@ class SavitzkyGolay(DenoiserSpec):
         description="order of the polynomial; empty: tuned on the training data (2 without a truth)",
     )
 
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 10} if purpose == "denoising" and size.bands >= cls.least_bands else {}
+
 
 class Whittaker(DenoiserSpec):
     """Penalised least squares (Eilers 2003, doi:10.1021/ac034173t)."""
@@ -100,6 +111,11 @@ class Whittaker(DenoiserSpec):
         le=1e12,
         description="weight of the second differences; empty: tuned on the training data (by cross-validation without a truth)",
     )
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 20} if purpose == "denoising" and size.bands >= cls.least_bands else {}
 
 
 class Wavelet(DenoiserSpec):
@@ -117,6 +133,11 @@ class Wavelet(DenoiserSpec):
         le=100,
         description="in noise standard deviations (of the finest level); empty: tuned on the training data (without a truth sqrt(2 ln L))",
     )
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 30} if purpose == "denoising" and size.bands >= cls.least_bands else {}
 
 
 class PCA(DenoiserSpec):
@@ -173,6 +194,11 @@ class SVDNLM(DenoiserSpec):
     patch: int = Field(5, ge=3, le=15, title="Patch size", description="height and width of the compared patches, in pixels")
     search: int = Field(10, ge=2, le=64, title="Search distance", description="largest distance of a compared patch, in pixels")
 
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 40} if purpose == "denoising" and size.sides is not None and min(size.sides) > 2 else {}
+
 
 class NLBayes(DenoiserSpec):
     """Non-local Bayes (Lebrun, Buades & Morel 2013, doi:10.1137/120874989) on all eigenimages of a scene jointly.
@@ -194,6 +220,11 @@ class NLBayes(DenoiserSpec):
     search: int = Field(15, ge=2, le=64, title="Search distance", description="largest distance of a similar patch, in pixels")
     similar: int = Field(80, ge=8, le=1000, title="Similar patches", description="number of similar patches")
     passes: int = Field(3, ge=1, le=10, description="number of passes, each guided by the previous estimate")
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 50} if purpose == "denoising" and size.sides is not None and min(size.sides) > 2 else {}
 
 
 class Bicubic(ClassicalSpec):
@@ -239,151 +270,3 @@ class Lanczos(Bicubic):
     def context(self) -> int:
         """Pixels to each side that may influence an output pixel."""
         return 4
-
-
-class PixelClassifier(ClassicalSpec):
-    """A classifier of spectra whose bands are standardised; `around` averages the spectra over a window of the image first."""
-
-    tasks: ClassVar = CLASSES
-    learns: ClassVar = True
-    at_most: int = Field(
-        20_000,
-        ge=10,
-        le=1_000_000,
-        title="Largest training set",
-        description="largest number of training spectra used; more are subsampled evenly within each class",
-    )
-
-
-class LogisticRegression(PixelClassifier):
-    """Multinomial logistic regression with an L2 penalty chosen by cross-validation."""
-
-    title: ClassVar = "Logistic regression"
-    label: ClassVar = "logistic"
-    kind: Literal["logistic_regression"] = "logistic_regression"
-    is_linear: ClassVar = True
-    implementation: ClassVar = "napari_spectrai.learn.classical.classify:LogisticRegression"
-
-
-class PLSDA(PixelClassifier):
-    """Partial least squares discriminant analysis (Barker & Rayens 2003, doi:10.1002/cem.785)."""
-
-    title: ClassVar = "PLS-DA"
-    label: ClassVar = "PLS-DA"
-    kind: Literal["pls_da"] = "pls_da"
-    implementation: ClassVar = "napari_spectrai.learn.classical.classify:PLSDA"
-    components: int | None = Field(
-        None, ge=1, le=256, title="Latent variables", description="latent variables; empty: chosen by cross-validation"
-    )
-
-
-class PCALDA(PixelClassifier):
-    """Linear discriminant analysis of principal component scores (Fisher 1936, doi:10.1111/j.1469-1809.1936.tb02137.x)."""
-
-    title: ClassVar = "PCA-LDA"
-    label: ClassVar = "PCA-LDA"
-    kind: Literal["pca_lda"] = "pca_lda"
-    is_linear: ClassVar = True
-    implementation: ClassVar = "napari_spectrai.learn.classical.classify:PCALDA"
-    components: int | None = Field(
-        None, ge=1, le=1024, title="Principal components", description="principal components; empty: chosen by cross-validation"
-    )
-
-
-class SVM(PixelClassifier):
-    """Support vector machine with a Gaussian kernel (Cortes & Vapnik 1995, doi:10.1007/BF00994018)."""
-
-    title: ClassVar = "Support vector machine"
-    label: ClassVar = "SVM"
-    kind: Literal["svm"] = "svm"
-    implementation: ClassVar = "napari_spectrai.learn.classical.classify:SVM"
-    at_most: int = Field(
-        6_000,
-        ge=10,
-        le=100_000,
-        title="Largest training set",
-        description="largest number of training spectra used; more are subsampled evenly within each class",
-    )
-
-
-class RandomForest(PixelClassifier):
-    """Random forest (Breiman 2001, doi:10.1023/A:1010933404324)."""
-
-    title: ClassVar = "Random forest"
-    label: ClassVar = "forest"
-    kind: Literal["random_forest"] = "random_forest"
-    implementation: ClassVar = "napari_spectrai.learn.classical.classify:RandomForest"
-    trees: int = Field(200, ge=1, le=5000, description="number of trees")
-
-
-class HydraRidge(PixelClassifier):
-    """Competing random convolutions and a ridge classifier (Dempster et al. 2023, doi:10.1007/s10618-023-00939-3); 9 bands or more."""
-
-    title: ClassVar = "Hydra and ridge"
-    label: ClassVar = "Hydra"
-    kind: Literal["hydra_ridge"] = "hydra_ridge"
-    least_bands: ClassVar = 9
-    implementation: ClassVar = "napari_spectrai.learn.classical.hydra:HydraRidge"
-    at_most: int = Field(
-        6_000,
-        ge=10,
-        le=100_000,
-        title="Largest training set",
-        description="largest number of training spectra used; more are subsampled evenly within each class",
-    )
-    groups: int = Field(
-        16, ge=2, le=256, title="Kernel groups", description="groups of kernels, half of them on the first difference (the paper: 64)"
-    )
-    kernels: int = Field(8, ge=2, le=64, title="Kernels per group", description="number of competing kernels in a group")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of the kernels")
-
-
-class LocalMeans(PixelClassifier):
-    """A classifier of spectra averaged over a window of the image."""
-
-    dimensions: ClassVar = (2,)
-    images: ClassVar = True
-    size: int = Field(7, ge=3, le=99, title="Window size", description="height and width of the averaged window, in pixels")
-
-    @property
-    def averaging_window(self) -> int:
-        """Height and width of the window over which spectra are averaged."""
-        return self.size
-
-    @property
-    def context(self) -> int:
-        """Pixels to each side that may influence an output pixel."""
-        return self.size // 2
-
-
-class SVMLocalMeans(SVM, LocalMeans):
-    """Support vector machine on spectra averaged over a window."""
-
-    title: ClassVar = "Support vector machine, local means"
-    label: ClassVar = "SVM (means)"
-    kind: Literal["svm_local_means"] = "svm_local_means"  # type: ignore[assignment]
-
-
-class RandomForestLocalMeans(RandomForest, LocalMeans):
-    """Random forest on spectra averaged over a window."""
-
-    title: ClassVar = "Random forest, local means"
-    label: ClassVar = "forest (means)"
-    kind: Literal["random_forest_local_means"] = "random_forest_local_means"  # type: ignore[assignment]
-
-
-class PCALDALocalMeans(PCALDA, LocalMeans):
-    """Linear discriminant analysis of principal component scores of spectra averaged over a window."""
-
-    title: ClassVar = "PCA-LDA, local means"
-    label: ClassVar = "PCA-LDA (means)"
-    kind: Literal["pca_lda_local_means"] = "pca_lda_local_means"  # type: ignore[assignment]
-    size: int = Field(9, ge=3, le=99, title="Window size", description="height and width of the averaged window, in pixels")
-
-
-class LogisticLocalMeans(LogisticRegression, LocalMeans):
-    """Logistic regression on spectra averaged over a window."""
-
-    title: ClassVar = "Logistic regression, local means"
-    label: ClassVar = "logistic (means)"
-    kind: Literal["logistic_local_means"] = "logistic_local_means"  # type: ignore[assignment]

@@ -9,7 +9,8 @@ import numpy as np
 from napari_spectrai.conversion import as_cube
 from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube
-from napari_spectrai.experiment.candidates import FEW, MANY
+from napari_spectrai.experiment.candidates import MANY
+from napari_spectrai.experiment.networks import FEW
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import UNKNOWN

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.spec import Named, Registry
 
 RESTORATION = frozenset({"denoising", "calibration"})
 SUPER_RESOLUTION = frozenset({"super_resolution"})
 Norm = Literal["batch", "layer", "instance", "none"]
+Purpose = Literal["spectra", "pixels", "denoising"]
+"""What a candidate is for: classes of single spectra, classes of pixels that have neighbours, or denoising without a truth."""
+View = Literal["spectra", "shapes", "superpixels"]
+"""What a candidate sees; see `experiment.automatic.Member`."""
 Activation = Literal["gelu", "relu", "prelu", "leaky_relu", "silu", "selu"]
 
 
@@ -43,6 +49,40 @@ class NetworkSpec(Named):
     """Whether it needs training data."""
     images: ClassVar[bool] = False
     """Whether it is a classical method that uses neighbouring pixels, and so needs an image."""
+
+    cost_growth: ClassVar[int] = 0
+    """How fast its cost grows with the number of samples: with many of them, candidates are compared in ascending order of it."""
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate of the automatic choice, with its place in the order: the simplest come first.
+
+        Parameters
+        ----------
+        purpose : {"spectra", "pixels", "denoising"}
+            Classes of single spectra, classes of pixels that have neighbours, or denoising without a truth.
+        size : Size
+            Size of the training data.
+
+        Returns
+        -------
+        mapping of view to int
+            Empty where it is no candidate.
+        """
+        return {}
+
+    @classmethod
+    def recipe(cls, size: Size, *, classifies: bool) -> dict[str, Any]:
+        """Return the parts of a document that suit it as a candidate, by section.
+
+        Parameters
+        ----------
+        size : Size
+            Size of the training data.
+        classifies : bool
+            Whether the task is to predict classes.
+        """
+        return {}
 
     @property
     def short_name(self) -> str:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.experiment.losses import CLASSES
-from napari_spectrai.experiment.network_spec import RESTORATION, SUPER_RESOLUTION, Activation, NetworkSpec, Norm, OverRidge, Stemmed
+from napari_spectrai.experiment.network_spec import (
+    RESTORATION,
+    SUPER_RESOLUTION,
+    Activation,
+    Norm,
+    OverRidge,
+    Purpose,
+    Stemmed,
+    View,
+)
+
+FEW = 20_000
+"""Number of labelled pixels above which a convolutional network outperforms one on local means."""
 
 
 class UNet(OverRidge, Stemmed):
@@ -15,6 +29,7 @@ class UNet(OverRidge, Stemmed):
 
     title: ClassVar = "UNet"
     kind: Literal["unet"] = "unet"
+    cost_growth: ClassVar = 4
     implementation: ClassVar = "napari_spectrai.networks.unet:UNet"
     tasks: ClassVar = RESTORATION | CLASSES
     dims: Literal[1, 2, 3] = Field(1, title="Dimensions", description="1: along the spectrum, 2: over the image, 3: both")
@@ -45,6 +60,24 @@ class UNet(OverRidge, Stemmed):
         title="Pooling over bands",
         description="how outputs along the spectrum (dims 1 and 3) are combined into classes: by their mean, or by a trained linear map",
     )
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {"spectra": 140} if purpose == "pixels" and size.samples > FEW else {}
+
+    @classmethod
+    def recipe(cls, size: Size, *, classifies: bool) -> dict[str, Any]:
+        """Return the parts of a document that suit it as a candidate."""
+        if not classifies:
+            return {}
+        return {
+            "network": {"dims": 2, "width": 32, "depth": 2, "dropout": 0.3, "components": min(32, size.bands)},
+            "data": {"patch": max(4, min(48, *(size.sides or (48, 48)))), "samples": 64},
+            "augmentation": ["flip", "rotate"],
+            "training": {"batch": 8, "epochs": 60, "keep": "last"},
+            "loss": {"kind": "cross_entropy", "weights": "balanced"},
+        }
 
     @property
     def widths(self) -> list[int]:
@@ -83,8 +116,19 @@ class ResUNet(UNet):
 
     title: ClassVar = "ResUNet"
     kind: Literal["resunet"] = "resunet"  # type: ignore[assignment]
+    cost_growth: ClassVar = 0
     convolutions: int = Field(3, ge=1, le=6, title="Convolutions per block", description="convolutions per residual block")
     after_sum: int = Field(0, ge=0, le=4, title="Convolutions after sums", description="convolutions after each residual sum")
+
+    @classmethod
+    def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
+        """Return what it sees as a candidate, with its place in the order."""
+        return {}
+
+    @classmethod
+    def recipe(cls, size: Size, *, classifies: bool) -> dict[str, Any]:
+        """Return the parts of a document that suit it as a candidate."""
+        return {}
 
     @property
     def _per_level(self) -> int:
@@ -103,6 +147,15 @@ class ResidualMLP(OverRidge):
     width: int = Field(256, ge=8, le=8192, description="units of each hidden layer")
     depth: int = Field(2, ge=1, le=8, description="number of hidden layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="fraction of the units dropped during training")
+
+    @classmethod
+    def recipe(cls, size: Size, *, classifies: bool) -> dict[str, Any]:
+        """Return the parts of a document that suit it as a candidate."""
+        batch = 32 if size.samples <= 5_000 else 256
+        return {
+            "augmentation": [{"kind": "noise", "sigma": 0.02}, {"kind": "mixup", "alpha": 0.4}],
+            "training": {"batch": batch, "epochs": size.epochs(3600, batch, least=5, most=150), "keep": "last"},
+        }
 
 
 class RCAN(Stemmed):
@@ -150,82 +203,3 @@ class RCAN(Stemmed):
             return 0
         per_block = 2 + (7 if self.local else 0)
         return max(self.groups * (self.blocks * per_block + 1) + 4, 32)  # back-projection and consistency have nearly this range
-
-
-class SpectralCNN(NetworkSpec):
-    """Residual convolutions along the spectrum that start as the identity (ReZero, Bachlechner et al. 2021, arXiv:2003.04887)."""
-
-    title: ClassVar = "Spectral CNN"
-    kind: Literal["spectral_cnn"] = "spectral_cnn"
-    implementation: ClassVar = "napari_spectrai.networks.spectral:SpectralCNN"
-    tasks: ClassVar = CLASSES
-    dimensions: ClassVar = (1,)
-    pools: ClassVar = True
-    width: int = Field(32, ge=4, le=512, description="channels of the first stage")
-    stages: int = Field(3, ge=1, le=8, description="number of stages, each half as long and up to twice as wide as the previous one")
-    blocks: int = Field(2, ge=1, le=16, title="Blocks per stage", description="residual blocks per stage")
-    kernel: int = Field(7, ge=3, le=63, title="Kernel size", description="kernel size of the convolutions, in bands")
-    dropout: float = Field(0.2, ge=0, lt=1, description="fraction of the features dropped before the last layer during training")
-
-
-class SpectralMLP(Stemmed):
-    """Fully connected layers on the standardised bands (or whitened component scores) of each spectrum."""
-
-    title: ClassVar = "Spectral MLP"
-    kind: Literal["spectral_mlp"] = "spectral_mlp"
-    implementation: ClassVar = "napari_spectrai.networks.local_means:SpectralMLP"
-    tasks: ClassVar = CLASSES
-    dimensions: ClassVar = (1,)
-    convolutional: ClassVar = False
-    width: int = Field(1024, ge=8, le=4096, description="units of each hidden layer")
-    depth: int = Field(3, ge=1, le=8, description="number of hidden layers")
-    dropout: float = Field(0.3, ge=0, lt=1, description="fraction of the units dropped during training")
-    noise: float = Field(0.02, ge=0, le=10, description="noise added during training, in standard deviations of each band")
-
-
-class LocalMeansMLP(Stemmed):
-    """Fully connected layers on whitened component scores, averaged over windows of several sizes around each pixel.
-
-    It can be trained with few labels in seconds, since the mean of the neighbours carries most of the spatial information.
-    """
-
-    title: ClassVar = "Local means MLP"
-    kind: Literal["local_means_mlp"] = "local_means_mlp"
-    implementation: ClassVar = "napari_spectrai.networks.local_means:LocalMeansMLP"
-    tasks: ClassVar = frozenset({"segmentation"})
-    dimensions: ClassVar = (2,)
-    convolutional: ClassVar = False
-    frozen_features: ClassVar = True
-    components: int = Field(
-        30,
-        ge=1,
-        le=1024,
-        title="Principal components",
-        description="number of principal components given to the network, each scaled to unit variance",
-    )
-    smallest: int = Field(3, ge=1, le=63, title="Smallest window", description="height and width of the smallest window, in pixels")
-    largest: int = Field(29, ge=1, le=63, title="Largest window", description="height and width of the largest window, in pixels")
-    windows: int = Field(
-        4, ge=1, le=8, title="Number of windows", description="number of window sizes, evenly spaced from smallest to largest"
-    )
-    width: int = Field(256, ge=8, le=4096, description="units of each hidden layer")
-    depth: int = Field(2, ge=1, le=8, description="number of hidden layers")
-    dropout: float = Field(0.5, ge=0, lt=1, description="fraction of the units dropped during training")
-    noise: float = Field(0.1, ge=0, le=10, description="noise added to the means during training, in their standard deviations")
-
-    @property
-    def sizes(self) -> list[int]:
-        """The window sizes, odd."""
-        count = self.windows
-        steps = [self.smallest + (self.largest - self.smallest) * number / max(1, count - 1) for number in range(count)]
-        return sorted({round(step) // 2 * 2 + 1 for step in steps})
-
-    @property
-    def context(self) -> int:
-        """Pixels to each side that may influence an output pixel."""
-        return self.around // 2
-
-    @property
-    def around(self) -> int:
-        """Height and width of the window from which the network classifies one pixel."""
-        return max(self.sizes)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_spectrai.experiment.networks import SpectralCNN as SpectralCNNSpec
+from napari_spectrai.experiment.classifier_networks import SpectralCNN as SpectralCNNSpec
 
 
 class ReZero(nn.Module):

@@ -12,8 +12,9 @@ import torch
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
-from napari_spectrai.experiment.candidates import Candidate, Size, denoisers_for
+from napari_spectrai.experiment.candidates import Candidate, denoisers_for
 from napari_spectrai.experiment.continuation import members_of
+from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.blind_selection import ADDED, BlindComparison
 from napari_spectrai.learn.automatic.choice import losses_of

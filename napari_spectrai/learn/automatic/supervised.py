@@ -10,8 +10,9 @@ import numpy as np
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic
-from napari_spectrai.experiment.candidates import Candidate, Size, candidates_for, in_turn
+from napari_spectrai.experiment.candidates import Candidate, candidates_for, in_turn
 from napari_spectrai.experiment.continuation import members_of
+from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.experiment.network_spec import looks_around
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
