@@ -24,11 +24,11 @@ import psutil
 from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import replacing, unwritable, write_text
+from napari_spectrai.files import replacing, write_text
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import subsets
-from napari_spectrai.runs import lock
-from napari_spectrai.runs.events import Event, Failed, Finished, Saved, Stage, from_json, to_json
+from napari_spectrai.runs import journal, lock
+from napari_spectrai.runs.events import Event, Failed, Finished, Stage
 from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
 
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
@@ -61,14 +61,6 @@ def name_words(name: str, most: int = 100) -> str:
     """Return a name as part of a file's name: letters and digits, cut to so many bytes that every file system takes it."""
     words = re.sub(r"[^\w-]+", "-", name).strip("-")
     return words.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore").strip("-")
-
-
-def readable(line: bytes) -> Event | None:
-    """Return the event in a line of a journal, None where it is damaged."""
-    try:
-        return from_json(line.decode("utf-8"))
-    except ValueError:
-        return None
 
 
 class RunFolder:
@@ -126,21 +118,7 @@ class RunFolder:
 
     def append(self, event: Event) -> None:
         """Append an event to the journal."""
-        line = to_json(event).encode() + b"\n"
-        try:
-            with self.journal.open("a+b") as file:
-                if file.tell():
-                    file.seek(-1, os.SEEK_END)
-                    line = line if file.read(1) == b"\n" else b"\n" + line  # after the torn line of a killed writer
-                file.write(line)
-                file.flush()
-                if isinstance(event, Saved | Finished | Failed):
-                    os.fsync(file.fileno())
-        except OSError as error:
-            if not self.path.is_dir():
-                words = "was moved or removed, or its disk is gone, while the run was working; put it back and resume, or start a new run"
-                raise RuntimeError(f"{self.path} {words}") from error
-            raise unwritable(error, self.journal, len(line)) from error
+        journal.append(self.journal, event)
 
     def events(self) -> Iterator[Event]:
         """Yield the events so far; lines that cannot be read, such as the torn last one of a killed writer, are left out."""
@@ -148,11 +126,7 @@ class RunFolder:
 
     def lines(self) -> Iterator[Event | None]:
         """Yield the event that each whole line of the journal holds, None for one that cannot be read."""
-        if self.journal.exists():
-            with self.journal.open("rb") as file:
-                for line in file:
-                    if line.endswith(b"\n"):
-                        yield readable(line)
+        return journal.lines(self.journal)
 
     def keep_maps(self, maps: Sequence[npt.NDArray[np.uint8]]) -> None:
         """Write the split: for each cube, a map (z, y, x) with the number of each pixel's part."""
@@ -185,33 +159,12 @@ class RunFolder:
             shutil.rmtree(self.data)
 
     def truncate(self, length: int) -> None:
-        """Cut the journal back to `length` bytes; a resumed run repeats what is removed.
-
-        A new file replaces it, from which readers recognise that they must start again.
-        """
-        if self.journal.exists():
-            kept = self.journal.read_bytes()[:length]
-            with replacing(self.journal) as temporary:
-                temporary.write_bytes(kept)
+        """Cut the journal back to `length` bytes; a resumed run repeats what is removed."""
+        journal.cut_back(self.journal, length)
 
     def last_event(self) -> Event | None:
-        """Return the last event that can be read, reading only the end of the journal; ValueError if there are lines, and none can be."""
-        length = self.journal_length
-        if not length:
-            return None
-        with self.journal.open("rb") as file:
-            read = 0
-            while True:  # most events are short; confusion matrices of many classes are not
-                read = min(length, max(8_192, 4 * read))
-                file.seek(-read, os.SEEK_END)
-                first, *lines = file.read(read).split(b"\n")[:-1] or [b""]
-                lines = [first, *lines] if read == length else lines  # else the first one is cut
-                known = next((event for line in reversed(lines) if (event := readable(line)) is not None), None)
-                if known is not None or read == length:
-                    break
-        if known is None and any(lines):
-            raise ValueError(f"{self.journal} is damaged, or of another version: no line of it can be read")
-        return known
+        """Return the last event of the journal that can be read; ValueError if there are lines, and none can be."""
+        return journal.last_event(self.journal)
 
     @property
     def journal_length(self) -> int:

@@ -15,7 +15,8 @@ from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.files import replacing
 from napari_spectrai.runs.events import Epoch, Started
-from napari_spectrai.runs.folder import RunFolder, State, all_runs, readable
+from napari_spectrai.runs.folder import RunFolder, State, all_runs
+from napari_spectrai.runs.journal import readable
 
 MOST = 100
 """Number of runs in the list; the newest are listed."""

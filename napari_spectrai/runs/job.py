@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from napari_spectrai.runs.events import Event, Failed, Finished
-from napari_spectrai.runs.folder import RunFolder, readable
+from napari_spectrai.runs.folder import RunFolder
+from napari_spectrai.runs.journal import readable
 from napari_spectrai.runs.process_info import ForeignProcess
 
 _LET_GO = b"1"

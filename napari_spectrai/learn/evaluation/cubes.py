@@ -15,17 +15,8 @@ from napari_spectrai.experiment.metrics import AS_GIVEN
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
-from napari_spectrai.learn.evaluation.streaming import (
-    CubeScores,
-    KeptBlocks,
-    Scaling,
-    figures_of,
-    paired,
-    scored_pixels,
-    scoring,
-    under,
-    wanted,
-)
+from napari_spectrai.learn.evaluation.scaling import Scaling, under
+from napari_spectrai.learn.evaluation.streaming import CubeScores, KeptBlocks, figures_of, paired, scored_pixels, scoring, wanted
 from napari_spectrai.learn.inference.baselines import baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.pairing import relation, results_on_truth

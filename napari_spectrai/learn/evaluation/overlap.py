@@ -12,7 +12,8 @@ import numpy.typing as npt
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.learn.data.fingerprints import Fingerprints
-from napari_spectrai.learn.evaluation.streaming import blocks, under
+from napari_spectrai.learn.evaluation.scaling import under
+from napari_spectrai.learn.evaluation.streaming import blocks
 from napari_spectrai.learn.model import Model
 from napari_spectrai.reports.svg import rounded
 

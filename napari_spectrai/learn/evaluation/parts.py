@@ -16,10 +16,9 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.generators import drain
 from napari_spectrai.learn.evaluation.cubes import Kept, alike, of_cubes, under_truth
+from napari_spectrai.learn.evaluation.scaling import Places, Scaling
 from napari_spectrai.learn.evaluation.streaming import (
     BlockScores,
-    Places,
-    Scaling,
     blocks,
     paired,
     scored_block,

@@ -16,11 +16,11 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
+from napari_spectrai.learn.evaluation.scaling import Array, Places, Scaling, under, values_of
 from napari_spectrai.learn.evaluation.streaming_sums import StreamingSums
 from napari_spectrai.learn.scoring import metrics
 from napari_spectrai.plan.truths import share_axis
-from napari_spectrai.preparation.normalise import Normalise
-from napari_spectrai.valid import DataMask, Mask, finite, holds_data, said
+from napari_spectrai.valid import DataMask, Mask, holds_data, said
 
 BLOCK = 2**22
 """Approximate number of values of a block: at least 64 × 64 pixels, as files are chunked."""
@@ -28,9 +28,6 @@ BANDS = 32
 """Number of bands whose structure is compared at a time."""
 REACH = metrics.WINDOW // 2
 """Rows that a window of SSIM covers to each side."""
-
-Places = tuple[slice, ...]
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,7 @@ def scored_block(result: Cube, truth: Cube, names: Sequence[str], scaled: Scalin
     """Return the scores of a block of a pair of cubes."""
     known = mask[place]
     sums = StreamingSums(truth.axis, peaks="peak_position" in names)
-    one, other = (_block(cube, place, known) for cube in (result, truth))
+    one, other = (values_of(cube, place, known) for cube in (result, truth))
     alive = other.any(-1) & known
     one, other = scaled.seen(0, one, place), scaled.seen(1, other, place)
     error, angle = (np.full(known.shape, np.nan, np.float32) for _ in range(2))
@@ -188,83 +185,8 @@ def scoring(
     return CubeScores({name: figures[name] for name in names if name in figures}, error, angle, alive, sums.brightness)
 
 
-def _block(cube: Cube, place: Places, known: Mask | None = None) -> Array:
-    """Return the values of a block, zero where a pixel is not scored, or (without `known`) where they are missing."""
-    values = cube[place].numpy()
-    known = finite(values) if known is None else known
-    return values if known.all() else np.where(known[..., None], values, np.float32(0))
-
-
 def _flat(values: Array) -> Tensor:
     return torch.from_numpy(np.require(values.reshape(-1, values.shape[-1]), requirements=["C", "W"]))
-
-
-class Scaling:
-    """Scales spectra individually before they are scored: the truth's by its own, a result's by those of its source.
-
-    That is what a network learns where its preparation normalises. Without a source, a result is scaled by its own spectra. What was
-    taken from each pixel is kept, for when bands are scored separately.
-
-    Parameters
-    ----------
-    step : Normalise or None
-        None: intensities stay as they are.
-    spatial : shape of the pixels scored
-    source : Cube, optional
-        Of as many pixels per side, or of fewer by an integer factor.
-    """
-
-    def __init__(self, step: Normalise | None, spatial: tuple[int, ...], source: Cube | None = None) -> None:
-        self.step = step
-        self._removed = [tuple(np.empty((*spatial, 1), np.float32) for _ in range(2)) for _ in range(0 if step is None else 2)]
-        self._found = [np.zeros(spatial, bool) for _ in self._removed]
-        self._index = None if step is None or source is None else under(spatial, source)
-        self._source = source
-        self.by_source = self._index is not None
-
-    def _keep(self, side: int, spectra: Array, place: Any) -> None:
-        """Keep the factors of spectra, those of a result by its source."""
-        assert self.step is not None  # noqa: S101
-        if side == 0 and self._index is not None:
-            assert self._source is not None  # noqa: S101
-            below = [np.atleast_1d(along[one]) for along, one in zip(self._index, place, strict=True)]
-            first = [int(along[0]) for along in below]
-            inner = tuple(slice(start, int(along[-1]) + 1) for start, along in zip(first, below, strict=True))
-            index = np.ix_(*(along - start for start, along in zip(first, below, strict=True)))
-            factors = [one[index] for one in self.step.factors(_block(self._source, inner))]
-            factors = [one.reshape(*spectra.shape[:-1], 1) for one in factors]
-        else:
-            factors = list(self.step.factors(spectra))
-        for kept, part in zip(self._removed[side], factors, strict=True):
-            kept[place] = part
-        self._found[side][place] = True
-
-    def find(self, side: int, cube: Cube, place: Places, mask: Mask) -> None:
-        """Find the factors of a result (side 0) or of the truth (1) in a block, where they are not known."""
-        if self.step is not None and not self._found[side][place].all():
-            self._keep(side, _block(cube, place, mask[place]), place)
-
-    def seen(self, side: int, spectra: Array, place: Any) -> Array:
-        """Return spectra of the result (side 0) or of the truth (1), whose factors are kept."""
-        if self.step is not None and not (side == 0 and self.by_source and self._found[0][place].all()):
-            self._keep(side, spectra, place)
-        return self.again(side, spectra, place)
-
-    def again(self, side: int, spectra: Array, place: Any) -> Array:
-        """Return spectra, or some of their bands, scaled by the factors that are kept."""
-        if self.step is None:
-            return spectra
-        offset, scale = (kept[place] for kept in self._removed[side])
-        scaled: Array = (spectra - offset) / (scale + (scale == 0))
-        return scaled
-
-
-def under(spatial: Sequence[int], source: Cube) -> list[npt.NDArray[np.intp]] | None:
-    """Return which pixels of a source lie under those of some shape, by dimension; None where no whole number of pixels fits on one."""
-    coarse = source.spatial_shape
-    if len(coarse) != len(spatial) or any(f % c for f, c in zip(spatial, coarse, strict=True)):
-        return None
-    return [np.arange(f) * c // f for f, c in zip(spatial, coarse, strict=True)]
 
 
 StructurePart: TypeAlias = tuple[tuple[int, ...], int, int, slice]
