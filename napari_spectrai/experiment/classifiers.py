@@ -42,7 +42,10 @@ class LogisticRegression(PixelClassifier):
     @classmethod
     def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
         """Return what it sees as a candidate, with its place in the order."""
-        return {} if purpose == "denoising" else {"spectra": 10, "shapes": 20} | ({"superpixels": 100} if purpose == "pixels" else {})
+        if purpose == "denoising":
+            return {}
+        views: dict[View, int] = {"spectra": 10, "shapes": 20}
+        return views | ({"superpixels": 100} if purpose == "pixels" else {})
 
 
 class PLSDA(PixelClassifier):

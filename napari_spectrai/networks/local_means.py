@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_spectrai.experiment import networks as settings
+from napari_spectrai.experiment import classifier_networks as settings
 
 
 class Head(nn.Module):
