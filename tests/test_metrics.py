@@ -39,6 +39,18 @@ def labelled(seed):
 # ---------------------------------------------------------------- cubes
 
 
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("seed", SEEDS[:6])
+def test_spectra_that_are_all_zero_have_no_angle(seed, side):
+    pair = [x.reshape(-1, x.shape[-1]) for x in cubes(seed)]
+    angle = metrics.sam(*pair)
+    pair = [np.concatenate([x, x[:3]]) for x in pair]
+    pair[side][-3:] = 0
+    assert metrics.sam(*pair) == pytest.approx(angle, abs=1e-6)
+    pair[side][:] = 0
+    assert math.isnan(metrics.sam(*pair))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_scores_of_cubes_are_those_of_scikit_learn_and_scikit_image(seed):
     result, truth = cubes(seed, least=11)

@@ -95,6 +95,33 @@ def test_restore_undoes_any_chain_of_scalings(chain, seed):
     np.testing.assert_allclose(preparation.restore(prepared, removed), spectra, rtol=2e-2, atol=2e-2 * float(spectra.max()))
 
 
+FITTED = st.sampled_from(["scale", "pca", "msc"])
+
+
+@settings(max_examples=15)
+@given(first=st.sampled_from(["scale", "msc", "normalise"]), later=FITTED, last=FITTED, seed=st.integers(0, 10**6))
+def test_every_step_of_a_chain_is_fitted_to_what_the_steps_before_it_return(first, later, last, seed):
+    spectra, axis = np.random.default_rng(seed).gamma(4, 5, (12, 20)).astype(np.float32), SpectralAxis.bands(20)
+    chosen = [steps.parse(step) for step in (first, later, last)]
+    fitted = Preparation(tuple(chosen)).fitted(spectra, axis)
+    for step, found in zip(chosen, fitted.steps, strict=True):
+        assert found == step.fitted(spectra, axis)
+        spectra, axis = found.apply(spectra, axis)
+        assume(np.isfinite(spectra).all())
+
+
+@given(
+    norm=st.sampled_from([[], [{"kind": "normalise"}], [{"kind": "normalise", "by": "area"}]]), scales=st.integers(1, 3),
+    ratio=st.floats(0.125, 64, width=32), seed=st.integers(0, 10**6),
+)  # fmt: skip
+def test_the_gain_of_a_chain_brings_prepared_inputs_to_the_scale_of_prepared_truths(norm, scales, ratio, seed):
+    spectra, axis = np.random.default_rng(seed).gamma(4, 5, (12, 20)).astype(np.float32), SpectralAxis.bands(20)
+    chain = Preparation(tuple(steps.parse(step) for step in [*norm, *["scale"] * scales])).fitted(spectra, axis)
+    chain = chain.fitted_to_target(np.float32(ratio) * spectra, axis)
+    as_input, as_truth = chain.apply(spectra, axis)[0], chain.for_target().apply(spectra, axis)[0]
+    np.testing.assert_allclose(chain.gain * as_input, as_truth, rtol=1e-4)
+
+
 # ---------------------------------------------------------------- tiles
 
 
@@ -113,6 +140,18 @@ def test_tiles_cover_every_pixel_with_weights_that_sum_to_one(length, tile, over
         assert span.start % grid == 0
         total[span.start : span.stop] += span.weights(context)
     np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+@given(length=st.integers(1, 200), tile=st.integers(4, 64), overlap=st.integers(1, 20), context=st.integers(1, 9))
+def test_pixels_that_depend_on_others_beyond_their_tile_have_no_weight(length, tile, overlap, context):
+    assume(2 * overlap <= tile)
+    assume(2 * context < overlap)
+    for span in spans(length, tile, overlap, 1):
+        weights = span.weights(context)
+        inside = slice(context if span.before else 0, len(weights) - (context if span.after else 0))
+        assert (weights[inside] > 0).all()
+        weights[inside] = 0
+        assert not weights.any()
 
 
 @given(height=st.integers(20, 60), width=st.integers(20, 60), tile=st.sampled_from([16, 24, 32]))
