@@ -51,7 +51,7 @@ KEPT = {
     "learn/automatic/supervised.py": {"beside"},
     "learn/train/step_timing.py": {"beside"},
     "learn/train/block_split.py": {"beside", "flatters"},
-    "runs/folder.py": {"tell"},  # method of files
+    "runs/journal.py": {"tell"},  # method of files
     "cli/evaluate_command.py": {"judgement"},  # name of files
     "runs/commands.py": {"judgement"},
     "runs/evaluation.py": {"judgement"},
