@@ -19,10 +19,10 @@ from napari_spectrai.spectral_axis import SpectralAxis, unit_in
 FloatArray = npt.NDArray[np.float64]
 
 _VALUE = r"\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?"
-_UNIT = r"(?:nm|[uµμ]m|cm\s*\^?\s*[-−⁻]\s*[1¹]|1/cm|[mk]?eV|nanomet\w+|micromet\w+|[Åå\u212b]|[aA]ngstr\w+)"
+_UNIT = r"(?:nm|[uµμ]m|cm\s*\^?\s*[-−⁻]\s*[1¹]|1/cm|[mk]?eV|[nN]anomet\w+|[mM]icromet\w+|[Åå\u212b]|[aA]ngstr\w+)"
 _TO = r"\s*(?:-|–|—|−|\.\.+|to|…)\s*"
 _ENDS = rf"(?<![\w.,/])(?P<low>{_VALUE})\s*{_UNIT}?"
-_WINDOW = rf"{_ENDS}{_TO}(?P<high>{_VALUE})\s*(?P<window>{_UNIT})?(?![\w.])"
+_WINDOW = rf"{_ENDS}{_TO}(?P<high>{_VALUE})[\])]?\s*(?P<window>{_UNIT})?(?![\w.])"
 _FILTER = r"(?<![\w.,])[A-Z]{0,2}(?P<centre>\d{3,4}(?:[.,]\d+)?)\s*(?:nm)?\s*/\s*(?P<width>\d{1,3}(?:[.,]\d+)?)\s*(?P<filter>nm|m|x)?(?!\w)"
 _BEHIND = rf"(?P<before>{_UNIT})\s*[:=_ ]\s*(?P<behind>{_VALUE})(?![\w.])"
 _SINGLE = rf"(?<![\w.,])(?P<value>-?{_VALUE})\s*(?P<single>{_UNIT})(?![A-Za-z])"

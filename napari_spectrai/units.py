@@ -27,14 +27,18 @@ _GHZ_PER_WAVENUMBER = 29.9792458
 
 _UNIT_WORDS: tuple[tuple[str, str, float], ...] = (
     # Raman shift or wavenumber; the minus sign may be a hyphen, a dash, a superscript or lost with the ¹
-    (r"(?<![\w/])(?:1\s*)?/\s*cm\b(?!\s*[\^²2])|\bcm\s*(?:\^|\*\*)?\s*[\{(]?\s*[-−–—⁻]\s*[1¹][)}]?|\bcm⁻?¹", "1/cm", 1.0),
+    (
+        r"(?<![\w/])(?:1\s*)?/\s*cm\b(?!\s*[\^²2])|\bcm\s*(?:\^|\*\*)?\s*[\{(]?\s*[-−–—⁻?]\s*[1¹][)}]?|\bcm⁻?¹|\bсм\s*\^?\s*[-−–⁻]\s*[1¹]",
+        "1/cm",
+        1.0,
+    ),
     (r"\b(?:inverse|reciprocal)\s+(?:cm\b|centi)|\bkayser", "1/cm", 1.0),
-    (r"[µμ]m\b|\\u00b5m|\bum\b|\bmicrons?\b|\bmicro-?m(?:et|èt)", "um", 1.0),
-    (r"\bnano-?m(?:et|èt)|\bnm\b", "nm", 1.0),
+    (r"[µμ]m\b|\\u00b5m|\bum\b|\bмкм\b|\bmicrons?\b|\bmicro-?m(?:et|èt)", "um", 1.0),
+    (r"\bnano-?m(?:et|èt)|\bnm\b|\bнм\b", "nm", 1.0),
     (r"å(?:\b|ngstr)|\u212b|\bangstr", "nm", 0.1),
     (r"\bmev\b", "eV", 1e-3),
     (r"\bkev\b", "eV", 1e3),
-    (r"\bev\b|electron-?\s?volt", "eV", 1.0),
+    (r"\bev\b|\bэв\b|electron-?\s?volt", "eV", 1.0),
     (r"\bm\s*/\s*z\b|\bmz\b", "m/z", 1.0),
     (r"\bthz\b", "1/cm", 1e3 / _GHZ_PER_WAVENUMBER),
     (r"\bghz\b", "1/cm", 1 / _GHZ_PER_WAVENUMBER),
@@ -43,10 +47,21 @@ _PATTERNS = tuple((re.compile(pattern), unit, factor) for pattern, unit, factor 
 _WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters": ("nm", 1e9), "metres": ("nm", 1e9), "a": ("nm", 0.1)}
 """Units that count only where no other word stands with them."""
 _QUANTITY_WORDS = (
-    (re.compile(r"raman|wave\s?numb|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda"), "wavenumber"),
-    (re.compile(r"wave\s?len|\bwvl?\b|\bwl\b|\blambda\b|λ|wellenl|longueur d.onde|longitud de onda|lunghezza d.onda"), "wavelength"),
+    (
+        re.compile(
+            r"raman|wave\s?numb|\bwn\b|wellenzahl|nombre d.onde|numero d.onda|n[uú]mero de onda|волнов\w+ числ|波[数數]|拉曼|ラマン"
+        ),
+        "wavenumber",
+    ),
+    (
+        re.compile(
+            r"wave\s?len|\bwvl?\b|\bwl\b|\blambda\b|λ|wellenl|longueur d.onde|longitud de onda|lunghezza d.onda"
+            r"|comprimento de onda|golflengte|våglängd|bølgel|długość fali|vlnov|длин\w+ волн|波[长長]"
+        ),
+        "wavelength",
+    ),
     (re.compile(r"\benergy\b|\benergie"), "energy"),
-    (re.compile(r"\bmass(?:es)?\b|\bm\s*/\s*z\b"), "mass"),
+    (re.compile(r"\bmass(?:es)?\b|\bm\s*/?\s*z\b"), "mass"),
 )
 
 

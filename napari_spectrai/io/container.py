@@ -16,6 +16,8 @@ from napari_spectrai.remedies import where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
+_OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
+"""Words that make the name of an array that of an axis together with a unit, as in ``bands_nm``."""
 _NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count")
 MOST_LOOKED_AT = 2**22
 """Largest number of values of an array that are read to see which dimension holds the bands."""
@@ -33,7 +35,10 @@ def _shared(name: str, other: str) -> int:
 def is_axis(name: str) -> bool:
     """Whether an array's name is one that the positions of bands have."""
     short = re.sub(r"\{\d+\}$", "", name.rpartition("/")[2]).casefold()
-    return short in _AXIS_NAMES or (quantity_of(short) != "" and not _NO_AXIS.search(short))
+    if short in _AXIS_NAMES:
+        return True
+    said = quantity_of(short) != "" or (_OF_BANDS.search(short) is not None and unit_of(short) is not None)
+    return said and not _NO_AXIS.search(short)
 
 
 def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path | None = None, *, main: str | None = None) -> str:

@@ -12,6 +12,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.formats import envi_header
 from napari_spectrai.io.found import RawArray, mapped, positions, unpacked, warn
+from napari_spectrai.io.tables import text_of
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.remedies import give
 
@@ -50,7 +51,10 @@ def _values(path: Path, header: Path, fields: dict[str, str]) -> Path:
     others = [
         file
         for file in sorted(header.parent.iterdir())
-        if file.is_file() and file != header and stem in (file.stem, file.name) and file.suffix.lower() not in _NO_VALUES
+        if file.is_file()
+        and file != header
+        and (file.name == stem or file.name.startswith(f"{stem}."))
+        and file.suffix.lower() not in _NO_VALUES
     ]
     if len(others) == 1:
         return others[0]
@@ -63,8 +67,8 @@ def parse(header: Path) -> dict[str, str]:
     """Return the fields of a header, names in lower case, values as text."""
     if header.stat().st_size > _LONGEST_HEADER:
         raise ValueError(f"its header holds {header.stat().st_size:,} bytes; more than {_LONGEST_HEADER:,} is no header")
-    content = header.read_text(encoding="utf-8", errors="replace")
-    if not content.lstrip("\ufeff").startswith("ENVI"):
+    content = text_of(header).replace("\r\n", "\n").replace("\r", "\n")
+    if not content.startswith("ENVI"):
         raise ValueError(f"{header.name} does not start with ENVI")
     fields: dict[str, str] = {}
     place, last = 0, content.rfind("}")
@@ -166,6 +170,8 @@ def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None
     title = fields.get("z plot titles", "")
     if not unit and re.search(r"cm-1|cm\^-1|wavenumber", title, re.IGNORECASE):
         unit = "1/cm"
+    if unit.lower() == "mhz":  # of nuclear resonances elsewhere, but of light here
+        return positions(path, np.array(values) / 1e3, "GHz")
     return positions(path, values, unit)
 
 

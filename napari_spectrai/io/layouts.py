@@ -257,7 +257,7 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
         return Layout("columns", tuple(roles), notes=(note,))
     if ordered[:1] == [first] or loose[:1] == [first]:
         roles[first] = "position"
-        return Layout("columns", tuple(roles))
+        return Layout("columns", tuple(roles), notes=_again(numbers, first, roles))
     if width > 4 and len(numbers) > 1 and in_order(numbers[0], 0.95):
         note = "its first line is in order and taken for the positions of the bands"
         return _first_line(numbers, note)
@@ -266,6 +266,16 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
         roles[place] = "position"
         return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
     return Layout("bare", tuple(roles))
+
+
+def _again(numbers: npt.NDArray[np.float64], place: int, roles: list[str]) -> tuple[str, ...]:
+    """Leave out the columns that repeat the positions, as where each spectrum has its own; return what was left out."""
+    same = [column for column, role in enumerate(roles) if role == "intensity" and np.array_equal(numbers[:, column], numbers[:, place])]
+    if len(same) == roles.count("intensity"):
+        return ()
+    for column in same:
+        roles[column] = "ignored"
+    return (f"its columns {', '.join(map(str, same))} repeat the positions and are not read",) if same else ()
 
 
 def _even(values: npt.NDArray[np.float64]) -> bool:

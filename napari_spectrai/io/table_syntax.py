@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,25 @@ FloatTable = npt.NDArray[np.float64]
 _REMARKS = ("#", "%", "//", "$$", "'")
 MISSING = {"nan", "-nan", "na", "n/a", "n.a.", "--", "-", "#n/a", "null", "none", "?"}
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?|[-+]?inf(?:inity)?", re.IGNORECASE)
+_GROUPED = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+_GROUPED_BY_POINTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d*")
 MOST_LEADS = 3
 """Columns, at most, before those whose positions the first line gives."""
 _LONGEST_CELL = 400
 """Characters of a cell: no number or title has more, and the time of patterns grows with their square."""
 _SAMPLE = 400
+_AGAINST_BLANKS = 1.05
 _LONGEST_SAMPLE = 50_000
 """Characters of a line from which the separator of its cells is determined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Syntax:
-    """How cells are separated (None: by spaces), and whether a comma may be the decimal mark."""
+    """How cells are separated (None: by spaces), and whether a comma may be the decimal mark, or sets thousands apart."""
 
     delimiter: str | None
     comma: bool
+    grouped: bool = False
 
     def cells(self, line: str) -> list[str]:
         """Return the cells of a line, without quotes and spaces around them."""
@@ -43,17 +48,24 @@ class Syntax:
         """Return the number in a cell, NaN for an empty one or one marked as missing, None for words."""
         if not cell or cell.casefold() in MISSING:
             return np.nan
-        if self.comma and cell.count(",") == 1 and "." not in cell:
-            cell = cell.replace(",", ".")
+        if "," in cell:
+            grouped = self.grouped or "." in cell or cell.count(",") > 1
+            cell = ungrouped(cell) if grouped else cell.replace(",", ".") if self.comma else cell
         if not NUMBER.fullmatch(cell):
             return None
         return float(cell.replace("D", "E").replace("d", "e")) if "inf" not in cell.casefold() else np.nan
+
+    @property
+    def decimal(self) -> bool:
+        """Whether a comma outside quotes may be the decimal mark."""
+        return self.comma and not self.grouped and self.delimiter != ","
 
 
 SYNTAXES = (
     Syntax("\t", comma=True),
     Syntax(";", comma=True),
-    Syntax(",", comma=False),
+    Syntax("|", comma=True),
+    Syntax(",", comma=True),  # within quotes
     Syntax(None, comma=False),
     Syntax(None, comma=True),
 )
@@ -62,9 +74,9 @@ SYNTAXES = (
 @cache
 def plain_lines(syntax: Syntax) -> re.Pattern[str]:
     """Return the pattern of lines whose cells hold a number each, without blanks or missing ones; it takes linear time."""
-    mark = "[.,]" if syntax.comma else "[.]"
+    mark = "[.,]" if syntax.decimal else "[.]"
     number = rf"[-+]?(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][-+]?\d+)?"
-    between = "[ \t]+" if syntax.delimiter is None else f"[ ]*{syntax.delimiter}[ ]*"
+    between = "[ \t]+" if syntax.delimiter is None else f"[ ]*{re.escape(syntax.delimiter)}[ ]*"
     return re.compile(rf"[ \t]*{number}(?:{between}{number})*[ ]*")
 
 
@@ -97,11 +109,42 @@ def syntax_of(lines: Sequence[str]) -> Syntax | None:
             _, numbers, words = counts(line, syntax)
             if numbers >= 2 and words <= numbers:
                 score += numbers * (0.4 if words else 1.0)
-        if score > most:
+        if score > most * (_AGAINST_BLANKS if syntax.delimiter is None else 1.0):  # titles hold blanks and numbers
             best, most = syntax, score
     return best
 
 
 def pointed(cell: str, syntax: Syntax) -> str:
     """Return a number with a decimal point, words as they are."""
-    return cell.replace(",", ".") if syntax.comma and re.fullmatch(r"[-+]?\d+,\d+", cell) else cell
+    if "," not in cell:
+        return cell
+    if syntax.grouped or "." in cell:
+        return ungrouped(cell)
+    return cell.replace(",", ".") if syntax.comma and re.fullmatch(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?", cell) else cell
+
+
+def with_thousands(lines: Sequence[str], syntax: Syntax) -> Syntax:
+    """Return the syntax in which a comma sets thousands apart, if lines show that it is no decimal mark.
+
+    It is none where numbers have decimal points too, or where a column holds whole numbers below 1,000 without it; and three digits follow
+    it everywhere.
+    """
+    if not syntax.decimal or not any("," in line for line in lines[:_SAMPLE]):
+        return syntax
+    rows = [syntax.cells(line[:_LONGEST_SAMPLE]) for line in lines[:_SAMPLE]]
+    columns = [[cell for cell in column if cell] for column in zip_longest(*rows, fillvalue="")]
+    with_comma = [[cell for cell in column if "," in cell and syntax.number(cell) is not None] for column in columns]
+    if not any(with_comma) or any(
+        not _GROUPED.fullmatch(cell) or cell.lstrip("-+").startswith("0") for cells in with_comma for cell in cells
+    ):
+        return syntax
+    points = any("." in cell and "," not in cell and NUMBER.fullmatch(cell) for column in columns for cell in column)
+    small = any(found and any(cell.isdecimal() for cell in column) for column, found in zip(columns, with_comma, strict=True))
+    return replace(syntax, grouped=True) if points or small else syntax
+
+
+def ungrouped(cell: str) -> str:
+    """Return a number whose thousands are set apart, as in ``1,234.5`` or ``1.234,5``, without those marks; other cells as they are."""
+    if _GROUPED.fullmatch(cell):
+        return cell.replace(",", "")
+    return cell.replace(".", "").replace(",", ".") if _GROUPED_BY_POINTS.fullmatch(cell) else cell

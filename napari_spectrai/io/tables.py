@@ -10,9 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from napari_spectrai.io.found import affordable
-from napari_spectrai.io.table_syntax import MOST_LEADS, SYNTAXES, FloatTable, Syntax, counts, is_remark, plain_lines, pointed, syntax_of
+from napari_spectrai.io.table_syntax import (
+    MOST_LEADS,
+    SYNTAXES,
+    FloatTable,
+    Syntax,
+    counts,
+    is_remark,
+    plain_lines,
+    pointed,
+    syntax_of,
+    with_thousands,
+)
 from napari_spectrai.io.table_titles import head, titles_above
 
+_HEAD = 1000
+_SHOWN = 40
 _AT_ONCE = 2**17
 """Characters that are made numbers at a time."""
 
@@ -53,6 +66,8 @@ def text_of(path: Path) -> str:
     content = path.read_bytes()
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16")
+    if (wide := _wide(content[:_HEAD])) is not None:
+        return content.decode(wide, "replace").rstrip("\0\x1a\r\n ")
     try:
         found = content.decode("utf-8-sig")
     except UnicodeDecodeError:  # instruments write µ in the Windows way
@@ -61,6 +76,15 @@ def text_of(path: Path) -> str:
     if "\0" in found:
         raise ValueError("it holds zero bytes; it is no text")
     return found
+
+
+def _wide(head: bytes) -> str | None:
+    """Return the encoding of two bytes a character, of which one is zero, that a text without a mark has; None if it has none."""
+    odd, even = (head[start::2].count(0) for start in (1, 0))
+    half = len(head) // 2
+    if half < 4 or max(odd, even) < 0.9 * half or min(odd, even) > 0:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def lines_of(content: str) -> list[str]:
@@ -78,6 +102,10 @@ def table_of(content: str) -> Table:
     syntax = syntax or SYNTAXES[0]
     start, stop, notes = _block(lines, syntax, single=single)
     rows = [number for number in range(start, stop) if lines[number].strip() and not is_remark(lines[number])]
+    grouped = with_thousands([lines[number] for number in rows], syntax)
+    if grouped != syntax:
+        syntax = grouped
+        notes.append("the commas in its numbers are taken to set thousands apart")
     above = tuple(line for line in lines[:start] if line.strip())
     below = tuple(line for line in lines[stop:] if line.strip())
     first, numbers, words = _parsed([lines[number] for number in rows], syntax)
@@ -149,6 +177,8 @@ def _other_numbers(lines: Sequence[str], syntax: Syntax, start: int, stop: int, 
                 f"its line {neighbour + 1} holds {cells} value{'s' if cells > 1 else ''} where the table has {width}; "
                 "it is truncated or no table"
             )
+        if words and numbers and cells == width and syntax.number(syntax.cells(lines[neighbour])[0]) is not None:
+            notes.append(f"its line {neighbour + 1} next to the table ({lines[neighbour].strip()[:_SHOWN]!r}) is not read")
     others = 0
     for line in lines[stop:]:
         if line.strip() and not is_remark(line):
@@ -176,7 +206,7 @@ def _quickly(lines: Sequence[str], syntax: Syntax) -> FloatTable | None:
     """Return the numbers where every cell of every line holds one."""
     if any('"' in line for line in lines):
         return None
-    if syntax.comma and any("," in line for line in lines):
+    if syntax.decimal and any("," in line for line in lines):
         if any("." in line for line in lines):
             return None
         lines = [line.replace(",", ".") for line in lines]
@@ -195,6 +225,8 @@ def _quickly(lines: Sequence[str], syntax: Syntax) -> FloatTable | None:
 def _carefully(lines: Sequence[str], syntax: Syntax) -> tuple[list[str], FloatTable, dict[int, list[str]]]:
     """Return the cells of the first line, the numbers of all, and the cells of columns that hold words."""
     cells = [syntax.cells(line) for line in lines]
+    while len(cells) > 1 and all(len(row) > 1 and not row[-1] for row in cells):
+        cells = [row[:-1] for row in cells]  # a delimiter ends each line, that of the positions too
     usual = Counter(len(row) for row in cells).most_common(1)[0][0]
     width = max(len(row) for row in cells) if len(cells) < 3 else usual
     while width > 1 and not any(row[width - 1] for row in cells if len(row) >= width):

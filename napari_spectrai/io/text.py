@@ -24,7 +24,7 @@ from napari_spectrai.io.tables import Table, lines_of, table_of, text_of
 from napari_spectrai.remedies import give, where
 from napari_spectrai.units import quantity_of, unit_of
 
-_CLASS = re.compile(r"class|label|target|type|species|group|categor", re.IGNORECASE)
+_CLASS = re.compile(r"class|label|target|type|species|group|categor|klass?e|clase|gruppe|groupe|esp[eè]ce", re.IGNORECASE)
 _OURS = "# napari-spectrai "
 
 
