@@ -13,6 +13,7 @@ import numpy as np
 from napari_spectrai.io.asdf import FloatList, ordinates, pairs
 from napari_spectrai.io.found import RawArray, affordable, warn
 from napari_spectrai.io.spectra import Spectrum, chosen, inspected
+from napari_spectrai.io.tables import text_of
 
 _RECORD = re.compile(r"##\s*([^=\n]*?)\s*=(.*)", re.DOTALL)
 _TABLES = ("XYDATA", "XYPOINTS", "DATATABLE", "PEAKTABLE")
@@ -38,11 +39,7 @@ class _Block:
 
 def _content(path: Path) -> str:
     affordable((path.stat().st_size * 20,), np.uint8)
-    raw = path.read_bytes().partition(b"\x1a")[0]  # ^Z ends a file of DOS
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", "replace")
+    text = text_of(path).partition("\x1a")[0]  # ^Z ends a file of DOS
     return re.sub(r"\$\$[^\r\n]*", "", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
