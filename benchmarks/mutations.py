@@ -9,25 +9,33 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing import get_context, set_forkserver_preload
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
-CUBE, TILES = ("cube.py", "tests/test_cube.py", ""), ("learn/inference/tiles.py", "tests/test_properties.py", "tiles")
-SPLIT = ("plan/split.py", "tests/test_learn.py tests/test_properties.py", "split or gap or block or group or stratified or parts")
+CUBE = ("cube.py", "tests/test_cube.py", "")
+INDEXING = ("cube_indexing.py", "tests/test_cube.py", "")
+METADATA = ("cube_metadata.py", "tests/test_cube.py", "")
+TILES = ("learn/inference/tiles.py", "tests/test_properties.py", "tile")
+SPLIT = ("plan/split_methods.py", "tests/test_learn.py tests/test_properties.py", "split or gap or group or stratified or parts")
 METRICS = ("learn/scoring/metrics.py", "tests/test_metrics.py", "")
-CHAIN = ("preparation/chain.py", "tests/test_preparation.py tests/test_properties.py", "restore or chain or lazy or block or target")
+CHAIN = ("preparation/chain.py", "tests/test_preparation.py tests/test_properties.py", "restore or chain or target")
+BLOCKS = ("preparation/blocks.py", "tests/test_preparation.py tests/test_valid.py", "block or empty_spectra_empty")
 MODEL = ("learn/model.py", "tests/test_hostile.py tests/test_golden.py", "weights or predicts or classical")
 MUTATIONS = [
     (*CUBE, "self.data[..., bands], axis=self.axis.take(bands)", "self.data[..., bands], axis=self.axis.take(bands[::-1])"),
-    (*CUBE, "slice(number % length, number % length + 1)", "slice(number % length, number % length + 2)"),
-    (*CUBE, "if not -length <= number < length:", "if not -length < number < length:"),
+    (*INDEXING, "slice(number % length, number % length + 1)", "slice(number % length, number % length + 2)"),
+    (*INDEXING, "if not -length <= number < length:", "if not -length < number < length:"),
     (*CUBE, "whole = bands[-1] - bands[0] + 1 == bands.size", "whole = True"),
-    (*CUBE, "[place for place, band in enumerate(", "[band for place, band in enumerate("),
+    (*METADATA, "[place for place, band in enumerate(", "[band for place, band in enumerate("),
     (*CUBE, "return len(self.shape) > 2", "return len(self.shape) > 1"),
-    (*CUBE, "if taken > self.ndim:", "if taken > self.ndim + 1:"),
+    (*INDEXING, "if taken > len(shape):", "if taken > len(shape) + 1:"),
     (*TILES, "blind = min(context, (shared - 1) // 2)", "blind = 0"),
     (*TILES, "(np.arange(inner) + 0.5)", "(np.arange(inner) + 0.4)"),
     (*TILES, "weights[-shared:] *= ramp[::-1]", "weights[-shared:] *= ramp"),
@@ -51,11 +59,40 @@ MUTATIONS = [
     (*CHAIN, "spectra * undone[1] + undone[0]", "(spectra + undone[0]) * undone[1]"),
     (*CHAIN, "if any(not later.is_fitted for later in self.steps[number + 1 :]):", "if False:"),
     (*CHAIN, "gain *= float(removed[1].item() / back[1].item())", "gain *= float(back[1].item() / removed[1].item())"),
-    (*CHAIN, "return done if empty is None else np.where(empty[place][..., None], np.float32(0), done)", "return done"),
-    (*CHAIN, "slice(second, second + step)))", "slice(0, step)))"),
+    (*BLOCKS, "return done if empty is None else np.where(empty[place][..., None], np.float32(0), done)", "return done"),
+    (*BLOCKS, "slice(second, second + step)))", "slice(0, step)))"),
     (*MODEL, "refuse_misfit(path, shapes_in(path, _NETWORK), build)", "pass"),
     (*MODEL, "return cls(network.eval(), card, kept,", "return cls(network, card, {},"),
 ]  # fmt: skip
+
+
+PRELOADED = ["torch", "accelerate", "scipy.stats", "scipy.signal", "sklearn.metrics", "skimage.metrics", "dask.array", "pandas"]
+"""Imported once, in the process from which those of the tests are forked: importing them takes longer than most of the tests."""
+
+
+PASSED, FAILED = 0, 10
+"""Exit codes of the processes of the tests."""
+
+
+def _tests_end_with(package: str, arguments: list[str]) -> None:
+    """Run tests on the copied package in this process, and end it with the exit code of pytest."""
+    os.chdir(package)
+    sys.path.insert(0, package)
+    os.environ |= {"PYTHONPATH": package, "QT_QPA_PLATFORM": "offscreen"}
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning", *arguments])
+    sys.exit({pytest.ExitCode.OK: PASSED, pytest.ExitCode.TESTS_FAILED: FAILED}.get(code, 1))  # 1 is also that of an exception
+
+
+def passes(package: Path, tests: str, only: str) -> bool:
+    """Whether the tests pass on the copied package as it is."""
+    arguments = [*tests.split(), *(["-k", only] if only else [])]
+    process = get_context("forkserver").Process(target=_tests_end_with, args=(str(package), arguments))
+    process.start()
+    process.join()
+    if process.exitcode not in (PASSED, FAILED):
+        raise RuntimeError(f"the tests {tests} -k {only!r} could not be run")
+    return process.exitcode == PASSED
 
 
 def noticed(package: Path, module: str, tests: str, only: str, old: str, new: str) -> bool:
@@ -66,12 +103,7 @@ def noticed(package: Path, module: str, tests: str, only: str, old: str, new: st
         raise ValueError(f"{module} does not contain {old!r} any more; change the mutation")
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     try:
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests.split(), *(["-k", only] if only else [])]
-        environment = os.environ | {"PYTHONPATH": str(package), "QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"}
-        code = subprocess.run(command, cwd=package, env=environment, capture_output=True, check=False).returncode
-        if code not in (0, 1):
-            raise RuntimeError(f"pytest ended with {code} for {module}")
-        return code == 1
+        return not passes(package, tests, only)
     finally:
         path.write_text(text, encoding="utf-8")
 
@@ -82,17 +114,23 @@ def main() -> int:
     parser.add_argument("--only", default="", help="part of the name of a module")
     arguments = parser.parse_args()
     survivors = 0
+    os.environ["OMP_NUM_THREADS"] = "1"
+    set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory() as place:
         package = Path(place)
         for name in ("napari_spectrai", "tests", "pyproject.toml", "sample_data"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, package / name)
+        for tests, only in dict.fromkeys((m[1], m[2]) for m in MUTATIONS if arguments.only in m[0]):
+            if not passes(package, tests, only):
+                raise RuntimeError(f"the tests {tests} -k {only!r} fail without a mutation")
         for module, tests, only, old, new in MUTATIONS:
             if arguments.only not in module:
                 continue
+            start = time.monotonic()
             found = noticed(package, module, tests, only, old, new)
             survivors += not found
-            print(f"{'noticed' if found else 'SURVIVED':<9} {module}: {old!r} -> {new!r}", flush=True)
+            print(f"{'noticed' if found else 'SURVIVED':<9} {module}: {old!r} -> {new!r} ({time.monotonic() - start:.0f} s)", flush=True)
     print(f"{survivors} survived")
     return bool(survivors)
 

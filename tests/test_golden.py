@@ -1,12 +1,16 @@
-"""Models, runs and documents that earlier versions wrote still load, and predict what they predicted."""
+"""Models, runs and documents that earlier versions wrote still load, and predict what they predicted; published scores can be repeated."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, Model, Run, SpectralAxis, write_report
+from napari_spectrai import Cube, Experiment, Model, Run, SpectralAxis, sample, write_report
 from napari_spectrai.experiment.card import read_card
+from napari_spectrai.experiment.network_spec import networks
+from napari_spectrai.learn.classical.method import fitted
+from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.runs import Epoch, Finished, RunFolder, Started
 
 VERSIONS = sorted(path for path in (Path(__file__).parent / "golden").iterdir() if path.is_dir())
@@ -54,3 +58,15 @@ def test_a_run_is_listed_reported_and_its_experiment_read(written, tmp_path):
     assert isinstance(folder.experiment(), Experiment)
     assert Run(folder).model().axis == pairs(written)[0].axis
     assert "<svg" in write_report(folder, tmp_path / "report.html").read_text()
+
+
+def test_the_classical_rows_of_the_benchmark_of_raman_pairs_are_those_of_its_page():
+    page = (Path(__file__).parents[1] / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    published = {kind: re.search(rf"^\| {kind}(?:, tuned)? \| ([\d.]+) \|$", page, re.MULTILINE)[1] for kind in ("raw", "PCA", "ridge")}
+    pairs = sample("raman_pairs")
+    experiment = Experiment.default("denoising", pairs.cube[:800], pairs.truth[:800])
+    data = assemble(experiment, [pairs.cube[:800]], [pairs.truth[:800]])
+    methods = {label: fitted(networks.parse(label.lower()), data, "training", "validation") for label in published}
+    model = Model.of(methods["ridge"], data, experiment.override("network=ridge"), "golden", classical=methods)
+    scores = model.evaluate(pairs.cube[800:], pairs.truth[800:], normalise="maximum").rows
+    assert {label: f"{scores[label]['mse']:.5f}" for label in published} == published
