@@ -71,9 +71,8 @@ STORIES = [
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.task)
-def test_the_whole_story(story, make_napari_viewer, until, tmp_path):
+def test_a_cube_is_opened_prepared_trained_on_predicted_and_scored_and_its_result_reopened(story, make_napari_viewer, until, tmp_path):
     noisy, clean, kinds = scene(0)
-    enlarges = story.task == "super_resolution"
     files = {"cells": write(noisy, tmp_path / "cells.zarr"), "other": write(scene(1)[0], tmp_path / "other.zarr")}
     truth = story.truth(noisy, clean, kinds)
     if isinstance(truth, Cube):
@@ -81,65 +80,21 @@ def test_the_whole_story(story, make_napari_viewer, until, tmp_path):
     elif truth is not None:
         files["truth"] = write_labels(truth, tmp_path / "kinds.zarr")
 
-    # open and look
     viewer = make_napari_viewer(show=True)
     (source,) = viewer.open(files["cells"], plugin="napari-spectrai")
     shown = opened_truth(viewer, truth, files)
-    spectra = spectrai.widgets.spectra(viewer)
-    spectra.look_at((*viewer.dims.point[:1], 4.0, 4.0))
-    until(lambda: source.name in spectra.plot.names())
-    np.testing.assert_allclose(spectra.plot.data(source.name)[1], noisy.data[8, 8], rtol=1e-6)
-
-    # prepare
-    preprocess = spectrai.widgets.preprocess(viewer)
-    preprocess.take(source)
-    preprocess.form.add("savitzky_golay")
-    preprocess.start()
-    until(lambda: preprocess.status.startswith(("done", "failed")))
-    prepared = next(layer for layer in viewer.layers if layer.name.startswith(f"{source.name} ·"))
-    assert as_cube(prepared).axis == AXIS
-    viewer.layers.remove(prepared)  # it was worth a look only
-
-    # train
-    train = spectrai.widgets.train(viewer)
-    train.form.task.value = story.task
-    train.take(source)
-    if shown is not None:
-        train.data.first.truth.value = shown
-    train.experiment = train.experiment.override(*story.settings, *SMALL)
-    train.start()
-    until(lambda: train.state == "idle")
-    assert train.view.status.startswith("done"), (train.view.status, train.view._trouble.value)
-    model = train.run.folder.best
-
-    # predict
+    spectrum_is_shown(viewer, source, noisy, until)
+    axis_stays_when_prepared(viewer, source, until)
+    model = trained(viewer, story, source, shown, until)
     result = applied(viewer, model, source, until)
-
-    # evaluate
-    evaluate = spectrai.widgets.evaluate(viewer)
-    if enlarges:
-        sharp = np.repeat(np.repeat(clean.data, 2, 0), 2, 1)
-        shown = viewer.add_image(np.moveaxis(sharp, -1, 0), name="sharp", metadata={"spectral_axis": AXIS.to_json() | {"position": 0}},
-                                 scale=result.scale, translate=result.translate, units=result.units)  # fmt: skip
-    evaluate.result, evaluate.truth = result, shown
-    until(lambda: evaluate._start.enabled)
-    evaluate.start()
-    until(lambda: evaluate.status.startswith(("done", "failed")))
-    mine = evaluate.report.metrics
+    mine = scored(viewer, result, sharp_layer(viewer, clean, result) if story.task == "super_resolution" else shown, until)
     assert story.good(mine[story.judged]), mine
 
-    # save, restart, reopen, apply to another cube
     saved = tmp_path / ("result.zarr" if not hasattr(result, "selected_label") else "result.tif")
     assert result.save(str(saved), plugin="napari-spectrai" if saved.suffix == ".zarr" else None)
     viewer.close()
     viewer = make_napari_viewer(show=True)
-    if saved.suffix == ".zarr":
-        (again,) = viewer.open(saved, plugin="napari-spectrai")
-        np.testing.assert_allclose(as_cube(again).numpy(), as_cube(result).numpy(), rtol=1e-6)
-        assert as_cube(again).axis == as_cube(result).axis
-    else:
-        (again,) = viewer.open(saved, layer_type="labels")
-        np.testing.assert_array_equal(again.data, result.data)
+    is_reopened_as_it_was(viewer, saved, result)
     (other,) = viewer.open(files["other"], plugin="napari-spectrai")
     second = applied(viewer, model, other, until)
     if truth is kinds:
@@ -155,6 +110,70 @@ def opened_truth(viewer: Any, truth: Any, files: dict[str, Path]) -> Any:
     if isinstance(truth, Cube):
         return viewer.open(files["truth"], plugin="napari-spectrai")[0]
     return viewer.add_labels(truth.data, name="kinds", scale=(0.5, 0.5), units=("um", "um"), metadata={"class_names": dict(truth.names)})
+
+
+def spectrum_is_shown(viewer: Any, source: Any, cube: Cube, until: Any) -> None:
+    """Look at a pixel in the Spectra dock."""
+    spectra = spectrai.widgets.spectra(viewer)
+    spectra.look_at((*viewer.dims.point[:1], 4.0, 4.0))
+    until(lambda: source.name in spectra.plot.names())
+    np.testing.assert_allclose(spectra.plot.data(source.name)[1], cube.data[8, 8], rtol=1e-6)
+
+
+def axis_stays_when_prepared(viewer: Any, source: Any, until: Any) -> None:
+    """Apply a step in the Preprocess dock, and remove its result."""
+    preprocess = spectrai.widgets.preprocess(viewer)
+    preprocess.take(source)
+    preprocess.form.add("savitzky_golay")
+    preprocess.start()
+    until(lambda: preprocess.status.startswith(("done", "failed")))
+    prepared = next(layer for layer in viewer.layers if layer.name.startswith(f"{source.name} ·"))
+    assert as_cube(prepared).axis == AXIS
+    viewer.layers.remove(prepared)
+
+
+def trained(viewer: Any, story: Story, source: Any, shown: Any, until: Any) -> Path:
+    """Train in the Train dock; return the model file."""
+    train = spectrai.widgets.train(viewer)
+    train.form.task.value = story.task
+    train.take(source)
+    if shown is not None:
+        train.data.first.truth.value = shown
+    train.experiment = train.experiment.override(*story.settings, *SMALL)
+    train.start()
+    until(lambda: train.state == "idle")
+    assert train.view.status.startswith("done"), (train.view.status, train.view._trouble.value)
+    best: Path = train.run.folder.best
+    return best
+
+
+def sharp_layer(viewer: Any, clean: Cube, result: Any) -> Any:
+    """Add the clean image, enlarged, where an enlarged result lies."""
+    sharp = np.repeat(np.repeat(clean.data, 2, 0), 2, 1)
+    return viewer.add_image(np.moveaxis(sharp, -1, 0), name="sharp", metadata={"spectral_axis": AXIS.to_json() | {"position": 0}},
+                            scale=result.scale, translate=result.translate, units=result.units)  # fmt: skip
+
+
+def scored(viewer: Any, result: Any, truth: Any, until: Any) -> dict[str, float]:
+    """Evaluate in the Evaluate dock; return the scores."""
+    evaluate = spectrai.widgets.evaluate(viewer)
+    evaluate.result, evaluate.truth = result, truth
+    until(lambda: evaluate._start.enabled)
+    evaluate.start()
+    until(lambda: evaluate.status.startswith(("done", "failed")))
+    metrics: dict[str, float] = evaluate.report.metrics
+    return metrics
+
+
+def is_reopened_as_it_was(viewer: Any, saved: Path, result: Any) -> None:
+    """Open a saved result in another viewer, and compare."""
+    if saved.suffix == ".zarr":
+        (again,) = viewer.open(saved, plugin="napari-spectrai")
+        np.testing.assert_allclose(as_cube(again).numpy(), as_cube(result).numpy(), rtol=1e-6)
+        assert as_cube(again).axis == as_cube(result).axis
+    else:
+        (again,) = viewer.open(saved, layer_type="labels")
+        np.testing.assert_array_equal(again.data, result.data)
 
 
 def applied(viewer: Any, model: Path, layer: Any, until: Any) -> Any:
