@@ -86,7 +86,7 @@ def test_a_continuum_is_divided_out():
 
 
 @pytest.mark.parametrize("target", ["absorbance", "kubelka_munk"])
-def test_optical_quantities_and_back(target):
+def test_optical_quantities_are_converted_there_and_back(target):
     values = np.linspace(0.01, 1, 30, dtype=np.float32)[None]
     there = Optical(target=target).apply(values, BANDS(30))[0]
     np.testing.assert_allclose(Optical(source=target, target="reflectance").apply(there, BANDS(30))[0], values, rtol=1e-4)

@@ -38,7 +38,7 @@ def test_units_are_understood(spelling, unit):
         ([[1.0]], "nm", "shape"),
     ],
 )
-def test_axis_refuses(values, unit, message):
+def test_an_axis_refuses_positions_that_no_spectrum_has(values, unit, message):
     with pytest.raises(ValueError, match=message):
         SpectralAxis(np.array(values), unit)
 
@@ -83,7 +83,7 @@ def test_cube_without_axis_has_band_numbers():
         (np.array([["a", "b"]]), None, "real numbers"),
     ],
 )
-def test_cube_refuses(data, axis, message):
+def test_a_cube_refuses_arrays_that_are_no_spectra(data, axis, message):
     with pytest.raises(ValueError, match=message):
         Cube(data, axis)
 

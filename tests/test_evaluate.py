@@ -199,7 +199,7 @@ def test_a_coarser_source_scales_what_was_made_of_it():
     np.testing.assert_allclose(spot.source, spot.result, rtol=1e-5)
 
 
-def test_extremes_of_cubes():
+def test_best_and_worst_spectra_exist_in_the_smallest_cubes_and_have_a_truth():
     one = evaluate({"a": np.ones((1, 3), np.float32)}, np.full((1, 3), 2, np.float32))
     assert [spot.pixel for spot in one.spots] == [[0], [0], [0]]
     assert one.metrics["mse"] == 1
@@ -235,7 +235,7 @@ def test_results_without_comparable_truth_are_refused_with_a_reason(change, word
 # ---------------------------------------------------------------- classes
 
 
-def test_classes_against_numpy(classes):
+def test_confusions_and_scores_of_classes_are_those_counted_by_numpy(classes):
     told, known = classes
     found = evaluate({"mine": told}, known, "segmentation")
     where = known.data > 0
@@ -391,7 +391,7 @@ def test_figures_as_they_are_read():
     assert rounded(34297, whole=True) == "34,297"
 
 
-def test_layers_are_taken(image):
+def test_a_layer_is_evaluated_as_the_cube_that_it_shows(image):
     from types import SimpleNamespace
 
     result, truth = image

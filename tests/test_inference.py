@@ -160,7 +160,7 @@ def test_a_damaged_cache_is_measured_again():
     assert measured.recalled("b") == 1
 
 
-def test_ways_can_be_fixed(monkeypatch):
+def test_a_variable_fixes_how_predictions_are_computed(monkeypatch):
     model = model_of(UNet(dims=1, width=8, depth=1, ridge=False))
     monkeypatch.setenv(engines.VARIABLE, "batch=7 folded=false")
     engine = engine_of(model)

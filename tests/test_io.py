@@ -65,7 +65,7 @@ def test_sets_of_spectra_lazy_cubes_one_pixel_and_one_band_too(tmp_path, suffix,
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".mat", ".h5", ".zarr", ".ome.zarr", ".ome.tif", ".csv"])
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 4, 5, 6)])
-def test_volumes_and_series(tmp_path, suffix, shape):
+def test_volumes_and_series_are_read_as_written(tmp_path, suffix, shape):
     cube = Cube(np.random.default_rng(1).random(shape, np.float32), SpectralAxis(np.linspace(400, 700, shape[-1]), "nm"))
     again = read(write(cube, tmp_path / f"c{suffix}"))
     np.testing.assert_array_equal(np.asarray(again.data), cube.data)
@@ -222,7 +222,7 @@ def test_a_stack_that_ends_early_is_refused_not_shortened(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
-def test_foreign_ome_zarr(tmp_path):
+def test_wavelengths_in_channel_names_of_ome_zarr_become_the_axis(tmp_path):
     group = zarr.create_group(tmp_path / "c.ome.zarr", zarr_format=2)
     data = np.random.default_rng(0).random((3, 6, 7), np.float32)
     group.create_array("0", data=data)
@@ -245,7 +245,7 @@ def test_packed_netcdf_with_wavelengths_in_a_group(tmp_path):
     assert cube.axis == SpectralAxis([400, 500, 600], "nm")
 
 
-def test_classic_netcdf(tmp_path):
+def test_classic_netcdf_is_read_with_its_coordinates(tmp_path):
     data = np.random.default_rng(0).random((3, 4, 5)).astype(np.float32)
     with scipy.io.netcdf_file(tmp_path / "c.nc", "w") as file:
         for name, length, step in (("y", 3, 0.5), ("x", 4, 0.25), ("wavelength", 5, 10)):
@@ -340,7 +340,7 @@ def test_positions_without_a_unit_are_kept_and_said(tmp_path):
 # ------------------------------------------------------------------ text
 
 
-def test_texts_of_instruments(tmp_path):
+def test_tables_of_instruments_are_read_with_their_positions(tmp_path):
     (tmp_path / "a.csv").write_text("Raman shift (cm-1),cell 1,cell 2\n600,1,10\n601,2,20\n603,3,30\n")
     cube = read(tmp_path / "a.csv")
     np.testing.assert_array_equal(cube.data, [[1, 2, 3], [10, 20, 30]])
@@ -380,7 +380,7 @@ def test_columns_are_what_their_names_say(tmp_path):
     assert read(tmp_path / "latin.csv").axis == SpectralAxis([1, 2, 3], "um")
 
 
-def test_texts_that_are_none(tmp_path):
+def test_texts_without_a_table_are_refused(tmp_path):
     (tmp_path / "words.txt").write_text("a licence\n" * 300)
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "binary.csv").write_bytes(bytes(range(256)))
@@ -390,7 +390,7 @@ def test_texts_that_are_none(tmp_path):
             read(tmp_path / name)
 
 
-def test_jcamp_and_spc(tmp_path):
+def test_jcamp_and_spc_are_read_with_their_axes(tmp_path):
     y = [0.1, 0.2, 0.4, 0.3]
     (tmp_path / "s.jdx").write_text(
         "##TITLE=polystyrene\n##JCAMP-DX=4.24\n##XUNITS=1/CM\n##YUNITS=ABSORBANCE\n##XFACTOR=1\n##YFACTOR=0.001\n"
@@ -465,7 +465,7 @@ def test_an_unfinished_wdf_map_keeps_what_was_measured(tmp_path):
     assert np.isfinite(cube.data).all(-1).sum() == 7
 
 
-def test_real_wdf_files():
+def test_wdf_files_of_an_instrument_are_read():
     single = read(DATA / "sp.wdf")
     assert single.shape == (1, 1015)
     assert (single.axis.unit, round(single.axis.values[0], 2), single.metadata["laser_nm"]) == ("1/cm", 2787.51, 532.2501)
@@ -475,7 +475,7 @@ def test_real_wdf_files():
         assert read(DATA / "undefined.wdf").shape == (2, 1015)
 
 
-def test_real_envi_and_imzml():
+def test_envi_and_imzml_files_of_instruments_are_read():
     ftir = read(DATA / "ftir_map.hdr")
     assert ftir.shape == (13, 16, 427)
     assert (ftir.axis.unit, ftir.axis.values[0], ftir.pixel_size, ftir.pixel_unit) == ("1/cm", 717.42, (25, 25), "um")
@@ -483,7 +483,7 @@ def test_real_envi_and_imzml():
     assert (mass.shape, mass.axis.unit) == ((3, 3, 8399), "m/z")
 
 
-def test_a_format_of_rosettasciio(tmp_path):
+def test_formats_of_rosettasciio_are_read(tmp_path):
     text = (
         "#FORMAT : EMSA/MAS Spectral Data File\n#VERSION : 1.0\n#TITLE : x\n#NPOINTS : 3\n#NCOLUMNS : 1\n#XUNITS : eV\n#YUNITS : counts\n"
     )
@@ -625,7 +625,7 @@ def test_foreign_and_empty_files_name_file_and_reason(tmp_path, suffix, content)
         read(tmp_path / f"f{suffix}")
 
 
-def test_empty_stores(tmp_path):
+def test_stores_without_an_array_are_refused(tmp_path):
     zarr.create_group(tmp_path / "c.zarr")
     zarr.create_group(tmp_path / "c.ome.zarr")
     for suffix in (".zarr", ".ome.zarr"):
@@ -633,7 +633,7 @@ def test_empty_stores(tmp_path):
             read(tmp_path / f"c{suffix}")
 
 
-def test_missing_and_unknown_files(tmp_path, cube):
+def test_missing_files_and_unknown_suffixes_are_named(tmp_path, cube):
     with pytest.raises(FileNotFoundError, match="no such file"):
         read(tmp_path / "none.npz")
     (tmp_path / "c.doc").write_text("")

@@ -47,7 +47,7 @@ def test_whole_numbers_of_matlab_and_masks_are_labels():
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".npy", ".npz", ".zarr"])
-def test_written_and_read_again(tmp_path, suffix):
+def test_label_files_keep_numbers_and_names(tmp_path, suffix):
     data = np.arange(12).reshape(3, 4) % 5
     path = write_labels(Labels(data, {1: "fat", 4: "water"}), tmp_path / f"labels{suffix}")
     again = read_labels(path)

@@ -199,7 +199,7 @@ def test_figures_of_classes_are_those_of_scikit_learn():
     assert math.isnan(metrics.of_classes(np.zeros((0, 3)), np.zeros(0), ("kappa",))["kappa"])
 
 
-def test_figures_of_images():
+def test_scores_of_images_have_known_values():
     rng = np.random.default_rng(0)
     truth = rng.random((20, 18, 3))
     assert metrics.ssim(truth, truth) == pytest.approx(1)
@@ -260,7 +260,7 @@ def test_the_weight_average_starts_quickly_and_follows_slowly():
     assert 0.9 < average.module.weight.item() < 1
 
 
-def test_device_and_precision():
+def test_a_missing_device_is_refused_and_small_networks_keep_fp32():
     cpu = choose_device("cpu")
     assert choose_precision(Training(), cpu, ResidualMLP()) == "fp32"
     assert choose_precision(Training(precision="bf16"), cpu, ResidualMLP()) == "bf16"

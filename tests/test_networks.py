@@ -107,7 +107,7 @@ class TestContract:
             optimiser.step()
         assert loss < 0.5 * first
 
-    def test_state_round_trip(self, spec):
+    def test_saved_weights_give_the_same_output(self, spec):
         network = build(spec, 16, 16).eval()
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
@@ -195,7 +195,7 @@ class TestClassifyingContract:
                 break
         assert loss < 0.3
 
-    def test_state_round_trip(self, spec):
+    def test_saved_weights_give_the_same_output(self, spec):
         network, again = (build(spec, 16, 3, ridge=False, classes=True).eval() for _ in range(2))
         again.load_state_dict(network.state_dict())
         x = torch.randn(2, 8, 8, 16)

@@ -74,7 +74,7 @@ class TestModel:
         assert noise_model(image * (1 + 0.1 * np.random.default_rng(0).normal(size=image.shape))).kind == "proportional"
 
     @pytest.mark.parametrize("bands", [1, 3, 700])
-    def test_any_number_of_bands(self, bands):
+    def test_photon_noise_is_found_with_any_number_of_bands(self, bands):
         image = signal(max(30, bands), 60 if bands > 3 else 100)
         first = int(image.std((0, 1)).argmax()) - 1 if bands <= 3 else 0
         found = noise_model(counted(image[..., first : first + bands] + 0.1, 30))

@@ -144,7 +144,7 @@ class TestPointwise:
 
 @pytest.mark.parametrize("step", [*POINTWISE, *LEARNING, *SPATIAL], ids=name)
 class TestOverCubes:
-    def test_lazy_is_eager(self, step):
+    def test_lazy_data_are_prepared_as_data_in_memory(self, step):
         spectra = image()
         before = spectra.copy()
         eager = preprocess(Cube(spectra, AXIS, (1, 2), "um"), [step])
@@ -157,13 +157,13 @@ class TestOverCubes:
         assert eager.data.dtype == lazy.data.dtype == np.float32
         np.testing.assert_array_equal(spectra, before)
 
-    def test_blocks_are_the_whole(self, step, monkeypatch):
+    def test_blocks_are_prepared_as_the_whole_is(self, step, monkeypatch):
         cube = Cube(image(), AXIS)
         whole = preprocess(cube, [step]).data
         monkeypatch.setattr("napari_spectrai.preparation.blocks.BLOCK", 100)
         np.testing.assert_allclose(preprocess(cube, [step]).data, whole, rtol=1e-5, atol=1e-6)
 
-    def test_yaml_keeps_it(self, step):
+    def test_a_step_is_kept_by_its_json(self, step):
         assert steps.parse(step.model_dump(mode="json")) == step
 
     def test_one_band_is_done_or_refused_in_words(self, step):
@@ -184,7 +184,7 @@ def test_zero_spectra_come_back_as_zero():
     assert not Preparation.restore(prepared + 7, removed).any()
 
 
-def test_known_answers():
+def test_steps_have_known_answers():
     assert Normalise(by="maximum").apply(np.float32([[1, 4, 2]]), SpectralAxis.bands(3))[0].tolist() == [[0.25, 1, 0.5]]
     snv = Normalise(by="snv").apply(image(), AXIS)[0]
     np.testing.assert_allclose(snv.mean(-1), 0, atol=1e-6)

@@ -152,7 +152,7 @@ def test_a_hyperspy_signal_brings_its_axis_and_pixel_size():
 
 
 @pytest.mark.parametrize("kind", ["text", "categories", "numbers", "missing"])
-def test_labels_from_a_series(kind):
+def test_a_pandas_series_becomes_labels(kind):
     pandas = pytest.importorskip("pandas")
     series = {
         "text": pandas.Series(["fat", "water", "fat"]), "categories": pandas.Series(["fat", "water", "fat"], dtype="category"),

@@ -22,7 +22,7 @@ QUICK = ("training.epochs=1", "training.device=cpu", "training.precision=fp32", 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 8])
 @pytest.mark.parametrize("wanted", [1, 4, 9, 40])
-def test_reflection_is_numpys(length, wanted):
+def test_reflection_pads_as_numpy_does(length, wanted):
     values = np.arange(length) + 10
     wanted = max(length, wanted)
     np.testing.assert_array_equal(values[reflected(length, wanted)], np.pad(values, (0, wanted - length), mode="reflect"))
@@ -33,7 +33,7 @@ def test_reflection_is_numpys(length, wanted):
 
 
 @pytest.mark.parametrize(("length", "least", "multiple"), [(59, 64, 1), (75, 64, 1), (75, 64, 64), (5, 1, 8), (16, 32, 16)])
-def test_the_rule(length, least, multiple):
+def test_lengths_are_extended_to_the_next_multiple(length, least, multiple):
     found = extended(length, least=least, multiple=multiple)
     assert found >= max(length, least)
     assert found % multiple == 0

@@ -68,7 +68,7 @@ def scene():
     return Cube(data.astype(np.float32), SpectralAxis(np.linspace(400, 700, 8), "nm"), name=ODD), Labels(labels, {1: "fat", 2: ODD})
 
 
-def test_a_denoising_run(pairs, quick, tmp_path):
+def test_the_report_of_a_denoiser_shows_the_scores_of_its_journal(pairs, quick, tmp_path):
     experiment = quick("split.test=0.2").model_copy(update={"name": ODD})
     events = list(fit(experiment, *pairs, run=tmp_path / "run"))
     page = read(tmp_path / "run")
@@ -120,7 +120,7 @@ def test_classes_of_the_saved_model(scene, tmp_path, network):
     assert ("this method (" in page.text) == (network == "svm")
 
 
-def test_a_classical_run(pairs, quick, tmp_path):
+def test_the_report_of_a_classical_method_does_not_compare_it_with_itself(pairs, quick, tmp_path):
     list(fit(quick("network=ridge", "split.test=0.2"), *pairs, run=tmp_path / "run"))
     page = read(tmp_path / "run")
     assert len(told(tmp_path / "run", Preview)) == 1
@@ -258,7 +258,7 @@ def test_what_no_page_can_hold():
         ([1.0, 1.0 + 1e-9], [7.0, 7.0], {}),
     ],
 )
-def test_curves_of_every_kind(x, y, levels):
+def test_curves_are_drawn_whatever_their_values(x, y, levels):
     for logarithmic in (True, False):
         drawn = plot(
             [Curve(ODD, list(x), list(y), "accent")], x="x", y="y", levels=levels, logarithmic=logarithmic, mark=(x[0], y[0], "here")

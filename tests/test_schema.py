@@ -24,7 +24,7 @@ def test_the_file_of_the_package_is_current():
 
 
 @pytest.mark.parametrize("task", list(tasks))
-def test_default_documents_fit(checker, task):
+def test_default_documents_satisfy_the_schema(checker, task):
     checker.validate(Experiment.from_mapping({"task": task}).model_dump(mode="json"))
 
 
@@ -38,6 +38,6 @@ def test_a_kind_can_be_named_alone_or_with_its_settings(checker, kind):
     "text",
     ["network: {kind: unet, widht: 3}", "network: resnett", "training: {epochs: 0}", "preparation: [crop: {low: 3}]", "netwrok: unet"],
 )
-def test_mistakes_do_not_fit(checker, text):
+def test_the_schema_refuses_mistakes(checker, text):
     with pytest.raises(jsonschema.ValidationError):
         checker.validate(yaml.safe_load(text))

@@ -13,7 +13,7 @@ from napari_spectrai.spec import SettingsError
 
 
 @pytest.mark.parametrize("task", ["denoising"])
-def test_yaml_both_ways(tmp_path, task, pairs):
+def test_a_document_is_loaded_as_it_was_saved(tmp_path, task, pairs):
     experiment = Experiment.default(task, *pairs).override("network=unet", "training.schedule=cosine", "split.gap=3")
     path = experiment.save(tmp_path / "e.yml")
     assert Experiment.load(path) == experiment

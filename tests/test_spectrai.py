@@ -128,7 +128,7 @@ def test_what_is_ours_is_not_taken_for_spectrais():
         ({"data_normalization": "Area Under The Curve"}, "normalise", "divides by the mean"),
     ],
 )
-def test_preparation(changes, expected, said, tmp_path):
+def test_preprocessing_of_old_documents_becomes_steps(changes, expected, said, tmp_path):
     experiment, told = from_spectrai(document("spectral_denoising", **changes), tmp_path / "old.yml")
     assert expected in [step.kind for step in experiment.preparation]
     assert said in "\n".join(told)
@@ -273,7 +273,7 @@ def lain(make_spectra):
 
 
 @pytest.mark.parametrize("name", ["spectral_denoising", "spectral_calibration"])
-def test_two_arrays_of_pairs(name, lain, tmp_path):
+def test_two_arrays_of_pairs_are_trained_on_from_an_old_document(name, lain, tmp_path):
     mat(tmp_path / "data/test_input_spectra/input_spectra.mat", lain[0].astype(float))
     mat(tmp_path / "data/test_target_spectra/target_spectra.mat", lain[1].astype(float))
     path = as_the_program_lay(tmp_path, name, batch_size=8, spectral_shift=0.01)

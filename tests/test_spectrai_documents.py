@@ -186,7 +186,7 @@ def test_networks_differ_from_the_published_ones_as_documented():
         ({"activation": "PReLU"}, "it was followed by PReLU, which multiplied negative values by its trained slope"),
     ],
 )
-def test_values_below_zero(changes, said):
+def test_networks_of_old_documents_give_values_below_zero(changes, said):
     experiment, told = translated("spectral_denoising", **changes)
     assert said in told
     torch.manual_seed(0)

@@ -28,7 +28,7 @@ NM = SpectralAxis([400.0, 500, 650, 800], "nm")
         (SpectralAxis([2.0, 1.0], "eV"), "nm", None, [619.92, 1239.84]),
     ],
 )
-def test_positions_in_other_units(axis, unit, laser, expected):
+def test_positions_are_converted_between_units(axis, unit, laser, expected):
     np.testing.assert_allclose(convert(axis, unit, laser), expected, rtol=1e-4)
 
 
@@ -73,7 +73,7 @@ def test_ratios_with_nothing_below_are_nan():
     assert np.isnan(band_ratio(Cube(np.zeros((2, 2, 4)), NM), (400, 400), (500, 500))).all()
 
 
-def test_colours():
+def test_composites_show_bands_and_true_colours_show_lamps():
     data = np.random.default_rng(0).random((20, 20, 4)).astype(np.float32)
     picture = composite(Cube(data, NM), (650, 500, 400))
     assert (picture.shape, picture.dtype) == ((20, 20, 3), np.uint8)
@@ -90,7 +90,7 @@ def test_colours():
         true_colour(Cube(data, NM))
 
 
-def test_means_of_regions():
+def test_the_mean_and_deviation_of_a_region_are_those_of_its_pixels():
     data = np.random.default_rng(0).random((30, 40, 4)).astype(np.float32)
     places = np.argwhere(np.random.default_rng(1).random((30, 40)) > 0.7)
     for values in (data, da.from_array(data, chunks=(7, 9, 2))):

@@ -291,7 +291,7 @@ def test_several_factors_are_trained_and_one_is_validated():
     assert (judged.times, judged.x.shape[1], judged.y.shape[1]) == (None, 16, 32)
 
 
-def test_super_resolution_from_pairs(sharp, tmp_path):
+def test_super_resolution_is_learnt_from_coarse_and_sharp_pairs(sharp, tmp_path):
     coarse = sharp.with_data(sharp.data.reshape(24, 2, 20, 2, 8).mean((1, 3)), name="coarse")
     experiment = small(
         Experiment.default("super_resolution", coarse, sharp), "network.width=8", "network.groups=1", "network.blocks=1", "data.samples=8",
@@ -398,7 +398,7 @@ def test_no_truth_is_taken_where_none_is_learnt_from(pairs):
 
 
 @pytest.mark.parametrize("network", ["residual_mlp", "unet", "ridge"])
-def test_calibration_onto_other_bands(pairs, tmp_path, network):
+def test_calibration_gives_the_bands_of_the_other_instrument(pairs, tmp_path, network):
     noisy, clean = pairs
     other = Cube(clean.data[:, ::2] * 2, SpectralAxis(clean.axis.values[::2] + 3, "1/cm"), name="other instrument")
     experiment = small(Experiment.default("calibration", noisy, other), f"network={network}", "preparation=[scale]", "split.validation=0.2")

@@ -71,7 +71,7 @@ def test_it_learns_and_the_same_seed_gives_the_same(pairs, quick, tmp_path):
     "network", [("network.dropout=0.2",), ("network=unet", "network.width=4", "network.depth=2", "network.dropout=0.3")]
 )
 @pytest.mark.parametrize("schedule", ["one_cycle", "plateau"])
-def test_resumed_is_as_uninterrupted(pairs, quick, tmp_path, network, schedule, monkeypatch):
+def test_a_resumed_training_ends_as_an_uninterrupted_one(pairs, quick, tmp_path, network, schedule, monkeypatch):
     monkeypatch.setattr("napari_spectrai.learn.train.trainer.SAVE_SECONDS", 0.0)
     experiment = quick(
         *network, "augmentation=[noise, mixup]", f"training.schedule={schedule}", "training.epochs=6", "training.precision=fp32"
@@ -121,7 +121,7 @@ def test_pause_holds_and_goes_on(pairs, quick, tmp_path, monkeypatch):
     assert seen[-1].reason == "done"
 
 
-def test_early_stopping(pairs, quick, tmp_path):
+def test_a_training_stops_when_validation_no_longer_improves(pairs, quick, tmp_path):
     events, model = drain(fit(quick("training.epochs=500", "training.patience=3", "training.optimiser.lr=1"), *pairs, run=tmp_path / "run"))
     assert events[-1].reason == "early"
     assert events[-1].epoch == events[-1].best_epoch + 3
@@ -143,7 +143,7 @@ def test_a_diverging_loss_is_a_failure_in_words(pairs, quick, tmp_path):
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("network", ["unet", "resunet"])
-def test_images_in_every_dimension(image_pairs, quick, tmp_path, network, dims):
+def test_networks_over_bands_image_or_both_keep_shape_and_axis(image_pairs, quick, tmp_path, network, dims):
     experiment = quick(
         f"network={network}", f"network.dims={dims}", "network.width=4", "network.depth=1", "data.patch=6", "split.gap=0",
         "training.epochs=2", "preparation=[scale]",
@@ -342,7 +342,7 @@ def test_any_spatial_shape_in_memory_and_zarr(trained, tmp_path, shape):
     assert read(tmp_path / "r.zarr").shape == shape
 
 
-def test_uncertainty_from_dropout(trained, tmp_path, pairs, quick):
+def test_dropout_gives_an_uncertainty_and_its_absence_is_named(trained, tmp_path, pairs, quick):
     model, cube, _ = trained
     prediction = predict(model, cube, uncertainty=True)
     assert prediction.uncertainty.shape == cube.shape
@@ -420,7 +420,7 @@ def test_truncated_foreign_and_unfitting_model_files(trained, tmp_path, pairs):
         predict(model, np.ones((4, 12)))
 
 
-def test_evaluate_and_compare(trained, tmp_path):
+def test_a_model_is_compared_with_its_classical_methods_and_the_source(trained, tmp_path):
     model, cube, truth = trained
     report = evaluate(predict(model, cube).result, truth, "denoising")
     assert report.metrics.keys() >= {"mse", "psnr", "sam", "mae"}

@@ -211,7 +211,7 @@ def test_an_object_in_a_field_without_data_trains_and_the_field_stays_empty(kind
         assert np.isfinite(result[large]).all()
 
 
-def test_the_field_teaches_nothing(tmp_path):
+def test_spectra_without_data_do_not_change_what_a_method_learns(tmp_path):
     """A closed-form method learns the same with and without the field."""
     noisy, clean, _, inside = scene()
     first = np.flatnonzero(inside.any(1))[0]

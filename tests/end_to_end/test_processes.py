@@ -221,7 +221,7 @@ def test_a_forced_stop_works_before_training_has_started(pairs, quick, tmp_path)
     assert not run.alive
 
 
-def test_prediction_in_a_process(pairs, quick, tmp_path):
+def test_a_prediction_in_a_process_is_that_of_python(pairs, quick, tmp_path):
     from napari_spectrai import train
 
     model = train(quick("training.epochs=1"), *pairs, run=tmp_path / "run")
@@ -244,7 +244,7 @@ def files(pairs, quick, tmp_path):
     return tmp_path
 
 
-def test_train_predict_evaluate_info(files):
+def test_the_command_line_trains_predicts_evaluates_and_describes_files(files):
     done = command("train", "e.yml", "training.epochs=3", "--run", "run", cwd=files)
     assert done.returncode == 0, done.stderr
     assert "Denoising" in done.stdout
@@ -262,7 +262,7 @@ def test_train_predict_evaluate_info(files):
         assert words in done.stdout
 
 
-def test_preprocess(files):
+def test_the_command_line_applies_steps_to_a_file(files):
     (files / "steps.yml").write_text("- {kind: crop, low: 700, high: 1500}\n- normalise\n")
     done = command("preprocess", "steps.yml", "in.npz", "-o", "p.h5", cwd=files)
     assert done.returncode == 0, done.stderr
@@ -282,7 +282,7 @@ def test_preprocess(files):
         (["train", "run-that-is-not", "--resume"], 2, "run-that-is-not"),
     ],
 )
-def test_exit_codes_and_words(files, arguments, code, words):
+def test_a_failing_command_says_why_with_its_exit_code_and_no_traceback(files, arguments, code, words):
     done = command(*arguments, cwd=files)
     assert done.returncode == code, done.stderr
     assert words.split("training.")[-1] in done.stderr
@@ -290,7 +290,7 @@ def test_exit_codes_and_words(files, arguments, code, words):
 
 
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_resumably(files, which):
+def test_a_training_that_a_signal_stops_can_be_resumed(files, which):
     with (files / "log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "napari_spectrai", "train", "e.yml", *LONG, "--run", "run"], cwd=files, stderr=log, stdout=log,

@@ -168,7 +168,7 @@ def test_spectra_along_a_slanted_line_are_interpolated():
         along(cube, np.array([[100.0, 0.0], [100.0, 4.0]]))
 
 
-def test_differences_of_layers(viewer, dock, until):
+def test_another_layer_is_subtracted_from_spectra_regions_and_pins(viewer, dock, until):
     cube = scene()
     other = add_cube(viewer, cube.with_data(cube.data * np.float32(0.5)), name="half")
     dock.display.minus.value = other

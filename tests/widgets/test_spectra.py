@@ -150,7 +150,7 @@ def test_a_layer_with_odd_metadata_does_not_disturb(spectra):
     assert "A&&B" in {chip.text for chip in dock._chips}
 
 
-def test_positions_in_other_units(spectra):
+def test_the_plot_is_shown_in_other_spectral_units(spectra):
     viewer, image, dock = spectra
     dock.look_at((500.0, 4.0, 6.0))
     nm = as_cube(image).axis.values
@@ -224,7 +224,7 @@ def test_nan_is_drawn_as_a_gap(viewer):
     assert "nan" in dock._readout.value
 
 
-def test_derivatives_and_offsets(spectra):
+def test_derivatives_and_offsets_are_shown(spectra):
     _, image, dock = spectra
     values, nm = as_cube(image).data[4, 6], as_cube(image).axis.values
     dock.look_at((500.0, 4.0, 6.0))
@@ -296,7 +296,7 @@ def test_ranges_are_read_as_people_write_them(words):
     assert parse_range(words) == (450, 550)
 
 
-def test_ranges_that_are_none():
+def test_a_range_needs_two_ends():
     with pytest.raises(ValueError, match="'450' is not a range; write it as 1000–1010"):
         parse_range("450")
 
@@ -344,7 +344,7 @@ def test_a_range_is_dragged_in_the_plot_and_means_the_unit_shown(spectra):
     assert dock.tools._native((0.45, 0.55)) == pytest.approx((454.5454, 536.3636))
 
 
-def test_copy_csv_and_pictures(spectra, tmp_path):
+def test_curves_are_copied_and_saved_as_csv_and_pictures(spectra, tmp_path):
     _, image, dock = spectra
     dock.look_at((500.0, 4.0, 6.0))
     dock.export.to_csv(str(tmp_path / "curves"))
