@@ -35,7 +35,7 @@ Scores = dict[str, dict[str, dict[str, float]]]
 
 
 class _Plain(TypedDict):
-    """What stands in a card as it is."""
+    """Entries of a card that are stored unchanged."""
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")  # type: ignore[misc]
 
@@ -53,7 +53,7 @@ class _Plain(TypedDict):
 
 
 class _Class(TypedDict):
-    """A class as it stands in a card."""
+    """A class as it is stored in a card."""
 
     __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
 

@@ -25,7 +25,7 @@ class StoppedEarlyError(RuntimeError):
 
 
 class StageStopped(Exception):  # noqa: N818
-    """A stage was stopped; `name` says which."""
+    """A stage was stopped: the one called `name`."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -33,7 +33,7 @@ class StageStopped(Exception):  # noqa: N818
 
 
 class _LeftError(Exception):
-    """Nobody waits for the result of a stage any more; ends its thread at the next report."""
+    """The result of a stage is no longer needed; raised in its thread at the next report, which ends it."""
 
 
 def silent(name: str, done: int = 0, total: int = 0) -> None:
@@ -113,7 +113,7 @@ class Stages:
 
 
 class _Board(Generic[T]):
-    """What a stage and whoever waits for it share."""
+    """State shared by the thread of a stage and the thread that waits for it."""
 
     def __init__(self, name: str) -> None:
         self.stage = Stage(name)

@@ -34,7 +34,7 @@ from napari_spectrai.runs.process_info import ProcessInfo, is_alone, was_started
 State = Literal["new", "running", "finished", "stopped", "failed", "interrupted", "unreadable"]
 Command = Literal["", "stop", "pause", "resume"]
 _asked_here: dict[Path, Command] = {}
-"""Words that this process has left for itself."""
+"""Commands of this process to itself, by folder."""
 
 
 def default_folder() -> Path:
@@ -172,22 +172,22 @@ class RunFolder:
         return self.journal.stat().st_size if self.journal.exists() else 0
 
     def say(self, command: Command) -> None:
-        """Leave word for the process that works here."""
+        """Write a command for the process that works here."""
         _asked_here.pop(self.path, None)
         write_text(self._control, command, durable=False)
 
     def stop_here(self) -> None:
-        """Leave the word to stop for this process itself, which works here: without the disk, which may be full or gone."""
+        """Command this process itself, which works here, to stop: without the disk, which may be full or gone."""
         _asked_here[self.path] = "stop"
 
     def consume_command(self) -> None:
-        """Take the word away once it was followed, so that a resumed run does not follow it again."""
+        """Remove the command once it was followed, so that a resumed run does not follow it again."""
         _asked_here.pop(self.path, None)
         with suppress(OSError):  # on a full disk it stays, and is cleared by whoever works here next
             self.say("")
 
     def command(self) -> Command:
-        """Return the last word left since this process began to work here."""
+        """Return the last command written since this process began to work here."""
         if self.path in _asked_here:
             return _asked_here[self.path]
         try:
@@ -198,7 +198,7 @@ class RunFolder:
         return word if word in ("stop", "pause", "resume") else ""  # type: ignore[return-value]
 
     def claim(self) -> None:
-        """Take the folder's lock and say that this process works here; refuse if another, living one does.
+        """Take the folder's lock and record that this process works here; refuse if another running process does.
 
         Raises
         ------
@@ -215,7 +215,7 @@ class RunFolder:
             who = f"process {owner}" if owner else "another process"
             raise RuntimeError(f"{who} is already working in {self.path}; stop it first, or choose another run folder") from error
         try:
-            if not was_started():  # a word that is left was meant for another that did not live to hear it
+            if not was_started():  # a command that is still there was for another process, which ended before it read it
                 write_text(self._control, "", durable=False)
             write_text(self._owner, json.dumps(asdict(ProcessInfo.here(locked=locked))), durable=False)
             versions = {name: version(name) for name in ("napari-spectrai", "torch", "numpy")}
@@ -226,16 +226,16 @@ class RunFolder:
             raise
 
     def release(self) -> None:
-        """Say that no process works here any more."""
+        """Record that no process works here any more."""
         with suppress(OSError):  # of a folder that has vanished, or cannot be written
             self._owner.unlink(missing_ok=True)
         lock.release(self._lock)
 
     def worker(self) -> ProcessInfo | None:
-        """Return the living process that works here, if there is one.
+        """Return the running process that works here, if there is one.
 
-        Who holds the folder's lock works here, whatever `process.json` says. That is believed only of a process on another machine, of
-        an earlier version, or where the file system has no locks.
+        The process that holds the folder's lock works here, whatever `process.json` contains. That file is trusted only for a process on
+        another machine or of an earlier version, or where the file system has no locks.
         """
         held, said = lock.holder(self._lock), self._said()
         if held is None:

@@ -102,7 +102,7 @@ class Job:
 
     @property
     def tied(self) -> bool:
-        """Whether it lives and would end with this process."""
+        """Whether it runs and would end with this process."""
         return self._pipe is not None and not self._pipe.closed and self.alive
 
     @property

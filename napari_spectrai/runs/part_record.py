@@ -23,7 +23,7 @@ from napari_spectrai.runs.part import Part
 
 FOLDER = "parts"
 STOP = "stop-"
-"""Begins the names of files by which tasks at work are stopped."""
+"""Prefix of the files by which running tasks are stopped."""
 RECORD = 2
 """Version of the record, among what all parts have to share."""
 _PLAN, _FINISHED, _ARRAY = "plan.json", "finished.json", "zarr.json"

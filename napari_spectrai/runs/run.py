@@ -85,7 +85,7 @@ class Run(Job):
 
     @property
     def tied(self) -> bool:
-        """Whether it lives and would end with this process."""
+        """Whether it runs and would end with this process."""
         return super().tied if self._origin is None else self._origin.tied
 
     @property

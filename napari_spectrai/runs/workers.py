@@ -24,7 +24,7 @@ RESTARTS = 3
 GRACE = 10.0
 """Seconds that processes get to end."""
 TIED = "NAPARI_SPECTRAI_TIED"
-"""Environment variable of a process that ends when its standard input does, since nobody follows it any more."""
+"""Environment variable of a process that ends when its standard input is closed, since no process follows it any more."""
 _STOPPED = 3
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "DASK_NUM_WORKERS")
 
@@ -69,7 +69,7 @@ def working(arguments: Sequence[str], record: PartRecord, count: int) -> Generat
 
 @dataclass(slots=True)
 class _Worker:
-    """A process that does one part; `place` is its number among those at work."""
+    """A process that does one part; `place` is its number among those that run."""
 
     part: Part
     arguments: list[str]

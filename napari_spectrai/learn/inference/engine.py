@@ -1,4 +1,4 @@
-"""Networks computed the way that is fastest on this machine: measured on the first data, remembered, said, and open to be fixed."""
+"""Networks computed the way that is fastest on this machine, which is measured on the first data, remembered and reported."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def of_classes(probabilities: Any, truth: Any, names: Sequence[str], *, class_me
 
 
 def from_confusion(matrix: Tensor, class_mean: ClassMean = "truth") -> dict[str, float]:
-    """Return what a confusion matrix (C, C) says: rows the truth, columns the result.
+    """Return the scores of a confusion matrix (C, C), whose rows are the truth and whose columns are the result.
 
     Parameters
     ----------
