@@ -106,6 +106,18 @@ def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
     return None
 
 
+def listen_to_leader(ask: Callable[[], None]) -> None:
+    """Pass a signal on to the process that leads a training, which stops it for all; end with that process."""
+
+    def on_signal(number: int, frame: Any) -> None:
+        signal.signal(number, signal.SIG_DFL)  # the second signal kills
+        ask()
+
+    _on_signals(on_signal)
+    if os.environ.get(TIED):
+        threading.Thread(target=_end_with_starter, daemon=True).start()
+
+
 def _advise_in_window() -> None:
     """Word remedies for a person who works in the window that started this job."""
     context = click.get_current_context(silent=True)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from napari_spectrai.cli.common import (
     exit_with,
     listen,
     listen_in,
+    listen_to_leader,
     log_failures,
     reading_settings,
     refuse_existing,
@@ -42,6 +44,7 @@ from napari_spectrai.plan.truths import gather
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Finished, RunFolder
 from napari_spectrai.runs.estimate import answer, asked, questioned
+from napari_spectrai.runs.launcher import rank_here
 from napari_spectrai.runs.score_table import Scores
 
 
@@ -59,17 +62,24 @@ def train(
     attached: Attached = False,
 ) -> None:
     """Train a network; stop with Ctrl-C, resume with --resume."""
+    with exit_with(WRONG_USE):
+        follows = rank_here().number > 0
+    if follows:
+        _follow_orders()
+        return
     is_folder = experiment.is_dir()
     with exit_with(WRONG_USE):
         overrides = [*reading_settings(dataset, truth_dataset, spectral, axis, columns), *(overrides or [])]
-        if resume and overrides:
-            raise ValueError("a resumed run keeps its settings; start a new run to change them")
+        if resume and not all(one.startswith("training.devices=") for one in overrides):
+            raise ValueError("a resumed run keeps its settings, but for training.devices; start a new run to change them")
         if is_folder:
             run = experiment if run is None else run
         if resume and run is None:
             raise ValueError(f"{experiment} is not a run folder; name the folder of the run to resume, or pass it with --run")
         document = RunFolder(experiment).experiment() if is_folder else opened(experiment)
         document = document.override(*overrides)
+        if resume and overrides:
+            document.save(RunFolder(experiment if run is None else run).document)
         for path in (*document.data.input, *document.data.truth):
             if not resume and not path.exists():
                 raise FileNotFoundError(f"{path}, which the experiment names, does not exist")
@@ -98,6 +108,19 @@ def train(
     typer.echo(f"{'Saved as:':<18}{Path(finished.model).name if attached else finished.model}")
     if folder.report.exists():
         typer.echo(f"{'Report:':<18}{folder.report.name if attached else folder.report}")
+
+
+def _follow_orders() -> None:
+    """Train as one of several processes, of which process 0 writes the run."""
+    with exit_with(FAILED):
+        from napari_spectrai.learn.parallel.joining import joined
+        from napari_spectrai.learn.stages import StoppedEarlyError
+        from napari_spectrai.learn.train.replica import Replica
+
+        replica = Replica(joined(rank_here()))
+        listen_to_leader(replica.ask_to_stop)
+        with suppress(StoppedEarlyError):  # process 0 says so
+            replica.run()
 
 
 @app.command()

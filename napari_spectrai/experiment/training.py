@@ -179,6 +179,12 @@ class Training(Spec):
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of weights, order and augmentation")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="device to train on; auto: a GPU if there is one")
+    devices: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = Field(
+        1,
+        title="Number of devices",
+        description="GPUs of this machine that share each batch, with a process for each; on a CPU: processes that share its cores; auto: "
+        "all GPUs found",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 for convolutions where the hardware has it and a measurement shows that it is faster"
     )

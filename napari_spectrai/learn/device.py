@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -40,6 +44,12 @@ def is_fast_at_bf16(device: torch.device) -> bool:
     return False
 
 
+_LAUNCHED = (
+    "WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE",
+    "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "ACCELERATE_USE_MEGATRON_LM",
+)  # fmt: skip
+"""Environment variables from which Accelerate concludes that there are several processes."""
+
 _NO_MEMORY = ("not enough memory", "can't allocate memory", "cannot allocate memory", "out of memory", "failed to allocate")
 
 
@@ -62,17 +72,32 @@ def choose_precision(training: Training, device: torch.device, network: NetworkS
     return "bf16" if network.convolutional and not risky and is_fast_at_bf16(device) else "fp32"
 
 
-def accelerator(device: torch.device, precision: str) -> Accelerator:
-    """Return Accelerate's objects for one training: device placement, autocast, backward.
+@contextmanager
+def environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables in this context; None: unset."""
+    before = {name: os.environ.get(name) for name in changes}
 
-    Raises
-    ------
-    RuntimeError
-        Under a distributed launcher: several processes for one run folder are not supported yet.
+    def apply(values: Mapping[str, str | None]) -> None:
+        for name, value in values.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    apply(changes)
+    try:
+        yield
+    finally:
+        apply(before)
+
+
+def accelerator(device: torch.device, precision: str) -> Accelerator:
+    """Return Accelerate's objects for one training in this process: device placement, autocast, backward.
+
+    Processes that train together are connected by `learn.parallel`: the gradients are those of a loss over the whole batch, where
+    Accelerate's would be means of the processes' own losses.
     """
     # Accelerate keeps device and precision for the lifetime of the process; a script may train twice with different ones
     AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001
-    made = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")
-    if made.num_processes > 1:
-        raise RuntimeError(f"{made.num_processes} processes were started for one run; distributed training is not supported, start one")
-    return made
+    with environment(dict.fromkeys(_LAUNCHED)):
+        return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")

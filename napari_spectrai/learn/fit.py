@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,21 @@ from napari_spectrai.generators import drain
 from napari_spectrai.learn.automatic.race import Race
 from napari_spectrai.learn.automatic.self_supervised import BlindChoice
 from napari_spectrai.learn.automatic.supervised import CrossValidation, is_cross_validated
-from napari_spectrai.learn.data.assemble import assemble
-from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.excerpt import reduced
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.stages import Say, Stages, StageStopped, StoppedEarlyError
+from napari_spectrai.learn.parallel.group import ProcessGroup
+from napari_spectrai.learn.parallel.joining import Joining, count_of_devices, joined, joining, refuse_indivisible, take_device
+from napari_spectrai.learn.stages import Stages, StageStopped, StoppedEarlyError
 from napari_spectrai.learn.train.block_split import BlockScore, is_needed
 from napari_spectrai.learn.train.closed_form import fit_closed_form
+from napari_spectrai.learn.train.replica import Replica, Task, report
+from napari_spectrai.learn.train.splitting import split_data
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.plan.truths import Truth, gather
 from napari_spectrai.plan.used_pixels import UsedPixels
 from napari_spectrai.reports.run_report import concluded
-from napari_spectrai.runs import Event, Failed, Finished, RunFolder, Started
-from napari_spectrai.runs.folder import DamagedSplitError
+from napari_spectrai.runs import Event, Failed, Finished, RunFolder
+from napari_spectrai.runs.launcher import rank_here
 from napari_spectrai.runs.start import data_in
 
 MAKE_ONE = "make one with Experiment.default(task, cube, truth), or read one with Experiment.load(path)"
@@ -86,6 +89,9 @@ def fit(
     >>> for event in spectrai.fit(experiment, pairs.cube, pairs.truth):  # doctest: +SKIP
     ...     print(event)
     """
+    rank = rank_here()
+    if rank.number:
+        return Replica(joined(rank), cubes, truths).run()
     if resume:
         if run is None:
             raise ValueError("resume=True needs the run to resume; give its folder with run=")
@@ -98,7 +104,8 @@ def fit(
         folder = RunFolder.create(experiment, run)
     folder.claim()
     try:
-        return (yield from _trained(experiment, cubes, truths, folder, resume=resume))
+        with joining(folder) as processes:
+            return (yield from _trained(experiment, cubes, truths, folder, processes, resume=resume))
     except StageStopped as stopped:
         known = folder.best.exists()
         note = f"Stopped during: {stopped.name}." + ("" if known else " There is no model yet.")
@@ -113,9 +120,12 @@ def fit(
         folder.release()
 
 
-def _trained(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder, *, resume: bool) -> Generator[Event, None, Model]:
+def _trained(
+    experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder, processes: Joining, *, resume: bool
+) -> Generator[Event, None, Model]:
     """Read the data and train in the way that the experiment asks for."""
     stages = Stages(folder)
+    group = yield from _joined(experiment, processes, stages)
     inputs, targets = yield from stages.run("Reading the data", lambda _: gather(experiment, cubes, truths))
     if cubes is not None and not resume and not experiment.network.classical:
         data_in(experiment, cubes, truths, folder).save(folder.document)
@@ -123,16 +133,35 @@ def _trained(experiment: Experiment, cubes: Any, truths: Any, folder: RunFolder,
     if race is not None:
         UsedPixels.of(experiment, inputs, targets, race.base, crossed=True).save(folder.path)
         return (yield from race.events())
-    data = yield from stages.run("Preparing the spectra", lambda say: _dataset(experiment, inputs, targets, folder, say, resume=resume))
+    shared = Task.of(experiment if cubes is None else folder.experiment(), folder, group, resume=resume)
+    shared.send(group)
+    reading = shared.reading if group.size > 1 else experiment
+    read = partial(split_data, reading, inputs, targets, folder, resume=resume)
+    data = yield from stages.run("Preparing the spectra", lambda say: read(say=say))
+    folder.keep_maps(data.split)
     UsedPixels.of(experiment, inputs, targets, data.split, crossed=False).save(folder.path)
     if experiment.network.classical:
         return (yield from fit_closed_form(experiment, data, folder))
-    training = Trainer(experiment, data, folder)
+    training = Trainer(experiment, data, folder, group=group)
+    if group.size > 1:
+        yield from stages.run("Waiting for the other processes", lambda _: report(group, training))
     if is_needed(experiment, inputs, data):
         training.block_score = BlockScore(experiment, inputs, targets, folder)
     if resume:
         training.restore()
     return (yield from training.events())
+
+
+def _joined(experiment: Experiment, processes: Joining, stages: Stages) -> Generator[Event, None, ProcessGroup]:
+    """Return the processes of a training, once all of them are there."""
+    rank = rank_here()
+    count = rank.size if rank.size > 1 else count_of_devices(experiment)
+    single = experiment.network.classical or is_cross_validated(experiment) or isinstance(experiment.network, Automatic)
+    if count > 1:
+        yield from stages.run(f"Starting {count} processes", lambda say: processes.join(count, say))
+        refuse_indivisible(experiment, count, single=single)
+        take_device(processes.group.rank, experiment.training.device)
+    return processes.group
 
 
 def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, *, resume: bool) -> Race | None:
@@ -147,31 +176,6 @@ def _race(experiment: Experiment, inputs: list[Cube], targets: list[Truth], fold
     choice = BlindChoice(experiment, shown, folder)
     choice.notes = [*filter(None, [words]), *choice.notes]
     return choice
-
-
-def _dataset(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, say: Say, *, resume: bool) -> Dataset:
-    try:
-        maps = (folder.maps() or None) if resume else None
-        if maps is not None and len(maps) != len(inputs):
-            raise DamagedSplitError(
-                f"{folder.split} holds {len(maps)} maps for {len(inputs)} images; give the data that the run began with"
-            )
-        data = assemble(experiment, inputs, targets, maps, say=say)
-    except DamagedSplitError as error:
-        data = _drawn_again(experiment, inputs, targets, folder, error)
-    folder.keep_maps(data.split)
-    return data
-
-
-def _drawn_again(experiment: Experiment, inputs: list[Cube], targets: list[Truth], folder: RunFolder, error: DamagedSplitError) -> Dataset:
-    """Return the data as their seed divides them, if that gives the parts that the run began with."""
-    began = next((event for event in folder.events() if isinstance(event, Started)), None)
-    data = assemble(experiment, inputs, targets, None)
-    counts = [data.training_samples, *(len(data.parts.get(part, ())) for part in ("validation", "test"))]
-    if began is None or counts != [began.training, began.validation, began.test]:
-        raise error
-    data.notes.append(f"{folder.split.name} was damaged; the split was drawn again from its seed, with as many samples in each part.")
-    return data
 
 
 def train(

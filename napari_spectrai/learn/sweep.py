@@ -11,6 +11,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.generators import drain
 from napari_spectrai.learn.fit import fit
 from napari_spectrai.reports.sweep_report import Sweep
+from napari_spectrai.runs.launcher import rank_here
 from napari_spectrai.runs.part import WHOLE, Part
 from napari_spectrai.runs.sweep_plan import SweepRun, planned
 
@@ -64,6 +65,8 @@ def sweep(
     >>> len(found.rows), found.missing
     (1, [])
     """
+    if rank_here().size > 1:
+        raise ValueError("a sweep trains one run after another, each by itself; start one process, or several with --part i/n")
     of_type(experiment, Experiment, "the first argument of sweep", "make one with Experiment.default(task, cube, truth)")
     folder = Path(out)
     runs = planned(experiment, [settings] if isinstance(settings, str) else list(settings), folder, folds=folds)

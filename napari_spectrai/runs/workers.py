@@ -128,14 +128,24 @@ class _Worker:
 
 def _environment(environment: Mapping[str, str], place: int, count: int) -> dict[str, str]:
     """Return the environment of a process: its share of the processors, and the GPU that it uses."""
-    cores = len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count() or 1
-    found = {**environment, TIED: "1", "PYTHONUNBUFFERED": "1"}
-    for name in _THREADS:
-        given = environment.get(name, "")
-        found[name] = str(min(int(given) if given.isdigit() else cores, max(1, cores // count)))
+    found = {**share_of_processors(environment, count), TIED: "1", "PYTHONUNBUFFERED": "1"}
     devices = _gpus(environment)
     if devices:
         found["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
+    return found
+
+
+def processors() -> int:
+    """Return the number of processors that this process may use."""
+    return len(psutil.Process().cpu_affinity() or [0]) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count() or 1
+
+
+def share_of_processors(environment: Mapping[str, str], count: int) -> dict[str, str]:
+    """Return an environment in which a process computes with its share of the processors, of `count` processes."""
+    cores, found = processors(), dict(environment)
+    for name in _THREADS:
+        given = environment.get(name, "")
+        found[name] = str(min(int(given) if given.isdigit() else cores, max(1, cores // count)))
     return found
 
 

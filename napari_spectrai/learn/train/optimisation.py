@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.metrics import Metric
+from napari_spectrai.learn.parallel.batch_norm import synchronise
+from napari_spectrai.learn.parallel.group import ALONE, ProcessGroup
 from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.ema import EMA
 from napari_spectrai.learn.train.tasks import TrainingPair
@@ -32,6 +34,8 @@ class Optimisation:
         Frozen normalisations, which stay in evaluation mode.
     labels : bool
         Whether targets are classes, which are augmented in their own way.
+    group : ProcessGroup
+        The processes that share each step.
 
     Attributes
     ----------
@@ -43,14 +47,24 @@ class Optimisation:
     """
 
     def __init__(
-        self, experiment: Experiment, network: nn.Module, accelerator: Accelerator, steps: int, still: Sequence[nn.Module], *, labels: bool
+        self,
+        experiment: Experiment,
+        network: nn.Module,
+        accelerator: Accelerator,
+        steps: int,
+        still: Sequence[nn.Module],
+        *,
+        labels: bool,
+        group: ProcessGroup = ALONE,
     ) -> None:
+        self._group = group
         settings = experiment.training
         self.accelerator, self._still, self._clip = accelerator, still, settings.clip
         arguments = settings.optimiser.model_dump(exclude={"kind"})
         optimiser = settings.optimiser.load()(network.parameters(), **arguments)
         self.network, self._optimiser = accelerator.prepare(network, optimiser)
         self.average = EMA(self.network, settings.ema)
+        synchronise(self.network, group)
         self._schedule, self._pace = settings.schedule.load()(settings.schedule, self._optimiser.optimizer, steps, settings.epochs)
         self._augment = Chain(experiment.augmentation, labels=labels)
         self.generator = torch.Generator(accelerator.device).manual_seed(settings.seed)
@@ -86,11 +100,17 @@ class Optimisation:
             Returns the output of the network for an input.
         """
         x, y = self._augment(pair.x, pair.y, self.generator) if self._augment.parts else (pair.x, pair.y)
+
+        def computed(some: Tensor) -> Tensor:
+            output: Tensor = forward(self.network, some) if pair.times is None else self.network(some, times=pair.times)
+            return output
+
         with self.accelerator.autocast():
-            output = forward(self.network, x) if pair.times is None else self.network(x, times=pair.times)
-        loss = loss_of(output.float(), replace(pair, x=x, y=y))
+            output = self._group.divided(computed, x)
+        loss = loss_of(output, replace(pair, x=x, y=y))
         self._optimiser.zero_grad()
         self.accelerator.backward(loss)
+        self._group.sum_gradients(self.network.parameters())
         if self._clip:
             self.accelerator.clip_grad_norm_(self.network.parameters(), self._clip)
         self._optimiser.step()

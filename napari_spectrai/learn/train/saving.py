@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.parallel.group import ProcessGroup
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.runs import Event, RunFolder, Saved
@@ -52,6 +54,24 @@ class Saver:
             self.data.notes.extend([note] if note else [])
         self.folder.truncate(place.journal)
         return place
+
+    def shared(self, group: ProcessGroup, place: tuple[int, int]) -> tuple[int, int]:
+        """Take over the state of all parts and of the generator from process 0; return its `place`."""
+        state: Any = None
+        if group.leads:
+            buffer = io.BytesIO()
+            parts = {name: part.state_dict() for name, part in self.parts.items()}
+            torch.save({"place": list(place), "parts": parts, "generator": self.generator.get_state()}, buffer)
+            state = buffer.getvalue()
+        state = group.shared(state)
+        if group.leads:
+            return place
+        given = torch.load(io.BytesIO(state), map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(given["parts"][name])
+        self.generator.set_state(given["generator"])
+        epoch, step = given["place"]
+        return epoch, step
 
     def model(self, weights: dict[str, Tensor], methods: dict[str, Method], scores: PartScores) -> Model:
         """Return the model with these weights, classical methods and scores."""

@@ -19,6 +19,7 @@ from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.device import accelerator, choose_device
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.parallel.group import ALONE, Order, ProcessGroup
 from napari_spectrai.learn.stages import Say, Stages, StageStopped
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.batches import Batches
@@ -59,9 +60,32 @@ class SecondTraining(Protocol):
 
 
 class Trainer:
-    """Training of one network; `events` runs it."""
+    """Training of one network; `events` runs it.
 
-    def __init__(self, experiment: Experiment, data: Dataset, folder: RunFolder, *, shown: bool = True) -> None:
+    Parameters
+    ----------
+    experiment : Experiment
+    data : Dataset
+    folder : RunFolder
+    shown : bool
+        Whether there are previews.
+    group : ProcessGroup
+        The processes that train together. Of them, process 0 runs `events`, and `replica` follows in the others.
+    precision : str
+        The precision that process 0 has chosen; empty: it is chosen here.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: Dataset,
+        folder: RunFolder,
+        *,
+        shown: bool = True,
+        group: ProcessGroup = ALONE,
+        precision: str = "",
+    ) -> None:
+        self.group = group
         self.settings = settings = experiment.training
         self.experiment, self.folder, self.place = experiment, folder, TrainingPosition()
         self.device = choose_device(settings.device)
@@ -69,12 +93,12 @@ class Trainer:
         self.data = data = data.to(self.device)
         network = initialise(experiment, data, pretrained=not checkpoint.is_there(folder.checkpoint))
         still = freeze(network, settings.frozen)
-        self.precision = self._precision(network)
+        self.precision = precision or self._precision(network)
         self.accelerator = accelerator(self.device, self.precision)
         self.batches = Batches(experiment, data)
         self.steps = self.batches.steps
         self._check_steps(network)
-        self.optimisation = Optimisation(experiment, network, self.accelerator, self.steps, still, labels=bool(data.classes))
+        self.optimisation = Optimisation(experiment, network, self.accelerator, self.steps, still, labels=bool(data.classes), group=group)
         self.network, self.average = self.optimisation.network, self.optimisation.average
         self.task = experiment.task.load()(experiment, data)
         self.metric = METRICS[self.task.names[0]]
@@ -120,6 +144,11 @@ class Trainer:
         self.place = self.saver.restored()
         self.average.updates = self.place.epoch * self.steps + self.place.step
 
+    def share_state(self) -> None:
+        """Let all processes begin with the weights, the state of the optimiser and the position of process 0."""
+        if self.group.size > 1:
+            self.place.epoch, self.place.step = self.saver.shared(self.group, (self.place.epoch, self.place.step))
+
     def _recorded(self, event: Event) -> Event:
         self.folder.append(event)
         return event
@@ -142,6 +171,8 @@ class Trainer:
         # scored as the network is, tuned on training rows only
         yield from self._fit_baselines()
         yield self._recorded(self._started())
+        with self.group.ordered(Order.BEGIN):
+            self.share_state()
         reason: Reason = "done"
         try:
             while self.place.epoch < self.settings.epochs:
@@ -225,7 +256,9 @@ class Trainer:
         self._total.fill_(place.loss)
         self.optimisation.train_mode()
         while place.step < self.steps:
-            self._total += self.learn(*next(batches))
+            batch = next(batches)
+            with self.group.ordered(Order.STEP):
+                self._total += self.learn(*batch)
             place.step += 1
             if time.monotonic() - self._looked_at > STEP_SECONDS:
                 self._looked_at = time.monotonic()
@@ -245,15 +278,16 @@ class Trainer:
 
     def _validate(self, training: float, began: float) -> Iterator[Event]:
         place, rate = self.place, self.optimisation.rate
-        output, truth = self.validator.outputs("validation", self.average.module)
+        with self.group.ordered(Order.VALIDATE):
+            output, truth = self.validation_outputs()
         scores = self.task.scores(output, truth)
         value = scores[self.task.names[0]]
-        place.epoch, place.step, place.loss = place.epoch + 1, 0, 0.0
+        with self.group.ordered(Order.ADVANCE, value):
+            self.advance(value)
         best = self.metric.is_better(value, place.best)
         if best:
             place.best, place.best_epoch, place.best_scores = value, place.epoch, scores
             place.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in self.average.module.state_dict().items()}
-        self.optimisation.end_epoch(value, self.metric)
         took = time.monotonic() - began
         left = took * (self.settings.epochs - place.epoch)
         # recorded before the save, so that a resumed run starts after it; yielded after the save, so that its files exist
@@ -264,6 +298,17 @@ class Trainer:
         if self.previews is not None:
             for shown in self.previews.of(place, output, truth, self.average.module, last=place.epoch == self.settings.epochs):
                 yield self._recorded(shown)
+
+    def validation_outputs(self) -> tuple[Tensor, Tensor]:
+        """Return the outputs of the averaged network for the validation samples, and their truths."""
+        for module in (self.network, self.average.module):  # processors of different kinds may round differently
+            self.group.copy(module)
+        return self.validator.outputs("validation", self.average.module, self.group)
+
+    def advance(self, score: float) -> None:
+        """Go on to the next epoch, after one with this validation score."""
+        self.place.epoch, self.place.step, self.place.loss = self.place.epoch + 1, 0, 0.0
+        self.optimisation.end_epoch(score, self.metric)
 
     def _handle_command(self) -> Generator[Event, None, bool]:
         """Carry out the command in the control file; return whether to stop."""

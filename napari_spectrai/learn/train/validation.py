@@ -15,6 +15,7 @@ from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.classical.scored_pixels import MOST, counted, predict_pixels
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples
+from napari_spectrai.learn.parallel.group import ALONE, ProcessGroup
 from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.learn.train.tasks import TrainingPair
@@ -59,9 +60,9 @@ class Validator:
         # a separate generator: the same pairs each time, without changing the random state of the training
         return torch.Generator(self.data.inputs.device).manual_seed(self.experiment.training.seed)
 
-    def outputs(self, part: str, network: Any) -> tuple[Tensor, Tensor]:
-        """Return the outputs of a network and the truths of a part, in order."""
-        return self._over(part, lambda x: self.forward(network, x))
+    def outputs(self, part: str, network: Any, group: ProcessGroup = ALONE) -> tuple[Tensor, Tensor]:
+        """Return the outputs of a network and the truths of a part, in order; each process of a group computes its share."""
+        return self._over(part, lambda x: group.divided(lambda some: self.forward(network, some), x))
 
     @torch.no_grad()
     def _over(self, part: str, network: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
