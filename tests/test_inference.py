@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import threading
 
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -12,12 +14,15 @@ from torch import nn
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, predict
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.classifier_networks import SpectralCNN
-from napari_spectrai.experiment.networks import NetworkSpec, ResUNet, UNet
+from napari_spectrai.experiment.network_spec import NetworkSpec
+from napari_spectrai.experiment.networks import ResUNet, UNet
 from napari_spectrai.learn.device import is_out_of_memory
 from napari_spectrai.learn.inference import engine as engines
 from napari_spectrai.learn.inference.engine import Engine, TooLargeError, Way
+from napari_spectrai.learn.inference.overlap import MOST_BYTES, ReadingAhead, WritingBehind
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.inference.subdivision import in_blocks
+from napari_spectrai.learn.inference.walk import Walk
 from napari_spectrai.networks import build
 from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.networks.inference import PackedConvolution, PackedJoin, for_inference
@@ -260,3 +265,54 @@ def test_blocks_give_what_the_tile_gives(spec):
         whole = model.network(batch)
         parts = in_blocks(model.network, batch, 4 * window.grid, context=window.context, grid=window.grid, times=1)
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_the_next_block_is_loaded_while_one_is_computed():
+    loaded = {number: threading.Event() for number in range(3)}
+
+    def load(number):
+        loaded[number].set()
+        return number
+
+    ahead = ReadingAhead(load)
+    for number in range(3):
+        assert ahead.take(number, then=number + 1 if number < 2 else None) == number
+        assert number == 2 or loaded[number + 1].wait(600)  # before anyone asks for it
+    assert ahead.take(0) == 0  # what was not expected is loaded when it is needed
+    ahead.take(1, then="nothing of this name")
+    with pytest.raises(KeyError):
+        ahead.take("nothing of this name")
+    ahead.close()
+
+
+def test_blocks_are_written_in_order_behind_and_an_error_is_raised():
+    written, gate = [], threading.Event()
+    behind = WritingBehind()
+    behind.put(1, 0, lambda: (gate.wait(600), written.append(1)))
+    behind.put(2, 0, lambda: written.append(2))  # does not wait for the first
+    assert (written, behind.written()) == ([], [])
+    gate.set()
+    behind.put(3, MOST_BYTES + 1, lambda: written.append(3))  # waits, since it would hold too much
+    assert (written, behind.written()) == ([1, 2, 3], [1, 2, 3])
+    behind.put(4, 0, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        behind.flush()
+    behind.close()
+
+
+@pytest.mark.parametrize("spec", [UNet(dims=1, width=8, depth=1, ridge=False), UNet(dims=2, width=4, depth=1, ridge=False)])
+def test_errors_in_reading_and_writing_end_a_prediction(spec, monkeypatch):
+    source = da.random.default_rng(0).random((300, 300, BANDS), chunks=(64, 64, -1)).astype(np.float32)
+
+    def torn(block, block_info=None):
+        if block_info[0]["chunk-location"][0] == 3:
+            raise OSError("this chunk is damaged")
+        return block
+
+    cube = Cube(source.map_blocks(torn, dtype=np.float32), SpectralAxis.bands(BANDS))
+    with pytest.raises(OSError, match="this chunk is damaged"):
+        predict(model_of(spec), cube, tile=64)
+    monkeypatch.setattr(Walk, "_put", lambda *_: (_ for _ in ()).throw(OSError("no space is left")))
+    with pytest.raises(OSError, match="no space is left"):
+        predict(model_of(spec), Cube(source, cube.axis), tile=64)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("reading-ahead", "writing-behind"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,30 @@ PASSES = 16
 """Number of passes with dropout for an uncertainty."""
 
 Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBlock:
+    """A block as networks take it.
+
+    Attributes
+    ----------
+    block : Cube
+    spectra : ndarray of shape (n, λ)
+        Its spectra as they are.
+    codes : ndarray of shape (n,)
+        Their content (`napari_spectrai.valid`).
+    known : bool ndarray of shape (n,)
+        Which of them have a result.
+    inputs : sequence of tuple
+        For each model the prepared spectra, and what the preparation has removed from them.
+    """
+
+    block: Cube
+    spectra: Any
+    codes: Codes
+    known: npt.NDArray[np.bool_]
+    inputs: Sequence[tuple[Any, Sequence[Removed]]]
 
 
 def has_dropout(model: Model) -> bool:
@@ -123,6 +148,10 @@ class SlidingWindow:
 
     def predicted(self, block: Cube) -> tuple[tuple[Array, ...], Codes]:
         """Return the mean result of a block, flat (n, λ), with the spread if there are several; and the content of its spectra."""
+        return self.computed(self.prepared(block))
+
+    def prepared(self, block: Cube) -> PreparedBlock:
+        """Read a block and prepare it for each model."""
         spectra = values_of(block).reshape(-1, block.shape[-1])
         needed = [bands_needed(model.preparation.steps, block.axis) for model in self.models]
         codes = np.stack([coded_block(spectra, ignored(block), bands, fills) for bands, fills in needed]).min(0)
@@ -132,15 +161,19 @@ class SlidingWindow:
         prepared = [model.preparation.apply(seen, block.axis) for model in self.models]
         usable = np.asarray(np.stack([finite(values) for values, _, _ in prepared]).all(0))
         codes[~usable & (codes != EMPTY)] = MISSING
-        known = usable & (codes != MISSING)
+        inputs = [(without(values, finite(values)), removed) for values, _, removed in prepared]
+        return PreparedBlock(block, spectra, codes, usable & (codes != MISSING), inputs)
+
+    def computed(self, given: PreparedBlock) -> tuple[tuple[Array, ...], Codes]:
+        """Return the results of a prepared block, as `predicted`."""
         drawn = [
             values
-            for model, engine, passes, (values, _, removed) in zip(self.models, self.engines, self.passes, prepared, strict=True)
-            for values in self._of(model, engine, passes, block, without(values, finite(values)), removed)
+            for model, engine, passes, (inputs, removed) in zip(self.models, self.engines, self.passes, given.inputs, strict=True)
+            for values in self._of(model, engine, passes, given.block, inputs, removed)
         ]
         results = (drawn[0],) if len(drawn) == 1 else (np.stack(drawn).mean(0), np.stack(drawn).std(0))
-        complete = results if known.all() else self._with_missing(results, spectra, known, block)
-        return complete, codes.reshape(block.spatial_shape)
+        complete = results if given.known.all() else self._with_missing(results, given.spectra, given.known, given.block)
+        return complete, given.codes.reshape(given.block.spatial_shape)
 
     def _with_missing(self, results: tuple[Array, ...], spectra: Any, known: npt.NDArray[np.bool_], block: Cube) -> tuple[Array, ...]:
         """Return results with missing spectra replaced by those of the source, or by NaN."""

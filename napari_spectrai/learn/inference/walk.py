@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.learn.inference.engine import BATCH
+from napari_spectrai.learn.inference.overlap import MOST_BYTES, ReadingAhead, WritingBehind
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
+from napari_spectrai.learn.inference.strip import Strip
 from napari_spectrai.learn.inference.tiles import Span, tiles
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.part import WHOLE, Part, Rectangle, owned
@@ -22,6 +24,10 @@ AT_ONCE = 4 * BATCH
 
 Array = npt.NDArray[np.float32]
 Tile: TypeAlias = tuple[Span, Span]
+
+
+_UNFINISHED = 0
+"""Number of a write that does not finish a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ class Walk:
         mine = owned(shape, shape if chunks is None else chunks, part, whole=whole)
         planned = self._images if window.of_images else self._set if self.is_set else self._planes
         self.steps = list(planned(mine))
-        self._carried: tuple[Any, _Strip] | None = None
+        self._carried: tuple[Any, Strip] | None = None
+        self._number = 0
 
     def run(self, done: int = 0, finished: Callable[[int], object] = lambda number: None) -> Generator[Progress, None, None]:
         """Yield progress after each tile; closing the generator writes the tiles that are finished.
@@ -83,20 +90,33 @@ class Walk:
             Called with the number of steps that are finished, after each.
         """
         total, tiles_done = sum(len(step.tiles) for step in self.steps), sum(len(step.tiles) for step in self.steps[:done])
+        self._ahead = ReadingAhead(lambda key: self.window.prepared(self._block(*key)))
+        self._behind = WritingBehind()
         try:
             for number, step in enumerate(self.steps[done:], done + 1):
+                self._number = number
                 work = self._image(step) if self.window.of_images else self._strip(step)
                 for count in work:
-                    if count == len(step.tiles):
-                        finished(number)
+                    self._report(finished)
                     try:
                         yield Progress(tiles_done + count, total)
                     except GeneratorExit:
                         work.close()
+                        self._behind.flush()
+                        self._report(finished)
                         raise
                 tiles_done += len(step.tiles)
+            self._behind.flush()
+            self._report(finished)
         finally:
+            self._ahead.close()
+            self._behind.close()
             self.window.release()
+
+    def _report(self, finished: Callable[[int], object]) -> None:
+        for number in self._behind.written():
+            if number != _UNFINISHED:
+                finished(number)
 
     # ---------------------------------------------------------------- plans
 
@@ -169,33 +189,49 @@ class Walk:
 
     def _image(self, step: Step) -> Generator[int, None, None]:
         results, codes = self.window.predicted(self._block(step.plane, step.tiles[0]))
-        for target, values in zip(self.targets, results, strict=False):
-            target[step.plane or (0,)] = values[0]
-        self.codes[(*step.plane, slice(None), slice(None))] = codes
+
+        def write() -> None:
+            for target, values in zip(self.targets, results, strict=False):
+                target[step.plane or (0,)] = values[0]
+            self.codes[(*step.plane, slice(None), slice(None))] = codes
+
+        self._behind.put(self._number, codes.nbytes, write)
         yield 1
 
     def _strip(self, step: Step) -> Generator[int, None, None]:
         """Yield the number of tiles that are done, after each; what is finished is written before the last."""
         strip = self._started(step)
         for number, tile in enumerate(step.tiles, 1):
-            self._add(strip, step.plane, tile)
+            self._add(strip, step.plane, tile, then=self._after(step, number))
             if number == len(step.tiles):
-                self._write(step, strip, until=strip.right)
+                self._write(self._number, step, strip, until=strip.right)
                 self._carry(step, strip)
                 yield number
                 return
             try:
                 yield number
             except GeneratorExit:  # the finished tiles of this row are kept
-                self._write(step, strip, until=(tile[1].stop - tile[1].after) * self.window.times)
+                self._write(_UNFINISHED, step, strip, until=(tile[1].stop - tile[1].after) * self.window.times)
                 raise
 
-    def _started(self, step: Step) -> _Strip:
+    def _after(self, step: Step, number: int) -> tuple[tuple[int, ...], Tile] | None:
+        """Return the plane and tile that are needed next, if they are small enough to be read ahead."""
+        if number < len(step.tiles):
+            found = step.plane, step.tiles[number]
+        elif self._number < len(self.steps):
+            found = self.steps[self._number].plane, self.steps[self._number].tiles[0]
+        else:
+            return None
+        y, x = found[1]
+        size = 4 * (y.stop - y.start) * (x.stop - x.start) * self.source.shape[-1]
+        return found if size <= MOST_BYTES else None
+
+    def _started(self, step: Step) -> Strip:
         """Return sums for the rows from the first that is written to the last of the tiles, with what earlier rows add to them."""
         top, left = min(one.top for one in step.writes), min(one.left for one in step.writes)
         bottom, right = step.tiles[0][0].stop * self.window.times, max(one.right for one in step.writes)
         shape = (bottom - top, right - left)
-        strip = _Strip(top, left, [np.zeros((*shape, target.shape[-1]), np.float32) for target in self.targets], np.zeros(shape, np.uint8))
+        strip = Strip(top, left, [np.zeros((*shape, target.shape[-1]), np.float32) for target in self.targets], np.zeros(shape, np.uint8))
         if self._carried is not None and step.above and self._carried[0] == (step.plane, top, left, right, _columns(step.above)):
             strip.begin_with(self._carried[1])
         else:
@@ -204,17 +240,17 @@ class Walk:
         self._carried = None
         return strip
 
-    def _carry(self, step: Step, strip: _Strip) -> None:
+    def _carry(self, step: Step, strip: Strip) -> None:
         """Keep what the tiles add to the next row."""
         down = step.tiles[0][0]
         ready = (down.stop - down.after) * self.window.times
         if strip.top <= ready < strip.bottom:
             self._carried = (step.plane, ready, strip.left, strip.right, _columns(step.tiles)), strip.below(ready)
 
-    def _add(self, strip: _Strip, plane: tuple[int, ...], tile: Tile) -> None:
+    def _add(self, strip: Strip, plane: tuple[int, ...], tile: Tile, *, then: tuple[tuple[int, ...], Tile] | None = None) -> None:
         """Add the weighted values of a tile where it meets the strip."""
         (y, x), times = tile, self.window.times
-        results, codes = self.window.predicted(self._block(plane, tile))
+        results, codes = self.window.computed(self._ahead.take((plane, tile), then=then))
         sides, weights = ((y.stop - y.start) * times, (x.stop - x.start) * times), self.window.weights(y, x)
         own, there = strip.shared_with(y.start * times, x.start * times, sides)
         for target, values in zip(strip.sums, results, strict=False):
@@ -222,8 +258,12 @@ class Walk:
         codes = codes.reshape(y.stop - y.start, x.stop - x.start)
         strip.codes[own] = (codes if times == 1 else codes.repeat(times, 0).repeat(times, 1))[there]
 
-    def _write(self, step: Step, strip: _Strip, *, until: int) -> None:
-        """Write what is finished, up to a column."""
+    def _write(self, number: int, step: Step, strip: Strip, *, until: int) -> None:
+        """Let what is finished be written, up to a column."""
+        size = sum(values.nbytes for values in strip.sums)
+        self._behind.put(number, size, lambda: self._put(step, strip, until))
+
+    def _put(self, step: Step, strip: Strip, until: int) -> None:
         for one in step.writes:
             right = min(one.right, until)
             if right <= one.left:
@@ -236,42 +276,6 @@ class Walk:
                     target[one.top : one.bottom] = values[inner][:, 0]
                 else:
                     target[where] = values[inner]
-
-
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """Sums of weighted tiles, (rows, columns, λ) for each target, and the content of each spectrum, from a row and a column on."""
-
-    top: int
-    left: int
-    sums: list[Array]
-    codes: Codes
-
-    @property
-    def bottom(self) -> int:
-        return self.top + len(self.codes)
-
-    @property
-    def right(self) -> int:
-        return self.left + int(self.codes.shape[1])
-
-    def below(self, row: int) -> _Strip:
-        return _Strip(row, self.left, [values[row - self.top :] for values in self.sums], self.codes[row - self.top :])
-
-    def begin_with(self, other: _Strip) -> None:
-        for values, given in zip(self.sums, other.sums, strict=True):
-            values[: len(given)] = given
-        self.codes[: len(other.codes)] = other.codes
-
-    def shared_with(self, top: int, left: int, sides: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """Return what a rectangle has in common with this one, as slices of this one and of the other."""
-        first = max(self.top, top), max(self.left, left)
-        last = min(self.bottom, top + sides[0]), min(self.right, left + sides[1])
-        own, there = (
-            tuple(slice(a - start, b - start) for a, b, start in zip(first, last, origin, strict=True))
-            for origin in ((self.top, self.left), (top, left))
-        )
-        return own, there  # type: ignore[return-value]
 
 
 def codes_shape(window: SlidingWindow, source: Cube, result: Sequence[int]) -> tuple[int, ...]:
