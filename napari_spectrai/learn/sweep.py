@@ -66,7 +66,7 @@ def sweep(
     (1, [])
     """
     if rank_here().size > 1:
-        raise ValueError("a sweep trains one run after another, each by itself; start one process, or several with --part i/n")
+        raise ValueError("a sweep trains one run after another, each separately; start one process, or several with --part i/n")
     of_type(experiment, Experiment, "the first argument of sweep", "make one with Experiment.default(task, cube, truth)")
     folder = Path(out)
     runs = planned(experiment, [settings] if isinstance(settings, str) else list(settings), folder, folds=folds)

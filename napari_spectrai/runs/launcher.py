@@ -32,7 +32,7 @@ class Rank:
 def rank_here(environment: Mapping[str, str] = os.environ) -> Rank:
     """Return the place of this process; of one that no launcher has started, that of a single one.
 
-    The tasks of a step of SLURM form one training where ``MASTER_ADDR`` is set; otherwise each trains by itself.
+    The tasks of a step of SLURM form one training where ``MASTER_ADDR`` is set; otherwise each is a training of its own.
 
     Raises
     ------

@@ -73,7 +73,7 @@ class ProcessGroup:
 
     # ------------------------------------------------------------------ orders
 
-    def tell(self, order: Order, value: float = 0.0) -> None:
+    def announce(self, order: Order, value: float = 0.0) -> None:
         """Give an order to the other processes."""
         if self.size > 1:
             # a tensor of the CPU: no GPU is waited for
@@ -82,7 +82,7 @@ class ProcessGroup:
     @contextmanager
     def ordered(self, order: Order, value: float = 0.0) -> Iterator[None]:
         """Give an order that process 0 carries out, too, in this context."""
-        self.tell(order, value)
+        self.announce(order, value)
         self.busy = self.size > 1
         yield
         self.busy = False
@@ -167,4 +167,4 @@ class ProcessGroup:
 
 
 ALONE = ProcessGroup()
-"""A single process, which does all by itself."""
+"""A single process, which computes everything."""

@@ -174,7 +174,7 @@ class Joining:
     def dismiss(self) -> None:
         """Send the other processes home: they wait for an order."""
         try:
-            self.group.tell(Order.END)
+            self.group.announce(Order.END)
         except ProcessLostError:  # they are gone
             self.abandon()
 

@@ -23,7 +23,7 @@ from napari_spectrai.runs import RunFolder
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What process 0 tells the others before a training.
+    """What the other processes receive from process 0 before a training.
 
     Attributes
     ----------

@@ -145,7 +145,7 @@ class Trainer:
         self.average.updates = self.place.epoch * self.steps + self.place.step
 
     def share_state(self) -> None:
-        """Let all processes begin with the weights, the state of the optimiser and the position of process 0."""
+        """Let all processes start with the weights, the state of the optimiser and the position of process 0."""
         if self.group.size > 1:
             self.place.epoch, self.place.step = self.saver.shared(self.group, (self.place.epoch, self.place.step))
 
