@@ -73,6 +73,16 @@ class TestModel:
         image = signal(60) + 0.05
         assert noise_model(image * (1 + 0.1 * np.random.default_rng(0).normal(size=image.shape))).kind == "proportional"
 
+    @pytest.mark.parametrize(("offset", "read"), [(100, 0), (1000, 0), (1000, 2)])
+    @pytest.mark.parametrize("peak", [3, 30])
+    def test_photons_above_an_offset_are_not_taken_for_proportional_noise(self, peak, offset, read):
+        image = signal(48, 60)
+        found = noise_model(counted(image, peak) + offset + np.random.default_rng(0).normal(0, read, image.shape))
+        assert found.kind == "counting"
+        light = peak * image / image.max()
+        ratio = np.sqrt(found.variance(light + offset) / (light + read**2))[light > 0.05 * peak]
+        assert np.percentile(ratio, (5, 95)) == pytest.approx([1, 1], rel=0.15)
+
     @pytest.mark.parametrize("bands", [1, 3, 700])
     def test_photon_noise_is_found_with_any_number_of_bands(self, bands):
         image = signal(max(30, bands), 60 if bands > 3 else 100)

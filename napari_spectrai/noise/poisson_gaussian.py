@@ -22,6 +22,10 @@ LEAST = 0.02
 MATTERS = 0.1
 """Minimum fraction of the variance of the brightest spectra that is due to photons; below, noise counts as independent of intensity."""
 
+STEEPER = 2e-4
+"""Minimum gain in mean log-likelihood per value of proportional over photon noise: above a large offset, the square of the intensity is
+nearly linear, and the two fit almost equally well."""
+
 Kind = Literal["counting", "constant", "proportional", "none"]
 
 
@@ -93,7 +97,7 @@ def noise_model(values: FloatArray, *, counting: bool = False) -> NoiseModel:
     intensity, following Foi et al. 2008 (doi:10.1109/TIP.2008.2001399). Constant noise, photon noise with a common gain or with one
     per band, and noise proportional to intensity are fitted to parts of the data and compared by their likelihood in the other
     parts: photon noise is chosen if its likelihood is higher by twice the standard error over the parts, and proportional noise
-    if its likelihood is higher than that by three standard errors.
+    if its likelihood is clearly higher than that, by three standard errors.
 
     Parameters
     ----------
@@ -191,7 +195,8 @@ def _decided(found: Residuals) -> NoiseModel:
 
     plain, counted, steeper = best("constant", "bands"), best("counting", "counting bands"), best("proportional", "proportional bands")
     if _surely(likelihood[counted] - max((likelihood["constant"], likelihood["bands"]), key=np.mean)):
-        if _surely(likelihood[steeper] - likelihood[counted], 3):
+        gain = likelihood[steeper] - likelihood[counted]
+        if _surely(gain, 3) and gain.mean() > STEEPER:
             return NoiseModel(np.zeros(1), np.zeros(1), np.sqrt(np.atleast_1d(_mean(found))), "proportional")
         slope, intercept = (np.atleast_1d(part) for part in candidates[counted](found)[:2])
         if _matters(found, slope, intercept):
