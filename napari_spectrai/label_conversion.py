@@ -24,7 +24,7 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
     x : Labels, integer array, napari Labels layer, pandas.Series, xarray.DataArray, or a sequence of class names, one per spectrum
         The names of a layer's classes are those in ``metadata["class_names"]`` or the column ``"class"`` of its features. Class names
         (text, also as a Series or Categorical) are numbered from 1, in alphabetical order, or in the order of the categories; missing
-        ones (None, NaN) are unlabelled.
+        ones (None, NaN, pandas' NA, empty text) become -1, which is unlabelled for every task.
     names : mapping of number to name, optional
         The names of numbered classes.
 
@@ -49,18 +49,20 @@ def as_labels(x: Any, names: Mapping[int, str] | None = None) -> Labels:
         return _categorical(x)
     if isinstance(x, Layer) and not isinstance(x, np.ndarray):
         return say_unknown(_from_layer(x, names))
-    if isinstance(x, Sequence) and not isinstance(x, str) and x and all(isinstance(item, str) for item in x):
-        return named(x)
+    if isinstance(x, Sequence) and not isinstance(x, str) and len(x) and all(_is_scalar(item) for item in x):
+        x = np.fromiter(x, object, len(x))
+    elif type(x).__module__.startswith("pandas.") and hasattr(x, "to_numpy"):  # pandas' own types have no NumPy kind
+        x = x.to_numpy()
     array = np.asarray(x)
-    if array.dtype.kind in "UO" and array.size:
-        return _named_or_missing(array)
     if not array.ndim or not array.size:
         raise ValueError(f"labels are an array with a class for each pixel or spectrum, not {x!r:.60}")
+    if array.dtype.kind in "UO":
+        return say_unknown(_named_or_missing(array))
     return say_unknown(Labels(array, names or {}))
 
 
 def say_unknown(labels: Labels) -> Labels:
-    """Return the labels; warn of what is -1 or NaN in them, which counts as unlabelled.
+    """Return the labels; warn of what is missing in them, which counts as unlabelled.
 
     Warns
     -----
@@ -70,7 +72,9 @@ def say_unknown(labels: Labels) -> Labels:
     if count:
         name = repr(labels.name) if labels.name else "the labels"
         more = "; so does 0 where 0 means unlabelled" if (labels.data == 0).any() else ""
-        warnings.warn(f"{count:,} pixels of {name} are -1 or NaN and count as unlabelled{more}", SpectralWarning, stacklevel=3)
+        warnings.warn(
+            f"{count:,} pixels of {name} are missing (-1, NaN or empty) and count as unlabelled{more}", SpectralWarning, stacklevel=3
+        )
     return labels
 
 
@@ -85,14 +89,26 @@ def labels_of(truths: Any, shapes: Sequence[tuple[int, ...]]) -> list[Labels]:
         return []
     if not isinstance(truths, list | tuple):
         return [as_labels(truths)]
-    single = all(isinstance(truth, str | int | np.integer) for truth in truths)
-    if single and len(truths) == len(shapes) > 1:
+    single = all(_is_scalar(truth) for truth in truths)
+    if single and len(truths) == len(shapes) > 1 and not any(_is_missing(truth) for truth in truths):
         each = named([str(t) for t in truths]) if isinstance(truths[0], str) else Labels(np.asarray(truths))
         return [
             Labels(np.full(shape, value, np.int64), each.names, name=str(truth))
             for shape, value, truth in zip(shapes, each.data, truths, strict=True)
         ]
     return [as_labels(truths)] if single else [as_labels(truth) for truth in truths]
+
+
+def _is_scalar(item: Any) -> bool:
+    """Whether an entry of a list is the class of one spectrum or cube: a name, a number, or missing."""
+    return isinstance(item, str | int | float | np.generic) or _is_missing(item)
+
+
+def _is_missing(item: Any) -> bool:
+    """Whether a class is missing: None, NaN, pandas' NA or NaT, or an empty text."""
+    if isinstance(item, str):
+        return not item.strip()
+    return item is None or type(item).__name__ in ("NAType", "NaTType") or (isinstance(item, float | np.floating) and bool(np.isnan(item)))
 
 
 def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
@@ -106,26 +122,31 @@ def named(names: Sequence[str], shape: tuple[int, ...] | None = None) -> Labels:
 def _categorical(x: Any) -> Labels:
     """Return the labels of a pandas Series or Categorical, numbered from 1 in the order of its categories."""
     category = getattr(x, "cat", x)
-    codes = np.asarray(category.codes).astype(np.int64) + 1
-    return Labels(codes, {number: str(name) for number, name in enumerate(category.categories, 1)}, name=str(getattr(x, "name", "") or ""))
+    codes = np.asarray(category.codes).astype(np.int64)
+    data = np.where(codes < 0, UNKNOWN, codes + 1)
+    names = {number: str(name) for number, name in enumerate(category.categories, 1)}
+    return say_unknown(Labels(data, names, name=str(getattr(x, "name", "") or "")))
 
 
 def _named_or_missing(array: npt.NDArray[Any]) -> Labels:
-    """Return labels for an array of class names, in which None and NaN are unlabelled."""
+    """Return labels for an array of class names or numbers, in which `_is_missing` entries are unlabelled."""
     flat = array.ravel()
-    known = np.array([not (item is None or item != item) for item in flat])  # noqa: PLR0124 (NaN differs from itself)
-    if not all(isinstance(item, str) for item in flat[known]):
-        try:
-            numbers: Any = np.where(known, flat, np.nan).astype(np.float64).reshape(array.shape)
-            return say_unknown(Labels(numbers))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"labels are class names or whole numbers, and these mix them: {flat[known][0]!r:.40}, …") from error
-    data = np.zeros(len(flat), np.int64)
+    known = np.array([not _is_missing(item) for item in flat])
     if not known.any():
         raise ValueError("all labels are missing; give the class of some spectra")
-    found = named([str(item) for item in flat[known]])
-    data[known] = found.data
-    return replace(found, data=data.reshape(array.shape))
+    texts = np.array([isinstance(item, str) for item in flat[known]])
+    if texts.all():
+        found = named([str(item).strip() for item in flat[known]])
+        data = np.full(len(flat), UNKNOWN, np.int64)
+        data[known] = found.data
+        return replace(found, data=data.reshape(array.shape))
+    values = flat[known]
+    if texts.any() or not all(isinstance(item, int | float | np.number | np.bool_) for item in values):
+        other = values[np.flatnonzero(texts != texts[0])[0]] if texts.any() else values[0]
+        raise ValueError(f"labels are class names or whole numbers, and these hold {values[0]!r:.40} and {other!r:.40}; choose one of both")
+    numbers = np.full(len(flat), np.nan)
+    numbers[known] = values.astype(np.float64)
+    return Labels(numbers.reshape(array.shape) if not known.all() else np.array(values.tolist()).reshape(array.shape))
 
 
 def _from_layer(layer: Layer, names: Mapping[int, str] | None) -> Labels:

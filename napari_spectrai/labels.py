@@ -159,6 +159,26 @@ class Labels:
         filled = int(np.isin(self.data, values).sum())
         return len(values) if covered < LOOSE * filled else 0
 
+    def in_shape(self, shape: Sequence[int]) -> Labels:
+        """Return the labels in a shape that differs from theirs by dimensions of length 1; the same labels where it differs otherwise.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Of an image without its bands, (..., y, x), or of a set, (n,).
+
+        Returns
+        -------
+        Labels
+        """
+        kept = [d for d, length in enumerate(self.shape) if length != 1]
+        if self.shape == tuple(shape) or [self.shape[d] for d in kept] != [length for length in shape if length != 1]:
+            return self
+        lies, metadata = self.placement, {key: value for key, value in self.metadata.items() if key != PLACEMENT}
+        if lies is not None and len(kept) == len(shape):
+            metadata[PLACEMENT] = lies.of_dimensions(kept).to_json()
+        return replace(self, data=self.data.reshape(shape), metadata=metadata)
+
     def classes(self, unlabelled: int | None = 0) -> list[Class]:
         """Return the classes that occur.
 

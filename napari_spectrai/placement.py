@@ -124,6 +124,11 @@ class Placement:
         begin, step, lengths = zip(*(_span(s, length) for s, length in zip(slices, self.shape, strict=True)), strict=True)
         return self._moved(np.array(step, float), np.array(begin, float), lengths)
 
+    def of_dimensions(self, kept: Sequence[int]) -> Placement:
+        """Return the placement along some of the dimensions."""
+        chosen = np.array([*kept, -1])
+        return Placement(self.matrix[np.ix_(chosen, chosen)], tuple(self.shape[d] for d in kept), tuple(self.units[d] for d in kept))
+
     def divided(self, times: Sequence[float]) -> Placement:
         """Return the placement of an image of the same extent with so many times as many pixels along each dimension."""
         factors = np.array(times, float)

@@ -328,6 +328,24 @@ def test_what_is_advised_for_a_set_of_spectra_can_be_set(kind):
         assert not any("without neighbours" in problem.message for problem in left)
 
 
+def test_a_network_for_whole_images_is_advised_where_dims_cannot_be_set():
+    cube, labels = CASES["classification, images"][1:3]
+    experiment = Experiment.default("classification", cube, labels)
+    for kind in ("spectral_cnn", "resnet"):
+        inputs, targets = gather(experiment, cube, labels)
+        (problem,) = problems_with(experiment.override(f"network={kind}", "data.patch=8"), inputs, targets) or [None]
+        has_dims = "dims" in networks[kind].model_fields
+        assert problem.path == ("network.dims" if has_dims else "network")
+        assert ("set network.dims=2" in problem.message) == has_dims
+
+
+def test_of_two_settings_the_one_that_does_not_fit_is_named():
+    with pytest.raises(ValueError, match="network 'resnet' does not suit the task 'denoising'"):
+        Experiment().override("network=resnet", "network.dims=1")
+    with pytest.raises(ValueError, match="there is no 'network.widt'"):
+        Experiment().override("network=unet", "network.widt=8")
+
+
 # ---------------------------------------------------------------- what is offered does something
 
 

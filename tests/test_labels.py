@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -14,8 +15,9 @@ from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io import SpectralWarning, UnreadableError
 from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
-from napari_spectrai.label_conversion import as_labels
-from napari_spectrai.labels import Class, Labels, in_short
+from napari_spectrai.label_conversion import as_labels, labels_of
+from napari_spectrai.labels import UNKNOWN, Class, Labels, in_short
+from napari_spectrai.placement import KEY, Placement
 from napari_spectrai.plan.truths import class_table, numbered
 
 
@@ -177,3 +179,70 @@ def test_a_picture_is_read_as_what_its_name_says(tmp_path):
     with pytest.raises(UnreadableError, match="cannot be read as labels"):
         read_labels(tmp_path / "a.png")
     assert not holds_labels(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["a", None, "b"], ["a", float("nan"), "b"], ["a", "", "b"], ["a", " ", "b"], [1, None, 2], [1.0, float("nan"), 2.0],
+        np.array(["a", None, "b"], object), np.array(["a", "", "b"]), np.array([1, None, 2], object), np.array([1, np.nan, 2]),
+        pd.Series(["a", None, "b"]), pd.Series(["a", pd.NA, "b"], dtype="string"), pd.Series(["a", None, "b"]).astype("category"),
+        pd.Categorical(["a", None, "b"]), pd.Series([1, pd.NA, 2], dtype="Int64"), pd.Series([1, np.nan, 2]),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_missing_class_is_unlabelled_whatever_it_is_written_with(given):
+    with pytest.warns(SpectralWarning, match="1 pixels of the labels are missing"):
+        found = [as_labels(given), *labels_of(given, [(3,)])]
+    for each in found:
+        assert each.data.tolist() == [1, UNKNOWN, 2]
+        assert each.values(None) == [1, 2]  # no class of its own, for a task in which every number is a class, either
+
+
+def test_missing_truth_values_keep_true_and_false():
+    with pytest.warns(SpectralWarning, match="missing"):
+        assert as_labels(pd.Series([True, pd.NA, False], dtype="boolean")).data.tolist() == [1, UNKNOWN, 0]
+    assert as_labels([True, False]).data.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("given", "words"), [(["a", 1], "'a' and 1"), ([None, None], "all labels are missing"), ("file.tif", "array")])
+def test_what_holds_no_labels_is_refused(given, words):
+    with pytest.raises(ValueError, match=words):
+        as_labels(given)
+
+
+def test_labels_take_a_shape_that_differs_by_dimensions_of_length_one():
+    lies = Placement(np.diag([1.0, 2.0, 3.0, 1.0]), (1, 4, 5), ("pixel", "um", "um"))
+    labels = Labels(np.arange(20).reshape(1, 4, 5), metadata={KEY: lies.to_json()})
+    flat = labels.in_shape((4, 5))
+    assert flat.shape == (4, 5)
+    assert flat.placement.pixel_size == (2.0, 3.0)
+    assert flat.placement.units == ("um", "um")
+    assert labels.in_shape((5, 4)) is labels
+    assert Labels(np.arange(20)[:, None]).in_shape((20,)).shape == (20,)
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"),
+    [
+        (np.zeros((3, 6, 7), int), "such as labels[0]"),
+        (np.zeros((6, 7, 3), int), "labels.argmax(-1)"),
+        (np.zeros((7, 6), int), "give labels.T"),
+        (np.zeros((3, 4), int), "crop or resample one of them"),
+    ],
+)
+def test_labels_of_another_shape_are_refused_with_what_can_be_done(data, remedy):
+    data.flat[:2] = 1, 2
+    cube = Cube(np.ones((6, 7, 5), np.float32))
+    found = problems_with(Experiment.default("segmentation", cube), [cube], [Labels(data)])
+    assert any(remedy in problem.message for problem in found)
+
+
+def test_what_is_advised_for_a_mask_of_two_values_can_be_set():
+    cube = Cube(np.random.default_rng(0).random((6, 7, 5), np.float32))
+    mask = Labels(np.arange(42).reshape(6, 7) % 2 == 0)
+    for task in ("segmentation", "classification"):
+        experiment = Experiment.default(task, cube, mask)
+        (problem,) = problems_with(experiment, [cube], [mask])
+        advice = problem.message.rpartition("set ")[2]
+        assert not problems_with(experiment.override(advice), [cube], [mask])

@@ -15,6 +15,7 @@ from napari_spectrai.learn.train.removed import sentences
 from napari_spectrai.learn.train.tasks import Restoration
 from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
 from napari_spectrai.noise import NoiseModel, Stabiliser, eigenimages, noise_model
+from napari_spectrai.noise.correlation import correlated_noise
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.stabilise import Stabilise
 
@@ -34,6 +35,36 @@ def signal(bands=30, side=60, seed=0):
 def counted(image, peak, gain=1.0, read=0.0, offset=0.0, seed=1):
     rng = np.random.default_rng(seed)
     return (gain * rng.poisson(image * peak) + read * rng.normal(size=image.shape) + offset).astype(np.float32)
+
+
+class TestCorrelation:
+    """Noise that neighbouring bands share, as interpolated spectra have it."""
+
+    @pytest.mark.parametrize("kernel", [(0.5, 0.5), (0.25, 0.5, 0.25), (0.1, 0.25, 0.4, 0.25, 0.1)])
+    def test_its_level_and_correlation_are_found(self, kernel):
+        noise = np.apply_along_axis(np.convolve, -1, np.random.default_rng(0).normal(0, 0.05, (60, 60, 40)), kernel, "valid")
+        kernel, level = correlated_noise(signal(noise.shape[-1]) + noise)
+        assert level == pytest.approx(noise.std(), rel=0.05)
+        known = np.corrcoef(noise[..., 1:].ravel(), noise[..., :-1].ravel())[0, 1]
+        assert (kernel[1:] * kernel[:-1]).sum() == pytest.approx(known, abs=0.05)
+        assert (kernel**2).sum() == pytest.approx(1)
+
+    @pytest.mark.parametrize("bands", [3, 12, 40])
+    def test_there_is_none_where_bands_are_independent(self, bands):
+        assert correlated_noise(signal(bands) + np.random.default_rng(0).normal(0, 0.05, (60, 60, bands))) is None
+        assert correlated_noise(counted(signal(bands), 20)) is None
+        assert correlated_noise(np.ones((3, 3, bands))) is None
+
+    def test_a_denoiser_is_chosen_as_for_other_noise(self, tmp_path):
+        rng = np.random.default_rng(0)
+        clean = signal(40, 32)
+        noise = rng.normal(0, 0.05, (32, 32, 41))
+        cube = Cube((clean + (noise[..., 1:] + noise[..., :-1]) / 2).astype(np.float32))
+        experiment = Experiment.default("denoising", cube).override("network.candidates=[raw, whittaker, svd_nlm]")
+        error = [
+            np.square(predict(m, cube).result.numpy() - clean).mean() for m in (train(experiment, cube, run=tmp_path / "a"), "svd_nlm")
+        ]
+        assert error[0] < 1.1 * error[1]
 
 
 class TestModel:

@@ -12,7 +12,7 @@ from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import fits_images, means_of_images, without_truth
-from napari_spectrai.labels import Labels
+from napari_spectrai.labels import UNKNOWN, Labels
 from napari_spectrai.preparation.step import SpatialStep, Step
 from napari_spectrai.spec import Problem, listed
 
@@ -128,9 +128,7 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
         if isinstance(truth, Labels) and (objects := truth.objects(unlabelled)):
             return [Problem("truth", _are_objects(objects, truth))]
     if len(values) < 2:
-        held = f"only class {values.pop()}" if values else "no class"
-        zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
-        return [Problem("truth", f"the labels contain {held}{zero}; a classifier needs at least two classes")]
+        return [Problem("truth", _too_few(values, unlabelled, truths))]
     if task.of_images:
         return _whole_images(experiment)
     if network.pools and experiment.looks_around:
@@ -139,11 +137,24 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
     return []
 
 
+def _too_few(values: set[int], unlabelled: int | None, truths: Sequence[Cube | Labels]) -> str:
+    """Return that there are too few classes; if there are other numbers, how these become classes."""
+    held = f"only class {min(values)}" if values else "no class"
+    zero = f" ({unlabelled} means unlabelled)" if unlabelled is not None else ""
+    remedy = "a classifier needs at least two classes"
+    found = [truth.data for truth in truths if isinstance(truth, Labels)]
+    if values and unlabelled is not None and any((data == unlabelled).any() for data in found):
+        remedy += f"; if {unlabelled} is a class, set task.unlabelled=null"
+    if any((data == UNKNOWN).any() for data in found if data.dtype.kind == "i"):
+        remedy += f"; {UNKNOWN} always means unlabelled: give classes numbers from 0"
+    return f"the labels contain {held}{zero}; {remedy}"
+
+
 def _whole_images(experiment: Experiment) -> list[Problem]:
     """Return the problems of classifying whole images."""
     task, network = experiment.task, experiment.network
     if not (network.pools and experiment.looks_around) and not means_of_images(type(network)):
-        if network.pools:
+        if network.pools and "dims" in type(network).model_fields:
             return [Problem("network.dims", f"{network.title} with dims=1 classifies pixels; for whole images, set network.dims=2")]
         fitting = [kind for kind in networks if fits_images(networks[kind]) and task.suits(networks[kind].tasks)]
         return [Problem("network", f"{network.title} classifies pixels; for images, choose another network; {listed(fitting)}")]
@@ -250,9 +261,24 @@ def _labels(experiment: Experiment, cube: Cube, truth: Labels) -> list[Problem]:
         Problem(
             "truth",
             f"input {_name(cube)} shows {_sizes(spatial)} pixels and its labels {_name(truth)} {_sizes(truth.shape)}; "
-            "they must have the same size",
+            f"they must have the same size{_resized(truth.shape, spatial)}",
         )
     ]
+
+
+def _resized(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """Return how labels of another shape become those of an image; empty if it is not known."""
+    if shape[: len(wanted)] == wanted:
+        return "; give one number for each pixel: labels.argmax(-1) of one mask a class, or one plane of colours, labels[..., 0]"
+    if shape[-len(wanted) :] == wanted:
+        return "; give the plane that belongs to the input, such as labels[0]"
+    if shape == wanted[::-1]:
+        return "; their rows and columns seem exchanged: give labels.T"
+    if len(wanted) == 1:
+        return "; give one label for each spectrum, in their order"
+    if len(shape) == len(wanted):
+        return "; crop or resample one of them, or set their pixel sizes and positions (scale and translate of layers)"
+    return ""
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

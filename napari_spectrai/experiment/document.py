@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -275,18 +274,23 @@ class Experiment(Spec):
         ValueError
             If a path does not exist (the message lists those that do), or a value is outside its limits.
         """
-        document = self.model_dump(mode="json")
+        document, unfit = self.model_dump(mode="json"), None
         for setting in settings:
             of_type(setting, str, "a setting", 'write path=value, such as override("training.epochs=50", "network.width=32")')
             path, equals, text = setting.partition("=")
             if not equals:
                 raise ValueError(f"{setting!r} is not a setting; write path=value, such as training.epochs=50")
             value = parse_yaml(text, brief(setting))
-            _set(document, path.strip().split("."), value, setting)
+            try:
+                _set(document, path.strip().split("."), value, setting)
+            except ValueError as error:  # perhaps only because an earlier setting does not fit
+                raise (unfit or error) from None
             # a kind alone is filled with its defaults, so that the next setting can refer to them; values that do not fit
             # yet may fit after the next setting
-            with suppress(SettingsError):
-                document = self.from_mapping(document).model_dump(mode="json")
+            try:
+                document, unfit = self.from_mapping(document).model_dump(mode="json"), None
+            except SettingsError as error:
+                unfit = error
         return self.from_mapping(document)
 
 

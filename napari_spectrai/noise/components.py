@@ -48,7 +48,7 @@ def eigenimages(image: FloatArray, components: int | None = None) -> tuple[Float
     leak = level * np.array([_leaked(value / count / level**2, bands / count) for value in values[kept]])
     scores = (white @ vectors[:, kept]).reshape(*image.shape[:-1], len(kept))
     if components is None and image.ndim == 3 and len(kept) > 1:
-        stays = _standing(values[kept], _shared(scores))
+        stays = _standing(values[kept], shared(scores))
         if not stays.all():
             leak = np.maximum(leak, math.sqrt(float(values[kept][~stays].mean()) / count))[stays]
             kept, scores = kept[stays], scores[..., stays]
@@ -67,7 +67,7 @@ def _standing(values: FloatArray, shared: npt.NDArray[np.bool_]) -> npt.NDArray[
     return np.asarray(shared | (values > OUT * np.median(values[alone])))
 
 
-def _shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
+def shared(scores: FloatArray) -> npt.NDArray[np.bool_]:
     """Return which images of (y, x, k) neighbouring pixels share: their correlation exceeds that of noise by three standard deviations."""
     total, pairs = np.zeros(scores.shape[-1]), 0
     centred = scores - scores.mean((0, 1))

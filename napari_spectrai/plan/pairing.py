@@ -51,6 +51,8 @@ def paired(task: TaskSpec, cube: Cube, truth: Cube | Labels) -> Pair:
 
     Pixels outside the labels are unlabelled if the task has a value for that. Without positions, nothing is changed.
     """
+    if isinstance(truth, Labels) and not task.of_images:
+        truth = truth.in_shape(cube.spatial_shape)
     found = relation(cube, truth)
     if found is None or found.kind == "same":
         return Pair(cube, truth)
@@ -216,7 +218,8 @@ def labels_on_truth(results: Mapping[str, Labels], truth: Labels, *, known: bool
     """
     predicted, words = {}, []
     data = truth.data
-    for name, result in results.items():
+    for name, given in results.items():
+        result = given.in_shape(truth.shape)
         each = relation(truth, result) if known else None
         if each is None or each.kind == "same":
             predicted[name] = result

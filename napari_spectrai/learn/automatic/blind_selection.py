@@ -19,6 +19,7 @@ from napari_spectrai.learn.automatic.fold_fit import Stopped, Stopping, trained_
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.noise import NoiseModel, noise_model
+from napari_spectrai.noise.correlation import correlated_noise
 
 ADDED = 0.5
 """Standard deviation of the added noise relative to that of the data; the target has noise of sqrt(1 + 1 / ADDED²) times that."""
@@ -74,6 +75,7 @@ class BlindComparison:
         self.shown = _middle(data)
         spectra = torch.cat([s.x[m].cpu() for s, m in zip(data.scenes(), self.shown, strict=True)]).numpy()
         self.noise: NoiseModel = noise_model(spectra)
+        self._kernels, self._levels = self._correlations()
         generator = torch.Generator().manual_seed(0)
         draws = max(1, min(MOST_DRAWS, MOST_VALUES // max(1, spectra.size)))
         self.posed = [self._make_pair(generator) for _ in range(draws)]
@@ -96,11 +98,30 @@ class BlindComparison:
         shown = torch.cat([place.of(deviation)[m] for place, m in zip(self.data.places, self.shown, strict=True)])
         return np.tile(shown.double().square().mean(-1).numpy() * (1 + 1 / ADDED**2), len(self.posed))
 
+    def _correlations(self) -> tuple[list[Tensor | None], list[float | None]]:
+        """Return, for each cube, the kernel and the level of noise that is correlated between neighbouring bands; None if it is not."""
+        kernels: list[Tensor | None] = []
+        levels: list[float | None] = []
+        for scene, mask in zip(self.data.scenes(), self.shown, strict=True):
+            held = [plane for plane, inside in zip(scene.x.cpu(), mask, strict=True) if inside.any()]
+            found = correlated_noise(_rectangle(held[0], mask[mask.flatten(1).any(1)][0])) if held else None
+            kernels.append(None if found is None else torch.from_numpy(found[0]).float())
+            levels.append(None if found is None else found[1])
+        return kernels, levels
+
     def _deviation(self, inputs: Tensor) -> Tensor:
         """Return the standard deviation of the noise in each value, by a smooth estimate of the signal."""
+        deviation = self._by_model(inputs)
+        for place, level in zip(self.data.places, self._levels, strict=True):
+            if level is not None:  # the model explains what the noise of bands shares by the signal
+                part = place.of(deviation)
+                part *= max(1.0, level / max(float(part.square().mean().sqrt()), 1e-30))
+        return deviation
+
+    def _by_model(self, inputs: Tensor) -> Tensor:
         if not self.noise.counting:
             read = torch.from_numpy(np.asarray(self.noise.read)).to(inputs.dtype)
-            return read.expand(inputs.shape[-1]).expand_as(inputs)
+            return read.expand(inputs.shape[-1]).repeat(len(inputs), 1)
         smooth = torch.empty_like(inputs)
         for place in self.data.places:
             place.of(smooth).copy_(_smoothed(place.of(inputs)))
@@ -108,7 +129,10 @@ class BlindComparison:
 
     def _make_pair(self, generator: torch.Generator) -> TrainingPair:
         inputs = self.data.inputs.cpu()
-        z = torch.randn(inputs.shape, generator=generator) * self._deviation(inputs)
+        z = torch.randn(inputs.shape, generator=generator)
+        for place, kernel in zip(self.data.places, self._kernels, strict=True):
+            place.of(z).copy_(_along_bands(place.of(z), kernel))
+        z *= self._deviation(inputs)
         alive = inputs.any(-1, keepdim=True)  # no noise is added to pixels without data
         z = torch.where(alive, z, torch.zeros(()))
         return TrainingPair(replace(self.data, inputs=inputs + ADDED * z), inputs - z / ADDED)
@@ -162,6 +186,24 @@ class BlindComparison:
             raise ValueError("the image is smaller than the patches of this network; use a larger image")
         with torch.enable_grad():
             return trained_on(candidate.experiment, replace(patches, inputs=data.inputs), stopping)
+
+
+def _along_bands(x: Tensor, kernel: Tensor | None) -> Tensor:
+    """Return values (..., λ) convolved with a kernel along their last dimension, reflected at its ends; without one, unchanged."""
+    if kernel is None:
+        return x
+    flat, reach = x.reshape(-1, 1, x.shape[-1]), min(len(kernel) // 2, x.shape[-1] - 1)
+    middle = len(kernel) // 2
+    inside = kernel[middle - reach : middle + reach + 1]
+    padded = nn.functional.pad(flat, (reach, reach), mode="reflect")
+    return nn.functional.conv1d(padded, inside[None, None]).view_as(x)
+
+
+def _rectangle(plane: Tensor, mask: Tensor) -> np.ndarray:
+    """Return the pixels (y, x, λ) of the box around a mask; those outside it have their mean spectrum."""
+    rows, columns = (torch.nonzero(mask.any(dimension)).flatten() for dimension in (1, 0))
+    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    return torch.where(mask[box][..., None], plane[box], plane[mask].mean(0)).numpy()
 
 
 def _answers(module: nn.Module, x: Tensor) -> Tensor:
