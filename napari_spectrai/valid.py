@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -259,3 +259,20 @@ def _blockwise(data: npt.NDArray[Any], ignore: float | None, bands: npt.NDArray[
         flat[start : start + step] = coded_block(np.asarray(rows[start : start + step]), ignore, bands, partly)
         release(data)
     return codes
+
+
+def with_ignored_missing(cube: Cube) -> Cube:
+    """Return a cube in which the value for "not measured" is NaN, so that it is recognised after any step; without one, the cube."""
+    value = ignored(cube)
+    if value is None:
+        return cube
+    kept = {key: entry for key, entry in cube.metadata.items() if key != IGNORED}
+    data: Any = cube.data
+    if isinstance(data, np.ndarray):
+        done: Any = np.where(data == value, np.float32(np.nan), data.astype(np.float32))
+    else:
+        import dask.array as da
+
+        lazy = data if isinstance(data, da.Array) else da.from_array(data)
+        done = da.where(lazy == value, np.float32(np.nan), lazy.astype(np.float32))
+    return replace(cube.with_data(done), metadata=kept)

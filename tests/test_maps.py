@@ -604,3 +604,14 @@ def test_residuals_of_unmixing_are_those_band_by_band(noise):
 def test_angles_of_all_pairs_of_references():
     rows = pairwise_angles(np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 3.0]]), ["a", "b", "c"])
     assert rows[0] == {"angle (°)": "a", "a": None, "b": pytest.approx(45.0), "c": pytest.approx(90.0)}
+
+
+def test_a_kind_and_its_settings_may_be_a_mapping():
+    cube = spectrai.Cube(np.random.default_rng(0).random((5, 6, 12), np.float32) + 1)
+    one, other = spectrai.maps(cube, {"kind": "components", "count": 2}), spectrai.maps(cube, "components", count=2)
+    np.testing.assert_array_equal(next(iter(one.maps.values())), next(iter(other.maps.values())))
+    for wrong in (3, None, ["components"], spectrai.Cube):
+        with pytest.raises(TypeError, match="the second argument of maps"):
+            spectrai.maps(cube, wrong)
+    with pytest.raises(ValueError, match="kind"):
+        spectrai.maps(cube, {"count": 2})

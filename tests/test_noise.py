@@ -53,7 +53,8 @@ class TestCorrelation:
     def test_there_is_none_where_bands_are_independent(self, bands):
         assert correlated_noise(signal(bands) + np.random.default_rng(0).normal(0, 0.05, (60, 60, bands))) is None
         assert correlated_noise(counted(signal(bands), 20)) is None
-        assert correlated_noise(np.ones((3, 3, bands))) is None
+        for plain in (np.ones((3, 3, bands)), np.ones((16, 16, bands)), np.random.default_rng(0).normal(size=(16, 16, bands))):
+            assert correlated_noise(plain) is None
 
     def test_a_denoiser_is_chosen_as_for_other_noise(self, tmp_path):
         rng = np.random.default_rng(0)

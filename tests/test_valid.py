@@ -6,7 +6,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from napari_spectrai import Cube, Experiment, compare, evaluate, predict, preprocess, read, sample, train
+from napari_spectrai import Cube, Experiment, compare, evaluate, maps, predict, preprocess, read, sample, train
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.assemble import assemble
@@ -440,3 +440,31 @@ def test_a_prediction_in_tiles_and_in_a_store_leaves_the_same_out(tmp_path):
     stored = quiet(predict, "savitzky_golay", lazy, tile=16, out=tmp_path / "r.zarr").result
     np.testing.assert_allclose(np.asarray(stored.data), whole, atol=1e-6)
     assert not whole[20:24, 20:24].any()
+
+
+@pytest.mark.parametrize(
+    "kind", ["normalise", "msc", "emsc", "mnf", "pca", "savitzky_golay", "als", "continuum_removal", "scale", "stabilise"]
+)
+def test_steps_treat_infinite_and_ignored_values_as_missing(kind):
+    rng = np.random.default_rng(0)
+    data = (rng.random((8, 9, 12)) + 1).astype(np.float32)
+    missing, infinite, ignored = data.copy(), data.copy(), data.copy()
+    missing[2, 3, 4], infinite[2, 3, 4], ignored[2, 3, 4] = np.nan, np.inf, -9999
+    wanted = preprocess(Cube(missing), [kind]).numpy()
+    np.testing.assert_array_equal(preprocess(Cube(infinite), [kind]).numpy(), wanted)
+    for stored in (ignored, da.from_array(ignored)):
+        done = preprocess(Cube(stored, metadata={"ignore_value": -9999}), [kind])
+        np.testing.assert_allclose(done.numpy(), wanted, rtol=1e-6)
+        assert not holds_data(done).mask[2, 3]
+        assert holds_data(done).count == 71
+
+
+def test_maps_name_bands_that_are_missing_everywhere_and_the_remedy_works():
+    data = (np.random.default_rng(0).random((8, 9, 12)) + 1).astype(np.float32)
+    data[..., 4:6] = np.nan
+    with pytest.raises(ValueError, match=r"bands 4, 5 are missing everywhere: remove them first \(Preprocess: remove_bands\)"):
+        maps(Cube(data), {"kind": "components", "count": 2})
+    kept = preprocess(Cube(data), [{"kind": "remove_bands", "bands": [4, 5]}])
+    assert maps(kept, {"kind": "components", "count": 2})
+    with pytest.raises(ValueError, match="none of the 72 spectra holds data"):
+        maps(Cube(np.zeros_like(data)), {"kind": "components", "count": 2})

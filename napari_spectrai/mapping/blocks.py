@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.kind import Doubles, Progress, silent
+from napari_spectrai.preparation.missing import missing_bands
 from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.spectral_axis import SpectralAxis
 from napari_spectrai.valid import held_by, holds_data
@@ -77,7 +78,11 @@ class Pixels:
         """
         held = holds_data(cube, bands=bands)
         if not held.count:
-            raise ValueError(f"none of the {cube.count:,} spectra holds data in the chosen bands ({held.reasons})")
+            gone = sorted(set(missing_bands(cube)) & set(bands.tolist()))
+            remedy = (
+                f"bands {_some(gone)} are missing everywhere: remove them first (Preprocess: remove_bands)" if gone else "choose others"
+            )
+            raise ValueError(f"none of the {cube.count:,} spectra holds data in the chosen bands ({held.reasons}); {remedy}")
         return cls(cube, bands, held.mask.reshape(-1))
 
     @property
@@ -139,6 +144,10 @@ class Pixels:
         return flat.reshape(self.cube.spatial_shape)
 
 
+def _some(numbers: list[int], most: int = 8) -> str:
+    return ", ".join(map(str, numbers[:most])) + (", …" if len(numbers) > most else "")
+
+
 def sample(cube: Cube, bands: Bands, most: int) -> Doubles:
     """Return a limited number of spectra (n, bands) that hold data, from rows spread evenly over a cube.
 
@@ -149,7 +158,7 @@ def sample(cube: Cube, bands: Bands, most: int) -> Doubles:
     """
     rows = seen(cube, most * len(cube.axis)).reshape(-1, len(cube.axis))[:, bands]
     held = held_by(rows)
-    found = np.asarray(rows[held.mask] if held.count else rows[np.isfinite(rows).all(-1)], np.float64)
-    if not len(found):  # the rows that were read are all empty
+    found = np.asarray(rows[held.mask], np.float64)
+    if not len(found):  # the rows that were read hold no data
         found = next(Pixels.of(cube, bands).blocks())[1]
     return found[:: -(-len(found) // most)]

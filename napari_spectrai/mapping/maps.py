@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
-from napari_spectrai.mapping.kind import Maps, Progress, kinds, silent
-from napari_spectrai.spec import SettingsError, problems
+from napari_spectrai.mapping.kind import MapKind, Maps, Progress, kinds, silent
+from napari_spectrai.spec import SettingsError, listed, problems
 
 
 def maps(cube: Any, kind: Any, *, progress: Progress = silent, **settings: Any) -> Maps:
@@ -19,7 +21,7 @@ def maps(cube: Any, kind: Any, *, progress: Progress = silent, **settings: Any) 
     cube : Cube, array or napari layer
         Of shape (..., y, x, L) or (n, L). A lazy cube is read block by block. Spectra that hold no data (`napari_spectrai.valid`)
         are NaN in every map.
-    kind : str or MapKind
+    kind : str, mapping or MapKind
         ``"band"``: sum, mean, maximum or area of the intensities in a range, and ratios.
         ``"peaks"``: position, height, FWHM and area of fitted peaks, with standard errors.
         ``"components"``: PCA, NMF, k-means, VCA (with non-negative or fully constrained abundances) or MCR-ALS.
@@ -28,7 +30,7 @@ def maps(cube: Any, kind: Any, *, progress: Progress = silent, **settings: Any) 
     progress : callable, optional
         Called with the number of spectra done and their total; an exception raised in it ends the computation.
     **settings
-        Of the kind; see the classes in `napari_spectrai.mapping`.
+        Of the kind; see the classes in `napari_spectrai.mapping`. A mapping may hold them, and the kind as ``"kind"``.
 
     Returns
     -------
@@ -57,12 +59,13 @@ def maps(cube: Any, kind: Any, *, progress: Progress = silent, **settings: Any) 
     array([[1., 2., 3.],
            [4., 5., 6.]])
     """
-    if isinstance(kind, str):
+    if isinstance(kind, str | Mapping):
         try:
-            kind = kinds.parse({"kind": kind, **settings})
+            kind = kinds.parse({**({"kind": kind} if isinstance(kind, str) else kind), **settings})
         except ValidationError as error:
             raise SettingsError(problems(error)) from error
     elif settings:
         raise ValueError(f"settings are part of the {type(kind).__name__} that is given; omit {', '.join(settings)}")
+    kind = of_type(kind, MapKind, "the second argument of maps", f"give a kind and its settings; {listed(kinds)}")
     found: Maps = kind.compute(as_cube(cube), progress)
     return found

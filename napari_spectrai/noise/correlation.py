@@ -45,7 +45,8 @@ def correlated_noise(image: FloatArray) -> tuple[Doubles, float] | None:
     scaled = (flat - flat.mean(0)) / scale
     _, vectors, _, above = leading(scaled)
     signal = vectors[:, :above]
-    signal = signal[:, shared((scaled @ signal).reshape(height, width, -1))]
+    if above:
+        signal = signal[:, shared((scaled @ signal).reshape(height, width, above))]
     if 2 * signal.shape[1] > bands:
         return None
     # the rest is in the unit of the data: levels that a prediction from correlated bands leaves differ from band to band by accident
@@ -62,7 +63,7 @@ def correlated_noise(image: FloatArray) -> tuple[Doubles, float] | None:
 
 
 def _banded(measured: Doubles, left: Doubles) -> tuple[Doubles, Doubles]:
-    """Return the covariance at each distance in bands of noise that, multiplied by `left` (L, L), has a measured one; and what it explains."""
+    """Return the covariance at each distance in bands of noise whose product with `left` (L, L) has a measured covariance, and its own."""
     bands = len(measured)
     reach = min(REACH, bands // 4)
     shifts = [_at_distance(bands, distance) for distance in range(reach + 1)]

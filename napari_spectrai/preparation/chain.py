@@ -53,6 +53,7 @@ class Preparation:
         Preparation
         """
         done: list[Step] = []
+        spectra = _without_infinite(spectra)
         for number, step in enumerate(self.steps):
             done.append(step.fitted(spectra, axis))
             if any(not later.is_fitted for later in self.steps[number + 1 :]):
@@ -111,6 +112,7 @@ class Preparation:
             What was removed by each step, for `restore`.
         """
         removed: list[Removed] = []
+        spectra = _without_infinite(spectra) if self.steps else spectra
         for step in self.steps:
             undone = step.given_back(spectra) or step.transform()
             if undone is not None:
@@ -135,3 +137,12 @@ class Preparation:
         for undone in reversed(removed):
             spectra = undone.inverse(spectra) if isinstance(undone, Stabiliser) else spectra * undone[1] + undone[0]
         return spectra
+
+
+def _without_infinite(spectra: FloatArray) -> FloatArray:
+    """Return spectra in which infinite values are NaN: both are missing, and no step can compute with them."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(spectra.sum(dtype=np.float64)):
+            return spectra
+    infinite = np.isinf(spectra)
+    return np.where(infinite, np.float32(np.nan), spectra) if infinite.any() else spectra

@@ -22,7 +22,7 @@ from napari_spectrai.preparation.lazy import across, lazily
 from napari_spectrai.preparation.sample_rows import seen, with_data_only
 from napari_spectrai.preparation.step import NeighbourStep, SpatialStep, Step
 from napari_spectrai.preparation.step import steps as registry
-from napari_spectrai.valid import Mask
+from napari_spectrai.valid import Mask, with_ignored_missing
 
 
 def preprocess(cube: Any, steps: Iterable[Step | dict[str, Any] | str] | Step | dict[str, Any] | str) -> Cube:
@@ -83,7 +83,7 @@ def preparing(
     empty : callable, optional
         Returns which spectra of a lazy cube are empty, None if there are none, for steps that do not keep zeros; default: it is read.
     """
-    source = as_cube(cube)
+    source = with_ignored_missing(as_cube(cube))
     if not isinstance(source.data, np.ndarray) and not hasattr(source.data, "map_blocks"):
         import dask.array as da
 
