@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -86,7 +87,11 @@ def unit_of(words: str) -> Unit | None:
     ``"Ångström"``, ``"Nanometers"``, ``"GHz"``. A title that names a quantity alone says nothing of its unit, but for a wavenumber
     or a Raman shift, which are given in 1/cm.
     """
-    text = str(words).strip().replace("_", " ").casefold()
+    return _unit_of(str(words).strip().replace("_", " ").casefold())
+
+
+@lru_cache(maxsize=4096)
+def _unit_of(text: str) -> Unit | None:
     bare = text.strip("[](){} .")
     if bare in _WHOLE:
         return Unit(*_WHOLE[bare])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import pickle
@@ -20,6 +21,7 @@ from safetensors.torch import save_file
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, read, train, write
 from napari_spectrai.experiment.card import KEY, read_card
 from napari_spectrai.experiment.network_spec import networks
+from napari_spectrai.io.found import UnreadableError
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.networks import build
 from napari_spectrai.parsing import brief, parse_json, parse_yaml
@@ -309,3 +311,35 @@ def test_a_header_is_read_as_before(tmp_path):
         "description": "{a = b,\n two lines }", "samples": "4", "empty": "", "wavelength": "{\n 1,\n 2\n}",
         "units": "{nm}", "name with spaces": "a = b",
     }  # fmt: skip
+
+
+WIDE = {
+    "titles that are positions": ("x," + ",".join(map(str, range(40_000))), "a," + ",".join("2" for _ in range(40_000))),
+    "titles that are words": (",".join(f"spectrum {n}" for n in range(40_000)), ",".join("2" for _ in range(40_000))),
+    "two lines of words and numbers": (("1,a,2," * 14_000 + "3"), ("1,a,2," * 14_000 + "3")),
+    "positions and units": ("x,y," + ",".join(f"{n} nm" for n in range(40_000)), ",".join("2" for _ in range(40_002))),
+    "columns without titles": (",".join("1" for _ in range(40_000)), ",".join("2" for _ in range(40_000)), "3," * 39_999 + "1"),
+    "dark and light spectra": ("wavelength," + "dark,light," * 20_000 + "end", *("1," * 40_001 + str(n) for n in range(3))),
+}
+
+
+@pytest.mark.filterwarnings("ignore::napari_spectrai.layer_axes.SpectralWarning")
+@pytest.mark.parametrize("lines", WIDE.values(), ids=WIDE)
+def test_a_wide_table_takes_a_time_that_grows_with_its_width_alone(lines, tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text("\n".join(lines))
+    begun = time.thread_time()
+    with contextlib.suppress(UnreadableError):
+        read(path)
+    assert time.thread_time() - begun < 12  # 0.4 s where nothing else runs; with the square of the width more than 30 s
+
+
+def test_more_titles_than_any_instrument_writes_are_refused_with_a_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_spectrai.io.columns._MOST_TITLES", 20)
+    path = tmp_path / "names.csv"
+    table = "{}\n" + ",".join("1" * 30) + "\n" + ",".join("2" * 30) + "\n"
+    path.write_text(table.format(",".join("ab"[n % 2] * (n + 1) for n in range(30))))
+    with pytest.raises(UnreadableError, match=r"more than 20 different titles; save its spectra in rows, or as .npz"):
+        read(path)
+    path.write_text(table.format(",".join(f"x={n} y={n}.5" for n in range(30))))  # titles that differ in their numbers alone are few
+    assert read(path).shape == (30, 2)

@@ -35,6 +35,9 @@ INTENSITY = re.compile(
     r"inten[sz]|zähl|count|absor|assorb|extink|transm|reflect|réflect|reflekt|irradian|%|signal|\babs\b|\bcps\b|\ba\.?u\.?\b", re.IGNORECASE
 )
 _PERHAPS_INTENSITY = re.compile(r"emiss|dark|refer|raw", re.IGNORECASE)
+_DIGITS = re.compile(r"(?<=\d)(?:[.,]?\d)+")
+"""What follows the first digit of a number in a title; no role depends on it."""
+_MOST_TITLES = 50_000
 _POSITION = re.compile(r"(x|x-? ?axis.*|abscissa.*|wave|wave\s*\(.*|shift.*|freq.*|position.*)")
 
 
@@ -94,6 +97,35 @@ def role_of(name: str) -> str:
     if quantity_of(text) or (len(text) > 1 and unit_of(text)) or _POSITION.fullmatch(text):
         return "position"
     return "intensity" if _PERHAPS_INTENSITY.search(text) else ""
+
+
+def named_roles(titles: Sequence[str], units: Sequence[str] = ()) -> list[str]:
+    """Return the roles that titles give their columns, or the units below them where the titles say nothing.
+
+    Raises
+    ------
+    ValueError
+        If there are more different titles, apart from their numbers, than any instrument writes.
+    """
+    roles: dict[str, str] = {}
+    short = [[_DIGITS.sub("0", text) for text in texts] for texts in (titles, units)]
+    for name in set().union(*short):
+        if len(roles) >= _MOST_TITLES:
+            raise ValueError(f"its columns have more than {_MOST_TITLES:,} different titles; save its spectra in rows, or as .npz or .h5")
+        roles[name] = role_of(name)
+    found = [roles[title] for title in short[0]]
+    return [role or roles[unit] for role, unit in zip(found, short[1], strict=True)] if units else found
+
+
+def columns_in_order(numbers: npt.NDArray[np.float64], share: float = 1.0) -> npt.NDArray[np.bool_]:
+    """Whether each column of a table is `in_order`."""
+    if len(numbers) < 3:
+        return np.zeros(numbers.shape[1], bool)
+    steps = np.diff(numbers, axis=0)
+    found: npt.NDArray[np.bool_] = np.maximum((steps > 0).mean(0), (steps < 0).mean(0)) >= share
+    for column in np.flatnonzero(~np.isfinite(numbers).all(0)):
+        found[column] = in_order(numbers[:, column], share)
+    return found
 
 
 def in_order(values: npt.NDArray[np.float64], share: float = 1.0) -> bool:

@@ -20,6 +20,8 @@ _SPECTRAL_OWN = re.compile(r"(spectro|range|spectral range)\b", re.IGNORECASE)
 _OTHER_QUANTITY = re.compile(r"laser|excit|stage|slit|power|grating|hole|pixel|resol|time|temp", re.IGNORECASE)
 _LASER = re.compile(r"(laser|excitation)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+_LONGEST_FACT = 2000
+"""Characters of a line in which a fact is sought; longer lines are titles or numbers."""
 _LENGTHS = (
     (re.compile(r"(?<![a-z])(?:µm|μm|um|microns?|micromet\w+)(?![a-z])"), "um"),
     (re.compile(r"(?<![a-z])(?:mm|millimet\w+)(?![a-z])"), "mm"),
@@ -73,7 +75,7 @@ def facts_of(lines: Sequence[str]) -> Facts:
     spectral, laser = "", None
     scan: dict[str, float] = {}
     unit = "pixel"
-    for line in lines:
+    for line in (line[:_LONGEST_FACT] for line in lines):
         key, value = _pair(line)
         if not key:
             spectral = spectral or _alone(line) or _free(line)

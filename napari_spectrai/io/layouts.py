@@ -8,7 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.columns import COORDINATES, INTENSITY, Layout, counts_up, in_order, period_of, repeats, role_of
+from napari_spectrai.io.columns import (
+    COORDINATES,
+    INTENSITY,
+    Layout,
+    columns_in_order,
+    counts_up,
+    in_order,
+    named_roles,
+    period_of,
+    repeats,
+)
 from napari_spectrai.io.tables import Table
 from napari_spectrai.remedies import where
 from napari_spectrai.units import quantity_of, unit_of
@@ -24,13 +34,22 @@ _ROW = re.compile(r"(?:map|pixel|image)?[_ ]?(?:rows?|lines?)(?:[_ ]?(?:index|id
 _COLUMN = re.compile(r"(?:map|pixel|image)?[_ ]?(?:col|cols|columns?)(?:[_ ]?(?:index|idx|no\.?|number))?", re.IGNORECASE)
 _SHIFT = re.compile(r"raman|(?:\b|_)shift(?:\b|_)")
 _CORRECTED = re.compile(r"dark.?subtract|subtracted|corrected", re.IGNORECASE)
+_AT_ONCE = 2**20
+"""Numbers that are looked at together."""
+_NAMED_IN_NOTES = 6
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return names as a list in words, the first ones of many."""
+    more = len(names) - _NAMED_IN_NOTES
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMED_IN_NOTES])} and {more:,} others"
 
 
 def layout_of(table: Table) -> Layout:
     """Guess the role of every column from titles, units, order and repetition."""
     numbers, width = table.numbers, table.width
     titles = table.names or ("",) * width
-    named = [role_of(name) or role_of(table.units[column] if table.units else "") for column, name in enumerate(titles)]
+    named = named_roles(table.names, table.units) or [""] * width
     if width == 2 and [name.casefold() for name in titles] == ["x", "y"]:
         named = ["position", "intensity"]
     _pixels(titles, named)
@@ -64,12 +83,14 @@ def _pixels(titles: Sequence[str], named: list[str]) -> None:
 
 def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout | None:
     """Return the layout of spectra in lines, if the first line or the titles hold their positions."""
+    if not table.names:
+        return None
     head, words = _head(titles, table.leads)
     bands = [column for column, value in enumerate(head) if value is not None]
     if len(bands) < 2 or len(bands) < table.width - 8:
         return None
     values = np.array([head[column] for column in bands], np.float64)
-    others = [column for column in range(table.width) if column not in bands]
+    others = [column for column, value in enumerate(head) if value is None] + list(range(len(head), table.width))
     position = next((column for column in others if named[column] == "position"), None)
     running = counts_up(values) and not any(words)
     if not _is_head(table, values, position, others, plain=not any(words), running=running):
@@ -146,15 +167,14 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
     for column in places:
         roles[column] = "position" if column == chosen else "ignored"
     if len(places) > 1:
-        others = ", ".join(titles[column] or str(column) for column in places)
+        others = _some([titles[column] or str(column) for column in places])
         notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
     long = repeats(numbers[:, chosen])
+    still = (numbers == numbers[0]).all(0)
     for column, role in enumerate(roles):
-        values = numbers[:, column]
-        still = np.isfinite(values).all() and bool((values == values[0]).all())
-        if (role in COORDINATES and not long and not still) or (role == "label" and column not in table.words):
+        if (role in COORDINATES and not long and not still[column]) or (role == "label" and column not in table.words):
             roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
-        elif column < chosen and role == "intensity" and counts_up(values) and not INTENSITY.search(titles[column]):
+        elif column < chosen and role == "intensity" and counts_up(numbers[:, column]) and not INTENSITY.search(titles[column]):
             roles[column] = "index"
     if long:
         _still(numbers, chosen, roles, titles, notes)
@@ -171,7 +191,7 @@ def _fits(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> bool:
     given = [values[np.isfinite(values)] for values in numbers[:, places].T]
     if any(in_order(values, 0.6) or repeats(values) or len(values) < 4 for values in given):
         return True
-    return not any(in_order(numbers[:, column]) for column in range(numbers.shape[1]) if column not in places)
+    return not columns_in_order(np.delete(numbers, places, axis=1)).any()
 
 
 def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titles: Sequence[str], notes: list[str]) -> None:
@@ -187,16 +207,16 @@ def _still(numbers: npt.NDArray[np.float64], chosen: int, roles: list[str], titl
         for column in still:
             roles[column] = "index"
         if still:
-            notes.append(f"{', '.join(titles[column] or str(column) for column in still)} has one value for each spectrum and is not read")
+            notes.append(f"{_some([titles[column] or str(column) for column in still])} has one value for each spectrum and is not read")
 
 
 def _pairs(table: Table, places: Sequence[int], roles: list[str]) -> Layout:
     """Return the layout of columns of positions that alternate with those of intensities, which must all be the same."""
     numbers = table.numbers
     if any(not np.array_equal(numbers[:, column], numbers[:, places[0]], equal_nan=True) for column in places[1:]):
-        names = ", ".join(table.names[column] or str(column) for column in places)
+        names = _some([table.names[column] or str(column) for column in places])
         raise ValueError(
-            f"its spectra lie at different positions (columns {', '.join(map(str, places))}: {names}); make "
+            f"its spectra lie at different positions (columns {_some(list(map(str, places)))}: {names}); make "
             f"{places[0]} the position and {places[0] + 1} the intensity {where('columns')}"
         )
     for column in places[1:]:
@@ -210,19 +230,17 @@ def _leave_out(titles: Sequence[str], roles: list[str], notes: list[str]) -> Non
     corrected = [column for column in values if _CORRECTED.search(titles[column])]
     plain = [column for column in values if not _AUXILIARY.search(titles[column])]
     kept = corrected or plain or values
-    left = [titles[column] for column in values if column not in kept]
-    for column in values:
-        if column not in kept:
-            roles[column] = "ignored"
+    left = sorted(set(values) - set(kept))
+    for column in left:
+        roles[column] = "ignored"
     if left:
-        notes.append(f"{', '.join(titles[column] for column in kept)} is read, and not {', '.join(left)}")
+        notes.append(f"{_some([titles[column] for column in kept])} is read, and not {_some([titles[column] for column in left])}")
 
 
 def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
     """Make the last column the intensities where no title names any."""
-    free = [
-        column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and np.isfinite(numbers[:, column]).any()
-    ]
+    filled = np.isfinite(numbers).any(0)
+    free = [column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and filled[column]]
     if not free:
         raise ValueError(f"none of its columns holds intensities; make one 'intensity' {where('columns')}")
     roles[free[-1]] = "intensity"
@@ -244,25 +262,21 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
         return Layout("long", (*sides, "position", *["intensity"] * (width - long - 1)), notes=(note,))
     # one line has no order
     free = [column for column, role in enumerate(roles) if role == "intensity"] if len(numbers) > 1 else []
-    complete = [column for column in free if np.isfinite(numbers[:, column]).all()]
-    ordered = [column for column in complete if in_order(numbers[:, column])]
-    loose = [
-        column for column in complete if (in_order(numbers[:, column], 0.9) and _even(numbers[:, column])) or _rounded(numbers[:, column])
-    ]
+    strict, loose = _axes(numbers, free)
     first = free[0] if free else 0
-    counting = bool(ordered) and ordered[0] == first and counts_up(numbers[:, first]) and len(free) > 2
-    if counting and len(ordered) > 1 and not counts_up(numbers[:, ordered[1]]):
-        roles[first], roles[ordered[1]] = "index", "position"
-        note = f"its column {first} counts lines; the positions are taken from column {ordered[1]}"
+    counting = bool(strict) and strict[0] == first and counts_up(numbers[:, first]) and len(free) > 2
+    if counting and len(strict) > 1 and not counts_up(numbers[:, strict[1]]):
+        roles[first], roles[strict[1]] = "index", "position"
+        note = f"its column {first} counts lines; the positions are taken from column {strict[1]}"
         return Layout("columns", tuple(roles), notes=(note,))
-    if ordered[:1] == [first] or loose[:1] == [first]:
+    if strict[:1] == [first] or loose[:1] == [first]:
         roles[first] = "position"
         return Layout("columns", tuple(roles), notes=_again(numbers, first, roles))
     if width > 4 and len(numbers) > 1 and in_order(numbers[0], 0.95):
         note = "its first line is in order and taken for the positions of the bands"
         return _first_line(numbers, note)
-    if (ordered or loose) and len(free) > 1 and len(numbers) > 4:
-        place = (ordered or loose)[0]
+    if (strict or loose) and len(free) > 1 and len(numbers) > 4:
+        place = (strict or loose)[0]
         roles[place] = "position"
         return Layout("columns", tuple(roles), notes=(f"its column {place} is in order and taken for the positions",))
     return Layout("bare", tuple(roles))
@@ -270,25 +284,37 @@ def _by_values(numbers: npt.NDArray[np.float64], named: Sequence[str]) -> Layout
 
 def _again(numbers: npt.NDArray[np.float64], place: int, roles: list[str]) -> tuple[str, ...]:
     """Leave out the columns that repeat the positions, as where each spectrum has its own; return what was left out."""
-    same = [column for column, role in enumerate(roles) if role == "intensity" and np.array_equal(numbers[:, column], numbers[:, place])]
+    repeated = np.logical_and.reduce(numbers == numbers[:, [place]])
+    same = [column for column, role in enumerate(roles) if role == "intensity" and repeated[column]]
     if len(same) == roles.count("intensity"):
         return ()
     for column in same:
         roles[column] = "ignored"
-    return (f"its columns {', '.join(map(str, same))} repeat the positions and are not read",) if same else ()
+    return (f"its columns {_some(list(map(str, same)))} repeat the positions and are not read",) if same else ()
 
 
-def _even(values: npt.NDArray[np.float64]) -> bool:
-    """Whether most steps have nearly one size, as between positions and unlike on the flank of a peak."""
-    steps = np.abs(np.diff(values))
-    middle = float(np.median(steps))
-    return middle > 0 and float(((steps > 0.3 * middle) & (steps < 3 * middle)).mean()) >= 0.8
+def _axes(numbers: npt.NDArray[np.float64], free: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return the columns without gaps whose values are in order, and those that may be positions all the same.
 
-
-def _rounded(values: npt.NDArray[np.float64]) -> bool:
-    """Whether values never turn back, as positions with few digits, and no long stretch of them is the same."""
-    steps = np.diff(values)
-    return values.size > 4 and bool((steps >= 0).all() or (steps <= 0).all()) and float((steps != 0).mean()) > 0.25
+    The latter step nearly evenly, unlike the flank of a peak, and rarely back; or they never turn back, as positions with few digits, and
+    no long stretch of them is the same.
+    """
+    strict: list[int] = []
+    loose: list[int] = []
+    if len(numbers) < 3:
+        return strict, loose
+    for start in range(0, len(free), size := max(1, _AT_ONCE // len(numbers))):
+        columns = np.array(free[start : start + size])
+        columns = columns[np.isfinite(numbers[:, columns]).all(0)]
+        values = numbers[:, columns]
+        steps = np.diff(values, axis=0)
+        lengths = np.abs(steps)
+        middle = np.median(lengths, axis=0)
+        even = (middle > 0) & (((lengths > 0.3 * middle) & (lengths < 3 * middle)).mean(0) >= 0.8)
+        rounded = ((steps >= 0).all(0) | (steps <= 0).all(0)) & ((steps != 0).mean(0) > 0.25) & (len(values) > 4)
+        strict += columns[columns_in_order(values)].tolist()
+        loose += columns[(columns_in_order(values, 0.9) & even) | rounded].tolist()
+    return strict, loose
 
 
 def _first_line(numbers: npt.NDArray[np.float64], note: str) -> Layout:

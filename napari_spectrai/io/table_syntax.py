@@ -75,9 +75,9 @@ SYNTAXES = (
 def plain_lines(syntax: Syntax) -> re.Pattern[str]:
     """Return the pattern of lines whose cells hold a number each, without blanks or missing ones; it takes linear time."""
     mark = "[.,]" if syntax.decimal else "[.]"
-    number = rf"[-+]?(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:[eE][-+]?\d+)?"
+    number = rf"[-+]?(?:\d++(?:{mark}\d*+)?|{mark}\d++)(?:[eE][-+]?\d++)?"
     between = "[ \t]+" if syntax.delimiter is None else f"[ ]*{re.escape(syntax.delimiter)}[ ]*"
-    return re.compile(rf"[ \t]*{number}(?:{between}{number})*[ ]*")
+    return re.compile(rf"[ \t]*{number}(?:{between}{number})*+[ ]*")  # possessive: a line of millions of cells takes no stack
 
 
 def is_remark(line: str) -> bool:

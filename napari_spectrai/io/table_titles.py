@@ -79,7 +79,8 @@ def head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) -> 
         return tuple(first), empty, numbers[1:], below
     titled = [cell for column, cell in enumerate(first) if cell and np.isnan(numbers[0, column]) and cell.casefold() not in MISSING]
     if titled and len(filled) >= len(first) - 1:
-        own = all(column in words for column, cell in enumerate(first) if cell in titled)
+        distinct = set(titled)
+        own = all(column in words for column, cell in enumerate(first) if cell in distinct)
         # words above words may be the first row of labels: positions, which are in order, make it a header
         over = numbers[0][np.isfinite(numbers[0])]
         if not own or (len(over) > 2 and _in_order(over)):

@@ -135,7 +135,7 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
             continue
         if not line.strip() or is_remark(line):
             continue
-        cells, numbers, words = counts(line, syntax)
+        cells, numbers, words = _counted(line, syntax)
         sole = numbers >= 1 and words == 0 and (single or cells > 1)  # the other cells are empty
         data = sole or (not single and numbers >= 2 and numbers >= words)
         filled = len(syntax.cells(line.rstrip(f" {syntax.delimiter or ''}"))) if data else 0
@@ -153,6 +153,14 @@ def _block(lines: Sequence[str], syntax: Syntax, *, single: bool) -> tuple[int, 
         raise ValueError("it holds no numbers")
     start, stop, width, _ = max(runs, key=lambda run: run[3])
     return start, stop, _other_numbers(lines, syntax, start, stop, width, single=single)
+
+
+def _counted(line: str, syntax: Syntax) -> tuple[int, int, int]:
+    """Return how many cells, numbers and words a line has; of numbers alone without a look at each."""
+    if plain_lines(syntax).fullmatch(line):
+        cells = line.count(syntax.delimiter) + 1 if syntax.delimiter else len(line.split())
+        return cells, cells, 0
+    return counts(line, syntax)
 
 
 def _orderly(line: str, syntax: Syntax) -> bool:
