@@ -334,6 +334,7 @@ def test_a_wide_table_takes_a_time_that_grows_with_its_width_alone(lines, tmp_pa
     assert time.thread_time() - begun < 12  # 0.4 s where nothing else runs; with the square of the width more than 30 s
 
 
+@pytest.mark.filterwarnings("ignore::napari_spectrai.layer_axes.SpectralWarning")
 def test_more_titles_than_any_instrument_writes_are_refused_with_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("napari_spectrai.io.columns._MOST_TITLES", 20)
     path = tmp_path / "names.csv"

@@ -170,7 +170,7 @@ def _by_names(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layo
         others = _some([titles[column] or str(column) for column in places])
         notes.append(f"several columns hold positions ({others}); {titles[chosen] or chosen!r} is taken")
     long = repeats(numbers[:, chosen])
-    still = (numbers == numbers[0]).all(0)
+    still = np.logical_and.reduce(numbers == numbers[0])
     for column, role in enumerate(roles):
         if (role in COORDINATES and not long and not still[column]) or (role == "label" and column not in table.words):
             roles[column] = "intensity"  # T is a transmittance, and a sample a spectrum
@@ -239,7 +239,7 @@ def _leave_out(titles: Sequence[str], roles: list[str], notes: list[str]) -> Non
 
 def _promote(roles: list[str], numbers: npt.NDArray[np.float64]) -> None:
     """Make the last column the intensities where no title names any."""
-    filled = np.isfinite(numbers).any(0)
+    filled = np.count_nonzero(np.isfinite(numbers), axis=0)
     free = [column for column, role in enumerate(roles) if role in ("index", "label", *COORDINATES) and filled[column]]
     if not free:
         raise ValueError(f"none of its columns holds intensities; make one 'intensity' {where('columns')}")
