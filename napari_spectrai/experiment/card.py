@@ -185,7 +185,7 @@ class ModelCard:
             ("Trained on", "; ".join(self.trained_on) or "not recorded"),
             ("Date", self.date),
         ]
-        if hasattr(experiment.network, "describe"):
+        if experiment.network.chooses:
             rows.insert(4, ("Chosen", experiment.network.describe()))
         if self.intensities:
             low, middle, high = self.intensities
@@ -237,7 +237,7 @@ def _range(ends: list[float] | None) -> str:
 
 def prepared_intensities(experiment: Experiment) -> str:
     """Describe the intensities that a training is scored on: those of the data, or the prepared ones."""
-    if any(getattr(step, "target", None) for step in experiment.preparation):  # models of earlier versions have no such step
+    if any(step.has_unit_of_truth for step in experiment.preparation):
         return "in the target's unit"
     steps = ", ".join(step.title for step in experiment.preparation)
     return f"prepared ({steps})" if steps else AS_GIVEN

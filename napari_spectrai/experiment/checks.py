@@ -112,7 +112,8 @@ def _task(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Probl
     if task.enlarges == 1:
         return []
     if not experiment.looks_around:
-        where, remedy = ("network.dims", "set network.dims=2") if hasattr(experiment.network, "dims") else ("network", "choose rcan")
+        where = experiment.network.setting_of_dimensions
+        remedy = "choose rcan" if where == "network" else f"set {where}=2"
         return [Problem(where, f"super-resolution needs neighbouring pixels, but {experiment.network.title} uses single spectra; {remedy}")]
     if experiment.data.patch % task.enlarges:
         fitting = max(4, experiment.data.patch // task.enlarges) * task.enlarges
@@ -132,7 +133,7 @@ def _classes(experiment: Experiment, truths: Sequence[Cube | Labels]) -> list[Pr
     if task.of_images:
         return _whole_images(experiment)
     if network.pools and experiment.looks_around:
-        where = "network.dims" if hasattr(network, "dims") else "network"
+        where = network.setting_of_dimensions
         return [Problem(where, f"{network.title} gives one class per image; to classify pixels, {_of_spectra(experiment)}")]
     return []
 
@@ -290,7 +291,7 @@ def _network(experiment: Experiment, cube: Cube, *, alone: bool) -> list[Problem
     if not experiment.looks_around:
         return []
     if not cube.is_image:
-        where = "network.dims" if hasattr(network, "dims") else "network"
+        where = network.setting_of_dimensions
         why = f"{_name(cube)} is a set of spectra without neighbours, but {network.title or network.kind} needs an image"
         image = "; pass one of shape (y, x, bands)"
         return [Problem(where, why + (image if experiment.task.enlarges > 1 else f"; {_of_spectra(experiment)}"))]
@@ -322,7 +323,7 @@ def _patch(experiment: Experiment, cube: Cube, height: int, width: int) -> Probl
     why = f"{_name(cube)} has {_sizes(cube.spatial_shape)} pixels, but {network.title} needs patches of at least {least} pixels per side"
     if task.enlarges > 1 or task.of_images:
         return Problem("input", f"{why}; pass an image of {coarse} × {2 * coarse} pixels or more")
-    return Problem("network.dims" if hasattr(network, "dims") else "network", f"{why}; {_of_spectra(experiment)}")
+    return Problem(network.setting_of_dimensions, f"{why}; {_of_spectra(experiment)}")
 
 
 def _of_spectra(experiment: Experiment) -> str:

@@ -30,6 +30,8 @@ class ClassicalSpec(NetworkSpec):
 
     without_truth: ClassVar[bool] = False
     """Whether it denoises data without a truth."""
+    uses_noise: ClassVar[bool] = False
+    """Whether it takes an estimate of the noise, which is made once for all such methods."""
     is_linear: ClassVar[bool] = False
     """Whether it is one of the simplest classifiers, which a mixture favours as long as few units are evidence for others."""
 
@@ -44,6 +46,7 @@ class DenoiserSpec(ClassicalSpec):
 
     tasks: ClassVar = DENOISING
     without_truth: ClassVar = True
+    uses_noise: ClassVar = True
     stabilise: Literal["auto", "never", "always"] = Field(
         "auto",
         title="Variance stabilisation",

@@ -50,6 +50,12 @@ class Fit:
     remedy: str = field(default="")
 
     @property
+    def consent(self) -> str:
+        """How the axes differ, and how a person agrees to the step."""
+        done = "Resample" if self.step is not None and self.step.interpolates else "Crop"
+        return f"{self.words} {done} it with predict(model, cube, resample=True), or --resample on the command line."
+
+    @property
     def fits(self) -> bool:
         """Whether the model can be applied without asking."""
         return self.how in ("same", "renamed")
@@ -73,9 +79,9 @@ def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
         step = bringing(axis, onto)
     except ValueError:
         return Fit("never", words=words, remedy=_not_measured(onto, same_unit))
-    if step.kind == "crop":
-        return Fit("step", step=step, words=f"{words} Those inside the model's range are the same.")
-    return Fit("step", step=step, words=f"{words} It can be interpolated to the model's bands.")
+    if step.interpolates:
+        return Fit("step", step=step, words=f"{words} It can be interpolated to the model's bands.")
+    return Fit("step", step=step, words=f"{words} Those inside the model's range are the same.")
 
 
 def _other_unit(onto: SpectralAxis, axis: SpectralAxis) -> str:

@@ -139,7 +139,7 @@ class Experiment(Spec):
     @property
     def any_axis(self) -> bool:
         """Whether the model can be applied to cubes on any axis: the network can, and the preparation only scales."""
-        return self.network.any_axis and all(step.kind in ("normalise", "scale") for step in self.preparation)
+        return self.network.any_axis and all(step.any_axis for step in self.preparation)
 
     @classmethod
     def default(cls, task: str, cube: Any, truth: Any = None) -> Self:

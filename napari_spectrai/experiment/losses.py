@@ -20,6 +20,8 @@ class LossSpec(Named):
     tasks: ClassVar[frozenset[str]] = CUBES
     of_shape: ClassVar[bool] = False
     """Whether it depends only on the shape of spectra, which a single band does not have."""
+    is_squared: ClassVar[bool] = False
+    """Whether it grows with the square of the intensities, so that it can be given in squared units of the truth."""
 
     @property
     def terms(self) -> list[LossSpec]:
@@ -37,6 +39,7 @@ class MSE(LossSpec):
 
     title: ClassVar = "Mean squared error"
     kind: Literal["mse"] = "mse"
+    is_squared: ClassVar = True
     implementation: ClassVar = "napari_spectrai.learn.train.losses:mse"
 
 

@@ -155,6 +155,15 @@ class NetworkSpec(Named):
         return 1
 
     @property
+    def setting_of_dimensions(self) -> str:
+        """Setting that decides whether it uses neighbouring pixels: its own `dims`, or the choice of the network."""
+        return "network.dims" if "dims" in type(self).model_fields else "network"
+
+    def describe(self) -> str:
+        """Return the methods that were chosen, in words; empty for a network that does not choose."""
+        return ""
+
+    @property
     def around(self) -> int:
         """Height and width of the window from which a network classifies one pixel; 0: it classifies its whole input."""
         return 0

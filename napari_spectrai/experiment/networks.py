@@ -31,6 +31,8 @@ class UNet(OverRidge, Stemmed):
     kind: Literal["unet"] = "unet"
     cost_growth: ClassVar = 4
     implementation: ClassVar = "napari_spectrai.networks.unet:UNet"
+    residual: ClassVar[bool] = False
+    """Whether its levels are residual blocks."""
     tasks: ClassVar = RESTORATION | CLASSES
     dims: Literal[1, 2, 3] = Field(1, title="Dimensions", description="1: along the spectrum, 2: over the image, 3: both")
     width: int = Field(32, ge=4, le=512, description="channels of the first level; doubled at each deeper one")
@@ -116,6 +118,7 @@ class ResUNet(UNet):
 
     title: ClassVar = "ResUNet"
     kind: Literal["resunet"] = "resunet"  # type: ignore[assignment]
+    residual: ClassVar = True
     cost_growth: ClassVar = 0
     convolutions: int = Field(3, ge=1, le=6, title="Convolutions per block", description="convolutions per residual block")
     after_sum: int = Field(0, ge=0, le=4, title="Convolutions after sums", description="convolutions after each residual sum")

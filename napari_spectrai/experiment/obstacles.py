@@ -131,10 +131,7 @@ def _of_axis(model: Applied, onto: Onto, *, resample: bool, first: bool) -> Iter
     if fit.how == "never":
         yield Obstacle(f"{fit.words} {fit.remedy}")
     elif fit.how == "step" and not resample:
-        assert fit.step is not None  # noqa: S101
-        done = "Crop" if fit.step.kind == "crop" else "Resample"
-        words = f"{fit.words} {done} it with predict(model, cube, resample=True), or --resample on the command line."
-        yield Obstacle(words, fit.step if first else None)
+        yield Obstacle(fit.consent, fit.step if first else None)
 
 
 def _of_neighbours(link: Sequence[Applied], onto: Onto, *, views: bool) -> Iterator[Obstacle]:

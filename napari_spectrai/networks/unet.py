@@ -44,7 +44,7 @@ class UNet(nn.Module):
         def level(inward: int, inside: int, outward: int) -> Level:
             return Level(
                 spec.dims, inward, outward, inside=inside, after=after,
-                convolutions=spec.convolutions, norm=spec.norm, activation=activation, residual=isinstance(spec, ResUNetSpec),
+                convolutions=spec.convolutions, norm=spec.norm, activation=activation, residual=spec.residual,
             )  # fmt: skip
 
         widths = spec.widths

@@ -56,6 +56,7 @@ class Resample(Step):
     title: ClassVar = "Resample onto another axis"
     group: ClassVar = "Axis"
     kind: Literal["resample"] = "resample"
+    interpolates: ClassVar = True
     values: tuple[float, ...] = Field(min_length=1, title="Positions", description="positions to resample to")
     unit: str = Field("", description="unit of these positions: that of the cube; nm and um are converted")
     method: Literal["linear", "pchip"] = Field("linear", description="interpolation")

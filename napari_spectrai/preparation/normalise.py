@@ -22,6 +22,7 @@ class Normalise(Step):
     title: ClassVar = "Normalise each spectrum"
     group: ClassVar = "Scale"
     kind: Literal["normalise"] = "normalise"
+    any_axis: ClassVar = True
     by: Literal["maximum", "area", "vector", "minmax", "snv", "rnv"] = Field(
         "maximum",
         title="Normalise to",
@@ -67,6 +68,7 @@ class Scale(Step):
     title: ClassVar = "Scale by one factor"
     group: ClassVar = "Scale"
     kind: Literal["scale"] = "scale"
+    any_axis: ClassVar = True
     percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that is scaled to one")
     factor: float | None = Field(None, gt=0, description="the divisor; fitted on the training spectra if empty")
     target: float | None = Field(
@@ -80,6 +82,11 @@ class Scale(Step):
     def is_fitted(self) -> bool:
         """Whether the divisor is known."""
         return self.factor is not None
+
+    @property
+    def has_unit_of_truth(self) -> bool:
+        """Whether the divisor of the truth is known."""
+        return self.target is not None
 
     def fitted(self, spectra: FloatArray, axis: SpectralAxis) -> Self:
         """Fit the divisor; NaN is ignored."""

@@ -38,6 +38,10 @@ class Step(Named):
     """
 
     group: ClassVar[str] = "Other"
+    any_axis: ClassVar[bool] = False
+    """Whether a fitted step can be applied to spectra on another axis."""
+    interpolates: ClassVar[bool] = False
+    """Whether it computes values at positions that were not measured."""
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the prepared spectra and their axis; the input stays unchanged.
@@ -77,6 +81,11 @@ class Step(Named):
     def given_back(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray] | None:
         """Return the (offset, scale), of shape (..., 1), restored in results: those removed by `apply`, in the unit of the truth."""
         return self.factors(spectra)
+
+    @property
+    def has_unit_of_truth(self) -> bool:
+        """Whether results are given in the unit of a truth that was measured in another unit than the data."""
+        return False
 
     @property
     def returns_spectra(self) -> bool:

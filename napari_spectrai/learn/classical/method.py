@@ -135,7 +135,7 @@ def fit_baselines(
             continue
         known = (before or {}).get(spec.label)
         try:
-            found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else noise if hasattr(spec, "stabilise") else None)
+            found[spec.label] = fitted(spec, data, *parts, chosen=known.chosen if known else noise if spec.uses_noise else None)
             noise |= {name: value for name, value in found[spec.label].chosen.items() if name == "noise"}
         except (ArithmeticError, ValueError, RuntimeError) as error:  # data that a baseline cannot be fitted to may suit the network
             data.notes.append(f"{spec.label} is not among the baselines: {error}")

@@ -139,7 +139,7 @@ def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
     """Return what to say of a cube on the model's axis before the model is applied."""
     notes = []
     if fit.step is not None:
-        done = "cropped to" if fit.step.kind == "crop" else "resampled onto"
+        done = "resampled onto" if fit.step.interpolates else "cropped to"
         notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on.")
     notes += [note for step in card.experiment.preparation for note in step.notes(source)]
     return notes + ([words] if (words := another_scale(card, source)) else [])

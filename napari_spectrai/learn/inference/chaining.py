@@ -30,7 +30,5 @@ def on_axis_of(model: Model, cube: Cube, *, resample: bool) -> tuple[Cube, Fit]:
     if fit.how == "never":
         raise ValueError(f"{fit.words} {fit.remedy}")
     if fit.how == "step" and not resample:
-        assert fit.step is not None  # noqa: S101
-        done = "Crop" if fit.step.kind == "crop" else "Resample"
-        raise ValueError(f"{fit.words} {done} it with predict(model, cube, resample=True), or --resample on the command line.")
+        raise ValueError(fit.consent)
     return brought(cube, model.description, fit), fit

@@ -42,7 +42,7 @@ class Restoration:
         self.names = task.metrics if task.needs_truth else task.metrics[:1]
         self.loss_unit = 1.0
         """Factor from the loss to the unit of the scores, in which it is shown."""
-        if data.units is not None and experiment.minimised.kind == "mse":
+        if data.units is not None and experiment.minimised.is_squared:
             self.loss_unit = float(data.units[:, 0].double().square().mean())
         self._spec = experiment.minimised
         self._loss = self._spec.load()
