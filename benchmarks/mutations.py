@@ -118,7 +118,7 @@ def main() -> int:
     set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory() as place:
         package = Path(place)
-        for name in ("napari_spectrai", "tests", "pyproject.toml", "sample_data"):
+        for name in ("napari_spectrai", "tests", "docs", "pyproject.toml", "sample_data"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, package / name)
         for tests, only in dict.fromkeys((m[1], m[2]) for m in MUTATIONS if arguments.only in m[0]):

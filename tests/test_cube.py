@@ -88,6 +88,17 @@ def test_a_cube_refuses_arrays_that_are_no_spectra(data, axis, message):
         Cube(data, axis)
 
 
+@pytest.mark.parametrize(
+    ("shape", "dims"),
+    [((5, 3), ("spectrum", "band")), ((4, 5, 3), ("y", "x", "band")), ((2, 4, 5, 3), ("z", "y", "x", "band"))],
+)
+def test_a_set_of_spectra_is_no_image_and_names_its_dimension(shape, dims):
+    cube = Cube(np.zeros(shape, np.float32))
+    assert cube.is_image == (len(shape) > 2)
+    assert cube.dims == dims
+    assert (cube.count, cube.spatial_shape) == (np.prod(shape[:-1]), shape[:-1])
+
+
 def test_an_integer_keeps_its_dimension():
     cube = Cube(np.arange(24.0).reshape(2, 3, 4))
     assert cube[1].shape == (1, 3, 4)
