@@ -39,6 +39,8 @@ _HOMES = {
     "judge": "learn.evaluation.evaluate",
     "Evaluation": "runs.evaluation",
     "write_report": "reports.run_report",
+    "figure": "reports.figure",
+    "Figure": "reports.figure",
     "sample": "samples",
     "Sample": "samples",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "Cube",
     "Evaluation",
     "Experiment",
+    "Figure",
     "Labels",
     "Model",
     "Prediction",
@@ -60,6 +63,7 @@ __all__ = [
     "as_labels",
     "compare",
     "evaluate",
+    "figure",
     "fit",
     "inspect",
     "judge",
@@ -94,6 +98,7 @@ if TYPE_CHECKING:
     from napari_spectrai.mapping.maps import maps
     from napari_spectrai.preparation.chain import Preparation
     from napari_spectrai.preparation.preprocessing import preprocess
+    from napari_spectrai.reports.figure import Figure, figure
     from napari_spectrai.reports.run_report import write_report
     from napari_spectrai.runs import Run, launch
     from napari_spectrai.runs.evaluation import Evaluation

@@ -72,9 +72,12 @@ def predict(
     tile: Annotated[int | None, typer.Option(min=8, help="height and width of a tile, in pixels")] = None,
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write the standard deviation of the output")] = False,
     applicability: Annotated[
-        bool,
-        typer.Option("--applicability", help="also write each pixel's distance from the training spectra; above 1, scores do not apply"),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--applicability/--no-applicability",
+            help="also write each pixel's distance from the training spectra: above 1, scores do not hold (default: say the share)",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     factor: Annotated[int, typer.Option(min=2, max=16, help="factor by which a classical method enlarges each side")] = 2,
     views: Annotated[
@@ -122,7 +125,7 @@ def predict(
     with exit_with(WRONG_USE), log_failures(folder):
         _refuse_suffix(output, is_classes=is_classes)
         others_written = _companions(
-            output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=applicability
+            output, is_classes=is_classes, finds=_finds(last), uncertainty=uncertainty, applicability=bool(applicability)
         )
         if only is not None:
             only = chosen_part(part, workers, scheduler, _store(output, is_classes=is_classes))
@@ -155,7 +158,7 @@ def predict(
         if prediction is not None and prediction.uncertainty is not None:
             suffix = ".zarr" if is_classes else output.suffix
             write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
-        if prediction is not None and prediction.applicability is not None:
+        if prediction is not None and prediction.applicability is not None and applicability:
             write(prediction.applicability, output.with_name(f"{output.stem}-applicability.zarr"))
         if prediction is not None:
             say_notes([*prediction.notes, *prediction.found])

@@ -26,6 +26,10 @@ KEY = "napari_spectrai"
 MOST_BASELINES = 4
 """Number of the best classical methods listed by `lines`; the file contains all of them."""
 FORMAT = 2
+NO_TRAINING = "no data (a classical method)"
+"""What a method that needs no training was trained on."""
+APPLICABILITY = "applicability."
+"""Prefix of the tensors of a model file with training spectra for comparison."""
 PART_TITLES = {"map": "expected over the map"}
 """Titles of parts of the scores whose names are not clear."""
 
@@ -122,6 +126,11 @@ class ModelCard:
         """Return a card with the date and the versions of the software as they are now; `fields` are the other attributes."""
         versions = {package: version(package) for package in ("napari-spectrai", "torch")}
         return cls(date=f"{datetime.now():%Y-%m-%d %H:%M}", versions=versions, **fields)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the model was trained on data; a classical method that needs no training has not."""
+        return self.trained_on != [NO_TRAINING]
 
     @property
     def out(self) -> int:
@@ -241,6 +250,15 @@ def prepared_intensities(experiment: Experiment) -> str:
         return "in the target's unit"
     steps = ", ".join(step.title for step in experiment.preparation)
     return f"prepared ({steps})" if steps else AS_GIVEN
+
+
+def has_applicability(path: str | Path) -> bool:
+    """Whether a model file contains training spectra for comparison, so that an applicability map can be computed."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return any(name.startswith(APPLICABILITY) for name in file.keys())  # noqa: SIM118  # it is no mapping
+    except (SafetensorError, OSError):
+        return False
 
 
 def read_card(path: str | Path) -> ModelCard:

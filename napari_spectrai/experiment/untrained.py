@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.card import NO_TRAINING, ModelCard
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.network_spec import networks
@@ -46,6 +46,4 @@ def ready_card(spec: ClassicalSpec, axis: SpectralAxis, *, factor: int = 2) -> M
     elif "denoising" not in spec.tasks:
         task = {"kind": "super_resolution", "factor": factor}
     experiment = Experiment.from_mapping({"task": task, "network": spec, "preparation": [], "name": spec.title})
-    return ModelCard.now(
-        name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, trained_on=["no data (a classical method)"], classes=spec.finds
-    )
+    return ModelCard.now(name=spec.title, experiment=experiment, axis=axis, truth_axis=axis, trained_on=[NO_TRAINING], classes=spec.finds)

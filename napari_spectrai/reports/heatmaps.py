@@ -50,12 +50,12 @@ def heat_map(values: Values, title: str, words: str, unit: str) -> Markup:
     numbers = np.where(np.isfinite(tiled), np.clip(np.nan_to_num(shares), 0, 1) * 254, 255).astype(np.uint8)
     times = SIDE / max(tiled.shape)
     size = {"width": max(1, round(tiled.shape[1] * times)), "height": max(1, round(tiled.shape[0] * times))}
-    image = element("img", src=_png(numbers, [*_scale(255), _rgb(_NOTHING)]), alt=f"{title}: {words}", **size)
+    image = element("img", src=_png(numbers, [*scale(255), _rgb(_NOTHING)]), alt=f"{title}: {words}", **size)
     bar = element("span", class_="swatch", style=f"width:180px;background:linear-gradient(to right, {', '.join(_VIRIDIS)})")
     more = " and more" if float(np.nanmax(values, initial=-math.inf)) > high else ""
-    scale = element("span", f"{rounded(low)} ", bar, f"{rounded(high)}{unit}{more}")
+    caption_scale = element("span", f"{rounded(low)} ", bar, f"{rounded(high)}{unit}{more}")
     which = f"; {len(chosen)} of {len(planes)} planes" if len(chosen) < len(planes) else ""
-    caption = element("figcaption", element("strong", title), element("br"), f"{words}{which}", element("br"), scale)
+    caption = element("figcaption", element("strong", title), element("br"), f"{words}{which}", element("br"), caption_scale)
     return element("figure", image, caption)
 
 
@@ -93,7 +93,8 @@ def _rgb(code: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _scale(count: int) -> list[tuple[int, int, int]]:
+def scale(count: int) -> list[tuple[int, int, int]]:
+    """Return colours from the lowest to the highest value (viridis)."""
     known = np.array([_rgb(code) for code in _VIRIDIS])
     at = np.linspace(0, len(known) - 1, count)
     columns = [np.interp(at, np.arange(len(known)), known[:, part]) for part in range(3)]

@@ -136,18 +136,19 @@ class _Scale:
     def ticks(self, count: int = 6, *, whole: bool = False) -> list[tuple[float, str]]:
         """Return round values within the range, with their labels."""
         if not self.logarithmic:
-            return _round_values(self.low, self.high, count, whole=whole)
+            return ticks_between(self.low, self.high, count, whole=whole)
         decades = range(math.floor(self.low), math.ceil(self.high) + 1)
         for digits in ((1, 2, 5), (1,)):
             ticks = [(digit, decade) for decade in decades for digit in digits if self.low <= decade + math.log10(digit) <= self.high]
             if len(ticks) <= count + 2:
                 break
         if len(ticks) < 3:
-            return _round_values(10**self.low, 10**self.high, count)
+            return ticks_between(10**self.low, 10**self.high, count)
         return [(digit * 10.0**decade, _power(digit, decade)) for digit, decade in ticks[:: -(-len(ticks) // (count + 2))]]
 
 
-def _round_values(low: float, high: float, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
+def ticks_between(low: float, high: float, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
+    """Return round values between two, about `count` of them, with their labels."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * next(digit for digit in (1, 2, 5, 10) if digit * power >= rough * 0.999)

@@ -34,7 +34,7 @@ class PredictOptions:
     ensemble: tuple[Any, ...] = ()
     then: tuple[Any, ...] = ()
     resample: bool = False
-    applicability: bool = False
+    applicability: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("ensemble", "then"):
@@ -50,7 +50,8 @@ class PredictOptions:
         """Return the options, with models as paths or names, as arguments of ``napari-spectrai predict``."""
         words = ["--device", self.device]
         words += ["--tile", str(self.tile)] if self.tile else []
-        words += [f"--{name}" for name in ("uncertainty", "views", "resample", "applicability") if getattr(self, name)]
+        words += [f"--{name}" for name in ("uncertainty", "views", "resample") if getattr(self, name)]
+        words += [] if self.applicability is None else ["--applicability" if self.applicability else "--no-applicability"]
         for name in ("ensemble", "then"):
             for model in getattr(self, name):
                 words += [f"--{name}", str(model)]

@@ -16,6 +16,7 @@ _TITLES = {
     "predict_on": "Predict",
     "evaluate_on": "Evaluate",
     "map": "Make maps",
+    "figure": "Save a figure for print",
 }
 
 
@@ -26,10 +27,10 @@ def offer_on_layers() -> None:
         return
     on_image, on_both = "active_layer_type == 'image'", "active_layer_type == 'image' or active_layer_type == 'labels'"
     known = [(f"{PLUGIN}.{name}", title) for name, title in _TITLES.items() if f"{PLUGIN}.{name}" in app.commands]
-    items = [
-        (_OURS, MenuItem(command=CommandRule(id=command, title=title, enablement=on_both if command.endswith("evaluate_on") else on_image)))
-        for command, title in known
-    ]
+    items = []
+    for command, title in known:
+        enabled = on_both if command.endswith(("evaluate_on", "figure")) else on_image
+        items.append((_OURS, MenuItem(command=CommandRule(id=command, title=title, enablement=enabled))))
     if items:
         submenu = SubmenuItem(submenu=_OURS, title=PLUGIN, enablement=on_both)
         app.menus.append_menu_items([(CONTEXT, submenu), *items])

@@ -9,6 +9,7 @@ from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
 from napari_spectrai.widgets.dock import opened
+from napari_spectrai.widgets.figure_dialog import open_figure
 
 
 def opened_on(viewer: Viewer, name: str, kinds: type[Layer] | UnionType = Image) -> None:
@@ -44,6 +45,11 @@ def predict_on(viewer: Viewer) -> None:
 def evaluate_on(viewer: Viewer) -> None:
     """Evaluate the selected layer."""
     opened_on(viewer, "Evaluate", Image | Labels)
+
+
+def save_figure(viewer: Viewer) -> None:
+    """Save what the selected layer shows as a figure for print."""
+    open_figure(viewer, viewer.layers.selection.active)
 
 
 def map_layer(viewer: Viewer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -397,3 +398,53 @@ def test_the_newest_result_lies_above_those_of_before_and_is_what_evaluate_begin
     dock._start.native.click()
     until(lambda: not dock._applying.busy)
     assert evaluate.result is viewer.layers[2]  # what comes later changes no choice
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """The smoother with training spectra for comparison."""
+    import torch
+
+    from napari_spectrai.learn.applicability import Applicability
+    from napari_spectrai.learn.model import ready
+
+    spectra = torch.from_numpy(image(20, 20, seed=1).numpy().reshape(-1, 25))
+    made = ready("savitzky_golay", AXIS)
+    index = Applicability.of(spectra, np.arange(len(spectra)) % 5)
+    return replace(made, applicability=index).save(tmp_path / "compared.safetensors")
+
+
+def test_a_hidden_map_shows_where_the_scores_of_the_model_hold(viewer, dock, compared, until):
+    cube = image()
+    data = cube.numpy().copy()
+    data[:3, :, 4] += 30
+    source = add_cube(viewer, cube.with_data(data))
+    dock.model, dock.layer = compared, source
+    steps = tuple(viewer.dims.nsteps)
+    dock._start.native.click()
+    finish(dock, until)
+    layer = next(one for one in viewer.layers if "applicability" in one.name)
+    assert (layer.visible, layer.ndim, layer.contrast_limits) == (False, 2, [0, 2])
+    np.testing.assert_array_equal(layer.scale, source.scale[1:])
+    assert (layer.data[:3] > 1).all()
+    assert (layer.data[3:] <= 1).mean() > 0.9
+    assert viewer.dims.nsteps == steps
+    assert "of the spectra are unlike the training data" in dock.status
+    assert "applicability" in dock.status.splitlines()[0]
+    dock._start.native.click()
+    until(lambda: not dock._applying.busy)
+    assert sum("applicability" in one.name for one in viewer.layers) == 1  # brought up to date
+
+
+def test_the_map_is_left_out_where_it_is_not_wanted_or_not_available(viewer, dock, compared, model, until):
+    dock.layer = add_cube(viewer, image())
+    dock.model = model
+    assert not dock._options.applicability.enabled
+    assert not dock._options._unlike.native.isHidden()
+    dock.model = compared
+    assert dock._options.applicability.enabled
+    assert dock._options._unlike.native.isHidden()
+    dock._options.applicability.value = False
+    dock._start.native.click()
+    finish(dock, until)
+    assert not any("applicability" in layer.name for layer in viewer.layers)

@@ -71,8 +71,11 @@ class Refit:
             ranges["map"] = {"network": {"average_accuracy": [expected.low, expected.high]}}
         baselines = self._baselines(compared)
         weights = dict(zip(chosen.names, chosen.weights, strict=True))
-        spectra = torch.cat([scene.x[a] for maps in self.scoring.asked for scene, a in zip(data.scenes(), maps, strict=True)])
-        applies = Applicability.of(spectra, held.fold) if len(spectra) > 2 else None
+        if data.of_images:  # their scenes are mean spectra, and predictions are compared pixel by pixel
+            applies = Applicability.of_data(data)
+        else:
+            spectra = torch.cat([scene.x[a] for maps in self.scoring.asked for scene, a in zip(data.scenes(), maps, strict=True)])
+            applies = Applicability.of(spectra, held.fold) if len(spectra) > 2 else None
         return Model.of(
             network, data, self.experiment.model_copy(update={"network": own.network}), name, classical=baselines, applicability=applies,
             scores=scores, intervals=ranges, notes=notes, temperature=temperature,

@@ -15,6 +15,7 @@ from napari_spectrai.experiment.automatic import Automatic, Member
 from napari_spectrai.experiment.candidates import Candidate, denoisers_for
 from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.data_size import Size
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.blind_selection import ADDED, BlindComparison
 from napari_spectrai.learn.automatic.choice import losses_of
@@ -123,6 +124,7 @@ class BlindChoice(Race):
         weights = dict(zip(chosen.names, chosen.weights, strict=True))
         model = Model.of(
             blend, self.data, self.experiment.model_copy(update={"network": settings}), self.folder.path.name, classical=baselines,
+            applicability=Applicability.of_data(self.data),
             scores={"validation": rows}, intervals={"validation": ranges}, notes=[*self.notes, *took],
             compared=[asdict(self.compared(o, weights.get(o.candidate.name, 0.0))) for o in outcomes],
         )  # fmt: skip

@@ -101,7 +101,10 @@ def applying(models: Sequence[Model], source: Cube, options: PredictOptions, sha
     )
     shaped = shaped_as(models[0], given, source, fit)
     turn: Any = Turned if fit.turned and shaped.axis is given.axis else _as_it_is
-    window = SlidingWindow(models, choose_device(options.device), options.tile, draws=options.uncertainty, views=options.views)
+    compared = None if options.applicability is False else models[0].applicability
+    window = SlidingWindow(
+        models, choose_device(options.device), options.tile, draws=options.uncertainty, views=options.views, applicability=compared
+    )
     return Applying(source, shaped, window, turn, components, notes, found)
 
 

@@ -56,6 +56,7 @@ def predicting_part(
         If another process computes the same part.
     """
     _refuse_whole(options)
+    options = replace(options, applicability=False)
     given = io.read(cube) if isinstance(cube, str | Path) else as_cube(cube)
     _, models = resolved(model, given, options)
     source, fit = on_axis_of(models[0], given, resample=options.resample)

@@ -11,18 +11,18 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import numpy.typing as npt
 
 from napari_spectrai import io
 from napari_spectrai.arguments import of_type
 from napari_spectrai.conversion import as_cube
-from napari_spectrai.cube import Cube
+from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import replacing
 from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io import zarr as zarr_format
-from napari_spectrai.learn.applicability import applicability_map
+from napari_spectrai.learn.applicability import said_of, unavailable
 from napari_spectrai.learn.inference.applying import applying, resolved
-from napari_spectrai.learn.inference.chaining import on_axis_of
 from napari_spectrai.learn.inference.cluster import predicting_on_cluster
 from napari_spectrai.learn.inference.prediction import Prediction, labels_of
 from napari_spectrai.learn.inference.walk import Walk, codes_shape, of_source
@@ -30,7 +30,7 @@ from napari_spectrai.learn.model import Model
 from napari_spectrai.preparation.missing import nothing_held
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.options import PredictOptions
-from napari_spectrai.valid import MORE, decided, said
+from napari_spectrai.valid import MORE, DataMask, decided, said
 
 
 def predict(
@@ -47,7 +47,7 @@ def predict(
     ensemble: Sequence[Model | str | Path] = (),
     then: Sequence[Model | str | Path] = (),
     resample: bool = False,
-    applicability: bool = False,
+    applicability: bool | None = None,
     client: Any = None,
 ) -> Prediction:
     """Apply a model to a cube, an array or a napari layer.
@@ -80,8 +80,9 @@ def predict(
     resample : bool
         Bring a cube whose axis covers the model's onto it, by cropping or interpolation; the result is then on the model's axis. Another
         unit (nm, um) and the opposite order of bands need no consent, and the result keeps the cube's own.
-    applicability : bool
-        Also return how unlike the training spectra each spectrum is (`Prediction.applicability`), for models trained by cross-validation.
+    applicability : bool, optional
+        Also return how unlike the training spectra each spectrum is (`Prediction.applicability`). Default: where the model file contains
+        training spectra for comparison and the whole is computed here, not by a cluster.
     client : distributed.Client, optional
         Compute in parts by the workers of a Dask cluster, which write into `out`; `out`, the model and the cube lie where all of them
         reach them (what is in memory is written next to `out` first). A part whose worker is killed is continued by another one.
@@ -151,19 +152,20 @@ def predicting(
     if out is not None and isinstance(cube, str | Path) and Path(out).resolve() == Path(cube).resolve():
         raise ValueError(f"{out} is read here, and would be lost; choose another out=")
     links, models = resolved(model, source, options)
-    notes, found, given = list[str](), list[str](), source
+    notes, found, applies = list[str](), list[str](), None
     for number, one in enumerate(links[:-1]):
-        alone = replace(options, uncertainty=False)
+        alone = replace(options, uncertainty=False, applicability=options.applicability if not number else False)
         done = yield from _applied(models if not number else [one], source, alone, out=None)
+        applies = done.applicability if not number else applies
         notes += [note for note in done.notes if note not in notes]
         found += [note for note in done.found if note not in found]
         source = replace(done.result, name=source.name)
     last = models if len(links) == 1 else links[-1:]
-    prediction = yield from _applied(last, source, options, out=out, part=part)
+    own = options if len(links) == 1 else replace(options, applicability=False)
+    prediction = yield from _applied(last, source, own, out=out, part=part)
     notes += [note for note in prediction.notes if note not in notes]
-    applies = applicability_map(links[0], on_axis_of(links[0], given, resample=options.resample)[0]) if options.applicability else None
     found += [note for note in prediction.found if note not in found]
-    return replace(prediction, notes=notes, found=found, applicability=applies)
+    return replace(prediction, notes=notes, found=found, applicability=applies or prediction.applicability)
 
 
 def _applied(
@@ -175,6 +177,8 @@ def _applied(
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
     card, uncertainty = models[0].description, options.uncertainty
+    if options.applicability and models[0].applicability is None:
+        raise ValueError(unavailable(card.name))
     ready_to = applying(models, source, options)
     source, shaped, window, turn = ready_to.source, ready_to.shaped, ready_to.window, ready_to.turn
     notes, name = ready_to.notes, ready_to.shaped.name
@@ -182,7 +186,9 @@ def _applied(
         result = _destination(shaped, out, files, np.nan if part is not None else 0)
         spread = np.empty(shaped.shape, np.float32) if uncertainty else None
         codes = np.full(codes_shape(window, source, shaped.shape), MORE, np.uint8)
-        walking = Walk(window, source, [turn(target) for target in (result, spread) if target is not None], codes).run()
+        distances = np.full(codes.shape, np.nan, np.float32) if window.applicability is not None else None
+        targets = [turn(target) for target in (result, spread) if target is not None]
+        walking = Walk(window, source, targets, codes, distances=distances).run()
         progress: Progress | None = None
         try:
             for progress in walking:
@@ -202,10 +208,23 @@ def _applied(
     notes += [words] if (words := said([held], "have no class" if card.classes else "stay as they are")) else []
     done = replace(shaped, data=result) if out is None else replace(io.read(out), metadata=shaped.metadata)
     found = [*ready_to.found, *window.said]
+    applies = None if distances is None else _unlike(source, of_source(window, distances), held)
+    if applies is not None:
+        found += filter(None, [said_of(applies.numpy())])
+    elif options.applicability is None and card.is_trained:
+        found.append(unavailable(card.name))
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
-        return Prediction(done, uncertainty=deviation, notes=notes, found=found)
-    return Prediction(labels_of(done, card.classes), done, deviation, card.classes, ready_to.components, notes, found=found)
+        return Prediction(done, uncertainty=deviation, notes=notes, applicability=applies, found=found)
+    return Prediction(labels_of(done, card.classes), done, deviation, card.classes, ready_to.components, notes, applies, found)
+
+
+def _unlike(source: Cube, distances: npt.NDArray[np.float32], held: DataMask) -> Cube:
+    """Return the dissimilarity of the spectra of a cube as a cube of one band, NaN where there are no data."""
+    values = np.where(held.mask, distances, np.float32(np.nan))[..., None]
+    metadata = {key: value for key, value in source.metadata.items() if key not in ("prediction", "bad_bands")}
+    name = f"{source.name} · applicability".lstrip(" ·")
+    return replace(source, data=values, axis=SpectralAxis.bands(1), name=name, source=None, metadata=metadata)
 
 
 def _destination(shaped: Cube, out: str | Path | None, files: ExitStack, fill: float) -> Any:

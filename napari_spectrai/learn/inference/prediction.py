@@ -30,8 +30,8 @@ class Prediction:
     components : Cube or None
         The spectra (k, λ) of clusters or components, by methods that find such in the cube; in the order of the classes.
     applicability : Cube or None
-        How unlike the training spectra each spectrum is (one band), if it was asked for: up to 1 the training data apply, above it no
-        score of the model says how good its answer is there.
+        How unlike the training spectra each spectrum is (one band, the dissimilarity index divided by its threshold): above 1, the scores
+        of the model do not hold. None where the model file contains no training spectra for comparison.
     notes : list of str
         What to beware of in the result, in sentences: how many spectra held no data, intensities of another scale, another axis. `predict`
         also warns of it.

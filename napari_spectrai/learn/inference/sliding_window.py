@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.data.pool import mean_spectrum
 from napari_spectrai.learn.inference.engine import Engine, TooLargeError
 from napari_spectrai.learn.inference.subdivision import SMALLEST, halved, in_blocks
@@ -42,6 +44,7 @@ PASSES = 16
 """Number of passes with dropout for an uncertainty."""
 
 Array = npt.NDArray[np.float32]
+Predicted = tuple[tuple[Array, ...], Codes] | tuple[tuple[Array, ...], Codes, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class SlidingWindow:
     tile : height and width of a tile, in pixels; None: chosen automatically
     draws : whether networks with dropout make several passes, for the spread
     views : whether to average over the eight rotations and reflections of each image
+    applicability : measures the distance of the spectra prepared for the first model from its training data, if it is given
 
     Notes
     -----
@@ -92,9 +96,11 @@ class SlidingWindow:
     """
 
     def __init__(
-        self, models: Sequence[Model], device: torch.device, tile: int | None, *, draws: bool = False, views: bool = False
-    ) -> None:
+        self, models: Sequence[Model], device: torch.device, tile: int | None, *, draws: bool = False, views: bool = False,
+        applicability: Applicability | None = None,
+    ) -> None:  # fmt: skip
         self.models, self.device, self.views = models, device, views
+        self.applicability = None if applicability is None else copy.deepcopy(applicability).to(device)
         card = models[0].description
         self.passes = [PASSES if draws and has_dropout(model) else 1 for model in models]
         self.classes, self.times = bool(card.classes), card.experiment.task.enlarges
@@ -146,8 +152,11 @@ class SlidingWindow:
         weights: Array = (down[:, None] * across)[..., None]
         return weights
 
-    def predicted(self, block: Cube) -> tuple[tuple[Array, ...], Codes]:
-        """Return the mean result of a block, flat (n, λ), with the spread if there are several; and the content of its spectra."""
+    def predicted(self, block: Cube) -> Predicted:
+        """Return the mean result of a block, flat (n, λ), with the spread if there are several; and the content of its spectra.
+
+        Their distances from the training data are the third value, if the window computes them; NaN for spectra without data.
+        """
         return self.computed(self.prepared(block))
 
     def prepared(self, block: Cube) -> PreparedBlock:
@@ -164,7 +173,7 @@ class SlidingWindow:
         inputs = [(without(values, finite(values)), removed) for values, _, removed in prepared]
         return PreparedBlock(block, spectra, codes, usable & (codes != MISSING), inputs)
 
-    def computed(self, given: PreparedBlock) -> tuple[tuple[Array, ...], Codes]:
+    def computed(self, given: PreparedBlock) -> Predicted:
         """Return the results of a prepared block, as `predicted`."""
         drawn = [
             values
@@ -173,7 +182,16 @@ class SlidingWindow:
         ]
         results = (drawn[0],) if len(drawn) == 1 else (np.stack(drawn).mean(0), np.stack(drawn).std(0))
         complete = results if given.known.all() else self._with_missing(results, given.spectra, given.known, given.block)
-        return complete, given.codes.reshape(given.block.spatial_shape)
+        codes = given.codes.reshape(given.block.spatial_shape)
+        return (complete, codes) if self.applicability is None else (complete, codes, self._distances(given))
+
+    @torch.no_grad()
+    def _distances(self, given: PreparedBlock) -> Array:
+        """Return the dissimilarity (…) of the spectra of a block from the training data of the first model."""
+        assert self.applicability is not None  # noqa: S101
+        spectra = torch.from_numpy(np.require(without(given.inputs[0][0], given.known), np.float32, ["C", "W"])).to(self.device)
+        index = self.applicability(spectra)[:, 0].cpu().numpy()
+        return np.asarray(np.where(given.known, index, np.float32(np.nan))).reshape(given.block.spatial_shape)
 
     def _with_missing(self, results: tuple[Array, ...], spectra: Any, known: npt.NDArray[np.bool_], block: Cube) -> tuple[Array, ...]:
         """Return results with missing spectra replaced by those of the source, or by NaN."""

@@ -3,43 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from napari_spectrai.valid import Codes
 
 Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Sums of weighted tiles, (rows, columns, λ) for each target, and the content of each spectrum, from a row and a column on."""
+    """Sums of weighted tiles, (rows, columns, λ) for each target, and the marks of each spectrum, from a row and a column on."""
 
     top: int
     left: int
     sums: list[Array]
-    codes: Codes
+    marks: list[npt.NDArray[Any]]
 
     @property
     def bottom(self) -> int:
         """The row after the last."""
-        return self.top + len(self.codes)
+        return self.top + len(self.marks[0])
 
     @property
     def right(self) -> int:
         """The column after the last."""
-        return self.left + int(self.codes.shape[1])
+        return self.left + int(self.marks[0].shape[1])
 
     def below(self, row: int) -> Strip:
         """Return the rows from one on, as views."""
-        return Strip(row, self.left, [values[row - self.top :] for values in self.sums], self.codes[row - self.top :])
+        return Strip(row, self.left, *([values[row - self.top :] for values in arrays] for arrays in (self.sums, self.marks)))
 
     def begin_with(self, other: Strip) -> None:
         """Take over the first rows from another one."""
-        for values, given in zip(self.sums, other.sums, strict=True):
+        for values, given in zip([*self.sums, *self.marks], [*other.sums, *other.marks], strict=True):
             values[: len(given)] = given
-        self.codes[: len(other.codes)] = other.codes
 
     def shared_with(self, top: int, left: int, sides: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return what a rectangle has in common with this one, as slices of this one and of the other."""

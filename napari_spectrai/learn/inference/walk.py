@@ -17,7 +17,6 @@ from napari_spectrai.learn.inference.strip import Strip
 from napari_spectrai.learn.inference.tiles import Span, tiles
 from napari_spectrai.runs import Progress
 from napari_spectrai.runs.part import WHOLE, Part, Rectangle, owned
-from napari_spectrai.valid import Codes
 
 AT_ONCE = 4 * BATCH
 """Spectra of a set that are read at a time."""
@@ -60,16 +59,19 @@ class Walk:
         The result, and the spread where one is wanted.
     codes : array
         Takes the content of each spectrum (`napari_spectrai.valid`), see `codes_shape`.
+    distances : float32 array of the same shape, optional
+        Takes the distance of each spectrum from the training data, if the window computes it.
     chunks : sequence of int, optional
         Of the result: no two parts write the same one.
     part : Part
     """
 
     def __init__(
-        self, window: SlidingWindow, source: Cube, targets: Sequence[Any], codes: Any, *, chunks: Sequence[int] | None = None,
-        part: Part = WHOLE,
+        self, window: SlidingWindow, source: Cube, targets: Sequence[Any], codes: Any, *, distances: Any = None,
+        chunks: Sequence[int] | None = None, part: Part = WHOLE,
     ) -> None:  # fmt: skip
-        self.window, self.source, self.targets, self.codes = window, source, targets, codes
+        self.window, self.source, self.targets = window, source, targets
+        self.marks = [codes] if distances is None else [codes, distances]
         self.is_set = len(source.spatial_shape) == 1
         shape = targets[0].shape
         whole = window.tile >= 2**31 and len(shape) > 2 and not window.of_images
@@ -188,14 +190,15 @@ class Walk:
         return self.source[(y,)] if self.is_set else self.source[(*plane, y, x)]
 
     def _image(self, step: Step) -> Generator[int, None, None]:
-        results, codes = self.window.predicted(self._block(step.plane, step.tiles[0]))
+        results, *marks = self.window.predicted(self._block(step.plane, step.tiles[0]))
 
         def write() -> None:
             for target, values in zip(self.targets, results, strict=False):
                 target[step.plane or (0,)] = values[0]
-            self.codes[(*step.plane, slice(None), slice(None))] = codes
+            for kept, found in zip(self.marks, marks, strict=False):
+                kept[(*step.plane, slice(None), slice(None))] = found
 
-        self._behind.put(self._number, codes.nbytes, write)
+        self._behind.put(self._number, sum(mark.nbytes for mark in marks), write)
         yield 1
 
     def _strip(self, step: Step) -> Generator[int, None, None]:
@@ -231,7 +234,8 @@ class Walk:
         top, left = min(one.top for one in step.writes), min(one.left for one in step.writes)
         bottom, right = step.tiles[0][0].stop * self.window.times, max(one.right for one in step.writes)
         shape = (bottom - top, right - left)
-        strip = Strip(top, left, [np.zeros((*shape, target.shape[-1]), np.float32) for target in self.targets], np.zeros(shape, np.uint8))
+        sums = [np.zeros((*shape, target.shape[-1]), np.float32) for target in self.targets]
+        strip = Strip(top, left, sums, [np.zeros(shape, kept.dtype) for kept in self.marks])
         if self._carried is not None and step.above and self._carried[0] == (step.plane, top, left, right, _columns(step.above)):
             strip.begin_with(self._carried[1])
         else:
@@ -250,13 +254,14 @@ class Walk:
     def _add(self, strip: Strip, plane: tuple[int, ...], tile: Tile, *, then: tuple[tuple[int, ...], Tile] | None = None) -> None:
         """Add the weighted values of a tile where it meets the strip."""
         (y, x), times = tile, self.window.times
-        results, codes = self.window.computed(self._ahead.take((plane, tile), then=then))
+        results, *marks = self.window.computed(self._ahead.take((plane, tile), then=then))
         sides, weights = ((y.stop - y.start) * times, (x.stop - x.start) * times), self.window.weights(y, x)
         own, there = strip.shared_with(y.start * times, x.start * times, sides)
         for target, values in zip(strip.sums, results, strict=False):
             target[own] += values.reshape(*sides, -1)[there] * weights[there]
-        codes = codes.reshape(y.stop - y.start, x.stop - x.start)
-        strip.codes[own] = (codes if times == 1 else codes.repeat(times, 0).repeat(times, 1))[there]
+        for kept, found in zip(strip.marks, marks, strict=False):
+            mark = np.asarray(found).reshape(y.stop - y.start, x.stop - x.start)
+            kept[own] = (mark if times == 1 else mark.repeat(times, 0).repeat(times, 1))[there]
 
     def _write(self, number: int, step: Step, strip: Strip, *, until: int) -> None:
         """Let what is finished be written, up to a column."""
@@ -270,8 +275,8 @@ class Walk:
                 continue
             inner = slice(one.top - strip.top, one.bottom - strip.top), slice(one.left - strip.left, right - strip.left)
             where = (*step.plane, slice(one.top, one.bottom), slice(one.left, right))
-            targets: list[tuple[Any, Any]] = [*zip(self.targets, strip.sums, strict=True), (self.codes, strip.codes)]
-            for target, values in targets:
+            written = [*zip(self.targets, strip.sums, strict=True), *zip(self.marks, strip.marks, strict=True)]
+            for target, values in written:
                 if self.is_set:
                     target[one.top : one.bottom] = values[inner][:, 0]
                 else:
@@ -283,11 +288,10 @@ def codes_shape(window: SlidingWindow, source: Cube, result: Sequence[int]) -> t
     return source.spatial_shape if window.of_images else tuple(result[:-1])
 
 
-def of_source(window: SlidingWindow, codes: Any) -> Codes:
-    """Return the content of each spectrum of the source."""
+def of_source(window: SlidingWindow, codes: Any) -> Any:
+    """Return the content of each spectrum of the source, or another mark of it."""
     every = slice(None, None, window.times)
-    found: Codes = np.asarray(codes[..., every, every] if window.times > 1 else codes[...])
-    return found
+    return np.asarray(codes[..., every, every] if window.times > 1 else codes[...])
 
 
 def _indices(number: int, shape: Sequence[int]) -> tuple[int, ...]:

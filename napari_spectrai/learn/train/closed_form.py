@@ -12,6 +12,7 @@ from torch import nn
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn import classical
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical.scored_pixels import counted, predict_pixels
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
@@ -78,7 +79,10 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
 
     method, methods, took = yield from stages.run(f"Fitting {spec.label} to all training and validation samples", last)
     notes = [*filter(None, [method.said]), *took]
-    model = Model.of(method, data, experiment, folder.path.name, classical=methods, scores=scored, intervals=ranges, notes=notes)
+    model = Model.of(
+        method, data, experiment, folder.path.name, classical=methods, applicability=Applicability.of_data(data),
+        scores=scored, intervals=ranges, notes=notes,
+    )  # fmt: skip
     for which, path in (("best", folder.best), ("last", folder.last)):
         model.save(path)
         yield recorded(Saved(which, str(path)))  # type: ignore[arg-type]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.learn.applicability import Applicability
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.model import Model
@@ -77,7 +79,13 @@ class Saver:
         """Return the model with these weights, classical methods and scores."""
         network = copy.deepcopy(self._average)  # not built again: that would draw from the random state
         network.load_state_dict(weights)
-        return Model.of(network, self.data, self.experiment, self.folder.path.name, classical=methods, scores=scores)
+        return Model.of(
+            network, self.data, self.experiment, self.folder.path.name, classical=methods, applicability=self._applicability, scores=scores
+        )
+
+    @cached_property
+    def _applicability(self) -> Applicability | None:
+        return Applicability.of_data(self.data)
 
     def save(self, place: TrainingPosition, methods: dict[str, Method], baselines: dict[str, dict[str, float]]) -> Iterator[Event]:
         """Write both models, then the checkpoint; record and yield what was written."""

@@ -16,6 +16,7 @@ from napari_spectrai.mapping.files import write_curves, write_rows
 from napari_spectrai.mapping.kind import Row
 from napari_spectrai.mapping.references import NAMES
 from napari_spectrai.widgets.dock import line, message, say, text
+from napari_spectrai.widgets.figure_dialog import open_figure
 from napari_spectrai.widgets.form import FoldBox
 from napari_spectrai.widgets.plot import CYCLE, Plot
 
@@ -77,13 +78,21 @@ class ResultView(Container[Any]):
         self.table = RowTable()
         self.notes, self._problem = text("notes"), message()
         self._table_button = PushButton(text="Table as CSV…", name="save_table", tooltip="save the table as CSV")
+        self._figure_button = PushButton(
+            text="Figure…",
+            name="save_figure",
+            tooltip="save the map of the selected layer as a figure for print, with scale and colour bar",
+        )
         self._curves_button = PushButton(text="Curves as CSV…", name="save_curves", tooltip="save the spectra of the components as CSV")
         self._fold = FoldBox(
-            "Result", [self.notes, self.curves, self.table, line(self._table_button, self._curves_button), self._problem], open_=True
+            "Result",
+            [self.notes, self.curves, self.table, line(self._figure_button, self._table_button, self._curves_button), self._problem],
+            open_=True,
         )
         super().__init__(widgets=[self._fold], labels=False, name="result")
         self.margins = (0, 0, 0, 0)
         self.visible = False
+        self._figure_button.changed.connect(lambda: open_figure(viewer, viewer.layers.selection.active))
         self._table_button.changed.connect(lambda: self._ask("Table", self.save_table))
         self._curves_button.changed.connect(lambda: self._ask("Curves", self.save_curves))
 

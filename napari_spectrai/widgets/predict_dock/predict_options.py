@@ -9,7 +9,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container
 from psygnal import Signal
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.experiment.card import ModelCard, read_card
+from napari_spectrai.experiment.card import ModelCard, has_applicability, read_card
 from napari_spectrai.experiment.obstacles import Applied, Obstacle, Onto, differs, obstacles
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
 from napari_spectrai.runs.options import PredictOptions
@@ -48,16 +48,24 @@ class PredictOptionsForm(Container[Any]):
             value=False, text="Test-time augmentation", name="views",
             tooltip="test-time augmentation: average over rotations and reflections of each image; slower, a little better",
         )  # fmt: skip
+        self.applicability = CheckBox(
+            value=True, text="Applicability map", name="applicability",
+            tooltip="how far each spectrum is from the training spectra, as a hidden layer: above 1, the scores of the model do not hold",
+        )  # fmt: skip
+        self._unlike = text("applicability_note")
         self.then = ComboBox(
             choices=lambda _: [(ALONE, ""), *self._followers], label="Apply next", name="then",
             tooltip="a second model, applied to the result of the first: for example, denoise, then enlarge",
         )  # fmt: skip
         self._about = text("averages")
         self.ensemble = Ticks("average_with", "average the results with those of this model")
-        inside = [rows(self.tile, self.device, self.uncertain, self.views, self.then), self._about, self.ensemble]
-        super().__init__(widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options")
+        first = rows(self.tile, self.device, self.uncertain, self.views, self.applicability, self.then)
+        inside = [first, self._unlike, self._about, self.ensemble]
+        super().__init__(
+            widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options"
+        )
         self.margins = (0, 0, 0, 0)
-        for editor in (self.tile, self.device, self.uncertain, self.views, self.then):
+        for editor in (self.tile, self.device, self.uncertain, self.views, self.applicability, self.then):
             editor.changed.connect(lambda _: self.updated.emit())
         self.ensemble.updated.connect(self.updated)
 
@@ -77,6 +85,9 @@ class PredictOptionsForm(Container[Any]):
                 if isinstance(other, Path) and other != model and (read := _card(other)) is not None and not differs(card, read):
                     like.append((label, value))
         self.ensemble.offer(like)
+        self.applicability.enabled = isinstance(model, Path) and has_applicability(model)
+        self._unlike.value = "This model file contains no training spectra for comparison: no applicability map is available."
+        self._unlike.visible = card is not None and isinstance(model, Path) and not self.applicability.enabled
         self._about.value = (
             "Average with" if like else "Average with: no other model in the list has the same task, axis and classes."
             if isinstance(model, Path) else "Average with: available for trained models, not for methods."
@@ -136,6 +147,7 @@ class PredictOptionsForm(Container[Any]):
             tile=self.tile.value or None, device=self.device.value, uncertainty=bool(self.uncertain.value and self.uncertain.enabled),
             views=bool(self.views.value and self.views.enabled), ensemble=tuple(self.ensemble.ticked),
             then=(self.then.value,) if self.then.value else (),
+            applicability=bool(self.applicability.value) if self.applicability.enabled else None,
         )  # fmt: skip
 
     def settings(self) -> dict[str, Any]:

@@ -65,6 +65,8 @@ class Outcome:
     labels: Labels | None = None
     shares: Cube | None = None
     spread: Cube | None = None
+    unlike: Cube | None = None
+    """Dissimilarity of each spectrum from the training spectra, one band."""
     partly: bool = False
 
 
@@ -76,13 +78,12 @@ def read_outcome(folder: Path, card: ModelCard, *, stopped: bool) -> Outcome | N
             return None
         cube = loaded(part)
         return Outcome(labels=_most_probable(cube, card.classes), shares=cube, partly=True) if card.classes else Outcome(cube, partly=True)
-    spread = folder / "result-sd.zarr"
-    deviation = loaded(spread) if spread.exists() else None
+    deviation, unlike = (loaded(path) if (path := folder / f"result-{name}.zarr").exists() else None for name in ("sd", "applicability"))
     if not card.classes:
-        return Outcome(loaded(folder / "result.zarr"), spread=deviation)
+        return Outcome(loaded(folder / "result.zarr"), spread=deviation, unlike=unlike)
     labels = read_labels(folder / "result.zarr")
     shutil.rmtree(folder / "result.zarr")
-    return Outcome(labels=labels, shares=loaded(folder / "result-probabilities.zarr"), spread=deviation)
+    return Outcome(labels=labels, shares=loaded(folder / "result-probabilities.zarr"), spread=deviation, unlike=unlike)
 
 
 def cut_out(outcome: Outcome | None, region: Region | None, seen: Region | None) -> Outcome | None:
@@ -97,12 +98,14 @@ def cut_out(outcome: Outcome | None, region: Region | None, seen: Region | None)
         inner = [slice((start - first) * each, (stop - first) * each) for each, (start, stop), (first, _) in pairs]
         return (..., *inner, *[slice(None)] * ends)
 
-    def of(cube: Cube | None) -> Cube | None:
+    def of(cube: Cube | None) -> Cube | None:  # each has its own number of pixels
         return None if cube is None else cube.with_data(cube.data[cut(cube.data, ends=1)])
 
     labels = outcome.labels
     classes = None if labels is None else replace(labels, data=labels.data[cut(labels.data, ends=0)])
-    return replace(outcome, cube=of(outcome.cube), labels=classes, shares=of(outcome.shares), spread=of(outcome.spread))
+    return replace(
+        outcome, cube=of(outcome.cube), labels=classes, shares=of(outcome.shares), spread=of(outcome.spread), unlike=of(outcome.unlike)
+    )
 
 
 def _most_probable(shares: Cube, classes: Sequence[Class]) -> Labels:
@@ -126,6 +129,8 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Laye
         layer.metadata.update(applied.metadata(frame.name, role))
         return layer
 
+    if outcome.unlike is not None and outcome.unlike.is_image:
+        _add_applicability(viewer, outcome.unlike, applied, frame, end)
     if outcome.spread is not None and outcome.labels is None:
         lay(outcome.spread, "uncertainty", "uncertainty", alike=False).visible = False
     if outcome.labels is None:
@@ -149,10 +154,11 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Laye
     if outcome.partly:
         empty = "NaN" if not card.classes else "'not reached'" if any(one.value == 0 for one in card.classes) else "0"
         return f"the finished part is in layer {layer.name!r}, with {empty} elsewhere"
-    hidden = [what for what, there in (("uncertainty", outcome.spread), ("probabilities", outcome.shares)) if there is not None]
+    extra = (("uncertainty", outcome.spread), ("probabilities", outcome.shares), ("applicability", outcome.unlike))
+    hidden = [what for what, there in extra if there is not None and (what != "applicability" or there.is_image)]
     if card.experiment.task.of_images and "probabilities" in hidden:
         hidden.remove("probabilities")
-    return f"layer {layer.name!r}" + (f", and hidden layers with its {' and '.join(hidden)}" if hidden else "")
+    return f"layer {layer.name!r}" + (f", and hidden layers with its {_and(hidden)}" if hidden else "")
 
 
 def _add_maps(viewer: Viewer, cube: Cube, what: str, role: str, applied: Applied, frame: LayerFrame, end: str) -> None:
@@ -165,6 +171,20 @@ def _add_maps(viewer: Viewer, cube: Cube, what: str, role: str, applied: Applied
                 viewer, values[..., number], frame, name, metadata=metadata, colormap=_shades(one), visible=False,
                 contrast_limits=(0.0, 1.0) if what == "probability" else _limits(values),
             )  # fmt: skip
+
+
+def _add_applicability(viewer: Viewer, cube: Cube, applied: Applied, frame: LayerFrame, end: str) -> None:
+    """Add a hidden 2-D layer of the dissimilarity from the training spectra, with the colour of the threshold in its middle."""
+    name, metadata = f"{frame.name} · applicability{end}", applied.metadata(frame.name, "applicability") | {"spectral": False}
+    values = cube.numpy()[..., 0]
+    if _replaced(viewer, Image, name, metadata, values) is None:
+        colours = Colormap([(0.13, 0.4, 0.67, 1), (0.97, 0.97, 0.97, 1), (0.7, 0.09, 0.17, 1)], name="spectrai applicability")
+        add_map_above(viewer, values, frame, name, metadata=metadata, colormap=colours, visible=False, contrast_limits=(0.0, 2.0))
+
+
+def _and(words: Sequence[str]) -> str:
+    """Return words as an enumeration."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _shades(one: Class) -> Any:
