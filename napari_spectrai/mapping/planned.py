@@ -64,8 +64,9 @@ class PlannedMaps(MapKind):
         for places, spectra in pixels.raw_blocks():
             step = plan.at_once or len(spectra)
             for first in range(0, len(spectra), step):
-                part = spectra[first : first + step]
-                found[:, places[first : first + step]] = plan.values(part)
+                part, chosen = spectra[first : first + step], places[first : first + step]
+                gapless = int(chosen[-1] - chosen[0]) == len(chosen) - 1
+                found[:, slice(chosen[0], chosen[-1] + 1) if gapless else chosen] = plan.values(part)
                 done += len(part)
                 progress(done, count)
         return plan.finish({name: pixels.shaped(values) for name, values in zip(plan.names, found, strict=True)})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping.blocks import Bands, Pixels
@@ -92,7 +92,7 @@ class UnmixMaps(PlannedMaps):
         def values(spectra: npt.NDArray[Any]) -> Doubles:
             starts = range(0, len(spectra), solver.at_once)
             # in threads, each on small matrices, which threads of BLAS would only slow down
-            with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
                 return np.concatenate([*pool.map(solved, [spectra[first : first + solver.at_once] for first in starts])], axis=1)
 
         curves = Cube(
@@ -112,6 +112,12 @@ class UnmixMaps(PlannedMaps):
         least = 0.02 * np.maximum(variance.mean(1, keepdims=True), 1e-300)
         found = weighted_nnls(references, spectra, 1 / np.maximum(variance, least), sum_to_one=self.sum_to_one)
         return found, solver.residual(spectra, found)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the controller of the threads of BLAS, made once: it reads which libraries are loaded."""
+    return ThreadpoolController()
 
 
 def _finished(references: Doubles, names: list[str], curves: Cube, more: tuple[str, ...], maps: dict[str, Doubles]) -> Maps:
