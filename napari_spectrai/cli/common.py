@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,13 +33,14 @@ from napari_spectrai.io import FORMATS, writer_of
 from napari_spectrai.remedies import advising_everywhere
 from napari_spectrai.runs import Failed, Finished, Progress, RunFolder
 from napari_spectrai.runs.process_info import works_alone
+from napari_spectrai.runs.result_table import NAME
 from napari_spectrai.runs.scratch import discard
 from napari_spectrai.runs.workers import TIED
 from napari_spectrai.spec import listed
 
 __all__ = [
     "DONE", "FAILED", "STOPPED", "WRONG_USE", "Axis", "Columns", "Dataset", "Shape", "Spectral", "TruthDataset", "app", "console",
-    "cube_of", "exit_with", "is_table", "reading_settings", "refuse_missing", "say_notes",
+    "cube_of", "exit_with", "is_table", "reading_settings", "refuse_missing", "say_notes", "say_rows",
 ]  # fmt: skip
 GRACE = 20.0
 """Seconds that an attached job gets to save after its starter has died."""
@@ -179,6 +180,15 @@ def refuse_unwritten(output: Path) -> None:
         writes = False
     if not writes:
         raise ValueError(f"{output.name}: results cannot be written in this format; {listed(writable)}")
+
+
+def say_rows(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Say where the table of a folder is, and which files failed; exit with an error if all of them did, or one did."""
+    failed = [row for row in rows if not row["result"]]
+    console.print(f"{len(rows) - len(failed)} of {len(rows)} files: {folder / NAME}", highlight=False, soft_wrap=True, markup=False)
+    say_notes([f"{row['file']}: {row['remarks']}" for row in failed])
+    if failed:
+        raise typer.Exit(FAILED)
 
 
 def followed(steps: Any, folder: RunFolder | None, what: str, *, stopped: Any = None) -> Any:

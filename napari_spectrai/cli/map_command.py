@@ -28,20 +28,23 @@ from napari_spectrai.cli.common import (
     followed,
     listen_in,
     say_notes,
+    say_rows,
 )
 from napari_spectrai.cli.parts import PartOption, SchedulerOption, WorkersOption, chosen_part, done_elsewhere, say_part
 from napari_spectrai.cube import Cube
+from napari_spectrai.io.folders import is_folder_of_files, spectral_files, stem
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.mapping.files import write_maps
 from napari_spectrai.runs.part import Part
+from napari_spectrai.runs.result_table import NAME, failed_row, of_maps, row_of, write_rows
 from napari_spectrai.spec import SettingsError, problems
 
 
 @app.command(name="map")
 def map_command(
     kind: Annotated[str, typer.Argument(help="band, peaks, components, unmix or library")],
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file, or a folder of them")],
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings of the kind, such as low=950 high=1050 count=2")
     ] = None,
@@ -58,6 +61,7 @@ def map_command(
 ) -> None:
     """Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.
 
+    Of a folder of files, each has its maps in a folder of its own, and results.csv has their means.
     For unmix and library, references=FILE names the given spectra (a file, or a folder of files).
     """
     listen_in(None, attached=False)
@@ -69,6 +73,9 @@ def map_command(
     with exit_with(FAILED):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
+            if is_folder_of_files(source):
+                _map_folder(chosen, source, output, format, whole=only is None)
+                return
             opening = partial(cube_of, source.absolute(), dataset, spectral, axis, columns, shape)
             if only is not None:
                 _map_part(chosen, opening, output, (only, workers, scheduler), format)
@@ -80,6 +87,27 @@ def map_command(
         say_notes([*dict.fromkeys(notes), *result.notes])
         for path in written:
             console.print(str(path), highlight=False, soft_wrap=True, markup=False)
+
+
+def _map_folder(chosen: MapKind, source: Path, output: Path, format: Literal["tiff", "npy"], *, whole: bool) -> None:  # noqa: A002
+    """Compute the maps of all spectral files of a folder, each in a folder of its name, and write a table of their means."""
+    files = spectral_files(source)
+    if not files or not whole:
+        why = "--part does not go with a folder of files; give one file" if files else "there is no spectral file in this folder"
+        raise ValueError(f"{source}: {why}")
+    rows = []
+    output.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        place = output / stem(path)
+        try:
+            cube = cube_of(path, None, None, None, None, None)
+            result = _computed(chosen, cube)
+            write_maps(result, place, cube, format)
+            rows.append(row_of(path, place, result.notes, **of_maps(result.maps)))
+        except (ValueError, OSError) as error:
+            rows.append(failed_row(path, error))
+        write_rows(rows, output / NAME)
+    say_rows(rows, output)
 
 
 def _chosen(kind: str, settings: list[str]) -> MapKind:

@@ -34,6 +34,7 @@ from napari_spectrai.cli.common import (
     refuse_same,
     refuse_unwritten,
     say_notes,
+    say_rows,
 )
 from napari_spectrai.cli.parts import (
     PartOption,
@@ -50,8 +51,9 @@ from napari_spectrai.experiment.card import read_card
 from napari_spectrai.experiment.untrained import ready_kinds, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.io import write, writer_of
+from napari_spectrai.io.folders import is_folder_of_files, spectral_files
 from napari_spectrai.io.found import lazily
-from napari_spectrai.io.labels import WRITTEN, write_labels, write_table
+from napari_spectrai.io.labels import WRITTEN
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.parsing import brief, parse_yaml
 from napari_spectrai.preparation import Step, load_steps, preparing
@@ -67,8 +69,13 @@ How = tuple[Part, int | None, str | None]
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="a model file (.safetensors), or a method without training, such as svd_nlm")],
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="file for the result; .zarr is written tile by tile")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="a spectral file, or a folder of them")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="file for the result (.zarr is written tile by tile), or for a folder: the folder of the results"
+        ),
+    ],
     tile: Annotated[int | None, typer.Option(min=8, help="height and width of a tile, in pixels")] = None,
     uncertainty: Annotated[bool, typer.Option("--uncertainty", help="also write the standard deviation of the output")] = False,
     applicability: Annotated[
@@ -111,7 +118,10 @@ def predict(
     run: Annotated[Path | None, typer.Option(hidden=True)] = None,
     attached: Attached = False,
 ) -> None:
-    """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and components next to it."""
+    """Apply a model to a file. Classes are written as a label image (or .csv), probabilities and components next to it.
+
+    Of a folder of files, each has a result in the output folder, and results.csv says what came out of each.
+    """
     folder = listen_in(run, attached=attached)
     changed: dict[str, Any] = {}
     with exit_with(WRONG_USE), log_failures(folder):
@@ -119,6 +129,15 @@ def predict(
         changed = _changed(settings or [])
         _refuse_unknown(source, [model, *(ensemble or []), *(then or [])])
         refuse_same(output, source, model, *(ensemble or []), *(then or []))
+        others, chain = ([model_path(one) for one in given or []] for given in (ensemble, then))
+        options = PredictOptions(
+            tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
+            then=tuple(chain), resample=resample, applicability=applicability,
+        )  # fmt: skip
+    if is_folder_of_files(source):
+        unfit = {"--uncertainty": uncertainty, "--part": part, "--workers": workers, "--scheduler": scheduler, "--partial": partial}
+        _predict_folder(model_path(model), source, output, options, [name for name, given in unfit.items() if given], overwrite=overwrite)
+        return
     last = then[-1] if then else model  # the last model of a chain determines the output
     with exit_with(FAILED if last.exists() else WRONG_USE):
         is_classes = _predicts_classes(last, {} if then else changed)
@@ -132,11 +151,6 @@ def predict(
             _refuse_in_parts(output, is_classes=is_classes, overwrite=overwrite, partial=partial)
         else:
             refuse_existing(output, *others_written, partial, overwrite=overwrite)
-        others, chain = ([model_path(one) for one in given or []] for given in (ensemble, then))
-        options = PredictOptions(
-            tile=tile, uncertainty=uncertainty, device=device, factor=factor, settings=changed, views=views, ensemble=tuple(others),
-            then=tuple(chain), resample=resample, applicability=applicability,
-        )  # fmt: skip
         if partial is not None and (partial.suffix != ".zarr" or partial.resolve() == output.resolve()):
             raise ValueError(f"{partial.name}: the finished tiles are written to a separate .zarr store; choose such a name")
     with exit_with(FAILED), log_failures(folder):
@@ -151,15 +165,8 @@ def predict(
         read_as = opening()
         steps = predicting(model_path(model), read_as, options, out=output if streams else None, part=partial)
         prediction = followed(steps, folder, "predicting")
-        if prediction is not None and is_classes:
-            _write_classes(prediction, output)
-        elif prediction is not None and not streams:
-            write(prediction.result, output)
-        if prediction is not None and prediction.uncertainty is not None:
-            suffix = ".zarr" if is_classes else output.suffix
-            write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{suffix}"))
-        if prediction is not None and prediction.applicability is not None and applicability:
-            write(prediction.applicability, output.with_name(f"{output.stem}-applicability.zarr"))
+        if prediction is not None:
+            _write_results(prediction, output, is_classes=is_classes, streams=streams, applicability=bool(applicability))
         if prediction is not None:
             say_notes([*prediction.notes, *prediction.found])
         if prediction is not None and folder is not None:
@@ -167,6 +174,39 @@ def predict(
             folder.append(Finished("done", model=str(model), notes=[*prediction.notes, *prediction.found]))
     if prediction is None:
         raise typer.Exit(STOPPED)
+
+
+def _write_results(prediction: Any, output: Path, *, is_classes: bool, streams: bool, applicability: bool) -> None:
+    """Write a result, unless it was written tile by tile, and what was asked for in addition."""
+    from napari_spectrai.learn.inference.written import write_classes
+
+    if is_classes:
+        write_classes(prediction, output)
+    elif not streams:
+        write(prediction.result, output)
+    if prediction.uncertainty is not None:
+        write(prediction.uncertainty, output.with_name(f"{output.stem}-sd{'.zarr' if is_classes else output.suffix}"))
+    if prediction.applicability is not None and applicability:
+        write(prediction.applicability, output.with_name(f"{output.stem}-applicability.zarr"))
+
+
+def _predict_folder(
+    model: Path | str, source: Path, output: Path, options: PredictOptions, unfit: Sequence[str], *, overwrite: bool
+) -> None:
+    """Apply a model to all spectral files of a folder, and write a table of what came out of each."""
+    with exit_with(WRONG_USE):
+        if unfit:
+            raise ValueError(f"{source} is a folder of files, which {unfit[0]} does not go with; omit it, or give one file")
+        if output.exists() and not output.is_dir():
+            raise ValueError(f"{output} is a file; results of a folder are written to a folder")
+        files = spectral_files(source)
+        if not files:
+            raise FileNotFoundError(f"{source}: there is no spectral file in this folder")
+    with exit_with(FAILED):
+        from napari_spectrai.learn.inference.written import predicting_files
+
+        rows = followed(predicting_files(model, files, output, options, overwrite=overwrite), None, f"predicting {len(files)} files")
+    say_rows(rows, output)
 
 
 def _refuse_in_parts(output: Path, *, is_classes: bool, overwrite: bool, partial: Path | None) -> None:
@@ -190,6 +230,7 @@ def _predict_part(
 ) -> None:
     """Compute one part, or all by others; the last one writes the labels of classes."""
     from napari_spectrai.learn.inference.parts import predicting_on_worker, predicting_part
+    from napari_spectrai.learn.inference.written import write_classes
 
     store = _store(output, is_classes=is_classes)
     anywhere = replace(options, ensemble=tuple(_absolute(one) for one in options.ensemble))
@@ -200,7 +241,7 @@ def _predict_part(
     if prediction is None:
         return
     if is_classes:
-        _write_classes(prediction, output, probabilities=False)
+        write_classes(prediction, output, probabilities=False)
     say_notes(prediction.notes)
 
 
@@ -243,18 +284,6 @@ def _predicts_classes(model: Path, changed: dict[str, Any]) -> bool:
     if model.exists():
         return bool(read_card(model).classes)
     return str(model) in ready_kinds() and bool(ready_spec(str(model), changed).finds)
-
-
-def _write_classes(prediction: Any, output: Path, *, probabilities: bool = True) -> None:
-    """Write classes as a label image or a table, and what belongs to them next to it; `probabilities`: unless they are there already."""
-    if output.suffix.lower() == ".csv":
-        write_table(prediction.labels, prediction.probabilities.data, prediction.classes, output)
-    else:
-        write_labels(prediction.labels, output)
-    if probabilities and output.suffix.lower() != ".csv":
-        write(prediction.probabilities, output.with_name(f"{output.stem}-probabilities.zarr"))
-    if prediction.components is not None:
-        write(prediction.components, output.with_name(f"{output.stem}-components.csv"))
 
 
 def _changed(settings: list[str]) -> dict[str, Any]:

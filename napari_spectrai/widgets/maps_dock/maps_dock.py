@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from magicgui.widgets import CheckBox
+from napari.layers import Image
 from napari.viewer import Viewer
 from pydantic import ValidationError
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.spec import Problem, problems
+from napari_spectrai.widgets import shared_range
 from napari_spectrai.widgets.dock import LayerDock, Visibility, message, rows, say, text
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import LayerChoice
@@ -91,6 +93,7 @@ class MapsDock(LayerDock):
         self.form.edited.connect(self._check)
         self.references.edited.connect(self._check)
         self._follow.changed.connect(self._show_band)
+        shared_range.dragged.connect(self._on_shared)
         self.work.start.changed.connect(self.start)
         self.work.done.connect(self._on_done)
         self.work.failed.connect(self._on_failed)
@@ -102,6 +105,7 @@ class MapsDock(LayerDock):
         self.work.leave()
         self._data.follow(None)
         turned.turned.disconnect(self._on_layer, missing_ok=True)
+        shared_range.dragged.disconnect(self._on_shared, missing_ok=True)
         for event in self._layer_events:
             event.disconnect(self._on_layers)
         if self._on_mouse in self._viewer.mouse_move_callbacks:
@@ -224,6 +228,17 @@ class MapsDock(LayerDock):
     def _on_dragged(self, low: float, high: float) -> None:
         self._filled(low, high)
         self._check()
+
+    def _on_shared(self, layer: Image, low: float, high: float, ended: bool) -> None:  # noqa: FBT001  # a signal's
+        """Follow a range that is dragged in the Spectra dock."""
+        if layer is not self.layer or self.form.kind.value != "band":
+            return
+        self._filled(low, high)
+        self._draw_range()
+        if ended:
+            self._check()
+        else:
+            self._show_band()
 
     def _filled(self, low: float, high: float) -> None:
         axis = self.form.axis

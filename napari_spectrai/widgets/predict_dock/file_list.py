@@ -14,7 +14,8 @@ from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io import SpectralWarning, format_of, read
+from napari_spectrai.io import SpectralWarning, read
+from napari_spectrai.io.folders import spectral_files, stem
 from napari_spectrai.widgets.dock import line, rows, text
 from napari_spectrai.widgets.latest_only import LatestOnly
 
@@ -31,29 +32,6 @@ class Looked:
     axis: SpectralAxis | None = None
     is_image: bool = False
     trouble: str = ""
-
-
-def stem(path: Path) -> str:
-    """Return the name of a file without the suffix of its format."""
-    name = path.name.lower()
-    suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
-    return path.name[: -max(map(len, suffixes))]
-
-
-def spectral_files(folder: Path) -> list[Path]:
-    """Return the readable files of a folder, sorted by name; of an ENVI pair, the header."""
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        try:
-            known = format_of(path)
-        except ValueError:
-            continue
-        if (path.is_dir() and path.suffix.lower() != ".zarr") or (known.name == "ENVI" and path.suffix.lower() != ".hdr"):
-            continue
-        found.append(path)
-    return found
 
 
 def _look(paths: Sequence[Path]) -> list[Looked]:

@@ -22,6 +22,7 @@ from napari_spectrai.widgets.jobs import ends
 from napari_spectrai.widgets.layers import as_cube, spectral_layers, turned, undecided
 from napari_spectrai.widgets.predict_dock.before_after import BeforeAfter
 from napari_spectrai.widgets.predict_dock.file_list import Looked
+from napari_spectrai.widgets.predict_dock.file_table import FileTable
 from napari_spectrai.widgets.predict_dock.inputs import FILES, Targets
 from napari_spectrai.widgets.predict_dock.model_card import CardView
 from napari_spectrai.widgets.predict_dock.model_list import ModelList, as_model, named, shown_name
@@ -83,9 +84,11 @@ class PredictDock(Dock):
             kept="finished tiles are kept", remedies=[self._remedy],
         )  # fmt: skip
         self.compare = BeforeAfter(self._viewer)
+        self.table = FileTable()
         self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
         self._sections = [
-            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._applying, self.compare,
+            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._applying,
+            self.compare, self.table,
         ]  # fmt: skip
 
     def _leave(self) -> None:
@@ -279,6 +282,7 @@ class PredictDock(Dock):
             return
         order = self._order()
         if self._targets.what.value == FILES:
+            self.table.clear_rows()
             works = [order.on_file(path, out) for path, out in self._pairs]
         else:
             try:
@@ -307,7 +311,7 @@ class PredictDock(Dock):
         models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
         files = [one for one in models if isinstance(one, Path)]
         around = Around.of([first, *options.averaged_with], follower)
-        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around)
+        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around, self.table.add)
 
     def mend(self) -> None:
         """Resample the layer that does not fit to the model's axis, as a new layer, and choose that; for files, agree to resample them."""

@@ -61,9 +61,7 @@ class PredictOptionsForm(Container[Any]):
         self.ensemble = Ticks("average_with", "average the results with those of this model")
         first = rows(self.tile, self.device, self.uncertain, self.views, self.applicability, self.then)
         inside = [first, self._unlike, self._about, self.ensemble]
-        super().__init__(
-            widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options"
-        )
+        super().__init__(widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options")
         self.margins = (0, 0, 0, 0)
         for editor in (self.tile, self.device, self.uncertain, self.views, self.applicability, self.then):
             editor.changed.connect(lambda _: self.updated.emit())

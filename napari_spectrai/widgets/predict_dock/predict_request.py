@@ -14,9 +14,12 @@ from napari.viewer import Viewer
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.files import clean
+from napari_spectrai.io import read
+from napari_spectrai.io.labels import holds_labels, read_labels
 from napari_spectrai.preparation import Step
 from napari_spectrai.runs import Job, prepare_prediction, prepare_preprocessing
 from napari_spectrai.runs.options import PredictOptions
+from napari_spectrai.runs.result_table import Row, of_cube, of_labels, row_of, unlike
 from napari_spectrai.widgets.job_queue import JobSpec, loaded
 from napari_spectrai.widgets.layer_choice import PREPARED
 from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_above
@@ -63,6 +66,7 @@ class PredictRequest:
     settings : the same as plain values, for the metadata of results
     files : files of all the models, which must exist at the start
     around : how far the models look
+    rows : called with the row of each file in the table of results
     """
 
     viewer: Viewer
@@ -73,6 +77,7 @@ class PredictRequest:
     settings: Mapping[str, Any]
     files: Sequence[Path] = ()
     around: Around = field(default_factory=Around)
+    rows: Callable[[Row], object] = lambda row: None
 
     def on_layer(self, layer: Image, region: Region | None) -> JobSpec:
         """Return the job for a layer, or a part of it."""
@@ -99,16 +104,29 @@ class PredictRequest:
         return JobSpec(
             path.name,
             prepare=lambda: self._prepared(path, options, out),
-            load=lambda _, stopped: _without_remains(out) if stopped else out,
-            show=lambda written: f"written to {written}",
+            load=lambda _, stopped: _without_remains(out) if stopped else written_row(path, out),
+            show=lambda row: self._listed(row, out),
             unit="tiles",
         )
+
+    def _listed(self, row: Row, out: Path) -> str:
+        self.rows(row)
+        return f"written to {out}"
 
     def _prepared(self, source: Cube | Path, options: PredictOptions, out: Path | None = None) -> Job:
         gone = next((path for path in self.files if not path.is_file()), None)
         if gone is not None:
             raise FileNotFoundError(f"{gone} no longer exists; choose another model")
         return prepare_prediction(self.model, source, options, out=out)
+
+
+def written_row(path: Path, out: Path) -> Row:
+    """Return the row of a file in the table of results, from the files that were written."""
+    shares, distances = (out.with_name(f"{out.stem}-{name}.zarr") for name in ("probabilities", "applicability"))
+    values = of_labels(read_labels(out), read(shares)) if shares.exists() and holds_labels(out) else of_cube(read(out))
+    if distances.exists():
+        values |= unlike(read(distances).numpy())
+    return row_of(path, out, **values)
 
 
 def _without_remains(out: Path) -> None:

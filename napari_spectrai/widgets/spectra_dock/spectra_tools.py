@@ -16,6 +16,7 @@ from superqt.utils import thread_worker
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
+from napari_spectrai.widgets import shared_range
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.form import FoldBox
 from napari_spectrai.widgets.layer_frame import lie_over
@@ -51,7 +52,10 @@ class BandTools(Container[Any]):
         self._layer: Image | None = None
         self._positions: npt.NDArray[np.float64] = np.zeros(0)
         self.pick = CheckBox(
-            value=False, text="Select a range in the plot", name="pick", tooltip="show a range in the plot whose ends can be dragged"
+            value=False,
+            text="Select a range in the plot",
+            name="pick",
+            tooltip="show a range in the plot whose ends can be dragged; a band map in the Maps dock follows it",
         )
         self.range = LineEdit(value="", label="Range", name="range", tooltip="first and last position in the unit shown, such as 1000–1010")
         self.by = LineEdit(value="", label="Divide by", name="by", tooltip="a second range, the denominator of the ratio")
@@ -115,11 +119,22 @@ class BandTools(Container[Any]):
         except ValueError:
             return
         if self.pick.value:
-            self._plot.range(low, high, self._on_dragged)
+            self._plot.range(low, high, self._on_dragged, self._on_dragging)
 
     def _on_dragged(self, low: float, high: float) -> None:
         with self.range.changed.blocked():
             self.range.value = f"{low:.6g}–{high:.6g}"
+        self._share(low, high, ended=True)
+
+    def _on_dragging(self, low: float, high: float) -> None:
+        self._share(low, high, ended=False)
+
+    def _share(self, low: float, high: float, *, ended: bool) -> None:
+        """Let a band map in the Maps dock follow the range."""
+        layer = self._layer
+        inside = (self._positions >= low) & (self._positions <= high)
+        if layer is not None and inside.sum() > 1 and len(self._positions) == layer.data.shape[spectral_position(layer)]:
+            shared_range.dragged.emit(layer, *self._native((low, high)), ended)
 
     def _native(self, wanted: Range) -> Range:
         """Return the range, in the unit of the layer's axis, that covers the bands shown inside `wanted`."""

@@ -1,0 +1,41 @@
+"""Folders of spectral files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_spectrai.io.formats import format_of
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without the suffix of its format."""
+    name = path.name.lower()
+    suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
+    return path.name[: -max(map(len, suffixes))]
+
+
+def spectral_files(folder: Path) -> list[Path]:
+    """Return the readable files of a folder, sorted by name; of an ENVI pair, the header."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        try:
+            known = format_of(path)
+        except ValueError:
+            continue
+        if (path.is_dir() and path.suffix.lower() != ".zarr") or (known.name == "ENVI" and path.suffix.lower() != ".hdr"):
+            continue
+        found.append(path)
+    return found
+
+
+def is_folder_of_files(path: Path) -> bool:
+    """Whether a path is a folder of files, and not a format that is a folder, such as Zarr."""
+    if not path.is_dir():
+        return False
+    try:
+        format_of(path)
+    except ValueError:
+        return True
+    return False

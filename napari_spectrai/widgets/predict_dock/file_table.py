@@ -1,0 +1,50 @@
+"""The table of what came out of each file, and a button that saves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import Container, PushButton, show_file_dialog
+
+from napari_spectrai.runs.result_table import NAME, Row, columns_of, write_rows
+from napari_spectrai.widgets.dock import message, say
+from napari_spectrai.widgets.maps_dock.result_view import RowTable
+
+
+class FileTable(Container[Any]):
+    """A row for each file: shares of classes or mean intensity, and remarks; hidden while there is none."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.table = RowTable("results of the files")
+        self._save = PushButton(text="Table as CSV…", name="save_table", tooltip="save what came out of each file as CSV")
+        self._problem = message()
+        super().__init__(widgets=[self.table, self._save, self._problem], labels=False, name="file_table", visible=False)
+        self.margins = (0, 0, 0, 0)
+        self._save.changed.connect(self._ask)
+
+    def add(self, row: Row) -> None:
+        """Add the row of a file."""
+        self.rows.append(row)
+        columns = columns_of(self.rows)
+        self.table.show_rows([{name: one.get(name) for name in columns} for one in self.rows])
+        self.visible = True
+
+    def clear_rows(self) -> None:
+        """Remove all rows."""
+        self.rows, self.visible = [], False
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table as CSV."""
+        return write_rows(self.rows, Path(path).with_suffix(".csv"))
+
+    def _ask(self) -> None:
+        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption="Table", start_path=NAME, filter="Tables (*.csv)", parent=self.native)
+        if path:
+            try:
+                self.save(str(path))
+                say(self._problem, "")
+            except OSError as error:
+                say(self._problem, str(error))

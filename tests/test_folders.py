@@ -1,0 +1,116 @@
+"""Folders of files in, tables of what came out: predictions and maps."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_spectrai import Cube, Labels, SpectralAxis, read, write
+from napari_spectrai.cli import app
+from napari_spectrai.io.folders import is_folder_of_files, spectral_files, stem
+from napari_spectrai.io.labels import read_labels
+from napari_spectrai.runs.result_table import of_cube, of_labels, of_maps, write_rows
+
+AXIS = SpectralAxis(np.linspace(600, 1800, 20), "1/cm")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two maps of 6 × 5 pixels in different formats, the second twice as bright, and a text that is none."""
+    place = tmp_path / "maps"
+    place.mkdir()
+    data = np.random.default_rng(0).random((6, 5, 20), np.float32) + 1
+    write(Cube(data, AXIS), place / "a.h5")
+    write(Cube(2 * data, AXIS), place / "b.npz")
+    (place / "notes.md").write_text("no spectra")
+    return place
+
+
+def _rows(path):
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_spectral_files_of_a_folder(folder):
+    assert [path.name for path in spectral_files(folder)] == ["a.h5", "b.npz"]
+    assert [stem(path) for path in spectral_files(folder)] == ["a", "b"]
+    assert is_folder_of_files(folder)
+    write(Cube(np.zeros((2, 2, 20), np.float32), AXIS), folder / "c.zarr")
+    assert not is_folder_of_files(folder / "c.zarr")
+
+
+def test_predictions_of_a_folder_and_their_table(folder, tmp_path):
+    command = ["predict", "savitzky_golay", str(folder), "-o", str(tmp_path / "out")]
+    said = CliRunner().invoke(app, command)
+    assert said.exit_code == 0, said.output
+    first, second = _rows(tmp_path / "out" / "results.csv")
+    assert (first["file"], first["result"], first["spectra"]) == ("a.h5", "a.zarr", "30")
+    assert float(first["mean intensity"]) == pytest.approx(float(read(tmp_path / "out" / "a.zarr").numpy().mean()), rel=1e-5)
+    assert float(second["mean intensity"]) == pytest.approx(2 * float(first["mean intensity"]), rel=1e-4)
+    assert CliRunner().invoke(app, command).exit_code != 0  # results exist
+    assert CliRunner().invoke(app, [*command, "--overwrite"]).exit_code == 0
+
+
+def test_shares_of_classes_of_each_file(folder, tmp_path):
+    said = CliRunner().invoke(app, ["predict", "kmeans", str(folder), "-o", str(tmp_path / "out"), "--set", "count=2"])
+    assert said.exit_code == 0, said.output
+    row = _rows(tmp_path / "out" / "results.csv")[0]
+    shares = {name: float(value) for name, value in row.items() if name.startswith("share ")}
+    assert sum(shares.values()) == pytest.approx(1)
+    labels = read_labels(tmp_path / "out" / "a.zarr")
+    first = labels.classes()[0]
+    assert shares[f"share {first.name}"] == pytest.approx((labels.data == first.value).mean(), abs=1e-5)
+    assert 0.5 <= float(row["mean probability"]) <= 1
+
+
+def test_a_file_that_fails_does_not_keep_the_others(folder, tmp_path):
+    (folder / "broken.npy").write_bytes(b"nothing")
+    said = CliRunner().invoke(app, ["predict", "savitzky_golay", str(folder), "-o", str(tmp_path / "out")])
+    assert said.exit_code == 1
+    rows = _rows(tmp_path / "out" / "results.csv")
+    assert [row["result"] for row in rows] == ["a.zarr", "b.zarr", ""]
+    assert rows[2]["remarks"].startswith("failed: ")
+
+
+@pytest.mark.parametrize("option", [["--uncertainty"], ["--part", "1/2"], ["--partial", "x.zarr"]])
+def test_options_of_single_files_are_refused(folder, tmp_path, option):
+    said = CliRunner().invoke(app, ["predict", "savitzky_golay", str(folder), "-o", str(tmp_path / "out"), *option])
+    assert said.exit_code == 2
+    assert option[0] in said.output
+
+
+def test_maps_of_a_folder_and_their_means(folder, tmp_path):
+    said = CliRunner().invoke(app, ["map", "band", str(folder), "low=800", "high=1200", "how=mean", "-o", str(tmp_path / "out")])
+    assert said.exit_code == 0, said.output
+    first, second = _rows(tmp_path / "out" / "results.csv")
+    (name,) = (column for column in first if column.startswith("mean "))
+    inside = AXIS.window(800, 1200)
+    assert float(first[name]) == pytest.approx(float(read(folder / "a.h5").numpy()[..., inside].mean()), rel=1e-5)
+    assert float(second[name]) == pytest.approx(2 * float(first[name]), rel=1e-5)
+    assert list((tmp_path / "out" / "a").glob("*.tif"))
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for command in (["predict", "savitzky_golay"], ["map", "band"]):
+        more = ["low=1", "high=2"] if command[0] == "map" else []
+        said = CliRunner().invoke(app, [*command, str(tmp_path / "empty"), *more, "-o", str(tmp_path / "out")])
+        assert said.exit_code != 0
+        assert "no spectral file" in said.output.replace("\n", " ")
+
+
+def test_rows_count_what_holds_no_data():
+    data = np.ones((3, 4, 5), np.float32)
+    data[0, 0] = np.nan
+    assert of_cube(Cube(data)) == {"spectra": 12, "without data": 1, "mean intensity": 1.0}
+    row = of_labels(Labels(np.array([[0, 1], [1, 2]]), {1: "fat", 2: "bone"}))
+    assert (row["without class"], row["share fat"]) == (1, pytest.approx(2 / 3))
+    assert of_maps({"area": np.array([[1.0, np.nan]])}) == {"spectra": 2, "without data": 1, "mean area": 1.0}
+
+
+def test_names_of_files_are_no_formulas(tmp_path):
+    write_rows([{"file": "=1+1.h5", "remarks": "=x"}], tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text().splitlines()[1] == "'=1+1.h5,'=x"
