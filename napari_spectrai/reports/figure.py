@@ -75,6 +75,13 @@ class Figure:
         Length of the scale bar in pixels of the data, and its label.
     limits : (float, float) or None
         Values at the lower and upper end of the colour bar.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_spectrai as spectrai
+    >>> spectrai.figure(np.eye(3), width=85).save("map.svg").name
+    'map.svg'
     """
 
     drawing: Drawing
@@ -146,9 +153,9 @@ def figure(
     --------
     >>> import numpy as np
     >>> import napari_spectrai as spectrai
-    >>> drawn = spectrai.figure(np.arange(600.0).reshape(20, 30), pixel_size=(2, 2), pixel_unit="um", label="Area (counts)")
+    >>> drawn = spectrai.figure(np.arange(600.0).reshape(20, 30), pixel_size=(2, 2), pixel_unit="um", low=0, high=600, label="Area")
     >>> drawn.scale_bar, drawn.limits
-    ((5.0, '10 µm'), (0.0, 596.005))
+    ((5.0, '10 µm'), (0.0, 600.0))
     """
     chosen = FigureSettings(**settings)
     values, size, unit, known = _plain(data, pixel_size, pixel_unit, classes)
