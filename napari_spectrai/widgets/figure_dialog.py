@@ -17,7 +17,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QPixmap
 from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QVBoxLayout, QWidget
 
-from napari_spectrai.labels import as_labels
+from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.placement import Placement
 from napari_spectrai.reports.figure import Figure, FigureSettings, figure
 from napari_spectrai.spec import Problem, SettingsError, problems
