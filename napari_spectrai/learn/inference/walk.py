@@ -198,7 +198,7 @@ class Walk:
             for kept, found in zip(self.marks, marks, strict=False):
                 kept[(*step.plane, slice(None), slice(None))] = found
 
-        self._behind.put(self._number, sum(mark.nbytes for mark in marks), write)
+        self._behind.put(self._number, sum(values.nbytes for values in results), write)
         yield 1
 
     def _strip(self, step: Step) -> Generator[int, None, None]:
