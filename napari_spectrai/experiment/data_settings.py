@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 
 from napari_spectrai.spec import Spec
 
+READING = ("dataset", "truth_dataset", "spectral", "axis", "columns")
+"""Settings of `Data` that say how files are read."""
+
 
 class Data(Spec):
     """Files of the data, if cubes are not passed in memory; relative paths start at the document."""

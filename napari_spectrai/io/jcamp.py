@@ -13,7 +13,7 @@ import numpy as np
 from napari_spectrai.io.asdf import FloatList, ordinates, pairs
 from napari_spectrai.io.found import RawArray, affordable, warn
 from napari_spectrai.io.spectra import Spectrum, chosen, inspected
-from napari_spectrai.io.tables import text_of
+from napari_spectrai.io.tables import decoded
 
 _RECORD = re.compile(r"##\s*([^=\n]*?)\s*=(.*)", re.DOTALL)
 _TABLES = ("XYDATA", "XYPOINTS", "DATATABLE", "PEAKTABLE")
@@ -39,7 +39,7 @@ class _Block:
 
 def _content(path: Path) -> str:
     affordable((path.stat().st_size * 20,), np.uint8)
-    text = text_of(path).partition("\x1a")[0]  # ^Z ends a file of DOS
+    text = decoded(path.read_bytes()).partition("\x1a")[0]  # ^Z ends a file of DOS
     return re.sub(r"\$\$[^\r\n]*", "", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -84,10 +84,9 @@ def _axes(group: h5py.Group, name: str, main: h5py.Dataset, arrays: Mapping[str,
         names = re.split(r"[:,]", names[0].strip("[] ")) if len(names) == 1 else names
         for place, axis in enumerate(names[: main.ndim]):
             _put(found, place, prefix + axis.strip(), main, arrays)
-        for axis in names:
-            indices = group.attrs.get(f"{axis}_indices")
-            if indices is not None and np.size(indices) == 1:
-                _put(found, int(np.ravel(indices)[0]), prefix + axis, main, arrays)
+    for key, indices in group.attrs.items():
+        if key.endswith("_indices") and np.size(indices) == 1 and np.asarray(indices).dtype.kind in "iu":
+            _put(found, int(np.ravel(indices)[0]), prefix + key.removesuffix("_indices"), main, arrays)
     for key, item in arrays.items():
         if key.rpartition("/")[0] == name and "axis" in item.attrs and text(item.attrs["axis"]).isdigit():
             place = int(text(item.attrs["axis"])) - 1

@@ -61,21 +61,24 @@ class Table:
 
 
 def text_of(path: Path) -> str:
-    """Return the content of a text file in the encodings that instruments write: UTF-8, UTF-16 with its mark, and Windows' own."""
+    """Return the content of a text file, without what DOS puts at its end."""
     affordable((path.stat().st_size * 8,), np.uint8)
-    content = path.read_bytes()
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16")
-    if (wide := _wide(content[:_HEAD])) is not None:
-        return content.decode(wide, "replace").rstrip("\0\x1a\r\n ")
-    try:
-        found = content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # instruments write µ in the Windows way
-        found = content.decode("cp1252", "replace")
-    found = found.rstrip("\0\x1a\r\n ")  # DOS ends a text with ^Z
+    found = decoded(path.read_bytes()).rstrip("\0\x1a\r\n ")
     if "\0" in found:
         raise ValueError("it holds zero bytes; it is no text")
     return found
+
+
+def decoded(content: bytes) -> str:
+    """Return text in the encodings that instruments write: UTF-8, UTF-16 with its mark or without, and Windows' own."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16")
+    if (wide := _wide(content[:_HEAD])) is not None:
+        return content.decode(wide, "replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # instruments write µ in the Windows way
+        return content.decode("cp1252", "replace")
 
 
 def _wide(head: bytes) -> str | None:

@@ -79,6 +79,24 @@ def test_several_layers_train_together(open_image, image_pairs, until):
     assert train._start.enabled
 
 
+@pytest.mark.filterwarnings("ignore::napari_spectrai.SpectralWarning")
+def test_files_are_checked_as_the_run_reads_them(viewer, image_pairs, until, tmp_path):
+    """With the array, the spectral dimension and the positions of the form."""
+    noisy, clean = image_pairs
+    values = np.moveaxis(np.asarray(noisy.data), -1, 0)
+    np.savez(tmp_path / "noisy.npz", first=values, second=values)
+    np.savez(tmp_path / "clean.npz", clean=np.moveaxis(np.asarray(clean.data), -1, 0))
+    train = spectrai.widgets.train(viewer)
+    train.data.source.value = "Files"
+    train.data.choose_files([str(tmp_path / "noisy.npz")], [str(tmp_path / "clean.npz")])
+    until(lambda: "several arrays" in train.data.problem.value)
+    for name, value in {"dataset": "second", "spectral": 0, "axis": "400:700:nm"}.items():
+        train.form.parts["data"]._parts[name].editor.value = value
+    until(lambda: train._start.enabled)
+    assert "480 spectra × 12 bands, 400–700 nm" in train.ready.summary.value
+    assert train.experiment.data.dataset == "second"
+
+
 def test_files_are_read_and_their_faults_reported(viewer, image_pairs, until, tmp_path):
     noisy, clean = image_pairs
     files = [str(write(cube, tmp_path / f"{name}.npz")) for cube, name in ((noisy, "noisy"), (clean, "clean"))]

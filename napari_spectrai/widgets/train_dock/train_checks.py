@@ -144,6 +144,8 @@ class TrainingChecks:
         except SettingsError as error:
             found = error.problems
         else:
+            if self._data.read_as(experiment.data):
+                return  # this checks again
             cubes, truths, misplaced = self._data.placed(experiment)
             if misplaced:
                 found = misplaced

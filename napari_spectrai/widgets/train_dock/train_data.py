@@ -12,7 +12,8 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import Cube
-from napari_spectrai.experiment import Experiment
+from napari_spectrai.experiment import Data, Experiment
+from napari_spectrai.experiment.data_settings import READING
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.plan.pairing import paired
@@ -58,6 +59,7 @@ class TrainData(Container[Any]):
         """Notes on how the layers were converted."""
         self._asked: Experiment | None = None
         self._watched: list[Any] = []
+        self._as_read = Data().model_dump(include=set(READING))
         self.source = RadioRow(_SAYS, label="Data", name="source", tooltip="train on layers of this viewer, or on files on disk")
         self.pairs: list[PairRow] = []
         self._pairs_box: Container[Any] = Container(labels=False, name="pairs")
@@ -247,11 +249,22 @@ class TrainData(Container[Any]):
         self.source.value = "Files"
         self._read_files()
 
+    def read_as(self, settings: Data) -> bool:
+        """Read the files as the settings of a document say; return whether they are read again since these have changed."""
+        said = settings.model_dump(include=set(READING))
+        if said == self._as_read:
+            return False
+        self._as_read = said
+        if self.from_layers or not self.inputs.paths:
+            return False
+        self._read_files()
+        return True
+
     def _read_files(self) -> None:
         """Read the headers of the files off the main thread; arrays stay on disk where the format allows it."""
         self._read = ([], [])
         task = {"kind": self.kind} | ({"unlabelled": None} if tasks[self.kind].classifies else {})
-        data = {"input": self.inputs.paths, "truth": self.truths.paths if self._may_take_truth else []}
+        data = {"input": self.inputs.paths, "truth": self.truths.paths if self._may_take_truth else []} | self._as_read
         self._asked = Experiment.from_mapping({"task": task, "data": data}) if self.inputs.paths and not self.from_layers else None
         self.reading = self._asked is not None
         say(self.problem, "")

@@ -9,6 +9,7 @@ from magicgui.widgets import ComboBox, Container
 from psygnal import Signal
 
 from napari_spectrai.experiment import Data, Experiment
+from napari_spectrai.experiment.data_settings import READING
 from napari_spectrai.experiment.network_spec import looks_around, networks
 from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.tasks import tasks
@@ -190,7 +191,7 @@ class TrainForm:
 
     def load_pretrained(self, usual: Experiment) -> None:
         """Load settings that suit the data, unless a person has changed settings."""
-        usual = self._as_read(usual)
+        usual = self._reading_alike(self._as_read(usual))
         kind = self.preset.value if self.preset.value in PRESETS else "balanced"
         first, untouched = self._usual is None, self._is_untouched()
         self._usual = usual  # also with custom settings: a preset chosen later then suits the present data
@@ -200,25 +201,32 @@ class TrainForm:
 
     def _is_untouched(self) -> bool:
         current, kind = self._read_quietly(), self.preset.value
-        return self._usual is not None and kind in PRESETS and current == preset(self._usual, kind)
+        return self._usual is not None and kind in PRESETS and current == preset(self._reading_alike(self._usual), kind)
 
     def _chosen_preset(self) -> str:
         """Return the preset that the form shows; `OWN` for another length."""
         current = self._read_quietly()
         if self._usual is None or current is None:
             return str(self.preset.value)
-        return found_in(current, self._usual) or OWN
+        return found_in(current, self._reading_alike(self._usual)) or OWN
 
     def _on_preset(self, kind: str) -> None:
         current = self._read_quietly()
         if kind in PRESETS and self._usual is not None and current is not None:
-            self.fill(applied(current, self._usual, kind))
+            self.fill(applied(current, self._reading_alike(self._usual), kind))
 
     def _read_quietly(self) -> Experiment | None:
         try:
             return self.experiment()
         except SettingsError:
             return None
+
+    def _reading_alike(self, usual: Experiment) -> Experiment:
+        """Return an experiment whose files are read as the form says, which suits any of them."""
+        current = self._read_quietly()
+        if current is None:
+            return usual
+        return usual.model_copy(update={"data": usual.data.model_copy(update=current.data.model_dump(include=set(READING)))})
 
     @staticmethod
     def _as_read(experiment: Experiment) -> Experiment:
