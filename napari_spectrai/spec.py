@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import CoreSchema, core_schema
 
 from napari_spectrai.parsing import brief
@@ -105,6 +106,11 @@ class PluginWarning(UserWarning):
 
 
 S = TypeVar("S", bound=Named)
+
+
+def in_words(**choices: str) -> JsonDict:
+    """Give the choices of a field the words that forms show for them; documents hold the choices themselves."""
+    return {"words": dict(choices)}
 
 
 class Registry(Generic[S]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from napari_spectrai.learn.train.step_timing import time_steps
 from napari_spectrai.plan import subsets
 from napari_spectrai.plan.partition import divide
 from napari_spectrai.plan.presets import PRESETS, preset
-from napari_spectrai.plan.size import extent
+from napari_spectrai.plan.size import Extent, extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import RunFolder, Started, estimate, export, history
 from napari_spectrai.runs.estimate import Question, questioned
@@ -135,6 +137,27 @@ def test_estimates_are_remembered_whatever_the_length(image_pairs):
     assert estimate.remembered([longer, wider]) is None
     estimate._memory().write_text("{damaged")
     assert estimate.remembered([question]) is None
+
+
+def test_an_estimate_includes_classical_methods_and_names_the_longest():
+    size = Extent({"training": 200, "validation": 50}, 1, 20, 20, 10, 0, "")
+    methods = [estimate.MethodTime("ridge", 1.0, 100, 1.0), estimate.MethodTime("PDS", 30.0, 100, 1.0)]
+    found = estimate.Estimate(0.1, 0.0, 5, 6, "cpu", "fp32", "2 CPU cores", methods)
+    experiment = Experiment().override("training.epochs=20")
+    assert found.seconds(experiment, size) == pytest.approx(20)
+    assert found.in_all(experiment, size) == pytest.approx(82)
+    assert "about 82 s: 20 s for the network, 62 s for classical methods, 60 s of it for PDS" in found.words(experiment, size)
+    assert estimate.Estimate.from_json(json.loads(json.dumps(asdict(found)))) == found
+
+
+def test_an_estimate_of_a_choice_says_which_candidates_have_no_time():
+    size = Extent({"training": 80, "validation": 20}, 1, 20, 3, 10, 0, "")
+    methods = [estimate.MethodTime(name, seconds, 100, 1.0) for name, seconds in (("logistic", 1.0), ("forest", 5.0), ("MLP", 90.0))]
+    found = estimate.Estimate(0.0, 0.0, 0, 6, "cpu", "fp32", "2 CPU cores", methods)
+    choice = Experiment.from_mapping({"task": "segmentation", "network": "automatic"})
+    words = found.words(choice, size)
+    assert "about 36 s to compare 2 methods by cross-validation, 30 s of it for forest; no time for MLP" in words
+    assert found.in_all(choice, size) == pytest.approx(36)
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "1 s"), (75, "75 s"), (600, "10 min"), (9000, "2.5 h"), (4e5, "5 days")])

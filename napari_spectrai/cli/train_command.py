@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -43,7 +44,7 @@ from napari_spectrai.plan.size import extent
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Finished, RunFolder
-from napari_spectrai.runs.estimate import answer, asked, questioned
+from napari_spectrai.runs.estimate import Estimate, MethodTime, Question, answer, asked, questioned
 from napari_spectrai.runs.launcher import rank_here
 from napari_spectrai.runs.score_table import Scores
 
@@ -138,11 +139,19 @@ def estimate(
     """Estimate the size of a training, its duration here and its memory, from a few steps on synthetic data."""
     folder = listen_in(run, attached=attached)
     with exit_with(FAILED), log_failures(folder):
+        from napari_spectrai.learn.train.method_timing import method_times
         from napari_spectrai.learn.train.step_timing import time_steps
 
+        def timed(question: Question, known: dict[str, list[MethodTime]]) -> Estimate:
+            network = question.experiment.network
+            key = network.kind if network.chooses else "baselines"  # the same for every length and width
+            known[key] = known[key] if key in known else method_times(question)
+            return replace(time_steps(question), methods=known[key])
+
+        methods: dict[str, list[MethodTime]] = {}
         if folder is not None:
             questions = asked(folder)
-            found = {question.key: time_steps(question) for question in {question.key: question for question in questions}.values()}
+            found = {question.key: timed(question, methods) for question in {question.key: question for question in questions}.values()}
             answer(folder, [found[question.key] for question in questions])
             folder.append(Finished("done"))
             return
@@ -152,7 +161,7 @@ def estimate(
         division = divide(document, cubes, truths)
         refuse_empty(document, division, list(division.counts()), cubes, truths)
         large = extent(document, cubes, truths, division)
-        estimate = time_steps(questioned(document, large, cubes, truths)).words(document, large)
+        estimate = timed(questioned(document, large, cubes, truths), methods).words(document, large)
         typer.echo(f"{large.words}\n{estimate}")
 
 

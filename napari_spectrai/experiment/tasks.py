@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from napari_spectrai.spec import Named, Registry
+from napari_spectrai.spec import Named, Registry, in_words
 
 
 class TaskSpec(Named):
@@ -130,6 +130,13 @@ class Denoising(TaskSpec):
         title="Learn from",
         description="pairs: a clean truth; repeats: a second noisy acquisition as the truth; without a truth: bands (odd from even ones), "
         "masked (hidden bands from the others) or recorrupted (estimated noise added to the input and subtracted from the target)",
+        json_schema_extra=in_words(
+            pairs="a clean copy of each map",
+            repeats="a second, equally noisy recording",
+            bands="this map alone, no clean copy (odd and even bands)",
+            masked="this map alone, no clean copy (hidden bands)",
+            recorrupted="this map alone, no clean copy (added noise)",
+        ),
     )
 
     @property
@@ -196,6 +203,7 @@ class SuperResolution(TaskSpec):
         "degraded",
         title="Learn from",
         description="degraded: sharp images, degraded by antialiased bicubic downsampling; pairs: low-resolution images with sharp ones",
+        json_schema_extra=in_words(degraded="these images alone, made coarser", pairs="sharper images of the same places"),
     )
 
     practise: bool = Field(

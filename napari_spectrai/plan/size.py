@@ -94,8 +94,7 @@ def _words(experiment: Experiment, cubes: Sequence[Cube], division: Division, co
     parts = [f"{of}{spectra:,} spectra × {cubes[0].axis.describe()}"]
     patch = division.layout.patch
     around = experiment.network.around
-    bands = len(cubes[0].axis)
-    what = f"patches of {patch}×{patch}×{bands}" if patch > 1 and not around else "images" if experiment.task.of_images else "spectra"
+    what = f"patches of {patch} × {patch} pixels" if patch > 1 and not around else "images" if experiment.task.of_images else "spectra"
     if experiment.network.classical:
         what = "spectra"
     counted = [f"{counts[part]:,} {what if n == 0 else ''}".strip() + f" for {part}" for n, part in enumerate(counts)]

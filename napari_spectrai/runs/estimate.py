@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,8 @@ from platformdirs import user_cache_path
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import write_text
+from napari_spectrai.labels import in_short
+from napari_spectrai.plan.folds import FOLDS
 from napari_spectrai.plan.size import Extent
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs.folder import RunFolder
@@ -22,6 +24,20 @@ from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.scratch import job_folder
 
 MOST_REMEMBERED = 300
+
+
+@dataclass(frozen=True, slots=True)
+class MethodTime:
+    """How long a classical method or a candidate takes to fit: `seconds` for `samples` spectra, growing with a power of their number."""
+
+    name: str
+    seconds: float
+    samples: int
+    power: float
+
+    def of(self, samples: int) -> float:
+        """Return the seconds for another number of spectra."""
+        return float(self.seconds * (max(1, samples) / self.samples) ** self.power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +54,8 @@ class Estimate:
     device, precision : str
     where : str
         The device in words, and the reason if it is not a GPU.
+    methods : list of MethodTime
+        The classical methods that are fitted too, or the candidates that are compared; those that were timed.
     """
 
     seconds_per_step: float
@@ -47,13 +65,42 @@ class Estimate:
     device: str
     precision: str
     where: str
+    methods: list[MethodTime] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `asdict` made."""
+        return cls(**{**plain, "methods": [MethodTime(**one) for one in plain["methods"]]})
 
     def seconds(self, experiment: Experiment, extent: Extent) -> float:
-        """Return the training time of the network, without the classical methods, or the time limit for comparing methods."""
+        """Return the training time of the network alone, or the time limit for comparing methods."""
         if experiment.network.chooses:
             return float(experiment.network.seconds)  # type: ignore[attr-defined]
         once = extent.steps * self.seconds_per_step + extent.validation * self.seconds_per_validated
         return experiment.training.epochs * once
+
+    def by_method(self, experiment: Experiment, extent: Extent) -> dict[str, float]:
+        """Return the seconds for each method: a candidate is fitted once for each fold, and once more on all samples."""
+        samples = sum(extent.samples.values()) if experiment.network.chooses else extent.samples.get("training", 1)
+        folds = DRAWS if experiment.task.self_supervised else experiment.split.folds or FOLDS
+        times = 1 + folds if experiment.network.chooses else 1 + ("test" in extent.samples)
+        return {method.name: times * method.of(samples) for method in self.methods}
+
+    def in_all(self, experiment: Experiment, extent: Extent) -> float:
+        """Return the seconds for everything: the network and its baselines, or the comparison of candidates within its time limit."""
+        limit = self.seconds(experiment, extent)
+        if experiment.network.chooses:
+            return sum(self.compared(experiment, extent).values()) or limit
+        return (0.0 if experiment.network.classical else limit) + sum(self.by_method(experiment, extent).values())
+
+    def compared(self, experiment: Experiment, extent: Extent) -> dict[str, float]:
+        """Return the seconds for each candidate that is compared within the time limit; others are left out."""
+        limit = self.seconds(experiment, extent)
+        found: dict[str, float] = {}
+        for name, seconds in self.by_method(experiment, extent).items():
+            if sum(found.values()) + seconds <= limit:
+                found[name] = seconds
+        return found
 
     def bytes(self, extent: Extent) -> int:
         """Return the memory that the training will use."""
@@ -62,13 +109,31 @@ class Estimate:
     def words(self, experiment: Experiment, extent: Extent) -> str:
         """Return time, memory and device in words."""
         memory = f"{self.bytes(extent) / 1e9:.2g} GB of memory"
-        if experiment.network.chooses:
-            took = duration(self.seconds(experiment, extent))
-            return f"up to {took} to compare methods, then the chosen ones are fitted on all samples; {memory}; {self.where}"
+        limit, total = self.seconds(experiment, extent), duration(self.in_all(experiment, extent))
+        chooses = experiment.network.chooses
+        parts = (self.compared if chooses else self.by_method)(experiment, extent)
+        longest = max(parts, key=lambda name: parts[name], default="")
+        share = (
+            f", {duration(parts[longest])} of it for {longest}" if len(parts) > 1 and parts[longest] > MUCH * sum(parts.values()) else ""
+        )
+        if chooses:
+            several = f"{len(parts)} methods" if len(parts) > 1 else "methods"
+            out = [name for name in self.by_method(experiment, extent) if name not in parts]
+            late = f"; no time for {in_short(out, 3)} within the limit of {duration(limit)}" if out else ""
+            took = f"about {total}" if parts else f"up to {total}"
+            return f"{took} to compare {several} by cross-validation{share}{late}; {memory}; {self.where}"
         if experiment.network.classical:
-            return f"{memory}; {self.where}"
-        took = duration(self.seconds(experiment, extent))
-        return f"about {took} for the network, {memory}; {self.where} ({self.precision}, {self.parameters:,} weights)"
+            return f"{f'about {total}{share}; ' if parts else ''}{memory}; {self.where}"
+        own = duration(limit)
+        if not parts:
+            return f"about {own} for the network; {memory}; {self.where}"
+        return f"about {total}: {own} for the network, {duration(sum(parts.values()))} for classical methods{share}; {memory}; {self.where}"
+
+
+DRAWS = 2
+"""Number of times that a denoiser is fitted to be compared without a truth."""
+MUCH = 0.3
+"""Share of the time of all methods from which the longest one is named."""
 
 
 def duration(seconds: float) -> str:
@@ -123,8 +188,14 @@ class Question:
             document["data"],
             document["split"],
         )
+        if self.experiment.network.chooses:
+            document["network"].pop("seconds", None)
+        else:
+            del document["training"]["start"]
         kept = {name: plain["extent"][name] for name in ("patch", "bands", "out")} | {"batch": self.batch}
-        key = json.dumps([document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch")], sort_keys=True)
+        key = json.dumps(
+            [document, kept, plain["axis"], plain["truth_axis"], plain["is_image"], version("torch"), "methods"], sort_keys=True
+        )
         return hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()[:16]
 
 
@@ -142,7 +213,7 @@ def remembered(questions: Sequence[Question]) -> list[Estimate] | None:
     """Return the answers to all questions if they were measured on this machine before; None if one is missing."""
     try:
         known = json.loads(_memory().read_text(encoding="utf-8"))
-        return [Estimate(**known[question.key]) for question in questions]
+        return [Estimate.from_json(known[question.key]) for question in questions]
     except (OSError, ValueError, KeyError, TypeError):  # never measured, or written by another version
         return None
 
@@ -177,4 +248,4 @@ def answer(folder: RunFolder, estimates: Sequence[Estimate]) -> None:
 
 def answers(folder: RunFolder) -> list[Estimate]:
     """Return the answers in a job's folder."""
-    return [Estimate(**plain) for plain in json.loads((folder.path / "answers.json").read_text(encoding="utf-8"))]
+    return [Estimate.from_json(plain) for plain in json.loads((folder.path / "answers.json").read_text(encoding="utf-8"))]

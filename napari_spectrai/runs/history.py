@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.files import replacing
+from napari_spectrai.runs.comparability import Scored, compared, pixels_of
 from napari_spectrai.runs.events import Epoch, Started
 from napari_spectrai.runs.folder import RunFolder, State, all_runs
 from napari_spectrai.runs.journal import readable
@@ -31,6 +32,10 @@ class RunSummary:
     score, baseline : float
         Score of the network on the test part, or on the validation part if there is no test, and that of the best classical method;
         NaN while there is none.
+    pixels : str
+        What the score is of, such as ``"62 other pixels"``, if that differs from the run before it on the same data; else empty.
+    remark : str
+        A sentence on both scores in that case.
     """
 
     path: Path
@@ -44,6 +49,8 @@ class RunSummary:
     score: float = math.nan
     baseline_name: str = ""
     baseline: float = math.nan
+    pixels: str = ""
+    remark: str = ""
 
     @property
     def folder(self) -> RunFolder:
@@ -56,7 +63,21 @@ _known: dict[Path, tuple[tuple[float, ...], RunSummary]] = {}
 
 def summaries() -> list[RunSummary]:
     """Return the newest runs; a run whose files have not changed since the last call is not read again."""
-    return [row for folder in all_runs()[:MOST] if (row := _row(folder)) is not None]
+    rows = [row for folder in all_runs()[:MOST] if (row := _row(folder)) is not None]
+    return [_with_pixels(row, rows[number + 1 :]) for number, row in enumerate(rows)]
+
+
+def _with_pixels(row: RunSummary, older: Sequence[RunSummary]) -> RunSummary:
+    """Return a row that says whether its score is of other pixels than that of the run before it on the same data."""
+    if math.isnan(row.score):
+        return row
+    like = (one for one in older if (one.name, one.task, one.metric, one.part) == (row.name, row.task, row.metric, row.part))
+    before = next((one for one in like if not math.isnan(one.score)), None)
+    if before is None:
+        return row
+    earlier, now = (Scored(one.path, one.part, one.metric, one.score) for one in (before, row))
+    found = pixels_of(earlier, now)
+    return row if found is None or found.is_same else replace(row, pixels=found.words, remark=compared(earlier, now))
 
 
 def _row(folder: RunFolder) -> RunSummary | None:

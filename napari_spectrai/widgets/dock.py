@@ -28,6 +28,8 @@ _LEAST_LETTERS, _ARROW = 6, 30
 WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
 """Docks that Spectra accompanies."""
 _ACCOMPANIED = "napari-spectrai accompanied"
+_AROUND = 4
+"""Pixels around the row below a column."""
 WIDTH = 390
 """Initial width of a dock, in pixels."""
 
@@ -35,6 +37,8 @@ WIDTH = 390
 class _Column(QScrollArea):
     on_resize: Callable[[QSize], Any] | None = None
     """Called with the size of the visible part whenever it changes."""
+    footer: QWidget | None = None
+    """A row below the visible part that does not scroll."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,8 +53,24 @@ class _Column(QScrollArea):
     def resizeEvent(self, event: Any) -> None:  # noqa: N802
         """Follow the size of the window."""
         super().resizeEvent(event)
+        self._place_footer()
         if self.on_resize is not None:
             self.on_resize(self.size())
+
+    def pin(self, widget: QWidget) -> None:
+        """Show a widget below the visible part, in sight wherever the column is scrolled to."""
+        self.footer = widget
+        widget.setParent(self)
+        self._place_footer()
+        widget.show()
+
+    def _place_footer(self) -> None:
+        if self.footer is not None:
+            height = self.footer.sizeHint().height() + 2 * _AROUND
+            self.setViewportMargins(0, 0, 0, height)
+            bar = self.verticalScrollBar()
+            width = self.width() - 2 * _AROUND - (bar.sizeHint().width() if bar is not None else 0)  # the bar has the whole height
+            self.footer.setGeometry(_AROUND, self.height() - height + _AROUND, width, height - 2 * _AROUND)
 
 
 _docks: weakref.WeakSet[Dock] = weakref.WeakSet()
@@ -135,6 +155,11 @@ class Dock(Container[Any]):
     def native(self) -> Any:
         """The docked Qt widget: magicgui's widget, in a column that scrolls."""
         return super().native if self._column is None else self._column
+
+    def pin(self, widget: Any) -> None:
+        """Keep a row of the column in sight below it, wherever it is scrolled to."""
+        if self._column is not None:
+            self._column.pin(widget.native)
 
     def scroll_to(self, widget: Any) -> None:
         """Scroll to a widget of the column, once the layout is complete."""

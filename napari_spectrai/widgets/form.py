@@ -126,7 +126,9 @@ def _editor(name: str, field: FieldInfo, value: Any) -> Any:
     if annotation is bool:
         return CheckBox(value=value, text=label_of(name, field))
     if get_origin(annotation) is Literal:
-        return ComboBox(choices=list(get_args(annotation)), value=value)
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        said: Any = extra.get("words", {})
+        return ComboBox(choices=[(said.get(choice, str(choice)), choice) for choice in get_args(annotation)], value=value)
     if annotation is int:
         low, high = _bounds(field)
         return SpinBox(value=value, min=low, max=high)

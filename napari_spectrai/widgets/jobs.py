@@ -230,7 +230,7 @@ def _question(jobs: Sequence[Job]) -> str:
         words.append(
             f"{'A training is' if len(trainings) == 1 else f'{len(trainings)} trainings are'} running: {names}.\n"
             "Stop: progress is saved, and the training can be resumed from the Train dock. "
-            "Keep running: the training continues without napari; to see it later, choose it in a Train dock and press Follow."
+            "Keep running: the training continues without napari; a Train dock opened later has it chosen: press Follow there."
         )
     if writing:
         words.append("Results are being written to files. Keep running: the current file is finished, and the remaining ones are skipped.")

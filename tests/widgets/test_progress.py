@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from napari.components import ViewerModel
-
-from napari_spectrai.runs import Epoch, Finished, Started, Step
-from napari_spectrai.widgets.train_dock.progress_view import TrainingView
+from napari_spectrai.runs import Epoch, Started, Step
 
 
 def started(resumed_after):
@@ -28,21 +25,3 @@ def test_a_resumed_run_shows_its_old_curve_at_once(viewer):
     assert list(view.curves.data("training")[0]) == [1, 2]  # in half a second
     view.catch_up()
     assert list(view.curves.data("training")[0]) == [1, 2, 3]
-
-
-def test_scores_of_other_samples_are_said_not_to_compare(qapp):
-    view = TrainingView(ViewerModel())
-
-    def run(training, score):
-        view.begin("starting")
-        view.show_events([Started("cpu", "fp32", training, 20, 0, 1, 0, metric="kappa")])
-        view.ended(Finished("done", 1, 1, {"validation": {"network": {"kappa": score}}}))
-        return str(view._trouble.value)
-
-    assert run(100, 0.967) == ""
-    assert run(100, 0.97) == ""
-    words = run(130, 0.626)
-    assert "0.97" in words
-    assert "cannot be compared" in words
-    assert "150 in all, 120 before" in words
-    assert run(130, 0.63) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QLineEdit
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, write
 from napari_spectrai.widgets.dock import opened
@@ -63,6 +64,29 @@ class Hand:
         at = self.place(layer, y, x)
         self.qtbot.mouseMove(self.canvas.native, at)
         self.qtbot.mouseClick(self.canvas.native, LEFT, pos=at)
+
+    def stroke(self, layer, start, end) -> None:
+        """Paint from one pixel of a layer to another."""
+        first, last = self.place(layer, *start), self.place(layer, *end)
+        native = self.canvas.native
+        self.qtbot.mouseMove(native, first)
+        self.qtbot.mousePress(native, LEFT, pos=first)
+        for share in (0.25, 0.5, 0.75, 1.0):
+            self.qtbot.mouseMove(native, first + (last - first) * share)
+        self.qtbot.mouseRelease(native, LEFT, pos=last)
+
+    def click_row(self, table, row: int) -> None:
+        """Click the first cell of a row of a table."""
+        self.qtbot.mouseClick(table.viewport(), LEFT, pos=table.visualItemRect(table.item(row, 0)).center())
+
+    def rename_row(self, table, row: int, words: str) -> None:
+        """Double-click the first cell of a row of a table, type another text, and press Enter."""
+        self.click_row(table, row)
+        self.qtbot.mouseDClick(table.viewport(), LEFT, pos=table.visualItemRect(table.item(row, 0)).center())
+        editor = table.findChild(QLineEdit)
+        editor.selectAll()
+        self.qtbot.keyClicks(editor, words)
+        self.qtbot.keyClick(editor, Qt.Key.Key_Return)
 
     def key(self, key) -> None:
         """Press a key on the canvas."""
@@ -138,3 +162,67 @@ def test_a_lambda_stack_from_its_file_to_unmixed_dyes_with_painted_references(vi
         assert found.ndim == 2
         np.testing.assert_allclose(found.data, amounts[..., number], atol=0.05)
     assert as_cube(layer).shape == (24, 24, 21)
+
+
+def test_strokes_become_a_class_map_and_more_strokes_a_better_one(viewer, hand, until, tmp_path):
+    rng = np.random.default_rng(2)
+    values = rng.normal(0, 0.3, (24, 24, 8))
+    values[:, 12:] += 1
+    path = write(Cube(values.astype(np.float32), SpectralAxis(np.linspace(400, 700, 8), "nm"), name="cells"), tmp_path / "cells.zarr")
+    (layer,) = viewer.open(path, plugin="napari-spectrai")
+    train = opened(viewer, "Train")
+    until(hand.steady)
+    table = train.data.classes.table
+    hand.choose(train.form.task, "Segmentation")
+    hand.click(train.data._paint)
+    strokes = viewer.layers["cells · strokes"]
+    hand.stroke(strokes, (4, 3), (4, 8))
+    hand.stroke(strokes, (18, 3), (18, 8))
+    until(lambda: [row.pixels > 0 for row in train.data.classes.rows] == [True])
+    hand.rename_row(table, 0, "fat")
+    until(lambda: train.data.classes.rows[0].name == "fat")  # Qt takes a name over later
+    hand.click(train.data.classes.add)
+    assert (strokes.selected_label, viewer.layers.selection.active, str(strokes.mode)) == (2, strokes, "paint")
+    hand.stroke(strokes, (4, 15), (4, 20))
+    hand.stroke(strokes, (18, 15), (18, 20))
+    assert set(np.unique(strokes.data)) == {0, 1, 2}
+    until(lambda: train._start.enabled and "2 classes" in train.ready.summary.value)
+    hand.click(train._start)
+    until(lambda: train.state == "idle" and train.result.queue.start.enabled)
+    assert "cross-validated" in train.view.status
+    assert [row[0] for row in _text(table)] == ["fat", "class 2"]
+    assert all(row[2] for row in _text(table))  # recall
+    hand.click(train.result.queue.start)
+    until(lambda: not train.result.queue.busy)
+    (result,) = (one for one in viewer.layers if " · classes by " in one.name)
+    (fat,) = (one for one in viewer.layers if " · probability of fat by " in one.name)
+    assert (viewer.layers.selection.active, str(strokes.mode)) == (strokes, "paint")
+    fat.visible, fat.contrast_limits = True, (0.2, 0.8)
+    first, count = result.data.copy(), len(viewer.layers)
+
+    hand.click_row(table, 0)
+    assert strokes.selected_label == 1
+    hand.stroke(strokes, (11, 2), (11, 9))
+    until(lambda: train.ready.continuing.visible and train._start.enabled)
+    assert (train.ready.continuing.choice.enabled, train.ready.continuing.choice.value) == (True, True)
+    hand.click(train._start)
+    until(
+        lambda: (
+            train.state == "idle" and not train.result.queue.busy and result.metadata["prediction"]["model"] == str(train.run.folder.best)
+        )
+    )
+    assert train.run.folder.experiment().training.start is not None
+    assert len(viewer.layers) == count
+    assert result in viewer.layers
+    assert (result.data == np.where(np.arange(24) < 12, 1, 2)).mean() > 0.9
+    assert first.shape == result.data.shape
+    assert (fat.visible, tuple(fat.contrast_limits)) == (True, (0.2, 0.8))
+    assert (viewer.layers.selection.active, str(strokes.mode), strokes.selected_label) == (strokes, "paint", 1)
+    until(lambda: "cannot be compared" in train.view.remark.value)
+    assert "of which 24 were scored before" in train.view.remark.value
+    until(lambda: any("≠" in row[1] for row in train.runs.table.text()))
+    assert as_cube(layer).shape == (24, 24, 8)
+
+
+def _text(table) -> list[list[str]]:
+    return [[table.item(row, column).text() for column in range(table.columnCount())] for row in range(table.rowCount())]

@@ -470,7 +470,7 @@ def test_a_plot_that_showed_classes_shows_spectra_again(viewer):
     view.show_events([Confusion(1, ["a", "b"], [[1, 0], [0, 1]])])
     view.begin("spectra")
     view.show_events([Preview(1, "nm", [1.0, 2.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0])])
-    assert view.preview._titles["left"] == "Prepared intensity"
+    assert view.preview._titles["left"] == "Intensity (scaled)"
 
 
 def test_what_is_learnt_from_without_truth_is_not_called_truth(viewer):
@@ -547,3 +547,64 @@ def test_a_problem_with_a_collapsed_field_is_shown_next_to_the_choice(open_pairs
     train.ready.check()
     assert "is a set of spectra" in choice._settings._parts["dims"].problem.value
     assert not choice.problem.value
+
+
+def test_choosing_inputs_changes_neither_what_is_learned_from_nor_the_list_of_truths(viewer, image_pairs, until, tmp_path):
+    files = [str(write(cube, tmp_path / f"{name}.npz")) for cube, name in zip(image_pairs, ("noisy", "clean"), strict=True)]
+    train = spectrai.widgets.train(viewer)
+    train.data.source.value = "Files"
+    train.data.choose_files(files[:1], [])
+    until(lambda: not train.data.reading)
+    assert train.form.settings.read()["learns_from"] == "pairs"
+    assert train.data.truths.native.isVisibleTo(train.native)
+    assert "Choose the files with the truths" in train.ready.problem.value
+    train.data.choose_files(files[:1], files[1:])
+    until(lambda: train._start.enabled)
+    assert train.form.settings.read()["learns_from"] == "pairs"
+
+
+def test_what_is_still_running_is_chosen_when_a_dock_opens(viewer, runs_folder, until):
+    for name, ending in (("old", Finished("done")), ("mine", None), ("new", Finished("stopped"))):
+        run = _made_run(runs_folder, name)
+        if ending is None:
+            run.claim()
+            running = run
+        else:
+            run.append(ending)
+    train = spectrai.widgets.train(viewer)
+    until(lambda: len(train.runs.table.rows) == 3)
+    assert train.runs.chosen.path == running.path
+    assert (train.runs.resume.text, train.runs.resume.enabled) == ("Follow", True)
+    running.release()
+
+
+def test_classes_are_named_counted_and_painted_from_their_table(cells):
+    _, train, _, strokes = cells
+    table = train.data.classes
+    assert [(row.name, row.pixels) for row in table.rows] == [("class 1", 96), ("class 2", 96)]
+    table.table.item(0, 0).setText("fat")
+    assert strokes.metadata["class_names"] == {1: "fat"}
+    assert spectrai.as_labels(strokes).classes()[0].name == "fat"
+    table.table.item(1, 0).setText("fat")  # a name for one class only
+    assert [row.name for row in table.rows] == ["fat", "class 2"]
+    assert table.table.item(1, 0).text() == "class 2"
+    strokes.mode = "pan_zoom"
+    table.add.native.click()
+    assert (strokes.selected_label, str(strokes.mode)) == (3, "paint")
+    assert [(row.name, row.pixels) for row in table.rows][2] == ("class 3", 0)
+    train.form.task.value = "denoising"
+    assert not table.visible
+
+
+def test_methods_that_need_no_training_are_applied_by_one_button(open_image, until):
+    viewer, image, _ = open_image
+    train = spectrai.widgets.train(viewer)
+    assert "need no training" in train.result.about.value
+    train.result.method.value = "savitzky_golay"
+    train.result.use.native.click()
+    until(lambda: not train.result.queue.busy)
+    (made,) = (layer for layer in viewer.layers if layer.metadata.get("prediction", {}).get("model") == "savitzky_golay")
+    assert made.data.shape == image.data.shape
+    train.form.task.value = "segmentation"
+    assert "need no labels" in train.result.about.value
+    assert "kmeans" in train.result.method.choices

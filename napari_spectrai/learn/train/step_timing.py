@@ -63,7 +63,7 @@ def _alone(question: Question) -> Experiment:
     split = experiment.split.model_copy(update={"method": "auto", "test": 0.0, "gap": 0, "beside": False})
     # a schedule ends with the training, and more steps are timed here than a short training has
     epochs = max(experiment.training.epochs, MOST_STEPS + 1)
-    training = experiment.training.model_copy(update={"epochs": epochs, "batch": question.batch, "memory": None})
+    training = experiment.training.model_copy(update={"epochs": epochs, "batch": question.batch, "memory": None, "start": None})
     return experiment.model_copy(update={"data": data, "split": split, "training": training})
 
 

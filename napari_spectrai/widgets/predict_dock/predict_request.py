@@ -67,6 +67,7 @@ class PredictRequest:
     files : files of all the models, which must exist at the start
     around : how far the models look
     rows : called with the row of each file in the table of results
+    replaces : models whose results on a layer are brought up to date; without any, new layers are added
     """
 
     viewer: Viewer
@@ -78,13 +79,14 @@ class PredictRequest:
     files: Sequence[Path] = ()
     around: Around = field(default_factory=Around)
     rows: Callable[[Row], object] = lambda row: None
+    replaces: frozenset[str] = frozenset()
 
     def on_layer(self, layer: Image, region: Region | None) -> JobSpec:
         """Return the job for a layer, or a part of it."""
         frame, cube = LayerFrame.of(layer, region), as_cube(layer)
         card = self.card(cube.axis)
         settings = {**self.settings, "region": None if region is None else [list(span) for span in region]}
-        applied = Applied(str(self.model), self.name, card, settings)
+        applied = Applied(str(self.model), self.name, card, settings, self.replaces)
         viewer, options = self.viewer, self.options
         part, seen = cube, region
         if region is not None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from napari.layers import Image, Layer
@@ -18,9 +18,10 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.labels import Class, Colour, Labels
+from napari_spectrai.widgets.in_hand import brush_kept
 from napari_spectrai.widgets.job_queue import loaded
 from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_above, add_classes_above, add_map_above
-from napari_spectrai.widgets.layers import label_options
+from napari_spectrai.widgets.layers import label_options, layer_data
 
 MOST_NAME = 28
 """Largest number of letters of a model's name in the names of layers."""
@@ -36,12 +37,14 @@ class Applied:
     name : display name
     card : card of the last model, which makes the result
     settings : settings as plain values
+    replaces : models whose results on the source are brought up to date, whatever they are called; others only by their name
     """
 
     model: str
     name: str
     card: ModelCard
     settings: Mapping[str, Any]
+    replaces: frozenset[str] = frozenset()
 
     @property
     def short(self) -> str:
@@ -120,19 +123,30 @@ def _most_probable(shares: Cube, classes: Sequence[Class]) -> Labels:
 
 
 def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame) -> str:
-    """Add the layers of an outcome next to their source; return a message."""
+    """Add the layers of an outcome next to their source, or bring those of an earlier model of that name up to date; return a message."""
+    with brush_kept(viewer):
+        return _shown(viewer, outcome, applied, frame)
+
+
+def _shown(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame) -> str:
     frame, card = frame.now(viewer), applied.card
     end = f" by {applied.short}" + (" (part)" if outcome.partly else "")
 
     def lay(cube: Cube, what: str, role: str, *, alike: bool) -> Layer:
+        """Add a cube, visible if it is the result; or bring the one of a model that this one continues up to date."""
+        metadata = applied.metadata(frame.name, role)
+        known = _replaced(viewer, Image, "", metadata, layer_data(cube)[0], applied.replaces)
+        if known is not None:
+            return cast("Layer", known)
         layer = add_above(viewer, cube, frame, f"{frame.name} · {what}{end}", alike=alike)
-        layer.metadata.update(applied.metadata(frame.name, role))
+        layer.metadata.update(metadata)
+        layer.visible = role == "result"
         return layer
 
     if outcome.unlike is not None and outcome.unlike.is_image:
         _add_applicability(viewer, outcome.unlike, applied, frame, end)
     if outcome.spread is not None and outcome.labels is None:
-        lay(outcome.spread, "uncertainty", "uncertainty", alike=False).visible = False
+        lay(outcome.spread, "uncertainty", "uncertainty", alike=False)
     if outcome.labels is None:
         assert outcome.cube is not None  # noqa: S101
         layer = lay(outcome.cube, _done(card), "result", alike=True)
@@ -142,11 +156,11 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Laye
             if cube is not None and cube.is_image and cube.shape[-1] == len(card.classes):
                 _add_maps(viewer, cube, what, role, applied, frame, end)
             elif cube is not None:
-                lay(cube, role, role, alike=False).visible = False
+                lay(cube, role, role, alike=False)
         colours: dict[int, Colour] = {one.value: one.colour for one in card.classes if one.colour is not None}
         labels = replace(outcome.labels, colours=colours, name="")
         metadata, name = applied.metadata(frame.name, "result"), f"{frame.name} · classes{end}"
-        known = _replaced(viewer, LabelsLayer, name, metadata, labels.data)
+        known = _replaced(viewer, LabelsLayer, name, metadata, labels.data, applied.replaces)
         layer = add_classes_above(viewer, labels, frame, name, metadata=metadata) if known is None else _recoloured(known, labels)
         if outcome.labels.data.size == 1 and outcome.shares is not None and not outcome.partly:  # a single image
             (one,) = (known for known in card.classes if known.value == outcome.labels.data.flat[0])
@@ -166,7 +180,8 @@ def _add_maps(viewer: Viewer, cube: Cube, what: str, role: str, applied: Applied
     values = cube.numpy()
     for number, one in enumerate(applied.card.classes):
         name, metadata = f"{frame.name} · {what} of {one.name}{end}", applied.metadata(frame.name, role) | {"spectral": False}
-        if _replaced(viewer, Image, name, metadata, values[..., number]) is None:
+        metadata["prediction"] |= {"class": one.value, "layer": name}
+        if _replaced(viewer, Image, name, metadata, values[..., number], applied.replaces) is None:
             add_map_above(
                 viewer, values[..., number], frame, name, metadata=metadata, colormap=_shades(one), visible=False,
                 contrast_limits=(0.0, 1.0) if what == "probability" else _limits(values),
@@ -189,7 +204,10 @@ def _and(words: Sequence[str]) -> str:
 
 def _shades(one: Class) -> Any:
     """Return a colormap from black to the colour of a class."""
-    return "viridis" if one.colour is None else Colormap([(0, 0, 0, 1), one.colour], name=f"spectrai class {one.value} {one.colour}")
+    if one.colour is None:
+        return "viridis"
+    code = "".join(f"{round(255 * part):02x}" for part in one.colour[:3])  # a long name would widen the window by napari's layer controls
+    return Colormap([(0, 0, 0, 1), one.colour], name=f"class {code}")
 
 
 def _limits(values: Any) -> tuple[float, float]:
@@ -199,22 +217,36 @@ def _limits(values: Any) -> tuple[float, float]:
 
 def _recoloured(layer: LabelsLayer, labels: Labels) -> LabelsLayer:
     """Give a layer the names and colours of the classes of other labels."""
-    for attribute, value in label_options(labels).items():
+    options = label_options(labels)
+    layer.metadata = {**layer.metadata, "class_names": options["metadata"]["class_names"]}
+    for attribute, value in options.items():
         if attribute in ("features", "colormap"):
             setattr(layer, attribute, value)
     return layer
 
 
-def _replaced(viewer: Viewer, kind: type[Any], name: str, metadata: dict[str, Any], data: Any) -> Any:
-    """Bring the result of an earlier model of that name up to date and return its layer, or None if there is none."""
-    key = ("name", "task", "source", "role")
+def _replaced(viewer: Viewer, kind: type[Any], name: str, metadata: dict[str, Any], data: Any, replaces: frozenset[str]) -> Any:
+    """Bring the result of an earlier model up to date and return its layer, or None if there is none.
+
+    It is a layer of that name by a model of the same name, or by one of the models that are replaced.
+    """
+    new = metadata["prediction"]
+
+    def alike(made: Mapping[str, Any], *keys: str) -> bool:
+        return all(made.get(key) == new.get(key) for key in keys)
 
     def same(layer: Layer) -> bool:
         made = layer.metadata.get("prediction", {})
-        return isinstance(layer, kind) and layer.name == name and [made.get(k) for k in key] == [metadata["prediction"][k] for k in key]
+        if not isinstance(layer, kind) or layer.data.shape != data.shape:
+            return False
+        if made.get("model") in replaces and alike(made, "task", "source", "role", "class"):
+            return True
+        return bool(layer.name == name and alike(made, "name", "task", "source", "role"))
 
-    known = next((layer for layer in viewer.layers if same(layer) and layer.data.shape == data.shape), None)
+    known = next((layer for layer in viewer.layers if same(layer)), None)
     if known is not None:
+        if known.name == known.metadata["prediction"].get("layer") and new.get("layer"):  # after a class was renamed
+            known.name = new["layer"]
         known.data = data
         known.metadata = {**known.metadata, **metadata}
     return known

@@ -53,6 +53,7 @@ def examine(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Any]
 def times_of_presets(presets: Mapping[str, Question], estimates: Sequence[Estimate]) -> dict[str, str]:
     """Return how long each preset will take, in words."""
     return {
-        kind: f"{'up to' if asked.experiment.network.chooses else 'about'} {duration(estimate.seconds(asked.experiment, asked.extent))}"
+        kind: f"{'up to' if asked.experiment.network.chooses and not estimate.methods else 'about'} "
+        f"{duration(estimate.in_all(asked.experiment, asked.extent))}"
         for (kind, asked), estimate in zip(presets.items(), estimates, strict=True)
     }

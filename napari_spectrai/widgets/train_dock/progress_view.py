@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -38,36 +37,19 @@ from napari_spectrai.runs import (
 from napari_spectrai.widgets.dock import message, say, text
 from napari_spectrai.widgets.form import FoldBox
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
+from napari_spectrai.widgets.train_dock.compared_curves import ComparedCurves
 from napari_spectrai.widgets.train_dock.image_row import Pictures, coloured
+from napari_spectrai.widgets.train_dock.progress_words import baselines_shown, best_so_far, candidate_line, clock, how_it_ended
 
+SCALED = "Intensity (scaled)"
+"""Title of an axis of spectra as a network sees them."""
 REDRAW = 0.5
 """Minimum seconds between redraws while only epochs, steps and previews arrive."""
 _FREQUENT = (Epoch, Step, Saved, Preview, Patch, Confusion, Fold)
 
 
-def _shown(event: Started) -> dict[str, str]:
-    """Return the classical methods drawn next to the network, with their colours: the best two of its baselines."""
-    best = [name for name in METRICS[event.metric].ranked(event.baselines) if name != "raw"]
-    return dict(zip(best, (CLASSICAL, SOURCE), strict=False))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 ACTIVITY = 1.0
 """Minimum seconds between two messages to napari's activity dock, each of which repaints the whole window."""
-
-
-def _candidate(number: int, one: Compared, metric: str) -> str:
-    """Describe a candidate of a cross-validation in one line."""
-    if metric not in one.scores:
-        return f"{number}  {one.name}: {one.note}"
-    ends = f" ({one.interval[0]:.3g}–{one.interval[1]:.3g})" if one.interval else ""
-    kept = f" · share {one.weight:.2f}" if one.weight else ""
-    return f"{number}  {one.name}: {one.scores[metric]:.3g}{ends}{kept}"
 
 
 class TrainingView(Container[Any]):
@@ -76,6 +58,10 @@ class TrainingView(Container[Any]):
     def __init__(self, viewer: ViewerModel) -> None:
         self._status = text("status")
         self._trouble = message()
+        self.remark = text("remark")
+        self._notes = text("notes")
+        self.notes_fold = FoldBox("About this result", [self._notes])
+        self.remark.visible = self.notes_fold.visible = False
         self._log = text("log")
         self._log_fold = FoldBox("Log", [self._log])
         self._log_fold.visible = False
@@ -83,12 +69,13 @@ class TrainingView(Container[Any]):
             value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="use a logarithmic or a linear axis"
         )
         self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True)
-        self.preview = Plot(viewer, x="Band number", y="Prepared intensity", height=190, name="preview")
+        self.preview = Plot(viewer, x="Band number", y=SCALED, height=190, name="preview")
         self.pictures = Pictures()
         self.candidates = text("candidates")
         self.candidates.visible = False
         widgets = [
-            self._status, self._trouble, self._log_fold, self.curves, self.logarithmic, self.candidates, self.preview, self.pictures,
+            self._status, self._trouble, self.remark, self.notes_fold, self._log_fold,
+            self.curves, self.logarithmic, self.candidates, self.preview, self.pictures,
         ]  # fmt: skip
         super().__init__(widgets=widgets, labels=False, name="view")
         self.margins = (0, 0, 0, 0)
@@ -96,10 +83,9 @@ class TrainingView(Container[Any]):
         self._activity: Any = None
         self._activity_time = 0.0
         self._replaying: RunFolder | None = None
-        self._before: tuple[str, float, tuple[int, int, int]] | None = None
-        """Metric, score and numbers of samples of the last run that ended here."""
-        self._compared: dict[str, tuple[str, list[int], list[float], str, str]] = {}
-        self._drawn: list[str] = []
+        self.recall: dict[str, float] = {}
+        """Recall of each class in the last confusion matrix of the validation, by name; NaN where it was not validated."""
+        self._compared = ComparedCurves(self.curves)
         self.logarithmic.changed.connect(lambda on: self.curves.scale(logarithmic=on))
         self._later = QTimer(self.native)
         self._later.setSingleShot(True)
@@ -117,6 +103,7 @@ class TrainingView(Container[Any]):
         self._waiting: list[Event] = []
         self._shown_at = 0.0
         self._candidates: dict[str, Compared] = {}
+        self.recall = {}
 
     @property
     def status(self) -> str:
@@ -133,7 +120,7 @@ class TrainingView(Container[Any]):
         self.curves.clear_curves()
         self.preview.clear_curves()
         self.preview.put_legend(low=False)
-        self.preview.titles(y="Prepared intensity")
+        self.preview.titles(y=SCALED)
         self.pictures.clear_pictures()
         self._replaying = None
         self.curves.visible = self.preview.visible = True
@@ -141,6 +128,8 @@ class TrainingView(Container[Any]):
         self.candidates.value, self.candidates.visible = "", False
         self._log_fold.visible = False
         say(self._trouble, "")
+        say(self.remark, "")
+        self._note([])
         self.say(text)
         self._close_activity()
         self._activity = progress(total=0, desc="training")
@@ -171,9 +160,9 @@ class TrainingView(Container[Any]):
         self._show_candidates([event for event in events if isinstance(event, Compared)])
         if self._epochs and {Started, Epoch} & latest.keys():  # the old curve of a resumed run arrives in one batch
             self._show_epochs()
-        match latest.get(Confusion):
-            case Confusion() as confusion:
-                self._show_confusion(confusion)
+        matrices = {event.part: event for event in events if isinstance(event, Confusion)}  # the last one of each part
+        for confusion in matrices.values():
+            self._show_confusion(confusion)
         match latest.get(Preview):
             case Preview() as preview:
                 self._show_preview(preview)
@@ -184,7 +173,7 @@ class TrainingView(Container[Any]):
             case Step() as step:
                 self._show_step(step)
             case Fold() as fold:
-                left = f" · {_duration(fold.left)} left for the comparison" if fold.left else ""
+                left = f" · {clock(fold.left)} left for the comparison" if fold.left else ""
                 self.say(f"{fold.candidate}: fold {fold.fold} of {fold.folds} · candidate {fold.number} of {fold.candidates}{left}")
             case Progress(done=done, total=total):
                 self.say(f"second training on a block split: epoch {done} of {total}")
@@ -197,7 +186,7 @@ class TrainingView(Container[Any]):
         self._started = event
         # a resumed run repeats the epochs after its checkpoint
         self._epochs = [epoch for epoch in self._epochs if epoch.epoch <= event.resumed_after]
-        for name, colour in _shown(event).items():
+        for name, colour in baselines_shown(event).items():
             if name in event.baselines:
                 self.curves.curve(name, [1, event.epochs], [event.baselines[name]] * 2, colour, dashed=True)
         self._name, self._metric = event.metric, METRICS[event.metric]
@@ -205,13 +194,11 @@ class TrainingView(Container[Any]):
         self.logarithmic.visible = not inverted
         self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
         self.curves.put_legend(low=inverted)  # such curves go up
-        self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title}, prepared")
-        where = "GPU" if event.device.startswith("cuda") else event.device.upper()
+        self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title} (scaled)")
+        where = "GPU" if event.device.startswith("cuda") else "CPU" if event.device == "cpu" else event.device.upper()
         notes = "".join(f"\n{note}" for note in event.notes)
-        self.say(
-            f"{event.training:,} training samples, {event.validation:,} validation, {event.test:,} test · {where}, {event.precision}{notes}"
-        )
-        self._draw_compared()
+        self.say(f"{event.training:,} training samples, {event.validation:,} validation, {event.test:,} test · {where}{notes}")
+        self._compared.draw(self._name)
         if self._activity is not None:
             self._activity.reset(total=event.epochs)
             self._activity.update(event.resumed_after)
@@ -229,7 +216,9 @@ class TrainingView(Container[Any]):
         for end, name in enumerate(("90 % interval, lower end", "upper end")):
             ends = [one.interval[end] if one.interval else float("nan") for _, one in known]
             self.curves.curve(name, numbers, ends, CLASSICAL, width=1, dashed=True)
-        self.candidates.value = "\n".join(_candidate(number, one, self._name) for number, one in enumerate(self._candidates.values(), 1))
+        self.candidates.value = "\n".join(
+            candidate_line(number, one, self._name) for number, one in enumerate(self._candidates.values(), 1)
+        )
         self.candidates.visible = True
         if self._activity is not None:
             self._activity.update(len(self._candidates) - self._activity.n)
@@ -240,15 +229,7 @@ class TrainingView(Container[Any]):
             self.say(f"epoch {event.epoch} of {self._started.epochs} · step {event.step} of {event.steps}{self._best()}")
 
     def _best(self) -> str:
-        if not self._epochs or self._started is None:
-            return ""
-        choose = max if self._metric.larger_is_better else min
-        best = choose(epoch.validation for epoch in self._epochs)
-        baselines = {name: value for name, value in self._started.baselines.items() if name != "raw"}
-        simple = self._metric.best(baselines)
-        against = f", {simple} {baselines[simple]:.3g}" if simple is not None else ""
-        rate = self._rate or self._epochs[-1].lr
-        return f" · best validation {best:.3g}{against} · learning rate {rate:.1e} · {_duration(self._epochs[-1].left)} left"
+        return "" if self._started is None else best_so_far(self._started, self._epochs, self._metric, self._rate)
 
     def _show_epochs(self) -> None:
         event = self._epochs[-1]
@@ -293,27 +274,14 @@ class TrainingView(Container[Any]):
         if metric != self._name:
             theirs = METRICS[metric].title if metric else "no epoch"
             return f"{name} is scored by {theirs}, but the curves here show {self._metric.title}; it is not drawn"
-        self._compared[path] = (name, epochs, values, metric, colour)
-        self._draw_compared()
+        self._compared.add(path, name, epochs, values, metric, colour)
+        self._compared.draw(self._name)
         return ""
 
     def compare_no_more(self, path: str) -> None:
         """Remove the curve of another run."""
-        self._compared.pop(path, None)
-        self._draw_compared()
-
-    def _draw_compared(self) -> None:
-        for name in self._drawn:
-            self.curves.remove_curve(name)
-        self._drawn = []
-        names = [curve[0] for curve in self._compared.values()]
-        for number, (name, epochs, values, metric, colour) in enumerate(self._compared.values()):
-            if metric != self._name or not epochs:
-                continue
-            same = names.count(name) > 1 or name in self.curves.names()
-            label = f"{name} ({names[: number + 1].count(name)})" if same else name
-            self.curves.curve(label, epochs, values, colour, width=1.4)
-            self._drawn.append(label)
+        self._compared.remove(path)
+        self._compared.draw(self._name)
 
     def replay(self, folder: RunFolder) -> None:
         """Show the events of a run until now."""
@@ -335,7 +303,7 @@ class TrainingView(Container[Any]):
         self._replaying = None
         self.show_events(events) if events else self.say("no progress yet")
         if events and isinstance(events[-1], Finished | Failed):
-            self.ended(events[-1], live=False)
+            self.ended(events[-1])
 
     def _show_confusion(self, event: Confusion) -> None:
         """Show recall and precision of each class."""
@@ -345,59 +313,35 @@ class TrainingView(Container[Any]):
         numbers = [float(number) for number in range(1, len(right) + 1)]
         self.preview.titles(x="Class, in the order of the labels", y=f"Share, {event.part}")
         recall = [a / b if b else float("nan") for a, b in zip(right, there, strict=True)]
+        if event.part == "validation":
+            self.recall = dict(zip(event.classes, recall, strict=True))
         precision = [a / b if b else float("nan") for a, b in zip(right, predicted, strict=True)]
         self.preview.put_legend(low=True)  # good values are high
         self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
         self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
 
-    def ended(self, ending: Event, *, live: bool = True) -> None:
-        """Show how the run ended; `live`: it has ended just now, and is compared with the run before."""
+    def ended(self, ending: Event) -> None:
+        """Show how the run ended."""
         self.catch_up()
         self._close_activity()
         if isinstance(ending, Failed):
             self.failed("\n".join([ending.message, *ending.notes]), ending.details)
         elif isinstance(ending, Finished) and ending.reason == "stopped":
-            say(self._trouble, "\n".join(ending.notes))
+            self._note(ending.notes)
             epoch = ending.epoch or (self._epochs[-1].epoch if self._epochs else 0)
             saved = f"stopped after epoch {epoch}; its progress is saved, and the run can be resumed"
             self.say(saved if epoch else "stopped before the end of the first epoch; Resume starts the run again")
         elif isinstance(ending, Finished):
-            others = self._on_other_samples(ending) if live else ""
-            say(self._trouble, "\n".join(filter(None, [others, *ending.notes])))
-            part = "test" if "test" in ending.scores else "validation"
-            metric = next((name for name, known in METRICS.items() if known is self._metric), "mse")
-            ranges = {name: row.get(metric) for name, row in ending.intervals.get(part, {}).items()}
-            scores = ", ".join(
-                f"{name} {row[metric]:.3g}" + (f" ({ends[0]:.3g}–{ends[1]:.3g})" if (ends := ranges.get(name)) else "")
-                for name, row in self._main_rows(ending.scores.get(part, {}), metric).items()
-            )
-            early = " (no longer improving)" if ending.reason == "early" else ""
-            blocks = ending.scores.get("blocks", {}).get("network", {}).get(metric)
-            unbiased = "" if blocks is None else f" · block split: {blocks:.3g}"
-            took, best = _duration(ending.seconds), ending.best_epoch
-            reached = f"{len(self._candidates)} candidates compared" if self._candidates else f"best epoch {best}"
-            self.say(f"done{early} in {took} · {reached} · {part} {self._metric.title}: {scores}{unbiased}")
+            self._note(ending.notes)
+            self.say(how_it_ended(ending, self._metric, len(self._candidates)))
 
-    def _on_other_samples(self, ending: Finished) -> str:
-        """Return a sentence if the run before was scored on other samples, as after more strokes; empty if the scores can be compared."""
-        part = "test" if "test" in ending.scores else "validation"
-        value = ending.scores.get(part, {}).get("network", {}).get(self._name)
-        if self._started is None or value is None:
-            return ""
-        counts = (self._started.training, self._started.validation, self._started.test)
-        before, self._before = self._before, (self._name, value, counts)
-        if before is None or before[0] != self._name or before[2] == counts:
-            return ""
-        was, now = sum(before[2]), sum(counts)
-        return (
-            f"The scores of this run and of the one before ({before[1]:.3g}) cannot be compared: "
-            f"they are of other samples ({now:,} in all, {was:,} before)."
-        )
+    def warn(self, words: str) -> None:
+        """Show a sentence on the run that has ended, such as that its score cannot be compared."""
+        say(self.remark, words)
 
-    def _main_rows(self, rows: dict[str, dict[str, float]], metric: str) -> dict[str, dict[str, float]]:
-        """Return the rows for the status line: the network, its best baseline, and the raw data."""
-        best = self._metric.best({name: row.get(metric, math.nan) for name, row in rows.items() if name not in ("network", "raw")})
-        return {name: row for name, row in rows.items() if name in ("network", best, "raw") and metric in row}
+    def _note(self, notes: Sequence[str]) -> None:
+        """Show how the result came about, under a heading."""
+        self._notes.value, self.notes_fold.visible = "\n".join(notes), bool(notes)
 
     def failed(self, text: str, details: str) -> None:
         """Show what went wrong."""

@@ -109,7 +109,9 @@ class RunList:
     def _on_rows(self, summaries: list[RunSummary]) -> None:
         chosen = self.table.chosen
         paths = [row.path for row in summaries]
-        unfinished = [row.path for row in summaries if row.state in ("stopped", "interrupted")]
+        # first what another process, or napari before it was closed, is still training
+        unfinished = [row.path for row in summaries if row.state == "running"]
+        unfinished += [row.path for row in summaries if row.state in ("stopped", "interrupted")]
         kept = None if chosen is None else chosen.path
         wanted = next((path for path in (self._mine, kept, *unfinished) if path in paths), None)
         before = self._compared()

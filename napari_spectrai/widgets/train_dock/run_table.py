@@ -57,7 +57,9 @@ class RunTable(Container[Any]):
         self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._table.setTabKeyNavigation(False)
         self._table.setFixedHeight(HEIGHT)
-        self._table.setToolTip("your runs, newest first; tick one to draw its curve with the others")
+        self._table.setToolTip(
+            "your runs, newest first; tick one to draw its curve with the others. ≠: scored on other pixels than the run before it"
+        )
         self._table.setAccessibleName("runs")
         header: Any = self._table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -149,7 +151,9 @@ class RunTable(Container[Any]):
 
 
 def _reached(row: RunSummary) -> str:
-    return "" if math.isnan(row.score) else f"{row.score:.3g}"
+    if math.isnan(row.score):
+        return ""
+    return f"{row.score:.3g} ≠" if row.pixels else f"{row.score:.3g}"
 
 
 def _about(row: RunSummary) -> str:
@@ -157,4 +161,5 @@ def _about(row: RunSummary) -> str:
     if not math.isnan(row.score):
         against = "" if math.isnan(row.baseline) else f", {row.baseline_name.replace('_', ' ')} {row.baseline:.3g}"
         lines.append(f"{METRICS[row.metric].title}, {row.part}: network {row.score:.3g}{against}")
+    lines += [row.remark] if row.remark else []
     return "\n".join([*lines, str(row.path)])

@@ -21,6 +21,7 @@ from napari_spectrai.widgets.layer_frame import show_parts
 from napari_spectrai.widgets.layers import left_out, spectral_layers
 from napari_spectrai.widgets.preferences import preferences
 from napari_spectrai.widgets.train_dock import truth_choice
+from napari_spectrai.widgets.train_dock.continuing import Continuing
 from napari_spectrai.widgets.train_dock.data_check import Examined, examine, times_of_presets
 from napari_spectrai.widgets.train_dock.time_estimate import Estimating, too_much
 from napari_spectrai.widgets.train_dock.train_data import TrainData
@@ -63,6 +64,7 @@ class TrainingChecks:
         )  # fmt: skip
         self.of_data: Container[Any] = Container(widgets=[self.problem, self.summary, self.note, self.time, self.split], labels=False)
         self.of_rest: Container[Any] = Container(widgets=[self.rest], labels=False)
+        self.continuing = Continuing()
         self.of_data.margins = self.of_rest.margins = (0, 0, 0, 0)
 
     def begin(self, dock: QWidget) -> None:
@@ -77,6 +79,7 @@ class TrainingChecks:
         self._data.edited.connect(self._on_data)
         self._form.edited.connect(self.check)
         self._form.task_changed.connect(self._on_data)
+        self.continuing.edited.connect(self.check)
         self.split.changed.connect(self.show_split)
 
     @property
@@ -93,6 +96,9 @@ class TrainingChecks:
         kind = self._form.task.value
         self._default = None
         self._form.refresh(is_image=any(cube.is_image for cube in cubes) if cubes else True)
+        if not self._data.from_layers and self._data.takes_truth and not truths:
+            self.check()  # files are chosen one list after the other: the truths may follow
+            return
         if kind == "denoising" and cubes and not truths and cubes[0].is_image:
             self._default = (kind, cubes, truths)  # estimating the number of components takes a while
             self._thinking.ask(lambda: ((kind, cubes, truths), truth_choice.suited(kind, cubes, truths)))
@@ -147,6 +153,7 @@ class TrainingChecks:
             if self._data.read_as(experiment.data):
                 return  # this checks again
             cubes, truths, misplaced = self._data.placed(experiment)
+            experiment = self.continuing.look(experiment, self._data.source_layers, cubes, truths)
             if misplaced:
                 found = misplaced
             elif cubes and (truths or not self._data.takes_truth):
@@ -183,7 +190,7 @@ class TrainingChecks:
             there = CHOOSE if spectral_layers(self._viewer) else f"{refused} {EMPTY}".strip()
             return [Problem("input", "" if explained else gone.get("input", there) if data.from_layers else NO_FILES)]
         if not truths and data.takes_truth:
-            wanted = truth_choice.wanted(self._form.task.value)
+            wanted = truth_choice.wanted(self._form.task.value, from_layers=data.from_layers)
             return [Problem("truth", f"{gone['truth']} {wanted}" if "truth" in gone else wanted)]
         return []
 

@@ -6,35 +6,28 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, PushButton
-from napari.layers import Image, Labels, Points, Shapes
+from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Data, Experiment
-from napari_spectrai.experiment.data_settings import READING
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.layer_axes import spectral_dimension
-from napari_spectrai.plan.pairing import paired
-from napari_spectrai.plan.truths import from_files
 from napari_spectrai.spec import Problem
-from napari_spectrai.widgets.dock import line, message, rows, say
-from napari_spectrai.widgets.latest_only import LatestOnly
+from napari_spectrai.widgets.dock import line, rows, say
 from napari_spectrai.widgets.layer_choice import is_made, is_named_truth
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, likely_source, spectral_layers, turned
 from napari_spectrai.widgets.radio_row import RadioRow
 from napari_spectrai.widgets.train_dock import truth_choice
+from napari_spectrai.widgets.train_dock.alignment import aligned
+from napari_spectrai.widgets.train_dock.class_table import ClassTable, take_brush
+from napari_spectrai.widgets.train_dock.file_choice import FileChoice
+from napari_spectrai.widgets.train_dock.layer_watch import LayerWatch
 from napari_spectrai.widgets.train_dock.pair_row import PairRow
 from napari_spectrai.widgets.train_dock.path_list import PathList
 
 _SAYS = {"Layers": "train on layers of this viewer", "Files": "train on files and folders on disk"}
-_MOVED = ("scale", "translate", "rotate", "shear", "affine")
-_MARKED = ("paint", "data", "set_data", "features", "properties", "face_color", "current_face_color")  # set_data: also an undone stroke
-_FIELDS = {"data.input": "'Input'", "data.truth": "'Truth'"}
-"""Fields of the dock by the keys of documents, which errors name."""
-BRUSH = 250
-"""Milliseconds between a stroke and the check of the labels."""
 
 
 class TrainData(Container[Any]):
@@ -51,15 +44,11 @@ class TrainData(Container[Any]):
         self._viewer = viewer
         self.kind = "denoising"
         self.takes_truth = True
-        self.reading = self._has_chosen = False
-        self._read: tuple[list[Cube], list[Any]] = ([], [])
+        self._has_chosen = False
         self.asks: dict[str, str] = {}
         """What has to be decided before the chosen layers can be used, by field."""
         self.notes: list[str] = []
         """Notes on how the layers were converted."""
-        self._asked: Experiment | None = None
-        self._watched: list[Any] = []
-        self._as_read = Data().model_dump(include=set(READING))
         self.source = RadioRow(_SAYS, label="Data", name="source", tooltip="train on layers of this viewer, or on files on disk")
         self.pairs: list[PairRow] = []
         self._pairs_box: Container[Any] = Container(labels=False, name="pairs")
@@ -72,28 +61,22 @@ class TrainData(Container[Any]):
             choices=self._dimensions, nullable=True, label="Spectral dimension", name="dimension",
             tooltip="which dimension of the input is spectral, if its file did not say; applies to all docks",
         )  # fmt: skip
-        self.inputs = PathList("Input", "spectral files, folders of them, or for classes a folder with one folder per class")
-        self.truths = PathList("Truth", "one file per input, in the same order; label images for classes", repeated=True)
-        self._layers_page = Container(widgets=[self._pairs_box, line(self._add, self._paint), rows(self.dimension)], labels=False)
-        self._files_page = Container(widgets=[self.inputs, self.truths], labels=False, visible=False)
-        self.problem = message()
-        super().__init__(widgets=[rows(self.source), self._layers_page, self._files_page, self.problem], labels=False)
-        for box in (self, self._layers_page, self._files_page):
+        self.classes = ClassTable(viewer)
+        self.files = FileChoice()
+        self._layers_page = Container(
+            widgets=[self._pairs_box, line(self._add, self._paint, self.classes.add), self.classes, rows(self.dimension)], labels=False
+        )
+        self.problem = self.files.problem
+        super().__init__(widgets=[rows(self.source), self._layers_page, self.files, self.problem], labels=False)
+        for box in (self, self._layers_page):
             box.margins = (0, 0, 0, 0)
-        self._latest = LatestOnly(self.native)
-        self._latest.answered.connect(self._on_read)
-        self._latest.failed.connect(self._on_unreadable)
-        self._brush = QTimer(self.native)  # a stroke emits many events, and checking the labels takes a while
-        self._brush.setSingleShot(True)
-        self._brush.setInterval(BRUSH)
-        self._brush.timeout.connect(self.edited.emit)
+        self._watch_of = LayerWatch(self.native, self._on_strokes)
         self.add()
         self._add.changed.connect(lambda _: self.add())
         self._paint.changed.connect(self.paint)
         self.source.changed.connect(self._on_source)
         self.dimension.changed.connect(self._on_dimension)
-        self.inputs.edited.connect(self._read_files)
-        self.truths.edited.connect(self._read_files)
+        self.files.edited.connect(self.edited.emit)
         turned.turned.connect(self._on_turned)
 
     # ---------------------------------------------------------------- layers
@@ -181,6 +164,7 @@ class TrainData(Container[Any]):
         # a file with band positions also determines the spectral dimension
         self.dimension.visible = layer is not None and (known is None or not as_cube(layer).axis.unit)
         self._watch()
+        self._show_classes()
         self.edited.emit()
 
     def _agree(self, pair: PairRow) -> None:
@@ -201,28 +185,24 @@ class TrainData(Container[Any]):
 
     def _watch(self) -> None:
         """Check again after strokes in the chosen labels, after marks are added, and after layers are moved."""
-        wanted: list[Any] = []
-        for pair in self.pairs:
-            for layer in (pair.input.value, pair.truth.value):
-                if layer is not None:
-                    names = (*_MOVED, *(_MARKED if isinstance(layer, Labels | Points | Shapes) else ()))
-                    wanted += [getattr(layer.events, name) for name in names if hasattr(layer.events, name)]
-        self._unwatch()
-        for event in wanted:
-            event.connect(self._on_paint)
-        self._watched = wanted
+        self._watch_of.watch(layer for pair in self.pairs for layer in (pair.input.value, pair.truth.value))
 
-    def _unwatch(self) -> None:
-        for event in self._watched:
-            event.disconnect(self._on_paint)
-        self._watched = []
+    def _on_strokes(self) -> None:
+        self._show_classes()
+        self.edited.emit()
 
-    def _on_paint(self, _: Any = None) -> None:
-        self._brush.start()
+    def _show_classes(self) -> None:
+        """Show the classes of the first Labels layer, if the task has classes."""
+        labels = [pair.truth.value for pair in self.pairs if isinstance(pair.truth.value, Labels)]
+        self.classes.show_layer(labels[0] if labels and tasks[self.kind].classifies else None)
+        self._paint.text = "Paint" if labels else "Paint classes"
 
     def paint(self) -> Labels | None:
-        """Add a Labels layer over the input, with the paint brush selected."""
-        source = self.first.input.value
+        """Take up the brush: in the chosen Labels layer, or in a new one over the input."""
+        source, known = self.first.input.value, self.first.truth.value
+        if isinstance(known, Labels):
+            take_brush(self._viewer, known, known.selected_label or 1)
+            return known
         if source is None:
             return None
         layer = truth_choice.canvas(self._viewer, source)
@@ -232,68 +212,48 @@ class TrainData(Container[Any]):
 
     # ---------------------------------------------------------------- files
 
+    @property
+    def inputs(self) -> PathList:
+        """The list of input files."""
+        return self.files.inputs
+
+    @property
+    def truths(self) -> PathList:
+        """The list of files with their truths."""
+        return self.files.truths
+
+    @property
+    def reading(self) -> bool:
+        """Whether files are being read."""
+        return self.files.reading
+
     def _on_source(self, _: Any = None) -> None:
-        self._layers_page.visible, self._files_page.visible = self.from_layers, not self.from_layers
+        self._layers_page.visible, self.files.visible = self.from_layers, not self.from_layers
+        self.files.active = not self.from_layers
         if self.from_layers:
+            self.files.reading = False
             say(self.problem, "")  # about files
             self.edited.emit()
         else:
-            self._read_files()
+            self.files.read()
 
     def choose_files(self, inputs: list[str | Path], truths: list[str | Path]) -> None:
         """Choose files to train on."""
-        if not self.from_layers and self.inputs.paths == list(map(Path, inputs)) and self.truths.paths == list(map(Path, truths)):
+        if not self.from_layers and self.files.is_chosen(inputs, truths):
             return
-        with self.inputs.edited.blocked(), self.truths.edited.blocked():
-            self.inputs.paths, self.truths.paths = inputs, truths
-        self.source.value = "Files"
-        self._read_files()
+        self.files.choose(inputs, truths)
+        if self.from_layers:
+            self.source.value = "Files"  # which reads them
+        else:
+            self.files.read()
 
     def read_as(self, settings: Data) -> bool:
         """Read the files as the settings of a document say; return whether they are read again since these have changed."""
-        said = settings.model_dump(include=set(READING))
-        if said == self._as_read:
-            return False
-        self._as_read = said
-        if self.from_layers or not self.inputs.paths:
-            return False
-        self._read_files()
-        return True
-
-    def _read_files(self) -> None:
-        """Read the headers of the files off the main thread; arrays stay on disk where the format allows it."""
-        self._read = ([], [])
-        task = {"kind": self.kind} | ({"unlabelled": None} if tasks[self.kind].classifies else {})
-        data = {"input": self.inputs.paths, "truth": self.truths.paths if self._may_take_truth else []} | self._as_read
-        self._asked = Experiment.from_mapping({"task": task, "data": data}) if self.inputs.paths and not self.from_layers else None
-        self.reading = self._asked is not None
-        say(self.problem, "")
-        if self._asked is not None:
-            asked = self._asked
-            self._latest.ask(lambda: (asked, from_files(asked)))
-        self.edited.emit()
+        return self.files.read_as(settings)
 
     def settle(self) -> None:
         """Read now what a thread is still reading; for scripts, which do not wait."""
-        if self.reading and self._asked is not None:
-            try:
-                self._on_read((self._asked, from_files(self._asked)))
-            except (ValueError, OSError) as error:
-                self._on_unreadable(error)
-
-    def _on_read(self, word: Any) -> None:
-        asked, found = word
-        if asked is self._asked and self.reading:
-            self.reading, self._read = False, found
-            self.edited.emit()
-
-    def _on_unreadable(self, error: Exception) -> None:
-        self.reading = False
-        words = str(error)
-        for key, field in _FIELDS.items():
-            words = words.replace(key, field)
-        say(self.problem, words)
-        self.edited.emit()
+        self.files.settle()
 
     @property
     def paths(self) -> dict[str, list[Path]]:
@@ -320,10 +280,9 @@ class TrainData(Container[Any]):
                 pair.remember(self._viewer, kind)
         self._watch()
         self._paint.visible = labelled
-        # truths may be chosen after the inputs, when the task has been set to learn without them
-        self.truths.visible = self._may_take_truth
-        if changed and not self.from_layers:
-            self._read_files()
+        if changed:
+            self._show_classes()
+        self.files.show_task(kind, may_take_truth=self._may_take_truth)
 
     @property
     def _may_take_truth(self) -> bool:
@@ -338,7 +297,7 @@ class TrainData(Container[Any]):
     def candidates(self) -> tuple[list[Cube], list[Any]]:
         """Return the chosen cubes, and their truths also if the task, with its settings, takes none."""
         if not self.from_layers:
-            return self._read
+            return self.files.found
         cubes: list[Cube] = []
         truths: list[Any] = []
         self.asks, self.notes = {}, []
@@ -363,25 +322,8 @@ class TrainData(Container[Any]):
             pair.offer("")
         if not self.from_layers or experiment.data.pairing == "pixels" or not len(cubes) == len(truths) == len(chosen):
             return cubes, truths, []
-        found: list[Problem] = []
-        for number, pair in enumerate(chosen):
-            aligned = paired(experiment.task, cubes[number], truths[number])
-            if aligned.alike is not None and aligned.trouble == pair.agreed:
-                truths[number] = aligned.alike
-            elif aligned.alike is not None:
-                pair.offer(aligned.trouble, pixels=True)
-                found.append(
-                    Problem("truth", f"{aligned.trouble.partition(';')[0]}; if they show the same pixels, pair them pixel by pixel.")
-                )
-            elif aligned.trouble:
-                remedy = "or choose 'pixels' as the pairing under Patches and groups"
-                found.append(Problem("truth", f"{aligned.trouble}, {remedy}"))
-            elif aligned.words and aligned.words != pair.agreed:
-                pair.offer(aligned.words)
-                found.append(Problem("truth", aligned.words.replace(": paired by position", "; aligned by position", 1)))
-            else:
-                cubes[number], truths[number] = aligned.cube, aligned.truth
-                self.notes += [aligned.words] if aligned.words else []
+        cubes, truths, found, notes = aligned(experiment, chosen, cubes, truths)
+        self.notes += notes
         return cubes, truths, found
 
     @property
@@ -406,6 +348,5 @@ class TrainData(Container[Any]):
 
     def leave(self) -> None:
         """Disconnect from the layers."""
-        self._unwatch()
-        self._brush.stop()
+        self._watch_of.leave()
         turned.turned.disconnect(self._on_turned, missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import PushButton
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 from superqt.utils import thread_worker
@@ -16,9 +16,11 @@ from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, St
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import Dock, line, opened, rows
 from napari_spectrai.widgets.jobs import Follower, guard, launched
+from napari_spectrai.widgets.train_dock.comparing import Comparing
 from napari_spectrai.widgets.train_dock.export_menu import Keeping
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_list import RunList
+from napari_spectrai.widgets.train_dock.show_result import ShowResult
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 from napari_spectrai.widgets.train_dock.train_data import TrainData
 from napari_spectrai.widgets.train_dock.train_form import TrainForm
@@ -46,9 +48,13 @@ class TrainDock(Dock):
         self.runs = RunList(viewer, self._view)
         self.keeping = Keeping(self._document, self._view.say)
         self.ready = TrainingChecks(self.form, self.data, viewer)
+        self.result = ShowResult(viewer, lambda: self.data.source_layers)
+        self._trained_on: list[Image] = []
         self._build()
         super().__init__("Train", self._sections)
+        self.pin(self._steering)
         self.ready.begin(self.native)
+        self._comparing = Comparing(self.native, self._view.warn)
         self._connect()
         self.data.refresh()
         self.runs.refresh()
@@ -57,12 +63,15 @@ class TrainDock(Dock):
         self._start = PushButton(text="Train", name="start", tooltip="train in a separate process; napari stays responsive")
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="pause after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
-        self._apply = PushButton(text="Predict", name="apply", visible=False, tooltip="open the Predict dock with the model of this run")
+        self._apply = PushButton(
+            text="Open in Predict", name="apply", visible=False, tooltip="open the Predict dock with the model of this run"
+        )
         self._steering = line(self._start, self._pause, self._stop, self.keeping.button)
         form = self.form
         self._sections = [
-            rows(form.task, form.preset), form.settings_box, self.data, self.ready.of_data, form.main, *form.folds.values(),
-            self.ready.of_rest, self._steering, self._view, self._apply, self.runs.shown,
+            rows(form.task, form.preset), form.settings_box, self.data, self.ready.continuing, self.ready.of_data, self.result.untrained,
+            form.main, *form.folds.values(), form.rare_box, self.ready.of_rest, self._steering, self._view,
+            self.result, self._apply, self.runs.shown,
         ]  # fmt: skip
 
     def _connect(self) -> None:
@@ -86,7 +95,7 @@ class TrainDock(Dock):
         self._patience.timeout.connect(self._update_buttons)
 
     def _leave(self) -> None:
-        self._gone = True
+        self._gone = self.result.queue.gone = True
         layers = self._viewer.layers.events
         for event, slot in ((layers.inserted, self._on_layers), (layers.removed, self._on_layers), (layers.renamed, self._on_renamed)):
             event.disconnect(slot)
@@ -147,6 +156,7 @@ class TrainDock(Dock):
         self._stop.enabled = self._state in ("starting", "running", "paused") or (stopping and not self._patience.isActive())
         self._stop.text = ("Stopping …" if self._patience.isActive() else "Stop now") if stopping else "Stop"
         self.keeping.button.enabled = self.ready.is_ready
+        self.result.suit(self.form.task.value, self.form.network_kind)
         self.runs.update(active=active)
 
     def _set_state(self, state: str) -> None:
@@ -157,7 +167,7 @@ class TrainDock(Dock):
 
     def _document(self) -> tuple[Experiment, list[Cube] | None, list[Any] | None]:
         """Return the document, and the cubes and truths of layers; None for files, which the document names."""
-        experiment = self.experiment
+        experiment = self.ready.continuing.applied(self.experiment)
         cubes, truths, _ = self.data.placed(experiment)
         return (experiment, cubes, truths) if self.data.from_layers else (experiment, None, None)
 
@@ -168,9 +178,11 @@ class TrainDock(Dock):
             return
         experiment, cubes, truths = self._document()
         self._set_state("preparing")
+        self._trained_on = self.data.source_layers
         self._apply.visible = False
+        self.result.withdraw()
         self._view.begin("copying data …")
-        self.scroll_to(self._steering)
+        self.scroll_to(self._view)
         worker = thread_worker(prepare, ignore_errors=True)(experiment, cubes, truths)
         worker.returned.connect(self._started)
         worker.errored.connect(self._not_started)
@@ -194,6 +206,8 @@ class TrainDock(Dock):
 
     def follow(self, run: Run) -> None:
         """Show a run that was started, here or elsewhere."""
+        if self._state != "preparing":  # of another process, or resumed: it is not known which layers it is trained on
+            self._trained_on = []
         self.run = run
         guard(self.native)
         self._apply.visible = False
@@ -224,12 +238,27 @@ class TrainDock(Dock):
 
     def _on_end(self, ending: Finished | Failed) -> None:
         self._view.ended(ending)
+        self._on_model(ending)
         self._follower = None
         self._patience.stop()
         self._state = "idle"
         self._apply.visible = self.run is not None and self.run.folder.best.exists()
         self.runs.refresh(None if self.run is None else self.run.folder)
         self._update_buttons()
+
+    def _on_model(self, ending: Finished | Failed) -> None:
+        """Offer the model of a run that has just ended: to be shown, and to be continued."""
+        run = self.run
+        if run is None or not isinstance(ending, Finished) or ending.reason == "stopped" or not run.folder.best.exists():
+            return
+        self._comparing.compare(run.folder, ending)
+        self.data.classes.show_recall(self._view.recall)
+        if not self._trained_on:
+            return
+        continuing = self.ready.continuing
+        continuing.remember(run.folder.best, self._trained_on, run.folder.experiment().training.start)
+        self.result.offer(run.folder.best, self._trained_on, continuing.earlier)
+        self.ready.check()
 
     def pause(self) -> None:
         """Pause or resume."""

@@ -64,7 +64,9 @@ class TrainForm:
         self._usual: Experiment | None = None
         """Defaults for the data, before a preset."""
         self.settings_box: Container[Any] = Container(labels=False, name="task_settings")
-        self.settings_box.margins = (0, 0, 0, 0)
+        self.rare_box: Container[Any] = Container(labels=False, name="rare_settings")
+        """Settings of tasks that hardly anybody changes, such as the number that means unlabelled."""
+        self.settings_box.margins = self.rare_box.margins = (0, 0, 0, 0)
         self._show_settings(start["task"])
         self.main = SpecForm(Experiment, start, offer=self.offer, skip=_SHOWN_ELSEWHERE)
         self.parts = {name: self._sub_form(name, start) for name in _FOLDED}
@@ -89,6 +91,11 @@ class TrainForm:
             chosen = self.preset.value
             self.preset.reset_choices()
             self.preset.value = chosen
+
+    @property
+    def network_kind(self) -> str:
+        """The kind of the chosen network or method."""
+        return str(self.main.read()["network"]["kind"])
 
     @property
     def usual(self) -> Experiment | None:
@@ -140,9 +147,11 @@ class TrainForm:
     def _show_settings(self, task: dict[str, Any]) -> None:
         self.settings = SpecForm(tasks[task["kind"]], task)
         self.settings.changed.connect(self._on_settings)
-        self.settings_box.clear()
-        self.settings_box.append(self.settings)
-        self.settings_box.visible = len(self.settings) > 0
+        rare = tasks[task["kind"]].classifies and len(self.settings) == 1
+        for box in (self.settings_box, self.rare_box):
+            box.clear()
+        (self.rare_box if rare else self.settings_box).append(self.settings)
+        self.settings_box.visible, self.rare_box.visible = len(self.settings) > 0 and not rare, rare
 
     def refresh(self, *, is_image: bool | None = None) -> None:
         """Offer what fits the task and the data."""

@@ -21,15 +21,18 @@ from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers, sp
 
 _TRUTH = "Choose the layer with the target of the input."
 _WANTED = {
-    "denoising": f"{_TRUTH} Without one, choose 'bands' or 'masked' under Learn from.",
+    "denoising": f"{_TRUTH} Without one, choose 'this map alone' under Learn from.",
     "segmentation": "Choose the Labels layer to train on (or Points or Shapes), or paint a few strokes into a new one (0 is unlabelled).",
     "classification": "Choose the Labels layer that holds the class of each spectrum.",
 }
 
 
-def wanted(kind: str) -> str:
+def wanted(kind: str, *, from_layers: bool = True) -> str:
     """Return what to do if the truth of a task is missing."""
-    return _WANTED.get(kind, _TRUTH)
+    if from_layers:
+        return _WANTED.get(kind, _TRUTH)
+    alone = " Without any, choose 'this map alone' under Learn from." if kind == "denoising" else ""
+    return f"Choose the files with the truths, one per input.{alone}"
 
 
 def choices(viewer: Viewer, kind: str) -> list[Any]:

@@ -1,0 +1,67 @@
+"""A training in words: its progress, its candidates, and how it ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from napari_spectrai.experiment.metrics import METRICS, Metric
+from napari_spectrai.runs import Compared, Epoch, Finished, Started
+from napari_spectrai.widgets.plot import CLASSICAL, SOURCE
+
+
+def baselines_shown(event: Started) -> dict[str, str]:
+    """Return the classical methods drawn next to the network, with their colours: the best two of its baselines."""
+    best = [name for name in METRICS[event.metric].ranked(event.baselines) if name != "raw"]
+    return dict(zip(best, (CLASSICAL, SOURCE), strict=False))
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as on a clock: ``"2:05"``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def candidate_line(number: int, one: Compared, metric: str) -> str:
+    """Describe a candidate of a cross-validation in one line."""
+    if metric not in one.scores:
+        return f"{number}  {one.name}: {one.note}"
+    ends = f" ({one.interval[0]:.3g}–{one.interval[1]:.3g})" if one.interval else ""
+    kept = f" · share {one.weight:.2f}" if one.weight else ""
+    return f"{number}  {one.name}: {one.scores[metric]:.3g}{ends}{kept}"
+
+
+def best_so_far(started: Started, epochs: Sequence[Epoch], metric: Metric, rate: float) -> str:
+    """Return the best validation score, that of the best classical method, the learning rate and the remaining time."""
+    if not epochs:
+        return ""
+    choose = max if metric.larger_is_better else min
+    best = choose(epoch.validation for epoch in epochs)
+    baselines = {name: value for name, value in started.baselines.items() if name != "raw"}
+    simple = metric.best(baselines)
+    against = f", {simple} {baselines[simple]:.3g}" if simple is not None else ""
+    return f" · best validation {best:.3g}{against} · learning rate {rate or epochs[-1].lr:.1e} · {clock(epochs[-1].left)} left"
+
+
+def how_it_ended(ending: Finished, metric: Metric, candidates: int) -> str:
+    """Return how long a training took, and what was reached against the best classical method and the raw data."""
+    part = "test" if "test" in ending.scores else "validation"
+    name = next((name for name, known in METRICS.items() if known is metric), "mse")
+    ranges = {method: row.get(name) for method, row in ending.intervals.get(part, {}).items()}
+    scores = ", ".join(
+        f"{method} {row[name]:.3g}" + (f" ({ends[0]:.3g}–{ends[1]:.3g})" if (ends := ranges.get(method)) else "")
+        for method, row in _main_rows(ending.scores.get(part, {}), name, metric).items()
+    )
+    early = " (no longer improving)" if ending.reason == "early" else ""
+    blocks = ending.scores.get("blocks", {}).get("network", {}).get(name)
+    unbiased = "" if blocks is None else f" · block split: {blocks:.3g}"
+    reached = f"{candidates} candidates compared" if candidates else f"best epoch {ending.best_epoch}"
+    held = "cross-validated" if candidates and part == "validation" else part
+    return f"done{early} in {clock(ending.seconds)} · {reached} · {metric.title}, {held}: {scores}{unbiased}"
+
+
+def _main_rows(rows: Mapping[str, Mapping[str, float]], name: str, metric: Metric) -> dict[str, Mapping[str, float]]:
+    """Return the rows for the status line: the network, its best baseline, and the raw data."""
+    best = metric.best({method: row.get(name, math.nan) for method, row in rows.items() if method not in ("network", "raw")})
+    return {method: row for method, row in rows.items() if method in ("network", best, "raw") and name in row}
