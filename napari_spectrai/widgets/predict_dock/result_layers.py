@@ -192,7 +192,7 @@ def _add_applicability(viewer: Viewer, cube: Cube, applied: Applied, frame: Laye
     """Add a hidden 2-D layer of the dissimilarity from the training spectra, with the colour of the threshold in its middle."""
     name, metadata = f"{frame.name} · applicability{end}", applied.metadata(frame.name, "applicability") | {"spectral": False}
     values = cube.numpy()[..., 0]
-    if _replaced(viewer, Image, name, metadata, values) is None:
+    if _replaced(viewer, Image, name, metadata, values, applied.replaces) is None:
         colours = Colormap([(0.13, 0.4, 0.67, 1), (0.97, 0.97, 0.97, 1), (0.7, 0.09, 0.17, 1)], name="spectrai applicability")
         add_map_above(viewer, values, frame, name, metadata=metadata, colormap=colours, visible=False, contrast_limits=(0.0, 2.0))
 

@@ -43,7 +43,7 @@ def request(viewer: Viewer, model: Path | str, replaces: frozenset[str] = frozen
     card = read_card(model)
     return PredictRequest(
         viewer, model, shown_name(model, card), lambda axis: on_axis(card, axis), PredictOptions(device=device), {"device": device},
-        [model], Around.of([card], None), replaces,
+        [model], Around.of([card], None), replaces=replaces,
     )  # fmt: skip
 
 
