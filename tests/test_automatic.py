@@ -192,11 +192,11 @@ def _held(truth, fold, classes=2):
 def test_of_many_samples_what_takes_the_square_of_their_number_comes_late():
     scene = np.random.default_rng(0).random((8, 8, 4)).astype(np.float32)
     experiment = Experiment.default("segmentation", Cube(scene), Labels(np.arange(64).reshape(8, 8) % 2 + 1))
-    listed = ["svm", "logistic_regression", "unet", "local_means_mlp", "pca_lda"]
+    listed = ["svm", "logistic_regression", "logistic_local_means", "unet", "local_means_mlp", "pca_lda"]
     document = experiment.model_dump(mode="json") | {"network": {"kind": "automatic", "candidates": listed}}
     found = candidates_for(Experiment.from_mapping(document), Size(5_000, 4, (8, 8)))
     kinds = [candidate.network.kind for candidate in in_turn(found, Size(5_000, 4, (8, 8)))]
-    assert kinds == ["logistic_regression", "pca_lda", "local_means_mlp", "svm", "unet"]
+    assert kinds == ["logistic_regression", "pca_lda", "local_means_mlp", "logistic_local_means", "svm", "unet"]
     assert in_turn(found, Size(500, 4, (8, 8))) == found
 
 

@@ -45,9 +45,19 @@ class Candidate:
 
         Flexible methods need evidence from the folds, and so does averaging over neighbours, since folds may be closer than the map.
         """
-        if looks_around(self.network) or self.sees == "superpixels" or not self.network.classical:
+        if self.uses_neighbours or not self.network.classical:
             return 0.25
-        return 1.0 if isinstance(self.network, ClassicalSpec) and self.network.is_linear and self.sees == "spectra" else 0.5
+        return 1.0 if self.is_linear and self.sees == "spectra" else 0.5
+
+    @property
+    def uses_neighbours(self) -> bool:
+        """Whether its result for a pixel depends on the pixels around it."""
+        return looks_around(self.network) or self.sees == "superpixels"
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is a linear method on single spectra, or on their shapes."""
+        return isinstance(self.network, ClassicalSpec) and self.network.is_linear and not self.uses_neighbours
 
     @property
     def network(self) -> NetworkSpec:
@@ -81,11 +91,13 @@ def _candidates(experiment: Experiment, chosen: Sequence[tuple[str, str]], size:
 def in_turn(candidates: Sequence[Candidate], size: Size) -> list[Candidate]:
     """Return candidates in the order of their comparison: if time runs out, the least promising ones are left out.
 
-    With many samples, methods with quadratic cost and networks over whole patches come after cheap ones with spatial context.
+    With many samples, linear methods on single spectra come first, then the others in ascending order of how their cost grows: a network
+    on local means, which takes the same number of steps for any number of samples, comes before methods whose cost is linear in it, and
+    those of quadratic cost and networks over whole patches come last.
     """
     if size.samples <= MANY:
         return list(candidates)
-    return sorted(candidates, key=lambda candidate: candidate.network.cost_growth)
+    return sorted(candidates, key=lambda candidate: (not candidate.is_linear, candidate.network.cost_growth))
 
 
 def _listed(experiment: Experiment) -> Sequence[NetworkSpec]:

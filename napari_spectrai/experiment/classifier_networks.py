@@ -78,7 +78,7 @@ class LocalMeansMLP(Stemmed):
 
     title: ClassVar = "Local means MLP"
     kind: Literal["local_means_mlp"] = "local_means_mlp"
-    cost_growth: ClassVar = 1
+    cost_growth: ClassVar = -1
     implementation: ClassVar = "napari_spectrai.networks.local_means:LocalMeansMLP"
     tasks: ClassVar = frozenset({"segmentation"})
     dimensions: ClassVar = (2,)

@@ -51,7 +51,7 @@ class NetworkSpec(Named):
     """Whether it is a classical method that uses neighbouring pixels, and so needs an image."""
 
     cost_growth: ClassVar[int] = 0
-    """How fast its cost grows with the number of samples: with many of them, candidates are compared in ascending order of it."""
+    """How fast its cost grows with the number of samples: −1 for not at all, 0 for linearly, larger numbers for faster."""
 
     @classmethod
     def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
