@@ -26,7 +26,7 @@ TILES = ("learn/inference/tiles.py", "tests/test_properties.py", "tile")
 SPLIT = ("plan/split_methods.py", "tests/test_learn.py tests/test_properties.py", "split or gap or group or stratified or parts")
 METRICS = ("learn/scoring/metrics.py", "tests/test_metrics.py", "")
 CHAIN = ("preparation/chain.py", "tests/test_preparation.py tests/test_properties.py", "restore or chain or target")
-BLOCKS = ("preparation/blocks.py", "tests/test_preparation.py tests/test_valid.py", "block or empty_spectra_empty")
+BLOCKS = ("preparation/blocks.py", "tests/test_preparation.py tests/test_valid.py", "block or empty_spectra_empty or left_empty")
 MODEL = ("learn/model.py", "tests/test_hostile.py tests/test_golden.py", "weights or predicts or classical")
 MUTATIONS = [
     (*CUBE, "self.data[..., bands], axis=self.axis.take(bands)", "self.data[..., bands], axis=self.axis.take(bands[::-1])"),

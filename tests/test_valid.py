@@ -334,6 +334,18 @@ def test_steps_learn_from_data_alone_and_leave_empty_spectra_empty():
         np.testing.assert_allclose(done[inside], (noisy.data[inside] - 0.1) / 1.9, rtol=1e-4, atol=1e-5)
 
 
+def test_spectra_left_empty_are_the_same_in_whatever_blocks_they_are_prepared(monkeypatch):
+    data = np.random.default_rng(0).random((3, 9, 8), np.float32) + 1
+    data[1, 5:7] = 0
+    steps = [Reflectance(white=(2.0,), dark=(0.1,))]
+    whole = preprocess(Cube(data), steps).numpy()
+    monkeypatch.setattr("napari_spectrai.preparation.blocks.BLOCK", 20)  # two pixels
+    in_blocks = preprocess(Cube(data), steps).numpy()
+    np.testing.assert_array_equal(in_blocks, whole)
+    assert not in_blocks[1, 5:7].any()
+    assert in_blocks[1, :5].all()
+
+
 @pytest.mark.parametrize("lazy", [False, True])
 def test_fill_says_what_it_filled(lazy):
     data = np.random.default_rng(0).random((6, 5, 8), np.float32)
