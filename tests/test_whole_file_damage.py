@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import tifffile
+from scipy.io import netcdf_file
 
 from napari_spectrai import inspect, read
 from napari_spectrai.io import UnreadableError, pictures
@@ -21,6 +23,29 @@ EMSA = "\n".join([
     "#XUNITS      : eV", "#YUNITS      : counts", "#DATATYPE    : Y", "#XPERCHAN    : 0.5", "#OFFSET      : 100", "#SPECTRUM    : x",
     "1.0,", "2.0,", "3.0,", "2.0,", "1.0,", "#ENDOFDATA   :", "",
 ])  # fmt: skip
+
+_ROW = "|".join(str(500 + n) for n in range(20))
+_LINES = [f"{n}\t0\t" + "\t".join(str(n + k) for k in range(9)) for n in range(4)]
+MADE = {
+    "a.tvf": (
+        '<XmlMain Filename="a.tvf"><Documents><Childs Count="1"><Document Version="2" Label="a">'
+        "<InfoSerialized>&lt;Info/&gt;</InfoSerialized>"
+        f'<xDim Calibration="None"><Calibration Unit="nm" ValueArray="20|{_ROW}"/></xDim><Data>'
+        '<Frame TimeStamp="1 2" TransferredFrames="1">'
+        + ";".join(str(n) for n in range(20)) + "</Frame></Data></Document></Childs></Documents><Hardware/><FileInfoSerialized/></XmlMain>"
+    ).encode(),
+    "a.xml": (
+        '<?xml version="1.0" encoding="iso-8859-1"?><LSX_Data ID="0xC0000000"><LSX_Tree ID="0x0"><LSX ID="0x6C62D4D9"/>'
+        '<LSX ID="0x6C7469D9"><LSX Size="2"/></LSX></LSX_Tree><LSX_Matrix Size="2">'
+        + "".join(f"<LSX_Row>{' '.join(map(str, range(9)))}</LSX_Row>" for _ in range(2)) + "</LSX_Matrix></LSX_Data>"
+    ).encode("latin-1"),
+    "a.spa": b"Spectral Data File".ljust(288, b"\0") + struct.pack("<HII6xHII6x16x", 2, 336, 24, 3, 360, 80)
+    + struct.pack("<IIIIff", 0, 20, 1, 0, 4000, 400) + bytes(80),
+    "a.gsf": b"Gwyddion Simple Field 1.0\nXRes = 4\nYRes = 3\nXReal = 1e-6\n\0\0" + bytes(48),
+    "a.hdr": b"ENVI\nsamples = 4\nlines = 3\nbands = 2\ndata type = 4\ninterleave = bil\nwavelength = {500, 600}\nwavelength units = nm\n",
+    "a.txt": "\n".join(["#AxisType[1]=\tSpectr", "#AxisUnit[1]=\tnm", "\t\t" + "\t".join(map(str, range(500, 509))), *_LINES]).encode(),
+}  # fmt: skip
+"""Small files in the layouts of TriVista, LabSpec, OMNIC, Gwyddion, ENVI and LabSpec's text."""
 
 
 def lsm(path: Path) -> None:
@@ -50,6 +75,15 @@ def made(folder: Path, name: str) -> Path:
     elif name == "a.img":  # Hamamatsu
         head = b"IM" + np.array([4, 20, 3, 0, 0, 2], "<u2").tobytes() + bytes(50)
         path.write_bytes(head + b"[x]," + RNG.integers(0, 9, (3, 20)).astype("<u2").tobytes())
+    elif name in MADE:
+        path.write_bytes(MADE[name])
+        (folder / "a.dat").write_bytes(bytes(96))
+    elif name == "a.nc":
+        with netcdf_file(path, "w") as file:
+            for side, length in (("y", 3), ("x", 4), ("wavelength", 5)):
+                file.createDimension(side, length)
+            file.createVariable("wavelength", "f4", ("wavelength",))[:] = np.arange(500, 505)
+            file.createVariable("radiance", "f4", ("y", "x", "wavelength"))[:] = 1
     elif name == "labels.h5":
         with h5py.File(path, "w") as file:
             file["labels"] = labels.data
@@ -84,6 +118,13 @@ NAMES = (
     "processed_diff.imzML",
     "m_xyxy.spc",
     "compound2.jdx",
+    "a.tvf",
+    "a.xml",
+    "a.spa",
+    "a.gsf",
+    "a.nc",
+    "a.hdr",
+    "a.txt",
 )
 LABELS = ("labels.tif", "labels.png", "labels.npz", "labels.h5")
 

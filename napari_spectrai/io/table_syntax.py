@@ -23,7 +23,7 @@ MOST_LEADS = 3
 """Columns, at most, before those whose positions the first line gives."""
 _LONGEST_CELL = 400
 """Characters of a cell: no number or title has more, and the time of patterns grows with their square."""
-_SAMPLE = 400
+SAMPLE = 400
 _AGAINST_BLANKS = 1.05
 _LONGEST_SAMPLE = 50_000
 """Characters of a line from which the separator of its cells is determined."""
@@ -99,7 +99,7 @@ def syntax_of(lines: Sequence[str]) -> Syntax | None:
     middle = len(lines) // 2
     sample = [
         line[:_LONGEST_SAMPLE]
-        for line in [*lines[:_SAMPLE], *lines[max(middle, _SAMPLE) : middle + _SAMPLE]]
+        for line in [*lines[:SAMPLE], *lines[max(middle, SAMPLE) : middle + SAMPLE]]
         if line.strip() and not is_remark(line)
     ]
     best, most = None, 0.0
@@ -129,9 +129,9 @@ def with_thousands(lines: Sequence[str], syntax: Syntax) -> Syntax:
     It is none where numbers have decimal points too, or where a column holds whole numbers below 1,000 without it; and three digits follow
     it everywhere.
     """
-    if not syntax.decimal or not any("," in line for line in lines[:_SAMPLE]):
+    if not syntax.decimal or not any("," in line for line in lines[:SAMPLE]):
         return syntax
-    rows = [syntax.cells(line[:_LONGEST_SAMPLE]) for line in lines[:_SAMPLE]]
+    rows = [syntax.cells(line[:_LONGEST_SAMPLE]) for line in lines[:SAMPLE]]
     columns = [[cell for cell in column if cell] for column in zip_longest(*rows, fillvalue="")]
     with_comma = [[cell for cell in column if "," in cell and syntax.number(cell) is not None] for column in columns]
     if not any(with_comma) or any(

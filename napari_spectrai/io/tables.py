@@ -12,6 +12,7 @@ import numpy as np
 from napari_spectrai.io.found import affordable
 from napari_spectrai.io.table_syntax import (
     MOST_LEADS,
+    SAMPLE,
     SYNTAXES,
     FloatTable,
     Syntax,
@@ -26,6 +27,8 @@ from napari_spectrai.io.table_titles import head, titles_above
 
 _HEAD = 1000
 _SHOWN = 40
+_SPLIT_AT_ONCE, _FREED_AT_ONCE = 2**18, 2**15
+"""Characters that are split into lines at a time, and lines that are freed at a time."""
 _AT_ONCE = 2**17
 """Characters that are made numbers at a time."""
 
@@ -94,7 +97,13 @@ def lines_of(content: str) -> list[str]:
     """Return the lines; unlike `str.splitlines` no other control character ends one."""
     if "\r" in content:
         content = content.replace("\r\n", "\n").replace("\r", "\n")
-    return content.split("\n")
+    found: list[str] = []
+    start = 0
+    while (end := content.find("\n", start + _SPLIT_AT_ONCE)) >= 0:  # in parts, between which other threads run
+        found += content[start:end].split("\n")
+        start = end + 1
+    found += content[start:].split("\n")
+    return found
 
 
 def table_of(content: str) -> Table:
@@ -105,14 +114,16 @@ def table_of(content: str) -> Table:
     syntax = syntax or SYNTAXES[0]
     start, stop, notes = _block(lines, syntax, single=single)
     rows = [number for number in range(start, stop) if lines[number].strip() and not is_remark(lines[number])]
-    grouped = with_thousands([lines[number] for number in rows], syntax)
+    grouped = with_thousands([lines[number] for number in rows[:SAMPLE]], syntax)
     if grouped != syntax:
         syntax = grouped
         notes.append("the commas in its numbers are taken to set thousands apart")
     above = tuple(line for line in lines[:start] if line.strip())
     below = tuple(line for line in lines[stop:] if line.strip())
     first, numbers, words = _parsed([lines[number] for number in rows], syntax)
-    if np.isfinite(numbers).sum() < 3 and any(line.strip() for line in (*lines[:start], *lines[stop:])):
+    while len(lines) > _FREED_AT_ONCE:  # to free a million lines at once would stop every thread for a tenth of a second
+        del lines[-_FREED_AT_ONCE:]
+    if np.isfinite(numbers).sum() < 3 and (above or below):
         raise ValueError("it holds words, and no table of numbers")
     names, leads, numbers, words = head(first, numbers, words)
     units: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ Nothing here is imported unless such a file is opened.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.io.container import choose
-from napari_spectrai.io.found import RawArray, positions
+from napari_spectrai.io.found import RawArray, affordable, positions
 from napari_spectrai.io.optional import need
 
 _READERS = {
     ".dm3": "digitalmicrograph", ".dm4": "digitalmicrograph", ".tvf": "trivista", ".img": "hamamatsu", ".bcf": "bruker", ".spx": "bruker",
     ".hspy": "hspy", ".emd": "emd", ".msa": "msa", ".sur": "digitalsurf", ".pro": "digitalsurf", ".xml": "jobinyvon",
 }  # fmt: skip
+
+_HEAD = 2**16
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -35,12 +38,22 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
     """Return the measurements by their titles, which are numbered where they repeat."""
+    if path.suffix.lower() in (".tvf", ".xml"):
+        _plain_xml(path)
     reader = need(f"rsciio.{_READERS[path.suffix.lower()]}", "this vendor's format")
     found: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(reader.file_reader(str(path))):
         title = str(entry.get("metadata", {}).get("General", {}).get("title", "") or number)
         found[f"{title} {number}" if title in found else title] = entry
     return found
+
+
+def _plain_xml(path: Path) -> None:
+    """Refuse XML that is too large to be held, or that declares entities, which may expand without end."""
+    affordable((path.stat().st_size * 30,), np.uint8)
+    with path.open("rb") as file:
+        if re.search(rb"<!(DOCTYPE|ENTITY)", file.read(_HEAD)):
+            raise ValueError("its XML declares entities; that is refused")
 
 
 def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
