@@ -104,7 +104,7 @@ class Story:
         dock.result, dock.truth = result, truth
         dock.start()
         settle(until=lambda: dock.status.startswith(("done", "failed")))
-        print(dock.status, [(row.name, row.figures) for row in dock.report.rows][:2], flush=True)
+        print(dock.status, flush=True)
         if show is not None:
             show(dock)
         self.take("evaluate")
@@ -135,7 +135,7 @@ def denoising() -> None:
     model = story.train(noisy, truth, "split.validation=0.05")
     noisy.visible = truth.visible = False
     held.visible = True
-    story.viewer.camera.center, story.viewer.camera.zoom = (250.0, 100.0), 1.3
+    story.viewer.scene.camera.center, story.viewer.scene.camera.zoom = (250.0, 100.0), 1.3
     story.evaluate(story.predict(model, held), clean)
     story.end()
 

@@ -44,7 +44,7 @@ def main() -> None:
     viewer.open_sample("napari-spectrai", "raman_pairs")
     noisy = viewer.layers["Raman pairs"]
 
-    _, train = viewer.window.add_plugin_dock_widget("napari-spectrai", "Train")
+    train = opened(viewer, "Train")
     train.experiment = train.experiment.override("split.test=0.2", "split.validation=0.04")
     settle(1)
     train.start()
@@ -54,14 +54,14 @@ def main() -> None:
     save(viewer, "train-done")
     viewer.window.remove_dock_widget(train.native)
 
-    _, predict = viewer.window.add_plugin_dock_widget("napari-spectrai", "Predict")
+    predict = opened(viewer, "Predict")
     predict.layer = noisy
     predict.start()
     settle(until=lambda: predict.status.startswith(("done", "failed")))
     save(viewer, "predict")
     viewer.window.remove_dock_widget(predict.native)
 
-    _, spectra = viewer.window.add_plugin_dock_widget("napari-spectrai", "Spectra")
+    spectra = opened(viewer, "Spectra")
     points = viewer.add_points(np.array([[250, 780], [250, 930]]), name="pins", size=12, face_color="#d8d84a")
     spectra.points = points
     spectra.look_at((250.0, 905.0))

@@ -75,3 +75,21 @@ def test_the_dialog_refuses_in_words_and_saves(viewer, mapped, tmp_path, monkeyp
 def test_without_a_map_it_says_what_to_select(viewer):
     assert open_figure(viewer, None) is None
     assert open_figure(viewer, viewer.add_points(np.zeros((1, 2)))) is None
+
+
+def test_a_long_name_ends_with_dots_in_a_choice(qtbot):
+    from magicgui.widgets import ComboBox
+
+    from napari_spectrai.widgets.dock import dress, elided
+
+    choice = ComboBox(choices=["a name that is far too long for this choice", "short"], label="Layer")
+    dress(choice)
+    qtbot.addWidget(choice.native)
+    choice.native.resize(150, 26)
+    choice.native.show()
+    assert elided(choice.native).endswith("…")
+    cut = choice.native.grab().toImage()
+    choice.value = "short"
+    assert elided(choice.native) == "short"
+    assert choice.native.grab().toImage() != cut
+    assert choice.native.accessibleName() == "Layer"

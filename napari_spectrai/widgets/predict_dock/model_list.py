@@ -16,7 +16,7 @@ from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.untrained import ready_kinds
 from napari_spectrai.runs import all_runs, recent_models, remember_model
 from napari_spectrai.samples import sample_model
-from napari_spectrai.widgets.dock import line
+from napari_spectrai.widgets.dock import dress, line
 from napari_spectrai.widgets.predict_dock.untrained_methods import offered
 
 MOST_RUNS = 50
@@ -100,7 +100,8 @@ class ModelList(Container[Any]):
             name="model_choice",
             tooltip="models of your runs, files you opened, the bundled one, and methods that need no training",
         )
-        self.choice.native.setMinimumContentsLength(16)
+        dress(self.choice)
+        self.choice.native.setAccessibleName("Model")
         self._open = PushButton(text="Open…", name="open_model", tooltip="a model file (.safetensors); it can be dragged onto napari, too")
         self._open.native.setMaximumWidth(58)
         super().__init__(widgets=[line(self.choice, self._open)], labels=False, label="Model", name="models")
