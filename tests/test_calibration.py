@@ -18,6 +18,7 @@ from napari_spectrai.learn.classical import from_tensors, to_tensors
 from napari_spectrai.learn.classical.linear import _penalty_left_out
 from napari_spectrai.learn.classical.method import interpolated
 from napari_spectrai.learn.classical.piecewise import latent, moments
+from napari_spectrai.learn.data.dependence import are_paired
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.networks.ridge import ridge_map
 from napari_spectrai.preparation import Preparation
@@ -413,3 +414,30 @@ def test_what_differs_between_conditions_is_left_out():
 def test_conditions_that_do_not_fit_say_why(conditions, components, words):
     with pytest.raises(ValueError, match=words):
         EPO(conditions=conditions, components=components)
+
+
+# ---------------------------------------------------------------- pairs that are none
+
+
+@pytest.mark.parametrize("bands", [40, 20])
+def test_pairs_in_another_order_are_noticed(bands, tmp_path):
+    rng = np.random.default_rng(0)
+    peaks = np.exp(-0.5 * ((np.arange(40) - np.array([[8], [20], [31]])) / 3) ** 2)
+    clean = (rng.random((60, 3)) @ peaks).astype(np.float32)
+    other = (clean[:, :: 40 // bands] * 3 + 1 + rng.normal(0, 0.05, (60, bands))).astype(np.float32)
+    said = {}
+    for order in ("same", "random"):
+        rows = np.arange(60) if order == "same" else rng.permutation(60)
+        cube, truth = Cube(other[rows]), Cube(clean)
+        experiment = Experiment.default("calibration", cube, truth).override("network=gain_offset" if bands == 40 else "network=ridge")
+        started = next(event for event in fit(experiment, cube, truth, run=tmp_path / order) if isinstance(event, Started))
+        said[order] = any("random order" in note for note in started.notes)
+    assert said == {"same": False, "random": True}
+
+
+def test_too_few_pairs_or_equal_spectra_are_no_evidence():
+    rng = np.random.default_rng(0)
+    one, other = rng.random((19, 5)), rng.random((19, 7))
+    assert are_paired(one, other, np.arange(19))
+    assert are_paired(np.ones((40, 5)), rng.random((40, 7)), np.arange(40))
+    assert are_paired(np.full((40, 5), np.nan), rng.random((40, 7)), np.arange(40))

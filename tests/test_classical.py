@@ -10,6 +10,7 @@ from napari_spectrai import Cube, Experiment, Model, compare, predict, train
 from napari_spectrai.experiment.classical import Ridge, SavitzkyGolay, Whittaker
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.learn.classical import fitted, from_tensors, to_tensors
+from napari_spectrai.learn.classical.classify import PLSDA
 from napari_spectrai.learn.classical.scored_pixels import predict_pixels
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.data.pool import Scene
@@ -229,3 +230,18 @@ def test_a_classifier_is_scored_on_a_subset_of_many_similar_pixels():
     every = -(-len(whole) // 100)
     torch.testing.assert_close(some, whole[::every])
     assert torch.equal(its_truth, truth[::every])
+
+
+@pytest.mark.parametrize("rank", [0, 1, 3])
+def test_partial_least_squares_stays_finite_on_spectra_of_few_components(rank):
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    amounts = rng.random((60, rank)) + labels[:, None]
+    x = amounts @ rng.random((rank, 30)) + 1
+    for components in (None, 20):
+        spec = networks["pls_da"](components=components) if components else networks["pls_da"]()
+        learnt = PLSDA(spec, 30, 2).learnt(x, labels)
+        assert np.isfinite(learnt["weight"]).all()
+        assert np.abs(learnt["weight"]).max() < 1e3
+        right = ((x @ learnt["weight"].T + learnt["intercept"]).argmax(1) == labels).mean()
+        assert right > 0.9 or rank == 0

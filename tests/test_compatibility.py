@@ -92,7 +92,11 @@ def test_every_axis_is_decided_in_one_way_and_the_decision_holds(kind, scene, cl
             predict(model, cube)
         assert ("resample=True" in str(refused.value)) == (how == "step")
         if how == "step":
-            with pytest.warns(SpectralWarning, match="model's axis"):
+            low, high = cube.axis.values.min() - 1e-6, cube.axis.values.max() + 1e-6
+            beyond = int(((model.axis.values < low) | (model.axis.values > high)).sum()) if unit == model.axis.unit else fit.extrapolated
+            assert fit.extrapolated == beyond
+            assert (f"{beyond} were not measured" in fit.words) == bool(beyond)
+            with pytest.warns(SpectralWarning, match="model's axis.*were not measured" if beyond else "model's axis"):
                 done = predict(model, cube, resample=True)
             assert (model is classifier) or done.result.axis == model.axis
     if how in ("same", "renamed") or (kind not in ("shifted by more than a band",) and how == "step"):

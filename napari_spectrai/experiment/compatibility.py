@@ -41,6 +41,8 @@ class Fit:
         How the axes differ, and the consequence; empty if they are the same.
     remedy : str
         What can be done; follows `words` in messages.
+    extrapolated : int
+        Number of the model's bands outside the measured range, which take the nearest measured value.
     """
 
     how: Literal["same", "renamed", "step", "never"]
@@ -48,6 +50,7 @@ class Fit:
     step: Step | None = None
     words: str = ""
     remedy: str = field(default="")
+    extrapolated: int = 0
 
     @property
     def consent(self) -> str:
@@ -79,9 +82,18 @@ def fit_axis(card: ModelCard, axis: SpectralAxis, name: str) -> Fit:
         step = bringing(axis, onto)
     except ValueError:
         return Fit("never", words=words, remedy=_not_measured(onto, same_unit))
-    if step.interpolates:
-        return Fit("step", step=step, words=f"{words} It can be interpolated to the model's bands.")
-    return Fit("step", step=step, words=f"{words} Those inside the model's range are the same.")
+    if not step.interpolates:
+        return Fit("step", step=step, words=f"{words} Those inside the model's range are the same.")
+    beyond = outside(onto, same_unit)
+    nearest = f", of which {beyond} were not measured and take the nearest value" if beyond else ""
+    return Fit("step", step=step, words=f"{words} It can be interpolated to the model's bands{nearest}.", extrapolated=beyond)
+
+
+def outside(onto: SpectralAxis, measured: SpectralAxis) -> int:
+    """Return how many bands of an axis lie outside the range that was measured, in the same unit."""
+    low, high = measured.values.min(), measured.values.max()
+    room = 1e-6 * (high - low)
+    return int(((onto.values < low - room) | (onto.values > high + room)).sum())
 
 
 def _other_unit(onto: SpectralAxis, axis: SpectralAxis) -> str:

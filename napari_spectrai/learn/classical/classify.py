@@ -17,6 +17,8 @@ from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.learn.data.pool import Scene
 
 FOLDS = 3
+LEAST_SCORE = 1e-6
+"""Size of the scores of a component relative to those of the first, below which they are rounding errors."""
 
 
 def local_means(x: Tensor, size: int) -> Tensor:
@@ -145,8 +147,11 @@ class PLSDA(_Linear):
 
         present = np.unique(y)
         indicator = (y[:, None] == present).astype(float)
-        most = max(1, min(60, x.shape[1], len(x) - 1))
-        grid = [self.spec.components] if self.spec.components else sorted({min(most, n) for n in (2, 5, 10, 15, 20, 30, 45, 60)})
+        if not (x != x[:1]).any():  # nothing to tell classes apart by
+            flat = np.zeros((len(present), x.shape[1]))
+            return {"weight": self._of_all(flat, present, 0.0), "intercept": self._of_all(10 * indicator.mean(0), present, -1e4)}
+        most = _extent(x, indicator, max(1, min(self.spec.components or 60, x.shape[1], len(x) - 1)))
+        grid = [min(self.spec.components, most)] if self.spec.components else sorted({min(most, n) for n in (2, 5, 10, 15, 20, 30, 45, 60)})
         best = min(grid[0], most)
         commonest = int(np.bincount(y).max())
         if len(grid) > 1 and commonest >= 2:
@@ -161,6 +166,16 @@ class PLSDA(_Linear):
         intercept = indicator.mean(0) - x.mean(0) @ model.coef_.T
         # regression of indicators gives fractions, not logarithms; with a factor of ten, a difference of one is almost certain
         return {"weight": self._of_all(10 * model.coef_, present, 0.0), "intercept": self._of_all(10 * intercept, present, -1e4)}
+
+
+def _extent(x: npt.NDArray[np.float64], indicator: npt.NDArray[np.float64], most: int) -> int:
+    """Return how many partial least squares components spectra have, at most `most`: further ones would only fit rounding errors."""
+    from sklearn.cross_decomposition import PLSRegression
+
+    scores = PLSRegression(most, scale=False).fit(x, indicator).x_scores_
+    size = np.sqrt(np.square(scores).sum(0))
+    none = np.flatnonzero(~(size > LEAST_SCORE * size[0]))
+    return int(none[0]) if len(none) else most
 
 
 class PCALDA(_Linear):

@@ -13,6 +13,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.compatibility import intensities_of
 from napari_spectrai.experiment.ineffective import without_effect
 from napari_spectrai.learn.data.dataset import Dataset
+from napari_spectrai.learn.data.dependence import NOT_PAIRED, are_paired
 from napari_spectrai.learn.data.filling import fill
 from napari_spectrai.learn.data.fingerprints import learnt_from
 from napari_spectrai.learn.data.pool import Samples
@@ -68,6 +69,9 @@ def pool(experiment: Experiment, cubes: Sequence[Cube], truths: Sequence[Truth],
     parts = parts_in(division)
     labels = np.concatenate([padded(m, place, edge=False).ravel() for m, place in zip(division.maps, places, strict=True)])
     holds = np.concatenate([padded(d, place, edge=False).ravel() for d, place in zip(division.data, places, strict=True)])
+    if known is not None and times == 1:
+        rows = np.flatnonzero(holds & (labels == TRAINING))
+        notes += [] if are_paired(filled.spectra, known.spectra, rows) else [NOT_PAIRED]
     taught = _any(filled.spectra, labels == TRAINING)  # no network can be fitted to zeros only
     held = list(parts) if taught else sorted({*parts} - {"training"}) if _any(filled.spectra) else []
     refuse_empty(experiment, division, held, cubes, truths, None if validates else ["training"])

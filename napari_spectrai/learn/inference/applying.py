@@ -143,7 +143,8 @@ def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
     notes = []
     if fit.step is not None:
         done = "resampled onto" if fit.step.interpolates else "cropped to"
-        notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on.")
+        beyond = f"; {fit.extrapolated} of its bands were not measured and take the nearest value" if fit.extrapolated else ""
+        notes.append(f"{source.name or 'The cube'!r} was {done} the model's axis ({card.axis.describe()}), which the result is on{beyond}.")
     notes += [note for step in card.experiment.preparation for note in step.notes(source)]
     return notes + ([words] if (words := another_scale(card, source)) else [])
 
