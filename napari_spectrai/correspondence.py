@@ -76,7 +76,7 @@ def correspondence(first: Placement, second: Placement) -> Correspondence:
     own = second
     second = second.in_units_of(first)
     extent, other = (np.multiply(one.pixel_size, one.shape) for one in (first, second))
-    bare = first.is_default != own.is_default and not _alike(first, second)
+    bare = first.is_default != own.is_default and not _alike(first, second) and not _only_turned(first, own)
     if bare and (first.shape == second.shape or not np.allclose(extent, other)):
         return Correspondence("refuse", _unplaced(first, own), unplaced=first.shape == second.shape)
     inner: Matrix = np.linalg.solve(second.matrix, first.matrix).astype(np.float64)
@@ -124,6 +124,12 @@ def relation_of(one: Placement | None, other: Placement | None) -> Correspondenc
 def _alike(first: Placement, second: Placement) -> bool:
     """Whether pixels have the same size and direction, at any position."""
     return bool(np.allclose(first.matrix[:-1, :-1], second.matrix[:-1, :-1], rtol=TOLERANCE / max(2, *first.shape), atol=0))
+
+
+def _only_turned(first: Placement, second: Placement) -> bool:
+    """Whether both have pixels of size one without a unit, so that one is only rotated, mirrored or sheared."""
+    sizes = np.allclose([*first.pixel_size, *second.pixel_size], 1)
+    return sizes and all(unit == "pixel" for unit in (*first.units, *second.units))
 
 
 def _whole(linear: Matrix, shape: Sequence[int]) -> tuple[tuple[int, ...], tuple[float, ...]]:

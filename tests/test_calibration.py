@@ -431,7 +431,7 @@ def test_pairs_in_another_order_are_noticed(bands, tmp_path):
         cube, truth = Cube(other[rows]), Cube(clean)
         experiment = Experiment.default("calibration", cube, truth).override("network=gain_offset" if bands == 40 else "network=ridge")
         started = next(event for event in fit(experiment, cube, truth, run=tmp_path / order) if isinstance(event, Started))
-        said[order] = any("random order" in note for note in started.notes)
+        said[order] = any("different orders" in note for note in started.notes)
     assert said == {"same": False, "random": True}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, evaluate, write
+from napari_spectrai.correspondence import correspondence
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io import read
 from napari_spectrai.io.labels import read_labels, write_labels
@@ -342,3 +343,20 @@ def test_lengths_are_converted_and_numbers_without_a_unit_are_compared_as_they_a
     pair = paired(tasks.parse("segmentation"), cube, labels)
     assert "lies 2 pixels lower" in pair.words
     assert labels.placement.units[-1] == {"micrometer": "um", "nanometer": "nm", "millimeter": "mm", "pixel": "pixel"}[unit]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "kind"),
+    [
+        ([[-1, 0, 5], [0, 1, 0], [0, 0, 1]], "cut"), ([[0, -1, 6], [1, 0, 0], [0, 0, 1]], "cut"),
+        ([[np.cos(0.5), -np.sin(0.5), 0], [np.sin(0.5), np.cos(0.5), 0], [0, 0, 1]], "refuse"),
+    ],
+    ids=["mirrored", "quarter turn", "turned"],
+)  # fmt: skip
+def test_labels_turned_over_an_image_without_a_pixel_size_are_turned_back_or_said(matrix, kind):
+    matrix = np.array(matrix, float)
+    shape = (6, 7) if abs(matrix[0, 0]) > 0.5 else (7, 7)
+    found = correspondence(Placement(np.eye(3), (6, 7)), Placement(matrix, shape))
+    assert found.kind == kind
+    assert not found.unplaced
+    assert "pixel size" not in found.words

@@ -480,3 +480,15 @@ def test_maps_name_bands_that_are_missing_everywhere_and_the_remedy_works():
     assert maps(kept, {"kind": "components", "count": 2})
     with pytest.raises(ValueError, match="none of the 72 spectra holds data"):
         maps(Cube(np.zeros_like(data)), {"kind": "components", "count": 2})
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_a_class_whose_spectra_hold_no_data_is_named(value, tmp_path):
+    rng = np.random.default_rng(0)
+    data = (rng.random((12, 14, 8)) + 1).astype(np.float32)
+    labels = np.ones((12, 14), int)
+    labels[:, 7:] = 2
+    data[:, :7] = value
+    experiment = Experiment.default("segmentation", Cube(data), labels).override("network=logistic_regression")
+    with pytest.raises(ValueError, match="no labelled spectrum of class 1 holds data"):
+        train(experiment, Cube(data), labels, run=tmp_path / "run")

@@ -43,6 +43,12 @@ def refuse_empty(
                 raise ValueError(f"no file is assigned to {part}, or it contains no sample; assign another one in data.parts")
             raise ValueError(f"{_none_left(part, experiment, division)}; {_remedy(experiment, cubes, truths)}")
     missing = missing_classes(division)
+    empty = [one.name for one, count in zip(division.classes, division.of_classes(), strict=True) if not count]
+    if empty:
+        why = "missing values (NaN) or only zeros"
+        raise ValueError(
+            f"no labelled spectrum of {in_short(empty)} holds data ({why}); label others, or fill missing values first (step 'fill')"
+        )
     if missing:
         raise ValueError(f"no training samples are left of {in_short(missing)}; {_remedy(experiment, cubes, truths)}")
 

@@ -147,7 +147,7 @@ class PLSDA(_Linear):
 
         present = np.unique(y)
         indicator = (y[:, None] == present).astype(float)
-        if not (x != x[:1]).any():  # nothing to tell classes apart by
+        if not (x != x[:1]).any():  # spectra that are all equal
             flat = np.zeros((len(present), x.shape[1]))
             return {"weight": self._of_all(flat, present, 0.0), "intercept": self._of_all(10 * indicator.mean(0), present, -1e4)}
         most = _extent(x, indicator, max(1, min(self.spec.components or 60, x.shape[1], len(x) - 1)))

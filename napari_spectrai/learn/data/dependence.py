@@ -17,7 +17,7 @@ CERTAIN = 0.05
 """Fraction of random orders that may be as good as the given one."""
 
 NOT_PAIRED = (
-    "Inputs and truths cannot be told from pairs in random order: spectra that are alike in one do not have truths that are alike. Check "
+    "Inputs and truths seem to be in different orders: spectra that are alike do not have truths that are more alike than others. Check "
     "that both list the same samples in the same order."
 )
 
