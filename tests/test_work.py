@@ -1,0 +1,177 @@
+"""Work is counted, not timed: networks on a device that is not the CPU, and how often data are read."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import dask.array as da
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from napari_spectrai import Cube, Experiment, SpectralAxis, predict
+from napari_spectrai.experiment.classifier_networks import SpectralMLP
+from napari_spectrai.experiment.networks import UNet
+from napari_spectrai.experiment.training import optimisers
+from napari_spectrai.learn.data.assemble import assemble
+from napari_spectrai.learn.inference.sliding_window import SlidingWindow
+from napari_spectrai.learn.inference.tiles import tiles
+from napari_spectrai.learn.train.optimisation import Optimisation
+from napari_spectrai.learn.train.tasks import TrainingPair
+from napari_spectrai.learn.train.trainer import Trainer
+from napari_spectrai.networks import build
+from napari_spectrai.networks.hooks import on_whole_images
+from napari_spectrai.networks.inference import for_inference
+from napari_spectrai.runs import RunFolder
+from tests.test_inference import model_of
+from tests.test_networks import CASES, CLASSIFYING, POOLING, WINDOWED
+
+META = torch.device("meta")
+"""A device without values: an operation that needs one, or that meets a tensor of the CPU, raises an error, as it would wait on a GPU."""
+WAIT = ("eigenimage_cnn",)
+"""Networks of which a part is computed on the CPU: the eigenimages of each image, by numpy."""
+BANDS = 24
+
+
+def batch_of(spec, samples):
+    side = 1 if spec.dimensionality == 1 and not spec.around else max(spec.around, 8 * spec.grid)
+    return torch.empty(samples, side, side, BANDS, device=META)
+
+
+class OnMeta:
+    """What the optimisation uses of Accelerate, without a transfer."""
+
+    device = torch.device("cpu")  # of the random generator alone
+
+    def prepare(self, network, optimiser):
+        def step():
+            optimiser.step()  # looked up when it is called: schedules count the calls
+
+        return network, SimpleNamespace(optimizer=optimiser, zero_grad=optimiser.zero_grad, step=step)
+
+    def autocast(self):
+        return nullcontext()
+
+    def backward(self, loss):
+        loss.backward()
+
+    def clip_grad_norm_(self, parameters, most):
+        torch.nn.utils.clip_grad_norm_(parameters, most)
+
+
+@pytest.fixture(autouse=True)
+def no_autocast_on_meta(monkeypatch):
+    """Let networks leave autocast where the device has none."""
+    plain = torch.autocast
+    monkeypatch.setattr(torch, "autocast", lambda kind, *more, **named: nullcontext() if kind == "meta" else plain(kind, *more, **named))
+
+
+ONE_OF_EACH = list({(spec.kind, spec.dimensionality): spec for spec in [*CASES, *CLASSIFYING, *POOLING, *WINDOWED]}.values())
+
+
+@pytest.mark.parametrize("spec", ONE_OF_EACH, ids=lambda spec: f"{spec.kind}-{spec.dimensionality}")
+def test_a_step_of_training_and_one_of_prediction_wait_for_nothing(spec):
+    classes = spec in CLASSIFYING or spec in POOLING or spec in WINDOWED
+    with META:
+        network = build(spec, BANDS, 3 if classes else BANDS, classes=classes, **{"ridge": False} if classes else {})
+    experiment = Experiment().model_copy(update={"network": spec, "augmentation": []})
+    optimisation = Optimisation(experiment, network, OnMeta(), 10, [], labels=False)
+    optimisation.train_mode()
+
+    def step():
+        pair = TrainingPair(batch_of(spec, 4), torch.empty(()))
+        return optimisation.step(pair, lambda output, pair: output.square().mean(), lambda some, x: some(x))
+
+    if spec.kind in WAIT:
+        with pytest.raises(NotImplementedError, match="no data"):
+            step()
+        return
+    assert step().device == META
+    network = for_inference(network.eval())
+    with torch.inference_mode():
+        assert on_whole_images(network, batch_of(spec, 2)).device == META
+
+
+@pytest.mark.parametrize("kind", sorted(optimisers))
+def test_optimisers_wait_for_nothing(kind):
+    experiment = Experiment().override(f"training.optimiser={kind}")
+    network = build(SpectralMLP(width=8), BANDS, 3, classes=True).to(META)
+    optimisation = Optimisation(experiment, network, OnMeta(), 10, [], labels=True)
+    pair = TrainingPair(torch.empty(4, 1, 1, BANDS, device=META), torch.empty(()))
+    for _ in range(2):
+        assert optimisation.step(pair, lambda output, pair: output.square().mean(), lambda some, x: some(x)).device == META
+
+
+class Waits(TorchDispatchMode):
+    """Counts operations that a GPU would have to finish for: their result is a value, or a shape that depends on values."""
+
+    OPERATIONS = ("_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "equal", "unique")
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
+        name = operation.__name__.split(".")[0]
+        if name in self.OPERATIONS:
+            self.found.append(name)
+        return operation(*arguments, **(keywords or {}))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (
+            "network=unet",
+            "network.dims=2",
+            "network.width=8",
+            "network.depth=1",
+            "data.patch=8",
+            "augmentation=[flip, noise, mixup, rotate]",
+        ),
+        ("training.optimiser=sgd", "task.learns_from=recorrupted"),
+    ],
+)
+def test_a_step_waits_for_the_device_only_where_an_optimiser_counts(image_pairs, quick, tmp_path, settings):
+    experiment = quick(*settings)
+    truths = [image_pairs[1]] if experiment.task.needs_truth else []
+    data = assemble(experiment, [image_pairs[0]], truths)
+    training = Trainer(experiment, data, RunFolder.create(experiment, tmp_path / "run"), shown=False)
+    batches = training.batches.of_epoch(0, 0, data, training.device)
+    training.optimisation.train_mode()
+    first = next(batches)
+    training.learn(*first)
+    parameters = sum(one.requires_grad for one in training.network.parameters())
+    with Waits() as waits:
+        training.learn(*first)
+    # AdamW reads its own counter of steps, which is on the CPU on any device, once for each parameter
+    assert waits.found == ["_local_scalar_dense"] * (parameters if experiment.training.optimiser.kind == "adamw" else 0)
+
+
+class Counted:
+    """An array that counts how many of its values are read."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.dtype, self.ndim, self.read = values, values.shape, values.dtype, values.ndim, 0
+
+    def __getitem__(self, place):
+        found = self.values[place]
+        self.read += found.size
+        return found
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+def test_a_prediction_reads_each_tile_once(dims):
+    model = model_of(UNet(dims=dims, width=4, depth=1, ridge=False))
+    counted = Counted(np.random.default_rng(0).random((150, 170, BANDS), np.float32))
+    cube = Cube(da.from_array(counted, chunks=(10, 10, BANDS), meta=np.empty((0, 0, 0), np.float32)), SpectralAxis.bands(BANDS))
+    counted.read = 0
+    predict(model, cube, tile=64)
+    window = SlidingWindow([model], torch.device("cpu"), 64)
+    planned = sum(
+        (y.stop - y.start) * (x.stop - x.start) for row in tiles(150, 170, window.tile, window.overlap, window.grid) for y, x in row
+    )
+    first_look = counted.read - planned * BANDS
+    assert 0 <= first_look <= 0.1 * counted.values.size  # what decides how it is computed, never a pass over the cube
