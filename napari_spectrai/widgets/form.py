@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin
 
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
@@ -100,7 +102,7 @@ class FormRow(Container[Any]):
         if not isinstance(self.editor, LineEdit) or self._is_text:
             return self.editor.value
         try:
-            return parse_yaml(self.editor.value)
+            return deepcopy(_parsed(self.editor.value))
         except ValueError:
             return self.editor.value  # reported when the field is validated
 
@@ -111,6 +113,12 @@ class FormRow(Container[Any]):
     def show_problem(self, text: str) -> None:
         """Show an error message; hide it if it is empty."""
         say(self.problem, text)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(words: str) -> Any:
+    """Return the value of a text in YAML syntax; a form reads the same ones after every stroke."""
+    return parse_yaml(words)
 
 
 def _text(value: Any) -> str:

@@ -27,6 +27,7 @@ class LayerWatch:
     """
 
     def __init__(self, parent: QWidget, report: Callable[[], Any]) -> None:
+        self._layers: list[Layer] = []
         self._watched: list[Any] = []
         self._brush = QTimer(parent)
         self._brush.setSingleShot(True)
@@ -35,12 +36,15 @@ class LayerWatch:
 
     def watch(self, layers: Iterable[Layer | None]) -> None:
         """Watch these layers, and no others."""
+        chosen = [layer for layer in layers if layer is not None]
+        if [id(layer) for layer in chosen] == [id(layer) for layer in self._layers]:  # connecting takes as long as a stroke
+            return
         wanted: list[Any] = []
-        for layer in layers:
-            if layer is not None:
-                names = (*_MOVED, *(_MARKED if isinstance(layer, Labels | Points | Shapes) else ()))
-                wanted += [getattr(layer.events, name) for name in names if hasattr(layer.events, name)]
+        for layer in chosen:
+            names = (*_MOVED, *(_MARKED if isinstance(layer, Labels | Points | Shapes) else ()))
+            wanted += [getattr(layer.events, name) for name in names if hasattr(layer.events, name)]
         self._disconnect()
+        self._layers = chosen
         for event in wanted:
             event.connect(self._on_event)
         self._watched = wanted
@@ -53,7 +57,7 @@ class LayerWatch:
     def _disconnect(self) -> None:
         for event in self._watched:
             event.disconnect(self._on_event)
-        self._watched = []
+        self._watched, self._layers = [], []
 
     def _on_event(self, _: Any = None) -> None:
         self._brush.start()

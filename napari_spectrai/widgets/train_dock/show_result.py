@@ -38,6 +38,7 @@ class ShowResult(Container[Any]):
         self.about = text("without_training")
         self.method = ComboBox(choices=lambda _: self._offered, name="method", label="Method", tooltip="methods that need no training")
         self.use = PushButton(text="Apply now", name="use", tooltip="apply the method to the layer; nothing is trained")
+        self.use.native.setMaximumWidth(100)  # the names of methods are long
         dress(self.method)
         self.untrained: Container[Any] = Container(widgets=[self.about, line(self.method, self.use)], labels=False, visible=False)
         self.untrained.margins = (0, 0, 0, 0)
