@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import zipfile
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+import yaml
 
 import napari_spectrai as spectrai
 from napari_spectrai import Experiment, SpectralAxis
@@ -156,3 +159,48 @@ def test_the_command_writes_and_does_not_replace(tmp_path):
     assert output.stat().st_size > 1000
     assert CliRunner().invoke(app, ["export", str(sample_model()), "-o", str(output)]).exit_code == 2
     assert CliRunner().invoke(app, ["export", str(tmp_path / "none.safetensors"), "-o", str(tmp_path / "b.onnx")]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("classes", "task", "network"),
+    [(3, "classification", {"kind": "spectral_mlp", "width": 8}),
+     (0, "super_resolution", {"kind": "rcan", "width": 8, "groups": 1, "blocks": 1, "consistent": False})],
+)  # fmt: skip
+def test_a_package_of_the_model_zoo_describes_what_it_computes_and_is_read_back(classes, task, network, tmp_path):
+    model = untrained(classes, task, **network)
+    path = model.export(tmp_path / "model.bioimage.zip")
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    description = yaml.safe_load(files["rdf.yaml"])
+    sources = [*description["covers"], *description["attachments"], description["documentation"], description["weights"]["onnx"]]
+    sources += [tensor["test_tensor"] for tensor in (*description["inputs"], *description["outputs"])]
+    assert {one["source"]: one["sha256"] for one in sources} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items() if name != "rdf.yaml"
+    }
+    image, result = (np.load(io.BytesIO(files[name])) for name in ("spectra.npy", "result.npy"))
+    assert difference(onnxruntime.InferenceSession(files["model.onnx"]).run(None, {"spectra": image})[0], result) < 1e-5
+    bands, last = description["inputs"][0]["axes"][-1], description["outputs"][0]["axes"][-1]
+    assert (bands["type"], bands["size"]) == ("index", 32)
+    assert len(last["channel_names"]) == classes if classes else last["size"] == 32
+    times = 1 / description["outputs"][0]["axes"][1]["scale"]
+    assert result.shape[1] == times * image.shape[1]
+    assert SpectralAxis.from_json(description["config"]["napari_spectrai"]["axis"]) == AXIS
+    again = spectrai.Model.load(path)
+    assert again.axis == AXIS
+    cube = spectrai.Cube(image[0], AXIS)
+    np.testing.assert_array_equal(np.asarray(again.predict(cube).result), np.asarray(model.predict(cube).result))
+
+
+def test_a_package_of_another_program_is_refused_in_a_sentence(tmp_path):
+    path = tmp_path / "other.bioimage.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rdf.yaml", "type: model")
+    with pytest.raises(ValueError, match="holds no model of napari-spectrai; only packages that it exported"):
+        spectrai.Model.load(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.safetensors", bytes(10**7))
+    with pytest.raises(ValueError, match="is compressed"):
+        spectrai.Model.load(path)
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match="truncated or not a package"):
+        spectrai.Model.load(path)

@@ -13,10 +13,10 @@ from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, consol
 @app.command(name="export")
 def export_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="a model file (.safetensors)")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="file to write: .onnx or .pt2")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="file to write: .onnx, .pt2 or .bioimage.zip")],
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a model for other programs: ONNX (.onnx) or a program of torch.export (.pt2), with its preparation in the graph."""
+    """Write a model for other programs, with its preparation: ONNX, torch.export (.pt2) or BioImage Model Zoo (.bioimage.zip)."""
     with exit_with(WRONG_USE):
         refuse_missing(model)
         refuse_same(output, model)

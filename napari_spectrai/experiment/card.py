@@ -18,6 +18,7 @@ from napari_spectrai import repr_html
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
+from napari_spectrai.experiment.package import model_file
 from napari_spectrai.labels import Class
 from napari_spectrai.parsing import brief, parse_json
 from napari_spectrai.spec import problems
@@ -275,7 +276,7 @@ def read_card(path: str | Path) -> ModelCard:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such model file")
     try:
-        with safe_open(path, framework="numpy") as file:
+        with model_file(path) as opened, safe_open(opened, framework="numpy") as file:
             metadata: dict[str, Any] = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is truncated or not a .safetensors file: {error}") from error

@@ -18,6 +18,7 @@ import napari_spectrai
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
+from napari_spectrai.experiment.package import model_file
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
 from napari_spectrai.files import replacing
 from napari_spectrai.learn import classical
@@ -177,15 +178,23 @@ class Model:
         path = Path(path)
         if path.suffix != ".safetensors":
             raise ValueError(f"a model file ends in .safetensors, not {path.suffix or 'nothing'!r}: {path}")
-        weights = {_NETWORK + name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.network.state_dict().items()}
-        kept = classical.to_tensors(self.classical) | (self.applicability.tensors() if self.applicability is not None else {})
         with replacing(path) as temporary:
-            # bytes, since save_file makes the file readable for its owner only
-            temporary.write_bytes(to_bytes(weights | kept | self.fingerprints.to_tensors(), {KEY: self.description.to_json()}))
+            temporary.write_bytes(self.to_bytes())
         return path
 
+    def to_bytes(self) -> bytes:
+        """Return the content of the model's ``.safetensors`` file."""
+        weights = {_NETWORK + name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.network.state_dict().items()}
+        kept = classical.to_tensors(self.classical) | (self.applicability.tensors() if self.applicability is not None else {})
+        # bytes, since save_file makes the file readable for its owner only
+        content: bytes = to_bytes(weights | kept | self.fingerprints.to_tensors(), {KEY: self.description.to_json()})
+        return content
+
     def export(self, path: str | Path) -> Path:
-        """Write the model for other programs: ``.onnx`` (ONNX) or ``.pt2`` (`torch.export`), by the suffix of `path`.
+        """Write the model for other programs, by the suffix of `path`: ONNX, `torch.export` or the BioImage Model Zoo.
+
+        The suffix is ``.onnx``, ``.pt2`` or ``.bioimage.zip``; the last is a package of the format 0.5 [1]_ with the ONNX file, test
+        tensors, a cover, and the model file, from which `load` reads it back.
 
         The graph maps raw intensities ``spectra`` of shape (N, y, x, λ), float32, on the model's axis, to ``result``: a cube in the
         intensities of the source, or class probabilities. N, y and x may have any size; single spectra are (N, 1, 1, λ). The card is in
@@ -207,6 +216,10 @@ class Model:
             If the model cannot be written as a graph (classical methods, mixtures, steps that are not linear), or the suffix is another.
         ImportError
             If a package for ONNX is not installed.
+
+        References
+        ----------
+        .. [1] Ouyang et al., BioImage Model Zoo, bioRxiv (2022). doi:10.1101/2022.06.07.495102
         """
         from napari_spectrai.learn.export.files import export
 
@@ -214,7 +227,7 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a model file. Nothing in it is executed.
+        """Read a model file, or the one in a ``.bioimage.zip`` of `export`. Nothing in it is executed.
 
         Parameters
         ----------
@@ -239,8 +252,9 @@ class Model:
             def build() -> nn.Module:
                 return built(card.experiment, bands, card.out, classes=bool(card.classes))
 
-            refuse_misfit(path, shapes_in(path, _NETWORK), build)
-            network, tensors = build(), load_file(path)
+            with model_file(path) as opened:
+                refuse_misfit(path, shapes_in(opened, _NETWORK), build)
+                network, tensors = build(), load_file(opened)
             weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items() if name.startswith(_NETWORK)}
             network.learn(weights) if isinstance(network, Method) else network.load_state_dict(weights)
             kept = classical.from_tensors(card.baselines, tensors, bands, card.out, card.experiment.task.enlarges)

@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import KEY
+from napari_spectrai.experiment.package import SUFFIX
 from napari_spectrai.files import replacing
 from napari_spectrai.io.found import one_line
+from napari_spectrai.learn.export.bioimage import package
 from napari_spectrai.learn.export.graph import Graph
 from napari_spectrai.spec import listed
 
 if TYPE_CHECKING:
     from napari_spectrai.learn.model import Model
 
-SUFFIXES = (".onnx", ".pt2")
+SUFFIXES = (".onnx", ".pt2", SUFFIX)
 TRACED = (2, 11, 13)
 """Size that a graph is traced with: not a multiple of what networks pad to, so that the padding is in the graph."""
 DIFFERENCE = 1e-5
@@ -31,8 +34,8 @@ DIFFERENCE = 1e-5
 def export(model: Model, path: str | Path) -> Path:
     """Write `model` in the format of the suffix of `path`; see `Model.export`."""
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    suffix = next((suffix for suffix in SUFFIXES if path.name.lower().endswith(suffix)), "")
+    if not suffix:
         raise ValueError(f"{path.name}: a model cannot be exported in this format; {listed(SUFFIXES)}")
     # a copy without gradients: the model stays as it is, and nobody has to detach what the file computes
     graph, batch = deepcopy(Graph(model)).eval().requires_grad_(False).cpu(), _probe(model, *TRACED)
@@ -43,7 +46,7 @@ def export(model: Model, path: str | Path) -> Path:
             warnings.simplefilter("ignore")  # of torch's exporter about itself
             size = torch.export.Dim.DYNAMIC
             program = torch.export.export(graph, (batch,), dynamic_shapes=({0: size, 1: size, 2: size},), strict=False)
-            content = _onnx(program, batch, model) if suffix == ".onnx" else _pt2(program, model)
+            content = _pt2(program, model) if suffix == ".pt2" else _onnx(program, batch, model)
     except (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, AssertionError) as error:
         raise ValueError(
             f"{model.description.experiment.network.title} cannot be exported: its computation depends on the size of the image, or uses "
@@ -52,6 +55,8 @@ def export(model: Model, path: str | Path) -> Path:
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     _refuse_difference(model, content, suffix)
+    if suffix == SUFFIX:
+        content = _packaged(model, content)
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path
@@ -84,13 +89,25 @@ def _pt2(program: Any, model: Model) -> bytes:
     return stream.getvalue()
 
 
+def _packaged(model: Model, graph: bytes) -> bytes:
+    import onnx
+
+    opset = next(one.version for one in onnx.load_model_from_string(graph).opset_import if not one.domain)
+    image = _probe(model, 1, 16, 17)
+    return package(model, graph, opset, image.numpy(), _predicted(model, image))
+
+
+def _predicted(model: Model, batch: torch.Tensor) -> npt.NDArray[np.float32]:
+    predictions = [model.predict(Cube(image.numpy(), model.axis)) for image in batch]
+    return np.stack([(one.result if one.probabilities is None else one.probabilities).numpy() for one in predictions])
+
+
 @torch.no_grad()
 def _refuse_difference(model: Model, content: bytes, suffix: str) -> None:
     """Compute an exported file on images of other sizes, and refuse it if it differs from the predictions of the model."""
     for shape in ((1, 16, 17), (3, 6, 5)):
         batch = _probe(model, *shape)
-        predictions = [model.predict(Cube(image.numpy(), model.axis)) for image in batch]
-        wanted = np.stack([(one.result if one.probabilities is None else one.probabilities).numpy() for one in predictions])
+        wanted = _predicted(model, batch)
         if suffix == ".pt2":
             got = torch.export.load(io.BytesIO(content)).module()(batch).numpy()
         else:
