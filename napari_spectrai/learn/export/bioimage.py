@@ -98,7 +98,7 @@ def _description(model: Model, digests: Mapping[str, str], opset: int) -> dict[s
                         {"type": "space", "id": side, "size": {"tensor_id": "spectra", "axis_id": side}, "scale": 1.0 / times}
                         for side in "yx"
                     ),
-                    {"type": "channel", "id": "classes", "channel_names": outputs} if outputs else _bands("bands", card.truth_axis),
+                    {"type": "channel", "id": "channel", "channel_names": outputs} if outputs else _bands("bands", card.truth_axis),
                 ],
                 "data": {"type": "float32"},
                 "test_tensor": file("result.npy"),
