@@ -316,6 +316,24 @@ def test_a_stratified_split_takes_the_same_share_of_every_class_and_leaves_the_u
         split_maps([(1, 40, 10)], Split(method="stratified"), 1)
 
 
+def test_the_last_files_are_the_test_and_those_before_them_for_validation():
+    maps = split_maps([(1, 4, 4)] * 10, Split(method="file", validation=0.2, test=0.1), 1)
+    assert [int(labels[0, 0, 0]) for labels in maps] == [TRAINING] * 7 + [VALIDATION] * 2 + [TEST]
+
+
+@pytest.mark.parametrize("shape", [(1, 10, 30), (1, 30, 10)])
+def test_a_contiguous_split_holds_out_the_end_of_the_longer_side(shape):
+    (labels,) = split_maps([shape], Split(method="contiguous", validation=0.2, test=0.1, gap=0), 1)
+    along = np.moveaxis(labels[0], np.argmax(shape[1:]), 0)
+    assert [set(row.tolist()) for row in along] == [{TRAINING}] * 21 + [{VALIDATION}] * 6 + [{TEST}] * 3
+
+
+def test_as_many_groups_are_held_out_as_the_fraction_asks_for():
+    groups = [np.arange(40).reshape(1, 40, 1) // 5]
+    (labels,) = split_maps([(1, 40, 1)], Split(method="group", validation=0.25, test=0.0), 1, groups=groups)
+    assert np.bincount(labels.ravel(), minlength=4).tolist() == [0, 30, 10, 0]
+
+
 def test_groups_stay_together():
     groups = [np.repeat(np.arange(8), 5).reshape(1, 40, 1)]
     (labels,) = split_maps([(1, 40, 1)], Split(method="group", validation=0.25, test=0.25), 1, groups=groups)
