@@ -113,16 +113,20 @@ class Dock(Container[Any]):
     ----------
     opens_spectra : bool
         Whether the Spectra dock opens with the first work dock.
+    fills : bool
+        Whether its widgets take the whole height; else they stand at the top.
     """
 
     opens_spectra = True
+    fills = False
 
     def __init__(self, name: str, widgets: Sequence[Any]) -> None:
         self._column: _Column | None = None
         super().__init__(widgets=list(widgets), labels=False, name=name)
         inner = super().native
         inner.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        inner.layout().addStretch(1)
+        if not self.fills:
+            inner.layout().addStretch(1)
         self._column = _Column()
         self._column.setWidget(inner)
         self._column.setObjectName(name)

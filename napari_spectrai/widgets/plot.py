@@ -13,10 +13,11 @@ from magicgui.widgets import Container
 from napari.components import ViewerModel
 from napari.utils.theme import get_theme
 from psygnal import Signal
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import Qt
 
 from napari_spectrai.widgets.colours import contrast, readable
 from napari_spectrai.widgets.decade_axis import DecadeAxis
+from napari_spectrai.widgets.plot_canvas import Canvas
 from napari_spectrai.widgets.plot_pictures import save_picture
 from napari_spectrai.widgets.preferences import changed, theme_of_plots
 
@@ -42,12 +43,6 @@ class _Looks:
     points: bool = False
 
 
-LEAST_HEIGHT = 130
-"""Height of a plot in a low dock at least, in pixels."""
-AROUND_PLOT = 42
-"""Pixels above and below a plot that fills its dock."""
-
-
 class Plot(Container[Any]):
     """A plot in a magicgui container.
 
@@ -68,7 +63,7 @@ class Plot(Container[Any]):
         super().__init__(name=name, labels=False)
         self.margins = (0, 0, 0, 0)
         self._viewer = viewer
-        self._plot = pg.PlotWidget(axisItems={"left": DecadeAxis("left") if logarithmic else pg.AxisItem("left")})
+        self._plot = Canvas(axisItems={"left": DecadeAxis("left") if logarithmic else pg.AxisItem("left")})
         self._plot.setLogMode(y=logarithmic)
         self._plot.setFixedHeight(height)
         self._height = height
@@ -83,6 +78,7 @@ class Plot(Container[Any]):
             self._item.getAxis(side).enableAutoSIPrefix(False)
         self._legend = self._item.addLegend(offset=(-4, 2), labelTextSize="8pt", colCount=2, verSpacing=-6)
         self._curves: dict[str, Any] = {}
+        self._measured: list[Any] = []
         self._looks: dict[str, _Looks] = {}
         self._background = "#000000"
         self._line: Any = None
@@ -96,11 +92,11 @@ class Plot(Container[Any]):
         changed.connect(self._recolour)
         self._plot.destroyed.connect(self._leave)
         self._recolour()
+        self._plot.show_axes(shown=False)
 
-    def fit(self, size: QSize) -> None:
-        """Fill a dock that is wider than it is high, so that its axis is in view; else keep the usual height."""
-        low = size.width() > 1.5 * size.height()
-        self._plot.setFixedHeight(max(LEAST_HEIGHT, size.height() - AROUND_PLOT) if low else self._height)
+    def fill(self, least: int) -> None:
+        """Take the height that the layout has left, at least `least` pixels."""
+        self._plot.fill(least)
 
     @property
     def canvas_height(self) -> int:
@@ -137,7 +133,7 @@ class Plot(Container[Any]):
             axis = self._item.getAxis(side)
             axis.setPen(text)
             axis.setTextPen(text)
-            self._item.setLabel(side, title, color=text)
+            axis.setLabel(title, color=text)
         self._legend.setLabelTextColor(text)
         for _, label in self._legend.items:  # existing entries would keep their colour otherwise
             label.setText(label.text, color=text)
@@ -169,10 +165,15 @@ class Plot(Container[Any]):
     def add_item(self, item: Any, *, measured: bool = False) -> None:
         """Add an item of pyqtgraph; `measured`: the range of the axes includes it."""
         self._item.addItem(item, ignoreBounds=not measured)
+        if measured:
+            self._measured.append(item)
+            self._plot.show_axes(shown=True)
 
     def remove_item(self, item: Any) -> None:
         """Remove an item of pyqtgraph."""
         self._item.removeItem(item)
+        self._measured = [one for one in self._measured if one is not item]
+        self._plot.show_axes(shown=bool(self._curves or self._measured))
 
     @property
     def is_light(self) -> bool:
@@ -210,6 +211,7 @@ class Plot(Container[Any]):
         """
         if name not in self._curves:
             self._curves[name] = self._item.plot(name=name if legend else None, antialias=True)
+            self._plot.show_axes(shown=True)
         looks = _Looks(colour, dashed, width, points)
         if self._looks.get(name) != looks:
             self._looks[name] = looks
@@ -246,6 +248,7 @@ class Plot(Container[Any]):
         item.setZValue(-10)
         self._item.addItem(item)
         self._curves[name], self._looks[name] = item, _Looks(colour)
+        self._plot.show_axes(shown=True)
         self._draw(name)
 
     def remove_curve(self, name: str) -> None:
@@ -253,7 +256,7 @@ class Plot(Container[Any]):
         curve = self._curves.pop(name, None)
         self._looks.pop(name, None)
         if curve is not None:
-            self._item.removeItem(curve)
+            self.remove_item(curve)
 
     def clear_curves(self) -> None:
         """Remove all curves."""

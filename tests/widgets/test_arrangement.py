@@ -94,3 +94,35 @@ def test_a_damaged_memory_is_ignored(tmp_path):
         assert size_of("Spectra", 7) == 7
     remember("Spectra", area="left", size=300)
     assert (recalled("Spectra")["area"], size_of("Spectra", 7)) == ("left", 300)
+
+
+def axes_shown(plot):
+    return [plot.canvas.getPlotItem().getAxis(side).isVisible() for side in ("left", "bottom")]
+
+
+def test_the_plot_of_spectra_takes_the_height_of_a_low_dock_without_scroll_bars(shown, qtbot):
+    dock = opened(shown, "Spectra")
+    columns, bars = dock._columns, [dock.native.verticalScrollBar(), dock._columns._area.verticalScrollBar()]
+    qtbot.waitUntil(lambda: dock.native.height() < 300 and columns._wide, timeout=600_000)
+    qtbot.waitUntil(lambda: dock.plot.canvas.height() > 0.7 * dock.native.height(), timeout=600_000)
+    qtbot.waitUntil(lambda: [bar.maximum() for bar in bars] == [0, 0], timeout=600_000)
+
+
+def test_axes_are_drawn_with_the_first_curve_and_go_with_the_last(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    dock = opened(viewer, "Spectra")
+    qtbot.waitUntil(lambda: axes_shown(dock.plot) == [False, False], timeout=600_000)
+    assert not dock._empty.native.isHidden()
+    assert not dock._readout.value
+    dock.plot.curve("one", [0, 1], [2, 3], "#ff0000")
+    assert axes_shown(dock.plot) == [True, True]
+    dock.plot.clear_curves()
+    qtbot.waitUntil(lambda: axes_shown(dock.plot) == [False, False], timeout=600_000)
+
+
+def test_a_single_step_is_shown_whole(shown, qtbot):
+    dock = opened(shown, "Preprocess")
+    dock.steps = ["normalise"]
+    area = dock._scroll.area
+    qtbot.waitUntil(lambda: area.viewport().height() >= dock._form.native.sizeHint().height() > 10, timeout=600_000)
+    assert area.verticalScrollBar().maximum() == 0

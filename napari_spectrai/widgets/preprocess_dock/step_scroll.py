@@ -33,6 +33,11 @@ class StepScroll(Container[Any]):
         self.area.setWidget(inner)
         self.native.layout().addWidget(self.area)
 
+    @property
+    def around(self) -> int:
+        """Height of the frame that a style draws around the list, in pixels."""
+        return 2 * self.area.frameWidth()
+
     def reset_choices(self, *_: Any) -> None:
         """Rebuild the choices of the steps."""
         self.form.reset_choices()
@@ -87,6 +92,7 @@ class Heights(QObject):
         free = self._column.viewport().height() - others - layout.spacing() * max(0, shown - 1)
         plots = (self._shown.before, self._shown.after)
         content = self._steps.form.native.sizeHint().height()
+        free -= self._steps.around
         line = self._dispensable.native.sizeHint().height() + layout.spacing()
         room = free - line >= len(plots) * LEAST_PLOT + min(content, LEAST_LIST)
         if self._dispensable.visible != room:
@@ -94,7 +100,7 @@ class Heights(QObject):
         free -= line if room else 0
         listed = min(content, max(LEAST_LIST, free - len(plots) * LEAST_PLOT))
         each = min(MOST_PLOT, max(LEAST_PLOT, (free - listed) // len(plots)))
-        self._steps.native.setFixedHeight(listed)
+        self._steps.native.setFixedHeight(listed + self._steps.around)
         for plot in plots:
             plot.canvas_height = each
             plot.native.setFixedHeight(each)

@@ -11,7 +11,6 @@ import pyqtgraph as pg
 from magicgui.widgets import Container
 from napari.layers import Image, Shapes
 from napari.viewer import Viewer
-from qtpy.QtCore import QSize
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.widgets.layers import spectral_position
@@ -112,10 +111,10 @@ class ProfileView(Container[Any]):
         for name, plot in ((self.SPECTRA, self.spectra), (self.PICTURE, self.picture), (self.BAND, self.band)):
             plot.visible = name == what
 
-    def fit(self, size: QSize) -> None:
-        """Fill a dock of that size."""
+    def fill(self, least: int) -> None:
+        """Take the height that the layout has left, at least `least` pixels."""
         for plot in (self.spectra, self.picture, self.band):
-            plot.fit(size)
+            plot.fill(least)
 
     def show_profile(self, profile: LineProfile | None, positions: Doubles, title: str) -> None:
         """Draw the picture of a line, whose bands lie at `positions`."""

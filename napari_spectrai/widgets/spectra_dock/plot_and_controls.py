@@ -9,14 +9,29 @@ from magicgui.widgets import Container
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QBoxLayout, QFrame, QScrollArea, QSizePolicy
 
+from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.line_profile import ProfileView
 
 WIDTH = 290
 """Width of the controls next to the plot, in pixels."""
-_MOST_BELOW = 34
-"""Height that is kept for each other widget of the first column, at most, in pixels."""
+LEAST_WIDE, LEAST_NARROW, LEAST_OTHER = 100, 250, 150
+"""Least height, in pixels, of the plots in a wide dock, of the plot in a narrow one, and of its second plot."""
+_AROUND_WIDE, _AROUND = 2, 9
+"""Pixels above and below the columns of a wide dock, and around them otherwise."""
 _WIDE = 2.0
 """Ratio of width to height from which a dock is wide."""
+
+
+class _Area(QScrollArea):
+    """A column that scrolls on its own, as high as the plot next to it makes the row."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the least size, whatever is in the column."""
+        return QSize(WIDTH, LEAST_WIDE)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the least size."""
+        return self.sizeHint()
 
 
 class PlotAndControls(Container[Any]):
@@ -24,27 +39,30 @@ class PlotAndControls(Container[Any]):
 
     Parameters
     ----------
-    plot : ProfileView
-        Fills the height of a wide dock.
+    plot, other : ProfileView and Plot
+        Fill the height that is left.
     shown : widgets of the first column, with the plot
     controls : widgets of the second column, which scrolls on its own
     """
 
-    def __init__(self, plot: ProfileView, shown: Sequence[Any], controls: Sequence[Any]) -> None:
-        self._plot = plot
+    def __init__(self, plot: ProfileView, other: Plot, shown: Sequence[Any], controls: Sequence[Any]) -> None:
+        self._plot, self._other = plot, other
         self._shown = Container(widgets=list(shown), labels=False, name="shown")
         self._controls = Container(widgets=list(controls), labels=False, name="controls")
         super().__init__(widgets=[self._shown, self._controls], labels=False, layout="horizontal", name="columns")
         for one in (self, self._shown, self._controls):
             one.margins = (0, 0, 0, 0)
-        self._area = QScrollArea()
+        self._area = _Area()
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QFrame.Shape.NoFrame)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setFixedWidth(WIDTH)
         self._area.hide()
         self._controls.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)  # it scrolls, and is not squeezed
+        self._controls.native.layout().setAlignment(Qt.AlignmentFlag.AlignTop)
         self._wide = False
+        self._around: Any = None
+        self._fill()
         self._box.setDirection(QBoxLayout.Direction.TopToBottom)
 
     @property
@@ -54,6 +72,7 @@ class PlotAndControls(Container[Any]):
 
     def live_in(self, column: Any) -> None:
         """Follow the size of the dock."""
+        self._around = column.widget().layout()
         column.on_resize = self.fit
 
     def fit(self, size: QSize) -> None:
@@ -62,14 +81,6 @@ class PlotAndControls(Container[Any]):
         if wide != self._wide:
             self._wide = wide
             self._turn()
-        if not wide:
-            self._plot.fit(size)
-            return
-        self._area.setFixedHeight(max(1, size.height() - 2 * self._box.spacing()))
-        others = [one.native for one in self._shown if one is not self._plot and one.visible]
-        spacing = self._shown.native.layout().spacing()
-        taken = sum(min(one.sizeHint().height(), _MOST_BELOW) + spacing for one in others)
-        self._plot.fit(QSize(size.width(), size.height() - taken))
 
     def _turn(self) -> None:
         controls = self._controls.native
@@ -86,3 +97,11 @@ class PlotAndControls(Container[Any]):
             self._box.addWidget(controls)
             controls.show()
         self._area.setVisible(self._wide)
+        self._fill()
+
+    def _fill(self) -> None:
+        if self._around is not None:
+            above = _AROUND_WIDE if self._wide else _AROUND
+            self._around.setContentsMargins(_AROUND, above, _AROUND, above)
+        self._plot.fill(LEAST_WIDE if self._wide else LEAST_NARROW)
+        self._other.fill(LEAST_WIDE if self._wide else LEAST_OTHER)

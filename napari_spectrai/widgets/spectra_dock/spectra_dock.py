@@ -40,6 +40,8 @@ class SpectraDock(Dock):
     ``dock.tools`` and ``dock.export``.
     """
 
+    fills = True
+
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._plane: tuple[float, ...] = ()
@@ -88,9 +90,9 @@ class SpectraDock(Dock):
             rows(self._show, self.region_means.choice, self._points), self.display.buttons, self.flat_labels, self.pins,
             rows(self.display.view), FoldBox("Axis, offset, difference", [further, self.contrast]), self.tools, self.export,
         ]  # fmt: skip
-        shown = [self._chips, self._views, self._other, self.region_means.legend, self._readout, self._problem]
-        self._columns = PlotAndControls(self._views, shown, controls)
-        self._sections = [self._empty, self._columns]
+        shown = [self._empty, self._chips, self._views, self._other, self.region_means.legend, self._readout, self._problem]
+        self._columns = PlotAndControls(self._views, self._other, shown, controls)
+        self._sections = [self._columns]
 
     # ---------------------------------------------------------------- events
 

@@ -179,7 +179,7 @@ class SpectraDrawn:
     def show_values(self) -> None:
         """Describe what is under the cursor, label peaks, and say what to do where nothing is drawn."""
         self._readout.value = "\n".join(reading(self._viewer, layer, spectrum) for layer, spectrum in self._seen.values()) or (
-            f"Mean of {', '.join(self._meant)}. {HINT}" if self._meant else HINT
+            f"Mean of {', '.join(self._meant)}. {HINT}" if self._meant else HINT if spectral_layers(self._viewer) else ""
         )
         if self._other.visible and not self._other.names():
             self._other.visible = False
