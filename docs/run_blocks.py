@@ -27,7 +27,7 @@ FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,})(?P<info>.*)$")
 FILE = re.compile(r"^#\s+(?P<name>[\w./-]+\.(?:ya?ml|toml|py))\b")
 NOT_CODE = {"text", "mermaid"}
 ELSEWHERE = {"docs/cluster.md"}
-"""Pages whose commands need a cluster; `tests/test_parts.py` runs them as processes of one machine."""
+"""Pages whose commands need a cluster; `tests/test_cluster_page.py` runs what needs none, and checks the others against the program."""
 SHOWN = 2.0
 """Seconds of the processor from which a block's time is printed."""
 
