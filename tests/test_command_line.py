@@ -65,3 +65,10 @@ def test_a_misspelt_command_names_the_nearest():
     result = CliRunner().invoke(app, ["predct"])
     assert result.exit_code == 2
     assert "'predict'" in result.output
+
+
+def test_a_usage_error_is_said_once_and_in_words(tmp_path):
+    result = CliRunner().invoke(app, ["predict", "none.safetensors", str(tmp_path / "x.h5"), "-o", str(tmp_path / "y.h5")])
+    assert result.exit_code == 2
+    assert result.output.count("error:") == 1
+    assert "no such file" in result.output

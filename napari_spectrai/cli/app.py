@@ -102,6 +102,8 @@ def exit_with(code: int) -> Iterator[None]:
     """Print errors that a user can fix as a message, with an exit code; anything else is a bug and keeps its traceback."""
     try:
         yield
+    except typer.Exit:  # a RuntimeError, too, whose text is only the code
+        raise
     except FileNotFoundError as error:  # a name that leads nowhere is the same mistake in every command
         say_error(error)
         raise typer.Exit(WRONG_USE) from error
