@@ -18,6 +18,8 @@ from napari_spectrai import Experiment, SpectralAxis
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.card import KEY, ModelCard
 from napari_spectrai.labels import Class
+from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.export.steps import as_module
 from napari_spectrai.learn.model import built
 from napari_spectrai.preparation.step import steps
@@ -144,11 +146,54 @@ def test_a_pt2_file_is_for_any_size(tmp_path):
         assert difference(got, model.predict(spectrai.Cube(image, AXIS)).result.numpy()) < 1e-5
 
 
-def test_a_network_that_no_graph_can_hold_is_refused(tmp_path):
+def test_consistent_super_resolution_is_refused_with_the_reason_and_the_setting(tmp_path):
     model = untrained(task="super_resolution", kind="rcan", width=8, consistent=True)
-    with pytest.raises(ValueError, match="cannot be exported.*keep the .safetensors"):
+    with pytest.raises(ValueError, match=r"matrices that depend on the size of the image: train with network\.consistent=false, or keep"):
         model.export(tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def mixture(members, labels=3, radius=0):
+    """Return a mixture of methods fitted to made spectra of classes, and of networks with random weights."""
+    random = np.random.default_rng(0)
+    classes = np.repeat(np.arange(1, labels + 1), 20)
+    spectra = random.normal(0, 0.3, (len(classes), len(AXIS))) + np.sin(np.arange(len(AXIS)) * classes[:, None] / 4)
+    model = untrained(labels, "segmentation", kind="automatic", radius=radius, members=members)
+    pixels = torch.from_numpy(spectra.astype(np.float32))[None, None, :, None]
+    scene = Scene(pixels, torch.from_numpy(classes)[None, None, :, None], torch.ones(1, 1, len(classes), 1, dtype=torch.bool))
+    for module in model.network.fitted_members:
+        if isinstance(module, Method):
+            module.fit([Scene(scene.x[0], scene.y[0], scene.counts[0])])
+    return model
+
+
+LINEAR = {"network": {"kind": "logistic_regression"}, "weight": 0.6, "temperature": 1.5}
+MEANS = {"network": {"kind": "pca_lda_local_means"}, "weight": 0.3, "sees": "shapes"}
+NETWORK = {"network": {"kind": "spectral_mlp", "width": 8}, "weight": 0.4}
+
+
+@pytest.mark.parametrize(("suffix", "members"), [(".onnx", [LINEAR, MEANS]), (".pt2", [LINEAR, NETWORK])])
+def test_a_mixture_of_what_can_be_exported_is_its_prediction(suffix, members, tmp_path):
+    model = mixture(members)
+    path = model.export(tmp_path / f"model{suffix}")
+    image = np.random.default_rng(1).normal(size=(9, 7, len(AXIS))).astype(np.float32)
+    if suffix == ".onnx":
+        got = onnxruntime.InferenceSession(path).run(None, {"spectra": image[None]})[0][0]
+    else:
+        got = torch.export.load(io.BytesIO(path.read_bytes())).module()(torch.from_numpy(image[None])).numpy()[0]
+    assert np.ptp(got) > 0.1
+    assert difference(got, model.predict(spectrai.Cube(image, AXIS)).probabilities.numpy()) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("members", "radius", "reason"),
+    [([LINEAR, NETWORK], 2, r"guided filter, radius 2.*network\.smooth=false"),
+     ([LINEAR, {**NETWORK, "sees": "superpixels"}], 0, r"superpixels.*averages over regions"),
+     ([LINEAR, {"network": {"kind": "svm"}, "weight": 0.4}], 0, r"its member SVM cannot be: it is not a network")],
+)  # fmt: skip
+def test_a_mixture_that_no_graph_can_hold_says_which_part_of_it(members, radius, reason, tmp_path):
+    with pytest.raises(ValueError, match=reason):
+        untrained(3, "segmentation", kind="automatic", radius=radius, members=members).export(tmp_path / "model.onnx")
 
 
 def test_the_command_writes_and_does_not_replace(tmp_path):

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_spectrai.cube import FloatArray
-from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.experiment.network_spec import NetworkSpec
 from napari_spectrai.learn.export.steps import as_module
 from napari_spectrai.networks.hooks import on_whole_images
 
@@ -32,13 +33,8 @@ class Graph(nn.Module):
         super().__init__()
         card = model.description
         experiment = card.experiment
-        title = experiment.network.title or experiment.network.kind
-        if isinstance(model.network, Method) and experiment.network.kind not in EXPORTED_METHODS:
-            raise ValueError(
-                f"{title} cannot be exported, since it is not a network; train a network (network.kind), or keep the .safetensors file"
-            )
-        if experiment.any_axis:
-            raise ValueError(f"{title} cannot be exported, since it computes eigenimages of each image; keep the .safetensors file")
+        if (reason := obstacle(experiment.network, times=experiment.task.enlarges)) is not None:
+            raise ValueError(f"{experiment.network.short_name} cannot be exported, since {reason}, or keep the .safetensors file")
         if experiment.task.of_images:
             raise ValueError("a model of whole images cannot be exported; keep the .safetensors file")
         steps, axis = [], card.axis
@@ -73,8 +69,35 @@ class Graph(nn.Module):
         return values if self.times == 1 else values.repeat_interleave(self.times, 1).repeat_interleave(self.times, 2)
 
 
-EXPORTED_METHODS = frozenset({"ridge"})
-"""Kinds of classical methods whose forward is torch alone."""
+EXPORTED_METHODS = frozenset(
+    {"ridge", "automatic", "logistic_regression", "pls_da", "pca_lda", "logistic_local_means", "pca_lda_local_means"}
+)
+"""Kinds of classical methods whose forward is torch alone; of a mixture, if the forward of each of its members is."""
+
+
+def obstacle(spec: NetworkSpec, *, times: int = 1) -> str | None:
+    """Return why a network or method cannot be written as a graph, and what to train instead; None if nothing is known against it."""
+    if spec.classical and spec.kind not in EXPORTED_METHODS:
+        return "it is not a network: train a network (network.kind)"
+    if spec.any_axis and not isinstance(spec, Automatic):
+        return "it computes eigenimages of each image: train another network (network.kind)"
+    if times > 1 and spec.is_consistent:
+        return (
+            "what it adds is made consistent with the input by matrices that depend on the size of the image: "
+            "train with network.consistent=false"
+        )
+    return _obstacle_in(spec, times) if isinstance(spec, Automatic) else None
+
+
+def _obstacle_in(mixture: Automatic, times: int) -> str | None:
+    if mixture.radius:
+        return f"its class maps are smoothed over the whole image (guided filter, radius {mixture.radius}): train with network.smooth=false"
+    for member in mixture.members:
+        if member.sees == "superpixels":
+            return f"its member {member.name} averages over regions of each image: train the others alone (network.candidates)"
+        if (reason := obstacle(member.network, times=times)) is not None:
+            return f"its member {member.name} cannot be: {reason}"
+    return None
 
 
 def _ones(bands: int) -> FloatArray:
