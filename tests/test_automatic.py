@@ -21,6 +21,7 @@ from napari_spectrai.learn.automatic.choice import Answers, HeldOut, choose, cro
 from napari_spectrai.learn.mixture.guided_filter import components, guided_filter
 from napari_spectrai.learn.mixture.spectral_views import shapes, superpixel_means
 from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.reports.fold_table import fold_table
 from napari_spectrai.runs import Compared, Finished, RunFolder, Started
 
 QUICK = {"kind": "automatic", "candidates": ["logistic_regression", "pca_lda"]}
@@ -65,6 +66,20 @@ def test_scores_of_every_candidate_are_reported_fold_by_fold(trained):
     assert {event.name for event in compared} == {"logistic", "PCA-LDA"}
     assert all(len(event.folds) > 1 and len(event.interval) == 2 for event in compared)
     assert sum(event.weight for event in compared) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_cross_validation_of_a_run_is_a_table_with_the_best_candidate_first(trained):
+    _, events, folder = trained
+    found = fold_table(RunFolder(folder))
+    compared = {event.name: event for event in events if isinstance(event, Compared)}
+    means = {name: np.mean(event.folds) for name, event in compared.items()}
+    assert [row[0] for row in found.rows] == sorted(means, key=means.get, reverse=True)
+    for row in found.rows:
+        event = compared[row[0]]
+        assert [float(cell) for cell in row[3:]] == pytest.approx(event.folds, rel=1e-2)
+        assert [float(part) for part in row[1].split(" ± ")] == pytest.approx([means[row[0]], np.std(event.folds, ddof=1)], rel=0.06)
+    assert len(found.heads) == len(found.rows[0])
+    assert any(found.chosen)
 
 
 def test_a_model_comes_back_and_answers_as_it_did(trained, scene, tmp_path):

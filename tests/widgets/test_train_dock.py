@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 
 import numpy as np
@@ -13,9 +14,11 @@ from qtpy.QtWidgets import QApplication, QMessageBox
 import napari_spectrai as spectrai
 from napari_spectrai import Cube, Experiment, SpectralAxis, write
 from napari_spectrai.experiment.card import read_card
+from napari_spectrai.reports.fold_table import FoldTable
 from napari_spectrai.runs import Confusion, Epoch, Finished, Patch, Preview, RunFolder, Started
 from napari_spectrai.runs.estimate import Estimate
 from napari_spectrai.widgets.layers import add_cube, choose_dimension
+from napari_spectrai.widgets.train_dock import fold_scores
 from napari_spectrai.widgets.train_dock.train_checks import TrainingChecks
 
 SHORT = ("training.epochs=3", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu")
@@ -576,6 +579,33 @@ def test_what_is_still_running_is_chosen_when_a_dock_opens(viewer, runs_folder, 
     assert train.runs.chosen.path == running.path
     assert (train.runs.resume.text, train.runs.resume.enabled) == ("Follow", True)
     running.release()
+
+
+def test_a_run_stopped_before_others_is_not_chosen_when_a_dock_opens(viewer, runs_folder, until):
+    for age, (name, reason) in enumerate((("new", "done"), ("old", "stopped"))):
+        run = _made_run(runs_folder, name)
+        run.append(Finished(reason))
+        os.utime(run.document, (1e9 - age, 1e9 - age))
+    train = spectrai.widgets.train(viewer)
+    until(lambda: len(train.runs.table.rows) == 2)
+    assert train.runs.chosen is None
+    assert not train.runs.resume.enabled
+
+
+def test_the_cross_validation_of_the_chosen_run_is_shown_below_the_list(viewer, runs_folder, until, monkeypatch):
+    scores = FoldTable("Cross-validation, accuracy", ["Candidate", "Mean ± sd", "Fold 1"], [["ridge", "0.9", "0.9"]], [True], ["a note"])
+    for name in ("with", "without"):
+        _made_run(runs_folder, name).append(Finished("done"))
+    monkeypatch.setattr(fold_scores, "fold_table", lambda folder: scores if folder.path.name.endswith("-with") else None)
+    train = spectrai.widgets.train(viewer)
+    until(lambda: len(train.runs.table.rows) == 2)
+    train.runs.choose(runs_folder / "20260101-000000-with")
+    until(lambda: not train.runs.folds.native.isHidden())
+    table = train.runs.folds.table
+    assert [table.item(0, column).text() for column in range(3)] == ["ridge", "0.9", "0.9"]
+    assert table.item(0, 0).font().bold()
+    train.runs.choose(runs_folder / "20260101-000000-without")
+    until(train.runs.folds.native.isHidden)
 
 
 def test_classes_are_named_counted_and_painted_from_their_table(cells):

@@ -20,6 +20,7 @@ from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_frame import show_parts
 from napari_spectrai.widgets.layers import spectral_position
+from napari_spectrai.widgets.train_dock.fold_scores import FoldScores
 from napari_spectrai.widgets.train_dock.progress_view import TrainingView
 from napari_spectrai.widgets.train_dock.run_table import RunTable
 
@@ -59,7 +60,10 @@ class RunList:
             text="Delete…", name="delete", enabled=False, tooltip="delete the run's folder with its models, after a confirmation"
         )
         first, second = line(self.resume, self.reopen, self.report), line(self.split, self.rename_button, self.delete_button)
-        self.shown: Container[Any] = Container(widgets=[self.table, first, second], labels=False, name="run_list", visible=False)
+        self.folds = FoldScores()
+        self.shown: Container[Any] = Container(
+            widgets=[self.table, first, second, self.folds], labels=False, name="run_list", visible=False
+        )
         self.shown.margins = (0, 0, 0, 0)
         self._reading = LatestOnly(self.table.native)
         self._reading.answered.connect(self._on_rows)
@@ -101,7 +105,7 @@ class RunList:
         self.delete_button.enabled = here
 
     def refresh(self, mine: RunFolder | None = None) -> None:
-        """Read the list again, on a thread; choose `mine`, else the previous choice, else a run that can be resumed."""
+        """Read the list again, on a thread; choose `mine`, else the previous choice, else a running one, else the newest if stopped."""
         if mine is not None:
             self._mine = mine.path
         self._reading.ask(summaries)
@@ -111,7 +115,7 @@ class RunList:
         paths = [row.path for row in summaries]
         # first what another process, or napari before it was closed, is still training
         unfinished = [row.path for row in summaries if row.state == "running"]
-        unfinished += [row.path for row in summaries if row.state in ("stopped", "interrupted")]
+        unfinished += [row.path for row in summaries[:1] if row.state in ("stopped", "interrupted")]  # older ones were left on purpose
         kept = None if chosen is None else chosen.path
         wanted = next((path for path in (self._mine, kept, *unfinished) if path in paths), None)
         before = self._compared()
@@ -123,12 +127,14 @@ class RunList:
                 self._draw(path)
         self.shown.visible = bool(summaries)
         self._mine = None
-        self.chosen_changed.emit()
+        self._on_chosen()
 
     def _compared(self) -> dict[Path, str]:
         return {row.path: row.name for row in self.table.rows if row.path in self.table.ticked}
 
     def _on_chosen(self) -> None:
+        row = self.table.chosen
+        self.folds.take(None if row is None or row.state == "unreadable" else row.folder)
         self.chosen_changed.emit()
 
     # ---------------------------------------------------------------- curves
