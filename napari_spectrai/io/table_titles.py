@@ -13,7 +13,7 @@ from napari_spectrai.units import quantity_of
 
 _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|step|resol", re.IGNORECASE)
 _MOST_SETTINGS = 8
-_BRACKETS = re.compile(r"\s+(?=[(\[])")
+_BRACKETS = re.compile(r"(?<!\s)\s+(?=[(\[])")
 _JOINED = re.compile(r"(?<=raman)\s+(?=shift)|(?<=wave)\s+(?=number|length)", re.IGNORECASE)
 """Blanks within titles that are separated by blanks: before a unit in brackets, and in the names of quantities."""
 
@@ -54,7 +54,11 @@ def _is_words(cell: str) -> bool:
 def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
     """Return one title per column, if a line can be separated into as many."""
     bare = re.sub(r"^\s*(?:#|%|//|'|;)+", "", line)
-    ways = [syntax.cells(bare) if syntax.delimiter else [], re.split(r"\t+|\s{2,}", bare.strip()), re.split(r"\s*[,;]\s*", bare.strip())]
+    ways = [
+        syntax.cells(bare) if syntax.delimiter else [],
+        re.split(r"\t+|\s{2,}", bare.strip()),
+        [cell.strip() for cell in re.split("[,;]", bare)],
+    ]
     ways += [[cell for cell in syntax.cells(bare) if cell], bare.split(), _JOINED.sub("_", _BRACKETS.sub("", bare)).split()]
     for number, cells in enumerate(ways):
         while len(cells) > width and not cells[-1]:
