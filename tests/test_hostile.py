@@ -282,7 +282,8 @@ def test_a_hostile_envi_header_is_read_in_linear_time(body, tmp_path):
 
 
 @pytest.mark.parametrize("head", [
-    "x,y,wavenumber," + "i," * 300_000, "x" + " " * 1_000_000, "x" + " " * 1_000_000 + "y", "x, y, " + "wave(" * 200_000, "(" * 1_000_000, "1" * 1_000_000 + "a",
+    "x,y,wavenumber," + "i," * 300_000, "x" + " " * 1_000_000, "x" + " " * 1_000_000 + "y",
+    "x, y, " + "wave(" * 200_000, "(" * 1_000_000, "1" * 1_000_000 + "a",
     "nm " * 300_000, ",".join(["1.5"] * 250_000), " " * 1_000_000, "x,y," * 250_000,
 ])  # fmt: skip
 def test_a_line_of_a_megabyte_in_a_table_takes_no_quadratic_time(head, tmp_path):
