@@ -1,5 +1,6 @@
 """What the public objects owe Python, NumPy, notebooks and other libraries."""
 
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 import napari_spectrai as spectrai
 from napari_spectrai import Cube, Experiment, Labels, SpectralAxis, as_cube, as_labels, predict, read, train, write
+from napari_spectrai.notices import SpectralWarning
 from napari_spectrai.preparation import steps
 from napari_spectrai.preparation.axis import Crop
 from napari_spectrai.runs import RunFolder
@@ -158,8 +160,9 @@ def test_a_pandas_series_becomes_labels(kind):
         "text": pandas.Series(["fat", "water", "fat"]), "categories": pandas.Series(["fat", "water", "fat"], dtype="category"),
         "numbers": pandas.Series([1, 2, 1]), "missing": pandas.Series(["fat", None, "water"]),
     }[kind]  # fmt: skip
-    labels = as_labels(series)
-    assert labels.data.tolist() == ([1, 0, 2] if kind == "missing" else [1, 2, 1])
+    with pytest.warns(SpectralWarning, match="1 pixels of the labels are missing") if kind == "missing" else contextlib.nullcontext():
+        labels = as_labels(series)
+    assert labels.data.tolist() == ([1, -1, 2] if kind == "missing" else [1, 2, 1])
     assert kind == "numbers" or labels.names == {1: "fat", 2: "water"}
 
 
