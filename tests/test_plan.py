@@ -60,7 +60,7 @@ def test_the_words_name_cubes_patches_and_the_rarest_class():
     )
     division, large, *_ = planned(experiment, cube, labels)
     assert large.words.startswith("900 spectra × 8 bands, 400–700 nm\n")
-    assert f"{large.samples['training']:,} patches of 8×8×8 for training" in large.words
+    assert f"{large.samples['training']:,} patches of 8 × 8 pixels for training" in large.words
     assert "2 classes, rarest 'water' 45 %, 328 pixels unlabelled" in large.words
     assert division.of_classes().tolist() == [260, 312]
     two = Experiment().override("split.validation=0.5")
