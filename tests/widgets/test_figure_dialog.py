@@ -55,8 +55,9 @@ def test_classes_have_the_colours_of_their_layer(viewer):
 
 def test_the_dialog_refuses_in_words_and_saves(viewer, mapped, tmp_path, monkeypatch, until):
     viewer.layers.selection.active = mapped
+    others = set(figure_dialog._open)  # of viewers of other tests
     menus.save_figure(viewer)
-    dialog = next(iter(figure_dialog._open))
+    (dialog,) = figure_dialog._open - others
     assert dialog.preview.pixmap().width() > 100
     dialog.form.fill({"low": "20", "high": "15"})
     dialog.draw()
@@ -67,7 +68,7 @@ def test_the_dialog_refuses_in_words_and_saves(viewer, mapped, tmp_path, monkeyp
     assert dialog._save.enabled
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "map"), "TIFF (*.tif)"))
     dialog._save.native.click()
-    until(lambda: not figure_dialog._open)
+    until(lambda: dialog not in figure_dialog._open)
     with Image.open(tmp_path / "map.tif") as file:
         assert file.size[0] == round(50 * 300 / 25.4)
 
