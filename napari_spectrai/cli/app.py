@@ -43,7 +43,7 @@ COMMANDS = {
     "curves": ("curves_command", "Write the curves of a run as CSV, one row per epoch."),
     "export": (
         "export_command",
-        "Write a model for other programs: ONNX (.onnx) or a program of torch.export (.pt2), with its preparation in the graph.",
+        "Write a model for other programs, with its preparation: ONNX, torch.export (.pt2) or BioImage Model Zoo (.bioimage.zip).",
     ),
     "schema": ("schema_command", "Print or write the JSON schema of experiments, with which editors complete and check YAML."),
     "sample": (
