@@ -139,5 +139,5 @@ def test_devices_that_are_not_there_are_refused(quick, monkeypatch):
 def test_a_single_process_computes_all():
     group, x = ProcessGroup(), torch.rand(5, 2)
     assert torch.equal(group.divided(lambda some: 2 * some, x), 2 * x)
-    assert group.gathered(3) == [3]
-    assert group.shared("word") == "word"
+    assert group.gathered("word") == ["word"]
+    assert group.shared(b"word") == b"word"

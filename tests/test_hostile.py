@@ -7,8 +7,10 @@ import copy
 import json
 import pickle
 import random
+import re
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ import zarr
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+import napari_spectrai
 from napari_spectrai import Cube, Experiment, Model, SpectralAxis, read, train, write
 from napari_spectrai.experiment.card import KEY, read_card
 from napari_spectrai.experiment.network_spec import networks
@@ -350,3 +353,12 @@ def test_more_titles_than_any_instrument_writes_are_refused_with_a_remedy(tmp_pa
         read(path)
     path.write_text(table.format(",".join(f"x={n} y={n}.5" for n in range(30))))  # titles that differ in their numbers alone are few
     assert read(path).shape == (30, 2)
+
+
+def test_nothing_in_the_package_unpickles():
+    forbidden = re.compile(
+        r"pickle\.loads?\b|Unpickler|joblib|allow_pickle=True|weights_only=False|object_list\(|gather_object|scatter_object|unsafe_load"
+    )
+    modules = Path(napari_spectrai.__file__).parent.rglob("*.py")
+    found = [f"{module.name}: {line.strip()}" for module in modules for line in module.read_text().splitlines() if forbidden.search(line)]
+    assert not found

@@ -95,18 +95,19 @@ def test_the_job_ends_when_its_starter_is_killed(tmp_path, pairs, quick):
         write(cube, tmp_path / f"{name}.npz")
     quick(*LONG, f"data.input=[{tmp_path}/in.npz]", f"data.truth=[{tmp_path}/out.npz]").save(tmp_path / "e.yml")
     code = f"""
-import time
+import sys
 from napari_spectrai import Experiment, launch
 run = launch(Experiment.load({str(tmp_path / "e.yml")!r}), run={str(tmp_path / "run")!r})
 print(run.pid, flush=True)
-time.sleep(1000)
+sys.stdin.read()
 """
-    starter = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    starter = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     job = psutil.Process(int(starter.stdout.readline()))
     folder = RunFolder(tmp_path / "run")
     until(lambda: any(isinstance(e, Epoch) for e in folder.events()))
     starter.kill()
     starter.wait()
+    starter.stdin.close()
     starter.stdout.close()
     until(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE)
     assert folder.state() == "stopped"

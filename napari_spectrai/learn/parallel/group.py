@@ -93,21 +93,27 @@ class ProcessGroup:
         self._together(dist.broadcast, word, 0)
         return Order(int(word[0])), float(word[1])
 
-    def shared(self, value: Any = None) -> Any:
-        """Return the value of process 0, in all processes."""
+    def shared(self, content: bytes = b"") -> bytes:
+        """Return the bytes of process 0, in all processes: tensors and plain text, since nothing from a connection is unpickled."""
         if self.size == 1:
-            return value
-        held = [value]
-        self._together(dist.broadcast_object_list, held, 0)
-        return held[0]
+            return content
+        length = torch.tensor([len(content)])
+        self._together(dist.broadcast, length, 0)
+        sent = _as_tensor(content, int(length)) if self.leads else torch.zeros(int(length), dtype=torch.uint8)
+        self._together(dist.broadcast, sent, 0)
+        return sent.numpy().tobytes()
 
-    def gathered(self, value: Any) -> list[Any]:
-        """Return the values of all processes."""
+    def gathered(self, text: str) -> list[str]:
+        """Return the texts of all processes."""
         if self.size == 1:
-            return [value]
-        held: list[Any] = [None] * self.size
-        self._together(dist.all_gather_object, held, value)
-        return held
+            return [text]
+        content = text.encode()
+        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        self._together(dist.all_gather, lengths, torch.tensor([len(content)]))
+        longest = max(int(length) for length in lengths)
+        received = [torch.zeros(longest, dtype=torch.uint8) for _ in range(self.size)]
+        self._together(dist.all_gather, received, _as_tensor(content, longest))
+        return [one[: int(length)].numpy().tobytes().decode() for one, length in zip(received, lengths, strict=True)]
 
     # ------------------------------------------------------------------ tensors
 
@@ -164,6 +170,11 @@ class ProcessGroup:
                 f"this training lost one of its {self.size} processes: {who}. What it had saved is kept; resume the run, with as many "
                 "devices or another number of them"
             ) from error
+
+
+def _as_tensor(content: bytes, length: int) -> Tensor:
+    """Return bytes as a tensor of a length, padded with zeros."""
+    return torch.frombuffer(bytearray(content.ljust(length, b"\0")), dtype=torch.uint8) if length else torch.zeros(0, dtype=torch.uint8)
 
 
 ALONE = ProcessGroup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from napari_spectrai.learn.parallel.joining import take_device
 from napari_spectrai.learn.stages import StoppedEarlyError
 from napari_spectrai.learn.train.splitting import split_data
 from napari_spectrai.learn.train.trainer import Trainer
+from napari_spectrai.parsing import parse_json
 from napari_spectrai.plan.memory import limit_of
 from napari_spectrai.plan.truths import gather
 from napari_spectrai.runs import RunFolder
@@ -50,7 +52,19 @@ class Task:
         """Let the other processes prepare themselves."""
         if group.size > 1:
             with group.ordered(Order.PREPARE):
-                group.shared(self)
+                group.shared(self.to_json().encode())
+
+    def to_json(self) -> str:
+        """Return the task as JSON."""
+        documents = {name: getattr(self, name).model_dump(mode="json") for name in ("experiment", "reading")}
+        return json.dumps(documents | {"folder": str(self.folder.path), "resume": self.resume})
+
+    @classmethod
+    def from_json(cls, text: str) -> Task:
+        """Read what `to_json` returned."""
+        given = parse_json(text, "the task of process 0")
+        experiment, reading = (Experiment.from_mapping(given[name]) for name in ("experiment", "reading"))
+        return cls(experiment, reading, RunFolder(given["folder"]), bool(given["resume"]))
 
 
 def report(group: ProcessGroup, training: Trainer) -> None:
@@ -62,7 +76,7 @@ def report(group: ProcessGroup, training: Trainer) -> None:
         If one of them is not, with its reason.
     """
     with group.ordered(Order.REPORT):
-        group.shared(training.precision)
+        group.shared(training.precision.encode())
         errors = group.gathered("")
     for number, error in enumerate(errors):
         if error:
@@ -124,7 +138,7 @@ class Replica:
             self._train(self._training, order, value)
 
     def _prepare(self) -> None:
-        task: Task = self.group.shared()
+        task = Task.from_json(self.group.shared().decode())
         self._task, self._data, self._training, self._error = task, None, None, ""
         try:
             take_device(self.group.rank, task.experiment.training.device)
@@ -134,7 +148,7 @@ class Replica:
             self._error = str(error) or type(error).__name__
 
     def _report(self) -> None:
-        precision: str = self.group.shared()
+        precision = self.group.shared().decode()
         if self._data is not None and self._task is not None:
             try:
                 self._training = Trainer(

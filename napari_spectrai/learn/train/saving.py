@@ -59,7 +59,7 @@ class Saver:
 
     def shared(self, group: ProcessGroup, place: tuple[int, int]) -> tuple[int, int]:
         """Take over the state of all parts and of the generator from process 0; return its `place`."""
-        state: Any = None
+        state = b""
         if group.leads:
             buffer = io.BytesIO()
             parts = {name: part.state_dict() for name, part in self.parts.items()}
