@@ -93,6 +93,19 @@ def test_maps_of_a_folder_and_their_means(folder, tmp_path):
     assert list((tmp_path / "out" / "a").glob("*.tif"))
 
 
+def test_files_of_a_folder_are_read_as_the_options_say(tmp_path):
+    place = tmp_path / "bare"
+    place.mkdir()
+    write(Cube(np.random.default_rng(0).random((6, 5, 20), np.float32) + 1), place / "a.h5")
+    axis = ["--axis", "600:1800:1/cm"]
+    said = CliRunner().invoke(app, ["predict", "savitzky_golay", str(place), "-o", str(tmp_path / "out"), *axis])
+    assert said.exit_code == 0, said.output
+    assert read(tmp_path / "out" / "a.zarr").axis == AXIS
+    command = ["map", "band", str(place), "low=1600", "high=1800", "-o", str(tmp_path / "maps")]
+    assert CliRunner().invoke(app, [*command, *axis]).exit_code == 0
+    assert CliRunner().invoke(app, command).exit_code == 1  # there are bands 0 to 19
+
+
 def test_an_empty_folder_says_so(tmp_path):
     (tmp_path / "empty").mkdir()
     for command in (["predict", "savitzky_golay"], ["map", "band"]):

@@ -74,7 +74,8 @@ def map_command(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
             if is_folder_of_files(source):
-                _map_folder(chosen, source, output, format, whole=only is None)
+                reading = partial(cube_of, dataset=dataset, spectral=spectral, axis=axis, columns=columns, shape=shape)
+                _map_folder(chosen, source, reading, output, format, whole=only is None)
                 return
             opening = partial(cube_of, source.absolute(), dataset, spectral, axis, columns, shape)
             if only is not None:
@@ -89,7 +90,15 @@ def map_command(
             console.print(str(path), highlight=False, soft_wrap=True, markup=False)
 
 
-def _map_folder(chosen: MapKind, source: Path, output: Path, format: Literal["tiff", "npy"], *, whole: bool) -> None:  # noqa: A002
+def _map_folder(
+    chosen: MapKind,
+    source: Path,
+    reading: Callable[[Path], Cube],
+    output: Path,
+    format: Literal["tiff", "npy"],  # noqa: A002
+    *,
+    whole: bool,
+) -> None:
     """Compute the maps of all spectral files of a folder, each in a folder of its name, and write a table of their means."""
     files = spectral_files(source)
     if not files or not whole:
@@ -100,7 +109,7 @@ def _map_folder(chosen: MapKind, source: Path, output: Path, format: Literal["ti
     for path in files:
         place = output / stem(path)
         try:
-            cube = cube_of(path, None, None, None, None, None)
+            cube = reading(path)
             result = _computed(chosen, cube)
             write_maps(result, place, cube, format)
             rows.append(row_of(path, place, result.notes, **of_maps(result.maps)))

@@ -136,7 +136,11 @@ def predict(
         )  # fmt: skip
     if is_folder_of_files(source):
         unfit = {"--uncertainty": uncertainty, "--part": part, "--workers": workers, "--scheduler": scheduler, "--partial": partial}
-        _predict_folder(model_path(model), source, output, options, [name for name, given in unfit.items() if given], overwrite=overwrite)
+        reading = None
+        if any(given is not None for given in (dataset, spectral, axis, columns, shape)):
+            reading = partial_of(cube_of, dataset=dataset, spectral=spectral, axis=axis, columns=columns, shape=shape)
+        refused = [name for name, given in unfit.items() if given]
+        _predict_folder(model_path(model), source, output, options, refused, reading=reading, overwrite=overwrite)
         return
     last = then[-1] if then else model  # the last model of a chain determines the output
     with exit_with(FAILED if last.exists() else WRONG_USE):
@@ -191,9 +195,10 @@ def _write_results(prediction: Any, output: Path, *, is_classes: bool, streams: 
 
 
 def _predict_folder(
-    model: Path | str, source: Path, output: Path, options: PredictOptions, unfit: Sequence[str], *, overwrite: bool
-) -> None:
-    """Apply a model to all spectral files of a folder, and write a table of what came out of each."""
+    model: Path | str, source: Path, output: Path, options: PredictOptions, unfit: Sequence[str],
+    *, reading: Callable[[Path], Cube] | None, overwrite: bool,
+) -> None:  # fmt: skip
+    """Apply a model to all spectral files of a folder, and write a table of what came out of each; `reading` opens a file."""
     with exit_with(WRONG_USE):
         if unfit:
             raise ValueError(f"{source} is a folder of files, which {unfit[0]} does not go with; omit it, or give one file")
@@ -205,7 +210,9 @@ def _predict_folder(
     with exit_with(FAILED):
         from napari_spectrai.learn.inference.written import predicting_files
 
-        rows = followed(predicting_files(model, files, output, options, overwrite=overwrite), None, f"predicting {len(files)} files")
+        rows = followed(
+            predicting_files(model, files, output, options, reading=reading, overwrite=overwrite), None, f"predicting {len(files)} files"
+        )
     say_rows(rows, output)
 
 

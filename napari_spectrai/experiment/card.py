@@ -256,9 +256,9 @@ def prepared_intensities(experiment: Experiment) -> str:
 def has_applicability(path: str | Path) -> bool:
     """Whether a model file contains training spectra for comparison, so that an applicability map can be computed."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        with model_file(Path(path)) as opened, safe_open(opened, framework="numpy") as file:
             return any(name.startswith(APPLICABILITY) for name in file.keys())  # noqa: SIM118  # it is no mapping
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         return False
 
 

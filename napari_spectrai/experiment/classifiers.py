@@ -165,7 +165,6 @@ class SVMLocalMeans(SVM, LocalMeans):
     title: ClassVar = "Support vector machine, local means"
     label: ClassVar = "SVM (means)"
     kind: Literal["svm_local_means"] = "svm_local_means"  # type: ignore[assignment]
-    cost_growth: ClassVar = 3
 
     @classmethod
     def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:
@@ -179,7 +178,6 @@ class RandomForestLocalMeans(RandomForest, LocalMeans):
     title: ClassVar = "Random forest, local means"
     label: ClassVar = "forest (means)"
     kind: Literal["random_forest_local_means"] = "random_forest_local_means"  # type: ignore[assignment]
-    cost_growth: ClassVar = 0
 
     @classmethod
     def candidacy(cls, purpose: Purpose, size: Size) -> Mapping[View, int]:

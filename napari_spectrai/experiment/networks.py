@@ -119,7 +119,6 @@ class ResUNet(UNet):
     title: ClassVar = "ResUNet"
     kind: Literal["resunet"] = "resunet"  # type: ignore[assignment]
     residual: ClassVar = True
-    cost_growth: ClassVar = 0
     convolutions: int = Field(3, ge=1, le=6, title="Convolutions per block", description="convolutions per residual block")
     after_sum: int = Field(0, ge=0, le=4, title="Convolutions after sums", description="convolutions after each residual sum")
 

@@ -14,6 +14,7 @@ import numpy as np
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import positions
 from napari_spectrai.io.titles import from_labels
+from napari_spectrai.units import known_unit
 
 _WAVELENGTHS = ("lambda", "spectral", "wavelength")
 _MOST = 1_000_000
@@ -88,13 +89,23 @@ def of_image(xml: str, number: int) -> OmeImage:
         pixels.get("PhysicalSizeXUnit", "µm"),
         tuple(channel.get("Name", "") for channel in channels),
         tuple((channel.get("EmissionWavelength"), channel.get("EmissionWavelengthUnit", "nm")) for channel in channels),
-        tuple(float(value) for channel in channels if (value := channel.get("ExcitationWavelength"))),
+        tuple(filter(None, map(_excitation, channels))),
         _modulo(root, image, pixels),
         {
             "Z": (float(pixels.get("PhysicalSizeZ") or 0), pixels.get("PhysicalSizeZUnit", "µm")),
             "T": (float(pixels.get("TimeIncrement") or 0), pixels.get("TimeIncrementUnit", "s")),
         },
     )
+
+
+def _excitation(channel: ET.Element) -> float | None:
+    """Return the excitation wavelength of a channel in nm; None without one that can be read, since it only helps to understand names."""
+    unit = known_unit(channel.get("ExcitationWavelengthUnit", "nm"))
+    try:
+        value = float(channel.get("ExcitationWavelength", ""))
+    except ValueError:
+        return None
+    return None if unit is None or unit.name not in ("nm", "um") else value * unit.factor * (1e3 if unit.name == "um" else 1.0)
 
 
 def _is(element: ET.Element, name: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari_spectrai.cube import Cube
 from napari_spectrai.io import write
 from napari_spectrai.io.folders import stem
 from napari_spectrai.io.labels import write_labels, write_table
@@ -42,8 +43,9 @@ def row_of_prediction(source: Path, output: Path, prediction: Prediction) -> Row
 
 
 def predicting_files(
-    model: Model | str | Path, files: Sequence[Path], folder: Path, options: PredictOptions | None = None, *, overwrite: bool = False
-) -> Generator[Progress, None, list[Row]]:
+    model: Model | str | Path, files: Sequence[Path], folder: Path, options: PredictOptions | None = None,
+    *, reading: Callable[[Path], Cube] | None = None, overwrite: bool = False,
+) -> Generator[Progress, None, list[Row]]:  # fmt: skip
     """Apply a model to files one after another, yielding progress; write the results and their table into a folder; return the rows.
 
     Parameters
@@ -53,6 +55,8 @@ def predicting_files(
     folder : Path
         Each result is named after its file, ``.zarr``; the table is ``results.csv``.
     options : PredictOptions, optional
+    reading : callable, optional
+        Opens a file; default: as `napari_spectrai.read` without options.
     overwrite : bool
         Whether results that exist are replaced; otherwise they are an error before anything is computed.
 
@@ -81,7 +85,8 @@ def predicting_files(
     rows = []
     for number, (path, place) in enumerate(zip(files, places, strict=True)):
         try:
-            rows.append((yield from _predicted(loaded, path, place, options, number, len(files))))
+            source = path if reading is None else reading(path)
+            rows.append((yield from _predicted(loaded, path, source, place, options, number, len(files))))
         except (ValueError, OSError, MemoryError) as error:
             rows.append(failed_row(path, error))
         write_rows(rows, folder / NAME)  # after each file, so that little is lost
@@ -90,12 +95,12 @@ def predicting_files(
 
 
 def _predicted(
-    model: Any, path: Path, place: Path, options: PredictOptions | None, number: int, count: int
+    model: Any, path: Path, source: Path | Cube, place: Path, options: PredictOptions | None, number: int, count: int
 ) -> Generator[Progress, None, Row]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpectralWarning)  # they are in the notes
         streams = isinstance(model, Model) and not model.description.classes
-        steps = predicting(model, path, options, out=place if streams else None)
+        steps = predicting(model, source, options, out=place if streams else None)
         while True:
             try:
                 progress = next(steps)

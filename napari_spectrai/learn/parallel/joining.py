@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import PrefixStore, TCPStore
+from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]  # documented, but not listed for type checkers
 from torch.distributed.rendezvous import rendezvous
 
 from napari_spectrai.experiment import Experiment
