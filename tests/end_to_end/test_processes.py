@@ -230,7 +230,8 @@ def test_a_prediction_in_a_process_is_that_of_python(pairs, quick, tmp_path):
     job.start()
     *_, last = job.events()
     job.close()
-    assert last == Finished("done", model=str(tmp_path / "run" / "best.safetensors"))
+    said = ["All spectra lie within the range of the training data (dissimilarity up to 1)."]
+    assert last == Finished("done", model=str(tmp_path / "run" / "best.safetensors"), notes=said)
     np.testing.assert_array_equal(np.asarray(read(tmp_path / "job" / "result.zarr").data), predict(model, pairs[0]).result.data)
 
 
