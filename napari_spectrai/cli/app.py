@@ -32,7 +32,7 @@ COMMANDS = {
         "evaluate_command",
         "Print the scores of results against the truth, with the raw source and classical methods for comparison.",
     ),
-    "preprocess": ("predict_command", "Apply preparation steps to a file."),
+    "preprocess": ("preprocess_command", "Apply preparation steps to a file."),
     "map": (
         "map_command",
         "Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.",

@@ -31,6 +31,7 @@ from napari_spectrai.cli.common import (
     refuse_same,
 )
 from napari_spectrai.cli.parts import (
+    How,
     PartOption,
     SchedulerOption,
     WorkersOption,
@@ -46,7 +47,6 @@ from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.runs import Evaluation, Finished, RunFolder, Saved
 from napari_spectrai.runs.cluster import Job
 from napari_spectrai.runs.options import EvaluateOptions
-from napari_spectrai.runs.part import Part
 from napari_spectrai.spec import listed
 
 
@@ -174,7 +174,7 @@ def _job(
     return partial(evaluating_on_worker, results, truth, source, task, options, output.absolute())
 
 
-def _evaluate_part(job: Job, output: Path | None, how: tuple[Part, int | None, str | None], folder: RunFolder | None) -> Evaluation | None:
+def _evaluate_part(job: Job, output: Path | None, how: How, folder: RunFolder | None) -> Evaluation | None:
     """Score one part, or let others score all; return the evaluation if it is complete."""
     assert output is not None  # noqa: S101  # refused before
     only = done_elsewhere(*how, store=output, job=job, folder=folder, what="evaluating")

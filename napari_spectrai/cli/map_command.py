@@ -30,13 +30,12 @@ from napari_spectrai.cli.common import (
     say_notes,
     say_rows,
 )
-from napari_spectrai.cli.parts import PartOption, SchedulerOption, WorkersOption, chosen_part, done_elsewhere, say_part
+from napari_spectrai.cli.parts import How, PartOption, SchedulerOption, WorkersOption, chosen_part, done_elsewhere, say_part
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.folders import is_folder_of_files, spectral_files, stem
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.mapping.files import write_maps
-from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.result_table import NAME, failed_row, of_maps, row_of, write_rows
 from napari_spectrai.spec import SettingsError, problems
 
@@ -137,7 +136,7 @@ def _chosen(kind: str, settings: list[str]) -> MapKind:
 
 
 def _map_part(
-    chosen: MapKind, opening: Callable[[], Cube], output: Path, how: tuple[Part, int | None, str | None], format: Literal["tiff", "npy"]  # noqa: A002
+    chosen: MapKind, opening: Callable[[], Cube], output: Path, how: How, format: Literal["tiff", "npy"]  # noqa: A002
 ) -> None:  # fmt: skip
     """Compute one part, or all by others; the last one writes the maps."""
     from napari_spectrai.runs.map_part import mapping_on_worker, mapping_part

@@ -30,6 +30,9 @@ SchedulerOption = Annotated[
     typer.Option("--scheduler", metavar="ADDRESS", help="compute in parts by the workers of Dask's scheduler, such as tcp://host:8786"),
 ]
 
+How = tuple[Part, int | None, str | None]
+"""The part of a command, the number of its processes, and the address of a scheduler."""
+
 
 def chosen_part(part: str | None, workers: int | None, scheduler: str | None, store: Path | None) -> Part | None:
     """Return the part that this process does itself, None if the command is not divided.

@@ -81,7 +81,7 @@ def test_without_a_map_it_says_what_to_select(viewer):
 def test_a_long_name_ends_with_dots_in_a_choice(qtbot):
     from magicgui.widgets import ComboBox
 
-    from napari_spectrai.widgets.dock import dress, elided
+    from napari_spectrai.widgets.elided_choice import dress, elided
 
     choice = ComboBox(choices=["a name that is far too long for this choice", "short"], label="Layer")
     dress(choice)

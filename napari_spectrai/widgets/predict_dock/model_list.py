@@ -16,7 +16,8 @@ from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.untrained import ready_kinds
 from napari_spectrai.runs import all_runs, recent_models, remember_model
 from napari_spectrai.samples import sample_model
-from napari_spectrai.widgets.dock import dress, line
+from napari_spectrai.widgets.dock import line
+from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.predict_dock.untrained_methods import offered
 
 MOST_RUNS = 50

@@ -11,7 +11,8 @@ from napari.layers import Image
 from napari.viewer import Viewer
 
 from napari_spectrai.experiment.tasks import tasks
-from napari_spectrai.widgets.dock import dress, line, say, text
+from napari_spectrai.widgets.dock import line, say, text
+from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.train_dock.applying import is_shown, request, without_training
 
