@@ -208,7 +208,7 @@ def test_classification_of_images_in_folders_a_class(tmp_path):
     events, model = run(Experiment.from_mapping(document), None, None, tmp_path / "run")
     assert [one.name for one in model.card().classes] == ["bright", "dark"]
     assert (started(events).training, started(events).validation) == (8 * 90, 2 * 90)  # one image of each class is held out
-    with pytest.raises(SettingsError, match=r"for whole images, set network\.dims=2"):
+    with pytest.raises(SettingsError, match="Spectral CNN classifies pixels; for images, choose another network; known: .*resnet"):
         list(fit(Experiment.from_mapping(document | {"task": {"kind": "classification", "of": "images"}}), run=tmp_path / "x"))
     images = document | {
         "task": {"kind": "classification", "of": "images"}, "network": {"kind": "resnet", "dims": 2, "width": 8},
@@ -333,8 +333,14 @@ def test_an_eigenimage_denoiser_fits_any_sensor(tmp_path):
     )  # fmt: skip
     _, model = run(experiment, noisy, None, tmp_path / "run")
     other, corrupt = scene(40, 36, 0.7)  # another number of bands, another noise
-    result = predict(model, corrupt).result
+    prediction = predict(model, corrupt)
+    result = prediction.result
     assert result.axis.mismatch(corrupt.axis) is None
+    assert prediction.applicability is None
+    assert "another spectral axis" in " ".join(prediction.found)
+    with pytest.raises(ValueError, match="another spectral axis"):
+        predict(model, corrupt, applicability=True)
+    assert predict(model, noisy).applicability.shape == (64, 64, 1)
 
     def error(values):
         return float(np.square(values - other).mean())

@@ -133,9 +133,9 @@ class Denoising(TaskSpec):
         json_schema_extra=in_words(
             pairs="a clean copy of each map",
             repeats="a second, equally noisy recording",
-            bands="this map alone, no clean copy (odd and even bands)",
-            masked="this map alone, no clean copy (hidden bands)",
-            recorrupted="this map alone, no clean copy (added noise)",
+            bands="this map alone (odd and even bands)",
+            masked="this map alone (hidden bands)",
+            recorrupted="this map alone (added noise)",
         ),
     )
 

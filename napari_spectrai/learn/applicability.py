@@ -174,6 +174,11 @@ def unavailable(name: str) -> str:
     return f"The model {name!r} contains no training spectra for comparison: no applicability map is available. Train it again for one."
 
 
+def on_another_axis(name: str) -> str:
+    """Say that spectra on this axis cannot be compared with those that a model was trained on."""
+    return f"The training spectra of the model {name!r} lie on another spectral axis: no applicability map is available."
+
+
 def _without_outliers(values: npt.NDArray[np.float64]) -> float:
     """Return the largest value that is not an outlier: at most 1.5 interquartile ranges above the upper quartile."""
     low, high = np.quantile(values, [0.25, 0.75])

@@ -16,6 +16,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.card import ModelCard
 from napari_spectrai.experiment.compatibility import Fit, another_scale
 from napari_spectrai.experiment.obstacles import Applied, Onto, obstacles
+from napari_spectrai.learn.applicability import Applicability, on_another_axis, unavailable
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
@@ -94,18 +95,36 @@ def applying(models: Sequence[Model], source: Cube, options: PredictOptions, sha
     card, given = models[0].description, source
     source, fit = on_axis_of(models[0], source, resample=options.resample)
     notes = _about(card, source, fit)
+    compared, unlike = _compared(models[0], source, options.applicability)
     first, components = _with_components(models[0], source, shared)
     models = [_with_noise(model, source) for model in (first, *models[1:])]
-    found = list(
-        dict.fromkeys(model.network.said for model in models if isinstance(model.network, Denoiser | Blend) and model.network.said)
-    )
+    methods = [model.network for model in models if isinstance(model.network, Denoiser | Blend)]
+    found = list(dict.fromkeys(filter(None, [*(method.said for method in methods), unlike])))
     shaped = shaped_as(models[0], given, source, fit)
     turn: Any = Turned if fit.turned and shaped.axis is given.axis else _as_it_is
-    compared = None if options.applicability is False else models[0].applicability
     window = SlidingWindow(
         models, choose_device(options.device), options.tile, draws=options.uncertainty, views=options.views, applicability=compared
     )
     return Applying(source, shaped, window, turn, components, notes, found)
+
+
+def _compared(model: Model, source: Cube, wanted: bool | None) -> tuple[Applicability | None, str]:
+    """Return what compares the spectra of a cube with those of the training, or why nothing does.
+
+    Raises
+    ------
+    ValueError
+        If a comparison is wanted and there is none.
+    """
+    card = model.description
+    if wanted is False:
+        return None, ""
+    if model.applicability is not None and (not card.experiment.any_axis or card.axis.mismatch(source.axis) is None):
+        return model.applicability, ""
+    why = unavailable(card.name) if model.applicability is None else on_another_axis(card.name)
+    if wanted:
+        raise ValueError(why)
+    return None, why if card.is_trained else ""
 
 
 def shaped_as(model: Model, given: Cube, source: Cube, fit: Fit) -> Cube:

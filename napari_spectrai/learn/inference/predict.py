@@ -21,7 +21,7 @@ from napari_spectrai.files import replacing
 from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
 from napari_spectrai.io import zarr as zarr_format
-from napari_spectrai.learn.applicability import said_of, unavailable
+from napari_spectrai.learn.applicability import said_of
 from napari_spectrai.learn.inference.applying import applying, resolved
 from napari_spectrai.learn.inference.cluster import predicting_on_cluster
 from napari_spectrai.learn.inference.prediction import Prediction, labels_of
@@ -82,7 +82,7 @@ def predict(
         unit (nm, um) and the opposite order of bands need no consent, and the result keeps the cube's own.
     applicability : bool, optional
         Also return how unlike the training spectra each spectrum is (`Prediction.applicability`). Default: where the model file contains
-        training spectra for comparison and the whole is computed here, not by a cluster.
+        training spectra for comparison, on the axis of the cube, and the whole is computed here, not by a cluster.
     client : distributed.Client, optional
         Compute in parts by the workers of a Dask cluster, which write into `out`; `out`, the model and the cube lie where all of them
         reach them (what is in memory is written next to `out` first). A part whose worker is killed is continued by another one.
@@ -177,8 +177,6 @@ def _applied(
     part: str | Path | None = None,
 ) -> Generator[Progress, None, Prediction]:
     card, uncertainty = models[0].description, options.uncertainty
-    if options.applicability and models[0].applicability is None:
-        raise ValueError(unavailable(card.name))
     ready_to = applying(models, source, options)
     source, shaped, window, turn = ready_to.source, ready_to.shaped, ready_to.window, ready_to.turn
     notes, name = ready_to.notes, ready_to.shaped.name
@@ -211,8 +209,6 @@ def _applied(
     applies = None if distances is None else _unlike(source, of_source(window, distances), held)
     if applies is not None:
         found += filter(None, [said_of(applies.numpy())])
-    elif options.applicability is None and card.is_trained:
-        found.append(unavailable(card.name))
     deviation = None if spread is None else replace(shaped, data=spread, name=f"{name} (sd)")
     if not card.classes:
         return Prediction(done, uncertainty=deviation, notes=notes, applicability=applies, found=found)
