@@ -95,7 +95,7 @@ def applying(models: Sequence[Model], source: Cube, options: PredictOptions, sha
     card, given = models[0].description, source
     source, fit = on_axis_of(models[0], source, resample=options.resample)
     notes = _about(card, source, fit)
-    compared, unlike = _compared(models[0], source, options.applicability)
+    compared, unlike = _compared(models[0], source, wanted=options.applicability)
     first, components = _with_components(models[0], source, shared)
     models = [_with_noise(model, source) for model in (first, *models[1:])]
     methods = [model.network for model in models if isinstance(model.network, Denoiser | Blend)]
@@ -108,7 +108,7 @@ def applying(models: Sequence[Model], source: Cube, options: PredictOptions, sha
     return Applying(source, shaped, window, turn, components, notes, found)
 
 
-def _compared(model: Model, source: Cube, wanted: bool | None) -> tuple[Applicability | None, str]:
+def _compared(model: Model, source: Cube, *, wanted: bool | None) -> tuple[Applicability | None, str]:
     """Return what compares the spectra of a cube with those of the training, or why nothing does.
 
     Raises
