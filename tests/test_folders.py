@@ -103,7 +103,22 @@ def test_files_of_a_folder_are_read_as_the_options_say(tmp_path):
     assert read(tmp_path / "out" / "a.zarr").axis == AXIS
     command = ["map", "band", str(place), "low=1600", "high=1800", "-o", str(tmp_path / "maps")]
     assert CliRunner().invoke(app, [*command, *axis]).exit_code == 0
-    assert CliRunner().invoke(app, command).exit_code == 1  # there are bands 0 to 19
+    kept = (tmp_path / "maps" / "results.csv").read_text()
+    used = CliRunner().invoke(app, [*command, *axis])
+    assert used.exit_code == 2
+    assert "--overwrite" in used.output
+    assert (tmp_path / "maps" / "results.csv").read_text() == kept
+    assert CliRunner().invoke(app, [*command, "--overwrite"]).exit_code == 1  # there are bands 0 to 19
+    assert (tmp_path / "maps" / "results.csv").read_text() != kept
+
+
+def test_files_of_one_name_do_not_overwrite_their_results(folder, tmp_path):
+    write(read(folder / "a.h5"), folder / "a.npz")
+    for command in (["predict", "savitzky_golay", str(folder)], ["map", "band", str(folder), "low=800", "high=1200"]):
+        said = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "out")])
+        assert said.exit_code != 0
+        assert "two files would both be saved as a" in said.output.replace("\n", " ")
+        assert not (tmp_path / "out").exists()
 
 
 def test_an_empty_folder_says_so(tmp_path):

@@ -19,6 +19,7 @@ from napari_spectrai.cli.common import (
     Axis,
     Columns,
     Dataset,
+    Overwrite,
     Shape,
     Spectral,
     app,
@@ -27,12 +28,22 @@ from napari_spectrai.cli.common import (
     exit_with,
     followed,
     listen_in,
+    refuse_existing,
     say_notes,
     say_rows,
 )
-from napari_spectrai.cli.parts import How, PartOption, SchedulerOption, WorkersOption, chosen_part, done_elsewhere, say_part
+from napari_spectrai.cli.parts import (
+    How,
+    PartOption,
+    SchedulerOption,
+    WorkersOption,
+    chosen_part,
+    done_elsewhere,
+    refuse_overwriting_parts,
+    say_part,
+)
 from napari_spectrai.cube import Cube
-from napari_spectrai.io.folders import is_folder_of_files, spectral_files, stem
+from napari_spectrai.io.folders import is_folder_of_files, results_of, spectral_files
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.mapping.files import write_maps
@@ -57,6 +68,7 @@ def map_command(
     part: PartOption = None,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.
 
@@ -67,8 +79,10 @@ def map_command(
     with exit_with(WRONG_USE):
         chosen = _chosen(kind, settings or [])
         only = chosen_part(part, workers, scheduler, output)
-        if output.exists() and not output.is_dir():
-            raise ValueError(f"{output} is a file; choose a folder")
+        if only is None:
+            _refuse_used(output, overwrite=overwrite)
+        else:
+            refuse_overwriting_parts(output, overwrite=overwrite)
     with exit_with(FAILED):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", SpectralWarning)
@@ -89,6 +103,15 @@ def map_command(
             console.print(str(path), highlight=False, soft_wrap=True, markup=False)
 
 
+def _refuse_used(output: Path, *, overwrite: bool) -> None:
+    """Refuse a folder that holds something, whose maps and tables may have the names of new ones."""
+    if output.is_dir() and not any(output.iterdir()):
+        return
+    refuse_existing(output, overwrite=overwrite)
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"{output} is a file; choose a folder")
+
+
 def _map_folder(
     chosen: MapKind,
     source: Path,
@@ -99,14 +122,12 @@ def _map_folder(
     whole: bool,
 ) -> None:
     """Compute the maps of all spectral files of a folder, each in a folder of its name, and write a table of their means."""
+    if not whole:
+        raise ValueError(f"{source}: --part does not go with a folder of files; give one file")
     files = spectral_files(source)
-    if not files or not whole:
-        why = "--part does not go with a folder of files; give one file" if files else "there is no spectral file in this folder"
-        raise ValueError(f"{source}: {why}")
-    rows = []
-    output.mkdir(parents=True, exist_ok=True)
-    for path in files:
-        place = output / stem(path)
+    places, rows = results_of(files, output), []
+    output.mkdir(exist_ok=True)
+    for path, place in zip(files, places, strict=True):
         try:
             cube = reading(path)
             result = _computed(chosen, cube)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from napari_spectrai.io.formats import format_of
@@ -12,6 +13,23 @@ def stem(path: Path) -> str:
     name = path.name.lower()
     suffixes = [suffix for suffix in format_of(path).suffixes if name.endswith(suffix)]
     return path.name[: -max(map(len, suffixes))]
+
+
+def results_of(files: Sequence[Path], folder: Path, suffix: str = "") -> list[Path]:
+    """Return the place of the result of each file: in `folder`, named after the file.
+
+    Raises
+    ------
+    ValueError
+        If there are no files, or two of them have the same name without their suffixes.
+    """
+    if not files:
+        raise ValueError("there is no spectral file in the input folder; choose another one")
+    places = [folder / f"{stem(path)}{suffix}" for path in files]
+    twice = next((place.name for place in places if places.count(place) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two files would both be saved as {twice}; give them in separate folders")
+    return places
 
 
 def spectral_files(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import write
-from napari_spectrai.io.folders import stem
+from napari_spectrai.io.folders import results_of
 from napari_spectrai.io.labels import write_labels, write_table
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.inference.predict import predicting
@@ -71,12 +71,7 @@ def predicting_files(
     -----
     A file that cannot be processed gets a row that says why, and the others are processed.
     """
-    places = [folder / f"{stem(path)}.zarr" for path in files]
-    if not files:
-        raise ValueError("there are no spectral files to apply the model to")
-    twice = next((place.name for place in places if places.count(place) > 1), None)
-    if twice is not None:
-        raise ValueError(f"two files would both be saved as {twice}; give them in separate folders")
+    places = results_of(files, folder, ".zarr")
     there = [place for place in (*places, folder / NAME) if place.exists()]
     if there and not overwrite:
         raise FileExistsError(f"{there[0]} exists; choose another folder, or allow overwriting")
