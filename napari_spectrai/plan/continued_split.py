@@ -44,8 +44,8 @@ def kept_parts(start: Path, cubes: Sequence[Cube], maps: Sequence[Map], gap: int
         return list(maps), ""
     found, kept = [], 0
     for cube, new in zip(cubes, maps, strict=True):
-        name = digest(cube)
-        old = earlier.parts[earlier.images.index(name)] if name in earlier.images else None
+        place = earlier.place(digest(cube))
+        old = None if place is None else earlier.parts[place]
         if old is None or old.shape != new.shape or not (old != UNUSED).any():
             found.append(new)
             continue

@@ -23,7 +23,12 @@ from napari_spectrai.plan.truths import Truth, class_table, numbered
 FILE = "pixels.npz"
 """Name of the file in a run folder."""
 _SAMPLE = 8
-"""Height and width, in pixels, of the middle of an image by whose values the image is recognised."""
+"""Height and width, in pixels, of the windows of an image by whose values the image is recognised."""
+_SPREAD = 1_024
+"""Number of spectra, spread over an image in memory, by which it is recognised as well."""
+_WINDOWS = ((0.5, 0.24, 0.43), (0.5, 0.43, 0.76), (0.5, 0.57, 0.19), (0.5, 0.81, 0.62))
+"""Places of windows beside the middle, as fractions of depth, height and width."""
+_GOLDEN = (5**0.5 - 1) / 2
 _PARTS = {"validation": VALIDATION, "test": TEST}
 
 
@@ -34,7 +39,7 @@ class UsedPixels:
     Attributes
     ----------
     images : list of str
-        A hash of each image, by which it is recognised in another run.
+        The name of each image (`digest`), by which it is recognised in another run.
     parts : list of uint8 arrays of shape (z, y, x)
         The part of each pixel, `UNUSED` for pixels without a class where the truths are classes.
     marked : list of int32 arrays of these shapes
@@ -60,6 +65,10 @@ class UsedPixels:
             marked = [values[numbered(truth, table)].reshape(one.shape) for truth, one in zip(labels, parts, strict=True)]
             parts = [np.where(m != 0, one, UNUSED).astype(np.uint8) for one, m in zip(parts, marked, strict=True)]
         return cls([digest(cube) for cube in cubes], parts, marked, crossed)
+
+    def place(self, name: str) -> int | None:
+        """Return the number of the image with this name; None if there is none."""
+        return next((number for number, image in enumerate(self.images) if is_named(image, name)), None)
 
     def scored(self, part: str) -> list[npt.NDArray[np.bool_]]:
         """Return which pixels the score of a part, ``"validation"`` or ``"test"``, is of."""
@@ -90,13 +99,41 @@ class UsedPixels:
 
 
 def digest(cube: Cube) -> str:
-    """Return a hash of a cube's shape, axis and middle pixels."""
-    middle = tuple(slice(max(0, length // 2 - _SAMPLE // 2), length // 2 + _SAMPLE // 2 + 1) for length in cube.spatial_shape)
-    values = np.ascontiguousarray(cube.data[middle], np.float32)
+    """Return the name of an image: hashes, each of more of its values than the one before.
+
+    The first is of its shape, axis and middle, as in earlier versions; the second of some windows, too; the third, of an image in memory
+    alone, also of many spectra spread over it. `is_named` compares the hashes that both names have.
+    """
+    data, sides = cube.data, cube.spatial_shape
+    windows = [data[_window(place[-len(sides) :], sides)] for place in ((0.5, 0.5, 0.5), *_WINDOWS)]
+    if hasattr(windows[0], "compute"):
+        import dask  # the import takes a while, which the dock should not wait for
+
+        windows = list(dask.compute(*windows))
     found = hashlib.sha1(repr((cube.shape, cube.axis.unit)).encode(), usedforsecurity=False)
-    for part in (np.ascontiguousarray(cube.axis.values, np.float64), values):
-        found.update(part.tobytes())
-    return found.hexdigest()[:16]
+    found.update(np.ascontiguousarray(cube.axis.values, np.float64).tobytes())
+    stages = [windows[:1], windows[1:]]
+    if isinstance(data, np.ndarray) and not isinstance(data, np.memmap):
+        count = int(np.prod(sides))
+        chosen = np.unique((np.arange(1, min(_SPREAD, count) + 1) * _GOLDEN % 1 * count).astype(np.int64))
+        stages.append([data[np.unravel_index(chosen, sides)]])
+    names = []
+    for values in stages:
+        for part in values:
+            found.update(np.ascontiguousarray(part, np.float32).tobytes())
+        names.append(found.hexdigest()[:16])
+    return "-".join(names)
+
+
+def is_named(image: str, name: str) -> bool:
+    """Whether two names are of the same image, as far as both know it."""
+    return all(one == other for one, other in zip(image.split("-"), name.split("-"), strict=False))
+
+
+def _window(centre: Sequence[float], sides: Sequence[int]) -> tuple[slice, ...]:
+    """Return a small window around a place, which is given as a fraction of each side."""
+    places = [int(length * place) for length, place in zip(sides, centre, strict=True)]
+    return tuple(slice(max(0, place - _SAMPLE // 2), place + _SAMPLE // 2 + 1) for place in places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +171,8 @@ def overlap(before: UsedPixels, now: UsedPixels, part: str) -> Overlap:
     first, second = before.scored(part), now.scored(part)
     common = 0
     for number, (image, mask) in enumerate(zip(now.images, second, strict=True)):
-        if image not in before.images:
-            continue
-        place = before.images.index(image)
-        if first[place].shape != mask.shape:
+        place = before.place(image)
+        if place is None or first[place].shape != mask.shape:
             continue
         both = mask & first[place]
         if now.marked and before.marked:
