@@ -185,6 +185,7 @@ def test_time_that_is_used_up_leaves_candidates_out_and_names_them(scene, tmp_pa
     notes = {one["name"]: one["note"] for one in model.card().compared}
     assert not notes["logistic"]
     assert "time was used up" in notes["forest"]
+    assert any("Not compared for lack of time: forest" in note for note in model.card().notes)
 
 
 @pytest.mark.all_candidates

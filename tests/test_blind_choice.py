@@ -7,6 +7,8 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, Model, fit, predict
 from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.experiment.candidates import denoisers_for, denoisers_in_turn
+from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.runs import Compared
 
 
@@ -55,6 +57,30 @@ def test_the_risk_orders_the_candidates_as_the_truth_does(tmp_path):
     }
     assert risk.keys() == error.keys()
     assert sorted(error, key=error.__getitem__) == sorted(error, key=risk.__getitem__)
+
+
+@pytest.mark.all_candidates
+def test_methods_that_usually_win_on_images_are_compared_first_and_raw_stays_the_simplest():
+    cube = Cube(noisy("gaussian"))
+    experiment = Experiment.default("denoising", cube)
+    found = denoisers_for(experiment, Size(24 * 24, 40, (64, 64)))
+    kinds = [candidate.network.kind for candidate in denoisers_in_turn(found)]
+    assert kinds[:3] == ["raw", "svd_nlm", "nl_bayes"]
+    assert set(kinds) == {candidate.network.kind for candidate in found}
+    assert not found[[candidate.network.kind for candidate in found].index(kinds[-1])].network.classical
+    of_a_set = denoisers_for(experiment, Size(300, 40, None))
+    assert denoisers_in_turn(of_a_set) == of_a_set
+
+
+def test_a_comparison_cut_short_says_which_methods_it_did_not_reach(tmp_path):
+    cube = Cube(noisy("gaussian"))
+    experiment = Experiment.default("denoising", cube).override("network.seconds=0.001")
+    *_, ending = fit(experiment, cube, run=tmp_path / "run")
+    card = Model.load(tmp_path / "run" / "best.safetensors").card()
+    for notes in (ending.notes, card.notes, [(tmp_path / "run" / "report.html").read_text()]):
+        assert any("Not compared for lack of time: Whittaker" in note for note in notes)
+    weights = {one["name"]: one["weight"] for one in card.compared}
+    assert weights["SVD+NLM"] == 1, "one denoiser is compared whatever the time"
 
 
 def test_data_without_noise_stay_what_they_are(tmp_path):

@@ -100,6 +100,16 @@ def in_turn(candidates: Sequence[Candidate], size: Size) -> list[Candidate]:
     return sorted(candidates, key=lambda candidate: (not candidate.is_linear, candidate.network.cost_growth))
 
 
+def denoisers_in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return denoisers in the order of their comparison, so that a busy machine or a short time limit rarely changes the choice.
+
+    After the simplest, which is the unchanged data, come the classical methods that use neighbouring pixels: they take seconds, and where
+    there is an image they usually have the lowest error. Methods on single spectra and networks follow.
+    """
+    rest = sorted(candidates[1:], key=lambda candidate: (not candidate.network.classical, not looks_around(candidate.network)))
+    return [*candidates[:1], *rest]
+
+
 def _listed(experiment: Experiment) -> Sequence[NetworkSpec]:
     """Return the candidates listed by a person; empty if the choice is left to the program."""
     network = experiment.network

@@ -27,6 +27,8 @@ MOST_DRAWS = 4
 """Largest number of draws of noise; one if there are many values."""
 MOST_VALUES = 2**21
 """Largest number of values of an image that candidates are compared on; the middle of a larger one is used."""
+ALWAYS = 2
+"""Number of candidates compared whatever the time: the unchanged data, and one denoiser."""
 SQUARE = 12
 """Side of the blocks over which the spread of a loss is measured, in pixels."""
 
@@ -140,17 +142,17 @@ class BlindComparison:
     def over(self, candidates: Sequence[Candidate]) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
         """Yield (candidate, finished draws), and each candidate once it was compared or left out."""
         for number, candidate in enumerate(candidates):
-            if self.left <= 0 and number:
-                yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up")
+            if self.left <= 0 and number >= ALWAYS:
+                yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up", late=True)
                 continue
-            yield from self._one(candidate, first=number == 0)
+            yield from self._one(candidate, limited=number >= ALWAYS)
 
     @torch.no_grad()
-    def _one(self, candidate: Candidate, *, first: bool) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
+    def _one(self, candidate: Candidate, *, limited: bool) -> Iterator[FoldOutcome | tuple[Candidate, int]]:
         began, outputs = time.monotonic(), []
 
         def stopping() -> bool:
-            return self.stopping() or (not first and self.left <= 0)
+            return self.stopping() or (limited and self.left <= 0)
 
         for number, posed in enumerate(self.posed):
             try:
@@ -158,7 +160,8 @@ class BlindComparison:
             except Stopped:
                 if self.stopping():
                     raise
-                yield FoldOutcome(candidate, None, time.monotonic() - began, f"not compared: not finished within {self.seconds:.0f} s")
+                note = f"not compared: not finished within {self.seconds:.0f} s"
+                yield FoldOutcome(candidate, None, time.monotonic() - began, note, late=True)
                 return
             except (ArithmeticError, ValueError, RuntimeError) as error:
                 yield FoldOutcome(candidate, None, time.monotonic() - began, f"left out: {error}")

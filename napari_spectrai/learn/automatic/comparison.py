@@ -34,6 +34,8 @@ class FoldOutcome:
         Time for all its folds.
     note : str
         The reason why it was left out.
+    late : bool
+        Whether it was left out because the time limit was reached.
     tuned : dict
         Settings of a classical method tuned on the first fold and used in the others.
     modules : dict of fold to module
@@ -44,6 +46,7 @@ class FoldOutcome:
     answers: Answers | None
     seconds: float
     note: str = ""
+    late: bool = False
     tuned: dict[str, Any] = field(default_factory=dict)
     modules: dict[int, nn.Module] = field(default_factory=dict)
 
@@ -110,7 +113,7 @@ class Comparison:
         for number, candidate in enumerate(candidates):
             began = time.monotonic()
             if self.left <= 0 and number:
-                yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up")
+                yield FoldOutcome(candidate, None, 0.0, "not compared: the time was used up", late=True)
                 continue
             yield from self._one(candidate, began, first=number == 0)
 
@@ -136,7 +139,7 @@ class Comparison:
             a_fold = (time.monotonic() - began) / (number + 1)
             if not first and a_fold * (len(self.maps) - number - 1) > max(self.left, 0):
                 note = f"not compared: its folds would take about {a_fold * len(self.maps):.0f} s, and {max(self.left, 0):.0f} s were left"
-                yield FoldOutcome(candidate, None, time.monotonic() - began, note)
+                yield FoldOutcome(candidate, None, time.monotonic() - began, note, late=True)
                 return
         yield FoldOutcome(
             candidate, Answers(candidate.name, torch.cat(outputs), candidate.prior), time.monotonic() - began, tuned=tuned, modules=modules

@@ -44,6 +44,7 @@ class Race(ABC):
         self.began = time.monotonic()
         self.seconds = experiment.network.time_limit or math.inf
         self.outcomes: list[FoldOutcome] = []
+        self._simplicity: dict[str, int] = {}
 
     # ------------------------------------------------------------------ to be implemented by comparisons
 
@@ -66,6 +67,23 @@ class Race(ABC):
     @abstractmethod
     def model(self, outcomes: list[FoldOutcome]) -> tuple[Model, list[tuple[FoldOutcome, float]], list[Event]]:
         """Choose, refit, and return the model, its members with their weights, and previews."""
+
+    # ------------------------------------------------------------------ what the choice is made from
+
+    def _simplest_first(self, outcomes: Sequence[FoldOutcome]) -> list[FoldOutcome]:
+        """Return outcomes from the simplest candidate on; they are compared in an order that depends on the time they take."""
+        return sorted(outcomes, key=lambda outcome: self._simplicity.get(outcome.candidate.name, 0))
+
+    def _cut_short(self) -> list[str]:
+        """Return a sentence on the candidates that the time limit left out, if there are any."""
+        late = [outcome.candidate.name for outcome in self.outcomes if outcome.late]
+        if not late:
+            return []
+        words = (
+            f"Not compared for lack of time: {', '.join(late)}. The time limit was {self.seconds:g} s (network.seconds); with a longer "
+            "one, or on a less busy machine, another method may be chosen."
+        )
+        return [words]
 
     # ------------------------------------------------------------------ control
 
@@ -128,6 +146,7 @@ class Race(ABC):
 
     def _conclude(self, reason: Any) -> Generator[Event, None, Model]:
         stages = Stages(self.folder)
+        self.notes += self._cut_short()
         try:
             model, members, shown = yield from stages.run("Fitting the chosen methods", lambda _: self.model(self.outcomes))
         except StageStopped as stopped:

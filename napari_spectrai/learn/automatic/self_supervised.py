@@ -12,7 +12,7 @@ import torch
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.automatic import Automatic, Member
-from napari_spectrai.experiment.candidates import Candidate, denoisers_for
+from napari_spectrai.experiment.candidates import Candidate, denoisers_for, denoisers_in_turn
 from napari_spectrai.experiment.continuation import members_of
 from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.learn.applicability import Applicability
@@ -70,7 +70,9 @@ class BlindChoice(Race):
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates."""
-        return denoisers_for(self.experiment, self.size, members_of(self.experiment.training.start))
+        candidates = denoisers_for(self.experiment, self.size, members_of(self.experiment.training.start))
+        self._simplicity = {candidate.name: place for place, candidate in enumerate(candidates)}
+        return denoisers_in_turn(candidates)
 
     def started(self, candidates: Sequence[Candidate]) -> Started:
         """Return the first event."""
@@ -105,7 +107,7 @@ class BlindChoice(Race):
         """Choose, fit on the original data, and return the model, its members with their weights, and previews."""
         held, spec = self.comparison.held, self.experiment.network
         assert isinstance(spec, Automatic)  # noqa: S101
-        compared = [o for o in outcomes if o.answers is not None]
+        compared = self._simplest_first([o for o in outcomes if o.answers is not None])
         chosen = choice.choose([o.answers for o in compared if o.answers is not None], held, blend=spec.blend)
         self.notes.append(chosen.why)
         by_name = {outcome.candidate.name: outcome for outcome in compared}

@@ -65,7 +65,6 @@ class CrossValidation(Race):
         self.size = Size(len(self.comparison.held.truth), self.bench.base.inputs.shape[-1], sides)
         self.scoring = Scoring(self.bench, self.comparison.held, self.comparison.asked)
         self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self.bench.base.notes]
-        self._simplicity: dict[str, int] = {}
         self._warn(cubes)
 
     def _warn(self, cubes: Sequence[Cube]) -> None:
@@ -117,7 +116,7 @@ class CrossValidation(Race):
         """Choose, refit, and return the model, its members with their weights, and previews."""
         network, held = self.experiment.network, self.comparison.held
         spec = network if isinstance(network, Automatic) else None
-        outcomes = sorted(outcomes, key=lambda outcome: self._simplicity.get(outcome.candidate.name, 0))
+        outcomes = self._simplest_first(outcomes)
         chosen = choice.choose([o.answers for o in outcomes if o.answers is not None], held, blend=spec is not None and spec.blend)
         self.notes.append(chosen.why)
         by_name = {outcome.candidate.name: outcome for outcome in outcomes}
