@@ -27,7 +27,7 @@ _SAMPLE = 8
 _SPREAD = 1_024
 """Number of spectra, spread over an image in memory, by which it is recognised as well."""
 _WINDOWS = ((0.5, 0.24, 0.43), (0.5, 0.43, 0.76), (0.5, 0.57, 0.19), (0.5, 0.81, 0.62))
-"""Places of windows beside the middle, as fractions of depth, height and width."""
+"""Places of windows in addition to the middle, as fractions of depth, height and width."""
 _GOLDEN = (5**0.5 - 1) / 2
 _PARTS = {"validation": VALIDATION, "test": TEST}
 
