@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from napari_spectrai.io.agilent_files import is_entry
 from napari_spectrai.io.formats import format_of
 
 
@@ -33,7 +34,7 @@ def results_of(files: Sequence[Path], folder: Path, suffix: str = "") -> list[Pa
 
 
 def spectral_files(folder: Path) -> list[Path]:
-    """Return the readable files of a folder, sorted by name; of an ENVI pair, the header."""
+    """Return the readable files of a folder, sorted by name; of an ENVI pair, the header, of an image of tiles, the list."""
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
@@ -43,6 +44,8 @@ def spectral_files(folder: Path) -> list[Path]:
         except ValueError:
             continue
         if (path.is_dir() and path.suffix.lower() != ".zarr") or (known.name == "ENVI" and path.suffix.lower() != ".hdr"):
+            continue
+        if known.module == "agilent" and not is_entry(path):
             continue
         found.append(path)
     return found

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from napari_spectrai.io.agilent_files import is_image
 from napari_spectrai.spec import listed
 
 
@@ -45,19 +46,24 @@ FORMATS = (
     Format("Galactic SPC", (".spc",), "galactic"),
     Format("Thermo OMNIC", (".spa",), "omnic"),
     Format("Gwyddion simple field", (".gsf",), "gwyddion"),
+    Format("Princeton Instruments SPE", (".spe",), "princeton"),
+    Format("PerkinElmer", (".sp", ".fsm"), "perkin_elmer"),
+    Format("Agilent FPA image", (".seq", ".dmt", ".dms", ".dmd", ".drd"), "agilent"),
+    Format("WITec", (".wip", ".wid"), "witec"),
     Format("Bruker OPUS", _DIGITS, "opus"),
     Format("imzML", (".imzml",), "imzml"),
     Format("a vendor's format", (".dm3", ".dm4", ".tvf", ".bcf", ".spx", ".hspy", ".emd", ".msa", ".sur", ".pro", ".xml"), "vendor"),
 )
 """A format is identified by the longest suffix that fits, or by content where that suffix is shared (`_SHARED`)."""
 
-_SHARED = (".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", *_DIGITS)
+_SHARED = (".img", ".dat", ".raw", ".txt", ".asc", ".csv", ".asp", ".xml", ".spx", ".map", ".spc", ".dx", ".prn", ".sp", ".fsm", *_DIGITS)
 """Suffixes that several programs give to files of different kinds."""
 _OPUS_SUFFIX = re.compile(r"\.\d{1,4}")
 _HEAD = 1024
 _CONTENT: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"\x93NUMPY", "NumPy array"), (b"WDF1", "Renishaw WiRE"), (b"MATLAB 5.0", "MATLAB"),
     (b"\x0a\x0a\xfe\xfe", "Bruker OPUS"), (b"Spectral Data File", "Thermo OMNIC"), (b"Gwyddion Simple Field", "Gwyddion simple field"),
+    (b"PEPE", "PerkinElmer"), (b"WIT_PR", "WITec"), (b"WIT_DA", "WITec"),
     (b"CDF\x01", "netCDF"), (b"CDF\x02", "netCDF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
 )  # fmt: skip
 
@@ -76,15 +82,24 @@ def by_content(path: Path) -> Format | None:
     for magic, name in _CONTENT:
         if head.startswith(magic):
             return _named(name)
+    return _of_words(head) or _of_companions(path)
+
+
+def _of_words(head: bytes) -> Format | None:
+    """Return the format whose words a text starts with."""
     words = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if words.startswith(b"##") and re.search(rb"^##\s*JCAMP[-_ ]?DX\s*=|^##\s*TITLE\s*=", words, re.MULTILINE | re.IGNORECASE):
         return _named("JCAMP-DX")
-    if words.startswith(b"#FORMAT") and b"EMSA" in words:
-        return _named("a vendor's format")
+    return _named("a vendor's format") if words.startswith(b"#FORMAT") and b"EMSA" in words else None
+
+
+def _of_companions(path: Path) -> Format | None:
+    """Return the format of a file of values by the file of parameters or the header next to it."""
+    if is_image(path):
+        return _named("Agilent FPA image")
     # a table or a note next to a scene may have its name
-    if path.suffix.lower() not in (*_named("text").suffixes, ".xml") and envi_header(path) is not None:
-        return _named("ENVI")
-    return None
+    of_text = path.suffix.lower() in (*_named("text").suffixes, ".xml")
+    return _named("ENVI") if not of_text and envi_header(path) is not None else None
 
 
 def envi_header(path: Path) -> Path | None:

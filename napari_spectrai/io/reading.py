@@ -21,7 +21,7 @@ from napari_spectrai.notices import noting, say_note
 from napari_spectrai.remedies import Option, answering, give, where
 from napari_spectrai.units import known_unit
 
-_OWN = frozenset({"text", "jcamp", "galactic", "arrays", "omnic", "gwyddion", "renishaw"})
+_OWN = frozenset({"text", "jcamp", "galactic", "arrays", "omnic", "gwyddion", "renishaw", "princeton", "perkin_elmer", "agilent", "witec"})
 """Readers that call no library that may print."""
 
 
