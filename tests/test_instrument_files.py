@@ -211,6 +211,9 @@ def test_tiles_that_are_missing_or_cut(tmp_path):
     (tmp_path / "alone.seq").write_bytes(bytes(2000))
     with pytest.raises(UnreadableError, match=r"alone\.bsp with its parameters is missing"):
         read(tmp_path / "alone.seq")
+    (tmp_path / "flir.seq").write_bytes(b"FFF\0" + bytes(2000))
+    with pytest.raises(UnreadableError, match="thermal video"):
+        read(tmp_path / "flir.seq")
 
 
 # ------------------------------------------------------------------ WITec

@@ -24,6 +24,7 @@ _PREAMBLE = 1020
 _STEP, _FIRST, _POINTS = 2216, 2228, 2236
 _LONGEST_HEAD = 2**22
 _PIXEL, _AGGREGATED = b"FPA Pixel Size", b"PixelAggregationSize"
+_THERMAL = b"FFF\0"
 _VALUE = b"1.00"
 """What precedes the value of a property, by its version."""
 
@@ -40,6 +41,9 @@ class _Head:
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shape of the image of spectra, and of that of interferograms, if there is one."""
+    with path.open("rb") as file:
+        if file.read(len(_THERMAL)) == _THERMAL:
+            raise ValueError("it is a thermal video of FLIR, which has no spectra")
     files = files_of(path)
     head = _head(files.parameters)
     shapes: dict[str, tuple[int, ...]] = {name: _shape(tiles, points) for name, tiles, points in _arrays(files, head)}
@@ -50,10 +54,10 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Return the image of spectra, lazily; interferograms only where they are asked for or alone."""
+    shapes = inspect(path)
     files = files_of(path)
     head = _head(files.parameters)
     arrays = {name: (tiles, points) for name, tiles, points in _arrays(files, head)}
-    shapes = inspect(path)
     name = choose(shapes, dataset, None, main=next(iter(shapes)))
     tiles, points = arrays[name]
     axis = SpectralAxis(head.step * (head.first + np.arange(points, dtype=np.float64)), "1/cm") if name == "spectra" else None

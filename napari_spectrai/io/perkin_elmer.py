@@ -115,7 +115,7 @@ def _text(content: bytes, place: int) -> tuple[str, int]:
 
 
 def _values(path: Path, image: _Image) -> npt.NDArray[Any]:
-    """Return the spectra as an image, of which x varies fastest: the rows that were begun, in which NaN stands for what is missing."""
+    """Return the spectra as an image, of which x varies fastest: the rows that were started, in which NaN stands for what is missing."""
     record = np.dtype([("kind", "<u2"), ("length", "<i4"), ("values", "<f4", (image.bands,))])
     count = image.height * image.width
     there = min(count, max(0, path.stat().st_size - image.start) // record.itemsize)
