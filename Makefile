@@ -14,13 +14,17 @@ PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 font
 HEADLESS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo yes)
 SCREEN := $(if $(HEADLESS),xvfb-run -a -s "-screen 0 1600x1200x24")
 
-.PHONY: demo test lint pictures gallery benchmark docs release-check clean qt
+.PHONY: demo test browser-test lint pictures gallery benchmark docs release-check clean qt chromium
 
 demo: $(VENV)/ready qt
 	$(SCREEN) $(PY) -m napari_spectrai demo $(if $(HEADLESS),--screenshot)
 
 test: $(VENV)/ready qt
 	$(SCREEN) $(PY) -m pytest -n $(WORKERS)
+	@echo "make browser-test looks at the HTML pages in Chromium"
+
+browser-test: $(VENV)/ready qt chromium docs
+	$(SCREEN) $(PY) -m pytest tests/browser
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
@@ -58,6 +62,15 @@ $(VENV)/ready: pyproject.toml constraints.txt
 $(VENV)/ready-docs: $(VENV)/ready
 	$(PY) -m pip install --quiet --constraint constraints.txt --group docs --group release
 	touch $@
+
+chromium:
+	@if ! command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	  else \
+	    echo "The pages are looked at in a browser: sudo apt-get install chromium"; exit 1; \
+	  fi; \
+	fi
 
 qt:
 	@if command -v dpkg-query >/dev/null; then \

@@ -20,18 +20,18 @@ def card(kind: str, name: str, rows: Iterable[tuple[str, Any]], picture: str = "
     """Return a heading, rows of names and values, and a picture, as HTML; everything given as text is escaped."""
     lines = "".join(
         f'<tr><th style="text-align:left;font-weight:normal;opacity:.7">{escape(str(label))}</th>'
-        f'<td style="text-align:left">{escape(str(value))}</td></tr>'
+        f'<td style="text-align:left;overflow-wrap:anywhere">{escape(str(value))}</td></tr>'
         for label, value in rows
     )
     heading = f"<strong>{escape(kind)}</strong>{' ' + escape(name) if name else ''}"
-    return f"<div>{heading}<table>{lines}</table>{picture}</div>"
+    return f'<div style="overflow-wrap:anywhere">{heading}<table>{lines}</table>{picture}</div>'
 
 
 def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return a table with a heading as HTML; numbers are rounded to five digits."""
     head = "".join(f"<th>{escape(str(column))}</th>" for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{escape(_text(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _text(cell: Any) -> str:

@@ -101,14 +101,14 @@ STYLE = """
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+body { overflow-wrap: anywhere; }
 main { max-width: 1000px; margin: 0 auto; padding: 24px 20px 48px; }
-h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; overflow-wrap: anywhere; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 34px 0 10px; border-bottom: 1px solid var(--line); padding-bottom: 4px; }
 h3 { font-size: 15px; margin: 20px 0 6px; }
 p { margin: 8px 0; }
 .soft, figcaption { color: var(--soft); font-size: 13.5px; }
 .state { display: inline-block; padding: 2px 10px; border-radius: 12px; background: var(--panel); border: 1px solid var(--line); }
-.state, p, td, th, li, summary, figcaption, .notice, .bad { overflow-wrap: anywhere; }
 .notice, .bad { border-left: 4px solid; border-radius: 4px; padding: 8px 14px; margin: 12px 0; }
 .notice { color: var(--notice); background: var(--notice-ground); }
 .bad { color: var(--bad); background: var(--bad-ground); }
@@ -162,7 +162,7 @@ svg .dot { stroke-width: 3; fill: none; }
 details { margin: 8px 0; }
 summary { cursor: pointer; color: var(--accent); }
 td details, li details { margin: 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; }
 pre { background: var(--panel); padding: 12px 14px; border-radius: 4px; overflow-x: auto; font-size: 13px; line-height: 1.4; }
 ul { margin: 6px 0; padding-left: 22px; }
 @media (max-width: 640px) {
@@ -180,8 +180,11 @@ ul { margin: 6px 0; padding-left: 22px; }
   main { max-width: none; padding: 0; }
   figure, tr, .notice, .bad { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
-  pre { white-space: pre-wrap; }
-  .many td, .many th { font-size: 6.5pt; padding: 2px; min-width: 0; }
+  .figures td, .figures th, .figures thead th { font-size: 7.5pt; padding: 2px 4px; min-width: 0; }
+  .figures td { overflow-wrap: normal; }
+  .figures td small { display: block; white-space: normal; }
+  .figures th, .figures thead th { white-space: normal; overflow-wrap: anywhere; }
+  .many td, .many th, .many thead th { font-size: 6.5pt; padding: 2px 1px; }
   .wide, figure { overflow-x: visible; }
   svg { min-width: 0; }
 }
