@@ -6,8 +6,8 @@ VENV := .venv
 WORKERS ?= 2
 PY := $(VENV)/bin/python
 
-# what Qt and a screen without a display need on Debian and Ubuntu
-PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 fonts-dejavu-core libxkbcommon-x11-0 libxcb-cursor0 \
+# what Qt and a screen without a display need on Debian and Ubuntu; libharfbuzz0b brings glib, whose package has other names in newer releases
+PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 fonts-dejavu-core libharfbuzz0b libxkbcommon-x11-0 libxcb-cursor0 \
   libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0
 
 # without a display on Linux, a virtual one

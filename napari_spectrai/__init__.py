@@ -24,6 +24,7 @@ _HOMES = {
     "inspect": "io",
     "preprocess": "preparation.preprocessing",
     "maps": "mapping.maps",
+    "region_means": "mapping.regions",
     "Preparation": "preparation.chain",
     "Experiment": "experiment",
     "launch": "runs",
@@ -72,6 +73,7 @@ __all__ = [
     "predict",
     "preprocess",
     "read",
+    "region_means",
     "sample",
     "sweep",
     "train",
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
     from napari_spectrai.learn.model import Model
     from napari_spectrai.learn.sweep import sweep
     from napari_spectrai.mapping.maps import maps
+    from napari_spectrai.mapping.regions import region_means
     from napari_spectrai.preparation.chain import Preparation
     from napari_spectrai.preparation.preprocessing import preprocess
     from napari_spectrai.reports.figure import Figure, figure

@@ -183,9 +183,9 @@ SPACE = [{"name": side, "type": "space", "unit": "micrometer"} for side in "yx"]
 
 def store(path: Path, image: dict, positions: list[float] | None = None) -> Path:
     group = zarr.create_group(path)
-    group.create_array("0", data=np.moveaxis(IMAGE, -1, 0))
+    zarr.create_array(path, name="0", data=np.moveaxis(IMAGE, -1, 0))
     if positions is not None:
-        group.create_array("positions", data=np.array(positions))
+        zarr.create_array(path, name="positions", data=np.array(positions))
     group.attrs["ome"] = {"version": "0.6" if "coordinateSystems" in image else "0.5", "multiscales": [image]}
     return path
 

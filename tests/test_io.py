@@ -225,7 +225,7 @@ def test_a_stack_that_ends_early_is_refused_not_shortened(tmp_path):
 def test_wavelengths_in_channel_names_of_ome_zarr_become_the_axis(tmp_path):
     group = zarr.create_group(tmp_path / "c.ome.zarr", zarr_format=2)
     data = np.random.default_rng(0).random((3, 6, 7), np.float32)
-    group.create_array("0", data=data)
+    zarr.create_array(tmp_path / "c.ome.zarr", name="0", data=data, zarr_format=2)
     axes = [{"name": "c", "type": "channel"}, *({"name": n, "type": "space", "unit": "micrometer"} for n in "yx")]
     level = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [1, 0.5, 0.25]}]}
     group.attrs["multiscales"] = [{"version": "0.4", "name": "dyes", "axes": axes, "datasets": [level]}]

@@ -37,10 +37,11 @@ COMMANDS = {
         "map_command",
         "Compute maps from a file: band images, fitted peaks, components, abundances of given spectra, library matches.",
     ),
+    "regions": ("regions_command", "Write the mean spectrum of each labelled region as .h5ad or .csv."),
     "info": ("info_command", "Describe a file."),
     "estimate": ("train_command", "Estimate the size of a training, its duration here and its memory, from a few steps on synthetic data."),
     "report": ("train_command", "Write the report of a run, one HTML file, from its run folder."),
-    "curves": ("curves_command", "Write the curves of a run as CSV, one row per epoch."),
+    "curves": ("curves_command", "Write the curves of a run as CSV, one row per epoch, or for TensorBoard."),
     "export": (
         "export_command",
         "Write a model for other programs, with its preparation: ONNX, torch.export (.pt2) or BioImage Model Zoo (.bioimage.zip).",

@@ -62,6 +62,8 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
             if broken is not None:
                 raise ValueError(f"its chain of pages points outside the file after {len(file.pages)} pages; it is truncated")
             yield file
+    except tifffile.TiffFileError as error:
+        raise ValueError(f"{error}; it is truncated or damaged" if "IFD" in str(error) else str(error)) from error
     finally:
         logger.removeHandler(complaints)
         logger.propagate = propagate

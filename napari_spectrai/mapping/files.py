@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from napari_spectrai.cells import safe_row
 from napari_spectrai.cube import Cube
 from napari_spectrai.files import replacing
 from napari_spectrai.io import write
@@ -64,9 +65,9 @@ def write_rows(rows: list[Row], path: Path) -> Path:
     """Write rows of plain values as CSV; missing values are empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+        lines = csv.writer(file)
+        lines.writerow(safe_row(columns))
+        lines.writerows(safe_row(row.get(name, "") for name in columns) for row in rows)
     return path
 
 
@@ -77,7 +78,7 @@ def write_curves(curves: Cube, path: Path) -> Path:
         return write(curves, path)
     values = np.column_stack([curves.axis.values, np.asarray(curves.data, np.float64).T])
     with replacing(path) as temporary:
-        head = ",".join([curves.axis.label.replace(",", " "), *names])
+        head = ",".join(safe_row([curves.axis.label.replace(",", " "), *names]))
         np.savetxt(temporary, values, fmt="%.9g", delimiter=",", header=head, comments="", encoding="utf-8")
     return path
 
