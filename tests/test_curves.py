@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -44,7 +45,7 @@ def test_epochs_are_steps_of_an_event_file(run, tmp_path):
     assert first.endswith(b"\x1a\x0dbrain.Event:2")
     assert [record[9:12] for record in steps] == [b"\x10\x01*", b"\x10\x02*", b"\x10\xac\x02"]
     times = [struct.unpack("<d", record[1:9])[0] for record in (first, *steps)]
-    assert [after - before for before, after in zip(times, times[1:], strict=False)] == pytest.approx([2, 2, 2])
+    assert [after - before for before, after in itertools.pairwise(times)] == pytest.approx([2, 2, 2])
     for tag, value in (("loss/training", 1.0), ("loss/validation", 2.0), ("validation/mse", 0.5), ("lr", 0.001)):
         assert bytes([0x0A, len(tag)]) + tag.encode() + b"\x15" + struct.pack("<f", value) in steps[0]
 

@@ -21,7 +21,7 @@ def curves_command(
         typer.Option(
             "--output",
             "-o",
-            help="CSV file: one row per epoch, with losses, metrics and learning rate; or, without a suffix, a new folder for TensorBoard",
+            help="CSV file: one row per epoch, with losses, metrics and learning rate; or, without suffix, a new folder for TensorBoard",
         ),
     ],
     overwrite: Overwrite = False,
