@@ -67,6 +67,22 @@ _CONTENT: tuple[tuple[bytes, str], ...] = (
     (b"CDF\x01", "netCDF"), (b"CDF\x02", "netCDF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
 )  # fmt: skip
 
+_CLOSED: dict[str, tuple[tuple[str, ...], bytes]] = {
+    "LabSpec 6 files": ((".l6s", ".l6m", ".l6v"), b"LabSpec6"),
+    "older files of Renishaw WiRE (.wxd)": ((".wxd",), b"#WXD"),
+    "groups and maps of OMNIC": ((".spg", ".srs", ".srsx"), b""),
+    "files of neaSCAN": ((".nea",), b""),
+}
+"""Files of instruments that are known and not read, by their suffixes and first bytes."""
+
+
+def _starts(path: Path, magic: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError:
+        return False
+
 
 def _named(name: str) -> Format:
     return next(known for known in FORMATS if known.name == name)
@@ -141,6 +157,11 @@ def writer_of(path: str | Path) -> Format:
 
 def _unknown(path: Path) -> NoReturn:
     suffix = path.suffix.lower()
+    kind = next((name for name, (suffixes, magic) in _CLOSED.items() if suffix in suffixes or (magic and _starts(path, magic))), None)
+    if kind is not None:
+        raise ValueError(
+            f"{path}: no reader for {kind}, whose layout is not published; export it as text, which is read with its positions"
+        )
     suffixes = {suffix for known in FORMATS for suffix in known.suffixes}
     raise ValueError(f"{path}: no reader for {suffix or 'a name without a suffix'!r}; {listed(suffixes, suffix)}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ TOLERANCE = 10e-6
 """Masses with a smaller relative difference are one, on the common axis of a processed image: 10 ppm."""
 MOST_BINS = 20_000
 _LEAST_FILLED = 0.1
+_PIECE = 2**16
+_ZLIB = "MS:1000574"
+_OTHER_COMPRESSION = {"MS:1002312": "MS-Numpress", "MS:1002313": "MS-Numpress", "MS:1002314": "MS-Numpress"}
+_LENGTHS = {"UO:0000017": 1.0, "UO:0000018": 1e-3, "UO:0000016": 1e3, "UO:0000015": 1e4, "UO:0000008": 1e6}
+"""Units of length in µm: µm, nm, mm, cm, m."""
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -34,12 +41,15 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         places = np.array(parser.coordinates, np.int64)[:, ::-1]  # z, y, x
         if not len(places):
             raise ValueError("it holds no pixels")
+        _checked(path, parser)
         masses, spectra = _spectra(path, parser)
         size, unit = _pixel(parser)
     low = places.min(0)
     shape = tuple(int(length) for length in places.max(0) - low + 1)
     axis = positions(path, masses, "m/z")
-    origin = [float(start - 1) * (side if size else 1.0) for start, side in zip(low[1:], size or (1.0, 1.0), strict=True)]
+    # coordinates count from 1, but some programs begin at 0
+    first = np.minimum(low, 1)
+    origin = [float(start) * (side if size else 1.0) for start, side in zip((low - first)[1:], size or (1.0, 1.0), strict=True)]
     count = int(np.prod([float(length) for length in shape]))
     flat = np.ravel_multi_index(tuple((places - low).T), shape) if count < 2**62 else np.zeros(len(places), np.int64)
     if count * _LEAST_FILLED > len(places) or np.unique(flat).size != len(places):
@@ -58,18 +68,80 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 
 
 def _parser(path: Path) -> Any:
-    return need("pyimzml.ImzMLParser", "imzML").ImzMLParser(str(path))
+    library = need("pyimzml.ImzMLParser", "imzML")
+    values = next((other for other in path.parent.iterdir() if other.suffix.lower() == ".ibd" and other.stem == path.stem), None)
+    if values is None:
+        raise FileNotFoundError(f"{path.stem}.ibd with its values is missing next to it")
+    with warnings.catch_warnings():  # of names that differ from those of the ontology, which other programs write
+        warnings.simplefilter("ignore")
+        return library.ImzMLParser(str(path))
+
+
+def _checked(path: Path, parser: Any) -> None:
+    """Warn if the values are those of another file: both start with the same identifier."""
+    said = str(parser.metadata.file_description.param_by_accession.get("IMS:1000080") or "").strip("{}").replace("-", "").casefold()
+    parser.m.seek(0)
+    found = parser.m.read(16).hex()
+    if len(said) == 32 and said != found:
+        warn(path, f"its .ibd has the identifier {found} instead of {said}; its values may be those of another file")
+
+
+def _compressed(parser: Any) -> tuple[bool, bool]:
+    """Whether masses and intensities are compressed by zlib, which pyimzml does not undo.
+
+    Raises
+    ------
+    ValueError
+        If they are compressed in another way.
+    """
+    found = []
+    for group in (parser.mzGroupId, parser.intGroupId):
+        params = parser.metadata.referenceable_param_groups[group].param_by_accession
+        other = sorted(name for name in params if name in _OTHER_COMPRESSION)
+        if other:
+            raise ValueError(
+                f"its values are compressed as {_OTHER_COMPRESSION[other[0]]}, which is not read; convert it without compression"
+            )
+        found.append(_ZLIB in params)
+    return found[0], found[1]
+
+
+def _spectrum(parser: Any, number: int, compressed: tuple[bool, bool]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return masses and intensities of a pixel."""
+    both = (
+        (parser.mzOffsets, parser.mzLengths, parser.mzPrecision),
+        (parser.intensityOffsets, parser.intensityLengths, parser.intensityPrecision),
+    )
+    parts = []
+    for (offsets, lengths, precision), packed in zip(both, compressed, strict=True):
+        dtype = np.dtype(precision).newbyteorder("<")
+        parser.m.seek(offsets[number])
+        needed = lengths[number] * dtype.itemsize
+        content = _inflated(parser.m, needed) if packed else parser.m.read(needed)
+        if len(content) != needed:
+            raise ValueError(f"pixel {number + 1} has {len(content):,} of {needed:,} bytes; its .ibd is truncated or damaged")
+        parts.append(np.frombuffer(content, dtype))
+    return parts[0], parts[1]
+
+
+def _inflated(file: Any, needed: int) -> bytes:
+    """Return what a compressed stream at the file's position contains, at most `needed` bytes and one more."""
+    stream, content = zlib.decompressobj(), b""
+    while len(content) <= needed and not stream.eof and (piece := file.read(_PIECE)):
+        content += stream.decompress(piece, needed + 1 - len(content))
+    return content
 
 
 def _spectra(path: Path, parser: Any) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
     """Return masses and the intensities of every pixel at them."""
     count = len(parser.coordinates)
+    packed = _compressed(parser)
     lengths = np.array(parser.mzLengths, np.int64)
-    first = np.asarray(parser.getspectrum(0)[0], np.float64)
+    first = np.asarray(_spectrum(parser, 0, packed)[0], np.float64)
     affordable((count, max(int(lengths.max()), len(first))), np.float32)
     if len(set(parser.mzOffsets)) == 1 and len(set(parser.mzLengths)) == 1:
-        return first, np.array([parser.getspectrum(number)[1] for number in range(count)], np.float32)
-    pairs = [parser.getspectrum(number) for number in range(count)]
+        return first, np.array([_spectrum(parser, number, packed)[1] for number in range(count)], np.float32)
+    pairs = [_spectrum(parser, number, packed) for number in range(count)]
     if all(np.array_equal(masses, first) for masses, _ in pairs):
         return first, np.array([values for _, values in pairs], np.float32)
     if any(len(masses) != len(values) for masses, values in pairs):
@@ -108,11 +180,16 @@ def common_axis(masses: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], 
 
 
 def _pixel(parser: Any) -> tuple[tuple[float, float] | None, str]:
-    """Return the pixel size in µm, if the file gives it."""
-    said: dict[str, Any] = getattr(parser, "imzmldict", {}) or {}
-    wide = said.get("pixel size x", 0)
-    try:
-        size = (float(said.get("pixel size y", wide)), float(wide))
-    except (TypeError, ValueError):
-        return None, "pixel"
-    return (size, "um") if min(size) > 0 else (None, "pixel")
+    """Return the pixel size in µm, if the file gives it; a side that is not given is as long as the other."""
+    found: dict[str, float] = {}
+    for settings in parser.metadata.scan_settings.values():
+        for _, accession, value, _, _, _, unit in settings.cv_params:
+            side = {"IMS:1000046": "x", "IMS:1000047": "y"}.get(accession)
+            if side is None:
+                continue
+            try:
+                found[side] = float(value) * _LENGTHS.get(unit or "UO:0000017", 0.0)
+            except (TypeError, ValueError):
+                return None, "pixel"
+    size = (found.get("y", found.get("x", 0.0)), found.get("x", found.get("y", 0.0)))
+    return (size, "um") if min(size) > 0 and np.isfinite(size).all() else (None, "pixel")

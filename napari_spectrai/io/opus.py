@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, affordable, positions, warn
@@ -27,7 +28,10 @@ def _blocks(path: Path) -> dict[str, Any]:
     reader = need("brukeropus", "Bruker OPUS")
     if begins != _MAGIC:
         raise ValueError("it does not start as an OPUS file does")
-    measured = reader.read_opus(str(path))
+    try:
+        measured = reader.read_opus(str(path))
+    except KeyError as error:
+        raise ValueError(f"one of its blocks lacks the parameter {error}; it is truncated or damaged") from error
     found = {str(block.key): block for block in measured.iter_all_data() if np.size(block.y) and _unit(block) is not None}
     order = (*_RESULTS, *_MEASURED)
 
@@ -65,4 +69,17 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     x = np.asarray(block.x, np.float64)
     data = np.atleast_2d(np.asarray(block.y, np.float64))
     there = positions(path, np.exp(x) if unit == "LGW" else x, _UNITS.get(unit, unit))
-    return RawArray(data, axis=there, name=str(getattr(block, "label", "") or ""), dataset=name)
+    metadata = {}
+    if np.ndim(block.y) == 2:
+        data, metadata = _series(block, data)
+    return RawArray(data, axis=there, name=str(getattr(block, "label", "") or ""), dataset=name, metadata=metadata)
+
+
+def _series(block: Any, data: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], dict[str, Any]]:
+    """Return the spectra of a series in their scale, which brukeropus leaves out, and metadata with the times at which they ended."""
+    factor, times = (np.asarray(getattr(block, name, ()), np.float64) for name in ("csf", "ert"))
+    if factor.shape == (len(data),) and np.isfinite(factor).all() and (factor > 0).all():
+        data = data * factor[:, None]
+    if times.shape != (len(data),) or len(data) < 2 or not np.isfinite(times).all() or not (np.diff(times) > 0).all():
+        return data, {}
+    return data, {"coordinates": {"time": {"values": times.tolist(), "unit": "s"}}}

@@ -25,11 +25,11 @@ from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
 from napari_spectrai.io.titles import from_labels, of_hyperstack
 
-for _name in ("spectral", "Lambda", "wavelength"):  # what programs write for the type "lambda" of OME
-    tifffile.TIFF.AXES_CODES.setdefault(_name, "E")
 _NAMES = {"Z": "z", "T": "time"}
 _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "R"}
 _OURS = "napari-spectrai "
+_MODULO, _HIDDEN = "ModuloAlong", "ModuloHidden"
+"""Tags of folded dimensions; they are unfolded here, since tifffile knows few of their types and rounds their steps down."""
 _GDAL_NODATA = 42113
 _THUMBNAIL = 16
 """How many times smaller than the largest image of a file its thumbnails are, at least."""
@@ -61,6 +61,8 @@ def opened(path: Path) -> Iterator[tifffile.TiffFile]:
             broken = next((words for words in complaints.heard if "invalid page offset" in words), None)
             if broken is not None:
                 raise ValueError(f"its chain of pages points outside the file after {len(file.pages)} pages; it is truncated")
+            if file.is_ome:
+                file.pages.first.description = file.pages.first.description.replace(_MODULO, _HIDDEN)
             yield file
     except tifffile.TiffFileError as error:
         raise ValueError(f"{error}; it is truncated or damaged" if "IFD" in str(error) else str(error)) from error
@@ -90,7 +92,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         series = file.series[int(name.rpartition(" ")[2])]
         _whole(path, series)
         data, axes = _values(path, series, int(name.rpartition(" ")[2])), series.axes.upper()
-        if file.is_ome and (found := _ome(path, file.ome_metadata or "", data, axes, int(name.rpartition(" ")[2]))) is not None:
+        if (
+            file.is_ome
+            and (found := _ome(path, (file.ome_metadata or "").replace(_HIDDEN, _MODULO), data, axes, int(name.rpartition(" ")[2])))
+            is not None
+        ):
             return replace(found, dataset=name)
         place, sure = spectral_dimension(path, axes)
         axis, size, unit = _said(path, file, series, data.shape, place)
@@ -196,7 +202,7 @@ def _ome(path: Path, xml: str, data: Any, axes: str, number: int) -> RawArray | 
         place = len(shape) - 3 if len(shape) > 4 else 0
         order = (*shape[:place], shape[-1], *shape[place:-1])
         return from_header(data.reshape(order), header, spectral=place)
-    data, axes = _unfolded(data, axes, image.modulo)
+    data, axes = _unfolded(path, data, axes, image.modulo)
     place, sure = spectral_dimension(path, axes)
     axis = image.wavelengths(path, data.shape[place]) if axes[place] == "E" else image.channels(path, data.shape[place])
     unit = _LENGTHS.get(image.size_unit, "")
@@ -215,8 +221,8 @@ def _planes(axes: str, place: int, steps: Mapping[str, tuple[float, str]]) -> di
     return planes((_NAMES[code], 0.0, steps[code][0], _LENGTHS.get(steps[code][1], steps[code][1])) for code in rest)
 
 
-def _unfolded(data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, str]:
-    """Split dimensions into which others are folded; tifffile does so by the first annotation of an image alone."""
+def _unfolded(path: Path, data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, str]:
+    """Split dimensions into which others are folded, with a warning where their lengths contradict the annotation."""
     for along, folded in modulo.items():
         code, count = _FOLDED.get(folded.kind, "Q"), len(folded)
         if code in axes or along not in axes or not count:
@@ -227,6 +233,11 @@ def _unfolded(data: Any, axes: str, modulo: Mapping[str, Modulo]) -> tuple[Any, 
         elif count > 1 and data.shape[place] % count == 0:
             data = data.reshape(*data.shape[:place], data.shape[place] // count, count, *data.shape[place + 1 :])
             axes = axes[: place + 1] + code + axes[place + 1 :]
+        else:
+            warn(
+                path,
+                f"it says that {count} positions of {folded.kind} are folded into {along}, which has {data.shape[place]}; that is not used",
+            )
     return data, axes
 
 
