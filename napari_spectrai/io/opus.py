@@ -69,7 +69,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     x = np.asarray(block.x, np.float64)
     data = np.atleast_2d(np.asarray(block.y, np.float64))
     there = positions(path, np.exp(x) if unit == "LGW" else x, _UNITS.get(unit, unit))
-    metadata = {}
+    metadata: dict[str, Any] = {}
     if np.ndim(block.y) == 2:
         data, metadata = _series(block, data)
     return RawArray(data, axis=there, name=str(getattr(block, "label", "") or ""), dataset=name, metadata=metadata)

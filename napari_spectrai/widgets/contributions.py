@@ -22,6 +22,7 @@ from napari_spectrai.samples import sample
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, layer_data, layers_from_file, opened_layer
+from napari_spectrai.widgets.responsive import in_thread
 
 
 def raman_pairs() -> list[LayerData]:
@@ -86,6 +87,10 @@ def _read(paths: str | list[str], **_: Any) -> list[LayerData]:
 
 def _layers(path: Path) -> list[LayerData]:
     _watch()
+    return in_thread(lambda: _from_file(path))
+
+
+def _from_file(path: Path) -> list[LayerData]:
     if holds_labels(path):
         labels = read_labels(path)
         return [(labels.data, label_options(labels), "labels")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from io import BytesIO
 from pathlib import Path
 
@@ -265,3 +266,49 @@ def test_missing_files_are_named_in_the_words_of_the_dock(viewer, until, tmp_pat
     until(lambda: not data.reading)
     assert data.problem.value
     assert "data." not in data.problem.value
+
+
+def test_a_file_dropped_on_the_window_is_read_beside_its_event_loop(viewer, qtbot, tmp_path, image_pairs):
+    """What is read waits for a timer of the window, which would never fire if the reader stood in its way."""
+    from qtpy.QtCore import QTimer
+
+    from napari_spectrai.widgets import contributions
+
+    path = write(image_pairs[0], tmp_path / "c.mat")
+    fired, opened_layers = threading.Event(), []
+
+    def slowly(file):
+        assert fired.wait(60)
+        return layers_from_file(file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contributions, "layers_from_file", slowly)
+        QTimer.singleShot(0, lambda: (QTimer.singleShot(50, fired.set), opened_layers.extend(viewer.open(path, plugin="napari-spectrai"))))
+        qtbot.waitUntil(lambda: bool(opened_layers), timeout=60_000)
+    assert as_cube(opened_layers[0]).axis == image_pairs[0].axis
+
+
+def test_errors_and_notes_of_a_dropped_file_reach_the_window(viewer, qtbot, tmp_path):
+    from qtpy.QtCore import QTimer
+
+    (tmp_path / "bad.mat").write_bytes(b"MATLAB 5.0" + bytes(200))
+    np.save(tmp_path / "stack.npy", np.zeros((4, 30, 31), np.float32))
+    found = []
+
+    def drop():
+        with pytest.warns(UserWarning, match="does not say which dimension"):
+            found.append(len(viewer.open(tmp_path / "stack.npy", plugin="napari-spectrai")))
+
+    QTimer.singleShot(0, drop)
+    qtbot.waitUntil(lambda: len(found) == 1, timeout=60_000)
+    assert found == [1]
+
+    def fail():
+        try:
+            viewer.open(tmp_path / "bad.mat", plugin="napari-spectrai")
+        except ValueError as error:
+            found.append(str(error))
+
+    QTimer.singleShot(0, fail)
+    qtbot.waitUntil(lambda: len(found) == 2, timeout=60_000)
+    assert "cannot be read as MATLAB" in found[1]
