@@ -10,7 +10,6 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.correspondence import relation_of
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.candidates import MANY
-from napari_spectrai.experiment.networks import FEW
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import UNKNOWN
@@ -128,8 +127,8 @@ def _classes(task: TaskSpec, cube: Cube, truth: Any) -> dict[str, Any]:
     document: dict[str, Any] = {
         "task": settings,
         "preparation": ["scale"],
-        # with more labels, each fold takes longer, and networks gain more
-        "network": {"kind": "automatic", "seconds": 120.0 if labelled <= MANY else 300.0 if labelled <= FEW else 600.0},
+        # with more labels, each fold takes longer, and networks gain more; they should be reached on a slow or busy machine, too
+        "network": {"kind": "automatic", "seconds": 120.0 if labelled <= MANY else 600.0},
         # the test part is what was named or drawn for it; validation uses folds
         "split": {"validation": 0.15} | ({"gap": 0, "context": "shared"} if cube.is_image and not of_images else {}),
     }
