@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +14,10 @@ from qtpy.QtCore import Qt
 
 from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, predict, read, write
 from napari_spectrai.runs import recent_models, remember_model
+from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.layers import add_cube
-from napari_spectrai.widgets.predict_dock.predict_request import Around
+from napari_spectrai.widgets.predict_dock.predict_request import Around, PredictRequest
 
 AXIS = SpectralAxis(np.linspace(600, 1800, 25), "1/cm")
 
@@ -448,3 +450,12 @@ def test_the_map_is_left_out_where_it_is_not_wanted_or_not_available(viewer, doc
     dock._start.native.click()
     finish(dock, until)
     assert not any("applicability" in layer.name for layer in viewer.layers)
+
+
+def test_a_model_for_any_axis_makes_no_applicability_map_of_other_axes():
+    axis, values = SpectralAxis(np.linspace(400, 900, 6), "nm"), np.ones((2, 2, 6), np.float32)
+    here, elsewhere = Cube(values, axis), Cube(values, SpectralAxis(np.linspace(500, 900, 6), "nm"))
+    for any_axis, expected in ((True, [True, False, False]), (False, [True, True, True])):
+        card = SimpleNamespace(axis=axis, experiment=SimpleNamespace(any_axis=any_axis))
+        request = PredictRequest(None, "model", "model", lambda _: card, PredictOptions(), {}, trained=card)
+        assert [request._comparable(source) for source in (here, elsewhere, Path("map.h5"))] == expected

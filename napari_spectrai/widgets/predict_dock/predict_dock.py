@@ -311,7 +311,9 @@ class PredictDock(Dock):
         models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
         files = [one for one in models if isinstance(one, Path)]
         around = Around.of([first, *options.averaged_with], follower)
-        return PredictRequest(self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around, self.table.add)
+        return PredictRequest(
+            self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around, self.table.add, trained=first
+        )
 
     def mend(self) -> None:
         """Resample the layer that does not fit to the model's axis, as a new layer, and choose that; for files, agree to resample them."""

@@ -145,7 +145,7 @@ class PredictOptionsForm(Container[Any]):
             tile=self.tile.value or None, device=self.device.value, uncertainty=bool(self.uncertain.value and self.uncertain.enabled),
             views=bool(self.views.value and self.views.enabled), ensemble=tuple(self.ensemble.ticked),
             then=(self.then.value,) if self.then.value else (),
-            applicability=None if self.applicability.value or not self.applicability.enabled else False,
+            applicability=bool(self.applicability.value) if self.applicability.enabled else None,
         )  # fmt: skip
 
     def settings(self) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class PredictRequest:
     around : how far the models look
     rows : called with the row of each file in the table of results
     replaces : models whose results on a layer are brought up to date; without any, new layers are added
+    trained : card of the model that is applied first
     """
 
     viewer: Viewer
@@ -80,6 +81,7 @@ class PredictRequest:
     around: Around = field(default_factory=Around)
     rows: Callable[[Row], object] = lambda row: None
     replaces: frozenset[str] = frozenset()
+    trained: ModelCard | None = None
 
     def on_layer(self, layer: Image, region: Region | None) -> JobSpec:
         """Return the job for a layer, or a part of it."""
@@ -119,7 +121,15 @@ class PredictRequest:
         gone = next((path for path in self.files if not path.is_file()), None)
         if gone is not None:
             raise FileNotFoundError(f"{gone} no longer exists; choose another model")
+        if options.applicability and not self._comparable(source):
+            options = replace(options, applicability=None)
         return prepare_prediction(self.model, source, options, out=out)
+
+    def _comparable(self, source: Cube | Path) -> bool:
+        """Whether spectra are known to lie on the axis of the training data; a model for any axis is applied to others, too."""
+        if self.trained is None or not self.trained.experiment.any_axis:
+            return True
+        return isinstance(source, Cube) and self.trained.axis.mismatch(source.axis) is None
 
 
 def written_row(path: Path, out: Path) -> Row:
