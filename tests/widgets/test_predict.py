@@ -457,5 +457,5 @@ def test_a_model_for_any_axis_makes_no_applicability_map_of_other_axes():
     here, elsewhere = Cube(values, axis), Cube(values, SpectralAxis(np.linspace(500, 900, 6), "nm"))
     for any_axis, expected in ((True, [True, False, False]), (False, [True, True, True])):
         card = SimpleNamespace(axis=axis, experiment=SimpleNamespace(any_axis=any_axis))
-        request = PredictRequest(None, "model", "model", lambda _: card, PredictOptions(), {}, trained=card)
+        request = PredictRequest(None, "model", "model", None, PredictOptions(), {}, trained=card)
         assert [request._comparable(source) for source in (here, elsewhere, Path("map.h5"))] == expected
