@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from torch import Tensor
 
 LEAST = 1e-6
@@ -191,7 +191,7 @@ def difference(one: Tensor, other: Tensor, units: npt.NDArray[np.int64]) -> tupl
         return float(gap.mean()), float("inf")
     error = float(np.sqrt(count / (count - 1) * np.square(sums - gap.mean() * np.bincount(numbers)).sum()) / len(gap))
     # one standard error of a normal distribution covers 68 %; with few units, it must be wider for the same coverage
-    return float(gap.mean()), error * float(student.ppf(0.8413447, count - 1))
+    return float(gap.mean()), error * float(stdtrit(count - 1, 0.8413447))
 
 
 def crossed(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Crossed:

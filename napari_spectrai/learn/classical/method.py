@@ -69,7 +69,8 @@ def pairs(scenes: Sequence[Scene], most: int) -> tuple[Tensor, Tensor]:
     found = []
     for scene, pixels, start, end in zip(scenes, valid, ends[:-1], ends[1:], strict=True):
         some = pixels[chosen[(chosen >= start) & (chosen < end)] - start]
-        z, y, x = torch.unravel_index(some, scene.counts.shape)
+        _, height, width = scene.counts.shape
+        z, y, x = some // (height * width), some // width % height, some % width
         assert scene.y is not None  # noqa: S101  # `known` refuses it
         found.append((scene.x[z, y, x], scene.y[z, y, x]))
     return torch.cat([x for x, _ in found]), torch.cat([y for _, y in found])

@@ -111,13 +111,13 @@ def _bootstrap(
 ) -> Intervals:  # fmt: skip
     if units < LEAST_UNITS:
         return {}
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
     rng = np.random.default_rng(0)
     point = scores(np.ones(units))
     drawn = [scores(weights.astype(np.float64)) for weights in rng.multinomial(units, np.full(units, 1 / units), DRAWS)]
     # few units vary less in a bootstrap than they do: widened as Student's t is against the normal distribution
-    wider = math.sqrt(units / (units - 1)) * float(student.ppf((1 + LEVEL) / 2, units - 1)) / 1.6448536
+    wider = math.sqrt(units / (units - 1)) * float(stdtrit(units - 1, (1 + LEVEL) / 2)) / 1.6448536
     found: Intervals = {}
     for name, value in point.items():
         values = np.array([one[name] for one in drawn])

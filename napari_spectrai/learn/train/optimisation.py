@@ -16,6 +16,7 @@ from napari_spectrai.learn.parallel.batch_norm import synchronise
 from napari_spectrai.learn.parallel.group import ALONE, ProcessGroup
 from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.ema import EMA
+from napari_spectrai.learn.train.optimisers import optimiser
 from napari_spectrai.learn.train.tasks import TrainingPair
 
 
@@ -61,8 +62,8 @@ class Optimisation:
         settings = experiment.training
         self.accelerator, self._still, self._clip = accelerator, still, settings.clip
         arguments = settings.optimiser.model_dump(exclude={"kind"})
-        optimiser = settings.optimiser.load()(network.parameters(), **arguments)
-        self.network, self._optimiser = accelerator.prepare(network, optimiser)
+        made = optimiser(settings.optimiser.load(), network.parameters(), **arguments)
+        self.network, self._optimiser = accelerator.prepare(network, made, device_placement=[True, True])
         self.average = EMA(self.network, settings.ema)
         synchronise(self.network, group)
         self._schedule, self._pace = settings.schedule.load()(settings.schedule, self._optimiser.optimizer, steps, settings.epochs)
@@ -112,7 +113,7 @@ class Optimisation:
         self.accelerator.backward(loss)
         self._group.sum_gradients(self.network.parameters())
         if self._clip:
-            self.accelerator.clip_grad_norm_(self.network.parameters(), self._clip)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._clip)
         self._optimiser.step()
         if self._pace == "step":
             self._schedule.step()
