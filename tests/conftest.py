@@ -15,6 +15,7 @@ from napari_spectrai.experiment.data_size import Size
 
 os.environ.setdefault("QT_API", "pyqt6")
 os.environ.setdefault("NAPARI_CONFIG", "")  # nobody's preferences are read or written
+os.environ.setdefault("NAPARI_SPECTRAI_STANDBY", "0")  # no process waits for a job
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny trainings wait for one another otherwise, on few and busy cores
 
 

@@ -16,7 +16,8 @@ from napari_spectrai import Cube, read, write
 from napari_spectrai.cli import app
 from napari_spectrai.generators import drain
 from napari_spectrai.io import SpectralWarning
-from napari_spectrai.io.labels import read_labels
+from napari_spectrai.io.labels import read_labels, write_labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.learn.inference.parts import predicting_part
 from napari_spectrai.learn.inference.predict import predict, predicting
 from napari_spectrai.learn.model import ready
@@ -233,6 +234,32 @@ def test_evaluation_in_parts_equals_the_whole_exactly(tmp_path, options):
     assert one.to_json() == other.to_json()
     np.testing.assert_array_equal(one.maps["result"]["error"].numpy(), other.maps["result"]["error"].numpy())
     assert "mse" in result.output.lower()
+
+
+@pytest.mark.parametrize("options", [(), ("--match",), ("--source",)])
+def test_classes_counted_in_parts_equal_the_whole_exactly(tmp_path, options):
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 5, (40, 33))
+    result = np.where(rng.random(truth.shape) < 0.7, truth, rng.integers(1, 7, truth.shape))
+    write_labels(Labels(truth, {1: "soil", 2: "water", 3: "oak", 4: "road"}), tmp_path / "truth.zarr")
+    write_labels(Labels(result, {1: "soil", 2: "river"}), tmp_path / "result.zarr")
+    values = rng.random((40, 33, 6), dtype=np.float32)
+    values[:5] = np.nan
+    write(Cube(values), tmp_path / "x.zarr")
+    given = ("--source", tmp_path / "x.zarr") if options == ("--source",) else options
+    words = ["evaluate", tmp_path / "result.zarr", tmp_path / "truth.zarr", "--task", "segmentation", *given]
+    whole = command(*words, "-o", tmp_path / "whole")
+    assert whole.exit_code == 0, whole.output
+    for number in (2, 3, 1):
+        found = command(*words, "-o", tmp_path / "parts", "--part", f"{number}/3")
+        assert found.exit_code == 0, found.output
+    one, other = Evaluation.load(tmp_path / "whole"), Evaluation.load(tmp_path / "parts")
+    assert one.to_json() == other.to_json()
+    for name, labels in one.maps["result"].items():
+        np.testing.assert_array_equal(labels.data, other.maps["result"][name].data)
+    write_labels(Labels(truth.T.copy()), tmp_path / "other.zarr")
+    changed = command(*words[:2], tmp_path / "other.zarr", *words[3:], "-o", tmp_path / "parts", "--part", "1/3")
+    assert changed.exit_code != 0
 
 
 def test_a_part_that_was_killed_continues_and_the_result_is_that_of_the_whole(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -19,6 +21,7 @@ from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.inference.tiles import tiles
 from napari_spectrai.learn.train.optimisation import Optimisation
+from napari_spectrai.learn.train.optimisers import optimiser
 from napari_spectrai.learn.train.tasks import TrainingPair
 from napari_spectrai.learn.train.trainer import Trainer
 from napari_spectrai.networks import build
@@ -45,7 +48,7 @@ class OnMeta:
 
     device = torch.device("cpu")  # of the random generator alone
 
-    def prepare(self, network, optimiser):
+    def prepare(self, network, optimiser, device_placement):
         def step():
             optimiser.step()  # looked up when it is called: schedules count the calls
 
@@ -56,9 +59,6 @@ class OnMeta:
 
     def backward(self, loss):
         loss.backward()
-
-    def clip_grad_norm_(self, parameters, most):
-        torch.nn.utils.clip_grad_norm_(parameters, most)
 
 
 @pytest.fixture(autouse=True)
@@ -175,3 +175,37 @@ def test_a_prediction_reads_each_tile_once(dims):
     )
     first_look = counted.read - planned * BANDS
     assert 0 <= first_look <= 0.1 * counted.values.size  # what decides how it is computed, never a pass over the cube
+
+
+WHOLE_TRAINING = """
+import sys
+import numpy as np
+from napari_spectrai import Cube, Experiment, SpectralAxis, train
+values = np.random.default_rng(0).random((6, 6, 24), dtype=np.float32)
+cube = Cube(values, SpectralAxis(np.linspace(400, 700, 24), "nm"))
+truth = Cube(values.round(1), cube.axis)
+train(Experiment.default("denoising", cube, truth).override("training.epochs=1"), cube, truth, run=sys.argv[1])
+print(*(name for name in ("torch._dynamo", "torch._inductor", "torch.onnx", "sympy", "sklearn", "pandas") if name in sys.modules))
+"""
+
+
+def test_a_training_does_not_import_the_compiler_of_torch(tmp_path):
+    """It takes longer to import than a small training takes."""
+    done = subprocess.run([sys.executable, "-c", WHOLE_TRAINING, str(tmp_path / "run")], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize("kind", sorted(optimisers))
+def test_an_optimiser_computes_what_that_of_torch_does(kind):
+    spec = optimisers[kind]()
+    settings = spec.model_dump(exclude={"kind"})
+    found = []
+    for make in (optimiser, lambda cls, parameters, **more: cls(parameters, **more)):
+        weights = torch.nn.Parameter(torch.linspace(-1, 1, 5))
+        made = make(spec.load(), [weights], **settings)
+        for _ in range(3):
+            made.zero_grad()
+            (weights**3).sum().backward()
+            made.step()
+        found.append((weights.detach(), made.state_dict()))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)

@@ -43,6 +43,7 @@ from napari_spectrai.cli.parts import (
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.labels import read_labels
+from napari_spectrai.labels import Labels
 from napari_spectrai.reports.evaluation_report import write_page
 from napari_spectrai.runs import Evaluation, Finished, RunFolder, Saved
 from napari_spectrai.runs.cluster import Job
@@ -141,13 +142,14 @@ def evaluate(
 
         noisy = None if source is None else opening(source, source_dataset)
         if only is not None:
-            openers = {name: opening(path, dataset) for name, path in files.items()}
-            job = _job(openers, opening(truth, truth_dataset), noisy, task, options, output)
+            of: Any = _opening_labels if is_classes else opening
+            openers = {name: of(path, dataset) for name, path in files.items()}
+            job = _job(openers, of(truth, truth_dataset), noisy, task, options, output)
             evaluation = _evaluate_part(job, output, (only, workers, scheduler), folder)
         else:
 
             def opened(path: Path, array: str | None) -> Any:
-                return read_labels(path, dataset=array) if is_classes else opening(path, array)()
+                return (_opening_labels if is_classes else opening)(path, array)()
 
             results = {label: opened(file, dataset) for label, file in files.items()}
             raw = None if noisy is None else noisy()
@@ -164,7 +166,7 @@ def evaluate(
 
 
 def _job(
-    results: dict[str, partial[Cube]], truth: partial[Cube], source: partial[Cube] | None, task: str, options: EvaluateOptions,
+    results: dict[str, partial[Any]], truth: partial[Any], source: partial[Cube] | None, task: str, options: EvaluateOptions,
     output: Path | None,
 ) -> Job:  # fmt: skip
     """Return what scores a part of files, here or on a worker."""
@@ -172,6 +174,10 @@ def _job(
 
     assert output is not None  # noqa: S101  # refused before
     return partial(evaluating_on_worker, results, truth, source, task, options, output.absolute())
+
+
+def _opening_labels(path: Path, array: str | None) -> partial[Labels]:
+    return partial(read_labels, path.absolute(), dataset=array)
 
 
 def _evaluate_part(job: Job, output: Path | None, how: How, folder: RunFolder | None) -> Evaluation | None:

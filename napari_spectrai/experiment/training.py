@@ -188,6 +188,12 @@ class Training(Spec):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 for convolutions where the hardware has it and a measurement shows that it is faster"
     )
+    micro_batch: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = Field(
+        "auto",
+        title="Samples computed at once",
+        description="samples of a batch that are computed at once; the gradients are summed, and a step is still that of the whole batch; "
+        "auto: the fastest number on a CPU, by a measurement. Batch normalisation needs the whole batch at once",
+    )
     memory: float | None = Field(
         None,
         gt=0,

@@ -27,6 +27,7 @@ class Started:
     baselines: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     resumed_after: int = 0
+    micro_batch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

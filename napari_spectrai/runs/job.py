@@ -15,6 +15,7 @@ from napari_spectrai.runs.events import Event, Failed, Finished
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.journal import readable
 from napari_spectrai.runs.process_info import ForeignProcess
+from napari_spectrai.runs.standby import standby
 
 _LET_GO = b"1"
 """Written to the pipe by the starting process, so that its own end is not taken as the signal to stop."""
@@ -74,21 +75,26 @@ class Job:
         self.behind = False
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process, or give the job to the one that waits (`standby`)."""
         self.folder.say("")
         self._stale = self.folder.journal.stat().st_ino if self.folder.journal.exists() else None
         self._ended = self._killed = False
+        command = [*self.arguments, "--attached"]
+        place = None if _cwd_exists() else self.folder.path
+        process = standby.take(command, self.folder.log, place or Path.cwd()) or self._new_process(command, place)
+        self._worker, self._pipe = process, process.stdin
+
+    def _new_process(self, command: Sequence[str], place: Path | None) -> subprocess.Popen[bytes]:
         with self.folder.log.open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "napari_spectrai", *self.arguments, "--attached"],
+            return subprocess.Popen(
+                [sys.executable, "-m", "napari_spectrai", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                cwd=None if _cwd_exists() else self.folder.path,
+                cwd=place,
                 env=os.environ | {"PYTHONUNBUFFERED": "1"},
             )
-        self._worker, self._pipe = process, process.stdin
 
     @property
     def alive(self) -> bool:

@@ -16,6 +16,7 @@ from superqt.utils import thread_worker
 from napari_spectrai import runs
 from napari_spectrai.runs import Event, Failed, Finished, Job, Run, RunFolder, all_runs
 from napari_spectrai.runs.scratch import discard
+from napari_spectrai.runs.standby import standby
 from napari_spectrai.widgets.dock import docks
 
 Answer = Literal["stop", "keep running", "cancel"]
@@ -139,6 +140,7 @@ class Follower(QObject):
                 viewer.status = f"Training {self.job.folder.path.name}: {_HOW[ending.reason] if isinstance(ending, Finished) else 'failed'}"
             ends.ended.emit()
             self.ended.emit(ending)
+            standby.keep()  # for the next one
 
     def stop(self) -> None:
         """Ask the job to save and end; `insist` kills it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.learn.evaluation.confusion import agreement, labelled, matched
+from napari_spectrai.learn.evaluation.confusion import Agreement, classes_of, labelled, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.inference.baselines import STEPS, baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
@@ -26,7 +26,7 @@ from napari_spectrai.runs import Progress
 from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.runs.score_table import Role
-from napari_spectrai.valid import holds_data, said
+from napari_spectrai.valid import DataMask, holds_data, said
 
 
 def of_classes(
@@ -42,7 +42,7 @@ def of_classes(
 
     How results at another position than the truth were aligned with it is added to `moved`, in sentences.
     """
-    placed, class_mean = options.pairing == "position", options.class_mean
+    placed = options.pairing == "position"
     predicted, truth, notes = labels_on_truth({name: as_labels(result) for name, result in named.items()}, truth, known=placed)
     moved += notes
     methods = baselines(model)
@@ -53,19 +53,63 @@ def of_classes(
         label = free(name, predicted)
         own, truth, _ = labels_on_truth({label: given}, truth, known=placed)
         predicted[label], roles[label] = own[label], "classical"
+    compared = compare_labels(predicted, roles, truth, source, notes, match=options.match)
+    given_names = {} if model is None else {one.value: one.name for one in model.description.classes}
+    where = compared.scored
+    agreed = classes_of(compared.predicted, compared.truth, where, given_names).agreement(compared.predicted, compared.truth, where)
+    return (yield from scored_classes(spec, compared, agreed, source, model, options))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedLabels:
+    """Labels of the same pixels as the truth.
+
+    Attributes
+    ----------
+    predicted : dict of Labels
+    truth : Labels
+    roles : dict of str
+        Of each of the results.
+    held : DataMask, optional
+        Which pixels of the source hold data; no others are scored.
+    notes : list of str
+    """
+
+    predicted: dict[str, Labels]
+    truth: Labels
+    roles: dict[str, Role]
+    held: DataMask | None
+    notes: list[str]
+
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """Which pixels are scored."""
+        return labelled(self.truth) if self.held is None else labelled(self.truth) & self.held.mask
+
+
+def compare_labels(
+    predicted: dict[str, Labels], roles: dict[str, Role], truth: Labels, source: Cube | None, notes: Sequence[str], *, match: bool
+) -> ComparedLabels:
+    """Return labels as they are compared with the truth; `match`: the numbers of results are clusters."""
+    predicted, notes = dict(predicted), list(notes)
     sizes = {one.shape for one in predicted.values()}
     if truth.shape not in sizes and sizes == {truth.shape[:-2] or (1,)}:  # one class per image
         truth = replace(truth, data=truth.data.max((-2, -1)).reshape(next(iter(sizes))))
-    for name in [name for name, role in roles.items() if options.match and role == "result"]:
+    for name in [name for name, role in roles.items() if match and role == "result"]:
         predicted[name], words = matched(predicted[name], truth)
         taken = "; ".join(f"{known} ({', '.join(clusters)})" for known, clusters in words.items())
         notes.append(f"{name}: each cluster was taken for the class that most of its labelled pixels have: {taken}.")
-    given_names = {} if model is None else {one.value: one.name for one in model.description.classes}
     held = None if source is None or source.spatial_shape != truth.shape else holds_data(source)
-    agreed = agreement(predicted, truth, given_names, None if held is None else held.mask)
-    where = labelled(truth) if held is None else labelled(truth) & held.mask
+    return ComparedLabels(predicted, truth, roles, held, notes)
+
+
+def scored_classes(
+    spec: TaskSpec, compared: ComparedLabels, agreed: Agreement, source: Cube | None, model: Model | None, options: EvaluateOptions
+) -> Generator[Progress, None, Evaluation]:
+    """Return the scores of labels that were counted, with remarks on them."""
+    class_mean, held, where, roles = options.class_mean, compared.held, compared.scored, compared.roles
     overlap = None if source is None else overlap_of(model, source, scored=where)
-    notes = [*overlap_notes(model, overlap, source), *notes]
+    notes = [*overlap_notes(model, overlap, source), *compared.notes]
     notes += [said([held], "are not scored")] if held is not None and not held.complete else []
     yield Progress(STEPS, STEPS)
     rows = {}
@@ -74,11 +118,11 @@ def of_classes(
         if role == "result":
             notes += _of_others(overlap, agreed.cells[name], len(agreed.values), spec, name, class_mean)
     names = dict(zip(agreed.values, agreed.names, strict=True))
-    notes += [] if options.match else _otherwise_named(predicted, roles, truth, names)
+    notes += [] if options.match else _otherwise_named(compared.predicted, roles, compared.truth, names)
     mine = [name for name, role in roles.items() if role == "result"]
     notes += [note for name in mine for note in absent(agreed.matrices[name].numpy(), agreed.names, name, class_mean)]
     return Evaluation(
-        spec.kind, rows, roles, shape=list(truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
+        spec.kind, rows, roles, shape=list(compared.truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
         confusions={name: matrix.tolist() for name, matrix in agreed.matrices.items()},
         maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine}, class_mean=class_mean,
         scored=int(where.sum()), learnt_from=None if overlap is None else overlap.count,

@@ -37,49 +37,61 @@ class Agreement:
     cells: dict[str, npt.NDArray[np.integer[Any]]]
 
 
-def labelled(known: Labels) -> Mask:
-    """Return where the truth is known: where it is neither 0 nor -1; of a set of spectra whose 0 has no name, where it is not -1."""
-    given: Mask = known.data != UNKNOWN
-    return given & (known.data != 0) if known.data.ndim > 1 or 0 in known.names else given
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """The C classes that a truth and results hold where they are compared.
 
-
-def agreement(results: Mapping[str, Labels], known: Labels, names: Mapping[int, str] | None = None, holds: Mask | None = None) -> Agreement:
-    """Return how results agree with the truth.
-
-    Parameters
+    Attributes
     ----------
-    results : mapping of name to Labels
-    known : Labels
-    names : mapping of number to name, optional
-        For classes that neither side names, such as those of the model.
-    holds : bool array, optional
-        Where the source holds data; no other pixel is scored.
+    values : integer ndarray of shape (C,)
+        Ascending.
+    names : list of str
+    """
+
+    values: npt.NDArray[np.integer[Any]]
+    names: list[str]
+
+    def counted(self, truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> Tensor:
+        """Return how often each class (C, C) was predicted (columns) for each of the truth (rows), of the classes (n,) of some pixels."""
+        rows, columns = (torch.from_numpy(np.searchsorted(self.values, labels)) for labels in (truth, predicted))
+        return metrics.confusion(columns, rows, len(self.values))
+
+    def agreement(
+        self, results: Mapping[str, Labels], known: Labels, where: Mask, counted: Mapping[str, Tensor] | None = None
+    ) -> Agreement:
+        """Return how results agree with the truth; `counted`: their confusion matrices, if these are known."""
+        count = len(self.values)
+        rows = np.searchsorted(self.values, known.data[where])
+        matrices, cells = {}, {}
+        for name, predicted in results.items():
+            matrices[name] = self.counted(known.data[where], predicted.data[where]) if counted is None else counted[name]
+            cells[name] = np.zeros(known.shape, np.uint16 if count * count < _SMALL else np.uint32)
+            cells[name][where] = rows * count + np.searchsorted(self.values, predicted.data[where]) + 1
+        return Agreement([int(value) for value in self.values], self.names, matrices, cells)
+
+
+def classes_of(results: Mapping[str, Labels], known: Labels, where: Mask, names: Mapping[int, str] | None = None) -> Classes:
+    """Return the classes that a truth and results hold in some pixels.
 
     Raises
     ------
     ValueError
-        If shapes differ, or the truth labels no pixel.
+        If shapes differ, or there are no such pixels.
     """
     for predicted in results.values():
         if predicted.shape != known.shape:
             raise ValueError(f"the result has shape {predicted.shape} and the truth {known.shape}; they must show the same pixels")
-    where = labelled(known) if holds is None else labelled(known) & holds
-    truth = known.data[where]
-    if not len(truth):
+    if not where.any():
         raise ValueError("the truth labels no pixel (all are 0), so there is nothing to score")
-    values = np.unique(
-        np.concatenate([np.unique(labels) for labels in (truth, *(predicted.data[where] for predicted in results.values()))])
-    )
+    values = np.unique(np.concatenate([np.unique(labels.data[where]) for labels in (known, *results.values())]))
     sides = [known, *results.values(), replace(known, names=names or {})]
-    named = [_name(int(value), sides) for value in values]
-    count, rows = len(values), np.searchsorted(values, truth)
-    matrices, cells = {}, {}
-    for result, predicted in results.items():
-        columns = np.searchsorted(values, predicted.data[where])
-        matrices[result] = metrics.confusion(torch.from_numpy(columns), torch.from_numpy(rows), count)
-        cells[result] = np.zeros(known.shape, np.uint16 if count * count < _SMALL else np.uint32)
-        cells[result][where] = rows * count + columns + 1
-    return Agreement([int(value) for value in values], named, matrices, cells)
+    return Classes(values, [_name(int(value), sides) for value in values])
+
+
+def labelled(known: Labels) -> Mask:
+    """Return where the truth is known: where it is neither 0 nor -1; of a set of spectra whose 0 has no name, where it is not -1."""
+    given: Mask = known.data != UNKNOWN
+    return given & (known.data != 0) if known.data.ndim > 1 or 0 in known.names else given
 
 
 def _name(value: int, sides: list[Labels]) -> str:

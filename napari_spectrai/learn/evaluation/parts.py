@@ -15,6 +15,10 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import TaskSpec, tasks
 from napari_spectrai.generators import drain
+from napari_spectrai.label_conversion import as_labels
+from napari_spectrai.learn.evaluation.class_parts import ClassCounts
+from napari_spectrai.learn.evaluation.class_parts import digest as digest_of_labels
+from napari_spectrai.learn.evaluation.classes import compare_labels
 from napari_spectrai.learn.evaluation.cubes import Kept, alike, of_cubes, under_truth
 from napari_spectrai.learn.evaluation.scaling import Places, Scaling
 from napari_spectrai.learn.evaluation.streaming import (
@@ -28,7 +32,7 @@ from napari_spectrai.learn.evaluation.streaming import (
     wanted,
 )
 from napari_spectrai.learn.evaluation.streaming_sums import StreamingSums
-from napari_spectrai.plan.pairing import results_on_truth
+from napari_spectrai.plan.pairing import labels_on_truth, results_on_truth
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs.evaluation import DOCUMENT, Evaluation
 from napari_spectrai.runs.events import Progress
@@ -44,7 +48,7 @@ _MAPS = ("error", "angle", "alive")
 def evaluating_part(
     results: Mapping[str, Any], truth: Any, task: str, *, source: Any = None, options: EvaluateOptions, out: Path, part: Part
 ) -> Generator[Progress, None, Evaluation | None]:
-    """Score a part of cubes, yielding progress; return the evaluation if it is complete, None while parts are missing.
+    """Score a part of cubes, or count a part of classes, yielding progress; return the evaluation if it is complete.
 
     Parameters
     ----------
@@ -54,24 +58,34 @@ def evaluating_part(
         The folder of the evaluation, which the last part writes.
     part : Part
 
+    Returns
+    -------
+    Evaluation or None
+        None while parts are missing.
+
     Raises
     ------
     ValueError
-        If the folder was started with other inputs, other options or another number of parts, or classes are to be scored.
+        If the folder was started with other inputs, other options or another number of parts.
     HeldError (a RuntimeError)
         If another process computes the same part.
     """
     spec = tasks.parse(task)
+    noisy = None if source is None else as_cube(source)
+    plan = {"record": RECORD, "verb": "evaluate", "count": part.count, "options": [task, *options.arguments()]}
+    unlike = "" if noisy is None else digest(noisy)
+    scores: _Scores | ClassCounts
     if spec.classifies:
-        raise ValueError("classes are counted in seconds and not in parts; omit --part")
-    given = {name: as_cube(one) for name, one in results.items()}
-    known, noisy = as_cube(truth), None if source is None else as_cube(source)
-    plan = {
-        "record": RECORD, "verb": "evaluate", "count": part.count, "options": [task, *options.arguments()],
-        "input": [*given, *(digest(cube) for cube in (*given.values(), known)), "" if noisy is None else digest(noisy)],
-    }  # fmt: skip
-    record = PartRecord.begin(out, plan)
-    scores = _Scores.of(spec, given, known, noisy, options, record)
+        labels, classes = {name: as_labels(one) for name, one in results.items()}, as_labels(truth)
+        digests = [digest_of_labels(one) for one in (*labels.values(), classes)]
+        record = PartRecord.begin(out, plan | {"input": [*labels, *digests, unlike]})
+        placed, classes, notes = labels_on_truth(labels, classes, known=options.pairing == "position")
+        compared = compare_labels(placed, dict.fromkeys(placed, "result"), classes, noisy, notes, match=options.match)
+        scores = ClassCounts.of(spec, compared, options, record)
+    else:
+        given, known = {name: as_cube(one) for name, one in results.items()}, as_cube(truth)
+        record = PartRecord.begin(out, plan | {"input": [*given, *(digest(cube) for cube in (*given.values(), known)), unlike]})
+        scores = _Scores.of(spec, given, known, noisy, options, record)
     if not record.state(part.number).finished:
         with record.working(part):
             run = partial(scores.run, part)
@@ -86,13 +100,13 @@ def evaluating_on_worker(
     results: Mapping[str, Callable[[], Any]], truth: Callable[[], Any], source: Callable[[], Any] | None, task: str,
     options: EvaluateOptions, out: Path, part: Part,
 ) -> Generator[Progress, None, Evaluation | None]:  # fmt: skip
-    """Do what `evaluating_part` does, of cubes that functions open."""
+    """Do what `evaluating_part` does, of cubes or labels that functions open."""
     given = {name: opening() for name, opening in results.items()}
     noisy = None if source is None else source()
     return (yield from evaluating_part(given, truth(), task, source=noisy, options=options, out=out, part=part))
 
 
-def _completed(scores: _Scores, record: PartRecord) -> list[str]:
+def _completed(scores: _Scores | ClassCounts, record: PartRecord) -> list[str]:
     if not (record.output / DOCUMENT).exists():
         scores.evaluation().save(record.output)
     return []

@@ -16,6 +16,7 @@ from napari_spectrai.learn.parallel.batch_norm import synchronise
 from napari_spectrai.learn.parallel.group import ALONE, ProcessGroup
 from napari_spectrai.learn.train.augment import Chain
 from napari_spectrai.learn.train.ema import EMA
+from napari_spectrai.learn.train.micro_batch import in_pieces
 from napari_spectrai.learn.train.optimisers import optimiser
 from napari_spectrai.learn.train.tasks import TrainingPair
 
@@ -37,6 +38,8 @@ class Optimisation:
         Whether targets are classes, which are augmented in their own way.
     group : ProcessGroup
         The processes that share each step.
+    micro_batch : int
+        Samples that are computed at once; 0: all.
 
     Attributes
     ----------
@@ -57,8 +60,9 @@ class Optimisation:
         *,
         labels: bool,
         group: ProcessGroup = ALONE,
+        micro_batch: int = 0,
     ) -> None:
-        self._group = group
+        self._group, self._micro_batch = group, micro_batch
         settings = experiment.training
         self.accelerator, self._still, self._clip = accelerator, still, settings.clip
         arguments = settings.optimiser.model_dump(exclude={"kind"})
@@ -107,7 +111,7 @@ class Optimisation:
             return output
 
         with self.accelerator.autocast():
-            output = self._group.divided(computed, x)
+            output = self._group.divided(lambda share: in_pieces(computed, share, self._micro_batch), x)
         loss = loss_of(output, replace(pair, x=x, y=y))
         self._optimiser.zero_grad()
         self.accelerator.backward(loss)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from functools import cache
 from typing import Any
 
 import torch
@@ -29,7 +28,6 @@ def optimiser(kind: type[Optimizer], parameters: Iterable[nn.Parameter], **setti
     return (_uncompiled(kind) if kind.__module__.startswith("torch.optim.") else kind)(parameters, **settings)
 
 
-@cache
 def _uncompiled(kind: type[Optimizer]) -> type[Optimizer]:
     # the methods that torch has decorated, without the decorators; the gradient mode is what else they set
     methods: dict[str, Any] = {name: inspect.unwrap(getattr(kind, name)) for name in _OUTSIDE_GRAPHS}

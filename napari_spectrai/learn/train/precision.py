@@ -38,7 +38,7 @@ def training_precision(experiment: Experiment, network: nn.Module, shape: tuple[
     key = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:16]
     seconds = measured.recalled(key)
     if not isinstance(seconds, dict) or set(seconds) != {"fp32", "bf16"}:
-        seconds = {precision: _seconds(network, shape, device, precision) for precision in ("fp32", "bf16")}
+        seconds = {precision: step_seconds(network, shape, device, precision) for precision in ("fp32", "bf16")}
         measured.keep(key, seconds)
     chosen, other = sorted(("fp32", "bf16"), key=seconds.__getitem__)
     times = f"{seconds[chosen]:.3g} s here, against {seconds[other]:.3g} s in {other}"
@@ -50,8 +50,8 @@ def precision_before(folder: RunFolder) -> str | None:
     return next((event.precision for event in reversed(list(folder.events())) if isinstance(event, Started)), None)
 
 
-def _seconds(network: nn.Module, shape: tuple[int, ...], device: torch.device, precision: str) -> float:
-    """Return the time of a step with as many samples: forward and backward."""
+def step_seconds(network: nn.Module, shape: tuple[int, ...], device: torch.device, precision: str, size: int = 0) -> float:
+    """Return the time of a step with as many samples: forward and backward; `size`: of them, at once."""
     network = copy.deepcopy(network).to(device).train()
     batch = torch.linspace(0, 1, shape[-1], device=device).expand(shape).contiguous()
     took = []
@@ -59,7 +59,7 @@ def _seconds(network: nn.Module, shape: tuple[int, ...], device: torch.device, p
         for _ in range(1 + STEPS):
             start = time.perf_counter()
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                output = network(batch)
+                output = torch.cat([network(piece) for piece in batch.split(size or len(batch))])
             network.zero_grad()
             loss = output.float().square().mean()
             loss.backward()

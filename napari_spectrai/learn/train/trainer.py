@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal, Protocol
@@ -26,6 +26,7 @@ from napari_spectrai.learn.train.batches import Batches
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
 from napari_spectrai.learn.train.final_scores import FinalScores, final_scores
 from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
+from napari_spectrai.learn.train.micro_batch import micro_batch, micro_batch_before
 from napari_spectrai.learn.train.optimisation import Optimisation
 from napari_spectrai.learn.train.precision import precision_before, training_precision
 from napari_spectrai.learn.train.previews import Previews
@@ -98,7 +99,10 @@ class Trainer:
         self.batches = Batches(experiment, data)
         self.steps = self.batches.steps
         self._check_steps(network)
-        self.optimisation = Optimisation(experiment, network, self.accelerator, self.steps, still, labels=bool(data.classes), group=group)
+        self.micro_batch = self._micro_batch(network, still)
+        self.optimisation = Optimisation(
+            experiment, network, self.accelerator, self.steps, still, labels=bool(data.classes), group=group, micro_batch=self.micro_batch
+        )
         self.network, self.average = self.optimisation.network, self.optimisation.average
         self.task = experiment.task.load()(experiment, data)
         self.metric = METRICS[self.task.names[0]]
@@ -131,11 +135,26 @@ class Trainer:
         began = precision_before(self.folder) if checkpoint.is_there(self.folder.checkpoint) else None
         if began is not None:
             return began
-        samples = self.data.parts["training"]
-        shape = (max(2, min(self.settings.batch, len(samples))), samples.patch, samples.patch, len(self.data.prepared_axis))
-        precision, notes = training_precision(self.experiment, network, shape, self.device)
+        precision, notes = training_precision(self.experiment, network, self._batch_shape, self.device)
         self.data.notes.extend(notes)
         return precision
+
+    @property
+    def _batch_shape(self) -> tuple[int, ...]:
+        samples = self.data.parts["training"]
+        return max(2, min(self.settings.batch, len(samples))), samples.patch, samples.patch, len(self.data.prepared_axis)
+
+    def _micro_batch(self, network: nn.Module, still: Sequence[nn.Module]) -> int:
+        """Return how many samples are computed at once: as many as when the run began, or what is chosen here."""
+        began = micro_batch_before(self.folder) if checkpoint.is_there(self.folder.checkpoint) else None
+        if began is not None:
+            return began
+        if self.group.size > 1 and self.settings.micro_batch == "auto":  # the processes would disturb each other's measurement
+            return 0
+        steps = self.steps * self.settings.epochs
+        size, notes = micro_batch(self.experiment, network, still, self._batch_shape, self.device, self.precision, steps)
+        self.data.notes.extend(notes)
+        return size
 
     # ------------------------------------------------------------------ state
 
@@ -221,7 +240,7 @@ class Trainer:
             training=self.data.training_samples, validation=len(parts["validation"]), test=len(parts.get("test", ())),
             epochs=self.settings.epochs, parameters=sum(p.numel() for p in self.network.parameters()),
             metric=self.task.names[0], baselines={name: row[self.task.names[0]] for name, row in self.baselines.items()},
-            notes=self.data.notes, resumed_after=self.place.epoch,
+            notes=self.data.notes, resumed_after=self.place.epoch, micro_batch=self.micro_batch,
         )  # fmt: skip
 
     def epochs(self) -> Generator[Event, None, None]:

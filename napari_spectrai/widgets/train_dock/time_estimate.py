@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.runs import Event, Failed, Finished, Job
 from napari_spectrai.runs.estimate import Estimate, Question, answers, prepare_estimate, remember, remembered
+from napari_spectrai.runs.standby import standby
 
 INTERVAL = 200
 REST = 1200
@@ -52,6 +53,7 @@ class Estimating(QObject):
         known = remembered(self._questions)
         if known is not None:
             self.answered.emit(known)
+            standby.keep()
         elif measure:
             self._rest.start()
 
@@ -94,7 +96,9 @@ class Estimating(QObject):
         elif current:
             self.failed.emit(self._last_event.message if isinstance(self._last_event, Failed) else "")
         shutil.rmtree(job.folder.path, ignore_errors=True)
-        if not current:
+        if current:
+            standby.keep()  # the training is likely to be the next job
+        else:
             self._begin()
 
     def stop(self) -> None:
