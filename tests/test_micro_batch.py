@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
-from napari_spectrai import SpectralAxis
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.train import micro_batch as module
 from napari_spectrai.learn.train.micro_batch import in_pieces, sees_whole_batch
@@ -22,18 +20,11 @@ def trained(experiment, pairs, folder):
     return training
 
 
-@pytest.mark.parametrize("settings", [("network.kind=unet", "network.norm=instance"), ("network.kind=rcan",)])
+@pytest.mark.parametrize("settings", [("network.kind=unet", "network.norm=layer", "network.depth=1"), ("network.kind=rcan",)])
 @pytest.mark.parametrize("size", [1, 5])
 def test_weights_are_those_of_a_training_in_one_piece(image_pairs, quick, tmp_path, settings, size):
-    common = (
-        *settings,
-        "network.width=8",
-        "network.depth=1",
-        "data.patch=8",
-        "training.epochs=2",
-        "training.batch=8",
-        "training.precision=fp32",
-    )
+    own = ("network.width=8", "data.patch=8", "training.epochs=2", "training.batch=8", "training.precision=fp32")
+    common = (*settings, *own, "training.optimiser=sgd")  # Adam divides the smallest gradients, which are rounding, by their size
     found = [
         trained(quick(*common, f"training.micro_batch={count}"), image_pairs, tmp_path / str(count)) for count in (size, 8)
     ]  # fmt: skip
@@ -46,7 +37,7 @@ def test_weights_are_those_of_a_training_in_one_piece(image_pairs, quick, tmp_pa
 @pytest.mark.parametrize("spec", CASES, ids=lambda spec: f"{spec.kind}-{spec.dimensionality}")
 def test_a_network_that_does_not_see_its_batch_gives_the_same_in_pieces(spec):
     torch.manual_seed(0)
-    network = build(spec, SpectralAxis(np.linspace(400, 700, 24), "nm")).train()
+    network = build(spec, 24, 24).train()
     if sees_whole_batch(network):
         return
     for part in network.modules():
@@ -79,6 +70,6 @@ def test_the_fastest_size_is_measured_once_and_said(image_pairs, quick, tmp_path
     first = trained(quick(*settings), image_pairs, tmp_path / "first")
     assert first.micro_batch == 2
     assert timed == [0, 4, 2, 1]
-    assert any("pieces of 2 samples" in note for note in first.data.notes)
+    assert any("computed 2 samples at a time" in note for note in first.data.notes)
     assert trained(quick(*settings), image_pairs, tmp_path / "second").micro_batch == 2
     assert timed == [0, 4, 2, 1]

@@ -71,7 +71,7 @@ def micro_batch(
         if whole and wanted < shape[0]:
             raise ValueError(
                 f"training.micro_batch={wanted} divides batches of {shape[0]}, and batch normalisation needs all their samples at once; "
-                "choose network.norm=instance, or training.micro_batch=auto"
+                "choose network.norm=layer, or training.micro_batch=auto"
             )
         return (wanted if wanted < shape[0] else 0), []
     if whole or device.type != "cpu" or not experiment.network.convolutional or shape[0] < LEAST:
@@ -89,9 +89,9 @@ def micro_batch(
     size = min(seconds, key=seconds.__getitem__)
     if int(size) == shape[0]:
         return 0, []
+    times = f"{seconds[size]:.3g} s here, not {seconds[str(shape[0])]:.3g} s"
     return int(size), [
-        f"Each batch is computed in pieces of {size} samples: a step takes {seconds[size]:.3g} s here, against "
-        f"{seconds[str(shape[0])]:.3g} s in one piece (measured; set training.micro_batch to choose)."
+        f"Batches are computed {size} samples at a time: a step takes {times} (measured; set training.micro_batch to choose)."
     ]
 
 
