@@ -54,7 +54,7 @@ class Standby:
         process, self.process = self.process, None
         if process is None:
             return
-        process.kill()  # it has begun nothing
+        process.kill()  # it works on nothing yet
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
