@@ -185,7 +185,7 @@ values = np.random.default_rng(0).random((6, 6, 24), dtype=np.float32)
 cube = Cube(values, SpectralAxis(np.linspace(400, 700, 24), "nm"))
 truth = Cube(values.round(1), cube.axis)
 train(Experiment.default("denoising", cube, truth).override("training.epochs=1"), cube, truth, run=sys.argv[1])
-print(*(name for name in ("torch._dynamo", "torch._inductor", "torch.onnx", "sympy", "sklearn", "pandas") if name in sys.modules))
+print(*(name for name in ("torch._dynamo", "torch._inductor", "torch.onnx", "sympy") if name in sys.modules))
 """
 
 
