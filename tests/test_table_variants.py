@@ -111,3 +111,40 @@ def test_the_mode_of_the_axis_in_a_file_of_ocean_optics_gives_its_unit(mode, uni
     head = f"Data from x Node\n\nIntegration Time (sec): 1.0E-1\nXAxis mode: {mode}\nNumber of Pixels in Spectrum: 30\n"
     (tmp_path / "o.txt").write_text(f"{head}>>>>>Begin Spectral Data<<<<<\n{rows}\n")
     assert read(tmp_path / "o.txt").axis.unit == unit
+
+
+@pytest.mark.parametrize(
+    ("title", "mark", "decimal"),
+    [
+        ("Wavenumber (cm-1)", "   ", ","), ("Wavenumber (cm-1)", "  ", "."), ("sample no 1", "   ", ","), ("Unnamed: 0", "   ", ","),
+    ],
+)  # fmt: skip
+def test_a_title_with_blanks_stands_over_positions_with_decimal_commas(title, mark, decimal, tmp_path):
+    def cell(value) -> str:
+        return f"{value:.8g}".replace(".", decimal)
+
+    rows = [
+        mark.join([title, *map(cell, WAVE)]),
+        *(mark.join([name, *map(cell, row)]) for name, row in zip("abcdef", SPECTRA, strict=True)),
+    ]
+    cube = spectrum("\n".join(rows), tmp_path)
+    assert cube.shape == SPECTRA.shape
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    np.testing.assert_allclose(cube.data, SPECTRA)
+
+
+@pytest.mark.parametrize("mark", [",", ", "])
+@pytest.mark.parametrize("title", ["Волновое число, см-1", "Wavenumber, cm-1", "Raman shift; 1/cm", "Wellenzahl, 1/cm"])
+def test_a_unit_set_apart_by_the_separator_belongs_to_its_title(title, mark, tmp_path):
+    cube = spectrum(f"{title}{mark}I\n" + columns(WAVE, SPECTRA[0], mark=mark), tmp_path)
+    assert (cube.shape, cube.axis.unit) == ((1, 40), "1/cm")
+
+
+def test_units_next_to_each_position_in_columns_of_fixed_width(tmp_path):
+    rows = [
+        " ".join(["sample", *(f"{value:g} nm" for value in WAVE)]),
+        *(" ".join([name, *(f"{v:>14.5f}" for v in row)]) for name, row in zip("abc", SPECTRA[:3], strict=True)),
+    ]
+    cube = spectrum("\n".join(rows), tmp_path)
+    assert (cube.shape, cube.axis.unit) == ((3, 40), "nm")
+    np.testing.assert_allclose(cube.axis.values, WAVE, rtol=1e-5)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_spectrai.io.table_syntax import MISSING, MOST_LEADS, NUMBER, FloatTable, Syntax, pointed
-from napari_spectrai.units import quantity_of
+from napari_spectrai.units import quantity_of, unit_of
 
 _OF_SETTINGS = re.compile(r"laser|excit|cent(?:er|re)|slit|grating|bandwidth|step|resol", re.IGNORECASE)
 _MOST_SETTINGS = 8
@@ -31,7 +31,7 @@ def titles_above(above: Sequence[str], syntax: Syntax, width: int) -> tuple[tupl
         cells = _split(line, syntax, width)
         if not cells or _is_setting(line, cells) or (found and any(NUMBER.fullmatch(cell) for cell in cells)):
             break
-        found.append(cells)
+        found.append(tuple(pointed(cell, syntax) for cell in cells))
     return (found[0] if found else ()), (found[1] if len(found) > 1 else ())
 
 
@@ -59,7 +59,8 @@ def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
         re.split(r"\t+|\s{2,}", bare.strip()),
         [cell.strip() for cell in re.split("[,;]", bare)],
     ]
-    ways += [[cell for cell in syntax.cells(bare) if cell], bare.split(), _JOINED.sub("_", _BRACKETS.sub("", bare)).split()]
+    ways += [_with_units(ways[-1], width), [cell for cell in syntax.cells(bare) if cell], bare.split()]
+    ways += [_JOINED.sub("_", _BRACKETS.sub("", bare)).split(), _with_units(bare.split(), width)]
     for number, cells in enumerate(ways):
         while len(cells) > width and not cells[-1]:
             cells.pop()
@@ -67,6 +68,20 @@ def _split(line: str, syntax: Syntax, width: int) -> tuple[str, ...]:
         if len(cells) == width and sum(bool(cell) for cell in cells) > least:
             return tuple(cell.strip().lstrip("#").strip() for cell in cells)
     return ()
+
+
+def _with_units(cells: Sequence[str], width: int) -> list[str]:
+    """Return titles where those that are a unit alone belong to the number or the quantity before them, as in ``Wavenumber, cm-1``."""
+    if not width < len(cells) <= 2 * width:
+        return []
+    joined = [cells[0]]
+    for cell in cells[1:]:
+        of_before = NUMBER.fullmatch(joined[-1]) or quantity_of(joined[-1])
+        if of_before and unit_of(cell) is not None and not quantity_of(cell) and not NUMBER.fullmatch(cell):
+            joined[-1] += f" {cell}"
+        else:
+            joined.append(cell)
+    return joined
 
 
 def head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) -> tuple[tuple[str, ...], int | None, FloatTable, Any]:

@@ -17,6 +17,7 @@ from napari_spectrai.summary import contrast_limits
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import FIRST_BAND, spectral_position
+from napari_spectrai.widgets.lost_axis import say_lost_axes
 
 MOST_SIDE = 128
 """Largest number of pixels per side from which the contrast of a band is computed."""
@@ -158,6 +159,7 @@ def band_contrast(viewer: ViewerModel) -> BandContrast:
     bare = getattr(viewer, "__wrapped__", viewer)  # plug-ins get a proxy
     if bare not in _of:
         _of[bare] = BandContrast(bare)
+        say_lost_axes(bare)
     return _of[bare]
 
 

@@ -312,3 +312,37 @@ def test_errors_and_notes_of_a_dropped_file_reach_the_window(viewer, qtbot, tmp_
     QTimer.singleShot(0, fail)
     qtbot.waitUntil(lambda: len(found) == 2, timeout=60_000)
     assert "cannot be read as MATLAB" in found[1]
+
+
+@pytest.mark.parametrize("spectral", [True, False])
+def test_an_axis_that_naparis_own_reader_left_out_is_one_click_away(viewer, qtbot, tmp_path, image_pairs, spectral):
+    from napari.utils.notifications import notification_manager
+
+    from napari_spectrai.widgets import lost_axis
+    from napari_spectrai.widgets.first_look import band_contrast
+
+    path = tmp_path / "c.ome.tif"
+    if spectral:
+        write(image_pairs[0], path)
+    else:
+        tifffile.imwrite(path, np.zeros((3, 20, 30), np.uint8), photometric="minisblack")
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lost_axis, "_axis_of", lambda file, looked=lost_axis._axis_of: asked.append(looked(file)) or asked[-1])
+        band_contrast(viewer)
+        before = len(notification_manager.records)
+        (layer,) = viewer.open(path, plugin="napari")
+        assert "spectral_axis" not in layer.metadata
+        qtbot.waitUntil(lambda: len(asked) == 1, timeout=600_000)
+        if not spectral:
+            qtbot.wait(50)
+            assert asked == [""]
+            assert len(notification_manager.records) == before
+            return
+        qtbot.waitUntil(lambda: len(notification_manager.records) > before, timeout=600_000)
+    said = notification_manager.records[-1]
+    assert "which napari's own reader left out; open it in File ▸ IO Utilities ▸ Open as a spectral image" in said.message
+    ((words, again),) = said.actions
+    again(None)
+    assert words == "Open with its axis"
+    assert as_cube(viewer.layers[-1]).axis == image_pairs[0].axis
