@@ -52,21 +52,32 @@ def parse_yaml(text: str, where: str = "the document") -> Any:
     Raises
     ------
     ValueError
-        If it is not YAML, too large, too deeply nested, repeats itself too often by aliases, or holds a number of too many digits.
+        If it is not YAML, too large, too deeply nested, repeats itself too often by aliases, holds a number of too many digits, or gives a
+        name twice.
     """
     if len(text) > LARGEST:
         raise ValueError(f"{where} holds {len(text):,} characters; a document has at most {LARGEST:,}")
     try:
         _refuse_excess(text, where)
+        _refuse_doubtful_keys(text, where)
         return yaml.load(text, Loader=_loader(text))  # noqa: S506  # a safe loader, the faster one where it is available
     except (yaml.YAMLError, UnicodeError) as error:
-        raise ValueError(f"{where} is not a YAML document: {error}") from error
+        raise ValueError(f"{where} is not a YAML document: {_one_line(error)}") from error
     except RecursionError as error:
         raise ValueError(f"{where} is not a usable YAML document: it contains itself; write it out without aliases") from error
     except (ValueError, TypeError, OverflowError, KeyError) as error:
         if str(error).startswith(where):
             raise
         raise ValueError(f"{where} is not a usable YAML document: {error}") from error
+
+
+def _one_line(error: Exception) -> str:
+    """Return what is wrong with a document and where, without the lines that the parser quotes."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    words = " ".join(filter(None, (getattr(error, "context", None), getattr(error, "problem", None))))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {words}"
 
 
 def _loader(text: str) -> Any:
@@ -104,6 +115,32 @@ def _refuse_excess(text: str, where: str) -> None:
                 sizes[anchor] = count - before
         if count - written > MOST_REPEATED:
             raise ValueError(f"{where}: its aliases repeat more than {MOST_REPEATED:,} entries; write out what is needed")
+
+
+def _refuse_doubtful_keys(text: str, where: str) -> None:
+    """Raise where a mapping has a name twice, of which YAML would use the last one in silence, or where a name is no text."""
+    open_: list[dict[str, int] | None] = []  # names of each open mapping with their lines; None for a list
+    keys: list[bool] = []  # whether a name comes next in each of them
+    for event in yaml.parse(text, Loader=_loader(text)):
+        if isinstance(event, yaml.CollectionEndEvent):
+            open_.pop()
+            keys.pop()
+            continue
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        known = open_[-1] if open_ else None
+        if known is not None and keys[-1] and not isinstance(event, yaml.AliasEvent):
+            line = event.start_mark.line + 1
+            if not isinstance(event, yaml.ScalarEvent):
+                raise ValueError(f"{where}: line {line}: the name of a setting is a word, not a list or a mapping")
+            if event.value in known and event.value != "<<":
+                raise ValueError(f"{where}: {brief(event.value)} is given twice, in lines {known[event.value]} and {line}; keep one")
+            known[event.value] = line
+        if known is not None:
+            keys[-1] = not keys[-1]
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_.append({} if isinstance(event, yaml.MappingStartEvent) else None)
+            keys.append(isinstance(event, yaml.MappingStartEvent))
 
 
 def parse_json(text: str | bytes, where: str = "the document") -> Any:

@@ -8,7 +8,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from napari_spectrai import fit, read
+from napari_spectrai import Experiment, fit, read
+from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.reports.run_report import write_report
 from napari_spectrai.runs import Epoch, Failed, Finished, RunFolder, Started, history
@@ -17,7 +18,7 @@ from napari_spectrai.runs import Epoch, Failed, Finished, RunFolder, Started, hi
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory, make_spectra):
     """A run that was stopped after three epochs, with a checkpoint after each."""
-    from napari_spectrai import Cube, Experiment, SpectralAxis
+    from napari_spectrai import Cube, SpectralAxis
 
     noisy, clean = (Cube(values, SpectralAxis(np.linspace(600, 1800, 40), "1/cm")) for values in make_spectra(120, 40))
     settings = ("training.epochs=5", "training.batch=16", "network.width=16", "split.validation=0.2", "training.device=cpu")
@@ -171,3 +172,14 @@ def test_a_run_folder_that_vanishes_is_named_with_what_can_be_done(stopped, run)
         for event in events:
             if isinstance(event, Started):
                 folder.path.rename(folder.path.with_name("elsewhere"))
+
+
+def test_no_message_advises_to_run_code_of_a_file(tmp_path):
+    folder = RunFolder.create(Experiment(), tmp_path / "run")
+    for content in (b"hello", b"x" * 4000):
+        folder.split.write_bytes(content)
+        with pytest.raises(ValueError, match=r"split\.npz is damaged \(it is no file of NumPy\)"):
+            folder.maps()
+        (tmp_path / "x.npy").write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.npy.*it is no file of NumPy"):
+            read_labels(tmp_path / "x.npy")

@@ -260,6 +260,24 @@ def test_aliases_that_repeat_little_and_long_lists_are_read(tmp_path):
     assert parse_yaml(yaml.safe_dump([shared, shared])) == [shared, shared]
 
 
+@pytest.mark.parametrize(("text", "words"), [
+    ("task: denoising\ntask: segmentation\n", "'task' is given twice, in lines 1 and 2; keep one"),
+    ("training:\n  epochs: 3\n  batch: 2\n  epochs: 4\n", "'epochs' is given twice, in lines 2 and 4; keep one"),
+    ("? [1, 2]\n: 3\n", "line 1: the name of a setting is a word"), ("~: 1\n", "the name of a setting is a word, not None"),
+    ("task: {\n", "line 2, column 1: "),
+])  # fmt: skip
+def test_a_doubtful_document_is_refused_in_a_line_that_says_where(text, words, tmp_path):
+    (tmp_path / "e.yml").write_text(text)
+    with pytest.raises(ValueError, match=r"e\.yml") as told:
+        Experiment.load(tmp_path / "e.yml")
+    assert words in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_merged_settings_may_be_given_again():
+    assert parse_yaml("a: &a {k: 1, l: 1}\nb: {<<: *a, k: 2}\n")["b"] == {"k": 2, "l": 1}
+
+
 def test_a_value_in_a_message_is_short_whatever_it_is():
     nested: list = []
     nested.append(nested)
@@ -273,7 +291,7 @@ def test_a_value_in_a_message_is_short_whatever_it_is():
 @pytest.mark.parametrize("body", [
     " " * 200_000, "\t \n" * 60_000, "a" * 200_000, "a = {" * 30_000, "a = {\n" * 30_000, "a = {}\n" * 30_000, " \n" * 50_000 + "=",
     "= \n" * 50_000, "a =" + " " * 200_000 + "{", "{" * 100_000 + "}" * 100_000,
-    "samples = " + "9" * 4000 + "\nlines = 1\nbands = 1\ndata type = 4\n",
+    "samples = " + "9" * 4000 + "\nlines = 1\nbands = 1\ndata type = 4\n", "samples = 1e400\nlines = 1\nbands = 1\ndata type = 4\n",
 ])  # fmt: skip
 def test_a_hostile_envi_header_is_read_in_linear_time(body, tmp_path):
     (tmp_path / "a.hdr").write_text("ENVI\n" + body)

@@ -188,6 +188,9 @@ class Experiment(Spec):
         """
         if not isinstance(document, dict):
             raise ValueError(f"{where or 'the document'} is not an experiment: a mapping is expected, not {type(document).__name__}")
+        odd = next((name for name in document if not isinstance(name, str)), "")
+        if odd != "":
+            raise ValueError(f"{where or 'the document'}: the name of a setting is a word, not {brief(odd)}")
         try:
             return cls.model_validate(document)
         except ValidationError as error:

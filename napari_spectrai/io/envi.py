@@ -109,7 +109,10 @@ def _whole(fields: dict[str, str], name: str, default: int | None = None) -> int
         return default
     if name not in fields:
         raise ValueError(f"its header says nothing of {name!r}")
-    number = int(fields[name])
+    try:
+        number = int(fields[name])
+    except ValueError as error:
+        raise ValueError(f"its header gives {fields[name][:30]!r} as its {name}, and that is no whole number") from error
     if number < 0 or (number == 0 and default is None):
         raise ValueError(f"its header claims {name} = {number}")
     return number

@@ -178,6 +178,8 @@ _LONGEST_REASON = 400
 def one_line(error: BaseException) -> str:
     """Return the message of a library's error in one line of reasonable length."""
     words = " ".join(str(error).split()) or type(error).__name__
+    if "allow_pickle" in words:  # NumPy advises here to run code of the file
+        words = "it holds Python objects, which are not loaded" if words.startswith("Object arrays") else "it is no file of NumPy"
     return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"
 
 

@@ -25,6 +25,7 @@ from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import replacing, write_text
+from napari_spectrai.io.found import one_line
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import subsets
 from napari_spectrai.runs import journal, lock
@@ -144,7 +145,7 @@ class RunFolder:
                 raise ValueError("its arrays are no maps of a split")
         except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             raise DamagedSplitError(
-                f"{self.split} is damaged ({error or type(error).__name__}); remove it to split the data again by the seed of the "
+                f"{self.split} is damaged ({one_line(error)}); remove it to split the data again by the seed of the "
                 f"experiment, or start a new run with training.start={self.best}"
             ) from error
         return maps
