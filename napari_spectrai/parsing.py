@@ -19,6 +19,8 @@ MOST_REPEATED = 100_000
 LONGEST_NUMBER = 400
 """Characters of a number; the largest float has 309 digits."""
 
+_PRIVATE = {0xDC00 + byte: 0xF700 + byte for byte in range(0x80, 0x100)}
+_BACK = {private: byte for byte, private in _PRIVATE.items()}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _brief = reprlib.Repr()
 _brief.maxlevel, _brief.maxstring, _brief.maxother = 3, 60, 60
@@ -57,6 +59,8 @@ def parse_yaml(text: str, where: str = "the document") -> Any:
     """
     if len(text) > LARGEST:
         raise ValueError(f"{where} holds {len(text):,} characters; a document has at most {LARGEST:,}")
+    if any("\udc80" <= one <= "\udcff" for one in set(text)):  # bytes of a file's name that are no UTF-8, which YAML does not know
+        return _restored(parse_yaml(text.translate(_PRIVATE), where))
     try:
         _refuse_excess(text, where)
         _refuse_doubtful_keys(text, where)
@@ -69,6 +73,17 @@ def parse_yaml(text: str, where: str = "the document") -> Any:
         if str(error).startswith(where):
             raise
         raise ValueError(f"{where} is not a usable YAML document: {error}") from error
+
+
+def _restored(value: Any) -> Any:
+    """Return parsed contents with the bytes that stood for themselves as private characters."""
+    if isinstance(value, str):
+        return value.translate(_BACK)
+    if isinstance(value, list):
+        return [_restored(one) for one in value]
+    if isinstance(value, dict):
+        return {_restored(name): _restored(one) for name, one in value.items()}
+    return value
 
 
 def _one_line(error: Exception) -> str:
@@ -130,7 +145,7 @@ def _refuse_doubtful_keys(text: str, where: str) -> None:
             continue
         known = open_[-1] if open_ else None
         if known is not None and keys[-1] and not isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1
+            line = 0 if event.start_mark is None else event.start_mark.line + 1
             if not isinstance(event, yaml.ScalarEvent):
                 raise ValueError(f"{where}: line {line}: the name of a setting is a word, not a list or a mapping")
             if event.value in known and event.value != "<<":

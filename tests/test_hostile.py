@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 import pickle
 import random
 import re
@@ -272,6 +273,12 @@ def test_a_doubtful_document_is_refused_in_a_line_that_says_where(text, words, t
         Experiment.load(tmp_path / "e.yml")
     assert words in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_a_setting_may_name_a_file_whose_name_is_no_utf_8():
+    name = os.fsdecode(b"caf\xe9 \xff.npz")
+    assert Experiment().override(f"data.input=[{name}]").data.input == [Path(name)]
+    assert parse_yaml(f"{{a: ['{name}'], {name}: 1}}") == {"a": [name], name: 1}
 
 
 def test_merged_settings_may_be_given_again():
