@@ -13,6 +13,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.plan.continued_split import kept_parts
 from napari_spectrai.plan.patches import Layout, Place, corners_of, layout_of, places_of
+from napari_spectrai.plan.repeats import contradicting, first_occurrences, kept_together
 from napari_spectrai.plan.split import DRAWS, split_maps
 from napari_spectrai.plan.split_methods import gap_of
 from napari_spectrai.plan.subsets import PARTS, TRAINING, UNUSED, Map
@@ -94,7 +95,7 @@ def divide(
     held = _held(experiment, cubes, truths)
     data = [one.mask.reshape(shape) for one, shape in zip(held, shapes, strict=True)]
     marked = [np.where(d, m, 0) for d, m in zip(data, marked, strict=True)] if marked else []
-    kept = ""
+    kept, new = "", maps is None
     if maps is None:
         patch = 1 if layout.shared else layout.patch
         groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
@@ -105,7 +106,11 @@ def divide(
     if [m.shape for m in maps] != shapes:
         raise ValueError(f"the saved split is for cubes of shape {[m.shape for m in maps]} (z, y, x), not {shapes}; start a new run")
     maps = [np.where(d, m, UNUSED).astype(np.uint8) for d, m in zip(data, maps, strict=True)]
-    notes = [*filter(None, [said(held), kept])]
+    repeated: list[str] = []
+    if new and (first := first_occurrences(cubes, shapes)) is not None:
+        maps, words = kept_together(maps, first, moves=parts_of(cubes) is None and not by_units(experiment, cubes))
+        repeated = [words, contradicting(first, marked)]
+    notes = [*filter(None, [said(held), kept, *repeated])]
     return Division(layout, shapes, maps, places_of(shapes, layout), table, marked, data, notes)
 
 
@@ -135,6 +140,12 @@ def _coarser(known: npt.NDArray[np.bool_], shape: tuple[int, ...], times: int) -
         return known
     *front, height, width = shape
     return np.asarray(known.reshape(*front, height, times, width, times).all((-3, -1)))
+
+
+def by_units(experiment: Experiment, cubes: Sequence[Cube]) -> bool:
+    """Whether whole groups are held out, or files of several spectra."""
+    method = experiment.split.method
+    return method == "group" or (method in ("auto", "file") and len(cubes) > 1 and any(cube.count > 1 for cube in cubes))
 
 
 def is_optimistic(experiment: Experiment, cubes: Sequence[Cube]) -> bool:

@@ -94,8 +94,9 @@ class _Kind:
             small, large = old.number("input_image_size", 16, least=1), old.number("target_image_size", 64, least=1)
             self.factor = large // small
             if not 2 <= self.factor <= 16:
+                self.factor = max(self.factor, 1)  # the other settings are examined, too
                 section = SECTION["target_image_size"]
-                message = f"{large} is {self.factor} times input_image_size {small}; the factor must be 2 to 16"
+                message = f"{large} is {large // small} times input_image_size {small}; the factor must be 2 to 16"
                 old.problems.append(Problem(f"{section}.target_image_size", message))
 
     # ------------------------------------------------------------------ task and data
@@ -124,7 +125,7 @@ class _Kind:
         old, sharp = self.old, self.kind == "super_resolution"
         sides = ("target", "input") if sharp else ("input", "target")
         named = {part: [old.given(f"{part}_{side}_data") for side in sides] for part in ("train", "val", "test")}
-        old.value("data_directory", "False" if self.kind in ("calibration", "denoising") and self.spectra else "True")
+        old.flag("data_directory", int(not (self.kind in ("calibration", "denoising") and self.spectra)))
         if sharp and any(second for _, second in named.values()):
             old.note("input images are made from the target images; the input paths are not read")
         if self.kind == "classification" and any(second for _, second in named.values()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 from napari_spectrai.spec import Problem, listed
@@ -90,19 +91,25 @@ class Old:
             number = kind(value)  # YAML reads 1e-4, without a point, as text
             if isinstance(value, bool) or number != float(value) or not least <= number < float("inf"):
                 raise ValueError(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self._refuse(key, f"is not {'an integer' if whole else 'a number'} of at least {least:g}")
             return kind(default)
         return number
 
     def share(self, key: str) -> float | None:
         """Return a percentage, or None."""
-        return None if self.value(key) == NONE else float(self.number(key, 10, whole=False))
+        if self.value(key) == NONE:
+            return None
+        share = float(self.number(key, 10, whole=False))
+        if share > 100:
+            self._refuse(key, "is more than 100 %")
+        return min(share, 100.0)
 
     def flag(self, key: str, default: int) -> bool:
         """Return whether a flag is set."""
         value = self.value(key, default)
-        if str(value) not in ("0", "1", "0.0", "1.0", "True", "False", NONE) and not isinstance(value, int | float):
+        is_number = isinstance(value, int | float) and isfinite(value)
+        if str(value) not in ("0", "1", "0.0", "1.0", "True", "False", NONE) and not is_number:
             self._refuse(key, "is neither on (1) nor off (0)")
         return str(value) not in ("0", "0.0", "False", NONE)
 
@@ -114,4 +121,7 @@ class Old:
     def given(self, key: str) -> str:
         """Return a path, or an empty text."""
         value = self.value(key)
-        return "" if value == NONE else str(value)
+        if not isinstance(value, str):
+            self._refuse(key, "is not the path of a file or folder; write it in quotes, or 'None'")
+            return ""
+        return "" if value == NONE else value

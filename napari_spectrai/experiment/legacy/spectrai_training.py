@@ -37,7 +37,8 @@ class Learning:
     def __init__(self, old: Old, task: str, spectra: bool) -> None:  # noqa: FBT001
         self.old, self.kind, self.spectra = old, task, spectra
         self.classes = task in ("classification", "segmentation")
-        self.dims = 1 if spectra else int(old.choice("dimension", ("2D", "3D"), "2D")[0])
+        dimension = old.choice("dimension", ("2D", "3D"), "2D")
+        self.dims = 1 if spectra else int(dimension[0])
 
     def network(self) -> dict[str, Any]:
         """Return the network, with a width independent of the bands."""
@@ -68,7 +69,7 @@ class Learning:
         return settings
 
     def _unet(self, name: str, norm: str) -> dict[str, Any]:
-        old, activation = self.old, str(self.old.value("activation"))
+        old, activation = self.old, self.old.choice("activation", ACTIVATIONS, "ReLU")
         kinds = {NONE: "none", "BatchNorm": "batch", "LayerNorm": "layer", "InstanceNorm": "instance", "GroupNorm": "layer"}
         learnt = self.kind == "segmentation" and self.dims == 3
         if self.dims == 2:
@@ -179,7 +180,7 @@ class Learning:
         was = "with epochs: 1 nothing was" if epochs == 1 else "those of the last epoch but one were"
         old.note(f"the best and the last weights are saved ({was}); test data are scored once, at the end")
         old.note("a last batch of one sample is merged with the previous one")
-        if old.value("shuffle", "True") != "True":
+        if not old.flag("shuffle", 1):
             old.note("shuffle: training spectra and patches are always drawn in random order, all others never")
         if old.value("seed") == NONE:
             old.note("seed: 0 if none is given, so that the same training gives the same model")

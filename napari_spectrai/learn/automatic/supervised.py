@@ -23,8 +23,9 @@ from napari_spectrai.learn.automatic.refit import Refit
 from napari_spectrai.learn.automatic.smoothing import best_radius
 from napari_spectrai.learn.model import Model
 from napari_spectrai.plan.folds import Folds, folds_of
-from napari_spectrai.plan.partition import as_volume, divide, is_optimistic, parts_of, pixel_groups
-from napari_spectrai.plan.subsets import TEST, TRAINING, VALIDATION, Map
+from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of, pixel_groups
+from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
+from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 from napari_spectrai.plan.truths import Truth
 from napari_spectrai.runs import Compared, Event, RunFolder, Started
 
@@ -52,8 +53,9 @@ class CrossValidation(Race):
         self.base = _base_maps(experiment, cubes, truths)
         folder.keep_maps(self.base)
         division = divide(experiment, cubes, truths, self.base)
+        self._repeated: list[str] = []
         self.folds: Folds = folds_of(
-            division.maps, experiment.split, classes=division.marked or None, groups=pixel_groups(experiment, cubes, division.shapes),
+            self._once(cubes, division), experiment.split, classes=division.marked or None, groups=pixel_groups(experiment, cubes, division.shapes),
             predicted=[d & (m == 0) for d, m in zip(division.data, division.marked, strict=True)] if division.marked else None,
             by_file=len(cubes) > 1,
         )  # fmt: skip
@@ -64,8 +66,21 @@ class CrossValidation(Race):
         sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])
         self.size = Size(len(self.comparison.held.truth), self.bench.base.inputs.shape[-1], sides)
         self.scoring = Scoring(self.bench, self.comparison.held, self.comparison.asked)
-        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self.bench.base.notes]
+        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self._repeated, *self.bench.base.notes]
         self._warn(cubes)
+
+    def _once(self, cubes: Sequence[Cube], division: Division) -> list[Map]:
+        """Return the pixels of the comparison without spectra that are equal to an earlier one: in another fold, these would be known."""
+        first = first_occurrences(cubes, division.shapes)
+        if first is None:
+            return division.maps
+        repeated = copies(first, division.maps)
+        count = sum(int(one.sum()) for one in repeated)
+        if count:
+            words = "1 spectrum repeats an earlier one and is" if count == 1 else f"{count:,} spectra repeat an earlier one and are"
+            self._repeated = [f"{words} left out of the cross-validation, so that none is known before it is predicted."]
+        self._repeated += [*filter(None, [contradicting(first, division.marked)])]
+        return [np.where(one, UNUSED, m).astype(np.uint8) for one, m in zip(repeated, division.maps, strict=True)]
 
     def _warn(self, cubes: Sequence[Cube]) -> None:
         missing = self.comparison.not_validated()

@@ -18,6 +18,9 @@ SIDE = 128
 GRID = 16
 """Sides are multiples of this if possible, for networks that halve the image several times."""
 
+_RELATIVE = 1e-12
+"""Fraction of what was removed above which it varies over the pixels, beyond rounding."""
+
 
 @torch.no_grad()
 def what_was_removed(experiment: Experiment, data: Dataset, network: Any) -> list[str]:
@@ -73,9 +76,9 @@ def _structure(removed: FloatArray, before: FloatArray) -> list[str]:
     if min(removed.shape[:2]) > 1:
         centred = removed - removed.mean((0, 1))
         shared = [(centred[1:] * centred[:-1]).mean(), (centred[:, 1:] * centred[:, :-1]).mean()]
-        words.append(
-            f"the correlation of neighbouring pixels is {float(np.mean(shared)) / float(np.square(centred).mean()):.2f} (pure noise: 0)"
-        )
+        varied = float(np.square(centred).mean())
+        if varied > _RELATIVE * total / removed.size:  # else the same was removed from every pixel
+            words.append(f"the correlation of neighbouring pixels is {float(np.mean(shared)) / varied:.2f} (pure noise: 0)")
     return [f"{', and '.join(words)}."]
 
 

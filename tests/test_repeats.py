@@ -1,0 +1,84 @@
+"""Spectra that occur more than once: a copy of a training spectrum validates nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_spectrai import Cube, Experiment, Labels, fit
+from napari_spectrai.plan.partition import divide
+from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
+from napari_spectrai.plan.subsets import TRAINING, UNUSED, VALIDATION
+from napari_spectrai.runs import Finished
+
+
+def _set(count: int, seed: int = 0, bands: int = 12) -> np.ndarray:
+    return np.random.default_rng(seed).random((count, bands), np.float32)
+
+
+def _of(*cubes: Cube) -> list[np.ndarray] | None:
+    return first_occurrences(cubes, [(1, cube.count, 1) for cube in cubes])
+
+
+def test_copies_are_found_within_and_between_sets():
+    values = _set(20)
+    found = _of(Cube(np.concatenate([values, values[3:5]])), Cube(values[7:9].copy()))
+    assert found is not None
+    assert [part.ravel().tolist() for part in found] == [[*range(20), 3, 4], [7, 8]]
+    known = copies(found, [np.full((1, 22, 1), TRAINING, np.uint8), np.full((1, 2, 1), TRAINING, np.uint8)])
+    assert [one.sum() for one in known] == [2, 2]
+    assert _of(Cube(values), Cube(_set(9, seed=1))) is None
+
+
+def test_spectra_that_may_be_equal_by_chance_are_no_copies():
+    counts = np.random.default_rng(0).integers(0, 3, (300, 3)).astype(np.float32)
+    flat = np.ones((30, 12), np.float32)
+    missing = np.full((4, 12), np.nan, np.float32)
+    for values in (counts, flat, missing):
+        assert _of(Cube(values)) is None
+    image = Cube(np.tile(_set(1), (6, 6, 1)))
+    assert first_occurrences([image], [(1, 6, 6)]) is None
+
+
+@pytest.mark.parametrize("method", ["auto", "random", "stratified"])
+def test_copies_belong_to_one_part(method):
+    values = np.repeat(_set(30), 3, 0)
+    labels = Labels(np.repeat(np.arange(30) % 2 + 1, 3))
+    experiment = Experiment.default("classification", Cube(values), labels).override(
+        "network=spectral_mlp", f"split.method={method}", "split.folds=0"
+    )
+    division = divide(experiment, [Cube(values)], [labels])
+    parts = division.maps[0].reshape(30, 3)
+    assert (parts == parts[:, :1]).all()
+    assert {TRAINING, VALIDATION} <= set(np.unique(parts))
+    assert any("60 spectra are repeated" in note for note in division.notes)
+
+
+def test_copies_in_other_files_are_said_where_files_stay_whole():
+    first, second = Cube(_set(20), name="a"), Cube(np.concatenate([_set(20)[:6], _set(14, seed=1)]), name="b")
+    labels = [Labels(np.arange(20) % 2 + 1) for _ in range(2)]
+    experiment = Experiment.default("classification", first, labels[0]).override("network=spectral_mlp", "split.folds=0")
+    division = divide(experiment, [first, second], labels)
+    assert any("6 held-out spectra also occur among the training spectra" in note for note in division.notes)
+    assert len(np.unique(division.maps[1])) == 1
+
+
+def test_a_spectrum_with_two_classes_is_said():
+    values = _set(10)
+    found = _of(Cube(np.concatenate([values, values[:3]])))
+    assert found is not None
+    marked = np.concatenate([np.ones(10, int), [1, 2, 0]]).reshape(1, 13, 1)
+    assert contradicting(found, [marked]).startswith("1 spectrum is given with different classes")
+    assert contradicting(found, [np.ones((1, 13, 1), int)]) == ""
+
+
+def test_noise_that_is_copied_is_not_learnt_by_heart(tmp_path):
+    """Random classes of random spectra, each spectrum three times: cross-validation finds nothing, and says why it counts fewer."""
+    rng = np.random.default_rng(5)
+    cube, labels = Cube(np.repeat(_set(40, seed=5), 3, 0)), Labels(np.repeat(rng.integers(1, 3, 40), 3))
+    experiment = Experiment.default("classification", cube, labels)
+    *_, ending = fit(experiment, cube, labels, run=tmp_path / "run")
+    assert isinstance(ending, Finished)
+    assert ending.scores["validation"]["network"]["average_accuracy"] < 0.75
+    assert any("80 spectra repeat an earlier one" in note for note in ending.notes)
+    assert UNUSED not in np.unique(np.load(tmp_path / "run" / "pixels.npz")["part0"])
