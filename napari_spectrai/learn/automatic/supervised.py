@@ -55,7 +55,8 @@ class CrossValidation(Race):
         division = divide(experiment, cubes, truths, self.base)
         self._repeated: list[str] = []
         self.folds: Folds = folds_of(
-            self._once(cubes, division), experiment.split, classes=division.marked or None, groups=pixel_groups(experiment, cubes, division.shapes),
+            self._once(cubes, division), experiment.split, classes=division.marked or None,
+            groups=pixel_groups(experiment, cubes, division.shapes),
             predicted=[d & (m == 0) for d, m in zip(division.data, division.marked, strict=True)] if division.marked else None,
             by_file=len(cubes) > 1,
         )  # fmt: skip
@@ -74,7 +75,10 @@ class CrossValidation(Race):
         first = first_occurrences(cubes, division.shapes)
         if first is None:
             return division.maps
-        repeated = copies(first, division.maps)
+        known = division.maps
+        if division.marked:  # a copy without a class cannot stand for one with a class
+            known = [np.where(marked > 0, m, UNUSED).astype(np.uint8) for marked, m in zip(division.marked, known, strict=True)]
+        repeated = copies(first, known)
         count = sum(int(one.sum()) for one in repeated)
         if count:
             words = "1 spectrum repeats an earlier one and is" if count == 1 else f"{count:,} spectra repeat an earlier one and are"
