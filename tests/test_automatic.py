@@ -380,6 +380,38 @@ def test_a_guided_filter_smooths_regions_and_keeps_edges():
     assert right[:, 0].mean() < 0.3
 
 
+def test_pixels_without_data_do_not_change_what_a_filter_or_a_superpixel_makes_of_the_others():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand((1, 14, 12, 5), generator=generator) + 0.1
+    probabilities = torch.rand((1, 14, 12, 3), generator=generator).softmax(-1)
+    mean, basis = components(image.flatten(0, 2))
+    larger, more = torch.zeros(1, 30, 25, 5), torch.full((1, 30, 25, 3), 1 / 3)
+    place = (0, slice(6, 20), slice(9, 21))
+    larger[place], more[place] = image[0], probabilities[0]
+    alone = guided_filter(probabilities, (image - mean) @ basis, 3)
+    within = guided_filter(more, (larger - mean) @ basis, 3, larger.any(-1))
+    torch.testing.assert_close(within[place], alone[0], atol=1e-5, rtol=1e-4)
+    assert within.isfinite().all()
+    means = superpixel_means(larger)
+    assert not means[~larger.any(-1)].any()
+    torch.testing.assert_close(means[place].mean((0, 1)), image[0].mean((0, 1)), atol=1e-5, rtol=0)
+    for small in (torch.zeros(1, 4, 4, 5), larger[:, 6:8, 9:11], larger[:, 5:7, 8:10]):
+        assert superpixel_means(small).isfinite().all()
+
+
+def test_class_maps_can_be_had_without_smoothing_and_in_tiles(trained, scene):
+    model, cube = trained[0] if isinstance(trained, tuple) else trained, scene[0]
+    plain, smooth, same = (predict(model, cube, settings={"radius": radius}) for radius in (0, 2, 2))
+    parted = predict(model, cube, settings={"radius": 2}, tile=8)
+    assert not np.allclose(plain.probabilities.numpy(), smooth.probabilities.numpy())
+    np.testing.assert_allclose(parted.probabilities.numpy(), smooth.probabilities.numpy(), atol=1e-4)
+    np.testing.assert_array_equal(same.probabilities.numpy(), smooth.probabilities.numpy())
+    with pytest.raises(ValueError, match="radius"):
+        predict(model, cube, settings={"count": 3})
+    with pytest.raises(ValueError, match="radius"):
+        predict(model, cube, settings={"radius": -1})
+
+
 def test_shapes_of_constant_spectra_are_zero_and_others_are_standardised():
     x = torch.tensor([[[[3.0, 3.0, 3.0], [1.0, 2.0, 3.0]]]])
     seen = shapes(x)

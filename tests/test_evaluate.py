@@ -19,7 +19,7 @@ from napari_spectrai.labels import Labels
 from napari_spectrai.learn.evaluation import streaming
 from napari_spectrai.learn.evaluation.streaming import blocks
 from napari_spectrai.learn.scoring import metrics
-from napari_spectrai.reports.evaluation_report import write_page
+from napari_spectrai.reports.evaluation_report import best_words, write_page
 from napari_spectrai.reports.svg import rounded
 from napari_spectrai.runs import Evaluation, Failed, Finished, Progress, prepare_evaluation
 from napari_spectrai.runs.options import EvaluateOptions
@@ -431,3 +431,44 @@ def test_results_with_other_class_numbers_than_the_truth_are_reported():
     assert judged.metrics["overall_accuracy"] == 0
     assert "if they are clusters, match them" in "".join(judged.notes)
     assert evaluate({"clusters": truth + 6}, truth, "segmentation", match=True).metrics["overall_accuracy"] == 1
+
+
+# ---------------------------------------------------------------- how sure scores are
+
+
+def test_scores_of_cubes_have_intervals_that_hold_them(image, tmp_path):
+    result, truth = image
+    found = evaluate(result, truth, source=result)
+    for row, ends in found.intervals.items():
+        assert {"mse", "sam"} <= set(ends)
+        for name, (low, high) in ends.items():
+            assert low <= found.rows[row][name] <= high
+    assert Evaluation.from_json(found.to_json()).intervals == found.intervals
+    assert "90 % interval" in str(found)
+    assert "90 % interval" in found.to_csv(tmp_path / "scores.csv").read_text()
+    assert 'title="90 % interval"' in write_page(found, tmp_path / "page.html").read_text()
+
+
+def test_the_better_of_two_results_that_these_pixels_do_not_tell_apart_is_not_called_best():
+    rng = np.random.default_rng(0)
+    truth = rng.random((40, 40, 6), np.float32)
+    noisy = [Cube((truth + rng.normal(0, 0.1, truth.shape)).astype(np.float32)) for _ in range(2)]
+    worse = Cube((truth + rng.normal(0, 0.3, truth.shape)).astype(np.float32))
+    close = evaluate({"one": noisy[0], "other": noisy[1]}, Cube(truth))
+    assert "do not tell them apart" in best_words(close)
+    assert " is best: " in best_words(evaluate({"one": noisy[0], "worse": worse}, Cube(truth)))
+
+
+@pytest.mark.parametrize("shape", [(36, 30), (200,), (1, 60), (3, 12, 12)])
+def test_scores_of_classes_have_intervals(shape):
+    rng = np.random.default_rng(1)
+    truth = rng.integers(1, 4, shape)
+    predicted = np.where(rng.random(shape) < 0.8, truth, 1)
+    found = evaluate(Labels(predicted), Labels(truth))
+    low, high = found.intervals["result"]["overall_accuracy"]
+    assert 0 < low < found.metrics["overall_accuracy"] < high < 1
+
+
+def test_a_result_of_two_spectra_has_no_interval():
+    found = evaluate(Cube(np.ones((2, 5), np.float32)), Cube(np.eye(2, 5, dtype=np.float32)))
+    assert not any(found.intervals.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from pathlib import Path
 
@@ -110,6 +111,35 @@ def test_every_published_document_loads_says_its_changes_and_comes_back_the_same
     same, changes = from_spectrai(old, path)
     assert same == experiment
     assert all(change in told for change in changes)
+
+
+@pytest.mark.parametrize("name", ["image_superresolution", "spectral_calibration"])
+def test_any_value_of_any_key_is_taken_or_refused_in_words(name, tmp_path):
+    odd = (float("inf"), float("nan"), -1, 0, 1e9, "abc", [], {}, True, None)
+    old = document(name)
+    for section, key in ((section, key) for section, keys in KEYS.items() for key in keys):
+        for value in odd:
+            changed = old | {section: old[section] | {key: value}}
+            with contextlib.suppress(SettingsError):  # anything else is a crash
+                translated(changed, tmp_path / "old.yml")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("spectral_denoising", {"train_input_data": ["a.mat"]}, "train_input_data: ['a.mat'] is not the path of a file or folder"),
+        ("spectral_denoising", {"activation": "Swish"}, "activation: 'Swish' is not understood; known: LeakyReLU"),
+        ("spectral_denoising", {"dimension": "4D"}, "dimension: '4D' is not understood"),
+        ("spectral_denoising", {"shuffle": "sometimes"}, "shuffle: 'sometimes' is neither on (1) nor off (0)"),
+        ("image_superresolution", {"target_image_size": 3}, "target_image_size"),
+        ("image_segmentation", {"epochs": float("inf")}, "epochs: inf is not an integer of at least 1"),
+        ("image_segmentation", {"train_split": 900}, "train_split: 900 is more than 100 %"),
+    ],
+)
+def test_a_value_of_a_wrong_type_is_refused_in_words(name, changes, said, tmp_path):
+    with pytest.raises(SettingsError) as refused:
+        translated(document(name, **changes), tmp_path / "old.yml")
+    assert said in str(refused.value)
 
 
 def test_what_is_ours_is_not_taken_for_spectrais():

@@ -40,11 +40,8 @@ def first_occurrences(cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, in
     if not alike.size:
         return None
     owner = np.searchsorted(starts, places[alike], "right") - 1
-    rows = [
-        np.asarray(cubes[number].data[places[alike][owner == number] - starts[number]], np.float32)
-        for number in sets
-        if (owner == number).any()
-    ]
+    kept = [(cubes[number].data, places[alike][owner == number] - starts[number]) for number in np.unique(owner)]
+    rows = [np.asarray(data[chosen], np.float32) for data, chosen in kept]
     first = np.arange(starts[-1])
     for width in {part.shape[1] for part in rows}:
         chosen = np.concatenate([np.full(len(part), part.shape[1] == width) for part in rows])
@@ -130,9 +127,7 @@ def kept_together(maps: Sequence[Map], first: Sequence[Numbers], *, moves: bool)
     leaking = int(np.isin(leading[np.isin(flat, (VALIDATION, TEST))], leading[flat == TRAINING]).sum())
     if not leaking:
         return list(maps), ""
-    words = (
-        f"{leaking:,} held-out spectra also occur among the training spectra, so that their scores are too optimistic; remove the copies."
-    )
+    words = f"{leaking:,} held-out spectra also occur among the training spectra: their scores are too optimistic; remove the copies."
     return list(maps), words
 
 

@@ -54,16 +54,17 @@ def _renamed(evaluation: Evaluation) -> Evaluation:
         spots=[replace(spot, of=names.get(spot.of, spot.of)) for spot in evaluation.spots],
         maps={names.get(name, name): drawn for name, drawn in evaluation.maps.items()},
         confusions={names.get(name, name): matrix for name, matrix in evaluation.confusions.items()},
+        intervals={names.get(name, name): ends for name, ends in evaluation.intervals.items()},
     )
 
 
 def _scores(evaluation: Evaluation) -> list[Markup]:
     scores = {row: {name: value for name, value in values.items() if name != "dice"} for row, values in evaluation.rows.items()}
     words = ["All rows are computed on the same pixels.", evaluation.about]
-    words.append("The best of each column is bold; ↑ larger is better, ↓ smaller is better.")
+    words.append("The best of each column is bold, unless another score lies within its 90 % interval; ↑ larger is better, ↓ smaller.")
     return [
         element("p", best_words(evaluation), class_="verdict"),
-        scores_table(scores, "", axis=evaluation.unit),
+        scores_table(scores, "", evaluation.intervals, axis=evaluation.unit),
         element("p", " ".join(words), class_="soft"),
     ]
 
@@ -79,6 +80,13 @@ def best_words(evaluation: Evaluation) -> str:
     best = metric.best(known)
     if best is None:
         return f"The {title} is not defined for these data."
+    alike = _alike(evaluation, name, best, known)
+    if alike:
+        low, high = evaluation.intervals[best][name]
+        return (
+            f"{best} has the best {title}, {rounded(known[best])}{unit}, but {alike} lies within its 90 % interval "
+            f"({rounded(low)} to {rounded(high)}): these pixels do not tell them apart."
+        )
     if len(known) == 1:
         return f"{first}: {title} {rounded(known[first])}{unit}. There is nothing to compare it with."
     if best in evaluation.results:
@@ -87,6 +95,14 @@ def best_words(evaluation: Evaluation) -> str:
     if first not in known:
         return f"{best} is best: {title} {rounded(known[best])}{unit}."
     return f"{best} does better than {first}: {title} {rounded(known[best])}{unit} against {rounded(known[first])}{unit}."
+
+
+def _alike(evaluation: Evaluation, name: str, best: str, known: dict[str, float]) -> str:
+    """Return the row with the next best score if that lies within the interval of the best; else an empty text."""
+    ends, ranked = evaluation.intervals.get(best, {}).get(name), METRICS[name].ranked(known)
+    if ends is None or len(ranked) < 2 or not ends[0] <= known[ranked[1]] <= ends[1]:
+        return ""
+    return ranked[1]
 
 
 def _of(evaluation: Evaluation, name: str) -> list[Markup]:

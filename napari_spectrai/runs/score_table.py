@@ -44,6 +44,9 @@ class Scores:
         Classes over which F1, IoU and Dice are averaged.
     scored : int
         Number of pixels or spectra that the scores are computed on.
+    intervals : dict of str to dict of str to list of float
+        90 % intervals, [low, high], by row and metric: a bootstrap over squares of the image, or over spectra. Metrics that are no
+        means over pixels have none, nor has anything that is scored on fewer than three squares or spectra.
     learnt_from : int or None
         How many of them the model was trained or validated on; None if unknown.
     """
@@ -58,6 +61,7 @@ class Scores:
     notes: list[str] = field(default_factory=list)
     class_mean: ClassMean = "truth"
     scored: int = 0
+    intervals: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     learnt_from: int | None = None
 
     @property
@@ -119,7 +123,17 @@ class Scores:
             lines.append(f"{method:<{wide}}" + "".join(f"{scores.get(name, math.nan):>{room[name]}.5g}" for name in names))
         for number, name in enumerate(self.results if self.classes else []):
             lines += ["", *([f"{name}, by class:"] if number else []), *self._class_table(name)]
-        return "\n".join([*lines, "", self.about, *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*lines, *self._interval_lines(), "", self.about, *(f"note: {note}" for note in self.notes)])
+
+    def _interval_lines(self) -> Iterator[str]:
+        """Yield the interval of the first score of each row that has one."""
+        name = next(iter(self.columns), "")
+        known = {row: ends[name] for row, ends in self.intervals.items() if name in ends}
+        if known:
+            yield ""
+            yield f"90 % interval of {titled(name, axis=self.unit)}:"
+            wide = max(18, *(len(row) + 2 for row in self.rows))
+            yield from (f"{row:<{wide}}{low:.5g} to {high:.5g}" for row, (low, high) in known.items())
 
     def _class_table(self, result: str) -> list[str]:
         wide = max(26, *(len(name) + 1 for name in self.classes))
@@ -134,7 +148,8 @@ class Scores:
         table = repr_html.grid(
             columns, ([method, *(row.get(name, math.nan) for name in self.columns)] for method, row in self.rows.items())
         )
-        return repr_html.card("Evaluation", self.task, [("", self.about), *(("Note", note) for note in self.notes)], table)
+        sure = [("90 % interval", line) for line in list(self._interval_lines())[2:]]
+        return repr_html.card("Evaluation", self.task, [("", self.about), *sure, *(("Note", note) for note in self.notes)], table)
 
     def to_frame(self) -> Any:
         """Return the table as a ``pandas.DataFrame``: a row per method, a column per metric.
@@ -167,6 +182,12 @@ class Scores:
             yield []
             yield ["truth \\ result", *self.classes]
             yield from ([name, *row] for name, row in zip(self.classes, self.confusions[result], strict=True))
+        if any(self.intervals.values()):
+            yield []
+            yield ["90 % interval", *self.columns]
+            for row, ends in ((row, ends) for row, ends in self.intervals.items() if ends):
+                for place, end in enumerate(("low", "high")):
+                    yield [f"{row}, {end}", *(ends[name][place] if name in ends else math.nan for name in self.columns)]
         yield []
         yield ["metric", "title", "unit"]
         yield from ([name, METRICS[name].title, self.unit_of(name)] for name in self.columns)

@@ -92,7 +92,8 @@ class Refit:
             for o, w, t in zip(members, chosen.weights, chosen.temperatures, strict=True)
         ]
         settings = spec.model_copy(update={"members": kept, "radius": radius})
-        guide = components(data.inputs[data.inputs.any(-1)]) if radius else None
+        image = any(min(place.shape[1:]) > 1 for place in data.places)
+        guide = components(data.inputs[data.inputs.any(-1)]) if data.classes and image else None
         blend = Blend.of(settings, modules, data.inputs.shape[-1], data.out, classes=bool(data.classes), guide=guide)
         return blend, chosen.crossed.temperature, Candidate("network", self.experiment.model_copy(update={"network": settings}))
 

@@ -40,7 +40,7 @@ def best_radius(comparison: Comparison, members: Sequence[FoldOutcome], choice: 
     if not radii or pixels * data.out * len(comparison.maps) > MOST_VALUES:
         return 0, choice, ""
     mean, basis = components(data.inputs[data.inputs.any(-1)])
-    guides = [(scene.x - mean) @ basis for scene in data.scenes()]
+    guides = [((scene.x - mean) @ basis, scene.x.any(-1)) for scene in data.scenes()]
     smoothed: dict[int, list[Tensor]] = {radius: [] for radius in (0, *radii)}
     for fold, asked in comparison.folds_asked():
         weights, temperatures = choice.crossed.by_fold[fold]
@@ -50,7 +50,8 @@ def best_radius(comparison: Comparison, members: Sequence[FoldOutcome], choice: 
             planes = own if planes is None else [a + b for a, b in zip(planes, own, strict=True)]
         assert planes is not None  # noqa: S101
         for radius, kept in smoothed.items():
-            done = [guided_filter(p.float(), g, radius) if radius else p.float() for p, g in zip(planes, guides, strict=True)]
+            filtered = zip(planes, guides, strict=True)
+            done = [guided_filter(p.float(), guide, radius, known) if radius else p.float() for p, (guide, known) in filtered]
             kept.append(torch.cat([d[a] for d, a in zip(done, asked, strict=True)]))
     warmth = choice.crossed.temperature
     outputs = {radius: probabilities(torch.cat(kept).clamp(min=LEAST).log(), warmth) for radius, kept in smoothed.items()}
@@ -60,6 +61,7 @@ def best_radius(comparison: Comparison, members: Sequence[FoldOutcome], choice: 
     if gap <= 0:
         return 0, choice, "Smoothing along edges does not lower the out-of-fold loss, so it is not used."
     why = (
-        f"Probabilities are smoothed along edges with a radius of {best} pixels: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}."
+        f"Probabilities are smoothed along edges with a radius of {best} pixels: the out-of-fold loss is lower by {gap:.2g} ± {error:.2g}. "
+        "To predict without smoothing, give the setting radius=0."
     )
     return best, replace(choice, crossed=replace(choice.crossed, output=outputs[best])), why

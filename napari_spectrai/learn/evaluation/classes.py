@@ -16,6 +16,7 @@ from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import Labels
+from napari_spectrai.learn.evaluation import score_intervals
 from napari_spectrai.learn.evaluation.confusion import Agreement, classes_of, labelled, matched
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.inference.baselines import STEPS, baselines, free, mapped, within
@@ -112,9 +113,10 @@ def scored_classes(
     notes = [*overlap_notes(model, overlap, source), *compared.notes]
     notes += [said([held], "are not scored")] if held is not None and not held.complete else []
     yield Progress(STEPS, STEPS)
-    rows = {}
+    rows, sure = {}, {}
     for name, role in roles.items():
         rows[name] = metrics.from_confusion(agreed.matrices[name], class_mean)
+        sure[name] = score_intervals.of_cells(agreed.cells[name], len(agreed.values), tuple(rows[name]))
         if role == "result":
             notes += _of_others(overlap, agreed.cells[name], len(agreed.values), spec, name, class_mean)
     names = dict(zip(agreed.values, agreed.names, strict=True))
@@ -125,7 +127,7 @@ def scored_classes(
         spec.kind, rows, roles, shape=list(compared.truth.shape), values=agreed.values, classes=agreed.names, notes=notes,
         confusions={name: matrix.tolist() for name, matrix in agreed.matrices.items()},
         maps={name: _class_maps(name, agreed.cells[name], len(agreed.values)) for name in mine}, class_mean=class_mean,
-        scored=int(where.sum()), learnt_from=None if overlap is None else overlap.count,
+        scored=int(where.sum()), intervals=sure, learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
 
 

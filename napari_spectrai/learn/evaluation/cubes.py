@@ -14,6 +14,7 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.metrics import AS_GIVEN
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.evaluation import score_intervals
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.evaluation.scaling import Scaling, under
 from napari_spectrai.learn.evaluation.streaming import CubeScores, KeptBlocks, figures_of, paired, scored_pixels, scoring, wanted
@@ -78,10 +79,11 @@ def of_cubes(
     rows: dict[str, dict[str, float]] = {}
     roles: dict[str, Role] = {}
     spots: list[Spot] = []
-    maps = {}
+    maps, sure = {}, {}
     for number, (name, (result, known)) in enumerate(pairs.items()):
         found: CubeScores = yield from within(scoring(result, known, names, scaling, held.mask, _of(kept, number)), number, count)
         rows[name], roles[name] = figures_of(spec, found.figures), "result"
+        sure[name] = score_intervals.of_cubes(found.error, found.angle, rows[name])
         spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
         if step is None and abs(found.brightness - 1) > DIFFERENT and not number:
@@ -96,10 +98,11 @@ def of_cubes(
             found = yield from within(scores, number, count, begin=0.5 if method else 0)
         label = free(name, rows)
         rows[label], roles[label] = figures_of(spec, found.figures), role
+        sure[label] = score_intervals.of_cubes(found.error, found.angle, rows[label])
     return Evaluation(
         spec.kind, rows, roles, intensities=_intensities(step, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
         positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
-        scored=held.count, learnt_from=None if overlap is None else overlap.count,
+        scored=held.count, intervals=sure, learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.labels import Class, Labels
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.learn.data.pool import mean_spectrum
+from napari_spectrai.learn.evaluation import score_intervals
 from napari_spectrai.learn.evaluation.classes import absent
 from napari_spectrai.learn.evaluation.cubes import kept_steps, of_cubes
 from napari_spectrai.learn.evaluation.overlap import overlap_notes, overlap_of, words_of_others
@@ -27,7 +28,7 @@ from napari_spectrai.learn.inference.chaining import on_axis_of
 from napari_spectrai.learn.inference.predict import predict
 from napari_spectrai.learn.inference.prediction import Prediction
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.learn.scoring import intervals, metrics
 from napari_spectrai.marks import is_marks, labels_of_marks
 from napari_spectrai.networks.upsampling import degraded
 from napari_spectrai.plan.pairing import paired as pair_of
@@ -153,6 +154,8 @@ def _of_classes(model: Model, source: Cube, labels: Labels, options: EvaluateOpt
     names = [one.name for one in classes]
     matrices = {name: metrics.confusion(values.argmax(-1), wanted, len(classes)) for name, values in shares.items()}
     matrix = matrices["network"]
+    units = score_intervals.units_of(scored)
+    sure = {name: intervals.of_classes(values, wanted, units, tuple(rows[name])) for name, values in shares.items()}
     overlap = overlap_of(model, source, scored=scored)
     notes = [
         *overlap_notes(model, overlap, source),
@@ -167,7 +170,7 @@ def _of_classes(model: Model, source: Cube, labels: Labels, options: EvaluateOpt
     roles: dict[str, Role] = {name: "result" if name == "network" else "classical" for name in rows}
     return Evaluation(
         task.kind, rows, roles, classes=names, values=[one.value for one in classes], shape=list(shape), notes=notes, class_mean=class_mean,
-        confusions={name: counts.tolist() for name, counts in matrices.items()}, scored=len(wanted),
+        confusions={name: counts.tolist() for name, counts in matrices.items()}, scored=len(wanted), intervals=sure,
         learnt_from=None if overlap is None else overlap.count,
     )  # fmt: skip
 

@@ -20,6 +20,7 @@ from napari_spectrai.learn.applicability import Applicability, on_another_axis, 
 from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.classical.unmixing import Unmixing
 from napari_spectrai.learn.device import choose_device
+from napari_spectrai.learn.inference.adjusted import with_settings
 from napari_spectrai.learn.inference.chaining import called, on_axis_of
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.mixture.blend import Blend
@@ -171,15 +172,10 @@ def _about(card: ModelCard, source: Cube, fit: Fit) -> list[str]:
 def _model(model: Model | str | Path, source: Cube, factor: int, settings: Mapping[str, Any] | None) -> Model:
     """Return a model that was given, lies in a file, or is a classical method of that name."""
     named = isinstance(model, str) and "." not in model and "/" not in model and not Path(model).exists()
-    if settings and not named:
-        raise ValueError(
-            f"settings {', '.join(settings)} are for a classical method given by its name; a model keeps those it was made with"
-        )
-    if isinstance(model, Model):
-        return model
     if named:
         return ready(str(model), source.axis, factor=factor, settings=settings)
-    return Model.load(model)
+    loaded = model if isinstance(model, Model) else Model.load(model)
+    return with_settings(loaded, settings) if settings else loaded
 
 
 def _with_components(model: Model, source: Cube, shared: Shared | None = None) -> tuple[Model, Cube | None]:

@@ -70,7 +70,8 @@ def predict(
     factor : int, default 2
         For a classical method that enlarges: pixels out along each side of a pixel in.
     settings : mapping, optional
-        For a classical method: its settings, such as ``{"count": 8}``.
+        For a classical method: its settings, such as ``{"count": 8}``. For an automatic choice of classes: ``{"radius": 0}`` returns
+        probabilities without smoothing, a positive one smooths them with that radius in pixels.
     views : bool
         Mean over the eight rotations and reflections of each image (test-time augmentation), for networks over the image.
     ensemble : models

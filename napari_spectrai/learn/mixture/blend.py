@@ -71,6 +71,11 @@ class Blend(Method):
         return len(self.fitted_members) > 0
 
     @property
+    def has_guide(self) -> bool:
+        """Whether the components that guide the smoothing of class maps are known."""
+        return bool(self.guide_mean.any())
+
+    @property
     def looks_for_noise(self) -> bool:
         """Whether a member estimates the noise of each cube that it is applied to."""
         return any(isinstance(module, Denoiser) and not module.has_learnt for module in self.fitted_members)
@@ -101,7 +106,7 @@ class Blend(Method):
         if not self.classes:
             return total
         if self.spec.radius and x.shape[1] > 1 and x.shape[2] > 1:
-            total = guided_filter(total, (x - self.guide_mean) @ self.guide_basis, self.spec.radius)
+            total = guided_filter(total, (x - self.guide_mean) @ self.guide_basis, self.spec.radius, x.any(-1))
         return total.clamp(min=LEAST).log()
 
 

@@ -29,20 +29,30 @@ def shapes(x: Tensor) -> Tensor:
 
 
 def superpixel_means(x: Tensor) -> Tensor:
-    """Return images ``(N, y, x, λ)`` averaged over superpixels (SLIC, Achanta et al. 2012, doi:10.1109/TPAMI.2012.120)."""
+    """Return images ``(N, y, x, λ)`` averaged over superpixels (SLIC, Achanta et al. 2012, doi:10.1109/TPAMI.2012.120).
+
+    Pixels without data (all zero) belong to no superpixel.
+    """
     if min(x.shape[1:3]) < 2:
         return x
     from skimage.segmentation import slic
 
     means = torch.empty_like(x)
     for image, out in zip(x, means, strict=True):
-        spectra = image.flatten(0, 1)
-        mean, basis = components(spectra)
+        spectra, held = image.flatten(0, 1), image.any(-1)
+        pixels = int(held.sum())
+        if pixels < 2:
+            out.copy_(image)
+            continue
+        mean, basis = components(spectra[held.flatten()])
         scores = ((spectra - mean) @ basis).view(*image.shape[:2], -1).cpu().numpy().astype(np.float64)
-        count = max(1, round(image.shape[0] * image.shape[1] / AREA))
-        regions = slic(scores, n_segments=count, compactness=COMPACTNESS, channel_axis=-1, start_label=0, convert2lab=False)
+        regions = slic(
+            scores, n_segments=max(1, round(pixels / AREA)), compactness=COMPACTNESS, channel_axis=-1, start_label=1, convert2lab=False,
+            mask=None if pixels == held.numel() else held.cpu().numpy(),
+        )  # fmt: skip
         numbers = torch.from_numpy(regions.reshape(-1).astype(np.int64)).to(x.device)
+        numbers = torch.where(held.flatten(), numbers, 0)
         sums = torch.zeros(int(numbers.max()) + 1, x.shape[-1], dtype=x.dtype, device=x.device).index_add_(0, numbers, spectra)
-        sizes = torch.bincount(numbers)[:, None].to(x.dtype)
+        sizes = torch.bincount(numbers)[:, None].clamp(min=1).to(x.dtype)
         out.copy_((sums / sizes)[numbers].view_as(image))
     return means

@@ -42,8 +42,12 @@ def of_classes(probabilities: Tensor, truth: Tensor, units: npt.NDArray[np.int64
         Empty with fewer than three units.
     """
     classes = probabilities.shape[-1]
+    return of_pairs(truth.numpy().astype(np.int64) * classes + probabilities.argmax(-1).numpy(), units, classes, names)
+
+
+def of_pairs(pairs: npt.NDArray[np.int64], units: npt.NDArray[np.int64], classes: int, names: tuple[str, ...]) -> Intervals:
+    """Return the intervals as `of_classes`, for samples (n,) of class i that were predicted as j, given as i · C + j."""
     _, numbers = np.unique(units, return_inverse=True)
-    pairs = truth.numpy().astype(np.int64) * classes + probabilities.argmax(-1).numpy()
     tables = np.zeros((int(numbers.max(initial=-1)) + 1, classes * classes))
     np.add.at(tables, (numbers, pairs), 1)
     wanted = [name for name in names if name in _ADDITIVE]
