@@ -402,7 +402,7 @@ def test_pixels_without_data_do_not_change_what_a_filter_or_a_superpixel_makes_o
 def test_class_maps_can_be_had_without_smoothing_and_in_tiles(trained, scene):
     model, cube = trained[0] if isinstance(trained, tuple) else trained, scene[0]
     plain, smooth, same = (predict(model, cube, settings={"radius": radius}) for radius in (0, 2, 2))
-    parted = predict(model, cube, settings={"radius": 2}, tile=8)
+    parted = predict(model, cube, settings={"radius": 2}, tile=18)
     assert not np.allclose(plain.probabilities.numpy(), smooth.probabilities.numpy())
     np.testing.assert_allclose(parted.probabilities.numpy(), smooth.probabilities.numpy(), atol=1e-4)
     np.testing.assert_array_equal(same.probabilities.numpy(), smooth.probabilities.numpy())

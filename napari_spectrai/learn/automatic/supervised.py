@@ -22,6 +22,7 @@ from napari_spectrai.learn.automatic.race import Race, has_truth
 from napari_spectrai.learn.automatic.refit import Refit
 from napari_spectrai.learn.automatic.smoothing import best_radius
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.plan.folds import Folds, folds_of
 from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of, pixel_groups
 from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
@@ -93,6 +94,7 @@ class CrossValidation(Race):
                 f"Not validated: {', '.join(missing)}. All labels of such a class are in one fold, so that it cannot be scored; "
                 "label it in a second place."
             )
+        self.notes += [words] if (words := intervals.lacking(self.comparison.held.unit)) else []
         if is_optimistic(self.experiment, cubes):
             self.notes.append("Neighbouring pixels are held out at random: scores are optimistic. Use split.method=auto or blocks.")
 

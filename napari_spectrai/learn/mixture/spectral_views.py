@@ -51,8 +51,9 @@ def superpixel_means(x: Tensor) -> Tensor:
             mask=None if pixels == held.numel() else held.cpu().numpy(),
         )  # fmt: skip
         numbers = torch.from_numpy(regions.reshape(-1).astype(np.int64)).to(x.device)
-        numbers = torch.where(held.flatten(), numbers, 0)
+        numbers = torch.where(held.flatten(), numbers, torch.zeros_like(numbers))
         sums = torch.zeros(int(numbers.max()) + 1, x.shape[-1], dtype=x.dtype, device=x.device).index_add_(0, numbers, spectra)
         sizes = torch.bincount(numbers)[:, None].clamp(min=1).to(x.dtype)
-        out.copy_((sums / sizes)[numbers].view_as(image))
+        means_of = torch.where((numbers > 0)[:, None], (sums / sizes)[numbers], spectra)  # 0: no superpixel
+        out.copy_(means_of.view_as(image))
     return means

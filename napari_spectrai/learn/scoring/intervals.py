@@ -45,6 +45,15 @@ def of_classes(probabilities: Tensor, truth: Tensor, units: npt.NDArray[np.int64
     return of_pairs(truth.numpy().astype(np.int64) * classes + probabilities.argmax(-1).numpy(), units, classes, names)
 
 
+def lacking(units: npt.NDArray[np.int64], what: str = "score") -> str:
+    """Return a sentence that a score has no interval, if what it is computed on is too little; else an empty text."""
+    count = len(np.unique(units))
+    if count >= LEAST_UNITS:
+        return ""
+    held = "only one file, group, region or spectrum is" if count == 1 else f"only {count} files, groups, regions or spectra are"
+    return f"The {what} has no interval, since {held} held out, and an interval needs {LEAST_UNITS}: label or add more."
+
+
 def of_pairs(pairs: npt.NDArray[np.int64], units: npt.NDArray[np.int64], classes: int, names: tuple[str, ...]) -> Intervals:
     """Return the intervals as `of_classes`, for samples (n,) of class i that were predicted as j, given as i · C + j."""
     _, numbers = np.unique(units, return_inverse=True)

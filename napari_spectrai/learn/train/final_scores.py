@@ -11,6 +11,7 @@ from torch import Tensor
 
 from napari_spectrai.labels import Class
 from napari_spectrai.learn.classical import Method
+from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.saving import PartScores
 from napari_spectrai.learn.train.validation import Validator, crossed_temperature, temperature, tempered
 from napari_spectrai.runs import Event
@@ -68,10 +69,11 @@ def final_scores(
         output, truth = validator.outputs(part, network)
         if data.classes and part == "validation":
             result.temperature = temperature(output, truth)
-            result.notes = _few_validated(data.classes, truth)
+            result.notes += _few_validated(data.classes, truth)
             output = crossed_temperature(output, truth, validator.units(part))
         elif data.classes:
             output = tempered(output, result.temperature)
+        result.notes += [words] if (words := intervals.lacking(validator.units(part), f"{part} score")) else []
         rows["network"] = validator.task.scores(output, truth)
         result.intervals[part] = {"network": validator.intervals(part, output, truth)}
         if data.classes or part == "validation":
