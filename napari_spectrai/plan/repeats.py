@@ -40,8 +40,8 @@ def first_occurrences(cubes: Sequence[Cube], shapes: Sequence[tuple[int, int, in
     if not alike.size:
         return None
     owner = np.searchsorted(starts, places[alike], "right") - 1
-    kept = [(cubes[number].data, places[alike][owner == number] - starts[number]) for number in np.unique(owner)]
-    rows = [np.asarray(data[chosen], np.float32) for data, chosen in kept]
+    parts = [(cubes[number].data, places[alike][owner == number] - starts[number]) for number in np.unique(owner)]
+    rows = [np.asarray(data[chosen], np.float32) for data, chosen in parts]
     first = np.arange(starts[-1])
     for width in {part.shape[1] for part in rows}:
         chosen = np.concatenate([np.full(len(part), part.shape[1] == width) for part in rows])

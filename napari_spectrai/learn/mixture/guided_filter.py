@@ -79,4 +79,6 @@ class _Box:
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return the means."""
-        return self._mean(values) if self.held is None else self._mean(values * self.held) / self.share
+        if self.held is None or self.share is None:
+            return self._mean(values)
+        return self._mean(values * self.held) / self.share
