@@ -151,6 +151,24 @@ def test_a_class_in_one_place_is_learned_though_no_fold_can_score_it(scene, tmp_
     assert (predict(model, cube).result == truth).mean() > 0.8
 
 
+def test_classes_that_lie_in_one_place_or_one_file_each_are_refused_or_said(scene, tmp_path):
+    cube, labels, truth = scene
+    document = Experiment.default("segmentation", cube, labels).model_dump(mode="json") | {"network": QUICK}
+    single = np.zeros(truth.shape, int)
+    for value in (1, 2, 3):
+        single[tuple(np.argwhere(truth == value)[5])] = value
+    with pytest.raises(ValueError, match="label each class in a second place"):
+        train(Experiment.from_mapping(document), cube, Labels(single), run=tmp_path / "one")
+    few = Cube(cube.numpy()[:, 0][[0, 23, 1]])
+    small = train(Experiment.from_mapping(document | {"task": {"kind": "classification"}}), few, Labels([1, 2, 1]), run=tmp_path / "few")
+    assert any(note.startswith("Not validated: class 2") for note in small.card().notes)
+    files = [Cube(cube.numpy() + np.float32(0.01 * value), name=f"file {value}") for value in range(3)]
+    of_one = [Labels(np.where(labels.data == value, value, 0)) for value in (1, 2, 3)]
+    model = train(Experiment.from_mapping(document), files, of_one, run=tmp_path / "files")
+    assert any("Each class lies in one file" in note for note in model.card().notes)
+    assert model.card().scores["validation"]["network"]["average_accuracy"] > 0.8
+
+
 def test_leave_one_group_out_of_spectra(scene, tmp_path):
     rng = np.random.default_rng(1)
     y = np.arange(60) % 2

@@ -138,6 +138,13 @@ def folds_of(
     return _matched(used, count, classes, predicted, rng)
 
 
+def validates(folds: Folds, classes: Sequence[Numbers]) -> bool:
+    """Whether at least one class (numbers from 1) is in two folds, so that it is learnt from one and scored in the other."""
+    held = np.concatenate([np.stack([c[n >= 0], n[n >= 0]], -1) for c, n in zip(classes, folds.numbers, strict=True)])
+    pairs = np.unique(held, axis=0)
+    return bool((np.unique(pairs[:, 0], return_counts=True)[1] > 1).any())
+
+
 def _scattered(used: Sequence[npt.NDArray[np.bool_]], values: Numbers) -> list[Numbers]:
     """Return values of all used pixels as maps, -1 elsewhere."""
     return [np.where(np.isfinite(m), m, -1).astype(np.int64) for m in _spread(used, values.astype(np.float64))]

@@ -18,6 +18,10 @@ from napari_spectrai.learn.classical.method import Method
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.subsets import Map
 
+NOT_VALIDATED = (
+    "no class can be validated, since no two classes are left to learn from while others are held out; label each class in a second place"
+)
+
 Scores = Callable[[Tensor, Tensor], dict[str, float]]
 
 
@@ -73,6 +77,8 @@ class Comparison:
         learnable = [self._teachable(maps) for maps in self.maps]
         self.asked = [[chosen & known for chosen, known in zip(bench.asked(maps), kept, strict=True)]
                       for maps, kept in zip(self.maps, learnable, strict=True)]  # fmt: skip
+        if not self.folds_asked():
+            raise ValueError(NOT_VALIDATED)
         units = [torch.from_numpy(u) for u in folds.units]
         self.held = HeldOut.of(
             torch.cat([bench.truth(asked) for asked in self.asked]),
@@ -89,6 +95,8 @@ class Comparison:
         if not self.bench.base.classes:
             return [torch.ones_like(chosen) for chosen in taught]
         learnt = torch.cat([scene.y[chosen] for scene, chosen in zip(scenes, taught, strict=True) if scene.y is not None]).unique()
+        if len(learnt) < 2:  # there is nothing to tell apart without this fold
+            return [torch.zeros_like(chosen) for chosen in taught]
         return [torch.isin(scene.y, learnt) for scene in scenes if scene.y is not None]
 
     @property

@@ -16,14 +16,14 @@ from napari_spectrai.experiment.data_size import Size
 from napari_spectrai.experiment.network_spec import looks_around
 from napari_spectrai.learn.automatic import choice
 from napari_spectrai.learn.automatic.candidate_scores import Scoring
-from napari_spectrai.learn.automatic.comparison import Comparison, FoldOutcome
+from napari_spectrai.learn.automatic.comparison import NOT_VALIDATED, Comparison, FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
 from napari_spectrai.learn.automatic.race import Race, has_truth
 from napari_spectrai.learn.automatic.refit import Refit
 from napari_spectrai.learn.automatic.smoothing import best_radius
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import intervals
-from napari_spectrai.plan.folds import Folds, folds_of
+from napari_spectrai.plan.folds import Folds, folds_of, validates
 from napari_spectrai.plan.partition import Division, as_volume, divide, is_optimistic, parts_of, pixel_groups
 from napari_spectrai.plan.repeats import contradicting, copies, first_occurrences
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
@@ -54,13 +54,8 @@ class CrossValidation(Race):
         self.base = _base_maps(experiment, cubes, truths)
         folder.keep_maps(self.base)
         division = divide(experiment, cubes, truths, self.base)
-        self._repeated: list[str] = []
-        self.folds: Folds = folds_of(
-            self._once(cubes, division), experiment.split, classes=division.marked or None,
-            groups=pixel_groups(experiment, cubes, division.shapes),
-            predicted=[d & (m == 0) for d, m in zip(division.data, division.marked, strict=True)] if division.marked else None,
-            by_file=len(cubes) > 1,
-        )  # fmt: skip
+        self._told: list[str] = []
+        self.folds: Folds = self._folds(cubes, division)
         self.bench = Bench(experiment, cubes, truths, self.base)
         self.comparison = Comparison(self.bench, self.folds, self.base, self.seconds, self._stopping)
         self.rounds = self.folds.count
@@ -68,8 +63,32 @@ class CrossValidation(Race):
         sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])
         self.size = Size(len(self.comparison.held.truth), self.bench.base.inputs.shape[-1], sides)
         self.scoring = Scoring(self.bench, self.comparison.held, self.comparison.asked)
-        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self._repeated, *self.bench.base.notes]
+        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self._told, *self.bench.base.notes]
         self._warn(cubes)
+
+    def _folds(self, cubes: Sequence[Cube], division: Division) -> Folds:
+        """Return folds of files, groups or regions; within files or groups, if each class lies in one of them.
+
+        Raises
+        ------
+        ValueError
+            If no class can be validated.
+        """
+        split, groups = self.experiment.split, pixel_groups(self.experiment, cubes, division.shapes)
+        base, marked = self._once(cubes, division), division.marked
+        predicted = [d & (m == 0) for d, m in zip(division.data, marked, strict=True)] if marked else None
+        found = folds_of(base, split, classes=marked or None, groups=groups, predicted=predicted, by_file=len(cubes) > 1)
+        if not marked or validates(found, marked):
+            return found
+        if split.method == "auto" and (groups is not None or len(cubes) > 1):
+            within = folds_of(base, split, classes=marked, predicted=predicted)
+            if validates(within, marked):
+                self._told.append(
+                    "Each class lies in one file or group, so that folds are within them: the scores do not say how well the model does on "
+                    "other files; add a file of each class."
+                )
+                return within
+        raise ValueError(NOT_VALIDATED)
 
     def _once(self, cubes: Sequence[Cube], division: Division) -> list[Map]:
         """Return the pixels of the comparison without spectra that are equal to an earlier one: in another fold, these would be known."""
@@ -83,8 +102,8 @@ class CrossValidation(Race):
         count = sum(int(one.sum()) for one in repeated)
         if count:
             words = "1 spectrum repeats an earlier one and is" if count == 1 else f"{count:,} spectra repeat an earlier one and are"
-            self._repeated = [f"{words} left out of the cross-validation, so that none is known before it is predicted."]
-        self._repeated += [*filter(None, [contradicting(first, division.marked)])]
+            self._told += [f"{words} left out of the cross-validation, so that none is known before it is predicted."]
+        self._told += [*filter(None, [contradicting(first, division.marked)])]
         return [np.where(one, UNUSED, m).astype(np.uint8) for one, m in zip(repeated, division.maps, strict=True)]
 
     def _warn(self, cubes: Sequence[Cube]) -> None:
