@@ -522,3 +522,13 @@ def test_a_loss_that_sees_shape_alone_is_refused_for_one_band(loss):
     two = Cube(one.data.copy(), one.axis)
     assert "a single band has none; set loss=mse" in problems_with(Experiment().override(f"loss={loss}"), [one], [two])[0].message
     assert not problems_with(Experiment().override("loss=mse"), [one], [two])
+
+
+def test_what_is_removed_alike_from_every_pixel_is_described():
+    from napari_spectrai.learn.train.removed import sentences
+
+    flat = np.full((8, 8, BANDS), 0.7)
+    for removed in (0.0, 0.1):
+        words = " ".join(sentences(flat, flat - removed, AXIS))
+        assert "nan" not in words
+        assert "correlation" not in words

@@ -455,7 +455,7 @@ def test_the_better_of_two_results_that_these_pixels_do_not_tell_apart_is_not_ca
     noisy = [Cube((truth + rng.normal(0, 0.1, truth.shape)).astype(np.float32)) for _ in range(2)]
     worse = Cube((truth + rng.normal(0, 0.3, truth.shape)).astype(np.float32))
     close = evaluate({"one": noisy[0], "other": noisy[1]}, Cube(truth))
-    assert "do not tell them apart" in best_words(close)
+    assert "do not distinguish them" in best_words(close)
     assert " is best: " in best_words(evaluate({"one": noisy[0], "worse": worse}, Cube(truth)))
 
 

@@ -297,6 +297,8 @@ def test_by_file_where_there_are_several():
     assert [int(m.max()) for m in maps] == [TRAINING, TRAINING, TRAINING, VALIDATION, TEST]
     with pytest.raises(ValueError, match="1 file cannot be split"):
         split_maps([(1, 4, 4)], Split(method="file"), 1)
+    with pytest.raises(ValueError, match="add files$"):
+        split_maps([(1, 4, 4)], Split(method="file"), 1, whole=True)
     with pytest.raises(ValueError, match="choose split.method=contiguous"):
         split_maps([(1, 40, 1)], Split(method="blocks"), 1)
 

@@ -139,7 +139,7 @@ def folds_of(
 
 
 def validates(folds: Folds, classes: Sequence[Numbers]) -> bool:
-    """Whether at least one class (numbers from 1) is in two folds, so that it is learnt from one and scored in the other."""
+    """Whether at least one class (numbers from 1) is in two folds, so that one is for training and the other for scoring."""
     held = np.concatenate([np.stack([c[n >= 0], n[n >= 0]], -1) for c, n in zip(classes, folds.numbers, strict=True)])
     pairs = np.unique(held, axis=0)
     return bool((np.unique(pairs[:, 0], return_counts=True)[1] > 1).any())

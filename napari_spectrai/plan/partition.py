@@ -99,7 +99,10 @@ def divide(
     if maps is None:
         patch = 1 if layout.shared else layout.patch
         groups, parts = pixel_groups(experiment, cubes, shapes), parts_of(cubes)
-        maps = split_maps(shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, data=data, draws=draws)
+        maps = split_maps(
+            shapes, experiment.split, patch, classes=marked or None, groups=groups, parts=parts, data=data, draws=draws,
+            whole=task.of_images,
+        )  # fmt: skip
         if experiment.training.start is not None and parts is None and not experiment.network.classical:
             gap = max(gap_of(shape, experiment.split, patch) for shape in shapes)
             maps, kept = kept_parts(experiment.training.start, cubes, maps, gap)

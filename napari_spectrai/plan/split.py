@@ -37,6 +37,7 @@ def split_maps(
     parts: Sequence[str] | None = None,
     draws: int = DRAWS,
     data: Sequence[npt.NDArray[np.bool_]] | None = None,
+    whole: bool = False,
 ) -> list[Map]:
     """Return for each cube of shape (z, y, x) a map of `TRAINING`, `VALIDATION`, `TEST` or `UNUSED`.
 
@@ -55,6 +56,8 @@ def split_maps(
         The part of each cube as a whole. If none is for validation, those for training are split by the settings.
     data : bool arrays of the same shapes, optional
         Which pixels hold data; default: all. Classes of other pixels are ignored.
+    whole : bool
+        Whether each image has one class, so that its pixels cannot be in different parts.
 
     Raises
     ------
@@ -62,13 +65,13 @@ def split_maps(
         If the method does not suit the data.
     """
     if data is not None and not all(d.all() for d in data):
-        return _among_data(shapes, split, patch, data, classes=classes, groups=groups, parts=parts)
+        return _among_data(shapes, split, patch, data, classes=classes, groups=groups, parts=parts, whole=whole)
     if parts is not None:
         return _given(shapes, split, patch, parts, classes)
     method = _method(shapes, split, classes)
     rng = np.random.default_rng(split.seed)
     makers: dict[str, Callable[[], list[Map]]] = {
-        "file": lambda: by_file(shapes, split, classes),
+        "file": lambda: by_file(shapes, split, classes, whole=whole),
         "group": lambda: by_group(shapes, split, groups, rng),
         "stratified": lambda: stratified(shapes, split, classes, rng),
         "contiguous": lambda: [with_gap(contiguous(shape, split, patch), gap_of(shape, split, patch)) for shape in shapes],
@@ -98,6 +101,7 @@ def _among_data(
     classes: Sequence[npt.NDArray[np.integer[Any]]] | None,
     groups: Sequence[npt.NDArray[np.integer[Any]]] | None,
     parts: Sequence[str] | None,
+    whole: bool,
 ) -> list[Map]:
     """Split the pixels that hold data; other pixels, and cubes without data, are unused."""
     maps = [np.full(shape, UNUSED, np.uint8) for shape in shapes]
@@ -121,7 +125,7 @@ def _among_data(
         found = [_random_among(d, split, rng) for d in data]
     elif method == "file":
         known = None if classes is None else [c[d] for c, d in zip(classes, data, strict=True)]
-        found = by_file(shapes, split, known)
+        found = by_file(shapes, split, known, whole=whole)
     else:
         found = split_maps(shapes, split, patch, classes=classes, groups=groups)
     for number, chosen, d in zip(live, found, data, strict=True):

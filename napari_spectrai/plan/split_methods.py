@@ -12,8 +12,15 @@ from napari_spectrai.experiment import Split
 from napari_spectrai.plan.subsets import TEST, TRAINING, UNUSED, VALIDATION, Map
 
 
-def by_file(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequence[npt.NDArray[np.integer[Any]]] | None) -> list[Map]:
+def by_file(
+    shapes: Sequence[tuple[int, int, int]], split: Split, classes: Sequence[npt.NDArray[np.integer[Any]]] | None, *, whole: bool = False
+) -> list[Map]:
     """Hold out whole files: the last ones for the test, those before them for validation.
+
+    Parameters
+    ----------
+    whole : bool
+        Whether each image has one class, so that no other method can be advised.
 
     Raises
     ------
@@ -32,7 +39,7 @@ def by_file(shapes: Sequence[tuple[int, int, int]], split: Split, classes: Seque
         if validation + test >= len(files):
             of = " of a class" if kinds.any() else ""
             # pixels of one file can be in different parts only if it has several
-            several = min(int(np.prod(shapes[int(file)])) for file in files) > 1
+            several = not whole and min(int(np.prod(shapes[int(file)])) for file in files) > 1
             other = f", or choose split.method={'stratified' if of else 'contiguous'}" if several else ""
             raise ValueError(
                 f"{len(files)} file{'s' if len(files) > 1 else ''}{of} cannot be split into training, {validation} for validation and "

@@ -85,7 +85,7 @@ def best_words(evaluation: Evaluation) -> str:
         low, high = evaluation.intervals[best][name]
         return (
             f"{best} has the best {title}, {rounded(known[best])}{unit}, but {alike} lies within its 90 % interval "
-            f"({rounded(low)} to {rounded(high)}): these pixels do not tell them apart."
+            f"({rounded(low)} to {rounded(high)}): these pixels do not distinguish them."
         )
     if len(known) == 1:
         return f"{first}: {title} {rounded(known[first])}{unit}. There is nothing to compare it with."

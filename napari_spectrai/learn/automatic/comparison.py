@@ -95,7 +95,7 @@ class Comparison:
         if not self.bench.base.classes:
             return [torch.ones_like(chosen) for chosen in taught]
         learnt = torch.cat([scene.y[chosen] for scene, chosen in zip(scenes, taught, strict=True) if scene.y is not None]).unique()
-        if len(learnt) < 2:  # there is nothing to tell apart without this fold
+        if len(learnt) < 2:  # one class alone cannot be learnt
             return [torch.zeros_like(chosen) for chosen in taught]
         return [torch.isin(scene.y, learnt) for scene in scenes if scene.y is not None]
 

@@ -54,7 +54,7 @@ class CrossValidation(Race):
         self.base = _base_maps(experiment, cubes, truths)
         folder.keep_maps(self.base)
         division = divide(experiment, cubes, truths, self.base)
-        self._told: list[str] = []
+        self._remarks: list[str] = []
         self.folds: Folds = self._folds(cubes, division)
         self.bench = Bench(experiment, cubes, truths, self.base)
         self.comparison = Comparison(self.bench, self.folds, self.base, self.seconds, self._stopping)
@@ -63,7 +63,7 @@ class CrossValidation(Race):
         sides = None if image is None else (image.spatial_shape[-2], image.spatial_shape[-1])
         self.size = Size(len(self.comparison.held.truth), self.bench.base.inputs.shape[-1], sides)
         self.scoring = Scoring(self.bench, self.comparison.held, self.comparison.asked)
-        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self._told, *self.bench.base.notes]
+        self.notes = [f"{self.folds.words[0].upper()}{self.folds.words[1:]}.", *self._remarks, *self.bench.base.notes]
         self._warn(cubes)
 
     def _folds(self, cubes: Sequence[Cube], division: Division) -> Folds:
@@ -83,7 +83,7 @@ class CrossValidation(Race):
         if split.method == "auto" and (groups is not None or len(cubes) > 1):
             within = folds_of(base, split, classes=marked, predicted=predicted)
             if validates(within, marked):
-                self._told.append(
+                self._remarks.append(
                     "Each class lies in one file or group, so that folds are within them: the scores do not say how well the model does on "
                     "other files; add a file of each class."
                 )
@@ -102,8 +102,8 @@ class CrossValidation(Race):
         count = sum(int(one.sum()) for one in repeated)
         if count:
             words = "1 spectrum repeats an earlier one and is" if count == 1 else f"{count:,} spectra repeat an earlier one and are"
-            self._told += [f"{words} left out of the cross-validation, so that none is known before it is predicted."]
-        self._told += [*filter(None, [contradicting(first, division.marked)])]
+            self._remarks += [f"{words} left out of the cross-validation, so that none is known before it is predicted."]
+        self._remarks += [*filter(None, [contradicting(first, division.marked)])]
         return [np.where(one, UNUSED, m).astype(np.uint8) for one, m in zip(repeated, division.maps, strict=True)]
 
     def _warn(self, cubes: Sequence[Cube]) -> None:
