@@ -8,16 +8,17 @@ from copy import deepcopy
 from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin
 
-from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, SpinBox
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from napari_spectrai.parsing import parse_yaml
 from napari_spectrai.spec import Problem, Registry
-from napari_spectrai.widgets import fold_state
 from napari_spectrai.widgets.choices import Choices, not_offered
-from napari_spectrai.widgets.dock import Visibility, dock_name, message, rows, say
+from napari_spectrai.widgets.dock import message, rows, say
+from napari_spectrai.widgets.fold_box import FoldBox
+from napari_spectrai.widgets.late import FirstShow
 from napari_spectrai.widgets.step_list import OrderedForm
 
 
@@ -29,60 +30,6 @@ def words(name: str) -> str:
 def label_of(name: str, field: FieldInfo | None) -> str:
     """Return the label of a field: its title, else its name as words."""
     return (field.title if field is not None else None) or words(name)
-
-
-class FoldBox(Container[Any]):
-    """A heading that shows or hides its content, and remembers from session to session whether it was open.
-
-    Parameters
-    ----------
-    title : text of the heading
-    content : widgets under the heading
-    open_ : whether it is open until a person has opened or closed it
-    key : name under which its state is saved in its dock; default: the title
-    """
-
-    def __init__(self, title: str, content: Sequence[Any], *, open_: bool = False, key: str = "") -> None:
-        self._title, self._key, self._open = title, key or title, open_
-        self.heading = PushButton(text="", tooltip="show or hide the section under this heading")
-        self.heading.native.setFlat(True)
-        self.heading.native.setStyleSheet("text-align: left; padding: 3px;")
-        self.content = Container(widgets=list(content), labels=False)
-        self.content.margins = (10, 0, 0, 0)
-        super().__init__(widgets=[self.heading, self.content], labels=False)
-        self.margins = (0, 0, 0, 0)
-        self._show()
-        self.heading.changed.connect(self.toggle)
-        # the name of the dock is known only once the widget is shown
-        self._recalled = False
-        Visibility(self.native, self._recall)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the content is shown."""
-        return self._open
-
-    def toggle(self) -> None:
-        """Open or close the section."""
-        self._open = not self._open
-        self._show()
-        name = dock_name(self.native)
-        if name:
-            fold_state.save(f"{name}: {self._key}", is_open=self._open)
-
-    def _recall(self, visible: bool) -> None:  # noqa: FBT001
-        name = dock_name(self.native)
-        if not visible or self._recalled or not name:
-            return
-        self._recalled = True
-        left = fold_state.load(f"{name}: {self._key}")
-        if left is not None and left != self._open:
-            self._open = left
-            self._show()
-
-    def _show(self) -> None:
-        self.heading.text = f"{'▾' if self._open else '▸'} {self._title}"
-        self.content.visible = self._open
 
 
 class FormRow(Container[Any]):
@@ -134,8 +81,7 @@ def _editor(name: str, field: FieldInfo, value: Any) -> Any:
     if annotation is bool:
         return CheckBox(value=value, text=label_of(name, field))
     if get_origin(annotation) is Literal:
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        said: Any = extra.get("words", {})
+        said: Any = _extra(field).get("words", {})
         return ComboBox(choices=[(said.get(choice, str(choice)), choice) for choice in get_args(annotation)], value=value)
     if annotation is int:
         low, high = _bounds(field)
@@ -169,24 +115,48 @@ class SpecForm(Container[Any]):
     value : the fields as a mapping
     offer : determines which kinds a choice offers
     skip : names of fields that are shown elsewhere
+    late : whether its widgets are made only when they are first shown, or a problem has to be shown next to one of them
     """
 
-    def __init__(self, cls: type[BaseModel], value: dict[str, Any], *, offer: Choices | None = None, skip: Sequence[str] = ()) -> None:
-        self._parts: dict[str, Any] = {}
-        self._kept: dict[str, Any] = {}
-        self._conditions: dict[str, dict[str, list[Any]]] = {}
-        for name, field in cls.model_fields.items():
-            if name in skip or name in ("kind", "version"):
-                continue
-            if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("learnt"):  # fitted values, not settings
-                if value.get(name) is not None:
-                    self._kept[name] = value[name]
-                continue
-            self._parts[name] = part_form(name, field, value.get(name), offer)
-            if isinstance(field.json_schema_extra, dict) and "only_with" in field.json_schema_extra:
-                self._conditions[name] = field.json_schema_extra["only_with"]  # type: ignore[assignment]
-        super().__init__(widgets=list(self._parts.values()), labels=False)
+    def __init__(
+        self, cls: type[BaseModel], value: dict[str, Any], *, offer: Choices | None = None, skip: Sequence[str] = (), late: bool = False
+    ) -> None:  # fmt: skip
+        self._offer, self._made = offer, False
+        self._fields = {name: field for name, field in cls.model_fields.items() if name not in skip and name not in ("kind", "version")}
+        learnt = [name for name, field in self._fields.items() if _extra(field).get("learnt")]  # fitted values, not settings
+        self._kept = {name: value[name] for name in learnt if value.get(name) is not None}
+        self._fields = {name: field for name, field in self._fields.items() if name not in learnt}
+        self._value: dict[str, Any] = {name: value.get(name) for name in self._fields}
+        """Values of the fields while there are no widgets."""
+        self._conditions: dict[str, dict[str, list[Any]]] = {
+            name: _extra(field)["only_with"] for name, field in self._fields.items() if "only_with" in _extra(field)
+        }
+        self._widgets: dict[str, Any] = {}
+        super().__init__(labels=False)
         self.margins = (0, 0, 0, 0)
+        if late and self._fields:
+            FirstShow(self.native, self._make)
+        else:
+            self._make()
+
+    @property
+    def has_fields(self) -> bool:
+        """Whether there is anything to set."""
+        return bool(self._fields)
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """The forms of the fields."""
+        self._make()
+        return self._widgets
+
+    def _make(self) -> None:
+        if self._made:
+            return
+        self._made = True
+        self._widgets = {name: part_form(name, field, self._value[name], self._offer) for name, field in self._fields.items()}
+        with self.changed.blocked():
+            self.extend(self._widgets.values())
         if self._conditions:
             self._hide()
             self.changed.connect(self._hide)
@@ -199,16 +169,23 @@ class SpecForm(Container[Any]):
 
     def read(self) -> dict[str, Any]:
         """Return the fields as a mapping."""
+        if not self._made:
+            return self._kept | {name: _as_read(value) for name, value in self._value.items()}
         return self._kept | {name: part.read() for name, part in self._parts.items()}
 
     def fill(self, value: dict[str, Any]) -> None:
         """Show other values."""
-        for name, part in self._parts.items():
-            if name in value:
-                part.fill(value[name])
+        given = {name: value[name] for name in self._fields if name in value}
+        if not self._made:
+            self._value |= given
+            return
+        for name, one in given.items():
+            self._parts[name].fill(one)
 
     def refresh(self) -> None:
         """Update the choices to what fits now."""
+        if not self._made and all(_fits(field, self._value[name], self._offer) for name, field in self._fields.items()):
+            return
         for part in self._parts.values():
             if hasattr(part, "refresh"):
                 part.refresh()
@@ -216,6 +193,8 @@ class SpecForm(Container[Any]):
     def show_problems(self, problems: Sequence[Problem]) -> list[Problem]:
         """Show each problem next to its field; return those that belong to no field here."""
         rest = list(problems)
+        if not self._made and not rest:
+            return rest
         for name, part in self._parts.items():
             mine = [p for p in rest if p.path == name or p.path.startswith(f"{name}.")]
             if isinstance(part, FormRow):
@@ -227,7 +206,35 @@ class SpecForm(Container[Any]):
         return rest
 
 
-def part_form(name: str, field: FieldInfo, value: Any, offer: Choices | None = None) -> Any:
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def _as_read(value: Any) -> Any:
+    """Return a value as its field would return it."""
+    if isinstance(value, list | tuple):
+        return [_as_read(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _as_read(part) for name, part in value.items()}
+    return None if value is PydanticUndefined else value
+
+
+def _fits(field: FieldInfo, value: Any, offer: Choices | None) -> bool:
+    """Whether the kinds chosen in a field are offered."""
+    registry = _registry(field.metadata)
+    if registry is not None:
+        return offer is None or not offer.why_not(registry[value["kind"]])
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        return all(_fits(inner, (value or {}).get(name), offer) for name, inner in field.annotation.model_fields.items())
+    return True
+
+
+def late_form(cls: type[BaseModel], value: dict[str, Any], *, offer: Choices | None = None) -> SpecForm:
+    """Return the form of an entry of a list, which is folded until it is opened."""
+    return SpecForm(cls, value, offer=offer, late=True)
+
+
+def part_form(name: str, field: FieldInfo, value: Any, offer: Choices | None = None, *, late: bool = False) -> Any:
     """Return the form of one field: a row, a choice of kinds, a list of specs, or a nested spec."""
     annotation = field.annotation
     registry = _registry(field.metadata)
@@ -236,9 +243,9 @@ def part_form(name: str, field: FieldInfo, value: Any, offer: Choices | None = N
     if get_origin(annotation) is list:
         inner = _registry(getattr(get_args(annotation)[0], "__metadata__", ()))
         if inner is not None:
-            return OrderedForm(inner, value or [], SpecForm, offer=offer)
+            return OrderedForm(inner, value or [], late_form, offer=offer)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return SpecForm(annotation, value or {}, offer=offer)
+        return SpecForm(annotation, value or {}, offer=offer, late=late)
     return FormRow(name, field, value)
 
 
@@ -296,10 +303,10 @@ class KindForm(Container[Any]):
         self._shown = value["kind"]
         cls = self._registry[self._shown]
         self._describe()
-        self._settings = SpecForm(cls, value, offer=self._offer)  # it may contain choices of kinds in turn, as a sum of losses does
+        self._settings = SpecForm(cls, value, offer=self._offer, late=True)  # it may contain choices of kinds in turn, as a sum of losses does
         self._fold.content.clear()
         self._fold.content.append(self._settings)
-        self._fold.visible = len(self._settings) > 0
+        self._fold.visible = self._settings.has_fields
 
     def _describe(self) -> None:
         """Describe the chosen kind, and list why others are not offered."""

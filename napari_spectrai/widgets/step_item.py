@@ -103,7 +103,7 @@ class Item(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self.native.layout().setSpacing(2)
         self._open(open_)
-        self.unfold.enabled = len(self.form) > 0
+        self.unfold.enabled = self.form.has_fields
         self.unfold.changed.connect(self.toggle)
 
     def toggle(self) -> None:

@@ -23,7 +23,7 @@ from napari_spectrai.widgets import context_menu, fold_state, preferences
 from napari_spectrai.widgets.arrangement import AT_THE_BOTTOM
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
-from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.layers import add_labels
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 

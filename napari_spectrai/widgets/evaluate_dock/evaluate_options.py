@@ -16,7 +16,7 @@ from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.widgets.dock import message, rows, say, text
 from napari_spectrai.widgets.evaluate_dock import evaluate_defaults
-from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layers import spectral_layers
 

@@ -13,7 +13,8 @@ from napari_spectrai.spec import Problem
 from napari_spectrai.spectral_axis import SpectralAxis
 from napari_spectrai.widgets.choices import defaults
 from napari_spectrai.widgets.dock import message, rows, say
-from napari_spectrai.widgets.form import FoldBox, SpecForm
+from napari_spectrai.widgets.fold_box import FoldBox
+from napari_spectrai.widgets.form import SpecForm
 
 ORDER = ("band", "peaks", "components", "unmix", "library")
 GIVEN = "references"
@@ -100,11 +101,11 @@ class MapForm(Container[Any]):
         self.kind.tooltip = " ".join((cls.__doc__ or "").split("\n\n")[0].split())
         rest = [name for name in cls.model_fields if name not in (*cls.first, "kind", GIVEN)]
         first = SpecForm(cls, values, skip=[*rest, GIVEN])
-        second = SpecForm(cls, values, skip=[*cls.first, GIVEN])
+        second = SpecForm(cls, values, skip=[*cls.first, GIVEN], late=True)
         self._forms = [first, second]
         self.fields.clear()
         self.fields.append(first)
-        if len(second):
+        if second.has_fields:
             self.fields.append(FoldBox("More settings", [second], key=f"{self._shown}: more settings"))
         for form in self._forms:
             form.changed.connect(self._on_edit)

@@ -17,7 +17,7 @@ from napari_spectrai.mapping.kind import Row
 from napari_spectrai.mapping.references import NAMES
 from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.figure_dialog import open_figure
-from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.plot import CYCLE, Plot
 
 MOST_ROWS = 8

@@ -14,7 +14,7 @@ from napari_spectrai.experiment.obstacles import Applied, Obstacle, Onto, differ
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.dock import rows, text
-from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.predict_dock.model_list import Entry, Ticks, as_model, named
 from napari_spectrai.widgets.preferences import preferences
 

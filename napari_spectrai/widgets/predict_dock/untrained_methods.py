@@ -40,7 +40,7 @@ class MethodForm(Container[Any]):
         if kind:
             cls = networks[kind]
             self._settings = SpecForm(cls, defaults(cls))
-            if len(self._settings):
+            if self._settings.has_fields:
                 self.append(self._settings)
             if "super_resolution" in cls.tasks:
                 self.append(self._factor)

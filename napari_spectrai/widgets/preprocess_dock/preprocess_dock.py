@@ -16,7 +16,7 @@ from napari_spectrai.preparation import Despike, Step, load_steps, read_steps, s
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.dock import LayerDock, line, message, opened, say, text
-from napari_spectrai.widgets.form import SpecForm
+from napari_spectrai.widgets.form import late_form
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import PREPARED, LayerChoice
@@ -79,7 +79,7 @@ class PreprocessDock(LayerDock):
         self._has_chosen = False
         self._about = text("about")
         self._ready = ReadyChoice(lambda: self._form.axis)
-        self._form = OrderedForm(steps, [], SpecForm, own_choice=False, further=self._resampling)
+        self._form = OrderedForm(steps, [], late_form, own_choice=False, further=self._resampling)
         self._tools = ChainTools(self._form)
         self._effect = BeforeAfter(self._viewer)
         self._plot, self._after, self._note = self._effect.before, self._effect.after, self._effect.note

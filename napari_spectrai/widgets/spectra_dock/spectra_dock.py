@@ -13,7 +13,7 @@ from napari.viewer import Viewer
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.layer_axes import spectral_dimension
 from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
-from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, turned
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.band_line import BandLine

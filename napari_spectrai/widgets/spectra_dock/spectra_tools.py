@@ -18,7 +18,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.summary import band_image, band_ratio, composite, covers_visible, true_colour
 from napari_spectrai.widgets import shared_range
 from napari_spectrai.widgets.dock import line, message, rows, say, text
-from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.layer_frame import lie_over
 from napari_spectrai.widgets.layers import add_cube, as_cube, placing, spectral_position
 from napari_spectrai.widgets.plot import Plot

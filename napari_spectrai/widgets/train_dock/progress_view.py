@@ -35,7 +35,7 @@ from napari_spectrai.runs import (
     Step,
 )
 from napari_spectrai.widgets.dock import message, say, text
-from napari_spectrai.widgets.form import FoldBox
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.plot import CLASSICAL, CYCLE, SOURCE, TRUTH, Plot
 from napari_spectrai.widgets.train_dock.compared_curves import ComparedCurves
 from napari_spectrai.widgets.train_dock.image_row import Pictures, coloured

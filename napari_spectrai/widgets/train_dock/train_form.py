@@ -15,7 +15,8 @@ from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.plan.presets import PRESETS, applied, found_in, preset
 from napari_spectrai.spec import Problem, SettingsError
-from napari_spectrai.widgets.form import FoldBox, SpecForm, part_form
+from napari_spectrai.widgets.fold_box import FoldBox
+from napari_spectrai.widgets.form import SpecForm, part_form
 from napari_spectrai.widgets.train_dock import truth_choice
 
 OWN = "own"
@@ -104,8 +105,8 @@ class TrainForm:
 
     def _sub_form(self, name: str, document: dict[str, Any]) -> Any:
         if name == "data":
-            return SpecForm(Data, document[name], skip=("input", "truth"))
-        return part_form(name, Experiment.model_fields[name], document[name], self.offer)
+            return SpecForm(Data, document[name], skip=("input", "truth"), late=True)
+        return part_form(name, Experiment.model_fields[name], document[name], self.offer, late=True)
 
     # ---------------------------------------------------------------- the document
 
