@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
@@ -92,7 +93,13 @@ OURS = "napari-spectrai"
 
 def _package_of(entry: EntryPoint) -> str:
     """Return the name of the package that declares an entry point."""
-    return str(entry.dist.name) if entry.dist is not None else ""
+    return _name_of(entry.dist) if entry.dist is not None else ""
+
+
+@cache
+def _name_of(package: Distribution) -> str:
+    """Return the name of an installed package; its metadata are parsed anew whenever they are asked."""
+    return str(package.name)
 
 
 @cache
@@ -130,6 +137,8 @@ class Registry(Generic[S]):
         self.group = f"napari_spectrai.{what}{'es' if what.endswith('s') else 's'}"
         self._kinds: dict[str, type[S]] = {}
         self._loaded = False
+        self._loading: set[int] = set()
+        """Threads that are loading the kinds."""
         self._local: set[str] = set()
 
     def add(self, cls: type[S]) -> type[S]:
@@ -147,12 +156,14 @@ class Registry(Generic[S]):
         return name
 
     def _all(self) -> dict[str, type[S]]:
-        if not self._loaded:
-            self._loaded = True
+        # a module of a kind may ask for others while it is imported; another thread waits for none, since imports wait for each other
+        if not self._loaded and (thread := threading.get_ident()) not in self._loading:
+            self._loading.add(thread)
             # our own first, so that no other package replaces a kind used in documents and models
             entries = sorted(_declared().select(group=self.group), key=lambda entry: (_package_of(entry) != OURS, _package_of(entry)))
             left_out = [(entry, why) for entry in entries if (why := self._take(entry))]
-            for entry, why in left_out:  # after all others, since a warning may be turned into an error
+            first, self._loaded = not self._loaded, True
+            for entry, why in left_out if first else ():  # after all others, since a warning may be turned into an error
                 package = _package_of(entry) or "an installed package"
                 warnings.warn(f"{self.what} {entry.name!r} of {package} is left out: {why}", PluginWarning, stacklevel=3)
         return self._kinds
