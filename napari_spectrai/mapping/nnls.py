@@ -198,7 +198,7 @@ class _Pivots:
             passive = passive[kept] ^ infeasible
             order = np.argsort(passive, kind="stable")
             kept = kept[order]
-            passive, moving, target = passive[order], moving[kept], target[:, kept]
+            passive, moving, target = passive[order], moving[kept], np.take(target, kept, axis=1)
         return np.asarray(result * length)
 
     def _infeasible(self, found: Doubles) -> npt.NDArray[Any]:
@@ -216,14 +216,14 @@ class _Pivots:
         if not done.size:
             return
         places, passive = places[done], passive[done]
-        alike = bool((passive == passive[0]).all())
-        for number, row in enumerate(found):
-            if alike and not (int(passive[0]) >> number) & 1:
-                continue
-            values = np.maximum(row[done], 0)
-            if not alike:
-                values *= (passive >> self._dtype(number)) & self._dtype(1)
-            result[number, places] = values
+        if bool((passive == passive[0]).all()):
+            for number in np.flatnonzero(self._bits & int(passive[0])):
+                result[number, places] = np.maximum(found[number][done], 0)
+            return
+        values = np.maximum(np.take(found, done, axis=1), 0)
+        for number, row in enumerate(values):
+            row *= (passive >> self._dtype(number)) & self._dtype(1)
+        result[:, places] = values
 
 
 def _each(gram: Doubles, target: Doubles) -> Doubles:

@@ -85,15 +85,19 @@ class UnmixMaps(PlannedMaps):
         noise = _photon_noise(cube, bands) if self.weights == "photon" else None
         solver = NonNegative(references, sum_to_one=self.sum_to_one)
 
-        def solved(part: npt.NDArray[Any]) -> Doubles:
-            abundances, residual = self.abundances(solver, np.asarray(part, np.float64), noise)
-            return np.vstack([abundances.T, residual])
-
         def values(spectra: npt.NDArray[Any]) -> Doubles:
-            starts = range(0, len(spectra), solver.at_once)
+            found = np.empty((len(names) + 1, len(spectra)))
+
+            def solve(first: int) -> None:
+                part = slice(first, first + solver.at_once)
+                abundances, found[-1, part] = self.abundances(solver, np.asarray(spectra[part], np.float64), noise)
+                found[:-1, part] = abundances.T
+
             # in threads, each on small matrices, which threads of BLAS would only slow down
             with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-                return np.concatenate([*pool.map(solved, [spectra[first : first + solver.at_once] for first in starts])], axis=1)
+                for done in [pool.submit(solve, first) for first in range(0, len(spectra), solver.at_once)]:
+                    done.result()
+            return found
 
         curves = Cube(
             references.astype(np.float32), cube.axis.take(bands), name=f"{cube.name} · references".lstrip(" ·"), metadata={NAMES: names}

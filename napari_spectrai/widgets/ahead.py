@@ -33,7 +33,8 @@ def load_ahead() -> None:
     """Begin to load once the window has nothing else to do; once in a process."""
     if not _begun.is_set():
         _begun.set()
-        QTimer.singleShot(0, threading.Thread(target=_load, daemon=True, name="napari-spectrai modules").start)
+        thread = threading.Thread(target=_load, daemon=True, name="napari-spectrai modules")
+        QTimer.singleShot(0, lambda: thread.start())  # a function, since Qt does not keep the object of a method
 
 
 def _load() -> None:
