@@ -1,6 +1,7 @@
 """Maps against a loop over pixels, in one run: peak fits with scipy's curve_fit and lmfit, abundances with its nnls.
 
-Run it with ``python benchmarks/maps.py``, or ``… unmix`` for the abundances alone; it also times a band map that follows a dragged range over 256 × 256 pixels and 500 bands.
+Run it with ``python benchmarks/maps.py``, or ``python benchmarks/maps.py unmix`` for the abundances alone; it also times a band map that
+follows a dragged range over 256 × 256 pixels and 500 bands.
 """
 
 from __future__ import annotations
@@ -106,8 +107,9 @@ def abundances(name: str, cube: spectrai.Cube, references: spectrai.Cube, turns:
     got = np.stack(list(found.values())[: design.shape[1]], -1).reshape(len(spectra), -1)[::every]
     print(
         f"{name}, {cube.count:,} spectra of {len(cube.axis)} bands, {design.shape[1]} references, {turns} turns: "
-        f"{np.median(ours):.2f} µs a spectrum, nnls {np.median(theirs):.1f} µs; {np.median(clock):.0f} ({clock.min():.0f}–{clock.max():.0f}) "
-        f"times as long by the clock, {np.median(processor):.0f} ({processor.min():.0f}–{processor.max():.0f}) times in processor time; "
+        f"{np.median(ours):.2f} µs a spectrum, nnls {np.median(theirs):.1f} µs; "
+        f"{np.median(clock):.0f} ({clock.min():.0f}–{clock.max():.0f}) times as long by the clock, "
+        f"{np.median(processor):.0f} ({processor.min():.0f}–{processor.max():.0f}) times in processor time; "
         f"they differ by up to {np.nanmax(np.abs(got - np.array(expected))):.0e}"
     )
 

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from napari_spectrai import Experiment, sample, sweep, write
 from napari_spectrai.cli import app
 from napari_spectrai.reports.sweep_report import half_interval
+from napari_spectrai.reports.sweep_table import sweep_table
 from napari_spectrai.runs.folder import RunFolder, all_runs
+from napari_spectrai.runs.history import gathered, summaries
 from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.sweep_plan import planned
 
@@ -64,6 +66,16 @@ def test_a_sweep_resumes_what_is_missing_and_averages_over_seeds(experiment, pai
     assert "<table" in (tmp_path / "runs" / "sweep.html").read_text(encoding="utf-8")
     monkeypatch.setenv("NAPARI_SPECTRAI_RUNS", str(tmp_path))
     assert len(all_runs()) == 4
+    (row,) = gathered(summaries())
+    assert (row.path, row.name, row.state, row.progress, len(row.members)) == (tmp_path / "runs", "runs", "finished", "4 of 4", 4)
+    assert row.score == min(one.score for one in row.members)
+    shown = sweep_table(row.path)
+    assert list(shown.heads[:1]) == ["width"]
+    assert shown.heads[-2:] == ["90 % interval", "Runs"]
+    assert sorted(cells[0] for cells in shown.rows) == ["8", "9"]
+    assert [cells[-1] for cells in shown.rows] == ["2 of 2", "2 of 2"]
+    assert shown.chosen == [True, False]
+    assert found.rows[["8", "9"].index(shown.rows[0][0])]["mse"] == min(one["mse"] for one in found.rows)
     with pytest.raises(ValueError, match="another experiment"):
         sweep(experiment.override("training.epochs=2"), settings, *pairs, out=tmp_path / "runs")
 

@@ -222,7 +222,7 @@ class _Pivots:
             return
         values = np.maximum(np.take(found, done, axis=1), 0)
         for number, row in enumerate(values):
-            row *= (passive >> self._dtype(number)) & self._dtype(1)
+            np.multiply(row, (passive >> self._dtype(number)) & self._dtype(1), out=row)
         result[:, places] = values
 
 

@@ -17,6 +17,7 @@ from napari_spectrai.files import replacing, write_text
 from napari_spectrai.reports.html import page, section, table
 from napari_spectrai.runs.sweep_plan import SweepRun
 
+PAGE = "sweep.html"
 LEVEL = 0.9
 """Probability with which an interval holds the mean over all seeds, if scores are normally distributed."""
 
@@ -64,7 +65,7 @@ class Sweep:
 
     def write(self) -> list[Path]:
         """Write ``sweep.csv`` and ``sweep.html`` into the folder; return their paths."""
-        paths = [self.folder / "sweep.csv", self.folder / "sweep.html"]
+        paths = [self.folder / "sweep.csv", self.folder / PAGE]
         with replacing(paths[0]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)
             lines.writerows(safe_row(line) for line in [self.columns, *([row.get(name, "") for name in self.columns] for row in self.rows)])

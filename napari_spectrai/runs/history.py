@@ -16,7 +16,7 @@ from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.files import replacing
 from napari_spectrai.runs.comparability import Scored, compared, pixels_of
 from napari_spectrai.runs.events import Epoch, Started
-from napari_spectrai.runs.folder import RunFolder, State, all_runs
+from napari_spectrai.runs.folder import RunFolder, State, all_runs, default_folder
 from napari_spectrai.runs.journal import readable
 
 MOST = 100
@@ -36,6 +36,8 @@ class RunSummary:
         What the score is of, such as ``"62 other pixels"``, if that differs from the run before it on the same data; else empty.
     remark : str
         A sentence on both scores in that case.
+    members : tuple of RunSummary
+        The runs of a sweep, newest first; empty for a single run. The path of a sweep is the folder that holds theirs.
     """
 
     path: Path
@@ -51,11 +53,17 @@ class RunSummary:
     baseline: float = math.nan
     pixels: str = ""
     remark: str = ""
+    members: tuple[RunSummary, ...] = ()
 
     @property
     def folder(self) -> RunFolder:
         """The run's folder."""
         return RunFolder(self.path)
+
+    @property
+    def progress(self) -> str:
+        """How many runs of a sweep are finished, such as ``"3 of 4"``."""
+        return f"{sum(one.state == 'finished' for one in self.members)} of {len(self.members)}"
 
 
 _known: dict[Path, tuple[tuple[float, ...], RunSummary]] = {}
@@ -65,6 +73,25 @@ def summaries() -> list[RunSummary]:
     """Return the newest runs; a run whose files have not changed since the last call is not read again."""
     rows = [row for folder in all_runs()[:MOST] if (row := _row(folder)) is not None]
     return [_with_pixels(row, rows[number + 1 :]) for number, row in enumerate(rows)]
+
+
+def gathered(rows: Sequence[RunSummary]) -> list[RunSummary]:
+    """Return runs with those of each sweep under one row, in the place of its newest run."""
+    home = default_folder()
+    groups: dict[Path, list[RunSummary]] = {}
+    for row in rows:
+        groups.setdefault(row.path if row.path.parent == home else row.path.parent, []).append(row)
+    return [members[0] if path == members[0].path else _sweep_row(path, members) for path, members in groups.items()]
+
+
+def _sweep_row(path: Path, members: Sequence[RunSummary]) -> RunSummary:
+    """Return the row of a sweep, with the score of its best run."""
+    states = {one.state for one in members}
+    state: State = "running" if "running" in states else "finished" if states == {"finished"} else "stopped"
+    scored = {str(one.path): one.score for one in members if one.metric == members[0].metric and not math.isnan(one.score)}
+    best = METRICS[members[0].metric].best(scored) if scored else None
+    shown = next((one for one in members if str(one.path) == best), members[0])
+    return replace(shown, path=path, name=path.name, network="", state=state, pixels="", remark="", members=tuple(members))
 
 
 def _with_pixels(row: RunSummary, older: Sequence[RunSummary]) -> RunSummary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import read_card
-from napari_spectrai.runs.folder import RunFolder, State, name_words
+from napari_spectrai.runs.folder import RunFolder, State, all_runs, name_words
 
 MOST = 10_000
 """Runs of a sweep, at most."""
@@ -99,6 +100,32 @@ def planned(experiment: Experiment, settings: Sequence[str], folder: Path, *, fo
         place = folder / name_words("-".join(f"{name}-{given[name]}" for name in varying) or "run")
         found.append(SweepRun({name: given[name] for name in varying}, named, RunFolder(place)))
     return found
+
+
+def found_in(folder: Path) -> list[SweepRun]:
+    """Return the runs in a folder, with the settings by which they differ; those that cannot be read are left out.
+
+    Settings that only some of the runs have, such as those of one of two networks, do not count.
+    """
+    runs: list[tuple[Experiment, RunFolder]] = []
+    for one in all_runs(folder):
+        try:
+            runs.append((one.experiment(), one))
+        except (OSError, ValueError):  # deleted meanwhile, or of another version: the list of runs says so
+            continue
+    flat = [dict(_flat(experiment.model_dump(mode="json", exclude={"name", "data"}))) for experiment, _ in runs]
+    names = [name for name in (flat[0] if flat else ()) if all(name in one for one in flat) and len({one[name] for one in flat}) > 1]
+    runs_of = zip(runs, flat, strict=True)
+    return [SweepRun({name.removesuffix(".kind"): one[name] for name in names}, *run) for run, one in runs_of]
+
+
+def _flat(document: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted name and the text of each setting."""
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value if isinstance(value, str) else json.dumps(value)
 
 
 def _values(setting: str) -> tuple[str, list[str]]:

@@ -26,15 +26,15 @@ _REGISTRIES = (
 )  # fmt: skip
 _PAUSE = 0.005
 """Seconds between two of them, in which the window works."""
-_begun = threading.Event()
+_begun_by: list[threading.Thread] = []
 
 
 def load_ahead() -> None:
     """Begin to load once the window has nothing else to do; once in a process."""
-    if not _begun.is_set():
-        _begun.set()
+    if not _begun_by:
         thread = threading.Thread(target=_load, daemon=True, name="napari-spectrai modules")
-        QTimer.singleShot(0, lambda: thread.start())  # a function, since Qt does not keep the object of a method
+        _begun_by.append(thread)  # Qt does not keep the object of a method
+        QTimer.singleShot(0, thread.start)
 
 
 def _load() -> None:

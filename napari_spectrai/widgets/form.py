@@ -303,7 +303,8 @@ class KindForm(Container[Any]):
         self._shown = value["kind"]
         cls = self._registry[self._shown]
         self._describe()
-        self._settings = SpecForm(cls, value, offer=self._offer, late=True)  # it may contain choices of kinds in turn, as a sum of losses does
+        # it may contain choices of kinds in turn, as a sum of losses does
+        self._settings = SpecForm(cls, value, offer=self._offer, late=True)
         self._fold.content.clear()
         self._fold.content.append(self._settings)
         self._fold.visible = self._settings.has_fields

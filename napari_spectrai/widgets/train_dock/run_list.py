@@ -14,8 +14,9 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QInputDialog, QLineEdit, QMessageBox
 from superqt.utils import thread_worker
 
+from napari_spectrai.reports.sweep_report import PAGE as SWEEP_PAGE
 from napari_spectrai.runs import RunFolder
-from napari_spectrai.runs.history import RunSummary, curve, delete, rename, summaries
+from napari_spectrai.runs.history import RunSummary, curve, delete, gathered, rename, summaries
 from napari_spectrai.widgets.dock import line
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_frame import show_parts
@@ -83,7 +84,7 @@ class RunList:
         if self._reading.busy and self._mine is not None:
             return RunFolder(self._mine)
         row = self.table.chosen
-        return None if row is None else row.folder
+        return None if row is None or row.members else row.folder
 
     def choose(self, path: str | Path) -> None:
         """Choose a run."""
@@ -93,29 +94,37 @@ class RunList:
     def update(self, *, active: bool) -> None:
         """Enable the buttons that apply to the chosen run; `active`: while the dock follows a run."""
         self._active, row = active, self.table.chosen
+        if row is not None and row.members:
+            row = None
         folder = None if row is None else row.folder
         here = row is not None and folder is not None and row.state != "running"
         running = row is not None and row.state == "running"
         self.resume.text = "Follow" if running else "Resume"
         self.resume.enabled = not active and row is not None and row.state in ("running", "stopped", "interrupted", "failed", "new")
         self.reopen.enabled = not active and row is not None and row.state != "unreadable"
-        self.report.enabled = folder is not None and folder.report.exists()
+        self.report.enabled = (report := self._report()) is not None and report.exists()
         self.split.enabled = folder is not None and folder.split.exists()
         self.rename_button.enabled = here and row is not None and row.state != "unreadable"
         self.delete_button.enabled = here
+
+    def _report(self) -> Path | None:
+        """Return the page of the chosen run or sweep."""
+        row = self.table.chosen
+        return None if row is None else row.path / SWEEP_PAGE if row.members else row.folder.report
 
     def refresh(self, mine: RunFolder | None = None) -> None:
         """Read the list again, on a thread; choose `mine`, else the previous choice, else a running one, else the newest if stopped."""
         if mine is not None:
             self._mine = mine.path
-        self._reading.ask(summaries)
+        self._reading.ask(lambda: gathered(summaries()))
 
     def _on_rows(self, summaries: list[RunSummary]) -> None:
         chosen = self.table.chosen
-        paths = [row.path for row in summaries]
+        paths = [run.path for row in summaries for run in (row, *row.members)]
         # first what another process, or napari before it was closed, is still training
         unfinished = [row.path for row in summaries if row.state == "running"]
-        unfinished += [row.path for row in summaries[:1] if row.state in ("stopped", "interrupted")]  # older ones were left on purpose
+        newest = [row for row in summaries[:1] if not row.members]  # older ones were left on purpose
+        unfinished += [row.path for row in newest if row.state in ("stopped", "interrupted")]
         kept = None if chosen is None else chosen.path
         wanted = next((path for path in (self._mine, kept, *unfinished) if path in paths), None)
         before = self._compared()
@@ -130,11 +139,18 @@ class RunList:
         self._on_chosen()
 
     def _compared(self) -> dict[Path, str]:
-        return {row.path: row.name for row in self.table.rows if row.path in self.table.ticked}
+        return {row.path: row.name for row in self._runs() if row.path in self.table.ticked}
+
+    def _runs(self) -> list[RunSummary]:
+        """Return all runs, those of sweeps too."""
+        return [run for row in self.table.known for run in (row.members or (row,))]
 
     def _on_chosen(self) -> None:
         row = self.table.chosen
-        self.folds.take(None if row is None or row.state == "unreadable" else row.folder)
+        if row is not None and row.members:
+            self.folds.take_sweep(row.path)
+        else:
+            self.folds.take(None if row is None or row.state == "unreadable" else row.folder)
         self.chosen_changed.emit()
 
     # ---------------------------------------------------------------- curves
@@ -146,7 +162,7 @@ class RunList:
             self._draw(other)
 
     def _draw(self, path: Path) -> None:
-        name = next(row.name for row in self.table.rows if row.path == path)
+        name = next(row.name for row in self._runs() if row.path == path)
         worker = thread_worker(lambda: (path, name, curve(RunFolder(path))), ignore_errors=True)()
         worker.returned.connect(self._on_curve)
         worker.errored.connect(lambda error: self._view.say(str(error)))
@@ -163,8 +179,8 @@ class RunList:
     # ---------------------------------------------------------------- actions
 
     def show_report(self) -> None:
-        """Open the report of the chosen run in the browser."""
-        report = None if self.chosen is None else self.chosen.report
+        """Open the report of the chosen run or sweep in the browser."""
+        report = self._report()
         if report is not None and not (report.exists() and QDesktopServices.openUrl(QUrl.fromLocalFile(str(report)))):
             self._view.say(f"no browser could be opened; the report is {report}" if report.exists() else f"{report} no longer exists")
             self.update(active=self._active)

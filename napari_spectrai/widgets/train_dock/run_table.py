@@ -30,7 +30,7 @@ HEIGHT = 150
 
 
 class RunTable(Container[Any]):
-    """A table of runs; the check box of a row draws the run's curve for comparison.
+    """A table of runs; the check box of a row draws the run's curve for comparison. A sweep is one row; a double click lists its runs.
 
     Signals
     -------
@@ -45,7 +45,12 @@ class RunTable(Container[Any]):
         super().__init__(labels=False, name="runs")
         self.margins = (0, 0, 0, 0)
         self._colour = colour
+        self.known: list[RunSummary] = []
+        """All runs and sweeps."""
         self.rows: list[RunSummary] = []
+        """Those in the table, from top to bottom."""
+        self._open: set[Path] = set()
+        """Sweeps whose runs are listed."""
         self._ticked: list[Path] = []
         self._filling = False
         self._table = QTableWidget(0, len(_HEADS))
@@ -58,7 +63,8 @@ class RunTable(Container[Any]):
         self._table.setTabKeyNavigation(False)
         self._table.setFixedHeight(HEIGHT)
         self._table.setToolTip(
-            "your runs, newest first; tick one to draw its curve with the others. ≠: scored on other pixels than the run before it"
+            "your runs, newest first; tick one to draw its curve with the others. ≠: scored on other pixels than the run before it. "
+            "▸: a sweep; double-click it to list its runs"
         )
         self._table.setAccessibleName("runs")
         header: Any = self._table.horizontalHeader()
@@ -68,26 +74,43 @@ class RunTable(Container[Any]):
         self.native.layout().addWidget(self._table)
         self._table.itemSelectionChanged.connect(self._on_selection)
         self._table.itemChanged.connect(self._on_item)
+        self._table.itemActivated.connect(self._on_activated)
 
     def fill(self, rows: Sequence[RunSummary], chosen: Path | None) -> None:
         """Show other rows; ticked runs stay ticked."""
+        self.known = list(rows)
+        runs = {run.path for row in rows for run in (row, *row.members)}
+        self._ticked = [path for path in self._ticked if path in runs]
+        self._open |= {row.path for row in rows if any(one.path == chosen for one in row.members)}
         self._filling = True
-        self.rows = list(rows)
-        self._table.setRowCount(len(rows))
-        for number, row in enumerate(rows):
-            for column, words in enumerate((f"{row.name} · {row.network}" if row.network else row.name, _reached(row), STATES[row.state])):
+        self.rows = [run for row in rows for run in (row, *(row.members if row.path in self._open else ()))]
+        self._table.setRowCount(len(self.rows))
+        members = {one.path for row in rows for one in row.members}
+        for number, row in enumerate(self.rows):
+            for column, words in enumerate((self._name(row, inside=row.path in members), _reached(row), _state(row))):
                 item = QTableWidgetItem(words)
                 item.setToolTip(_about(row))
                 if column == 1:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                if column == 0:
+                if column == 0 and not row.members:
                     item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
                     item.setCheckState(Qt.CheckState.Checked if row.path in self._ticked else Qt.CheckState.Unchecked)
                 self._table.setItem(number, column, item)
-        self._ticked = [path for path in self._ticked if any(row.path == path for row in rows)]
         self._paint()
         self.choose(chosen)
         self._filling = False
+
+    def _name(self, row: RunSummary, *, inside: bool) -> str:
+        if row.members:
+            return f"{'▾' if row.path in self._open else '▸'} {row.name}"
+        return ("    " if inside else "") + (f"{row.name} · {row.network}" if row.network else row.name)
+
+    def _on_activated(self, item: QTableWidgetItem) -> None:
+        """List the runs of a sweep, or no longer."""
+        row = self.rows[item.row()]
+        if row.members:
+            self._open ^= {row.path}
+            self.fill(self.known, row.path)
 
     def _paint(self) -> None:
         """Show the names of compared runs in the colours of their curves."""
@@ -150,6 +173,10 @@ class RunTable(Container[Any]):
         return [[table.item(row, column).text() for column in range(len(_HEADS))] for row in range(table.rowCount())]
 
 
+def _state(row: RunSummary) -> str:
+    return row.progress if row.members else STATES[row.state]
+
+
 def _reached(row: RunSummary) -> str:
     if math.isnan(row.score):
         return ""
@@ -157,6 +184,9 @@ def _reached(row: RunSummary) -> str:
 
 
 def _about(row: RunSummary) -> str:
+    if row.members:
+        best = "" if math.isnan(row.score) else f"best run, {row.part}: {METRICS[row.metric].title} {row.score:.3g}"
+        return "\n".join(filter(None, [f"{row.name}: a sweep, {row.progress} runs finished", best, str(row.path)]))
     lines = [row.name, f"{row.task} · {row.network} · {row.when} · {STATES[row.state]}" if row.task else STATES[row.state]]
     if not math.isnan(row.score):
         against = "" if math.isnan(row.baseline) else f", {row.baseline_name.replace('_', ' ')} {row.baseline:.3g}"
