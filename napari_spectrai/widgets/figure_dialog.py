@@ -28,8 +28,6 @@ from napari_spectrai.widgets.layers import as_cube, spectral_layers, spectral_po
 PREVIEW_DPI = 110
 WAIT = 150
 """Milliseconds after the last change of a setting before the preview is drawn again."""
-_open: set[FigureDialog] = set()
-"""Open dialogs: without a window as their parent they would be deleted at once."""
 _FILTERS = "PNG (*.png);;SVG (*.svg);;TIFF (*.tif)"
 
 
@@ -190,8 +188,12 @@ def open_figure(viewer: Viewer, layer: Layer | None) -> FigureDialog | None:
     if not isinstance(layer, Image | Labels) or layer.ndim < 2 or getattr(layer, "rgb", False):
         show_info("Figure: select a layer with a map, an image or classes first")
         return None
-    dialog = FigureDialog(viewer, layer, QApplication.activeWindow())
+    dialog = FigureDialog(viewer, layer, _owner())
     dialog.show()
-    _open.add(dialog)
-    dialog.destroyed.connect(lambda _=None: _open.discard(dialog))
     return dialog
+
+
+def _owner() -> QWidget | None:
+    """Return the window that keeps a dialog and closes it with itself: the active one, or one of napari where no window has the focus."""
+    windows = (one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow) and one.isVisible())
+    return QApplication.activeWindow() or next(windows, None)

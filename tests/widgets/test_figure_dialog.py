@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_spectrai import Cube, SpectralAxis
 from napari_spectrai.widgets import figure_dialog, menus
-from napari_spectrai.widgets.figure_dialog import figure_of, open_figure
+from napari_spectrai.widgets.figure_dialog import FigureDialog, figure_of, open_figure
 from napari_spectrai.widgets.layers import add_cube
 
 
@@ -55,9 +55,11 @@ def test_classes_have_the_colours_of_their_layer(viewer):
 
 def test_the_dialog_refuses_in_words_and_saves(viewer, mapped, tmp_path, monkeypatch, until):
     viewer.layers.selection.active = mapped
-    others = set(figure_dialog._open)  # of viewers of other tests
     menus.save_figure(viewer)
-    (dialog,) = figure_dialog._open - others
+    (dialog,) = (one for one in QApplication.topLevelWidgets() if isinstance(one, FigureDialog) and one.isVisible())
+    assert dialog.parent() is not None  # keeps it, and closes it with itself
+    closed = []
+    dialog.destroyed.connect(lambda: closed.append(True))
     assert dialog.preview.pixmap().width() > 100
     dialog.form.fill({"low": "20", "high": "15"})
     dialog.draw()
@@ -68,7 +70,7 @@ def test_the_dialog_refuses_in_words_and_saves(viewer, mapped, tmp_path, monkeyp
     assert dialog._save.enabled
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, **__: (str(tmp_path / "map"), "TIFF (*.tif)"))
     dialog._save.native.click()
-    until(lambda: dialog not in figure_dialog._open)
+    until(lambda: closed)
     with Image.open(tmp_path / "map.tif") as file:
         assert file.size[0] == round(50 * 300 / 25.4)
 
