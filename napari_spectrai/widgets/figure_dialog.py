@@ -15,7 +15,7 @@ from napari.viewer import Viewer
 from pydantic import ValidationError
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QPixmap
-from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QFileDialog, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.placement import Placement
@@ -194,6 +194,6 @@ def open_figure(viewer: Viewer, layer: Layer | None) -> FigureDialog | None:
 
 
 def _owner() -> QWidget | None:
-    """Return the window that keeps a dialog and closes it with itself: the active one, or one of napari where no window has the focus."""
-    windows = (one for one in QApplication.topLevelWidgets() if isinstance(one, QMainWindow) and one.isVisible())
-    return QApplication.activeWindow() or next(windows, None)
+    """Return the window of napari that keeps a dialog, and closes it with itself: the active one, else any in view."""
+    windows = [QApplication.activeWindow(), *QApplication.topLevelWidgets()]
+    return next((one for one in windows if isinstance(one, QMainWindow) and one.isVisible()), None)
