@@ -217,8 +217,8 @@ class _Pivots:
             return
         places, passive = places[done], passive[done]
         if bool((passive == passive[0]).all()):
-            for number in np.flatnonzero(self._bits & int(passive[0])):
-                result[number, places] = np.maximum(found[number][done], 0)
+            for coefficient in np.flatnonzero(self._bits & int(passive[0])):
+                result[coefficient, places] = np.maximum(found[coefficient][done], 0)
             return
         values = np.maximum(np.take(found, done, axis=1), 0)
         for number, row in enumerate(values):
