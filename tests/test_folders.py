@@ -142,3 +142,27 @@ def test_rows_count_what_holds_no_data():
 def test_names_of_files_are_no_formulas(tmp_path):
     write_rows([{"file": "=1+1.h5", "remarks": "=x"}], tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text().splitlines()[1] == "'=1+1.h5,'=x"
+
+
+def test_results_of_a_folder_are_scored_against_truths_of_the_same_names(folder, tmp_path):
+    truths, results = tmp_path / "truths", tmp_path / "results"
+    for place in (truths, results):
+        place.mkdir()
+    for name, error in (("a", 0.5), ("b", 2.0)):
+        cube = read(next(folder.glob(f"{name}.*")))
+        write(cube, truths / f"{name}.zarr")
+        write(Cube(cube.numpy() + np.float32(error), AXIS), results / f"{name}.npz")
+    write(read(truths / "a.zarr"), truths / "c.zarr")  # has no result
+    said = CliRunner().invoke(app, ["evaluate", str(results), str(truths), "--source", str(folder)])
+    assert said.exit_code == 1, said.output  # c
+    assert "2 of 3 files" in said.output, said.output
+    rows = _rows(results / "scores.csv")
+    assert [row["file"] for row in rows] == ["a.zarr", "b.zarr", "c.zarr"]
+    assert [float(row["MSE"]) for row in rows[:2]] == pytest.approx([0.25, 4])
+    assert [float(row["MSE, raw"]) for row in rows[:2]] == pytest.approx([0, 0])
+    assert (rows[2]["MSE"], rows[2]["scored"]) == ("", "")
+    assert "no result named c" in rows[2]["remarks"]
+    assert "MSE: 2.125 (mean)" in said.output
+    again = ["evaluate", str(results), str(truths), "--csv", str(tmp_path / "all.csv")]
+    assert CliRunner().invoke(app, [*again, "--html", str(tmp_path / "page.html")]).exit_code == 2
+    assert CliRunner().invoke(app, ["evaluate", str(results), str(truths / "a.zarr")]).exit_code == 2

@@ -182,10 +182,18 @@ def refuse_unwritten(output: Path) -> None:
         raise ValueError(f"{output.name}: results cannot be written in this format; {listed(writable)}")
 
 
-def say_rows(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """Say where the table of a folder is, and which files failed; exit with an error if all of them did, or one did."""
+def say_rows(rows: Sequence[Mapping[str, Any]], table: Path) -> None:
+    """Say where the table of a folder is, and which files failed; exit with an error if one did.
+
+    `table` is its file, or a folder that holds it under its usual name.
+    """
     failed = [row for row in rows if not row["result"]]
-    console.print(f"{len(rows) - len(failed)} of {len(rows)} files: {folder / NAME}", highlight=False, soft_wrap=True, markup=False)
+    console.print(
+        f"{len(rows) - len(failed)} of {len(rows)} files: {table / NAME if table.is_dir() else table}",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+    )
     say_notes([f"{row['file']}: {row['remarks']}" for row in failed])
     if failed:
         raise typer.Exit(FAILED)

@@ -30,6 +30,7 @@ from napari_spectrai.cli.common import (
     refuse_missing,
     refuse_same,
 )
+from napari_spectrai.cli.evaluate_folder import evaluate_folder, read_one
 from napari_spectrai.cli.parts import (
     How,
     PartOption,
@@ -42,6 +43,7 @@ from napari_spectrai.cli.parts import (
 )
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.io.folders import is_folder_of_files
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.reports.evaluation_report import write_page
@@ -53,8 +55,8 @@ from napari_spectrai.spec import listed
 
 @app.command()
 def evaluate(
-    result: Annotated[Path, typer.Argument(help="file with the result")],
-    truth: Annotated[Path, typer.Argument(help="file with the truth")],
+    result: Annotated[Path, typer.Argument(help="file with the result, or a folder of them")],
+    truth: Annotated[Path, typer.Argument(help="file with the truth, or a folder of them, of the same names")],
     task: Annotated[str, typer.Option(help="the task whose metrics are computed")] = "denoising",
     csv: Annotated[Path | None, typer.Option(help="also write the table as CSV to this file")] = None,
     name: Annotated[str, typer.Option(help="name of the result in the table")] = "result",
@@ -110,14 +112,20 @@ def evaluate(
 
     Scores are computed on the intensities in the files, unless --normalise is given.
     """
+    rule: Any = class_mean
+    options = EvaluateOptions(normalise=normalise, match=match, class_mean=rule, pairing=pairing)
+    if is_folder_of_files(result):
+        given_too = {"--also": also, "--model": model, "--maps": maps, "--html": html, "--output": output, "--part": part,
+                     "--workers": workers, "--scheduler": scheduler}  # fmt: skip
+        reading = partial(read_one, task, dataset, spectral, axis, columns)
+        evaluate_folder(result, truth, task, source, csv, options, given_too, reading=reading, overwrite=overwrite)
+        return
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE), log_failures(folder):
         is_classes = tasks[task].classifies
         files = {name: result} | dict(_named(text) for text in also or [])
         if len(files) != 1 + len(also or []):
             raise ValueError(f"two results have the same name; choose names other than {listed(files)}")
-        rule: Any = class_mean
-        options = EvaluateOptions(normalise=normalise, match=match, class_mean=rule, pairing=pairing)
         if model is not None and source is None:
             raise ValueError("--model applies its classical methods to a source; name it with --source")
         if html is not None and html.suffix.lower() not in (".html", ".htm"):

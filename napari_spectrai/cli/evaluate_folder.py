@@ -1,0 +1,47 @@
+"""The command evaluate with folders of results and truths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from napari_spectrai.cli.common import FAILED, WRONG_USE, cube_of, exit_with, followed, is_table, refuse_existing, say_rows
+from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.io.folders import is_folder_of_files
+from napari_spectrai.io.labels import read_labels
+from napari_spectrai.runs.options import EvaluateOptions
+from napari_spectrai.runs.result_table import write_rows
+
+
+def read_one(task: str, dataset: str | None, spectral: Any, axis: Any, columns: Any, path: Path) -> Any:
+    """Return the cube or the labels of a file."""
+    if tasks[task].classifies:
+        return read_labels(path, dataset=dataset)
+    return cube_of(path.absolute(), dataset, spectral, axis, columns if is_table(path) else None)
+
+
+def evaluate_folder(
+    results: Path, truths: Path, task: str, source: Path | None, csv: Path | None, options: EvaluateOptions,
+    given_too: Mapping[str, object],
+    *, reading: Callable[[Path], Any], overwrite: bool,
+) -> None:  # fmt: skip
+    """Score each result of a folder against the truth of the same name, and write a table; `reading` opens a file."""
+    with exit_with(WRONG_USE):
+        unfit = [name for name, value in given_too.items() if value is not None]
+        if unfit:
+            raise ValueError(f"{results} is a folder of files, which {unfit[0]} does not go with; omit it, or give one file")
+        for one in (truths, *([source] if source is not None else [])):
+            if not is_folder_of_files(one):
+                raise ValueError(f"{results} is a folder of files, and {one} is none; give a folder with files of the same names")
+        table = results / "scores.csv" if csv is None else csv
+        refuse_existing(table, overwrite=overwrite)
+    with exit_with(FAILED):
+        from napari_spectrai.learn.evaluation.files import evaluating_files, means_of
+
+        rows = followed(evaluating_files(results, truths, task, source=source, options=options, reading=reading), None, "evaluating")
+        write_rows(rows, table)
+        typer.echo("\n".join(f"{name}: {value:.5g} (mean)" for name, value in means_of(rows).items()))
+    say_rows(rows, table)

@@ -1,0 +1,113 @@
+"""Results and truths in folders: one row of scores for each file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.io.folders import spectral_files, stem
+from napari_spectrai.learn.evaluation.evaluate import evaluating
+from napari_spectrai.runs import Progress
+from napari_spectrai.runs.options import EvaluateOptions
+from napari_spectrai.runs.result_table import Row, failed_row, row_of
+
+RESULT, RAW = "result", "raw"
+
+
+def by_name(folder: Path) -> dict[str, Path]:
+    """Return the spectral files of a folder by their names without suffix.
+
+    Raises
+    ------
+    ValueError
+        If two of them have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in spectral_files(folder):
+        name = stem(path)
+        if name in found:
+            raise ValueError(f"{found[name].name} and {path.name} in {folder} have the same name; keep one of them there")
+        found[name] = path
+    return found
+
+
+def evaluating_files(
+    results: Path, truths: Path, task: str, *, source: Path | None = None, options: EvaluateOptions | None = None,
+    reading: Callable[[Path], Any],
+) -> Generator[Progress, None, list[Row]]:  # fmt: skip
+    """Score each result in a folder against the truth of the same name in another, yielding progress; return the rows.
+
+    Parameters
+    ----------
+    results, truths : Path
+        Folders. The truths decide which files are scored; results without one are passed over.
+    task : str
+        Kind of the task whose metrics are computed.
+    source : Path, optional
+        Folder with the files that the results were made from; each metric then has a second column, of the source.
+    options : EvaluateOptions, optional
+    reading : callable
+        Opens a file as a cube, or as labels.
+
+    Raises
+    ------
+    ValueError
+        If there are no truths, or two files of a folder have the same name.
+
+    Notes
+    -----
+    A file that cannot be scored gets a row that says why, and the others are scored.
+    """
+    known, made = by_name(truths), by_name(results)
+    sources = {} if source is None else by_name(source)
+    if not known:
+        raise ValueError(f"{truths}: there is no spectral file in this folder")
+    rows = []
+    for number, (name, truth) in enumerate(known.items()):
+        try:
+            if name not in made:
+                raise FileNotFoundError(f"{results} has no result named {name}")
+            if source is not None and name not in sources:
+                raise FileNotFoundError(f"{source} has no file named {name}")
+            raw = reading(sources[name]) if source is not None else None
+            rows.append((yield from _scored(made[name], truth, raw, task, options, reading)))
+        except (ValueError, OSError, MemoryError) as error:
+            rows.append(failed_row(truth, error))
+        yield Progress((number + 1) * 1000, len(known) * 1000)
+    return rows
+
+
+def _scored(
+    result: Path, truth: Path, raw: Any, task: str, options: EvaluateOptions | None, reading: Callable[[Path], Any]
+) -> Generator[Progress, None, Row]:
+    with warnings.catch_warnings(record=True) as said:  # they are remarks of this file
+        warnings.simplefilter("always")
+        found = yield from _silently(evaluating(reading(result), reading(truth), task, source=raw, options=options))
+    scores: Row = {}
+    for metric, value in found.rows[RESULT].items():
+        title = METRICS[metric].title if metric in METRICS else metric
+        scores[title] = value
+        if metric in found.rows.get(RAW, {}):
+            scores[f"{title}, raw"] = found.rows[RAW][metric]
+    notes = dict.fromkeys([*found.notes, *(str(one.message) for one in said)])
+    return row_of(truth, result, list(notes), scored=found.scored, **scores)
+
+
+def _silently(steps: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
+    """Drain a generator; its progress is of one file, and would jump between those of the folder."""
+    yield from ()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def means_of(rows: Sequence[Row]) -> dict[str, float]:
+    """Return the mean of each score over the files that have it."""
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in ("file", "result", "scored", "remarks")]
+    known = {name: [float(row[name]) for row in rows if isinstance(row.get(name), float) and row[name] == row[name]] for name in names}
+    return {name: sum(values) / len(values) for name, values in known.items() if values}
