@@ -98,7 +98,7 @@ def _package_of(entry: EntryPoint) -> str:
 
 @cache
 def _name_of(package: Distribution) -> str:
-    """Return the name of an installed package; its metadata are parsed anew whenever they are asked."""
+    """Return the name of an installed package; its metadata are parsed whenever it is asked, so it is asked once."""
     return str(package.name)
 
 

@@ -26,14 +26,14 @@ _REGISTRIES = (
 )  # fmt: skip
 _PAUSE = 0.005
 """Seconds between two of them, in which the window works."""
-_begun_by: list[threading.Thread] = []
+_loaders: list[threading.Thread] = []
 
 
 def load_ahead() -> None:
     """Begin to load once the window has nothing else to do; once in a process."""
-    if not _begun_by:
+    if not _loaders:
         thread = threading.Thread(target=_load, daemon=True, name="napari-spectrai modules")
-        _begun_by.append(thread)  # Qt does not keep the object of a method
+        _loaders.append(thread)  # Qt does not keep the object of a method
         QTimer.singleShot(0, thread.start)
 
 
