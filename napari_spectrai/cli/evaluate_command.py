@@ -117,8 +117,10 @@ def evaluate(
     if is_folder_of_files(result):
         given_too = {"--also": also, "--model": model, "--maps": maps, "--html": html, "--output": output, "--part": part,
                      "--workers": workers, "--scheduler": scheduler}  # fmt: skip
-        reading = partial(read_one, task, dataset, spectral, axis, columns)
-        evaluate_folder(result, truth, task, source, csv, options, given_too, reading=reading, overwrite=overwrite)
+        evaluate_folder(
+            result, truth, task, source, csv, options, given_too,
+            reading=partial(read_one, task, dataset, spectral, axis, columns), overwrite=overwrite,
+        )  # fmt: skip
         return
     folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE), log_failures(folder):
