@@ -64,7 +64,7 @@ def _say(viewer: ViewerModel | None, path: Path, axis: str) -> None:
     if viewer is None:
         return
     with advising("window"):
-        words = f"{path.name} gives the positions of its {axis}, which napari's own reader left out; open it {where('axis')}."
+        words = f"The axis of {path.name} was left out by napari's own reader: {axis}. Open it {where('axis')}."
     kept = weakref.ref(viewer)
 
     def again(_: Any = None) -> None:
