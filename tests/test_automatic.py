@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -366,6 +367,19 @@ def test_intervals_hold_the_true_accuracy_about_as_often_as_they_say(accuracy):
         found = intervals.of_classes(torch.eye(2)[answer], truth, np.arange(80), ("overall_accuracy",))["overall_accuracy"]
         inside.append(found[0] <= accuracy <= found[1])
     assert np.mean(inside) > 0.8
+
+
+def test_intervals_of_hundreds_of_classes_take_no_table_of_all_pairs_for_each_unit():
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(400), 2)
+    predicted = np.where(rng.random(800) < 0.7, truth, rng.integers(0, 400, 800))
+    tracemalloc.start()
+    found = intervals.of_pairs(truth * 400 + predicted, np.arange(800), 400, ("overall_accuracy",))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50e6, "800 tables of 400 × 400 would take a gigabyte"
+    low, high = found["overall_accuracy"]
+    assert low < (truth == predicted).mean() < high
 
 
 def test_no_errors_among_few_units_prove_little():

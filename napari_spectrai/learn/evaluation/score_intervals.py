@@ -15,8 +15,6 @@ SIDE = 12
 """Smallest side of a square, in pixels."""
 MOST = 1_000
 """Approximate largest number of units; squares are larger in larger images."""
-MOST_VALUES = 2**22
-"""Largest number of values in the confusion matrices of all units."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -82,5 +80,4 @@ def of_cells(cells: npt.NDArray[np.integer[Any]], count: int, names: Sequence[st
     known = np.asarray(cells > 0)
     if not known.any():
         return {}
-    units = units_of(known, max(intervals.LEAST_UNITS, min(MOST, MOST_VALUES // count**2)))
-    return intervals.of_pairs(cells[known].astype(np.int64) - 1, units, count, tuple(names))
+    return intervals.of_pairs(cells[known].astype(np.int64) - 1, units_of(known), count, tuple(names))

@@ -57,19 +57,22 @@ def lacking(units: npt.NDArray[np.int64], what: str = "score") -> str:
 def of_pairs(pairs: npt.NDArray[np.int64], units: npt.NDArray[np.int64], classes: int, names: tuple[str, ...]) -> Intervals:
     """Return the intervals as `of_classes`, for samples (n,) of class i that were predicted as j, given as i · C + j."""
     _, numbers = np.unique(units, return_inverse=True)
-    tables = np.zeros((int(numbers.max(initial=-1)) + 1, classes * classes))
-    np.add.at(tables, (numbers, pairs), 1)
+    units_found = int(numbers.max(initial=-1)) + 1
+    # most cells of the confusion matrix of a unit are empty, and with hundreds of classes all of them would not fit into memory
+    filled, counts = np.unique(numbers.astype(np.int64) * classes**2 + pairs, return_counts=True)
+    unit, cell = filled // classes**2, filled % classes**2
     wanted = [name for name in names if name in _ADDITIVE]
 
     def scores(weights: npt.NDArray[np.float64]) -> dict[str, float]:
-        found = metrics.from_confusion(torch.from_numpy((weights @ tables).reshape(classes, classes)))
+        table = np.bincount(cell, counts * weights[unit], classes**2).reshape(classes, classes)
+        found = metrics.from_confusion(torch.from_numpy(table))
         return {name: found[name] for name in wanted}
 
-    found = _bootstrap(len(tables), scores, {"kappa": (-1.0, 1.0)}, (0.0, 1.0))
-    point = scores(np.ones(len(tables)))
+    found = _bootstrap(units_found, scores, {"kappa": (-1.0, 1.0)}, (0.0, 1.0))
+    point = scores(np.ones(units_found))
     for name in ("overall_accuracy", "average_accuracy"):
         if name in found:  # units without a single error vary in no bootstrap, and yet prove little where they are few
-            low, high = _wilson(point[name], len(tables))
+            low, high = _wilson(point[name], units_found)
             found[name] = [min(low, found[name][0]), max(high, found[name][1])]
     return found
 
