@@ -113,7 +113,8 @@ def evaluate(
     Scores are computed on the intensities in the files, unless --normalise is given.
     """
     rule: Any = class_mean
-    options = EvaluateOptions(normalise=normalise, match=match, class_mean=rule, pairing=pairing)
+    with exit_with(WRONG_USE):
+        options = EvaluateOptions(normalise=normalise, match=match, class_mean=rule, pairing=pairing)
     if is_folder_of_files(result):
         given_too = {"--also": also, "--model": model, "--maps": maps, "--html": html, "--output": output, "--part": part,
                      "--workers": workers, "--scheduler": scheduler}  # fmt: skip
