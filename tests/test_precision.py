@@ -24,7 +24,7 @@ def capable(monkeypatch):
     """Let the processor have bfloat16, and return the seconds that a step is to take in each precision."""
     monkeypatch.setattr("napari_spectrai.learn.device.is_fast_at_bf16", lambda _: True)
     took = {"fp32": 1.0, "bf16": 2.0}
-    monkeypatch.setattr(precision, "_seconds", lambda *arguments: took[arguments[-1]])
+    monkeypatch.setattr(precision, "step_seconds", lambda *arguments: took[arguments[-1]])
     return took
 
 
@@ -42,7 +42,7 @@ def test_the_faster_precision_is_chosen_said_and_remembered(experiment, capable)
 
 def test_without_a_choice_nothing_is_measured(experiment, monkeypatch):
     monkeypatch.setattr("napari_spectrai.learn.device.is_fast_at_bf16", lambda _: False)
-    monkeypatch.setattr(precision, "_seconds", lambda *_: pytest.fail("there is one precision"))
+    monkeypatch.setattr(precision, "step_seconds", lambda *_: pytest.fail("there is one precision"))
     assert precision.training_precision(experiment, build(experiment.network, 24, 24), SHAPE, CPU) == ("fp32", [])
 
 
@@ -50,7 +50,7 @@ def test_timing_changes_neither_the_network_nor_the_random_state(experiment):
     network = build(experiment.network, 24, 24)
     before, state = {name: tensor.clone() for name, tensor in network.state_dict().items()}, torch.get_rng_state()
     for name in ("fp32", "bf16"):
-        assert precision._seconds(network, SHAPE, CPU, name) > 0
+        assert precision.step_seconds(network, SHAPE, CPU, name) > 0
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
