@@ -449,7 +449,7 @@ def test_scores_of_cubes_have_intervals_that_hold_them(image, tmp_path):
     assert 'title="90 % interval"' in write_page(found, tmp_path / "page.html").read_text()
 
 
-def test_the_better_of_two_results_that_these_pixels_do_not_tell_apart_is_not_called_best():
+def test_the_better_of_two_results_that_these_pixels_cannot_distinguish_is_not_called_best():
     rng = np.random.default_rng(0)
     truth = rng.random((40, 40, 6), np.float32)
     noisy = [Cube((truth + rng.normal(0, 0.1, truth.shape)).astype(np.float32)) for _ in range(2)]

@@ -44,7 +44,7 @@ def test_a_training_by_the_waiting_process_is_as_any_other(pairs, quick, tmp_pat
     assert "Saved as" in warm.folder.log.read_text()
 
 
-def test_a_failure_of_the_waiting_process_is_told_like_any_other(pairs, quick, tmp_path, wait, monkeypatch):
+def test_a_failure_of_the_waiting_process_is_reported_like_any_other(pairs, quick, tmp_path, wait, monkeypatch):
     waiting = wait()
     monkeypatch.chdir(tmp_path)
     run = launch(quick(), *pairs, run="run")

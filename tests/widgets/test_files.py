@@ -268,7 +268,7 @@ def test_missing_files_are_named_in_the_words_of_the_dock(viewer, until, tmp_pat
     assert "data." not in data.problem.value
 
 
-def test_a_file_dropped_on_the_window_is_read_beside_its_event_loop(viewer, qtbot, tmp_path, image_pairs):
+def test_a_file_dropped_on_the_window_is_read_in_a_thread_while_its_event_loop_goes_on(viewer, qtbot, tmp_path, image_pairs):
     """What is read waits for a timer of the window, which would never fire if the reader stood in its way."""
     from qtpy.QtCore import QTimer
 
