@@ -19,7 +19,6 @@ from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement
 from napari_spectrai.remedies import advising
 from napari_spectrai.samples import sample
-from napari_spectrai.widgets.ahead import load_ahead
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, layer_data, layers_from_file, opened_layer
@@ -69,7 +68,6 @@ def _watch() -> None:
     viewer = current_viewer()
     if viewer is not None:
         band_contrast(viewer)
-        load_ahead()
 
 
 def get_reader(path: str | list[str]) -> Callable[..., list[LayerData]] | None:

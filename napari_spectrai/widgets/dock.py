@@ -14,7 +14,6 @@ from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 
-from napari_spectrai.widgets.ahead import load_ahead
 from napari_spectrai.widgets.arrangement import arrange, holder_of
 from napari_spectrai.widgets.colours import Tinted
 from napari_spectrai.widgets.context_menu import offer_on_layers
@@ -141,7 +140,6 @@ class Dock(Container[Any]):
             others = [(str(other.native.objectName()), other.native) for other in docks() if other is not self]
             arrange(str(self._column.objectName()), self._column, others)
             self._open_spectra()
-            load_ahead()
 
     def _open_spectra(self) -> None:
         """Open Spectra with the first work dock of a window, unless a person closed it there or in the last session."""
