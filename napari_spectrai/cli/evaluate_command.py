@@ -112,9 +112,7 @@ def evaluate(
 
     Scores are computed on the intensities in the files, unless --normalise is given.
     """
-    rule: Any = class_mean
-    with exit_with(WRONG_USE):
-        options = EvaluateOptions(normalise=normalise, match=match, class_mean=rule, pairing=pairing)
+    options = _options(normalise=normalise, match=match, class_mean=class_mean, pairing=pairing)
     if is_folder_of_files(result):
         given_too = {"--also": also, "--model": model, "--maps": maps, "--html": html, "--output": output, "--part": part,
                      "--workers": workers, "--scheduler": scheduler}  # fmt: skip
@@ -174,6 +172,11 @@ def evaluate(
                 folder.append(Finished("done"))
     if evaluation is None and only is None:
         raise typer.Exit(STOPPED)
+
+
+def _options(**chosen: Any) -> EvaluateOptions:
+    with exit_with(WRONG_USE):
+        return EvaluateOptions(**chosen)
 
 
 def _job(
