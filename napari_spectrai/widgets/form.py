@@ -177,7 +177,10 @@ class SpecForm(Container[Any]):
         """Show other values."""
         given = {name: value[name] for name in self._fields if name in value}
         if not self._made:
+            before = _as_read(self._value)
             self._value |= given
+            if _as_read(self._value) != before:  # as fields would report it
+                self.changed.emit(self)
             return
         for name, one in given.items():
             self._parts[name].fill(one)

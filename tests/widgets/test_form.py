@@ -6,6 +6,7 @@ from napari_spectrai import Experiment
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.preparation.step import steps
 from napari_spectrai.spec import SettingsError
 from napari_spectrai.widgets.form import SpecForm
 
@@ -102,3 +103,14 @@ def test_a_field_that_does_not_apply_is_hidden_and_keeps_its_value(qtbot):
     assert not form._parts["percentile"].visible
     assert form.read()["percentile"] == 40
     form.native.hide()
+
+
+def test_a_form_that_is_not_shown_yet_reports_new_values():
+    form = SpecForm(type(steps.parse("despike")), steps.parse("despike").model_dump(), late=True)
+    heard = []
+    form.changed.connect(heard.append)
+    form.fill({"width": form.read()["width"]})
+    assert not heard
+    form.fill({"keep": [[1001.0, 950.5]]})
+    assert len(heard) == 1
+    assert form.read()["keep"] == [[1001.0, 950.5]]
