@@ -155,10 +155,11 @@ class Despike(NeighbourStep):
         for plane, whole in enumerate(rows):
             for start in range(0, height, at_once):
                 first, stop = max(0, start - margin), min(height, start + at_once)
-                part = whole[first : min(height, stop + margin)].astype(np.float64)
+                part = whole[first : min(height, stop + margin)]
                 flat = part.reshape(-1, bands)
                 bad = ~np.isfinite(flat).all(-1)
-                flat[bad] = known.mean
+                if bad.any():
+                    flat = np.where(bad[:, None], known.mean, flat)
                 found = search.find(flat, part.shape[:2] if image else None)
                 row = found.spectrum // length + first
                 kept = self._kept(flat[found.spectrum, found.peak], found.peak, axis)

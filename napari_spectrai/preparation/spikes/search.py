@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from napari_spectrai.cube import FloatArray
 from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask
 from napari_spectrai.preparation.spikes.widths import SAMPLED, SINGLE, line_widths
 
@@ -37,6 +39,10 @@ _FLOOR = 1e-3
 """Minimum height of a spike as a fraction of the range of its spectrum: in data without noise, everything exceeds the noise."""
 _SEVERAL = 3
 """Number of spikes as wide as lines in one spectrum above which they are lines of an unusual spectrum."""
+_SCREENED = 2**16
+"""Number of values screened at a time: they stay in the processor's cache."""
+_ROUNDING = 0.9
+"""Fraction of the threshold at which a spectrum passes the screening, which computes in float32."""
 
 
 class Windows:
@@ -62,6 +68,8 @@ class Windows:
         self._lines(away, 1 if len(basis) else 2)
         variance = np.diagonal(self.deleted, axis1=-2, axis2=-1) + (self.line**2).sum(-1)
         self.deviation = np.sqrt(np.maximum(variance, 0))
+        # no eigenvalue of a matrix exceeds its largest sum over a row
+        self.largest = np.where(self.enough, np.abs(self.deleted).sum(-1).max(-1), 0).astype(np.float32)
 
     def _lines(self, away: Integers, order: int) -> None:
         """Prepare the polynomial through the surrounding bands, evaluated in the window and next to it."""
@@ -127,7 +135,7 @@ class Search:
         self.width = max(1, min(width, bands // 3))
         self.windows = [Windows(known.basis, bands, each + 1) for each in range(self.width)]
 
-    def find(self, spectra: Doubles, grid: tuple[int, ...] | None = None, *, classify: bool = True) -> FoundSpikes:
+    def find(self, spectra: Doubles | FloatArray, grid: tuple[int, ...] | None = None, *, classify: bool = True) -> FoundSpikes:
         """Return the spikes of spectra (n, L) without NaN.
 
         Parameters
@@ -135,16 +143,40 @@ class Search:
         grid : the shape (..., y, x) of an image whose pixels, in order, they are
         classify : whether to apply the criteria of width, isolation and lines of the set
         """
-        known, width = self.known, self.width
-        residual, noise = known.residual(spectra)
-        parts = list(self._passes(spectra, residual, noise))
+        width, rows = self.width, self._screened(spectra)
+        some = spectra[rows].astype(np.float64)
+        residual, noise = self.known.residual(some)
+        parts = list(self._passes(some, residual, noise))
         if not parts:
             return FoundSpikes(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros((0, width)), np.zeros(0))
         spectrum, start, height, wide = (np.concatenate(part) for part in zip(*parts, strict=True))
         found = FoundSpikes(spectrum, start, height, wide)
         if grid is not None:
-            found = found.only(self._alone(found, residual, noise, grid))
-        return found.only(self._classified(found, spectra, noise)) if classify else found
+            found = found.only(self._alone(replace(found, spectrum=rows[spectrum]), spectra, grid))
+        found = found.only(self._classified(found, some, noise)) if classify else found
+        return replace(found, spectrum=rows[found.spectrum])
+
+    def _screened(self, spectra: Doubles | FloatArray) -> Integers:
+        """Return which spectra (n, L) may contain spikes, by an upper limit of what any window gains over a lower limit of the noise."""
+        known = self.known
+        mean, scale, basis = (part.astype(np.float32) for part in (known.mean, known.scale, known.basis))
+        least = np.float32(_ROUNDING * (self.threshold * known.growth.min()) ** 2)
+        passed = np.empty(len(spectra), bool)
+        at_once = max(1, _SCREENED // spectra.shape[1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            for first in range(0, len(spectra), at_once):
+                residual = (spectra[first : first + at_once].astype(np.float32, copy=False) - mean) / scale
+                if len(basis):
+                    residual -= residual @ basis.T @ basis
+                np.square(residual, out=residual)
+                size, most = residual.copy(), np.zeros(len(residual), np.float32)
+                for windows in self.windows:
+                    size = size[:, : len(windows.starts)]
+                    if windows.width > 1:
+                        size += residual[:, windows.width - 1 :]
+                    most = np.maximum(most, (size * windows.largest).max(-1))
+                passed[first : first + at_once] = ~(most <= least)  # NaN passes, too
+        return np.flatnonzero(passed)
 
     def _passes(self, spectra: Doubles, residual: Doubles, noise: Doubles) -> Iterator[tuple[Integers, Integers, Doubles, Doubles]]:
         """Yield candidates, the largest of each spectrum first, each time without those found before."""
@@ -205,15 +237,15 @@ class Search:
         wide = (height.clip(0).sum(-1) + adjacent.clip(0).sum(-1)) / np.maximum(high, 1e-30)
         return good, np.where(part & good[:, None], height, 0), wide
 
-    def _alone(self, found: FoundSpikes, residual: Doubles, noise: Doubles, grid: tuple[int, ...]) -> Mask:
+    def _alone(self, found: FoundSpikes, spectra: Doubles | FloatArray, grid: tuple[int, ...]) -> Mask:
         """Return the spikes not shared by neighbouring pixels, or shared along one line and too narrow for light."""
-        shares = self._sharing(found, residual, noise, grid)
+        shares = self._sharing(found, spectra, grid)
         along_x, along_y = shares[:, [3, 4]].any(-1), shares[:, [1, 6]].any(-1)
         apart = shares[:, [0, 2, 5, 7]].any(-1)
         streak = ~apart & (along_x ^ along_y) & self.narrow(found)
         return ~shares.any(-1) | streak
 
-    def _sharing(self, found: FoundSpikes, residual: Doubles, noise: Doubles, grid: tuple[int, ...]) -> Mask:
+    def _sharing(self, found: FoundSpikes, spectra: Doubles | FloatArray, grid: tuple[int, ...]) -> Mask:
         """Return which of the eight neighbouring pixels, row by row, rise at the bands of each spike, (c, 8)."""
         place = np.stack(np.unravel_index(found.spectrum, grid))
         step = np.array([(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)])
@@ -221,7 +253,8 @@ class Search:
         around[-2] += step[:, 0]
         around[-1] += step[:, 1]
         there = ((around >= 0) & (around < np.array(grid)[:, None, None])).all(0)
-        pixel = np.ravel_multi_index(tuple(around), grid, mode="clip").ravel()
+        used, pixel = np.unique(np.ravel_multi_index(tuple(around), grid, mode="clip").ravel(), return_inverse=True)
+        residual, noise = self.known.residual(spectra[used].astype(np.float64))
         windows = self.windows[-1]
         # the widest window that contains the spike, also at the last band
         start = np.minimum(found.start, windows.starts[-1])
