@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pictures import settle, window  # in the same folder
+from pictures import settle, still, window  # in the same folder
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 
@@ -28,7 +28,7 @@ class Story:
     def __init__(self, task: str, opened: str) -> None:
         self.task, self.number = task, 0
         self.viewer = window(opened)
-        self.viewer.window.resize(1280, 800)
+        self.viewer.window.resize(1280, 720)
         if opened == "indian_pines":  # a band with more to see, over its own range
             self.viewer.dims.set_current_step(0, 30)
             scene = self.viewer.layers["Indian Pines"]
@@ -36,7 +36,7 @@ class Story:
 
     def take(self, name: str) -> None:
         """Take a screenshot of the whole window."""
-        settle(0.8)
+        still(self.viewer, 4 if name == "training" else 15)
         self.number += 1
         IMAGES.mkdir(parents=True, exist_ok=True)
         path = IMAGES / f"{self.task}-{self.number}-{name}.png"
@@ -48,7 +48,6 @@ class Story:
         """Show the spectra at a position."""
         spectra = spectrai.widgets.spectra(self.viewer)
         spectra.look_at(place)
-        settle(1.2)
         self.take("look")
         self.leave(spectra)
 
@@ -58,7 +57,6 @@ class Story:
         dock.take(layer)
         dock.steps = steps
         dock.look_at(place)
-        settle(1.5)
         self.take("prepare")
         self.leave(dock)
 
@@ -77,10 +75,8 @@ class Story:
             self.viewer.layers.remove(layer)
         dock.start()
         settle(until=until or (lambda: "best validation" in dock.view.status or dock.state == "idle"))
-        settle(2)
         self.take("training")
         settle(until=lambda: dock.state == "idle")
-        settle(1.5)
         self.take("trained")
         print(dock.view.status, flush=True)
         self.leave(dock)
@@ -221,7 +217,47 @@ def super_resolution() -> None:
     story.end()
 
 
-STORIES = {story.__name__: story for story in (denoising, calibration, classification, segmentation, super_resolution)}
+def peak_maps() -> None:
+    """Map the position and width of a Raman band, from a fit in each pixel."""
+    story = Story("peak_maps", "cartilage")
+    scene = story.viewer.layers["Cartilage"]
+    dock = spectrai.widgets.maps(story.viewer)
+    dock.take(scene)
+    dock.settings = {"kind": "peaks", "low": 930, "high": 975, "shape": "lorentzian", "baseline": "linear"}
+    dock.look_at((12, 17))
+    settle(until=lambda: dock.work.start.enabled)
+    story.take("fit")
+    dock.start()
+    settle(until=lambda: any(layer.name.endswith("· position") for layer in story.viewer.layers))
+    story.take("position")
+    story.end()
+
+
+def unmixing() -> None:
+    """Unmix the dyes of a lambda stack, with a painted reference for each."""
+    story = Story("unmixing", "lambda_stack")
+    scene = story.viewer.layers["Five dyes"]
+    cube = as_cube(scene)
+    empty = np.zeros(cube.spatial_shape, np.uint8)
+    references = story.viewer.add_labels(empty, name="references", scale=scene.scale[1:], units=scene.units[1:])
+    brightest = np.argmax(cube.numpy(), axis=-1)
+    strongest = cube.numpy().max(-1)
+    for label, band in enumerate(np.linspace(3, len(cube.axis) - 4, 4).astype(int), 1):  # a patch where each part of the axis is strongest
+        y, x = np.unravel_index(np.argmax(np.where(abs(brightest - band) < 3, strongest, 0)), strongest.shape)
+        references.paint((int(y), int(x)), label)
+    dock = spectrai.widgets.maps(story.viewer)
+    dock.take(scene)
+    dock.settings = {"kind": "unmix"}
+    dock.references.choose(references)
+    settle(until=lambda: dock.work.start.enabled)
+    story.take("references")
+    dock.start()
+    settle(until=lambda: any("residual" in layer.name for layer in story.viewer.layers))
+    story.take("abundances")
+    story.end()
+
+
+STORIES = {story.__name__: story for story in (denoising, calibration, classification, segmentation, super_resolution, peak_maps, unmixing)}
 
 
 if __name__ == "__main__":

@@ -29,9 +29,20 @@ def settle(seconds: float = 0.6, until: Callable[[], bool] | None = None) -> Non
         time.sleep(0.02)
 
 
+def still(viewer: napari.Viewer, limit: float = 15) -> None:
+    """Wait until the window has looked the same for a second, or until `limit` seconds are over: curves of a training keep moving."""
+    end, before = time.monotonic() + limit, None
+    while time.monotonic() < end:
+        settle(1)
+        picture = viewer.screenshot(canvas_only=False, flash=False)
+        if before is not None and picture.shape == before.shape and (picture == before).all():
+            return
+        before = picture
+
+
 def save(viewer: napari.Viewer, name: str) -> None:
     """Save a screenshot of the whole window."""
-    settle()
+    still(viewer)
     IMAGES.mkdir(exist_ok=True)
     viewer.screenshot(str(IMAGES / f"{name}.png"), canvas_only=False)
     print(IMAGES / f"{name}.png")

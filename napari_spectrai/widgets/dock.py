@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
-from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_spectrai.widgets.arrangement import arrange, holder_of
 from napari_spectrai.widgets.colours import Tinted
@@ -22,6 +22,7 @@ from napari_spectrai.widgets.elided_choice import dress
 from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layers import spectral_layers
 from napari_spectrai.widgets.sample_links import Words
+from napari_spectrai.widgets.scrolling import Scrolling
 
 _WRONG = "#e0503f"
 WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
@@ -33,7 +34,7 @@ WIDTH = 390
 """Initial width of a dock, in pixels."""
 
 
-class _Column(QScrollArea):
+class _Column(Scrolling):
     on_resize: Callable[[QSize], Any] | None = None
     """Called with the size of the visible part whenever it changes."""
     footer: QWidget | None = None
@@ -41,9 +42,6 @@ class _Column(QScrollArea):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumWidth(300)
 
     def sizeHint(self) -> QSize:  # noqa: N802

@@ -9,6 +9,7 @@ from napari_spectrai.summary import mean_spectrum
 from napari_spectrai.widgets.arrangement import holder_of
 from napari_spectrai.widgets.dock import Dock, opened
 from napari_spectrai.widgets.dock_memory import FILE, recalled, remember, size_of
+from napari_spectrai.widgets.layers import add_cube
 
 
 @pytest.fixture
@@ -100,12 +101,36 @@ def axes_shown(plot):
     return [plot.canvas.getPlotItem().getAxis(side).isVisible() for side in ("left", "bottom")]
 
 
-def test_the_plot_of_spectra_takes_the_height_of_a_low_dock_without_scroll_bars(shown, qtbot):
+@pytest.mark.parametrize("height", [150, 210, 240])
+def test_a_low_spectra_dock_shows_plot_and_hint_whole_and_has_no_scroll_bar_of_its_own(shown, qtbot, height):
+    remember("Spectra", area="bottom", size=height)
     dock = opened(shown, "Spectra")
-    columns, bars = dock._columns, [dock.native.verticalScrollBar(), dock._columns._area.verticalScrollBar()]
+    columns = dock._columns
     qtbot.waitUntil(lambda: dock.native.height() < 300 and columns._wide, timeout=600_000)
-    qtbot.waitUntil(lambda: dock.plot.canvas.height() > 0.7 * dock.native.height(), timeout=600_000)
-    qtbot.waitUntil(lambda: [bar.maximum() for bar in bars] == [0, 0], timeout=600_000)
+    add_cube(shown, as_cube(shown.layers["Cartilage"]), name="Cartilage · denoised")
+    labels = np.zeros((25, 35), np.int32)
+    labels[:, :20] = np.arange(20)
+    dock.regions = shown.add_labels(labels, name="twenty regions", scale=shown.layers["Cartilage"].scale[1:])
+    qtbot.waitUntil(lambda: len(dock.region_means.means) == 19, timeout=600_000)
+    # the columns scroll, not the dock: two bars next to one another would leave open which of them scrolls what
+    qtbot.waitUntil(lambda: dock.native.verticalScrollBar().maximum() == 0, timeout=600_000)
+    first = columns._areas[0]
+    if height > 150:
+        qtbot.waitUntil(lambda: first.verticalScrollBar().maximum() == 0, timeout=600_000)
+        hint = dock._readout.native
+        qtbot.waitUntil(lambda: hint.visibleRegion().boundingRect() == hint.rect(), timeout=600_000)
+
+
+def test_the_dock_goes_back_to_one_column_when_it_is_high(shown, qtbot):
+    dock = opened(shown, "Spectra")
+    columns = dock._columns
+    qtbot.waitUntil(lambda: columns._wide, timeout=600_000)
+    holder, _ = holder_of(dock.native)
+    holder.setFloating(True)
+    holder.resize(400, 700)
+    qtbot.waitUntil(lambda: not columns._wide and dock.plot.canvas.height() >= 250, timeout=600_000)
+    assert [area.isVisible() for area in columns._areas] == [False, False]
+    assert dock._show.native.isVisible()
 
 
 def test_axes_are_drawn_with_the_first_curve_and_go_with_the_last(make_napari_viewer, qtbot):

@@ -147,7 +147,7 @@ def test_a_layer_with_odd_metadata_does_not_disturb(spectra):
     viewer, _, dock = spectra
     viewer.add_image(np.zeros((3, 4, 5)), metadata={"spectral_axis": None}, name="A&B")
     viewer.add_image(np.zeros((3, 4, 5)), name="after")
-    assert "A&&B" in {chip.text for chip in dock._chips}
+    assert "A&&B" in {chip.text for chip in dock._chip_of.values()}
 
 
 def test_the_plot_is_shown_in_other_spectral_units(spectra):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from magicgui.widgets import Container
-from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QSizePolicy
 
 from napari_spectrai.widgets.preprocess_dock.before_after import BeforeAfter
+from napari_spectrai.widgets.scrolling import Scrolling
 
 LEAST_LIST = 66
 """Height that a long list keeps, in pixels: two folded steps and a half."""
@@ -23,10 +24,7 @@ class StepScroll(Container[Any]):
         super().__init__(labels=False, name="scrolled_steps")
         self.margins = (0, 0, 0, 0)
         self.form = form
-        self.area = QScrollArea()
-        self.area.setWidgetResizable(True)
-        self.area.setFrameShape(QFrame.Shape.NoFrame)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area = Scrolling()
         inner = form.native
         inner.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         inner.layout().addStretch(1)
@@ -98,7 +96,9 @@ class Heights(QObject):
         if self._dispensable.visible != room:
             self._dispensable.visible = room
         free -= line if room else 0
-        listed = min(content, max(LEAST_LIST, free - len(plots) * LEAST_PLOT))
+        left = free - len(plots) * LEAST_PLOT
+        # a dock too low for both scrolls as a whole, with the list in full: one scroll bar, not two next to one another
+        listed = content if left < LEAST_LIST else min(content, left)
         each = min(MOST_PLOT, max(LEAST_PLOT, (free - listed) // len(plots)))
         self._steps.native.setFixedHeight(listed + self._steps.around)
         for plot in plots:

@@ -9,13 +9,15 @@ from magicgui.widgets import CheckBox, Container
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.widgets.colours import Tinted
+from napari_spectrai.widgets.flow_layout import FlowLayout
 from napari_spectrai.widgets.layers import as_cube, spectral_layers
 
 
 class LayerChips(Container[Any]):
-    """A check box for each spectral layer.
+    """A check box for each spectral layer, in as few rows as the width allows.
 
     Signals
     -------
@@ -30,12 +32,16 @@ class LayerChips(Container[Any]):
         self._last: Image | None = None
         super().__init__(name="layers", labels=False)
         self.margins = (0, 0, 0, 0)
+        rows = QWidget()
+        self._rows = FlowLayout(rows)
+        self.native.layout().addWidget(rows)
 
     def refresh(self) -> None:
         """Offer the present layers; ticked ones stay ticked."""
         chosen = {layer: chip.value for layer, chip in self.of.items()}
+        for chip in self.of.values():
+            chip.native.setParent(None)
         self.leave()
-        self.clear()
         layers = spectral_layers(self._viewer)
         for number, layer in enumerate(layers):
             # layers with a spectral axis are drawn by default, other stacks on request
@@ -47,7 +53,7 @@ class LayerChips(Container[Any]):
             chip.changed.connect(self._emit)
             layer.events.data.connect(self._emit)
             layer.events.visible.connect(self._emit)
-            self.append(chip)
+            self._rows.addWidget(chip.native)
             self.of[layer] = chip
 
     def leave(self) -> None:

@@ -1,4 +1,7 @@
-"""The plot with its controls next to it in a wide dock, and below it in a narrow one."""
+"""The plot with its controls next to it in a wide dock, and below it in a narrow one.
+
+In a wide dock each column scrolls on its own, so that the dock as a whole has no scroll bar next to theirs.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,30 @@ from typing import Any
 
 from magicgui.widgets import Container
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QBoxLayout, QFrame, QScrollArea, QSizePolicy
+from qtpy.QtWidgets import QBoxLayout, QSizePolicy
 
 from napari_spectrai.widgets.plot import Plot
+from napari_spectrai.widgets.scrolling import Scrolling
 from napari_spectrai.widgets.spectra_dock.line_profile import ProfileView
 
 WIDTH = 290
 """Width of the controls next to the plot, in pixels."""
-LEAST_WIDE, LEAST_NARROW, LEAST_OTHER = 100, 250, 150
+LEAST_WIDE, LEAST_NARROW, LEAST_OTHER = 90, 250, 150
 """Least height, in pixels, of the plots in a wide dock, of the plot in a narrow one, and of its second plot."""
+_LEAST_COLUMN = 40
+"""Least height of a column in a wide dock, in pixels: lower than any dock."""
 _AROUND_WIDE, _AROUND = 2, 9
 """Pixels above and below the columns of a wide dock, and around them otherwise."""
 _WIDE = 2.0
 """Ratio of width to height from which a dock is wide."""
 
 
-class _Area(QScrollArea):
-    """A column that scrolls on its own, as high as the plot next to it makes the row."""
+class _Area(Scrolling):
+    """A column that scrolls on its own, as high as the dock."""
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the least size, whatever is in the column."""
-        return QSize(WIDTH, LEAST_WIDE)
+        return QSize(WIDTH, _LEAST_COLUMN)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return the least size."""
@@ -42,7 +48,7 @@ class PlotAndControls(Container[Any]):
     plot, other : ProfileView and Plot
         Fill the height that is left.
     shown : widgets of the first column, with the plot
-    controls : widgets of the second column, which scrolls on its own
+    controls : widgets of the second column
     """
 
     def __init__(self, plot: ProfileView, other: Plot, shown: Sequence[Any], controls: Sequence[Any]) -> None:
@@ -52,12 +58,11 @@ class PlotAndControls(Container[Any]):
         super().__init__(widgets=[self._shown, self._controls], labels=False, layout="horizontal", name="columns")
         for one in (self, self._shown, self._controls):
             one.margins = (0, 0, 0, 0)
-        self._area = _Area()
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._area.setFixedWidth(WIDTH)
-        self._area.hide()
+        self._areas = (_Area(), _Area())
+        self._areas[1].setFixedWidth(WIDTH)
+        for area in self._areas:
+            area.hide()
+        self._shown.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._controls.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)  # it scrolls, and is not squeezed
         self._controls.native.layout().setAlignment(Qt.AlignmentFlag.AlignTop)
         self._wide = False
@@ -83,20 +88,21 @@ class PlotAndControls(Container[Any]):
             self._turn()
 
     def _turn(self) -> None:
-        controls = self._controls.native
-        if self._wide:
-            self._box.setDirection(QBoxLayout.Direction.LeftToRight)
-            self._box.removeWidget(controls)
-            self._area.setWidget(controls)
-            self._box.addWidget(self._area)
-            controls.show()
-        else:
-            self._area.takeWidget()
-            self._box.removeWidget(self._area)
-            self._box.setDirection(QBoxLayout.Direction.TopToBottom)
-            self._box.addWidget(controls)
-            controls.show()
-        self._area.setVisible(self._wide)
+        """Put both columns into areas that scroll, or back into the column of the dock."""
+        box, direction = self._box, QBoxLayout.Direction
+        box.setDirection(direction.LeftToRight if self._wide else direction.TopToBottom)
+        for area, column in zip(self._areas, (self._shown, self._controls), strict=True):
+            native = column.native
+            if self._wide:
+                box.removeWidget(native)
+                area.setWidget(native)
+                box.addWidget(area)
+            else:
+                area.takeWidget()
+                box.removeWidget(area)
+                box.addWidget(native)
+            area.setVisible(self._wide)
+            native.show()
         self._fill()
 
     def _fill(self) -> None:

@@ -140,7 +140,7 @@ class RegionMeans:
             f"<span style='color:{colour};'>■</span>&nbsp;{escape(name).replace(' ', '&nbsp;').replace('-', '‑')}"
             for name, colour, _ in means
         )
-        self.legend.value = " &nbsp; ".join(words)
+        self.legend.value = "&nbsp;&nbsp; ".join(words)
         self.legend.visible = bool(means)
 
     def draw(

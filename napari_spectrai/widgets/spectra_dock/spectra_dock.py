@@ -87,10 +87,11 @@ class SpectraDock(Dock):
         self.profile = LineTool(viewer, self._views, self.display, self._main, self._positions_and_title)
         further = rows(self.axis.unit, self.axis.laser, self._offset, self.display.minus, self._dimension)
         controls = [
-            rows(self._show, self.region_means.choice, self._points), self.display.buttons, self.flat_labels, self.pins,
-            rows(self.display.view), FoldBox("Axis, offset, difference", [further, self.contrast]), self.tools, self.export,
+            rows(self._show, self.region_means.choice, self._points), self.region_means.legend, self.display.buttons,
+            self.flat_labels, self.pins, rows(self.display.view), FoldBox("Axis, offset, difference", [further, self.contrast]),
+            self.tools, self.export,
         ]  # fmt: skip
-        shown = [self._empty, self._chips, self._views, self._other, self.region_means.legend, self._readout, self._problem]
+        shown = [self._empty, self._chips, self._views, self._other, self._readout, self._problem]
         self._columns = PlotAndControls(self._views, self._other, shown, controls)
         self._sections = [self._columns]
 

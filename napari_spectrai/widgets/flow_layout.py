@@ -1,0 +1,72 @@
+"""A layout of rows that are filled one after another, as words fill lines."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QPoint, QRect, QSize, Qt
+from qtpy.QtWidgets import QLayout, QLayoutItem, QWidget
+
+_APART = (12, 2)
+"""Pixels between neighbours, and between rows."""
+
+
+class FlowLayout(QLayout):
+    """Rows of widgets, each as wide as it wants to be, but not wider than the layout."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setContentsMargins(0, 0, 0, 0)
+        self._items: list[QLayoutItem] = []
+
+    def addItem(self, item: QLayoutItem | None) -> None:  # noqa: N802
+        """Add an item at the end."""
+        if item is not None:
+            self._items.append(item)
+
+    def count(self) -> int:
+        """Return the number of items."""
+        return len(self._items)
+
+    def itemAt(self, number: int) -> QLayoutItem | None:  # noqa: N802
+        """Return an item."""
+        return self._items[number] if 0 <= number < len(self._items) else None
+
+    def takeAt(self, number: int) -> QLayoutItem | None:  # noqa: N802
+        """Remove an item, and return it."""
+        return self._items.pop(number) if 0 <= number < len(self._items) else None
+
+    def expandingDirections(self) -> Qt.Orientation:  # noqa: N802
+        """Return that no more space is wanted than the items take."""
+        return Qt.Orientation(0)
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802
+        """Return that the height depends on the width."""
+        return True
+
+    def heightForWidth(self, width: int) -> int:  # noqa: N802
+        """Return the height of all rows."""
+        return self._arrange(QRect(0, 0, width, 0), place=False)
+
+    def setGeometry(self, area: QRect) -> None:  # noqa: N802
+        """Place the items."""
+        super().setGeometry(area)
+        self._arrange(area, place=True)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the least size."""
+        return self.minimumSize()
+
+    def minimumSize(self) -> QSize:  # noqa: N802
+        """Return the size of one row with the highest item; names that are too long are cut."""
+        return QSize(0, max((item.sizeHint().height() for item in self._items), default=0))
+
+    def _arrange(self, area: QRect, *, place: bool) -> int:
+        x, y, row = area.x(), area.y(), 0
+        for item in self._items:
+            size = item.sizeHint()
+            width = min(size.width(), area.width())
+            if x > area.x() and x + width > area.x() + area.width():
+                x, y, row = area.x(), y + row + _APART[1], 0
+            if place:
+                item.setGeometry(QRect(QPoint(x, y), QSize(width, size.height())))
+            x, row = x + width + _APART[0], max(row, size.height())
+        return y + row - area.y()
