@@ -27,6 +27,8 @@ class Story:
 
     def __init__(self, task: str, opened: str) -> None:
         self.task, self.number = task, 0
+        self.framed = False
+        """Whether the camera shows a part that was chosen; else the whole image is shown."""
         self.viewer = window(opened)
         self.viewer.window.resize(1280, 720)
         if opened == "indian_pines":  # a band with more to see, over its own range
@@ -36,6 +38,9 @@ class Story:
 
     def take(self, name: str) -> None:
         """Take a screenshot of the whole window."""
+        if not self.framed:
+            settle(0.5)
+            self.viewer.reset_view()
         still(self.viewer, 4 if name == "training" else 15)
         self.number += 1
         IMAGES.mkdir(parents=True, exist_ok=True)
@@ -131,6 +136,7 @@ def denoising() -> None:
     model = story.train(noisy, truth, "split.validation=0.05")
     noisy.visible = truth.visible = False
     held.visible = True
+    story.framed = True
     story.viewer.scene.camera.center, story.viewer.scene.camera.zoom = (250.0, 100.0), 1.3
     story.evaluate(story.predict(model, held), clean)
     story.end()
@@ -240,11 +246,14 @@ def unmixing() -> None:
     cube = as_cube(scene)
     empty = np.zeros(cube.spatial_shape, np.uint8)
     references = story.viewer.add_labels(empty, name="references", scale=scene.scale[1:], units=scene.units[1:])
-    brightest = np.argmax(cube.numpy(), axis=-1)
-    strongest = cube.numpy().max(-1)
-    for label, band in enumerate(np.linspace(3, len(cube.axis) - 4, 4).astype(int), 1):  # a patch where each part of the axis is strongest
-        y, x = np.unravel_index(np.argmax(np.where(abs(brightest - band) < 3, strongest, 0)), strongest.shape)
+    names = ["450 nm", "540 nm", "585 nm", "670 nm"]
+    strongest, peak = cube.numpy().max(-1), cube.axis.values[np.argmax(cube.numpy(), axis=-1)]
+    references.brush_size = 5
+    for label, name in enumerate(names, 1):  # a spot where a spectrum with its maximum there is strongest
+        y, x = np.unravel_index(np.argmax(np.where(abs(peak - float(name.split()[0])) < 15, strongest, 0)), strongest.shape)
         references.paint((int(y), int(x)), label)
+    references.metadata["class_names"] = dict(enumerate(names, 1))
+    references.features = {"index": range(5), "class": ["background", *names]}
     dock = spectrai.widgets.maps(story.viewer)
     dock.take(scene)
     dock.settings = {"kind": "unmix"}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ["NAPARI_SPECTRAI_RUNS"] = tempfile.mkdtemp(prefix="pictures-")
+os.environ["NAPARI_CONFIG"] = ""  # napari's own settings, not those of whoever takes the pictures
 
 import napari
 import numpy as np

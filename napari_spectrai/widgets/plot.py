@@ -18,6 +18,7 @@ from qtpy.QtCore import Qt
 from napari_spectrai.widgets.colours import contrast, readable
 from napari_spectrai.widgets.decade_axis import DecadeAxis
 from napari_spectrai.widgets.plot_canvas import Canvas
+from napari_spectrai.widgets.plot_legend import Legend
 from napari_spectrai.widgets.plot_pictures import save_picture
 from napari_spectrai.widgets.preferences import changed, theme_of_plots
 
@@ -76,7 +77,7 @@ class Plot(Container[Any]):
         self._item.layout.setContentsMargins(0, 7, 0, 6)  # pyqtgraph clips the topmost number and the bottom of the title
         for side in ("left", "bottom"):
             self._item.getAxis(side).enableAutoSIPrefix(False)
-        self._legend = self._item.addLegend(offset=(-4, 2), labelTextSize="8pt", colCount=2, verSpacing=-6)
+        self._legend = Legend(self._item)
         self._curves: dict[str, Any] = {}
         self._measured: list[Any] = []
         self._looks: dict[str, _Looks] = {}
@@ -139,10 +140,6 @@ class Plot(Container[Any]):
             label.setText(label.text, color=text)
         for name in self._curves:
             self._draw(name)
-
-    def put_legend(self, *, low: bool) -> None:
-        """Place the legend at the right, at the bottom or at the top."""
-        self._legend.setOffset((-4, -4) if low else (-4, 2))
 
     @property
     def canvas(self) -> Any:

@@ -119,7 +119,6 @@ class TrainingView(Container[Any]):
         self._reset()
         self.curves.clear_curves()
         self.preview.clear_curves()
-        self.preview.put_legend(low=False)
         self.preview.titles(y=SCALED)
         self.pictures.clear_pictures()
         self._replaying = None
@@ -193,7 +192,6 @@ class TrainingView(Container[Any]):
         inverted = self._metric.larger_is_better  # scores for which larger is better are drawn without the loss, whose scale differs
         self.logarithmic.visible = not inverted
         self.curves.scale(logarithmic=not inverted and self.logarithmic.value)
-        self.curves.put_legend(low=inverted)  # such curves go up
         self.curves.titles(y=self._metric.title if inverted else f"{self._metric.title} (scaled)")
         where = "GPU" if event.device.startswith("cuda") else "CPU" if event.device == "cpu" else event.device.upper()
         notes = "".join(f"\n{note}" for note in event.notes)
@@ -316,7 +314,6 @@ class TrainingView(Container[Any]):
         if event.part == "validation":
             self.recall = dict(zip(event.classes, recall, strict=True))
         precision = [a / b if b else float("nan") for a, b in zip(right, predicted, strict=True)]
-        self.preview.put_legend(low=True)  # good values are high
         self.preview.curve("recall", numbers, recall, self.preview.accent, width=2, points=True)
         self.preview.curve("precision", numbers, precision, SOURCE, width=1.2, points=True)
 
