@@ -46,7 +46,7 @@ class Story:
         IMAGES.mkdir(parents=True, exist_ok=True)
         path = IMAGES / f"{self.task}-{self.number}-{name}.png"
         self.viewer.screenshot(str(path), canvas_only=False)
-        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
         print(path, flush=True)
 
     def look(self, place: tuple[float, ...], **points: Any) -> None:
@@ -73,13 +73,13 @@ class Story:
         if truth is not None:
             dock.data.first.truth.value = truth
         dock.experiment = dock.experiment.override(*settings)
-        settle(until=lambda: "for the network" in dock.ready.time.value or "could not" in dock.ready.time.value)
+        settle(until=lambda: dock.ready.examined is not None and not dock.ready.estimating.busy)
         dock.ready.show_split()
         self.take("before")
         for layer in [one for one in self.viewer.layers if one.name.endswith("· split")]:
             self.viewer.layers.remove(layer)
         dock.start()
-        settle(until=until or (lambda: "best validation" in dock.view.status or dock.state == "idle"))
+        settle(until=until or (lambda: "best validation" in dock.view.status or dock.view.candidates.visible or dock.state == "idle"))
         self.take("training")
         settle(until=lambda: dock.state == "idle")
         self.take("trained")
@@ -176,6 +176,7 @@ def segmentation() -> None:
     dock = spectrai.widgets.train(story.viewer)
     dock.form.task.value = "segmentation"
     dock.take(scene)
+    dock.data.first.truth.value = None  # painted here; all classes are known only to the evaluation
     strokes = dock.data.paint()
     strokes.metadata["class_names"] = classes.metadata["class_names"]
     strokes.features = classes.features

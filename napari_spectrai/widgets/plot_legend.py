@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyqtgraph as pg
+from qtpy.QtCore import Qt
 
 _SPACING = (8, -6)
 """Pixels between samples and names, and between rows, whose text has space around it."""
@@ -24,6 +25,7 @@ class Legend(pg.LegendItem):  # type: ignore[misc]  # pyqtgraph has no types
     def __init__(self, plot: Any) -> None:
         self._plot: Any = None
         super().__init__(offset=(-4, 1), labelTextSize="8pt", horSpacing=_SPACING[0], verSpacing=_SPACING[1], frame=False)
+        self.layout.setContentsMargins(0, 0, 0, 0)
         self.setParentItem(plot)
         self._plot = plot
         plot.legend = self
@@ -42,5 +44,6 @@ class Legend(pg.LegendItem):  # type: ignore[misc]  # pyqtgraph has no types
             self.setColumnCount(columns)  # comes back here through updateSize
             return
         super().updateSize()
-        rows = -(-len(self.items) // columns)
-        self._plot.layout.setRowFixedHeight(0, max(0.0, self.height() + _SPACING[1] * (rows - 1)) if rows else 0.0)
+        height = self.layout.effectiveSizeHint(Qt.SizeHint.PreferredSize).height()
+        self.resize(self.width(), height)
+        self._plot.layout.setRowFixedHeight(0, height if self.items else 0.0)

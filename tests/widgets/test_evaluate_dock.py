@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_spectrai import Cube, SpectralAxis, as_cube
 from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.reports.svg import rounded
 from napari_spectrai.samples import sample, sample_model
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.evaluate_dock import evaluation_view
@@ -75,7 +76,11 @@ def test_cubes_from_table_to_map_to_pixel(viewer, scene, evaluate, until, qtbot,
     assert evaluate.report.rows["cells · denoised"] == figures
     assert figures["mse"] == pytest.approx(float(np.mean((truth - clean) ** 2)), rel=1e-5)
     assert "480 spectra are scored. Intensities: as they are (not normalised). MSE in intensity²" in evaluate.view.about.value
-    assert table.text("cells · denoised", "MSE") == f"{figures['mse']:#.3g}"
+    low, high = found.intervals["cells · denoised"]["mse"]
+    assert table.text("cells · denoised", "MSE").split("\n") == [rounded(figures["mse"]), f"{rounded(low)}–{rounded(high)}"]
+    assert low <= figures["mse"] <= high
+    assert "90 % interval" in evaluate.view.sure.value
+    assert "lower end of 90 % interval" in table.copied()
 
     # the map lies exactly over the evaluated layer
     evaluate.view.maps["error"].native.click()

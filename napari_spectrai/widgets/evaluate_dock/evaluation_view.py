@@ -34,6 +34,7 @@ _PER_CLASS = (
     Column("IoU", "intersection over union", larger_is_better=None),
     Column("Pixels", "number of pixels of this class in the truth", whole=True),
 )
+INTERVALS = "Below a score: its 90 % interval. The best score is bold unless another one lies within its interval."
 _GONE = "the evaluated layer no longer exists"
 _OTHER = "the data of the evaluated layer have changed; press Evaluate again"
 
@@ -62,6 +63,7 @@ class EvaluationView(Container[Any]):
 
     def _build(self) -> None:
         self.verdict, self.about, self.place = text("verdict"), text("about"), text("place")
+        self.sure = text("sure")
         self.verdict.native.setStyleSheet("font-weight: bold;")
         self.scores = ScoreTable("scores", "scores against the truth; click a column header to sort, Ctrl+C copies the table")
         self.which = ComboBox(choices=self._results, name="which", label="Result", tooltip="the result shown below")
@@ -86,8 +88,8 @@ class EvaluationView(Container[Any]):
         self.report = PushButton(text="Report…", name="report", tooltip="save the evaluation as one HTML page, and open it in the browser")
         self.saved, self.problem = text("saved"), message()
         self._sections = [
-            self.verdict, self.scores, self.about, self._which, self._maps, self._spots, self.grid, self.place, self.plot, self.classes,
-            line(self.csv, self.report), self.saved, self.problem,
+            self.verdict, self.scores, self.sure, self.about, self._which, self._maps, self._spots, self.grid, self.place, self.plot,
+            self.classes, line(self.csv, self.report), self.saved, self.problem,
         ]  # fmt: skip
 
     # ---------------------------------------------------------------- display
@@ -120,10 +122,14 @@ class EvaluationView(Container[Any]):
                 [scores.get(name, math.nan) for name in names],
                 dimmed=evaluation.roles[row] != "result",
                 words=_WORDS[evaluation.roles[row]],
+                intervals={
+                    names.index(name): ends for name, ends in evaluation.intervals.get(row, {}).items() if name in names and len(ends) == 2
+                },
             )
             for row, scores in evaluation.rows.items()
         ]
         self.scores.show_rows(columns, lines)
+        say(self.sure, INTERVALS if any(one.intervals for one in lines) else "")
 
     def recolour(self, _: Any = None) -> None:
         """Follow the theme."""

@@ -1,9 +1,9 @@
-"""A table of scores whose rows can be sorted and copied, with the best value of each column in bold."""
+"""A table of scores with their intervals, whose rows can be sorted and copied; the best of a column is bold where it is certain."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,12 +33,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row: its name, its values, and whether it is shown dimmed."""
+    """A row: its name, its values, whether it is shown dimmed, and the 90 % intervals of values that have one, by column."""
 
     name: str
     values: Sequence[float]
     dimmed: bool = False
     words: str = field(default="")
+    intervals: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
 
 def _wrapped(title: str) -> str:
@@ -138,17 +139,23 @@ class ScoreTable(Container[Any]):
         self._fit(len(lines))
 
     def _best(self, column: int) -> float | None:
+        """Return the best value of a column; None where another one lies within its interval, or nothing is better."""
         way = self._columns[column].larger_is_better
-        known = [line.values[column] for line in self._lines if not math.isnan(line.values[column])]
+        known = [line for line in self._lines if not math.isnan(line.values[column])]
         if way is None or len(known) < 2:
             return None
-        return max(known) if way else min(known)
+        first, *others = sorted(known, key=lambda line: line.values[column], reverse=way)
+        low, high = first.intervals.get(column, (math.inf, -math.inf))
+        return None if any(low <= line.values[column] <= high for line in others) else first.values[column]
 
     def _cell(self, line: Line, number: int, column: Column, *, best: float | None) -> QTableWidgetItem:
         value = line.values[number]
-        item = QTableWidgetItem(rounded(value, whole=column.whole))
+        ends = line.intervals.get(number)
+        shown = rounded(value, whole=column.whole)
+        item = QTableWidgetItem(shown if ends is None else f"{shown}\n{rounded(ends[0])}–{rounded(ends[1])}")
         item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        item.setToolTip(f"{line.name}, {column.title}: {value:.9g}")
+        sure = "" if ends is None else f", 90 % interval {ends[0]:.5g} to {ends[1]:.5g}"
+        item.setToolTip(f"{line.name}, {column.title}: {value:.9g}{sure}")
         font = item.font()
         font.setBold(best is not None and value == best)
         item.setFont(font)
@@ -176,7 +183,7 @@ class ScoreTable(Container[Any]):
         return [line.name for line in self._order()]
 
     def text(self, row: str, column: str) -> str:
-        """Return the text of a cell."""
+        """Return the text of a cell: its value, and on a second line its interval if it has one."""
         number = next(n for n, one in enumerate(self._columns) if one.title == column)
         item = self.table.item(self.names().index(row), number)
         return "" if item is None else item.text()
@@ -188,9 +195,13 @@ class ScoreTable(Container[Any]):
         return [name for name, item in items.items() if item is not None and item.font().bold()]
 
     def copied(self) -> str:
-        """Return the table as tab-separated text, as spreadsheets paste it."""
+        """Return the table as tab-separated text, as spreadsheets paste it: the values, then the ends of the intervals there are."""
         lines = [["", *(column.title for column in self._columns)]]
         lines += [[line.name, *(f"{value:.9g}" for value in line.values)] for line in self._order()]
+        sure = [number for number in range(len(self._columns)) if any(number in line.intervals for line in self._lines)]
+        lines[0] += [f"{self._columns[number].title}, {end} end of 90 % interval" for number in sure for end in ("lower", "upper")]
+        for cells, line in zip(lines[1:], self._order(), strict=True):
+            cells += [f"{end:.9g}" for number in sure for end in line.intervals.get(number, (math.nan, math.nan))]
         return "\n".join("\t".join(line) for line in lines)
 
     def copy(self) -> None:
