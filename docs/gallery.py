@@ -78,10 +78,11 @@ class Story:
         self.take("before")
         for layer in [one for one in self.viewer.layers if one.name.endswith("· split")]:
             self.viewer.layers.remove(layer)
+        self.viewer.layers.selection.active = source
         dock.start()
         settle(until=until or (lambda: "best validation" in dock.view.status or dock.view.candidates.visible or dock.state == "idle"))
         self.take("training")
-        settle(until=lambda: dock.state == "idle")
+        settle(until=lambda: dock.state == "idle", limit=1800)
         self.take("trained")
         print(dock.view.status, flush=True)
         self.leave(dock)
@@ -152,7 +153,7 @@ def calibration() -> None:
     coarse = Cube(broad + noise, SpectralAxis(cube.axis.values[::3], cube.axis.unit), name="coarse spectrometer")
     source = add_cube(story.viewer, coarse, colormap="viridis", scale=fine.scale, units=fine.units)
     story.look((1004.0, 12.0, 17.0))
-    model = story.train(source, fine, "split.test=0.2")
+    model = story.train(source, fine, "split.test=0.2", "network.seconds=60")
     story.evaluate(story.predict(model, source), fine)
     story.end()
 
@@ -162,7 +163,7 @@ def classification() -> None:
     story = Story("classification", "indian_pines")
     scene, classes = story.viewer.layers["Indian Pines"], story.viewer.layers["Indian Pines · classes"]
     story.look((30.0, 70.0, 70.0))
-    model = story.train(scene, classes, "task.unlabelled=0", "split.test=0.2", "split.method=blocks")
+    model = story.train(scene, classes, "task.unlabelled=0", "split.test=0.2", "split.method=blocks", "network.seconds=60")
     story.evaluate(story.predict(model, scene), classes)
     story.end()
 
@@ -190,7 +191,7 @@ def segmentation() -> None:
     strokes.opacity = 0.9
     story.take("strokes")
     story.leave(dock)
-    model = story.train(scene, strokes)
+    model = story.train(scene, strokes, "network.seconds=60")
     result = story.predict(model, scene)
     story.evaluate(result, classes, lambda dock: None)
     story.end()

@@ -22,9 +22,9 @@ IMAGES = Path(__file__).parent / "images"
 fold_state.place = lambda: Path(os.environ["NAPARI_SPECTRAI_RUNS"]) / "folds.json"  # default state
 
 
-def settle(seconds: float = 0.6, until: Callable[[], bool] | None = None) -> None:
-    """Process events, for a time or until a condition is true."""
-    end = time.monotonic() + (240 if until else seconds)
+def settle(seconds: float = 0.6, until: Callable[[], bool] | None = None, limit: float = 240) -> None:
+    """Process events, for a time or until a condition is true, at most `limit` seconds."""
+    end = time.monotonic() + (limit if until else seconds)
     while time.monotonic() < end and not (until and until()):
         QApplication.processEvents()
         time.sleep(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from napari_spectrai import Cube, Labels, SpectralAxis, read, write
 from napari_spectrai.cli import app
 from napari_spectrai.io.folders import is_folder_of_files, spectral_files, stem
 from napari_spectrai.io.labels import read_labels
-from napari_spectrai.runs.result_table import of_cube, of_labels, of_maps, write_rows
+from napari_spectrai.learn.evaluation.files import matched
+from napari_spectrai.runs.result_table import of_cube, of_labels, of_maps, read_rows, write_rows
 
 AXIS = SpectralAxis(np.linspace(600, 1800, 20), "1/cm")
 
@@ -142,6 +144,20 @@ def test_rows_count_what_holds_no_data():
 def test_names_of_files_are_no_formulas(tmp_path):
     write_rows([{"file": "=1+1.h5", "remarks": "=x"}], tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text().splitlines()[1] == "'=1+1.h5,'=x"
+
+
+def test_results_may_have_the_name_of_a_model_behind_that_of_their_file():
+    made = ["a-ridge", "a-ridge-probabilities", "a-b-ridge", "c", "c-ridge", "d-ridge", "d-unet", "elsewhere"]
+    found = matched({name: Path(f"{name}.zarr") for name in made}, ["a", "a-b", "c", "d", "e"])
+    assert {name: [path.stem for path in paths] for name, paths in found.items()} == {
+        "a": ["a-ridge"], "a-b": ["a-b-ridge"], "c": ["c"], "d": ["d-ridge", "d-unet"], "e": [],
+    }  # fmt: skip
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    rows = [{"file": "a.npz", "MSE": 0.25, "remarks": ""}, {"file": "b.npz", "MSE": None, "remarks": "failed: no"}]
+    read_back = read_rows(write_rows(rows, tmp_path / "t.csv"))
+    assert read_back == [rows[0] | {"remarks": None}, rows[1]]
 
 
 def test_results_of_a_folder_are_scored_against_truths_of_the_same_names(folder, tmp_path):

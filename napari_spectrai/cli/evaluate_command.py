@@ -113,15 +113,15 @@ def evaluate(
     Scores are computed on the intensities in the files, unless --normalise is given.
     """
     options = _options(normalise=normalise, match=match, class_mean=class_mean, pairing=pairing)
+    folder = listen_in(run, attached=attached)
     if is_folder_of_files(result):
         given_too = {"--also": also, "--model": model, "--maps": maps, "--html": html, "--output": output, "--part": part,
                      "--workers": workers, "--scheduler": scheduler}  # fmt: skip
         evaluate_folder(
             result, truth, task, source, csv, options, given_too,
-            reading=partial(read_one, task, dataset, spectral, axis, columns), overwrite=overwrite,
+            reading=partial(read_one, task, dataset, spectral, axis, columns), overwrite=overwrite, folder=folder,
         )  # fmt: skip
         return
-    folder = listen_in(run, attached=attached)
     with exit_with(WRONG_USE), log_failures(folder):
         is_classes = tasks[task].classifies
         files = {name: result} | dict(_named(text) for text in also or [])

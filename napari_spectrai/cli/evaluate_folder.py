@@ -8,12 +8,24 @@ from typing import Any
 
 import typer
 
-from napari_spectrai.cli.common import FAILED, WRONG_USE, cube_of, exit_with, followed, is_table, refuse_existing, say_rows
+from napari_spectrai.cli.common import (
+    FAILED,
+    STOPPED,
+    WRONG_USE,
+    cube_of,
+    exit_with,
+    followed,
+    is_table,
+    log_failures,
+    refuse_existing,
+    say_rows,
+)
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.io.folders import is_folder_of_files
 from napari_spectrai.io.labels import read_labels
+from napari_spectrai.runs import Finished, RunFolder, Saved
 from napari_spectrai.runs.options import EvaluateOptions
-from napari_spectrai.runs.result_table import write_rows
+from napari_spectrai.runs.result_table import SCORES, write_rows
 
 
 def read_one(task: str, dataset: str | None, spectral: Any, axis: Any, columns: Any, path: Path) -> Any:
@@ -26,22 +38,29 @@ def read_one(task: str, dataset: str | None, spectral: Any, axis: Any, columns: 
 def evaluate_folder(
     results: Path, truths: Path, task: str, source: Path | None, csv: Path | None, options: EvaluateOptions,
     given_too: Mapping[str, object],
-    *, reading: Callable[[Path], Any], overwrite: bool,
+    *, reading: Callable[[Path], Any], overwrite: bool, folder: RunFolder | None = None,
 ) -> None:  # fmt: skip
-    """Score each result of a folder against the truth of the same name, and write a table; `reading` opens a file."""
-    with exit_with(WRONG_USE):
+    """Score each result of a folder against the truth of the same name, and write a table; `reading` opens a file; `folder` follows."""
+    with exit_with(WRONG_USE), log_failures(folder):
         unfit = [name for name, value in given_too.items() if value is not None]
         if unfit:
             raise ValueError(f"{results} is a folder of files, which {unfit[0]} does not go with; omit it, or give one file")
         for one in (truths, *([source] if source is not None else [])):
             if not is_folder_of_files(one):
                 raise ValueError(f"{results} is a folder of files, and {one} is none; give a folder with files of the same names")
-        table = results / "scores.csv" if csv is None else csv
+        table = results / SCORES if csv is None else csv
         refuse_existing(table, overwrite=overwrite)
-    with exit_with(FAILED):
+    with exit_with(FAILED), log_failures(folder):
         from napari_spectrai.learn.evaluation.files import evaluating_files, means_of
 
-        rows = followed(evaluating_files(results, truths, task, source=source, options=options, reading=reading), None, "evaluating")
-        write_rows(rows, table)
-        typer.echo("\n".join(f"{name}: {value:.5g} (mean)" for name, value in means_of(rows).items()))
-    say_rows(rows, table)
+        rows = followed(evaluating_files(results, truths, task, source=source, options=options, reading=reading), folder, "evaluating")
+        if rows is not None:
+            write_rows(rows, table)
+            typer.echo("\n".join(f"{name}: {value:.5g} (mean)" for name, value in means_of(rows).items()))
+            if folder is not None:
+                folder.append(Saved("result", str(table)))
+                folder.append(Finished("done"))
+    if rows is None:
+        raise typer.Exit(STOPPED)
+    if folder is None:  # who follows reads the rows
+        say_rows(rows, table)

@@ -1,6 +1,6 @@
 """Runs: their events, their folders, and the processes that work on them. Nothing here imports torch."""
 
-from napari_spectrai.runs.commands import prepare_evaluation
+from napari_spectrai.runs.commands import prepare_evaluation, prepare_folder_evaluation
 from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.events import (
     Compared,
@@ -52,6 +52,7 @@ __all__ = [
     "launched",
     "prepare",
     "prepare_evaluation",
+    "prepare_folder_evaluation",
     "prepare_prediction",
     "prepare_preprocessing",
     "recent_models",

@@ -12,6 +12,7 @@ from napari_spectrai.label_conversion import as_labels
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.options import EvaluateOptions
+from napari_spectrai.runs.result_table import SCORES
 from napari_spectrai.runs.scratch import job_folder
 from napari_spectrai.runs.start import hand_over
 
@@ -56,6 +57,30 @@ def prepare_evaluation(
         arguments += ["--source", str(file)]
     if model is not None:
         arguments += ["--model", str(Path(model).absolute())]
+    return Job(place, [*arguments, *(options or EvaluateOptions()).arguments()])
+
+
+def prepare_folder_evaluation(
+    results: Path, truths: Path, task: str = "denoising", *, source: Path | None = None, options: EvaluateOptions | None = None
+) -> Job:
+    """Return the job, not yet started, that scores each result in a folder against the truth of the same name in another.
+
+    The table will be in ``scores.csv`` in the folder of the job.
+
+    Parameters
+    ----------
+    results, truths : Path
+        Folders of files.
+    task : str
+        Kind of the task whose metrics are computed.
+    source : Path, optional
+        Folder with the files that the results were made from.
+    options : EvaluateOptions, optional
+    """
+    with job_folder(None) as place:
+        table = place.path / SCORES
+    arguments = ["evaluate", str(results.absolute()), str(truths.absolute()), "--task", task, "--csv", str(table), "--run", str(place.path)]
+    arguments += [] if source is None else ["--source", str(source.absolute())]
     return Job(place, [*arguments, *(options or EvaluateOptions()).arguments()])
 
 

@@ -18,6 +18,8 @@ from napari_spectrai.labels import Labels
 
 NAME = "results.csv"
 """Name of the table in the folder of the results."""
+SCORES = "scores.csv"
+"""Name of the table of scores in the folder of the results."""
 ROWS = 2**24
 """Values of a result that are averaged at a time."""
 
@@ -94,6 +96,19 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
         lines.writerow(safe_row(columns))
         lines.writerows(safe_row(_cell(row.get(name)) for name in columns) for row in rows)
     return path
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a table that `write_rows` has written; numbers as numbers, and None for what is empty."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: _value(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
+
+
+def _value(cell: str | None) -> Any:
+    try:
+        return float(cell) if cell else None
+    except ValueError:
+        return cell
 
 
 def _cell(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A logarithmic axis for plots that may be low."""
+"""Axes of plots: a logarithmic one for plots that may be low, and one of whole numbers."""
 
 from __future__ import annotations
 
@@ -27,3 +27,12 @@ class DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         if not self.logMode:
             return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
         return [f"{10**value:.3g}" for value in values]
+
+
+class WholeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
+    """An axis of things that are counted: there is no epoch 1.4."""
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N802
+        """Return the spacing and the places of ticks, at whole numbers only."""
+        levels = [(spacing, values) for spacing, values in super().tickValues(low, high, size) if spacing >= 1]
+        return levels or [(1.0, [float(number) for number in range(math.ceil(low), math.floor(high) + 1)])]

@@ -16,7 +16,7 @@ from psygnal import Signal
 from qtpy.QtCore import Qt
 
 from napari_spectrai.widgets.colours import contrast, readable
-from napari_spectrai.widgets.decade_axis import DecadeAxis
+from napari_spectrai.widgets.decade_axis import DecadeAxis, WholeAxis
 from napari_spectrai.widgets.plot_canvas import Canvas
 from napari_spectrai.widgets.plot_legend import Legend
 from napari_spectrai.widgets.plot_pictures import save_picture
@@ -52,6 +52,7 @@ class Plot(Container[Any]):
     viewer : napari viewer whose theme the plot follows, unless the preferences set another
     x, y : titles of the axes
     height : in pixels
+    counts : whether the horizontal axis counts things, such as epochs
 
     Signals
     -------
@@ -60,11 +61,14 @@ class Plot(Container[Any]):
 
     clicked = Signal(float, float)
 
-    def __init__(self, viewer: ViewerModel, *, x: str, y: str, height: int = 200, name: str = "plot", logarithmic: bool = False) -> None:
+    def __init__(
+        self, viewer: ViewerModel, *, x: str, y: str, height: int = 200, name: str = "plot", logarithmic: bool = False, counts: bool = False
+    ) -> None:  # fmt: skip
         super().__init__(name=name, labels=False)
         self.margins = (0, 0, 0, 0)
         self._viewer = viewer
-        self._plot = Canvas(axisItems={"left": DecadeAxis("left") if logarithmic else pg.AxisItem("left")})
+        axes = {"left": (DecadeAxis if logarithmic else pg.AxisItem)("left"), "bottom": (WholeAxis if counts else pg.AxisItem)("bottom")}
+        self._plot = Canvas(axisItems=axes)
         self._plot.setLogMode(y=logarithmic)
         self._plot.setFixedHeight(height)
         self._height = height

@@ -13,6 +13,8 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_spectrai import Cube, Experiment, SpectralAxis, as_cube, predict, read, write
+from napari_spectrai.experiment.automatic import Automatic
+from napari_spectrai.labels import Class
 from napari_spectrai.runs import recent_models, remember_model
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.widgets.dock import opened
@@ -459,3 +461,29 @@ def test_a_model_for_any_axis_makes_no_applicability_map_of_other_axes():
         card = SimpleNamespace(axis=axis, experiment=SimpleNamespace(any_axis=any_axis))
         request = PredictRequest(None, "model", "model", None, PredictOptions(), {}, trained=card)
         assert [request._comparable(source) for source in (here, elsewhere, Path("map.h5"))] == expected
+
+
+def test_class_maps_can_be_smoothed_otherwise_where_the_model_smooths_them(viewer, dock):
+    from napari_spectrai.learn.model import ready
+
+    plain = ready("savitzky_golay", AXIS).description
+    network = Automatic(radius=2)
+    experiment = plain.experiment.model_copy(update={"network": network})
+    smoothing = replace(plain, experiment=experiment, classes=[Class(1, "fat"), Class(2, "bone")])
+    options = dock._options
+    options.offer([], None, plain)
+    assert options.smoothing.native.isHidden()
+    assert not options.chosen().settings
+    options.offer([], None, smoothing)
+    assert not options.smoothing.native.isHidden()
+    assert options.smoothing.native.currentText() == "as trained: radius 2"
+    assert not options.chosen().settings
+    options.smoothing.value = 0
+    assert "radius=0" in options.chosen().arguments()
+    assert options.settings()["radius"] == 0  # is kept with the result
+    assert options.smoothed(smoothing).experiment.network.context == network.context - 4
+    options.offer([], None, smoothing)
+    assert options.radius == 0  # the choice stays with the model
+    options.offer([], None, plain)
+    assert options.smoothing.native.isHidden()
+    assert not options.chosen().settings

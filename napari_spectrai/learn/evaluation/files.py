@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from napari_spectrai.runs.options import EvaluateOptions
 from napari_spectrai.runs.result_table import Row, failed_row, row_of
 
 RESULT, RAW = "result", "raw"
+_BESIDES = ("probabilities", "uncertainty", "components", "applicability")
+"""Ends of the names of files that are written with a result."""
 
 
 def by_name(folder: Path) -> dict[str, Path]:
@@ -34,11 +36,25 @@ def by_name(folder: Path) -> dict[str, Path]:
     return found
 
 
+def matched(results: Mapping[str, Path], truths: Iterable[str]) -> dict[str, list[Path]]:
+    """Return the results of each truth: those of its name, else those of its name and a model's, as predictions of folders are named."""
+    found = {name: [results[name]] if name in results else [] for name in truths}
+    for made, path in results.items():
+        whole = made in found or any(made.endswith(f"-{ending}") for ending in _BESIDES)
+        owner = None if whole else max((name for name in found if made.startswith(f"{name}-")), key=len, default=None)
+        if owner is not None and owner not in results:
+            found[owner].append(path)
+    return found
+
+
 def evaluating_files(
     results: Path, truths: Path, task: str, *, source: Path | None = None, options: EvaluateOptions | None = None,
     reading: Callable[[Path], Any],
 ) -> Generator[Progress, None, list[Row]]:  # fmt: skip
     """Score each result in a folder against the truth of the same name in another, yielding progress; return the rows.
+
+    A result may also have the name of a model behind that of the file, as predictions of a folder are named: ``map-1-ridge.zarr`` of
+    ``map-1.npz``.
 
     Parameters
     ----------
@@ -65,15 +81,18 @@ def evaluating_files(
     sources = {} if source is None else by_name(source)
     if not known:
         raise ValueError(f"{truths}: there is no spectral file in this folder")
-    rows = []
+    rows, of = [], matched(made, known)
     for number, (name, truth) in enumerate(known.items()):
         try:
-            if name not in made:
+            if not of[name]:
                 raise FileNotFoundError(f"{results} has no result named {name}")
+            if len(of[name]) > 1:
+                several = ", ".join(path.name for path in of[name])
+                raise ValueError(f"{results} has {len(of[name])} results of {name} ({several}); give a folder for each model")
             if source is not None and name not in sources:
                 raise FileNotFoundError(f"{source} has no file named {name}")
             raw = reading(sources[name]) if source is not None else None
-            rows.append((yield from _scored(made[name], truth, raw, task, options, reading)))
+            rows.append((yield from _scored(of[name][0], truth, raw, task, options, reading)))
         except (ValueError, OSError, MemoryError) as error:
             rows.append(failed_row(truth, error))
         yield Progress((number + 1) * 1000, len(known) * 1000)

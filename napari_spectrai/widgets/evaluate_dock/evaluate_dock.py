@@ -17,7 +17,9 @@ from napari_spectrai.widgets.evaluate_dock import evaluate_defaults
 from napari_spectrai.widgets.evaluate_dock.aligned_layers import aligned
 from napari_spectrai.widgets.evaluate_dock.evaluate_options import EvaluationForm
 from napari_spectrai.widgets.evaluate_dock.evaluation_view import EvaluationView
+from napari_spectrai.widgets.evaluate_dock.folder_evaluation import FolderEvaluation
 from napari_spectrai.widgets.evaluate_dock.result_list import ResultBoxes
+from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
 from napari_spectrai.widgets.layers import turned
 
@@ -51,7 +53,9 @@ class EvaluateDock(Dock):
         self._start, self._cancel = self._applying.start, self._applying.cancel
         self._cancel.tooltip = "stop; keep the previous result"
         self.view = EvaluationView(self._viewer)
-        self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view]
+        self.folders = FolderEvaluation(self._viewer)
+        fold = FoldBox("Files: a folder of results against a folder of truths", [self.folders], key="folders")
+        self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view, fold]
 
     def _connect(self) -> None:
         layers = self._viewer.layers.events
@@ -66,7 +70,7 @@ class EvaluateDock(Dock):
         self._applying.ended.connect(self._check)
 
     def _leave(self) -> None:
-        self._applying.gone = True
+        self._applying.gone = self.folders.queue.gone = True
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.renamed):
             event.disconnect(self._on_layers)

@@ -68,7 +68,7 @@ class MapsDock(LayerDock):
         self._follow = CheckBox(value=True, text="Show the map while dragging", name="follow", tooltip="a preview layer follows the range")
         self._plot = Plot(viewer, x="Band number", y="Intensity", height=145, name="spectrum")
         self._note = text("note")
-        self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True)
+        self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True, counts=True)
         self._remarks, self._problem = text("remarks"), message()
         self._similar = RowTable("similarity of the references")
         self._similar.visible = False

@@ -310,7 +310,7 @@ class PredictDock(Dock):
             name, card = f"{name}, {named(options.then.value)}", follower
         models = [as_model(value) for value in (str(model), *options.ensemble.ticked, options.then.value or None)]
         files = [one for one in models if isinstance(one, Path)]
-        around = Around.of([first, *options.averaged_with], follower)
+        around = Around.of([options.smoothed(first), *options.averaged_with], follower)
         return PredictRequest(
             self._viewer, model, name, lambda axis: on_axis(card, axis), asked, settings, files, around, self.table.add, trained=first
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container
 from psygnal import Signal
 
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment.automatic import Automatic
 from napari_spectrai.experiment.card import ModelCard, has_applicability, read_card
 from napari_spectrai.experiment.obstacles import Applied, Obstacle, Onto, differs, obstacles
 from napari_spectrai.experiment.untrained import ready_card, ready_spec
@@ -20,6 +22,9 @@ from napari_spectrai.widgets.preferences import preferences
 
 _TILES = (16, 32, 64, 128, 256, 512, 1024, 2048)
 ALONE = "no second model"
+AS_TRAINED = -1
+"""Choice of the radius that the training has found."""
+_RADII = (1, 2, 3, 4, 6, 8, 12, 16)
 _DEVICES = [("automatic", "auto"), ("processor (CPU)", "cpu"), ("graphics card (CUDA)", "cuda"), ("graphics chip (Apple)", "mps")]
 
 
@@ -48,6 +53,12 @@ class PredictOptionsForm(Container[Any]):
             value=False, text="Test-time augmentation", name="views",
             tooltip="test-time augmentation: average over rotations and reflections of each image; slower, a little better",
         )  # fmt: skip
+        self._trained_radius = 0
+        self.smoothing = ComboBox(
+            choices=self._radii, label="Smoothing", name="smoothing", visible=False,
+            tooltip="class probabilities of an image are smoothed along its edges (guided filter); a larger radius removes larger specks, "
+            "none shows what is said of each pixel",
+        )  # fmt: skip
         self.applicability = CheckBox(
             value=True, text="Applicability map", name="applicability",
             tooltip="how far each spectrum is from the training spectra, as a hidden layer: above 1, the scores of the model do not hold",
@@ -59,16 +70,43 @@ class PredictOptionsForm(Container[Any]):
         )  # fmt: skip
         self._about = text("averages")
         self.ensemble = Ticks("average_with", "average the results with those of this model")
-        first = rows(self.tile, self.device, self.uncertain, self.views, self.applicability, self.then)
+        first = rows(self.smoothing, self.tile, self.device, self.uncertain, self.views, self.applicability, self.then)
         inside = [first, self._unlike, self._about, self.ensemble]
         super().__init__(widgets=[FoldBox("Tiles, device, uncertainty, several models", inside)], labels=False, name="predict_options")
         self.margins = (0, 0, 0, 0)
-        for editor in (self.tile, self.device, self.uncertain, self.views, self.applicability, self.then):
+        for editor in (self.smoothing, self.tile, self.device, self.uncertain, self.views, self.applicability, self.then):
             editor.changed.connect(lambda _: self.updated.emit())
         self.ensemble.updated.connect(self.updated)
 
+    def _radii(self, _: Any = None) -> list[tuple[str, int]]:
+        others = [(f"radius {radius} pixel{'s' if radius > 1 else ''}", radius) for radius in _RADII if radius != self._trained_radius]
+        return [(f"as trained: radius {self._trained_radius}", AS_TRAINED), ("none", 0), *others]
+
+    def _offer_smoothing(self, card: ModelCard | None) -> None:
+        """Offer another radius where the training has found one: then the model knows which channels guide the smoothing."""
+        radius = smoothing_of(card)
+        if radius != self._trained_radius:
+            self._trained_radius = radius
+            with self.smoothing.changed.blocked():
+                self.smoothing.reset_choices()
+                self.smoothing.value = AS_TRAINED
+        self.smoothing.visible = radius > 0
+
+    @property
+    def radius(self) -> int | None:
+        """The radius that replaces that of the training; None: it stays."""
+        return None if not self._trained_radius or self.smoothing.value in (None, AS_TRAINED) else int(self.smoothing.value)
+
+    def smoothed(self, card: ModelCard) -> ModelCard:
+        """Return the card of the model with the chosen radius, which decides how far it looks."""
+        if self.radius is None:
+            return card
+        network = card.experiment.network.model_copy(update={"radius": self.radius})
+        return replace(card, experiment=card.experiment.model_copy(update={"network": network}))
+
     def offer(self, found: list[Entry], model: Path | str | None, card: ModelCard | None) -> None:
         """Offer the models that can be combined with the one chosen."""
+        self._offer_smoothing(card)
         kept = self.then.value
         with self.then.changed.blocked():
             self._followers = []
@@ -146,6 +184,7 @@ class PredictOptionsForm(Container[Any]):
             views=bool(self.views.value and self.views.enabled), ensemble=tuple(self.ensemble.ticked),
             then=(self.then.value,) if self.then.value else (),
             applicability=bool(self.applicability.value) if self.applicability.enabled else None,
+            settings={} if self.radius is None else {"radius": self.radius},
         )  # fmt: skip
 
     def settings(self) -> dict[str, Any]:
@@ -154,7 +193,14 @@ class PredictOptionsForm(Container[Any]):
         return {
             "tile": options.tile, "device": options.device, "uncertainty": options.uncertainty, "views": options.views,
             "ensemble": list(options.ensemble), "then": self.then.value or None,
+            **options.settings,
         }  # fmt: skip
+
+
+def smoothing_of(card: ModelCard | None) -> int:
+    """Return the radius, in pixels, with which a model smooths class maps; 0 if it does not."""
+    network = None if card is None or not card.classes else card.experiment.network
+    return network.radius if isinstance(network, Automatic) else 0
 
 
 def _card(path: Path) -> ModelCard | None:

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 from napari_spectrai.label_conversion import as_labels
 
 _HEADS = ("Class", "Pixels", "Recall")
-_ROW, _HEAD, _MOST = 24, 26, 6
+_ROW, _HEAD, _MOST = 24, 26, 20
 """Height of a row and of the header in pixels, and the number of rows shown without scrolling."""
 _SWATCH = 14
 

@@ -68,7 +68,7 @@ class TrainingView(Container[Any]):
         self.logarithmic = CheckBox(
             value=True, text="Logarithmic", name="logarithmic", visible=False, tooltip="use a logarithmic or a linear axis"
         )
-        self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True)
+        self.curves = Plot(viewer, x="Epoch", y="Error", height=200, name="curves", logarithmic=True, counts=True)
         self.preview = Plot(viewer, x="Band number", y=SCALED, height=190, name="preview")
         self.pictures = Pictures()
         self.candidates = text("candidates")
