@@ -18,6 +18,7 @@ except ImportError:  # on Windows
 
 _STORE = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _ELSEWHERE = "choose a folder that can be written"
+_UNTOUCHED = "what was saved before is untouched"
 _UNWRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LARGEST_OF_FAT = 2**32 - 1
@@ -37,7 +38,7 @@ def size_words(count: float) -> str:
 
 
 @contextmanager
-def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iterator[Path]:
+def replacing(path: str | Path, *, needs: int = 0, at_most: int = 0, durable: bool = True) -> Iterator[Path]:
     """Yield a temporary path next to `path`; on success it replaces `path`.
 
     Works for a file, for a folder (a Zarr store), and for files that belong together: what the body writes next to the
@@ -48,6 +49,8 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
     ----------
     needs : int
         Bytes that will be written, where they are known; if the disk has less, an error is raised at once.
+    at_most : int
+        Bytes that a compressed file has at most; an error for a full disk says so.
     durable : bool
         Whether the data are flushed to the disk, safe from a loss of power, before this returns.
     """
@@ -55,17 +58,14 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
     _refuse_long(path)
     if path.is_dir():
         _refuse_foreign(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise type(error)(error.errno, f"{os.strerror(error.errno or 0)}: {_ELSEWHERE}", str(path.parent)) from error
+    make_folder(path.parent)
     if durable:
         swap.recover(path)
         swap.sweep(path.parent)
     temporary = swap.temporary_name(path)
     free = _free(path.parent) if needs else None
     if free is not None and free < needs:  # before the work, and before a library that ends the process where it cannot write
-        raise _full(path, f"it needs {size_words(needs)}", free)
+        raise _full(path, needs=needs, free=free)
     if not _allows(temporary, needs):
         raise _too_large(path)
     try:
@@ -77,7 +77,7 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
         for wait in still_writing:
             wait()
         incomplete = swap.written(temporary)
-        explained = _explained(error, path, temporary, needs)
+        explained = _explained(error, path, temporary, needs, at_most)
         for item in incomplete:
             swap.remove(item)
         if explained is not None:
@@ -87,9 +87,49 @@ def replacing(path: str | Path, *, needs: int = 0, durable: bool = True) -> Iter
         swap.finished(temporary)
 
 
+@contextmanager
+def writing(path: str | Path, *, needs: int = 0) -> Iterator[None]:
+    """Let errors of a body that writes into `path`, a store or a folder, name it and say what can be done.
+
+    Errors of other files, and those that do not come from the system, stay as they are.
+    """
+    path = Path(path)
+    try:
+        yield
+    except OSError as error:
+        elsewhere = error.filename is not None and not Path(os.fsdecode(error.filename)).is_relative_to(path.parent)
+        explained = None if error.errno is None or elsewhere else _explained(error, path, path, needs)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make a folder and those above it, where they are not there yet.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made; the message contains the remedy.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if is_of_the_disk(error) and (explained := _explained(error, folder, folder, 0)):
+            raise explained from error
+        raise type(error)(error.errno, f"{os.strerror(error.errno or 0)}: {_ELSEWHERE}", str(folder)) from error
+    return folder
+
+
 def unwritable(error: OSError, path: Path, needs: int) -> OSError:
     """Return an error of writing a file with a message that says what can be done."""
     return _explained(error, path, path, needs) or error
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    """Whether an error is due to the disk (full, read-only, a limit), and not to what was asked."""
+    return isinstance(error, OSError) and error.errno in (*_FULL, *_UNWRITABLE, errno.EFBIG, errno.EIO)
 
 
 def recover(path: str | Path) -> None:
@@ -104,9 +144,9 @@ def clean(path: str | Path) -> None:
     swap.sweep(Path(path).parent)
 
 
-def _explained(error: BaseException, path: Path, temporary: Path, needs: int) -> OSError | None:
+def _explained(error: BaseException, path: Path, temporary: Path, needs: int, at_most: int = 0) -> OSError | None:
     """Return the error with the path, the space needed and what can be done; None where its own message suffices."""
-    if not isinstance(error, OSError | RuntimeError):
+    if not (isinstance(error, OSError) or type(error) is RuntimeError) or _UNTOUCHED in str(error):
         return None
     number = error.errno if isinstance(error, OSError) else None
     free = _free(path.parent)
@@ -114,19 +154,25 @@ def _explained(error: BaseException, path: Path, temporary: Path, needs: int) ->
     if number == errno.EFBIG or (number is None and so_far >= _limit()):
         return _too_large(path)
     if number in _FULL or (number is None and free is not None and free < max(needs, _NEARLY_FULL)):
-        return _full(path, f"it needs {size_words(needs)}" if needs else f"it needs more than {size_words(so_far)}", free)
+        return _full(path, needs=needs, at_most=at_most, so_far=so_far, free=free)
     if isinstance(error, OSError) and number in _UNWRITABLE:
-        words = f"{os.strerror(number or 0)}: {_ELSEWHERE}; what was saved before is untouched"
-        return type(error)(number, words, str(path))
+        return type(error)(number, f"{os.strerror(number or 0)}: {_ELSEWHERE}; {_UNTOUCHED}", str(path))
     if isinstance(error, OSError) and number is not None and str(error.filename) == str(temporary):  # a name that the user has not given
         return type(error)(number, error.strerror, str(path))
     return None
 
 
-def _full(path: Path, needs: str, free: int | None) -> OSError:
-    have = "" if free is None else f" and {size_words(free)} are free"
-    words = f"{os.strerror(errno.ENOSPC)}: {needs}{have}; free some space there, or choose another disk"
-    return OSError(errno.ENOSPC, f"{words}; what was saved before is untouched", str(path))
+def _full(path: Path, *, needs: int = 0, at_most: int = 0, so_far: int = 0, free: int | None = None) -> OSError:
+    have = "" if free is None else f"{size_words(free)} are free"
+    if needs:
+        want = f"it needs {size_words(needs)}"
+    elif at_most:
+        want = f"it needs up to {size_words(at_most)} (less if it compresses well)"
+    else:
+        want = f"it needs more than {size_words(so_far)}" if so_far else ""
+    words = " and ".join(filter(None, [want, have])) or "nothing more fits"
+    words = f"{os.strerror(errno.ENOSPC)}: {words}; free some space there, or choose another disk"
+    return OSError(errno.ENOSPC, f"{words}; {_UNTOUCHED}", str(path))
 
 
 def _too_large(path: Path) -> OSError:

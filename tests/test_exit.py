@@ -1,9 +1,14 @@
 """How processes end: nothing on standard error, whatever was still being read; and what the demo says last."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from napari_spectrai.cli.train_command import _next
 from napari_spectrai.runs import RunFolder
@@ -44,3 +49,29 @@ def test_the_demo_ends_with_commands_that_exist():
     assert "out/run/report.html" in advice
     assert re.search(r"napari-spectrai info out/model\.safetensors ", advice)
     assert re.search(r"napari FILE ", advice)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of POSIX")
+def test_a_command_whose_terminal_closes_ends_in_order(tmp_path):
+    code = """
+import os, signal, time
+from rich.progress import Progress
+from napari_spectrai.cli.common import console, exit_on_signal
+signal.signal(signal.SIGHUP, exit_on_signal)
+try:
+    with Progress(console=console) as bar:
+        bar.add_task("working", total=None)
+        open("ready", "w").close()
+        time.sleep(600)
+finally:
+    open("tidied", "w").close()
+"""
+    master, terminal = os.openpty()
+    child = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    while not (tmp_path / "ready").exists() and child.poll() is None:
+        time.sleep(0.02)
+    os.close(master)  # from now on each write to the terminal is an error
+    child.send_signal(signal.SIGHUP)
+    assert child.wait(600) == 3
+    assert (tmp_path / "tidied").exists()

@@ -27,6 +27,7 @@ from napari_spectrai.experiment.card import KEY, read_card
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.io.found import UnreadableError
 from napari_spectrai.io.labels import read_labels
+from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.networks import build
 from napari_spectrai.parsing import brief, parse_json, parse_yaml
 from napari_spectrai.preparation import load_steps
@@ -159,6 +160,67 @@ def test_a_card_with_a_value_of_another_kind_is_one_error_with_the_name_of_the_f
             told = error_of(evil)
             assert told is None or ("evil.safetensors" in told and len(told) < 2000), (path, value)
             assert time.monotonic() - begun < 300, (path, value)
+
+
+CHANGES = {
+    "dropped": lambda tensor: None, "empty": lambda tensor: tensor.flatten()[:0], "complex": lambda tensor: tensor.to(torch.complex64),
+    "shorter": lambda tensor: tensor[:-1] if tensor.ndim else tensor,
+    "20 dimensions": lambda tensor: tensor.reshape((1,) * 20 + tensor.shape),
+    "integers": lambda tensor: tensor.to(torch.int8), "negative": lambda tensor: tensor.flip(0) * -1 if tensor.ndim else -tensor,
+    "large": lambda tensor: torch.full_like(tensor, 2**40),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["random_forest", "svm", "pca_lda", "logistic_regression"])
+def classifier(request):
+    """Return a fitted classical classifier of spectra of 6 bands."""
+    rng = np.random.default_rng(0)
+    spectra, classes = rng.random((40, 6)), np.arange(40) % 2
+    spectra[classes == 1, 2] += 1
+    spec = networks.parse(request.param)
+    method = spec.load()(spec, 6, 2, classes=True)
+    scene = Scene(
+        torch.from_numpy(spectra).float().view(1, 5, 8, 6),
+        torch.from_numpy(classes + 1).view(1, 5, 8),
+        torch.ones(1, 5, 8, dtype=torch.bool),
+    )
+    method.fit([scene])
+    return method
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_values_of_a_classical_method_that_do_not_fit_are_refused_or_harmless(classifier, change):
+    known = classifier.state_dict()
+    for name in known:
+        values = {key: value for key, value in (known | {name: change(known[name])}).items() if value is not None}
+        method, fits = type(classifier)(classifier.spec, 6, 2, classes=True), False
+        with contextlib.suppress(ValueError, RuntimeError, AttributeError):  # which `Model.load` puts into words
+            method.learn(values)
+            method.try_out()
+            fits = method.has_learnt
+        if fits:
+            assert method(torch.rand(1, 2, 3, 6)).shape == (1, 2, 3, 2), name
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_training_spectra_for_comparison_that_do_not_fit_are_refused_or_harmless(model, change, tmp_path):
+    card, tensors = card_of(model)
+    cube = Cube(np.random.default_rng(1).random((8, 8, 6), dtype=np.float32), SpectralAxis(np.linspace(400, 700, 6), "nm"))
+    for name in [name for name in tensors if name.startswith("applicability.")]:
+        changed = {key: value.contiguous() for key, value in (tensors | {name: change(tensors[name])}).items() if value is not None}
+        evil, loaded = with_card(model, card, changed, tmp_path / "evil.safetensors"), None
+        with contextlib.suppress(ValueError):
+            loaded = Model.load(evil)
+        if loaded is not None:
+            napari_spectrai.predict(loaded, cube, applicability=True)
+
+
+def test_a_model_is_saved_and_loaded_under_a_path_that_is_no_utf_8(model, tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xff\xfe")
+    folder.mkdir()
+    path = Model.load(model).save(folder / "m.safetensors")
+    assert str(read_card(path)) == str(read_card(model))
+    assert Model.load(path).axis == Model.load(model).axis
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "3", '"x"', "[" * 200_000, '{"format": ' + "9" * 5000 + "}", '{"format": [[]]}',

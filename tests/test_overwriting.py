@@ -163,6 +163,39 @@ def test_a_file_larger_than_the_free_space_is_refused_before_writing(name, tmp_p
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["x.zarr", "x.npz"])
+def test_a_full_disk_is_said_with_the_most_that_a_compressed_file_needs(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_free", lambda _: 100)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numpy.savez_compressed", full)
+    monkeypatch.setattr("zarr.create_array", full)
+    with pytest.raises(OSError, match="it needs up to 768 bytes .less if it compresses well. and 100 bytes are free"):
+        write(cube(1), tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "free some space there"), (errno.EROFS, "choose a folder that can be written")]
+)
+def test_an_error_of_writing_in_place_names_the_result_and_the_remedy_once(number, words, tmp_path):
+    store = tmp_path / "x.zarr"
+    with pytest.raises(OSError, match=words) as told, files.writing(store), files.writing(store):
+        raise OSError(number, os.strerror(number), str(store / ".temporary"))
+    assert (told.value.errno, told.value.filename, str(told.value).count(words)) == (number, str(store), 1)
+    assert files.is_of_the_disk(told.value)
+    with pytest.raises(PermissionError, match=r"input\.h5") as other, files.writing(store):
+        raise PermissionError(errno.EACCES, "Permission denied", "/elsewhere/input.h5")
+    assert other.value.filename == "/elsewhere/input.h5"
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"choose a folder that can be written.*file/inner"):
+        files.make_folder(tmp_path / "file" / "inner")
+
+
 def test_an_error_that_has_nothing_to_do_with_the_disk_stays_as_it_is(tmp_path):
     with pytest.raises(RuntimeError, match="^something else$"), files.replacing(tmp_path / "x.npy"):
         raise RuntimeError("something else")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
+from napari_spectrai.files import is_of_the_disk
 from napari_spectrai.remedies import advising_everywhere
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
@@ -110,7 +111,7 @@ def exit_with(code: int) -> Iterator[None]:
         raise typer.Exit(WRONG_USE) from error
     except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError, ImportError) as error:
         say_error(error)
-        raise typer.Exit(code) from error
+        raise typer.Exit(FAILED if is_of_the_disk(error) else code) from error
 
 
 def say_error(error: BaseException) -> None:

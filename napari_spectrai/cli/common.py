@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,6 +79,8 @@ Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop wh
 
 def exit_on_signal(number: int, frame: Any) -> None:
     """Exit at once, on a signal."""
+    if number == getattr(signal, "SIGHUP", None):
+        _leave_terminal()
     raise SystemExit(STOPPED)  # unfinished files are removed on the way out
 
 
@@ -146,7 +149,7 @@ def _leave_terminal() -> None:
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):
-            if os.isatty(stream):
+            if stat.S_ISCHR(os.fstat(stream).st_mode):  # one that has closed is no longer called a terminal
                 os.dup2(nowhere, stream)
         os.close(nowhere)
 

@@ -43,6 +43,7 @@ from napari_spectrai.cli.parts import (
     say_part,
 )
 from napari_spectrai.cube import Cube
+from napari_spectrai.files import make_folder
 from napari_spectrai.io.folders import is_folder_of_files, results_of, spectral_files
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.mapping import MapKind, Maps, kinds
@@ -126,7 +127,7 @@ def _map_folder(
         raise ValueError(f"{source}: --part does not go with a folder of files; give one file")
     files = spectral_files(source)
     places, rows = results_of(files, output), []
-    output.mkdir(exist_ok=True)
+    make_folder(output)
     for path, place in zip(files, places, strict=True):
         try:
             cube = reading(path)

@@ -125,6 +125,6 @@ def _preprocessing(cube: Cube, wanted: list[Step], output: Path) -> Generator[tu
         return write(prepared, output)
     from napari_spectrai.io.zarr import writing
 
-    with replacing(output) as temporary:
+    with replacing(output, at_most=prepared.data.nbytes) as temporary:
         yield from writing(prepared, temporary)
     return output

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, exit_with, refuse_existing
+from napari_spectrai.files import replacing
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.labels import Labels
@@ -33,7 +34,8 @@ def sample_command(
         refuse_existing(*([model] if name == MODEL else known.values()), overwrite=overwrite)
     with exit_with(FAILED):
         if name == MODEL:
-            shutil.copyfile(sample_model(), model)
+            with replacing(model, needs=sample_model().stat().st_size) as temporary:
+                shutil.copyfile(sample_model(), temporary)
             typer.echo(model)
             return
         bundled = sample(name)

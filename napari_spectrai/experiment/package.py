@@ -18,13 +18,21 @@ WEIGHTS = "model.safetensors"
 def model_file(path: Path) -> Iterator[Path]:
     """Give the path of a model file that can be opened: `path` itself, or a temporary copy of the one inside a package.
 
+    A path that is not UTF-8, which the library of the format refuses, is given as a temporary link.
+
     Raises
     ------
     ValueError
         If `path` is a package that this program did not write, or is damaged.
     """
     if not path.name.lower().endswith(SUFFIX):
-        yield path
+        if _is_utf8(path):
+            yield path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder, WEIGHTS)
+            link.symlink_to(path.absolute())
+            yield link
         return
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, WEIGHTS)
@@ -41,3 +49,11 @@ def model_file(path: Path) -> Iterator[Path]:
         except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
             raise ValueError(f"{path.name} is truncated or not a package: {error}") from error
         yield copy
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -169,6 +169,7 @@ def write(cube: Any, path: str | Path) -> Path:
         raise ValueError(f"{path}: {known.name} files are read, not written; {listed(writable)}")
     whole = as_cube(cube)
     raw = known.module in ("envi", "hdf5") or path.suffix.lower() == ".npy"
-    with replacing(path, needs=whole.data.nbytes if raw else 0) as temporary:
+    size = whole.data.nbytes
+    with replacing(path, needs=size if raw else 0, at_most=0 if raw else size) as temporary:
         known.function("write")(whole, temporary)
     return path

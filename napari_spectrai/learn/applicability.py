@@ -142,7 +142,14 @@ class Applicability(nn.Module):
                 setattr(made, name, own[name].clone())
         bands, count = len(made.mean), made.basis.shape[-1]
         with_residual = len(made.residual) == 1 and made.scale.shape == (count,)
-        if made.basis.shape != (bands, count) or made.reference.shape[-1] != count + with_residual or made.threshold.ndim:
+        kinds = {tensor.dtype for tensor in own.values()}
+        if (
+            kinds != {torch.float32}
+            or made.reference.ndim != 2
+            or made.basis.shape != (bands, count)
+            or made.reference.shape[-1] != count + with_residual
+            or made.threshold.ndim
+        ):
             raise ValueError("the training spectra kept for comparison do not fit one another")
         return made
 

@@ -256,7 +256,11 @@ class Model:
                 refuse_misfit(path, shapes_in(opened, _NETWORK), build)
                 network, tensors = build(), load_file(opened)
             weights = {name.removeprefix(_NETWORK): tensor for name, tensor in tensors.items() if name.startswith(_NETWORK)}
-            network.learn(weights) if isinstance(network, Method) else network.load_state_dict(weights)
+            if isinstance(network, Method):
+                network.learn(weights)
+                network.try_out()
+            else:
+                network.load_state_dict(weights)
             kept = classical.from_tensors(card.baselines, tensors, bands, card.out, card.experiment.task.enlarges)
             return cls(network.eval(), card, kept, Fingerprints.from_tensors(tensors), Applicability.from_tensors(tensors))
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, SafetensorError) as error:

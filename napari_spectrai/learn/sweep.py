@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_spectrai.arguments import of_type
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.files import make_folder
 from napari_spectrai.generators import drain
 from napari_spectrai.learn.fit import fit
 from napari_spectrai.reports.sweep_report import Sweep
@@ -70,7 +71,7 @@ def sweep(
     of_type(experiment, Experiment, "the first argument of sweep", "make one with Experiment.default(task, cube, truth)")
     folder = Path(out)
     runs = planned(experiment, [settings] if isinstance(settings, str) else list(settings), folder, folds=folds)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     mine = [runs[number] for number in part.share(len(runs))]
     for number, run in enumerate(mine, 1):
         if run.folder.document.exists():

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_spectrai.cells import safe_row
 from napari_spectrai.cube import Cube
-from napari_spectrai.files import replacing
+from napari_spectrai.files import make_folder, replacing
 from napari_spectrai.io import write
 from napari_spectrai.mapping.kind import Doubles, Maps, Row
 from napari_spectrai.mapping.references import NAMES
@@ -36,8 +36,7 @@ def write_maps(result: Maps, folder: str | Path, source: Cube | None = None, for
     Maps of a set of spectra, which is no image, go into one table, ``maps.csv``. The table of the result is ``table.csv``, the
     spectra of its components are ``curves.csv``, which `napari_spectrai.read` opens.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_folder(folder)
     written = []
     flat = {name: values for name, values in result.maps.items() if values.ndim == 1}
     if flat:

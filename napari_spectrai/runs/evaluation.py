@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.cube import Cube, SpectralAxis
-from napari_spectrai.files import write_text
+from napari_spectrai.files import make_folder, write_text
 from napari_spectrai.io import read, write
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
@@ -158,8 +158,7 @@ class Evaluation(Scores):
         Path
             The folder.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_folder(folder)
         self.save_maps(folder)
         write_text(folder / DOCUMENT, self.to_json())
         return folder
@@ -176,10 +175,10 @@ class Evaluation(Scores):
         list of Path
             The stores that were written.
         """
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = make_folder(folder)
         return [
             write_labels(drawn, path) if isinstance(drawn, Labels) else write(drawn, path)
-            for what, drawn, path in _files(self.results, Path(folder), self.maps)
+            for what, drawn, path in _files(self.results, folder, self.maps)
         ]
 
     @classmethod

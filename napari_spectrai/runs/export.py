@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
+from napari_spectrai.files import make_folder
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs.folder import RunFolder, default_folder
 from napari_spectrai.runs.start import data_in
@@ -43,7 +44,7 @@ def keep(experiment: Experiment, cubes: Any = None, truths: Any = None, path: st
     path = Path(path).absolute()
     if path.suffix.lower() not in (".yml", ".yaml"):
         raise ValueError(f"{path.name}: an experiment is a YAML file; name it .yml")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     kept = data_in(experiment, cubes, truths, RunFolder(path.with_suffix("")))
     return kept.save(path)
 

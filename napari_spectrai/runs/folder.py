@@ -24,7 +24,7 @@ import psutil
 from platformdirs import user_data_path
 
 from napari_spectrai.experiment import Experiment
-from napari_spectrai.files import replacing, write_text
+from napari_spectrai.files import make_folder, replacing, write_text
 from napari_spectrai.io.found import one_line
 from napari_spectrai.labels import Labels
 from napari_spectrai.plan import subsets
@@ -95,11 +95,8 @@ class RunFolder:
         folder = cls(cls.new(experiment) if path is None else path)
         if any(not isinstance(event, Stage) for event in folder.lines()):  # a command names its first stages before the training starts
             raise FileExistsError(f"{folder.path} already contains a run; resume it (--resume), or choose another folder")
-        try:
-            folder.path.mkdir(parents=True, exist_ok=True)
-            experiment.save(folder.document)
-        except OSError as error:
-            raise type(error)(f"{folder.path} cannot be written ({error.strerror}); choose another run folder") from error
+        make_folder(folder.path)
+        experiment.save(folder.document)
         return folder
 
     @staticmethod

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.files import write_text
+from napari_spectrai.files import write_text, writing
 from napari_spectrai.parsing import parse_json
 from napari_spectrai.runs import lock
 from napari_spectrai.runs.events import Progress
@@ -97,12 +97,15 @@ class PartRecord:
         if not (record.folder / _PLAN).exists():
             if os.path.lexists(output):
                 raise OtherJobError(f"{output} exists and was not written in parts; remove it, or choose another output")
+            if not output.parent.is_dir():
+                raise FileNotFoundError(f"{output.parent}: no such folder, to write {output.name} into; make it first, or choose another")
 
             def both(folder: Path) -> None:
                 create(folder)
                 _write_plan(folder / FOLDER, plan)
 
-            _published(output, both)
+            with writing(output):
+                _published(output, both)
         record._compare(plan)
         return record
 
@@ -178,7 +181,8 @@ class PartRecord:
         def keep(done: int) -> None:
             self.keep(part.number, State(done, total))
 
-        yield from run(self.state(part.number).done, keep)
+        with writing(self.output):
+            yield from run(self.state(part.number).done, keep)
         self.keep(part.number, State(total, total, finished=True, notes=list(notes)))
 
     @contextmanager
@@ -197,7 +201,8 @@ class PartRecord:
     def _held(self, name: str, words: str) -> Iterator[None]:
         path = self.folder / name
         try:
-            lock.hold(path, alone=False)
+            with writing(self.output):
+                lock.hold(path, alone=False)
         except lock.HeldError as error:
             raise lock.HeldError(words) from error
         try:
@@ -215,9 +220,10 @@ class PartRecord:
         if not (place / _ARRAY).exists():
             temporary = self.folder / f".{uuid.uuid4().hex}.zarr"
             try:
-                create(temporary)
-                place.mkdir(exist_ok=True)
-                (temporary / _ARRAY).replace(place / _ARRAY)
+                with writing(self.output):
+                    create(temporary)
+                    place.mkdir(exist_ok=True)
+                    (temporary / _ARRAY).replace(place / _ARRAY)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         return zarr.open_array(place, mode="r+")
@@ -227,7 +233,8 @@ class PartRecord:
         place = self.folder / f"shared-{name}"
         if not place.exists():
             found = compute()
-            _published(place, lambda folder: _save(folder, found))
+            with writing(self.output):
+                _published(place, lambda folder: _save(folder, found))
         return _load(place / "values.npz")
 
     def leave(self, number: int, name: str, arrays: Arrays) -> None:
@@ -235,8 +242,9 @@ class PartRecord:
         place = self.folder / f"part-{number:06d}-{name}.npz"
         temporary = place.with_name(f".{uuid.uuid4().hex}.npz")
         try:
-            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-            temporary.replace(place)
+            with writing(self.output):
+                np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+                temporary.replace(place)
         finally:
             temporary.unlink(missing_ok=True)
 

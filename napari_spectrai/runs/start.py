@@ -18,6 +18,7 @@ from napari_spectrai.experiment.losses import losses
 from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.experiment.training import optimisers, schedules
+from napari_spectrai.files import make_folder
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
 from napari_spectrai.layer_axes import SpectralWarning
@@ -126,7 +127,7 @@ def prepare_prediction(
         source = cube.absolute() if isinstance(cube, Path) else hand_over(cube, place, "input")[0]
     written = out is not None
     if out is not None:  # chosen in a dock, where no one is asked to make a folder first
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(out).parent)
     arguments = (options or PredictOptions()).arguments()
     if out is None:
         out, arguments = place.path / "result.zarr", ["--partial", str(place.path / "result-part.zarr"), *arguments]

@@ -34,7 +34,6 @@ def write_tensorboard(folder: RunFolder, path: str | Path) -> Path:
     ended = folder.journal.stat().st_mtime
     left = sum(row["seconds"] for row in rows)
     file = Path(path) / f"events.out.tfevents.{ended - left:.0f}.napari-spectrai"
-    file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as temporary, temporary.open("wb") as out:
         out.write(_record(_event(ended - left, version="brain.Event:2")))
         for row in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -260,6 +260,25 @@ class RandomForest(PixelClassifier):
     share: Tensor
     roots: Tensor
     depth: Tensor
+
+    def learn(self, tensors: Mapping[str, Tensor]) -> None:
+        """Keep the nodes of the trees; refuse those that lead to nodes or bands that do not exist.
+
+        Raises
+        ------
+        ValueError
+            If a number is out of range.
+        """
+        super().learn(tensors)
+        if not tensors:
+            return
+        nodes = len(self.share)
+        for name, numbers, most in (
+            ("left", self.left, nodes), ("right", self.right, nodes), ("roots", self.roots, nodes),
+            ("feature", self.feature, self.in_bands), ("depth", self.depth, nodes),
+        ):  # fmt: skip
+            if numbers.numel() and not (int(numbers.min()) >= 0 and int(numbers.max()) < most):
+                raise ValueError(f"the decision trees are damaged: {name} holds {int(numbers.max()):,}, of {most:,}")
 
     def learnt(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Return the nodes of all trees in sequence; a leaf points to itself."""

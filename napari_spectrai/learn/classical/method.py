@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +13,18 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.network_spec import networks
+from napari_spectrai.io.found import one_line
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.stages import Say, silent
+from napari_spectrai.networks.hooks import on_whole_images
 
 TUNING_SPECTRA = 4_000
 """Number of spectra above which the best settings do not change; larger training sets are subsampled to it."""
 FITTING_SPECTRA = 50_000
 """Number of spectra to fit methods that profit from more."""
+TRIAL = 16
+"""Height and width of the image that a method from a file is tried on."""
 
 
 class Method(nn.Module):
@@ -54,6 +59,31 @@ class Method(nn.Module):
         """Keep fitted values as buffers of any shape."""
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor.detach().clone().contiguous())
+
+    def try_out(self) -> None:
+        """Apply what was learnt to an image of made spectra.
+
+        Raises
+        ------
+        ValueError
+            If the fitted values do not fit one another, or the bands: their file is damaged.
+        """
+        if not self.has_learnt:
+            return
+        made = torch.linspace(0.5, 1.5, TRIAL * TRIAL * self.in_bands).view(1, TRIAL, TRIAL, self.in_bands)
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                answer = on_whole_images(self, made)
+        except (MemoryError, torch.OutOfMemoryError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # of this machine or image
+            return
+        except (RuntimeError, LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"the fitted values of {self.spec.title} do not fit one another: {one_line(error)}") from error
+        expected = (1, TRIAL * self.enlarges, TRIAL * self.enlarges, self.out)
+        if tuple(answer.shape) != expected or not answer.is_floating_point():
+            raise ValueError(
+                f"the fitted values of {self.spec.title} do not fit one another: the answer is {tuple(answer.shape)}, {answer.dtype}"
+            )
 
     @property
     def has_learnt(self) -> bool:
@@ -170,5 +200,6 @@ def from_tensors(kinds: Sequence[str], tensors: Mapping[str, Tensor], bands: int
         method: Method = spec.load()(spec, bands, out, enlarges=enlarges)
         prefix = f"classical.{kind}."
         method.learn({name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)})
+        method.try_out()
         methods[spec.label] = method
     return methods

@@ -13,6 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from napari_spectrai.experiment.package import model_file
 from napari_spectrai.plan.subsets import TRAINING, VALIDATION, Map
 
 MOST = 32_768
@@ -99,12 +100,12 @@ class Fingerprints:
         """Undo `to_tensors`; files of earlier versions have none."""
         if _HASHES not in tensors or _COUNT not in tensors:
             return cls()
-        return cls(tensors[_HASHES].numpy().view(np.uint64), int(tensors[_COUNT][0]))
+        return cls(tensors[_HASHES].flatten().numpy().view(np.uint64), int(tensors[_COUNT][0]))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read those of a model file, without its weights."""
-        with safe_open(path, framework="pt") as file:
+        with model_file(Path(path)) as opened, safe_open(opened, framework="pt") as file:
             return cls.from_tensors({name: file.get_tensor(name) for name in (_HASHES, _COUNT) if name in file.keys()})  # noqa: SIM118
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack
@@ -229,4 +230,4 @@ def _destination(shaped: Cube, out: str | Path | None, files: ExitStack, fill: f
         return np.full(shaped.shape, fill, np.float32)
     if Path(out).suffix != ".zarr":
         raise ValueError(f"predictions stream into a .zarr store, not {Path(out).name!r}; or omit out= and write() the result")
-    return zarr_format.create(files.enter_context(replacing(out)), shaped, np.float32, fill=fill)
+    return zarr_format.create(files.enter_context(replacing(out, at_most=4 * math.prod(shaped.shape))), shaped, np.float32, fill=fill)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.files import make_folder
 from napari_spectrai.io import write
 from napari_spectrai.io.folders import results_of
 from napari_spectrai.io.labels import write_labels, write_table
@@ -75,7 +76,7 @@ def predicting_files(
     there = [place for place in (*places, folder / NAME) if place.exists()]
     if there and not overwrite:
         raise FileExistsError(f"{there[0]} exists; choose another folder, or allow overwriting")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     loaded: Any = Model.load(model) if isinstance(model, str | Path) and Path(model).exists() else model
     rows = []
     for number, (path, place) in enumerate(zip(files, places, strict=True)):

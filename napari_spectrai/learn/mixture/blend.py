@@ -65,6 +65,14 @@ class Blend(Method):
             module.learn(own) if isinstance(module, Method) else module.load_state_dict(own)
         self.guide_mean, self.guide_basis = tensors["guide_mean"].clone(), tensors["guide_basis"].clone()
 
+    def try_out(self) -> None:
+        """Apply each classical member to an image of made spectra; the shapes of networks are known."""
+        for module in self.fitted_members:
+            if isinstance(module, Method):
+                module.try_out()
+        if self.guide_mean.shape != (self.in_bands,) or self.guide_basis.ndim != 2 or len(self.guide_basis) != self.in_bands:
+            raise ValueError("the components that guide the smoothing do not fit the bands")
+
     @property
     def has_learnt(self) -> bool:
         """Whether there is a member."""
