@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +23,7 @@ AREAS = {
     "units.py": "Units", "labels.py": "Labels", "marks.py": "Points and shapes as labels", "preparation": "Preprocessing",
     "mapping": "Maps", "experiment": "Experiments", "plan": "Splits and pairs", "networks": "Networks",
     "learn": "Training, prediction, evaluation and export", "runs": "Runs", "cli": "Command line", "widgets": "Docks",
-    "parsing.py": "Documents", "spec.py": "Settings",
+    "parsing.py": "Documents", "spec.py": "Settings", "files.py": "Disks", "reports": "Reports",
 }  # fmt: skip
 """Titles of the parts of the program whose errors are listed."""
 
@@ -141,11 +142,18 @@ def _commands() -> Iterator[str]:
         yield ""
 
 
-def _message(node: ast.expr) -> str | None:
+def _message(node: ast.expr, constants: Mapping[str, str]) -> str | None:
+    """Return the text that an expression makes, with … for values; None if it is no text."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
+        made = ""
+        for part in node.values:
+            if isinstance(part, ast.FormattedValue):
+                made += constants.get(ast.unparse(part.value), "…")
+            elif isinstance(part, ast.Constant):
+                made += str(part.value)
+        return made if re.search(r"[a-z]{3}", made) else None
     return None
 
 
@@ -156,17 +164,35 @@ def _errors() -> Iterator[str]:
     found: dict[str, set[str]] = {}
     package = ROOT / "napari_spectrai"
     for path in sorted(package.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
-                text = _message(node.exc.args[0])
-                if text and ("; " in text or ", " in text):  # with a remedy
-                    found.setdefault(path.relative_to(package).parts[0], set()).add(text)
-    for area, title in AREAS.items():
+        part = path.relative_to(package).parts[0]
+        with_remedy = {text for text in _errors_of(ast.parse(path.read_text(encoding="utf-8"))) if "; " in text or ", " in text}
+        found.setdefault(part if part in AREAS else "", set()).update(with_remedy)
+    for area, title in (AREAS | {"": "Other parts"}).items():
         yield f"## {title}\n"
         for text in sorted(found.get(area, ())):
             cause, semicolon, remedy = text.partition("; ")
             yield f"- `{_code(cause)}`" + (f"; *{_plain(remedy)}*" if semicolon else "")
         yield ""
+
+
+def _errors_of(module: ast.Module) -> Iterator[str]:
+    """Yield the messages of the errors that a module makes, also of those whose words have a name of their own."""
+    constants = {
+        line.targets[0].id: line.value.value
+        for line in module.body
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name) and isinstance(line.value, ast.Constant)
+        and isinstance(line.value.value, str)
+    }  # fmt: skip
+    for scope in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+        words: dict[str, list[str]] = {}
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and (text := _message(node.value, constants)):
+                words.setdefault(node.targets[0].id, []).append(text)
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Error", "Error.of", "type(error)", "Exit")):
+                for argument in node.args:
+                    text = _message(argument, constants)
+                    yield from [text] if text else words.get(argument.id, []) if isinstance(argument, ast.Name) else []
 
 
 def _code(text: str) -> str:
