@@ -142,14 +142,12 @@ class Applicability(nn.Module):
                 setattr(made, name, own[name].clone())
         bands, count = len(made.mean), made.basis.shape[-1]
         with_residual = len(made.residual) == 1 and made.scale.shape == (count,)
-        kinds = {tensor.dtype for tensor in own.values()}
-        if (
-            kinds != {torch.float32}
-            or made.reference.ndim != 2
-            or made.basis.shape != (bands, count)
-            or made.reference.shape[-1] != count + with_residual
-            or made.threshold.ndim
-        ):
+        shapes = {
+            "mean": (bands,), "basis": (bands, count), "reference": (len(made.reference), count + with_residual), "threshold": (),
+            "residual": (int(with_residual),),
+        }  # fmt: skip
+        fits = all(getattr(made, name).shape == shape for name, shape in shapes.items())
+        if not fits or any(tensor.dtype != torch.float32 for tensor in own.values()):
             raise ValueError("the training spectra kept for comparison do not fit one another")
         return made
 
