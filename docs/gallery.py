@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pictures import settle, still, window  # in the same folder
+from pictures import keep, settle, still, window  # in the same folder
 from PIL import Image
 from scipy.ndimage import gaussian_filter1d
 
@@ -38,15 +38,14 @@ class Story:
 
     def take(self, name: str) -> None:
         """Take a screenshot of the whole window."""
-        if not self.framed:
-            settle(0.5)
-            self.viewer.reset_view()
         still(self.viewer, 4 if name == "training" else 15)
+        if not self.framed:  # the canvas has its final size now
+            self.viewer.reset_view()
+            settle(1)
         self.number += 1
         IMAGES.mkdir(parents=True, exist_ok=True)
         path = IMAGES / f"{self.task}-{self.number}-{name}.png"
-        self.viewer.screenshot(str(path), canvas_only=False)
-        Image.open(path).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+        keep(self.viewer, path)
         print(path, flush=True)
 
     def look(self, place: tuple[float, ...], **points: Any) -> None:

@@ -13,12 +13,15 @@ os.environ["NAPARI_CONFIG"] = ""  # napari's own settings, not those of whoever 
 
 import napari
 import numpy as np
+from PIL import Image
 from qtpy.QtWidgets import QApplication
 
 from napari_spectrai.widgets import fold_state
 from napari_spectrai.widgets.dock import opened
 
 IMAGES = Path(__file__).parent / "images"
+EXACT = 160
+"""Colours of a picture that are kept as they are."""
 fold_state.place = lambda: Path(os.environ["NAPARI_SPECTRAI_RUNS"]) / "folds.json"  # default state
 
 
@@ -41,11 +44,27 @@ def still(viewer: napari.Viewer, limit: float = 15) -> None:
         before = picture
 
 
+def keep(viewer: napari.Viewer, path: Path) -> None:
+    """Write a screenshot of 256 colours: those that most pixels have as they are, so that nothing is tinted, and others for the rest."""
+    picture = Image.fromarray(viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+    flat = np.asarray(picture).reshape(-1, 3)
+    colours, index, counts = np.unique(flat, axis=0, return_inverse=True, return_counts=True)
+    exact = np.argsort(counts)[::-1][:EXACT]
+    palette = colours[exact].ravel().tolist()
+    rest = flat[~np.isin(index.ravel(), exact)]
+    if len(rest):
+        others = Image.fromarray(rest[None]).quantize(256 - EXACT, method=Image.Quantize.MEDIANCUT, kmeans=1).getpalette() or []
+        palette += others[: 3 * (256 - EXACT)]
+    holder = Image.new("P", (1, 1))
+    holder.putpalette(palette)
+    picture.quantize(palette=holder, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 def save(viewer: napari.Viewer, name: str) -> None:
     """Save a screenshot of the whole window."""
     still(viewer)
     IMAGES.mkdir(exist_ok=True)
-    viewer.screenshot(str(IMAGES / f"{name}.png"), canvas_only=False)
+    keep(viewer, IMAGES / f"{name}.png")
     print(IMAGES / f"{name}.png")
 
 

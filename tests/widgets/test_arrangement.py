@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 
 from napari_spectrai import as_cube
 from napari_spectrai.summary import mean_spectrum
@@ -151,3 +151,18 @@ def test_a_single_step_is_shown_whole(shown, qtbot):
     area = dock._scroll.area
     qtbot.waitUntil(lambda: area.viewport().height() >= dock._form.native.sizeHint().height() > 10, timeout=600_000)
     assert area.verticalScrollBar().maximum() == 0
+
+
+def test_a_dock_scrolls_to_a_result_also_when_it_grows_but_not_away_from_where_a_person_scrolled(shown, qtbot):
+    dock = opened(shown, "Maps")
+    bar = dock.native.verticalScrollBar()
+    dock.native.setFixedHeight(200)
+    qtbot.waitUntil(lambda: bar.maximum() > 60, timeout=600_000)
+    top = dock.work.native.mapTo(dock.native.widget(), QPoint(0, 0)).y()
+    dock.scroll_to(dock.work)
+    qtbot.waitUntil(lambda: bar.value() in (top, bar.maximum()), timeout=600_000)
+    qtbot.wait(500)
+    bar.setValue(3)
+    dock.scroll_to(dock.work, again=True)
+    qtbot.wait(500)
+    assert bar.value() == 3

@@ -222,4 +222,5 @@ class EvaluateDock(Dock):
 
     def _show(self, evaluation: Evaluation, layers: dict[str, Layer]) -> str:
         self.view.show_evaluation(evaluation, layers)
+        self.scroll_to(self.view)
         return f"{len(layers)} results evaluated" if len(layers) > 1 else "1 result evaluated"

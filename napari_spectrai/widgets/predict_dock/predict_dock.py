@@ -339,3 +339,4 @@ class PredictDock(Dock):
     def _on_end(self, _: str) -> None:
         self.compare.follow()
         self._check()
+        self.scroll_to(self._applying)

@@ -238,6 +238,7 @@ class TrainDock(Dock):
 
     def _on_end(self, ending: Finished | Failed) -> None:
         self._view.ended(ending)
+        self.scroll_to(self._view, again=True)
         self._on_model(ending)
         self._follower = None
         self._patience.stop()
