@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 
 from napari_spectrai import Cube, Experiment, SpectralAxis
 from napari_spectrai.experiment.data_size import Size
+from napari_spectrai.runs.job import Job
+from napari_spectrai.runs.standby import standby
 
 os.environ.setdefault("QT_API", "pyqt6")
 os.environ.setdefault("NAPARI_CONFIG", "")  # nobody's preferences are read or written
-os.environ.setdefault("NAPARI_SPECTRAI_STANDBY", "0")  # no process waits for a job
+os.environ.setdefault("NAPARI_SPECTRAI_STANDBY", "0")  # no process waits for a job, except that of `jobs_begin_at_once`
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny trainings wait for one another otherwise, on few and busy cores
 
 
@@ -44,6 +47,20 @@ def few_candidates(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("napari_spectrai.experiment.candidates._suitable", few)
 
 
+@pytest.fixture(autouse=True)
+def jobs_begin_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first job, let the next ones be made by a process that has loaded torch; it ends with the process that tests."""
+    new = Job._new_process
+
+    def started(job: Job, command: Sequence[str], place: Path | None) -> subprocess.Popen[bytes]:
+        with monkeypatch.context() as here:
+            here.delenv("NAPARI_SPECTRAI_STANDBY", raising=False)
+            standby.keep()
+        return new(job, command, place)
+
+    monkeypatch.setattr(Job, "_new_process", started)
+
+
 def _is_ours(process: psutil.Process) -> bool:
     try:
         return "napari_spectrai" in " ".join(process.cmdline())
@@ -55,7 +72,9 @@ def _is_ours(process: psutil.Process) -> bool:
 def no_process_left() -> Iterator[None]:
     """Fail a test that leaves a child process behind."""
     yield
-    _, alive = psutil.wait_procs([child for child in psutil.Process().children() if _is_ours(child)], timeout=120)
+    kept = standby.process
+    children = [child for child in psutil.Process().children(recursive=True) if kept is None or child.pid != kept.pid]
+    _, alive = psutil.wait_procs([child for child in children if _is_ours(child)], timeout=120)
     for process in alive:
         process.kill()
     assert not alive, f"left behind: {[process.pid for process in alive]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 
 import numpy as np
@@ -13,28 +14,41 @@ import pytest
 
 from napari_spectrai import launch
 from napari_spectrai.runs import Failed, Finished
-from napari_spectrai.runs.standby import LONGEST, SWITCH, standby
+from napari_spectrai.runs.fork_server import can_fork
+from napari_spectrai.runs.standby import LONGEST, SWITCH, Standby
+
+ways = pytest.mark.parametrize("forks", [False, *([True] if can_fork() else [])])
 
 
 @pytest.fixture
 def wait(monkeypatch):
     monkeypatch.delenv(SWITCH)
     monkeypatch.setattr("napari_spectrai.runs.standby.LEAST_FREE", 0)
+    keepers = []
 
-    def start():  # in the test itself: pytest names its stages in the environment
-        standby.keep()
-        return standby.process
+    def start(forks):  # in the test itself: pytest names its stages in the environment
+        keeper = Standby(forks)
+        monkeypatch.setattr("napari_spectrai.runs.job.standby", keeper)
+        keepers.append(keeper)
+        keeper.keep()
+        while forks and not keeper._has_loaded(keeper._connection):
+            time.sleep(0.05)
+        return keeper
 
     yield start
-    standby.dismiss()
+    for keeper in keepers:
+        keeper.dismiss()
 
 
-def test_a_training_by_the_waiting_process_is_as_any_other(pairs, quick, tmp_path, wait):
-    waiting = wait()
+@ways
+def test_a_training_by_the_waiting_process_is_as_any_other(pairs, quick, tmp_path, wait, forks):
+    keeper = wait(forks)
+    waiting = keeper.process
     warm = launch(quick("training.epochs=2"), *pairs, run=tmp_path / "warm")
-    assert warm.pid == waiting.pid
-    assert standby.process is None
+    assert psutil.Process(warm.pid).ppid() == waiting.pid if forks else warm.pid == waiting.pid
+    assert keeper.process is (waiting if forks else None)
     assert isinstance(list(warm.events())[-1], Finished)
+    assert warm.wait() == 0
     warm.close()
     cold = launch(quick("training.epochs=2"), *pairs, run=tmp_path / "cold")
     assert isinstance(list(cold.events())[-1], Finished)
@@ -44,32 +58,92 @@ def test_a_training_by_the_waiting_process_is_as_any_other(pairs, quick, tmp_pat
     assert "Saved as" in warm.folder.log.read_text()
 
 
-def test_a_failure_of_the_waiting_process_is_reported_like_any_other(pairs, quick, tmp_path, wait, monkeypatch):
-    waiting = wait()
+@ways
+def test_a_failure_of_the_waiting_process_is_reported_like_any_other(pairs, quick, tmp_path, wait, monkeypatch, forks):
+    wait(forks)
     monkeypatch.chdir(tmp_path)
-    run = launch(quick(), *pairs, run="run")
-    assert run.pid == waiting.pid
+    run = launch(quick("training.epochs=1000"), *pairs, run="run")
     run._worker.kill()
-    assert isinstance(list(run.events())[-1], Failed)
+    ending = list(run.events())[-1]
+    assert isinstance(ending, Failed)
+    assert "signal 9" in ending.message
+    assert run.wait() == -9
     run.close()
 
 
+@ways
+def test_a_job_works_where_its_starter_does_and_knows_its_variables(tmp_path, wait, monkeypatch, forks):
+    place = tmp_path / "place"
+    place.mkdir()
+    if forks:
+        keeper = wait(forks)
+        monkeypatch.setenv("NAPARI_SPECTRAI_RUNS", str(place))
+    else:
+        monkeypatch.setenv("NAPARI_SPECTRAI_RUNS", str(place))
+        keeper = wait(forks)
+    job = keeper.take(["info", "missing.h5"], tmp_path / "log", place)
+    assert job.wait(600) == 2
+    assert "missing.h5" in (tmp_path / "log").read_text()
+    job.stdin.close()
+
+
+@pytest.mark.skipif(not can_fork(), reason="processes that have loaded torch are forked on Linux only")
+class TestForked:
+    def test_several_jobs_work_at_once_and_each_has_its_own_end(self, tmp_path, wait):
+        keeper = wait(True)
+        names = [f"missing-{number}.h5" for number in range(3)]
+        jobs = [keeper.take(["info", name], tmp_path / f"{name}.log", tmp_path) for name in names]
+        good = keeper.take(["--version"], tmp_path / "good", tmp_path)
+        assert [job.wait(600) for job in jobs] == [2, 2, 2]
+        assert good.wait(600) == 0
+        assert all(name in (tmp_path / f"{name}.log").read_text() for name in names)
+        assert len({job.pid for job in [*jobs, good]}) == 4
+        assert psutil.Process(keeper.process.pid).children() == []
+        for job in [*jobs, good]:
+            job.stdin.close()
+
+    def test_jobs_go_on_when_the_waiting_process_is_killed_and_their_end_is_read_from_the_journal(self, pairs, quick, tmp_path, wait):
+        keeper = wait(True)
+        run = launch(quick("training.epochs=30"), *pairs, run=tmp_path / "run")
+        keeper.process.kill()
+        keeper.process.wait()
+        assert isinstance(list(run.events())[-1], Finished)
+        assert run.wait() == 0
+        run.close()
+        assert keeper.take(["info"], tmp_path / "log", tmp_path) is None
+
+    def test_variables_that_libraries_read_when_they_are_loaded_need_another_process(self, tmp_path, wait, monkeypatch):
+        keeper = wait(True)
+        monkeypatch.setenv("OMP_NUM_THREADS", "7")
+        assert keeper.take(["info"], tmp_path / "log", tmp_path) is None
+        assert keeper.process is None
+
+    def test_a_process_that_has_not_loaded_yet_is_not_waited_for(self, tmp_path, monkeypatch):
+        keeper = Standby(True)
+        monkeypatch.setattr(keeper, "_has_loaded", lambda _: False)
+        monkeypatch.delenv(SWITCH)
+        keeper.keep()
+        assert keeper.take(["info"], tmp_path / "log", tmp_path) is None
+        keeper.dismiss()
+
+
 def test_it_is_not_used_when_the_environment_or_the_switch_has_changed(tmp_path, wait, monkeypatch):
-    waiting = wait()
+    keeper = wait(False)
+    waiting = keeper.process
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert standby.take(["info"], tmp_path / "log", tmp_path) is None
+    assert keeper.take(["info"], tmp_path / "log", tmp_path) is None
     assert waiting.wait(120) is not None
     monkeypatch.setenv(SWITCH, "0")
-    standby.keep()
-    assert standby.process is None
+    keeper.keep()
+    assert keeper.process is None
 
 
 def test_one_that_has_died_or_cannot_take_a_long_order_is_not_used(tmp_path, wait):
-    waiting = wait()
-    assert standby.take(["x" * LONGEST], tmp_path / "log", tmp_path) is None
-    waiting.kill()
-    waiting.wait()
-    assert standby.take(["info"], tmp_path / "log", tmp_path) is None
+    keeper = wait(False)
+    assert keeper.take(["x" * LONGEST], tmp_path / "log", tmp_path) is None
+    keeper.process.kill()
+    keeper.process.wait()
+    assert keeper.take(["info"], tmp_path / "log", tmp_path) is None
 
 
 def test_it_ends_with_the_process_that_keeps_it():

@@ -1,18 +1,26 @@
-"""``python -m napari_spectrai.cli.standby``: load what jobs need, wait on standard input for one command, and run it."""
+"""``python -m napari_spectrai.cli.standby``: load what jobs need, wait on standard input for one command, and run it.
+
+With ``--fork``, standard input is a socket, and a process is made for each command (`runs.fork_server`).
+"""
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import warnings
 from contextlib import suppress
 from importlib import import_module
 
 from napari_spectrai.cli import main
 from napari_spectrai.parsing import parse_json
+from napari_spectrai.runs.fork_server import serve
 
 LOADED = (
     "napari_spectrai.cli.train_command",
     "napari_spectrai.cli.predict_command",
+    "napari_spectrai.cli.preprocess_command",
+    "napari_spectrai.cli.evaluate_command",
     "napari_spectrai.learn.fit",
     "napari_spectrai.learn.inference.predict",
     "napari_spectrai.learn.train.step_timing",
@@ -22,21 +30,39 @@ LONGEST = 1 << 16
 
 
 def wait() -> None:
-    """Run the command that arrives as one line of JSON; end if standard input ends first, as it does with the starter."""
+    """Run the command that arrives; end if standard input ends first, as it does with the starter."""
     for name in LOADED:
         with suppress(ImportError):  # the command that needs it says so
             import_module(name)
+    arguments = _forked() if "--fork" in sys.argv else _only()
+    if arguments is None:
+        return
+    sys.argv[:] = ["napari-spectrai", *arguments]
+    main()
+
+
+def _forked() -> list[str] | None:
+    """Return the arguments of a job in each process that is made, None in this one."""
+    warnings.filterwarnings(
+        "ignore", ".*multi-threaded.*fork", DeprecationWarning
+    )  # OpenBLAS ends its threads before, and starts them after
+    order = serve(socket.socket(fileno=os.dup(0)))
+    return None if order is None else order.arguments
+
+
+def _only() -> list[str] | None:
+    """Return the arguments of the job that this process becomes, None if there is none."""
     line = _line()
     if line is None:
-        return
+        return None
     order = parse_json(line.decode(), "the order of a waiting process")
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
     os.chdir(order["place"])
-    sys.argv[:] = ["napari-spectrai", *order["arguments"]]
-    main()
+    arguments: list[str] = order["arguments"]
+    return arguments
 
 
 def _line() -> bytes | None:

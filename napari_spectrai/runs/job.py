@@ -81,7 +81,7 @@ class Job:
         self._ended = self._killed = False
         command = [*self.arguments, "--attached"]
         place = None if _cwd_exists() else self.folder.path
-        process = standby.take(command, self.folder.log, place or Path.cwd()) or self._new_process(command, place)
+        process = standby.take(command, self.folder.log, place or Path.cwd(), self._code) or self._new_process(command, place)
         self._worker, self._pipe = process, process.stdin
 
     def _new_process(self, command: Sequence[str], place: Path | None) -> subprocess.Popen[bytes]:
@@ -216,6 +216,16 @@ class Job:
     def _find_worker(self) -> bool:
         """Follow the process that works in the folder, if there is one; return whether there is."""
         return False
+
+    def _code(self) -> int:
+        """Return the exit code of a process that another one started, as the journal shows it."""
+        try:
+            ending = self.folder.last_event()
+        except (ValueError, OSError):  # a journal that cannot be read
+            return 1
+        if isinstance(ending, Finished):
+            return 3 if ending.reason == "stopped" else 0
+        return 1
 
     def _cause_of_death(self) -> str:
         code = self.wait()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import napari_spectrai
-from napari_spectrai.runs.events import Finished
 from napari_spectrai.runs.folder import RunFolder
 from napari_spectrai.runs.job import Job
 from napari_spectrai.runs.process_info import ForeignProcess
@@ -72,16 +71,6 @@ class Run(Job):
             )
             self._ended = False
         return owner is not None
-
-    def _code(self) -> int:
-        """Return the exit code of a process that another started, as the journal shows it."""
-        try:
-            ending = self.folder.last_event()
-        except (ValueError, OSError):  # a journal that cannot be read
-            return 1
-        if isinstance(ending, Finished):
-            return 3 if ending.reason == "stopped" else 0
-        return 1
 
     @property
     def tied(self) -> bool:
