@@ -14,6 +14,9 @@ PACKAGES := xvfb xauth libegl1 libgl1 libopengl0 libdbus-1-3 libfontconfig1 font
 HEADLESS := $(shell [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ] && echo yes)
 SCREEN := $(if $(HEADLESS),xvfb-run -a -s "-screen 0 1600x1200x24")
 
+# tests start some hundred processes, each of which would compile the package again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test browser-test lint pictures gallery benchmark docs release-check clean qt chromium
 
 demo: $(VENV)/ready qt

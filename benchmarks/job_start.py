@@ -20,7 +20,7 @@ from napari_spectrai.runs.standby import standby
 
 def seconds(run: Run) -> tuple[float, float]:
     """Return the time and the processor time until the first step, without what was spent before the job."""
-    spent = standby.process
+    spent = None if standby.forks else standby.process  # a new process has spent nothing
     before = sum(psutil.Process(spent.pid).cpu_times()[:2]) if spent is not None else 0.0
     begun = time.perf_counter()
     run.start()
@@ -50,9 +50,9 @@ def main(rounds: int) -> None:
                     standby.keep()
                     assert standby.process is not None, "too little memory is free, or NAPARI_SPECTRAI_STANDBY is 0"
                     process, before = psutil.Process(standby.process.pid), -1.0
-                    while sum(process.cpu_times()[:2]) > before:  # until it waits
+                    while not standby.ready if standby.forks else sum(process.cpu_times()[:2]) > before:  # until it waits
                         before = sum(process.cpu_times()[:2])
-                        time.sleep(10)
+                        time.sleep(0.1 if standby.forks else 10)
                     print(f"memory of the waiting process: {process.memory_info().rss / 1e6:.0f} MB")
                 found[kind] = seconds(run)
             print(

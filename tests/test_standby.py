@@ -31,7 +31,7 @@ def wait(monkeypatch):
         monkeypatch.setattr("napari_spectrai.runs.job.standby", keeper)
         keepers.append(keeper)
         keeper.keep()
-        while forks and not keeper._has_loaded(keeper._connection):
+        while forks and not keeper.ready:
             time.sleep(0.05)
         return keeper
 
@@ -120,7 +120,7 @@ class TestForked:
 
     def test_a_process_that_has_not_loaded_yet_is_not_waited_for(self, tmp_path, monkeypatch):
         keeper = Standby(True)
-        monkeypatch.setattr(keeper, "_has_loaded", lambda _: False)
+        monkeypatch.setattr(Standby, "ready", False)
         monkeypatch.delenv(SWITCH)
         keeper.keep()
         assert keeper.take(["info"], tmp_path / "log", tmp_path) is None

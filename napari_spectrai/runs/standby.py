@@ -74,6 +74,14 @@ class Standby:
             env=self._environment | {"PYTHONUNBUFFERED": "1"},
         )
 
+    @property
+    def ready(self) -> bool:
+        """Whether a process that divides itself for each job waits for one, and has loaded."""
+        if self._connection is not None and not self._ready:
+            with suppress(BlockingIOError):
+                self._ready = self._connection.recv(1, socket.MSG_DONTWAIT) == READY
+        return self._ready
+
     def dismiss(self) -> None:
         """End the process that waits, if there is one; jobs that it has made work on."""
         process, self.process = self.process, None
@@ -111,7 +119,7 @@ class Standby:
             return None
         if self._connection is None:
             return self._become(arguments, log, place)
-        if not self._has_loaded(self._connection):
+        if not self.ready:
             return None
         environment = dict(os.environ) | {"PYTHONUNBUFFERED": "1"}
         job = start_job(self._connection, arguments, log, place.absolute(), environment, code)
@@ -134,12 +142,6 @@ class Standby:
             process.wait()
             return None
         return process
-
-    def _has_loaded(self, connection: socket.socket) -> bool:
-        if not self._ready:
-            with suppress(BlockingIOError):
-                self._ready = connection.recv(1, socket.MSG_DONTWAIT) == READY
-        return self._ready
 
     def _is_usable(self) -> bool:
         if self.process is None or self.process.poll() is not None:
