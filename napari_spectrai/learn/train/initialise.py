@@ -49,6 +49,31 @@ def refuse_single(network: nn.Module, experiment: Experiment, samples: int) -> N
     raise ValueError(f"{why}, but there is 1 training sample; add data, or choose a network without batch normalisation")
 
 
+def check_steps(network: nn.Module, experiment: Experiment, data: Dataset, drawn: int, steps: int) -> None:
+    """Refuse a single sample where the network cannot learn from it; note that there are few steps.
+
+    Parameters
+    ----------
+    network : nn.Module
+    experiment : Experiment
+    data : Dataset
+        Its notes are extended.
+    drawn, steps : int
+        Samples and steps of an epoch.
+
+    Raises
+    ------
+    ValueError
+    """
+    patch, batch = data.parts["training"].patch, experiment.training.batch
+    if patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch contains many values
+        refuse_single(network, experiment, drawn)
+    if steps < 4:
+        data.notes.append(
+            f"Only {steps} step{'s' if steps > 1 else ''} per epoch ({drawn} samples, batch {batch}); lower training.batch for more."
+        )
+
+
 def load_pretrained(network: nn.Module, path: Path, experiment: Experiment, axis: SpectralAxis) -> str:
     """Copy all matching weights of a model file into `network`, and return a note on those that stay randomly initialised.
 

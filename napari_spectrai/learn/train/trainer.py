@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.metrics import METRICS
@@ -24,14 +24,14 @@ from napari_spectrai.learn.stages import Say, Stages, StageStopped
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.learn.train.batches import Batches
 from napari_spectrai.learn.train.checkpoint import TrainingPosition
+from napari_spectrai.learn.train.computing import Computing
 from napari_spectrai.learn.train.final_scores import FinalScores, final_scores
-from napari_spectrai.learn.train.initialise import freeze, initialise, refuse_single
-from napari_spectrai.learn.train.micro_batch import micro_batch, micro_batch_before
+from napari_spectrai.learn.train.initialise import check_steps, freeze, initialise
 from napari_spectrai.learn.train.optimisation import Optimisation
-from napari_spectrai.learn.train.precision import precision_before, training_precision
 from napari_spectrai.learn.train.previews import Previews
 from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.saving import Saver
+from napari_spectrai.learn.train.second_training import SecondTraining
 from napari_spectrai.learn.train.snapshots import WatchedWindow
 from napari_spectrai.learn.train.validation import Validator
 from napari_spectrai.reports.run_report import concluded
@@ -47,17 +47,6 @@ LONG_EPOCH_SECONDS = 60.0
 
 Reason = Literal["done", "stopped", "early"]
 """Why a training ended."""
-
-
-class SecondTraining(Protocol):
-    """Another training after this one: iterated over for its progress, it has scores or says why there are none."""
-
-    rows: dict[str, dict[str, float]] | None
-    notes: list[str]
-    stopped: bool
-
-    def __iter__(self) -> Iterator[Event]:
-        """Train, and yield progress."""
 
 
 class Trainer:
@@ -94,12 +83,13 @@ class Trainer:
         self.data = data = data.to(self.device)
         network = initialise(experiment, data, pretrained=not checkpoint.is_there(folder.checkpoint))
         still = freeze(network, settings.frozen)
-        self.precision = precision or self._precision(network)
+        computing = Computing(experiment, data, folder, group, self.device)
+        self.precision = precision or computing.precision(network)
         self.accelerator = accelerator(self.device, self.precision)
         self.batches = Batches(experiment, data)
         self.steps = self.batches.steps
-        self._check_steps(network)
-        self.micro_batch = self._micro_batch(network, still)
+        check_steps(network, experiment, data, self.batches.drawn, self.steps)
+        self.micro_batch = computing.samples_at_once(network, still, self.precision, self.steps * settings.epochs)
         self.optimisation = Optimisation(
             experiment, network, self.accelerator, self.steps, still, labels=bool(data.classes), group=group, micro_batch=self.micro_batch
         )
@@ -118,43 +108,6 @@ class Trainer:
         self._total = torch.zeros((), device=self.device)
         self._saved_at = self._looked_at = 0.0
         self._clock = time.monotonic()
-
-    def _check_steps(self, network: nn.Module) -> None:
-        """Refuse a single sample where the network cannot learn from it; note that there are few steps."""
-        drawn, samples, experiment = self.batches.drawn, self.data.parts["training"], self.experiment
-        if samples.patch == 1 or experiment.network.around or experiment.task.of_images:  # a patch contains many values
-            refuse_single(network, experiment, drawn)
-        if self.steps < 4:
-            self.data.notes.append(
-                f"Only {self.steps} step{'s' if self.steps > 1 else ''} per epoch ({drawn} samples, batch {self.settings.batch}); "
-                "lower training.batch for more."
-            )
-
-    def _precision(self, network: nn.Module) -> str:
-        """Return the precision of the run: the one it began with, or the one that is chosen here."""
-        began = precision_before(self.folder) if checkpoint.is_there(self.folder.checkpoint) else None
-        if began is not None:
-            return began
-        precision, notes = training_precision(self.experiment, network, self._batch_shape, self.device)
-        self.data.notes.extend(notes)
-        return precision
-
-    @property
-    def _batch_shape(self) -> tuple[int, ...]:
-        samples = self.data.parts["training"]
-        return max(2, min(self.settings.batch, len(samples))), samples.patch, samples.patch, len(self.data.prepared_axis)
-
-    def _micro_batch(self, network: nn.Module, still: Sequence[nn.Module]) -> int:
-        """Return how many samples are computed at once: as many as when the run began, or what is chosen here."""
-        began = micro_batch_before(self.folder) if checkpoint.is_there(self.folder.checkpoint) else None
-        if began is not None:
-            return began
-        if self.group.size > 1 and self.settings.micro_batch == "auto":  # the processes would disturb each other's measurement
-            return 0
-        steps = self.steps * self.settings.epochs
-        size, notes = micro_batch(self.experiment, network, still, self._batch_shape, self.device, self.precision, steps)
-        self.data.notes.extend(notes)
-        return size
 
     # ------------------------------------------------------------------ state
 
