@@ -37,7 +37,7 @@ class Computing:
     device: torch.device
 
     @property
-    def _begun(self) -> bool:
+    def _resumed(self) -> bool:
         return checkpoint.is_there(self.folder.checkpoint)
 
     @property
@@ -47,18 +47,18 @@ class Computing:
 
     def precision(self, network: nn.Module) -> str:
         """Return ``"fp32"``, ``"bf16"`` or ``"fp16"``."""
-        began = precision_before(self.folder) if self._begun else None
-        if began is not None:
-            return began
+        before = precision_before(self.folder) if self._resumed else None
+        if before is not None:
+            return before
         precision, notes = training_precision(self.experiment, network, self._shape, self.device)
         self.data.notes.extend(notes)
         return precision
 
     def samples_at_once(self, network: nn.Module, still: Sequence[nn.Module], precision: str, steps: int) -> int:
         """Return how many samples of a batch are computed at once, 0 for all, in a training of so many steps."""
-        began = micro_batch_before(self.folder) if self._begun else None
-        if began is not None:
-            return began
+        before = micro_batch_before(self.folder) if self._resumed else None
+        if before is not None:
+            return before
         if self.group.size > 1 and self.experiment.training.micro_batch == "auto":  # the processes would disturb each other's measurement
             return 0
         size, notes = micro_batch(self.experiment, network, still, self._shape, self.device, precision, steps)
