@@ -10,7 +10,7 @@ from magicgui.widgets import ComboBox, Container, Label, PushButton
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -30,8 +30,6 @@ WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
 _ACCOMPANIED = "napari-spectrai accompanied"
 _AROUND = 4
 """Pixels around the row below a column."""
-_SCROLLED_AFTER = (50, 400)
-"""Milliseconds after which the column is scrolled to what it should show."""
 WIDTH = 390
 """Initial width of a dock, in pixels."""
 
@@ -111,7 +109,6 @@ class Dock(Container[Any]):
 
     def __init__(self, name: str, widgets: Sequence[Any]) -> None:
         self._column: _Column | None = None
-        self._reached = -1
         super().__init__(widgets=list(widgets), labels=False, name=name)
         inner = super().native
         inner.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -166,38 +163,15 @@ class Dock(Container[Any]):
             self._column.pin(widget.native)
 
     def scroll_to(self, widget: Any, *, again: bool = False) -> None:
-        """Scroll to a widget of the column once the layout is complete, and again if that grew later and nobody has scrolled.
+        """Scroll to a widget of the column once the layout is complete, and stay there while it grows, until somebody scrolls.
 
         Parameters
         ----------
         again : bool
             Only where the column still stands as it was scrolled here before.
         """
-        if self._column is None:
-            return
-        first = [not again]
-
-        def scroll() -> None:
-            bar = self._bar
-            if bar is not None and (first.pop() if first and first[0] else bar.value() == self._reached):
-                bar.setValue(self._place_of(widget))
-                self._reached = bar.value()
-
-        for milliseconds in _SCROLLED_AFTER:
-            later = QTimer(self._column)  # deleted with the column
-            later.setSingleShot(True)
-            later.timeout.connect(scroll)
-            later.timeout.connect(later.deleteLater)
-            later.start(milliseconds)
-
-    @property
-    def _bar(self) -> Any:
-        return None if self._column is None else self._column.verticalScrollBar()
-
-    def _place_of(self, widget: Any) -> int:
-        """Return how far below the top of the column a widget is, in pixels."""
-        inner: QWidget | None = None if self._column is None else self._column.widget()
-        return 0 if inner is None else int(widget.native.mapTo(inner, QPoint(0, 0)).y())
+        if self._column is not None:
+            self._column.scroll_to(widget.native, again=again)
 
 
 class LayerDock(Dock):

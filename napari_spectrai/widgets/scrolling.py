@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, QPoint, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QScrollArea, QScrollBar, QWidget
+
+_SETTLED = 50
+"""Milliseconds after which the layout of a column is complete."""
 
 
 class Scrolling(QScrollArea):
@@ -20,6 +24,44 @@ class Scrolling(QScrollArea):
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._anchor: QWidget | None = None
+        self._reached: int | None = -1
+        self._bar.rangeChanged.connect(self._stay)
+
+    @property
+    def _bar(self) -> QScrollBar:
+        bar = self.verticalScrollBar()
+        assert bar is not None  # noqa: S101  # every scroll area has one
+        return bar
+
+    def scroll_to(self, widget: QWidget, *, again: bool = False) -> None:
+        """Scroll to a widget of the column once the layout is complete, and stay there while it grows, until somebody scrolls.
+
+        Parameters
+        ----------
+        again : bool
+            Only where the column still stands as it was scrolled here before.
+        """
+        if not again:
+            self._reached = None
+        later = QTimer(self)  # deleted with the column
+        later.setSingleShot(True)
+        later.timeout.connect(lambda: self._hold(widget))
+        later.timeout.connect(later.deleteLater)
+        later.start(_SETTLED)
+
+    def _hold(self, widget: QWidget) -> None:
+        self._anchor = widget
+        self._stay()
+
+    def _stay(self, *_: Any) -> None:
+        """Scroll to where the chosen widget is now, unless somebody has scrolled away from it."""
+        bar, inner = self._bar, self.widget()
+        if inner is None or self._anchor is None or not isalive(self._anchor):  # type: ignore[no-untyped-call]
+            return
+        if self._reached is None or bar.value() == min(self._reached, bar.maximum()):
+            bar.setValue(self._anchor.mapTo(inner, QPoint(0, 0)).y())
+            self._reached = bar.value()
 
     def setWidget(self, widget: QWidget | None) -> None:  # noqa: N802
         """Show a column."""

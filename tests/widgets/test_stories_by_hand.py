@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QLineEdit
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication, QCheckBox, QDialog, QDialogButtonBox, QLineEdit, QRadioButton
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, write
-from napari_spectrai.widgets.dock import opened
+from napari_spectrai.widgets.dock import docks, opened
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -26,6 +27,70 @@ class Hand:
         self.viewer, self.qtbot = viewer, qtbot
         self.canvas = viewer.window._qt_viewer.canvas
         self._sizes: list[tuple[int, int]] = []
+
+    def drop(self, path) -> None:
+        """Drag a file from a file manager onto the canvas; the window opens it as soon as its event loop runs."""
+        mime = QMimeData()
+        mime.setUrls([QUrl.fromLocalFile(str(path))])
+        window, at = self.viewer.window._qt_viewer, QPoint(50, 50)
+        given = (Qt.DropAction.CopyAction, mime, LEFT, Qt.KeyboardModifier.NoModifier)
+
+        def let_go() -> None:
+            QApplication.sendEvent(window, QDragEnterEvent(at, *given))
+            QApplication.sendEvent(window, QDropEvent(QPointF(at), *given))
+
+        QTimer.singleShot(0, let_go)
+
+    def choose_reader(self, words: str) -> None:
+        """Answer napari's question which plug-in shall read a file, when it comes; napari itself claims to read all of them."""
+
+        def answer() -> None:
+            dialog = QApplication.activeModalWidget()
+            if not isinstance(dialog, QDialog):
+                QTimer.singleShot(20, answer)
+                return
+            button = next(one for one in dialog.findChildren(QRadioButton) if one.text() == words)
+            self.qtbot.mouseClick(button, LEFT, pos=QPoint(8, button.height() // 2))
+            for box in dialog.findChildren(QCheckBox):
+                if box.isChecked():  # only this time
+                    self.qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
+            self.click(dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok))
+
+        QTimer.singleShot(20, answer)
+
+    def menu(self, *words: str) -> None:
+        """Click through menus, from the menu bar on."""
+        window = self.viewer.window._qt_window
+        menu = window.menuBar()
+        for number, word in enumerate(words):
+            entries = {one.text().replace("&", ""): one for one in menu.actions()}
+            assert word in entries, list(entries)
+            action = entries[word]
+            if number + 1 == len(words):
+                self.qtbot.mouseClick(menu, LEFT, pos=menu.actionGeometry(action).center())
+            else:
+                menu = action.menu()
+                menu.popup(window.mapToGlobal(QPoint(20 + 60 * number, 20)))
+
+    def dock(self, name: str):
+        """Open a dock from the menu, and return it."""
+        self.menu("Plugins", "napari-spectrai", f"{name} (napari-spectrai)")
+
+        def there():
+            return [one for one in docks() if one.native.objectName() == name and one.native.isVisible()]
+
+        self.qtbot.waitUntil(lambda: bool(there()), timeout=600_000)
+        return there()[0]
+
+    def select(self, layer) -> None:
+        """Click a layer in the list."""
+        view = self.viewer.window._qt_viewer.layers
+        model = view.model()
+        rows = [model.index(row, 0) for row in range(model.rowCount())]
+        row = next(one for one in rows if model.data(one, Qt.ItemDataRole.DisplayRole) == layer.name)
+        view.scrollTo(row)
+        self.qtbot.mouseClick(view.viewport(), LEFT, pos=view.visualRect(row).center())
+        assert self.viewer.layers.selection.active == layer
 
     def click(self, widget) -> None:
         """Click the middle of a widget."""
@@ -100,12 +165,13 @@ def test_a_raman_map_from_its_file_to_a_map_of_peak_positions(viewer, hand, unti
     centre = np.broadcast_to(np.linspace(995, 1005, 16), (12, 16))
     peak = 80 * np.exp(-4 * np.log(2) * ((axis.values - centre[..., None]) / 14) ** 2)
     values = peak + 20 + 0.02 * (axis.values - 900) + rng.normal(0, 1, peak.shape)
-    path = write(Cube(values.astype(np.float32), axis, name="cells", pixel_size=(0.5, 0.5), pixel_unit="um"), tmp_path / "cells.zarr")
-    (layer,) = viewer.open(path, plugin="napari-spectrai")
+    path = write(Cube(values.astype(np.float32), axis, name="cells", pixel_size=(0.5, 0.5), pixel_unit="um"), tmp_path / "cells.h5")
+    hand.drop(path)
+    hand.choose_reader("napari-spectrai")
+    until(lambda: len(viewer.layers) == 1)
+    (layer,) = viewer.layers
     steps = viewer.dims.nsteps
-    dock = opened(viewer, "Maps")
-    spectra = opened(viewer, "Spectra")
-    viewer.layers.selection.active = layer
+    dock, spectra = hand.dock("Maps"), hand.dock("Spectra")
     until(hand.steady)
     hand.click_on(layer, 6, 3)  # is pinned
     until(lambda: len(spectra.pins) == 1)
@@ -132,16 +198,19 @@ def test_a_lambda_stack_from_its_file_to_unmixed_dyes_with_painted_references(vi
     rng = np.random.default_rng(1)
     values = 200 * amounts @ dyes + rng.normal(0, 1, (24, 24, 21))
     path = write(Cube(values.astype(np.float32), axis, name="stack", pixel_size=(0.2, 0.2), pixel_unit="um"), tmp_path / "stack.zarr")
-    (layer,) = viewer.open(path, plugin="napari-spectrai")
-    dock, spectra = opened(viewer, "Maps"), opened(viewer, "Spectra")
-    viewer.layers.selection.active = layer
+    hand.drop(path)
+    hand.choose_reader("napari-spectrai")
+    until(lambda: len(viewer.layers) == 1)
+    (layer,) = viewer.layers
+    dock, spectra = hand.dock("Maps"), hand.dock("Spectra")
     hand.click(viewer.window._qt_viewer.layerButtons.newLabelsButton)  # napari makes a label for each band …
     until(lambda: spectra.flat_labels.visible)
     hand.click(spectra.flat_labels.button)  # … and the dock offers one per pixel
     labels = spectra.regions
     assert labels.ndim == 2
-    viewer.layers.selection.active = labels
-    labels.brush_size = 3
+    hand.select(labels)
+    while labels.brush_size > 3:
+        hand.key(Qt.Key.Key_BracketLeft)
     hand.key(Qt.Key.Key_2)
     assert str(labels.mode) == "paint"
     hand.click_on(labels, 4, 5)
