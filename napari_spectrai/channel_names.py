@@ -34,6 +34,8 @@ _CALLED = re.compile(rf"\s*(?:wl|wvl|wavelength|lambda|λ)\s*[=:_ ]*\s*({_VALUE}
 _DETECTOR = re.compile(rf"\s*(?:chs?|s|d|pmt|channel|band|b|slice|track)\s*[-_#]?\s*(\d{{1,3}})\s*[-_:, ]\s*({_VALUE})\s*", re.IGNORECASE)
 _COUNTER = re.compile(r"(?<!\w)[czt]:\s*\d+/\d+", re.IGNORECASE)
 """What ImageJ puts before the labels of a hyperstack."""
+_GLUED = re.compile(r"(?<![^\W_\d])(em|ex|exc|bp)(?=\d{3})", re.IGNORECASE)
+"""Words that stand before their number without a blank, as in ``EM525/50``."""
 
 _WORDS = (
     ("emission", r"(?:em|emi|emission|emitted|detect\w*|det|collect\w*|λ\s?em|bandpass|bp)"),
@@ -86,6 +88,7 @@ def axis_of_names(names: Sequence[str], excitations: Sequence[float] = ()) -> tu
     if not names:
         return None, ""
     names = [_COUNTER.sub("", name).strip(" -;") if _COUNTER.search(name) else name for name in names]
+    names = [_GLUED.sub(r"\1 ", name) for name in names]
     called = f"its channels are called {names[0]!r}" + (f" to {names[-1]!r}" if len(names) > 1 else "")
     readings = [_reading(name) for name in names]
     if all(one is not None for one in readings):

@@ -45,6 +45,8 @@ _UNIT_WORDS: tuple[tuple[str, str, float], ...] = (
     (r"\bghz\b", "1/cm", 1 / _GHZ_PER_WAVENUMBER),
 )
 _PATTERNS = tuple((re.compile(pattern), unit, factor) for pattern, unit, factor in _UNIT_WORDS)
+_RICH_TEXT = re.compile(r"\\(?:\+|-|g|i|b)\(([^()]*)\)")
+"""How Origin writes superscripts, subscripts and Greek letters: ``cm\\+(-1)``."""
 _WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters": ("nm", 1e9), "metres": ("nm", 1e9), "a": ("nm", 0.1)}
 """Units that count only where no other word stands with them."""
 _QUANTITY_WORDS = (
@@ -87,7 +89,7 @@ def unit_of(words: str) -> Unit | None:
     ``"Ångström"``, ``"Nanometers"``, ``"GHz"``. A title that names a quantity alone says nothing of its unit, but for a wavenumber
     or a Raman shift, which are given in 1/cm.
     """
-    return _unit_of(str(words).strip().replace("_", " ").casefold())
+    return _unit_of(_RICH_TEXT.sub(r"\1", str(words)).strip().replace("_", " ").casefold())
 
 
 @lru_cache(maxsize=4096)

@@ -67,6 +67,10 @@ NAMED = [f"Band {number + 1} ({value:.2f})" for number, value in enumerate(WAVE)
         ({"wavelength": listed(WAVE, ",\n  "), "wavelength units": "nm"}, {"newline": "\r\n"}, "nm", 1),
         ({"Wavelength": listed(WAVE), "WAVELENGTH UNITS": "NM"}, {}, "nm", 1),
         ({"wavelengths": listed(WAVE), "wavelength_units": "nm"}, {}, "nm", 1),
+        ({"Wavenumbers": listed(WAVE)}, {}, "1/cm", 1),
+        ({"Raman shift": listed(WAVE), "wavelength units": "cm-1"}, {}, "1/cm", 1),
+        ({"wavenumber": listed(WAVE + 1), "wavelength": listed(WAVE), "wavelength units": "nm"}, {}, "nm", 1),
+        ({"wavelength": listed(WAVE), "z plot titles": "{Wavelength (nm), Reflectance}"}, {}, "nm", 1),
         ({"band names": listed(NAMED, form="{}")}, {}, "nm", 1),
         ({"band names": listed([f"Resize (Band 1:a.img) ({v:.2f} Nanometers)" for v in WAVE], form="{}")}, {}, "nm", 1),
         ({"band names": listed([f"{v / 1000:.4f} Micrometers" for v in WAVE], form="{}")}, {}, "um", 1e-3),
@@ -163,6 +167,38 @@ def test_axes_by_any_name(kind, name, factor, unit, tmp_path):
     np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
     np.testing.assert_allclose(cube.axis.values, WAVE * (1e-3 if unit == "um" else 1), rtol=1e-6)
     assert unit in (None, cube.axis.unit)
+
+
+@pytest.mark.parametrize("said", ["label", "NAME", "long_name", "units"])
+def test_an_axis_of_any_name_that_the_file_explains(said, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"], file["w"] = CUBE, WAVE
+        if said == "units":
+            file["w"].attrs["units"] = "nm"
+        else:
+            file["w"].make_scale("wavelength" if said == "NAME" else "")
+            file["cube"].dims[2].attach_scale(file["w"])
+        if said == "label":
+            file["cube"].dims[2].label = "wavelength"
+        elif said == "long_name":
+            file["w"].attrs["long_name"] = "Wavelength (nm)"
+    cube = read(tmp_path / "a.h5")
+    assert cube.axis.unit == "nm"
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+@pytest.mark.parametrize("kind", ["h5", "npz", "mat"])
+def test_the_only_list_of_positions_is_the_axis_and_its_unit_is_asked_for(kind, tmp_path):
+    path, arrays = tmp_path / f"a.{kind}", {"cube": CUBE, "bands": WAVE, "temperature": WAVE[::-1], "number": np.arange(len(WAVE))}
+    if kind == "h5":
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                file[name] = values
+    else:
+        savemat(path, arrays) if kind == "mat" else np.savez(path, **arrays)
+    with pytest.warns(SpectralWarning, match="it does not say their unit"):
+        cube = read(path)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
 
 
 def test_positions_of_other_things_are_no_axis(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from napari_spectrai import SpectralAxis, SpectralWarning, as_cube
+from napari_spectrai.channel_names import axis_of_names
 
 
 @dataclass
@@ -137,3 +138,10 @@ def test_other_wavelengths_of_channels_are_no_positions(field):
 def test_an_axis_from_the_names_of_channels_comes_with_a_notice():
     with pytest.warns(SpectralWarning, match="'410 nm' to '440 nm'; these wavelengths are taken"):
         assert as_cube(channels(name=["410 nm", "420 nm", "430 nm", "440 nm"])).axis == SpectralAxis([410, 420, 430, 440], "nm")
+
+
+@pytest.mark.parametrize("form", ["EM{}/10", "Em{}/20 nm", "BP{}/10", "em{} nm"])
+def test_words_before_a_number_may_touch_it(form):
+    axis, note = axis_of_names([form.format(middle) for middle in range(410, 500, 10)])
+    assert axis is not None, note
+    np.testing.assert_allclose(axis.values, np.arange(410, 500, 10))

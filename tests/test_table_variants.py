@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,30 @@ def test_a_clock_and_an_autofocus_do_not_undo_a_map(titles, tmp_path):
     cube = spectrum(long(f"{titles},wavelength (nm),intensity", leads), tmp_path)
     np.testing.assert_allclose(cube.data, SPECTRA.reshape(2, 3, 40))
     assert ("coordinates" in cube.metadata) == extra
+
+
+@pytest.mark.parametrize(("prefix", "unit"), [("R", ""), ("B", "nm"), ("refl_", ""), ("Spectral band ", " nm"), ("b.", "nm")])
+@pytest.mark.parametrize("mark", [",", "\t", ";"])
+def test_titles_of_bands_may_have_any_prefix(prefix, unit, mark, tmp_path):
+    bands = [450.5, 550, 650, 750, 850]
+    head = mark.join(["plot", *(f"{prefix}{band}{unit}" for band in bands), "yield"])
+    rows = [mark.join([f"p{number}", *(f"{number + n / 10:.2f}" for n in range(5)), f"{number * 7 % 3 + 0.5}"]) for number in range(1, 5)]
+    (tmp_path / "a.csv").write_text("\n".join([head, *rows]) + "\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cube = read(tmp_path / "a.csv")
+    np.testing.assert_allclose(cube.axis.values, bands)
+    np.testing.assert_allclose(cube.data, np.arange(1, 5)[:, None] + np.arange(5) / 10, rtol=1e-6)
+
+
+def test_names_of_spectra_with_numbers_are_no_positions(tmp_path):
+    lines = ["wave,S110,S120,S130,S140", *(f"{400 + n},{n},{n + 1},{n * 2},{n * n}" for n in range(12))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cube = read(tmp_path / "a.csv")
+    assert cube.data.shape == (4, 12)
+    np.testing.assert_allclose(cube.axis.values, 400 + np.arange(12))
 
 
 def test_a_labelled_line_that_is_cut_short_is_not_dropped(tmp_path):

@@ -19,6 +19,12 @@ _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xa
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
 """Words that make the name of an array that of an axis together with a unit, as in ``bands_nm``."""
 _NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count")
+_OF_THE_STAGE = re.compile(
+    r"(pos|stage|coord|pixel|px)?[_ .-]?([xyzt]|time|row|col|column|line|lat|lon|depth|height|temp\w*|angle)"
+    r"([_ .-].*)?"
+)
+_LEAST_BANDS = 5
+"""Bands from which an array of as many values in order is an axis, whatever its name."""
 MOST_LOOKED_AT = 2**22
 """Largest number of values of an array that are read to see which dimension holds the bands."""
 LEAST_EXPLAINED = 0.2
@@ -112,7 +118,8 @@ def find_axis(
 
     A name that is a quantity (``wavelengths``, ``Wavelength_nm``, ``photon_energy``) counts; the array that lies nearest to `main`
     is taken where several fit. The last dimension that fits is taken, so that a cube as wide as it has bands is read λ last.
-    A wavelength without a unit is in nm, unless its values say otherwise.
+    A wavelength without a unit is in nm, unless its values say otherwise. Where no name counts, an array does that has as many values as
+    the last dimension alone, in order, and a unit of spectra; or, if it is the only one, none.
     """
     fitting: list[tuple[tuple[int, int], str, Any]] = []
     for name, values in arrays.items():
@@ -120,12 +127,31 @@ def find_axis(
         if is_axis(name) and flat.size in shape and flat.dtype.kind in "fiu" and np.isfinite(flat.astype(np.float64)).all():
             near = _shared(name, main)
             fitting.append(((-near, short in _AXIS_NAMES[1:]), name, flat))
+    if not fitting and (other := _other_axis(arrays, shape, units or {})):
+        fitting = [((0, False), other, np.asarray(arrays[other]).ravel())]
     if not fitting:
         return None, None
     _, name, flat = min(fitting, key=lambda found: found[0])
     short = name.rpartition("/")[2]
     unit = (units or {}).get(name) or (short if unit_of(short) is not None else "")
     return of_values(path, flat, unit, short), len(shape) - 1 - shape[::-1].index(flat.size)
+
+
+def _other_axis(arrays: Mapping[str, Any], shape: tuple[int, ...], units: Mapping[str, str]) -> str:
+    """Return the name of the array that must be the axis, although its name does not say so; empty if there is none, or several."""
+    if len(shape) < 2 or shape[-1] < _LEAST_BANDS or shape.count(shape[-1]) > 1:
+        return ""
+    found = []
+    for name, values in arrays.items():
+        short, flat = name.rpartition("/")[2].casefold(), np.asarray(values).ravel()
+        if flat.size != shape[-1] or flat.dtype.kind not in "fiu" or _NO_AXIS.search(short) or _OF_THE_STAGE.fullmatch(short):
+            continue
+        steps = np.diff(flat.astype(np.float64))
+        counts = flat[0] in (0, 1) and bool((steps == 1).all())
+        if ((steps > 0).all() or (steps < 0).all()) and not counts:
+            found.append(name)
+    known = [name for name in found if unit_of(units.get(name, "")) is not None]
+    return (known or found)[0] if len(known or found) == 1 else ""
 
 
 def of_values(path: Path, values: Any, unit: str, name: str) -> SpectralAxis:

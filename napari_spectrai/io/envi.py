@@ -15,12 +15,21 @@ from napari_spectrai.io.found import RawArray, mapped, positions, unpacked, warn
 from napari_spectrai.io.tables import text_of
 from napari_spectrai.io.titles import from_labels
 from napari_spectrai.remedies import give
+from napari_spectrai.units import quantity_of, unit_of
 
 _TYPES = {1: "u1", 2: "i2", 3: "i4", 4: "f4", 5: "f8", 12: "u2", 13: "u4", 14: "i8", 15: "u8"}
 _ORDERS = {"bsq": ("bands", "lines", "samples"), "bil": ("lines", "bands", "samples"), "bip": ("lines", "samples", "bands")}
 _SUFFIXES = ("", ".img", ".dat", ".raw", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW")
 _NO_VALUES = (".hdr", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg", ".enp", ".prj", ".sta", ".md", ".pdf", ".log", ".csv")
-_OTHER_NAMES = {"wavelengths": "wavelength", "wavelength unit": "wavelength units", "wavelengths units": "wavelength units"}
+_OTHER_NAMES = {
+    "wavelengths": "wavelength",
+    "wavenumber": "wavelength",
+    "wavenumbers": "wavelength",
+    "raman shift": "wavelength",
+    "band centers": "wavelength",
+    "wavelength unit": "wavelength units",
+    "wavelengths units": "wavelength units",
+}
 _OURS = "napari-spectrai"
 _LONGEST_HEADER = 64_000_000
 _SLAB = 2**26
@@ -82,7 +91,11 @@ def parse(header: Path) -> dict[str, str]:
                 value = content[opened + 1 : closed + 1].strip()
                 end = _line_end(content, closed)
             usual = " ".join(name.lower().replace("_", " ").split())
-            fields[_OTHER_NAMES.get(usual, usual)] = value
+            name = _OTHER_NAMES.get(usual, usual)
+            if name == usual or name not in fields:
+                fields[name] = value
+                if quantity_of(usual) == "wavenumber":
+                    fields.setdefault("wavelength units", "1/cm")
         place = end + 1
     if content.count("{") > content.count("}"):
         raise ValueError(f"{header.name} ends within a list; it is truncated")
@@ -170,9 +183,9 @@ def _axis(path: Path, fields: dict[str, str], bands: int) -> SpectralAxis | None
         return None
     if unit.lower() == "index":  # the file itself says that these are band numbers
         return SpectralAxis(np.array(values))
-    title = fields.get("z plot titles", "")
-    if not unit and re.search(r"cm-1|cm\^-1|wavenumber", title, re.IGNORECASE):
-        unit = "1/cm"
+    title = fields.get("z plot titles", "").strip("{} ").partition(",")[0]
+    if not unit and unit_of(title) is not None:
+        unit = title
     if unit.lower() == "mhz":  # of nuclear resonances elsewhere, but of light here
         return positions(path, np.array(values) / 1e3, "GHz")
     return positions(path, values, unit)

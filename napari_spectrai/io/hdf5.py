@@ -15,7 +15,8 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
 from napari_spectrai.io.found import OnDisk, RawArray, plausible
-from napari_spectrai.io.nexus import Signal, signals, spacing, spectral, text
+from napari_spectrai.io.nexus import Signal, called, signals, spacing, spectral, text
+from napari_spectrai.units import quantity_of
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -77,10 +78,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             "dataset": name,
         }
         axes = known[name].axes if name in known else _scales(main, arrays)
-        place = spectral(axes, units)
+        words = {axis: f"{called(arrays[axis])} {dimension.label}" for axis, dimension in zip(axes, main.dims, strict=False) if axis}
+        place = spectral(axes, units, words)
         if place is not None:
             axis: SpectralAxis | None = of_values(
-                path, np.ravel(arrays[axes[place]][()]), units.get(axes[place], ""), axes[place].rpartition("/")[2]
+                path, np.ravel(arrays[axes[place]][()]), units.get(axes[place], ""), _title(axes[place], words)
             )
             side, length, origin = spacing(axes, place, units, arrays)
             if origin is not None and any(origin):
@@ -116,6 +118,12 @@ def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, .
         names = [scale.name.lstrip("/") for scale in dimension.values() if scale.name]
         found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number]), ""))
     return tuple(found)
+
+
+def _title(axis: str, words: Mapping[str, str]) -> str:
+    """Return the name of an axis that says its quantity: that of its data set, or its further names."""
+    short = axis.rpartition("/")[2]
+    return words[axis].strip() if not quantity_of(short) and quantity_of(words.get(axis, "")) else short
 
 
 def _attributes(main: h5py.Dataset) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.io.band_titles import after, positions_in, shared_prefix
 from napari_spectrai.io.columns import (
     COORDINATES,
     INTENSITY,
@@ -21,10 +22,8 @@ from napari_spectrai.io.columns import (
 )
 from napari_spectrai.io.tables import Table
 from napari_spectrai.remedies import where
-from napari_spectrai.units import quantity_of, unit_of
+from napari_spectrai.units import quantity_of
 
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?)?[_ .]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
 _AUXILIARY = re.compile(
     r"(dark|reference|background|white|blank)\b(?!.*subtract)|\bfwhm\b|\bband ?width|\bstd(?:\b|_"
     r"|ev)|\bs\.?d\.?$|\buncertaint|\berrors?\b|\bsigma\b",
@@ -85,8 +84,11 @@ def _rows(table: Table, titles: Sequence[str], named: Sequence[str]) -> Layout |
     """Return the layout of spectra in lines, if the first line or the titles hold their positions."""
     if not table.names:
         return None
-    head, words = _head(titles, table.leads)
+    head, words = positions_in(titles, table.leads)
     bands = [column for column, value in enumerate(head) if value is not None]
+    if len(bands) < 2 and table.leads is None and (prefix := shared_prefix(table.numbers, titles)):
+        head, words = positions_in(titles, None, after(prefix))
+        bands = [column for column, value in enumerate(head) if value is not None]
     if len(bands) < 2 or len(bands) < table.width - 8:
         return None
     values = np.array([head[column] for column in bands], np.float64)
@@ -116,18 +118,6 @@ def _is_head(
     if table.leads == 1 and running and axis:
         return False
     return (in_order(values, 0.8) or len(values) == 2 or table.leads is not None) and (bool(others) or not running)
-
-
-def _head(titles: Sequence[str], leads: int | None) -> tuple[list[float | None], list[str]]:
-    """Return the number that each title spells, and the words after it."""
-    values: list[float | None] = []
-    words: list[str] = []
-    for column, title in enumerate(titles):
-        match = _BAND.fullmatch(title.strip()) if leads is None or column >= leads else None
-        plain = match is not None and (not match.group(2).strip() or unit_of(match.group(2)) is not None)
-        values.append(float(match.group(1)) if match is not None and plain else None)
-        words.append(match.group(2).strip(" ()[]") if match is not None and plain else "")
-    return values, words
 
 
 def _lead_role(table: Table, named: str, column: int, place: int, others: Sequence[int], notes: list[str]) -> str:

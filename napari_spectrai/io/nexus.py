@@ -100,9 +100,20 @@ def _put(found: list[str], place: int, key: str, main: h5py.Dataset, arrays: Map
         found[place] = key
 
 
-def spectral(axes: Sequence[str], units: Mapping[str, str]) -> int | None:
-    """Return which of some axes is spectral: by its name, else by a unit that only spectra have, else by the only one in nm or µm."""
+def called(item: h5py.Dataset) -> str:
+    """Return the words that an axis has for its quantity beyond the name of its data set."""
+    labels = (text(item.attrs[key]) for key in ("long_name", "standard_name", "NAME", "label", "quantity") if key in item.attrs)
+    return " ".join(words for words in labels if not words.startswith("This is a netCDF dimension"))
+
+
+def spectral(axes: Sequence[str], units: Mapping[str, str], words: Mapping[str, str] | None = None) -> int | None:
+    """Return which of some axes is spectral: by its name, else by a unit that only spectra have, else by the only one in nm or µm.
+
+    `words` are further names of the axes.
+    """
+    said = words or {}
     named = [place for place, axis in enumerate(axes) if axis and quantity_of(axis.rpartition("/")[2])]
+    named = named or [place for place, axis in enumerate(axes) if axis and quantity_of(said.get(axis, ""))]
     if len(named) == 1:
         return named[0]
     known = {place: unit_of(units.get(axis, "")) for place, axis in enumerate(axes) if axis}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,8 +84,13 @@ def _with_units(cells: Sequence[str], width: int) -> list[str]:
     return joined
 
 
-def head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) -> tuple[tuple[str, ...], int | None, FloatTable, Any]:
-    """Separate a first line that is a header from the numbers: titles among numbers, or positions over all but the first columns."""
+def head(
+    first: list[str], numbers: FloatTable, words: dict[int, list[str]], *, is_titled: bool = False
+) -> tuple[tuple[str, ...], int | None, FloatTable, Any]:
+    """Separate a first line that is a header from the numbers: titles among numbers, or positions over all but the first columns.
+
+    Where a line above has the titles (`is_titled`), a first line with a name like those below it is a spectrum.
+    """
     width = numbers.shape[1]
     if not first or len(numbers) < 2:
         return (), None, numbers, words
@@ -100,11 +105,21 @@ def head(first: list[str], numbers: FloatTable, words: dict[int, list[str]]) -> 
     if titled and len(filled) >= len(first) - 1:
         distinct = set(titled)
         own = all(column in words for column, cell in enumerate(first) if cell in distinct)
+        if own and (is_titled or _is_named_alike(first, words)):
+            return (), None, numbers, words
         # words above words may be the first row of labels: positions, which are in order, make it a header
         over = numbers[0][np.isfinite(numbers[0])]
         if not own or (len(over) > 2 and _in_order(over)):
             return tuple(first), None, numbers[1:], below
     return (), None, numbers, words
+
+
+def _is_named_alike(first: Sequence[str], words: Mapping[int, Sequence[str]]) -> bool:
+    """Whether the first line has a name that differs from the next one by its number alone, as ``leaf_01`` from ``leaf_02``."""
+    return any(
+        len(cells) > 1 and re.search(r"\d", cells[0]) and re.sub(r"\d+", "0", cells[0]) == re.sub(r"\d+", "0", cells[1])
+        for cells in words.values()
+    )
 
 
 def _in_order(values: FloatTable) -> bool:

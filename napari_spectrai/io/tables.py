@@ -12,6 +12,7 @@ import numpy as np
 from napari_spectrai.io.found import affordable
 from napari_spectrai.io.table_syntax import (
     MOST_LEADS,
+    NUMBER,
     SAMPLE,
     SYNTAXES,
     FloatTable,
@@ -125,7 +126,8 @@ def table_of(content: str) -> Table:
         del lines[-_FREED_AT_ONCE:]
     if np.isfinite(numbers).sum() < 3 and (above or below):
         raise ValueError("it holds words, and no table of numbers")
-    names, leads, numbers, words = head(first, numbers, words)
+    is_titled = bool(words) and any(title and not NUMBER.fullmatch(title) for title in titles_above(above, syntax, numbers.shape[1])[0][1:])
+    names, leads, numbers, words = head(first, numbers, words, is_titled=is_titled)
     units: tuple[str, ...] = ()
     if not names and leads is None:
         names, units = titles_above(above, syntax, numbers.shape[1])

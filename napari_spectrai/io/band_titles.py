@@ -1,0 +1,50 @@
+"""Titles of columns that hold the position of a band, such as ``X450.5``, ``R450`` or ``450 nm``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_spectrai.io.columns import counts_up, in_order
+from napari_spectrai.units import unit_of
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+_BAND = re.compile(rf"(?:X|wn|wl|nm|λ|cm|spc|raman|shift|wave(?:number|length)?)?[_ .]?({_NUMBER.pattern})\s*(.{{0,16}})", re.IGNORECASE)
+_NAMED_BAND = re.compile(r"([^\W\d](?:[^\d+-]|(?<!\d)[+-](?!\d)){0,20})(\d+\.?\d*)\s*.{0,16}")
+_LEAST_BANDS, _LEAST_POSITION = 4, 100
+"""Titles with a prefix of their own are positions where there are so many bands or more, and none below this nm or 1/cm."""
+
+
+def after(prefix: str) -> re.Pattern[str]:
+    """Return the pattern of titles that are a prefix and a position."""
+    return re.compile(rf"{re.escape(prefix)}({_NUMBER.pattern})\s*(.{{0,16}})")
+
+
+def shared_prefix(numbers: npt.NDArray[np.float64], titles: Sequence[str]) -> str:
+    """Return what stands before a position in the titles of bands, as in ``R450``; empty where the titles may be names of spectra.
+
+    Those count up, or stand next to a column that is itself in order.
+    """
+    if numbers.shape[1] and in_order(own := numbers[:, 0], 0.8) and not counts_up(own):
+        return ""
+    parts = [_NAMED_BAND.fullmatch(title.strip()) for title in titles]
+    known = Counter(part.group(1) for part in parts if part is not None)
+    prefix, count = known.most_common(1)[0] if known else ("", 0)
+    values = np.array([float(part.group(2)) for part in parts if part is not None and part.group(1) == prefix])
+    return prefix if count >= _LEAST_BANDS and values.min() >= _LEAST_POSITION and in_order(values) else ""
+
+
+def positions_in(titles: Sequence[str], leads: int | None, band: re.Pattern[str] = _BAND) -> tuple[list[float | None], list[str]]:
+    """Return the number that each title spells, and the words after it."""
+    values: list[float | None] = []
+    words: list[str] = []
+    for column, title in enumerate(titles):
+        match = band.fullmatch(title.strip()) if leads is None or column >= leads else None
+        plain = match is not None and (not match.group(2).strip() or unit_of(match.group(2)) is not None)
+        values.append(float(match.group(1)) if match is not None and plain else None)
+        words.append(match.group(2).strip(" ()[]") if match is not None and plain else "")
+    return values, words
