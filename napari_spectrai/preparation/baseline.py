@@ -39,7 +39,12 @@ class Baseline(Step):
 
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis]:
         """Return the spectra minus their baselines."""
-        return on_finite(spectra, lambda finite: finite - self.baseline(finite, axis)), axis
+
+        def without(finite: FloatArray) -> Doubles:
+            baseline = self.baseline(finite, axis)
+            return np.subtract(finite, baseline, out=baseline if baseline.flags.writeable else None)
+
+        return on_finite(spectra, without), axis
 
 
 class _Penalised(Baseline):

@@ -23,10 +23,15 @@ def axis_after(source: Cube, chain: Preparation) -> SpectralAxis:
     return chain.apply(first, source.axis)[1]
 
 
-def in_blocks(source: Cube, chain: Preparation) -> Generator[float, None, Cube]:
-    """Prepare block by block into the result, so that only one block is held in addition."""
+def in_blocks(source: Cube, chain: Preparation, *, own: bool = False) -> Generator[float, None, Cube]:
+    """Prepare block by block into the result, so that only one block is held in addition.
+
+    Parameters
+    ----------
+    own : whether the data may be overwritten by the result, if that has as many bands
+    """
     axis, apply = axis_after(source, chain), _keeping_empty(source, chain)
-    result = np.empty((*source.spatial_shape, len(axis)), np.float32)
+    result = source.data if own and len(axis) == len(source.axis) else np.empty((*source.spatial_shape, len(axis)), np.float32)
     rows, done = source.data.shape[0], 0
     at_once = max(1, BLOCK // max(1, source.data[0].size))
     inner = source.data[0].size > BLOCK and len(source.shape) > 2

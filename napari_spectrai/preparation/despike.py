@@ -119,10 +119,13 @@ class Despike(NeighbourStep):
 
     def across(self, cube: Cube) -> Cube:
         """Return the despiked image."""
-        result = np.array(cube.data, np.float32)
-        for found in self._found(result, cube.axis):
-            _subtract(found, result.reshape(-1, result.shape[-1]))
-        return cube.with_data(result)
+        return self.across_own(cube.with_data(np.array(cube.data, np.float32)))
+
+    def across_own(self, cube: Cube) -> Cube:
+        """Despike an image in place, and return it."""
+        for found in self._found(cube.data, cube.axis):
+            _subtract(found, cube.data.reshape(-1, cube.shape[-1]))
+        return cube
 
     def findings(self, cube: Cube) -> Spikes:
         """Return the spikes of a cube, after estimating the statistics of its spectra if they are unknown."""

@@ -51,13 +51,18 @@ def lazily(source: Cube, chain: Preparation, find_empty: Callable[[Cube], Mask |
     return source.with_data(prepared, axis=axis)
 
 
-def across(source: Cube, step: Step) -> Cube:
-    """Apply a step in the image plane; for lazy data, with the neighbouring pixels that it needs around each chunk."""
+def across(source: Cube, step: Step, *, own: bool = False) -> Cube:
+    """Apply a step in the image plane; for lazy data, with the neighbouring pixels that it needs around each chunk.
+
+    Parameters
+    ----------
+    own : whether data in memory may be overwritten
+    """
     assert isinstance(step, SpatialStep | NeighbourStep)  # noqa: S101
     if not source.is_image:
         step.apply(np.zeros((1, 1), np.float32), source.axis)  # raises the error
     if isinstance(source.data, np.ndarray) or not hasattr(source.data, "map_overlap"):
-        return step.across(source)
+        return step.across_own(source) if own and isinstance(step, NeighbourStep) else step.across(source)
     probe = source
     if isinstance(step, SpatialStep):
         one_band = np.zeros((1,) * (len(source.shape) - 3) + source.shape[-3:-1] + (1,), np.float32)

@@ -56,7 +56,8 @@ class Normalise(Step):
             rest = np.where(below, spectra - np.where(below, spectra, 0).sum(-1, keepdims=True) / count, 0)
             return level, np.sqrt(np.square(rest).sum(-1, keepdims=True) / count).astype(spectra.dtype)
         mean = spectra.mean(-1, keepdims=True, dtype=np.float64)
-        deviation = np.sqrt(np.square(spectra - mean).mean(-1, keepdims=True))
+        centred = spectra - mean
+        deviation = np.sqrt(np.einsum("...l,...l->...", centred, centred)[..., None] / spectra.shape[-1])
         # rounding errors of a constant spectrum are not a deviation
         deviation[deviation <= 8 * np.finfo(spectra.dtype).eps * np.abs(mean)] = 0
         return mean.astype(spectra.dtype), deviation.astype(spectra.dtype)

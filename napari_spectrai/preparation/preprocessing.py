@@ -73,6 +73,13 @@ def _progress(number: int, count: int, part: float) -> tuple[int, int]:
     return int((number + part) * 1000), count * 1000
 
 
+def _is_own(data: Any, given: Any) -> bool:
+    """Return whether an array was made by earlier steps, so that it may be overwritten."""
+    if not (isinstance(data, np.ndarray) and isinstance(given, np.ndarray)):
+        return False
+    return data.dtype == np.float32 and data.flags.writeable and not np.may_share_memory(data, given)
+
+
 def preparing(
     cube: Any, steps: Iterable[Step | dict[str, Any] | str], *, empty: Callable[[Cube], Mask | None] | None = None
 ) -> Generator[tuple[int, int], None, Cube]:
@@ -90,10 +97,12 @@ def preparing(
         source = replace(source, data=da.from_array(source.data))
     spatial_kinds = (SpatialStep, NeighbourStep) if source.is_image else SpatialStep
     groups = [(spatial, tuple(group)) for spatial, group in groupby(map(registry.parse, steps), lambda s: isinstance(s, spatial_kinds))]
+    given = source.data
     for number, (spatial, group) in enumerate(groups):
         if spatial:
             for step in group:
-                source = across(source, step if step.is_fitted else step.fitted(seen(source), source.axis))
+                known = step if step.is_fitted else step.fitted(seen(source), source.axis)
+                source = across(source, known, own=_is_own(source.data, given))
             yield (number + 1) * 1000, len(groups) * 1000
             continue
         chain = Preparation(group)
@@ -104,5 +113,5 @@ def preparing(
         if not isinstance(source.data, np.ndarray) and hasattr(source.data, "map_blocks"):
             source = lazily(source, chain, empty or empty_spectra)
         else:
-            source = yield from mapped(in_blocks(source, chain), partial(_progress, number, len(groups)))
+            source = yield from mapped(in_blocks(source, chain, own=_is_own(source.data, given)), partial(_progress, number, len(groups)))
     return source if source.data.dtype == np.float32 else source.with_data(source.data.astype(np.float32))

@@ -132,6 +132,10 @@ class NeighbourStep(Step):
     def across(self, cube: Cube) -> Cube:
         """Return the prepared image, of the same shape (..., y, x, L)."""
 
+    def across_own(self, cube: Cube) -> Cube:
+        """Do the same as `across` with an image of float32 that nobody else holds, and may overwrite it."""
+        return self.across(cube)
+
 
 class SpatialStep(Step):
     """A step that uses neighbouring pixels and therefore needs an image: it is applied to cubes before training, not in a model.

@@ -16,6 +16,8 @@ and which spectra must stop with their current result."""
 TINY = float(np.finfo(np.float64).tiny)
 COLUMNS = 1024
 """Number of spectra solved together: enough that the work on one band outweighs the overhead of a call."""
+_CACHED = 2**15
+"""Number of values weighted at a time: they stay in the processor's cache."""
 
 
 def penalty(bands: int) -> Doubles:
@@ -30,7 +32,7 @@ def penalty(bands: int) -> Doubles:
 
 
 def solve(weights: Doubles, y: Doubles, banded: Doubles) -> Doubles:
-    """Solve (W + P) z = W y for each column, by an LDL' factorisation of a pentadiagonal matrix, band by band for all columns.
+    """Solve (W + P) z = W y for each column.
 
     Parameters
     ----------
@@ -41,31 +43,53 @@ def solve(weights: Doubles, y: Doubles, banded: Doubles) -> Doubles:
     -------
     ndarray of shape (L, N)
     """
-    bands, smoothness = len(y), banded[2, 0]
-    # after division by lambda the second off-diagonal is one, which saves a quarter of the work
-    diagonal, first = banded[0] / smoothness, (banded[1] / smoothness).tolist()
-    scaled = weights / smoothness
-    solution: Doubles = scaled * y
-    scaled += diagonal[:, None]
-    pivots, below, z = list(scaled), list(np.empty_like(y)), list(solution)  # rows, as views
-    work, scaled_off = np.empty(y.shape[1]), np.full(y.shape[1], first[0])  # pivot times the row's first off-diagonal of L
-    multiply, subtract = np.multiply, np.subtract
-    for i in range(bands):
-        if i > 1:
-            subtract(pivots[i], pivots[i - 2], out=pivots[i])  # the previous ones are already inverted
-            subtract(z[i], multiply(pivots[i - 2], z[i - 2], out=work), out=z[i])
-        if i > 0:
-            subtract(pivots[i], multiply(scaled_off, below[i - 1], out=work), out=pivots[i])
-            subtract(z[i], multiply(below[i - 1], z[i - 1], out=work), out=z[i])
-            subtract(first[i], below[i - 1], out=scaled_off)
-        np.reciprocal(pivots[i], out=pivots[i])
-        multiply(scaled_off, pivots[i], out=below[i])
-    solution *= scaled
-    for i in range(bands - 2, -1, -1):
-        subtract(z[i], multiply(below[i], z[i + 1], out=work), out=z[i])
-        if i < bands - 2:
-            subtract(z[i], multiply(pivots[i], z[i + 2], out=work), out=z[i])
-    return solution
+    return Pentadiagonal(banded, y.shape[1]).solve(weights, y)
+
+
+class Pentadiagonal:
+    """Solver of N pentadiagonal systems by an LDL' factorisation, band by band for all systems.
+
+    Parameters
+    ----------
+    banded : ndarray of shape (3, L), the result of `penalty` times lambda
+    columns : N
+    """
+
+    def __init__(self, banded: Doubles, columns: int) -> None:
+        # after division by lambda the second off-diagonal is one, which saves a quarter of the work
+        self.smoothness = banded[2, 0]
+        self.diagonal, self.first = banded[0] / self.smoothness, (banded[1] / self.smoothness).tolist()
+        # of each band: inverse pivot, solution, first off-diagonal of L; what one operation needs lies together
+        self.rows = rows = np.empty((banded.shape[1], 3, columns))
+        self.views = [list(part) for part in (rows[:, :2], rows[:, 2:0:-1], rows[:, 2::-2], rows[:, 0], rows[:, 1], rows[:, 2])]
+        self.ahead = [rows[band + 1 : band + 3, 1] for band in range(len(rows) - 2)]
+        self.work, self.off = np.empty((2, columns)), np.empty(columns)
+
+    def solve(self, weights: Doubles, y: Doubles) -> Doubles:
+        """Return the solutions (L, N), which the next call overwrites, for weights and y (L, N)."""
+        pairs, factors, both, pivots, z, below = self.views
+        work, off, multiply, subtract, reciprocal = self.work, self.off, np.multiply, np.subtract, np.reciprocal
+        diagonal, solution = self.rows[:, 0], self.rows[:, 1]
+        multiply(weights, 1 / self.smoothness, out=diagonal)
+        multiply(diagonal, y, out=solution)
+        diagonal += self.diagonal[:, None]
+        off.fill(self.first[0])  # pivot times the row's first off-diagonal of L
+        for i, (pair, pivot, first) in enumerate(zip(pairs, pivots, self.first, strict=True)):
+            if i > 1:
+                subtract(pair, pairs[i - 2], out=pair)
+            if i > 0:
+                subtract(pair, multiply(factors[i - 1], off, out=work), out=pair)
+                subtract(first, below[i - 1], out=off)
+            reciprocal(pivot, out=pivot)
+            multiply(z[i], pivot, out=z[i])
+            multiply(off, pivot, out=below[i])
+        one, two = work
+        subtract(z[-2], multiply(below[-2], z[-1], out=one), out=z[-2])
+        for i in range(len(z) - 3, -1, -1):
+            multiply(both[i], self.ahead[i], out=work)
+            subtract(z[i], one, out=z[i])
+            subtract(z[i], two, out=z[i])
+        return solution
 
 
 def asymmetric(p: float) -> Reweight:
@@ -79,17 +103,41 @@ def asymmetric(p: float) -> Reweight:
 
 def logistic(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
     """Return the weighting of arPLS."""
-    below = np.minimum(residual, 0)
-    count = np.count_nonzero(below, axis=0)
-    mean = below.sum(0) / np.maximum(count, 1)
-    variance = np.maximum(_squares(below) - count * mean**2, 0) / np.maximum(count - 1, 1)
+    new, parts = np.empty_like(residual), _parts(residual)
+    count, below, squares = (np.zeros(residual.shape[1]) for _ in range(3))
+    for part in parts:
+        low = np.minimum(residual[part], 0, out=new[part])
+        count += (low < 0).view(np.uint8).sum(0, dtype=np.uint8)
+        below += low.sum(0)
+        squares += _squares(low)
+    mean = below / np.maximum(count, 1)
+    variance = np.maximum(squares - count * mean**2, 0) / np.maximum(count - 1, 1)
     deviation = np.maximum(np.sqrt(variance), TINY)
-    new = np.multiply(residual, 2 / deviation, out=below)
-    new -= (2 / deviation) * (2 * deviation - mean)
+    factor = 2 / deviation
+    middle = factor * (2 * deviation - mean)
     with np.errstate(over="ignore"):  # far above the baseline the weight is 0
-        np.exp(new, out=new)
-    new += 1
-    return np.reciprocal(new, out=new), None, count < 2
+        for part in parts:
+            some = np.multiply(residual[part], factor, out=new[part])
+            some -= middle
+            np.exp(some, out=some)
+            some += 1
+            np.reciprocal(some, out=some)
+    return new, None, count < 2
+
+
+def _parts(values: Doubles) -> list[slice]:
+    """Return the rows of an array, few enough at a time for the cache and for a count in one byte."""
+    rows = min(255, max(1, _CACHED // max(1, values.shape[1])))
+    return [slice(first, first + rows) for first in range(0, len(values), rows)]
+
+
+def _change(new: Doubles, old: Doubles) -> tuple[Doubles, Doubles]:
+    """Return the sums of squares of (new - old) and of new over the first axis; `old` is overwritten."""
+    change, length = np.zeros(new.shape[1]), np.zeros(new.shape[1])
+    for part in _parts(new):
+        change += _squares(np.subtract(new[part], old[part], out=old[part]))
+        length += _squares(new[part])
+    return change, length
 
 
 def exponential(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
@@ -122,12 +170,13 @@ def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Rew
     y = np.ascontiguousarray(spectra[place].T, dtype=np.float64)
     weights, total, length = np.ones_like(y), np.abs(y).sum(0), np.full(place.size, float(len(y)))
     iteration = np.zeros(place.size, np.intp)
+    system = Pentadiagonal(banded, place.size)
     while place.size:
-        fitted = solve(weights, y, banded)
+        fitted = system.solve(weights, y)
         new, measure, stop = reweight(np.subtract(y, fitted), iteration, total)
         if measure is None:
-            np.subtract(new, weights, out=weights)
-            measure, length = np.sqrt(_squares(weights) / np.maximum(length, TINY)), _squares(new)
+            change, squares = _change(new, weights)
+            measure, length = np.sqrt(change / np.maximum(length, TINY)), squares
         done = np.flatnonzero(stop | (measure < tolerance) | (iteration >= rounds))
         weights, iteration = new, iteration + 1
         baselines[place[done]] = fitted[:, done].T
@@ -141,5 +190,5 @@ def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Rew
         if left.size:  # no spectrum is waiting: continue with the remaining columns
             going = np.delete(np.arange(place.size), left)
             place, iteration, total, length = place[going], iteration[going], total[going], length[going]
-            y, weights = y[:, going], weights[:, going]
+            y, weights, system = y[:, going], weights[:, going], Pentadiagonal(banded, going.size)
     return baselines

@@ -12,6 +12,9 @@ Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
+_AT_ONCE = 2**16
+"""Number of values whose noise is computed at a time: they stay in the processor's cache."""
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -45,12 +48,41 @@ class Explanation:
 
     def residual(self, spectra: Doubles) -> tuple[Doubles, Doubles]:
         """Return the part of spectra (n, L) outside the basis, and its expected standard deviation, both divided by `scale`."""
+        residual = self.outside(spectra)
+        return residual, self.noise(spectra, residual)
+
+    def outside(self, spectra: Doubles) -> Doubles:
+        """Return the part of spectra (n, L) outside the basis, divided by `scale`."""
         scaled = (spectra - self.mean) / self.scale
-        residual = scaled - scaled @ self.basis.T @ self.basis
-        noise = np.interp(spectra - residual * self.scale, self.levels, self.growth)
-        # the noise of the others does not apply to a spectrum that they do not explain
-        own = np.median(np.abs(np.diff(residual / noise, 2, axis=-1)), axis=-1, keepdims=True) / (0.6745 * 6**0.5)
-        return residual, noise * np.maximum(own, 1)
+        if len(self.basis):
+            scaled -= scaled @ self.basis.T @ self.basis
+        return np.asarray(scaled)
+
+    def noise(self, spectra: Doubles, residual: Doubles) -> Doubles:
+        """Return the expected standard deviation of the part of spectra outside the basis, divided by `scale`."""
+        noise = np.empty_like(residual)
+        rows = max(1, _AT_ONCE // residual.shape[-1])
+        for part in (slice(first, first + rows) for first in range(0, len(residual), rows)):
+            some = np.interp(spectra[part] - residual[part] * self.scale, self.levels, self.growth)
+            # the noise of the others does not apply to a spectrum that they do not explain
+            own = median(np.abs(np.diff(residual[part] / some, 2, axis=-1)))[:, None] / (0.6745 * 6**0.5)
+            np.multiply(some, np.maximum(own, 1), out=noise[part])
+        return noise
+
+
+def median(values: Doubles) -> Doubles:
+    """Return the median over the last axis: sorting is several times as fast as `numpy.median`."""
+    return np.asarray(quantiles(values, 0.5)[0])
+
+
+def quantiles(values: Doubles, *shares: float) -> Doubles:
+    """Return quantiles over the last axis, of shape (q, ...), linear between values."""
+    ordered = np.sort(values, axis=-1)
+    place = np.array(shares) * (values.shape[-1] - 1)
+    low = np.floor(place).astype(np.intp)
+    high = np.minimum(low + 1, values.shape[-1] - 1)
+    first = ordered[..., low]
+    return np.asarray(np.moveaxis(first + (ordered[..., high] - first) * (place - low), -1, 0))
 
 
 def alone(bands: int) -> Explanation:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_spectrai.cube import FloatArray
-from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask
+from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, quantiles
 from napari_spectrai.preparation.spikes.widths import SAMPLED, SINGLE, line_widths
 
 _FLANK = 4
@@ -181,7 +181,7 @@ class Search:
     def _passes(self, spectra: Doubles, residual: Doubles, noise: Doubles) -> Iterator[tuple[Integers, Integers, Doubles, Doubles]]:
         """Yield candidates, the largest of each spectrum first, each time without those found before."""
         known = self.known
-        floor = _FLOOR * np.ptp(np.percentile(spectra, [1, 99], axis=-1), axis=0) + 1e-6 * np.abs(spectra).max(-1)
+        floor = _FLOOR * np.ptp(quantiles(spectra, 0.01, 0.99), axis=0) + 1e-6 * np.abs(spectra).max(-1)
         rows = np.flatnonzero((self._gains(residual, noise) > self.threshold**2).any((0, 2)))
         residual, noise = residual[rows], noise[rows]
         barred = np.zeros((len(rows), residual.shape[1]), bool)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone
+from napari_spectrai.preparation.spikes.context import Doubles, Explanation, FoundSpikes, Integers, Mask, alone, median, quantiles
 from napari_spectrai.preparation.spikes.search import Search
 from napari_spectrai.preparation.spikes.widths import SAMPLED, line_widths
 
@@ -19,8 +19,8 @@ _AROUND = 6
 """Number of bands to either side over which the noise is smoothed."""
 _SUPPORT = 3.0
 """Minimum number of spectra, by participation ratio, that share a direction."""
-_TAIL, _TAIL_NORMAL = 99.7, 2.97
-"""Percentile of deviations at which the noise must match a normal distribution, and its value there."""
+_TAIL, _TAIL_NORMAL = 0.997, 2.97
+"""Quantile of deviations at which the noise must match a normal distribution, and its value there."""
 _COST = 2.0
 """Number of bands whose deviation an additional direction must reduce to a third."""
 _CLIPPED = 10.0
@@ -33,6 +33,8 @@ _MOST = 0.5
 """Fraction of spectra with spikes above which they are part of the data and not spikes."""
 _LINES = 4
 """Minimum number of spectra that share an unexplained line."""
+_PROVISIONAL = 2**19
+"""Largest number of values from which the dependence of noise on intensity is estimated while spikes are still among them."""
 
 
 def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None = None) -> Explanation:
@@ -58,7 +60,7 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
         parts = []
         for number in range(_FOLDS):
             mine = np.flatnonzero(fold == number)
-            known = _explanation(clean[fold != number], scale, rank)
+            known = _explanation(clean[fold != number], scale, rank, _PROVISIONAL)
             found = Search(known, threshold, width).find(spectra[mine], classify=False)
             parts.append(replace(found, spectrum=mine[found.spectrum]))
         found = FoundSpikes.joined(parts)
@@ -80,9 +82,9 @@ def learn(spectra: Doubles, threshold: float, width: int, place: Integers | None
 
 def _deviation(values: Doubles) -> Doubles:
     """Return a robust standard deviation over the first axis; for quantised values, whose median may be 0, from the mean."""
-    size = np.abs(values)
-    median = np.median(size, axis=0) / 0.6745
-    return np.where(median > 0, median, size.mean(0) * 1.2533)
+    size = np.abs(values).T
+    middle = median(size) / 0.6745
+    return np.where(middle > 0, middle, size.mean(-1) * 1.2533)
 
 
 def _floored(scale: Doubles, spectra: Doubles) -> Doubles:
@@ -100,7 +102,7 @@ def _clipped(spectra: Doubles, width: int) -> Doubles:
     from scipy.ndimage import median_filter
 
     rise = spectra - median_filter(spectra, (1, 2 * width + 3), mode="nearest")
-    middle = np.median(rise, axis=0)
+    middle = median(rise.T)
     return spectra - np.maximum(rise - middle - _CLIPPED * _deviation(rise - middle), 0)
 
 
@@ -136,7 +138,7 @@ def _rank(clean: Doubles, held: Mask, scale: Doubles) -> int:
     for rank in ranks:
         some = basis[:rank]
         off = (inside - inside @ some.T @ some) / np.maximum(1 - (some**2).sum(0), 1e-3)
-        scores.append(np.log(np.maximum(np.percentile(np.abs(off), [50, 90], axis=0), least)).mean())
+        scores.append(np.log(np.maximum(quantiles(np.abs(off).T, 0.5, 0.9), least)).mean())
     # with noise correlated between bands every additional direction improves slightly; a line improves much
     costs = np.array(scores) + _COST * np.array(ranks) / clean.shape[1]
     return ranks[int(costs.argmin())]
@@ -148,24 +150,28 @@ def _left(clean: Doubles, scale: Doubles, basis: Doubles) -> Doubles:
     return np.asarray((scaled - scaled @ basis.T @ basis) / np.sqrt(np.maximum(1 - (basis**2).sum(0), 1e-3)))
 
 
-def _explanation(clean: Doubles, scale: Doubles, rank: int) -> Explanation:
-    """Return the directions of spectra, and the dependence of their noise on the predicted intensity."""
+def _explanation(clean: Doubles, scale: Doubles, rank: int, values: int | None = None) -> Explanation:
+    """Return the directions of spectra, and the dependence of their noise on the predicted intensity, which as many values show."""
     mean = clean.mean(0)
     basis = _directions((clean - mean) / scale, rank)
-    residual = _left(clean, scale, basis)
-    predicted = (clean - residual * scale).ravel()
+    least = _floored(np.zeros_like(scale), clean) / scale
+    known = replace(alone(clean.shape[1]), mean=mean, scale=scale, basis=basis)
+    some = clean if values is None else clean[:: max(1, clean.size // values)]
+    outside = known.outside(some)
+    residual = outside / np.sqrt(np.maximum(1 - (basis**2).sum(0), 1e-3))
+    predicted = (some - residual * scale).ravel()
     residual = residual.ravel()
     order = np.argsort(predicted)
     shares = np.concatenate([np.linspace(0, 0.95, 20), [0.98, 0.99, 0.995, 0.998, 1]])
     ends = np.unique((shares * order.size).astype(int))
     pieces = [order[a:b] for a, b in pairwise(ends) if b - a >= 100] or [order]
-    levels = np.array([np.median(predicted[piece]) for piece in pieces])
+    levels = np.array([median(predicted[piece]) for piece in pieces])
     growth = np.array([float(_deviation(residual[piece])) for piece in pieces])
-    least = _floored(np.zeros_like(scale), clean) / scale
-    known = replace(alone(clean.shape[1]), mean=mean, scale=scale, basis=basis, levels=levels, growth=np.maximum(growth, least.max()))
+    known = replace(known, levels=levels, growth=np.maximum(growth, least.max()))
+    del predicted, residual
     # low counts have a long tail
-    size = np.abs(residual / known.residual(clean)[1].ravel())
-    tails = [np.percentile(size[piece], _TAIL) / _TAIL_NORMAL for piece in pieces]
+    size = np.abs(outside / known.noise(some, outside)).ravel()
+    tails = [float(quantiles(size[piece], _TAIL)[0]) / _TAIL_NORMAL for piece in pieces]
     return replace(known, growth=known.growth * np.maximum(tails, 1))
 
 
