@@ -112,9 +112,16 @@ _HEAD = 16
 
 def _nonzero(spectra: npt.NDArray[Any]) -> Codes:
     """Return how many values of each spectrum (..., L) are not zero, at most 3; for most, the first ones decide."""
-    found = _counted(spectra[..., :_HEAD])
-    rest = found < 3
-    if spectra.shape[-1] > _HEAD and rest.any():
+    least = min(3, spectra.shape[-1])
+    rest = np.zeros(spectra.shape[:-1], bool)
+    for band in range(least):
+        rest |= spectra[..., band] == 0
+    if 4 * np.count_nonzero(rest) < rest.size:
+        found = np.full(rest.shape, least, np.uint8)
+    else:
+        found = _counted(spectra[..., :_HEAD])
+        rest = found < 3 if spectra.shape[-1] > _HEAD else np.zeros(1, bool)
+    if rest.any():
         found[rest] = _counted(spectra[rest])
     return found
 
