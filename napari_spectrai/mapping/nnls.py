@@ -13,8 +13,8 @@ FULL_EXCHANGES = 15
 """Exchanges of all infeasible coefficients before only the last of them is exchanged, which always ends (Murty 1974)."""
 STEPS = 500
 """Exchanges at most, for each coefficient; far more than any cube has needed."""
-AT_ONCE = 2**18
-"""Values at a time."""
+AT_ONCE = 2**20
+"""Values at a time: what is done once for a block then hardly counts."""
 _WELL_CONDITIONED = 1e4
 """Condition number of the references below which normal equations are exact enough."""
 _SUM_WEIGHT = 1e4
@@ -64,7 +64,7 @@ class NonNegative:
 
     @property
     def at_once(self) -> int:
-        """Number of spectra that are best solved together, since they fit in the processor's cache."""
+        """Number of spectra that are best solved together."""
         k, m = self.references.shape
         return int(np.clip(AT_ONCE // max(k * k if k > _TABLE else k, m), 256, 2**14))
 

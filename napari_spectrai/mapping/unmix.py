@@ -25,6 +25,8 @@ MOST = 64
 """References at most."""
 SIMILAR = 5.0
 """Angle in degrees below which two references are reported as hard to distinguish."""
+_LEAST = 1024
+"""Number of spectra below which they are not divided among threads."""
 _DARK = 0.05
 """Share of the spectra, the darkest ones, whose mean serves as the background."""
 
@@ -87,15 +89,17 @@ class UnmixMaps(PlannedMaps):
 
         def values(spectra: npt.NDArray[Any]) -> Doubles:
             found = np.empty((len(names) + 1, len(spectra)))
+            threads = os.cpu_count() or 1
+            size = min(solver.at_once, max(_LEAST, -(-len(spectra) // threads)))
 
             def solve(first: int) -> None:
-                part = slice(first, first + solver.at_once)
+                part = slice(first, first + size)
                 abundances, found[-1, part] = self.abundances(solver, np.asarray(spectra[part], np.float64), noise)
                 found[:-1, part] = abundances.T
 
             # in threads, each on small matrices, which threads of BLAS would only slow down
-            with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-                for done in [pool.submit(solve, first) for first in range(0, len(spectra), solver.at_once)]:
+            with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+                for done in [pool.submit(solve, first) for first in range(0, len(spectra), size)]:
                     done.result()
             return found
 
