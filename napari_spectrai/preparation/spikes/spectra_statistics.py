@@ -168,9 +168,9 @@ def _explanation(clean: Doubles, scale: Doubles, rank: int, values: int | None =
     levels = np.array([median(predicted[piece]) for piece in pieces])
     growth = np.array([float(_deviation(residual[piece])) for piece in pieces])
     known = replace(known, levels=levels, growth=np.maximum(growth, least.max()))
-    del predicted, residual
+    del predicted
     # low counts have a long tail
-    size = np.abs(outside / known.noise(some, outside)).ravel()
+    size = np.abs(residual / known.noise(some, outside).ravel())
     tails = [float(quantiles(size[piece], _TAIL)[0]) / _TAIL_NORMAL for piece in pieces]
     return replace(known, growth=known.growth * np.maximum(tails, 1))
 

@@ -1,0 +1,110 @@
+"""Memory of a large scene, and a training killed in its middle: ``python benchmarks/scene.py [predict] [train] [--rows 1973]``.
+
+``predict`` applies a small segmentation network to a cube of 1973 × 3975 × 51 values on disk by the command line, and prints how far the
+memory of that process rose above what it took before the first tile. ``train`` streams a training from ENVI files, kills the process
+(signal 9) after an epoch, resumes it, and compares the curve with that of a training that nobody killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from napari_spectrai import Cube, Experiment, Labels, write
+from napari_spectrai.runs import Epoch, RunFolder
+
+COMMAND = (sys.executable, "-m", "napari_spectrai")
+SHAPE = (1973, 3975, 51)
+
+
+def envi(path: Path, shape: tuple[int, int, int], seed: int) -> Path:
+    """Write a float32 cube of repeated random rows, and return its header."""
+    rows, columns, bands = shape
+    some = np.random.default_rng(seed).random((16, columns, bands), np.float32) + 0.5
+    with path.with_suffix(".img").open("wb") as file:
+        for row in range(rows):
+            file.write(some[row % 16].tobytes())
+    header = f"ENVI\nsamples = {columns}\nlines = {rows}\nbands = {bands}\ndata type = 4\ninterleave = bip\nbyte order = 0\n"
+    path.write_text(header)
+    return path
+
+
+def model(folder: Path) -> Path:
+    """Train a network for a moment, and return its file."""
+    rng = np.random.default_rng(0)
+    write(Cube(rng.random((96, 96, SHAPE[2]), np.float32) + 0.5), folder / "small.npz")
+    labels = Labels(np.broadcast_to(np.arange(1, 4, dtype=np.uint8).repeat(32), (96, 96)))
+    write(labels, folder / "labels.npz")
+    settings = (
+        f"data.input=[{folder / 'small.npz'}]", f"data.truth=[{folder / 'labels.npz'}]", "task=segmentation", "data.patch=32",
+        "data.samples=16", "network={kind: unet, dims: 2, width: 8, depth: 2}", "training.epochs=1", "training.batch=8",
+        "training.device=cpu", "preparation=[scale]",
+    )  # fmt: skip
+    document = Experiment().override(*settings).save(folder / "small.yml")
+    subprocess.run([*COMMAND, "train", document, "--run", folder / "small"], check=True, stdout=subprocess.DEVNULL)
+    return RunFolder(folder / "small").best
+
+
+def predict(folder: Path, rows: int) -> None:
+    """Print the memory and time of a prediction to Zarr."""
+    scene, network, result = envi(folder / "scene.hdr", (rows, *SHAPE[1:]), 0), model(folder), folder / "classes.zarr"
+    begun, memory = time.monotonic(), []
+    with subprocess.Popen([*COMMAND, "predict", network, scene, "-o", result], stdout=subprocess.DEVNULL) as child:
+        process = psutil.Process(child.pid)
+        while child.poll() is None:
+            try:
+                memory.append((result.exists(), process.memory_full_info().uss / 1e9))
+            except psutil.Error:
+                break
+            time.sleep(0.1)
+    before = max(size for started, size in memory if not started)
+    print(
+        f"{rows} × {SHAPE[1]} × {SHAPE[2]} to Zarr: exit code {child.returncode}, {time.monotonic() - begun:.0f} s, "
+        f"{before:.2f} GB before the first tile, at most {max(size for _, size in memory) - before:.2f} GB above that"
+    )
+
+
+def curve(run: RunFolder) -> list[tuple[int, float, float]]:
+    """Return the losses of each epoch."""
+    return [(event.epoch, event.training, event.validation) for event in run.events() if isinstance(event, Epoch)]
+
+
+def train(folder: Path) -> None:
+    """Print whether a streamed training that was killed equals one that was not."""
+    noisy, clean = (envi(folder / f"{name}.hdr", (300, 300, 100), seed) for seed, name in enumerate(("noisy", "clean")))
+    settings = (
+        f"data.input=[{noisy}]", f"data.truth=[{clean}]", "network={kind: residual_mlp, width: 32}", "training.epochs=4",
+        "training.memory=0.05", "training.device=cpu", "split={method: contiguous, validation: 0.1}", "preparation=[scale]",
+    )  # fmt: skip
+    document = Experiment().override(*settings).save(folder / "streamed.yml")
+    whole, killed = RunFolder(folder / "whole"), RunFolder(folder / "killed")
+    subprocess.run([*COMMAND, "train", document, "--run", whole.path], check=True, stdout=subprocess.DEVNULL)
+    with subprocess.Popen([*COMMAND, "train", document, "--run", killed.path], stdout=subprocess.DEVNULL) as child:
+        while child.poll() is None and not (killed.journal.exists() and curve(killed)):
+            time.sleep(0.05)
+        child.kill()
+    known = len(curve(killed))
+    subprocess.run([*COMMAND, "train", killed.path, "--resume"], check=True, stdout=subprocess.DEVNULL)
+    same = curve(killed) == curve(whole)
+    print(
+        f"streamed training killed in epoch {known + 1} of 4 and resumed: {'the same losses' if same else 'OTHER LOSSES'} {curve(killed)}"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="*", default=["predict", "train"])
+    parser.add_argument("--rows", type=int, default=SHAPE[0])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        if "predict" in options.what:
+            predict(Path(made), options.rows)
+        if "train" in options.what:
+            train(Path(made))
