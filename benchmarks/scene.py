@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from napari_spectrai import Cube, Experiment, Labels, write
+from napari_spectrai import Cube, Experiment, write
 from napari_spectrai.runs import Epoch, RunFolder
 
 COMMAND = (sys.executable, "-m", "napari_spectrai")
@@ -40,12 +40,12 @@ def model(folder: Path) -> Path:
     """Train a network for a moment, and return its file."""
     rng = np.random.default_rng(0)
     write(Cube(rng.random((96, 96, SHAPE[2]), np.float32) + 0.5), folder / "small.npz")
-    labels = Labels(np.broadcast_to(np.arange(1, 4, dtype=np.uint8).repeat(32), (96, 96)))
-    write(labels, folder / "labels.npz")
+    labels = np.broadcast_to(np.arange(1, 4, dtype=np.uint8).repeat(32), (96, 96))
+    np.savez(folder / "labels.npz", labels=labels, class_names=["", "a", "b", "c"])
     settings = (
-        f"data.input=[{folder / 'small.npz'}]", f"data.truth=[{folder / 'labels.npz'}]", "task=segmentation", "data.patch=32",
+        f"data.input=[{folder / 'small.npz'}]", f"data.truth=[{folder / 'labels.npz'}]", "task=segmentation", "data.patch=16",
         "data.samples=16", "network={kind: unet, dims: 2, width: 8, depth: 2}", "training.epochs=1", "training.batch=8",
-        "training.device=cpu", "preparation=[scale]",
+        "training.device=cpu", "preparation=[scale]", "loss=cross_entropy", "split.validation=0.3",
     )  # fmt: skip
     document = Experiment().override(*settings).save(folder / "small.yml")
     subprocess.run([*COMMAND, "train", document, "--run", folder / "small"], check=True, stdout=subprocess.DEVNULL)

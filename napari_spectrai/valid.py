@@ -113,9 +113,7 @@ _HEAD = 16
 def _nonzero(spectra: npt.NDArray[Any]) -> Codes:
     """Return how many values of each spectrum (..., L) are not zero, at most 3; for most, the first ones decide."""
     least = min(3, spectra.shape[-1])
-    rest = np.zeros(spectra.shape[:-1], bool)
-    for band in range(least):
-        rest |= spectra[..., band] == 0
+    rest: Mask = np.any([spectra[..., band] == 0 for band in range(least)], axis=0)
     if 4 * np.count_nonzero(rest) < rest.size:
         found = np.full(rest.shape, least, np.uint8)
     else:
