@@ -499,3 +499,18 @@ def test_bands_are_kept_by_number_whatever_the_axis():
     np.testing.assert_array_equal(kept.data, cube.data[:, 5:15])
     assert kept.axis == axis.take(slice(5, 15))
     assert preprocess(cube, [Crop(low=0, high=499, by="number")]).shape == (2, 40)
+
+
+@pytest.mark.parametrize(("window", "order", "derivative"), [(3, 0, 0), (5, 2, 0), (9, 4, 1), (29, 9, 3), (31, 2, 2)])
+def test_savitzky_golay_is_that_of_scipy(window, order, derivative):
+    spectra = np.random.default_rng(0).normal(100, 1, (3, 31))
+    found = SavitzkyGolay(window=window, order=order, derivative=derivative).apply(spectra, SpectralAxis.bands(31))[0]
+    expected = savgol_filter(spectra, window, order, deriv=derivative)
+    np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+
+
+def test_polynomials_pass_a_wide_savitzky_golay_filter_unchanged():
+    place = np.linspace(-1, 1, 1200)
+    spectra = 100 + place ** np.arange(10)[:, None]
+    found = SavitzkyGolay(window=999, order=9).apply(spectra, SpectralAxis.bands(1200))[0]
+    np.testing.assert_allclose(found, spectra, rtol=1e-9)

@@ -48,10 +48,10 @@ class SavitzkyGolay(Step):
             raise ValueError(f"window of {self.window} bands exceeds the {bands} of this cube; choose an odd number up to {odd}")
         if self.derivative > 1 and axis.step is None:
             raise ValueError(f"derivative {self.derivative} needs an evenly spaced axis; resample first")
-        from scipy.signal import savgol_filter
+        from napari_spectrai.preparation.savitzky_golay import savgol
 
-        with np.errstate(over="ignore"):  # overflow of the squared residuals at the ends, which are not used
-            done = on_finite(spectra, lambda finite: savgol_filter(finite, self.window, self.order, deriv=self.derivative, axis=-1))
+        with np.errstate(over="ignore"):  # a polynomial may exceed the largest value of float32
+            done = on_finite(spectra, lambda finite: savgol(finite, self.window, self.order, self.derivative))
         if self.derivative and bands > 1:
             spacing = axis.step if axis.step is not None else np.gradient(axis.values)
             if not np.all(spacing):

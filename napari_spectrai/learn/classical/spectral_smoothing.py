@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.linalg import solveh_banded
-from scipy.signal import savgol_filter
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,6 +19,7 @@ from napari_spectrai.learn.classical.stabilised import Denoiser
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.scoring.metrics import mse
 from napari_spectrai.noise import NoiseModel
+from napari_spectrai.preparation.savitzky_golay import savgol
 from napari_spectrai.units import aligned
 
 
@@ -121,7 +121,7 @@ class SavitzkyGolay(_Smoother):
     def smooth(self, spectra: FloatArray, settings: Sequence[float]) -> FloatArray:
         """Return smoothed spectra."""
         window, order = (int(value) for value in settings)
-        return savgol_filter(spectra, window, order, axis=-1)
+        return savgol(spectra, window, order)
 
 
 class Whittaker(_Smoother):

@@ -175,10 +175,17 @@ def _explanation(clean: Doubles, scale: Doubles, rank: int, values: int | None =
     return replace(known, growth=known.growth * np.maximum(tails, 1))
 
 
+def _exceeded(probability: float, mean: float) -> float:
+    """Return the count that a Poisson variable exceeds with at most this probability, as the slow `scipy.stats.poisson.isf`."""
+    from scipy.special import pdtr, pdtrik
+
+    most = float(np.ceil(pdtrik(1 - probability, mean)))
+    below = max(most - 1, 0.0)
+    return below if pdtr(below, mean) >= 1 - probability else most
+
+
 def _lines(found: FoundSpikes, bands: int, place: Integers | None) -> Mask:
     """Return the bands at which more spectra rise than by chance, or by one ray along a row of pixels."""
-    from scipy.stats import poisson
-
     rises = np.zeros(bands)
     keys = (found.spectrum,) if place is None else (place[0][found.spectrum], place[1][found.spectrum])
     for band in np.unique(found.peak):
@@ -187,7 +194,7 @@ def _lines(found: FoundSpikes, bands: int, place: Integers | None) -> Mask:
     # spikes are uniform over the bands: the number of bands without any determines their rate, whatever lines there are
     none = np.mean(np.bincount(found.peak, minlength=bands) == 0)
     chance = max(float(np.median(rises)), -3 * np.log(max(none, 1 / bands)))
-    return np.asarray(rises >= max(_LINES, 1 + float(poisson.isf(1e-4 / bands, chance))))
+    return np.asarray(rises >= max(_LINES, 1 + _exceeded(1e-4 / bands, chance)))
 
 
 def _line(clean: Doubles, known: Explanation) -> float:
