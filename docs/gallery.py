@@ -149,8 +149,9 @@ def calibration() -> None:
     cube = as_cube(fine)
     broad = gaussian_filter1d(cube.numpy(), 4, axis=-1)[..., ::3]
     noise = np.random.default_rng(0).normal(0, 0.01 * float(np.ptp(broad)), broad.shape).astype(np.float32)
-    coarse = Cube(broad + noise, SpectralAxis(cube.axis.values[::3], cube.axis.unit), name="coarse spectrometer")
-    source = add_cube(story.viewer, coarse, colormap="viridis", scale=fine.scale, units=fine.units)
+    axis = SpectralAxis(cube.axis.values[::3], cube.axis.unit)
+    coarse = Cube(broad + noise, axis, name="coarse spectrometer", pixel_size=cube.pixel_size, pixel_unit=cube.pixel_unit)
+    source = add_cube(story.viewer, coarse, colormap="viridis")
     story.look((1004.0, 12.0, 17.0))
     model = story.train(source, fine, "split.test=0.2", "network.seconds=60")
     story.evaluate(story.predict(model, source), fine)
@@ -190,7 +191,7 @@ def segmentation() -> None:
     strokes.opacity = 0.9
     story.take("strokes")
     story.leave(dock)
-    model = story.train(scene, strokes, "network.seconds=60")
+    model = story.train(scene, strokes, "network.seconds=120")
     result = story.predict(model, scene)
     story.evaluate(result, classes, lambda dock: None)
     story.end()

@@ -26,7 +26,7 @@ class DecadeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
         """Return the texts of ticks."""
         if not self.logMode:
             return super().tickStrings(values, scale, spacing)  # type: ignore[no-any-return]
-        return [f"{10**value:.3g}" for value in values]
+        return [f"{10**value:,.0f}" if 3 <= value < 6 else f"{10**value:.3g}" for value in values]
 
 
 class WholeAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types

@@ -137,7 +137,7 @@ def test_the_story_train_pause_resume_stop_kill_resume_predict_look(open_pairs, 
     epochs = [e.epoch for e in train.run.folder.events() if isinstance(e, Epoch)]
     assert epochs == list(range(1, len(epochs) + 1))
     assert {"training", "validation", "ridge"} <= set(train.view.curves.names())
-    until(lambda: {"noisy", "predicted", "truth"} <= set(train.view.preview.names()))
+    until(lambda: {"input", "predicted", "truth"} <= set(train.view.preview.names()))
     train.stop()
     until(lambda: train.state == "idle")
 

@@ -243,7 +243,7 @@ class TrainingView(Container[Any]):
     def _show_preview(self, event: Preview) -> None:
         axis = SpectralAxis(event.positions, event.unit)  # type: ignore[arg-type]
         self.preview.titles(x=axis.label)
-        self.preview.curve("noisy", event.positions, event.input, SOURCE, width=1)
+        self.preview.curve("input", event.positions, event.input, SOURCE, width=1)
         self.preview.curve(event.target, event.positions, event.truth, TRUTH, width=1.2)
         self.preview.curve("predicted", event.positions, event.prediction, self.preview.accent)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from napari_spectrai.experiment.metrics import METRICS, Metric
+from napari_spectrai.reports.svg import rounded
 from napari_spectrai.runs import Compared, Epoch, Finished, Started
 from napari_spectrai.widgets.plot import CLASSICAL, SOURCE
 
@@ -23,13 +24,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def short(value: float) -> str:
+    """Return a score with three digits, large ones written out: 4,080 and not 4.08e+03."""
+    text = f"{value:.3g}"
+    return rounded(value) if "e+" in text else text
+
+
 def candidate_line(number: int, one: Compared, metric: str) -> str:
     """Describe a candidate of a cross-validation in one line."""
     if metric not in one.scores:
         return f"{number}  {one.name}: {one.note}"
-    ends = f" ({one.interval[0]:.3g}–{one.interval[1]:.3g})" if one.interval else ""
+    ends = f" ({short(one.interval[0])}–{short(one.interval[1])})" if one.interval else ""
     kept = f" · share {one.weight:.2f}" if one.weight else ""
-    return f"{number}  {one.name}: {one.scores[metric]:.3g}{ends}{kept}"
+    return f"{number}  {one.name}: {short(one.scores[metric])}{ends}{kept}"
 
 
 def best_so_far(started: Started, epochs: Sequence[Epoch], metric: Metric, rate: float) -> str:
@@ -40,8 +47,8 @@ def best_so_far(started: Started, epochs: Sequence[Epoch], metric: Metric, rate:
     best = choose(epoch.validation for epoch in epochs)
     baselines = {name: value for name, value in started.baselines.items() if name != "raw"}
     simple = metric.best(baselines)
-    against = f", {simple} {baselines[simple]:.3g}" if simple is not None else ""
-    return f" · best validation {best:.3g}{against} · learning rate {rate or epochs[-1].lr:.1e} · {clock(epochs[-1].left)} left"
+    against = f", {simple} {short(baselines[simple])}" if simple is not None else ""
+    return f" · best validation {short(best)}{against} · learning rate {rate or epochs[-1].lr:.1e} · {clock(epochs[-1].left)} left"
 
 
 def how_it_ended(ending: Finished, metric: Metric, candidates: int) -> str:
@@ -50,12 +57,12 @@ def how_it_ended(ending: Finished, metric: Metric, candidates: int) -> str:
     name = next((name for name, known in METRICS.items() if known is metric), "mse")
     ranges = {method: row.get(name) for method, row in ending.intervals.get(part, {}).items()}
     scores = ", ".join(
-        f"{method} {row[name]:.3g}" + (f" ({ends[0]:.3g}–{ends[1]:.3g})" if (ends := ranges.get(method)) else "")
+        f"{method} {short(row[name])}" + (f" ({short(ends[0])}–{short(ends[1])})" if (ends := ranges.get(method)) else "")
         for method, row in _main_rows(ending.scores.get(part, {}), name, metric).items()
     )
     early = " (no longer improving)" if ending.reason == "early" else ""
     blocks = ending.scores.get("blocks", {}).get("network", {}).get(name)
-    unbiased = "" if blocks is None else f" · block split: {blocks:.3g}"
+    unbiased = "" if blocks is None else f" · block split: {short(blocks)}"
     reached = f"{candidates} candidates compared" if candidates else f"best epoch {ending.best_epoch}"
     held = "cross-validated" if candidates and part == "validation" else part
     return f"done{early} in {clock(ending.seconds)} · {reached} · {metric.title}, {held}: {scores}{unbiased}"

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.runs.history import RunSummary
+from napari_spectrai.widgets.train_dock.progress_words import short
 
 STATES = {
     "running": "running",
@@ -180,16 +181,16 @@ def _state(row: RunSummary) -> str:
 def _reached(row: RunSummary) -> str:
     if math.isnan(row.score):
         return ""
-    return f"{row.score:.3g} ≠" if row.pixels else f"{row.score:.3g}"
+    return f"{short(row.score)} ≠" if row.pixels else f"{short(row.score)}"
 
 
 def _about(row: RunSummary) -> str:
     if row.members:
-        best = "" if math.isnan(row.score) else f"best run, {row.part}: {METRICS[row.metric].title} {row.score:.3g}"
+        best = "" if math.isnan(row.score) else f"best run, {row.part}: {METRICS[row.metric].title} {short(row.score)}"
         return "\n".join(filter(None, [f"{row.name}: a sweep, {row.progress} runs finished", best, str(row.path)]))
     lines = [row.name, f"{row.task} · {row.network} · {row.when} · {STATES[row.state]}" if row.task else STATES[row.state]]
     if not math.isnan(row.score):
-        against = "" if math.isnan(row.baseline) else f", {row.baseline_name.replace('_', ' ')} {row.baseline:.3g}"
-        lines.append(f"{METRICS[row.metric].title}, {row.part}: network {row.score:.3g}{against}")
+        against = "" if math.isnan(row.baseline) else f", {row.baseline_name.replace('_', ' ')} {short(row.baseline)}"
+        lines.append(f"{METRICS[row.metric].title}, {row.part}: network {short(row.score)}{against}")
     lines += [row.remark] if row.remark else []
     return "\n".join([*lines, str(row.path)])
