@@ -61,8 +61,10 @@ def keep(viewer: napari.Viewer, path: Path) -> None:
 
 
 def save(viewer: napari.Viewer, name: str) -> None:
-    """Save a screenshot of the whole window."""
+    """Save a screenshot of the whole window, with the whole image."""
     still(viewer)
+    viewer.reset_view()
+    settle(1)
     IMAGES.mkdir(exist_ok=True)
     keep(viewer, IMAGES / f"{name}.png")
     print(IMAGES / f"{name}.png")
@@ -113,9 +115,8 @@ def three_kinds() -> None:
     """Drive the Spectra and Preprocess docks over a Raman map, a lambda stack and a reflectance scene."""
     viewer = window("cartilage")
     spectra, cube = opened(viewer, "Spectra"), viewer.layers["Cartilage"]
-    spectra.points = viewer.add_points(
-        np.array([[1004.0, 5, 6], [1004, 20, 30]]), size=1.5, name="pins", face_color="#ff4040", units=cube.units
-    )
+    for y, x in ((5, 6), (20, 30)):
+        spectra.pins.pin((1450.0, y, x))
     viewer.layers.selection.active = cube
     spectra.tools[0].toggle()
     spectra.tools.pick.value = True

@@ -23,10 +23,12 @@ from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, layer_data, layers_from_file, opened_layer
 from napari_spectrai.widgets.responsive import in_thread
+from napari_spectrai.widgets.warm_up import begin
 
 
 def raman_pairs() -> list[LayerData]:
     """Return the Raman pairs as two layers: noisy spectra and, hidden below them, their truth."""
+    begin()
     pairs = sample("raman_pairs")
     assert pairs.truth is not None  # noqa: S101
     return [layer_data(pairs.truth, colormap="viridis"), layer_data(pairs.cube, colormap="viridis")]
@@ -44,6 +46,7 @@ def lambda_stack() -> list[LayerData]:
 
 def microplastic() -> list[LayerData]:
     """Return the FTIR map."""
+    begin()
     return [layer_data(sample("microplastic").cube, colormap="viridis")]
 
 
@@ -65,6 +68,7 @@ def _first_seen(cube: Cube, **more: Any) -> LayerData:
 
 
 def _watch() -> None:
+    begin()
     viewer = current_viewer()
     if viewer is not None:
         band_contrast(viewer)

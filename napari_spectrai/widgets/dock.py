@@ -23,6 +23,7 @@ from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layers import spectral_layers
 from napari_spectrai.widgets.sample_links import Words
 from napari_spectrai.widgets.scrolling import Scrolling
+from napari_spectrai.widgets.warm_up import begin
 
 _WRONG = "#e0503f"
 WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
@@ -137,6 +138,7 @@ class Dock(Container[Any]):
         if self._column is not None:
             others = [(str(other.native.objectName()), other.native) for other in docks() if other is not self]
             arrange(str(self._column.objectName()), self._column, others)
+            begin()
             self._open_spectra()
 
     def _open_spectra(self) -> None:

@@ -267,7 +267,7 @@ class KindForm(Container[Any]):
         )  # fmt: skip
         self.problem = message()
         self._settings: SpecForm | None = None
-        self._fold = FoldBox("settings", [], key=f"{label_of(name, field)}, settings")
+        self._fold = FoldBox("Settings", [], key=f"{label_of(name, field)}, settings")
         super().__init__(widgets=[rows(self.choice), self.problem, self._fold], labels=False)
         self.margins = (0, 0, 0, 0)
         self._shown = ""

@@ -200,7 +200,15 @@ def add_labels(viewer: ViewerModel, labels: SpectralLabels, source: Image | None
     data = labels.data
     if data.ndim == 1:
         data = np.ascontiguousarray(np.broadcast_to(data, (1 if source is None else source.data.shape[0], len(data))))
-    return cast("Labels", viewer.add_labels(data, **label_options(labels) | more))
+    units = {} if source is None else units_over(source, data.ndim)
+    return cast("Labels", viewer.add_labels(data, **units | label_options(labels) | more))
+
+
+def units_over(source: Image, dimensions: int) -> dict[str, Any]:
+    """Return the units of labels over an image, to be given from the beginning: napari draws no layers of different units."""
+    place = spectral_position(source)
+    own = [unit for d, unit in enumerate(source.units) if dimensions == source.ndim or d != place]
+    return {"units": own} if len(own) == dimensions else {}
 
 
 def label_options(labels: SpectralLabels) -> dict[str, Any]:

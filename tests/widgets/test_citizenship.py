@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QLabel,
 
 from napari_spectrai.labels import Labels
 from napari_spectrai.runs import default_folder
-from napari_spectrai.widgets import context_menu, fold_state, preferences
+from napari_spectrai.widgets import context_menu, fold_state, preferences, warm_up
 from napari_spectrai.widgets.arrangement import AT_THE_BOTTOM
 from napari_spectrai.widgets.colours import CURVE, TEXT, contrast, readable
 from napari_spectrai.widgets.dock import message, opened
@@ -287,3 +287,15 @@ def test_preferences_reach_runs_and_plots_and_are_kept(viewer, settings, tmp_pat
     settings().runs_folder = ""
     assert preferences.RUNS not in os.environ
     preferences.changed.disconnect(told.append)
+
+
+@pytest.mark.own_process
+def test_modules_of_docks_are_imported_one_by_one_while_the_window_is_idle(make_napari_viewer, qtbot, monkeypatch):
+    monkeypatch.setattr(warm_up, "_started", [])
+    names = list(warm_up.modules())
+    assert names.index("napari_spectrai.widgets.plot") < names.index("napari_spectrai.widgets.train_dock.train_dock")
+    assert not any(name.startswith(("napari_spectrai.learn", "napari_spectrai.networks")) or name.endswith("demo") for name in names)
+    viewer = make_napari_viewer()
+    viewer.open_sample("napari-spectrai", "cartilage")
+    qtbot.waitUntil(lambda: all(name in sys.modules for name in names), timeout=600_000)
+    assert "torch" not in sys.modules

@@ -3,8 +3,10 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 
-from napari_spectrai import Cube, SpectralAxis, as_cube, write
-from napari_spectrai.widgets.layers import add_cube, layer_data, opened_layer, pixel_at, spectral_layers
+from napari_spectrai import Cube, Labels, SpectralAxis, as_cube, write
+from napari_spectrai.widgets.layer_frame import show_parts
+from napari_spectrai.widgets.layers import add_cube, add_labels, layer_data, opened_layer, pixel_at, spectral_layers
+from napari_spectrai.widgets.train_dock.truth_choice import canvas
 
 
 def test_a_cube_as_a_layer_and_back_without_a_copy(viewer, image_pairs):
@@ -93,3 +95,17 @@ def test_a_series_of_depths_or_times_has_its_coordinate_on_its_own_axis(viewer):
         data, options, _ = opened_layer(Cube(np.ones((3, 40), np.float32), metadata={"coordinates": series}))
         layer = viewer.add_image(data, **{key: value for key, value in options.items() if key in ("scale", "translate", "units")})
         assert (layer.scale[-1], layer.translate[-1], str(layer.units[-1])) == (2, 10, long)
+
+
+def test_labels_of_ours_have_the_units_of_their_source_from_the_beginning(viewer, recwarn):
+    axis = SpectralAxis(np.linspace(600, 1800, 12), "1/cm")
+    source = add_cube(viewer, Cube(np.ones((6, 5, 12), np.float32), axis, pixel_size=(0.5, 0.5), pixel_unit="um", name="map"))
+    said = []
+    inserted = viewer.layers.events.inserted
+    inserted.connect(lambda event: said.append([str(unit) for unit in event.value.units]), position="first")
+    labels = add_labels(viewer, Labels(np.ones((6, 5), np.int32), {1: "fat"}), source)
+    show_parts(viewer, Labels(np.ones((6, 5), np.int32), {1: "training"}), source)
+    strokes = canvas(viewer, source)
+    assert said == [["micrometer", "micrometer"]] * 3
+    assert [list(layer.scale) for layer in (labels, strokes)] == [[1, 1], [0.5, 0.5]]
+    assert not any("units" in str(one.message) for one in recwarn)

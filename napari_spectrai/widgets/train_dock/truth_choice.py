@@ -17,7 +17,7 @@ from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.marks import labels_of_marks
 from napari_spectrai.widgets.layer_choice import EVALUATED, is_named_truth
 from napari_spectrai.widgets.layer_frame import lie_over
-from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers, spectral_position, undecided
+from napari_spectrai.widgets.layers import as_cube, painted, spectral_layers, spectral_position, undecided, units_over
 
 _TRUTH = "Choose the layer with the target of the input."
 _WANTED = {
@@ -59,7 +59,7 @@ def canvas(viewer: Viewer, source: Image) -> Labels:
     """Add an empty Labels layer over `source` with the paint brush selected; over a set of spectra it covers bands × spectra."""
     position = spectral_position(source)
     shape = source.data.shape if source.ndim == 2 else tuple(length for d, length in enumerate(source.data.shape) if d != position)
-    layer = viewer.add_labels(np.zeros(shape, np.int32), name=f"{source.name} · strokes")
+    layer = viewer.add_labels(np.zeros(shape, np.int32), name=f"{source.name} · strokes", **units_over(source, len(shape)))
     lie_over(layer, source)
     if source.ndim == 2:
         layer.scale, layer.translate, layer.units = source.scale, source.translate, source.units
