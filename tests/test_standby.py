@@ -152,3 +152,17 @@ def test_it_ends_with_the_process_that_keeps_it():
     done = subprocess.run([sys.executable, "-c", keeper], capture_output=True, text=True, check=True, env=environment)
     with suppress(psutil.NoSuchProcess):  # it has ended before
         psutil.Process(int(done.stdout)).wait(300)
+
+
+def test_loading_asks_nothing_of_a_graphics_card():
+    # a process that has cannot be forked: the jobs could not use the card
+    script = """
+import torch
+def asked(*_, **__):
+    raise SystemExit("a card was asked for")
+for name in ("is_available", "device_count", "init", "_lazy_init", "current_device", "is_bf16_supported"):
+    setattr(torch.cuda, name, asked)
+from napari_spectrai.cli.standby import load
+load()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

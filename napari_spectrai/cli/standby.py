@@ -29,11 +29,16 @@ LOADED = (
 LONGEST = 1 << 16
 
 
-def wait() -> None:
-    """Run the command that arrives; end if standard input ends first, as it does with the starter."""
+def load() -> None:
+    """Import what jobs need; CUDA must not be initialised by that, since it does not survive a fork."""
     for name in LOADED:
         with suppress(ImportError):  # the command that needs it says so
             import_module(name)
+
+
+def wait() -> None:
+    """Run the command that arrives; end if standard input ends first, as it does with the starter."""
+    load()
     arguments = _forked() if "--fork" in sys.argv else _only()
     if arguments is None:
         return
