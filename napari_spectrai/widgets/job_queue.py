@@ -13,18 +13,22 @@ from magicgui.widgets import Container, ProgressBar, PushButton, Widget
 from napari.utils import progress
 from napari.viewer import Viewer
 from psygnal import Signal
+from qtpy.QtCore import QTimer
 from superqt.utils import thread_worker
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
 from napari_spectrai.runs import Event, Failed, Finished, Job, Progress
-from napari_spectrai.widgets.dock import line, message, say, text
+from napari_spectrai.runs.standby import standby
+from napari_spectrai.widgets.dock import Visibility, line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
 
 IN_MEMORY = 2_000_000_000
 """Results of up to this many bytes are loaded into memory; larger ones stay on disk and are read as they are viewed."""
 _TIME_SHOWN_AFTER = 2.0
 """Seconds of progress after which the remaining time is shown."""
+_AT_REST = 2000
+"""Milliseconds after the dock was shown at which a process begins to load what its first job needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class JobQueue(Container[Any]):
         self.margins = (0, 0, 0, 0)
         self.cancel.changed.connect(self.stop)
         self.native.destroyed.connect(self._close_activity)
+        Visibility(self.native, lambda shown: QTimer.singleShot(_AT_REST, standby.keep) if shown else None)
 
     # ---------------------------------------------------------------- the queue
 

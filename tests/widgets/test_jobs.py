@@ -11,9 +11,9 @@ import pytest
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QMessageBox, QPushButton, QWidget
 
-from napari_spectrai import launch, runs
+from napari_spectrai import launch, runs, widgets
 from napari_spectrai.runs import Epoch, Finished, Job, Run, RunFolder
-from napari_spectrai.widgets import jobs
+from napari_spectrai.widgets import job_queue, jobs
 from napari_spectrai.widgets.job_queue import JobQueue
 
 LONG = ("training.epochs=100000", "training.schedule=constant")
@@ -162,3 +162,11 @@ def test_what_work_on_a_thread_refers_to_is_freed_while_the_window_stays_open(vi
     del payload
     until(lambda: found)
     until(lambda: gc.collect() >= 0 and reference() is None)
+
+
+def test_a_process_loads_what_jobs_need_while_the_form_is_filled_in(open_image, until, monkeypatch):
+    kept = []
+    monkeypatch.setattr(job_queue, "_AT_REST", 0)
+    monkeypatch.setattr(job_queue.standby, "keep", lambda: kept.append(True))
+    widgets.predict(open_image[0])
+    until(lambda: bool(kept))
