@@ -11,11 +11,13 @@ Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Reweight = Callable[[Doubles, npt.NDArray[np.intp], Doubles], tuple[Doubles, Doubles | None, Mask]]
 """(residual, iteration, sum of |y|) -> new weights, the quantity compared with the tolerance (None: the relative change of the weights),
-and which spectra must stop with their current result."""
+and which spectra must stop with their current result. The residual may be overwritten."""
 
 TINY = float(np.finfo(np.float64).tiny)
-COLUMNS = 1024
-"""Number of spectra solved together: enough that the work on one band outweighs the overhead of a call."""
+COLUMNS = 2048
+"""Largest number of spectra solved together: enough that the work on one band outweighs the overhead of a call."""
+_VALUES = 2**20
+"""Number of values above which fewer spectra are solved together, to save memory."""
 _CACHED = 2**15
 """Number of values weighted at a time: they stay in the processor's cache."""
 
@@ -103,10 +105,10 @@ def asymmetric(p: float) -> Reweight:
 
 def logistic(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles) -> tuple[Doubles, Doubles | None, Mask]:
     """Return the weighting of arPLS."""
-    new, parts = np.empty_like(residual), _parts(residual)
+    parts = _parts(residual)
     count, below, squares = (np.zeros(residual.shape[1]) for _ in range(3))
     for part in parts:
-        low = np.minimum(residual[part], 0, out=new[part])
+        low = np.minimum(residual[part], 0)
         count += (low < 0).view(np.uint8).sum(0, dtype=np.uint8)
         below += low.sum(0)
         squares += _squares(low)
@@ -117,12 +119,13 @@ def logistic(residual: Doubles, iteration: npt.NDArray[np.intp], total: Doubles)
     middle = factor * (2 * deviation - mean)
     with np.errstate(over="ignore"):  # far above the baseline the weight is 0
         for part in parts:
-            some = np.multiply(residual[part], factor, out=new[part])
+            some = residual[part]
+            some *= factor
             some -= middle
             np.exp(some, out=some)
             some += 1
             np.reciprocal(some, out=some)
-    return new, None, count < 2
+    return residual, None, count < 2
 
 
 def _parts(values: Doubles) -> list[slice]:
@@ -165,30 +168,32 @@ def baseline(spectra: npt.NDArray[np.floating], smoothness: float, reweight: Rew
     """
     banded = smoothness * penalty(spectra.shape[-1])
     baselines = np.empty(spectra.shape)
-    place = np.arange(min(COLUMNS, len(spectra)))
+    place = np.arange(min(COLUMNS, max(256, _VALUES // spectra.shape[-1]), len(spectra)))
     waiting = place.size
     y = np.ascontiguousarray(spectra[place].T, dtype=np.float64)
     weights, total, length = np.ones_like(y), np.abs(y).sum(0), np.full(place.size, float(len(y)))
     iteration = np.zeros(place.size, np.intp)
-    system = Pentadiagonal(banded, place.size)
+    system, spare = Pentadiagonal(banded, place.size), np.empty_like(y)
     while place.size:
         fitted = system.solve(weights, y)
-        new, measure, stop = reweight(np.subtract(y, fitted), iteration, total)
+        new, measure, stop = reweight(np.subtract(y, fitted, out=spare), iteration, total)
         if measure is None:
             change, squares = _change(new, weights)
             measure, length = np.sqrt(change / np.maximum(length, TINY)), squares
         done = np.flatnonzero(stop | (measure < tolerance) | (iteration >= rounds))
-        weights, iteration = new, iteration + 1
-        baselines[place[done]] = fitted[:, done].T
+        spare, weights, iteration = weights, new, iteration + 1
+        baselines[place[done]] = np.take(fitted, done, axis=1).T
         following = np.arange(waiting, min(waiting + done.size, len(spectra)))
         waiting += following.size
         reused, left = done[: following.size], done[following.size :]
         if following.size:
-            fresh = spectra[following].T
-            y[:, reused], weights[:, reused], place[reused], iteration[reused] = fresh, 1, following, 0
-            total[reused], length[reused] = np.abs(fresh).sum(0), len(y)
+            fresh = np.ascontiguousarray(spectra[following].T)
+            places = (np.arange(len(y))[:, None] * place.size + reused).ravel()  # band by band, as they lie in memory
+            y.reshape(-1)[places], weights.reshape(-1)[places] = fresh.ravel(), 1
+            place[reused], iteration[reused], total[reused], length[reused] = following, 0, np.abs(fresh).sum(0), len(y)
         if left.size:  # no spectrum is waiting: continue with the remaining columns
             going = np.delete(np.arange(place.size), left)
             place, iteration, total, length = place[going], iteration[going], total[going], length[going]
-            y, weights, system = y[:, going], weights[:, going], Pentadiagonal(banded, going.size)
+            y, weights = np.take(y, going, axis=1), np.take(weights, going, axis=1)
+            system, spare = Pentadiagonal(banded, going.size), np.empty_like(y)
     return baselines
