@@ -14,7 +14,7 @@ from napari_spectrai import Cube, Experiment
 from napari_spectrai.cli import app
 from napari_spectrai.experiment.checks import problems_with
 from napari_spectrai.io import SpectralWarning, UnreadableError
-from napari_spectrai.io.labels import holds_labels, read_labels, write_labels
+from napari_spectrai.io.labels import holds_labels, read_labels, write_labels, write_table
 from napari_spectrai.label_conversion import as_labels, labels_of
 from napari_spectrai.labels import UNKNOWN, Class, Labels, in_short
 from napari_spectrai.placement import KEY, Placement
@@ -246,3 +246,79 @@ def test_what_is_advised_for_a_mask_of_two_values_can_be_set():
         (problem,) = problems_with(experiment, [cube], [mask])
         advice = problem.message.rpartition("set ")[2]
         assert not problems_with(experiment.override(advice), [cube], [mask])
+
+
+LOOKUP = "class names = {Unclassified, Soil,\n Water}\nclass lookup = {0, 0, 0, 255, 0, 0, 0, 0, 51}\n"
+
+
+def classification(folder, more=LOOKUP, bands=1, kind="ENVI Classification"):
+    data = np.array([[0, 1, 2], [2, 2, 1]], np.uint8)
+    header = f"ENVI\nsamples = 3\nlines = 2\nbands = {bands}\ndata type = 1\ninterleave = bsq\nfile type = {kind}\nclasses = 3\n{more}"
+    (folder / "gt.hdr").write_text(header)
+    (folder / "gt.img").write_bytes(data.tobytes() * bands)
+    return folder / "gt.hdr", data
+
+
+def test_a_classification_of_envi_is_read_with_names_and_colours(tmp_path):
+    path, data = classification(tmp_path)
+    assert holds_labels(path)
+    labels = read_labels(path)
+    np.testing.assert_array_equal(labels.data, data)
+    assert labels.classes() == [Class(1, "Soil", (1.0, 0.0, 0.0, 1.0)), Class(2, "Water", (0.0, 0.0, 0.2, 1.0))]
+    assert "2 classes" in CliRunner().invoke(app, ["info", str(path)]).output
+
+
+def test_what_a_header_of_envi_leaves_open_or_contradicts_is_said(tmp_path):
+    path, data = classification(tmp_path, "")
+    np.testing.assert_array_equal(read_labels(path).data, data)
+    path, _ = classification(tmp_path, "class names = {Soil, Water, Road}\nclass lookup = {1, 2}\n")
+    with pytest.warns(SpectralWarning, match="its class 0, 'Soil', counts as unlabelled"):
+        assert read_labels(path).names == {1: "Water", 2: "Road"}
+    path, data = classification(tmp_path, "", kind="ENVI Standard")
+    assert not holds_labels(path)
+    np.testing.assert_array_equal(read_labels(path).data, data)
+    path, _ = classification(tmp_path, bands=2)
+    with pytest.raises(ValueError, match=r"gt\.hdr: .*its 2 bands are spectra"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "names"),
+    [
+        ("class\nPE\nPP\nPE\n", [1, 2, 1], {1: "PE", 2: "PP"}),
+        ("id;species\n1;PP\n2;PE\n3;\n", [2, 1, -1], {1: "PE", 2: "PP"}),
+        ("Klasse\tx1\tx2\n3\t0.5\t7\n4\t0.5\t8\n", [3, 4], {}),
+        ("1,fat\n2,water\n3,fat\n", [1, 2, 1], {1: "fat", 2: "water"}),
+        ("0\n2\n\n1\n", [0, 2, -1, 1], {}),
+        ("0 1 2\n".replace(" ", ",") * 2, [[0, 1, 2], [0, 1, 2]], {}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::napari_spectrai.io.SpectralWarning")
+def test_classes_of_a_table(text, values, names, tmp_path):
+    (tmp_path / "a.csv").write_text(text)
+    labels = read_labels(tmp_path / "a.csv")
+    np.testing.assert_array_equal(labels.data, values)
+    assert {value: name for value, name in labels.names.items() if value > 0} == names
+
+
+def test_the_table_of_a_prediction_is_read_as_its_labels(tmp_path):
+    labels = Labels(np.array([[0, 1, 2], [2, 1, 0]]), {1: "fat", 2: "=water"})
+    write_table(labels, np.full((2, 3, 2), 0.5), labels.classes(), tmp_path / "a.csv")
+    again = read_labels(tmp_path / "a.csv")
+    np.testing.assert_array_equal(again.data, labels.data)
+    assert again.names[1] == "fat"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1.5,2\n3,4\n", "could all be the classes, or none"),
+        ("y,x,class\n0,0,a\n0,2,b\n", "are not the pixels of an image of 1 × 3"),
+        ("class,n\na,1\nb\n", "its line 3 holds 1 values and its first 2"),
+        ("\n", "it is empty"),
+    ],
+)
+def test_a_table_without_classes_is_refused(text, words, tmp_path):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=rf"a\.csv: .*{words}"):
+        read_labels(tmp_path / "a.csv")

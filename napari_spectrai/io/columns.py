@@ -22,7 +22,11 @@ _COUNTED = (
     r"(p[ií]xel(?:e|es|s)?|px|points?|punkt|punto|data ?point|ccd ?pixel|index|idx|no\.?"
     r"|nr\.?|row|unnamed: 0|spectrum|id|sample ?id|#)(\s*(no\.?|number|nr\.?|#))?"
 )
-_CALLED = r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename)(es|s| ?name)?"
+_CALLED = (
+    r"(class|label|target|name|sample|species|type|group|category|material|patient|file|filename|klasse|kategorie|probe|bezeichnung|classe"
+    r"|clase|catégorie|categoría|étiquette|etiqueta|espèce|especie|échantillon|muestra|类别|类|标签|样品|ラベル|クラス|試料|класс|образец"
+    r")(es|s|n| ?name)?"
+)
 _BEHIND = r"(?:[ _.-]*(?:pos|coord|stage|pixel|px|um|µm|mm).*)?\s*(?:[\[(/].*)?"
 _NAMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("index", re.compile(_COUNTED)),

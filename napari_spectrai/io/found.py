@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,6 +181,8 @@ def one_line(error: BaseException) -> str:
     words = " ".join(str(error).split()) or type(error).__name__
     if "allow_pickle" in words:  # NumPy advises here to run code of the file
         words = "it holds Python objects, which are not loaded" if words.startswith("Object arrays") else "it is no file of NumPy"
+    if re.search(r"requires the .\w+. package", words):
+        words = f'{words}; run: pip install "napari-spectrai[formats]", or save the file without this compression'
     return words if len(words) <= _LONGEST_REASON else words[: _LONGEST_REASON - 1] + "…"
 
 

@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
-from napari_spectrai.io import inspect
+from napari_spectrai.io import class_table, inspect
 from napari_spectrai.io.arrays import is_plain, members_of
 from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.io.hdf5 import datasets
@@ -36,18 +36,19 @@ _LONGEST_TEXT = 2**19
 """Characters of a text in a ``.png``; readers refuse texts of more than a megabyte."""
 _NOTE = "napari-spectrai labels"
 """Key of the JSON text in ``.tif`` and ``.png`` that keeps names, colours and metadata of labels."""
-SUFFIXES = (*PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr")
+SUFFIXES = (*PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr", ".hdr")
 WRITTEN = (".tif", ".tiff", ".png", ".npy", ".npz", ".zarr")
 _NAMES = ("labels", "gt", "ground_truth", "mask", "label", "classes", "truth", "data")
 
 
 def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
-    """Open a label image: ``.png``, ``.tif``, ``.npy``, ``.npz``, ``.mat``, ``.h5`` or ``.zarr``.
+    """Open labels: ``.png``, ``.tif``, ``.npy``, ``.npz``, ``.mat``, ``.h5``, ``.zarr``, ``.hdr`` (a classification of ENVI) or ``.csv``.
 
     Parameters
     ----------
     dataset : str, optional
-        Which array of a container; default: the only one of whole numbers, or one that is called labels, gt or mask.
+        Which array of a container; default: the only one of whole numbers, or one that is called labels, gt or mask. Of a table, the
+        column; default: the only one, or one that is called class, label or species.
 
     Raises
     ------
@@ -61,8 +62,9 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(SUFFIXES, suffix)}")
+    known = (*SUFFIXES, *class_table.SUFFIXES)
+    if suffix not in known:
+        raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(known, suffix)}")
     try:
         with noting() as notes, quietly():
             data, names = _picture(path) if suffix in PICTURES else _array(path, dataset)
@@ -80,7 +82,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
 
 
 def holds_labels(path: str | Path) -> bool:
-    """Whether a file is one that `write_labels` has written with what it knows of the classes: all its formats but ``.npy``."""
+    """Whether a file says that it holds classes: of `write_labels` (all its formats but ``.npy``), or a classification of ENVI."""
     try:
         with quietly():
             return _is_ours(Path(path))
@@ -98,7 +100,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _note(path: Path) -> dict[str, Any]:
-    """Return what `write_labels` has stored with the numbers in a ``.zarr``, ``.tif`` or ``.png``; empty if it has not written it."""
+    """Return what a ``.zarr``, ``.tif`` or ``.png`` of `write_labels`, or a header of ENVI, says of the numbers; empty if it is neither."""
     suffix, found = path.suffix.lower(), None
     if suffix == ".zarr" and (path / "zarr.json").is_file():
         kept = parse_json((path / "zarr.json").read_text(encoding="utf-8"), path.name).get("attributes", {})
@@ -112,6 +114,10 @@ def _note(path: Path) -> dict[str, Any]:
         with Image.open(path, formats=["PNG"]) as picture:
             stored = getattr(picture, "text", {}).get(_NOTE)
         found = None if stored is None else parse_json(str(stored), path.name)
+    elif suffix == ".hdr" and path.is_file():
+        from napari_spectrai.io.envi_classes import notes_of
+
+        found = notes_of(path)
     return found if isinstance(found, dict) else {}
 
 
@@ -158,6 +164,8 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         if data.ndim > 2 and data.shape[-1] in (3, 4):
             raise UnreadableError(f"{path}: a picture in colours holds no class numbers; save it as a grey image")
         return data, _names(path)
+    if suffix in (".hdr", ".mat", *class_table.SUFFIXES):
+        return _envi(path) if suffix == ".hdr" else (_matlab if suffix == ".mat" else class_table.read)(path, dataset)
     if suffix == ".npy":
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
         affordable(stored.shape, stored.dtype)
@@ -171,8 +179,6 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
             affordable(*known or ((0,), np.uint8))
             names = archive["class_names"] if known is not None and known[1].kind in "US" else ()
             return archive[name], {number: str(text) for number, text in enumerate(names) if number and str(text)}
-    if suffix == ".mat":
-        return _matlab(path, dataset)
     name = _chosen(inspect(path), dataset, path)
     if suffix == ".zarr":
         import zarr
@@ -192,6 +198,12 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         affordable(chosen.shape, chosen.dtype)
         names = json.loads(text(chosen.attrs.get("class_names", "{}")))
         return chosen[()], {int(value): str(word) for value, word in names.items()}
+
+
+def _envi(path: Path) -> tuple[Any, dict[int, str]]:
+    from napari_spectrai.io.envi_classes import numbers
+
+    return numbers(path), _names(path)
 
 
 def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
