@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import reprlib
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,28 @@ def brief(value: Any, most: int = 80) -> str:
         return f"a {type(value).__name__}"
 
 
+def refuse_special(path: str | Path) -> None:
+    """Refuse what is neither a file nor a folder: a device or a pipe, which may never end, or never begin.
+
+    Raises
+    ------
+    ValueError
+        If `path` is, or leads to, something of that kind.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:  # whoever opens it says what is wrong
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise ValueError(f"{path} is a device or a pipe and no file; remove it, or choose a file")
+
+
 def read_document(path: str | Path) -> str:
     """Return the text of a document, which must be UTF-8 and not larger than `LARGEST`."""
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
+    refuse_special(path)
     size = path.stat().st_size
     if size > LARGEST:
         raise ValueError(f"{path} holds {size:,} bytes; a document has at most {LARGEST:,}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import closing
 
@@ -152,6 +153,21 @@ def test_a_run_with_a_damaged_file_is_listed_reported_and_resumed(run, name, dam
     folder.state()
     write_report(folder)
     resumed(run)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")
+@pytest.mark.parametrize("name", ["experiment.yml", "events.jsonl", "split.npz", "control", "process.json", "best.safetensors"])
+def test_a_pipe_or_a_device_in_a_run_folder_blocks_nobody(run, name):
+    """Reading either would wait, or fill the memory, for ever."""
+    folder, data = run
+    for kind in ("pipe", "device"):
+        (folder.path / name).unlink(missing_ok=True)
+        os.mkfifo(folder.path / name) if kind == "pipe" else (folder.path / name).symlink_to("/dev/null")
+        folder.state()
+        assert folder.command() == ""
+        if name in ("experiment.yml", "events.jsonl"):
+            with pytest.raises(ValueError, match=rf"{name} is a device or a pipe and no file"):
+                list(fit(None, *data, run=folder.path, resume=True))
 
 
 def test_a_damaged_document_is_named(run):

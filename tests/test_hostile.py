@@ -449,3 +449,12 @@ def test_nothing_in_the_package_unpickles():
     modules = Path(napari_spectrai.__file__).parent.rglob("*.py")
     found = [f"{module.name}: {line.strip()}" for module in modules for line in module.read_text().splitlines() if forbidden.search(line)]
     assert not found
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")
+@pytest.mark.parametrize("name", ["x.npy", "x.csv", "x.hdr", "x.h5", "x.tif", "x.spc", "x.wdf", "x.yml", "x.npz", "x"])
+def test_a_pipe_is_no_file(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    for reader in (read, read_labels, napari_spectrai.inspect, Experiment.load):
+        with pytest.raises(ValueError, match="a device or a pipe and no file"):
+            reader(tmp_path / name)

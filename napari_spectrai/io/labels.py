@@ -25,7 +25,7 @@ from napari_spectrai.io.quiet import quietly
 from napari_spectrai.label_conversion import say_unknown
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.notices import noting, say_note
-from napari_spectrai.parsing import parse_json
+from napari_spectrai.parsing import parse_json, refuse_special
 from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed
 
@@ -62,6 +62,7 @@ def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     suffix = path.suffix.lower()
+    refuse_special(path)
     known = (*SUFFIXES, *class_table.SUFFIXES)
     if suffix not in known:
         raise UnreadableError(f"{path}: labels are not read from {suffix or 'a name without a suffix'!r}; {listed(known, suffix)}")
@@ -85,6 +86,7 @@ def holds_labels(path: str | Path) -> bool:
     """Whether a file says that it holds classes: of `write_labels` (all its formats but ``.npy``), or a classification of ENVI."""
     try:
         with quietly():
+            refuse_special(path)
             return _is_ours(Path(path))
     except PermissionError:
         raise

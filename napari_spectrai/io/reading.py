@@ -18,6 +18,7 @@ from napari_spectrai.io.found import RawArray, SeveralArraysError, UnreadableErr
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.notices import noting, say_note
+from napari_spectrai.parsing import refuse_special
 from napari_spectrai.remedies import Option, answering, give, where
 from napari_spectrai.units import known_unit
 
@@ -154,6 +155,7 @@ def existing(path: Path) -> Format:
     recover(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
+    refuse_special(path)
     return format_of(path)
 
 

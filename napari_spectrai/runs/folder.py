@@ -27,6 +27,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.files import make_folder, replacing, write_text
 from napari_spectrai.io.found import one_line
 from napari_spectrai.labels import Labels
+from napari_spectrai.parsing import read_document, refuse_special
 from napari_spectrai.plan import subsets
 from napari_spectrai.runs import journal, lock
 from napari_spectrai.runs.events import Event, Failed, Finished, Stage
@@ -136,6 +137,7 @@ class RunFolder:
         if not self.split.exists():
             return []
         try:
+            refuse_special(self.split)
             with self.split.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 maps = [saved[f"map{number}"] for number in range(len(saved.files))]
             if any(one.dtype != np.uint8 or one.ndim != 3 for one in maps):
@@ -189,9 +191,10 @@ class RunFolder:
         if self.path in _asked_here:
             return _asked_here[self.path]
         try:
+            refuse_special(self._control)
             with self._control.open("rb") as file:
                 word = file.read(20).decode("utf-8", "replace").strip()
-        except OSError:
+        except (OSError, ValueError):
             return ""
         return word if word in ("stop", "pause", "resume") else ""  # type: ignore[return-value]
 
@@ -246,7 +249,7 @@ class RunFolder:
 
     def _said(self) -> ProcessInfo | None:
         try:
-            return ProcessInfo.from_json(self._owner.read_text(encoding="utf-8"))
+            return ProcessInfo.from_json(read_document(self._owner))
         except (OSError, ValueError):  # none, or a damaged one, which says nothing
             return None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_spectrai.files import replacing, unwritable
+from napari_spectrai.parsing import refuse_special
 from napari_spectrai.runs.events import Event, Failed, Finished, Saved, from_json, to_json
 
 
@@ -28,6 +29,7 @@ def append(journal: Path, event: Event) -> None:
     OSError
         If the file cannot be written; the message contains the remedy.
     """
+    refuse_special(journal)
     line = to_json(event).encode() + b"\n"
     try:
         with journal.open("a+b") as file:
@@ -47,6 +49,7 @@ def append(journal: Path, event: Event) -> None:
 
 def lines(journal: Path) -> Iterator[Event | None]:
     """Yield the event in each whole line, None for one that cannot be read."""
+    refuse_special(journal)
     if journal.exists():
         with journal.open("rb") as file:
             for line in file:
@@ -73,6 +76,7 @@ def last_event(journal: Path) -> Event | None:
     ValueError
         If there are lines, and none can be read.
     """
+    refuse_special(journal)
     length = journal.stat().st_size if journal.exists() else 0
     if not length:
         return None
