@@ -50,6 +50,7 @@ def arrange(name: str, widget: QWidget, others: Iterable[tuple[str, QWidget]]) -
         return
     if name in AT_THE_BOTTOM and window.height() < SMALL_WINDOW:  # the controls of a layer need the height at the left
         window.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.LeftDockWidgetArea)
+    holder.setWindowTitle(name)  # short, so that the tabs of five docks can be read
     PlaceKeeper(name, holder)
     if not put_back(name, holder, window):
         if name in AT_THE_BOTTOM:

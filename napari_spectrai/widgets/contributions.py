@@ -46,8 +46,7 @@ def lambda_stack() -> list[LayerData]:
 
 def microplastic() -> list[LayerData]:
     """Return the FTIR map."""
-    begin()
-    return [layer_data(sample("microplastic").cube, colormap="viridis")]
+    return [_first_seen(sample("microplastic").cube, colormap="viridis")]
 
 
 def indian_pines() -> list[LayerData]:

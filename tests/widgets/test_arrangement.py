@@ -25,6 +25,7 @@ def test_work_docks_share_tabs_and_spectra_stands_at_the_bottom(shown, qtbot):
     window = held["Spectra"][1]
     qtbot.waitUntil(lambda: held["Evaluate"][0] in window.tabifiedDockWidgets(held["Preprocess"][0]), timeout=600_000)
     qtbot.waitUntil(lambda: window.dockWidgetArea(held["Spectra"][0]) == Qt.DockWidgetArea.BottomDockWidgetArea, timeout=600_000)
+    assert [held[name][0].windowTitle() for name in held] == list(held)  # tabs that can be read
     assert held["Spectra"][0] not in window.tabifiedDockWidgets(held["Preprocess"][0])
     assert window.dockWidgetArea(held["Preprocess"][0]) == Qt.DockWidgetArea.RightDockWidgetArea
 

@@ -118,6 +118,13 @@ def test_what_labels_mark_and_what_is_in_view(viewer, dock):
         region.of(layer)
 
 
+def test_the_axis_of_a_model_is_drawn_with_its_scale(viewer, dock, model, until):
+    add_cube(viewer, image())
+    dock.model = model
+    strip = dock._description.strip.canvas.getPlotItem()
+    until(lambda: [strip.getAxis(side).isVisible() for side in ("left", "bottom")] == [True, True])
+
+
 def test_another_axis_is_drawn_explained_and_mended_by_a_button(viewer, dock, model, until):
     fine = SpectralAxis(np.linspace(500, 1900, 60), "1/cm")
     layer = add_cube(viewer, image(axis=fine))

@@ -118,11 +118,13 @@ class Strip(Plot):
         self._rows = []
         self.drawn = (model, layer)
         self._item.getAxis("left").setTicks([[(1, "model"), (0, what)]])
+        self._plot.show_axes(shown=True)
         self._row(model, 1, self.accent)
         if layer is not None and layer.unit == model.unit:
             self._row(layer, 0, SOURCE if fits else CLASSICAL)
         elif layer is not None:
-            note = pg.TextItem(f"in another unit: {layer.describe()}", color=readable(CLASSICAL, self._background, TEXT), anchor=(0, 0.5))
+            words = f"in another unit: {layer.unit}" if layer.unit else "no positions of its bands are given"
+            note = pg.TextItem(words, color=readable(CLASSICAL, self._background, TEXT), anchor=(0, 0.5))
             note.setPos(float(model.values.min()), 0)
             self._item.addItem(note, ignoreBounds=True)
             self._rows.append(note)
