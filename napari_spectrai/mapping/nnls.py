@@ -15,6 +15,8 @@ STEPS = 500
 """Exchanges at most, for each coefficient; far more than any cube has needed."""
 AT_ONCE = 2**20
 """Values at a time: what is done once for a block then hardly counts."""
+_CACHED = 2**16
+"""Values that are converted and projected at a time: they stay in the processor's cache."""
 _WELL_CONDITIONED = 1e4
 """Condition number of the references below which normal equations are exact enough."""
 _SUM_WEIGHT = 1e4
@@ -79,15 +81,15 @@ class NonNegative:
         left -= spectra
         return np.asarray(np.sqrt(np.einsum("nm,nm->n", left, left) / left.shape[1]))
 
-    def fit(self, spectra: Doubles) -> tuple[Doubles, Doubles]:
-        """Return the coefficients (n, k) and root mean square residuals (n,) of at most `at_once` spectra (n, m)."""
+    def fit(self, spectra: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+        """Return the coefficients (n, k) and root mean square residuals (n,) of at most `at_once` spectra (n, m) of any type."""
         if self._sum_to_one:
+            spectra = np.asarray(spectra, np.float64)
             found = self._solve(spectra)
             return found, self.residual(spectra, found)
-        target = self._onto @ spectra.T
+        target, whole = self._projected(spectra)
         scaled = self._pivots.solve(target)
         # outside the span of the references, what no coefficient can change, and inside: all in k dimensions
-        whole = np.einsum("nm,nm->n", spectra, spectra)
         within = self._pivots.misfit(scaled, target)
         squares = whole - np.einsum("kn,kn->n", target, target) + within
         scaled /= self._scale[:, None]
@@ -95,8 +97,18 @@ class NonNegative:
         close = np.flatnonzero(squares < _CANCELLED * whole)
         residual = np.sqrt(np.maximum(squares, 0) / spectra.shape[1])
         if close.size:
-            residual[close] = self.residual(spectra[close], found[close])
+            residual[close] = self.residual(np.asarray(spectra[close], np.float64), found[close])
         return found, residual
+
+    def _projected(self, spectra: npt.NDArray[Any]) -> tuple[Doubles, Doubles]:
+        """Return spectra (n, m) in the span of the references, (k', n), and their sums of squares (n,)."""
+        target, whole = np.empty((len(self._onto), len(spectra))), np.empty(len(spectra))
+        rows = max(1, _CACHED // spectra.shape[1])
+        for part in (slice(first, first + rows) for first in range(0, len(spectra), rows)):
+            some = np.asarray(spectra[part], np.float64)
+            target[:, part] = (some @ self._onto.T).T if some.flags.c_contiguous else self._onto @ some.T
+            whole[part] = np.einsum("nm,nm->n", some, some)
+        return target, whole
 
     def _solve(self, spectra: Doubles) -> Doubles:
         target = self._onto @ spectra.T

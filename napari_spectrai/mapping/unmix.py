@@ -94,7 +94,7 @@ class UnmixMaps(PlannedMaps):
 
             def solve(first: int) -> None:
                 part = slice(first, first + size)
-                abundances, found[-1, part] = self.abundances(solver, np.asarray(spectra[part], np.float64), noise)
+                abundances, found[-1, part] = self.abundances(solver, spectra[part], noise)
                 found[:-1, part] = abundances.T
 
             # in threads, each on small matrices, which threads of BLAS would only slow down
@@ -110,11 +110,14 @@ class UnmixMaps(PlannedMaps):
         more = notes if self.weights == "photon" and noise is None else ()
         return MapPlan(bands, [*_distinct(names), "residual"], values, partial(_finished, references, names, curves, more))
 
-    def abundances(self, solver: NonNegative, spectra: Doubles, noise: NoiseModel | None = None) -> tuple[Doubles, Doubles]:
+    def abundances(
+        self, solver: NonNegative, spectra: npt.NDArray[Any], noise: NoiseModel | None = None
+    ) -> tuple[Doubles, Doubles]:  # fmt: skip
         """Return the abundances (n, k) of the solver's references in spectra (n, m), and root mean square residuals (n,)."""
         found, residual = solver.fit(spectra)
         if noise is None:
             return found, residual
+        spectra = np.asarray(spectra, np.float64)
         references = solver.references
         variance = noise.variance((found @ references).astype(np.float32))
         least = 0.02 * np.maximum(variance.mean(1, keepdims=True), 1e-300)
