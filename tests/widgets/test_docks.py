@@ -203,7 +203,7 @@ def test_projected_and_cut_layers_do_not_disturb(open_image):
     image.data = image.data[:8]
     spectra.look_at((500.0, 4.0, 6.0))
     viewer.add_image(np.zeros((3, 4, 5)), name="other")
-    assert {"image", "projected", "other"} <= {chip.text for chip in spectra._chips}
+    assert {"image", "projected", "other"} <= {chip.text for chip in spectra._chip_of.values()}
 
 
 def test_a_cancelled_prediction_says_so(open_pairs, until):
