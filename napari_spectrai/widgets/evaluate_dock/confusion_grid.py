@@ -149,6 +149,8 @@ class ConfusionGrid(Container[Any]):
         heads.setMinimumSectionSize(NARROW if narrow else COLUMN)
         heads.setDefaultSectionSize(max(COLUMN, self._widest() + 8))
         stretched = narrow or (few and len(classes) <= 4)  # all columns in sight
+        # two digits in a narrow column
+        heads.setStyleSheet("QHeaderView::section { padding: 0px; border: 0px; font-size: 8pt; }" if narrow else "")
         heads.setSectionResizeMode(QHeaderView.ResizeMode.Stretch if stretched else QHeaderView.ResizeMode.Interactive)
         numbered = "" if few else ", numbered as the rows are"
         self._words.value = f"Rows: true class. Columns: predicted class{numbered}. Click a cell to see its pixels."
