@@ -15,6 +15,8 @@ LEAST = 1e-6
 """Lower limit of probabilities, so that one certain error does not determine the choice."""
 STEPS = 200
 """Number of steps in which the weights of a blend converge."""
+TRIED_AT_ONCE = 1 << 20
+"""Number of scores, times temperatures, that are computed at once."""
 LEAST_WEIGHT = 0.02
 """Weight below which members are left out of a blend."""
 
@@ -125,9 +127,11 @@ def best_temperature(scores: Tensor, truth: Tensor, weight: Tensor) -> float:
     if not len(truth):
         return 1.0
     scores, candidates = scores.double(), torch.logspace(-2, 2, 81, dtype=torch.float64)
+    at_once = max(1, TRIED_AT_ONCE // scores.numel())
+    losses = torch.cat([_loss_of((scores / t[:, None, None]).softmax(-1), truth, weight).sum(-1) for t in candidates.split(at_once)])
     # slightly regularised towards uncertainty, so that few samples that are all correct do not give probabilities of one
-    losses = [float(_loss_of((scores / t).softmax(-1), truth, weight).sum()) + 0.5 * (float(t.log()) ** 2) * 0.1 for t in candidates]
-    return round(float(candidates[int(np.argmin(losses))]), 4)
+    losses += 0.5 * candidates.log().square() * 0.1
+    return round(float(candidates[int(losses.argmin())]), 4)
 
 
 def losses_of(output: Tensor, held: HeldOut) -> Tensor:
@@ -138,8 +142,9 @@ def losses_of(output: Tensor, held: HeldOut) -> Tensor:
 
 
 def _loss_of(probabilities: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    mixed = (1 - 1e-3) * probabilities.double() + 1e-3 / probabilities.shape[-1]
-    return -mixed.gather(-1, truth[:, None])[:, 0].clamp(min=LEAST).log() * weight
+    places = truth[:, None].expand(*probabilities.shape[:-1], 1)
+    right = (1 - 1e-3) * probabilities.double().gather(-1, places)[..., 0] + 1e-3 / probabilities.shape[-1]
+    return -right.clamp(min=LEAST).log() * weight
 
 
 def mixture_weights(outputs: Sequence[Tensor], truth: Tensor, weight: Tensor, prior: Floats, units: int) -> Floats:

@@ -74,9 +74,9 @@ class PixelClassifier(Method, ABC):
         """Fit in the span of the spectra if there are more bands than spectra: the result is the same, in much less time."""
         if not self.spanned or x.shape[1] <= len(x):
             return self.learnt(x, y)
-        left, values, right = np.linalg.svd(x, full_matrices=False)
-        learnt = self.learnt(left * values, y)
-        return learnt | {name: learnt[name] @ right for name in self.spanned}
+        basis, coordinates = np.linalg.qr(x.T)
+        learnt = self.learnt(np.ascontiguousarray(coordinates.T), y)
+        return learnt | {name: learnt[name] @ basis.T for name in self.spanned}
 
     def _searched(self, model: Any, grid: dict[str, list[Any]], x: Any, y: Any) -> Any:
         """Return the best model of a grid by cross-validation over contiguous runs of each class, fitted on all spectra."""
