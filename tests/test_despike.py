@@ -11,6 +11,7 @@ import pytest
 from napari_spectrai import Cube, SpectralAxis, preprocess
 from napari_spectrai.preparation import Preparation
 from napari_spectrai.preparation.despike import Despike, find_spikes
+from napari_spectrai.preparation.spikes.search import Search
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.samples import sample
 
@@ -184,3 +185,13 @@ def test_documents_of_earlier_versions_mean_the_same_step():
     spectrum[0, 50] += 60
     done, _ = Despike(threshold=8, width=2).apply(spectrum, SpectralAxis.bands(100))
     assert np.flatnonzero(done != spectrum).tolist() == [50]
+
+
+def test_screening_loses_no_spike(monkeypatch):
+    data, _ = with_spikes(lines(3, height=12, width=12, bands=80), 3.0, 4, share=0.2)
+    cases = [(data, 3), (data.reshape(-1, 80), 6), (np.round(data), 1)]
+    screened = [preprocess(Cube(one), [{"kind": "despike", "width": width}]).data for one, width in cases]
+    assert sum((found != one).any() for found, (one, _) in zip(screened, cases, strict=True)) > 1
+    monkeypatch.setattr(Search, "_screened", lambda self, spectra: np.arange(len(spectra)))
+    for found, (one, width) in zip(screened, cases, strict=True):
+        np.testing.assert_array_equal(found, preprocess(Cube(one), [{"kind": "despike", "width": width}]).data)

@@ -514,3 +514,18 @@ def test_polynomials_pass_a_wide_savitzky_golay_filter_unchanged():
     spectra = 100 + place ** np.arange(10)[:, None]
     found = SavitzkyGolay(window=999, order=9).apply(spectra, SpectralAxis.bands(1200))[0]
     np.testing.assert_allclose(found, spectra, rtol=1e-9)
+
+
+def test_chains_overwrite_their_own_arrays_only():
+    data = np.random.default_rng(0).normal(10, 1, (12, 12, 40)).astype(np.float32)
+    data[3, 4, 20] += 60
+    kept = data.copy()
+    chain = ["normalise", "despike", {"kind": "arpls", "smoothness": 100}, {"kind": "normalise", "by": "snv"}]
+    for listed in (chain, chain[1:], [{"kind": "crop", "low": 0, "high": 35}, *chain]):
+        source = Cube(data)
+        result = preprocess(source, listed)
+        np.testing.assert_array_equal(data, kept)
+        again = source
+        for step in listed:
+            again = preprocess(again.with_data(again.numpy().copy()), [step])
+        np.testing.assert_allclose(result.numpy(), again.numpy(), atol=1e-6)
