@@ -13,7 +13,7 @@ from napari_spectrai import Experiment, fit, read
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.learn.train import checkpoint
 from napari_spectrai.reports.run_report import write_report
-from napari_spectrai.runs import Epoch, Failed, Finished, RunFolder, Started, history
+from napari_spectrai.runs import Epoch, Failed, Finished, RunFolder, Started, history, journal
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,22 @@ def test_a_run_with_a_damaged_file_is_listed_reported_and_resumed(run, name, dam
     folder.state()
     write_report(folder)
     resumed(run)
+
+
+def test_a_line_of_any_length_takes_no_memory_and_hides_no_other(run, monkeypatch):
+    folder, _ = run
+    known = list(folder.events())
+    monkeypatch.setattr(journal, "LARGEST", 20_000)
+    with folder.journal.open("ab") as file:
+        file.write(b"\0" * 100_000 + b"\n")
+    folder.append(Failed("after it"))
+    assert list(folder.events()) == [*known, Failed("after it")]
+    assert folder.last_event() == Failed("after it")
+    with folder.journal.open("ab") as file:
+        file.write(b"\0" * 100_000 + b"\n")
+    with pytest.raises(ValueError, match="no line of it can be read"):
+        folder.last_event()
+    assert folder.state() == "unreadable"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from napari_spectrai.files import replacing, unwritable
-from napari_spectrai.parsing import refuse_special
+from napari_spectrai.parsing import LARGEST, refuse_special
 from napari_spectrai.runs.events import Event, Failed, Finished, Saved, from_json, to_json
 
 
@@ -52,9 +52,13 @@ def lines(journal: Path) -> Iterator[Event | None]:
     refuse_special(journal)
     if journal.exists():
         with journal.open("rb") as file:
-            for line in file:
+            while line := file.readline(LARGEST):
                 if line.endswith(b"\n"):
                     yield readable(line)
+                elif len(line) == LARGEST:  # no event is as long; what follows until the end of the line belongs to it
+                    while line and not line.endswith(b"\n"):
+                        line = file.readline(LARGEST)
+                    yield None
 
 
 def cut_back(journal: Path, length: int) -> None:
@@ -83,13 +87,13 @@ def last_event(journal: Path) -> Event | None:
     with journal.open("rb") as file:
         read = 0
         while True:  # most events are short; confusion matrices of many classes are not
-            read = min(length, max(8_192, 4 * read))
+            read = min(length, max(8_192, 4 * read), LARGEST)
             file.seek(-read, os.SEEK_END)
             first, *later = file.read(read).split(b"\n")[:-1] or [b""]
             later = [first, *later] if read == length else later  # else the first one is cut
             known = next((event for line in reversed(later) if (event := readable(line)) is not None), None)
-            if known is not None or read == length:
+            if known is not None or read in (length, LARGEST):
                 break
-    if known is None and any(later):
+    if known is None and (any(later) or read < length):
         raise ValueError(f"{journal} is damaged, or of another version: no line of it can be read")
     return known
