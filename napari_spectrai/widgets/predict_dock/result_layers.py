@@ -149,7 +149,8 @@ def _shown(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame
         lay(outcome.spread, "uncertainty", "uncertainty", alike=False)
     if outcome.labels is None:
         assert outcome.cube is not None  # noqa: S101
-        layer = lay(outcome.cube, _done(card), "result", alike=True)
+        # on the axis of another instrument, intensities differ, too
+        layer = lay(outcome.cube, _done(card), "result", alike=card.axis.mismatch(card.truth_axis) is None)
     else:
         pairs = ((outcome.spread, "uncertainty", "uncertainty"), (outcome.shares, "probability", "probabilities"))
         for cube, what, role in () if card.experiment.task.of_images else pairs:
