@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from napari_spectrai.runs import Epoch, Started, Step
+from napari_spectrai.experiment.metrics import METRICS
+from napari_spectrai.runs import Epoch, Finished, Started, Step
+from napari_spectrai.widgets.train_dock.progress_words import how_it_ended
 
 
 def started(resumed_after):
@@ -25,3 +27,11 @@ def test_a_resumed_run_shows_its_old_curve_at_once(viewer):
     assert list(view.curves.data("training")[0]) == [1, 2]  # in half a second
     view.catch_up()
     assert list(view.curves.data("training")[0]) == [1, 2, 3]
+
+
+def test_the_score_of_an_automatic_choice_is_not_called_that_of_a_network():
+    ending = Finished("done", scores={"validation": {"SVM": {"average_accuracy": 0.8}, "network": {"average_accuracy": 0.9}}})
+    chosen, trained = (how_it_ended(ending, METRICS["average_accuracy"], candidates) for candidates in (3, 0))
+    assert "SVM 0.8, automatic choice 0.9" in chosen
+    assert "network" not in chosen
+    assert "SVM 0.8, network 0.9" in trained
