@@ -68,16 +68,26 @@ def _is_ours(process: psutil.Process) -> bool:
         return False
 
 
+def processes() -> list[psutil.Process]:
+    """Return the processes that this one and its jobs have started, without that of `jobs_begin_at_once`."""
+    kept = standby.process
+    return [child for child in psutil.Process().children(recursive=True) if kept is None or child.pid != kept.pid]
+
+
 @pytest.fixture(autouse=True)
 def no_process_left() -> Iterator[None]:
     """Fail a test that leaves a child process behind."""
     yield
-    kept = standby.process
-    children = [child for child in psutil.Process().children(recursive=True) if kept is None or child.pid != kept.pid]
-    _, alive = psutil.wait_procs([child for child in children if _is_ours(child)], timeout=120)
+    _, alive = psutil.wait_procs([child for child in processes() if _is_ours(child)], timeout=120)
     for process in alive:
         process.kill()
     assert not alive, f"left behind: {[process.pid for process in alive]}"
+
+
+@pytest.fixture
+def started_processes() -> Callable[[], list[psutil.Process]]:
+    """Return what lists the processes that a test has started."""
+    return processes
 
 
 def spectra(count: int, bands: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

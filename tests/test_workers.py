@@ -7,7 +7,6 @@ import signal
 import sys
 
 import numpy as np
-import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -31,17 +30,17 @@ def command(*words):
     return CliRunner().invoke(app, [*map(str, words)])
 
 
-def test_workers_start_a_part_again_whose_process_was_killed(tmp_path):
+def test_workers_start_a_part_again_whose_process_was_killed(tmp_path, started_processes):
     source, out = scene(tmp_path / "x.zarr"), tmp_path / "y"
     words = ["map", "peaks", str(source), "low=1", "high=7", "--format", "npy"]
     record, killed = PartRecord(out, 2), 0
     for _ in working([*words, "-o", str(out)], record, 2):
-        for child in psutil.Process().children()[:1] if not killed else []:
+        for child in started_processes()[:1] if not killed else []:
             child.send_signal(signal.SIGKILL)
             killed += 1
     assert killed
     assert record.missing == []
-    assert psutil.Process().children() == []
+    assert started_processes() == []
     result = command(*words, "-o", out, "--workers", "4")  # of the 2 parts in which it was started, nothing is left to do
     assert result.exit_code == 0, result.output
     assert command(*words, "-o", tmp_path / "whole").exit_code == 0
@@ -49,12 +48,12 @@ def test_workers_start_a_part_again_whose_process_was_killed(tmp_path):
         np.testing.assert_allclose(np.load(out / path.name), np.load(path), rtol=1e-9)
 
 
-def test_a_part_that_fails_ends_the_others_with_its_message(tmp_path):
+def test_a_part_that_fails_ends_the_others_with_its_message(tmp_path, started_processes):
     source, out = scene(tmp_path / "x.zarr"), tmp_path / "y"
     result = command("map", "band", source, "low=500", "high=600", "-o", out, "--workers", "2")
     assert result.exit_code == 1
     assert "0 bands in 500–600" in " ".join(result.output.split())
-    assert psutil.Process().children() == []
+    assert started_processes() == []
 
 
 def test_ways_to_divide_a_command_exclude_each_other_and_a_missing_scheduler_is_one_line(tmp_path, monkeypatch):

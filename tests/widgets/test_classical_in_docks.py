@@ -38,7 +38,7 @@ def test_clusters_with_a_chosen_count_come_as_named_labels(opened, until):
     labels = viewer.layers["stripes · classes by K-means clusters"]
     np.testing.assert_array_equal(labels.data, stripes)
     assert "cluster 1" in str(labels.metadata) + str(labels.features)
-    maps = [layer for layer in viewer.layers if " · probability of cluster " in layer.name]
+    maps = [layer for layer in viewer.layers if " · probability · cluster " in layer.name]
     assert [one.data.shape for one in maps] == [(16, 24)] * 3
     assert predict.model == "kmeans"
 

@@ -264,7 +264,7 @@ def test_strokes_become_a_class_map_and_more_strokes_a_better_one(viewer, hand, 
     hand.click(train.result.queue.start)
     until(lambda: not train.result.queue.busy)
     (result,) = (one for one in viewer.layers if " · classes by " in one.name)
-    (fat,) = (one for one in viewer.layers if " · probability of fat by " in one.name)
+    (fat,) = (one for one in viewer.layers if " · probability · fat" in one.name)
     assert (viewer.layers.selection.active, str(strokes.mode)) == (strokes, "paint")
     fat.visible, fat.contrast_limits = True, (0.2, 0.8)
     first, count = result.data.copy(), len(viewer.layers)

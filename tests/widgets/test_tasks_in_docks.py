@@ -65,7 +65,7 @@ def test_segmentation_gives_named_labels_over_the_source_and_probabilities(scene
     predict = predicted(viewer, model, layer, until)
     assert [predict._description.value.count(f"■</span>&nbsp;{name}") for name in ("fat", "water", "bone")] == [1, 1, 1]
     result = viewer.layers["cells · classes by Spectral CNN"]
-    shares = [viewer.layers[f"cells · probability of {name} by Spectral CNN"] for name in ("fat", "water", "bone")]
+    shares = [viewer.layers[f"cells · probability · {name}"] for name in ("fat", "water", "bone")]
     told = as_labels(result)
     assert told.names == {1: "fat", 2: "water", 3: "bone"}
     assert (told.data == np.repeat([1, 2, 3], [8, 8, 8])).mean() > 0.8

@@ -155,7 +155,7 @@ def _shown(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame
         pairs = ((outcome.spread, "uncertainty", "uncertainty"), (outcome.shares, "probability", "probabilities"))
         for cube, what, role in () if card.experiment.task.of_images else pairs:
             if cube is not None and cube.is_image and cube.shape[-1] == len(card.classes):
-                _add_maps(viewer, cube, what, role, applied, frame, end)
+                _add_maps(viewer, cube, what, role, applied, frame, outcome.partly)
             elif cube is not None:
                 lay(cube, role, role, alike=False)
         colours: dict[int, Colour] = {one.value: one.colour for one in card.classes if one.colour is not None}
@@ -176,11 +176,17 @@ def _shown(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame
     return f"layer {layer.name!r}" + (f", and hidden layers with its {_and(hidden)}" if hidden else "")
 
 
-def _add_maps(viewer: Viewer, cube: Cube, what: str, role: str, applied: Applied, frame: LayerFrame, end: str) -> None:
-    """Add a hidden 2-D layer for each class: a layer with classes on an axis would change the sliders of the source."""
+def _add_maps(viewer: Viewer, cube: Cube, what: str, role: str, applied: Applied, frame: LayerFrame, partly: bool) -> None:  # noqa: FBT001
+    """Add a hidden 2-D layer for each class: a layer with classes on an axis would change the sliders of the source.
+
+    Its name ends with the class, since napari shortens long names in their middle.
+    """
     values = cube.numpy()
     for number, one in enumerate(applied.card.classes):
-        name, metadata = f"{frame.name} · {what} of {one.name}{end}", applied.metadata(frame.name, role) | {"spectral": False}
+        name, metadata = (
+            f"{frame.name} · {what} · {one.name}{' (part)' if partly else ''}",
+            applied.metadata(frame.name, role) | {"spectral": False},
+        )
         metadata["prediction"] |= {"class": one.value, "layer": name}
         if _replaced(viewer, Image, name, metadata, values[..., number], applied.replaces) is None:
             add_map_above(

@@ -58,7 +58,8 @@ def how_it_ended(ending: Finished, metric: Metric, candidates: int) -> str:
     own = "automatic choice" if candidates else "network"
     ranges = {method: row.get(name) for method, row in ending.intervals.get(part, {}).items()}
     scores = ", ".join(
-        f"{own if method == 'network' else method} {short(row[name])}" + (f" ({short(ends[0])}–{short(ends[1])})" if (ends := ranges.get(method)) else "")
+        f"{own if method == 'network' else method} {short(row[name])}"
+        + (f" ({short(ends[0])}–{short(ends[1])})" if (ends := ranges.get(method)) else "")
         for method, row in _main_rows(ending.scores.get(part, {}), name, metric).items()
     )
     early = " (no longer improving)" if ending.reason == "early" else ""
