@@ -15,7 +15,7 @@ import pytest
 from napari_spectrai import launch
 from napari_spectrai.runs import Failed, Finished
 from napari_spectrai.runs.fork_server import can_fork
-from napari_spectrai.runs.standby import LONGEST, SWITCH, Standby
+from napari_spectrai.runs.standby import LONGEST, SWITCH, Standby, standby
 
 ways = pytest.mark.parametrize("forks", [False, *([True] if can_fork() else [])])
 
@@ -24,20 +24,18 @@ ways = pytest.mark.parametrize("forks", [False, *([True] if can_fork() else [])]
 def wait(monkeypatch):
     monkeypatch.delenv(SWITCH)
     monkeypatch.setattr("napari_spectrai.runs.standby.LEAST_FREE", 0)
-    keepers = []
+    alone = Standby(False)
 
     def start(forks):  # in the test itself: pytest names its stages in the environment
-        keeper = Standby(forks)
+        keeper = standby if forks else alone  # the first may wait already, for all tests that leave it alive
         monkeypatch.setattr("napari_spectrai.runs.job.standby", keeper)
-        keepers.append(keeper)
         keeper.keep()
         while forks and not keeper.ready:
             time.sleep(0.05)
         return keeper
 
     yield start
-    for keeper in keepers:
-        keeper.dismiss()
+    alone.dismiss()
 
 
 @ways
