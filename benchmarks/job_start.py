@@ -46,6 +46,7 @@ def main(rounds: int) -> None:
             found = {}
             for kind in ("cold", "waiting"):
                 run = prepare(experiment, *pairs, run=Path(folder, f"{kind}-{number}"))
+                standby.dismiss()
                 if kind == "waiting":
                     standby.keep()
                     assert standby.process is not None, "too little memory is free, or NAPARI_SPECTRAI_STANDBY is 0"
