@@ -456,7 +456,11 @@ def test_the_better_of_two_results_that_these_pixels_cannot_distinguish_is_not_c
     worse = Cube((truth + rng.normal(0, 0.3, truth.shape)).astype(np.float32))
     close = evaluate({"one": noisy[0], "other": noisy[1]}, Cube(truth))
     assert "do not distinguish them" in best_words(close)
-    assert " is best: " in best_words(evaluate({"one": noisy[0], "worse": worse}, Cube(truth)))
+    clear = evaluate({"one": noisy[0], "worse": worse}, Cube(truth))
+    assert " is best: " in best_words(clear)
+    without = best_words(dataclasses.replace(clear, intervals={}))
+    assert " is best" not in without
+    assert "no interval" in without
 
 
 @pytest.mark.parametrize("shape", [(36, 30), (200,), (1, 60), (3, 12, 12)])

@@ -89,11 +89,12 @@ def best_words(evaluation: Evaluation) -> str:
         )
     if len(known) == 1:
         return f"{first}: {title} {rounded(known[first])}{unit}. There is nothing to compare it with."
-    if best in evaluation.results:
-        second = metric.ranked(known)[1]
-        return f"{best} is best: {title} {rounded(known[best])}{unit}, against {rounded(known[second])}{unit} of {second}."
-    if first not in known:
-        return f"{best} is best: {title} {rounded(known[best])}{unit}."
+    second = metric.ranked(known)[1]
+    against = f"{title} {rounded(known[best])}{unit}, against {rounded(known[second])}{unit} of {second}."
+    if name not in evaluation.intervals.get(best, {}):
+        return f"{best} has the best {against} This score has no interval, so a small difference may be chance."
+    if best in evaluation.results or first not in known:
+        return f"{best} is best: {against}"
     return f"{best} does better than {first}: {title} {rounded(known[best])}{unit} against {rounded(known[first])}{unit}."
 
 
