@@ -54,7 +54,7 @@ def test_the_demo_ends_with_commands_that_exist():
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of POSIX")
 def test_a_command_whose_terminal_closes_ends_in_order(tmp_path):
     code = """
-import os, signal, time
+import os, signal
 from rich.progress import Progress
 from napari_spectrai.cli.common import console, exit_on_signal
 signal.signal(signal.SIGHUP, exit_on_signal)
@@ -62,7 +62,7 @@ try:
     with Progress(console=console) as bar:
         bar.add_task("working", total=None)
         open("ready", "w").close()
-        time.sleep(600)
+        signal.pause()
 finally:
     open("tidied", "w").close()
 """

@@ -14,6 +14,7 @@ from napari_spectrai import Cube, SpectralAxis, as_cube, write
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.reports.svg import rounded
 from napari_spectrai.samples import sample, sample_model
+from napari_spectrai.widgets import saved_table
 from napari_spectrai.widgets.dock import opened
 from napari_spectrai.widgets.evaluate_dock import evaluation_view
 from napari_spectrai.widgets.evaluate_dock.confusion_grid import ConfusionGrid
@@ -494,7 +495,7 @@ def test_sixteen_classes_are_seen_at_once(viewer, qtbot):
     grid.native.close()
 
 
-def test_a_folder_of_results_is_scored_against_a_folder_of_truths(viewer, evaluate, until, qtbot, tmp_path):
+def test_a_folder_of_results_is_scored_against_a_folder_of_truths(viewer, evaluate, until, qtbot, tmp_path, monkeypatch):
     axis = SpectralAxis(np.linspace(600, 1800, 10), "1/cm")
     for folder in ("truths", "results"):
         (tmp_path / folder).mkdir()
@@ -519,4 +520,10 @@ def test_a_folder_of_results_is_scored_against_a_folder_of_truths(viewer, evalua
     table = folders.table.table
     assert table.item(3, 0).text() == MEAN
     assert folders.save(tmp_path / "scores").read_text().startswith("file,result,scored,MSE")
+    monkeypatch.setattr(saved_table, "show_file_dialog", lambda *_, **__: tmp_path / "asked.csv")
+    folders._save.native.click()
+    assert (tmp_path / "asked.csv").read_text() == (tmp_path / "scores.csv").read_text()
+    monkeypatch.setattr(saved_table, "show_file_dialog", lambda *_, **__: "/proc/scores.csv")
+    folders._save.native.click()
+    assert "/proc" in folders._problem.value
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["map 0-ridge.zarr", "map 1-ridge.zarr"]

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import ComboBox, Container, FileEdit, PushButton, show_file_dialog
+from magicgui.widgets import ComboBox, Container, FileEdit, PushButton
 from napari.viewer import Viewer
 
 from napari_spectrai.experiment.tasks import tasks
 from napari_spectrai.runs import prepare_folder_evaluation
 from napari_spectrai.runs.result_table import SCORES, Row, columns_of, read_rows, write_rows
-from napari_spectrai.widgets.dock import message, rows, say, text
+from napari_spectrai.widgets.dock import message, rows, text
 from napari_spectrai.widgets.job_queue import JobQueue, JobSpec
 from napari_spectrai.widgets.maps_dock.result_view import RowTable
+from napari_spectrai.widgets.saved_table import ask_and_save
 
 _ABOUT = (
     "Each truth is compared with the result of the same name, with or without the name of a model behind it "
@@ -86,14 +87,7 @@ class FolderEvaluation(Container[Any]):
         return write_rows(self.rows, Path(path).with_suffix(".csv"))
 
     def _ask(self) -> None:
-        mode = FileDialogMode.OPTIONAL_FILE
-        path = show_file_dialog(mode, caption="Scores", start_path=SCORES, filter="Tables (*.csv)", parent=self.native)
-        if path:
-            try:
-                self.save(str(path))
-                say(self._problem, "")
-            except OSError as error:
-                say(self._problem, str(error))
+        ask_and_save(self.save, self._problem, caption="Scores", name=SCORES, parent=self.native)
 
 
 def _folder(label: str, tooltip: str) -> FileEdit:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from magicgui.types import FileDialogMode
-from magicgui.widgets import Container, PushButton, show_file_dialog
+from magicgui.widgets import Container, PushButton
 
 from napari_spectrai.runs.result_table import NAME, Row, columns_of, write_rows
-from napari_spectrai.widgets.dock import message, say
+from napari_spectrai.widgets.dock import message
 from napari_spectrai.widgets.maps_dock.result_view import RowTable
+from napari_spectrai.widgets.saved_table import ask_and_save
 
 
 class FileTable(Container[Any]):
@@ -41,10 +41,4 @@ class FileTable(Container[Any]):
         return write_rows(self.rows, Path(path).with_suffix(".csv"))
 
     def _ask(self) -> None:
-        path = show_file_dialog(FileDialogMode.OPTIONAL_FILE, caption="Table", start_path=NAME, filter="Tables (*.csv)", parent=self.native)
-        if path:
-            try:
-                self.save(str(path))
-                say(self._problem, "")
-            except OSError as error:
-                say(self._problem, str(error))
+        ask_and_save(self.save, self._problem, caption="Table", name=NAME, parent=self.native)
