@@ -18,7 +18,7 @@ from napari_spectrai.units import quantity_of, unit_of, usual_unit
 _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
 """Words that make the name of an array that of an axis together with a unit, as in ``bands_nm``."""
-_NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count")
+_NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count(?!s)")
 _OF_THE_STAGE = re.compile(
     r"(pos|stage|coord|pixel|px)?[_ .-]?([xyzt]|time|row|col|column|line|lat|lon|depth|height|temp\w*|angle)"
     r"([_ .-].*)?"
@@ -44,7 +44,12 @@ def is_axis(name: str) -> bool:
     if short in _AXIS_NAMES:
         return True
     said = quantity_of(short) != "" or (_OF_BANDS.search(short) is not None and unit_of(short) is not None)
-    return said and not _NO_AXIS.search(short)
+    return said and not is_excluded(short)
+
+
+def is_excluded(name: str) -> bool:
+    """Whether a name says that an array is no list of the bands' positions: those of excitation, widths, errors, masks."""
+    return _NO_AXIS.search(name.rpartition("/")[2].casefold()) is not None
 
 
 def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path | None = None, *, main: str | None = None) -> str:
@@ -67,8 +72,10 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
         return dataset
     candidates = [name for name, shape in arrays.items() if sum(length > 1 for length in shape) >= 2]
     candidates = candidates or [name for name, shape in arrays.items() if len(shape) >= 2]
-    if not candidates and len(arrays) == 1:  # one spectrum, alone in its file
-        candidates = [name for name, shape in arrays.items() if len(shape) == 1 and shape[0]]
+    if not candidates:  # one spectrum, alone in its file or next to its axis
+        lines = [name for name, shape in arrays.items() if len(shape) == 1 and shape[0] and not is_axis(name)]
+        lines = lines if len(lines) == 1 else [name for name in lines if not is_excluded(name)]
+        candidates = lines if len(lines) == 1 else []
     if not candidates:
         raise ValueError(f"it holds no array of spectra (two or more dimensions, or one spectrum alone); it holds {contents}")
     most = max(len(arrays[name]) for name in candidates)

@@ -168,6 +168,23 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
     return lazy.map_blocks(unpack, dtype=exact)
 
 
+PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
+"""Attributes of packed values, according to the CF conventions."""
+
+
+def of_packing(data: Any, attributes: Mapping[str, Any]) -> Any:
+    """Return the quantities that packed numbers represent, by the attributes of the CF conventions that their array has."""
+
+    def given(key: str) -> float | None:
+        try:
+            return float(np.ravel(attributes[key])[0]) if key in attributes else None
+        except (TypeError, ValueError, IndexError):
+            return None
+
+    factor, offset, fill, missing = map(given, PACKING)
+    return unpacked(data, factor=1.0 if factor is None else factor, offset=offset or 0.0, missing=missing if fill is None else fill)
+
+
 def warn(path: Path, message: str) -> None:
     """Warn of what a file does not specify."""
     say_note(f"{path.name}: {message}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
-from napari_spectrai.io.found import OnDisk, RawArray, plausible
-from napari_spectrai.io.nexus import Signal, called, signals, spacing, spectral, text
+from napari_spectrai.io.found import OnDisk, RawArray, of_packing, plausible, unpacked, warn
+from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, placement, scaling, signals, spectral, text
+from napari_spectrai.remedies import give
 from napari_spectrai.units import quantity_of
 
 
@@ -23,12 +24,12 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     """Return the numeric data sets stored in this file itself.
 
     Links into other files are not followed, and data sets that keep their values in other files (external storage,
-    virtual layouts) are left out: opening a file must not open others.
+    virtual layouts of other files) are left out: opening a file must not open others.
     """
     found: dict[str, h5py.Dataset] = {}
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub" and item.shape and not item.external and not item.is_virtual:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiub" and item.shape and is_own(item):
             found[name] = item
 
     file.visititems(visit)
@@ -68,8 +69,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     with h5py.File(path, "r") as file:
         arrays = datasets(file)
         units = units_of(arrays)
-        known = {signal.name: signal for signal in signals(file, arrays)}
-        name = _chosen(path, arrays, known, dataset)
+        found, missing = signals(file, arrays)
+        known = {signal.name: signal for signal in found}
+        name = _chosen(path, arrays, known, dataset, missing)
         main = arrays[name]
         size, unit = main.attrs.get("pixel_size"), str(main.attrs.get("pixel_unit", "pixel"))
         more: dict[str, Any] = {
@@ -77,21 +79,33 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             "metadata": json.loads(text(main.attrs["metadata"])) if "metadata" in main.attrs else {},
             "dataset": name,
         }
-        axes = known[name].axes if name in known else _scales(main, arrays)
-        words = {axis: f"{called(arrays[axis])} {dimension.label}" for axis, dimension in zip(axes, main.dims, strict=False) if axis}
+        signal = known.get(name)
+        data = _scaled(of_packing(lazily(path, name, main), main.attrs), main, signal)
+        axes = _scales(main, arrays) if signal is None else signal.axes
+        aliases = [""] * main.ndim if signal is None else signal.named
+        words = {
+            axis: f"{called(arrays[axis])} {dimension.label} {alias}"
+            for axis, dimension, alias in zip(axes, main.dims, aliases, strict=True)
+            if axis
+        }
         place = spectral(axes, units, words)
         if place is not None:
-            axis: SpectralAxis | None = of_values(
-                path, np.ravel(arrays[axes[place]][()]), units.get(axes[place], ""), _title(axes[place], words)
-            )
-            side, length, origin = spacing(axes, place, units, arrays)
-            if origin is not None and any(origin):
-                more["metadata"] = {"origin": origin} | more["metadata"]
-            return RawArray(lazily(path, name, main), spectral=place, axis=axis, pixel_size=side, pixel_unit=length, **more)
+            where = placement(axes, place, units, arrays, main.shape)
+            more["metadata"] = dict(where.metadata) | more["metadata"]
+            values = axis_values(arrays[axes[place]], main.shape[place])
+            axis: SpectralAxis | None = of_values(path, values, units.get(axes[place], ""), _title(axes[place], words))
+            return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
         others = lists(arrays, name) | _attributes(main)
         axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)
+        lost = spectral(signal.named, {}) if signal is not None and place is None else None
+        if signal is not None and lost is not None:
+            holder, called_so = name.rpartition("/")[0], signal.named[lost]
+            item = found_at(file, f"{holder}/{called_so}")
+            what = f"has the shape {'×'.join(map(str, item.shape))}" if isinstance(item, h5py.Dataset) else "is not in this file"
+            warn(path, f"its dimension {lost} has the axis {called_so!r}, which {what}; its bands are numbered; {give('axis')}")
+            place = lost
         return RawArray(
-            lazily(path, name, main),
+            data,
             spectral=-1 if place is None else place,
             sure=place is not None or plainly_last(main),
             axis=axis,
@@ -101,14 +115,22 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         )
 
 
-def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Signal], dataset: str | None) -> str:
+def _chosen(path: Path, arrays: dict[str, h5py.Dataset], known: Mapping[str, Signal], dataset: str | None, missing: Sequence[str]) -> str:
     """Return the data set that is read: the requested one, the signal to be shown, the only signal of spectra, or the evident one."""
-    wide = [signal for name, signal in known.items() if arrays[name].ndim > 1]
+    wide = [signal for name, signal in known.items() if arrays[name].ndim > 1] or list(known.values())
     shown = [signal for signal in wide if signal.default] or wide
+    if missing and dataset is None and not wide:
+        raise ValueError(f"its signal is not read: {missing[0]}")
     if dataset is None and len(shown) == 1:
         axes = {axis for signal in known.values() for axis in signal.axes}
         return choose({name: item.shape for name, item in arrays.items() if name not in axes}, None, path, main=shown[0].name)
     return choose({name: item.shape for name, item in arrays.items()}, dataset, path)
+
+
+def _scaled(data: Any, main: h5py.Dataset, signal: Signal | None) -> Any:
+    """Return the values of a signal in the scale that its NXdata group states."""
+    factor, offset = scaling(main, signal=True) if signal is not None else (1.0, 0.0)
+    return unpacked(data, factor=factor, offset=offset * factor)
 
 
 def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, ...]:

@@ -12,11 +12,10 @@ from scipy.io import netcdf_file
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import choose, find_axis, plainly_last
-from napari_spectrai.io.found import RawArray, plausible, unpacked
+from napari_spectrai.io.found import PACKING, RawArray, of_packing, plausible
 from napari_spectrai.io.hdf5 import datasets, lazily, lists, units_of
 from napari_spectrai.io.nexus import text
 
-_PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 _SPATIAL = {"um": "um", "micrometer": "um", "µm": "um", "mm": "mm", "nm": "nm", "m": "m"}
 
 
@@ -39,7 +38,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         main = arrays[name]
         scales = [next((s.name.lstrip("/") for s in dimension.values()), "") for dimension in main.dims]
         coordinates = {s: arrays[s][()] for s in scales if s in arrays} | lists(arrays, name)
-        data = _unpacked(lazily(path, name, main), {key: main.attrs[key] for key in _PACKING if key in main.attrs})
+        data = of_packing(lazily(path, name, main), {key: main.attrs[key] for key in PACKING if key in main.attrs})
         return replace(_found(path, data, scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", ""))), dataset=name)
 
 
@@ -53,15 +52,8 @@ def _classic(path: Path, dataset: str | None) -> RawArray:
         units = {n: text(v.units) for n, v in file.variables.items() if hasattr(v, "units")}
         coordinates = {d: np.array(file.variables[d].data) for d in main.dimensions if d in file.variables}
         data = np.array(main.data, dtype=main.data.dtype.newbyteorder("="))
-        data = _unpacked(data, {key: getattr(main, key) for key in _PACKING if hasattr(main, key)})
+        data = of_packing(data, {key: getattr(main, key) for key in PACKING if hasattr(main, key)})
     return replace(_found(path, data, list(main.dimensions), coordinates, units, ""), dataset=name)
-
-
-def _unpacked(data: Any, packing: dict[str, Any]) -> Any:
-    """Return the values of packed numbers, according to the CF conventions."""
-    missing = packing.get("_FillValue", packing.get("missing_value"))
-    scale, offset = (float(np.ravel(packing.get(key, default))[0]) for key, default in (("scale_factor", 1), ("add_offset", 0)))
-    return unpacked(data, factor=scale, offset=offset, missing=None if missing is None else float(np.ravel(missing)[0]))
 
 
 def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, Any], units: dict[str, str], name: str) -> RawArray:

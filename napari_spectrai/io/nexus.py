@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 
+from napari_spectrai.io.container import is_excluded
+from napari_spectrai.io.grids import planes
 from napari_spectrai.units import quantity_of, unit_of
 
 _LENGTHS = {"um": "um", "µm": "um", "μm": "um", "micrometer": "um", "micron": "um", "mm": "mm", "nm": "nm", "m": "m"}
+_TIMES = {word: unit for unit, words in {"s": "s sec second seconds", "ms": "ms", "min": "min minute minutes", "h": "h hours"}.items()
+          for word in words.split()}  # fmt: skip
+_TITLES = {"z": "z", "depth": "z", "height": "z", "time": "time", "t": "time", "x": "x", "y": "y"}
 _STAGE = re.compile(r"(^|[_ .-])[sxyz]?[xyz]($|[_ .-])|sample|stage|position|row|column|pixel|time")
+_MOST_LINKS = 8
 _CERTAIN = ("1/cm", "eV", "m/z")
 
 
@@ -25,79 +32,158 @@ class Signal:
     ----------
     name : of the data set
     axes : the name of the data set that is the axis of each dimension, or ``""``
+    named : what its group calls the axis of each dimension, whether it fits or not, or ``""``
     default : whether the file marks this one as the default to be shown
     """
 
     name: str
     axes: tuple[str, ...]
+    named: tuple[str, ...]
     default: bool = False
 
 
 def text(value: Any) -> str:
     """Return an attribute as text."""
+    if isinstance(value, h5py.Empty):
+        return ""
     found = np.ravel(value)[0] if isinstance(value, np.ndarray) and value.size == 1 else value
     return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
 
 
-def signals(file: h5py.File, arrays: Mapping[str, h5py.Dataset]) -> list[Signal]:
-    """Return the signals of all NXdata groups; only data sets among `arrays` count."""
-    groups = {name.rpartition("/")[0] for name in arrays}
+def signals(file: h5py.File, arrays: Mapping[str, h5py.Dataset]) -> tuple[list[Signal], list[str]]:
+    """Return the signals of all NXdata groups, and which are not among `arrays`, with the reason."""
+    groups: dict[str, h5py.Group] = {"": file}
+    file.visititems(lambda name, item: groups.update({name: item}) if isinstance(item, h5py.Group) else None)
+    names = {h5py.h5o.get_info(item.id).addr: name for name, item in arrays.items()}
     default = _default(file)
     found: list[Signal] = []
-    for name in sorted(groups):
-        group = file[name] if name else file
-        signal = _signal(group, name, arrays)
-        if signal is not None:
-            found.append(Signal(signal, _axes(group, name, arrays[signal], arrays), name == default))
+    missing: list[str] = []
+    for name, group in sorted(groups.items()):
+        members = _members(file, group, names)
+        signal = _signal(group, members, arrays)
+        if signal in members:
+            axes = _axes(group, arrays[members[signal]], {key: arrays[place] for key, place in members.items()})
+            found.append(Signal(members[signal], tuple(members.get(axis, "") for axis in axes[0]), axes[1], name == default))
+        elif signal and group.id.links.exists(signal.encode()):
+            item = found_at(file, f"{name}/{signal}")
+            elsewhere = not isinstance(item, h5py.Dataset) or not is_own(item)
+            missing.append(
+                f"{name}/{signal} " + ("lies in another file; open that one" if elsewhere else f"holds values of the type {item.dtype}")
+            )
+    return found, missing
+
+
+def is_own(item: h5py.Dataset) -> bool:
+    """Whether a data set keeps its values in its own file."""
+    if not item.is_virtual:
+        return not item.external
+    sources = [found_at(item.file, source.dset_name) if source.file_name == "." else None for source in item.virtual_sources()]
+    return all(isinstance(source, h5py.Dataset) and not source.is_virtual and not source.external for source in sources)
+
+
+def found_at(file: h5py.File, path: str, depth: int = 0) -> Any:
+    """Return what lies at a path, or None; links within the file are followed, those into other files are not."""
+    here: Any = file
+    for part in filter(None, path.split("/")):
+        if not isinstance(here, h5py.Group) or not here.id.links.exists(part.encode()):
+            return None
+        kind = here.id.links.get_info(part.encode()).type
+        if kind == h5py.h5l.TYPE_SOFT and depth < _MOST_LINKS:
+            target = here.id.links.get_val(part.encode()).decode("utf-8", "replace")
+            here = found_at(file, target if target.startswith("/") else f"{here.name}/{target}", depth + 1)
+        else:
+            here = here[part] if kind == h5py.h5l.TYPE_HARD else None
+    return here
+
+
+def _members(file: h5py.File, group: h5py.Group, names: Mapping[int, str]) -> dict[str, str]:
+    """Return the data sets in a group by what they are called there, links included, with their names in the file."""
+    found: dict[str, str] = {}
+    for key in group:
+        item = found_at(file, f"{group.name}/{key}")
+        if isinstance(item, h5py.Dataset) and (place := names.get(h5py.h5o.get_info(item.id).addr)) is not None:
+            found[key] = place
     return found
 
 
 def _default(file: h5py.File) -> str:
     """Return the group that the chain of ``default`` attributes leads to."""
     group, path = file, ""
-    for _ in range(8):
-        name = text(group.attrs["default"]) if "default" in group.attrs else ""
-        if not name or group.get(name, getlink=True) is None or isinstance(group.get(name, getlink=True), h5py.ExternalLink):
-            break
-        inner = group.get(name)
+    for _ in range(_MOST_LINKS):
+        name = text(group.attrs["default"]).strip("/") if "default" in group.attrs else ""
+        inner = found_at(file, f"{path}/{name}") if name not in ("", ".") else None
         if not isinstance(inner, h5py.Group):
             break
         group, path = inner, f"{path}/{name}".strip("/")
     return path
 
 
-def _signal(group: h5py.Group, name: str, arrays: Mapping[str, h5py.Dataset]) -> str | None:
-    prefix = f"{name}/" if name else ""
-    if "signal" in group.attrs and (known := prefix + text(group.attrs["signal"])) in arrays:
-        return known
-    marked = [key for key, item in arrays.items() if key.rpartition("/")[0] == name and "signal" in item.attrs]
-    first = [key for key in marked if text(arrays[key].attrs["signal"]) == "1"]
-    return next(iter(first or marked), None)
+def _signal(group: h5py.Group, members: Mapping[str, str], arrays: Mapping[str, h5py.Dataset]) -> str:
+    """Return what the signal of a group is called in it, or ``""``; it may not be there."""
+    named = text(group.attrs["signal"]) if "signal" in group.attrs else ""
+    if named in members:
+        return named
+    marked = [key for key, place in members.items() if "signal" in arrays[place].attrs]
+    first = [key for key in marked if text(arrays[members[key]].attrs["signal"]) == "1"]
+    return next(iter(first or marked), named)
 
 
-def _axes(group: h5py.Group, name: str, main: h5py.Dataset, arrays: Mapping[str, h5py.Dataset]) -> tuple[str, ...]:
-    """Return the axis of each dimension: by the attributes of the group, of the signal, or of the axes themselves."""
-    prefix, found = (f"{name}/" if name else ""), [""] * main.ndim
+def _axes(group: h5py.Group, main: h5py.Dataset, members: Mapping[str, h5py.Dataset]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the axis of each dimension that fits, and what it is called: by the attributes of the group, the signal, or the axes."""
+    found, named = [""] * main.ndim, [""] * main.ndim
+
+    def put(place: int, key: str) -> None:
+        if not 0 <= place < main.ndim or key in ("", "."):
+            return
+        named[place] = named[place] or key
+        better = not found[place] or (quantity_of(key) != "" and quantity_of(found[place]) == "")
+        if better and key in members and _fits(members[key], main.shape[place]):
+            found[place] = named[place] = key
+
     given = group.attrs.get("axes", main.attrs.get("axes"))
     if given is not None:
         names = [text(one) for one in np.ravel(given)]
-        names = re.split(r"[:,]", names[0].strip("[] ")) if len(names) == 1 else names
-        for place, axis in enumerate(names[: main.ndim]):
-            _put(found, place, prefix + axis.strip(), main, arrays)
+        names = re.split(r"[:,]|\s+", names[0].strip("[] ")) if len(names) == 1 else names
+        alone = len(names) == 1 and f"{names[0]}_indices" in group.attrs
+        for place, axis in enumerate(() if alone else names[: main.ndim]):
+            put(place, axis.strip())
     for key, indices in group.attrs.items():
-        if key.endswith("_indices") and np.size(indices) == 1 and np.asarray(indices).dtype.kind in "iu":
-            _put(found, int(np.ravel(indices)[0]), prefix + key.removesuffix("_indices"), main, arrays)
-    for key, item in arrays.items():
-        if key.rpartition("/")[0] == name and "axis" in item.attrs and text(item.attrs["axis"]).isdigit():
-            place = int(text(item.attrs["axis"])) - 1
-            if 0 <= place < main.ndim and not found[place]:
-                _put(found, place, key, main, arrays)
-    return tuple(found)
+        if key.endswith("_indices") and np.size(indices) and np.asarray(indices).dtype.kind in "iu":
+            places, axis = np.ravel(indices), key.removesuffix("_indices")
+            if len(places) == 1 or quantity_of(axis):
+                put(int(places[-1]), axis)
+    own = [key for key, item in members.items() if "axis" in item.attrs]
+    for key in sorted(own, key=lambda one: text(members[one].attrs.get("primary", "")) != "1"):
+        if (number := text(members[key].attrs["axis"])).isdigit():
+            put(int(number) - 1, key)
+    return tuple(found), tuple(named)
 
 
-def _put(found: list[str], place: int, key: str, main: h5py.Dataset, arrays: Mapping[str, h5py.Dataset]) -> None:
-    if 0 <= place < len(found) and key in arrays and arrays[key].size == main.shape[place]:
-        found[place] = key
+def _fits(axis: h5py.Dataset, length: int) -> bool:
+    """Whether a data set gives a position for each place of a dimension, or the edges of its bins."""
+    return axis.size in (length, length + 1) and axis.size == max(axis.shape)
+
+
+def axis_values(axis: h5py.Dataset, length: int) -> npt.NDArray[np.float64]:
+    """Return the positions that a data set gives, the middles of bins where it gives their edges, in the scale that its group states."""
+    factor, offset = scaling(axis)
+    stored = (np.ravel(axis[()]).astype(np.float64) + offset) * factor
+    values: npt.NDArray[np.float64] = (stored[1:] + stored[:-1]) / 2 if len(stored) == length + 1 else stored
+    return values
+
+
+def scaling(item: h5py.Dataset, *, signal: bool = False) -> tuple[float, float]:
+    """Return factor and offset of the values of a field of NXdata, which are ``(stored + offset) * factor``."""
+    group, short = item.parent, item.name.rpartition("/")[2]
+
+    def given(word: str, otherwise: float) -> float:
+        for key in (f"{short}_{word}", *([word] if signal else [])):
+            found = found_at(item.file, f"{group.name}/{key}")
+            if isinstance(found, h5py.Dataset) and is_own(found) and found.size == 1 and found.dtype.kind in "fiu":
+                return float(np.ravel(found[()])[0])
+        return otherwise
+
+    return given("scaling_factor", 1.0), given("offset", 0.0)
 
 
 def called(item: h5py.Dataset) -> str:
@@ -112,6 +198,8 @@ def spectral(axes: Sequence[str], units: Mapping[str, str], words: Mapping[str, 
     `words` are further names of the axes.
     """
     said = words or {}
+    plain = tuple("" if is_excluded(axis) else axis for axis in axes)
+    axes = plain if any(plain) else axes  # of excitation and emission, the latter
     named = [place for place, axis in enumerate(axes) if axis and quantity_of(axis.rpartition("/")[2])]
     named = named or [place for place, axis in enumerate(axes) if axis and quantity_of(said.get(axis, ""))]
     if len(named) == 1:
@@ -124,19 +212,58 @@ def spectral(axes: Sequence[str], units: Mapping[str, str], words: Mapping[str, 
     return free[0] if len(free) == 1 and not named else None
 
 
-def spacing(
-    axes: Sequence[str], place: int, units: Mapping[str, str], arrays: Mapping[str, h5py.Dataset]
-) -> tuple[tuple[float, float] | None, str, list[float] | None]:
-    """Return pixel size, its unit and the coordinates of the first pixel from the axes of the image, where these are evenly spaced."""
-    rest = [axis for number, axis in enumerate(axes) if number != place][-2:]
-    if len(rest) < 2 or not all(rest):
-        return None, "pixel", None
-    unit = {_LENGTHS.get(units.get(axis, "").strip().casefold(), "") for axis in rest}
-    values = [np.ravel(arrays[axis][()]).astype(np.float64) for axis in rest]
-    steps = [np.diff(side) for side in values]
-    even = all(step.size and step[0] and np.allclose(step, step[0], rtol=1e-3) for step in steps)
-    if not even or len(unit) != 1 or unit == {""}:
-        return None, "pixel", None
-    ascending = all(step[0] > 0 for step in steps)
-    size = (abs(float(steps[0].mean())), abs(float(steps[1].mean())))
-    return size, unit.pop(), [float(side[0]) for side in values] if ascending else None
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the pixels of a signal lie, as far as its axes are evenly spaced.
+
+    Parameters
+    ----------
+    pixel_size : (y, x), or None
+    metadata : ``"origin"`` and ``"planes"`` of images, ``"coordinates"`` of sets of spectra
+    """
+
+    pixel_size: tuple[float, float] | None = None
+    pixel_unit: str = "pixel"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def placement(
+    axes: Sequence[str], place: int, units: Mapping[str, str], arrays: Mapping[str, h5py.Dataset], shape: Sequence[int]
+) -> Placement:
+    """Return where the pixels lie, from the axes of the dimensions that are not spectral."""
+    rest = [number for number in range(len(shape)) if number != place]
+    lines = {number: axis_values(arrays[axes[number]], shape[number]) for number in rest if axes[number]}
+    said = {number: units.get(axes[number], "").strip().casefold() for number in lines}
+    if len(rest) == 1:
+        return Placement(metadata=_coordinates(axes[rest[0]], lines.get(rest[0]), said.get(rest[0], "")))
+    leads = [number for number in rest[:-2] if (said.get(number) in _LENGTHS or said.get(number) in _TIMES) and _step(lines[number])]
+    known = {_TITLES.get(axes[number].rpartition("/")[2].casefold(), "time" if said[number] in _TIMES else "z"): number for number in leads}
+    metadata: dict[str, Any] = planes(
+        (name, float(lines[number][0]), abs(_step(lines[number])), _LENGTHS.get(said[number]) or _TIMES[said[number]])
+        for name, number in known.items()
+        if len(leads) == len(rest) - 2 and _step(lines[number]) > 0
+    )
+    sides = rest[-2:]
+    unit = {_LENGTHS.get(said.get(number, ""), "") for number in sides}
+    steps = [_step(lines[number]) if number in lines else 0.0 for number in sides]
+    if not all(steps) or len(unit) != 1 or unit == {""}:
+        return Placement(metadata=metadata)
+    origin = [float(lines[number][0]) for number in sides]
+    if min(steps) > 0 and any(origin):
+        metadata["origin"] = origin
+    return Placement((abs(steps[0]), abs(steps[1])), unit.pop(), metadata)
+
+
+def _step(values: npt.NDArray[np.float64]) -> float:
+    """Return the step between positions that are evenly spaced, else 0."""
+    steps = np.diff(values)
+    even = bool(steps.size) and bool(np.isfinite(steps).all()) and bool(steps[0]) and bool(np.allclose(steps, steps[0], rtol=1e-3))
+    return float(steps.mean()) if even else 0.0
+
+
+def _coordinates(axis: str, values: npt.NDArray[np.float64] | None, unit: str) -> dict[str, Any]:
+    """Return metadata of the coordinate along which a set of spectra was measured."""
+    if values is None or not np.isfinite(values).all() or (unit not in _LENGTHS and unit not in _TIMES):
+        return {}
+    name = "time" if unit in _TIMES else _TITLES.get(axis.rpartition("/")[2].casefold(), "x")
+    return {"coordinates": {name: {"values": values.tolist(), "unit": _TIMES.get(unit) or _LENGTHS[unit]}}}
