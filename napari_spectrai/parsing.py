@@ -22,6 +22,8 @@ LONGEST_NUMBER = 400
 
 _PRIVATE = {0xDC00 + byte: 0xF700 + byte for byte in range(0x80, 0x100)}
 _BACK = {private: byte for byte, private in _PRIVATE.items()}
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Controls of terminals, and marks that change the direction in which the rest of a line is read."""
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _brief = reprlib.Repr()
 _brief.maxlevel, _brief.maxstring, _brief.maxother = 3, 60, 60
@@ -33,6 +35,11 @@ def brief(value: Any, most: int = 80) -> str:
         return _brief.repr(value)[:most]
     except (ValueError, RecursionError):  # an integer of too many digits
         return f"a {type(value).__name__}"
+
+
+def printable(text: str) -> str:
+    """Return a text whose control characters are written out, except the ends of lines and tabs: a terminal would obey them."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def refuse_special(path: str | Path) -> None:

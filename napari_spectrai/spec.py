@@ -192,6 +192,10 @@ class Registry(Generic[S]):
             raise ValueError(f"there is no {self.what} {kind[:200]!r}; {listed(known, kind[:200])}")
         return known[kind]
 
+    def knows(self, kind: str) -> bool:
+        """Whether there is this kind, under its present or a former name."""
+        return self._renamed.get(kind, kind) in self._all()
+
     def is_local(self, kind: str) -> bool:
         """Whether `kind` was registered in this process only, so that another process cannot know it."""
         return kind in self._local
@@ -241,6 +245,8 @@ def problems(error: ValidationError) -> list[Problem]:
             collected += [Problem(".".join(filter(None, [path, p.path])), p.message) for p in cause.problems]
         elif isinstance(cause, ValueError):
             collected.append(Problem(path, str(cause)))
+        elif line["type"] == "missing":
+            collected.append(Problem(path, "it is missing"))
         else:
             message = line["msg"][0].lower() + line["msg"][1:]
             given = "empty" if line["input"] is None else f"{brief(line['input'])} does not fit"

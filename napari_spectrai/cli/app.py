@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from napari_spectrai.files import is_of_the_disk
+from napari_spectrai.parsing import printable
 from napari_spectrai.remedies import advising_everywhere
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 3
@@ -81,12 +82,27 @@ class LazyCommands(TyperGroup):
 app = typer.Typer(
     cls=LazyCommands, no_args_is_help=True, add_completion=False, help="Deep learning on spectral images.", pretty_exceptions_enable=False
 )
-console = Console(stderr=True)
+
+
+class _Terminal(Console):
+    """A console that shows the control characters of what it prints, and does not obey them."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts, paths and what else rich draws."""
+        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+console = _Terminal(stderr=True)
+
+
+def echo(what: object, *, nl: bool = True) -> None:
+    """Print what a command was asked for to the standard output; control characters of texts of strangers are shown, not obeyed."""
+    typer.echo(printable(str(what)), nl=nl)  # noqa: TID251
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
     if asked:
-        typer.echo(f"napari-spectrai {version('napari-spectrai')}")
+        echo(f"napari-spectrai {version('napari-spectrai')}")
         raise typer.Exit
 
 

@@ -17,7 +17,7 @@ import click
 import typer
 from rich.progress import Progress as Bar
 
-from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, console, exit_with, say_error, say_notes
+from napari_spectrai.cli.app import DONE, FAILED, STOPPED, WRONG_USE, app, console, echo, exit_with, say_error, say_notes
 from napari_spectrai.cli.spectral_file import (
     Axis,
     Columns,
@@ -41,7 +41,7 @@ from napari_spectrai.spec import listed
 
 __all__ = [
     "DONE", "FAILED", "STOPPED", "WRONG_USE", "Axis", "Columns", "Dataset", "Shape", "Spectral", "TruthDataset", "app", "console",
-    "cube_of", "exit_with", "is_table", "reading_settings", "refuse_missing", "say_notes", "say_rows",
+    "cube_of", "echo", "exit_with", "is_table", "reading_settings", "refuse_missing", "say_notes", "say_rows",
 ]  # fmt: skip
 GRACE = 20.0
 """Seconds that an attached job gets to save after its starter has died."""

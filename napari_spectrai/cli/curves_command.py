@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, exit_with, refuse_existing, refuse_missing
+from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, echo, exit_with, refuse_existing, refuse_missing
 from napari_spectrai.runs import RunFolder
 from napari_spectrai.runs.curves import write_curves
 from napari_spectrai.runs.tensorboard import write_tensorboard
@@ -33,4 +33,4 @@ def curves_command(
         if output.suffix.lower() not in (".csv", ""):
             raise ValueError(f"{output.name}: curves are written as CSV, or into a folder for TensorBoard; name it {output.stem}.csv")
     with exit_with(FAILED):
-        typer.echo((write_curves if output.suffix else write_tensorboard)(RunFolder(run), output))
+        echo((write_curves if output.suffix else write_tensorboard)(RunFolder(run), output))

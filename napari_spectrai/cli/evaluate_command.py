@@ -21,6 +21,7 @@ from napari_spectrai.cli.common import (
     TruthDataset,
     app,
     cube_of,
+    echo,
     exit_with,
     followed,
     is_table,
@@ -165,7 +166,7 @@ def evaluate(
             steps = evaluating(results, opened(truth, truth_dataset), task, source=raw, model=model, options=options)
             evaluation = followed(steps, folder, "evaluating")
         if evaluation is not None:
-            typer.echo(evaluation)
+            echo(evaluation)
             _write(evaluation, csv, html, maps, None if only is not None else output)
             if folder is not None:
                 folder.append(Saved("result", str(evaluation.save(folder.path / "judgement"))))

@@ -13,6 +13,7 @@ from napari_spectrai.cli.common import (
     STOPPED,
     WRONG_USE,
     cube_of,
+    echo,
     exit_with,
     followed,
     is_table,
@@ -56,7 +57,7 @@ def evaluate_folder(
         rows = followed(evaluating_files(results, truths, task, source=source, options=options, reading=reading), folder, "evaluating")
         if rows is not None:
             write_rows(rows, table)
-            typer.echo("\n".join(f"{name}: {value:.5g} (mean)" for name, value in means_of(rows).items()))
+            echo("\n".join(f"{name}: {value:.5g} (mean)" for name, value in means_of(rows).items()))
             if folder is not None:
                 folder.append(Saved("result", str(table)))
                 folder.append(Finished("done"))

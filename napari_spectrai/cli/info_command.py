@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_spectrai.cli.app import FAILED, app, exit_with
+from napari_spectrai.cli.app import FAILED, app, echo, exit_with
 from napari_spectrai.cli.spectral_file import Axis, Columns, Dataset, Shape, Spectral, cube_of, refuse_missing
 from napari_spectrai.io import SeveralArraysError, columns_of, inspect
 from napari_spectrai.io.labels import PICTURES, holds_labels, read_labels
@@ -32,15 +32,15 @@ def info(
         if path.suffix == ".safetensors":
             from napari_spectrai.experiment.card import read_card
 
-            typer.echo(read_card(path))
+            echo(read_card(path))
         elif (path / "experiment.yml").exists():
             from napari_spectrai.runs import RunFolder
 
-            typer.echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
+            echo(f"run, {RunFolder(path).state()}\n{RunFolder(path).experiment().to_yaml()}")
         elif path.suffix in (".yml", ".yaml"):
             from napari_spectrai.cli.experiment_file import opened
 
-            typer.echo(opened(path).to_yaml())
+            echo(opened(path).to_yaml())
         else:
             _describe(path, dataset=dataset, spectral=spectral, axis=axis, columns=columns, shape=shape)
 
@@ -48,16 +48,16 @@ def info(
 def _describe(path: Path, **options: Any) -> None:
     """Print the arrays of a file, then its labels or its cube."""
     if path.suffix.lower() in PICTURES:
-        typer.echo(read_labels(path))
+        echo(read_labels(path))
         return
     for name, sides in inspect(path).items():
-        typer.echo(f"{name}: {' × '.join(map(str, sides))}")
+        echo(f"{name}: {' × '.join(map(str, sides))}")
     if holds_labels(path):
-        typer.echo(read_labels(path))
+        echo(read_labels(path))
         return
     for column in columns_of(path)[:_SHOWN]:
-        typer.echo(f"column {column.name}: {column.role}")
+        echo(f"column {column.name}: {column.role}")
     try:
-        typer.echo(cube_of(path, **options))
+        echo(cube_of(path, **options))
     except SeveralArraysError:
-        typer.echo(f"several arrays: choose one {where('dataset')}")
+        echo(f"several arrays: choose one {where('dataset')}")

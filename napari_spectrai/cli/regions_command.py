@@ -18,6 +18,7 @@ from napari_spectrai.cli.common import (
     Spectral,
     app,
     cube_of,
+    echo,
     exit_with,
     refuse_existing,
     refuse_missing,
@@ -47,4 +48,4 @@ def regions_command(
         if output.suffix.lower() not in (".h5ad", ".csv"):
             raise ValueError(f"{output.name}: region means are written as .h5ad or .csv; name it {output.stem}.h5ad")
     with exit_with(FAILED):
-        typer.echo(region_means(cube_of(source, dataset, spectral, axis, columns, shape), read_labels(labels)).write(output))
+        echo(region_means(cube_of(source, dataset, spectral, axis, columns, shape), read_labels(labels)).write(output))

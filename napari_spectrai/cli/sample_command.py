@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, exit_with, refuse_existing
+from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, echo, exit_with, refuse_existing
 from napari_spectrai.files import replacing
 from napari_spectrai.io import write
 from napari_spectrai.io.labels import write_labels
@@ -36,11 +36,11 @@ def sample_command(
         if name == MODEL:
             with replacing(model, needs=sample_model().stat().st_size) as temporary:
                 shutil.copyfile(sample_model(), temporary)
-            typer.echo(model)
+            echo(model)
             return
         bundled = sample(name)
-        typer.echo(write(bundled.cube, known["cube"]))
+        echo(write(bundled.cube, known["cube"]))
         if bundled.truth is not None:
-            typer.echo(write(bundled.truth, known["truth"]))
+            echo(write(bundled.truth, known["truth"]))
         if bundled.labels is not None:
-            typer.echo(write_labels(Labels(bundled.labels, bundled.class_names), known["labels"]))
+            echo(write_labels(Labels(bundled.labels, bundled.class_names), known["labels"]))

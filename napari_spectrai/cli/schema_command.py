@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, exit_with, refuse_existing
+from napari_spectrai.cli.common import FAILED, WRONG_USE, Overwrite, app, echo, exit_with, refuse_existing
 from napari_spectrai.experiment.schema import schema_text
 from napari_spectrai.files import write_text
 
@@ -24,7 +24,7 @@ def schema_command(
     with exit_with(FAILED):
         text = schema_text(plugins=plugins)
         if output is None:
-            typer.echo(text, nl=False)
+            echo(text, nl=False)
             return
         write_text(output, text)
-        typer.echo(output)
+        echo(output)

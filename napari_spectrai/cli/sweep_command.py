@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_spectrai.cli.common import FAILED, STOPPED, WRONG_USE, app, console, exit_with, listen_in
+from napari_spectrai.cli.common import FAILED, STOPPED, WRONG_USE, app, console, echo, exit_with, listen_in
 from napari_spectrai.cli.experiment_file import opened
 from napari_spectrai.cli.parts import PartOption
 from napari_spectrai.runs import default_folder
@@ -41,7 +41,7 @@ def sweep(
         from napari_spectrai.learn.sweep import sweep as run_sweep
 
         found = run_sweep(document, settings, out=folder, folds=folds, part=only, on_run=_say)
-    typer.echo(found)
+    echo(found)
     console.print(f"{found!r}", highlight=False, soft_wrap=True, markup=False)
     if found.missing and only == WHOLE:
         raise typer.Exit(STOPPED)

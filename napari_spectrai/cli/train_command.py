@@ -27,6 +27,7 @@ from napari_spectrai.cli.common import (
     TruthDataset,
     app,
     console,
+    echo,
     exit_with,
     listen,
     listen_in,
@@ -104,11 +105,11 @@ def train(
             sys.stderr.flush()
             os._exit(STOPPED)
         raise typer.Exit(STOPPED)
-    typer.echo(model.card())
+    echo(model.card())
     # into a log, which may be passed on with the files; the folder is omitted
-    typer.echo(f"{'Saved as:':<18}{Path(finished.model).name if attached else finished.model}")
+    echo(f"{'Saved as:':<18}{Path(finished.model).name if attached else finished.model}")
     if folder.report.exists():
-        typer.echo(f"{'Report:':<18}{folder.report.name if attached else folder.report}")
+        echo(f"{'Report:':<18}{folder.report.name if attached else folder.report}")
 
 
 def _follow_orders() -> None:
@@ -162,7 +163,7 @@ def estimate(
         refuse_empty(document, division, list(division.counts()), cubes, truths)
         large = extent(document, cubes, truths, division)
         estimate = timed(questioned(document, large, cubes, truths), methods).words(document, large)
-        typer.echo(f"{large.words}\n{estimate}")
+        echo(f"{large.words}\n{estimate}")
 
 
 @app.command()
@@ -177,7 +178,7 @@ def report(
             raise ValueError(f"{output.name}: a report is an HTML page; name it .html")
         refuse_existing(output, overwrite=overwrite)
     with exit_with(FAILED):
-        typer.echo(write_report(run, output))
+        echo(write_report(run, output))
 
 
 @app.command()
@@ -192,7 +193,7 @@ def demo(
     pairs = sample("raman_pairs")
     assert pairs.truth is not None  # noqa: S101
     experiment = Experiment.default("denoising", pairs.cube, pairs.truth).override("split.test=0.2", "split.validation=0.04")
-    typer.echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759: training; 760–799: validation; 800–999: test.")
+    echo("1,000 Raman spectra of cells, 500 bands. Rows 0–759: training; 760–799: validation; 800–999: test.")
     with exit_with(FAILED):
         from napari_spectrai.learn.fit import fit, follow
         from napari_spectrai.learn.inference.predict import predict as apply
@@ -201,14 +202,14 @@ def demo(
         model, finished = follow(fit(experiment, pairs.cube, pairs.truth, run=folder.path))
         rows = finished.scores["test"]
         report = Scores("denoising", rows, {**dict.fromkeys(rows, "classical"), "network": "result"}, intensities=model.card().scored_in)
-        typer.echo(f"\nTest rows 800–999, each spectrum divided by its own maximum ({finished.seconds:.0f} s of training):\n{report}\n")
+        echo(f"\nTest rows 800–999, each spectrum divided by its own maximum ({finished.seconds:.0f} s of training):\n{report}\n")
         report.to_csv(out / "scores.csv")
         saved = model.save(out / "raman_denoiser.safetensors")
         result = write(apply(model, pairs.cube).result, out / "denoised.zarr")
-    typer.echo(f"model: {saved}\nresult: {result}\nscores: {out / 'scores.csv'}")
+    echo(f"model: {saved}\nresult: {result}\nscores: {out / 'scores.csv'}")
     if window:
         _show(out, screenshot=screenshot)
-    typer.echo(_next(saved, folder))
+    echo(_next(saved, folder))
 
 
 def _next(model: Path, folder: RunFolder) -> str:

@@ -17,7 +17,7 @@ class Member(Spec):
 
     network: Annotated[SerializeAsAny[NetworkSpec], networks] = Field(description="the method, with its settings")
     weight: float = Field(1.0, ge=0, le=1, description="weight of its prediction in the blend")
-    temperature: float = Field(1.0, gt=0, le=1000, description="divides its scores, so that its probabilities are calibrated")
+    temperature: float = Field(1.0, ge=1e-6, le=1000, description="divides its scores, so that its probabilities are calibrated")
     sees: Literal["spectra", "shapes", "superpixels"] = Field(
         "spectra",
         description="spectra: as prepared; shapes: each spectrum also centred and divided by its standard deviation (SNV); "

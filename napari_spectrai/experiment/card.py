@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, Self
+from typing import Any, Self
 
-from pydantic import ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from typing_extensions import TypedDict
 
 from napari_spectrai import repr_html
 from napari_spectrai.cube import SpectralAxis
+from napari_spectrai.experiment.card_entries import AXES, CLASSES, PLAIN, ForeignFormatError, refuse_contradictions, refuse_incomplete
 from napari_spectrai.experiment.document import Experiment
 from napari_spectrai.experiment.metrics import AS_GIVEN, METRICS, units_of
 from napari_spectrai.experiment.package import model_file
@@ -33,46 +33,6 @@ APPLICABILITY = "applicability."
 """Prefix of the tensors of a model file with training spectra for comparison."""
 PART_TITLES = {"map": "expected over the map"}
 """Titles of parts of the scores whose names are not clear."""
-
-
-Texts = Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(max_length=10_000)]
-Scores = dict[str, dict[str, dict[str, float]]]
-
-
-class _Plain(TypedDict):
-    """Entries of a card that are stored unchanged."""
-
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid")  # type: ignore[misc]
-
-    name: Annotated[str, Field(max_length=1000)]
-    date: Annotated[str, Field(max_length=100)]
-    trained_on: NotRequired[Texts]
-    scores: NotRequired[Scores]
-    versions: NotRequired[dict[str, str]]
-    baselines: NotRequired[Annotated[Texts, Field(max_length=100)]]
-    temperature: NotRequired[Annotated[float, Field(gt=0, lt=1e6)]]
-    intervals: NotRequired[dict[str, dict[str, dict[str, Annotated[list[float], Field(max_length=2)]]]]]
-    compared: NotRequired[Annotated[list[dict[str, Any]], Field(max_length=1000)]]
-    notes: NotRequired[Texts]
-    intensities: NotRequired[Annotated[list[float], Field(max_length=3)]]
-
-
-class _Class(TypedDict):
-    """A class as it is stored in a card."""
-
-    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
-
-    value: Annotated[int, Field(ge=-(2**31), lt=2**31)]
-    name: Annotated[str, Field(max_length=1000)]
-    colour: Annotated[tuple[float, float, float, float] | None, Strict(False)]
-
-
-_PLAIN = TypeAdapter(_Plain)
-_CLASSES = TypeAdapter(Annotated[list[_Class], Field(max_length=100_000)])
-
-
-class ForeignFormatError(ValueError):
-    """A model file of another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +123,17 @@ class ModelCard:
                 raise ValueError("it is no mapping")
             version = plain.pop("format", None)
             if version != FORMAT:
-                raise ForeignFormatError(f"{where}: model format {brief(version)}, and this version reads {FORMAT}; update napari-spectrai")
+                raise ForeignFormatError(f"{where}: {_of_another_format(version)}")
             if "rivals" in plain:  # name of the key before version 0.2
                 plain["baselines"] = plain.pop("rivals")
-            experiment = Experiment.from_mapping(plain.pop("experiment", None), "its experiment")
-            axes: dict[str, Any] = {name: SpectralAxis.from_json(plain.pop(name)) for name in ("axis", "truth_axis")}
-            rest: dict[str, Any] = dict(_PLAIN.validate_python({name: value for name, value in plain.items() if name != "classes"}))
-            classes = [Class(c["value"], c["name"], c["colour"]) for c in _CLASSES.validate_python(plain.pop("classes", []))]
-            return cls(experiment=experiment, classes=classes, **axes, **rest)
+            refuse_incomplete(plain, where)
+            experiment = Experiment.from_mapping(plain.pop("experiment"), "its experiment")
+            given = AXES.validate_python({name: plain.pop(name) for name in ("axis", "truth_axis")})
+            axes: dict[str, Any] = {name: SpectralAxis.from_json(axis) for name, axis in given.items()}  # type: ignore[arg-type]
+            rest: dict[str, Any] = dict(PLAIN.validate_python({name: value for name, value in plain.items() if name != "classes"}))
+            classes = [Class(c["value"], c["name"], c["colour"]) for c in CLASSES.validate_python(plain.pop("classes", []))]
+            made = cls(experiment=experiment, classes=classes, **axes, **rest)
+            refuse_contradictions(made)
         except ForeignFormatError:
             raise
         except ValidationError as error:
@@ -179,6 +142,7 @@ class ModelCard:
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError) as error:
             reason = f"{type(error).__name__}: {error}" if isinstance(error, KeyError | TypeError | AttributeError) else str(error)
             raise ValueError(f"{where}: the description inside the model is damaged: {_first(reason)}") from error
+        return made
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, text) rows for people."""
@@ -232,6 +196,13 @@ class ModelCard:
 
     def __str__(self) -> str:
         return "\n".join(f"{label + ':':<18}{text}" for label, text in self.lines())
+
+
+def _of_another_format(version: Any) -> str:
+    """Say that a file has another format, and what can be done."""
+    if isinstance(version, int) and version > FORMAT:
+        return f"model format {brief(version)}, and this version reads {FORMAT}; update napari-spectrai"
+    return f"model format {brief(version)}, and this version reads {FORMAT}; the file is damaged, or was not written by a release"
 
 
 def _first(lines: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -32,11 +31,6 @@ from napari_spectrai.networks.hooks import on_whole_images
 from napari_spectrai.preparation import Preparation
 
 _NETWORK = "network."
-
-
-def prepared_axis(preparation: Preparation, axis: SpectralAxis) -> SpectralAxis:
-    """Return the axis that `preparation` gives of `axis`."""
-    return preparation.apply(np.ones((1, len(axis)), np.float32), axis)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +241,7 @@ class Model:
         path = Path(path)
         card = read_card(path)
         try:
-            bands = len(prepared_axis(Preparation(tuple(card.experiment.preparation)), card.axis))
+            bands = len(Preparation(tuple(card.experiment.preparation)).axis_after(card.axis))
 
             def build() -> nn.Module:
                 return built(card.experiment, bands, card.out, classes=bool(card.classes))
@@ -266,7 +260,8 @@ class Model:
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, SafetensorError) as error:
             if str(path) in str(error):
                 raise
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:500]
+            lines = [f"{error} is missing"] if isinstance(error, KeyError) else str(error).splitlines()
+            reason = (lines or [type(error).__name__])[0][:500]
             raise ValueError(f"{path}: the weights do not fit the network its card describes: {reason}") from error
 
     @torch.no_grad()

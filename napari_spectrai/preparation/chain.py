@@ -96,6 +96,19 @@ class Preparation:
                 gain *= float(removed[1].item() / back[1].item())
         return gain
 
+    def axis_after(self, axis: SpectralAxis) -> SpectralAxis:
+        """Return the axis that the preparation gives of an axis.
+
+        Parameters
+        ----------
+        axis : SpectralAxis
+
+        Returns
+        -------
+        SpectralAxis
+        """
+        return self.apply(np.ones((1, len(axis)), np.float32), axis)[1]
+
     def apply(self, spectra: FloatArray, axis: SpectralAxis) -> tuple[FloatArray, SpectralAxis, list[Removed]]:
         """Return the prepared spectra, their axis, and the state for `restore`.
 

@@ -10,6 +10,9 @@ from pydantic import Field
 from napari_spectrai.cube import FloatArray, SpectralAxis
 from napari_spectrai.preparation.step import LEARNT, Step, only_with
 
+LEAST, MOST = 1e-38, 3e38
+"""Divisors of intensities: numbers that float32 holds."""
+
 
 class Normalise(Step):
     """Scale each spectrum individually.
@@ -71,10 +74,11 @@ class Scale(Step):
     kind: Literal["scale"] = "scale"
     any_axis: ClassVar = True
     percentile: float = Field(99.9, gt=50, le=100, description="percentile of the training intensities that is scaled to one")
-    factor: float | None = Field(None, gt=0, description="the divisor; fitted on the training spectra if empty")
+    factor: float | None = Field(None, ge=LEAST, le=MOST, description="the divisor; fitted on the training spectra if empty")
     target: float | None = Field(
         None,
-        gt=0,
+        ge=LEAST,
+        le=MOST,
         description="the divisor of a truth from another instrument, by which results are multiplied; empty: the same divisor",
         json_schema_extra=LEARNT,
     )
@@ -108,7 +112,8 @@ class Scale(Step):
     def _divisor(self, spectra: FloatArray) -> float:
         if not np.isfinite(spectra).any():
             raise ValueError(f"{self.title}: every value is NaN, so there is no value to scale by; fill or crop first")
-        return float(np.nanpercentile(np.abs(spectra), self.percentile)) or 1.0
+        divisor = float(np.nanpercentile(np.abs(spectra), self.percentile))
+        return min(max(divisor, LEAST), MOST) if divisor else 1.0
 
     def factors(self, spectra: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the same scale for every spectrum."""

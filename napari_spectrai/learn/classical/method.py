@@ -56,8 +56,16 @@ class Method(nn.Module):
         """Fit to the valid pixels of the scenes; without a truth, to the data alone."""
 
     def learn(self, tensors: Mapping[str, Tensor]) -> None:
-        """Keep fitted values as buffers of any shape."""
+        """Keep fitted values as buffers of any shape.
+
+        Raises
+        ------
+        ValueError
+            If they are those of something with parts.
+        """
         for name, tensor in tensors.items():
+            if "." in name:
+                raise ValueError(f"{name} is not part of {self.spec.title}")
             self.register_buffer(name, tensor.detach().clone().contiguous())
 
     def try_out(self) -> None:
@@ -66,8 +74,10 @@ class Method(nn.Module):
         Raises
         ------
         ValueError
-            If the fitted values do not fit one another, or the bands: their file is damaged.
+            If there are no fitted values, or they do not fit one another, or the bands: their file is damaged.
         """
+        if not self.has_learnt and self.spec.learns:
+            raise ValueError(f"the fitted values of {self.spec.title} are missing")
         if not self.has_learnt:
             return
         made = torch.linspace(0.5, 1.5, TRIAL * TRIAL * self.in_bands).view(1, TRIAL, TRIAL, self.in_bands)
