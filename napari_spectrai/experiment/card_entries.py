@@ -1,4 +1,4 @@
-"""What the entries of a model card may hold, each by itself and together: a file's claims, checked before anything is computed."""
+"""What the entries of a model card may hold, individually and together: claims of a file, checked before anything is computed."""
 
 from __future__ import annotations
 
