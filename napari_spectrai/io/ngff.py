@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.io.container import is_excluded
 from napari_spectrai.units import quantity_of, unit_of
 
 _SPECTRAL_TYPES = ("wavelength", "wavelengths", "spectral", "spectrum", "lambda", "wavenumber", "energy", "frequency")
 _DEEPEST = 16
+_FIRST_AXES = ("t", "c", "z", "y", "x")
+"""The axes of every image in NGFF 0.1 and 0.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +38,35 @@ class Axis:
 
 
 @dataclass(slots=True)
-class _Line:
-    """Positions along a dimension: evenly spaced, or a list."""
+class Line:
+    """Positions along a dimension: evenly spaced, or a list.
+
+    Parameters
+    ----------
+    lost : why the positions are not known, where they follow from a transformation that is not read
+    """
 
     length: int
     scale: float = 1.0
     start: float = 0.0
     values: npt.NDArray[np.float64] | None = None
+    lost: str = ""
 
     def positions(self) -> npt.NDArray[np.float64]:
+        """Return the position of each place."""
         return self.start + self.scale * (np.arange(self.length, dtype=np.float64) if self.values is None else self.values)
 
     @property
     def given(self) -> bool:
+        """Whether any transformation has moved the places away from their numbers."""
         return self.values is not None or self.scale != 1 or self.start != 0
 
 
-def axes_of(image: Mapping[str, Any]) -> list[Axis]:
-    """Return the axes: those of the image (0.4, 0.5), or of the first of its coordinate systems (0.6)."""
-    systems = image.get("coordinateSystems") or [{}]
-    entries = image.get("axes") or systems[0].get("axes")
+def axes_of(image: Mapping[str, Any], dimensions: int) -> list[Axis]:
+    """Return the axes of an image: its own (0.3 to 0.5), those of the coordinate system of its resolutions (0.6), or the five of 0.1."""
+    entries = image.get("axes") or _system(image).get("axes")
+    if not entries and str(image.get("version", "")) in ("0.1", "0.2") and dimensions == len(_FIRST_AXES):
+        entries = list(_FIRST_AXES)
     if not entries:
         raise ValueError("its metadata name no axes, neither 'axes' nor 'coordinateSystems'")
     found = []
@@ -64,63 +76,124 @@ def axes_of(image: Mapping[str, Any]) -> list[Axis]:
     return found
 
 
+def _system(image: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the coordinate system that the transformations of the resolutions lead to, else the first."""
+    systems = [system for system in image.get("coordinateSystems") or () if isinstance(system, Mapping)]
+    for transformation in _transformations(image["datasets"][0]):
+        output = transformation.get("output")
+        name = output.get("name") if isinstance(output, Mapping) else output
+        for system in systems:
+            if name is not None and system.get("name") == name:
+                return system
+    return systems[0] if systems else {}
+
+
+def _transformations(holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = holder.get("coordinateTransformations") or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise ValueError("its coordinate transformations are no list of objects")
+    return found
+
+
 def lines(
     image: Mapping[str, Any], level: Mapping[str, Any], axes: Sequence[Axis], shape: Sequence[int], arrays: Mapping[str, Any]
-) -> list[_Line]:
+) -> list[Line]:
     """Return the positions along each dimension, after the transformations of the resolution and those of the image."""
-    state = [_Line(int(length)) for length in shape]
-    own = level.get("coordinateTransformations") or ()
-    shared = image.get("coordinateTransformations") or () if "axes" in image else ()
-    for transformation in (*own, *shared):
+    state = [Line(int(length)) for length in shape]
+    shared = _transformations(image) if "axes" in image else []
+    for transformation in (*_transformations(level), *shared):
         _apply(transformation, state, [axis.name for axis in axes], arrays, 0)
     return state
 
 
-def _apply(transformation: Mapping[str, Any], state: Sequence[_Line], names: Sequence[str], arrays: Mapping[str, Any], depth: int) -> None:
+def _apply(transformation: Mapping[str, Any], state: Sequence[Line], names: Sequence[str], arrays: Mapping[str, Any], depth: int) -> None:
     """Apply a transformation to the positions along the dimensions that it is given."""
-    kind = transformation.get("type")
+    kind = str(transformation.get("type"))
     if depth > _DEEPEST:
         raise ValueError("its coordinate transformations are nested too deeply")
     if kind == "sequence":
         for inner in transformation.get("transformations", ()):
             _apply(inner, state, names, arrays, depth + 1)
+    elif kind == "bijection":
+        _apply(transformation.get("forward") or {}, state, names, arrays, depth + 1)
     elif kind == "byDimension":
         for entry in transformation.get("transformations", ()):
             places = [_place(axis, names) for axis in entry.get("input_axes", entry.get("inputAxes", ()))]
-            chosen = [place for place in places if place is not None and place < len(state)]
+            chosen = [place for place in places if place is not None]
             if len(chosen) == len(places):
                 inner = entry.get("transformation", entry)
                 _apply(inner, [state[place] for place in chosen], [names[place] for place in chosen], arrays, depth + 1)
-    elif kind == "coordinates" and len(state) == 1:
-        values = _numbers(transformation, "coordinates", arrays)
-        if len(values) == state[0].length:
-            state[0].values, state[0].scale, state[0].start = np.asarray(values, np.float64), 1.0, 0.0
+            else:
+                _lose(state, f"{kind} names axes that it does not have")
+    elif kind == "mapAxis":
+        if list(transformation.get("mapAxis", ())) != list(range(len(state))):
+            raise ValueError(
+                "its dimensions are exchanged by a transformation (mapAxis), which is not read; store it in the order of its axes"
+            )
+    elif kind == "coordinates":
+        _put(transformation, state, arrays)
+    elif kind != "identity":
+        _place_evenly(transformation, kind, state, arrays)
+
+
+def _put(transformation: Mapping[str, Any], state: Sequence[Line], arrays: Mapping[str, Any]) -> None:
+    """Put one dimension at the positions that are listed."""
+    values = _numbers(transformation, "coordinates", arrays)
+    if len(state) == 1 and len(values) == state[0].length:
+        state[0].values, state[0].scale, state[0].start = np.asarray(values, np.float64), 1.0, 0.0
     else:
-        for line, (scale, start) in zip(state, _linear(transformation, len(state), arrays), strict=False):
-            line.scale, line.start = line.scale * scale, line.start * scale + start
+        lengths = " × ".join(str(line.length) for line in state)
+        _lose(state, f"coordinates gives {len(values)} positions for {lengths}")
 
 
-def _linear(transformation: Mapping[str, Any], dimensions: int, arrays: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Return factor and offset of each dimension."""
-    kind = transformation.get("type")
-    if kind == "scale":
-        return [(value, 0.0) for value in _numbers(transformation, "scale", arrays)]
-    if kind == "translation":
-        return [(1.0, value) for value in _numbers(transformation, "translation", arrays)]
-    matrix = np.asarray(transformation.get("affine", ()), np.float64)
-    if kind == "affine" and matrix.shape == (dimensions, dimensions + 1):
-        return [(float(matrix[number, number]), float(matrix[number, -1])) for number in range(dimensions)]
-    return []
+def _place_evenly(transformation: Mapping[str, Any], kind: str, state: Sequence[Line], arrays: Mapping[str, Any]) -> None:
+    """Scale and shift positions; those that depend on more than their own dimension, or that are not known, are lost."""
+    count = len(state)
+    matrix = np.eye(count, count + 1)
+    if kind in ("scale", "translation"):
+        given = _numbers(transformation, kind, arrays)
+        if len(given) != count:
+            _lose(state, f"{kind} gives {len(given)} numbers for {count} dimensions")
+            return
+        if kind == "scale":
+            matrix[:, :-1] = np.diag(given)
+        else:
+            matrix[:, -1] = given
+    elif kind in ("affine", "rotation"):
+        stored = np.asarray(transformation.get(kind, ()), np.float64)
+        columns = count + (kind == "affine")
+        if stored.shape not in ((count, columns), (columns, columns)):
+            _lose(state, f"{kind} is no matrix of {count} × {columns} in it")
+            return
+        matrix[:, :columns] = stored[:count]
+    else:
+        _lose(state, f"{kind} is not read")
+        return
+    for number, line in enumerate(state):
+        if np.delete(matrix[number, :-1], number).any():
+            line.lost = line.lost or f"{kind} mixes dimensions"
+        line.scale, line.start = (
+            line.scale * float(matrix[number, number]),
+            line.start * float(matrix[number, number]) + float(matrix[number, -1]),
+        )
+
+
+def _lose(state: Sequence[Line], reason: str) -> None:
+    for line in state:
+        line.lost = line.lost or reason
 
 
 def _place(axis: Any, names: Sequence[str]) -> int | None:
-    if isinstance(axis, int):
-        return axis
-    return names.index(str(axis).casefold()) if str(axis).casefold() in names else None
+    """Return the dimension of an axis: by its number, its name, or as in ``dim_0``."""
+    word = str(axis).casefold()
+    if word in names:
+        return names.index(word)
+    number = word.removeprefix("dim_")
+    return int(number) if number.isdigit() and int(number) < len(names) else None
 
 
 def _numbers(transformation: Mapping[str, Any], key: str, arrays: Mapping[str, Any]) -> list[float]:
-    """Return the numbers of a transformation, which are in it or in an array of the store."""
+    """Return the numbers of a transformation, which are in it or in an array of the store; none where there are too many."""
     found = transformation.get(key)
     path = str(transformation.get("path", "")).strip("/")
     if not found and path in arrays and arrays[path].size <= 2**24:
@@ -129,16 +202,16 @@ def _numbers(transformation: Mapping[str, Any], key: str, arrays: Mapping[str, A
 
 
 def spectral(axes: Sequence[Axis]) -> tuple[int, bool]:
-    """Return which dimension holds the bands, and whether the file says so: one of wavelengths, else the channels."""
-    for place, axis in enumerate(axes):
-        if axis.is_spectral:
-            return place, True
+    """Return which dimension holds the bands, and whether the file says so: one of wavelengths, of emission first, else the channels."""
+    known = [place for place, axis in enumerate(axes) if axis.is_spectral]
+    if known:
+        return min(known, key=lambda place: is_excluded(axes[place].name)), True
     for place, axis in enumerate(axes):
         if axis.kind == "channel" or axis.name == "c":
             return place, True
     return 0, False
 
 
-def has_positions(axis: Axis, line: _Line) -> bool:
+def has_positions(axis: Axis, line: Line) -> bool:
     """Whether the positions along a dimension are those of bands, and not their numbers."""
-    return line.given and (axis.is_spectral or unit_of(axis.unit) is not None)
+    return line.given and not line.lost and (axis.is_spectral or unit_of(axis.unit) is not None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,19 @@ import zarr
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.found import RawArray, positions, warn
+from napari_spectrai.io.facts import length_unit
+from napari_spectrai.io.found import RawArray, SeveralArraysError, positions, warn
 from napari_spectrai.io.grids import planes
-from napari_spectrai.io.ngff import Axis, axes_of, has_positions, lines, spectral
-from napari_spectrai.io.titles import from_labels
-from napari_spectrai.io.zarr_arrays import arrays_of, attributes_of, lazily, multiscales
-from napari_spectrai.remedies import where
+from napari_spectrai.io.ngff import Axis, Line, axes_of, has_positions, lines, spectral
+from napari_spectrai.io.titles import of_channels
+from napari_spectrai.io.zarr_arrays import Image, arrays_of, images_of, lazily
+from napari_spectrai.remedies import give, where
+from napari_spectrai.spec import listed
 
 _UNITS = {"um": "micrometer", "nm": "nanometer", "mm": "millimeter", "m": "meter"}
 _TIMES = {"second": "s", "millisecond": "ms", "minute": "min", "hour": "h"}
 _OURS = "napari_spectrai"
+_SHOWN = 8
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -29,45 +34,77 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open the image lazily."""
-    images = multiscales(path)
-    if not images:
-        raise ValueError("it holds no OME metadata (multiscales); name it .zarr to read its arrays")
-    attributes, image, arrays = attributes_of(path), images[0], arrays_of(path)
-    if len(images) > 1 and dataset is None:
-        names = ", ".join(str(one.get("name") or number) for number, one in enumerate(images))
-        warn(path, f"it holds several images ({names}); the first is read. Choose an array of another {where('dataset')}")
-    entries = [entry for one in images for entry in one["datasets"]] if dataset else image["datasets"]
-    level = next((entry for entry in entries if entry["path"] == dataset), None) if dataset else image["datasets"][0]
-    if level is None:
-        raise ValueError(f"there is no resolution {dataset!r} in it; it holds {', '.join(entry['path'] for entry in entries)}")
-    image = next(one for one in images if level in one["datasets"])
-    data = lazily(path, arrays[level["path"]])
-    if dataset is None and isinstance(attributes.get(_OURS), dict):
-        header = attributes[_OURS]
+    image, name, level = _chosen(path, images_of(path), dataset)
+    arrays = arrays_of(path)
+    if name not in arrays:
+        raise ValueError(f"its metadata name the array {name!r}, which is not in it; it holds {', '.join(sorted(arrays)[:20]) or 'none'}")
+    data = lazily(path, arrays[name])
+    header = image.attributes.get(_OURS)
+    if dataset is None and isinstance(header, dict):
         # a set of spectra is in the image's last dimension
-        return from_header(
-            data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]), dataset=str(level["path"])
-        )
-    axes = axes_of(image)
+        return from_header(data[:, 0] if header.get("spectra") else data, header, spectral=int(header["spectral"]), dataset=name)
+    axes = axes_of(image.multiscale, data.ndim)
     if len(axes) != data.ndim:
         raise ValueError(f"its metadata name {len(axes)} axes of an array with {data.ndim}")
     place, sure = spectral(axes)
-    places = lines(image, level, axes, data.shape, arrays)
-    axis = _positions(path, attributes, axes[place], places[place])
-    size, unit, origin = _pixel(axes, places)
+    inside = {key.removeprefix(f"{image.group}/"): item for key, item in arrays.items()}
+    places = lines(image.multiscale, level, axes, data.shape, inside)
+    axis = _positions(path, image.attributes, axes[place], places[place])
+    rest = [number for number in range(len(axes)) if number != place]
+    size, unit, origin = _pixel([(axes[number], places[number]) for number in rest[-2:]])
+    _say_lost(path, places[place] if axes[place].is_spectral else None, [places[number] for number in rest[-2:]])
     return RawArray(
-        data, spectral=place, sure=sure, axis=axis if axis is not None and len(axis) == data.shape[place] else None,
-        pixel_size=size, pixel_unit=unit, name=str(image.get("name", "")), metadata=_planes(axes, places, place) | _origin(origin),
-        dataset=str(level["path"]),
+        data, spectral=place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, name=str(image.multiscale.get("name") or ""),
+        metadata=_planes(axes, places, place) | _origin(origin), dataset=name,
     )  # fmt: skip
 
 
-def _positions(path: Path, attributes: dict[str, Any], axis: Axis, places: Any) -> SpectralAxis | None:
-    """Return the positions of the bands: those that transformations give, else those that the channels' names spell out."""
+def _chosen(path: Path, images: list[Image], dataset: str | None) -> tuple[Image, str, Mapping[str, Any]]:
+    """Return the requested image, else the only or the first one, with the name and the entry of the resolution that is read."""
+    if not images:
+        raise ValueError("it holds no OME metadata (multiscales); name it .zarr to read its arrays")
+    if dataset is not None:
+        for image in images:
+            for name, level in image.levels:
+                if dataset in (name, image.group or name):
+                    return image, name, level
+        known = [name for image in images for name, _ in image.levels]
+        raise ValueError(f"there is no resolution {dataset!r} in it; {listed(known, dataset)}")
+    if len(images) > 1:
+        first = [image.levels[0][0] for image in images]
+        names = ", ".join(first[:_SHOWN]) + (f" and {len(first) - _SHOWN} more" if len(first) > _SHOWN else "")
+        if len({image.group for image in images}) > 1:
+            raise SeveralArraysError(f"it holds {len(images)} images ({names}); choose one {where('dataset')}")
+        names = ", ".join(str(image.multiscale.get("name") or number) for number, image in enumerate(images))
+        warn(path, f"it holds several images ({names}); the first is read. Choose an array of another {where('dataset')}")
+    return images[0], *images[0].levels[0]
+
+
+def is_image(path: Path, dataset: str | None) -> bool:
+    """Whether a store declares images, the requested array among them."""
+    found = images_of(path)
+    return bool(found) and (dataset is None or any(dataset in (name, image.group or name) for image in found for name, _ in image.levels))
+
+
+def _positions(path: Path, attributes: Mapping[str, Any], axis: Axis, places: Line) -> SpectralAxis | None:
+    """Return the positions of the bands: those that transformations give, else those that the metadata of channels hold."""
     if has_positions(axis, places):
         return positions(path, places.positions(), axis.unit, quantity=axis.name)
-    channels = attributes.get("omero", {}).get("channels", ()) if isinstance(attributes.get("omero"), dict) else ()
-    return from_labels([channel.get("label", "") for channel in channels], path)
+    omero = attributes.get("omero")
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    if not isinstance(channels, list) or not all(isinstance(channel, dict) for channel in channels):
+        return None
+    return of_channels({"channels": channels}, places.length, path)
+
+
+def _say_lost(path: Path, bands: Line | None, sides: list[Line]) -> None:
+    """Warn of positions that follow from a transformation that is not read."""
+    reason = next((line.lost for line in sides if line.lost), "")
+    if bands is not None and bands.lost:
+        also = " and its pixel size is left out" if reason else ""
+        warn(path, f"its positions follow from a transformation: {bands.lost}; its bands are numbered{also}; {give('axis')}")
+    elif reason:
+        warn(path, f"its pixel size follows from a transformation: {reason}; it is left out")
 
 
 def _origin(origin: list[float] | None) -> dict[str, Any]:
@@ -84,17 +121,16 @@ def _planes(axes: list[Axis], places: list[Any], spectral: int) -> dict[str, Any
     return planes((names.get(axes[n].name, axes[n].name), places[n].start, places[n].scale, units[axes[n].unit]) for n in rest)
 
 
-def _pixel(axes: list[Axis], places: list[Any]) -> tuple[tuple[float, float] | None, str, list[float] | None]:
-    """Return pixel size, its unit, and where the first pixel lies, if that is not 0."""
-    sides = {axis.name: (axis, line) for axis, line in zip(axes, places, strict=True)}
-    if not {"x", "y"} <= set(sides):
+def _pixel(sides: list[tuple[Axis, Line]]) -> tuple[tuple[float, float] | None, str, list[float] | None]:
+    """Return pixel size, its unit, and where the first pixel lies, if that is not 0, from the two dimensions of the plane."""
+    units = {length_unit(f"({axis.unit})") for axis, _ in sides}
+    if len(sides) < 2 or len(units) > 1 or not units <= set(_UNITS):
         return None, "pixel", None
-    unit = next((short for short, long in _UNITS.items() if long == sides["x"][0].unit), None)
-    size = (float(sides["y"][1].scale), float(sides["x"][1].scale))
-    if unit is None or min(size) <= 0:
+    size = (float(sides[0][1].scale), float(sides[1][1].scale))
+    if any(line.lost for _, line in sides) or not 0 < min(size) <= max(size) < math.inf:
         return None, "pixel", None
-    origin = [float(sides[side][1].start) for side in "yx"]
-    return size, unit, origin if any(origin) else None
+    origin = [float(line.start) for _, line in sides]
+    return size, units.pop(), origin if any(origin) else None
 
 
 def write(cube: Cube, path: Path) -> None:

@@ -56,7 +56,7 @@ def opened(
     """Open a spectral file, with the parameters of `napari_spectrai.io.read`."""
     path = Path(path)
     known = existing(path)
-    if known.module == "zarr" and dataset is None and _has_ome_metadata(path):
+    if known.module == "zarr" and _has_ome_metadata(path, dataset):
         known = format_of("image.ome.zarr")
     if columns and known.module != "text":
         raise ValueError(f"{path}: it is read as {known.name}, and only text tables have columns; choose an array {where('dataset')}")
@@ -176,11 +176,11 @@ def guarded(path: Path, known: Format, function: str, **options: Any) -> Any:
     return found
 
 
-def _has_ome_metadata(path: Path) -> bool:
-    from napari_spectrai.io.zarr_arrays import multiscales
+def _has_ome_metadata(path: Path, dataset: str | None) -> bool:
+    from napari_spectrai.io.omezarr import is_image
 
     try:
-        return bool(multiscales(path))
+        return is_image(path, dataset)
     except Exception:  # noqa: BLE001  # whatever zarr raises on a broken store; the reader reports it
         return False
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from napari_spectrai.channel_metadata import channel_axis
 from napari_spectrai.channel_names import axis_of_names
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import warn
@@ -35,6 +37,13 @@ def of_hyperstack(labels: Sequence[object], channels: int, path: Path) -> Spectr
         return None
     _notice(path, note)
     return first
+
+
+def of_channels(metadata: Mapping[str, Any], count: int, path: Path) -> SpectralAxis | None:
+    """Return the axis that metadata of `count` channels hold, by their emission, their windows or their names, with a notice."""
+    axis, note = channel_axis(metadata, [count])
+    _notice(path, note)
+    return axis
 
 
 def _notice(path: Path, note: str) -> None:

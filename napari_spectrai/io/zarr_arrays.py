@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,15 +74,50 @@ def lazily(path: Path, array: zarr.Array[Any]) -> da.Array:
     return OnDisk(path, array.shape, array.dtype, partial(_part, array, metadata)).lazy(array.chunks)
 
 
-def attributes_of(path: Path) -> dict[str, Any]:
-    """Return the attributes of a store, those of OME among them."""
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of a store, with the attributes of its group.
+
+    Parameters
+    ----------
+    group : path of its group in the store, ``""`` for the store itself
+    multiscale : its entry among ``multiscales``
+    """
+
+    group: str
+    multiscale: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+
+    @property
+    def levels(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """The arrays of its resolutions in the store, the highest first, with their entries."""
+        entries = self.multiscale["datasets"]
+        return [(f"{self.group}/{entry['path']}".strip("/"), entry) for entry in entries]
+
+
+def images_of(path: Path) -> list[Image]:
+    """Return the images that the metadata of a store declare: its own, else those of groups in it, as of plates and series.
+
+    Images of labels are none of them.
+    """
     node = zarr.open(path, mode="r")
-    attributes = dict(node.attrs) if isinstance(node, zarr.Group) else {}
+    if not isinstance(node, zarr.Group):
+        return []
+    found = _declared("", dict(node.attrs))
+    if found:
+        return found
+    groups = sorted((name, item) for name, item in node.members(max_depth=None) if isinstance(item, zarr.Group))
+    return [image for name, item in groups for image in _declared(name, dict(item.attrs))]
+
+
+def _declared(name: str, attributes: dict[str, Any]) -> list[Image]:
     inner = attributes.get("ome", {})
-    return attributes | inner if isinstance(inner, dict) else attributes
-
-
-def multiscales(path: Path) -> list[Any]:
-    """Return the images that the store's metadata declare."""
-    found = attributes_of(path).get("multiscales", [])
-    return found if isinstance(found, list) else []
+    attributes = attributes | inner if isinstance(inner, dict) else attributes
+    entries = attributes.get("multiscales", [])
+    if "image-label" in attributes or "labels" in name.split("/") or not isinstance(entries, list):
+        return []
+    for entry in entries:
+        levels = entry.get("datasets") if isinstance(entry, dict) else None
+        if not isinstance(levels, list) or not levels or not all(isinstance(one, dict) and "path" in one for one in levels):
+            raise ValueError("its metadata (multiscales) name no resolutions; they are damaged")
+    return [Image(name, entry, attributes) for entry in entries]
