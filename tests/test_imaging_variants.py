@@ -200,7 +200,7 @@ def test_series_of_opus_with_their_scale_and_times(tmp_path):
 def test_files_of_opus_that_end_early(tmp_path):
     path = opus(tmp_path / "a.0")
     path.write_bytes(path.read_bytes()[:9000])
-    with pytest.raises(UnreadableError, match="lacks the parameter 'npt'; it is truncated"):
+    with pytest.raises(UnreadableError, match="it ends before its block 'ra' does; it is truncated"):
         read(path)
 
 

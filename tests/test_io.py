@@ -495,10 +495,10 @@ def test_formats_of_rosettasciio_are_read(tmp_path):
 
 
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "brukeropus", None)
-    (tmp_path / "s.0").write_bytes(b"x")
-    with pytest.raises(ModuleNotFoundError, match=r'Bruker OPUS needs the package.*pip install "napari-spectrai\[formats\]"'):
-        read(tmp_path / "s.0")
+    monkeypatch.setitem(__import__("sys").modules, "rsciio.digitalmicrograph", None)
+    (tmp_path / "s.dm3").write_bytes(b"x")
+    with pytest.raises(ModuleNotFoundError, match=r'needs the package.*pip install "napari-spectrai\[formats\]"'):
+        read(tmp_path / "s.dm3")
 
 
 # ------------------------------------------------------------------ hostile files

@@ -38,8 +38,8 @@ def read(
     ----------
     path : str or Path
         NumPy ``.npy``/``.npz``, MATLAB ``.mat`` (v5 and v7.3), HDF5, netCDF, Zarr and OME-Zarr, ENVI ``.hdr``, TIFF, ImageJ,
-        OME-TIFF and Zeiss LSM, Renishaw ``.wdf``, text and CSV, JCAMP-DX, SPC; with the ``formats`` extra Bruker OPUS,
-        imzML and what RosettaSciIO reads.
+        OME-TIFF and Zeiss LSM, Renishaw ``.wdf``, text and CSV, JCAMP-DX, SPC, Bruker OPUS, imzML, and others; with the ``formats``
+        extra what RosettaSciIO reads.
     dataset : str, optional
         Which array of a container; see `inspect`.
     axis : SpectralAxis or str, optional

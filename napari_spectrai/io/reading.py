@@ -22,7 +22,23 @@ from napari_spectrai.parsing import refuse_special
 from napari_spectrai.remedies import Option, answering, give, where
 from napari_spectrai.units import known_unit
 
-_OWN = frozenset({"text", "jcamp", "galactic", "arrays", "omnic", "gwyddion", "renishaw", "princeton", "perkin_elmer", "agilent", "witec"})
+_OWN = frozenset(
+    {
+        "text",
+        "jcamp",
+        "galactic",
+        "arrays",
+        "omnic",
+        "gwyddion",
+        "renishaw",
+        "princeton",
+        "perkin_elmer",
+        "agilent",
+        "witec",
+        "imzml",
+        "opus",
+    }
+)
 """Readers that call no library that may print."""
 
 
