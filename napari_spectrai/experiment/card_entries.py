@@ -149,7 +149,11 @@ def _of_network(card: ModelCard) -> str:
     if not network.members:
         return f"{network.title} has no chosen methods; it was not trained"
     total = sum(member.weight for member in network.members)
-    return "" if abs(total - 1) <= ROUNDED * len(network.members) else f"the weights of its {len(network.members)} methods add up to {total:.3g} and not to 1"
+    return (
+        ""
+        if abs(total - 1) <= ROUNDED * len(network.members)
+        else f"the weights of its {len(network.members)} methods add up to {total:.3g} and not to 1"
+    )
 
 
 def _of_baselines(card: ModelCard) -> str:

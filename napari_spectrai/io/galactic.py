@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ import numpy.typing as npt
 
 from napari_spectrai.io.facts import facts_of
 from napari_spectrai.io.found import RawArray, affordable
+from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.spectra import Spectrum, chosen, inspected
+from napari_spectrai.units import unit_of
 
-_SHORTS, _MULTIPLE, _LABELS, _OWN_POSITIONS, _POSITIONS = 1, 4, 32, 64, 128
+_SHORTS, _MULTIPLE, _RANDOM, _ORDERED, _LABELS, _OWN_POSITIONS, _POSITIONS = 1, 4, 8, 16, 32, 64, 128
 _LITTLE, _BIG, _OLD = 0x4B, 0x4C, 0x4D
 _UNITS = {1: "1/cm", 2: "um", 3: "nm", 9: "m/z", 13: "1/cm", 14: "eV", 6: "Hz", 7: "kHz", 8: "MHz", 10: "ppm", 4: "s", 5: "min"}
-_Z_UNITS = {1: "1/cm", 2: "um", 3: "nm", 4: "s", 5: "min", 11: "days"}
+_Z_UNITS = {1: "1/cm", 2: "um", 3: "nm", 4: "s", 5: "min", 11: "days", 12: "years", 20: "°C", 21: "K", 23: "ms", 28: "m", 29: "mm", 30: "h"}
+_TIMES = ("ms", "s", "min", "h", "days", "years")
 _HEADER, _OLD_HEADER, _SUBHEADER, _ENTRY = 512, 256, 32, 12
 _FLOATS = -128
 _MOST_WORDS = 100_000
@@ -36,6 +39,10 @@ class _Head:
     count: int
     unit: str
     z_unit: str
+    z_step: float
+    planes: int
+    w_step: float
+    w_unit: str
     comment: str
     log: int
     start: int
@@ -49,6 +56,8 @@ class _Part:
     positions: npt.NDArray[np.float64]
     values: npt.NDArray[np.float64]
     z: float
+    next_z: float
+    w: float
 
 
 def _head(content: bytes) -> _Head:
@@ -60,17 +69,37 @@ def _head(content: bytes) -> _Head:
     if version == _OLD:
         flags, _, exponent, points, first, last, kind = struct.unpack_from("<BBhfffB", content)
         text = content[64:194]
-        return _Head(
-            flags, "<", exponent, int(points), first, last, 0, _unit(kind, content[194:224], flags), "", _words(text), 0, 224, old=True
-        )
+        if not np.isfinite(points):
+            raise ValueError(f"its header claims {points:g} points; it is damaged")
+        unit = _unit(kind, content[194:224], flags)
+        return _Head(flags, "<", exponent, int(points), first, last, 0, unit, "", 0.0, 0, 0.0, "", _words(text), 0, 224, old=True)
     order = ">" if version == _BIG else "<"
     flags, _, _, exponent = struct.unpack_from("4b", content)
     points, first, last, count, kind, _, z_kind = struct.unpack_from(f"{order}iddiBBB", content, 4)
     flags &= 0xFF
     (log,) = struct.unpack_from(f"{order}i", content, 248)
     unit = _unit(kind, content[218:248], flags)
-    z_unit, comment = _Z_UNITS.get(z_kind, ""), _words(content[88:218])
-    return _Head(flags, order, exponent, points, first, last, max(count, 1), unit, z_unit, comment, log, _HEADER, old=False)
+    z_step, planes, w_step, w_kind = struct.unpack_from(f"{order}fifB", content, 312)
+    z_unit, w_unit, comment = _Z_UNITS.get(z_kind, ""), _Z_UNITS.get(w_kind, ""), _words(content[88:218])
+    return _Head(
+        flags,
+        order,
+        exponent,
+        points,
+        first,
+        last,
+        count or 1,
+        unit,
+        z_unit,
+        z_step,
+        planes,
+        w_step,
+        w_unit,
+        comment,
+        log,
+        _HEADER,
+        old=False,
+    )
 
 
 def _words(text: bytes) -> str:
@@ -78,9 +107,9 @@ def _words(text: bytes) -> str:
 
 
 def _unit(kind: int, titles: bytes, flags: int) -> str:
-    """Return the unit by its number, or by the file's own title of the axis."""
+    """Return the unit by the file's own title of the axis, where it names one, else by its number."""
     title = _words(titles) if flags & _LABELS else ""
-    return _UNITS.get(kind, "") or title
+    return title if unit_of(title) is not None else _UNITS.get(kind, "") or title
 
 
 def _parts(path: Path) -> tuple[_Head, list[_Part]]:
@@ -123,7 +152,7 @@ def _part(content: bytes, head: _Head, place: int, shared: npt.NDArray[np.float6
     """Return a spectrum and where the next one starts."""
     if place + _SUBHEADER > len(content):
         raise ValueError("it ends before its last spectrum; it is truncated")
-    _, exponent, _, z, _, _, points = struct.unpack_from(f"{head.order}bbhfffi", content, place)
+    _, exponent, _, z, next_z, _, points, _, w = struct.unpack_from(f"{head.order}bbhfffiif", content, place)
     place += _SUBHEADER
     if shared is None:
         points = points if points > 0 else head.points
@@ -132,18 +161,19 @@ def _part(content: bytes, head: _Head, place: int, shared: npt.NDArray[np.float6
     else:
         points, own = head.points, shared
     power = exponent if head.flags & _MULTIPLE else head.exponent
+    said = (z, next_z, w)
+    if power == _FLOATS and not head.old:
+        return _Part(own, _numbers(content, f"{head.order}f4", place, points), *said), place + 4 * points
     if head.flags & _SHORTS:
         values = _numbers(content, f"{head.order}i2", place, points) * 2.0 ** (power - 16)
-        return _Part(own, values, z), place + 2 * points
-    if power == _FLOATS and not head.old:
-        return _Part(own, _numbers(content, f"{head.order}f4", place, points), z), place + 4 * points
+        return _Part(own, values, *said), place + 2 * points
     if head.old:  # the high word precedes the low one
         words = _numbers(content, "<u2", place, 2 * points).reshape(-1, 2)
         whole = (words[:, 0] * 2.0**16 + words[:, 1]).astype(np.int64)
         values = np.where(whole >= 2**31, whole - 2**32, whole) * 2.0 ** (power - 32)
     else:
         values = _numbers(content, f"{head.order}i4", place, points) * 2.0 ** (power - 32)
-    return _Part(own, values, z), place + 4 * points
+    return _Part(own, values, *said), place + 4 * points
 
 
 def _numbers(content: bytes, kind: str, place: int, count: int) -> npt.NDArray[np.float64]:
@@ -162,14 +192,54 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Read the spectra that share their positions as a set, with their depth or time in ``metadata["coordinates"]``."""
+    """Read the spectra that share their positions as a set, with their depth or time in ``metadata["coordinates"]``, or as an image."""
     head, parts = _parts(path)
     metadata: dict[str, Any] = _log(path, head)
-    z = [part.z for part in parts]
-    if len(set(z)) > 1:
-        name = "time" if head.z_unit in ("s", "min", "days") else "z"
+    spectra = _spectra(head, parts)
+    z = _depths(head, parts)
+    w = _planes(head, parts)
+    found = chosen(path, spectra, dataset)
+    whole = len(found.data) == len(parts)
+    if w is not None and whole:
+        slow, fast = _placed(head)
+        return laid_out(
+            path, found.data, found.axis, {slow: np.array(w), fast: np.array(z)}, {slow: head.w_unit, fast: head.z_unit},
+            dataset=found.dataset, metadata=metadata,
+        )  # fmt: skip
+    if len(set(z)) > 1 and whole:
+        name = "time" if head.z_unit in _TIMES else "z"
         metadata["coordinates"] = {name: {"values": z, "unit": head.z_unit}}
-    return chosen(path, _spectra(head, parts), dataset, metadata)
+    return replace(found, metadata=metadata)
+
+
+def _depths(head: _Head, parts: list[_Part]) -> list[float]:
+    """Return the z of each spectrum; in files of even steps, those after the first need not have one."""
+    stored = [part.z for part in parts]
+    steps = np.diff(stored)
+    step = head.z_step or parts[0].next_z - parts[0].z
+    even = not head.flags & (_RANDOM | _ORDERED)
+    if not even or not step or not np.isfinite(step) or (steps > 0).all() or (steps < 0).all():
+        return stored
+    rows = len(parts) // head.planes if head.planes > 1 and len(parts) % head.planes == 0 else len(parts)
+    repeats = rows < len(parts) and (np.diff(stored[:rows]) != 0).all()
+    return stored if repeats else [stored[0] + step * (number % rows) for number in range(len(parts))]
+
+
+def _planes(head: _Head, parts: list[_Part]) -> list[float] | None:
+    """Return the w of each spectrum, whose planes follow one another; None without planes."""
+    if head.planes < 2 or len(parts) % head.planes or len(parts) == head.planes:
+        return None
+    rows = len(parts) // head.planes
+    first = [part.w for part in parts[::rows]]
+    values = [first[0] + head.w_step * number for number in range(head.planes)] if head.w_step else first
+    return [value for value in values for _ in range(rows)] if len(set(values)) == len(values) else None
+
+
+def _placed(head: _Head) -> tuple[str, str]:
+    """Return the dimensions of w and z in the image that planes make."""
+    if (head.w_unit in _TIMES) == (head.z_unit in _TIMES):
+        return "y", "x"
+    return ("time", "x") if head.w_unit in _TIMES else ("y", "time")
 
 
 def _log(path: Path, head: _Head) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def inspected(spectra: Sequence[Spectrum]) -> dict[str, tuple[int, ...]]:
     return {ALL: (len(spectra), len(spectra[0].values)), **lengths} if len(spectra) > 1 and alike(spectra) else lengths
 
 
-def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None, metadata: Mapping[str, Any] | None = None) -> RawArray:
+def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None) -> RawArray:
     """Return all spectra as a set, or the requested one.
 
     Raises
@@ -68,10 +68,8 @@ def chosen(path: Path, spectra: Sequence[Spectrum], dataset: str | None, metadat
         raise ValueError(f"it gives {len(first.positions)} positions for {len(first.values)} intensities; it is truncated")
     name = first.name if len(spectra) == 1 else ALL
     data = np.stack([one.values for one in spectra])
-    kept = dict(metadata or {}) if len(spectra) > 1 else {}
-    return RawArray(
-        data, axis=positions(path, first.positions, first.unit), name=first.title if len(spectra) == 1 else "", metadata=kept, dataset=name
-    )
+    axis = positions(path, first.positions, first.unit)
+    return RawArray(data, axis=axis, name=first.title if len(spectra) == 1 else "", dataset=name)
 
 
 def _unknown(spectra: Sequence[Spectrum], dataset: str) -> Sequence[Spectrum]:
