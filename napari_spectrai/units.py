@@ -58,7 +58,7 @@ _QUANTITY_WORDS = (
     ),
     (
         re.compile(
-            r"wave\s?len|\bwvl?\b|\bwl\b|\blambda\b|λ|wellenl|longueur d.onde|longitud de onda|lunghezza d.onda"
+            r"wave\s?len|\bwvl?\b|\bwl\b|\blist cw\b|\blambda\b|λ|wellenl|longueur d.onde|longitud de onda|lunghezza d.onda"
             r"|comprimento de onda|golflengte|våglängd|bølgel|długość fali|vlnov|длин\w+ волн|波[长長]"
         ),
         "wavelength",
@@ -122,9 +122,10 @@ def quantity_of(words: str) -> str:
 def usual_unit(quantity: str, values: npt.ArrayLike) -> Unit | None:
     """Return the unit in which a quantity has such values: wavelengths from 100 to 30,000 are in nm, from 0.1 to 30 in µm.
 
-    None where the values do not decide.
+    None where the values do not decide. A wavelength of 0 is that of a band that was not recorded.
     """
     found = np.abs(np.asarray(values, np.float64))
+    found = found[found > 0] if quantity == "wavelength" else found
     low, high = float(found.min(initial=np.inf)), float(found.max(initial=0))
     if quantity == "wavelength":
         scales = ((100, 30_000, Unit("nm")), (0.1, 30, Unit("um")), (1e-7, 3e-5, Unit("nm", 1e9)))

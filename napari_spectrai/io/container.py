@@ -18,7 +18,7 @@ from napari_spectrai.units import quantity_of, unit_of, usual_unit
 _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
 _OF_BANDS = re.compile(r"band|spectral|spectrum|channel")
 """Words that make the name of an array that of an axis together with a unit, as in ``bands_nm``."""
-_NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|laser|excit|index|indices|error|sigma|std|shape|size|count(?!s)")
+_NO_AXIS = re.compile(r"fwhm|width|good|bad|mask|flag|laser|excit|index|indices|error|sigma|std|shape|size|count(?!s)")
 _OF_THE_STAGE = re.compile(
     r"(pos|stage|coord|pixel|px)?[_ .-]?([xyzt]|time|row|col|column|line|lat|lon|depth|height|temp\w*|angle)"
     r"([_ .-].*)?"

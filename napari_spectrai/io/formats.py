@@ -34,6 +34,7 @@ FORMATS = (
     Format("NumPy archive", (".npz",), "arrays", writes=True),
     Format("MATLAB", (".mat",), "matlab", writes=True),
     Format("HDF5", (".h5", ".hdf5", ".he5", ".nxs", ".nx5", ".ptir"), "hdf5", writes=True),
+    Format("Imaris", (".ims",), "imaris"),
     Format("netCDF", (".nc", ".nc4", ".cdf"), "netcdf"),
     Format("OME-Zarr", (".ome.zarr",), "omezarr", writes=True),
     Format("Zarr", (".zarr",), "zarr", writes=True),

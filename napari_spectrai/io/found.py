@@ -173,7 +173,7 @@ PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
 
 
 def of_packing(data: Any, attributes: Mapping[str, Any]) -> Any:
-    """Return the quantities that packed numbers represent, by the attributes of the CF conventions that their array has."""
+    """Return the quantities that packed numbers represent, by the attributes of their array: those of the CF conventions, or of NEON."""
 
     def given(key: str) -> float | None:
         try:
@@ -181,6 +181,8 @@ def of_packing(data: Any, attributes: Mapping[str, Any]) -> Any:
         except (TypeError, ValueError, IndexError):
             return None
 
+    if (divisor := given("Scale_Factor")) is not None and "Data_Ignore_Value" in attributes:  # of NEON, which divides
+        return unpacked(data, divisor=divisor, missing=given("Data_Ignore_Value"))
     factor, offset, fill, missing = map(given, PACKING)
     return unpacked(data, factor=1.0 if factor is None else factor, offset=offset or 0.0, missing=missing if fill is None else fill)
 

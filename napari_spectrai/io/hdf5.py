@@ -16,6 +16,7 @@ from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
 from napari_spectrai.io.found import OnDisk, RawArray, of_packing, plausible, unpacked, warn
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, placement, scaling, signals, spectral, text
+from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.remedies import give
 from napari_spectrai.units import quantity_of
 
@@ -38,7 +39,7 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 
 def units_of(arrays: dict[str, h5py.Dataset]) -> dict[str, str]:
     """Return the units that data sets state."""
-    return {n: text(a.attrs[key]) for n, a in arrays.items() for key in ("unit", "units") if key in a.attrs}
+    return {n: text(a.attrs[key]) for n, a in arrays.items() for key in ("Unit", "Units", "unit", "units") if key in a.attrs}
 
 
 def lists(arrays: dict[str, h5py.Dataset], main: str) -> dict[str, Any]:
@@ -81,6 +82,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         }
         signal = known.get(name)
         data = _scaled(of_packing(lazily(path, name, main), main.attrs), main, signal)
+        factor, offset = prisma_scale(name, file.attrs)
+        data = unpacked(data, factor=factor, offset=offset)
         axes = _scales(main, arrays) if signal is None else signal.axes
         aliases = [""] * main.ndim if signal is None else signal.named
         words = {
@@ -97,6 +100,8 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
         others = lists(arrays, name) | _attributes(main)
         axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)
+        if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
+            more["metadata"] = {"bad_bands": np.flatnonzero(axis.values == 0).tolist()} | more["metadata"]
         lost = spectral(signal.named, {}) if signal is not None and place is None else None
         if signal is not None and lost is not None:
             holder, called_so = name.rpartition("/")[0], signal.named[lost]

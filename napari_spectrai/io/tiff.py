@@ -23,6 +23,7 @@ from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import OnDisk, RawArray, affordable, mapped, plausible, unpacked, warn
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.omexml import Modulo, of_image
+from napari_spectrai.io.satellites import tiff_bands
 from napari_spectrai.io.titles import from_labels, of_hyperstack
 
 _NAMES = {"Z": "z", "T": "time"}
@@ -30,7 +31,8 @@ _FOLDED = {"lambda": "E", "lifetime": "H", "angle": "A", "phase": "P", "tile": "
 _OURS = "napari-spectrai "
 _MODULO, _HIDDEN = "ModuloAlong", "ModuloHidden"
 """Tags of folded dimensions; they are unfolded here, since tifffile knows few of their types and rounds their steps down."""
-_GDAL_NODATA = 42113
+_GDAL_METADATA, _GDAL_NODATA = 42112, 42113
+_METRE = 9001
 _THUMBNAIL = 16
 """How many times smaller than the largest image of a file its thumbnails are, at least."""
 _BEST_COMPRESSION = 1100
@@ -101,7 +103,11 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         place, sure = spectral_dimension(path, axes)
         axis, size, unit = _said(path, file, series, data.shape, place)
         metadata = _planes(axes, place, _steps(file))
-        data = unpacked(data, missing=_missing(series))
+        missing, factor, offset = _missing(series), 1.0, 0.0
+        if not (file.is_lsm or file.is_imagej):
+            axis, factor, offset = tiff_bands(path, _gdal(series), data.shape[place])
+            size, unit = _of_ground(series)
+        data = unpacked(data, factor=factor, offset=offset, missing=missing)
     return RawArray(
         data, spectral=place, sure=sure or axis is not None, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name, metadata=metadata
     )
@@ -159,6 +165,22 @@ def _missing(series: tifffile.TiffPageSeries) -> float | None:
         return None if tag is None else float(str(tag.value).strip("\x00 "))
     except ValueError:  # no number, so no value of the image
         return None
+
+
+def _gdal(series: tifffile.TiffPageSeries) -> str:
+    """Return the metadata of GDAL in a TIFF, or ``""``."""
+    tag = series.keyframe.tags.get(_GDAL_METADATA)
+    return str(tag.value).strip("\x00 \n") if tag is not None else ""
+
+
+def _of_ground(series: tifffile.TiffPageSeries) -> tuple[tuple[float, float] | None, str]:
+    """Return the pixel size of a GeoTIFF in a projection in metres."""
+    said = series.keyframe.geotiff_tags or {}
+    scale: list[float] = np.ravel(said.get("ModelPixelScale") or ()).tolist()
+    projected = said.get("GTModelTypeGeoKey") == 1 and said.get("ProjLinearUnitsGeoKey", _METRE) == _METRE
+    if not projected or len(scale) < 2 or not min(scale[:2]) > 0:
+        return None, "pixel"
+    return (float(scale[1]), float(scale[0])), "m"
 
 
 def _said(
