@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import zarr
 from PIL import Image
+from scipy.io import savemat
 from typer.testing import CliRunner
 
 from napari_spectrai import Cube, Experiment
@@ -322,3 +325,32 @@ def test_a_table_without_classes_is_refused(text, words, tmp_path):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(ValueError, match=rf"a\.csv: .*{words}"):
         read_labels(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("kind", ["h5", "nxs", "he5", "zarr", "npz", "mat"])
+def test_the_only_image_of_whole_numbers_of_a_container_is_the_labels(kind, tmp_path):
+    path, numbers = tmp_path / f"a.{kind}", np.array([[0, 1, 2], [2, 1, 0]], "u1")
+    arrays = {"cube": np.random.default_rng(0).random((2, 3, 4)), "segmentation": numbers, "wavelength": np.arange(4)}
+    if kind == "zarr":
+        for name, values in arrays.items():
+            zarr.open_group(str(path), mode="a").create_array(name, data=values)
+    elif kind in ("npz", "mat"):
+        np.savez(path, **arrays) if kind == "npz" else savemat(path, {name: arrays[name] for name in ("cube", "segmentation")})
+    else:
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                file[name] = values
+    np.testing.assert_array_equal(read_labels(path).data, numbers)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_label_images_of_ome_zarr(version, tmp_path):
+    """The highest resolution of the only one; of several, one is asked for."""
+    numbers = np.random.default_rng(0).integers(0, 4, (1, 6, 8)).astype("u1")
+    group = zarr.open_group(str(tmp_path / "a.ome.zarr"), mode="w", zarr_format=version)
+    for name, values in {"0": np.zeros((5, 6, 8)), "labels/cells/1": numbers[:, ::2, ::2], "labels/cells/0": numbers}.items():
+        group.create_array(name, data=values)
+    np.testing.assert_array_equal(read_labels(tmp_path / "a.ome.zarr").data, numbers)
+    group.create_array("labels/nuclei/0", data=numbers)
+    with pytest.raises(UnreadableError, match=r"labels/cells/0 1×6×8, labels/nuclei/0 1×6×8.*choose one"):
+        read_labels(tmp_path / "a.ome.zarr")

@@ -15,10 +15,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from napari_spectrai.cells import safe_cell, safe_row
 from napari_spectrai.files import recover, replacing
-from napari_spectrai.io import class_table, inspect
+from napari_spectrai.io import class_table
 from napari_spectrai.io.arrays import is_plain, members_of
 from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.io.hdf5 import datasets
+from napari_spectrai.io.label_choice import chosen, images_of_labels
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import text
 from napari_spectrai.io.quiet import quietly
@@ -26,7 +27,6 @@ from napari_spectrai.label_conversion import say_unknown
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.notices import noting, say_note
 from napari_spectrai.parsing import parse_json, refuse_special
-from napari_spectrai.remedies import where
 from napari_spectrai.spec import listed
 
 PICTURES = (".png", ".bmp", ".gif")
@@ -36,13 +36,12 @@ _LONGEST_TEXT = 2**19
 """Characters of a text in a ``.png``; readers refuse texts of more than a megabyte."""
 _NOTE = "napari-spectrai labels"
 """Key of the JSON text in ``.tif`` and ``.png`` that keeps names, colours and metadata of labels."""
-SUFFIXES = (*PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr", ".hdr")
+SUFFIXES = (*PICTURES, ".tif", ".tiff", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".he5", ".nxs", ".zarr", ".hdr")
 WRITTEN = (".tif", ".tiff", ".png", ".npy", ".npz", ".zarr")
-_NAMES = ("labels", "gt", "ground_truth", "mask", "label", "classes", "truth", "data")
 
 
 def read_labels(path: str | Path, *, dataset: str | None = None) -> Labels:
-    """Open labels: ``.png``, ``.tif``, ``.npy``, ``.npz``, ``.mat``, ``.h5``, ``.zarr``, ``.hdr`` (a classification of ENVI) or ``.csv``.
+    """Open labels: ``.png``, ``.tif``, ``.npy``, ``.npz``, ``.mat``, ``.h5``, ``.zarr``, ``.hdr`` (classes of ENVI) or ``.csv``.
 
     Parameters
     ----------
@@ -175,20 +174,20 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     if suffix == ".npz":
         members = members_of(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            name = _chosen({key: shape for key, (shape, dtype) in members.items() if dtype.kind in "fiub"}, dataset, path)
+            kinds = {key: dtype for key, (_, dtype) in members.items() if dtype.kind in "fiub"}
+            name = chosen({key: members[key][0] for key in kinds}, dataset, path, kinds)
             affordable(*members[name])
             known = members.get("class_names")
             affordable(*known or ((0,), np.uint8))
             names = archive["class_names"] if known is not None and known[1].kind in "US" else ()
             return archive[name], {number: str(text) for number, text in enumerate(names) if number and str(text)}
-    name = _chosen(inspect(path), dataset, path)
     if suffix == ".zarr":
-        import zarr
+        from napari_spectrai.io.zarr_arrays import arrays_of, refuse_unsafe
 
-        from napari_spectrai.io.zarr_arrays import refuse_unsafe
-
-        store = zarr.open(str(path), mode="r")
-        array: Any = store if isinstance(store, zarr.Array) else store[name]
+        stored_arrays = arrays_of(path)
+        kinds = {key: item.dtype for key, item in stored_arrays.items()}
+        name = chosen(images_of_labels({key: item.shape for key, item in stored_arrays.items()}, dataset), dataset, path, kinds)
+        array: Any = stored_arrays[name]
         affordable(array.shape, array.dtype)
         refuse_unsafe(array)
         kept = dict(array.attrs).get("class_names", {})
@@ -196,10 +195,12 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        chosen = datasets(file)[name]  # no data of other files
-        affordable(chosen.shape, chosen.dtype)
-        names = json.loads(text(chosen.attrs.get("class_names", "{}")))
-        return chosen[()], {int(value): str(word) for value, word in names.items()}
+        own = datasets(file)  # no data of other files
+        name = chosen({key: item.shape for key, item in own.items()}, dataset, path, {key: item.dtype for key, item in own.items()})
+        labels = own[name]
+        affordable(labels.shape, labels.dtype)
+        names = json.loads(text(labels.attrs.get("class_names", "{}")))
+        return labels[()], {int(value): str(word) for value, word in names.items()}
 
 
 def _envi(path: Path) -> tuple[Any, dict[int, str]]:
@@ -214,7 +215,8 @@ def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
     try:
         check_tags(path)
         shapes = {key: tuple(shape) for key, shape, _ in whosmat(path)}
-        name = _chosen(shapes, dataset, path)
+        kinds = {key: np.dtype(np.int64 if "int" in kind or kind == "logical" else np.float64) for key, _, kind in whosmat(path)}
+        name = chosen(shapes, dataset, path, kinds)
         affordable(shapes[name], np.float64)
         data = loadmat(path, variable_names=[name])[name]
     except NotImplementedError:  # v7.3 is HDF5, its dimensions reversed
@@ -222,28 +224,12 @@ def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
 
         with h5py.File(path, "r") as file:
             arrays = {key: item for key, item in datasets(file).items() if "/" not in key}
-            name = _chosen({key: item.shape for key, item in arrays.items()}, dataset, path)
+            name = chosen(
+                {key: item.shape for key, item in arrays.items()}, dataset, path, {key: item.dtype for key, item in arrays.items()}
+            )
             affordable(arrays[name].shape, arrays[name].dtype)
             data = arrays[name][()].T
     return (data.ravel() if data.ndim == 2 and 1 in data.shape else data), {}
-
-
-def _chosen(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Path) -> str:
-    contents = ", ".join(f"{name} {'×'.join(map(str, shape))}" for name, shape in arrays.items()) or "nothing"
-    if dataset is not None:
-        if dataset not in arrays:
-            raise ValueError(f"there is no array {dataset!r} in it; it holds {contents}")
-        return dataset
-    if len(arrays) == 1:
-        return next(iter(arrays))
-    named = list(dict.fromkeys(name for wanted in _NAMES for name in arrays if name.rpartition("/")[2].lower().endswith(wanted)))
-    if not named:
-        raise SeveralArraysError(f"it holds {contents}, and none is called {', '.join(_NAMES[:-1])}; choose one {where('dataset')}")
-    alike = [name for name in named if len(arrays[name]) == len(arrays[named[0]])]
-    if len(alike) > 1:
-        listing = f"it holds several arrays that may be labels ({', '.join(alike)})"
-        warn(path, f"{listing}; {named[0]!r} is read. Choose another {where('dataset')}")
-    return named[0]
 
 
 def write_table(labels: Labels, probabilities: Any, classes: Sequence[Class], path: str | Path) -> Path:

@@ -23,11 +23,12 @@ _SAFE = frozenset({
 
 
 def arrays_of(path: Path) -> dict[str, zarr.Array[Any]]:
-    """Return the arrays of a store."""
+    """Return the arrays of a store, in the order of their names."""
     node = zarr.open(path, mode="r")
     if isinstance(node, zarr.Array):
         return {"data": node}
-    return {name: item for name, item in node.members(max_depth=None) if isinstance(item, zarr.Array)}
+    members = sorted(node.members(max_depth=None), key=lambda member: member[0])
+    return {name: item for name, item in members if isinstance(item, zarr.Array)}
 
 
 def refuse_unsafe(array: zarr.Array[Any]) -> None:
