@@ -117,6 +117,15 @@ def test_regions_of_lightfield_are_chosen_by_name(tmp_path):
     np.testing.assert_array_equal(np.asarray(read(path, dataset="region 2").data), regions[1][:, 0])
 
 
+def test_regions_of_other_heights_are_chosen_too(tmp_path):
+    """One with a single row is not left aside for one that has several."""
+    maps = '<WavelengthMapping id="a"><Wavelength>500,501,502,503,504,505</Wavelength></WavelengthMapping>'
+    path = write.spe3(tmp_path / "a.spe", [CUBE.astype("<u2"), CUBE[:, :1].astype("<u2")], maps)
+    with pytest.raises(SeveralArraysError, match="region 1 .*region 2"):
+        read(path)
+    np.testing.assert_array_equal(np.asarray(read(path, dataset="region 2").data), CUBE[:, 0])
+
+
 def test_footers_that_lie(tmp_path):
     path = write.spe3(tmp_path / "a.spe", [CUBE], claimed=9)
     with pytest.warns(SpectralWarning, match="3 of the 9 frames"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zlib
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from napari_spectrai import Cube, Experiment, SpectralAxis, predict
 from napari_spectrai.experiment.classifier_networks import SpectralMLP
 from napari_spectrai.experiment.networks import UNet
 from napari_spectrai.experiment.training import optimisers
+from napari_spectrai.io import matlab_tags
 from napari_spectrai.learn.data.assemble import assemble
 from napari_spectrai.learn.inference.sliding_window import SlidingWindow
 from napari_spectrai.learn.inference.tiles import tiles
@@ -209,3 +211,22 @@ def test_an_optimiser_computes_what_that_of_torch_does(kind):
             made.step()
         found.append((weights.detach(), made.state_dict()))
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+
+
+def test_only_the_beginning_of_a_compressed_variable_is_copied_for_its_tags():
+    """What is copied in one piece holds up the window, however large the file is."""
+
+    class Counted(bytes):
+        taken = 0
+
+        def __getitem__(self, key):
+            found = super().__getitem__(key)
+            Counted.taken += len(found)
+            return found
+
+    plain = np.random.default_rng(0).bytes(2**21)
+    packed = Counted(zlib.compress(plain))
+    assert matlab_tags._beginning(packed, 0, len(packed)) == plain[: 2**16]
+    assert Counted.taken <= 2**17
+    short = zlib.compress(plain[:100])
+    assert matlab_tags._beginning(short, 0, len(short)) == plain[:100]

@@ -52,6 +52,14 @@ def _walk(content: mmap.mmap | bytes, place: int, end: int, order: str, depth: i
         if kind == _MATRIX:
             _walk(content, start, start + size, order, depth + 1, whole=whole)
         elif kind == _COMPRESSED and whole:
-            inner = zlib.decompressobj().decompress(content[start : start + size], _PEEK)
-            _walk(inner, 0, 2**40, order, depth + 1, whole=False)
+            _walk(_beginning(content, start, start + size), 0, 2**40, order, depth + 1, whole=False)
         place += step
+
+
+def _beginning(content: mmap.mmap | bytes, start: int, end: int) -> bytes:
+    """Return the first bytes of a compressed variable; no more of it is copied, which would hold up all other threads."""
+    stream, found = zlib.decompressobj(), b""
+    while len(found) < _PEEK and start < end and not stream.eof:
+        found += stream.decompress(content[start : min(end, start + _PEEK)], _PEEK - len(found))
+        start += _PEEK
+    return found

@@ -71,7 +71,7 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Map a region: one spectrum for each of its rows in each frame."""
     regions = {region.name: region for region in _regions(path, axes=True)}
-    name = choose({name: (1, *region.shape) for name, region in regions.items()}, dataset, path)
+    name = choose({name: (1, region.frames, region.height, region.width) for name, region in regions.items()}, dataset, path)
     region = regions[name]
     laser = _laser(_head(path))
     metadata = {"laser_nm": laser} if laser is not None and region.axis is not None and region.axis.unit == "1/cm" else {}
