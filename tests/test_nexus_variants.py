@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import h5py
 import numpy as np
 import pytest
 
-from napari_spectrai import read
+from napari_spectrai import inspect, read
 from napari_spectrai.io import SpectralWarning, UnreadableError
 
 WAVE = np.linspace(400, 700, 8)
@@ -198,3 +200,22 @@ def test_an_axis_that_does_not_fit_is_mentioned(change, words, tmp_path):
     with pytest.warns(SpectralWarning, match=f"its dimension 0 has the axis 'energy', which {words}; its bands are numbered"):
         cube = read(tmp_path / "a.nxs")
     np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+
+
+@pytest.mark.parametrize("kind", ["nxs", "h5", "nc"])
+def test_an_axis_that_a_small_file_claims_to_be_huge_is_not_loaded(kind, tmp_path):
+    """Its values are not stored, and would fill the memory."""
+    count = 2**31
+    with h5py.File(tmp_path / f"a.{kind}", "w") as file:
+        holder = file.create_group("entry/data") if kind == "nxs" else file
+        data = holder.create_dataset("data", shape=(2, 2, count), dtype="u1", chunks=(1, 1, 2**20))
+        axis = holder.create_dataset("wavelength", shape=(count,), dtype="f8", chunks=(2**20,))
+        if kind == "nxs":
+            holder.attrs.update({"NX_class": "NXdata", "signal": "data", "axes": ["y", "x", "wavelength"]})
+        elif kind == "nc":
+            axis.make_scale("wavelength")
+            data.dims[2].attach_scale(axis)
+    assert max(inspect(tmp_path / f"a.{kind}").values()) == (count,)
+    with pytest.raises(UnreadableError, match=r"would be that of 2,147,483,648 bands"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read(tmp_path / f"a.{kind}")

@@ -14,7 +14,7 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
-from napari_spectrai.io.found import OnDisk, RawArray, of_packing, plausible, unpacked, warn
+from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, of_packing, plausible, unpacked, warn
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, placement, scaling, signals, spectral, text
 from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.remedies import give
@@ -45,7 +45,7 @@ def units_of(arrays: dict[str, h5py.Dataset]) -> dict[str, str]:
 def lists(arrays: dict[str, h5py.Dataset], main: str) -> dict[str, Any]:
     """Return the data sets that could be an axis of `main`."""
     lengths = set(arrays[main].shape)
-    return {n: a[()] for n, a in arrays.items() if n != main and a.size in lengths and a.size == max(a.shape)}
+    return {n: a[()] for n, a in arrays.items() if n != main and a.size in lengths and a.size == max(a.shape) <= MOST_BANDS}
 
 
 def lazily(path: Path, name: str, main: h5py.Dataset) -> Any:
@@ -143,7 +143,7 @@ def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, .
     found = []
     for number, dimension in enumerate(main.dims):
         names = [scale.name.lstrip("/") for scale in dimension.values() if scale.name]
-        found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number]), ""))
+        found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number] <= MOST_BANDS), ""))
     return tuple(found)
 
 

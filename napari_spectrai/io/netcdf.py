@@ -12,7 +12,7 @@ from scipy.io import netcdf_file
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.container import choose, find_axis, plainly_last
-from napari_spectrai.io.found import PACKING, RawArray, of_packing, plausible
+from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, plausible
 from napari_spectrai.io.hdf5 import datasets, lazily, lists, units_of
 from napari_spectrai.io.nexus import text
 
@@ -37,7 +37,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         name = choose({n: a.shape for n, a in arrays.items()}, dataset, path)
         main = arrays[name]
         scales = [next((s.name.lstrip("/") for s in dimension.values()), "") for dimension in main.dims]
-        coordinates = {s: arrays[s][()] for s in scales if s in arrays} | lists(arrays, name)
+        coordinates = {s: arrays[s][()] for s in scales if s in arrays and arrays[s].size <= MOST_BANDS} | lists(arrays, name)
         data = of_packing(lazily(path, name, main), {key: main.attrs[key] for key in PACKING if key in main.attrs})
         return replace(_found(path, data, scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", ""))), dataset=name)
 

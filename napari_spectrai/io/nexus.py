@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.io.container import is_excluded
+from napari_spectrai.io.found import MOST_BANDS
 from napari_spectrai.io.grids import planes
 from napari_spectrai.units import quantity_of, unit_of
 
@@ -161,7 +162,7 @@ def _axes(group: h5py.Group, main: h5py.Dataset, members: Mapping[str, h5py.Data
 
 def _fits(axis: h5py.Dataset, length: int) -> bool:
     """Whether a data set gives a position for each place of a dimension, or the edges of its bins."""
-    return axis.size in (length, length + 1) and axis.size == max(axis.shape)
+    return axis.size in (length, length + 1) and axis.size == max(axis.shape) and axis.size <= MOST_BANDS + 1
 
 
 def axis_values(axis: h5py.Dataset, length: int) -> npt.NDArray[np.float64]:

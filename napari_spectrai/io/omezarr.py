@@ -62,7 +62,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
 def _chosen(path: Path, images: list[Image], dataset: str | None) -> tuple[Image, str, Mapping[str, Any]]:
     """Return the requested image, else the only or the first one, with the name and the entry of the resolution that is read."""
     if not images:
-        raise ValueError("it holds no OME metadata (multiscales); name it .zarr to read its arrays")
+        raise ValueError("it holds no OME metadata (multiscales)")
     if dataset is not None:
         for image in images:
             for name, level in image.levels:

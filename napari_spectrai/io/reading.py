@@ -14,7 +14,7 @@ from napari_spectrai.conversion import as_cube
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.files import recover
 from napari_spectrai.io.formats import Format, format_of
-from napari_spectrai.io.found import RawArray, SeveralArraysError, UnreadableError, one_line, warn
+from napari_spectrai.io.found import MOST_BANDS, RawArray, SeveralArraysError, UnreadableError, one_line, warn
 from napari_spectrai.io.quiet import quietly
 from napari_spectrai.layer_axes import SpectralWarning
 from napari_spectrai.notices import noting, say_note
@@ -72,8 +72,8 @@ def opened(
     """Open a spectral file, with the parameters of `napari_spectrai.io.read`."""
     path = Path(path)
     known = existing(path)
-    if known.module == "zarr" and _has_ome_metadata(path, dataset):
-        known = format_of("image.ome.zarr")
+    if known.module in ("zarr", "omezarr"):
+        known = _of_store(path, known, dataset)
     if columns and known.module != "text":
         raise ValueError(f"{path}: it is read as {known.name}, and only text tables have columns; choose an array {where('dataset')}")
     given = {"dataset": dataset, "axis": axis, "spectral": spectral, "columns": columns, "shape": shape}
@@ -84,6 +84,11 @@ def opened(
     if len(stored) == 1:  # one spectrum is a set of one
         found = replace(found, data=found.data[None, :], spectral=-1, sure=True)
     place = _place(path, found, spectral, shape)
+    if found.data.shape[place] > MOST_BANDS:
+        raise UnreadableError(
+            f"{path}: its dimension {place} would be that of {found.data.shape[place]:,} bands, of which there may be {MOST_BANDS:,}; "
+            f"choose another {where('spectral')}"
+        )
     positions = found.axis if place == found.spectral % len(found.data.shape) or (found.axis and shape) else None
     plain = not any(value is not None for value in given.values())
     try:
@@ -192,13 +197,14 @@ def guarded(path: Path, known: Format, function: str, **options: Any) -> Any:
     return found
 
 
-def _has_ome_metadata(path: Path, dataset: str | None) -> bool:
+def _of_store(path: Path, known: Format, dataset: str | None) -> Format:
+    """Return how a store is read: as OME-Zarr where it declares images, the requested array among them, whatever its suffix is."""
     from napari_spectrai.io.omezarr import is_image
 
     try:
-        return is_image(path, dataset)
+        return format_of("image.ome.zarr" if is_image(path, dataset) else "store.zarr")
     except Exception:  # noqa: BLE001  # whatever zarr raises on a broken store; the reader reports it
-        return False
+        return known
 
 
 def _stem(path: Path) -> str:
