@@ -53,7 +53,7 @@ def tiff_bands(path: Path, text: str, count: int) -> tuple[SpectralAxis | None, 
         axis = positions(path, values, bands["unit"][0] if len(bands["unit"]) == 1 else "", quantity="wavelength")
     elif named := bands.get("wavelength") or bands.get("name"):
         axis = from_labels(named, path)
-    axis = axis or _beside(path, count)
+    axis = axis or _of_companion(path, count)
     factor, offset = (_numbers(bands.get(key, [])) for key in ("scale", "offset"))
     alike = all(one is None or (one == one[0]).all() for one in (factor, offset))
     if not alike:
@@ -61,18 +61,18 @@ def tiff_bands(path: Path, text: str, count: int) -> tuple[SpectralAxis | None, 
     return axis, float(factor[0]) if factor is not None and alike else 1.0, float(offset[0]) if offset is not None and alike else 0.0
 
 
-def _beside(path: Path, count: int) -> SpectralAxis | None:
+def _of_companion(path: Path, count: int) -> SpectralAxis | None:
     """Return the axis that the metadata next to an image of EnMAP or DESIS give."""
-    beside = metadata_beside(path)
-    if beside is None:
+    other = companion(path)
+    if other is None:
         return None
     try:
-        centres = wavelengths_of(beside)
+        centres = wavelengths_of(other)
     except (ET.ParseError, ValueError, OSError):
         centres = []
     if len(centres) == count:
         return SpectralAxis(np.array(centres), "nm")
-    warn(path, f"{beside.name} next to it names {len(centres)} wavelengths for its {count} bands; they are numbered; {give('axis')}")
+    warn(path, f"{other.name} next to it names {len(centres)} wavelengths for its {count} bands; they are numbered; {give('axis')}")
     return None
 
 
@@ -83,7 +83,7 @@ def _numbers(words: Sequence[str]) -> npt.NDArray[np.float64] | None:
         return None
 
 
-def metadata_beside(path: Path) -> Path | None:
+def companion(path: Path) -> Path | None:
     """Return the metadata next to an image of EnMAP or DESIS, whose names differ in one part."""
     stem, count = re.subn(r"(?i)spectral_image(_\w+)?$", "METADATA", path.stem)
     if not count:
