@@ -18,7 +18,7 @@ from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.evaluation import streaming
 from napari_spectrai.learn.evaluation.streaming import blocks
-from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.learn.scoring import metrics, spectrum_sums
 from napari_spectrai.reports.evaluation_report import best_words, write_page
 from napari_spectrai.reports.svg import rounded
 from napari_spectrai.runs import Evaluation, Failed, Finished, Progress, prepare_evaluation
@@ -436,13 +436,14 @@ def test_results_with_other_class_numbers_than_the_truth_are_reported():
 # ---------------------------------------------------------------- how sure scores are
 
 
-def test_scores_of_cubes_have_intervals_that_hold_them(image, tmp_path):
-    result, truth = image
+def test_every_score_of_cubes_has_an_interval_that_holds_it(make_spectra, tmp_path):
+    result, truth = (Cube(values.reshape(50, 40, 12), np.linspace(400, 700, 12)) for values in make_spectra(2000, 12))
     found = evaluate(result, truth, source=result)
     for row, ends in found.intervals.items():
-        assert {"mse", "sam"} <= set(ends)
+        assert set(ends) == set(found.rows[row])
         for name, (low, high) in ends.items():
             assert low <= found.rows[row][name] <= high
+            assert low < high
     assert Evaluation.from_json(found.to_json()).intervals == found.intervals
     assert "90 % interval" in str(found)
     assert "90 % interval" in found.to_csv(tmp_path / "scores.csv").read_text()
@@ -461,6 +462,33 @@ def test_the_better_of_two_results_that_these_pixels_cannot_distinguish_is_not_c
     without = best_words(dataclasses.replace(clear, intervals={}))
     assert " is best" not in without
     assert "no interval" in without
+
+
+@pytest.mark.parametrize("shape", [(2, 30, 40, 6), (900, 6), (1, 600, 6)])
+def test_intervals_do_not_depend_on_the_number_of_blocks_or_on_units_that_are_put_together(shape, monkeypatch):
+    rng = np.random.default_rng(0)
+    truth = rng.random(shape, np.float32) + 1
+    result = truth + rng.normal(0, 0.1, shape).astype(np.float32)
+    whole = evaluate(Cube(result), Cube(truth))
+    monkeypatch.setattr(streaming, "BLOCK", 1)  # of 64 × 64 pixels at least: one block a plane, or several
+    monkeypatch.setattr(spectrum_sums, "MOST", 20)
+    monkeypatch.setattr(spectrum_sums, "_VALUES", 0)
+    fewer = evaluate(Cube(result), Cube(truth))
+    assert fewer.metrics == pytest.approx(whole.metrics)
+    assert set(fewer.intervals["result"]) == set(whole.intervals["result"]) == set(whole.metrics)
+    for name, (low, high) in whole.intervals["result"].items():
+        below, above = fewer.intervals["result"][name]
+        assert below <= fewer.metrics[name] <= above
+        assert 0.5 < (above - below) / (high - low) < 2
+
+
+def test_scores_of_a_union_of_classes_lie_within_their_intervals():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(1, 4, (40, 40))
+    predicted = np.where(rng.random(truth.shape) < 0.9, truth, 7)  # 7 is not in the truth
+    found = evaluate(Labels(predicted), Labels(truth), class_mean="union")
+    for name, (low, high) in found.intervals["result"].items():
+        assert low <= found.metrics[name] <= high
 
 
 @pytest.mark.parametrize("shape", [(36, 30), (200,), (1, 60), (3, 12, 12)])

@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from skimage import metrics as images
 from sklearn import metrics as known
 
 from napari_spectrai import Cube, evaluate
 from napari_spectrai.experiment.metrics import METRICS, by_class, unit_of
-from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.learn.scoring import intervals, metrics, spectrum_sums
+from napari_spectrai.learn.scoring.peaks import peak_errors
 
 SEEDS = range(24)
 
@@ -180,3 +182,73 @@ def test_every_metric_has_a_unit_where_it_is_no_share():
     assert unit_of("mse", intensities="as they are") == "intensity²"
     assert unit_of("mse", intensities="each spectrum divided by its maximum") == "normalised intensity²"
     assert unit_of("peak_width", axis="nm") == "nm"
+
+
+# ---------------------------------------------------------------- intervals
+
+SPECTRAL = ("mse", "mae", "psnr", "mpsnr", "sam", "ergas", "peak_position", "peak_width")
+
+
+def pairs_of_spectra(count, seed):
+    """Return noisy spectra of one moving peak, and their truth; neighbours in threes share their noise level."""
+    rng = np.random.default_rng(seed)
+    band = np.arange(24)
+    truth = np.exp(-0.5 * ((band - rng.uniform(9, 14, (count, 1))) / 3) ** 2) + 0.2
+    noise = np.repeat(rng.uniform(0.01, 0.05, -(-count // 3)), 3)[:count, None]
+    return torch.from_numpy(truth + noise * rng.normal(size=truth.shape)), torch.from_numpy(truth)
+
+
+def test_scores_from_sums_of_units_are_those_of_all_spectra():
+    result, truth = pairs_of_spectra(60, 0)
+    axis = np.linspace(400, 700, 24)
+    one, other = (spectrum_sums.SpectrumSums(axis, peaks=True, units=4) for _ in range(2))
+    one.add(result[:40], truth[:40], np.arange(40) // 10)
+    other.add(result[40:], truth[40:], np.arange(20) // 10)
+    one.merge(other.vector)
+    found = one.figures()
+    for name in metrics.METRICS.keys() & found.keys():
+        assert found[name] == pytest.approx(metrics.METRICS[name](result, truth), rel=1e-6)
+    assert (found["peak_position"], found["peak_width"]) == pytest.approx(peak_errors(result, truth, axis))
+    for name, (low, high) in one.intervals().items():
+        assert low < found[name] < high
+
+
+def test_intervals_hold_the_score_of_all_spectra_about_as_often_as_they_say():
+    axis, held = np.arange(24.0), dict.fromkeys(SPECTRAL, 0)
+    population, truths = pairs_of_spectra(6000, 1)
+    sums = spectrum_sums.SpectrumSums(axis, peaks=True)
+    sums.add(population, truths)
+    wanted = sums.figures()
+    for draw in range(60):
+        some = slice(90 * draw, 90 * draw + 90)
+        found = spectrum_sums.of_spectra(population[some], truths[some], np.arange(90) // 3, SPECTRAL, axis)
+        for name in SPECTRAL:
+            held[name] += found[name][0] <= wanted[name] <= found[name][1]
+    del held["psnr"], wanted["psnr"]  # its range is that of the spectra at hand
+    del held["mpsnr"], wanted["mpsnr"]
+    assert min(held.values()) >= 48, held
+
+
+@pytest.mark.parametrize("sharper", [1.0, 3.0])
+def test_the_interval_of_the_calibration_error_holds_that_of_many_samples(sharper):
+    rng = np.random.default_rng(0)
+    true = torch.from_numpy(rng.dirichlet(np.ones(3), 40_000)).float()
+    truth = torch.multinomial(true, 1, generator=torch.Generator().manual_seed(0))[:, 0]
+    told = (true.log() * sharper).softmax(-1)
+    wanted = metrics.of_classes(told, truth, ["calibration_error"])["calibration_error"]
+    held = 0
+    for draw in range(40):
+        some = slice(500 * draw, 500 * draw + 500)
+        low, high = intervals.of_classes(told[some], truth[some], np.arange(500), ("calibration_error",))["calibration_error"]
+        held += low <= wanted <= high
+        assert low <= metrics.of_classes(told[some], truth[some], ["calibration_error"])["calibration_error"] <= high
+    assert held >= 33
+
+
+def test_patches_have_an_interval_of_their_structural_similarity():
+    rng = np.random.default_rng(0)
+    truth = torch.from_numpy(rng.random((6, 16, 16, 5)))
+    result = truth + torch.from_numpy(rng.normal(0, 0.1, truth.shape))
+    low, high = spectrum_sums.of_spectra(result, truth, np.arange(6), ("ssim",), np.arange(5.0))["ssim"]
+    assert low < metrics.ssim(result, truth) < high
+    assert spectrum_sums.of_spectra(result[:2], truth[:2], np.arange(2), ("mse", "ssim"), np.arange(5.0)) == {}

@@ -294,6 +294,16 @@ def test_a_model_file_holds_everything(trained, tmp_path):
         model.save(tmp_path / "m.pt")
 
 
+def test_every_score_of_a_training_has_an_interval(trained):
+    card = trained[0].description
+    for part, rows in card.scores.items():
+        assert len(rows) > 1
+        for method, row in rows.items():
+            ends = card.intervals[part][method]
+            assert ends.keys() == row.keys()
+            assert all(low <= row[name] <= high for name, (low, high) in ends.items())
+
+
 def test_prediction_keeps_intensity_axis_name_and_the_source(trained):
     model, cube, truth = trained
     before = cube.data.copy()

@@ -13,6 +13,7 @@ from napari_spectrai.learn.automatic.choice import Choice, HeldOut, crossed, los
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
 from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.scoring.spectrum_sums import of_spectra
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.runs import Compared, Event
 
@@ -40,8 +41,7 @@ class Scoring:
         """Return the 90 % intervals of the scores that have one."""
         if self.bench.base.classes:
             return intervals.of_classes(output, truth, units, self.names)
-        error = (output.double() - truth.double()).square().mean(-1).numpy()
-        return intervals.of_cubes({"mse": error}, units)
+        return of_spectra(output, truth, units, self.names, self.bench.base.truth_axis.values)
 
     @staticmethod
     def _single(outcome: FoldOutcome, held: HeldOut) -> Tensor:

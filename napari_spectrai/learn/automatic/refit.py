@@ -20,10 +20,10 @@ from napari_spectrai.learn.automatic.choice import Choice, probabilities
 from napari_spectrai.learn.automatic.comparison import FoldOutcome
 from napari_spectrai.learn.automatic.fold_fit import Bench
 from napari_spectrai.learn.classical.method import Method
+from napari_spectrai.learn.classical.scored_pixels import units_of
 from napari_spectrai.learn.mixture.blend import Blend
 from napari_spectrai.learn.mixture.guided_filter import components
 from napari_spectrai.learn.model import Model
-from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.plan.folds import Folds
 from napari_spectrai.plan.subsets import TEST, Map
 
@@ -104,7 +104,7 @@ class Refit:
         if not any(bool(a.any()) for a in asked):
             return None
         truth = self.bench.truth(asked)
-        units = np.concatenate([intervals.squares(a) + number * 10**9 for number, a in enumerate(asked)])
+        units = units_of(asked)
         outputs_of = {"network": self.bench.answers(own, network, asked)}
         for outcome in compared if len(compared) > 1 else ():
             if outcome.candidate.network.classical:  # a network would have to be trained only for this

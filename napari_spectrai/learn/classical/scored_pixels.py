@@ -5,38 +5,54 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from napari_spectrai.experiment.classical import ClassicalSpec
 from napari_spectrai.experiment.network_spec import looks_around
 from napari_spectrai.learn.data.pool import Scene, in_units
+from napari_spectrai.learn.scoring.intervals import squares
 from napari_spectrai.networks.hooks import WholeImages
 
 MOST = 50_000
 """Largest number of pixels on which a training scores a classifier: its accuracy is then accurate to a fifth of a percent."""
 
 
+def asked_pixels(scenes: Sequence[Scene], most: int | None = None) -> list[Tensor]:
+    """Return the pixels of each scene (z, y, x) that are scored: all valid ones, or at most `most` for classes, evenly spread."""
+    known = [counted(scene) for scene in scenes]
+    every = 1 if most is None else max(1, -(-sum(int(counts.sum()) for counts in known) // most))
+    result = []
+    for scene, counts in zip(scenes, known, strict=True):
+        asked = counts
+        if every > 1 and scene.y is not None and scene.y.ndim == 3:
+            asked = torch.zeros_like(counts)
+            asked.view(-1)[torch.nonzero(counts.reshape(-1))[::every, 0]] = True
+        result.append(asked)
+    return result
+
+
+def units_of(asked: Sequence[Tensor]) -> npt.NDArray[np.int64]:
+    """Return the unit of each of the pixels that `asked_pixels` returned: squares of each scene."""
+    return np.concatenate([squares(pixels) + number * 10**9 for number, pixels in enumerate(asked)])
+
+
 @torch.no_grad()
 def predict_pixels(method: Callable[[Tensor], Tensor], scenes: Sequence[Scene], most: int | None = None) -> tuple[Tensor, Tensor]:
-    """Return a method's predictions for the valid pixels, and their truth: spectra, or probabilities and class numbers from 0.
+    """Return a method's predictions for the pixels that are scored, and their truth: spectra, or probabilities and class numbers from 0.
 
     Spectra are in prepared intensities, or in those of the truth if it has its own unit.
 
     `most` is the largest number of pixels predicted by a classifier of single pixels; they are evenly spread.
     """
     results, truths = [], []
-    known = [counted(scene) for scene in scenes]
-    every = 1 if most is None else max(1, -(-sum(int(counts.sum()) for counts in known) // most))
-    for scene, counts in zip(scenes, known, strict=True):
-        if scene.y is None or not bool(counts.any()):
+    for scene, asked in zip(scenes, asked_pixels(scenes, most), strict=True):
+        if scene.y is None or not bool(asked.any()):
             continue
-        of_classes, asked = scene.y.ndim == 3, counts
-        if of_classes and every > 1:
-            asked = torch.zeros_like(counts)
-            asked.view(-1)[torch.nonzero(counts.reshape(-1))[::every, 0]] = True
         output = _of(method, scene.x, asked)
-        if of_classes:
+        if scene.y.ndim == 3:
             output, truth = output.softmax(-1), scene.y[asked] - 1
         else:
             output, truth = in_units(None if scene.units is None else scene.units[asked], output, scene.y[asked])

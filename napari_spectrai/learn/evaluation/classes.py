@@ -116,7 +116,7 @@ def scored_classes(
     rows, sure = {}, {}
     for name, role in roles.items():
         rows[name] = metrics.from_confusion(agreed.matrices[name], class_mean)
-        sure[name] = score_intervals.of_cells(agreed.cells[name], len(agreed.values), tuple(rows[name]))
+        sure[name] = score_intervals.of_cells(agreed.cells[name], len(agreed.values), tuple(rows[name]), class_mean)
         if role == "result":
             notes += _of_others(overlap, agreed.cells[name], len(agreed.values), spec, name, class_mean)
     names = dict(zip(agreed.values, agreed.names, strict=True))

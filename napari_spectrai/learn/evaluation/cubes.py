@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +14,12 @@ from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.experiment.metrics import AS_GIVEN
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.evaluation import score_intervals
 from napari_spectrai.learn.evaluation.overlap import Overlap, overlap_notes, overlap_of, words_of_others
 from napari_spectrai.learn.evaluation.scaling import Scaling, under
 from napari_spectrai.learn.evaluation.streaming import CubeScores, KeptBlocks, figures_of, paired, scored_pixels, scoring, wanted
 from napari_spectrai.learn.inference.baselines import baselines, free, mapped, within
 from napari_spectrai.learn.model import Model
+from napari_spectrai.learn.scoring.intervals import Intervals
 from napari_spectrai.plan.pairing import relation, results_on_truth
 from napari_spectrai.preparation import Step
 from napari_spectrai.preparation.normalise import Normalise
@@ -83,7 +83,7 @@ def of_cubes(
     for number, (name, (result, known)) in enumerate(pairs.items()):
         found: CubeScores = yield from within(scoring(result, known, names, scaling, held.mask, _of(kept, number)), number, count)
         rows[name], roles[name] = figures_of(spec, found.figures), "result"
-        sure[name] = score_intervals.of_cubes(found.error, found.angle, rows[name])
+        sure[name] = _kept_intervals(found, rows[name])
         spots += _spots(name, result, known, source if prepared is None else prepared, found, scaling)
         maps[name] = {"error": _map(found.error, known, f"{name} · error"), "angle": _map(found.angle, known, f"{name} · angle")}
         if step is None and abs(found.brightness - 1) > DIFFERENT and not number:
@@ -98,7 +98,7 @@ def of_cubes(
             found = yield from within(scores, number, count, begin=0.5 if method else 0)
         label = free(name, rows)
         rows[label], roles[label] = figures_of(spec, found.figures), role
-        sure[label] = score_intervals.of_cubes(found.error, found.angle, rows[label])
+        sure[label] = _kept_intervals(found, rows[label])
     return Evaluation(
         spec.kind, rows, roles, intensities=_intensities(step, scaled_by_source=scaling.by_source), unit=truth.axis.unit,
         positions=truth.axis.values.tolist(), shape=list(truth.spatial_shape), spots=spots, notes=notes, maps=maps,
@@ -112,6 +112,10 @@ class Kept:
 
     held: DataMask
     rows: Sequence[KeptBlocks]
+
+
+def _kept_intervals(found: CubeScores, row: Mapping[str, float]) -> Intervals:
+    return {name: ends for name, ends in found.intervals.items() if name in row}
 
 
 def _of(kept: Kept | None, number: int) -> KeptBlocks | None:

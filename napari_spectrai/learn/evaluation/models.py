@@ -154,8 +154,8 @@ def _of_classes(model: Model, source: Cube, labels: Labels, options: EvaluateOpt
     names = [one.name for one in classes]
     matrices = {name: metrics.confusion(values.argmax(-1), wanted, len(classes)) for name, values in shares.items()}
     matrix = matrices["network"]
-    units = score_intervals.units_of(scored)
-    sure = {name: intervals.of_classes(values, wanted, units, tuple(rows[name])) for name, values in shares.items()}
+    units = score_intervals.squares(scored.shape)[scored]
+    sure = {name: intervals.of_classes(values, wanted, units, tuple(rows[name]), class_mean) for name, values in shares.items()}
     overlap = overlap_of(model, source, scored=scored)
     notes = [
         *overlap_notes(model, overlap, source),

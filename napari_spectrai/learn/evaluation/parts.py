@@ -23,15 +23,19 @@ from napari_spectrai.learn.evaluation.cubes import Kept, alike, of_cubes, under_
 from napari_spectrai.learn.evaluation.scaling import Places, Scaling
 from napari_spectrai.learn.evaluation.streaming import (
     BlockScores,
+    Similarities,
+    block_units,
     blocks,
     paired,
     scored_block,
     scored_pixels,
     structure,
     structure_parts,
+    structure_units,
+    sums_of,
     wanted,
 )
-from napari_spectrai.learn.evaluation.streaming_sums import StreamingSums
+from napari_spectrai.learn.scoring.spectrum_sums import SpectrumSums
 from napari_spectrai.plan.pairing import labels_on_truth, results_on_truth
 from napari_spectrai.preparation.normalise import Normalise
 from napari_spectrai.runs.evaluation import DOCUMENT, Evaluation
@@ -41,6 +45,9 @@ from napari_spectrai.runs.part import Part
 from napari_spectrai.runs.part_input import digest
 from napari_spectrai.runs.part_record import RECORD, PartRecord
 from napari_spectrai.valid import DataMask
+
+LAYOUT = 2
+"""Version of the arrays of an evaluation in parts."""
 
 _MAPS = ("error", "angle", "alive")
 
@@ -72,7 +79,7 @@ def evaluating_part(
     """
     spec = tasks.parse(task)
     noisy = None if source is None else as_cube(source)
-    plan = {"record": RECORD, "verb": "evaluate", "count": part.count, "options": [task, *options.arguments()]}
+    plan = {"record": [RECORD, LAYOUT], "verb": "evaluate", "count": part.count, "options": [task, *options.arguments()]}
     unlike = "" if noisy is None else digest(noisy)
     scores: _Scores | ClassCounts
     if spec.classifies:
@@ -152,9 +159,9 @@ class _Scores:
             return 0.0, 0.0
 
         def search() -> dict[str, Any]:
-            sums = StreamingSums(self.truth.axis, peaks=False)
+            sums, units = sums_of(self.truth, ()), block_units(self.truth.shape)
             for place in blocks(self.truth.shape):
-                sums.merge(scored_block(self.truth, self.truth, (), self.scaling, self.held.mask, place).sums)
+                sums.merge(scored_block(self.truth, self.truth, (), self.scaling, self.held.mask, place, units).sums)
             return {"limits": np.array(sums.limits)}
 
         low, high = self.record.shared("limits", search)["limits"]
@@ -170,12 +177,13 @@ class _Scores:
         """Yield progress after each block."""
         todo, kept = self.steps(part), self.kept()
         places, names, limits = list(blocks(self.truth.shape)), wanted(self.spec), self.limits
-        structures, pairs = structure_parts(self.truth, limits), list(self.rows.values())
+        structures, pairs, units = structure_parts(self.truth, limits), list(self.rows.values()), block_units(self.truth.shape)
         for count, (row, kind, number) in enumerate(todo[done:], done + 1):
             if count == 1 or row != todo[count - 2][0]:  # the factors of a result are its own
                 self.scaling = Scaling(self.scaling.step, self.truth.spatial_shape, self.source)
             if kind == "blocks":
-                kept[row].keep(number, places[number], scored_block(*pairs[row], names, self.scaling, self.held.mask, places[number]))
+                found = scored_block(*pairs[row], names, self.scaling, self.held.mask, places[number], units)
+                kept[row].keep(number, places[number], found)
             else:
                 kept[row].similarities[number] = structure(*pairs[row], structures[number], limits, self.scaling, self.held.mask)
             finished(count)
@@ -184,13 +192,14 @@ class _Scores:
     def kept(self) -> list[_KeptRow]:
         """Return what has been computed of each row."""
         places = list(blocks(self.truth.shape))
-        size = StreamingSums.size(len(self.truth.axis))
+        size = SpectrumSums.size(len(self.truth.axis), int(block_units(self.truth.shape).max()) + 1)
         spatial = self.truth.spatial_shape
         sides = spatial if len(spatial) == 1 else (64, 64)
         chunks = (*[1] * (len(spatial) - 2), *(min(side, length) for side, length in zip(sides, spatial[-len(sides) :], strict=True)))
         if len(spatial) == 1:
             chunks = (places[0][0].stop,)
-        parts = max(1, len(structure_parts(self.truth, self.limits)))
+        parts = structure_parts(self.truth, self.limits)
+        units = int(structure_units(self.truth, parts).max()) + 1 if parts else 1
 
         def array(name: str, shape: tuple[int, ...], own: tuple[int, ...]) -> Any:
             return self.record.array(name, partial(zarr.create_array, shape=shape, chunks=own, dtype=np.float64, fill_value=np.nan))
@@ -199,7 +208,7 @@ class _Scores:
             _KeptRow(
                 array(f"sums-{row}.zarr", (len(places), size), (1, size)),
                 array(f"maps-{row}.zarr", (*spatial, len(_MAPS)), (*chunks, len(_MAPS))),
-                array(f"similarities-{row}.zarr", (parts, 2), (1, 2)),
+                array(f"similarities-{row}.zarr", (max(1, len(parts)), 2, units), (1, 2, units)),
             )
             for row in range(len(self.rows))
         ]
@@ -230,10 +239,9 @@ class _KeptRow:
         error, angle, alive = np.moveaxis(np.asarray(self.maps[place]), -1, 0)
         return BlockScores(np.asarray(self.sums[number]), error.astype(np.float32), angle.astype(np.float32), alive == 1)
 
-    def structure(self, number: int) -> tuple[float, int]:
-        """Return the sum and the number of similarities of a part."""
-        total, count = np.asarray(self.similarities[number]).tolist()
-        return total, int(count)
+    def structure(self, number: int) -> Similarities:
+        """Return the similarities of a part."""
+        return np.asarray(self.similarities[number])
 
 
 def _held(record: PartRecord, truth: Cube, results: list[Cube], source: Cube | None) -> DataMask:

@@ -1,14 +1,15 @@
-"""90 % intervals of the scores of an evaluation, from the scores of its pixels: a bootstrap over squares or spectra."""
+"""Squares of pixels that are drawn together for the 90 % intervals of an evaluation, and the intervals of its classes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.learn.scoring import intervals
 
 SIDE = 12
@@ -16,56 +17,25 @@ SIDE = 12
 MOST = 1_000
 """Approximate largest number of units; squares are larger in larger images."""
 
-Mask = npt.NDArray[np.bool_]
 
+def squares(shape: Sequence[int], most: int = MOST) -> npt.NDArray[np.int64]:
+    """Return the unit of each pixel of an image or volume (..., y, x), or of each spectrum of a set (n,).
 
-def units_of(mask: Mask, most: int = MOST) -> npt.NDArray[np.int64]:
-    """Return the unit of each chosen pixel.
-
-    Parameters
-    ----------
-    mask : bool ndarray of shape (..., y, x) or (n,)
-        The chosen pixels.
-    most : int
-        Approximate largest number of units.
-
-    Returns
-    -------
-    int ndarray of shape (chosen pixels,)
-        Neighbouring pixels resemble one another, so the pixels of a square of an image are one unit; of a set, each spectrum, or a run.
+    Neighbouring pixels resemble one another, so the pixels of a square of an image are one unit; of a set or a line, each spectrum, or a
+    run, where there would be more than `most`.
     """
-    places = np.nonzero(mask)
-    if mask.ndim < 2 or min(mask.shape[-2:]) == 1:
-        return np.asarray(np.ravel_multi_index(places, mask.shape) // max(1, math.ceil(mask.size / most)), np.int64)
-    side = max(SIDE, math.ceil(math.sqrt(mask.size / most)))
-    *planes, y, x = places
-    plane = np.ravel_multi_index(tuple(planes), mask.shape[:-2]) if planes else np.zeros(len(y), np.int64)
-    down, across = (-(-length // side) for length in mask.shape[-2:])
-    return np.asarray((plane * down + y // side) * across + x // side, np.int64)
+    size = math.prod(shape)
+    if len(shape) < 2 or min(shape[-2:]) == 1:
+        return (np.arange(size) // max(1, math.ceil(size / most))).reshape(shape)
+    side = max(SIDE, math.ceil(math.sqrt(size / most)))
+    plane, (y, x) = np.arange(math.prod(shape[:-2])), (np.arange(length) // side for length in shape[-2:])
+    down, across = y[-1] + 1, x[-1] + 1
+    return np.asarray((plane[:, None, None] * down + y[:, None]) * across + x, np.int64).reshape(shape)
 
 
-def of_cubes(error: npt.NDArray[Any], angle: npt.NDArray[Any], figures: Mapping[str, float]) -> intervals.Intervals:
-    """Return the intervals of the scores of a cube that are means over its spectra: MSE, PSNR and the spectral angle.
-
-    Parameters
-    ----------
-    error, angle : ndarray of shape (..., y, x) or (n,)
-        Root mean squared error over the bands, and angle in degrees; NaN where a pixel is not scored.
-    figures : mapping of str to float
-        The scores.
-    """
-    found: intervals.Intervals = {}
-    for name, values in (("mse", np.square(error, dtype=np.float64)), ("sam", angle)):
-        known = np.isfinite(values)
-        if name in figures and math.isfinite(figures[name]) and known.any():
-            found |= intervals.of_cubes({name: values[known].astype(np.float64)}, units_of(known))
-    mse, psnr = figures.get("mse", 0.0), figures.get("psnr", math.nan)
-    if "mse" in found and math.isfinite(psnr) and mse > 0 and min(found["mse"]) > 0:
-        found["psnr"] = [psnr + 10 * math.log10(mse / end) for end in reversed(found["mse"])]  # of the same range of the truth
-    return found
-
-
-def of_cells(cells: npt.NDArray[np.integer[Any]], count: int, names: Sequence[str]) -> intervals.Intervals:
+def of_cells(
+    cells: npt.NDArray[np.integer[Any]], count: int, names: Sequence[str], class_mean: ClassMean = "truth"
+) -> intervals.Intervals:  # fmt: skip
     """Return the intervals of the scores of classes.
 
     Parameters
@@ -76,8 +46,10 @@ def of_cells(cells: npt.NDArray[np.integer[Any]], count: int, names: Sequence[st
         C, the number of classes.
     names : sequence of str
         The scores.
+    class_mean : {"truth", "union"}
+        As in `metrics.from_confusion`.
     """
     known = np.asarray(cells > 0)
     if not known.any():
         return {}
-    return intervals.of_pairs(cells[known].astype(np.int64) - 1, units_of(known), count, tuple(names))
+    return intervals.of_pairs(cells[known].astype(np.int64) - 1, squares(known.shape)[known], count, tuple(names), class_mean)

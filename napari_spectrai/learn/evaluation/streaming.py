@@ -17,8 +17,9 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.obstacles import different_cubes
 from napari_spectrai.experiment.tasks import TaskSpec
 from napari_spectrai.learn.evaluation.scaling import Array, Places, Scaling, under, values_of
-from napari_spectrai.learn.evaluation.streaming_sums import StreamingSums
-from napari_spectrai.learn.scoring import metrics
+from napari_spectrai.learn.evaluation.score_intervals import squares
+from napari_spectrai.learn.scoring import intervals, metrics
+from napari_spectrai.learn.scoring.spectrum_sums import SpectrumSums, most_units
 from napari_spectrai.plan.truths import share_axis
 from napari_spectrai.valid import DataMask, Mask, holds_data, said
 
@@ -44,6 +45,8 @@ class CubeScores:
         Where the truth is not all zero, and the pixel is scored.
     brightness : float
         The factor by which the whole result has to be multiplied to fit the truth best.
+    intervals : dict
+        90 % intervals of the figures that have one.
     """
 
     figures: dict[str, float]
@@ -51,6 +54,7 @@ class CubeScores:
     angle: Array
     alive: npt.NDArray[np.bool_]
     brightness: float
+    intervals: intervals.Intervals
 
 
 def paired(result: Any, truth: Any) -> tuple[Cube, Cube]:
@@ -123,13 +127,13 @@ class KeptBlocks(Protocol):
     def block(self, number: int, place: Places) -> BlockScores:
         """Return the scores of a block."""
 
-    def structure(self, number: int) -> tuple[float, int]:
-        """Return the sum and the number of similarities of a part, by its number in `structure_parts`."""
+    def structure(self, number: int) -> Similarities:
+        """Return the similarities of a part, by its number in `structure_parts`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockScores:
-    """Scores of the pixels of a block: their sums, and of each pixel what `CubeScores` has."""
+    """Scores of the pixels of a block: their sums (of each unit of `block_units`), and of each pixel what `CubeScores` has."""
 
     sums: npt.NDArray[np.float64]
     error: Array
@@ -137,15 +141,34 @@ class BlockScores:
     alive: npt.NDArray[np.bool_]
 
 
-def scored_block(result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling, mask: Mask, place: Places) -> BlockScores:
-    """Return the scores of a block of a pair of cubes."""
+def block_units(shape: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return the unit of each pixel of the first block of a cube (..., y, x, λ); smaller blocks have the first rows and columns of it.
+
+    Neighbouring pixels resemble one another: the pixels of a square of a block are one unit, or those of a run of a set of spectra.
+    """
+    places = list(blocks(shape))
+    sides = tuple(min(side.stop, length) - side.start for side, length in zip(places[0], shape, strict=False))
+    return squares(sides, max(1, most_units(shape[-1]) // len(places)))
+
+
+def sums_of(truth: Cube, names: Sequence[str], units: npt.NDArray[np.int64] | None = None) -> SpectrumSums:
+    """Return empty sums for the units of a block of a cube, or for those of other blocks."""
+    count = 0 if units is None else int(units.max()) + 1
+    return SpectrumSums(truth.axis.values, peaks="peak_position" in names, units=count)
+
+
+def scored_block(
+    result: Cube, truth: Cube, names: Sequence[str], scaled: Scaling, mask: Mask, place: Places, units: npt.NDArray[np.int64]
+) -> BlockScores:  # fmt: skip
+    """Return the scores of a block of a pair of cubes; `units` are `block_units`."""
     known = mask[place]
-    sums = StreamingSums(truth.axis, peaks="peak_position" in names)
+    sums = sums_of(truth, names, units)
     one, other = (values_of(cube, place, known) for cube in (result, truth))
     alive = other.any(-1) & known
     one, other = scaled.seen(0, one, place), scaled.seen(1, other, place)
     error, angle = (np.full(known.shape, np.nan, np.float32) for _ in range(2))
-    errors, angles = sums.add(_flat(one[known]), _flat(other[known]))
+    unit = units[tuple(slice(length) for length in known.shape)][known]
+    errors, angles = sums.add(_flat(one[known]), _flat(other[known]), unit)
     error[known], angle[known] = errors.numpy(), angles.numpy()
     return BlockScores(sums.vector, error, angle, alive)
 
@@ -166,23 +189,28 @@ def scoring(
     mask = scored_pixels(truth, [result]).mask if mask is None else mask
     places = list(blocks(truth.shape))
     scaled = scaled or Scaling(None, truth.spatial_shape)
-    sums = StreamingSums(truth.axis, peaks="peak_position" in names)
+    sums, units = sums_of(truth, names), block_units(truth.shape)
     error, angle = (np.empty(truth.spatial_shape, np.float32) for _ in range(2))
     alive = np.empty(truth.spatial_shape, bool)
     for number, place in enumerate(places):
-        own = scored_block(result, truth, names, scaled, mask, place) if kept is None else kept.block(number, place)
+        own = scored_block(result, truth, names, scaled, mask, place, units) if kept is None else kept.block(number, place)
         error[place], angle[place], alive[place] = own.error, own.angle, own.alive
         sums.merge(own.sums)
         yield number + 1, len(places)
-    figures = sums.figures()
+    figures, ends = sums.figures(), sums.intervals()
     if "ssim" in names:
-        total, count, parts = 0.0, 0, structure_parts(truth, sums.limits)
+        parts, found = structure_parts(truth, sums.limits), dict[tuple[tuple[int, ...], int], Similarities]()
         for number, part in enumerate(parts):
-            more, of = structure(result, truth, part, sums.limits, scaled, mask) if kept is None else kept.structure(number)
-            total, count = total + more, count + of
+            more = structure(result, truth, part, sums.limits, scaled, mask) if kept is None else kept.structure(number)
+            before = found.get(part[:2])  # of other bands of the same pixels
+            found[part[:2]] = more if before is None else before + more
             yield number + 1, len(parts)
-        figures["ssim"] = total / count if count else math.nan
-    return CubeScores({name: figures[name] for name in names if name in figures}, error, angle, alive, sums.brightness)
+        total, count = np.concatenate(list(found.values()), 1) if found else np.zeros((2, 1))
+        figures["ssim"] = total.sum() / count.sum() if count.any() else math.nan
+        ends |= intervals.of_ratios("ssim", total, count)
+    given = [name for name in names if name in figures]
+    figures, ends = {name: float(figures[name]) for name in given}, {name: ends[name] for name in given if name in ends}
+    return CubeScores(figures, error, angle, alive, sums.brightness, ends)
 
 
 def _flat(values: Array) -> Tensor:
@@ -190,6 +218,8 @@ def _flat(values: Array) -> Tensor:
 
 
 StructurePart: TypeAlias = tuple[tuple[int, ...], int, int, slice]
+Similarities: TypeAlias = npt.NDArray[np.float64]
+"""Sum and number of the similarities of each unit of a part, (2, units)."""
 
 
 def structure_parts(truth: Cube, limits: tuple[float, float]) -> list[StructurePart]:
@@ -206,10 +236,14 @@ def structure_parts(truth: Cube, limits: tuple[float, float]) -> list[StructureP
     ]
 
 
-def structure(
-    result: Cube, truth: Cube, part: StructurePart, limits: tuple[float, float], scaled: Scaling, mask: Mask
-) -> tuple[float, int]:
-    """Return the sum and the number of similarities (`metrics.ssim`) of a few bands and rows.
+def structure_units(truth: Cube, parts: Sequence[StructurePart]) -> npt.NDArray[np.int64]:
+    """Return the unit of each pixel around which a similarity is computed in the first part; later parts have its first rows."""
+    _, begin, end, _ = parts[0]
+    return squares((end - begin, truth.shape[-2] - 2 * REACH), max(1, most_units(1) // len({part[:2] for part in parts})))
+
+
+def structure(result: Cube, truth: Cube, part: StructurePart, limits: tuple[float, float], scaled: Scaling, mask: Mask) -> Similarities:
+    """Return the sum and the number of similarities (`metrics.ssim`) of a few bands and rows, of each unit of `structure_units`.
 
     Where pixels are not scored, only windows without such pixels count. A window covers `REACH` rows to each side: a block is read
     with as many more, which are not scored.
@@ -226,10 +260,11 @@ def structure(
     one, other = (
         torch.from_numpy(np.require(values.reshape(shape), np.float32, ["C", "W"])).permute(2, 0, 1)[None].double() for values in given
     )
-    own = metrics.similarities(one, other, low, high)[:, :, REACH:-REACH, REACH:-REACH]
-    if not complete:
-        own = own[..., torch.from_numpy(_inner(known.reshape(shape[:2]))[REACH:-REACH, REACH:-REACH])]
-    return float(own.sum()), own.numel()
+    own = metrics.similarities(one, other, low, high)[0, :, REACH:-REACH, REACH:-REACH].numpy()
+    units = structure_units(truth, structure_parts(truth, limits))
+    unit, count = units[: own.shape[1]], int(units.max()) + 1
+    whole = np.ones(unit.shape, bool) if complete else _inner(known.reshape(shape[:2]))[REACH:-REACH, REACH:-REACH]
+    return np.stack([np.bincount(unit[whole], values, count) for values in (own.sum(0)[whole], np.full(whole.sum(), len(own)))])
 
 
 def _inner(mask: Mask) -> Mask:

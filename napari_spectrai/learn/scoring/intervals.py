@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_spectrai.experiment.metrics import ClassMean
 from napari_spectrai.learn.scoring import metrics
 
 LEVEL = 0.9
@@ -20,11 +22,15 @@ LEAST_UNITS = 3
 """Units below which no interval is given."""
 
 Intervals = dict[str, list[float]]
+Units = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
 _ADDITIVE = frozenset({"overall_accuracy", "average_accuracy", "kappa", "f1", "miou", "dice"})
 
 
-def of_classes(probabilities: Tensor, truth: Tensor, units: npt.NDArray[np.int64], names: tuple[str, ...]) -> Intervals:
-    """Return 90 % intervals of the scores of classes that follow from a confusion matrix.
+def of_classes(
+    probabilities: Tensor, truth: Tensor, units: Units, names: tuple[str, ...], class_mean: ClassMean = "truth"
+) -> Intervals:  # fmt: skip
+    """Return 90 % intervals of the scores of classes.
 
     Parameters
     ----------
@@ -34,18 +40,47 @@ def of_classes(probabilities: Tensor, truth: Tensor, units: npt.NDArray[np.int64
     units : int array of shape (n,)
         What is held out together: pixels of one region resemble one another, so regions are drawn, not pixels.
     names : tuple of str
-        The scores; those that do not follow from a confusion matrix are left out.
+        The scores.
+    class_mean : {"truth", "union"}
+        As in `metrics.from_confusion`.
 
     Returns
     -------
     dict of [low, high]
         Empty with fewer than three units.
     """
-    classes = probabilities.shape[-1]
-    return of_pairs(truth.numpy().astype(np.int64) * classes + probabilities.argmax(-1).numpy(), units, classes, names)
+    classes, predicted = probabilities.shape[-1], probabilities.argmax(-1).numpy()
+    wanted = truth.numpy().astype(np.int64)
+    found = of_pairs(wanted * classes + predicted, units, classes, names, class_mean)
+    if "calibration_error" in names and len(wanted):
+        value = metrics.of_classes(probabilities, truth, ("calibration_error",))["calibration_error"]  # in single precision
+        ends = _of_calibration(probabilities.amax(-1).numpy(), predicted == wanted, units)
+        found |= {name: [min(low, value), max(high, value)] for name, (low, high) in ends.items()}
+    return found
 
 
-def lacking(units: npt.NDArray[np.int64], what: str = "score") -> str:
+def _of_calibration(confidence: npt.NDArray[np.floating[Any]], right: npt.NDArray[np.bool_], units: Units) -> Intervals:
+    """Return the interval of the calibration error of predictions (n,)."""
+    _, numbers = np.unique(units, return_inverse=True)
+    count = int(numbers.max(initial=-1)) + 1
+    edges = np.linspace(0, 1, metrics.CONFIDENCE_BINS + 1, dtype=np.float32)  # as torchmetrics
+    cell = numbers * metrics.CONFIDENCE_BINS + (np.searchsorted(edges, confidence, side="right") - 1).clip(0, metrics.CONFIDENCE_BINS - 1)
+    excess = np.bincount(cell, confidence - right, count * metrics.CONFIDENCE_BINS).reshape(count, -1)
+    sizes = np.bincount(numbers).astype(np.float64)
+
+    def error(weights: Doubles, expected: Doubles | float = 0.0) -> Doubles:
+        number = weights @ sizes
+        return np.asarray(np.abs(weights @ excess - expected * number[:, None]).sum(1) / number)
+
+    # a bootstrap sample is less calibrated than what it is drawn from, as that is than the whole population
+    found = bootstrap(count, lambda weights: {"calibration_error": error(weights)}, {}, (0.0, 1.0), inflated=True)
+    by_chance = bootstrap(count, lambda weights: {"": error(weights, excess.sum(0) / sizes.sum())}, {}, (0.0, 1.0))
+    if found and float(error(np.ones((1, count)))[0]) <= by_chance[""][1]:  # perfectly calibrated predictions have such errors, too
+        found["calibration_error"][0] = 0.0
+    return found
+
+
+def lacking(units: Units, what: str = "score") -> str:
     """Return a sentence that a score has no interval, if what it is computed on is too little; else an empty text."""
     count = len(np.unique(units))
     if count >= LEAST_UNITS:
@@ -54,8 +89,10 @@ def lacking(units: npt.NDArray[np.int64], what: str = "score") -> str:
     return f"The {what} has no interval, since {held} held out, and an interval needs {LEAST_UNITS}: label or add more."
 
 
-def of_pairs(pairs: npt.NDArray[np.int64], units: npt.NDArray[np.int64], classes: int, names: tuple[str, ...]) -> Intervals:
-    """Return the intervals as `of_classes`, for samples (n,) of class i that were predicted as j, given as i · C + j."""
+def of_pairs(
+    pairs: npt.NDArray[np.int64], units: Units, classes: int, names: tuple[str, ...], class_mean: ClassMean = "truth"
+) -> Intervals:  # fmt: skip
+    """Return the intervals of the scores that follow from a confusion matrix, for samples (n,) of class i predicted as j, i · C + j."""
     _, numbers = np.unique(units, return_inverse=True)
     units_found = int(numbers.max(initial=-1)) + 1
     # most cells of the confusion matrix of a unit are empty, and with hundreds of classes all of them would not fit into memory
@@ -63,21 +100,20 @@ def of_pairs(pairs: npt.NDArray[np.int64], units: npt.NDArray[np.int64], classes
     unit, cell = filled // classes**2, filled % classes**2
     wanted = [name for name in names if name in _ADDITIVE]
 
-    def scores(weights: npt.NDArray[np.float64]) -> dict[str, float]:
-        table = np.bincount(cell, counts * weights[unit], classes**2).reshape(classes, classes)
-        found = metrics.from_confusion(torch.from_numpy(table))
-        return {name: found[name] for name in wanted}
+    def scores(weights: Doubles) -> dict[str, Doubles]:
+        tables = (np.bincount(cell, counts * one[unit], classes**2).reshape(classes, classes) for one in weights)
+        found = [metrics.from_confusion(torch.from_numpy(table), class_mean) for table in tables]
+        return {name: np.array([one[name] for one in found]) for name in wanted}
 
-    found = _bootstrap(units_found, scores, {"kappa": (-1.0, 1.0)}, (0.0, 1.0))
-    point = scores(np.ones(units_found))
+    found = bootstrap(units_found, scores, {"kappa": (-1.0, 1.0)}, (0.0, 1.0))
     for name in ("overall_accuracy", "average_accuracy"):
         if name in found:  # units without a single error vary in no bootstrap, and yet prove little where they are few
-            low, high = _wilson(point[name], units_found)
+            low, high = _wilson(float(scores(np.ones((1, units_found)))[name][0]), units_found)
             found[name] = [min(low, found[name][0]), max(high, found[name][1])]
     return found
 
 
-def of_cubes(errors: Mapping[str, npt.NDArray[np.float64]], units: npt.NDArray[np.int64], *, least: float = 0.0) -> Intervals:
+def of_cubes(errors: Mapping[str, npt.NDArray[np.float64]], units: Units, *, least: float = 0.0) -> Intervals:
     """Return 90 % intervals of means over spectra, such as the squared error and the spectral angle of each.
 
     Parameters
@@ -90,12 +126,18 @@ def of_cubes(errors: Mapping[str, npt.NDArray[np.float64]], units: npt.NDArray[n
     _, numbers = np.unique(units, return_inverse=True)
     counts = np.bincount(numbers).astype(np.float64)
     sums = {name: np.bincount(numbers, values) for name, values in errors.items()}
+    return bootstrap(
+        len(counts), lambda weights: {name: weights @ values / (weights @ counts) for name, values in sums.items()}, {}, (least, math.inf)
+    )
 
-    def scores(weights: npt.NDArray[np.float64]) -> dict[str, float]:
-        total = float(weights @ counts)
-        return {name: float(weights @ values) / total for name, values in sums.items()}
 
-    return _bootstrap(len(counts), scores, {}, (least, math.inf))
+def of_ratios(name: str, sums: Doubles, counts: Doubles, limits: tuple[float, float] = (-1.0, 1.0)) -> Intervals:
+    """Return the interval of a mean from its sum and its number in each unit (n,)."""
+    held = counts > 0
+    if not held.any():
+        return {}
+    kept, of = sums[held], counts[held]
+    return bootstrap(len(kept), lambda weights: {name: weights @ kept / (weights @ of)}, {}, limits)
 
 
 def squares(asked: Tensor, side: int = 12) -> npt.NDArray[np.int64]:
@@ -121,26 +163,43 @@ def _wilson(share: float, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _bootstrap(
-    units: int, scores: Callable[[npt.NDArray[np.float64]], dict[str, float]],
-    limits: Mapping[str, tuple[float, float]], usual: tuple[float, float],
+def bootstrap(
+    units: int, scores: Callable[[Doubles], dict[str, Doubles]], limits: Mapping[str, tuple[float, float]], usual: tuple[float, float],
+    evidence: Mapping[str, int] | None = None, *, inflated: bool = False,
 ) -> Intervals:  # fmt: skip
+    """Return 90 % intervals of scores that follow from how often each unit is counted.
+
+    Parameters
+    ----------
+    units : int
+        U, their number; with fewer than three there is no interval.
+    scores : callable
+        Returns the scores (n,) of n samples, of which each counts the units as often as its row of an array of shape (n, U) says.
+    limits, usual
+        Between which values some scores lie, and all others.
+    evidence : mapping of str to int, optional
+        How many of the units a score is of; default: all.
+    inflated : bool
+        Whether samples have larger scores than what they are drawn from.
+    """
     if units < LEAST_UNITS:
         return {}
     from scipy.special import stdtrit
 
     rng = np.random.default_rng(0)
-    point = scores(np.ones(units))
-    drawn = [scores(weights.astype(np.float64)) for weights in rng.multinomial(units, np.full(units, 1 / units), DRAWS)]
-    # few units vary less in a bootstrap than they do: widened as Student's t is against the normal distribution
-    wider = math.sqrt(units / (units - 1)) * float(stdtrit(units - 1, (1 + LEVEL) / 2)) / 1.6448536
+    weights = np.concatenate([np.ones((1, units)), rng.multinomial(units, np.full(units, 1 / units), DRAWS)])
     found: Intervals = {}
-    for name, value in point.items():
-        values = np.array([one[name] for one in drawn])
-        values = values[np.isfinite(values)]
-        if not math.isfinite(value) or len(values) < DRAWS // 2:
+    for name, values in scores(weights).items():
+        count, value, drawn = (evidence or {}).get(name, units), float(values[0]), values[1:]
+        drawn = drawn[np.isfinite(drawn)]
+        if count < LEAST_UNITS or not math.isfinite(value) or len(drawn) < DRAWS // 2:
             continue
-        low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        # few units vary less in a bootstrap than they do: widened as Student's t is against the normal distribution
+        wider = math.sqrt(count / (count - 1)) * float(stdtrit(count - 1, (1 + LEVEL) / 2)) / 1.6448536
+        low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        below, above = value - float(low), float(high) - value
+        if inflated:
+            below, above = above, below
         least, most = limits.get(name, usual)
-        found[name] = [max(least, value - wider * max(0.0, value - float(low))), min(most, value + wider * max(0.0, float(high) - value))]
+        found[name] = [max(least, value - wider * max(0.0, below)), min(most, value + wider * max(0.0, above))]
     return found

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -17,6 +19,8 @@ from napari_spectrai.experiment.metrics import ClassMean, by_class
 
 WINDOW = 11
 """Pixels along each side of the window of SSIM."""
+CONFIDENCE_BINS = 15
+"""Bins of the calibration error."""
 
 
 def _tensor(values: Any) -> Tensor:
@@ -33,23 +37,14 @@ def mae(result: Any, truth: Any) -> float:
     return float((_tensor(result).double() - _tensor(truth).double()).abs().mean())
 
 
-def decibel(span: float, error: float) -> float:
-    """Return how far a mean squared error lies below a data range, in dB.
-
-    Infinite where there is no error; NaN where there is one and no range, since the ratio is then not defined.
-    """
-    if error == 0:
-        return math.inf
-    return 10 * math.log10(span**2 / error) if span > 0 else math.nan
-
-
 def psnr(result: Any, truth: Any) -> float:
     """Return the peak signal-to-noise ratio in dB; the data range is that of the truth, maximum minus minimum.
 
     A constant truth has no range: the ratio is then NaN (not defined), or infinite if the result equals the truth.
     """
     truth = _tensor(truth).double()
-    return decibel(float(truth.max() - truth.min()), mse(result, truth))
+    span = float(truth.max() - truth.min())
+    return float(decibels(np.array([span]), np.array([[mse(result, truth)]]))[0])
 
 
 def mpsnr(result: Any, truth: Any) -> float:
@@ -59,13 +54,21 @@ def mpsnr(result: Any, truth: Any) -> float:
     equals the truth.
     """
     result, truth = (_tensor(values).double().flatten(0, -2) for values in (result, truth))
-    return mean_decibel(truth.amax(0) - truth.amin(0), (result - truth).square().mean(0))
+    spans, errors = truth.amax(0) - truth.amin(0), (result - truth).square().mean(0)
+    return float(decibels(spans.cpu().numpy(), errors.cpu().numpy()[None])[0])
 
 
-def mean_decibel(spans: Tensor, errors: Tensor) -> float:
-    """Return the mean PSNR in dB of bands whose data ranges and mean squared errors (λ,) are given, without those that have no range."""
-    found = [decibel(float(span), float(error)) for span, error in zip(spans, errors, strict=True) if span > 0]
-    return sum(found) / len(found) if found else decibel(0.0, float(errors.sum()))
+def decibels(spans: npt.NDArray[np.float64], errors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the mean PSNR in dB over bands of data ranges (λ,), for mean squared errors (n, λ), without bands that have no range.
+
+    Infinite where there is no error; NaN where there is one, and no band has a range, since the ratio is then not defined.
+    """
+    known = spans > 0
+    if not known.any():
+        return np.where(errors.sum(1) == 0, math.inf, math.nan)
+    with np.errstate(divide="ignore"):
+        ratios = spans[known] ** 2 / errors[:, known]
+    return np.asarray(10 * np.log10(ratios).mean(1))
 
 
 def sam(result: Any, truth: Any) -> float:
@@ -105,8 +108,14 @@ def ssim(result: Any, truth: Any) -> float:
     low, high = float(truth.min()), float(truth.max())
     if low == high:
         return math.nan
-    inside = slice(WINDOW // 2, -(WINDOW // 2))
-    return float(similarities(_image(result), _image(truth), low, high)[..., inside, inside].mean())
+    return float(similarities_of_images(result, truth).mean())
+
+
+def similarities_of_images(result: Any, truth: Any) -> Tensor:
+    """Return the structural similarity of each image (planes, y, x, λ), in the range of all of them."""
+    truth, inside = _tensor(truth), slice(WINDOW // 2, -(WINDOW // 2))
+    found = similarities(_image(result), _image(truth), float(truth.min()), float(truth.max()))
+    return found[..., inside, inside].flatten(1).mean(1)
 
 
 def similarities(result: Tensor, truth: Tensor, low: float, high: float) -> Tensor:
@@ -156,7 +165,8 @@ def of_classes(probabilities: Any, truth: Any, names: Sequence[str], *, class_me
     if "calibration_error" in names:
         from torchmetrics.functional.classification import multiclass_calibration_error
 
-        found["calibration_error"] = float(multiclass_calibration_error(shares, wanted, num_classes=max(2, shares.shape[-1])))
+        error = multiclass_calibration_error(shares, wanted, num_classes=max(2, shares.shape[-1]), n_bins=CONFIDENCE_BINS)
+        found["calibration_error"] = float(error)
     return {name: found[name] for name in names}
 
 

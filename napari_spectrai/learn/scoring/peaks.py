@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -61,7 +60,7 @@ def _at(positions: Tensor, bands: Tensor) -> Tensor:
 
 
 def peak_differences(result: Any, truth: Any, positions: Any) -> tuple[Tensor, Tensor]:
-    """Return the absolute errors of place and width of each spectrum's highest peak, of those spectra that have one, in units of the axis.
+    """Return the absolute errors of place and width of each spectrum's highest peak, in units of the axis; NaN where there is no peak.
 
     The peak of the truth is sought in the result within the truth's width at half height.
 
@@ -75,11 +74,10 @@ def peak_differences(result: Any, truth: Any, positions: Any) -> tuple[Tensor, T
     axis = torch.tensor(positions, dtype=torch.float64)
     steps = axis.diff()
     if len(axis) < 5 or not bool((steps > 0).all() | (steps < 0).all()):
-        return one.new_zeros(0), one.new_zeros(0)
+        return (one.new_full((len(one),), torch.nan),) * 2
     place, width, first, last = peaks(other, axis)
     found, spread, _, _ = peaks(one, axis, (first, last))
-    known = ~(place.isnan() | found.isnan())
-    return (found - place)[known].abs(), (spread - width)[known].abs()
+    return (found - place).abs(), (spread - width).abs()
 
 
 def peak_errors(result: Any, truth: Any, positions: Any) -> tuple[float, float]:
@@ -93,4 +91,4 @@ def peak_errors(result: Any, truth: Any, positions: Any) -> tuple[float, float]:
     positions : array of shape (λ,)
     """
     places, widths = peak_differences(result, truth, positions)
-    return (float(places.mean()), float(widths.mean())) if len(places) else (math.nan, math.nan)
+    return float(places.nanmean()), float(widths.nanmean())

@@ -6,18 +6,18 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn import classical
 from napari_spectrai.learn.applicability import Applicability
-from napari_spectrai.learn.classical.scored_pixels import counted, predict_pixels
+from napari_spectrai.learn.classical.scored_pixels import asked_pixels, predict_pixels, units_of
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Scene
 from napari_spectrai.learn.model import Model
 from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.scoring.spectrum_sums import of_spectra
 from napari_spectrai.learn.stages import Say, Stages
 from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.snapshots import confusion, preview
@@ -95,11 +95,11 @@ def fit_closed_form(experiment: Experiment, data: Dataset, folder: RunFolder) ->
 def _intervals(
     data: Dataset, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, names: tuple[str, ...]
 ) -> intervals.Intervals:
-    units = np.concatenate([intervals.squares(counted(scene)) + number * 10**9 for number, scene in enumerate(scenes)])
+    units = units_of(asked_pixels(scenes))
     output, truth = output.detach().cpu(), truth.detach().cpu()
     if data.classes:
         return intervals.of_classes(output, truth, units, names)
-    return intervals.of_cubes({"mse": (output.double() - truth.double()).square().mean(-1).numpy()}, units)
+    return of_spectra(output, truth, units, names, data.truth_axis.values)
 
 
 def _shown(data: Dataset, part: str, scenes: Sequence[Scene], output: torch.Tensor, truth: torch.Tensor, target: str) -> Iterator[Event]:

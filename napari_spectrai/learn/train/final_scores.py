@@ -13,7 +13,7 @@ from napari_spectrai.labels import Class
 from napari_spectrai.learn.classical import Method
 from napari_spectrai.learn.scoring import intervals
 from napari_spectrai.learn.train.saving import PartScores
-from napari_spectrai.learn.train.validation import Validator, crossed_temperature, temperature, tempered
+from napari_spectrai.learn.train.validation import MethodScores, Validator, crossed_temperature, temperature, tempered
 from napari_spectrai.runs import Event
 
 FEW_VALIDATED = 30
@@ -29,7 +29,7 @@ class FinalScores:
     parts : dict
         Scores by part, network or classical method, and metric.
     intervals : dict
-        90 % intervals by part, network and metric.
+        90 % intervals by part, network or classical method, and metric.
     temperature : float
         Divisor of the logits of a classifier, fitted on the validation samples.
     previews : list of Event
@@ -45,9 +45,7 @@ class FinalScores:
     notes: list[str] = field(default_factory=list)
 
 
-def final_scores(
-    validator: Validator, network: Any, methods: Mapping[str, Method], baselines: dict[str, dict[str, float]], epoch: int
-) -> FinalScores:
+def final_scores(validator: Validator, network: Any, methods: Mapping[str, Method], baselines: MethodScores, epoch: int) -> FinalScores:
     """Return the scores of a network with its best weights, and of the classical methods.
 
     Parameters
@@ -56,16 +54,18 @@ def final_scores(
     network : torch.nn.Module
     methods : mapping of str to Method
         Fitted classical methods, scored on the test samples if there are any.
-    baselines : dict
+    baselines : MethodScores
         Scores of the classical methods on the validation samples.
     epoch : int
         The epoch of the weights.
     """
     data = validator.data
-    result = FinalScores({"validation": dict(baselines)})
+    known = {"validation": baselines}
     if "test" in data.parts:
-        result.parts["test"] = validator.baseline_scores("test", methods)
-    for part, rows in result.parts.items():
+        known["test"] = validator.baseline_scores("test", methods)
+    result = FinalScores({})
+    for part, others in known.items():
+        rows = result.parts[part] = dict(others.rows)
         output, truth = validator.outputs(part, network)
         if data.classes and part == "validation":
             result.temperature = temperature(output, truth)
@@ -73,9 +73,10 @@ def final_scores(
             output = crossed_temperature(output, truth, validator.units(part))
         elif data.classes:
             output = tempered(output, result.temperature)
-        result.notes += [words] if (words := intervals.lacking(validator.units(part), f"{part} score")) else []
+        units = validator.units(part)
+        result.notes += [words] if (words := intervals.lacking(units, f"{part} score")) else []
         rows["network"] = validator.task.scores(output, truth)
-        result.intervals[part] = {"network": validator.intervals(part, output, truth)}
+        result.intervals[part] = others.intervals | {"network": validator.intervals(output, truth, units)}
         if data.classes or part == "validation":
             result.previews.append(validator.shown(epoch, output, truth, part))
     return result

@@ -33,7 +33,7 @@ from napari_spectrai.learn.train.removed import what_was_removed
 from napari_spectrai.learn.train.saving import Saver
 from napari_spectrai.learn.train.second_training import SecondTraining
 from napari_spectrai.learn.train.snapshots import WatchedWindow
-from napari_spectrai.learn.train.validation import Validator
+from napari_spectrai.learn.train.validation import MethodScores, Validator
 from napari_spectrai.reports.run_report import concluded
 from napari_spectrai.runs import Epoch, Event, Finished, Paused, RunFolder, Started, Step
 
@@ -104,7 +104,7 @@ class Trainer:
         """Trains once more on another split; its scores are reported as the part ``"blocks"``."""
         self.stages = Stages(folder)
         self.classical: dict[str, Method] = {}
-        self.baselines: dict[str, dict[str, float]] = {}
+        self.baselines = MethodScores()
         self._total = torch.zeros((), device=self.device)
         self._saved_at = self._looked_at = 0.0
         self._clock = time.monotonic()
@@ -132,7 +132,7 @@ class Trainer:
         place.loss = float(self._total) if place.step else 0.0
         place.seconds += time.monotonic() - self._clock
         self._clock = time.monotonic()
-        yield from self.saver.save(place, self.classical, self.baselines)
+        yield from self.saver.save(place, self.classical, self.baselines.rows)
         self._saved_at = time.monotonic()
 
     # ------------------------------------------------------------------ events
@@ -179,7 +179,7 @@ class Trainer:
             If the run was asked to stop meanwhile.
         """
 
-        def work(say: Say) -> tuple[dict[str, Method], dict[str, dict[str, float]]]:
+        def work(say: Say) -> tuple[dict[str, Method], MethodScores]:
             methods = classical.fit_baselines(self.experiment, self.data, "training", say=say)
             say("Scoring classical methods")
             return methods, self.validator.baseline_scores("validation", methods)
@@ -192,7 +192,7 @@ class Trainer:
             device=str(self.device), precision=self.precision,
             training=self.data.training_samples, validation=len(parts["validation"]), test=len(parts.get("test", ())),
             epochs=self.settings.epochs, parameters=sum(p.numel() for p in self.network.parameters()),
-            metric=self.task.names[0], baselines={name: row[self.task.names[0]] for name, row in self.baselines.items()},
+            metric=self.task.names[0], baselines={name: row[self.task.names[0]] for name, row in self.baselines.rows.items()},
             notes=self.data.notes, resumed_after=self.place.epoch, micro_batch=self.micro_batch,
         )  # fmt: skip
 

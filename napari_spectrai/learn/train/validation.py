@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from torch import Tensor
 
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.learn.classical import Method
-from napari_spectrai.learn.classical.scored_pixels import MOST, counted, predict_pixels
+from napari_spectrai.learn.classical.scored_pixels import MOST, asked_pixels, counted, predict_pixels, units_of
 from napari_spectrai.learn.data.dataset import Dataset
 from napari_spectrai.learn.data.pool import Samples
 from napari_spectrai.learn.parallel.group import ALONE, ProcessGroup
 from napari_spectrai.learn.scoring import intervals
+from napari_spectrai.learn.scoring.spectrum_sums import of_spectra
 from napari_spectrai.learn.train.snapshots import confusion, preview
 from napari_spectrai.learn.train.tasks import TrainingPair
 from napari_spectrai.learn.train.unpaired_data import prepare_unpaired
@@ -26,6 +28,14 @@ MOST_LIFTED = 500_000
 """Largest number of samples whose features are cached; more would not fit into memory."""
 LEAST_TO_TEMPER = 30
 """Number of labelled validation samples below which a temperature would be dominated by chance."""
+
+
+@dataclass(slots=True)
+class MethodScores:
+    """Scores of methods on a part, and their 90 % intervals, by method and metric."""
+
+    rows: dict[str, dict[str, float]] = field(default_factory=dict)
+    intervals: dict[str, intervals.Intervals] = field(default_factory=dict)
 
 
 class Validator:
@@ -90,28 +100,32 @@ class Validator:
             units = units.repeat_interleave(known.flatten(1).sum(1))
         return units.cpu().numpy()
 
-    def intervals(self, part: str, output: Tensor, truth: Tensor) -> intervals.Intervals:
-        """Return 90 % intervals of the scores of a part."""
-        units, output, truth = self.units(part), output.detach().cpu(), truth.detach().cpu()
+    def intervals(self, output: Tensor, truth: Tensor, units: npt.NDArray[np.int64]) -> intervals.Intervals:
+        """Return 90 % intervals of the scores of outputs whose units are known."""
+        output, truth = output.detach().cpu(), truth.detach().cpu()
         if self.data.classes:
             return intervals.of_classes(output, truth, units, tuple(self.task.names))
-        errors = (output.double() - truth.double()).square().flatten(1).mean(1).numpy()
-        return intervals.of_cubes({"mse": errors}, units)
+        return of_spectra(output, truth, units, self.task.names, self.data.truth_axis.values)
 
-    def baseline_scores(self, part: str, methods: Mapping[str, Method]) -> dict[str, dict[str, float]]:
+    def baseline_scores(self, part: str, methods: Mapping[str, Method]) -> MethodScores:
         """Return the scores of the classical methods on a part: they use whole images, and are scored where the network is."""
-        if self.experiment.task.enlarges > 1:
-            return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
-        if self.unpaired is not None:
-            return {name: self.task.scores(*self.unpaired.predict_pixels(method, part, self.task)) for name, method in methods.items()}
-        if self.data.truths is None:  # too many to prepare at once: batch by batch, as for the network
-            return {name: self.task.scores(*self._over(part, method)) for name, method in methods.items()}
-        scenes = list(self.data.scenes(part))
-        predictions = {name: predict_pixels(method, scenes, MOST) for name, method in methods.items()}
+        found = MethodScores()
+        whole = self.experiment.task.enlarges == 1 and (self.unpaired is not None or self.data.truths is not None)
+        scenes = list((self.data if self.unpaired is None else self.unpaired.data).scenes(part)) if whole and methods else []
+        most = MOST if self.unpaired is None else None
+        for name, method in methods.items():
+            if not whole:  # other pixels than the input, or too many to prepare at once: batch by batch, as for the network
+                output, truth = self._over(part, method)
+            elif self.unpaired is not None:
+                output, truth = self.unpaired.predict_pixels(method, part, self.task)
+            else:
+                output, truth = predict_pixels(method, scenes, most)
+            units = units_of(asked_pixels(scenes, most)) if whole else self.units(part)
+            found.rows[name], found.intervals[name] = self.task.scores(output, truth), self.intervals(output, truth, units)
         pixels = sum(int(counted(scene).sum()) for scene in scenes)
-        if self.data.classes and pixels > MOST:
-            self.data.notes.append(f"Classical methods are scored on at most {MOST:,} of the {pixels:,} pixels for {part}, evenly spread.")
-        return {name: self.task.scores(*outcome) for name, outcome in predictions.items()}
+        if self.data.classes and most is not None and pixels > most:
+            self.data.notes.append(f"Classical methods are scored on at most {most:,} of the {pixels:,} pixels for {part}, evenly spread.")
+        return found
 
     def _make_pair(self, samples: Samples, generator: torch.Generator) -> TrainingPair:
         """Return input and target of some samples."""
