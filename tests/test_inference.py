@@ -110,7 +110,7 @@ def engine_of(model: Model, *, single: bool = True) -> Engine:
 @pytest.fixture
 def eager(monkeypatch):
     """Measure however little there is to compute."""
-    monkeypatch.setattr(engines, "PREPARATION", 0.0)
+    monkeypatch.setattr(measured, "WORTH", 0.0)
 
 
 @pytest.mark.usefixtures("eager")
@@ -133,6 +133,7 @@ def test_ways_are_measured_once_and_remembered():
 
 
 def test_little_is_computed_as_it_is(monkeypatch):
+    monkeypatch.setattr(measured, "WORTH", 0.1)
     model = model_of(UNet(dims=1, width=8, depth=1, ridge=False))
     with monkeypatch.context() as context:
         context.setattr(engines, "for_inference", lambda *_, **__: pytest.fail("a copy takes longer than it saves"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from napari_spectrai import Experiment, fit
+from napari_spectrai import Experiment, Model, fit, predict, train
 from napari_spectrai.learn.train import precision
 from napari_spectrai.networks import build
 from napari_spectrai.runs import Epoch, RunFolder, Started
@@ -68,3 +69,10 @@ def test_a_resumed_run_keeps_its_precision(experiment, capable, pairs, tmp_path)
     began = [event for event in RunFolder(tmp_path / "run").events() if isinstance(event, Started)]
     assert [event.precision for event in began] == ["fp32", "fp32"]
     assert "Precision fp32" in " ".join(began[0].notes)
+
+
+@pytest.mark.parametrize("given", ["fp32", "bf16"])
+def test_a_model_predicts_the_same_before_and_after_it_was_saved(experiment, pairs, tmp_path, given):
+    model = train(experiment.override(f"training.precision={given}"), *pairs, run=tmp_path / "run")
+    saved = Model.load(tmp_path / "run" / "best.safetensors")
+    np.testing.assert_array_equal(*(predict(one, pairs[0], device="cpu").result.numpy() for one in (model, saved)))

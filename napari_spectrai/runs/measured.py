@@ -14,6 +14,8 @@ from napari_spectrai.files import write_text
 
 MOST = 300
 """Number of measurements that are kept, the newest."""
+WORTH = 0.1
+"""Seconds that a faster way of computing a network has to save: folding takes a little less. Below, the network is computed as it is."""
 
 
 @lru_cache(maxsize=1)

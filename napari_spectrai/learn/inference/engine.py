@@ -29,8 +29,6 @@ TIMES = 2
 """How often each way is timed; the shorter time counts, since the first one includes preparations."""
 SAVED = 0.1
 """Fraction of the time that folding presumably saves, before it is measured."""
-PREPARATION = 0.1
-"""Seconds that a network takes to be folded, or a little more: where it would save less, the network is computed as it is."""
 TOLERANCE = 0.005
 """Largest deviation of bfloat16 from float32, as RMS over the standard deviation of the output; above, float32 is used."""
 PRECISIONS = ("fp32", "bf16")
@@ -177,12 +175,12 @@ class Engine:
         """Return the way for the next samples: the chosen one, or the next to be measured for which there are enough."""
         plain = self.candidates[0]
         if self.chosen is not None:
-            repaid = self._copies or not self.chosen.folded or self.fixed or (self._spent + left * pixels) * self._saves >= PREPARATION
+            repaid = self._copies or not self.chosen.folded or self.fixed or (self._spent + left * pixels) * self._saves >= measured.WORTH
             way = self.chosen if repaid else plain
         else:
             waiting = [one for one in self.candidates if len(self.seconds.get(one, ())) < TIMES and one.batch <= left]
             took = min(self.seconds.get(plain, [0.0]))
-            way = waiting[0] if waiting and self._spent + left * pixels * took >= PREPARATION / SAVED else plain
+            way = waiting[0] if waiting and self._spent + left * pixels * took >= measured.WORTH / SAVED else plain
         return way if self.most is None else replace(way, batch=min(way.batch, self.most))
 
     def _timed(self, way: Way, part: Tensor) -> Tensor:
