@@ -30,6 +30,7 @@ ROUNDED = 1e-4
 
 Texts = Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(max_length=10_000)]
 Scores = dict[str, dict[str, dict[str, float]]]
+Share = Annotated[float, Field(ge=0, le=1)]
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -65,7 +66,7 @@ class _Class(TypedDict):
 
     value: Annotated[int, Field(ge=-(2**31), lt=2**31)]
     name: Annotated[str, Field(max_length=1000)]
-    colour: Annotated[tuple[float, float, float, float] | None, Strict(False)]
+    colour: Annotated[tuple[Share, Share, Share, Share] | None, Strict(False)]
 
 
 class _Axis(TypedDict):
@@ -149,11 +150,9 @@ def _of_network(card: ModelCard) -> str:
     if not network.members:
         return f"{network.title} has no chosen methods; it was not trained"
     total = sum(member.weight for member in network.members)
-    return (
-        ""
-        if abs(total - 1) <= ROUNDED * len(network.members)
-        else f"the weights of its {len(network.members)} methods add up to {total:.3g} and not to 1"
-    )
+    if abs(total - 1) > ROUNDED * len(network.members):
+        return f"the weights of its {len(network.members)} methods add up to {total:.3g} and not to 1"
+    return ""
 
 
 def _of_baselines(card: ModelCard) -> str:

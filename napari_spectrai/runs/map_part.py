@@ -77,10 +77,11 @@ def mapping_on_worker(
 def _completed(source: Cube, kind: PlannedMaps, plan: MapPlan | None, record: PartRecord, format: MapFormat) -> list[str]:  # noqa: A002
     """Write the maps, in which spectra that hold no data are NaN."""
     plan = kind.plan(source) if plan is None else plan
-    held = decided(np.asarray(zarr.open_array(record.folder / _CODES, mode="r")[...], np.uint8))
+    record.refuse_holes(_VALUES, _CODES)
+    held = decided(np.asarray(record.opened(_CODES)[...], np.uint8))
     if not held.count:
         raise ValueError(f"none of the {source.count:,} spectra holds data in the chosen bands ({held.reasons})")
-    values = np.asarray(zarr.open_array(record.folder / _VALUES, mode="r")[...])
+    values = np.asarray(record.opened(_VALUES)[...])
     values[~held.mask] = np.nan
     result = plan.finish({name: np.ascontiguousarray(values[..., number]) for number, name in enumerate(plan.names)})
     write_maps(result, record.output, source, format)

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import uuid
+import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_spectrai.files import write_text, writing
-from napari_spectrai.parsing import parse_json
+from napari_spectrai.io.found import one_line
+from napari_spectrai.parsing import parse_json, read_document, refuse_special
 from napari_spectrai.runs import lock
 from napari_spectrai.runs.events import Progress
 from napari_spectrai.runs.part import Part
@@ -24,7 +27,7 @@ from napari_spectrai.runs.part import Part
 FOLDER = "parts"
 STOP = "stop-"
 """Prefix of the files by which running tasks are stopped."""
-RECORD = 2
+RECORD = 3
 """Version of the record, among what all parts have to share."""
 _PLAN, _FINISHED, _ARRAY = "plan.json", "finished.json", "zarr.json"
 _WORDS = {
@@ -33,6 +36,14 @@ _WORDS = {
 }  # fmt: skip
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""Errors by which NumPy, zarr and what reads JSON report damage."""
+
+
+class DamagedRecordError(ValueError):
+    """A record that is damaged, or of which something is missing."""
 
 
 class OtherJobError(ValueError):
@@ -54,6 +65,13 @@ class State:
     total: int = 0
     finished: bool = False
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a file that says so can have been written by a part."""
+        numbers = type(self.done) is int and type(self.total) is int and 0 <= self.done <= self.total
+        noted = isinstance(self.notes, list) and all(isinstance(note, str) for note in self.notes)
+        return numbers and noted and isinstance(self.finished, bool) and (self.done == self.total or not self.finished)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +130,34 @@ class PartRecord:
     @staticmethod
     def started(output: Path) -> int | None:
         """Return in how many parts an output was started; None if it was not."""
-        try:
-            return int(parse_json((output / FOLDER / _PLAN).read_text(encoding="utf-8"), _PLAN)["count"])
-        except (FileNotFoundError, NotADirectoryError):
+        if not (output / FOLDER / _PLAN).exists():
             return None
+        return Part(1, PartRecord(output, 1).plan["count"]).count
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What all parts share, as the first one wrote it."""
+        with self._naming(self.folder / _PLAN):
+            plan: dict[str, Any] = _mapping(self.folder / _PLAN)
+            if type(plan["count"]) is not int:
+                raise TypeError("the number of parts is no number")
+        return plan
+
+    @contextmanager
+    def _naming(self, path: Path) -> Iterator[None]:
+        """Say of an error in reading a file of the record which it is, and what can be done."""
+        try:
+            yield
+        except DamagedRecordError:
+            raise
+        except _UNREADABLE as error:
+            why = f"{error} is missing" if isinstance(error, KeyError) else one_line(error)
+            raise DamagedRecordError(
+                f"{path} is damaged or not there ({why}); remove {self.output.name} and compute its parts again, or choose another output"
+            ) from error
 
     def _compare(self, plan: Mapping[str, Any]) -> None:
-        started = parse_json((self.folder / _PLAN).read_text(encoding="utf-8"), _PLAN)
+        started = self.plan
         differing = [name for name in plan if started.get(name) != plan[name]]
         if not differing:
             return
@@ -138,11 +177,13 @@ class PartRecord:
     # ---------------------------------------------------------------- states of parts
 
     def state(self, number: int) -> State:
-        """Return how far a part is."""
+        """Return how far a part is; where that is not known, it is computed again."""
+        path = self._path(number)
         try:
-            return State(**json.loads(self._path(number).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+            state = State(**_mapping(path)) if path.exists() else State()
+        except _UNREADABLE:
             return State()
+        return state if state.is_possible else State()
 
     def keep(self, number: int, state: State) -> None:
         """Record how far a part is."""
@@ -214,8 +255,6 @@ class PartRecord:
 
     def array(self, name: str, create: Callable[[Path], object]) -> Any:
         """Return a Zarr array that all parts write into, in the record, or (without a name) the output itself; the first part makes it."""
-        import zarr
-
         place = self.folder / name if name else self.output
         if not (place / _ARRAY).exists():
             temporary = self.folder / f".{uuid.uuid4().hex}.zarr"
@@ -226,7 +265,36 @@ class PartRecord:
                     (temporary / _ARRAY).replace(place / _ARRAY)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
-        return zarr.open_array(place, mode="r+")
+        return self.opened(name)
+
+    def opened(self, name: str) -> Any:
+        """Return a Zarr array in the record, or (without a name) the output itself, which must be there.
+
+        Raises
+        ------
+        DamagedRecordError (a ValueError)
+            If it is not, or cannot be read.
+        """
+        import zarr
+
+        place = self.folder / name if name else self.output
+        with self._naming(place):
+            refuse_special(place / _ARRAY)
+            with zarr.config.set({"array.write_empty_chunks": True}):  # so that a chunk that is not there was lost
+                return zarr.open_array(place, mode="r+")
+
+    def refuse_holes(self, *names: str) -> None:
+        """Refuse arrays, named as in `opened`, of which chunks are not there that the finished parts have written.
+
+        Raises
+        ------
+        DamagedRecordError (a ValueError)
+        """
+        for name in names:
+            array = self.opened(name)
+            with self._naming(self.folder / name if name else self.output):
+                if lost := array.nchunks - array.nchunks_initialized:
+                    raise ValueError(f"{lost:,} of {array.nchunks:,} chunks that its parts have written are gone")
 
     def shared(self, name: str, compute: Callable[[], Arrays]) -> Arrays:
         """Return what the first part has computed for all; parts that compute it at the same time use that of the first to finish."""
@@ -235,34 +303,24 @@ class PartRecord:
             found = compute()
             with writing(self.output):
                 _published(place, lambda folder: _save(folder, found))
-        return _load(place / "values.npz")
+        return self._load(place / "values.npz")
 
-    def leave(self, number: int, name: str, arrays: Arrays) -> None:
-        """Keep arrays of a part for the one that completes the job."""
-        place = self.folder / f"part-{number:06d}-{name}.npz"
-        temporary = place.with_name(f".{uuid.uuid4().hex}.npz")
-        try:
-            with writing(self.output):
-                np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-                temporary.replace(place)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def left(self, name: str) -> Iterator[tuple[int, Arrays]]:
-        """Yield the number of each part and the arrays that it has left under a name, which may end in ``*``."""
-        for place in sorted(self.folder.glob(f"part-??????-{name}.npz")):
-            yield int(place.name[5:11]), _load(place)
+    def _load(self, path: Path) -> Arrays:
+        with self._naming(path):
+            refuse_special(path)
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
 
     # ---------------------------------------------------------------- the end
 
     @property
     def finished(self) -> list[str] | None:
         """The notes on the completed result; None until it is complete."""
-        try:
-            notes = json.loads((self.folder / _FINISHED).read_text(encoding="utf-8"))["notes"]
-        except (FileNotFoundError, ValueError, KeyError):
+        path = self.folder / _FINISHED
+        if not path.exists():
             return None
-        return [str(note) for note in notes]
+        with self._naming(path):
+            return [str(note) for note in list(_mapping(path)["notes"])]
 
     def complete(self, finish: Callable[[], Sequence[str]]) -> list[str] | None:
         """Complete the job if every part is finished, and nobody has done so; return the notes on the result, None if parts are missing."""
@@ -275,7 +333,7 @@ class PartRecord:
                 return notes
             notes = [*dict.fromkeys([*(note for number in range(1, self.count + 1) for note in self.state(number).notes), *finish()])]
             write_text(self.folder / _FINISHED, json.dumps({"notes": notes}))
-        for item in (*self.folder.glob("part-*.npz"), *self.folder.glob("*.zarr"), *self.folder.glob(f"{STOP}*")):
+        for item in (*self.folder.glob("*.zarr"), *self.folder.glob(f"{STOP}*")):
             shutil.rmtree(item) if item.is_dir() else item.unlink(missing_ok=True)
         return notes
 
@@ -306,6 +364,9 @@ def _save(folder: Path, arrays: Arrays) -> None:
     np.savez_compressed(folder / "values.npz", **arrays)  # type: ignore[arg-type]
 
 
-def _load(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+def _mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping in a JSON document."""
+    found = parse_json(read_document(path), path.name)
+    if not isinstance(found, dict):
+        raise TypeError("it is no mapping")
+    return found

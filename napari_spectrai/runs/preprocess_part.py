@@ -60,7 +60,7 @@ def preprocessing_part(cube: Any, steps: Sequence[Step], *, out: Path, part: Par
             writing = _Writing(prepared, result, part)
             yield from record.followed(part, writing.run, len(writing.cells), notes)
     yield Progress(1, 1)
-    return None if record.complete(partial(_completed, out)) is None else io.read(out)
+    return None if record.complete(partial(_completed, record)) is None else io.read(out)
 
 
 def preprocessing_on_worker(
@@ -70,8 +70,9 @@ def preprocessing_on_worker(
     return (yield from preprocessing_part(opening(), steps, out=out, part=part))
 
 
-def _completed(out: Path) -> list[str]:
-    zarr_format.finish(out)
+def _completed(record: PartRecord) -> list[str]:
+    record.refuse_holes("")
+    zarr_format.finish(record.output)
     return []
 
 

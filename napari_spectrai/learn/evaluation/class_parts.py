@@ -58,6 +58,11 @@ class ClassCounts:
         return cls(spec, compared, options, record, Classes(known["values"], [str(name) for name in known["names"]]))
 
     @property
+    def arrays(self) -> list[str]:
+        """The names of the arrays that its parts fill."""
+        return [f"counts-{row}.zarr" for row in range(len(self.compared.predicted))]
+
+    @property
     def blocks(self) -> list[slice]:
         """The pixels of each block, in the order of the array."""
         size = self.compared.truth.data.size
@@ -86,7 +91,7 @@ class ClassCounts:
         create = partial(
             zarr.create_array, shape=(len(self.blocks), cells), chunks=(1, cells), dtype=np.int64, fill_value=0
         )  # fmt: skip
-        return [self.record.array(f"counts-{row}.zarr", create) for row in range(len(self.compared.predicted))]
+        return [self.record.array(name, create) for name in self.arrays]
 
     def evaluation(self) -> Evaluation:
         """Return the evaluation, once all parts are finished."""

@@ -115,6 +115,7 @@ def evaluating_on_worker(
 
 def _completed(scores: _Scores | ClassCounts, record: PartRecord) -> list[str]:
     if not (record.output / DOCUMENT).exists():
+        record.refuse_holes(*scores.arrays)
         scores.evaluation().save(record.output)
     return []
 
@@ -151,6 +152,11 @@ class _Scores:
     @property
     def truth(self) -> Cube:
         return next(iter(self.rows.values()))[1]
+
+    @property
+    def arrays(self) -> list[str]:
+        """The names of the arrays that its parts fill."""
+        return [name for row in range(len(self.rows)) for name in (f"sums-{row}.zarr", f"maps-{row}.zarr")]
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -70,8 +70,8 @@ def predicting_part(
     if not record.state(part.number).finished:
         with record.working(part):
             about = applying(models, given, options, record.shared)
-            result = zarr.open_array(out, mode="r+")
-            codes = zarr.open_array(record.folder / _CODES, mode="r+")
+            result = record.opened("")
+            codes = record.opened(_CODES)
             walk = Walk(about.window, about.source, [about.turn(result)], codes, chunks=result.chunks, part=part)
             yield from record.followed(part, walk.run, len(walk.steps), [*about.notes, *about.found])
     yield Progress(1, 1)
@@ -142,12 +142,13 @@ def _completed(models: Sequence[Model], given: Cube, options: PredictOptions, re
     """Set spectra that are all zero apart, as a whole prediction does after its last tile; return notes."""
     source, _ = on_axis_of(models[0], given, resample=options.resample)
     window = SlidingWindow(models, torch.device("cpu"), options.tile)
-    held = decided(of_source(window, zarr.open_array(record.folder / _CODES, mode="r")))
+    record.refuse_holes("", _CODES)
+    held = decided(of_source(window, record.opened(_CODES)))
     if not held.count:
         raise ValueError(nothing_held([source], [held], models[0].preparation.steps))
     if held.complete:
         zarr_format.finish(record.output)
         return []
-    window.leave_out(zarr.open_array(record.output, mode="r+"), held)
+    window.leave_out(record.opened(""), held)
     zarr_format.finish(record.output)
     return [said([held], "have no class" if models[0].description.classes else "stay as they are")]
