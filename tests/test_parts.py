@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -24,7 +28,7 @@ from napari_spectrai.learn.model import ready
 from napari_spectrai.runs.evaluation import Evaluation
 from napari_spectrai.runs.options import PredictOptions
 from napari_spectrai.runs.part import Part, owned
-from napari_spectrai.runs.part_record import PartRecord
+from napari_spectrai.runs.part_record import PartRecord, State
 
 
 def done(model, cube, out, part, **options):
@@ -278,3 +282,65 @@ def test_a_part_that_was_killed_continues_and_the_result_is_that_of_the_whole(tm
     assert command(*words, "1/2").exit_code == 0
     with pytest.warns(SpectralWarning, match="hold no data"):
         np.testing.assert_array_equal(read(out).numpy(), predict("whittaker", read(source)).result.numpy())
+
+
+DAMAGES = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), "empty": lambda path: path.write_bytes(b""),
+    "foreign": lambda path: path.write_bytes(b"PK\x03\x04 something else"), "a list": lambda path: path.write_text("[1, 2]"),
+    "null": lambda path: path.write_text("null"), "no keys": lambda path: path.write_text("{}"),
+    "deep": lambda path: path.write_text("[" * 100_000), "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "a link to itself": lambda path: (path.unlink(), path.symlink_to(path.name)),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    """A cube, a model, a store of which one of two parts is done, and the whole result."""
+    folder = tmp_path_factory.mktemp("halves")
+    cube = Cube(np.random.default_rng(0).random((130, 70, 8), np.float32) + 1)
+    model = ready("whittaker", cube.axis)
+    done(model, cube, folder / "half.zarr", "1/2")
+    return cube, model, folder / "half.zarr", predict(model, cube).result.numpy()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are of POSIX")
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("name", ["parts/plan.json", "parts/part-000001.json", "parts/codes.zarr/zarr.json", "zarr.json"])
+def test_a_damaged_record_is_computed_again_or_is_one_line_with_a_remedy(halves, name, damage, tmp_path):
+    cube, model, half, whole = halves
+    out = tmp_path / "x.zarr"
+    shutil.copytree(half, out)
+    damage(out / name)
+    complete, said = None, ""
+    try:
+        for part in ("2/2", "1/2"):
+            complete, _ = done(model, cube, out, part)
+    except ValueError as error:
+        said = str(error)
+    if said:
+        assert re.fullmatch(r"[^\n]*x\.zarr[^\n]*(remove|Use) [^\n]*", said)
+        assert "part-" not in name  # how far a part is can be found out
+        return
+    assert complete is not None
+    np.testing.assert_array_equal(complete.result.numpy(), whole)
+
+
+@pytest.mark.parametrize("name", ["c/0/0/0", "parts/codes.zarr/c/0/0"])
+def test_a_chunk_that_was_lost_before_the_end_is_said(halves, name, tmp_path):
+    cube, model, half, _ = halves
+    out = tmp_path / "x.zarr"
+    shutil.copytree(half, out)
+    (out / name).unlink()
+    with pytest.raises(ValueError, match=r"chunks that its parts have written are gone\); remove x\.zarr and compute its parts again"):
+        done(model, cube, out, "2/2")
+
+
+@pytest.mark.parametrize("state", [{"done": "x"}, {"done": -1, "total": 1}, {"done": 2, "total": 1}, {"done": True}, {"finished": 1},
+                                   {"done": 0, "total": 3, "finished": True}, {"notes": "x"}, {"notes": [1]}, {"more": 1}])  # fmt: skip
+def test_a_state_that_no_part_has_written_is_that_of_a_part_not_begun(halves, state):
+    _, _, half, _ = halves
+    record = PartRecord(half, 2)
+    (record.folder / "part-000002.json").write_text(json.dumps(state))
+    assert record.state(2) == State()
+    assert record.progress().done == 1000  # per mille of each part

@@ -6,23 +6,18 @@ import json
 import os
 import shutil
 import uuid
-import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from napari_spectrai.files import write_text, writing
-from napari_spectrai.io.found import one_line
-from napari_spectrai.parsing import parse_json, read_document, refuse_special
+from napari_spectrai.parsing import refuse_special
 from napari_spectrai.runs import lock
 from napari_spectrai.runs.events import Progress
 from napari_spectrai.runs.part import Part
+from napari_spectrai.runs.part_files import UNREADABLE, Arrays, load, mapping, naming, published, save, write_plan
 
 FOLDER = "parts"
 STOP = "stop-"
@@ -34,16 +29,6 @@ _WORDS = {
     "verb": "the command", "count": "the number of parts", "input": "the input", "model": "the model", "options": "the options",
     "shape": "the shape of the result", "format": "the format", "record": "the version of napari-spectrai",
 }  # fmt: skip
-
-Arrays = Mapping[str, npt.NDArray[Any]]
-
-
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""Errors by which NumPy, zarr and what reads JSON report damage."""
-
-
-class DamagedRecordError(ValueError):
-    """A record that is damaged, or of which something is missing."""
 
 
 class OtherJobError(ValueError):
@@ -120,10 +105,10 @@ class PartRecord:
 
             def both(folder: Path) -> None:
                 create(folder)
-                _write_plan(folder / FOLDER, plan)
+                write_plan(folder / FOLDER / _PLAN, plan)
 
             with writing(output):
-                _published(output, both)
+                published(output, both)
         record._compare(plan)
         return record
 
@@ -137,24 +122,11 @@ class PartRecord:
     @property
     def plan(self) -> dict[str, Any]:
         """What all parts share, as the first one wrote it."""
-        with self._naming(self.folder / _PLAN):
-            plan: dict[str, Any] = _mapping(self.folder / _PLAN)
+        with naming(self.folder / _PLAN, self.output):
+            plan: dict[str, Any] = mapping(self.folder / _PLAN)
             if type(plan["count"]) is not int:
                 raise TypeError("the number of parts is no number")
         return plan
-
-    @contextmanager
-    def _naming(self, path: Path) -> Iterator[None]:
-        """Say of an error in reading a file of the record which it is, and what can be done."""
-        try:
-            yield
-        except DamagedRecordError:
-            raise
-        except _UNREADABLE as error:
-            why = f"{error} is missing" if isinstance(error, KeyError) else one_line(error)
-            raise DamagedRecordError(
-                f"{path} is damaged or not there ({why}); remove {self.output.name} and compute its parts again, or choose another output"
-            ) from error
 
     def _compare(self, plan: Mapping[str, Any]) -> None:
         started = self.plan
@@ -180,8 +152,8 @@ class PartRecord:
         """Return how far a part is; where that is not known, it is computed again."""
         path = self._path(number)
         try:
-            state = State(**_mapping(path)) if path.exists() else State()
-        except _UNREADABLE:
+            state = State(**mapping(path)) if path.exists() else State()
+        except UNREADABLE:
             return State()
         return state if state.is_possible else State()
 
@@ -278,7 +250,7 @@ class PartRecord:
         import zarr
 
         place = self.folder / name if name else self.output
-        with self._naming(place):
+        with naming(place, self.output):
             refuse_special(place / _ARRAY)
             with zarr.config.set({"array.write_empty_chunks": True}):  # so that a chunk that is not there was lost
                 return zarr.open_array(place, mode="r+")
@@ -292,7 +264,7 @@ class PartRecord:
         """
         for name in names:
             array = self.opened(name)
-            with self._naming(self.folder / name if name else self.output):
+            with naming(self.folder / name if name else self.output, self.output):
                 if lost := array.nchunks - array.nchunks_initialized:
                     raise ValueError(f"{lost:,} of {array.nchunks:,} chunks that its parts have written are gone")
 
@@ -302,14 +274,8 @@ class PartRecord:
         if not place.exists():
             found = compute()
             with writing(self.output):
-                _published(place, lambda folder: _save(folder, found))
-        return self._load(place / "values.npz")
-
-    def _load(self, path: Path) -> Arrays:
-        with self._naming(path):
-            refuse_special(path)
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
+                published(place, lambda folder: save(folder, found))
+        return load(place / "values.npz", self.output)
 
     # ---------------------------------------------------------------- the end
 
@@ -319,8 +285,8 @@ class PartRecord:
         path = self.folder / _FINISHED
         if not path.exists():
             return None
-        with self._naming(path):
-            return [str(note) for note in list(_mapping(path)["notes"])]
+        with naming(path, self.output):
+            return [str(note) for note in list(mapping(path)["notes"])]
 
     def complete(self, finish: Callable[[], Sequence[str]]) -> list[str] | None:
         """Complete the job if every part is finished, and nobody has done so; return the notes on the result, None if parts are missing."""
@@ -336,37 +302,3 @@ class PartRecord:
         for item in (*self.folder.glob("*.zarr"), *self.folder.glob(f"{STOP}*")):
             shutil.rmtree(item) if item.is_dir() else item.unlink(missing_ok=True)
         return notes
-
-
-def _write_plan(folder: Path, plan: Mapping[str, Any]) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / _PLAN).write_text(json.dumps(plan, indent=1), encoding="utf-8")
-
-
-def _published(place: Path, make: Callable[[Path], object]) -> bool:
-    """Make a folder under a temporary name and rename it; return whether it was this process that made it: the first one wins."""
-    temporary = place.with_name(f".{uuid.uuid4().hex}{place.suffix}")
-    try:
-        make(temporary)
-        try:
-            temporary.rename(place)  # fails where a folder with content exists
-        except OSError:
-            if not place.is_dir():
-                raise
-            return False
-        return True
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _save(folder: Path, arrays: Arrays) -> None:
-    folder.mkdir()
-    np.savez_compressed(folder / "values.npz", **arrays)  # type: ignore[arg-type]
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    """Return the mapping in a JSON document."""
-    found = parse_json(read_document(path), path.name)
-    if not isinstance(found, dict):
-        raise TypeError("it is no mapping")
-    return found
