@@ -338,7 +338,7 @@ def test_a_chunk_that_was_lost_before_the_end_is_said(halves, name, tmp_path):
 
 @pytest.mark.parametrize("state", [{"done": "x"}, {"done": -1, "total": 1}, {"done": 2, "total": 1}, {"done": True}, {"finished": 1},
                                    {"done": 0, "total": 3, "finished": True}, {"notes": "x"}, {"notes": [1]}, {"more": 1}])  # fmt: skip
-def test_a_state_that_no_part_has_written_is_that_of_a_part_not_begun(halves, state):
+def test_an_impossible_state_of_a_part_is_computed_again(halves, state):
     _, _, half, _ = halves
     record = PartRecord(half, 2)
     (record.folder / "part-000002.json").write_text(json.dumps(state))
