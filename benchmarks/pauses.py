@@ -81,12 +81,12 @@ def main(sample: str, profiles: Path | None) -> None:
     steps.do("napari alone: both removed", viewer.layers.clear)
     steps.do(f"open the sample {sample}", lambda: viewer.open_sample("napari-spectrai", sample), after=10)
     from napari_spectrai import as_cube
-    from napari_spectrai.widgets.dock import opened
+    from napari_spectrai.widgets.dock import open_in_turns
     from napari_spectrai.widgets.layers import add_cube
 
     layer = viewer.layers[0]
     for name in DOCKS:
-        steps.do(f"open {name}", lambda name=name: opened(viewer, name), after=4)
+        steps.do(f"open {name}", lambda name=name: open_in_turns(viewer, name), after=4)
     for place in (5, 6):
         steps.do("move the slider", lambda place=place: viewer.dims.set_current_step(0, place))
     result = steps.do("show a result", lambda: add_cube(viewer, as_cube(layer), name="result"), after=4)

@@ -19,7 +19,7 @@ from napari_spectrai.placement import KEY as PLACEMENT
 from napari_spectrai.placement import Placement
 from napari_spectrai.remedies import advising
 from napari_spectrai.samples import sample
-from napari_spectrai.widgets.dock import opened
+from napari_spectrai.widgets.dock import open_in_turns
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import LayerData, as_cube, label_options, layer_data, layers_from_file, opened_layer
 from napari_spectrai.widgets.responsive import in_thread
@@ -120,9 +120,12 @@ def _read_model(paths: str | list[str], **_: Any) -> list[tuple[None]]:
     viewer = current_viewer()
     if viewer is None:
         raise ValueError(f"{files[0].name} is a model; choose it in the Predict dock, or in a script call predict(path, cube)")
-    dock = opened(viewer, "Predict")
-    for file in files:
-        dock.model = file
+
+    def choose(dock: Any) -> None:
+        for file in files:
+            dock.model = file
+
+    open_in_turns(viewer, "Predict", choose)
     return [(None,)]
 
 

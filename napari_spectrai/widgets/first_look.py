@@ -14,7 +14,7 @@ from psygnal import Signal
 from qtpy.QtWidgets import QApplication
 
 from napari_spectrai.summary import contrast_limits
-from napari_spectrai.widgets.dock import opened
+from napari_spectrai.widgets.dock import open_in_turns
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layers import FIRST_BAND, spectral_position
 from napari_spectrai.widgets.lost_axis import say_lost_axes
@@ -86,7 +86,7 @@ class BandContrast:
         if not any(_is_spectral(other) for other in viewer.layers if other is not layer):
             viewer.reset_view()  # the picture of a line lies below the one of its file
         if layer.data.shape[1 - spectral_position(layer)] == 1 and hasattr(viewer, "window"):  # a single spectrum is seen as a curve
-            opened(viewer, "Spectra")
+            open_in_turns(viewer, "Spectra")
 
     def _on_removed(self, event: Any) -> None:
         self.leave(event.value)

@@ -8,7 +8,8 @@ from typing import Any
 from magicgui.widgets import Container, PushButton
 
 from napari_spectrai.widgets import fold_state
-from napari_spectrai.widgets.dock import Visibility, dock_name
+from napari_spectrai.widgets.dock import dock_name
+from napari_spectrai.widgets.visibility import Visibility
 
 
 class FoldBox(Container[Any]):

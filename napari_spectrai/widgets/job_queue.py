@@ -20,8 +20,9 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.io import read
 from napari_spectrai.runs import Event, Failed, Finished, Job, Progress
 from napari_spectrai.runs.standby import standby
-from napari_spectrai.widgets.dock import Visibility, line, message, say, text
+from napari_spectrai.widgets.dock import line, message, say, text
 from napari_spectrai.widgets.jobs import Follower, guard
+from napari_spectrai.widgets.visibility import Visibility
 
 IN_MEMORY = 2_000_000_000
 """Results of up to this many bytes are loaded into memory; larger ones stay on disk and are read as they are viewed."""

@@ -66,7 +66,7 @@ class _Launches(QObject):
 
     def _emit(self, run: Run) -> None:
         for dock in docks():
-            guard(dock.native)
+            guard(dock.column)
         launched.emit(run)
 
 
@@ -196,7 +196,7 @@ def _tied_to(window: QWidget) -> list[Job]:
     """Return the jobs that end when the window closes: those of its docks, and with the last window those of the console."""
     followed = running()
     jobs = [follower.job for follower in followed if main_window(follower.dock) is window]
-    others = {main_window(dock.native) for dock in docks()} - {window}
+    others = {main_window(dock.column) for dock in docks()} - {window}
     if not any(other.isVisible() for other in others):
         known = {follower.job.folder.path for follower in followed}
         jobs += [run for run in runs.launched.runs if run.folder.path not in known]

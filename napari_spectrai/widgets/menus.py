@@ -8,17 +8,17 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
-from napari_spectrai.widgets.dock import opened
+from napari_spectrai.widgets.dock import open_in_turns
 from napari_spectrai.widgets.figure_dialog import open_figure
 
 
 def opened_on(viewer: Viewer, name: str, kinds: type[Layer] | UnionType = Image) -> None:
     """Open a dock and choose the selected layer in it."""
-    dock = opened(viewer, name)
     layer = viewer.layers.selection.active
     if isinstance(layer, kinds):
-        dock.take(layer)
+        open_in_turns(viewer, name, lambda dock: dock.take(layer))
     else:
+        open_in_turns(viewer, name)
         show_info(f"{name}: select a layer first")
 
 

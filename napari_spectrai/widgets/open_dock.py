@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,8 +107,11 @@ class OpenDock(Dock):
         self._open = PushButton(text="Open", name="open", enabled=False, tooltip="open it as a layer with its spectral axis")
         self._choices = rows(self.array, self.dimension, self._size, self._ends, self.unit)
         self._choices.visible = False
-        super().__init__("Open", [rows(self._file), self._choices, self._heading, self.columns, self._about, self._problem, self._open])
-        self._latest = LatestOnly(self.native)
+        super().__init__("Open")
+
+    def _parts(self) -> Iterator[Sequence[Any]]:
+        yield [rows(self._file), self._choices, self._heading, self.columns, self._about, self._problem, self._open]
+        self._latest = LatestOnly(self.column)
         self._latest.answered.connect(self._on_look)
         self._latest.failed.connect(lambda error: say(self._problem, str(error)))
         self._file.changed.connect(self._on_file)

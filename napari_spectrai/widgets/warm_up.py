@@ -5,6 +5,7 @@ They are imported in the main thread: in another one, a process that ends meanwh
 
 from __future__ import annotations
 
+import gc
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -50,5 +51,6 @@ class _WarmUp(QObject):
         name = next((one for one in self._names if one not in sys.modules), None)
         if name is None:
             self._timer.stop()
+            gc.collect()  # now, while nobody waits, and not while a dock is opened: there are many objects more than before
         else:
             import_module(name)

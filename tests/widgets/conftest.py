@@ -46,6 +46,12 @@ def docks_open_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def docks_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make docks in one turn of the event loop, except where a test is about it: most tests use them at once."""
+    monkeypatch.setattr(Dock, "in_turns", False)
+
+
+@pytest.fixture(autouse=True)
 def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start no process that tries a few steps, except where a test is about it."""
     monkeypatch.setattr(TrainingChecks, "measures", False)

@@ -279,8 +279,12 @@ def test_angles_of_references_are_shown_before_one_unmixes(opened, until):
 def test_the_preview_is_shown_only_while_its_dock_is_in_front(viewer, until):
     viewer.open_sample("napari-spectrai", "cartilage")
     dock = spectrai.widgets.maps(viewer)
-    until(lambda: any(one.name == NAME for one in viewer.layers))
+    shown = lambda: [one.visible for one in viewer.layers if one.name == NAME]  # noqa: E731
+    until(lambda: shown() == [True])
     spectrai.widgets.evaluate(viewer)
-    until(lambda: not any(one.name == NAME for one in viewer.layers))
-    holder_of(dock.native)[0].raise_()
-    until(lambda: any(one.name == NAME for one in viewer.layers))
+    until(lambda: shown() == [False])
+    holder = holder_of(dock.native)[0]
+    holder.raise_()
+    until(lambda: shown() == [True])
+    holder.close()
+    until(lambda: shown() == [])

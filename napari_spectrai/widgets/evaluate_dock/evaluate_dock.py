@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,32 +37,33 @@ class EvaluateDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._has_chosen = False
-        self._build()
-        super().__init__("Evaluate", self._sections)
-        self._later = QTimer(self.native)
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self._look_at_layers)
-        self._connect()
-        self._look_at_layers()
+        super().__init__("Evaluate")
 
-    def _build(self) -> None:
+    def _parts(self) -> Iterator[Sequence[Any]]:
         self._empty = text("empty", _EMPTY)
         self.boxes, self._problem = ResultBoxes(), message()
         self.choices = EvaluationForm(self._viewer)
+        yield [self._empty, self.boxes, self._problem, self.choices]
         self._applying = JobQueue(self._viewer, "Evaluate", "evaluate the ticked layers against the truth", "starting: loading torch …")
         self._start, self._cancel = self._applying.start, self._applying.cancel
         self._cancel.tooltip = "stop; keep the previous result"
         self.view = EvaluationView(self._viewer)
+        yield [self._applying, self.view]
         self.folders = FolderEvaluation(self._viewer)
-        fold = FoldBox("Files: a folder of results against a folder of truths", [self.folders], key="folders")
-        self._sections = [self._empty, self.boxes, self._problem, self.choices, self._applying, self.view, fold]
+        yield [FoldBox("Files: a folder of results against a folder of truths", [self.folders], key="folders")]
+        self._later = QTimer(self.column)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._look_at_layers)
+        self._connect()
+        yield []
+        self._look_at_layers()
 
     def _connect(self) -> None:
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.renamed):
             event.connect(self._on_layers)
         turned.turned.connect(self._check)
-        self.native.destroyed.connect(self._leave)
+        self.leaving.callback(self._leave)
         self.boxes.ticked.connect(self._on_results)
         self.choices.updated.connect(self._check)
         self.choices.align_button.changed.connect(self.align)

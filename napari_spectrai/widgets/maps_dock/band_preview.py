@@ -74,8 +74,10 @@ class BandPreview(QObject):
 
     def _show(self, low: float, high: float, how: Any, frame: LayerFrame) -> None:
         assert self._sums is not None  # noqa: S101
-        if self._shown == (low, high, how) and self.layer in self._viewer.layers:
-            return
+        if self.layer is not None and self.layer in self._viewer.layers:
+            self.layer.visible = True
+            if self._shown == (low, high, how):
+                return
         try:
             values = self._sums.map(low, high, how)
         except ValueError:  # too few bands, which the form says
@@ -96,6 +98,11 @@ class BandPreview(QObject):
             self.layer.data[...] = values
             self.layer.contrast_limits = limits
             self.layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+    def hide(self) -> None:
+        """Show the layer no more, until it is wanted again: napari takes a third of a second to remove one."""
+        if self.layer is not None:
+            self.layer.visible = False
 
     def remove(self) -> None:
         """Take the layer away."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.mapping import MapKind, Maps, kinds
 from napari_spectrai.spec import Problem, problems
 from napari_spectrai.widgets import shared_range
-from napari_spectrai.widgets.dock import LayerDock, Visibility, message, rows, say, text
+from napari_spectrai.widgets.arrangement import holder_of
+from napari_spectrai.widgets.dock import LayerDock, message, rows, say, text
 from napari_spectrai.widgets.latest_only import LatestOnly
 from napari_spectrai.widgets.layer_choice import LayerChoice
 from napari_spectrai.widgets.layer_frame import LayerFrame
@@ -49,36 +50,38 @@ class MapsDock(LayerDock):
         self._asked = 0
         self._frame: LayerFrame | None = None
         self._has_started = False
-        self._build()
-        super().__init__("Maps", self._sections)
-        self._live = LatestOnly(self.native)
-        self._live.answered.connect(self._on_look)
-        self._live.failed.connect(self._on_look_failed)
-        self._preview = BandPreview(napari_viewer, self.native)
-        self._connect()
-        self._on_layers()
+        super().__init__("Maps")
 
-    def _build(self) -> None:
+    def _parts(self) -> Iterator[Sequence[Any]]:
         viewer = self._viewer
         self._layer = LayerChoice(viewer, self._layers, label="Layer", name="layer_choice", tooltip="the layer that is mapped")
         self._about = text("about")
         self.form = MapForm()
+        yield [rows(self._layer), self._about, self.form]
+        self.ranges = BandRanges(self.form)
         self.references = ReferenceChoice(viewer, lambda: self.layer)
+        yield [self.ranges, self.references]
         self._fit = Plot(viewer, x="Band number", y="Intensity", height=115, name="fit")
         self._follow = CheckBox(value=True, text="Show the map while dragging", name="follow", tooltip="a preview layer follows the range")
         self._plot = Plot(viewer, x="Band number", y="Intensity", height=145, name="spectrum")
         self._note = text("note")
+        yield [self._plot, self._follow, self._fit, self._note]
         self._scree = Plot(viewer, x="Principal component", y="Share", height=120, name="scree", logarithmic=True, counts=True)
         self._remarks, self._problem = text("remarks"), message()
         self._similar = RowTable("similarity of the references")
         self._similar.visible = False
-        self.ranges = BandRanges(self.form)
         self.work = MapWork()
+        self.leaving.callback(self.work.leave)
+        yield [self._scree, self._remarks, self._similar, self._problem, self.work]
         self.view = ResultView(viewer)
-        self._sections = [
-            rows(self._layer), self._about, self.form, self.ranges, self.references, self._plot, self._follow, self._fit, self._note,
-            self._scree, self._remarks, self._similar, self._problem, self.work, self.view,
-        ]  # fmt: skip
+        yield [self.view]
+        self._live = LatestOnly(self.column)
+        self._live.answered.connect(self._on_look)
+        self._live.failed.connect(self._on_look_failed)
+        self._preview = BandPreview(viewer, self.column)
+        self._connect()
+        yield []
+        self._on_layers()
 
     def _connect(self) -> None:
         layers = self._viewer.layers.events
@@ -88,7 +91,6 @@ class MapsDock(LayerDock):
         self._viewer.mouse_move_callbacks.append(self._on_mouse)
         turned.turned.connect(self._on_layer)
         self._data = Watch(self._on_layer)
-        self._visibility = Visibility(self.native, self._on_visible)
         self._layer.changed.connect(self._on_layer)
         self.form.edited.connect(self._check)
         self.references.edited.connect(self._check)
@@ -97,12 +99,11 @@ class MapsDock(LayerDock):
         self.work.start.changed.connect(self.start)
         self.work.done.connect(self._on_done)
         self.work.failed.connect(self._on_failed)
-        self.native.destroyed.connect(self._leave)
+        self.leaving.callback(self._leave)
 
     def _leave(self) -> None:
         self._live.leave()
         self._preview.leave()
-        self.work.leave()
         self._data.follow(None)
         turned.turned.disconnect(self._on_layer, missing_ok=True)
         shared_range.dragged.disconnect(self._on_shared, missing_ok=True)
@@ -256,10 +257,13 @@ class MapsDock(LayerDock):
             say(self._remarks, remark)
 
     def _on_visible(self, visible: bool) -> None:  # noqa: FBT001
+        holder, _ = holder_of(self.column)
         if visible:
             self._show_band()
-        else:
+        elif holder is None or holder.isHidden():
             self._preview.remove()
+        else:  # behind another tab, for as long as somebody works there
+            self._preview.hide()
 
     # ---------------------------------------------------------------- the spectrum under the cursor
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,22 +43,49 @@ class PredictDock(Dock):
     """
 
     def __init__(self, napari_viewer: Viewer) -> None:
-        viewer = napari_viewer
-        self._viewer = viewer
+        self._viewer = napari_viewer
         self._card: ModelCard | None = None
         self._trouble = ""
         self._remedy_for: tuple[Image, Step] | None = None
         self._could_resample: list[Path] = []
         self._agreed: frozenset[Path] = frozenset()
         self._pairs: list[tuple[Path, Path]] = []
-        self._build()
-        super().__init__("Predict", self._sections)
-        self._targets.files.live_in(self.native)
-        layers = viewer.layers.events
+        super().__init__("Predict")
+
+    def _parts(self) -> Iterator[Sequence[Any]]:
+        self._models = ModelList()
+        self._description = CardView(self._viewer)
+        self._method = MethodForm()
+        yield [rows(self._models), self._description, self._method]
+        self._targets = Targets(self._viewer)
+        self._targets.files.live_in(self.column)
+        self.leaving.callback(self._targets.files.leave)
+        yield [self._targets]
+        self._options = PredictOptionsForm()
+        self._note = text("note")
+        yield [self._options, self._note]
+        self._make_job()
+        self.compare = BeforeAfter(self._viewer)
+        self.table = FileTable()
+        yield [self._applying, self.compare, self.table]
+        self._connect()
+        yield []
+        self.refresh()
+
+    def _make_job(self) -> None:
+        self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
+        self._applying = JobQueue(
+            self._viewer, "Predict", "apply the model; the source stays unchanged", "starting: loading torch and the model …",
+            kept="finished tiles are kept", remedies=[self._remedy],
+        )  # fmt: skip
+        self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers.events
         self._layer_events = [layers.inserted, layers.removed, layers.renamed]
         for event in self._layer_events:
             event.connect(self._on_layers)
-        self.native.destroyed.connect(self._leave)
+        self.leaving.callback(self._leave)
         self._models.chosen.connect(self._on_model)
         self._models.refused.connect(lambda words: say(self._problem, words))
         self._targets.updated.connect(self._check)
@@ -69,31 +96,9 @@ class PredictDock(Dock):
         self._applying.ended.connect(self._on_end)
         turned.turned.connect(self._check)
         ends.ended.connect(self.refresh)  # a training that has ended has saved a model
-        self.refresh()
-
-    def _build(self) -> None:
-        self._models = ModelList()
-        self._description = CardView(self._viewer)
-        self._method = MethodForm()
-        self._targets = Targets(self._viewer)
-        self._options = PredictOptionsForm()
-        self._note = text("note")
-        self._remedy = PushButton(text="Resample to the model", name="remedy", visible=False)
-        self._applying = JobQueue(
-            self._viewer, "Predict", "apply the model; the source stays unchanged", "starting: loading torch and the model …",
-            kept="finished tiles are kept", remedies=[self._remedy],
-        )  # fmt: skip
-        self.compare = BeforeAfter(self._viewer)
-        self.table = FileTable()
-        self._start, self._cancel, self._problem = self._applying.start, self._applying.cancel, self._applying.problem
-        self._sections = [
-            rows(self._models), self._description, self._method, self._targets, self._options, self._note, self._applying,
-            self.compare, self.table,
-        ]  # fmt: skip
 
     def _leave(self) -> None:
         self._applying.gone = True
-        self._targets.files.leave()
         for event in self._layer_events:
             event.disconnect(self._on_layers)
         turned.turned.disconnect(self._check, missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from napari_spectrai.experiment import Experiment
 from napari_spectrai.preparation import Despike, Step, load_steps, read_steps, save_steps, steps
 from napari_spectrai.runs import prepare_preprocessing
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import LayerDock, line, message, opened, say, text
+from napari_spectrai.widgets.dock import LayerDock, line, message, open_in_turns, say, text
 from napari_spectrai.widgets.form import late_form
 from napari_spectrai.widgets.job_queue import JobQueue
 from napari_spectrai.widgets.latest_only import LatestOnly
@@ -45,24 +45,46 @@ class PreprocessDock(LayerDock):
         self._viewer = napari_viewer
         self._place: tuple[int, ...] | None = None
         self._preview: SpectrumPreview | None = None
-        self._problem = message()
-        self._build()
-        super().__init__("Preprocess", self._sections)
-        self._tools.bind_keys(self.native)
-        self._heights = Heights(self.native, self._scroll, self._effect, self._about)
-        self.native.on_resize = self._heights.fit
-        self._latest = LatestOnly(self.native)
+        super().__init__("Preprocess")
+
+    def _parts(self) -> Iterator[Sequence[Any]]:
+        self._layer = LayerChoice(self._viewer, self._layers, name="layer_choice", tooltip="the layer to preprocess")
+        self._has_chosen = False
+        self._about = text("about")
+        self._form = OrderedForm(steps, [], late_form, own_choice=False, further=self._resampling)
+        self._ready = ReadyChoice(lambda: self._form.axis)
+        self._scroll = StepScroll(self._form)
+        top = line(Label(value="Layer"), self._layer, self._ready.choice)
+        for number in (1, 2):
+            top.native.layout().setStretch(number, 1)
+        yield [top, self._about, self._scroll]
+        self._tools, self._problem = ChainTools(self._form), message()
+        yield [self._tools, self._problem]
+        self._effect = BeforeAfter(self._viewer)
+        self._plot, self._after, self._note = self._effect.before, self._effect.after, self._effect.note
+        yield [self._effect]
+        self._applying = JobQueue(self._viewer, "Apply to new layer", "preprocess the layer; the source stays unchanged", "starting …")
+        yield [self._applying]
+        self._tools.bind_keys(self.column)
+        self._heights = Heights(self.column, self._scroll, self._effect, self._about)
+        self.column.on_resize = self._heights.fit
+        self._latest = LatestOnly(self.column)
         self._latest.answered.connect(self._on_preview)
         self._latest.failed.connect(self._on_preview_failed)
-        self._counting = Counting(self.native, self._on_counted)
-        layers = napari_viewer.layers.events
+        self._counting = Counting(self.column, self._on_counted)
+        self._connect()
+        yield []
+        self._on_layers()
+
+    def _connect(self) -> None:
+        layers = self._viewer.layers.events
         self._layer_events = [layers.inserted, layers.removed, layers.renamed]
         for event in self._layer_events:
             event.connect(self._on_layers)
-        napari_viewer.mouse_move_callbacks.append(self._on_mouse)
+        self._viewer.mouse_move_callbacks.append(self._on_mouse)
         turned.turned.connect(self._on_layer)
         self._data = Watch(self._on_data)
-        self.native.destroyed.connect(self._leave)
+        self.leaving.callback(self._leave)
         self._layer.changed.connect(self._on_layer)
         self._form.edited.connect(self._check)
         self._ready.chosen.connect(self._form.fill)
@@ -72,23 +94,6 @@ class PreprocessDock(LayerDock):
         self._effect.switched.connect(lambda review, number: review.switch(number))
         self._applying.start.changed.connect(self.start)
         self._applying.ended.connect(lambda how: self._check() if how != "failed" else None)
-        self._on_layers()
-
-    def _build(self) -> None:
-        self._layer = LayerChoice(self._viewer, self._layers, name="layer_choice", tooltip="the layer to preprocess")
-        self._has_chosen = False
-        self._about = text("about")
-        self._ready = ReadyChoice(lambda: self._form.axis)
-        self._form = OrderedForm(steps, [], late_form, own_choice=False, further=self._resampling)
-        self._tools = ChainTools(self._form)
-        self._effect = BeforeAfter(self._viewer)
-        self._plot, self._after, self._note = self._effect.before, self._effect.after, self._effect.note
-        self._applying = JobQueue(self._viewer, "Apply to new layer", "preprocess the layer; the source stays unchanged", "starting …")
-        top = line(Label(value="Layer"), self._layer, self._ready.choice)
-        for number in (1, 2):
-            top.native.layout().setStretch(number, 1)
-        self._scroll = StepScroll(self._form)
-        self._sections = [top, self._about, self._scroll, self._tools, self._problem, self._effect, self._applying]
 
     def _leave(self) -> None:
         self._applying.gone = True
@@ -300,8 +305,11 @@ class PreprocessDock(LayerDock):
     def hand_to_train(self) -> None:
         """Use these steps as the preparation in the Train dock, which is opened if necessary."""
         experiment = Experiment.from_mapping({"preparation": self._form.read()})
-        train = opened(self._viewer, "Train")
-        train.experiment = train.experiment.model_copy(update={"preparation": experiment.preparation})
+
+        def hand(train: Any) -> None:
+            train.experiment = train.experiment.model_copy(update={"preparation": experiment.preparation})
+
+        open_in_turns(self._viewer, "Train", hand)
 
     def start(self) -> None:
         """Preprocess the layer in a separate process."""

@@ -8,11 +8,15 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Image
 from napari.viewer import Viewer
+from qtpy.QtCore import QTimer
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.widgets.layers import as_cube
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.spectra_dock.band_slider import band_on_slider, show_band
+
+_DRAWING = 250
+"""Milliseconds after which the second half of the first text is added."""
 
 
 class BandLine:
@@ -28,6 +32,11 @@ class BandLine:
         self, viewer: Viewer, plot: Plot, main: Callable[[], Image | None], positions: Callable[[SpectralAxis], npt.NDArray[np.float64]]
     ) -> None:
         self._viewer, self._plot, self._main, self._positions = viewer, plot, main, positions
+        self._words, self._drawn = "", False
+        self._later = QTimer(plot.native)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_DRAWING)
+        self._later.timeout.connect(self._complete)
 
     def mark(self) -> None:
         """Move the line to the band on the slider."""
@@ -40,8 +49,19 @@ class BandLine:
             return
         axis = as_cube(layer).axis
         self._plot.marker(float(self._positions(axis)[band]), self.on_drag)
-        overlay.text = f"{axis.values[band]:.6g} {axis.unit} · band {band}" if axis.unit else f"band {band}"
+        words = [f"{axis.values[band]:.6g} {axis.unit}"] if axis.unit else []
+        words.append(f"band {band}")
+        self._words = " · ".join(words)
+        if self._drawn:
+            overlay.text = self._words
+        else:  # letters are drawn for the first time, which takes vispy 5 ms each: not all of them in one turn
+            overlay.text = words[0]
+            self._later.start()
         overlay.visible = True
+
+    def _complete(self) -> None:
+        self._drawn = True
+        self._viewer.canvas.overlays.text.text = self._words
 
     def hide(self) -> None:
         """Hide the position on the canvas."""

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QBoxLayout, QSizePolicy
 from napari_spectrai.widgets.plot import Plot
 from napari_spectrai.widgets.scrolling import Scrolling
 from napari_spectrai.widgets.spectra_dock.line_profile import ProfileView
+from napari_spectrai.widgets.turns import extend
 
 WIDTH = 290
 """Width of the controls next to the plot, in pixels."""
@@ -41,20 +42,12 @@ class _Area(Scrolling):
 
 
 class PlotAndControls(Container[Any]):
-    """Two columns, or one.
+    """Two columns, or one; filled by `plots` and `controls`."""
 
-    Parameters
-    ----------
-    plot, other : ProfileView and Plot
-        Fill the height that is left.
-    shown : widgets of the first column, with the plot
-    controls : widgets of the second column
-    """
-
-    def __init__(self, plot: ProfileView, other: Plot, shown: Sequence[Any], controls: Sequence[Any]) -> None:
-        self._plot, self._other = plot, other
-        self._shown = Container(widgets=list(shown), labels=False, name="shown")
-        self._controls = Container(widgets=list(controls), labels=False, name="controls")
+    def __init__(self) -> None:
+        self._fills: tuple[ProfileView, Plot] | None = None
+        self._shown: Container[Any] = Container(labels=False, name="shown")
+        self._controls: Container[Any] = Container(labels=False, name="controls")
         super().__init__(widgets=[self._shown, self._controls], labels=False, layout="horizontal", name="columns")
         for one in (self, self._shown, self._controls):
             one.margins = (0, 0, 0, 0)
@@ -74,6 +67,16 @@ class PlotAndControls(Container[Any]):
     def _box(self) -> QBoxLayout:
         layout: QBoxLayout = self.native.layout()
         return layout
+
+    def plots(self, widgets: Sequence[Any], plot: ProfileView, other: Plot) -> None:
+        """Fill the first column, whose plots take the height that is left."""
+        extend(self._shown, widgets)
+        self._fills = plot, other
+        self._fill()
+
+    def controls(self, widgets: Sequence[Any]) -> None:
+        """Add to the second column."""
+        extend(self._controls, widgets)
 
     def live_in(self, column: Any) -> None:
         """Follow the size of the dock."""
@@ -109,5 +112,7 @@ class PlotAndControls(Container[Any]):
         if self._around is not None:
             above = _AROUND_WIDE if self._wide else _AROUND
             self._around.setContentsMargins(_AROUND, above, _AROUND, above)
-        self._plot.fill(LEAST_WIDE if self._wide else LEAST_NARROW)
-        self._other.fill(LEAST_WIDE if self._wide else LEAST_OTHER)
+        if self._fills is not None:
+            plot, other = self._fills
+            plot.fill(LEAST_WIDE if self._wide else LEAST_NARROW)
+            other.fill(LEAST_WIDE if self._wide else LEAST_OTHER)

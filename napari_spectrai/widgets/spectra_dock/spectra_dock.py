@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.layer_axes import spectral_dimension
-from napari_spectrai.widgets.dock import Dock, Visibility, message, rows, say, text
+from napari_spectrai.widgets.dock import Dock, message, rows, say, text
 from napari_spectrai.widgets.fold_box import FoldBox
 from napari_spectrai.widgets.layers import as_cube, choose_dimension, turned
 from napari_spectrai.widgets.plot import Plot
@@ -45,55 +46,73 @@ class SpectraDock(Dock):
     def __init__(self, napari_viewer: Viewer) -> None:
         self._viewer = napari_viewer
         self._plane: tuple[float, ...] = ()
-        self._build()
-        super().__init__("Spectra", self._sections)
-        self._columns.live_in(self.native)
-        self.drawn.live_in(self.native, lambda error: say(self._problem, str(error)))
-        self._cursor = self.drawn.reading
-        self.profile.live_in(self.native)
-        self.region_means.live_in(self.native)
-        self.region_means.changed.connect(self._redraw)
-        self.region_means.failed.connect(lambda words: say(self._problem, words))
-        self._connect()
-        self._on_layers()
+        super().__init__("Spectra")
 
-    def _build(self) -> None:
+    def _parts(self) -> Iterator[Sequence[Any]]:
         viewer = self._viewer
         self._empty = text(value="Open a hypercube, or try File ▸ Open Sample ▸ napari-spectrai ▸ Raman pairs.")
         self._plot = Plot(viewer, x="Band number", y="Intensity", height=250, name="spectra")
-        self._views = ProfileView(viewer, self._plot)
         self._chips = LayerChips(viewer, self._plot.colour)
+        self.leaving.callback(self._chips.leave)
         self._main = self._chips.main
+        self._columns = PlotAndControls()
+        self._columns.live_in(self.column)
+        yield [self._columns]
+        self._views = ProfileView(viewer, self._plot)
         self._other = Plot(viewer, x="Band number", y="Intensity", height=150, name="others")
         self._other.visible = False
         self._readout, self._problem = text("readout", HINT), message()
+        self._columns.plots([self._empty, self._chips, self._views, self._other, self._readout, self._problem], self._views, self._other)
+        yield []
+        self._columns.controls(self._controls_of_spectra())
+        yield []
+        self._columns.controls(self._controls_of_images())
+        yield []
+        self._make_contents()
+        self._connect()
+        yield []
+        self._on_layers()
+
+    def _controls_of_spectra(self) -> list[Any]:
+        viewer = self._viewer
         self.axis, self.display = AxisChoice(), DisplayOptions(viewer)
         self._show, self._offset = self.display.show, self.display.offset
         self.pins = PinList(viewer, self._main)
         self._points = self.pins.choice
         self.flat_labels = FlatLabels(viewer)
         self.region_means = RegionMeans(viewer, self._main, lambda: self.display.subtracted)
+        self.region_means.live_in(self.column)
+        for part in (self.pins, self.region_means):
+            self.leaving.callback(part.leave)
+        choices = rows(self._show, self.region_means.choice, self._points)
+        return [choices, self.region_means.legend, self.display.buttons, self.flat_labels, self.pins, rows(self.display.view)]
+
+    def _controls_of_images(self) -> list[Any]:
+        viewer = self._viewer
         self._dimension = ComboBox(
             choices=self._dimensions, nullable=True, label="Spectral dimension", name="dimension",
             tooltip="which dimension of the selected layer is spectral, if its file did not say; applies to all docks",
         )  # fmt: skip
         self.contrast, self.tools = ContrastSwitch(viewer), BandTools(viewer, self._plot)
+        self.leaving.callback(self.contrast.leave)
         self.export = Export(lambda: [self._plot, self._other], lambda: self._views.in_view, self._spreads)
+        further = rows(self.axis.unit, self.axis.laser, self._offset, self.display.minus, self._dimension)
+        return [FoldBox("Axis, offset, difference", [further, self.contrast]), self.tools, self.export]
+
+    def _make_contents(self) -> None:
+        viewer = self._viewer
         self.drawn = SpectraDrawn(
             viewer, self._plot, self._other, self._readout, axis=self.axis, chips=self._chips, pins=self.pins, means=self.region_means,
             options=self.display,
         )  # fmt: skip
+        self.drawn.live_in(self.column, lambda error: say(self._problem, str(error)))
+        self._cursor = self.drawn.reading
         self._line = BandLine(viewer, self._plot, self._main, self._positions)
+        self.leaving.callback(self._line.hide)
         self.profile = LineTool(viewer, self._views, self.display, self._main, self._positions_and_title)
-        further = rows(self.axis.unit, self.axis.laser, self._offset, self.display.minus, self._dimension)
-        controls = [
-            rows(self._show, self.region_means.choice, self._points), self.region_means.legend, self.display.buttons,
-            self.flat_labels, self.pins, rows(self.display.view), FoldBox("Axis, offset, difference", [further, self.contrast]),
-            self.tools, self.export,
-        ]  # fmt: skip
-        shown = [self._empty, self._chips, self._views, self._other, self._readout, self._problem]
-        self._columns = PlotAndControls(self._views, self._other, shown, controls)
-        self._sections = [self._columns]
+        self.profile.live_in(self.column)
+        for part in (self.drawn, self.profile):
+            self.leaving.callback(part.leave)
 
     # ---------------------------------------------------------------- events
 
@@ -108,6 +127,8 @@ class SpectraDock(Dock):
         ]
         for event, slot in self._links:
             event.connect(slot)
+        self.region_means.changed.connect(self._redraw)
+        self.region_means.failed.connect(lambda words: say(self._problem, words))
         self._dimension.changed.connect(self._on_dimension)
         self.display.updated.connect(self._on_options)
         self.display.region.changed.connect(self.draw_region)
@@ -117,8 +138,7 @@ class SpectraDock(Dock):
         self.flat_labels.made.connect(lambda layer: setattr(self, "regions", layer))
         self._chips.updated.connect(self._on_active)
         turned.turned.connect(self._on_active)
-        self.native.destroyed.connect(self._leave)
-        Visibility(self.native, self._on_visible)
+        self.leaving.callback(self._leave)
 
     def _set_callbacks(self, *, on: bool) -> None:
         """Follow the mouse, or stop."""
@@ -142,14 +162,9 @@ class SpectraDock(Dock):
 
     def _leave(self) -> None:
         turned.turned.disconnect(self._on_active, missing_ok=True)
-        self._chips.leave()
-        self.contrast.leave()
         self._set_callbacks(on=False)
         for event, slot in self._links:
             event.disconnect(slot)
-        for part in (self.drawn, self.region_means, self.pins, self.profile):
-            part.leave()
-        self._line.hide()
 
     def take(self, layer: Layer) -> None:
         """Draw the spectra of a layer, even if it was switched off, and let the line follow its bands."""

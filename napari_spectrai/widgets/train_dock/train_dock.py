@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from magicgui.widgets import PushButton
@@ -14,7 +15,7 @@ from napari_spectrai.cube import Cube
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.runs import Epoch, Event, Failed, Finished, Paused, Run, Step, prepare
 from napari_spectrai.spec import SettingsError
-from napari_spectrai.widgets.dock import Dock, line, opened, rows
+from napari_spectrai.widgets.dock import Dock, line, open_in_turns, rows
 from napari_spectrai.widgets.jobs import Follower, guard, launched
 from napari_spectrai.widgets.train_dock.comparing import Comparing
 from napari_spectrai.widgets.train_dock.export_menu import Keeping
@@ -43,23 +44,37 @@ class TrainDock(Dock):
         self._follower: Follower | None = None
         self._state = "idle"
         self._gone = False
-        self.form, self.data = TrainForm(), TrainData(viewer)
-        self._view = TrainingView(viewer)
-        self.runs = RunList(viewer, self._view)
-        self.keeping = Keeping(self._document, self._view.say)
-        self.ready = TrainingChecks(self.form, self.data, viewer)
-        self.result = ShowResult(viewer, lambda: self.data.source_layers)
         self._trained_on: list[Image] = []
-        self._build()
-        super().__init__("Train", self._sections)
+        super().__init__("Train")
+
+    def _parts(self) -> Iterator[Sequence[Any]]:
+        viewer = self._viewer
+        self.form = form = TrainForm()
+        yield [rows(form.task, form.preset), form.settings_box]
+        self.data = TrainData(viewer)
+        self.leaving.callback(self.data.leave)
+        yield [self.data]
+        self.ready = TrainingChecks(form, self.data, viewer)
+        self.result = ShowResult(viewer, lambda: self.data.source_layers)
+        yield [self.ready.continuing, self.ready.of_data, self.result.untrained, form.main]
+        form.make_folds()
+        yield [*form.folds.values(), form.rare_box, self.ready.of_rest]
+        self._view = TrainingView(viewer)
+        self._make_buttons()
+        yield [self._steering, self._view]
+        self.runs = RunList(viewer, self._view)
+        yield [self.result, self._apply, self.runs.shown]
         self.pin(self._steering)
-        self.ready.begin(self.native)
-        self._comparing = Comparing(self.native, self._view.warn)
+        self.ready.begin(self.column)
+        self._comparing = Comparing(self.column, self._view.warn)
         self._connect()
+        yield []
         self.data.refresh()
+        yield []
         self.runs.refresh()
 
-    def _build(self) -> None:
+    def _make_buttons(self) -> None:
+        self.keeping = Keeping(self._document, self._view.say)
         self._start = PushButton(text="Train", name="start", tooltip="train in a separate process; napari stays responsive")
         self._pause = PushButton(text="Pause", name="pause", enabled=False, tooltip="pause after this step; nothing is lost")
         self._stop = PushButton(text="Stop", name="stop", enabled=False, tooltip="save and end; the run can be resumed")
@@ -67,19 +82,13 @@ class TrainDock(Dock):
             text="Open in Predict", name="apply", visible=False, tooltip="open the Predict dock with the model of this run"
         )
         self._steering = line(self._start, self._pause, self._stop, self.keeping.button)
-        form = self.form
-        self._sections = [
-            rows(form.task, form.preset), form.settings_box, self.data, self.ready.continuing, self.ready.of_data, self.result.untrained,
-            form.main, *form.folds.values(), form.rare_box, self.ready.of_rest, self._steering, self._view,
-            self.result, self._apply, self.runs.shown,
-        ]  # fmt: skip
 
     def _connect(self) -> None:
         layers = self._viewer.layers.events
         for event in (layers.inserted, layers.removed):
             event.connect(self._on_layers)
         layers.renamed.connect(self._on_renamed)
-        self.native.destroyed.connect(self._leave)
+        self.leaving.callback(self._leave)
         self.ready.changed.connect(self._update_buttons)
         self._start.changed.connect(self.start)
         self._pause.changed.connect(self.pause)
@@ -89,7 +98,7 @@ class TrainDock(Dock):
         self.runs.resumed.connect(self.resume)
         self.runs.reopened.connect(self._reopen)
         launched.connect(self._on_launched)
-        self._patience = QTimer(self.native)
+        self._patience = QTimer(self.column)
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE)
         self._patience.timeout.connect(self._update_buttons)
@@ -100,7 +109,6 @@ class TrainDock(Dock):
         for event, slot in ((layers.inserted, self._on_layers), (layers.removed, self._on_layers), (layers.renamed, self._on_renamed)):
             event.disconnect(slot)
         launched.disconnect(self._on_launched, missing_ok=True)
-        self.data.leave()
 
     def _on_layers(self, _: Any = None) -> None:
         self.data.refresh()
@@ -331,4 +339,5 @@ class TrainDock(Dock):
     def predict(self) -> None:
         """Open the Predict dock with the model of the last run."""
         if self.run is not None and self.run.folder.best.exists():
-            opened(self._viewer, "Predict").model = self.run.folder.best
+            best = self.run.folder.best
+            open_in_turns(self._viewer, "Predict", lambda dock: setattr(dock, "model", best))

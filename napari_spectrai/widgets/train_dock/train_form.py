@@ -70,7 +70,11 @@ class TrainForm:
         self.settings_box.margins = self.rare_box.margins = (0, 0, 0, 0)
         self._show_settings(start["task"])
         self.main = SpecForm(Experiment, start, offer=self.offer, skip=_SHOWN_ELSEWHERE)
-        self.parts = {name: self._sub_form(name, start) for name in _FOLDED}
+        self._start = start
+
+    def make_folds(self) -> None:
+        """Make the folded parts, which take as long as the rest, and follow all fields."""
+        self.parts = {name: self._sub_form(name, self._start) for name in _FOLDED}
         self.folds = {name: FoldBox(title, [self.parts[name]]) for name, title in _FOLDED.items()}
         self.task.changed.connect(self._on_task)
         self.preset.changed.connect(self._on_preset)

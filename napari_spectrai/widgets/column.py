@@ -1,0 +1,55 @@
+"""The column of a dock: it scrolls, and may have a row below it that stays in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QWidget
+
+from napari_spectrai.widgets.scrolling import Scrolling
+
+_AROUND = 4
+"""Pixels around the row below a column."""
+WIDTH = 390
+"""Initial width of a dock, in pixels."""
+
+
+class Column(Scrolling):
+    """What is docked: the widgets of a dock, scrolling, over a row that does not scroll."""
+
+    on_resize: Callable[[QSize], Any] | None = None
+    """Called with the size of the visible part whenever it changes."""
+    footer: QWidget | None = None
+    """A row below the visible part that does not scroll."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setMinimumWidth(300)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the size of a dock that nobody has resized."""
+        return QSize(WIDTH, 640)
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        """Follow the size of the window."""
+        super().resizeEvent(event)
+        self._place_footer()
+        if self.on_resize is not None:
+            self.on_resize(self.size())
+
+    def pin(self, widget: QWidget) -> None:
+        """Show a widget below the visible part, in sight wherever the column is scrolled to."""
+        self.footer = widget
+        widget.setParent(self)
+        self._place_footer()
+        widget.show()
+
+    def _place_footer(self) -> None:
+        if self.footer is not None:
+            height = self.footer.sizeHint().height() + 2 * _AROUND
+            self.setViewportMargins(0, 0, 0, height)
+            bar = self.verticalScrollBar()
+            width = self.width() - 2 * _AROUND - (bar.sizeHint().width() if bar is not None else 0)  # the bar has the whole height
+            self.footer.setGeometry(_AROUND, self.height() - height + _AROUND, width, height - 2 * _AROUND)

@@ -1,0 +1,90 @@
+"""Docks are made in several turns of the event loop, and are whole for whoever reads them."""
+
+import pytest
+
+from napari_spectrai.widgets.dock import Dock, open_in_turns, opened
+from napari_spectrai.widgets.open_dock import OpenDock
+from napari_spectrai.widgets.turns import Turns
+
+NAMES = ["Spectra", "Preprocess", "Train", "Predict", "Evaluate", "Maps"]
+
+
+@pytest.fixture(autouse=True)
+def made_in_turns(monkeypatch, docks_made_at_once):
+    monkeypatch.setattr(Dock, "in_turns", True)
+
+
+def widgets(dock):
+    """Return all widgets of a dock in their order, by kind and name."""
+
+    def below(container):
+        for one in container:
+            yield type(one).__name__, one.name
+            yield from below(one) if hasattr(one, "__iter__") and hasattr(one, "extend") else ()
+
+    return list(below(dock))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dock_made_in_turns_is_the_one_made_at_once(name, make_napari_viewer, until):
+    first, second = make_napari_viewer(), make_napari_viewer()
+    _, slow = first.window.add_plugin_dock_widget("napari-spectrai", name)
+    assert not slow.is_complete
+    until(lambda: slow.is_complete)
+    assert widgets(slow) == widgets(opened(second, name))
+
+
+@pytest.mark.parametrize(
+    "read", [lambda dock: dock.native, lambda dock: dock.data, lambda dock: dock.experiment, lambda dock: dock.complete()]
+)
+def test_reading_anything_of_a_dock_completes_it(make_napari_viewer, read):
+    _, dock = make_napari_viewer().window.add_plugin_dock_widget("napari-spectrai", "Train")
+    assert not dock.is_complete
+    read(dock)
+    assert dock.is_complete
+    assert dock.form.folds["training"].native.parentWidget() is not None
+
+
+def test_what_is_wanted_of_a_dock_waits_until_it_is_complete(make_napari_viewer, until):
+    seen = []
+    viewer = make_napari_viewer()
+    for _ in range(2):
+        open_in_turns(viewer, "Predict", lambda dock: seen.append(dock.is_complete))
+    until(lambda: seen == [True, True])
+
+
+@pytest.mark.parametrize("parts", range(4))
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dock_closed_before_it_is_complete_leaves_nothing_behind(name, parts, make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    before = len(viewer.mouse_move_callbacks)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-spectrai", name)
+    for _ in range(parts):
+        dock._turns.take()
+    with qtbot.waitSignal(dock.column.destroyed, timeout=600_000):
+        dock.column.deleteLater()
+    assert len(viewer.mouse_move_callbacks) == before
+
+
+def test_the_dock_that_opens_files_is_made_whole(make_napari_viewer):
+    dock = OpenDock(make_napari_viewer())
+    dock.complete()
+    assert dock._about.value == "Choose a file."
+
+
+def test_parts_are_done_in_order_and_an_error_ends_them(qapp):
+    done = []
+
+    def parts():
+        done.append(1)
+        yield
+        done.append(2)
+        raise ValueError("of a part")
+
+    turns = Turns(qapp, parts())
+    turns.take()
+    with pytest.raises(ValueError, match="of a part"):
+        turns.finish()
+    assert (done, turns.done) == ([1, 2], True)
+    turns.finish()
+    assert done == [1, 2]
