@@ -158,6 +158,7 @@ def test_screens_of_double_resolution(tmp_path):
         "found = []\n"
         "for name in t.DOCKS:\n"
         "    opened = t.dock(viewer, name)\n"
+        "    opened.complete()\n"
         "    for _ in range(20): QApplication.processEvents()\n"
         "    assert opened.native.devicePixelRatioF() == 2\n"
         "    found += t.faults(opened.native)\n"
