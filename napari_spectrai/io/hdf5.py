@@ -14,8 +14,9 @@ import numpy as np
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
+from napari_spectrai.io.coordinates import placement, spectral
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, of_packing, plausible, unpacked, warn
-from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, placement, scaling, signals, spectral, text
+from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.remedies import give
 from napari_spectrai.units import quantity_of
@@ -93,10 +94,10 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         }
         place = spectral(axes, units, words)
         if place is not None:
-            where = placement(axes, place, units, arrays, main.shape)
+            lines = {number: axis_values(arrays[axis], main.shape[number]) for number, axis in enumerate(axes) if axis}
+            where = placement(axes, place, units, lines, main.shape)
             more["metadata"] = dict(where.metadata) | more["metadata"]
-            values = axis_values(arrays[axes[place]], main.shape[place])
-            axis: SpectralAxis | None = of_values(path, values, units.get(axes[place], ""), _title(axes[place], words))
+            axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), _title(axes[place], words))
             return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
         others = lists(arrays, name) | _attributes(main)
         axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)

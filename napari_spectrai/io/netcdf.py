@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 from scipy.io import netcdf_file
 
-from napari_spectrai.cube import SpectralAxis
-from napari_spectrai.io.container import choose, find_axis, plainly_last
+from napari_spectrai.io.container import choose
+from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, plausible
 from napari_spectrai.io.hdf5 import datasets, lazily, lists, units_of
-from napari_spectrai.io.nexus import text
-
-_SPATIAL = {"um": "um", "micrometer": "um", "µm": "um", "mm": "mm", "nm": "nm", "m": "m"}
+from napari_spectrai.io.nexus import called, text
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
@@ -39,7 +36,9 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         scales = [next((s.name.lstrip("/") for s in dimension.values()), "") for dimension in main.dims]
         coordinates = {s: arrays[s][()] for s in scales if s in arrays and arrays[s].size <= MOST_BANDS} | lists(arrays, name)
         data = of_packing(lazily(path, name, main), {key: main.attrs[key] for key in PACKING if key in main.attrs})
-        return replace(_found(path, data, scales, coordinates, units_of(arrays), text(main.attrs.get("long_name", ""))), dataset=name)
+        words = {key: called(arrays[key]) for key in coordinates if key in arrays}
+        title = text(main.attrs.get("long_name", ""))
+        return replace(of_coordinates(path, data, scales, coordinates, units_of(arrays), words, name=name), name=title, dataset=name)
 
 
 def _classic(path: Path, dataset: str | None) -> RawArray:
@@ -50,27 +49,9 @@ def _classic(path: Path, dataset: str | None) -> RawArray:
         name = choose(shapes, dataset, path)
         main = file.variables[name]
         units = {n: text(v.units) for n, v in file.variables.items() if hasattr(v, "units")}
-        coordinates = {d: np.array(file.variables[d].data) for d in main.dimensions if d in file.variables}
+        lengths = set(main.shape)
+        coordinates = {n: np.array(v.data) for n, v in file.variables.items() if n != name and len(v.shape) == 1 and v.shape[0] in lengths}
         data = np.array(main.data, dtype=main.data.dtype.newbyteorder("="))
         data = of_packing(data, {key: getattr(main, key) for key in PACKING if hasattr(main, key)})
-    return replace(_found(path, data, list(main.dimensions), coordinates, units, ""), dataset=name)
-
-
-def _found(path: Path, data: Any, dimensions: list[str], coordinates: dict[str, Any], units: dict[str, str], name: str) -> RawArray:
-    axis: SpectralAxis | None
-    axis, place = find_axis(coordinates, tuple(data.shape), units, path=path)
-    spatial = [d for number, d in enumerate(dimensions) if number != (place if place is not None else len(dimensions) - 1)][-2:]
-    sizes = [np.diff(coordinates[d]) for d in spatial if d in coordinates and coordinates[d].size > 1]
-    even = len(sizes) == 2 and all(step[0] and np.allclose(step, step[0], rtol=1e-3) for step in sizes)
-    unit = _SPATIAL.get(units.get(spatial[-1], "") if spatial else "", "")
-    size = (abs(float(sizes[0].mean())), abs(float(sizes[1].mean()))) if even and unit else None
-    sure = place is not None or plainly_last(data)
-    return RawArray(
-        data,
-        spectral=-1 if place is None else place,
-        sure=sure,
-        axis=axis,
-        pixel_size=size,
-        pixel_unit=unit if size else "pixel",
-        name=name,
-    )
+        words = {n: text(v.long_name) for n, v in file.variables.items() if hasattr(v, "long_name")}
+    return replace(of_coordinates(path, data, list(main.dimensions), coordinates, units, words), dataset=name)

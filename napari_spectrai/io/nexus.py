@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from napari_spectrai.io.container import is_excluded
 from napari_spectrai.io.found import MOST_BANDS
-from napari_spectrai.io.grids import planes
-from napari_spectrai.units import quantity_of, unit_of
+from napari_spectrai.units import quantity_of
 
-_LENGTHS = {"um": "um", "µm": "um", "μm": "um", "micrometer": "um", "micron": "um", "mm": "mm", "nm": "nm", "m": "m"}
-_TIMES = {word: unit for unit, words in {"s": "s sec second seconds", "ms": "ms", "min": "min minute minutes", "h": "h hours"}.items()
-          for word in words.split()}  # fmt: skip
-_TITLES = {"z": "z", "depth": "z", "height": "z", "time": "time", "t": "time", "x": "x", "y": "y"}
-_STAGE = re.compile(r"(^|[_ .-])[sxyz]?[xyz]($|[_ .-])|sample|stage|position|row|column|pixel|time")
 _MOST_LINKS = 8
-_CERTAIN = ("1/cm", "eV", "m/z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,80 +183,3 @@ def called(item: h5py.Dataset) -> str:
     """Return the words that an axis has for its quantity beyond the name of its data set."""
     labels = (text(item.attrs[key]) for key in ("long_name", "standard_name", "NAME", "label", "quantity") if key in item.attrs)
     return " ".join(words for words in labels if not words.startswith("This is a netCDF dimension"))
-
-
-def spectral(axes: Sequence[str], units: Mapping[str, str], words: Mapping[str, str] | None = None) -> int | None:
-    """Return which of some axes is spectral: by its name, else by a unit that only spectra have, else by the only one in nm or µm.
-
-    `words` are further names of the axes.
-    """
-    said = words or {}
-    plain = tuple("" if is_excluded(axis) else axis for axis in axes)
-    axes = plain if any(plain) else axes  # of excitation and emission, the latter
-    named = [place for place, axis in enumerate(axes) if axis and quantity_of(axis.rpartition("/")[2])]
-    named = named or [place for place, axis in enumerate(axes) if axis and quantity_of(said.get(axis, ""))]
-    if len(named) == 1:
-        return named[0]
-    known = {place: unit_of(units.get(axis, "")) for place, axis in enumerate(axes) if axis}
-    certain = [place for place, unit in known.items() if unit is not None and unit.name in _CERTAIN]
-    if len(certain) == 1:
-        return certain[0]
-    free = [place for place, unit in known.items() if unit is not None and not _STAGE.search(axes[place].rpartition("/")[2].casefold())]
-    return free[0] if len(free) == 1 and not named else None
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where the pixels of a signal lie, as far as its axes are evenly spaced.
-
-    Parameters
-    ----------
-    pixel_size : (y, x), or None
-    metadata : ``"origin"`` and ``"planes"`` of images, ``"coordinates"`` of sets of spectra
-    """
-
-    pixel_size: tuple[float, float] | None = None
-    pixel_unit: str = "pixel"
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-def placement(
-    axes: Sequence[str], place: int, units: Mapping[str, str], arrays: Mapping[str, h5py.Dataset], shape: Sequence[int]
-) -> Placement:
-    """Return where the pixels lie, from the axes of the dimensions that are not spectral."""
-    rest = [number for number in range(len(shape)) if number != place]
-    lines = {number: axis_values(arrays[axes[number]], shape[number]) for number in rest if axes[number]}
-    said = {number: units.get(axes[number], "").strip().casefold() for number in lines}
-    if len(rest) == 1:
-        return Placement(metadata=_coordinates(axes[rest[0]], lines.get(rest[0]), said.get(rest[0], "")))
-    leads = [number for number in rest[:-2] if (said.get(number) in _LENGTHS or said.get(number) in _TIMES) and _step(lines[number])]
-    known = {_TITLES.get(axes[number].rpartition("/")[2].casefold(), "time" if said[number] in _TIMES else "z"): number for number in leads}
-    metadata: dict[str, Any] = planes(
-        (name, float(lines[number][0]), abs(_step(lines[number])), _LENGTHS.get(said[number]) or _TIMES[said[number]])
-        for name, number in known.items()
-        if len(leads) == len(rest) - 2 and _step(lines[number]) > 0
-    )
-    sides = rest[-2:]
-    unit = {_LENGTHS.get(said.get(number, ""), "") for number in sides}
-    steps = [_step(lines[number]) if number in lines else 0.0 for number in sides]
-    if not all(steps) or len(unit) != 1 or unit == {""}:
-        return Placement(metadata=metadata)
-    origin = [float(lines[number][0]) for number in sides]
-    if min(steps) > 0 and any(origin):
-        metadata["origin"] = origin
-    return Placement((abs(steps[0]), abs(steps[1])), unit.pop(), metadata)
-
-
-def _step(values: npt.NDArray[np.float64]) -> float:
-    """Return the step between positions that are evenly spaced, else 0."""
-    steps = np.diff(values)
-    even = bool(steps.size) and bool(np.isfinite(steps).all()) and bool(steps[0]) and bool(np.allclose(steps, steps[0], rtol=1e-3))
-    return float(steps.mean()) if even else 0.0
-
-
-def _coordinates(axis: str, values: npt.NDArray[np.float64] | None, unit: str) -> dict[str, Any]:
-    """Return metadata of the coordinate along which a set of spectra was measured."""
-    if values is None or not np.isfinite(values).all() or (unit not in _LENGTHS and unit not in _TIMES):
-        return {}
-    name = "time" if unit in _TIMES else _TITLES.get(axis.rpartition("/")[2].casefold(), "x")
-    return {"coordinates": {name: {"values": values.tolist(), "unit": _TIMES.get(unit) or _LENGTHS[unit]}}}

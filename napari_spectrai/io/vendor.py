@@ -6,6 +6,7 @@ Nothing here is imported unless such a file is opened.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, affordable, positions
 from napari_spectrai.io.optional import need
+from napari_spectrai.units import quantity_of, unit_of
 
 _READERS = {
     ".dm3": "digitalmicrograph", ".dm4": "digitalmicrograph", ".tvf": "trivista", ".img": "hamamatsu", ".bcf": "bruker", ".spx": "bruker",
@@ -62,6 +64,8 @@ def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
     if data.ndim == 1:
         data, axes = data[None], [{"navigate": True, "size": 1}, *axes]
     signal = [number for number, axis in enumerate(axes) if not axis.get("navigate", False)]
+    if len(signal) > 1:  # as where a container does not say which dimensions are those of the image
+        signal = [number for number in signal if _is_spectral(axes[number])] or signal
     if len(signal) != 1:
         raise ValueError(f"it holds pictures ({len(signal)} signal dimensions), not spectra")
     place = signal[0]
@@ -75,3 +79,9 @@ def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
         data, spectral=place, axis=positions(path, values, str(band.get("units", "") or "")),
         pixel_size=(size[0], size[1]) if sized else None, pixel_unit=unit if sized else "pixel",
     )  # fmt: skip
+
+
+def _is_spectral(axis: Mapping[str, Any]) -> bool:
+    """Whether the name or the unit of an axis is one of spectra alone."""
+    unit = unit_of(str(axis.get("units") or ""))
+    return quantity_of(str(axis.get("name") or "")) != "" or (unit is not None and unit.name in ("eV", "1/cm", "m/z"))

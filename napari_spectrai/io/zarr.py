@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import zarr
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose, find_axis, plainly_last
-from napari_spectrai.io.found import RawArray, warn
-from napari_spectrai.io.zarr_arrays import arrays_of, lazily
+from napari_spectrai.io.container import choose
+from napari_spectrai.io.coordinates import of_coordinates
+from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, warn
+from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe
 
 CHUNK = (64, 64, 32)
 """Chunk of the last three dimensions: near 0.5 MB of float32, for both a plane and a spectrum."""
@@ -39,10 +41,53 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     data = lazily(path, arrays[name])
     if isinstance(attributes.get("spectral_axis"), dict):
         return from_header(data, attributes, dataset=name)
-    axis, place = find_axis({key: value for key, value in attributes.items() if isinstance(value, list)}, arrays[name].shape, path=path)
-    return from_header(
-        data, attributes, axis, spectral=-1 if place is None else place, sure=place is not None or plainly_last(data), dataset=name
-    )
+    folder = name.rpartition("/")[0]
+    dimensions = [f"{folder}/{one}".strip("/") if one else "" for one in _dimensions(arrays[name])]
+    said = {key: dict(item.attrs) for key, item in arrays.items()}
+    units = {key: str(one[word]) for key, one in said.items() for word in ("unit", "units") if word in one}
+    words = {key: " ".join(str(one.get(word, "")) for word in ("long_name", "standard_name")) for key, one in said.items()}
+    found = of_coordinates(
+        path, of_packing(data, _packing(arrays[name])), dimensions, _lists(path, arrays, name) | attributes_of(path, folder), units, words,
+        name=name,
+    )  # fmt: skip
+    found = replace(found, name=str(attributes.get("name") or ""), dataset=name)
+    size = attributes.get("pixel_size")
+    if isinstance(size, list) and len(size) == 2 and all(isinstance(side, (int, float)) and side > 0 for side in size):
+        found = replace(found, pixel_size=(float(size[0]), float(size[1])), pixel_unit=str(attributes.get("pixel_unit", "pixel")))
+    return found
+
+
+def _dimensions(array: zarr.Array[Any]) -> list[str]:
+    """Return the names of an array's dimensions, which xarray keeps in an attribute in format 2."""
+    names = getattr(array.metadata, "dimension_names", None) or array.attrs.get("_ARRAY_DIMENSIONS") or []
+    found = [str(one or "") for one in names] if isinstance(names, (list, tuple)) else []
+    return found if len(found) == array.ndim else [""] * array.ndim
+
+
+def _packing(array: zarr.Array[Any]) -> dict[str, Any]:
+    """Return the attributes of packed values, to which the fill value belongs in format 2."""
+    said = {key: array.attrs[key] for key in PACKING if key in array.attrs}
+    if said and "_FillValue" not in said and array.metadata.zarr_format == 2 and array.fill_value is not None:
+        said["_FillValue"] = array.fill_value
+    return said
+
+
+def _lists(path: Path, arrays: Mapping[str, zarr.Array[Any]], main: str) -> dict[str, Any]:
+    """Return the arrays of the store that could be an axis of `main`."""
+    lengths = set(arrays[main].shape)
+    found = {}
+    for key, item in arrays.items():
+        if key != main and item.size in lengths and item.size == max(item.shape) <= MOST_BANDS and item.dtype.kind in "fiu":
+            refuse_unsafe(item)
+            found[key] = np.asarray(item[...])
+    return found
+
+
+def attributes_of(path: Path, folder: str) -> dict[str, Any]:
+    """Return the lists of numbers among the attributes of the store, of an array's group and of the array."""
+    node = zarr.open(path, mode="r")
+    holders = [node] if isinstance(node, zarr.Array) or not folder else [node, node[folder]]
+    return {key: value for holder in holders for key, value in dict(holder.attrs).items() if isinstance(value, list)}
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0, unfinished: bool = False) -> zarr.Array[Any]:
