@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import shutil
+import signal
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from napari_spectrai import Experiment, sample, sweep, write
-from napari_spectrai.cli import app
+from napari_spectrai.cli import app, sweep_command
 from napari_spectrai.reports.sweep_report import half_interval
 from napari_spectrai.reports.sweep_table import sweep_table
 from napari_spectrai.runs.folder import RunFolder, all_runs
@@ -94,3 +95,25 @@ def test_the_command_writes_a_table_and_repeats_a_run_that_was_removed(experimen
     assert "training-seed-1" in again.output
     assert "run 1 of 2" not in again.output
     assert RunFolder(tmp_path / "runs" / "training-seed-1").state() == "finished"
+
+
+def test_a_signal_ends_the_run_at_work_in_order_and_the_sweep_with_it(experiment, pairs, tmp_path, monkeypatch):
+    for name, cube in zip(("x.zarr", "truth.zarr"), pairs, strict=True):
+        write(cube, tmp_path / name)
+    document = experiment.override(f"data.input=[{tmp_path / 'x.zarr'}]", f"data.truth=[{tmp_path / 'truth.zarr'}]", "training.epochs=50")
+    document.save(tmp_path / "experiment.yml")
+    begin = sweep_command._Running.begin
+
+    def signalled(running, *run):
+        begin(running, *run)
+        running.on_signal(signal.SIGTERM, None)
+
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    monkeypatch.setattr(sweep_command._Running, "begin", signalled)
+    result = CliRunner().invoke(app, ["sweep", str(tmp_path / "experiment.yml"), "training.seed=0,1", "-o", str(tmp_path / "runs")])
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    assert result.exit_code == 3, result.output
+    assert "stopped; the same command goes on with what is missing" in " ".join(result.output.split())
+    assert RunFolder(tmp_path / "runs" / "training-seed-0").state() == "stopped"
+    assert not (tmp_path / "runs" / "training-seed-1").exists()

@@ -53,10 +53,10 @@ def listen(folder: RunFolder, *, attached: bool) -> None:
     def on_signal(number: int, frame: Any) -> None:
         signal.signal(number, signal.SIG_DFL)  # the second signal kills
         if number == getattr(signal, "SIGHUP", None):
-            _leave_terminal()
+            leave_terminal()
         folder.stop_here()
 
-    _on_signals(on_signal)
+    on_signals(on_signal)
     works_alone(started=attached)
 
     def watch() -> None:
@@ -80,7 +80,7 @@ Attached = Annotated[bool, typer.Option("--attached", hidden=True, help="stop wh
 def exit_on_signal(number: int, frame: Any) -> None:
     """Exit at once, on a signal."""
     if number == getattr(signal, "SIGHUP", None):
-        _leave_terminal()
+        leave_terminal()
     raise SystemExit(STOPPED)  # unfinished files are removed on the way out
 
 
@@ -104,7 +104,7 @@ def listen_in(run: Path | None, *, attached: bool) -> RunFolder | None:
         folder = RunFolder(run)
         listen(folder, attached=attached)
         return folder
-    _on_signals(exit_on_signal)
+    on_signals(exit_on_signal)
     if os.environ.get(TIED):
         threading.Thread(target=_end_with_starter, daemon=True).start()
     return None
@@ -117,7 +117,7 @@ def listen_to_leader(ask: Callable[[], None]) -> None:
         signal.signal(number, signal.SIG_DFL)  # the second signal kills
         ask()
 
-    _on_signals(on_signal)
+    on_signals(on_signal)
     if os.environ.get(TIED):
         threading.Thread(target=_end_with_starter, daemon=True).start()
 
@@ -136,7 +136,7 @@ def _end_with_starter() -> None:
     os._exit(STOPPED)
 
 
-def _on_signals(handler: Callable[[int, Any], None]) -> None:
+def on_signals(handler: Callable[[int, Any], None]) -> None:
     """Handle what ends a process in order: a word from outside, Ctrl-C, the terminal that closes."""
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)
@@ -144,7 +144,7 @@ def _on_signals(handler: Callable[[int, Any], None]) -> None:
             signal.signal(number, handler)
 
 
-def _leave_terminal() -> None:
+def leave_terminal() -> None:
     """Write no more to a terminal that has closed: each line would be an error."""
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -13,7 +13,7 @@ from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.experiment import Experiment
 from napari_spectrai.experiment.card import PART_TITLES, ModelCard
 from napari_spectrai.experiment.metrics import METRICS, Metric
-from napari_spectrai.parsing import parse_json
+from napari_spectrai.parsing import parse_json, read_document
 from napari_spectrai.reports.discreet import discreet
 from napari_spectrai.reports.html import Markup, element, folded, joined, long_text, rows, table
 from napari_spectrai.reports.run_journal import Journal, Scores
@@ -196,7 +196,7 @@ def surroundings_section(folder: RunFolder, journal: Journal) -> Markup:
 
 def _environment(folder: RunFolder) -> Sequence[tuple[object, object]]:
     try:
-        plain: dict[str, Any] = parse_json(folder.environment.read_text(encoding="utf-8"))
+        plain: dict[str, Any] = parse_json(read_document(folder.environment))
         versions = ", ".join(f"{name} {number}" for name, number in dict(plain.get("versions", {})).items())
         # not the host, which earlier versions kept: a report is passed on
         return [*((name.capitalize(), str(plain[name])[:300]) for name in ("python", "platform") if name in plain), ("Versions", versions)]

@@ -16,7 +16,7 @@ from napari_spectrai.files import make_folder, write_text
 from napari_spectrai.io import read, write
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
-from napari_spectrai.parsing import parse_json
+from napari_spectrai.parsing import parse_json, read_document
 from napari_spectrai.runs.folder import name_words
 from napari_spectrai.runs.score_table import Scores
 
@@ -203,7 +203,7 @@ class Evaluation(Scores):
             raise FileNotFoundError(
                 f"{folder} contains no {DOCUMENT}; create it with: napari-spectrai evaluate RESULT TRUTH --maps {folder}"
             )
-        loaded = cls.from_json((folder / DOCUMENT).read_text(encoding="utf-8"))
+        loaded = cls.from_json(read_document(folder / DOCUMENT))
         kinds = ("wrong", "cells") if loaded.classes else ("error", "angle")
         for (result, what), _, path in _files(loaded.results, folder, {name: dict.fromkeys(kinds) for name in loaded.results}):
             loaded.maps.setdefault(result, {})[what] = read_labels(path) if loaded.classes else _in_memory(read(path))

@@ -14,6 +14,7 @@ from pathlib import Path
 from napari_spectrai.experiment.card import KEY, ModelCard, read_card
 from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.files import replacing
+from napari_spectrai.parsing import refuse_special
 from napari_spectrai.runs.comparability import Scored, compared, pixels_of
 from napari_spectrai.runs.events import Epoch, Started
 from napari_spectrai.runs.folder import RunFolder, State, all_runs, default_folder
@@ -170,6 +171,7 @@ def curve(folder: RunFolder) -> tuple[list[int], list[float], str]:
 
 def _lines(folder: RunFolder) -> Iterator[str]:
     if folder.journal.exists():
+        refuse_special(folder.journal)
         with folder.journal.open(encoding="utf-8", errors="replace") as file:
             yield from (line for line in file if line.endswith("\n"))
 
