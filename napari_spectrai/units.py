@@ -47,6 +47,11 @@ _UNIT_WORDS: tuple[tuple[str, str, float], ...] = (
 _PATTERNS = tuple((re.compile(pattern), unit, factor) for pattern, unit, factor in _UNIT_WORDS)
 _RICH_TEXT = re.compile(r"\\(?:\+|-|g|i|b)\(([^()]*)\)")
 """How Origin writes superscripts, subscripts and Greek letters: ``cm\\+(-1)``."""
+_MARKUP = re.compile(r"\$|\\(?:mathrm|text|mathregular)|</?su[bp]>", re.IGNORECASE)
+"""What surrounds superscripts in LaTeX and HTML: ``cm$^{-1}$``, ``cm<sup>-1</sup>``."""
+_MICRO = re.compile(r"\\mu\s*(?=m\b|\$)")
+_RECIPROCAL = re.compile(r"\b1\s*/\s*(?:nm|[µμ]m|um|å|a)(?!\w)|(?<!\w)(?:nm|[µμ]m|um|å|a)(?:\s*(?:\^|\*\*)\s*[{(]?\s*)?[-−–⁻][1¹](?!\d)")
+"""Lengths in the denominator, as of scattering vectors; but for 1/cm no unit of a spectrum's positions."""
 _WHOLE = {"m": ("nm", 1e9), "meter": ("nm", 1e9), "metre": ("nm", 1e9), "meters": ("nm", 1e9), "metres": ("nm", 1e9), "a": ("nm", 0.1)}
 """Units that count only where no other word stands with them."""
 _QUANTITY_WORDS = (
@@ -89,7 +94,10 @@ def unit_of(words: str) -> Unit | None:
     ``"Ångström"``, ``"Nanometers"``, ``"GHz"``. A title that names a quantity alone says nothing of its unit, but for a wavenumber
     or a Raman shift, which are given in 1/cm.
     """
-    return _unit_of(_RICH_TEXT.sub(r"\1", str(words)).strip().replace("_", " ").casefold())
+    text = _MARKUP.sub("", _MICRO.sub("µ", _RICH_TEXT.sub(r"\1", str(words)))).strip().replace("_", " ")
+    if re.search(r"\bMeV\b", text):
+        return Unit("eV", 1e6)
+    return _unit_of(text.casefold())
 
 
 @lru_cache(maxsize=4096)
@@ -97,6 +105,8 @@ def _unit_of(text: str) -> Unit | None:
     bare = text.strip("[](){} .")
     if bare in _WHOLE:
         return Unit(*_WHOLE[bare])
+    if _RECIPROCAL.search(text):
+        return None
     for pattern, unit, factor in _PATTERNS:
         if pattern.search(text):
             return Unit(unit, factor)

@@ -242,3 +242,20 @@ def test_a_table_cut_short_is_refused(tmp_path):
 )  # fmt: skip
 def test_a_unit_is_known_in_whatever_words(words, unit):
     assert unit_of(words) == unit
+
+
+@pytest.mark.parametrize(
+    ("words", "unit"),
+    [
+        *(
+            (words, Unit("1/cm"))
+            for words in ("cm$^{-1}$", "$cm^{-1}$", "cm<sup>-1</sup>", r"$\mathrm{cm^{-1}}$", "Raman shift (cm$^{-1}$)")
+        ),
+        *((words, Unit("um")) for words in (r"$\mu$m", r"$\mu m$", "Wavelength (µm)")),
+        *((words, Unit("eV", factor)) for words, factor in (("MeV", 1e6), ("meV", 1e-3), ("keV", 1e3), ("kiloelectronvolt", 1e3))),
+        *((words, None) for words in ("1/nm", "nm^-1", "nm⁻¹", "q (Å-1)", "1/Å", "W m-2 nm-1", "1/µm", "A-1")),
+        *((words, Unit("nm")) for words in ("Wavelength in nm - 1 spectrum", "nm-410", "410-420 nm", "Wavelength/nm")),
+    ],
+)
+def test_units_in_markup_multiples_and_denominators(words, unit):
+    assert unit_of(words) == unit

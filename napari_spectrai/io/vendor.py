@@ -76,7 +76,7 @@ def _rosetta(path: Path, entry: dict[str, Any]) -> RawArray:
     unit = str(rest[-1].get("units", "")).replace("µm", "um") if rest else ""
     sized = len(size) == 2 and unit in ("um", "nm", "mm")
     return RawArray(
-        data, spectral=place, axis=positions(path, values, str(band.get("units", "") or "")),
+        data, spectral=place, axis=positions(path, values, str(band.get("units", "") or ""), quantity=str(band.get("name", "") or "")),
         pixel_size=(size[0], size[1]) if sized else None, pixel_unit=unit if sized else "pixel",
     )  # fmt: skip
 
