@@ -46,7 +46,8 @@ def compression_in_arrays(text: str) -> str:
 
 def another_group(text: str) -> str:
     """A group of masses that no pixel uses."""
-    group = '<referenceableParamGroup id="other"><cvParam cvRef="MS" accession="MS:1000514" name="m/z array" value=""/></referenceableParamGroup>'
+    masses = '<cvParam cvRef="MS" accession="MS:1000514" name="m/z array" value=""/>'
+    group = f'<referenceableParamGroup id="other">{masses}</referenceableParamGroup>'
     return text.replace("</referenceableParamGroupList>", f"{group}</referenceableParamGroupList>")
 
 

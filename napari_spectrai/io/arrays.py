@@ -104,7 +104,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             return from_header(data, json.loads(str(archive["header"])), dataset=name)
         thin = {n for n, (shape, dtype) in members.items() if dtype.kind in "fiu" and math.prod(shape) == max(shape, default=0)}
         lists = {n: archive[n] for n in sorted(thin - {name}) if math.prod(members[n][0]) in data.shape}
-    axis, place = find_axis(lists, data.shape, path=path)
+    axis, place = find_axis(lists, data.shape, path=path, main=name)
     size, unit = _spacing(lists, data.shape)
     sure = place is not None or plainly_last(data)
     return RawArray(data, spectral=-1 if place is None else place, sure=sure, axis=axis, pixel_size=size, pixel_unit=unit, dataset=name)

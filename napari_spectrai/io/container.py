@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_spectrai.cube import SpectralAxis
 from napari_spectrai.io.found import SeveralArraysError, positions, warn
-from napari_spectrai.remedies import where
+from napari_spectrai.remedies import give, is_answered, where
 from napari_spectrai.units import quantity_of, unit_of, usual_unit
 
 _AXIS_NAMES = ("spectral_axis", "axis", "axisscale", "axis_scale", "x_axis", "xaxis", "band_centers", "band_centres", "bandcenters")
@@ -25,6 +26,8 @@ _OF_THE_STAGE = re.compile(
 )
 _LEAST_BANDS = 5
 """Bands from which an array of as many values in order is an axis, whatever its name."""
+LONGEST_LIST = 2**20
+"""Characters of a text that may be a list of positions."""
 MOST_LOOKED_AT = 2**22
 """Largest number of values of an array that are read to see which dimension holds the bands."""
 LEAST_EXPLAINED = 0.2
@@ -36,6 +39,27 @@ def _shared(name: str, other: str) -> int:
     """Return how many groups two arrays have in common."""
     groups = zip(name.split("/")[:-1], other.split("/")[:-1], strict=False)
     return next((number for number, (one, two) in enumerate(groups) if one != two), min(name.count("/"), other.count("/")))
+
+
+def _words(name: str) -> set[str]:
+    """Return the words of an array's own name, in lower case."""
+    return {word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", name.rpartition("/")[2])}
+
+
+def numbers_in(value: Any) -> npt.NDArray[Any] | None:
+    """Return a list of numbers that an attribute is: as numbers, as texts, or in one text with commas or blanks between them."""
+    if isinstance(value, (str, bytes)):
+        words = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+        value = re.split(r"[,;\s]+", words.strip("[](){} \n")) if len(words) <= LONGEST_LIST else []
+    found = np.asarray(value)
+    if found.ndim != 1 or not found.size:
+        return None
+    if found.dtype.kind in "fiu":
+        return found
+    try:
+        return np.array([float(word) for word in found.tolist()]) if found.dtype.kind in "SUO" else None
+    except (TypeError, ValueError):
+        return None
 
 
 def is_axis(name: str) -> bool:
@@ -71,11 +95,10 @@ def choose(arrays: Mapping[str, tuple[int, ...]], dataset: str | None, path: Pat
             raise ValueError(f"there is no array {dataset!r} in it; it holds {contents}")
         return dataset
     candidates = [name for name, shape in arrays.items() if sum(length > 1 for length in shape) >= 2]
-    candidates = candidates or [name for name, shape in arrays.items() if len(shape) >= 2]
     if not candidates:  # one spectrum, alone in its file or next to its axis
-        lines = [name for name, shape in arrays.items() if len(shape) == 1 and shape[0] and not is_axis(name)]
+        lines = [name for name, shape in arrays.items() if shape and all(shape) and not is_axis(name)]
         lines = lines if len(lines) == 1 else [name for name in lines if not is_excluded(name)]
-        candidates = lines if len(lines) == 1 else []
+        candidates = lines if len(lines) == 1 else [name for name, shape in arrays.items() if len(shape) >= 2]
     if not candidates:
         raise ValueError(f"it holds no array of spectra (two or more dimensions, or one spectrum alone); it holds {contents}")
     most = max(len(arrays[name]) for name in candidates)
@@ -128,17 +151,21 @@ def find_axis(
     A wavelength without a unit is in nm, unless its values say otherwise. Where no name counts, an array does that has as many values as
     the last dimension alone, in order, and a unit of spectra; or, if it is the only one, none.
     """
-    fitting: list[tuple[tuple[int, int], str, Any]] = []
+    fitting: list[tuple[tuple[int, int, int], str, Any]] = []
     for name, values in arrays.items():
         short, flat = name.rpartition("/")[2].casefold(), np.asarray(values).ravel()
         if is_axis(name) and flat.size in shape and flat.dtype.kind in "fiu" and np.isfinite(flat.astype(np.float64)).all():
-            near = _shared(name, main)
-            fitting.append(((-near, short in _AXIS_NAMES[1:]), name, flat))
+            near = (-_shared(name, main), -len(_words(name) & _words(main)), short in _AXIS_NAMES[1:])
+            fitting.append((near, name, flat))
     if not fitting and (other := _other_axis(arrays, shape, units or {})):
-        fitting = [((0, False), other, np.asarray(arrays[other]).ravel())]
+        fitting = [((0, 0, 0), other, np.asarray(arrays[other]).ravel())]
     if not fitting:
         return None, None
-    _, name, flat = min(fitting, key=lambda found: found[0])
+    rank, name, flat = min(fitting, key=lambda found: found[0])
+    alike = [one for one in fitting if one[0] == rank and quantity_of(one[1]) == quantity_of(name) and one[2].size == flat.size]
+    if any(not np.array_equal(one[2], flat) for one in alike) and not is_answered("axis"):
+        names = ", ".join(one[1] for one in alike)
+        warn(path, f"it holds several lists of positions ({names}); {name!r} is taken. If that is wrong {give('axis')}")
     short = name.rpartition("/")[2]
     unit = (units or {}).get(name) or (short if unit_of(short) is not None else "")
     return of_values(path, flat, unit, short), len(shape) - 1 - shape[::-1].index(flat.size)

@@ -107,7 +107,7 @@ def placement(
     """Return where the pixels lie, from the positions along the dimensions that are not spectral."""
     rest = [number for number in range(len(shape)) if number != place]
     lines = {number: values.astype(np.float64) for number, values in lines.items() if number != place}
-    said = {number: units.get(axes[number], "").strip().casefold() for number in lines}
+    said = {number: units.get(axes[number], "").strip("[]() ").casefold() for number in lines}
     if len(rest) == 1:
         return Placement(metadata=_coordinates(axes[rest[0]], lines.get(rest[0]), said.get(rest[0], "")))
     leads = [number for number in rest[:-2] if (said.get(number) in _LENGTHS or said.get(number) in _TIMES) and _step(lines[number])]

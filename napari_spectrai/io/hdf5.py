@@ -13,13 +13,16 @@ import numpy as np
 
 from napari_spectrai.cube import Cube, SpectralAxis
 from napari_spectrai.io.arrays import header_of
-from napari_spectrai.io.container import choose, find_axis, of_values, plainly_last
+from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_values, plainly_last
 from napari_spectrai.io.coordinates import placement, spectral
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, of_packing, plausible, unpacked, warn
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.remedies import give
 from napari_spectrai.units import quantity_of
+
+MOST_TEXTS = 2**16
+"""Texts of a data set that may spell positions."""
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -99,7 +102,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             more["metadata"] = dict(where.metadata) | more["metadata"]
             axis: SpectralAxis | None = of_values(path, lines[place], units.get(axes[place], ""), _title(axes[place], words))
             return RawArray(data, spectral=place, axis=axis, pixel_size=where.pixel_size, pixel_unit=where.pixel_unit, **more)
-        others = lists(arrays, name) | _attributes(main)
+        others = _texts(main) | lists(arrays, name) | _attributes(main)
         axis, place = find_axis(others, main.shape, units | _attribute_units(main), path=path, main=name)
         if axis is not None and axis.unit in ("nm", "um") and not axis.values.all():
             more["metadata"] = {"bad_bands": np.flatnonzero(axis.values == 0).tolist()} | more["metadata"]
@@ -140,10 +143,11 @@ def _scaled(data: Any, main: h5py.Dataset, signal: Signal | None) -> Any:
 
 
 def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, ...]:
-    """Return the dimension scales of a data set, as in netCDF."""
+    """Return the dimension scales of a data set, as in netCDF, else ``dim1``, ``dim2``, … of its group, as in EMD."""
     found = []
+    folder = main.name.rpartition("/")[0].strip("/")
     for number, dimension in enumerate(main.dims):
-        names = [scale.name.lstrip("/") for scale in dimension.values() if scale.name]
+        names = [scale.name.lstrip("/") for scale in dimension.values() if scale.name] or [f"{folder}/dim{number + 1}".strip("/")]
         found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number] <= MOST_BANDS), ""))
     return tuple(found)
 
@@ -156,8 +160,24 @@ def _title(axis: str, words: Mapping[str, str]) -> str:
 
 def _attributes(main: h5py.Dataset) -> dict[str, Any]:
     """Return the lists of numbers among the attributes of a data set, of its group and of the file."""
-    holders = (main.file, main.parent, main)
-    return {key: value for holder in holders for key, value in holder.attrs.items() if isinstance(value, np.ndarray) and value.ndim == 1}
+    found = {}
+    for holder in (main.file, main.parent, main):
+        for key, value in holder.attrs.items():
+            if (isinstance(value, np.ndarray) or is_axis(key)) and (values := numbers_in(value)) is not None:
+                found[key] = values
+    return found
+
+
+def _texts(main: h5py.Dataset) -> dict[str, Any]:
+    """Return the data sets next to a cube that spell the positions of its bands."""
+    found = {}
+    for key in main.parent:
+        item = found_at(main.file, f"{main.parent.name}/{key}") if is_axis(key) else None
+        if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "SO" or not is_own(item) or item.size > MOST_TEXTS:
+            continue
+        if item.size in main.shape and (values := numbers_in(item[()])) is not None:
+            found[f"{main.parent.name}/{key}".strip("/")] = values
+    return found
 
 
 def _attribute_units(main: h5py.Dataset) -> dict[str, str]:

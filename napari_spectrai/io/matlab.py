@@ -47,7 +47,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
             arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
             name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
             others = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}
-            return replace(_found(path, hdf5.lazily(path, name, arrays[name]).T, others, hdf5.units_of(arrays)), dataset=name)
+            return replace(_found(path, hdf5.lazily(path, name, arrays[name]).T, others, hdf5.units_of(arrays), main=name), dataset=name)
     check_tags(path)
     shapes = {name: (tuple(shape), kind) for name, shape, kind in whosmat(path)}
     inner = _structs(path, shapes)
@@ -63,7 +63,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     contents = loadmat(path, variable_names=[name, *small])
     numeric = {n: contents[n] for n in small if n in contents and contents[n].dtype.kind in "fiub"}
     unit = np.ravel(contents.get("unit", ()))
-    found = _found(path, contents[name], numeric, {"spectral_axis": str(unit[0])} if unit.size else {})
+    found = _found(path, contents[name], numeric, {"spectral_axis": str(unit[0])} if unit.size else {}, main=name)
     words = {key: str(np.ravel(contents[key])[0]) for key in _WORDS if np.size(contents.get(key, ()))}
     return replace(
         found,

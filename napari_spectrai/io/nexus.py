@@ -181,5 +181,5 @@ def scaling(item: h5py.Dataset, *, signal: bool = False) -> tuple[float, float]:
 
 def called(item: h5py.Dataset) -> str:
     """Return the words that an axis has for its quantity beyond the name of its data set."""
-    labels = (text(item.attrs[key]) for key in ("long_name", "standard_name", "NAME", "label", "quantity") if key in item.attrs)
+    labels = (text(item.attrs[key]) for key in ("long_name", "standard_name", "NAME", "name", "label", "quantity") if key in item.attrs)
     return " ".join(words for words in labels if not words.startswith("This is a netCDF dimension"))

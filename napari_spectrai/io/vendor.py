@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
+from napari_spectrai.io import hdf5
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, affordable, positions
 from napari_spectrai.io.optional import need
@@ -28,14 +30,27 @@ _HEAD = 2**16
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return what the file holds."""
+    if path.suffix.lower() == ".emd" and _names_dimensions(path):
+        return hdf5.inspect(path)
     return {name: tuple(entry["data"].shape) for name, entry in _entries(path).items()}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Read one measurement."""
+    if path.suffix.lower() == ".emd" and _names_dimensions(path):
+        return hdf5.read(path, dataset=dataset)
     entries = _entries(path)
     name = choose({name: (1, *entry["data"].shape) for name, entry in entries.items()}, dataset, path)
     return replace(_rosetta(path, entries[name]), dataset=name)
+
+
+def _names_dimensions(path: Path) -> bool:
+    """Whether a file is EMD of the Berkeley layout, whose groups hold ``data`` with ``dim1``, ``dim2``, …; not of other microscopes."""
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        arrays = hdf5.datasets(file)
+        return any(name.rpartition("/")[2] == "data" and f"{name.rpartition('/')[0]}/dim1" in arrays for name in arrays)
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

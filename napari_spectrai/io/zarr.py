@@ -13,7 +13,7 @@ import zarr
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.io.arrays import from_header, header_of
-from napari_spectrai.io.container import choose
+from napari_spectrai.io.container import choose, is_axis, numbers_in
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, warn
 from napari_spectrai.io.zarr_arrays import arrays_of, lazily, refuse_unsafe
@@ -87,7 +87,11 @@ def attributes_of(path: Path, folder: str) -> dict[str, Any]:
     """Return the lists of numbers among the attributes of the store, of an array's group and of the array."""
     node = zarr.open(path, mode="r")
     holders = [node] if isinstance(node, zarr.Array) or not folder else [node, node[folder]]
-    return {key: value for holder in holders for key, value in dict(holder.attrs).items() if isinstance(value, list)}
+    found = {}
+    for key, value in (item for holder in holders for item in dict(holder.attrs).items()):
+        if (isinstance(value, list) or is_axis(key)) and (values := numbers_in(value)) is not None:
+            found[key] = values
+    return found
 
 
 def create(path: Path, cube: Cube, dtype: Any, *, fill: float = 0, unfinished: bool = False) -> zarr.Array[Any]:

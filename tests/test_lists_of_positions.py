@@ -1,0 +1,110 @@
+"""Which of several lists in a container are the positions of its bands, and lists that are written as texts."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+import zarr
+from scipy.io import savemat
+
+from napari_spectrai import read
+from napari_spectrai.io import SpectralWarning
+
+WAVE = np.linspace(400, 700, 12)
+CUBE = np.random.default_rng(0).random((7, 9, 12)).astype(np.float32)
+KINDS = ["h5", "npz", "mat", "zarr"]
+
+
+def written(path, kind, **arrays):
+    if kind == "h5":
+        with h5py.File(path, "w") as file:
+            for name, values in arrays.items():
+                file[name] = values
+    elif kind == "zarr":
+        group = zarr.open_group(str(path), mode="w")
+        for name, values in arrays.items():
+            group.create_array(name, data=values)
+    else:
+        np.savez(path, **arrays) if kind == "npz" else savemat(path, arrays)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("first", "second"), [("vnir", "swir"), ("b", "a"), ("cube1", "cube2"), ("leftEye", "rightEye")])
+@pytest.mark.parametrize("form", ["{}_wavelengths", "wl_{}", "wavelengths {}"])
+def test_of_two_lists_the_one_that_is_named_like_the_cube(form, first, second, kind, tmp_path):
+    arrays = {first: CUBE, second: CUBE * 2, form.format(first): WAVE, form.format(second): WAVE + 1000}
+    if kind == "mat":
+        arrays = {name.replace(" ", "_"): values for name, values in arrays.items()}
+    path = written(tmp_path / f"a.{kind}", kind, **arrays)
+    np.testing.assert_allclose(read(path, dataset=first).axis.values, WAVE)
+    np.testing.assert_allclose(read(path, dataset=second).axis.values, WAVE + 1000)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_that_cannot_be_told_apart_are_mentioned(kind, tmp_path):
+    path = written(tmp_path / f"a.{kind}", kind, cube=CUBE, wavelength_old=WAVE, wavelength_new=WAVE + 1)
+    with pytest.warns(SpectralWarning, match="several lists of positions .*wavelength_old.* is taken"):
+        read(path)
+    both = written(tmp_path / f"b.{kind}", kind, cube=CUBE, wavelength=WAVE, wavelength_copy=WAVE, wavenumber=1e7 / WAVE)
+    np.testing.assert_allclose(read(both).axis.values, WAVE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_spectrum_is_not_its_axis(kind, tmp_path):
+    cube = read(written(tmp_path / f"a.{kind}", kind, spectrum=CUBE[0, 0], wavelength=WAVE, errors=CUBE[0, 1]))
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE[:1, 0])
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+TEXTS = [
+    ",".join(map(str, WAVE)), " ".join(map(str, WAVE)), f"[{', '.join(map(str, WAVE))}]", f"{{{';'.join(map(str, WAVE))}}}",
+    [str(value) for value in WAVE], np.array([str(value) for value in WAVE], "S"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("place", ["file", "array", "data set", "zarr"])
+def test_positions_that_are_texts(place, text, tmp_path):
+    path = tmp_path / ("a.zarr" if place == "zarr" else "a.h5")
+    if place == "zarr":
+        array = zarr.create_array(str(path), shape=CUBE.shape, dtype=CUBE.dtype)
+        array[...] = CUBE
+        array.attrs["wavelengths"] = [value.decode() for value in text] if isinstance(text, np.ndarray) else text
+    else:
+        with h5py.File(path, "w") as file:
+            file["cube"] = CUBE
+            if place == "data set":
+                file["wavelengths"] = np.array([str(value) for value in WAVE], "S") if isinstance(text, str) else text
+            else:
+                (file if place == "file" else file["cube"]).attrs["wavelengths"] = text
+    cube = read(path)
+    assert cube.axis.unit == "nm"
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+
+
+@pytest.mark.parametrize("text", ["", "none", "400-700 nm", ["a"] * 12, ["1", "2"]])
+def test_other_texts_are_no_positions(text, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["cube"] = CUBE
+        file["cube"].attrs["wavelengths"] = text
+    assert read(tmp_path / "a.h5").axis.unit == ""
+
+
+@pytest.mark.parametrize("suffix", ["emd", "h5"])
+@pytest.mark.parametrize("order", ["yxE", "Eyx", "yEx"])
+def test_emd_names_its_dimensions(order, suffix, tmp_path):
+    """Each has its values in ``dim1``, ``dim2``, … and its name and unit in attributes."""
+    sides = {"y": ("y", "[µm]", np.arange(7) * 0.5), "x": ("x", "[µm]", np.arange(9) * 0.25), "E": ("energy", "[eV]", WAVE)}
+    with h5py.File(tmp_path / f"a.{suffix}", "w") as file:
+        group = file.create_group("data/map")
+        group.attrs["emd_group_type"] = 1
+        group["data"] = CUBE.transpose(["yxE".index(name) for name in order])
+        for number, name in enumerate(order):
+            group[f"dim{number + 1}"] = sides[name][2]
+            group[f"dim{number + 1}"].attrs.update({"name": np.bytes_(sides[name][0]), "units": np.bytes_(sides[name][1].encode())})
+    cube = read(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+    np.testing.assert_allclose(cube.axis.values, WAVE)
+    assert (cube.axis.unit, cube.pixel_size, cube.pixel_unit) == ("eV", (0.5, 0.25), "um")
