@@ -280,6 +280,17 @@ def test_what_is_clearly_better_wins_whatever_its_place():
     assert dict(zip(mixed.names, mixed.weights, strict=True))["good"] > 0.9
 
 
+@pytest.mark.parametrize(("share", "several"), [(0.005, False), (0.3, True)])
+def test_a_blend_has_several_members(share, several):
+    rng = np.random.default_rng(0)
+    raw = torch.from_numpy(rng.normal(0, 1, (4000, 5)))
+    good = torch.from_numpy(rng.normal(0, 0.01, (4000, 5)))
+    truth = (1 - share) * good + share * raw
+    chosen = choose([Answers("raw", raw), Answers("good", good)], _held(truth, np.arange(4000) // 1000, 0), blend=True)
+    assert (len(chosen.names) > 1) == several
+    assert chosen.why.startswith("A blend was chosen" if several else "good was chosen: it has the lowest")
+
+
 def _mixed(units, strength):
     """Return the weights of the default candidates: all alike but one on local means, whose scores are `strength` times as far apart."""
     rng = np.random.default_rng(0)

@@ -268,7 +268,7 @@ def choose(candidates: Sequence[Answers], held: HeldOut, *, blend: bool) -> Choi
         if held.classes:
             unclear = f"the folds cannot distinguish {_listed(alike)}" if len(alike) > 1 else f"{alike[0]} alone has the lowest loss"
             return _blend(candidates, mixed, held, better if gap > error else unclear)
-        if gap > error:
+        if gap > error and int((mixed.weights >= LEAST_WEIGHT).sum()) > 1:
             return _blend(candidates, mixed, held, better)
     kept = next((n for n in range(best) if _not_worse(losses[n], losses[best], held)), best)
     if len(candidates) == 1:
@@ -302,5 +302,7 @@ def _blend(candidates: Sequence[Answers], mixed: Crossed, held: HeldOut, why: st
     shares = mixed.weights / mixed.weights.sum()
     names = [candidate.name for candidate in candidates]
     listed = ", ".join(f"{name} {share:.2f}" for name, share in zip(names, shares, strict=True))
-    why_blend = f"A blend was chosen ({listed}): {why}."
+    why_blend = (
+        f"A blend was chosen ({listed}): {why}." if len(names) > 1 else f"{names[0]} was chosen: it has the lowest out-of-fold loss."
+    )
     return Choice(names, [round(float(share), 4) for share in shares], [float(t) for t in mixed.temperatures], mixed, why_blend)
