@@ -37,6 +37,8 @@ def test_the_faster_precision_is_chosen_said_and_remembered(experiment, capable)
     capable["fp32"] = 9.0
     assert precision.training_precision(experiment, network, SHAPE, CPU)[0] == "fp32"  # not measured again
     assert precision.training_precision(experiment, network, (8, *SHAPE[1:]), CPU)[0] == "bf16"
+    capable["bf16"] = 8.0
+    assert precision.training_precision(experiment, network, (9, *SHAPE[1:]), CPU)[0] == "fp32"  # hardly slower, and exact
     fixed = experiment.override("training.precision=fp32")
     assert precision.training_precision(fixed, network, (8, *SHAPE[1:]), CPU) == ("fp32", [])
 
