@@ -186,7 +186,7 @@ class Training(Spec):
         "all GPUs found",
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 for convolutions where the hardware has it and, by a measurement, is at least 1.2 times as fast with it"
+        "auto", description="auto: bf16 for convolutions where the hardware has it and is, by a measurement, at least 1.2 times as fast"
     )
     micro_batch: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = Field(
         "auto",
