@@ -43,7 +43,7 @@ def test_of_two_lists_the_one_that_is_named_like_the_cube(form, first, second, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_lists_that_cannot_be_told_apart_are_mentioned(kind, tmp_path):
+def test_a_choice_between_lists_of_equal_rank_is_mentioned(kind, tmp_path):
     path = written(tmp_path / f"a.{kind}", kind, cube=CUBE, wavelength_old=WAVE, wavelength_new=WAVE + 1)
     with pytest.warns(SpectralWarning, match="several lists of positions .*wavelength_old.* is taken"):
         read(path)
