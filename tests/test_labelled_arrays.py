@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray
 import zarr
+from scipy.io import netcdf_file
 
 from napari_spectrai import read
 
@@ -111,3 +112,20 @@ def test_attributes_of_other_programs_do_not_refuse_a_store(attributes, tmp_path
     array[...] = CUBE
     array.attrs.update(attributes)
     np.testing.assert_array_equal(np.asarray(read(tmp_path / "a.zarr").data), CUBE)
+
+
+@pytest.mark.parametrize(("fill", "factor"), [(None, 1.0), (-1, 1.0), (-1, 0.5)])
+def test_numbers_without_a_sign_in_netcdf_3(fill, factor, tmp_path):
+    """The format has none, so that an attribute says it."""
+    values = np.random.default_rng(0).integers(0, 255, (7, 9, 12)).astype("u1")
+    values[0, 0] = 255
+    with netcdf_file(tmp_path / "a.nc", "w") as file:
+        for name, length in zip(("y", "x", "band"), values.shape, strict=True):
+            file.createDimension(name, length)
+        cube = file.createVariable("cube", "i1", ("y", "x", "band"))
+        cube[:] = values.view("i1")
+        cube._Unsigned, cube.scale_factor = "true", factor
+        if fill is not None:
+            cube._FillValue = np.int8(fill)
+    expected = np.where((values == 255) & (fill is not None), np.nan, values * factor)
+    np.testing.assert_allclose(np.asarray(read(tmp_path / "a.nc").data), expected)

@@ -170,7 +170,7 @@ def unpacked(data: Any, *, divisor: float = 1.0, factor: float = 1.0, offset: fl
     return lazy.map_blocks(unpack, dtype=exact)
 
 
-PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value")
+PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned")
 """Attributes of packed values, according to the CF conventions."""
 
 
@@ -185,8 +185,13 @@ def of_packing(data: Any, attributes: Mapping[str, Any]) -> Any:
 
     if (divisor := given("Scale_Factor")) is not None and "Data_Ignore_Value" in attributes:  # of NEON, which divides
         return unpacked(data, divisor=divisor, missing=given("Data_Ignore_Value"))
-    factor, offset, fill, missing = map(given, PACKING)
-    return unpacked(data, factor=1.0 if factor is None else factor, offset=offset or 0.0, missing=missing if fill is None else fill)
+    factor, offset, fill, other = map(given, PACKING[:4])
+    missing = other if fill is None else fill
+    said = attributes.get("_Unsigned")
+    if np.dtype(data.dtype).kind == "i" and (said.decode() if isinstance(said, bytes) else str(said)).casefold() == "true":  # netCDF 3
+        data = data.view(np.dtype(f"u{data.dtype.itemsize}"))
+        missing = missing if missing is None or missing >= 0 else missing + 2.0 ** (8 * data.dtype.itemsize)
+    return unpacked(data, factor=1.0 if factor is None else factor, offset=offset or 0.0, missing=missing)
 
 
 def warn(path: Path, message: str) -> None:
