@@ -10,6 +10,7 @@ import pytest
 
 from napari_spectrai import inspect, read
 from napari_spectrai.io import SpectralWarning, UnreadableError
+from napari_spectrai.io.labels import read_labels
 
 WAVE = np.linspace(400, 700, 8)
 EDGES = np.linspace(400 - 150 / 7, 700 + 150 / 7, 9)
@@ -219,3 +220,18 @@ def test_an_axis_that_a_small_file_claims_to_be_huge_is_not_loaded(kind, tmp_pat
     with pytest.raises(UnreadableError, match=r"would be that of 2,147,483,648 bands"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         read(tmp_path / f"a.{kind}")
+
+
+@pytest.mark.parametrize("suffix", ["nxs", "h5", "nc", "mat", "ims", "hspy", "emd"])
+def test_a_heap_that_makes_the_library_loop_for_ever_is_an_error(suffix, tmp_path):
+    """Texts of variable length lie in heaps; a free piece of no length has no end."""
+    path = tmp_path / f"a.{suffix}"
+    with h5py.File(path, "w") as file:
+        filled(file)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"GCOL")
+    content[place + 16 : place + 32] = bytes(16)
+    path.write_bytes(content)
+    for reader in (read, inspect, *([read_labels] if suffix in ("nxs", "h5", "mat") else [])):
+        with pytest.raises(UnreadableError, match="holds a piece of no length; it is damaged"):
+            reader(path)

@@ -16,6 +16,7 @@ from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, is_axis, numbers_in, of_values, plainly_last
 from napari_spectrai.io.coordinates import placement, spectral
 from napari_spectrai.io.found import MOST_BANDS, OnDisk, RawArray, of_packing, plausible, unpacked, warn
+from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import Signal, axis_values, called, found_at, is_own, scaling, signals, text
 from napari_spectrai.io.satellites import prisma_scale
 from napari_spectrai.remedies import give
@@ -65,13 +66,13 @@ def _part(path: Path, name: str, key: Any) -> Any:
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the data sets and their shapes."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         return {name: item.shape for name, item in datasets(file).items()}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open one data set lazily: the signal of a NeXus file, else the main one; its axis is a data set or an attribute."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         arrays = datasets(file)
         units = units_of(arrays)
         found, missing = signals(file, arrays)

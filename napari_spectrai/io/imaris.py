@@ -15,6 +15,7 @@ from napari_spectrai.io.facts import length_unit
 from napari_spectrai.io.found import OnDisk, RawArray
 from napari_spectrai.io.grids import planes
 from napari_spectrai.io.hdf5 import datasets
+from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.titles import of_channels
 
 _NAME = "image"
@@ -23,14 +24,14 @@ _DATA = re.compile(r"DataSet/ResolutionLevel 0/TimePoint (\d+)/Channel (\d+)/Dat
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the image and its shape: channels, times, z, y, x."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         return {_NAME: _layout(file)[1]}
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open the image in its highest resolution lazily, its channels as bands."""
     choose({_NAME: (1, 2)}, dataset)
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         names, shape, dtype = _layout(file)
         said = _attributes(file, "DataSetInfo/Image")
         channels = [_attributes(file, f"DataSetInfo/Channel {number}") for number in range(shape[0])]

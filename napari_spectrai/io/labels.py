@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -19,6 +20,7 @@ from napari_spectrai.io import class_table
 from napari_spectrai.io.arrays import is_plain, members_of
 from napari_spectrai.io.found import SeveralArraysError, UnreadableError, affordable, one_line, warn
 from napari_spectrai.io.hdf5 import datasets
+from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.label_choice import chosen, images_of_labels
 from napari_spectrai.io.matlab_tags import check_tags
 from napari_spectrai.io.nexus import text
@@ -192,9 +194,8 @@ def _array(path: Path, dataset: str | None) -> tuple[Any, Mapping[int, str]]:
         refuse_unsafe(array)
         kept = dict(array.attrs).get("class_names", {})
         return np.asarray(array[...]), {int(value): str(text) for value, text in kept.items()}
-    import h5py
 
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         own = datasets(file)  # no data of other files
         name = chosen({key: item.shape for key, item in own.items()}, dataset, path, {key: item.dtype for key, item in own.items()})
         labels = own[name]
@@ -212,23 +213,20 @@ def _envi(path: Path) -> tuple[Any, dict[int, str]]:
 def _matlab(path: Path, dataset: str | None) -> tuple[Any, dict[int, str]]:
     from scipy.io import loadmat, whosmat
 
-    try:
+    if h5py.is_hdf5(path):  # v7.3, its dimensions reversed
+        with open_hdf5(path) as file:
+            arrays = {key: item for key, item in datasets(file).items() if "/" not in key}
+            kinds = {key: item.dtype for key, item in arrays.items()}
+            name = chosen({key: item.shape for key, item in arrays.items()}, dataset, path, kinds)
+            affordable(arrays[name].shape, arrays[name].dtype)
+            data = arrays[name][()].T
+    else:
         check_tags(path)
         shapes = {key: tuple(shape) for key, shape, _ in whosmat(path)}
         kinds = {key: np.dtype(np.int64 if "int" in kind or kind == "logical" else np.float64) for key, _, kind in whosmat(path)}
         name = chosen(shapes, dataset, path, kinds)
         affordable(shapes[name], np.float64)
         data = loadmat(path, variable_names=[name])[name]
-    except NotImplementedError:  # v7.3 is HDF5, its dimensions reversed
-        import h5py
-
-        with h5py.File(path, "r") as file:
-            arrays = {key: item for key, item in datasets(file).items() if "/" not in key}
-            name = chosen(
-                {key: item.shape for key, item in arrays.items()}, dataset, path, {key: item.dtype for key, item in arrays.items()}
-            )
-            affordable(arrays[name].shape, arrays[name].dtype)
-            data = arrays[name][()].T
     return (data.ravel() if data.ndim == 2 and 1 in data.shape else data), {}
 
 

@@ -17,6 +17,7 @@ from napari_spectrai.io import hdf5
 from napari_spectrai.io.arrays import header_of
 from napari_spectrai.io.container import choose, find_axis, plainly_last
 from napari_spectrai.io.found import RawArray, affordable
+from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.matlab_tags import check_tags
 
 _NUMERIC = {"double": 8, "single": 4, "logical": 1} | {f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)}
@@ -43,7 +44,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     A matrix ``(bands, pixels)`` with ``nRow`` and ``nCol`` is an image whose pixels lie in MATLAB's (Fortran) order.
     """
     if h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             arrays = {n: a for n, a in hdf5.datasets(file).items() if not n.startswith("#")}
             name = choose({n: a.shape[::-1] for n, a in arrays.items()}, dataset, path)
             others = hdf5.lists(arrays, name) | {n: a[()] for n, a in arrays.items() if a.size <= 2}

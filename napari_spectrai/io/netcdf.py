@@ -13,13 +13,14 @@ from napari_spectrai.io.container import choose
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, plausible
 from napari_spectrai.io.hdf5 import datasets, lazily, lists, units_of
+from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import called, text
 
 
 def inspect(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the variables and their shapes."""
     if h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             return {name: item.shape for name, item in datasets(file).items()}
     with netcdf_file(path, "r", mmap=False) as classic:
         return {name: tuple(variable.shape) for name, variable in classic.variables.items()}
@@ -29,7 +30,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     """Open one variable; its coordinate variables give the spectral axis and the pixel size."""
     if not h5py.is_hdf5(path):
         return _classic(path, dataset)
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         arrays = datasets(file)
         name = choose({n: a.shape for n, a in arrays.items()}, dataset, path)
         main = arrays[name]

@@ -17,6 +17,7 @@ import numpy as np
 from napari_spectrai.io import hdf5
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.found import RawArray, affordable, positions
+from napari_spectrai.io.hdf5_heaps import check_heaps, open_hdf5
 from napari_spectrai.io.optional import need
 from napari_spectrai.units import quantity_of, unit_of
 
@@ -48,7 +49,7 @@ def _names_dimensions(path: Path) -> bool:
     """Whether a file is EMD of the Berkeley layout, whose groups hold ``data`` with ``dim1``, ``dim2``, …; not of other microscopes."""
     if not h5py.is_hdf5(path):
         return False
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         arrays = hdf5.datasets(file)
         return any(name.rpartition("/")[2] == "data" and f"{name.rpartition('/')[0]}/dim1" in arrays for name in arrays)
 
@@ -57,6 +58,7 @@ def _entries(path: Path) -> dict[str, dict[str, Any]]:
     """Return the measurements by their titles, which are numbered where they repeat."""
     if path.suffix.lower() in (".tvf", ".xml"):
         _plain_xml(path)
+    check_heaps(path)
     reader = need(f"rsciio.{_READERS[path.suffix.lower()]}", "this vendor's format")
     found: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(reader.file_reader(str(path))):
