@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, compare, evaluate, predict, preprocess, read, train, write
 from napari_spectrai.cli import app
+from napari_spectrai.experiment.metrics import METRICS
 from napari_spectrai.io.labels import read_labels, write_labels
 from napari_spectrai.labels import Labels
 from napari_spectrai.learn.evaluation import streaming
@@ -21,6 +22,7 @@ from napari_spectrai.learn.evaluation.streaming import blocks
 from napari_spectrai.learn.scoring import metrics, spectrum_sums
 from napari_spectrai.reports.evaluation_report import best_words, write_page
 from napari_spectrai.reports.svg import rounded
+from napari_spectrai.reports.tables import scores_table
 from napari_spectrai.runs import Evaluation, Failed, Finished, Progress, prepare_evaluation
 from napari_spectrai.runs.options import EvaluateOptions
 
@@ -462,6 +464,31 @@ def test_the_better_of_two_results_that_these_pixels_cannot_distinguish_is_not_c
     without = best_words(dataclasses.replace(clear, intervals={}))
     assert " is best" not in without
     assert "no interval" in without
+
+
+@pytest.mark.parametrize(("ends", "best"), [
+    ({"one": (0.9, 1.1), "other": (1.9, 2.1)}, "one"),
+    ({"one": (0.9, 1.1)}, "one"),
+    ({"one": (0.9, 1.95), "other": (1.9, 2.1)}, None),
+    ({"one": (0.9, 2.0)}, None),
+    ({"other": (0.9, 2.1)}, None),
+    ({}, None),
+])  # fmt: skip
+def test_one_rule_says_what_is_best_in_tables_and_sentences(ends, best):
+    scores = {"one": 1.0, "other": 2.0, "unknown": math.nan}
+    assert METRICS["mse"].clearly_best(scores, ends) == best
+    found = evaluate(Cube(np.ones((4, 4, 3), np.float32)), Cube(np.zeros((4, 4, 3), np.float32)))
+    found = dataclasses.replace(
+        found, rows={name: {"mse": value} for name, value in scores.items()}, roles=dict.fromkeys(scores, "result"),
+        intervals={name: {"mse": list(one)} for name, one in ends.items()},
+    )  # fmt: skip
+    table = str(scores_table(found.rows, "", found.intervals))
+    assert (table.count('class="best"') == 1) == (best is not None) == ("one is best" in best_words(found))
+
+
+def test_the_best_of_a_column_is_the_largest_where_larger_is_better():
+    scores, ends = {"one": 1.0, "other": 2.0}, {"one": (0.9, 1.1), "other": (1.9, 2.1)}
+    assert METRICS["psnr"].clearly_best(scores, ends) == "other"
 
 
 @pytest.mark.parametrize("shape", [(2, 30, 40, 6), (900, 6), (1, 600, 6)])

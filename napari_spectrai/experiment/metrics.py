@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -41,6 +41,30 @@ class Metric:
     def best(self, scores: Mapping[str, float]) -> str | None:
         """Return the name of the best score; None if there is none."""
         return next(iter(self.ranked(scores)), None)
+
+    def alike(self, scores: Mapping[str, float], intervals: Mapping[str, Sequence[float]]) -> str | None:
+        """Return the best of the other scores that these data do not distinguish from the best one; None if there is none.
+
+        They are not distinguished if their intervals overlap; a score without an interval counts as a point.
+        """
+        first, *others = self.ranked(scores) or [""]
+        ends = intervals.get(first)
+        if ends is None:
+            return None
+        known = ((name, intervals.get(name, (scores[name], scores[name]))) for name in others)
+        return next((name for name, (low, high) in known if low <= ends[1] and high >= ends[0]), None)
+
+    def clearly_best(self, scores: Mapping[str, float], intervals: Mapping[str, Sequence[float]]) -> str | None:
+        """Return the name of the best of several scores if its interval sets it apart from all others.
+
+        Parameters
+        ----------
+        scores : the scores by name
+        intervals : lower and upper ends of the intervals there are, by the same names
+        """
+        ranked = self.ranked(scores)
+        apart = len(ranked) > 1 and ranked[0] in intervals and self.alike(scores, intervals) is None
+        return ranked[0] if apart else None
 
     @property
     def worst(self) -> float:

@@ -16,7 +16,7 @@ from napari_spectrai.reports.discreet import discreet
 from napari_spectrai.reports.heatmaps import class_map, heat_map
 from napari_spectrai.reports.html import Markup, element, joined, page, section
 from napari_spectrai.reports.svg import Curve, plot, rounded
-from napari_spectrai.reports.tables import confusion_tables, scores_table
+from napari_spectrai.reports.tables import BOLD, confusion_tables, scores_table
 from napari_spectrai.runs.evaluation import Evaluation, Spot
 from napari_spectrai.runs.events import Confusion
 
@@ -61,7 +61,7 @@ def _renamed(evaluation: Evaluation) -> Evaluation:
 def _scores(evaluation: Evaluation) -> list[Markup]:
     scores = {row: {name: value for name, value in values.items() if name != "dice"} for row, values in evaluation.rows.items()}
     words = ["All rows are computed on the same pixels.", evaluation.about]
-    words.append("The best of each column is bold, unless another score lies within its 90 % interval; ↑ larger is better, ↓ smaller.")
+    words.append(f"{BOLD}; ↑ larger is better, ↓ smaller is better.")
     return [
         element("p", best_words(evaluation), class_="verdict"),
         scores_table(scores, "", evaluation.intervals, axis=evaluation.unit),
@@ -80,12 +80,12 @@ def best_words(evaluation: Evaluation) -> str:
     best = metric.best(known)
     if best is None:
         return f"The {title} is not defined for these data."
-    alike = _alike(evaluation, name, best, known)
+    alike = metric.alike(known, {row: ends[name] for row, ends in evaluation.intervals.items() if name in ends})
     if alike:
         low, high = evaluation.intervals[best][name]
         return (
-            f"{best} has the best {title}, {rounded(known[best])}{unit}, but {alike} lies within its 90 % interval "
-            f"({rounded(low)} to {rounded(high)}): these pixels do not distinguish them."
+            f"{best} has the best {title}, {rounded(known[best])}{unit}, but its 90 % interval ({rounded(low)} to {rounded(high)}) "
+            f"overlaps that of {alike}, {rounded(known[alike])}{unit}: these pixels do not distinguish them."
         )
     if len(known) == 1:
         return f"{first}: {title} {rounded(known[first])}{unit}. There is nothing to compare it with."
@@ -96,14 +96,6 @@ def best_words(evaluation: Evaluation) -> str:
     if best in evaluation.results or first not in known:
         return f"{best} is best: {against}"
     return f"{best} does better than {first}: {title} {rounded(known[best])}{unit} against {rounded(known[first])}{unit}."
-
-
-def _alike(evaluation: Evaluation, name: str, best: str, known: dict[str, float]) -> str:
-    """Return the row with the next best score if that lies within the interval of the best; else an empty text."""
-    ends, ranked = evaluation.intervals.get(best, {}).get(name), METRICS[name].ranked(known)
-    if ends is None or len(ranked) < 2 or not ends[0] <= known[ranked[1]] <= ends[1]:
-        return ""
-    return ranked[1]
 
 
 def _of(evaluation: Evaluation, name: str) -> list[Markup]:

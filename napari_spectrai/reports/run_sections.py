@@ -19,7 +19,7 @@ from napari_spectrai.reports.html import Markup, element, folded, joined, long_t
 from napari_spectrai.reports.run_journal import Journal, Scores
 from napari_spectrai.reports.split_maps import split_pictures
 from napari_spectrai.reports.svg import Curve, formatted, plot
-from napari_spectrai.reports.tables import confusion_tables, scores_table, verdict
+from napari_spectrai.reports.tables import BOLD, confusion_tables, scores_table, verdict
 from napari_spectrai.runs.events import Finished, Started
 from napari_spectrai.runs.folder import RunFolder
 
@@ -71,7 +71,7 @@ def _caution(experiment: Experiment, journal: Journal, *, tested: bool) -> list[
     words = [] if experiment.task.classifies else [f"Scores are computed on prepared intensities ({steps or 'no preparation'})."]
     if not isinstance(journal.ending, Finished):
         words.append("The run did not finish: the scores are those of the model saved last, which may be older than the best epoch.")
-    words.append("The best of each column is bold; ↑ larger is better, ↓ smaller is better.")
+    words.append(f"{BOLD}; ↑ larger is better, ↓ smaller is better.")
     if journal.started is not None and journal.started.baselines:
         also = ", and for the test also on the validation samples" if tested and _ended_whole(journal) else ""
         words.append(f"The classical methods were tuned on the training samples{also}.")

@@ -14,6 +14,8 @@ from napari_spectrai.runs.events import Confusion
 MANY = 12
 """Number of classes from which a confusion matrix is set small, with numbered columns."""
 
+BOLD = "The best of a column is bold where its 90 % interval overlaps no other"
+
 
 def _metric(name: str) -> Metric:
     return METRICS.get(name, Metric(name))
@@ -30,40 +32,28 @@ Intervals = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 def scores_table(scores: Mapping[str, Mapping[str, float]], own: str, intervals: Intervals | None = None, *, axis: str = "") -> Markup:
-    """Return the scores of all methods, the best of each column in bold; `own` is the name of the network's row.
+    """Return the scores of all methods; `own` is the name of the network's row.
 
     `intervals` have the layout of `scores`, `axis` is the unit of the spectral axis.
-    A score is bold only if no other one lies within its interval.
+    The best score of a column is bold where its interval sets it apart from all others.
     """
     ranges = intervals or {}
     names = list(dict.fromkeys(name for row in scores.values() for name in row))
-    best = {}
-    for name in names:
-        ranked = _metric(name).ranked({method: row.get(name, math.nan) for method, row in scores.items()})
-        if len(ranked) > 1:
-            best[name] = scores[ranked[0]][name]
+    best = {
+        name: _metric(name).clearly_best(
+            {method: row.get(name, math.nan) for method, row in scores.items()},
+            {method: ends[name] for method, ends in ranges.items() if name in ends},
+        )
+        for name in names
+    }
     head = [f"{titled(name, axis=axis)} {'↑' if _metric(name).larger_is_better else '↓'}" for name in names]
     lines = []
     for method, row in scores.items():
-        cells = [
-            _value(
-                row.get(name, math.nan),
-                best=name in best and row.get(name) == best[name] and _is_clearly_best(scores, ranges, method, name),
-                ends=ranges.get(method, {}).get(name),
-            )
-            for name in names
-        ]
+        cells = [_value(row.get(name, math.nan), best=best[name] == method, ends=ranges.get(method, {}).get(name)) for name in names]
         mine = method == "network"
         title = own if mine else ("raw input" if method == "raw" else method)
         lines.append([element("strong", title) if mine else title, *cells])
     return table(["", *head], lines)
-
-
-def _is_clearly_best(scores: Mapping[str, Mapping[str, float]], intervals: Intervals, method: str, name: str) -> bool:
-    """Whether no other method's score lies within the interval of this one."""
-    ends = intervals.get(method, {}).get(name)
-    others = (row[name] for other, row in scores.items() if other != method and name in row)
-    return ends is None or not any(ends[0] <= value <= ends[1] for value in others)
 
 
 def verdict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QEvent, QObject, QSize
 from qtpy.QtWidgets import QWidget
 
 from napari_spectrai.widgets.scrolling import Scrolling
@@ -43,8 +43,15 @@ class Column(Scrolling):
         """Show a widget below the visible part, in sight wherever the column is scrolled to."""
         self.footer = widget
         widget.setParent(self)
+        widget.installEventFilter(self)
         self._place_footer()
         widget.show()
+
+    def eventFilter(self, watched: QObject | None, event: Any) -> bool:  # noqa: N802
+        """Follow what is shown in the column and in the row below it."""
+        if watched is not None and watched is self.footer and event.type() == QEvent.Type.LayoutRequest:
+            self._place_footer()
+        return super().eventFilter(watched, event)
 
     def _place_footer(self) -> None:
         if self.footer is not None:

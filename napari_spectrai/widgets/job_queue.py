@@ -86,11 +86,12 @@ class JobQueue(Container[Any]):
         self.start = PushButton(text=words, name="start", enabled=False, tooltip=tooltip)
         self.cancel = PushButton(text="Cancel", name="cancel", enabled=False, tooltip=f"stop; {kept}")
         self.bar = ProgressBar(value=0, max=1, name="progress", visible=False)
+        self.steering: Container[Any] = Container(widgets=[line(self.start, self.cancel), self.bar], labels=False, name="steering")
+        """Buttons and progress, which a long dock may keep in sight."""
+        self.steering.margins = (0, 0, 0, 0)
         self.status = text("status")
         self.problem = message()
-        super().__init__(
-            widgets=[self.problem, *remedies, line(self.start, self.cancel), self.bar, self.status], labels=False, name="applying"
-        )
+        super().__init__(widgets=[self.problem, *remedies, self.steering, self.status], labels=False, name="applying")
         self.margins = (0, 0, 0, 0)
         self.cancel.changed.connect(self.stop)
         self.native.destroyed.connect(self._close_activity)

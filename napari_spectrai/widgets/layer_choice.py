@@ -20,7 +20,7 @@ _TRUTH = re.compile(r"(?i)(^|[^a-z])(truth|gt|ground[ _-]?truth)([^a-z]|$)")
 _LABELS = re.compile(r"(?i)(^|[^a-z])(truth|gt|annotations?|strokes|classes)([^a-z]|$)")
 _RESULT = re.compile(
     r"(?i) · (denoised|calibrated|predicted|classes|probabilities|uncertainty|(probability|uncertainty) of .+|\d+ × enlarged) by"
-    r"| · (prepared|resampled|cropped|denoised|calibrated)( \[\d+\])?$"
+    r"| · (prepared|resampled|cropped|denoised|calibrated|predicted|uncertainty|applicability|\d+ × enlarged)( \(part\))?( \[\d+\])?$"
 )
 """Ends of the names of layers made here: a file may have lost all other information."""
 

@@ -269,13 +269,13 @@ def test_a_result_is_compared_with_its_source_by_clicks(model, lazy, qtbot):
             "removed": any(one.visible for one in model.layers if "removed" in one.name),
         }
         assert seen == {name: name == what for name in seen}
-    (removed,) = [one for one in model.layers if one.name == "ramp · denoised · removed"]
+    (removed,) = [one for one in model.layers if one.name == "ramp · removed"]
     np.testing.assert_allclose(np.asarray(as_cube(removed).data), cube.data * 0.25, rtol=1e-4, atol=1e-4)
     assert removed.contrast_limits[0] == -removed.contrast_limits[1]
     assert model.dims.current_step == step
     result.data = result.data * 2
     buttons["removed"].click()
-    (removed,) = [one for one in model.layers if one.name == "ramp · denoised · removed"]
+    (removed,) = [one for one in model.layers if one.name == "ramp · removed"]
     np.testing.assert_allclose(np.asarray(as_cube(removed).data), cube.data * -0.5, rtol=1e-4, atol=1e-4)
     model.layers.remove(source)
     buttons["before"].click()

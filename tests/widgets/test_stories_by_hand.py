@@ -7,11 +7,17 @@ import pytest
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QCheckBox, QDialog, QDialogButtonBox, QLineEdit, QRadioButton
+from superqt import QDoubleRangeSlider
 
 from napari_spectrai import Cube, SpectralAxis, as_cube, write
-from napari_spectrai.widgets.dock import docks, opened
+from napari_spectrai.widgets.dock import Dock, docks
 
 LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture(autouse=True)
+def docks_made_in_turns(monkeypatch, docks_made_at_once):
+    monkeypatch.setattr(Dock, "in_turns", True)
 
 
 @pytest.fixture
@@ -77,20 +83,35 @@ class Hand:
         self.menu("Plugins", "napari-spectrai", f"{name} (napari-spectrai)")
 
         def there():
-            return [one for one in docks() if one.native.objectName() == name and one.native.isVisible()]
+            return [one for one in docks() if one.column.objectName() == name and one.column.isVisible() and one.is_complete]
 
         self.qtbot.waitUntil(lambda: bool(there()), timeout=600_000)
         return there()[0]
 
-    def select(self, layer) -> None:
-        """Click a layer in the list."""
+    def _row_of(self, layer):
+        """Return the list of layers, and where a layer stands in it."""
         view = self.viewer.window._qt_viewer.layers
         model = view.model()
         rows = [model.index(row, 0) for row in range(model.rowCount())]
         row = next(one for one in rows if model.data(one, Qt.ItemDataRole.DisplayRole) == layer.name)
         view.scrollTo(row)
-        self.qtbot.mouseClick(view.viewport(), LEFT, pos=view.visualRect(row).center())
+        return view, view.visualRect(row)
+
+    def select(self, layer) -> None:
+        """Click a layer in the list."""
+        view, place = self._row_of(layer)
+        self.qtbot.mouseClick(view.viewport(), LEFT, pos=place.center())
         assert self.viewer.layers.selection.active == layer
+
+    def show(self, layer) -> None:
+        """Click the eye of a layer in the list."""
+        view, place = self._row_of(layer)
+        before = layer.visible
+        for x in range(place.left() + 40, place.center().x(), 8):  # to the right of the thumbnail
+            self.qtbot.mouseClick(view.viewport(), LEFT, pos=QPoint(x, place.center().y()))
+            if layer.visible != before:
+                return
+        raise AssertionError("there is no eye in the list")
 
     def click(self, widget) -> None:
         """Click the middle of a widget."""
@@ -103,6 +124,20 @@ class Hand:
         combo.native.setFocus()
         self.qtbot.keyClicks(combo.native, words)
         assert combo.native.currentText().startswith(words)
+
+    def walk_to(self, combo, words: str) -> None:
+        """Choose an entry with the arrow keys, where first letters do not tell the entries apart."""
+        combo.native.setFocus()
+        while not combo.native.currentText().startswith(words):
+            row = combo.native.currentIndex()
+            self.qtbot.keyClick(combo.native, Qt.Key.Key_Down)
+            assert combo.native.currentIndex() > row, f"there is no {words}"
+
+    def press(self, row, words: str) -> None:
+        """Click one of the radio buttons in a row."""
+        button = next(one for one in row.native.findChildren(QRadioButton) if one.text() == words)
+        self.qtbot.mouseClick(button, LEFT, pos=QPoint(8, button.height() // 2))
+        assert row.value == words
 
     def type(self, field, words: str) -> None:
         """Replace the text of a field."""
@@ -139,6 +174,15 @@ class Hand:
         for share in (0.25, 0.5, 0.75, 1.0):
             self.qtbot.mouseMove(native, first + (last - first) * share)
         self.qtbot.mouseRelease(native, LEFT, pos=last)
+
+    def drag_contrast(self, layer) -> None:
+        """Drag the lower end of the contrast limits of the selected layer."""
+        slider = self.viewer.window._qt_viewer.controls.widgets[layer].findChild(QDoubleRangeSlider)
+        at = QPoint(3, slider.height() // 2)
+        self.qtbot.mousePress(slider, LEFT, pos=at)
+        for share in (0.1, 0.2, 0.3):
+            self.qtbot.mouseMove(slider, at + QPoint(round(share * slider.width()), 0))
+        self.qtbot.mouseRelease(slider, LEFT, pos=at + QPoint(round(0.3 * slider.width()), 0))
 
     def click_row(self, table, row: int) -> None:
         """Click the first cell of a row of a table."""
@@ -238,8 +282,11 @@ def test_strokes_become_a_class_map_and_more_strokes_a_better_one(viewer, hand, 
     values = rng.normal(0, 0.3, (24, 24, 8))
     values[:, 12:] += 1
     path = write(Cube(values.astype(np.float32), SpectralAxis(np.linspace(400, 700, 8), "nm"), name="cells"), tmp_path / "cells.zarr")
-    (layer,) = viewer.open(path, plugin="napari-spectrai")
-    train = opened(viewer, "Train")
+    hand.drop(path)
+    hand.choose_reader("napari-spectrai")
+    until(lambda: len(viewer.layers) == 1)
+    (layer,) = viewer.layers
+    train = hand.dock("Train")
     until(hand.steady)
     table = train.data.classes.table
     hand.choose(train.form.task, "Segmentation")
@@ -263,10 +310,15 @@ def test_strokes_become_a_class_map_and_more_strokes_a_better_one(viewer, hand, 
     assert all(row[2] for row in _text(table))  # recall
     hand.click(train.result.queue.start)
     until(lambda: not train.result.queue.busy)
-    (result,) = (one for one in viewer.layers if " · classes by " in one.name)
+    (result,) = (one for one in viewer.layers if one.name == "cells · predicted")
     (fat,) = (one for one in viewer.layers if " · probability · fat" in one.name)
     assert (viewer.layers.selection.active, str(strokes.mode)) == (strokes, "paint")
-    fat.visible, fat.contrast_limits = True, (0.2, 0.8)
+    hand.show(fat)
+    hand.select(fat)
+    hand.drag_contrast(fat)
+    limits = tuple(fat.contrast_limits)
+    assert limits[0] > 0.1
+    hand.select(strokes)
     first, count = result.data.copy(), len(viewer.layers)
 
     hand.click_row(table, 0)
@@ -285,12 +337,51 @@ def test_strokes_become_a_class_map_and_more_strokes_a_better_one(viewer, hand, 
     assert result in viewer.layers
     assert (result.data == np.where(np.arange(24) < 12, 1, 2)).mean() > 0.9
     assert first.shape == result.data.shape
-    assert (fat.visible, tuple(fat.contrast_limits)) == (True, (0.2, 0.8))
+    assert (fat.visible, tuple(fat.contrast_limits)) == (True, limits)
     assert (viewer.layers.selection.active, str(strokes.mode), strokes.selected_label) == (strokes, "paint", 1)
     until(lambda: "cannot be compared" in train.view.remark.value)
     assert "were scored before" in train.view.remark.value
     until(lambda: any("≠" in row[1] for row in train.runs.table.text()))
     assert as_cube(layer).shape == (24, 24, 8)
+
+
+def test_a_noisy_map_from_its_file_to_what_was_removed(viewer, hand, until, tmp_path):
+    axis = SpectralAxis(np.linspace(600, 1800, 48), "1/cm")
+    rng = np.random.default_rng(3)
+    peaks = np.exp(-0.5 * ((axis.values - np.array([[900], [1450]])) / 60) ** 2)
+    clean = np.stack(np.meshgrid(np.linspace(0, 1, 20), np.linspace(1, 0.2, 20)), -1) @ peaks + 0.2
+    noise = rng.normal(0, 0.1, clean.shape)
+    cube = Cube((clean + noise).astype(np.float32), axis, name="map", pixel_size=(0.5, 0.5), pixel_unit="um")
+    hand.drop(write(cube, tmp_path / "map.zarr"))
+    hand.choose_reader("napari-spectrai")
+    until(lambda: len(viewer.layers) == 1)
+    (layer,) = viewer.layers
+    steps = viewer.dims.nsteps
+    dock, spectra = hand.dock("Predict"), hand.dock("Spectra")
+    hand.walk_to(dock._models.choice, "Method: SVD")
+    until(lambda: dock._start.enabled)
+    hand.click(dock._start)
+    until(lambda: not dock._applying.busy and dock.compare.visible)
+    assert dock.status.startswith("done"), dock.problem
+    (result,) = (one for one in viewer.layers if one.metadata.get("prediction", {}).get("role") == "result")
+    hand.press(dock.compare.choice, "removed")
+    (removed,) = (one for one in viewer.layers if one.metadata.get("prediction", {}).get("role") == "removed")
+    assert [one for one in viewer.layers if one.visible] == [removed]
+    assert (removed.name, viewer.dims.nsteps) == ("map · removed", steps)
+    taken = as_cube(removed).numpy()
+    np.testing.assert_allclose(taken, cube.numpy() - as_cube(result).numpy(), atol=1e-5)
+    assert np.corrcoef(taken.ravel(), noise.ravel())[0, 1] > 0.9  # noise
+    assert abs(np.corrcoef(taken.ravel(), clean.ravel())[0, 1]) < 0.1  # no structure
+    until(hand.steady)
+    hand.click_on(removed, 5, 8)
+    pinned = f"{removed.name} · y 5, x 8"
+    until(lambda: pinned in spectra.plot.names())
+    np.testing.assert_allclose(spectra.plot.data(pinned)[1], taken[5, 8], rtol=1e-5)
+    hand.press(dock.compare.choice, "before")
+    images = [layer, result, removed]
+    assert [one.visible for one in images] == [True, False, False]
+    hand.press(dock.compare.choice, "after")
+    assert [one.visible for one in images] == [False, True, False]
 
 
 def _text(table) -> list[list[str]]:

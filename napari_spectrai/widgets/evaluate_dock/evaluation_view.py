@@ -18,6 +18,7 @@ from qtpy.QtGui import QDesktopServices
 from napari_spectrai.experiment.metrics import METRICS, by_class
 from napari_spectrai.reports.evaluation_report import best_words, place_words, write_page
 from napari_spectrai.reports.svg import rounded
+from napari_spectrai.reports.tables import BOLD
 from napari_spectrai.runs.evaluation import Evaluation, Spot
 from napari_spectrai.widgets.dock import line, message, rows, say, text
 from napari_spectrai.widgets.evaluate_dock.confusion_grid import ConfusionGrid
@@ -34,7 +35,7 @@ _PER_CLASS = (
     Column("IoU", "intersection over union", larger_is_better=None),
     Column("Pixels", "number of pixels of this class in the truth", whole=True),
 )
-INTERVALS = "Below a score: its 90 % interval. The best score is bold unless another one lies within its interval."
+INTERVALS = f"Below a score: its 90 % interval. {BOLD}."
 _GONE = "the evaluated layer no longer exists"
 _OTHER = "the data of the evaluated layer have changed; press Evaluate again"
 

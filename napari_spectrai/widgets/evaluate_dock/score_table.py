@@ -10,15 +10,18 @@ from typing import Any
 from magicgui.widgets import Container
 from psygnal import Signal
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QColor, QKeySequence, QPalette, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
+from qtpy.QtGui import QColor, QFontMetrics, QKeySequence, QPalette, QShortcut  # type: ignore[attr-defined]  # qtpy has no stubs for it
 from qtpy.QtWidgets import QAbstractItemView, QApplication, QHeaderView, QTableWidget, QTableWidgetItem
 
+from napari_spectrai.experiment.metrics import Metric
 from napari_spectrai.reports.svg import rounded
 
 MOST_ROWS = 17
 """Number of rows shown at once; with more, the table scrolls."""
-NAMES = 112
+NAMES = 96
 """Largest width of the names at the left, in pixels."""
+FEW = 3
+"""Largest number of columns that are wide enough for an interval in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,21 @@ def _wrapped(title: str) -> str:
     """Return a header, on two lines if it is long or has a unit."""
     before, space, last = title.rpartition(" ")
     return f"{before}\n{last}" if space and (len(title) > 9 or last.startswith("(")) else title
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Return the ends of names of layers, without their source, where these are enough to tell them apart."""
+    ends = [name.rpartition(" · ")[2] for name in names]
+    return ends if len(set(ends)) == len(ends) else list(names)
+
+
+def in_two_lines(words: str, metrics: QFontMetrics, width: int) -> str:
+    """Return words in one line, or in two of that width; the end of what does not fit is left out."""
+    first, rest = "", words.split()
+    while rest and metrics.horizontalAdvance(f"{first} {rest[0]}".strip()) <= width:
+        first = f"{first} {rest.pop(0)}".strip()
+    lines = [first, " ".join(rest)] if first else [words]
+    return "\n".join(metrics.elidedText(line, Qt.TextElideMode.ElideRight, width) for line in lines if line)
 
 
 class _Head(QHeaderView):
@@ -130,34 +148,35 @@ class ScoreTable(Container[Any]):
             head.setToolTip(f"{column.words or column.title}; click to sort")
             table.setHorizontalHeaderItem(number, head)
         best = [self._best(number) for number in range(len(self._columns))]
-        for row, line in enumerate(lines):
-            name = QTableWidgetItem(table.fontMetrics().elidedText(line.name, Qt.TextElideMode.ElideMiddle, NAMES - 14))
+        for row, (line, short) in enumerate(zip(lines, short_names([line.name for line in lines]), strict=True)):
+            name = QTableWidgetItem(in_two_lines(short, table.fontMetrics(), NAMES - 14))
             name.setToolTip(f"{line.name}: {line.words}" if line.words else line.name)
             table.setVerticalHeaderItem(row, name)
             for number, column in enumerate(self._columns):
-                table.setItem(row, number, self._cell(line, number, column, best=best[number]))
+                table.setItem(row, number, self._cell(line, number, column, best=best[number] == line.name))
         self._fit(len(lines))
 
-    def _best(self, column: int) -> float | None:
-        """Return the best value of a column; None where another one lies within its interval, or nothing is better."""
-        way = self._columns[column].larger_is_better
-        known = [line for line in self._lines if not math.isnan(line.values[column])]
-        if way is None or len(known) < 2:
+    def _best(self, column: int) -> str | None:
+        """Return the row whose value in a column is clearly better than all others."""
+        known = self._columns[column]
+        if known.larger_is_better is None:
             return None
-        first, *others = sorted(known, key=lambda line: line.values[column], reverse=way)
-        low, high = first.intervals.get(column, (math.inf, -math.inf))
-        return None if any(low <= line.values[column] <= high for line in others) else first.values[column]
+        return Metric(known.title, known.larger_is_better).clearly_best(
+            {line.name: line.values[column] for line in self._lines},
+            {line.name: line.intervals[column] for line in self._lines if column in line.intervals},
+        )
 
-    def _cell(self, line: Line, number: int, column: Column, *, best: float | None) -> QTableWidgetItem:
+    def _cell(self, line: Line, number: int, column: Column, *, best: bool) -> QTableWidgetItem:
         value = line.values[number]
         ends = line.intervals.get(number)
         shown = rounded(value, whole=column.whole)
-        item = QTableWidgetItem(shown if ends is None else f"{shown}\n{rounded(ends[0])}–{rounded(ends[1])}")
+        between = "–\n" if len(self._columns) > FEW else "–"
+        item = QTableWidgetItem(shown if ends is None else f"{shown}\n{rounded(ends[0])}{between}{rounded(ends[1])}")
         item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         sure = "" if ends is None else f", 90 % interval {ends[0]:.5g} to {ends[1]:.5g}"
         item.setToolTip(f"{line.name}, {column.title}: {value:.9g}{sure}")
         font = item.font()
-        font.setBold(best is not None and value == best)
+        font.setBold(best)
         item.setFont(font)
         colour = QColor(self.table.palette().color(QPalette.ColorRole.Text))
         if line.dimmed:

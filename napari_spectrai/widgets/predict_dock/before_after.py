@@ -105,7 +105,8 @@ class BeforeAfter(Container[Any]):
         self._subtracted = source.data, result.data
         cube = Cube(_difference(before.data, after.data), after.axis, name=f"{source.name} · removed")
         made = {**result.metadata["prediction"], "role": REMOVED, "result": str(result.name)}
-        layer = add_above(self._viewer, cube, LayerFrame.of(source), f"{result.name} · removed", alike=False)
+        name = cube.name if cube.name not in self._viewer.layers else f"{result.name} · removed"  # by another result
+        layer = add_above(self._viewer, cube, LayerFrame.of(source), name, alike=False)
         layer.metadata["prediction"] = made
         band_contrast(self._viewer).leave(layer)
         seen = np.abs(np.asarray(shown(self._viewer, layer), np.float64))

@@ -68,6 +68,7 @@ class PredictDock(Dock):
         self.compare = BeforeAfter(self._viewer)
         self.table = FileTable()
         yield [self._applying, self.compare, self.table]
+        self.pin(self._applying.steering)
         self._connect()
         yield []
         self.refresh()

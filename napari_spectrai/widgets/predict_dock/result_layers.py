@@ -16,6 +16,7 @@ from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube
 from napari_spectrai.experiment.card import ModelCard
+from napari_spectrai.experiment.network_spec import networks
 from napari_spectrai.io.labels import read_labels
 from napari_spectrai.labels import Class, Colour, Labels
 from napari_spectrai.widgets.in_hand import brush_kept
@@ -23,6 +24,8 @@ from napari_spectrai.widgets.job_queue import loaded
 from napari_spectrai.widgets.layer_frame import LayerFrame, Region, add_above, add_classes_above, add_map_above
 from napari_spectrai.widgets.layers import label_options, layer_data
 
+AUTOMATIC = "automatic"
+"""Kind of network whose name is left out of the names of layers."""
 MOST_NAME = 28
 """Largest number of letters of a model's name in the names of layers."""
 
@@ -130,7 +133,8 @@ def show_outcome(viewer: Viewer, outcome: Outcome, applied: Applied, frame: Laye
 
 def _shown(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame) -> str:
     frame, card = frame.now(viewer), applied.card
-    end = f" by {applied.short}" + (" (part)" if outcome.partly else "")
+    chosen = applied.name == networks[AUTOMATIC].title  # which says nothing, and napari leaves out the middle of long names
+    end = ("" if chosen else f" by {applied.short}") + (" (part)" if outcome.partly else "")
 
     def lay(cube: Cube, what: str, role: str, *, alike: bool) -> Layer:
         """Add a cube, visible if it is the result; or bring the one of a model that this one continues up to date."""
@@ -160,7 +164,8 @@ def _shown(viewer: Viewer, outcome: Outcome, applied: Applied, frame: LayerFrame
                 lay(cube, role, role, alike=False)
         colours: dict[int, Colour] = {one.value: one.colour for one in card.classes if one.colour is not None}
         labels = replace(outcome.labels, colours=colours, name="")
-        metadata, name = applied.metadata(frame.name, "result"), f"{frame.name} · classes{end}"
+        what = "predicted" if chosen else "classes"  # "classes" alone are those of a truth
+        metadata, name = applied.metadata(frame.name, "result"), f"{frame.name} · {what}{end}"
         known = _replaced(viewer, LabelsLayer, name, metadata, labels.data, applied.replaces)
         layer = add_classes_above(viewer, labels, frame, name, metadata=metadata) if known is None else _recoloured(known, labels)
         if outcome.labels.data.size == 1 and outcome.shares is not None and not outcome.partly:  # a single image
