@@ -14,6 +14,7 @@ from napari.layers import Image, Labels, Layer
 from napari_spectrai.cube import Cube
 from napari_spectrai.labels import Labels as SpectralLabels
 from napari_spectrai.placement import KEY as PLACEMENT
+from napari_spectrai.widgets.band_numbers import share_slider
 from napari_spectrai.widgets.first_look import band_contrast
 from napari_spectrai.widgets.layers import add_labels, as_cube, layer_data, spectral_position
 
@@ -149,6 +150,8 @@ def add_above(viewer: ViewerModel, cube: Cube, frame: LayerFrame, name: str, *, 
     data, options, _ = layer_data(cube, name=name, **more)
     if len(options["units"]) == 1 + len(frame.kept):  # from the beginning: napari draws no layers of different units
         options["units"] = [options["units"][0], *(frame.units[d] for d in frame.kept)]
+    if cube.is_image:
+        share_slider(viewer, frame.layer, options)
     layer = cast("Image", viewer.add_image(data, **options))
     layer.colormap = frame.colormap
     frame.align(layer)

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import dask.array as da
 import numpy as np
+import pytest
+from napari.components import ViewerModel
 
-from napari_spectrai import Cube, Labels, SpectralAxis, as_cube, write
-from napari_spectrai.widgets.layer_frame import show_parts
+from napari_spectrai import Cube, Labels, SpectralAxis, as_cube, preprocess, write
+from napari_spectrai.widgets.layer_frame import LayerFrame, add_above, show_parts
 from napari_spectrai.widgets.layers import add_cube, add_labels, layer_data, opened_layer, pixel_at, spectral_layers
 from napari_spectrai.widgets.train_dock.truth_choice import canvas
 
@@ -109,3 +111,22 @@ def test_labels_of_ours_have_the_units_of_their_source_from_the_beginning(viewer
     assert said == [["micrometer", "micrometer"]] * 3
     assert [list(layer.scale) for layer in (labels, strokes)] == [[1, 1], [0.5, 0.5]]
     assert not any("units" in str(one.message) for one in recwarn)
+
+
+@pytest.mark.parametrize("kind", ["remove_bands", "pca", "resample"])
+def test_a_cube_and_what_is_made_of_it_share_a_slider_without_an_empty_picture(kind):
+    axis = SpectralAxis(np.linspace(700, 1100, 41) if kind != "resample" else np.geomspace(700, 1100, 41), "1/cm")
+    model = ViewerModel()
+    values = np.random.default_rng(0).random((6, 5, 41), np.float32) + 1
+    source = add_cube(model, Cube(values, axis, name="map", pixel_size=(2.0, 2.0), pixel_unit="um"))
+    by = {"remove_bands": {"ranges": [[800, 850]]}, "pca": {}, "resample": {"values": np.linspace(700, 1100, 30).tolist(), "unit": "1/cm"}}
+    made = preprocess(as_cube(source), [{"kind": kind, **by[kind]}])
+    model.dims.set_current_step(0, 3)
+    steps = model.dims.nsteps
+    result = add_above(model, made, LayerFrame.of(source), "map · prepared", alike=False)
+    assert (model.dims.nsteps, model.dims.current_step[0]) == (steps, 3)
+    for layer in (source, result):
+        assert round(float(layer.world_to_data(model.dims.point)[0])) == 3
+    assert model.layers.extent.units is not None
+    assert as_cube(source).axis == axis
+    assert as_cube(result).axis == made.axis
