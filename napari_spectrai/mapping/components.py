@@ -18,6 +18,7 @@ from napari_spectrai.mapping.kind import Doubles, Maps, Row
 from napari_spectrai.mapping.nnls import NonNegative
 from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
 from napari_spectrai.mapping.references import NAMES
+from napari_spectrai.spec import in_words
 from napari_spectrai.spectral_axis import SpectralAxis
 
 Method = Literal["pca", "nmf", "kmeans", "vca", "vca_fcls", "mcr_als"]
@@ -30,6 +31,9 @@ SCREE = 12
 """Components whose share of the variance is always listed."""
 _WORDS = {
     "pca": "PC", "nmf": "NMF", "kmeans": "cluster", "vca": "VCA", "vca_fcls": "VCA", "mcr_als": "MCR",
+}  # fmt: skip
+_METHODS = {
+    "pca": "PCA", "nmf": "NMF", "kmeans": "k-means", "vca": "VCA, abundances ≥ 0", "vca_fcls": "VCA + FCLS", "mcr_als": "MCR-ALS",
 }  # fmt: skip
 
 
@@ -47,7 +51,7 @@ class ComponentMaps(PlannedMaps):
     title: ClassVar = "Components"
     first: ClassVar = ("method", "count")
     kind: Literal["components"] = "components"
-    method: Method = Field("vca_fcls", description="how components are found")
+    method: Method = Field("vca_fcls", description="how components are found", json_schema_extra=in_words(**_METHODS))
     count: int = Field(4, ge=1, le=32, title="Components", description="number of components")
     low: float | None = Field(None, description="first position that is used, in the unit of the axis; empty: all")
     high: float | None = Field(None, description="last position that is used, in the unit of the axis; empty: all")

@@ -17,6 +17,7 @@ from napari_spectrai.mapping.least_squares import Fit, Mask
 from napari_spectrai.mapping.lineshapes import Baseline, PeakModel, Shape
 from napari_spectrai.mapping.peak_fit import PeakFitter
 from napari_spectrai.mapping.planned import MapPlan, PlannedMaps
+from napari_spectrai.spec import in_words
 from napari_spectrai.spectral_axis import SpectralAxis
 
 AT_ONCE = 2**13
@@ -41,7 +42,11 @@ class PeakMaps(PlannedMaps):
     low: float = Field(description="first position that is fitted, in the unit of the axis")
     high: float = Field(description="last position that is fitted, in the unit of the axis")
     count: int = Field(1, ge=1, le=6, title="Peaks", description="number of peaks")
-    shape: Shape = Field("gaussian", description="line shape; pseudo_voigt: a mixture of Gaussian and Lorentzian of the same width")
+    shape: Shape = Field(
+        "gaussian",
+        description="line shape; pseudo_voigt: a mixture of Gaussian and Lorentzian of the same width",
+        json_schema_extra=in_words(gaussian="Gaussian", lorentzian="Lorentzian", pseudo_voigt="pseudo-Voigt"),
+    )
     baseline: Baseline = Field("linear", description="polynomial fitted together with the peaks")
     positions: tuple[float, ...] = Field(
         (), title="Expected positions", description="expected position of each peak, in the unit of the axis; empty: searched for"

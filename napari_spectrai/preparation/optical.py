@@ -11,11 +11,13 @@ from napari_spectrai.cube import Cube, FloatArray, SpectralAxis
 from napari_spectrai.preparation.baseline import Rubberband
 from napari_spectrai.preparation.sample_rows import seen
 from napari_spectrai.preparation.step import Step, on_finite
+from napari_spectrai.spec import in_words
 
 EV_NM = 1239.841984332
 """Planck's constant times the speed of light, in eV nm (exact in the SI of 2019)."""
 
 Quantity = Literal["reflectance", "absorbance", "kubelka_munk"]
+_NAMES = in_words(kubelka_munk="Kubelka–Munk")
 
 
 class ContinuumRemoval(Step):
@@ -58,8 +60,8 @@ class Optical(Step):
     title: ClassVar = "Reflectance ↔ absorbance ↔ Kubelka–Munk"
     group: ClassVar = "Scale"
     kind: Literal["optical"] = "optical"
-    source: Quantity = Field("reflectance", title="From", description="what the intensities are")
-    target: Quantity = Field("absorbance", title="To", description="what they become")
+    source: Quantity = Field("reflectance", title="From", description="what the intensities are", json_schema_extra=_NAMES)
+    target: Quantity = Field("absorbance", title="To", description="what they become", json_schema_extra=_NAMES)
 
     @model_validator(mode="after")
     def _differ(self) -> Self:

@@ -82,7 +82,7 @@ def _editor(name: str, field: FieldInfo, value: Any) -> Any:
         return CheckBox(value=value, text=label_of(name, field))
     if get_origin(annotation) is Literal:
         said: Any = _extra(field).get("words", {})
-        return ComboBox(choices=[(said.get(choice, str(choice)), choice) for choice in get_args(annotation)], value=value)
+        return ComboBox(choices=[(said.get(choice, str(choice).replace("_", " ")), choice) for choice in get_args(annotation)], value=value)
     if annotation is int:
         low, high = _bounds(field)
         return SpinBox(value=value, min=low, max=high)

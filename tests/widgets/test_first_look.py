@@ -259,6 +259,11 @@ def test_a_result_is_compared_with_its_source_by_clicks(model, lazy, qtbot):
     compare = BeforeAfter(model)
     compare.follow()
     assert compare.choice.value == "after"
+    assert not compare.covered.value
+    over = model.add_image(np.zeros(result.data.shape[1:]), name="a map")
+    compare.follow()
+    assert "Covered by 'a map'" in compare.covered.value
+    model.layers.remove(over)
     step = model.dims.current_step
     buttons = {button.text(): button for button in compare.choice.native.findChildren(QRadioButton)}
     for what in ("removed", "before", "removed", "after"):

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import pytest
+from magicgui.widgets import ComboBox
+from qtpy.QtWidgets import QLabel
 
 from napari_spectrai import Experiment
 from napari_spectrai.experiment.network_spec import networks
+from napari_spectrai.experiment.networks import UNet
 from napari_spectrai.experiment.suitability import Suitability
 from napari_spectrai.experiment.tasks import tasks
+from napari_spectrai.mapping.components import ComponentMaps
+from napari_spectrai.mapping.peaks import PeakMaps
+from napari_spectrai.preparation.optical import Optical
 from napari_spectrai.preparation.step import steps
 from napari_spectrai.spec import SettingsError
+from napari_spectrai.widgets.evaluate_dock.score_table import in_two_lines, short_names
 from napari_spectrai.widgets.form import SpecForm
 
 
@@ -114,3 +121,25 @@ def test_a_form_that_is_not_shown_yet_reports_new_values():
     form.fill({"keep": [[1001.0, 950.5]]})
     assert len(heard) == 1
     assert form.read()["keep"] == [[1001.0, 950.5]]
+
+
+@pytest.mark.parametrize("cls", [ComponentMaps, PeakMaps, Optical, UNet])
+def test_choices_are_shown_in_words(cls, qapp):
+    given = {"low": 1, "high": 2} if cls is PeakMaps else {}
+    form = SpecForm(cls, cls(**given).model_dump(mode="json"))
+    boxes = [part.editor for part in form._parts.values() if isinstance(getattr(part, "editor", None), ComboBox)]
+    shown = [box.native.itemText(row) for box in boxes for row in range(box.native.count())]
+    assert shown
+    assert not [words for words in shown if "_" in words]
+
+
+def test_names_of_rows_are_short_and_stand_in_two_lines(qapp):
+    assert short_names(["right half · enlarged by RCAN", "bicubic"]) == ["enlarged by RCAN", "bicubic"]
+    assert short_names(["a · denoised", "b · denoised"]) == ["a · denoised", "b · denoised"]
+    metrics = QLabel().fontMetrics()
+    width = metrics.horizontalAdvance("enlarged by") + 2
+    assert in_two_lines("enlarged by RCAN", metrics, width) == "enlarged by\nRCAN"
+    assert in_two_lines("back-projection", metrics, metrics.horizontalAdvance("projection") + 2) == "back-\nprojection"
+    lines = in_two_lines("a name with far too many words for two lines", metrics, width).split("\n")
+    assert len(lines) == 2
+    assert lines[1].endswith("…")

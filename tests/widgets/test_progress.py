@@ -37,3 +37,11 @@ def test_the_score_of_an_automatic_choice_is_not_called_that_of_a_network():
     assert "SVM 0.8, automatic choice 0.9" in chosen
     assert "network" not in chosen
     assert "SVM 0.8, network 0.9" in trained
+
+
+def test_an_automatic_choice_that_leaves_the_data_as_they_are_is_said_in_words():
+    rows = {"raw": {"mse": 0.1}, "SVD": {"mse": 0.2}, "network": {"mse": 0.1}}
+    unchanged = how_it_ended(Finished("done", scores={"validation": rows}), METRICS["mse"], 3)
+    assert "none improves the data, which the model leaves as they are" in unchanged
+    better = how_it_ended(Finished("done", scores={"validation": rows | {"network": {"mse": 0.05}}}), METRICS["mse"], 3)
+    assert "none improves" not in better

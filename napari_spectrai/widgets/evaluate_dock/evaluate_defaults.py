@@ -30,9 +30,10 @@ _RESULT_NAMES = ("denoised", "calibrated")
 
 
 def candidates(viewer: Viewer) -> list[Layer]:
-    """Return the layers that can be evaluated, cubes and Labels, topmost first."""
+    """Return the layers that can be evaluated, cubes and Labels, topmost first; not what a model has removed."""
     known: list[Layer] = [*spectral_layers(viewer), *label_layers(viewer)]
-    return [layer for layer in reversed(viewer.layers) if layer in known and MADE not in layer.metadata]
+    known = [layer for layer in known if MADE not in layer.metadata and prediction_metadata(layer).get("role") != "removed"]
+    return [layer for layer in reversed(viewer.layers) if layer in known]
 
 
 def prediction_metadata(layer: Layer | None) -> Mapping[str, Any]:

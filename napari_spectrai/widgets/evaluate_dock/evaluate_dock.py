@@ -49,6 +49,7 @@ class EvaluateDock(Dock):
         self._cancel.tooltip = "stop; keep the previous result"
         self.view = EvaluationView(self._viewer)
         yield [self._applying, self.view]
+        self.pin(self._applying.steering)
         self.folders = FolderEvaluation(self._viewer)
         yield [FoldBox("Files: a folder of results against a folder of truths", [self.folders], key="folders")]
         self._later = QTimer(self.column)

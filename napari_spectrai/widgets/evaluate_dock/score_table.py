@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ MOST_ROWS = 17
 """Number of rows shown at once; with more, the table scrolls."""
 NAMES = 96
 """Largest width of the names at the left, in pixels."""
+_BETWEEN = 6
+"""Pixels between two rows, whose cells have several lines."""
 FEW = 3
 """Largest number of columns that are wide enough for an interval in one line."""
 
@@ -59,10 +62,10 @@ def short_names(names: Sequence[str]) -> list[str]:
 
 def in_two_lines(words: str, metrics: QFontMetrics, width: int) -> str:
     """Return words in one line, or in two of that width; the end of what does not fit is left out."""
-    first, rest = "", words.split()
-    while rest and metrics.horizontalAdvance(f"{first} {rest[0]}".strip()) <= width:
-        first = f"{first} {rest.pop(0)}".strip()
-    lines = [first, " ".join(rest)] if first else [words]
+    first, rest = "", re.findall(r"[^\s-]+-?|-|\s+", words)
+    while rest and metrics.horizontalAdvance((first + rest[0]).strip()) <= width:
+        first += rest.pop(0)
+    lines = [first.strip(), "".join(rest).strip()] if first else [words]
     return "\n".join(metrics.elidedText(line, Qt.TextElideMode.ElideRight, width) for line in lines if line)
 
 
@@ -191,6 +194,8 @@ class ScoreTable(Container[Any]):
         for column in range(table.columnCount()):  # Qt underestimates the width of bold numbers
             table.setColumnWidth(column, table.columnWidth(column) + (6 if self._best(column) is not None else 0))
         table.resizeRowsToContents()
+        for row in range(table.rowCount()):
+            table.setRowHeight(row, table.rowHeight(row) + _BETWEEN)
         inside = sum(table.rowHeight(row) for row in range(min(rows, MOST_ROWS)))
         heads = table.horizontalHeader().sizeHint().height()
         table.setFixedHeight(inside + heads + 2 * table.frameWidth() + table.horizontalScrollBar().sizeHint().height() + 2)

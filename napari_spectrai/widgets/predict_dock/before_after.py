@@ -11,6 +11,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_spectrai.cube import Cube
+from napari_spectrai.widgets.dock import rows, say, text
 from napari_spectrai.widgets.first_look import band_contrast, shown
 from napari_spectrai.widgets.layer_frame import LayerFrame, add_above
 from napari_spectrai.widgets.layers import as_cube
@@ -37,7 +38,9 @@ class BeforeAfter(Container[Any]):
         self._subtracted: tuple[Any, Any] | None = None
         """The data of source and result of the difference that is shown: it is computed again for others."""
         self.choice = RadioRow(_SAYS, label="Show", name="before_after", tooltip="which of the layers is shown")
-        super().__init__(widgets=[self.choice], labels=True, visible=False)
+        self.covered = text("covered")
+        self.covered.visible = False
+        super().__init__(widgets=[rows(self.choice), self.covered], labels=False, visible=False)
         self.margins = (0, 0, 0, 0)
         self.choice.changed.connect(self._on_choice)
 
@@ -50,6 +53,17 @@ class BeforeAfter(Container[Any]):
             with self.choice.changed.blocked():
                 self.choice.value = AFTER
         self.visible = self._is_there()
+        if self.visible:
+            self._say_covered()
+
+    def _say_covered(self) -> None:
+        """Name the visible images over the layer that is shown: without a word, nothing would seem to have been made."""
+        shown = next((one for one in (self._result, self._source, self._removed_layer()) if one is not None and one.visible), None)
+        layers = list(self._viewer.layers)
+        above = layers[layers.index(shown) + 1 :] if shown in layers else []
+        names = [str(one.name) for one in above if isinstance(one, Image) and one.visible and one.opacity > 0]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        say(self.covered, f"Covered by {names[-1]!r}{more}; hide that in the layer list to see it." if names else "")
 
     def _is_there(self) -> bool:
         return self._result in self._viewer.layers and self._source in self._viewer.layers
@@ -88,6 +102,7 @@ class BeforeAfter(Container[Any]):
         for layer, name in ((self._source, BEFORE), (self._result, AFTER), (removed, REMOVED)):
             if layer is not None:
                 layer.visible = name == what
+        self._say_covered()
 
     def _is_current(self) -> bool:
         """Whether source and result still have the data that were subtracted."""

@@ -232,7 +232,7 @@ class SpectraDock(Dock):
             self.profile.take()
             self._redraw()
             return
-        self._line.mark()
+        self._mark()
         self.profile.mark()
         self.drawn.show_values()
 
@@ -280,7 +280,11 @@ class SpectraDock(Dock):
     def _redraw(self, _: Any = None) -> None:
         """Redraw everything."""
         self.drawn.redraw()
-        self._line.mark()
+        self._mark()
+
+    def _mark(self) -> None:
+        if self._visibility.in_view or not self._visibility.reported:  # a dock that was closed says nothing on the canvas
+            self._line.mark()
 
     def draw_region(self, _: Any = None) -> None:
         """Add a 2-D Shapes layer over the image, in which to draw regions, and show their means."""

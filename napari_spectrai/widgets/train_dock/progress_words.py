@@ -67,6 +67,9 @@ def how_it_ended(ending: Finished, metric: Metric, candidates: int) -> str:
     unbiased = "" if blocks is None else f" · block split: {short(blocks)}"
     reached = f"{candidates} candidates compared" if candidates else f"best epoch {ending.best_epoch}"
     held = "cross-validated" if candidates and part == "validation" else part
+    rows = ending.scores.get(part, {})
+    unchanged = bool(candidates and "raw" in rows and rows["raw"].get(name) == rows.get("network", {}).get(name, math.nan))
+    reached += ": none improves the data, which the model leaves as they are" if unchanged else ""
     return f"done{early} in {clock(ending.seconds)} · {reached} · {metric.title}, {held}: {scores}{unbiased}"
 
 
