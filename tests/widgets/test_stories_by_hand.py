@@ -126,7 +126,7 @@ class Hand:
         assert combo.native.currentText().startswith(words)
 
     def walk_to(self, combo, words: str) -> None:
-        """Choose an entry with the arrow keys, where first letters do not tell the entries apart."""
+        """Choose an entry with the arrow keys, where the first letters of all are alike."""
         combo.native.setFocus()
         while not combo.native.currentText().startswith(words):
             row = combo.native.currentIndex()

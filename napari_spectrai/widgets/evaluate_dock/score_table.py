@@ -55,7 +55,7 @@ def _wrapped(title: str) -> str:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Return the ends of names of layers, without their source, where these are enough to tell them apart."""
+    """Return the ends of names of layers, without their source, where these differ."""
     ends = [name.rpartition(" · ")[2] for name in names]
     return ends if len(set(ends)) == len(ends) else list(names)
 
