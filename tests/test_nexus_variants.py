@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_spectrai import inspect, read
-from napari_spectrai.io import SpectralWarning, UnreadableError
+from napari_spectrai.io import SeveralArraysError, SpectralWarning, UnreadableError
 from napari_spectrai.io.labels import read_labels
 
 WAVE = np.linspace(400, 700, 8)
@@ -126,6 +126,23 @@ def test_signals_lie_on_their_axis(write, tmp_path):
     np.testing.assert_allclose(np.asarray(cube.data), CUBE, atol=0.07)
     np.testing.assert_allclose(cube.axis.values, WAVE)
     assert cube.axis.unit == "nm"
+
+
+@pytest.mark.filterwarnings("ignore:.*it holds several arrays")
+@pytest.mark.parametrize("chain", [("second", "data"), ("second", ""), ("second/data", ""), ("/second/data", ""), ("", "")])
+def test_the_default_of_several_entries(chain, tmp_path):
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        for number, entry in enumerate(("first", "second")):
+            filled(file, data=CUBE * (number + 1))
+            file.move("entry", entry)
+        for holder, name in ((file, chain[0]), (file["second"], chain[1])):
+            if name:
+                holder.attrs["default"] = name
+    if not chain[0]:
+        with pytest.raises(SeveralArraysError, match=r"first/data/data.*second/data/data"):
+            read(tmp_path / "a.nxs")
+    else:
+        np.testing.assert_array_equal(np.asarray(read(tmp_path / "a.nxs").data), CUBE * 2)
 
 
 @pytest.mark.parametrize(

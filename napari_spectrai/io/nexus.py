@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import h5py
@@ -63,6 +63,9 @@ def signals(file: h5py.File, arrays: Mapping[str, h5py.Dataset]) -> tuple[list[S
             missing.append(
                 f"{name}/{signal} " + ("lies in another file; open that one" if elsewhere else f"holds values of the type {item.dtype}")
             )
+    inside = [one for one in found if default and one.name.startswith(f"{default}/")]
+    if not any(one.default for one in found) and len(inside) == 1:  # the chain ends at an entry
+        found[found.index(inside[0])] = replace(inside[0], default=True)
     return found, missing
 
 
