@@ -11,9 +11,9 @@ from pathlib import Path
 import h5py
 
 _HEAP = b"GCOL\x01\0\0\0"
-_HEADER = 16
-_SEARCHED = 2**26
-"""Bytes at both ends of a file in which heaps are sought; they lie next to the other metadata."""
+_HEADER, _LARGEST = 16, 2**20
+_SEARCHED, _MOST_HEAPS = 2**24, 1000
+"""Bytes at both ends of a file in which heaps are sought, next to the other metadata, and the number of those that are checked."""
 
 
 @contextmanager
@@ -31,17 +31,17 @@ def check_heaps(path: Path) -> None:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for start, end in ((0, min(size, _SEARCHED)), (max(_SEARCHED, size - _SEARCHED), size)):
-            place = content.find(_HEAP, start, end)
-            while place >= 0:
+            place, count = content.find(_HEAP, start, end), 0
+            while place >= 0 and count < _MOST_HEAPS:
                 _walk(content, place)
-                place = content.find(_HEAP, place + len(_HEAP), end)
+                place, count = content.find(_HEAP, place + len(_HEAP), end), count + 1
 
 
 def _walk(content: mmap.mmap, place: int) -> None:
     """Check the pieces of one heap, each of which says its length."""
     if place + _HEADER > len(content):
         return
-    end = min(place + struct.unpack_from("<Q", content, place + 8)[0], len(content))
+    end = min(place + struct.unpack_from("<Q", content, place + 8)[0], len(content), place + _LARGEST)
     at = place + _HEADER
     while at + _HEADER <= end:
         number, length = struct.unpack_from("<H6xQ", content, at)
