@@ -63,12 +63,15 @@ def test_even_steps_are_those_of_the_header_or_of_the_first_spectrum(said, order
 @both
 @pytest.mark.parametrize("said", [{"w": [0] * 3 + [5] * 3}, {"w_step": 5.0}])
 @pytest.mark.parametrize("depths", [{"z": [0, 2, 4, 0, 2, 4]}, {"step": 2.0}])
-def test_planes_make_an_image(said, depths, order, tmp_path):
-    cube = read(spc(tmp_path / "a.spc", SIX, order=order, planes=2, z_kind=2, w_kind=2, **said, **depths))
-    np.testing.assert_allclose(np.asarray(cube.data), np.reshape(SIX, (2, 3, -1)), rtol=1e-6)
-    assert (cube.pixel_size, cube.pixel_unit) == ((5.0, 2.0), "um")
+def test_planes_are_rows_of_an_image(said, depths, order, tmp_path):
+    path = spc(tmp_path / "a.spc", SIX, order=order, planes=2, z_kind=2, w_kind=2, **said, **depths)
+    cube = read(path)
+    assert cube.metadata["coordinates"]["y"] == {"values": [0.0] * 3 + [5.0] * 3, "unit": "um"}
+    assert cube.metadata["coordinates"]["x"] == {"values": [0.0, 2.0, 4.0] * 2, "unit": "um"}
+    assert (cube.metadata["stage_y"], cube.metadata["stage_unit"]) == ([0.0] * 3 + [5.0] * 3, "um")
+    np.testing.assert_allclose(np.asarray(read(path, shape=(2, 3)).data), np.reshape(SIX, (2, 3, -1)), rtol=1e-6)
     series = read(spc(tmp_path / "b.spc", SIX, order=order, planes=2, z_kind=4, w_kind=20, **said, **depths))
-    np.testing.assert_allclose(np.asarray(series.data), np.reshape(SIX, (2, 3, -1)).swapaxes(0, 1), rtol=1e-6)
+    assert series.metadata["coordinates"]["time"] == {"values": [0.0, 2.0, 4.0] * 2, "unit": "s"}
 
 
 @pytest.mark.parametrize(

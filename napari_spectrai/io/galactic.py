@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from napari_spectrai.io.facts import facts_of
 from napari_spectrai.io.found import RawArray, affordable
-from napari_spectrai.io.grids import laid_out
 from napari_spectrai.io.spectra import Spectrum, chosen, inspected
 from napari_spectrai.units import unit_of
 
@@ -192,24 +191,26 @@ def inspect(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, *, dataset: str | None = None) -> RawArray:
-    """Read the spectra that share their positions as a set, with their depth or time in ``metadata["coordinates"]``, or as an image."""
+    """Read the spectra that share their positions as a set, with the depths or times and the planes in ``metadata["coordinates"]``."""
     head, parts = _parts(path)
     metadata: dict[str, Any] = _log(path, head)
-    spectra = _spectra(head, parts)
-    z = _depths(head, parts)
-    w = _planes(head, parts)
-    found = chosen(path, spectra, dataset)
-    whole = len(found.data) == len(parts)
-    if w is not None and whole:
-        slow, fast = _placed(head)
-        return laid_out(
-            path, found.data, found.axis, {slow: np.array(w), fast: np.array(z)}, {slow: head.w_unit, fast: head.z_unit},
-            dataset=found.dataset, metadata=metadata,
-        )  # fmt: skip
-    if len(set(z)) > 1 and whole:
-        name = "time" if head.z_unit in _TIMES else "z"
-        metadata["coordinates"] = {name: {"values": z, "unit": head.z_unit}}
+    found = chosen(path, _spectra(head, parts), dataset)
+    if len(found.data) == len(parts) and (coordinates := _coordinates(head, parts)):
+        metadata["coordinates"] = coordinates
+        lengths = {name: one for name, one in coordinates.items() if name in ("x", "y") and one["unit"] in ("um", "mm", "nm", "m")}
+        if len(lengths) == 2 and len({one["unit"] for one in lengths.values()}) == 1:
+            metadata |= {f"stage_{name}": one["values"] for name, one in lengths.items()} | {"stage_unit": lengths["x"]["unit"]}
     return replace(found, metadata=metadata)
+
+
+def _coordinates(head: _Head, parts: list[_Part]) -> dict[str, Any]:
+    """Return where each spectrum was measured: its z alone, or its place in the image that planes make, whose rows they are."""
+    z, w = _depths(head, parts), _planes(head, parts)
+    if w is not None:
+        slow, fast = _placed(head)
+        return {slow: {"values": w, "unit": head.w_unit}, fast: {"values": z, "unit": head.z_unit}}
+    name = "time" if head.z_unit in _TIMES else "z"
+    return {name: {"values": z, "unit": head.z_unit}} if len(set(z)) > 1 else {}
 
 
 def _depths(head: _Head, parts: list[_Part]) -> list[float]:

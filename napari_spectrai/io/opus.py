@@ -56,4 +56,4 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
     metadata: dict[str, Any] = {}
     if len(times) > 1 and np.isfinite(times).all() and (np.diff(times) > 0).all():
         metadata["coordinates"] = {"time": {"values": times.tolist(), "unit": "s"}}
-    return RawArray(np.atleast_2d(values), axis=there, name=block.label, dataset=name, metadata=metadata)
+    return RawArray(np.atleast_2d(np.asarray(values, np.float64)), axis=there, name=block.label, dataset=name, metadata=metadata)
