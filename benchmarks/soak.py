@@ -53,8 +53,13 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def settle(seconds: float = 0.5) -> None:
-    """Let Qt delete what was closed, Python collect it, and the C library return it."""
+def settle(seconds: float = 0.5) -> float:
+    """Let Qt delete what was closed, napari's cache forget it, Python collect it, and the C library return it; return the MB of the cache.
+
+    napari keeps what dask has computed, up to a fourth of the machine's memory, also of layers that are gone: that is no leak, and it
+    would hide one.
+    """
+    from napari.utils import resize_dask_cache
     from qtpy.QtCore import QCoreApplication, QEvent
     from qtpy.QtWidgets import QApplication
 
@@ -63,9 +68,13 @@ def settle(seconds: float = 0.5) -> None:
         QApplication.processEvents()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         time.sleep(0.01)
+    cache = resize_dask_cache().cache
+    cached: float = cache.total_bytes / 1e6
+    cache.clear()
     gc.collect()
     if sys.platform == "linux":  # free memory that the C library keeps is no leak
         ctypes.CDLL(None).malloc_trim(0)
+    return cached
 
 
 def one_round(noisy: Path, clean: Path, folder: Path, *, look: bool) -> None:
@@ -129,8 +138,8 @@ def main() -> None:
         begun = time.monotonic()
         while len(rows) < arguments.rounds and time.monotonic() - begun < 60 * arguments.minutes:
             one_round(noisy, clean, folder, look=arguments.look)
-            settle()
-            rows.append(counts())
+            cached = settle()
+            rows.append({"cached / MB": cached, **counts()})
             if len(rows) == 1:
                 print("round  seconds  " + "  ".join(rows[0]))
             values = "  ".join(f"{value:>{len(name)}.0f}" for name, value in rows[-1].items())
