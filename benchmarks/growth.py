@@ -75,7 +75,7 @@ def slope(points: Sequence[tuple[int, float]]) -> float:
 
 def drawn(panels: dict[str, Series]) -> str:
     """Return the log-log plots of all series as SVG."""
-    width, height, colours = 360, 300, ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+    width, height, colours = 360, 300, ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width * len(panels)} {height}" font-family="sans-serif" font-size="11">'
     ]
@@ -116,7 +116,12 @@ def main() -> None:
     truth = Cube(small.numpy().round(1), small.axis)
     network = ("training.epochs=1", "network.kind=resunet", "network.dims=1", "network.width=8", "network.depth=2", "training.batch=32")
     with tempfile.TemporaryDirectory() as folder:
-        model = train(Experiment.default("denoising", small, truth).override(*network), small, truth, run=Path(folder, "run"))
+        started = Experiment.default("denoising", small, truth)
+        cheap = ("training.epochs=1", "network=residual_mlp", "network.width=32")
+        model, ridge, mlp = (
+            train(started.override(*settings), small, truth, run=Path(folder, f"run{number}"))
+            for number, settings in enumerate((network, ("network=ridge",), cheap))
+        )
     works: dict[str, Callable[[Cube], object]] = {
         "Savitzky–Golay": lambda given: preprocess(given, "savitzky_golay"),
         "arPLS": lambda given: preprocess(given, "arpls"),
@@ -126,8 +131,12 @@ def main() -> None:
     sides = [side for side in (32, 64, 128, 256, 512, 1024) if side**2 <= options.largest]
     fitted: dict[str, Callable[[Cube], object]] = {"classical methods, fitted": classical} if options.wide else {}
     panels: dict[str, Series] = {}
+    predictions: dict[str, Callable[[Cube], object]] = {
+        "1-D ResUNet, prediction": lambda given: predict(model, given), "ridge, prediction": lambda given: predict(ridge, given),
+        "residual MLP, prediction": lambda given: predict(mlp, given),
+    }  # fmt: skip
     for title, sizes, make, more in (
-        (f"spectra of {BANDS} bands", counts, lambda n: cube((n, BANDS)), {"1-D ResUNet, prediction": lambda given: predict(model, given)}),
+        (f"spectra of {BANDS} bands", counts, lambda n: cube((n, BANDS)), predictions),
         (
             f"bands of {SPECTRA:,} spectra",
             [50, 200, 1000, 4000],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from copy import deepcopy
 from pathlib import Path
@@ -74,7 +75,13 @@ def _onnx(program: Any, batch: torch.Tensor, model: Model) -> bytes:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ImportError('ONNX needs a package that is not installed: pip install "napari-spectrai[export]"') from error
-    made = torch.onnx.export(program, (batch,), dynamo=True, input_names=["spectra"], output_names=["result"], verbose=False)
+    about_itself = logging.getLogger("torch.onnx")
+    level = about_itself.level
+    try:
+        about_itself.setLevel(logging.ERROR)  # each missing operation of torchvision, which no model uses, is a warning
+        made = torch.onnx.export(program, (batch,), dynamo=True, input_names=["spectra"], output_names=["result"], verbose=False)
+    finally:
+        about_itself.setLevel(level)
     assert made is not None  # noqa: S101
     proto = made.model_proto
     entry = proto.metadata_props.add()
