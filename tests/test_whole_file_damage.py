@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 from scipy.io import netcdf_file
+from test_nexus_variants import filled
+from test_product_variants import geotiff, ims
 
 from napari_spectrai import inspect, read
 from napari_spectrai.io import UnreadableError, pictures
@@ -84,6 +86,14 @@ def made(folder: Path, name: str) -> Path:
                 file.createDimension(side, length)
             file.createVariable("wavelength", "f4", ("wavelength",))[:] = np.arange(500, 505)
             file.createVariable("radiance", "f4", ("y", "x", "wavelength"))[:] = 1
+    elif name == "a.ims":
+        ims(path, channel=lambda number: {"LSMEmissionWavelength": 410 + 10 * number})
+    elif name == "a.tif":
+        geotiff(path, ("wavelength", "", range(500, 512)), ("SCALE", "scale", [0.5] * 12))
+    elif name == "a.nxs":
+        with h5py.File(path, "w") as file:
+            filled(file)
+            file.attrs["default"] = "entry"
     elif name == "labels.h5":
         with h5py.File(path, "w") as file:
             file["labels"] = labels.data
@@ -125,6 +135,10 @@ NAMES = (
     "a.nc",
     "a.hdr",
     "a.txt",
+    "a.ims",
+    "a.tif",
+    "a.nxs",
+    "test_opus.0",
 )
 LABELS = ("labels.tif", "labels.png", "labels.npz", "labels.h5")
 
