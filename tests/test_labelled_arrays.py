@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 import xarray
@@ -129,3 +130,17 @@ def test_numbers_without_a_sign_in_netcdf_3(fill, factor, tmp_path):
             cube._FillValue = np.int8(fill)
     expected = np.where((values == 255) & (fill is not None), np.nan, values * factor)
     np.testing.assert_allclose(np.asarray(read(tmp_path / "a.nc").data), expected)
+
+
+@pytest.mark.parametrize("suffix", ["nc", "h5"])
+def test_scales_that_were_deleted_refuse_no_file(suffix, tmp_path):
+    with h5py.File(tmp_path / f"a.{suffix}", "w") as file:
+        file["cube"] = CUBE
+        for number, name in enumerate(("y", "x", "wavelength")):
+            file[name] = np.arange(CUBE.shape[number]) + 400.0
+            file[name].make_scale(name)
+            file["cube"].dims[number].attach_scale(file[name])
+        del file["y"], file["x"]
+    cube = read(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(np.asarray(cube.data), CUBE)
+    np.testing.assert_array_equal(cube.axis.values, np.arange(12) + 400)

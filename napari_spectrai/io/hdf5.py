@@ -143,12 +143,20 @@ def _scaled(data: Any, main: h5py.Dataset, signal: Signal | None) -> Any:
     return unpacked(data, factor=factor, offset=offset * factor)
 
 
+def scales_of(dimension: Any) -> list[str]:
+    """Return the names of the scales of a dimension; none where they are no longer in the file."""
+    try:
+        return [scale.name.lstrip("/") for scale in dimension.values() if scale.name]
+    except (RuntimeError, KeyError, ValueError):  # of references that lead nowhere
+        return []
+
+
 def _scales(main: h5py.Dataset, arrays: dict[str, h5py.Dataset]) -> tuple[str, ...]:
     """Return the dimension scales of a data set, as in netCDF, else ``dim1``, ``dim2``, … of its group, as in EMD."""
     found = []
     folder = main.name.rpartition("/")[0].strip("/")
     for number, dimension in enumerate(main.dims):
-        names = [scale.name.lstrip("/") for scale in dimension.values() if scale.name] or [f"{folder}/dim{number + 1}".strip("/")]
+        names = scales_of(dimension) or [f"{folder}/dim{number + 1}".strip("/")]
         found.append(next((name for name in names if name in arrays and arrays[name].size == main.shape[number] <= MOST_BANDS), ""))
     return tuple(found)
 

@@ -12,7 +12,7 @@ from scipy.io import netcdf_file
 from napari_spectrai.io.container import choose
 from napari_spectrai.io.coordinates import of_coordinates
 from napari_spectrai.io.found import MOST_BANDS, PACKING, RawArray, of_packing, plausible
-from napari_spectrai.io.hdf5 import datasets, lazily, lists, units_of
+from napari_spectrai.io.hdf5 import datasets, lazily, lists, scales_of, units_of
 from napari_spectrai.io.hdf5_heaps import open_hdf5
 from napari_spectrai.io.nexus import called, text
 
@@ -34,7 +34,7 @@ def read(path: Path, *, dataset: str | None = None) -> RawArray:
         arrays = datasets(file)
         name = choose({n: a.shape for n, a in arrays.items()}, dataset, path)
         main = arrays[name]
-        scales = [next((s.name.lstrip("/") for s in dimension.values()), "") for dimension in main.dims]
+        scales = [next(iter(scales_of(dimension)), "") for dimension in main.dims]
         coordinates = {s: arrays[s][()] for s in scales if s in arrays and arrays[s].size <= MOST_BANDS} | lists(arrays, name)
         data = of_packing(lazily(path, name, main), {key: main.attrs[key] for key in PACKING if key in main.attrs})
         words = {key: called(arrays[key]) for key in coordinates if key in arrays}
