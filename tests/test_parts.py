@@ -336,6 +336,16 @@ def test_a_chunk_that_was_lost_before_the_end_is_said(halves, name, tmp_path):
         done(model, cube, out, "2/2")
 
 
+def test_a_chunk_that_was_lost_after_the_end_is_said_by_a_part_that_is_repeated(halves, tmp_path):
+    cube, model, half, _ = halves
+    out = tmp_path / "x.zarr"
+    shutil.copytree(half, out)
+    assert done(model, cube, out, "2/2")[0] is not None
+    (out / "c/0/0/0").unlink()
+    with pytest.raises(ValueError, match=r"1 of \d+ chunks that its parts have written are gone"):
+        done(model, cube, out, "1/2")
+
+
 @pytest.mark.parametrize("state", [{"done": "x"}, {"done": -1, "total": 1}, {"done": 2, "total": 1}, {"done": True}, {"finished": 1},
                                    {"done": 0, "total": 3, "finished": True}, {"notes": "x"}, {"notes": [1]}, {"more": 1}])  # fmt: skip
 def test_an_impossible_state_of_a_part_is_computed_again(halves, state):

@@ -60,7 +60,10 @@ def preprocessing_part(cube: Any, steps: Sequence[Step], *, out: Path, part: Par
             writing = _Writing(prepared, result, part)
             yield from record.followed(part, writing.run, len(writing.cells), notes)
     yield Progress(1, 1)
-    return None if record.complete(partial(_completed, record)) is None else io.read(out)
+    if record.complete(partial(_completed, record)) is None:
+        return None
+    record.refuse_holes("")  # also where all of it was finished before
+    return io.read(out)
 
 
 def preprocessing_on_worker(

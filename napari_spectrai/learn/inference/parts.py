@@ -78,6 +78,7 @@ def predicting_part(
     notes = record.complete(partial(_completed, models, given, options, record))
     if notes is None:
         return None
+    record.refuse_holes("")  # also where all of it was finished before
     done = replace(io.read(out), metadata=shaped.metadata)
     classes = models[0].description.classes
     if not classes:
