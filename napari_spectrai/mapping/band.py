@@ -46,8 +46,8 @@ class BandMaps(PlannedMaps):
 
     @classmethod
     def start(cls, axis: SpectralAxis) -> dict[str, Any]:
-        """Start with the middle third of the axis."""
-        return middle(axis)
+        """Start with the middle third of the axis; of wavelengths with the mean, since broad bands have no baseline at their sides."""
+        return middle(axis) | ({"how": "mean"} if axis.quantity == "wavelength" else {})
 
     def plan(self, cube: Cube) -> MapPlan:
         """Return how one map per range is computed.

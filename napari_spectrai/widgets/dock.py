@@ -27,6 +27,7 @@ from napari_spectrai.widgets.sample_links import Words
 from napari_spectrai.widgets.turns import Turns, extend
 from napari_spectrai.widgets.visibility import Visibility
 from napari_spectrai.widgets.warm_up import begin
+from napari_spectrai.widgets.whole_view import keep_whole
 
 _WRONG = "#e0503f"
 WORK = ("Preprocess", "Train", "Predict", "Evaluate", "Maps")
@@ -102,6 +103,8 @@ class Dock(Container[Any]):
         self._column.destroyed.connect(self.leaving.close)
         _docks.add(self)
         self._arranged = False
+        if hasattr(viewer := getattr(self, "_viewer", None), "window"):
+            keep_whole(viewer, self._column)
         self._visibility = Visibility(self._column, self._on_view)
         self._turns = Turns(self._column, self._made(), self._on_complete)
         self._turns.take()

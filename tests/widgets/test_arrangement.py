@@ -6,6 +6,7 @@ from qtpy.QtCore import QPoint, Qt
 
 from napari_spectrai import as_cube
 from napari_spectrai.summary import mean_spectrum
+from napari_spectrai.widgets import whole_view
 from napari_spectrai.widgets.arrangement import holder_of
 from napari_spectrai.widgets.dock import Dock, opened
 from napari_spectrai.widgets.dock_memory import FILE, recalled, remember, size_of
@@ -167,3 +168,18 @@ def test_a_dock_scrolls_to_a_result_also_when_it_grows_but_not_away_from_where_a
     dock.scroll_to(dock.work, again=True)
     qtbot.wait(500)
     assert bar.value() == 3
+
+
+def test_the_whole_image_stays_in_view_beside_a_dock_unless_somebody_has_zoomed(shown, qtbot):
+    qtbot.waitUntil(lambda: shown.canvas.size[1] > 700, timeout=600_000)
+    before = shown.canvas.size
+    opened(shown, "Preprocess")
+    qtbot.waitUntil(lambda: shown.canvas.size != before, timeout=600_000)
+    kept = shown.scene.camera.zoom
+    shown.reset_view()
+    assert kept == pytest.approx(shown.scene.camera.zoom, rel=0.01)
+    qtbot.waitUntil(lambda: not whole_view._keepers, timeout=600_000)
+    shown.scene.camera.zoom = zoomed = kept * 3
+    opened(shown, "Spectra")
+    qtbot.waitUntil(lambda: shown.canvas.size[0] < before[0] - 100, timeout=600_000)
+    assert shown.scene.camera.zoom == zoomed

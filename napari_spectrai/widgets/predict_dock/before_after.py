@@ -62,8 +62,8 @@ class BeforeAfter(Container[Any]):
         layers = list(self._viewer.layers)
         above = layers[layers.index(shown) + 1 :] if shown in layers else []
         names = [str(one.name) for one in above if isinstance(one, Image) and one.visible and one.opacity > 0]
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        say(self.covered, f"Covered by {names[-1]!r}{more}; hide that in the layer list to see it." if names else "")
+        more, what = (f" and {len(names) - 1} more", "them") if len(names) > 1 else ("", "that")
+        say(self.covered, f"Covered by {names[-1]!r}{more}; hide {what} in the layer list to see it." if names else "")
 
     def _is_there(self) -> bool:
         return self._result in self._viewer.layers and self._source in self._viewer.layers
