@@ -147,6 +147,6 @@ def test_a_network_and_tasks_of_another_distribution_train_predict_and_evaluate(
         assert "their-package" in warning
         assert why in warning
     assert len(found["rows"]) > 1
-    missing = r"best\.safetensors.*there is no (network 'theirs'|task '(deblurring|tissue)')"
+    missing = r"best\.safetensors: the model uses the (network 'theirs'|task '(deblurring|tissue)'), which no installed package defines"
     with pytest.raises(ValueError, match=missing):  # here, where their package is not installed
         Model.load(place / task / "best.safetensors")
