@@ -423,10 +423,13 @@ def test_a_wide_table_takes_a_time_that_grows_with_its_width_alone(kind, tmp_pat
     path, took = tmp_path / "wide.csv", {}
     for width in (100, 4_000, 32_000):  # the first loads what is loaded once
         path.write_text("\n".join(_wide(width)[kind]))
-        begun = time.thread_time()
-        with contextlib.suppress(UnreadableError):
-            read(path)
-        took[width] = time.thread_time() - begun
+        each = []
+        for _ in range(3):  # the shortest: other processes empty the cache meanwhile
+            begun = time.thread_time()
+            with contextlib.suppress(UnreadableError):
+                read(path)
+            each.append(time.thread_time() - begun)
+        took[width] = min(each)
     assert took[32_000] < 32 * took[4_000], took  # eight times as wide: 64 times if it grew with the square
 
 

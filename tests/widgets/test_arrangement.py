@@ -170,7 +170,7 @@ def test_a_dock_scrolls_to_a_result_also_when_it_grows_but_not_away_from_where_a
     assert bar.value() == 3
 
 
-def test_the_whole_image_stays_in_view_beside_a_dock_unless_somebody_has_zoomed(shown, qtbot):
+def test_the_whole_image_stays_in_view_next_to_a_dock_unless_a_person_has_zoomed(shown, qtbot):
     qtbot.waitUntil(lambda: shown.canvas.size[1] > 700, timeout=600_000)
     before = shown.canvas.size
     opened(shown, "Preprocess")

@@ -69,8 +69,8 @@ class Optimisation:
         made = optimiser(settings.optimiser.load(), network.parameters(), **arguments)
         # a copy from before Accelerate makes every call of the network, even after the training, one of lower precision
         self.average = EMA(network, settings.ema)
-        self.average.module.to(accelerator.device)
         self.network, self._optimiser = accelerator.prepare(network, made, device_placement=[True, True])
+        self.average.module.to(next(self.network.parameters()).device)
         synchronise(self.network, group)
         self._schedule, self._pace = settings.schedule.load()(settings.schedule, self._optimiser.optimizer, steps, settings.epochs)
         self._augment = Chain(experiment.augmentation, labels=labels)
