@@ -168,7 +168,7 @@ def test_a_cancel_keeps_the_finished_tiles(viewer, dock, until, qtbot):
     until(dock._models.choice.native.hasFocus)
     qtbot.keyClick(dock._models.choice.native, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert dock._applying.busy
-    until(lambda: dock._applying.bar.value > 20)
+    until(lambda: dock._applying.bar.max == 900 and dock._applying.bar.value)
     worker = psutil.Process(dock._applying._follower.job.pid)
     worker.suspend()  # the word comes in time, however busy the machine is
     assert "of 900 tiles" in dock.status

@@ -235,10 +235,10 @@ def test_derivatives_and_offsets_are_shown(spectra):
     assert dock.plot.data("image")[1].min() > 5
 
 
-def test_the_wavelength_is_on_the_canvas_while_scrubbing(spectra):
+def test_the_wavelength_is_on_the_canvas_while_scrubbing(spectra, until):
     viewer, image, dock = spectra
     viewer.dims.set_point(0, as_cube(image).axis.values[3])
-    assert viewer.canvas.overlays.text.text == "481.818 nm · band 3"
+    until(lambda: viewer.canvas.overlays.text.text == "481.818 nm · band 3")
     assert viewer.canvas.overlays.text.visible
     viewer.window.remove_dock_widget(dock.native)
 
