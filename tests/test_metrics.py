@@ -252,3 +252,16 @@ def test_patches_have_an_interval_of_their_structural_similarity():
     low, high = spectrum_sums.of_spectra(result, truth, np.arange(6), ("ssim",), np.arange(5.0))["ssim"]
     assert low < metrics.ssim(result, truth) < high
     assert spectrum_sums.of_spectra(result[:2], truth[:2], np.arange(2), ("mse", "ssim"), np.arange(5.0)) == {}
+
+
+def test_samples_of_many_units_are_drawn_a_few_at_a_time_and_are_the_same(monkeypatch):
+    rows, values = [], np.random.default_rng(0).random(50)
+
+    def scores(weights):
+        rows.append(len(weights))
+        return {"mse": weights @ values / weights.sum(1)}
+
+    at_once = intervals.bootstrap(50, scores, {}, (0.0, 1.0))
+    monkeypatch.setattr(intervals, "_AT_ONCE", 350)
+    assert intervals.bootstrap(50, scores, {}, (0.0, 1.0))["mse"] == pytest.approx(at_once["mse"])
+    assert rows == [400, 1, *[7] * 57, 1, 1]

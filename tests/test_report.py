@@ -198,7 +198,8 @@ def test_the_verdict_on_a_network_states_how_certain_it_is():
     rows = {"raw": {"mse": 0.9}, "ridge": {"mse": 0.2}, "network": {"mse": 0.1}}
     assert (
         verdict("test", rows, "mse")
-        == "On the test part, the network beats the best classical method, ridge: MSE 0.1 against 0.2, 50 % lower."
+        == "On the test part, the network beats the best classical method, ridge: MSE 0.1 against 0.2, 50 % lower. "
+        "The score has no interval, so the difference may be chance."
     )
     rows["network"]["mse"] = 0.3
     assert "does not beat the best classical method, ridge: MSE 0.3 against 0.2, 50 % higher" in verdict("test", rows, "mse")
@@ -294,3 +295,11 @@ def test_a_run_without_a_split_says_so(tmp_path):
     assert "The run was not split yet." not in write_report(folder.path).read_text(encoding="utf-8")
     folder.split.write_bytes(b"damaged")
     assert "cannot be read" in write_report(folder.path).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("ridge", "found"), [([0.15, 0.22], "indistinguishable"), ([0.17, 0.22], "beats the best")])
+def test_methods_whose_intervals_overlap_are_called_indistinguishable(ridge, found):
+    rows, ends = {"ridge": {"mse": 0.2}, "network": {"mse": 0.1}}, {"network": {"mse": [0.08, 0.16]}, "ridge": {"mse": ridge}}
+    words = verdict("test", rows, "mse", intervals=ends)
+    assert found in words
+    assert "may be chance" not in words

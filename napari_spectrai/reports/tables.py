@@ -67,9 +67,10 @@ def verdict(
     name : the metric that decides
     classical : whether the trained model is a classical method itself
     label : name of its own row, which is excluded from the baselines
-    intervals : laid out as `scores`; baselines within the interval of the network are not called better or worse
+    intervals : laid out as `scores`; a baseline whose interval overlaps that of the network is not called better or worse
     """
-    ends = (intervals or {}).get("network", {}).get(name)
+    ranges = {method: ends[name] for method, ends in (intervals or {}).items() if name in ends}
+    ends = ranges.get("network")
     metric, what = _metric(name), "this method" if classical else "the network"
     mine = scores.get("network", {}).get(name, math.nan)
     baselines = {method: row.get(name, math.nan) for method, row in scores.items() if method not in ("network", label)}
@@ -84,7 +85,7 @@ def verdict(
     unit = f" {unit}" if unit else ""
     if mine == other:
         return f"On the {part} part, {what} is exactly as good as {baseline}: {name} {formatted(mine)}{unit}."
-    if ends is not None and ends[0] <= other <= ends[1]:
+    if ends is not None and metric.alike({"network": mine, best: other}, {"network": ends, best: ranges.get(best, (other, other))}):
         return (
             f"On the {part} part, {what} and {baseline} are indistinguishable: {name} {formatted(mine)}{unit} "
             f"(90 % interval {formatted(ends[0])} to {formatted(ends[1])}) against {formatted(other)}{unit}."
@@ -92,6 +93,7 @@ def verdict(
     won, (words, small) = metric.is_better(mine, other), _margin(mine, other, metric)
     first = f"On the {part} part, {what} {'beats' if won else 'does not beat'} {baseline}: "
     last = "" if not small else "; a difference this small could be reversed by another seed or split"
+    last += "" if ends is not None else ". The score has no interval, so the difference may be chance"
     return f"{first}{name} {formatted(mine)}{unit} against {formatted(other)}{unit}, {words}{last}."
 
 

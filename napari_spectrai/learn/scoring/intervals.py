@@ -21,6 +21,9 @@ DRAWS = 400
 LEAST_UNITS = 3
 """Units below which no interval is given."""
 
+_AT_ONCE = 2**21
+"""Largest number of counts of units that are drawn at a time: of hundred thousands of units, all samples would take a gigabyte."""
+
 Intervals = dict[str, list[float]]
 Units = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
@@ -187,10 +190,12 @@ def bootstrap(
     from scipy.special import stdtrit
 
     rng = np.random.default_rng(0)
-    weights = np.concatenate([np.ones((1, units)), rng.multinomial(units, np.full(units, 1 / units), DRAWS)])
+    each, at_once = np.full(units, 1 / units), max(1, _AT_ONCE // units)
+    sizes = (min(at_once, DRAWS - start) for start in range(0, DRAWS, at_once))
+    parts = [scores(rng.multinomial(units, each, size).astype(np.float64)) for size in sizes]
     found: Intervals = {}
-    for name, values in scores(weights).items():
-        count, value, drawn = (evidence or {}).get(name, units), float(values[0]), values[1:]
+    for name, (point,) in scores(np.ones((1, units))).items():
+        count, value, drawn = (evidence or {}).get(name, units), float(point), np.concatenate([part[name] for part in parts])
         drawn = drawn[np.isfinite(drawn)]
         if count < LEAST_UNITS or not math.isfinite(value) or len(drawn) < DRAWS // 2:
             continue
